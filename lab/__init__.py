@@ -1,0 +1,1 @@
+"""A local lab for Evenkeel: an upstream mirror, base images and nodes, without the outside network at run time."""

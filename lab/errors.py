@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one error the lab raises on purpose."""
+
+from __future__ import annotations
+
+
+class LabError(Exception):
+    """Something outside the lab's power is missing or broken.
+
+    Parameters
+    ----------
+    what
+        What failed, on what.
+    mend
+        What to do about it: a command where there is one.
+    """
+
+    def __init__(self, what: str, mend: str) -> None:
+        super().__init__(f"{what}\n  -> {mend}")
+        self.what = what
+        self.mend = mend

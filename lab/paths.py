@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where the lab keeps things: always below the user's cache folder, never in the checkout."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+CACHE = Path(os.environ.get("EVENKEEL_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "evenkeel")
+CACHE = CACHE.expanduser().absolute()
+
+DOWNLOADS = CACHE / "downloads"
+BUILD = CACHE / "build"
+WWW = CACHE / "www"
+STATE = CACHE / "state"
+
+ANACONDA = WWW / "anaconda"
+CHANNEL = ANACONDA / "pkgs" / "main"
+INSTALLERS = ANACONDA / "miniconda"
+SIMPLE_INDEX = WWW / "pypi" / "simple"
