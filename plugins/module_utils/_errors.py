@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""The one error of Evenkeel's modules."""
+
+from __future__ import annotations
+
+
+class EvenkeelError(Exception):
+    """A failure that the operator can act on.
+
+    Parameters
+    ----------
+    what
+        What failed, on what.
+    mend
+        What to do about it.
+    details
+        Further keys of the module's failure result, such as ``rc`` or ``stderr``.
+    """
+
+    def __init__(self, what: str, mend: str, **details: object) -> None:
+        super().__init__("%s. %s." % (what.rstrip(". "), mend.rstrip(". ")))
+        self.details = details
