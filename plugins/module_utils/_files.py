@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""Files that are there whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+
+
+def write_atomically(path: str, text: str, mode: int = 0o644) -> None:
+    """Replace ``path`` by ``text`` in one rename."""
+    descriptor, temporary = tempfile.mkstemp(prefix=".%s." % os.path.basename(path), dir=os.path.dirname(path))
+    try:
+        with os.fdopen(descriptor, "w") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(temporary, mode)
+        os.rename(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def link_atomically(link: str, target: str) -> None:
+    """Point the symbolic link ``link`` at ``target`` in one rename."""
+    directory = os.path.dirname(link)
+    os.makedirs(directory, mode=0o755, exist_ok=True)
+    temporary = os.path.join(directory, ".%s.%d" % (os.path.basename(link), os.getpid()))
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(temporary)
+    os.symlink(target, temporary)
+    try:
+        os.rename(temporary, link)
+    except BaseException:
+        os.unlink(temporary)
+        raise
