@@ -21,7 +21,11 @@ from typing import Any
 
 from ansible.module_utils.urls import open_url
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._files import link_atomically, write_atomically
+from ansible_collections.evenkeel.gpu.plugins.module_utils._files import (
+    disk_full,
+    link_atomically,
+    write_atomically,
+)
 
 #: Beside conda's own bookkeeping; without a suffix, since conda reads every ``conda-meta/*.json`` as a package.
 MARKER = os.path.join("conda-meta", "evenkeel")
@@ -196,32 +200,32 @@ def require_installer(path: str, url: str, sha256: str, actual: str) -> None:
     )
 
 
-def apply(plan: Plan, desired: Desired, run_command: RunCommand, timeout: float, retries: int) -> None:
+def apply(plan: Plan, desired: Desired, run_installer: RunCommand, timeout: float, retries: int) -> None:
     """Bring the node to the plan's end. What fails half-way is removed; what is killed half-way is healed next time."""
     for path in plan.remove:
         shutil.rmtree(path)
     try:
         if plan.install:
             os.makedirs(desired.store, mode=0o755, exist_ok=True)
-            _install(desired, run_command, timeout, retries)
+            _install(desired, run_installer, timeout, retries)
         if plan.switch:
             link_atomically(desired.prefix, desired.home)
     except OSError as error:
         if error.errno == errno.ENOSPC:
-            raise _disk_full(desired.store) from error
+            raise disk_full(desired.store) from error
         raise EvenkeelError("%s: %s" % (error.filename or desired.store, error.strerror), "Mend it") from error
 
 
-def _install(desired: Desired, run_command: RunCommand, timeout: float, retries: int) -> None:
+def _install(desired: Desired, run_installer: RunCommand, timeout: float, retries: int) -> None:
     downloads = tempfile.mkdtemp(prefix=DOWNLOAD_PREFIX, dir=desired.store)
     try:
         installer = os.path.join(downloads, desired.file_name)
         actual = download(desired.url, installer, timeout, retries)
         require_installer(installer, desired.url, desired.sha256, actual)
-        status, out, err = run_command(["/bin/sh", installer, "-b", "-p", desired.home], umask=0o022)
+        status, out, err = run_installer(["/bin/sh", installer, "-b", "-p", desired.home])
         if status != 0 or not os.path.isfile(os.path.join(desired.home, "bin", "conda")):
             if shutil.disk_usage(desired.store).free < CHUNK_BYTES or "No space left" in err + out:
-                raise _disk_full(desired.store)
+                raise disk_full(desired.store)
             raise EvenkeelError(
                 "%s ended with status %d: %s" % (desired.file_name, status, _last_words(err or out)),
                 "Read the installer's own message; nothing was left behind",
@@ -240,11 +244,3 @@ def _install(desired: Desired, run_command: RunCommand, timeout: float, retries:
 
 def _last_words(text: str) -> str:
     return " / ".join(line.strip() for line in text.strip().splitlines()[-3:]) or "it said nothing"
-
-
-def _disk_full(path: str) -> EvenkeelError:
-    free = shutil.disk_usage(path).free
-    return EvenkeelError(
-        "No space left on the file system of %s (%d MiB free); nothing half-made was kept" % (path, free >> 20),
-        "Free some space, or put the store on a larger file system",
-    )

@@ -20,4 +20,6 @@ class EvenkeelError(Exception):
 
     def __init__(self, what: str, mend: str, **details: object) -> None:
         super().__init__("%s. %s." % (what.rstrip(". "), mend.rstrip(". ")))
+        self.what = what
+        self.mend = mend
         self.details = details

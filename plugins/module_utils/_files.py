@@ -6,7 +6,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import tempfile
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 
 
 def write_atomically(path: str, text: str, mode: int = 0o644) -> None:
@@ -37,3 +40,12 @@ def link_atomically(link: str, target: str) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def disk_full(path: str) -> EvenkeelError:
+    """Say that the file system of ``path`` is full."""
+    return EvenkeelError(
+        "No space left on the file system of %s (%d MiB free); nothing half-made was kept"
+        % (path, shutil.disk_usage(path).free >> 20),
+        "Free some space there, or choose a directory on a larger file system",
+    )

@@ -78,6 +78,7 @@ home:
 """
 
 import os
+from functools import partial
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _distribution as distribution
@@ -104,9 +105,11 @@ def main() -> None:
         distribution.check(desired)
         plan = distribution.plan(distribution.read(desired), desired)
         if plan.changed and not module.check_mode:
-            with held(os.path.join(desired.store, ".lock"), params["lock_timeout"]):
+            os.umask(0o022)
+            with held(os.path.join(desired.store, ".lock"), params["lock_timeout"]) as lock:
                 plan = distribution.plan(distribution.read(desired), desired)
-                distribution.apply(plan, desired, module.run_command, params["timeout"], params["retries"])
+                run_installer = partial(module.run_command, pass_fds=[lock])
+                distribution.apply(plan, desired, run_installer, params["timeout"], params["retries"])
     except EvenkeelError as error:
         module.fail_json(msg=str(error), **error.details)
     module.exit_json(changed=plan.changed, diff=plan.diff, prefix=desired.prefix, home=desired.home)

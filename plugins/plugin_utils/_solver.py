@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""Solve a list of packages on the control node, once for all nodes that are alike."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._environment import Package
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What the solver is asked; equal problems have equal answers within one run."""
+
+    packages: tuple[str, ...]
+    channels: tuple[str, ...]
+    platform: str
+    #: Name and version.
+    virtual_packages: tuple[tuple[str, str], ...]
+
+    @property
+    def key(self) -> str:
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+
+def solve_once(problem: Problem, run_directory: Path, solve: Callable[[Problem], list[Package]]) -> list[Package]:
+    """Return the answer to ``problem``; the first of Ansible's workers to ask computes it, the others wait for it.
+
+    Parameters
+    ----------
+    problem
+        What to solve.
+    run_directory
+        A directory that all workers of this run share and that goes with the run.
+    solve
+        The solver.
+    """
+    with (run_directory / f"solve-{problem.key}.json").open("a+") as answer:
+        fcntl.flock(answer, fcntl.LOCK_EX)
+        answer.seek(0)
+        if text := answer.read():
+            known = json.loads(text)
+            if "error" in known:
+                raise EvenkeelError(*known["error"])
+            return [Package(**package) for package in known["packages"]]
+        try:
+            packages = solve(problem)
+        except EvenkeelError as error:
+            json.dump({"error": [error.what, error.mend]}, answer)
+            raise
+        json.dump({"packages": [asdict(package) for package in packages]}, answer)
+        return packages
+
+
+def solve_with_rattler(problem: Problem) -> list[Package]:
+    """Solve with py-rattler, the solver of pixi."""
+    try:
+        from rattler import (
+            BuildString,
+            ChannelPriority,
+            Gateway,
+            GenericVirtualPackage,
+            PackageName,
+            Subdir,
+            Version,
+            solve,
+        )
+        from rattler.exceptions import (
+            GatewayError,
+            InvalidChannelError,
+            InvalidMatchSpecError,
+            InvalidUrlError,
+            SolverError,
+        )
+    except ImportError as error:
+        raise EvenkeelError(
+            f"The control node's Python has no py-rattler ({error})",
+            "Install it beside ansible-core: python -m pip install py-rattler",
+        ) from error
+    virtual_packages = [
+        GenericVirtualPackage(PackageName(name), Version(version), BuildString("0"))
+        for name, version in problem.virtual_packages
+    ]
+    try:
+        records = asyncio.run(
+            solve(
+                sources=list(problem.channels),
+                specs=list(problem.packages),
+                gateway=Gateway(),
+                platforms=[Subdir(problem.platform), Subdir("noarch")],
+                virtual_packages=virtual_packages,
+                channel_priority=ChannelPriority.Strict,
+                add_pip_as_python_dependency=True,
+            )
+        )
+    except (InvalidMatchSpecError, InvalidChannelError, InvalidUrlError) as error:
+        raise EvenkeelError(
+            f"Not all of {', '.join(problem.packages)} from {', '.join(problem.channels)} can be understood: {error}",
+            "Correct the environment's packages or its channels",
+        ) from error
+    except SolverError as error:
+        raise EvenkeelError(
+            f"The channels {', '.join(problem.channels)} cannot provide {', '.join(problem.packages)}: {error}",
+            "Change the environment's packages or its channels",
+        ) from error
+    except GatewayError as error:
+        raise EvenkeelError(
+            f"The index of {', '.join(problem.channels)} could not be read: {error}",
+            "Check the channels' URLs and that the control node reaches them",
+        ) from error
+    return [
+        Package(
+            name=record.name.normalized,
+            version=str(record.version),
+            build=str(record.build),
+            sha256=record.sha256.hex() if record.sha256 else "",
+            url=record.url,
+        )
+        for record in records
+    ]
