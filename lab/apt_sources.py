@@ -53,7 +53,9 @@ def transport_options() -> list[str]:
     try:
         dump = subprocess.run(["apt-config", "dump"], check=True, capture_output=True, text=True).stdout
     except (FileNotFoundError, subprocess.CalledProcessError) as error:
-        raise LabError("apt-config does not answer", "use a Debian machine: the lab takes packages through APT") from error
+        raise LabError(
+            "apt-config does not answer", "use a Debian machine: the lab takes packages through APT"
+        ) from error
     return [line for line in dump.splitlines() if line.startswith(_TRANSPORT) and not line.endswith(' "";')]
 
 

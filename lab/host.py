@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the lab needs of the machine it runs on, and the check that it is there."""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from lab import paths
+from lab.errors import LabError
+
+PACKAGES = Path(__file__).with_name("debian-packages.txt")
+NEEDED_BYTES = 6 * 2**30
+
+_CAP_SYS_RESOURCE = 1 << 24
+
+
+def packages() -> dict[str, str]:
+    """Return the Debian packages the lab needs, each with the program or path that shows it is installed."""
+    return parse_packages(PACKAGES.read_text())
+
+
+def parse_packages(text: str) -> dict[str, str]:
+    """Read the table of packages; a line that starts with ``#`` is a comment."""
+    rows = (line.split() for line in text.splitlines() if line.strip() and not line.startswith("#"))
+    return dict(rows)
+
+
+def missing(packages: dict[str, str]) -> list[str]:
+    """Return those ``packages`` whose sign is not on this machine."""
+    return [package for package, sign in packages.items() if not _there(sign)]
+
+
+def check() -> None:
+    """Refuse to go on where the lab cannot work.
+
+    Raises
+    ------
+    LabError
+        Not root, a program is missing, or the disk is short.
+    """
+    if os.geteuid() != 0:
+        raise LabError(
+            "the lab makes containers that boot systemd, and that takes root", "run the same command as root"
+        )
+    if absent := missing(packages()):
+        raise LabError(f"not installed: {', '.join(absent)}", install_command(absent))
+    check_disk(paths.CACHE, NEEDED_BYTES)
+
+
+def check_disk(path: Path, needed: int) -> None:
+    """Refuse to go on with less than ``needed`` bytes free where ``path`` is or will be.
+
+    Raises
+    ------
+    LabError
+        The file system is too full.
+    """
+    standing = next(folder for folder in (path, *path.parents) if folder.exists())
+    free = shutil.disk_usage(standing).free
+    if free < needed:
+        raise LabError(
+            f"{free / 2**30:.1f} GiB free at {standing}, {needed / 2**30:.0f} GiB needed",
+            "free some, or name a roomier place: export EVENKEEL_CACHE=/path",
+        )
+
+
+def install_command(packages: Iterable[str]) -> str:
+    """Return the command that installs ``packages`` on a Debian machine."""
+    return f"apt-get install --yes --no-install-recommends {' '.join(packages)}"
+
+
+def unified_cgroups() -> bool:
+    """Tell whether the machine has cgroup v2 alone, as systemd and crun expect today."""
+    return Path("/sys/fs/cgroup/cgroup.controllers").exists()
+
+
+def fixed_limits() -> dict[str, int]:
+    """Return the hard resource limits a container would inherit, none where the kernel lets this process raise them."""
+    capabilities = re.search(r"^CapEff:\s*([0-9a-f]+)$", Path("/proc/self/status").read_text(), re.MULTILINE)
+    if capabilities and int(capabilities[1], 16) & _CAP_SYS_RESOURCE:
+        return {}
+    limits = {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC}
+    hard = {name: resource.getrlimit(number)[1] for name, number in limits.items()}
+    hard["nproc"] = min(hard["nproc"], int(Path("/proc/sys/kernel/pid_max").read_text()))  # podman lowers its own to that
+    return {name: limit for name, limit in hard.items() if limit != resource.RLIM_INFINITY}
+
+
+def _there(sign: str) -> bool:
+    return Path(sign).exists() if sign.startswith("/") else shutil.which(sign) is not None

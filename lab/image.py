@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Base images of the nodes: a bare Debian with systemd and an SSH server, nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shlex
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rich.progress import Progress
+
+from lab import apt_sources, locks, paths, podman, ssh
+from lab.errors import LabError
+
+SUITES = {"debian12": "bookworm", "debian13": "trixie"}
+PACKAGES = (
+    "ca-certificates",
+    "dbus",
+    "iproute2",
+    "libpam-systemd",
+    "openssh-server",
+    "procps",
+    "python3",
+    "python3-apt",
+    "sudo",
+    "systemd",
+    "systemd-sysv",
+)
+CUSTOMIZE = Path(__file__).with_name("customize_image.sh")
+
+
+def build(release: str, progress: Progress) -> str:
+    """Make the base image of ``release`` where it is missing, and return its name.
+
+    Raises
+    ------
+    LabError
+        The release is not known, or mmdebstrap failed.
+    """
+    if release not in SUITES:
+        raise LabError(f"there is no release {release}", f"choose from {', '.join(SUITES)}")
+    public_key = ssh.public_key()
+    key = content_key(release, PACKAGES, CUSTOMIZE.read_text(), public_key)
+    name = f"localhost/evenkeel/{release}:{key}"
+    with locks.held(f"image-{release}"):
+        if not podman.succeeds("image", "exists", name):
+            task = progress.add_task(f"{release} image", total=None)
+            _make(release, name, public_key, lambda line: progress.update(task, description=f"{release} image: {line}"))
+            progress.update(task, description=f"{release} image", total=1, completed=1)
+            _drop_older(release, name)
+    return name
+
+
+def content_key(release: str, packages: Sequence[str], customize: str, public_key: str) -> str:
+    """Return a short name for everything that decides what is in an image."""
+    parts = [release, *packages, customize, public_key]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
+
+
+def _make(release: str, name: str, public_key: str, say: Callable[[str], None]) -> None:
+    tar = paths.BUILD / f"image-{release}.tar"
+    tar.parent.mkdir(parents=True, exist_ok=True)
+    tar.unlink(missing_ok=True)
+    _bootstrap(SUITES[release], tar, public_key, say)
+    say("importing")
+    podman.run("import", "--quiet", f"--change=LABEL {podman.LABEL}=image", str(tar), name)
+    tar.unlink()
+
+
+def _bootstrap(suite: str, tar: Path, public_key: str, say: Callable[[str], None]) -> None:
+    argv = [
+        *("setpriv", "--pdeathsig", "TERM"),  # ends with this process, even if that is killed
+        *("mmdebstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", f"--keyring={apt_sources.KEYRING}"),
+        *(f"--aptopt={option}" for option in apt_sources.transport_options()),
+        f'--customize-hook=sh {shlex.quote(str(CUSTOMIZE))} "$1"',
+        *(suite, str(tar), apt_sources.mirror()),
+    ]
+    heard: list[str] = []
+    with subprocess.Popen(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        env={**os.environ, "EVENKEEL_PUBLIC_KEY": public_key},
+    ) as mmdebstrap:
+        try:
+            for line in mmdebstrap.stderr or ():
+                heard.append(line)
+                if line.startswith("I: "):
+                    say(line[3:].strip()[:60].rstrip("."))
+        except BaseException:
+            mmdebstrap.terminate()
+            raise
+    if mmdebstrap.returncode != 0:
+        raise LabError(
+            f"mmdebstrap ended with status {mmdebstrap.returncode}:\n{''.join(heard[-12:]).strip()}",
+            f"does `apt-get update` work here? Another archive: export {apt_sources.VARIABLE}=http://<mirror>/debian",
+        )
+
+
+def _drop_older(release: str, name: str) -> None:
+    """Remove the release's earlier images, except those that a container still uses."""
+    for image in podman.images():
+        if image.startswith(f"localhost/evenkeel/{release}:") and image != name:
+            podman.succeeds("image", "rm", image)

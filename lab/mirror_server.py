@@ -1,0 +1,268 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lab's upstream over HTTP: static files, and on request every way a mirror can fail.
+
+Runs alone on Python's standard library: ``python3 mirror_server.py ROOT [PORT]``. A path below ``/_fault/`` serves the
+same files through a fault, so that any client meets it by a longer base URL alone::
+
+    /_fault/404/PATH                 no such file
+    /_fault/html/PATH                200 and a web page, whatever was asked for
+    /_fault/hang/PATH                takes the request and never answers
+    /_fault/truncate/PATH            announces all, sends half, closes
+    /_fault/corrupt/PATH             one byte in the middle differs
+    /_fault/slow/PATH                256 KiB/s
+    /_fault/flaky/N/TOKEN/PATH       503 for the first N requests with this token, then all is well
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email.utils import formatdate, parsedate_to_datetime
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import unquote, urlsplit
+
+HEALTH = "/_health"
+FAULTS = ("404", "html", "hang", "truncate", "corrupt", "slow", "flaky")
+
+_CHUNK = 64 * 1024
+_SLOW_BYTES_PER_SECOND = 256 * 1024
+_TYPES = {
+    ".conda": "application/octet-stream",
+    ".html": "text/html; charset=utf-8",
+    ".json": "application/json",
+    ".sh": "application/x-sh",
+    ".txt": "text/plain; charset=utf-8",
+    ".whl": "application/octet-stream",
+    ".zst": "application/zstd",
+}
+_PORTAL = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body>Sign in to use this network.</body></html>\n"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a URL path asks for: a file below the root, perhaps through a fault."""
+
+    path: str
+    fault: str = ""
+    failures: int = 0
+    token: str = ""
+
+
+def parse_path(path: str) -> Request | None:
+    """Split a URL path into file and fault; None where the fault is not known."""
+    if not path.startswith("/_fault/"):
+        return Request(path)
+    fault, _, rest = path.removeprefix("/_fault/").partition("/")
+    if fault not in FAULTS:
+        return None
+    if fault != "flaky":
+        return Request(f"/{rest}", fault)
+    count, token, rest = ([*rest.split("/", 2), "", ""])[:3]
+    return Request(f"/{rest}", fault, int(count), token) if count.isdecimal() and token else None
+
+
+def file_below(root: Path, path: str) -> Path | None:
+    """Return the file or folder that ``path`` names below ``root``, None where it leads out of it."""
+    plain = unquote(path)
+    parts = [part for part in plain.split("/") if part not in {"", "."}]
+    return None if ".." in parts or "\0" in plain else root.joinpath(*parts)
+
+
+def content_type(name: str) -> str:
+    """Return the media type by which clients tell a page from a package."""
+    if name == "SHA256SUMS":
+        return _TYPES[".txt"]
+    return _TYPES.get(Path(name).suffix, "application/octet-stream")
+
+
+def parse_range(header: str | None, size: int) -> range | None:
+    """Return the bytes asked for, an empty range where none of them exist, None where the whole file is to be sent."""
+    found = re.fullmatch(r"bytes=(\d*)-(\d*)", (header or "").replace(" ", ""))
+    if not found or found.group(0) == "bytes=-":
+        return None
+    first, last = found.groups()
+    if not first:
+        return range(max(size - int(last), 0), size)
+    if last and int(last) < int(first):
+        return None
+    return range(min(int(first), size), min(int(last) + 1, size) if last else size)
+
+
+def not_modified(etag: str, modified: float, if_none_match: str | None, if_modified_since: str | None) -> bool:
+    """Tell whether the client's copy is still good; an entity tag outranks a date."""
+    if if_none_match is not None:
+        tags = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
+        return bool(tags & {etag, "*"})
+    if if_modified_since is None:
+        return False
+    try:
+        return int(modified) <= parsedate_to_datetime(if_modified_since).timestamp()
+    except (TypeError, ValueError):
+        return False
+
+
+def chunks(file: BinaryIO, wanted: range) -> Iterator[bytes]:
+    """Read the bytes ``wanted`` of ``file``."""
+    file.seek(wanted.start)
+    left = len(wanted)
+    while left and (chunk := file.read(min(_CHUNK, left))):
+        left -= len(chunk)
+        yield chunk
+
+
+def corrupted(body: Iterator[bytes], start: int, spot: int) -> Iterator[bytes]:
+    """Flip the byte at offset ``spot`` of the file in a ``body`` that starts at offset ``start``."""
+    for chunk in body:
+        at = spot - start
+        yield chunk[:at] + bytes([chunk[at] ^ 0xFF]) + chunk[at + 1 :] if 0 <= at < len(chunk) else chunk
+        start += len(chunk)
+
+
+def slowed(body: Iterator[bytes], bytes_per_second: int) -> Iterator[bytes]:
+    """Let ``body`` through at a limited rate."""
+    for chunk in body:
+        time.sleep(len(chunk) / bytes_per_second)
+        yield chunk
+
+
+class Mirror(ThreadingHTTPServer):
+    """Serves the files below ``root``, each request in a thread of its own."""
+
+    request_queue_size = 128
+
+    def __init__(self, root: Path, address: str, port: int) -> None:
+        super().__init__((address, port), Handler)
+        self.root = root
+        self._flaky_requests: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def still_failing(self, request: Request) -> bool:
+        """Count this request of its token, and tell whether it is one of those to fail."""
+        with self._lock:
+            self._flaky_requests[request.token] += 1
+            return self._flaky_requests[request.token] <= request.failures
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers GET and HEAD."""
+
+    server: Mirror
+    protocol_version = "HTTP/1.1"
+    server_version = "evenkeel-lab"
+    sys_version = ""
+    disable_nagle_algorithm = True
+
+    def do_HEAD(self) -> None:
+        """Answer with the headers alone."""
+        self.do_GET()
+
+    def do_GET(self) -> None:
+        """Answer with a file, or with the fault that was asked for."""
+        path = urlsplit(self.path).path
+        if path == HEALTH:
+            return self._page(HTTPStatus.OK, b"ok\n", _TYPES[".txt"])
+        request = parse_path(path)
+        if request is None:
+            return self._error(HTTPStatus.BAD_REQUEST, f"no such fault; there are {', '.join(FAULTS)}")
+        match request.fault:
+            case "404":
+                return self._error(HTTPStatus.NOT_FOUND)
+            case "html":
+                return self._page(HTTPStatus.OK, _PORTAL, _TYPES[".html"])
+            case "hang":
+                return self._hang()
+            case "flaky" if self.server.still_failing(request):
+                return self._error(HTTPStatus.SERVICE_UNAVAILABLE)
+        return self._file(request)
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        """Write one line for each request to standard output, where ``podman logs`` finds it."""
+        print(f"{self.log_date_time_string()} {self.address_string()} {format % arguments}", flush=True)
+
+    def _file(self, request: Request) -> None:
+        place = file_below(self.server.root, request.path)
+        if place is not None and place.is_dir():
+            if not request.path.endswith("/"):
+                return self._moved(f"{urlsplit(self.path).path}/")
+            place /= "index.html"
+        try:
+            file = place.open("rb") if place is not None else None
+        except OSError:
+            file = None
+        if file is None or place is None:
+            return self._error(HTTPStatus.NOT_FOUND)
+        with file:
+            return self._send(file, place.name, request.fault)
+
+    def _send(self, file: BinaryIO, name: str, fault: str) -> None:
+        stat = os.fstat(file.fileno())
+        etag = f'"{stat.st_ino:x}-{stat.st_size:x}-{stat.st_mtime_ns:x}"'
+        modified = formatdate(stat.st_mtime, usegmt=True)
+        validators = {"ETag": etag, "Last-Modified": modified, "Accept-Ranges": "bytes"}
+        if not_modified(etag, stat.st_mtime, self.headers["If-None-Match"], self.headers["If-Modified-Since"]):
+            return self._head(HTTPStatus.NOT_MODIFIED, validators)
+
+        current = self.headers["If-Range"] in {None, etag, modified}
+        part = parse_range(self.headers["Range"], stat.st_size) if current else None
+        if part is not None and not part:
+            return self._error(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, content_range=f"bytes */{stat.st_size}")
+        wanted = range(stat.st_size) if part is None else part
+        headers = validators | {"Content-Type": content_type(name), "Content-Length": str(len(wanted))}
+        if part is not None:
+            headers["Content-Range"] = f"bytes {wanted.start}-{wanted.stop - 1}/{stat.st_size}"
+        if fault == "truncate":
+            headers["Connection"] = "close"
+        self._head(HTTPStatus.OK if part is None else HTTPStatus.PARTIAL_CONTENT, headers)
+        if self.command == "HEAD":
+            return None
+
+        body = chunks(file, wanted[: len(wanted) // 2] if fault == "truncate" else wanted)
+        if fault == "corrupt":
+            body = corrupted(body, wanted.start, stat.st_size // 2)
+        elif fault == "slow":
+            body = slowed(body, _SLOW_BYTES_PER_SECOND)
+        try:
+            for chunk in body:
+                self.wfile.write(chunk)
+        except (BrokenPipeError, ConnectionResetError):
+            self.close_connection = True
+        return None
+
+    def _hang(self) -> None:
+        """Keep the client waiting until it gives up."""
+        self.log_request("hang")
+        while self.connection.recv(_CHUNK):
+            pass
+        self.close_connection = True
+
+    def _moved(self, location: str) -> None:
+        self._head(HTTPStatus.MOVED_PERMANENTLY, {"Location": location, "Content-Length": "0"})
+
+    def _error(self, status: HTTPStatus, why: str = "", content_range: str = "") -> None:
+        text = f"{status.value} {status.phrase}{': ' if why else ''}{why}\n".encode()
+        self._page(status, text, _TYPES[".txt"], {"Content-Range": content_range} if content_range else {})
+
+    def _page(self, status: HTTPStatus, body: bytes, media_type: str, headers: dict[str, str] | None = None) -> None:
+        self._head(status, {"Content-Type": media_type, "Content-Length": str(len(body)), **(headers or {})})
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def _head(self, status: HTTPStatus, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+
+
+if __name__ == "__main__":
+    with Mirror(Path(sys.argv[1]), "0.0.0.0", int(sys.argv[2]) if len(sys.argv) > 2 else 80) as mirror:  # noqa: S104
+        mirror.serve_forever()

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lab's containers, images and network, through podman's command line.
+
+Everything made here has a name that starts with ``evenkeel`` and the label ``LABEL``; nothing else is ever touched.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from lab import files, host, locks, paths, process
+from lab.errors import LabError
+
+LABEL = "io.evenkeel.lab"
+SPEC_LABEL = "io.evenkeel.spec"
+NETWORK = "evenkeel"
+MEND = "read podman's words above; `python -m lab down --all` gives a clean start"
+
+_PODMAN_LIMITS = {"nofile": 1048576, "nproc": 4194304}
+
+
+@dataclass(frozen=True)
+class Container:
+    """A container of the lab, as podman lists it."""
+
+    name: str
+    running: bool
+    labels: Mapping[str, str]
+
+
+def run(*argv: str) -> str:
+    """Run podman and return its standard output.
+
+    Raises
+    ------
+    LabError
+        podman ended with a status other than 0.
+    """
+    return process.run(["podman", *argv], mend=MEND, env=_environment())
+
+
+def succeeds(*argv: str) -> bool:
+    """Run podman and tell whether it ended with status 0."""
+    try:
+        run(*argv)
+    except LabError:
+        return False
+    return True
+
+
+def containers(*, label: str = LABEL) -> list[Container]:
+    """Return the lab's containers, running or not, that carry ``label`` (``key`` or ``key=value``)."""
+    listed: list[dict[str, Any]] = json.loads(run("ps", "--all", f"--filter=label={label}", "--format=json"))
+    return [Container(entry["Names"][0], entry["State"] == "running", entry["Labels"]) for entry in listed]
+
+
+def address(container: str) -> str:
+    """Return the address of a running container on the lab's network."""
+    return run(
+        "inspect", f'--format={{{{(index .NetworkSettings.Networks "{NETWORK}").IPAddress}}}}', container
+    ).strip()
+
+
+def remove(containers: Iterable[Container]) -> None:
+    """Remove these containers, at once, and the volumes that only they have."""
+    for container in containers:
+        run("rm", "--force", "--ignore", "--volumes", "--time=0", container.name)
+
+
+def images() -> list[str]:
+    """Return the names of the lab's images."""
+    listed = run("images", "--format={{.Repository}}:{{.Tag}}", "--filter=reference=localhost/evenkeel/*").split()
+    return sorted(set(listed))
+
+
+def ensure_network() -> None:
+    """Make the lab's network where it is missing: a bridge without a way outside.
+
+    Raises
+    ------
+    LabError
+        It exists with another subnet than the one asked for, or the subnet is taken.
+    """
+    wanted = subnet()
+    with locks.held("network"):
+        if succeeds("network", "exists", NETWORK):
+            found = json.loads(run("network", "inspect", NETWORK))[0]["subnets"][0]["subnet"]
+            if found != str(wanted):
+                raise LabError(f"network {NETWORK} has {found}, not {wanted}", "python -m lab down --all")
+            return
+        process.run(
+            [
+                *("podman", "network", "create", "--internal", "--disable-dns", f"--label={LABEL}=network"),
+                f"--subnet={wanted}",
+                f"--ip-range={node_range(wanted)}",
+                NETWORK,
+            ],
+            mend="if the subnet is taken, choose another: export EVENKEEL_LAB_SUBNET=10.x.y.0/24",
+            env=_environment(),
+        )
+
+
+def remove_network() -> None:
+    """Remove the lab's network."""
+    with locks.held("network"):
+        if succeeds("network", "exists", NETWORK):
+            run("network", "rm", NETWORK)
+
+
+def subnet() -> ipaddress.IPv4Network:
+    """Return the lab's subnet: ``EVENKEEL_LAB_SUBNET``, or one that is seldom in use.
+
+    Raises
+    ------
+    LabError
+        The variable holds something else than an IPv4 network of at least 16 addresses.
+    """
+    text = os.environ.get("EVENKEEL_LAB_SUBNET") or "10.213.77.0/24"
+    mend = "export EVENKEEL_LAB_SUBNET=10.x.y.0/24"
+    try:
+        network = ipaddress.IPv4Network(text)
+    except ValueError as error:
+        raise LabError(f"EVENKEEL_LAB_SUBNET={text}: {error}", mend) from error
+    if network.num_addresses < 16:
+        raise LabError(f"EVENKEEL_LAB_SUBNET={text} is too small", mend)
+    return network
+
+
+def node_range(network: ipaddress.IPv4Network) -> ipaddress.IPv4Network:
+    """Return the upper half of ``network``: nodes get their addresses there, what is fixed lives below."""
+    return list(network.subnets())[1]
+
+
+def settings(*, unified_cgroups: bool, limits: Mapping[str, int]) -> str:
+    """Return the ``containers.conf`` this machine needs, empty where podman's defaults work.
+
+    ``limits`` are those that cannot be raised here.
+    """
+    ulimits = [f'"{name}={limit}:{limit}"' for name, limit in limits.items() if limit < _PODMAN_LIMITS[name]]
+    tables = [f"[containers]\ndefault_ulimits = [{', '.join(ulimits)}]\n"] if ulimits else []
+    if not unified_cgroups:
+        tables.append('[engine]\nruntime = "runc"\n')
+    return "\n".join(tables)
+
+
+@cache
+def _environment() -> dict[str, str]:
+    """Return the environment podman runs in, with a containers.conf of the lab's own where the machine needs one."""
+    text = settings(unified_cgroups=host.unified_cgroups(), limits=host.fixed_limits())
+    if not text:
+        return dict(os.environ)
+    file = paths.STATE / "containers.conf"
+    files.replace_text(file, text)
+    return {**os.environ, "CONTAINERS_CONF": str(file)}

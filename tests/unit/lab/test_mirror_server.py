@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import http.client
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from lab import mirror_server
+from lab.mirror_server import Request
+
+BODY = bytes(range(256)) * 1000
+
+Get = Callable[..., tuple[http.client.HTTPResponse, bytes]]
+
+
+@pytest.fixture
+def get(tmp_path: Path) -> Iterator[Get]:
+    root = tmp_path / "www"
+    (root / "simple" / "six").mkdir(parents=True)
+    (root / "a.conda").write_bytes(BODY)
+    (root / "simple" / "six" / "index.html").write_text("<a>six</a>")
+    (tmp_path / "secret").write_text("outside")
+    server = mirror_server.Mirror(root, "127.0.0.1", 0)
+    threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
+
+    def request(
+        path: str, headers: dict[str, str] | None = None, *, method: str = "GET"
+    ) -> tuple[http.client.HTTPResponse, bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=1)
+        connection.request(method, path, headers=headers or {})
+        response = connection.getresponse()
+        return response, response.read()
+
+    yield request
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/a/b", Request("/a/b")),
+        ("/_fault/slow/a/b", Request("/a/b", "slow")),
+        ("/_fault/flaky/2/t1/a/b", Request("/a/b", "flaky", 2, "t1")),
+        ("/_fault/flaky/many/t1/a", None),
+        ("/_fault/flaky/2", None),
+        ("/_fault/unknown/a", None),
+    ],
+)
+def test_a_path_names_a_file_and_perhaps_a_fault(path: str, expected: Request | None) -> None:
+    assert mirror_server.parse_path(path) == expected
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        (None, None),
+        ("bytes=0-9", range(10)),
+        ("bytes=90-", range(90, 100)),
+        ("bytes=-5", range(95, 100)),
+        ("bytes=-500", range(100)),
+        ("bytes=90-500", range(90, 100)),
+        ("bytes=100-", range(100, 100)),
+        ("bytes=5-2", None),
+        ("bytes=-", None),
+        ("bytes=0-1,4-5", None),
+        ("lines=0-1", None),
+    ],
+)
+def test_ranges(header: str | None, expected: range | None) -> None:
+    assert mirror_server.parse_range(header, 100) == expected
+
+
+@pytest.mark.parametrize(
+    ("if_none_match", "if_modified_since", "expected"),
+    [
+        (None, None, False),
+        ('"tag"', None, True),
+        ('W/"tag", "other"', None, True),
+        ("*", None, True),
+        ('"other"', "Fri, 01 Jan 2100 00:00:00 GMT", False),
+        (None, "Thu, 01 Jan 1970 00:16:40 GMT", True),
+        (None, "Thu, 01 Jan 1970 00:16:39 GMT", False),
+        (None, "yesterday", False),
+    ],
+)
+def test_not_modified(if_none_match: str | None, if_modified_since: str | None, expected: bool) -> None:
+    assert mirror_server.not_modified('"tag"', 1000.7, if_none_match, if_modified_since) is expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("repodata.json", "application/json"),
+        ("repodata.json.zst", "application/zstd"),
+        ("index.html", "text/html; charset=utf-8"),
+        ("SHA256SUMS", "text/plain; charset=utf-8"),
+        ("no-suffix", "application/octet-stream"),
+    ],
+)
+def test_content_types(name: str, expected: str) -> None:
+    assert mirror_server.content_type(name) == expected
+
+
+def test_a_whole_file(get: Get) -> None:
+    response, body = get("/a.conda")
+    assert (response.status, body) == (200, BODY)
+
+
+def test_head_sends_no_body(get: Get) -> None:
+    response, body = get("/a.conda", method="HEAD")
+    assert (response.status, response.headers["Content-Length"], body) == (200, str(len(BODY)), b"")
+
+
+def test_a_part_of_a_file(get: Get) -> None:
+    response, body = get("/a.conda", {"Range": "bytes=10-19"})
+    assert (response.status, body) == (206, BODY[10:20])
+    assert response.headers["Content-Range"] == f"bytes 10-19/{len(BODY)}"
+
+
+def test_a_part_beyond_the_end(get: Get) -> None:
+    response, _ = get("/a.conda", {"Range": f"bytes={len(BODY)}-"})
+    assert (response.status, response.headers["Content-Range"]) == (416, f"bytes */{len(BODY)}")
+
+
+def test_a_part_of_a_file_that_has_changed_is_the_whole_file(get: Get) -> None:
+    response, body = get("/a.conda", {"Range": "bytes=10-19", "If-Range": '"old"'})
+    assert (response.status, body) == (200, BODY)
+
+
+def test_an_unchanged_file_is_not_sent_again(get: Get) -> None:
+    first, _ = get("/a.conda")
+    response, body = get("/a.conda", {"If-None-Match": first.headers["ETag"]})
+    assert (response.status, body) == (304, b"")
+    response, _ = get("/a.conda", {"If-Modified-Since": first.headers["Last-Modified"]})
+    assert response.status == 304
+
+
+def test_a_folder_is_its_index(get: Get) -> None:
+    response, _ = get("/simple/six")
+    assert (response.status, response.headers["Location"]) == (301, "/simple/six/")
+    response, body = get("/simple/six/")
+    assert (response.headers["Content-Type"], body) == ("text/html; charset=utf-8", b"<a>six</a>")
+
+
+@pytest.mark.parametrize("path", ["/../secret", "/%2e%2e/secret", "/simple/../../secret", "/none", "/simple/", "/%00"])
+def test_what_is_not_below_the_root_is_not_found(get: Get, path: str) -> None:
+    response, _ = get(path)
+    assert response.status == 404
+
+
+def test_fault_404(get: Get) -> None:
+    assert get("/_fault/404/a.conda")[0].status == 404
+
+
+def test_fault_html(get: Get) -> None:
+    response, body = get("/_fault/html/a.conda")
+    assert (response.status, response.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert body.startswith(b"<!DOCTYPE html>")
+
+
+def test_fault_hang(get: Get) -> None:
+    with pytest.raises(TimeoutError):
+        get("/_fault/hang/a.conda")
+
+
+def test_fault_truncate(get: Get) -> None:
+    with pytest.raises(http.client.IncompleteRead) as caught:
+        get("/_fault/truncate/a.conda")
+    assert caught.value.partial == BODY[: len(BODY) // 2]
+
+
+@pytest.mark.parametrize("start", [0, len(BODY) // 2 - 1, len(BODY) // 2])
+def test_fault_corrupt(get: Get, start: int) -> None:
+    _, body = get("/_fault/corrupt/a.conda", {"Range": f"bytes={start}-"})
+    different = [start + at for at, (sent, true) in enumerate(zip(body, BODY[start:], strict=True)) if sent != true]
+    assert different == [len(BODY) // 2]
+
+
+def test_fault_slow(get: Get, monkeypatch: pytest.MonkeyPatch) -> None:
+    naps: list[float] = []
+    monkeypatch.setattr(mirror_server.time, "sleep", naps.append)
+    _, body = get("/_fault/slow/a.conda")
+    assert body == BODY
+    assert sum(naps) == pytest.approx(len(BODY) / (256 * 1024))
+
+
+def test_fault_flaky(get: Get) -> None:
+    statuses = [get("/_fault/flaky/2/one/a.conda")[0].status for _ in range(4)]
+    assert statuses == [503, 503, 200, 200]
+    assert get("/_fault/flaky/1/two/a.conda")[0].status == 503
+
+
+def test_an_unknown_fault_is_refused(get: Get) -> None:
+    assert get("/_fault/none/a.conda")[0].status == 400
