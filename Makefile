@@ -1,0 +1,85 @@
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+ROLES := $(notdir $(wildcard roles/*))
+SCENARIOS := $(ROLES) site
+ROLE ?=
+
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export MOLECULE_GLOB := molecule/*/molecule.yml
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: setup ## Bring up the lab and two fresh nodes, take them to a working JupyterLab, twice, and run a cell in each kernel
+	python -m lab up demo
+	ansible-playbook -i inventories/demo site.yml
+	ansible-playbook -i inventories/demo site.yml | tee $(VENV)/demo-second-run.log
+	python -m lab unchanged $(VENV)/demo-second-run.log
+	python -m lab notebooks demo
+
+.PHONY: demo-down
+demo-down: setup ## Remove exactly what the demo made (caches stay; python -m lab clean frees them)
+	python -m lab down demo
+
+.PHONY: setup
+setup: system-packages $(READY) ## Install what is missing: Debian packages through apt, Python packages into .venv
+
+.PHONY: system-packages
+system-packages:
+	@lab/install-debian-packages.sh
+
+$(READY): pyproject.toml
+	@echo "Installing the control node's and the development tools into $(VENV)"
+	python3 -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet '.[dev]'
+	@touch $@
+
+.PHONY: test
+test: setup lint unit lab molecule faults ## Everything: lint, unit and contract tests, a Molecule scenario for each role and the site, bad input
+
+.PHONY: lint
+lint: $(READY) ## ansible-lint (production), yamllint, ruff, mypy, generated references, changelog fragments
+	ruff check .
+	ruff format --check .
+	mypy -p lab -p ansible_collections.evenkeel.gpu.plugins
+	yamllint --strict .
+	ansible-lint --config-file .config/ansible-lint.yml
+	antsibull-changelog lint
+
+.PHONY: unit
+unit: $(READY) ## Unit and contract tests
+	pytest --numprocesses 2
+
+.PHONY: lab
+lab: setup ## Build the lab's mirror and base images into the user's cache folder
+	python -m lab mirror
+	python -m lab image
+
+.PHONY: molecule
+molecule: lab ## A Molecule scenario for each role, and one for the whole of site.yml, two at a time
+	$(MAKE) --no-print-directory --jobs 2 --output-sync=target $(SCENARIOS:%=molecule-%)
+
+.PHONY: $(SCENARIOS:%=molecule-%)
+$(SCENARIOS:%=molecule-%): molecule-%:
+	molecule test --scenario-name $*
+
+.PHONY: test-role
+test-role: lab ## The inner loop on one role: make test-role ROLE=jupyter
+	@test -n "$(ROLE)" || { echo "Name a role: make test-role ROLE=jupyter" >&2; exit 2; }
+	molecule test --scenario-name $(ROLE)
+
+.PHONY: faults
+faults: lab ## Bad input, broken mirrors, full disks and killed runs, on nodes of the lab
+	pytest tests/faults
+
+.PHONY: clean
+clean: ## Remove the virtual environment and the tools' caches from the checkout
+	rm -rf $(VENV) .ansible .mypy_cache .pytest_cache .ruff_cache
