@@ -75,6 +75,7 @@ def index_json(package: Package) -> dict[str, Any]:
         "name": package.name,
         "platform": None if package.subdir == "noarch" else "linux",
         "subdir": package.subdir,
+        "timestamp": FIXED_TIME * 1000,
         "version": package.version,
     }
     if package.noarch:
