@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the role miniconda does with bad input, broken mirrors, a full disk and a killed run."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.faults.conftest import Node, finish
+
+STORE = "/opt/evenkeel/distributions"
+PREFIX = "/opt/miniconda3"
+
+
+@pytest.fixture
+def bare(node: Node) -> Node:
+    """A node that no role has touched."""
+    node.strip()
+    return node
+
+
+def assert_nothing_is_installed(node: Node) -> None:
+    """Nothing under the final name, and no download or half-made installation in the store."""
+    assert not node.host.file(PREFIX).exists
+    assert node.host.run(f"ls {STORE}").stdout.split() == []
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({"distribution": "Slackware", "distribution_version": "15.0"}, ("Slackware 15.0", "Debian 12, 13")),
+        ({"architecture": "riscv64"}, ("riscv64", "aarch64, x86_64")),
+    ],
+)
+def test_an_unsupported_platform_is_refused(bare: Node, facts: dict[str, str], words: tuple[str, ...]) -> None:
+    before = bare.fingerprint()
+    assert bare.play("tests/faults/pretended_facts.yml", pretended_facts=facts).failed_saying(*words)
+    assert bare.fingerprint() == before
+
+
+def test_an_unknown_version_needs_a_checksum(bare: Node) -> None:
+    before = bare.fingerprint()
+    answer = bare.play(tags="miniconda", miniconda_version="py313_99.9.9-9", miniconda_sha256="")
+    assert answer.failed_saying("Miniconda3-py313_99.9.9-9-Linux-x86_64.sh", "miniconda_sha256")
+    assert bare.fingerprint() == before
+
+
+def test_a_wrong_checksum_executes_nothing(bare: Node) -> None:
+    wrong = "0" * 64
+    assert bare.play(tags="miniconda", miniconda_sha256=wrong).failed_saying(wrong, "was not executed")
+    assert_nothing_is_installed(bare)
+
+
+def test_a_prefix_that_is_not_ours_is_left_alone(bare: Node) -> None:
+    bare.host.check_output(f"mkdir {PREFIX} && echo precious >{PREFIX}/thesis.txt")
+    assert bare.play(tags="miniconda").failed_saying(PREFIX, "did not make")
+    assert bare.host.file(f"{PREFIX}/thesis.txt").content_string == "precious\n"
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("404", ("answered 404",)),
+        ("html", ("answered with an HTML page",)),
+        ("hang", ("did not deliver", "2 times in a row")),
+        ("truncate", ("did not deliver", "2 times in a row")),
+        ("corrupt", ("was not executed",)),
+    ],
+)
+def test_a_broken_mirror_is_named(bare: Node, fault: str, words: tuple[str, ...]) -> None:
+    url = bare.faulty_mirror(fault)
+    answer = bare.play(
+        tags="miniconda", evenkeel_mirror=url, miniconda_download_timeout=2, miniconda_download_retries=1
+    )
+    assert answer.failed_saying(url, *words)
+    assert_nothing_is_installed(bare)
+
+
+def test_a_mirror_that_recovers_is_enough(bare: Node) -> None:
+    assert bare.play(tags="miniconda", evenkeel_mirror=bare.faulty_mirror("flaky/2/recovers")).succeeded()
+    assert bare.host.run(f"{PREFIX}/bin/conda --version").rc == 0
+
+
+def test_a_full_disk_leaves_nothing_half_made(bare: Node) -> None:
+    bare.host.check_output("mkdir -p /opt/evenkeel && mount -t tmpfs -o size=40m tmpfs /opt/evenkeel")
+    assert bare.play(tags="miniconda").failed_saying("No space left", "/opt/evenkeel")
+    assert_nothing_is_installed(bare)
+
+
+@pytest.mark.parametrize("victims", ["the module", "the module and the installer"])
+def test_a_killed_installation_is_healed(bare: Node, victims: str) -> None:
+    killer = f"kill -KILL $(cat {STORE}/.lock)"
+    if victims == "the module and the installer":
+        killer = f"module=$(cat {STORE}/.lock); pkill -KILL -P $module; kill -KILL $module"
+    run = bare.start(tags="miniconda")
+    bare.host.check_output(f"until ls -d {STORE}/Miniconda3-*; do sleep 0.02; done; {killer}")
+    assert finish(run).status != 0
+    assert not bare.host.file(PREFIX).exists
+
+    assert bare.play(tags="miniconda").succeeded()
+    assert bare.host.run(f"{PREFIX}/bin/conda --version").rc == 0
+    assert len(bare.host.run(f"ls {STORE}").stdout.split()) == 1
