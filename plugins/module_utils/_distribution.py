@@ -11,7 +11,6 @@ import os
 import re
 import shutil
 import socket
-import tempfile
 import time
 import urllib.error
 from collections.abc import Callable
@@ -24,12 +23,15 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import Evenke
 from ansible_collections.evenkeel.gpu.plugins.module_utils._files import (
     disk_full,
     link_atomically,
+    require_normalised,
     write_atomically,
 )
 
 #: Beside conda's own bookkeeping; without a suffix, since conda reads every ``conda-meta/*.json`` as a package.
 MARKER = os.path.join("conda-meta", "evenkeel")
+#: Stands before the name of the installation that the download is for, so that it tells what a killed run was making.
 DOWNLOAD_PREFIX = ".download-"
+DOWNLOAD_PATTERN = re.escape(DOWNLOAD_PREFIX) + r"([A-Za-z0-9][A-Za-z0-9._-]*-[0-9a-f]{12})"
 CHUNK_BYTES = 1 << 20
 
 RunCommand = Callable[..., "tuple[int, str, str]"]
@@ -95,14 +97,13 @@ def check(desired: Desired) -> None:
             "sha256 is %r, which is not 64 lower-case hexadecimal digits" % desired.sha256,
             "Take the checksum that the distribution publishes for %s" % desired.file_name,
         )
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*\.sh", desired.file_name):
+    if not re.fullmatch(r"(https?://[^/]+|file://)/(.+/)?[A-Za-z0-9][A-Za-z0-9._-]*\.sh", desired.url):
         raise EvenkeelError(
-            "url %s does not end in the name of a shell installer" % desired.url,
-            "Name the installer itself, such as .../Miniconda3-py313_26.5.3-1-Linux-x86_64.sh",
+            "url %s is no http, https or file URL that ends in the name of a shell installer" % desired.url,
+            "Name the installer itself, such as https://<mirror>/miniconda/Miniconda3-py313_26.5.3-1-Linux-x86_64.sh",
         )
-    for name, path in (("prefix", desired.prefix), ("store", desired.store)):
-        if not os.path.isabs(path) or os.path.normpath(path) != path or path == "/":
-            raise EvenkeelError("%s is %r, which is not a normalised absolute path" % (name, path), "Correct it")
+    require_normalised("prefix", desired.prefix)
+    require_normalised("store", desired.store)
 
 
 def is_complete(home: str) -> bool:
@@ -122,12 +123,14 @@ def read(desired: Desired) -> State:
     elif os.path.lexists(desired.prefix):
         prefix = "a directory" if os.path.isdir(desired.prefix) else "a file"
     complete = is_complete(desired.home)
-    leftovers = []
-    if os.path.isdir(desired.store):
-        leftovers = [entry.path for entry in os.scandir(desired.store) if entry.name.startswith(DOWNLOAD_PREFIX)]
-        if os.path.lexists(desired.home) and not complete:
-            leftovers.append(desired.home)
-    return State(prefix, current, complete, tuple(sorted(leftovers)))
+    homes, downloads = {desired.home}, []
+    for name in sorted(os.listdir(desired.store)) if os.path.isdir(desired.store) else []:
+        download_of = re.fullmatch(DOWNLOAD_PATTERN, name)
+        if download_of:
+            downloads.append(os.path.join(desired.store, name))
+            homes.add(os.path.join(desired.store, download_of.group(1)))
+    half_made = [home for home in sorted(homes) if os.path.lexists(home) and not is_complete(home)]
+    return State(prefix, current, complete, (*half_made, *downloads))
 
 
 def plan(state: State, desired: Desired) -> Plan:
@@ -202,9 +205,9 @@ def require_installer(path: str, url: str, sha256: str, actual: str) -> None:
 
 def apply(plan: Plan, desired: Desired, run_installer: RunCommand, timeout: float, retries: int) -> None:
     """Bring the node to the plan's end. What fails half-way is removed; what is killed half-way is healed next time."""
-    for path in plan.remove:
-        shutil.rmtree(path)
     try:
+        for path in plan.remove:
+            shutil.rmtree(path)
         if plan.install:
             os.makedirs(desired.store, mode=0o755, exist_ok=True)
             _install(desired, run_installer, timeout, retries)
@@ -217,7 +220,8 @@ def apply(plan: Plan, desired: Desired, run_installer: RunCommand, timeout: floa
 
 
 def _install(desired: Desired, run_installer: RunCommand, timeout: float, retries: int) -> None:
-    downloads = tempfile.mkdtemp(prefix=DOWNLOAD_PREFIX, dir=desired.store)
+    downloads = os.path.join(desired.store, DOWNLOAD_PREFIX + os.path.basename(desired.home))
+    os.mkdir(downloads, 0o700)
     try:
         installer = os.path.join(downloads, desired.file_name)
         actual = download(desired.url, installer, timeout, retries)
@@ -226,8 +230,9 @@ def _install(desired: Desired, run_installer: RunCommand, timeout: float, retrie
         if status != 0 or not os.path.isfile(os.path.join(desired.home, "bin", "conda")):
             if shutil.disk_usage(desired.store).free < CHUNK_BYTES or "No space left" in err + out:
                 raise disk_full(desired.store)
+            how = "ended with status %d" % status if status else "made no bin/conda"
             raise EvenkeelError(
-                "%s ended with status %d: %s" % (desired.file_name, status, _last_words(err or out)),
+                "%s %s: %s" % (desired.file_name, how, _last_words(err or out)),
                 "Read the installer's own message; nothing was left behind",
                 rc=status,
                 stdout=out,

@@ -19,7 +19,7 @@ class EvenkeelError(Exception):
     """
 
     def __init__(self, what: str, mend: str, **details: object) -> None:
-        super().__init__("%s. %s." % (what.rstrip(". "), mend.rstrip(". ")))
+        super().__init__("%s. %s." % (what.rstrip(". \n"), mend.rstrip(". \n")))
         self.what = what
         self.mend = mend
         self.details = details

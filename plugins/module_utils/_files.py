@@ -28,10 +28,10 @@ def write_atomically(path: str, text: str, mode: int = 0o644) -> None:
 
 
 def link_atomically(link: str, target: str) -> None:
-    """Point the symbolic link ``link`` at ``target`` in one rename."""
+    """Point the symbolic link ``link`` at ``target`` in one rename; the caller holds a lock."""
     directory = os.path.dirname(link)
     os.makedirs(directory, mode=0o755, exist_ok=True)
-    temporary = os.path.join(directory, ".%s.%d" % (os.path.basename(link), os.getpid()))
+    temporary = os.path.join(directory, ".%s.partial" % os.path.basename(link))
     with contextlib.suppress(FileNotFoundError):
         os.unlink(temporary)
     os.symlink(target, temporary)
@@ -40,6 +40,15 @@ def link_atomically(link: str, target: str) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def require_normalised(name: str, path: str) -> None:
+    """Refuse a path that is not absolute or has more than one spelling of the same place."""
+    if not os.path.isabs(path) or os.path.normpath(path) != path or path == "/":
+        raise EvenkeelError(
+            "%s is %r, which is not a normalised absolute path" % (name, path),
+            "Write it from / on, without a slash at its end, '//', '.' or '..'",
+        )
 
 
 def disk_full(path: str) -> EvenkeelError:
