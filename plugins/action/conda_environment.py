@@ -21,10 +21,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         unresolved = result.get("unresolved")
         if unresolved is None:
             return result
-        arguments = self._task.args
         problem = Problem(
-            packages=tuple(sorted(arguments["packages"])),
-            channels=tuple(arguments["channels"]),
+            packages=tuple(unresolved["packages"]),
+            channels=tuple(unresolved["channels"]),
             platform=unresolved["platform"],
             virtual_packages=tuple(sorted(unresolved["virtual_packages"].items())),
         )
@@ -32,7 +31,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             packages = solve_once(problem, Path(constants.DEFAULT_LOCAL_TMP), solve_with_rattler)
         except EvenkeelError as error:
             return {"failed": True, "changed": False, "msg": str(error)}
-        return self._converge(task_vars, {**arguments, "resolved": [vars(package) for package in packages]})
+        return self._converge(task_vars, {**self._task.args, "resolved": [vars(package) for package in packages]})
 
     def _converge(self, task_vars: dict[str, Any] | None, arguments: dict[str, Any]) -> dict[str, Any]:
         result: dict[str, Any] = self._execute_module(

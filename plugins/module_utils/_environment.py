@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import json
@@ -20,6 +21,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import Evenke
 from ansible_collections.evenkeel.gpu.plugins.module_utils._files import (
     disk_full,
     link_atomically,
+    require_normalised,
     write_atomically,
 )
 
@@ -107,8 +109,9 @@ class Plan:
         return {"before": describe(self.before), "after": describe(self.packages)}
 
 
-def check_name(name: str) -> None:
-    """Refuse a name that is no plain folder name, or that conda keeps for itself."""
+def check(root: str, name: str) -> None:
+    """Refuse what can't work before anything is read or changed."""
+    require_normalised("root", root)
     if name in RESERVED_NAMES:
         raise EvenkeelError(
             "name is %r, which is the distribution's own environment" % name, "Choose another name; base stays clean"
@@ -132,13 +135,15 @@ def describe(packages: Iterable[Package]) -> str:
 
 
 def installed(prefix: str) -> tuple[Package, ...]:
-    """Read the packages of the environment at ``prefix`` from its records, without starting conda."""
+    """Read the packages of the environment at ``prefix`` from its records, without starting conda.
+
+    A package whose record can't be understood counts as missing.
+    """
     packages = []
     for entry in os.scandir(os.path.join(prefix, "conda-meta")):
         if entry.name.endswith(".json"):
-            with open(entry.path, encoding="utf-8") as stream:
-                record = json.load(stream)
-            packages.append(package_from(record))
+            with open(entry.path, encoding="utf-8") as stream, contextlib.suppress(ValueError, TypeError, KeyError):
+                packages.append(package_from(json.load(stream)))
     return tuple(sorted(packages))
 
 
@@ -167,7 +172,7 @@ def read(root: str, name: str) -> State:
     """Read the node's state from the file system."""
     link, home = link_of(root, name), generations_of(root, name)
     generations, leftovers = [], []
-    for path in sorted(entry.path for entry in os.scandir(home)) if os.path.isdir(home) else []:
+    for path in sorted(entry.path for entry in os.scandir(home) if entry.is_dir()) if os.path.isdir(home) else []:
         generation = read_generation(path)
         if generation is None:
             leftovers.append(path)
@@ -184,11 +189,11 @@ def read(root: str, name: str) -> State:
 
 
 def read_generation(path: str) -> Generation | None:
-    """Return the complete build at ``path``; None when it was interrupted, since the marker is written last."""
+    """Return the complete build at ``path``; None when it was interrupted, since the marker comes last, and whole."""
     try:
         with open(os.path.join(path, MARKER), encoding="utf-8") as stream:
             marker = json.load(stream)
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):
         return None
     return Generation(
         path=path,
@@ -245,7 +250,7 @@ def apply(plan: Plan, root: str, name: str, conda: str, run_conda: RunCommand) -
             shutil.rmtree(path)
         if plan.build:
             build(plan, root, name, conda, run_conda)
-        if plan.build or plan.record:
+        elif plan.record:
             write_marker(plan)
         if plan.switch:
             link = link_of(root, name)
@@ -258,8 +263,12 @@ def apply(plan: Plan, root: str, name: str, conda: str, run_conda: RunCommand) -
 
 def build(plan: Plan, root: str, name: str, conda: str, run_conda: RunCommand) -> None:
     """Let conda make the environment from exact packages at a path that nobody uses yet."""
-    home = generations_of(root, name)
-    os.makedirs(home, mode=0o755, exist_ok=True)
+    if not os.access(conda, os.X_OK):
+        raise EvenkeelError(
+            "%s, which builds the environment %s, is no program" % (conda, name),
+            "Install the conda distribution first, or say where its command is",
+        )
+    os.makedirs(generations_of(root, name), mode=0o755, exist_ok=True)
     try:
         with tempfile.NamedTemporaryFile("w", suffix=".txt") as explicit:
             explicit.write(explicit_file(plan.packages))
@@ -291,6 +300,7 @@ def build(plan: Plan, root: str, name: str, conda: str, run_conda: RunCommand) -
             "site.yml, or make an environment of your own: conda create --name mine --clone %s" % name
         )
         write_atomically(os.path.join(plan.path, FROZEN), json.dumps({"message": message}) + "\n")
+        write_marker(plan)
     except BaseException:
         shutil.rmtree(plan.path, ignore_errors=True)
         raise

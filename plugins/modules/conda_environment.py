@@ -122,7 +122,7 @@ generation:
   returned: when the packages are known
   sample: /opt/evenkeel/generations/ai-dev/3b7f0a2d1f9c4e5a
 unresolved:
-  description: What a solver has to know of this node. The action answers it with a second call; a task never sees it.
+  description: What a solver has to know. The action answers it with a second call; a task never sees it.
   type: dict
   returned: when the packages are not known yet
 """
@@ -160,18 +160,18 @@ def main() -> None:
 def converge(module: AnsibleModule) -> dict[str, object]:
     params = module.params
     name, root = params["name"], params["root"]
-    environment.check_name(name)
+    environment.check(root, name)
     request = environment.Request(tuple(sorted(params["packages"])), tuple(params["channels"]))
     result: dict[str, object] = {"prefix": environment.link_of(root, name)}
 
     state = environment.read(root, name)
     packages = environment.known_packages(state, request)
-    if packages is None:
-        if params["resolved"] is None:
-            platform, virtual_packages = this_node()
-            unresolved = {"platform": platform, "virtual_packages": virtual_packages}
-            return {"changed": False, "unresolved": unresolved, **result}
+    if params["resolved"] is not None:
         packages = tuple(environment.package_from(record) for record in params["resolved"])
+    if packages is None:
+        platform, virtual_packages = this_node()
+        unresolved = {**vars(request), "platform": platform, "virtual_packages": virtual_packages}
+        return {"changed": False, "unresolved": unresolved, **result}
 
     plan = environment.plan(state, root, name, request, packages)
     if plan.changed and not module.check_mode:
