@@ -68,6 +68,7 @@ def solve_with_rattler(problem: Problem) -> list[Package]:
             ChannelPriority,
             Gateway,
             GenericVirtualPackage,
+            MatchSpec,
             PackageName,
             Subdir,
             Version,
@@ -85,6 +86,15 @@ def solve_with_rattler(problem: Problem) -> list[Package]:
             f"The control node's Python has no py-rattler ({error})",
             "Install it beside ansible-core: python -m pip install py-rattler",
         ) from error
+    specs = []
+    for text in problem.packages:
+        try:
+            specs.append(MatchSpec(text))
+        except InvalidMatchSpecError as error:
+            raise EvenkeelError(
+                f"{text!r} is no package specification: {error}",
+                "Write it like conda does, such as numpy>=2 or python=3.11",
+            ) from error
     virtual_packages = [
         GenericVirtualPackage(PackageName(name), Version(version), BuildString("0"))
         for name, version in problem.virtual_packages
@@ -93,7 +103,7 @@ def solve_with_rattler(problem: Problem) -> list[Package]:
         records = asyncio.run(
             solve(
                 sources=list(problem.channels),
-                specs=list(problem.packages),
+                specs=specs,
                 gateway=Gateway(),
                 platforms=[Subdir(problem.platform), Subdir("noarch")],
                 virtual_packages=virtual_packages,
@@ -101,10 +111,10 @@ def solve_with_rattler(problem: Problem) -> list[Package]:
                 add_pip_as_python_dependency=True,
             )
         )
-    except (InvalidMatchSpecError, InvalidChannelError, InvalidUrlError) as error:
+    except (InvalidChannelError, InvalidUrlError) as error:
         raise EvenkeelError(
-            f"Not all of {', '.join(problem.packages)} from {', '.join(problem.channels)} can be understood: {error}",
-            "Correct the environment's packages or its channels",
+            f"Not all of the channels {', '.join(problem.channels)} can be understood: {error}",
+            "Write each as a URL or as the name of a channel",
         ) from error
     except SolverError as error:
         raise EvenkeelError(
