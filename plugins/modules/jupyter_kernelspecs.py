@@ -1,0 +1,130 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ansible module: the kernels that Jupyter offers."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: jupyter_kernelspecs
+short_description: Register conda environments as Jupyter kernels
+version_added: 0.1.0
+description:
+  - Converges all kernelspecs of a directory in one call. Those that this module wrote and that are no longer listed are
+    removed; those of others are never touched.
+  - A kernel resolves its environment's path when it starts. New kernels take the generation that the path names then,
+    and keep it when the path is switched to another one.
+author:
+  - The Evenkeel team
+extends_documentation_fragment:
+  - ansible.builtin.action_common_attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  platform:
+    platforms: linux
+options:
+  directory:
+    description: Where the kernelspecs are; a directory that notebook servers search.
+    type: path
+    default: /usr/local/share/jupyter/kernels
+  environments:
+    description: The directory that holds the named environments.
+    type: path
+    default: /opt/evenkeel/envs
+  kernels:
+    description: All the kernels that shall be there.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: The kernel's name in notebooks; letters, digits, C(.), C(_) and C(-). Jupyter makes letters small.
+        type: str
+        required: true
+      environment:
+        description:
+          - The environment that it runs in, a name below O(environments) or an absolute path. It must hold ipykernel.
+          - The kernel's name when it is not given.
+        type: str
+      display_name:
+        description: What people see. V(Python (NAME\)) when it is not given.
+        type: str
+      env:
+        description: Further environment variables of the kernel.
+        type: dict
+        default: {}
+  planned:
+    description: The environments that the same run builds before this, so that check mode does not ask for them.
+    type: list
+    elements: str
+    default: []
+"""
+
+EXAMPLES = r"""
+- name: Register the kernels of two environments
+  evenkeel.gpu.jupyter_kernelspecs:
+    kernels:
+      - name: ai-dev
+      - name: vision
+        display_name: Vision, first GPU
+        env:
+          CUDA_VISIBLE_DEVICES: "0"
+"""
+
+RETURN = r"""
+written:
+  description: The kernels that were added or changed.
+  type: list
+  elements: str
+  returned: success
+removed:
+  description: The kernels that were removed.
+  type: list
+  elements: str
+  returned: success
+"""
+
+import os
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _kernelspecs as kernelspecs
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+
+
+def main() -> None:
+    kernel_spec = {
+        "name": {"type": "str", "required": True},
+        "environment": {"type": "str"},
+        "display_name": {"type": "str"},
+        "env": {"type": "dict", "default": {}},
+    }
+    module = AnsibleModule(
+        argument_spec={
+            "directory": {"type": "path", "default": "/usr/local/share/jupyter/kernels"},
+            "environments": {"type": "path", "default": "/opt/evenkeel/envs"},
+            "kernels": {"type": "list", "elements": "dict", "required": True, "options": kernel_spec},
+            "planned": {"type": "list", "elements": "str", "default": []},
+        },
+        supports_check_mode=True,
+    )
+    directory, environments = module.params["directory"], module.params["environments"]
+    kernels = [kernelspecs.complete(item, environments) for item in module.params["kernels"]]
+    rehearsed = {os.path.join(environments, name) for name in module.params["planned"]} if module.check_mode else set()
+    try:
+        kernelspecs.check_names(kernels)
+        kernelspecs.check_environments(kernel for kernel in kernels if kernel.prefix not in rehearsed)
+        plan = kernelspecs.plan(kernelspecs.read(directory), kernels, directory)
+    except EvenkeelError as error:
+        module.fail_json(msg=str(error), **error.details)
+    if plan.changed and not module.check_mode:
+        os.umask(0o022)
+        kernelspecs.apply(plan, directory)
+    module.exit_json(
+        changed=plan.changed, diff=plan.diff(directory), written=sorted(plan.write), removed=list(plan.remove)
+    )
+
+
+if __name__ == "__main__":
+    main()

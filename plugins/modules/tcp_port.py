@@ -1,0 +1,94 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ansible module: a guard for a TCP port."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: tcp_port
+short_description: Require that a TCP port is free, or held by the right unit
+version_added: 0.1.0
+description:
+  - Fails when something else than O(unit) listens where a socket on O(address) and O(port) would, and names it.
+  - Reads C(/proc) alone and changes nothing.
+author:
+  - The Evenkeel team
+extends_documentation_fragment:
+  - ansible.builtin.action_common_attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  platform:
+    platforms: linux
+options:
+  port:
+    description: The port.
+    type: int
+    required: true
+  address:
+    description: The IP address that a service is going to listen on; C(0.0.0.0) and C(::) stand for all.
+    type: str
+    default: 127.0.0.1
+  unit:
+    description: The systemd unit that may hold the port.
+    type: str
+    required: true
+  variable:
+    description: The name of the variable that O(port) comes from, for the message.
+    type: str
+    default: port
+"""
+
+EXAMPLES = r"""
+- name: Require the port of the notebook server
+  evenkeel.gpu.tcp_port:
+    port: 8888
+    unit: jupyter.service
+    variable: jupyter_port
+"""
+
+RETURN = r"""
+held:
+  description: Whether O(unit) listens there already.
+  type: bool
+  returned: success
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _tcp_port as tcp_port
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "port": {"type": "int", "required": True},
+            "address": {"type": "str", "default": "127.0.0.1"},
+            "unit": {"type": "str", "required": True},
+            "variable": {"type": "str", "default": "port"},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(changed=False, held=guard(**module.params))
+    except EvenkeelError as error:
+        module.fail_json(msg=str(error), **error.details)
+
+
+def guard(port: int, address: str, unit: str, variable: str) -> bool:
+    if not 1 <= port <= 65535:
+        raise EvenkeelError("%d is not a TCP port" % port, "Set %s to a number from 1 to 65535" % variable)
+    holders = tcp_port.read(tcp_port.parse_address(address), port)
+    others = tcp_port.others(holders, unit)
+    if others:
+        raise EvenkeelError(
+            "Port %d on %s is in use by %s" % (port, address, "; ".join(map(tcp_port.describe, others))),
+            "Stop it, or set %s to another port" % variable,
+        )
+    return bool(holders)
+
+
+if __name__ == "__main__":
+    main()
