@@ -80,6 +80,18 @@ test-role: lab ## The inner loop on one role: make test-role ROLE=jupyter
 faults: lab ## Bad input, broken mirrors, full disks and killed runs, on nodes of the lab
 	pytest tests/faults
 
+.PHONY: bench
+bench: demo $(VENV)/.bench-ready ## Time a run that changes nothing beside 50 empty tasks and beside pyinfra
+	python bench/noop.py
+
+$(VENV)/.bench-ready: $(READY)
+	$(BIN)/python -m pip install --quiet ".[bench]"
+	@touch $@
+
+.PHONY: docs
+docs: $(READY) ## Generate the roles' references from their argument specifications
+	for role in $(ROLES); do ansible-docsmith generate --no-defaults roles/$$role >/dev/null; done
+
 .PHONY: clean
 clean: ## Remove the virtual environment and the tools' caches from the checkout
 	rm -rf $(VENV) .ansible .mypy_cache .pytest_cache .ruff_cache

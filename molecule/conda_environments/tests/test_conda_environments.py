@@ -34,7 +34,9 @@ def test_it_is_a_normal_conda_environment(host: Host, name: str) -> None:
 
 
 def test_conda_runs_it(host: Host, name: str) -> None:
-    prefix = host.check_output("sudo -u nobody %s run --name %s python -c 'import sys, idna; print(sys.prefix)'", CONDA, name)
+    prefix = host.check_output(
+        "sudo -u nobody %s run --name %s python -c 'import sys, idna; print(sys.prefix)'", CONDA, name
+    )
     assert prefix.startswith(ROOT)
 
 

@@ -14,7 +14,9 @@ FILE = "/etc/conda/condarc.d/evenkeel.yml"
 
 @pytest.fixture
 def settings(host: Host) -> dict[str, Any]:
-    shown: dict[str, Any] = json.loads(host.check_output("sudo -u nobody /opt/miniconda3/bin/conda config --show --json"))
+    shown: dict[str, Any] = json.loads(
+        host.check_output("sudo -u nobody /opt/miniconda3/bin/conda config --show --json")
+    )
     return shown
 
 
@@ -29,11 +31,14 @@ def test_conda_reads_the_file(host: Host) -> None:
 
 
 def test_defaults_stand_for_the_mirror(host: Host, settings: dict[str, Any]) -> None:
-    mirror = host.backend.get_variables()["lab_mirror_url"] if hasattr(host.backend, "get_variables") else None
+    mirror = host.ansible.get_variables()["lab_mirror_url"]
     assert settings["channels"] == ["defaults"]
-    locations = [f"{channel['scheme']}://{channel['location']}/{channel['name']}" for channel in settings["default_channels"]]
-    assert all(location.endswith(("/anaconda/pkgs/main", "/anaconda/pkgs/r")) for location in locations)
-    assert mirror is None or all(location.startswith(mirror) for location in locations)
+    assert [
+        f"{channel['scheme']}://{channel['location']}/{channel['name']}" for channel in settings["default_channels"]
+    ] == [
+        f"{mirror}/anaconda/pkgs/main",
+        f"{mirror}/anaconda/pkgs/r",
+    ]
 
 
 def test_shared_environments_come_before_a_users_own(settings: dict[str, Any]) -> None:
