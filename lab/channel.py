@@ -108,12 +108,21 @@ def recipes(resolved: Mapping[DebianPython, Mapping[str, Wheel]]) -> list[Recipe
     return [Recipe(wheel, python, tuple(sorted(depends))) for (wheel, python), depends in found.items()]
 
 
+def made(make: Callable[[Path], Path], *parts: object) -> Path:
+    """Return the package that ``make`` writes, from the cache if it was made from the same ``parts`` before."""
+    folder = PACKAGES / cache.key(*parts)
+    if package := next(folder.glob("*.conda"), None):
+        return package
+    shutil.rmtree(folder, ignore_errors=True)
+    return make(folder)
+
+
 def _packages(progress: Progress) -> list[Path]:
     """Return every package of the channel, made now where it is not in the cache."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         try:
             interpreters = [
-                pool.submit(_made, partial(debian_python.build, python), python, *_sources(*_PYTHON_SOURCES))
+                pool.submit(made, partial(debian_python.build, python), python, *_sources(*_PYTHON_SOURCES))
                 for python in PYTHONS
             ]
             resolving = [pool.submit(wheels.resolve, REQUIREMENTS, python) for python in PYTHONS]
@@ -123,7 +132,7 @@ def _packages(progress: Progress) -> list[Path]:
                 bar = progress.add_task(f"Wheels for Python {python.version}", total=len(wheels_of_python))
                 wheels.download(wheels_of_python.values(), python, partial(progress.advance, bar))
             making = [
-                pool.submit(_made, partial(wheel_package.build, recipe), recipe, *_sources(*_WHEEL_SOURCES))
+                pool.submit(made, partial(wheel_package.build, recipe), recipe, *_sources(*_WHEEL_SOURCES))
                 for recipe in recipes(resolved)
             ]
             _watch(progress, "Wheels into conda packages", making)
@@ -139,15 +148,6 @@ def _watch(progress: Progress, text: str, futures: Sequence[Future[Any]]) -> Non
     for future in as_completed(futures):
         future.result()
         progress.advance(bar)
-
-
-def _made(make: Callable[[Path], Path], *parts: object) -> Path:
-    """Return the package that ``make`` writes, from the cache if it was made from the same ``parts`` before."""
-    folder = PACKAGES / cache.key(*parts)
-    if package := next(folder.glob("*.conda"), None):
-        return package
-    shutil.rmtree(folder, ignore_errors=True)
-    return make(folder)
 
 
 def _fill(channel_dir: Path, packages: Iterable[Path]) -> None:

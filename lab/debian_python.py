@@ -24,7 +24,7 @@ _LIBRARY_FOLDERS = (f"usr/lib/{_MULTIARCH}", f"lib/{_MULTIARCH}")
 _NOT_CARRIED = ("EXTERNALLY-MANAGED", "sitecustomize.py", "__pycache__")
 
 # Debian's frozen `site` knows only dist-packages, and no file of the standard library can change that.
-_SITECUSTOMIZE = '''\
+SITECUSTOMIZE = '''\
 """Look for packages in site-packages, as CPython does everywhere but on Debian."""
 
 import site
@@ -173,7 +173,7 @@ def _lay_out(usr: Path, tree: Path, python: DebianPython) -> None:
     """Copy interpreter and standard library out of Debian's ``/usr`` and undo what binds them to it."""
     library = tree / "lib" / f"python{python.version}"
     shutil.copytree(usr / "lib" / library.name, library, symlinks=True, ignore=shutil.ignore_patterns(*_NOT_CARRIED))
-    (library / "sitecustomize.py").write_text(_SITECUSTOMIZE)
+    (library / "sitecustomize.py").write_text(SITECUSTOMIZE)
     sysconfig = next(path for path in (library / "sysconfig.py", library / "sysconfig/__init__.py") if path.is_file())
     sysconfig.write_text(upstream_scheme(sysconfig.read_text()))
     for data in library.glob("_sysconfigdata_*.py"):
