@@ -41,26 +41,23 @@ def check() -> None:
     Raises
     ------
     LabError
-        Not root, a program is missing, or the disk is short.
+        Not root, or a program is missing.
     """
     if os.geteuid() != 0:
-        raise LabError(
-            "the lab makes containers that boot systemd, and that takes root", "run the same command as root"
-        )
+        raise LabError("the lab boots systemd in containers, and that takes root", "run the same command as root")
     if absent := missing(packages()):
         raise LabError(f"not installed: {', '.join(absent)}", install_command(absent))
-    check_disk(paths.CACHE, NEEDED_BYTES)
 
 
-def check_disk(path: Path, needed: int) -> None:
-    """Refuse to go on with less than ``needed`` bytes free where ``path`` is or will be.
+def check_disk(place: Path = paths.CACHE, needed: int = NEEDED_BYTES) -> None:
+    """Refuse to build with less than ``needed`` bytes free where ``place`` is or will be.
 
     Raises
     ------
     LabError
         The file system is too full.
     """
-    standing = next(folder for folder in (path, *path.parents) if folder.exists())
+    standing = next(folder for folder in (place, *place.parents) if folder.exists())
     free = shutil.disk_usage(standing).free
     if free < needed:
         raise LabError(
@@ -84,10 +81,10 @@ def fixed_limits() -> dict[str, int]:
     capabilities = re.search(r"^CapEff:\s*([0-9a-f]+)$", Path("/proc/self/status").read_text(), re.MULTILINE)
     if capabilities and int(capabilities[1], 16) & _CAP_SYS_RESOURCE:
         return {}
-    limits = {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC}
-    hard = {name: resource.getrlimit(number)[1] for name, number in limits.items()}
-    hard["nproc"] = min(hard["nproc"], int(Path("/proc/sys/kernel/pid_max").read_text()))  # podman lowers its own to that
-    return {name: limit for name, limit in hard.items() if limit != resource.RLIM_INFINITY}
+    nofile, nproc = (resource.getrlimit(kind)[1] for kind in (resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC))
+    pid_max = int(Path("/proc/sys/kernel/pid_max").read_text())  # what podman lowers its own nproc to
+    limits = {"nofile": nofile, "nproc": pid_max if nproc == resource.RLIM_INFINITY else min(nproc, pid_max)}
+    return {name: limit for name, limit in limits.items() if limit != resource.RLIM_INFINITY}
 
 
 def _there(sign: str) -> bool:

@@ -9,11 +9,13 @@ import shlex
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
-
-from rich.progress import Progress
+from typing import TYPE_CHECKING
 
 from lab import apt_sources, locks, paths, podman, ssh
 from lab.errors import LabError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 SUITES = {"debian12": "bookworm", "debian13": "trixie"}
 PACKAGES = (
@@ -66,7 +68,7 @@ def _make(release: str, name: str, public_key: str, say: Callable[[str], None]) 
     tar.unlink(missing_ok=True)
     _bootstrap(SUITES[release], tar, public_key, say)
     say("importing")
-    podman.run("import", "--quiet", f"--change=LABEL {podman.LABEL}=image", str(tar), name)
+    podman.run("import", "--quiet", f"--change=LABEL {podman.LABEL}=_image", str(tar), name)
     tar.unlink()
 
 

@@ -6,10 +6,11 @@ Everything made here has a name that starts with ``evenkeel`` and the label ``LA
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -18,7 +19,7 @@ from lab import files, host, locks, paths, process
 from lab.errors import LabError
 
 LABEL = "io.evenkeel.lab"
-SPEC_LABEL = "io.evenkeel.spec"
+_SPEC = "io.evenkeel.spec"
 NETWORK = "evenkeel"
 MEND = "read podman's words above; `python -m lab down --all` gives a clean start"
 
@@ -30,8 +31,9 @@ class Container:
     """A container of the lab, as podman lists it."""
 
     name: str
+    group: str
     running: bool
-    labels: Mapping[str, str]
+    spec: str
 
 
 def run(*argv: str) -> str:
@@ -54,10 +56,34 @@ def succeeds(*argv: str) -> bool:
     return True
 
 
-def containers(*, label: str = LABEL) -> list[Container]:
-    """Return the lab's containers, running or not, that carry ``label`` (``key`` or ``key=value``)."""
+def containers(group: str | None = None) -> list[Container]:
+    """Return the lab's containers, running or not: all, or those of one group."""
+    label = LABEL if group is None else f"{LABEL}={group}"
     listed: list[dict[str, Any]] = json.loads(run("ps", "--all", f"--filter=label={label}", "--format=json"))
-    return [Container(entry["Names"][0], entry["State"] == "running", entry["Labels"]) for entry in listed]
+    return [
+        Container(
+            name=entry["Names"][0],
+            group=entry["Labels"][LABEL],
+            running=entry["State"] == "running",
+            spec=entry["Labels"].get(_SPEC, ""),
+        )
+        for entry in listed
+    ]
+
+
+def ensure_running(name: str, group: str, argv: Sequence[str], *, also: str = "", fresh: bool = False) -> bool:
+    """Have the container ``name`` run as ``podman run`` with ``argv`` starts it; tell whether it was started now.
+
+    One that runs already stays, unless it is to be ``fresh`` or was started otherwise; ``also`` is what else it must
+    agree in. One that stopped or was never finished is replaced.
+    """
+    spec = hashlib.sha256("\0".join([*argv, also]).encode()).hexdigest()[:16]
+    standing = [container for container in containers(group) if container.name == name]
+    if not fresh and any(container.running and container.spec == spec for container in standing):
+        return False
+    remove(standing)
+    run("run", "--detach", f"--name={name}", f"--label={LABEL}={group}", f"--label={_SPEC}={spec}", *argv)
+    return True
 
 
 def address(container: str) -> str:
@@ -80,7 +106,7 @@ def images() -> list[str]:
 
 
 def ensure_network() -> None:
-    """Make the lab's network where it is missing: a bridge without a way outside.
+    """Make the lab's network where it is missing: a bridge to the host, without a way further.
 
     Raises
     ------
@@ -88,22 +114,17 @@ def ensure_network() -> None:
         It exists with another subnet than the one asked for, or the subnet is taken.
     """
     wanted = subnet()
+    gateway = str(wanted[1])  # the host's address; without one podman leaves the host out of an internal network
     with locks.held("network"):
         if succeeds("network", "exists", NETWORK):
-            found = json.loads(run("network", "inspect", NETWORK))[0]["subnets"][0]["subnet"]
-            if found != str(wanted):
+            found = json.loads(run("network", "inspect", NETWORK))[0]["subnets"][0]
+            if (found["subnet"], found.get("gateway")) != (str(wanted), gateway):
                 raise LabError(f"network {NETWORK} has {found}, not {wanted}", "python -m lab down --all")
             return
-        process.run(
-            [
-                *("podman", "network", "create", "--internal", "--disable-dns", f"--label={LABEL}=network"),
-                f"--subnet={wanted}",
-                f"--ip-range={node_range(wanted)}",
-                NETWORK,
-            ],
-            mend="if the subnet is taken, choose another: export EVENKEEL_LAB_SUBNET=10.x.y.0/24",
-            env=_environment(),
-        )
+        argv = ["network", "create", "--internal", "--disable-dns", f"--label={LABEL}=_network", f"--subnet={wanted}"]
+        argv += [f"--gateway={gateway}", f"--ip-range={node_range(wanted)}", NETWORK]
+        mend = "if the subnet is taken, choose another: export EVENKEEL_LAB_SUBNET=10.x.y.0/24"
+        process.run(["podman", *argv], mend=mend, env=_environment())
 
 
 def remove_network() -> None:
@@ -133,8 +154,11 @@ def subnet() -> ipaddress.IPv4Network:
 
 
 def node_range(network: ipaddress.IPv4Network) -> ipaddress.IPv4Network:
-    """Return the upper half of ``network``: nodes get their addresses there, what is fixed lives below."""
-    return list(network.subnets())[1]
+    """Return the third quarter of ``network``: nodes get their addresses there.
+
+    What is fixed lives below, the broadcast address above; podman would hand that out too.
+    """
+    return list(network.subnets(prefixlen_diff=2))[2]
 
 
 def settings(*, unified_cgroups: bool, limits: Mapping[str, int]) -> str:

@@ -6,13 +6,23 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from lab import files, locks, paths, process
 
 USER = "ops"
 KEY = paths.STATE / "ssh" / "id_ed25519"
 KNOWN_HOSTS = paths.STATE / "known_hosts"
+
+
+@dataclass(frozen=True)
+class HostKey:
+    """What a node's SSH server proves itself with."""
+
+    node: str
+    address: str
+    public: str
 
 
 def public_key() -> str:
@@ -49,15 +59,16 @@ def answers(address: str) -> bool:
     return subprocess.run(argv, check=False, capture_output=True, stdin=subprocess.DEVNULL).returncode == 0
 
 
-def remember(host_keys: Mapping[str, str], *, forget: Iterable[str] = ()) -> None:
-    """Note the host key of each address, instead of what was known of it, and drop the addresses in ``forget``."""
+def remember(host_keys: Iterable[HostKey], *, forget: Iterable[str] = ()) -> None:
+    """Note these host keys instead of what was known of their nodes and addresses, and drop the nodes in ``forget``."""
     with locks.held("known_hosts"):
         known = KNOWN_HOSTS.read_text() if KNOWN_HOSTS.exists() else ""
-        files.replace_text(KNOWN_HOSTS, merge(known, host_keys, set(forget)))
+        files.replace_text(KNOWN_HOSTS, merge(known, list(host_keys), set(forget)))
 
 
-def merge(known: str, host_keys: Mapping[str, str], forget: set[str]) -> str:
-    """Return the lines of ``known`` without the addresses of ``forget``, and with ``host_keys`` in place."""
-    kept = [line for line in known.splitlines() if line.split(" ")[0] not in {*host_keys, *forget}]
-    fresh = [f"{address} {' '.join(key.split()[:2])}" for address, key in host_keys.items()]
+def merge(known: str, host_keys: Sequence[HostKey], forget: set[str]) -> str:
+    """Return the text of a known-hosts file, each line ``address type key node``, brought up to date."""
+    stale = forget | {key.node for key in host_keys} | {key.address for key in host_keys}
+    kept = [line for line in known.splitlines() if stale.isdisjoint({line.split(" ")[0], line.split(" ")[-1]})]
+    fresh = [f"{key.address} {' '.join(key.public.split()[:2])} {key.node}" for key in host_keys]
     return "".join(f"{line}\n" for line in [*kept, *fresh])

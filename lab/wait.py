@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 
@@ -11,16 +12,20 @@ from lab.errors import LabError
 _PAUSE = 0.1
 
 
-def until(condition: Callable[[], bool], what: str, mend: str, *, seconds: float) -> None:
+def until(
+    condition: Callable[[], bool], what: str, mend: str, *, seconds: float, stop: threading.Event | None = None
+) -> None:
     """Ask ``condition`` again and again until it holds.
 
     Raises
     ------
     LabError
-        It did not hold within ``seconds``.
+        It did not hold within ``seconds``, or ``stop`` was set meanwhile.
     """
+    stop = stop or threading.Event()
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
             raise LabError(f"waited {seconds:.0f} s: {what}", mend)
-        time.sleep(_PAUSE)
+        if stop.wait(_PAUSE):
+            raise LabError(f"stopped waiting: {what}", "run the same command again")

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lab's command line: ``python -m lab``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from collections.abc import Sequence
+
+from lab import host
+from lab.errors import LabError
+
+INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command, and return its exit status."""
+    arguments = parser().parse_args(argv)
+    try:
+        if arguments.command == "packages":  # before anything but Python is installed
+            print("\n".join(host.packages()))
+            return 0
+        from lab import commands
+
+        host.check()
+        commands.COMMANDS[arguments.command](arguments)
+    except LabError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nlab: interrupted; the same command goes on from here", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the definition of the command line."""
+    top = argparse.ArgumentParser(prog="python -m lab", description="A local lab: an upstream mirror and nodes.")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    default_group = os.environ.get("EVENKEEL_LAB_GROUP") or "demo"
+    group = argparse.ArgumentParser(add_help=False)
+    group.add_argument("group", nargs="?", default=default_group, help=f"a group of nodes (default: {default_group})")
+
+    up = commands.add_parser("up", parents=[group], help="start nodes, building first what is missing")
+    up.add_argument(
+        "--release", action="append", help="debian12 or debian13; repeat for more nodes (default: one of each)"
+    )
+    up.add_argument("--fresh", action="store_true", help="replace nodes that run already")
+    up.add_argument("--tmpfs", action="append", default=[], type=mount, help="mount a small file system: /opt=64m")
+
+    down = commands.add_parser("down", parents=[group], help="remove a group; with the last group goes the mirror")
+    down.add_argument("--all", action="store_true", help="remove every container and the network of the lab")
+
+    commands.add_parser("status", help="show what runs and what the caches hold")
+    commands.add_parser("mirror", help="build the upstream's tree and start its server")
+
+    image = commands.add_parser("image", help="build base images")
+    image.add_argument("release", nargs="*", help="debian12, debian13 (default: both)")
+
+    inventory = commands.add_parser("inventory", parents=[group], help="print a group as an Ansible inventory")
+    inventory.add_argument("--list", action="store_true", help="all hosts, which is the default")
+    inventory.add_argument("--host", help="the variables of one host")
+
+    commands.add_parser("packages", help="print the Debian packages the lab needs")
+    commands.add_parser("clean", help="delete base images and caches")
+    return top
+
+
+def mount(text: str) -> tuple[str, str]:
+    """Read ``PATH=SIZE``."""
+    found = re.fullmatch(r"(/[^:,=]*)=(\d+[kmg]?)", text)
+    if not found:
+        raise argparse.ArgumentTypeError(f"{text!r} is not PATH=SIZE, as in /opt=64m")
+    return found[1], found[2]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

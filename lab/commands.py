@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the lab's commands do."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from argparse import Namespace
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from lab import files, host, image, inventory, locks, mirror, nodes, paths, podman
+from lab.errors import LabError
+
+CONSOLE = Console(highlight=False)
+
+
+def up(arguments: Namespace) -> None:
+    """Start nodes, building first what is missing."""
+    nodes.check_group(arguments.group)
+    host.check_disk()
+    releases = arguments.release or nodes.RELEASES
+    with locks.held("lab", shared=True), _progress() as progress:
+        mirror.build(progress)
+        mirror.up(progress)
+        started = nodes.up(arguments.group, releases, progress, fresh=arguments.fresh, tmpfs=dict(arguments.tmpfs))
+    for node in started:
+        CONSOLE.print(f"{node.group}: {node.name} at {node.address}")
+
+
+def down(arguments: Namespace) -> None:
+    """Remove a group's nodes or all of them, and the mirror and the network when nobody needs them any more."""
+    for group in nodes.groups() if arguments.all else [arguments.group]:
+        for container in nodes.down(group):
+            CONSOLE.print(f"removed {container}")
+    with locks.held_if_free("lab") as alone:
+        if alone and not nodes.groups():
+            mirror.down()
+            podman.remove_network()
+        elif arguments.all:
+            raise LabError(
+                "somebody is starting nodes just now", "wait for `python -m lab up` to end, and run it again"
+            )
+
+
+def status(arguments: Namespace) -> None:
+    """Show what runs and what the caches hold."""
+    table = Table(box=None, pad_edge=False)
+    for column in ("what", "state", "where"):
+        table.add_column(column, overflow="fold")
+    table.add_row("mirror", "running" if mirror.running() else "-", mirror.url())
+    for name in podman.images():
+        table.add_row("image", "built", name)
+    for group in nodes.groups():
+        running = {nodes.container_name(group, node.name): node for node in nodes.find(group)}
+        for container in podman.containers(group):
+            node = running.get(container.name)
+            table.add_row(container.name, "running" if node else "stopped", node.address if node else "")
+    for place in _caches():
+        table.add_row("cache", _gigabytes(files.size(place)), str(place))
+    CONSOLE.print(table)
+
+
+def start_mirror(arguments: Namespace) -> None:
+    """Build the upstream's tree and start its server."""
+    host.check_disk()
+    with locks.held("lab", shared=True), _progress() as progress:
+        mirror.build(progress)
+        mirror.up(progress)
+    CONSOLE.print(f"mirror: {mirror.url()}")
+
+
+def build_images(arguments: Namespace) -> None:
+    """Build base images."""
+    host.check_disk()
+    with _progress() as progress:
+        names = [image.build(release, progress) for release in arguments.release or nodes.RELEASES]
+    for name in names:
+        CONSOLE.print(name)
+
+
+def print_inventory(arguments: Namespace) -> None:
+    """Print a group as an Ansible inventory."""
+    found = inventory.read(arguments.group)
+    print(json.dumps(found["_meta"]["hostvars"].get(arguments.host, {}) if arguments.host else found, indent=2))
+
+
+def clean(arguments: Namespace) -> None:
+    """Delete base images and caches; the lab must be down.
+
+    Raises
+    ------
+    LabError
+        Containers of the lab exist.
+    """
+    with locks.held("lab"):
+        if containers := podman.containers():
+            raise LabError(
+                f"in use by {', '.join(container.name for container in containers)}", "python -m lab down --all"
+            )
+        freed = sum(files.size(place) for place in _caches())
+        for name in podman.images():
+            freed += int(podman.run("image", "inspect", "--format={{.Size}}", name))
+            podman.run("image", "rm", name)
+        for place in _caches():
+            shutil.rmtree(place) if place.is_dir() else place.unlink()
+    CONSOLE.print(f"freed {_gigabytes(freed)}")
+
+
+COMMANDS = {
+    "up": up,
+    "down": down,
+    "status": status,
+    "mirror": start_mirror,
+    "image": build_images,
+    "inventory": print_inventory,
+    "clean": clean,
+}
+
+
+def _progress() -> Progress:
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=20), TimeElapsedColumn())
+    return Progress(*columns, console=CONSOLE)
+
+
+def _caches() -> list[Path]:
+    """Return what can be built again; the lab's keys and locks stay."""
+    return sorted(place for place in paths.CACHE.iterdir() if place != paths.STATE)
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:.1f} GB"

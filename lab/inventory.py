@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A group of nodes as an Ansible inventory, in the shape Ansible asks of a script."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lab import mirror, nodes, paths, ssh
+from lab.nodes import Node
+
+
+def read(group: str) -> dict[str, Any]:
+    """Return the inventory of the group's running nodes."""
+    sums = paths.INSTALLERS / "SHA256SUMS"
+    variables = {
+        "lab_mirror_url": mirror.url(),
+        "lab_pip_index_url": f"{mirror.url()}/pypi/simple/",
+        "lab_installer_sha256": parse_sums(sums.read_text()) if sums.exists() else {},
+    }
+    return render(nodes.find(group), variables)
+
+
+def render(found: Sequence[Node], variables: Mapping[str, Any]) -> dict[str, Any]:
+    """Return nodes and variables as Ansible wants them from ``--list``."""
+    connection = {
+        "ansible_user": ssh.USER,
+        "ansible_ssh_private_key_file": str(ssh.KEY),
+        "ansible_ssh_common_args": " ".join(ssh.options()),
+        "ansible_python_interpreter": "/usr/bin/python3",
+    }
+    releases = {
+        release: {"hosts": [node.name for node in found if node.release == release]} for release in nodes.RELEASES
+    }
+    return {
+        "all": {"children": ["gpu_nodes"], "vars": {**connection, **variables}},
+        "gpu_nodes": {"children": list(releases)},
+        **releases,
+        "_meta": {"hostvars": {node.name: {"ansible_host": node.address} for node in found}},
+    }
+
+
+def parse_sums(text: str) -> dict[str, str]:
+    """Read the format of ``sha256sum``: file name to digest."""
+    pairs = (line.split(maxsplit=1) for line in text.splitlines() if line.strip())
+    return {name.lstrip("*"): digest for digest, name in pairs}

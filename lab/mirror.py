@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The upstream of the lab's nodes: a tree of files below ``paths.WWW`` and the server that hands it out."""
+
+from __future__ import annotations
+
+import http.client
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lab import image, locks, mirror_server, paths, podman, wait
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+NAME = "evenkeel-mirror"
+GROUP = "_mirror"
+SERVER = Path(mirror_server.__file__)
+
+_RELEASE = "debian12"
+_START_SECONDS = 60
+
+
+def build(progress: Progress) -> None:
+    """Fill the tree with what is missing: the conda channel, the simple index, the installers."""
+    from lab import channel, installer, simple_index
+
+    with locks.held("upstream"):
+        channel.build(progress)
+        simple_index.build(progress)
+        installer.build(progress)
+
+
+def up(progress: Progress) -> str:
+    """Have the server run, and return its URL once it answers.
+
+    Raises
+    ------
+    LabError
+        It does not answer.
+    """
+    image_name = image.build(_RELEASE, progress)
+    paths.WWW.mkdir(parents=True, exist_ok=True)
+    podman.ensure_network()
+    with locks.held("mirror"):
+        podman.ensure_running(NAME, GROUP, run_arguments(image_name, address()), also=SERVER.read_text())
+    wait.until(_healthy, f"{url()}{mirror_server.HEALTH} answers", f"podman logs {NAME}", seconds=_START_SECONDS)
+    return url()
+
+
+def down() -> None:
+    """Remove the server; the tree stays."""
+    with locks.held("mirror"):
+        podman.remove(podman.containers(GROUP))
+
+
+def url() -> str:
+    """Return the server's base URL, which hosts and nodes reach alike."""
+    return f"http://{address()}"
+
+
+def address() -> IPv4Address:
+    """Return the server's fixed address, below those that nodes get."""
+    return podman.subnet()[2]
+
+
+def running() -> bool:
+    """Tell whether the server's container runs."""
+    return any(container.running for container in podman.containers(GROUP))
+
+
+def run_arguments(image_name: str, address: IPv4Address) -> list[str]:
+    """Return what ``podman run`` needs to serve the tree."""
+    return [
+        f"--network={podman.NETWORK}",
+        f"--ip={address}",
+        "--read-only",
+        f"--volume={paths.WWW}:/srv/www:ro",
+        f"--volume={SERVER}:/srv/mirror_server.py:ro",
+        image_name,
+        "/usr/bin/python3",
+        "/srv/mirror_server.py",
+        "/srv/www",
+    ]
+
+
+def _healthy() -> bool:
+    connection = http.client.HTTPConnection(str(address()), timeout=5)
+    try:
+        connection.request("GET", mirror_server.HEALTH)
+        return connection.getresponse().status == http.client.OK
+    except OSError:
+        return False
+    finally:
+        connection.close()
