@@ -26,6 +26,9 @@ START = (
     'exec "$CONDA_PREFIX/bin/python" -m ipykernel_launcher -f "$@"'
 )
 
+_LAUNCHER = "lib/python3*/site-packages/ipykernel_launcher.py"
+_SERVER = "bin/jupyter-lab"
+
 _NAME = re.compile(r"[a-z0-9._-]+")
 
 
@@ -132,29 +135,31 @@ def check_names(kernels: Iterable[Kernel]) -> None:
         seen.add(kernel.name)
 
 
-def lacking(prefix: str) -> str | None:
-    """Return what the environment ``prefix`` lacks to run a kernel, or None."""
+def lacking(prefix: str, file: str, package: str) -> str | None:
+    """Return what the environment ``prefix`` lacks, ``package`` with its ``file`` or a Python at all, or None."""
     if not os.access(os.path.join(prefix, "bin", "python"), os.X_OK):
         return "there is no environment with a Python at %s" % prefix
-    if not glob.glob(os.path.join(glob.escape(prefix), "lib", "python3*", "site-packages", "ipykernel_launcher.py")):
-        return "the environment %s has no ipykernel" % prefix
+    if not glob.glob(os.path.join(glob.escape(prefix), file)):
+        return "the environment %s has no %s" % (prefix, package)
     return None
 
 
-def check_environments(kernels: Iterable[Kernel]) -> None:
-    """Require of each kernel's environment that it can run one.
+def check_environments(kernels: Iterable[Kernel], server: str | None) -> None:
+    """Require of each kernel's environment, and of the one that the server runs from, that it can run one.
 
     Raises
     ------
     EvenkeelError
         Some can't; all of them are named.
     """
-    found = ((kernel.name, lacking(kernel.prefix)) for kernel in kernels)
-    problems = ["%s: %s" % (name, problem) for name, problem in found if problem]
+    found = [("kernel " + kernel.name, lacking(kernel.prefix, _LAUNCHER, "ipykernel")) for kernel in kernels]
+    if server:
+        found.insert(0, ("server", lacking(server, _SERVER, "jupyterlab")))
+    problems = ["%s: %s" % (what, problem) for what, problem in found if problem]
     if problems:
         raise EvenkeelError(
-            "These kernels can't run. %s" % "; ".join(problems),
-            "Build the environment first, add ipykernel to its packages, or take it off the list of kernels",
+            "Jupyter can't run what it shall. %s" % "; ".join(problems),
+            "Build the environment first, add the package to it, or choose another environment",
         )
 
 

@@ -55,6 +55,11 @@ options:
         description: Further environment variables of the kernel.
         type: dict
         default: {}
+  server:
+    description:
+      - The environment that the notebook server runs from, likewise. It must hold JupyterLab; this is looked at here so
+        that one message names all environments that lack something, before anything changes.
+    type: str
   planned:
     description: The environments that the same run builds before this, so that check mode does not ask for them.
     type: list
@@ -105,16 +110,21 @@ def main() -> None:
             "directory": {"type": "path", "default": "/usr/local/share/jupyter/kernels"},
             "environments": {"type": "path", "default": "/opt/evenkeel/envs"},
             "kernels": {"type": "list", "elements": "dict", "required": True, "options": kernel_spec},
+            "server": {"type": "str"},
             "planned": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
     )
     directory, environments = module.params["directory"], module.params["environments"]
     kernels = [kernelspecs.complete(item, environments) for item in module.params["kernels"]]
+    server = module.params["server"] and os.path.join(environments, module.params["server"])
     rehearsed = {os.path.join(environments, name) for name in module.params["planned"]} if module.check_mode else set()
     try:
         kernelspecs.check_names(kernels)
-        kernelspecs.check_environments(kernel for kernel in kernels if kernel.prefix not in rehearsed)
+        kernelspecs.check_environments(
+            [kernel for kernel in kernels if kernel.prefix not in rehearsed],
+            server if server not in rehearsed else None,
+        )
         plan = kernelspecs.plan(kernelspecs.read(directory), kernels, directory)
     except EvenkeelError as error:
         module.fail_json(msg=str(error), **error.details)

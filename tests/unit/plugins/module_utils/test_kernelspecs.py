@@ -129,11 +129,18 @@ def test_every_environment_that_lacks_something_is_named(tmp_path: Path) -> None
     environment(tmp_path / "bare", ipykernel=False)
     kernels = [Kernel(name, str(tmp_path / name), name) for name in ("ready", "bare", "absent")]
     with pytest.raises(EvenkeelError) as caught:
-        kernelspecs.check_environments(kernels)
-    assert f"bare: the environment {tmp_path}/bare has no ipykernel" in str(caught.value)
-    assert f"absent: there is no environment with a Python at {tmp_path}/absent" in str(caught.value)
-    assert "ready" not in str(caught.value)
-    kernelspecs.check_environments(kernels[:1])
+        kernelspecs.check_environments(kernels, str(tmp_path / "ready"))
+    assert f"server: the environment {tmp_path}/ready has no jupyterlab" in str(caught.value)
+    assert f"kernel bare: the environment {tmp_path}/bare has no ipykernel" in str(caught.value)
+    assert f"kernel absent: there is no environment with a Python at {tmp_path}/absent" in str(caught.value)
+    assert "kernel ready" not in str(caught.value)
+
+
+def test_environments_that_hold_what_is_needed(tmp_path: Path) -> None:
+    ready = environment(tmp_path / "ready")
+    (ready / "bin" / "jupyter-lab").touch()
+    kernelspecs.check_environments([Kernel("ready", str(ready), "")], str(ready))
+    kernelspecs.check_environments([], None)
 
 
 def test_kernel_runs_from_the_generation_behind_the_link(tmp_path: Path) -> None:
