@@ -44,7 +44,7 @@ def link_atomically(link: str, target: str) -> None:
 
 def require_normalised(name: str, path: str) -> None:
     """Refuse a path that is not absolute or has more than one spelling of the same place."""
-    if not os.path.isabs(path) or os.path.normpath(path) != path or path == "/":
+    if os.path.normpath("/" + path.lstrip("/")) != path or path == "/":
         raise EvenkeelError(
             "%s is %r, which is not a normalised absolute path" % (name, path),
             "Write it from / on, without a slash at its end, '//', '.' or '..'",
