@@ -27,7 +27,7 @@ from email.utils import formatdate, parsedate_to_datetime
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
 HEALTH = "/_health"
@@ -145,6 +145,11 @@ class Mirror(ThreadingHTTPServer):
         self._flaky_requests: Counter[str] = Counter()
         self._lock = threading.Lock()
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Report what went wrong in here; a client that hangs up is its own business."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
     def still_failing(self, request: Request) -> bool:
         """Count this request of its token, and tell whether it is one of those to fail."""
         with self._lock:
@@ -230,11 +235,8 @@ class Handler(BaseHTTPRequestHandler):
             body = corrupted(body, wanted.start, stat.st_size // 2)
         elif fault == "slow":
             body = slowed(body, _SLOW_BYTES_PER_SECOND)
-        try:
-            for chunk in body:
-                self.wfile.write(chunk)
-        except (BrokenPipeError, ConnectionResetError):
-            self.close_connection = True
+        for chunk in body:
+            self.wfile.write(chunk)
         return None
 
     def _hang(self) -> None:

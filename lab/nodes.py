@@ -91,10 +91,12 @@ def down(group: str) -> list[str]:
 def find(group: str) -> list[Node]:
     """Return the running nodes of ``group``."""
     check_group(group)
-    prefix = container_name(group, "")
-    containers = sorted(podman.containers(group), key=lambda container: container.name)
-    node_names = [container.name.removeprefix(prefix) for container in containers if container.running]
-    return [Node(name, group, name.split("-")[0], podman.address(container_name(group, name))) for name in node_names]
+    running = sorted(container.name for container in podman.containers(group) if container.running)
+    found = []
+    for container in running:
+        name = container.removeprefix(container_name(group, ""))
+        found.append(Node(name, group, name.partition("-")[0], podman.address(container)))
+    return found
 
 
 def groups() -> list[str]:
@@ -115,12 +117,12 @@ def check_group(group: str) -> None:
 
 
 def names(releases: Sequence[str]) -> dict[str, str]:
-    """Return the nodes' names, each with its release: the first of a release has no number."""
+    """Return the nodes' names, each with its release."""
     seen: Counter[str] = Counter()
     named = {}
     for release in releases:
         seen[release] += 1
-        named[release if seen[release] == 1 else f"{release}-{seen[release]}"] = release
+        named[f"{release}-{seen[release]}"] = release
     return named
 
 

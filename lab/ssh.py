@@ -52,10 +52,15 @@ def options() -> list[str]:
     return [f"-o {shlex.quote(f'{name}={value}')}" for name, value in settings.items()]
 
 
+def command(address: str, *extra: str, remote: Sequence[str] = ()) -> list[str]:
+    """Return the command that reaches the node at ``address``, with ``extra`` options, to run ``remote`` there."""
+    argv = ["ssh", *shlex.split(" ".join(options())), "-i", str(KEY), "-o", "ControlPath=none", "-o", "BatchMode=yes"]
+    return [*argv, "-o", "ConnectTimeout=5", *extra, f"{USER}@{address}", *remote]
+
+
 def answers(address: str) -> bool:
     """Tell whether the node at ``address`` lets the lab's user in and run a command."""
-    argv = ["ssh", *shlex.split(" ".join(options())), "-i", str(KEY), "-o", "ControlPath=none", "-o", "BatchMode=yes"]
-    argv += ["-o", "ConnectTimeout=5", f"{USER}@{address}", "true"]
+    argv = command(address, remote=("true",))
     return subprocess.run(argv, check=False, capture_output=True, stdin=subprocess.DEVNULL).returncode == 0
 
 

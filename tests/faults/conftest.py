@@ -107,7 +107,7 @@ def node(worker_id: str) -> Iterator[Node]:
     subprocess.run([*lab, "up", group, "--release", "debian12", "--fresh"], check=True, cwd=ROOT)
     try:
         inventory = subprocess.run(
-            ["ansible-inventory", f"--inventory={INVENTORY}", "--host=debian12"],
+            ["ansible-inventory", f"--inventory={INVENTORY}", "--host=debian12-1"],
             check=True,
             cwd=ROOT,
             env=environment,

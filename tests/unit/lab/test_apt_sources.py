@@ -93,6 +93,6 @@ def test_the_variable_wins(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_no_archive_is_an_error_that_says_how_to_name_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(apt_sources.VARIABLE, raising=False)
-    monkeypatch.setattr(apt_sources, "configured", lambda: [])
+    monkeypatch.setattr(apt_sources, "configured", list)
     with pytest.raises(LabError, match=apt_sources.VARIABLE):
         apt_sources.mirror()
