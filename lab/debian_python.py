@@ -88,7 +88,8 @@ PYTHONS = (
 
 def build(python: DebianPython, out_dir: Path) -> Path:
     """Write the conda package ``python`` of one release into ``out_dir``."""
-    with TemporaryDirectory(prefix="debian-python-") as scratch:
+    out_dir.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".build-", dir=out_dir) as scratch:
         apt, root, libc, tree = (Path(scratch, name) for name in ("apt", "root", "libc", "tree"))
         archives = download(f"python{python.version}", python.release, apt)
         if not any(archive.name.startswith(f"python{python.version}_{python.full_version}-") for archive in archives):

@@ -9,8 +9,9 @@ markers, and it is asked again for what it left out.
 from __future__ import annotations
 
 import json
+import shutil
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from urllib.parse import unquote, urlsplit
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from lab import cache, paths
+from lab import cache, locks, paths
 from lab.debian_python import DebianPython
 from lab.errors import LabError
 from lab.files import replace_text
@@ -30,6 +31,8 @@ from lab.process import run
 FOLDER = paths.DOWNLOADS / "wheels"
 _OLDEST_GLIBC_MINOR = 17
 _DOWNLOADS_AT_ONCE = 4
+_BATCHES = 16
+_PARTIAL = ".partial-"
 _MEND = "check that pip reaches its index: pip config list, pip download --no-deps pip"
 
 
@@ -126,18 +129,21 @@ def resolve(roots: Sequence[str], python: DebianPython) -> dict[str, Wheel]:
     return reached
 
 
-def download(wheels: Iterable[Wheel], python: DebianPython, done: Callable[[int], None]) -> None:
-    """Download those ``wheels`` that are not here yet, with their hashes checked; ``done`` is told how many came."""
-    absent = [wheel for wheel in wheels if not wheel.path.exists()]
-    batches = [absent[start :: _DOWNLOADS_AT_ONCE * 4] for start in range(min(len(absent), _DOWNLOADS_AT_ONCE * 4))]
-    with ThreadPoolExecutor(_DOWNLOADS_AT_ONCE) as pool:
+def download(wheels: Collection[Wheel], python: DebianPython, done: Callable[[int], None]) -> None:
+    """Download those ``wheels`` that are not here yet, with their hashes checked; ``done`` is told how many are here."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with locks.held("wheels"), ThreadPoolExecutor(_DOWNLOADS_AT_ONCE) as pool:
+        for left_by_a_killed_run in FOLDER.glob(f"{_PARTIAL}*"):
+            shutil.rmtree(left_by_a_killed_run)
+        absent = [wheel for wheel in wheels if not wheel.path.exists()]
+        done(len(wheels) - len(absent))
+        batches = [absent[start::_BATCHES] for start in range(min(len(absent), _BATCHES))]
         for batch in pool.map(lambda batch: _download(batch, python), batches):
             done(len(batch))
 
 
 def _download(wheels: Sequence[Wheel], python: DebianPython) -> Sequence[Wheel]:
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=".partial-", dir=FOLDER) as scratch:
+    with TemporaryDirectory(prefix=_PARTIAL, dir=FOLDER) as scratch:
         pinned = Path(scratch, "requirements.txt")
         pinned.write_text("".join(f"{wheel.name}=={wheel.version} --hash=sha256:{wheel.sha256}\n" for wheel in wheels))
         _pip("download", "--no-deps", "--dest", scratch, *_tags(python), "--requirement", pinned)

@@ -130,3 +130,26 @@ def test_wheels_that_contradict_each_other_are_an_error(monkeypatch: pytest.Monk
     with pytest.raises(LabError, match="late>=1"):
         wheels.resolve(["app"], NEW)
     assert not list(tmp_path.iterdir())
+
+
+def test_only_absent_wheels_are_downloaded_and_leftovers_go(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(wheels, "FOLDER", tmp_path / "wheels")
+    monkeypatch.setattr(wheels.locks, "FOLDER", tmp_path / "locks")
+    here, absent = _wheel("here", "1"), Wheel("absent-1-py3-none-any.whl", "1" * 64, "absent", "1")
+    here.path.parent.mkdir(parents=True)
+    here.path.touch()
+    (tmp_path / "wheels" / ".partial-killed").mkdir()
+    pinned: list[str] = []
+
+    def pip(*arguments: str | Path) -> None:
+        words = [str(argument) for argument in arguments]
+        pinned.append(Path(words[words.index("--requirement") + 1]).read_text())
+        Path(words[words.index("--dest") + 1], absent.file_name).touch()
+
+    monkeypatch.setattr(wheels, "_pip", pip)
+    told: list[int] = []
+    wheels.download([here, absent], NEW, told.append)
+    assert pinned == [f"absent==1 --hash=sha256:{'1' * 64}\n"]
+    assert absent.path.exists()
+    assert told == [1, 1]
+    assert not list((tmp_path / "wheels").glob(".partial-*"))
