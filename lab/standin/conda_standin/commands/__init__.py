@@ -1,0 +1,1 @@
+"""The subcommands: each module has ``add_to`` (its arguments) and ``execute``."""
