@@ -8,6 +8,7 @@ import asyncio
 import fcntl
 import hashlib
 import json
+import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -70,6 +71,7 @@ def solve_with_rattler(problem: Problem) -> list[Package]:
             GenericVirtualPackage,
             MatchSpec,
             PackageName,
+            RepoDataRecord,
             Subdir,
             Version,
             solve,
@@ -99,18 +101,27 @@ def solve_with_rattler(problem: Problem) -> list[Package]:
         GenericVirtualPackage(PackageName(name), Version(version), BuildString("0"))
         for name, version in problem.virtual_packages
     ]
-    try:
-        records = asyncio.run(
+
+    def answer(gateway: Gateway) -> list[RepoDataRecord]:
+        return asyncio.run(
             solve(
                 sources=list(problem.channels),
                 specs=specs,
-                gateway=Gateway(),
+                gateway=gateway,
                 platforms=[Subdir(problem.platform), Subdir("noarch")],
                 virtual_packages=virtual_packages,
                 channel_priority=ChannelPriority.Strict,
                 add_pip_as_python_dependency=True,
             )
         )
+
+    try:
+        try:
+            records = answer(Gateway())
+        except GatewayError:
+            # A cached index that the server's answers no longer fit fails for good; an empty cache does not.
+            with tempfile.TemporaryDirectory() as empty:
+                records = answer(Gateway(cache_dir=empty))
     except (InvalidChannelError, InvalidUrlError) as error:
         raise EvenkeelError(
             f"Not all of the channels {', '.join(problem.channels)} can be understood: {error}",
