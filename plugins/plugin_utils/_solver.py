@@ -121,7 +121,7 @@ def solve_with_rattler(problem: Problem) -> list[Package]:
         except GatewayError:
             # A cached index that the server's answers no longer fit fails for good; an empty cache does not.
             with tempfile.TemporaryDirectory() as empty:
-                records = answer(Gateway(cache_dir=empty))
+                records = answer(Gateway(cache_dir=Path(empty)))
     except (InvalidChannelError, InvalidUrlError) as error:
         raise EvenkeelError(
             f"Not all of the channels {', '.join(problem.channels)} can be understood: {error}",
