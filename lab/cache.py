@@ -9,10 +9,10 @@ from pathlib import Path
 
 
 def key(*parts: object) -> str:
-    """Return a short content key of ``parts``: the bytes of files, the text of everything else."""
+    """Return a short content key of ``parts``: name and bytes of files, the text of everything else."""
     digest = hashlib.sha256()
     for part in parts:
-        content = part.read_bytes() if isinstance(part, Path) else str(part).encode()
+        content = part.name.encode() + b"\0" + part.read_bytes() if isinstance(part, Path) else str(part).encode()
         digest.update(hashlib.sha256(content).digest())
     return digest.hexdigest()[:16]
 

@@ -21,6 +21,7 @@ from rich.progress import Progress
 from lab import cache, debian_python, locks, paths, wheel_package, wheels
 from lab.debian_python import PYTHONS, DebianPython
 from lab.errors import LabError
+from lab.standin import package as standin
 from lab.wheel_package import Recipe
 from lab.wheels import Wheel
 
@@ -33,6 +34,7 @@ REQUIREMENTS = (
     "pandas",
     "pip",
     "py-rattler",
+    "pyyaml",
     "requests",
     "scikit-learn",
     "scipy",
@@ -40,8 +42,8 @@ REQUIREMENTS = (
 SUBDIRS: tuple[Literal["linux-64", "noarch"], ...] = ("linux-64", "noarch")
 PACKAGES = paths.BUILD / "packages"
 
-# What a person asks of the channel first: the build is not done before the solver can give it.
-PROOF = ("ipykernel", "jupyterlab", "matplotlib", "numpy", "pandas", "pip", "scikit-learn")
+# What is asked of the channel first: the build is not done before the solver can give it.
+PROOF = ("conda", "ipykernel", "jupyterlab", "matplotlib", "numpy", "pandas", "pip", "scikit-learn")
 
 _PYTHON_SOURCES = ("conda_package", "debian_python")
 _WHEEL_SOURCES = ("conda_package", "wheel_package")
@@ -49,7 +51,8 @@ _WHEEL_SOURCES = ("conda_package", "wheel_package")
 
 def build(progress: Progress) -> Path:
     """Build the channel where the sources it is made by have changed, and return its folder."""
-    content_key = cache.key(*_sources("channel", "wheels", *_PYTHON_SOURCES, *_WHEEL_SOURCES))
+    ours = _sources("channel", "conda_spec", "wheels", *_PYTHON_SOURCES, *_WHEEL_SOURCES)
+    content_key = cache.key(*ours, *standin.sources())
     with locks.held("channel"):
         if cache.published(paths.CHANNEL) != content_key:
             packages = _packages(progress)
@@ -72,7 +75,7 @@ def index(channel_dir: Path) -> None:
 
 
 def prove(channel_dir: Path, python: DebianPython) -> None:
-    """Solve for a data scientist's environment on a node of the Python's own release.
+    """Solve for a data scientist's environment, with conda in it, on a node of the Python's own release.
 
     Raises
     ------
@@ -136,7 +139,8 @@ def _packages(progress: Progress) -> list[Path]:
                 for recipe in recipes(resolved)
             ]
             _watch(progress, "Wheels into conda packages", making)
-            return [future.result() for future in (*interpreters, *making)]
+            conda = made(standin.build, *standin.sources(), *_sources("conda_package"))
+            return [conda, *(future.result() for future in (*interpreters, *making))]
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise

@@ -130,7 +130,7 @@ def resolve(roots: Sequence[str], python: DebianPython) -> dict[str, Wheel]:
 
 
 def download(wheels: Collection[Wheel], python: DebianPython, done: Callable[[int], None]) -> None:
-    """Download those ``wheels`` that are not here yet, with their hashes checked; ``done`` is told how many are here."""
+    """Download those ``wheels`` that are not here yet, with hashes checked; ``done`` is told how many are here."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     with locks.held("wheels"), ThreadPoolExecutor(_DOWNLOADS_AT_ONCE) as pool:
         for left_by_a_killed_run in FOLDER.glob(f"{_PARTIAL}*"):

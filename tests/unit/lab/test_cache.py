@@ -14,11 +14,12 @@ def _publish(final: Path, text: str, key: str) -> None:
     cache.publish(stage, final, key)
 
 
-def test_key_follows_the_content_of_files(tmp_path: Path) -> None:
+def test_key_follows_name_and_content_of_files(tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.write_text("one")
     before = cache.key(source, "recipe")
     assert cache.key(source, "recipe") == before
+    assert cache.key(source.rename(tmp_path / "renamed"), "recipe") != before
     source.write_text("two")
     assert cache.key(source, "recipe") != before
 
