@@ -18,11 +18,7 @@ help: ## List the targets
 
 .PHONY: demo
 demo: setup ## Bring up the lab and two fresh nodes, take them to a working JupyterLab, twice, and run a cell in each kernel
-	python -m lab up demo
-	ansible-playbook -i inventories/demo site.yml
-	ansible-playbook -i inventories/demo site.yml | tee $(VENV)/demo-second-run.log
-	python -m lab unchanged $(VENV)/demo-second-run.log
-	python -m lab notebooks demo
+	python -m lab.demo
 
 .PHONY: demo-down
 demo-down: setup ## Remove exactly what the demo made (caches stay; python -m lab clean frees them)

@@ -63,7 +63,16 @@ class Node:
     def start(self, playbook: str = "site.yml", *, tags: str = "all", **variables: Any) -> subprocess.Popen[str]:
         """Start a playbook; variables win over the inventory's."""
         return subprocess.Popen(
-            [sys.executable, "-m", "ansible", "playbook", playbook, f"--inventory={INVENTORY}", f"--tags={tags}", f"--extra-vars={json.dumps(variables)}"],
+            [
+                sys.executable,
+                "-m",
+                "ansible",
+                "playbook",
+                playbook,
+                f"--inventory={INVENTORY}",
+                f"--tags={tags}",
+                f"--extra-vars={json.dumps(variables)}",
+            ],
             cwd=ROOT,
             env={
                 **os.environ,

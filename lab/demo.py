@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The demo: two bare nodes become notebook servers, further runs change nothing, and every kernel runs a cell.
+
+``python -m lab.demo`` shows it, on the nodes of the lab's group ``demo``.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from lab import nodes, notebook, ssh
+from lab.errors import LabError
+
+ROOT = Path(__file__).parents[1]
+GROUP = "demo"
+CONSOLE = Console(highlight=False)
+
+_RECAP_LINE = re.compile(r"^(?P<host>\S+)\s+: ok=\d+\s+changed=(?P<changed>\d+)\s", re.MULTILINE)
+
+
+def main() -> int:
+    """Show the demo, and return its exit status."""
+    try:
+        CONSOLE.rule("Two bare nodes")
+        run("lab", "up", GROUP)
+        CONSOLE.rule("site.yml: from bare to notebook")
+        play()
+        CONSOLE.rule("site.yml again: nothing changes")
+        require_unchanged(play())
+        CONSOLE.rule("site.yml in check mode: nothing would change")
+        require_unchanged(play("--check", "--diff"))
+        CONSOLE.rule("A cell in every kernel, through the notebook servers")
+        run("lab.notebook", GROUP)
+        CONSOLE.rule("Open the notebooks")
+        tell_how_to_open()
+    except LabError as error:
+        CONSOLE.print(f"demo: {error}", markup=False, style="red")
+        return 1
+    return 0
+
+
+def play(*arguments: str) -> str:
+    """Run site.yml against the demo's nodes; show its output and return it."""
+    return run("ansible", "playbook", "--inventory", f"inventories/{GROUP}", "site.yml", *arguments)
+
+
+def run(module: str, *arguments: str) -> str:
+    """Run a Python module's command in the project's root; show its output and return it.
+
+    Raises
+    ------
+    LabError
+        The command failed.
+    """
+    command = [sys.executable, "-m", module, *arguments]
+    shown = []
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, bufsize=1) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            shown.append(line)
+    if process.returncode != 0:
+        raise LabError(f"{shlex.join(command)} ended with status {process.returncode}", "read its output above")
+    return "".join(shown)
+
+
+def changes(output: str) -> dict[str, int]:
+    """Return how many tasks changed something on each host, from the recap of a playbook run."""
+    return {line["host"]: int(line["changed"]) for line in _RECAP_LINE.finditer(output)}
+
+
+def require_unchanged(output: str) -> None:
+    """Refuse a run that changed something.
+
+    Raises
+    ------
+    LabError
+        A host was changed, or the output has no recap.
+    """
+    found = changes(output)
+    changed = [host for host, count in found.items() if count]
+    if changed or not found:
+        raise LabError(
+            f"the run was to change nothing, but changed {', '.join(changed) or 'who knows'}", "read it above"
+        )
+
+
+def tell_how_to_open() -> None:
+    """Print for each node the command that forwards its notebook server's port, and the address to open."""
+    for number, node in enumerate(nodes.find(GROUP)):
+        port = notebook.PORT + number
+        forward = ssh.command(node.address, "-N", "-L", f"{port}:127.0.0.1:{notebook.PORT}")
+        print(f"{node.name}: {shlex.join(forward)}")
+        print(f"  then http://127.0.0.1:{port}/lab?token={notebook.at(node.address).token}")
+    print("make demo-down removes the nodes.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import pytest
+
+from lab import demo
+from lab.errors import LabError
+
+RECAP = """
+PLAY RECAP *********************************************************************
+debian12-1                 : ok=24   changed={first}    unreachable=0    failed=0    skipped=0    rescued=0    ignored=0
+debian13-1                 : ok=24   changed={second}    unreachable=0    failed=0    skipped=0    rescued=0    ignored=0
+"""
+
+
+@pytest.mark.parametrize(
+    ("output", "expected"),
+    [
+        (RECAP.format(first=0, second=12), {"debian12-1": 0, "debian13-1": 12}),
+        ("changed: [debian12-1]\n", {}),
+    ],
+)
+def test_changes_are_read_from_the_recap(output: str, expected: dict[str, int]) -> None:
+    assert demo.changes(output) == expected
+
+
+def test_an_unchanged_run_is_accepted() -> None:
+    demo.require_unchanged(RECAP.format(first=0, second=0))
+
+
+@pytest.mark.parametrize(("output", "named"), [(RECAP.format(first=0, second=1), "debian13-1"), ("", "who knows")])
+def test_a_run_that_changed_something_or_nothing_at_all_is_refused(output: str, named: str) -> None:
+    with pytest.raises(LabError, match=named):
+        demo.require_unchanged(output)
+
+
+def test_a_failing_command_is_told_with_its_status() -> None:
+    with pytest.raises(LabError, match="status 1"):
+        demo.run("this_module_does_not_exist")
