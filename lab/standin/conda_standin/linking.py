@@ -98,6 +98,7 @@ async def apply(change: Change, cache: PackageCache, update: Sequence[str] = (),
     old = {dist_string(record, channels) for record in before}
     new = {dist_string(record, channels) for record in installed(environment.prefix)}
     environment.write_history(old - new, new - old, update=update, remove=remove)
+    environment.register()
 
 
 async def _link(change: Change, cache: PackageCache) -> None:

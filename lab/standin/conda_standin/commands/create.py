@@ -40,7 +40,6 @@ async def execute(arguments: argparse.Namespace, settings: Settings) -> int:
         raise
     if arguments.dry_run:
         return 0
-    environment.register()
     if not settings.flags.get("json") and not arguments.quiet:
         called = arguments.name or environment.prefix
         print(f"#\n# To activate this environment, use\n#\n#     $ conda activate {called}")
