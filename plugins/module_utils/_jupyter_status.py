@@ -45,7 +45,7 @@ def judge(seen: Observation, kernels: Collection[str]) -> Verdict:
     """Say what an observation means for a server that shall offer ``kernels``."""
     if seen.with_token is None or seen.with_token >= 500:
         answer = "does not answer" if seen.with_token is None else "answers %d" % seen.with_token
-        return Verdict("The notebook server %s" % answer, "Read its journal", final=False)
+        return Verdict("The notebook server %s" % answer, "Its journal says why", final=False)
     if seen.with_token in (401, 403):
         return Verdict(
             "The notebook server refuses the token of its own token file", "Restart it, so that it reads the file again"

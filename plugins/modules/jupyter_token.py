@@ -46,6 +46,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+new:
+  description: Whether the file holds another token than before, which a running server has not read.
+  type: bool
+  returned: success
 path:
   description: The file.
   type: str
@@ -82,7 +86,7 @@ def main() -> None:
         jupyter_token.apply(plan, path, uid)
     before, after = "\n".join(plan.before), "\n".join(plan.after)
     diff = {"before": before, "after": after, "before_header": path, "after_header": path}
-    module.exit_json(changed=plan.changed, diff=diff, path=path)
+    module.exit_json(changed=plan.changed, diff=diff, new=plan.new_token is not None, path=path)
 
 
 def user_id(name: str, *, may_be_missing: bool) -> int:

@@ -14,7 +14,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import Evenke
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter_status import Observation, Verdict
 
 KERNELS = frozenset({"ai-dev", "python3"})
-NOT_YET = Verdict("The notebook server does not answer", "Read its journal", final=False)
+NOT_YET = Verdict("The notebook server does not answer", "Its journal says why", final=False)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What people find on a node after the role jupyter, and what they don't."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+import pytest
+from rich.progress import Progress
+from testinfra.host import Host
+
+from lab import nodes, notebook, podman, wait
+from lab.errors import LabError
+from lab.nodes import Node
+from lab.notebook import Server
+
+GROUP = os.environ["MOLECULE_SCENARIO_NAME"]
+MAIN_PID = "systemctl show --property MainPID --value jupyter"
+KERNELS = {"ai-dev": "AI (Python 3.11)", "minimal": "Python (minimal)"}
+
+
+@pytest.fixture
+def node(host: Host) -> Node:
+    return next(node for node in nodes.find(GROUP) if node.name == host.backend.host)
+
+
+@pytest.fixture
+def server(node: Node) -> Server:
+    return notebook.at(node.address)
+
+
+def test_service_runs_as_an_ordinary_user(host: Host) -> None:
+    service = host.service("jupyter")
+    assert service.is_running
+    assert service.is_enabled
+    main = host.process.get(pid=host.check_output(MAIN_PID))
+    assert main.user == "jupyter"
+    assert host.user("jupyter").uid != 0
+
+
+def test_it_listens_on_the_loopback_address_alone(host: Host, node: Node) -> None:
+    assert host.socket("tcp://127.0.0.1:8888").is_listening
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((node.address, 8888), timeout=10)
+
+
+@pytest.mark.parametrize("token", ["", "wrong"])
+def test_it_refuses_whoever_has_no_token(node: Node, token: str) -> None:
+    with pytest.raises(LabError, match="403"):
+        Server(node.address, token).kernels()
+
+
+def test_it_offers_every_named_environment(server: Server) -> None:
+    assert KERNELS.items() <= server.kernels().items()
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_kernel_runs_a_cell_in_its_environment(host: Host, server: Server, kernel: str) -> None:
+    cell = "import os, shutil, sys; print(sys.prefix, shutil.which('python'), os.environ['CONDA_PREFIX'])"
+    generation = host.file(f"/opt/evenkeel/envs/{kernel}").linked_to
+    assert server.run(kernel, cell).split() == [generation, f"{generation}/bin/python", generation]
+
+
+@pytest.mark.parametrize(
+    ("cell", "outcome"),
+    [
+        ("import os; print(os.getuid() != 0)", "True"),
+        ("import mmap; mmap.mmap(-1, 4096, prot=7); print('compilers can work')", "compilers can work"),
+        ("from multiprocessing import Pool; print(Pool(2).map(abs, [-1]))", "[1]"),
+        ("from pathlib import Path; print(Path('~/note').expanduser().write_text('kept'))", "4"),
+        ("from pathlib import Path; print([p.name for p in Path('/tmp').iterdir()])", "[]"),
+    ],
+)
+def test_what_a_notebook_may_do(server: Server, cell: str, outcome: str) -> None:
+    assert server.run("ai-dev", cell).strip() == outcome
+
+
+@pytest.mark.parametrize(
+    ("cell", "refusal"),
+    [
+        ("import sys; open(sys.prefix + '/x', 'w')", "Read-only file system"),
+        ("open('/etc/x', 'w')", "Read-only file system"),
+        ("import os; print(os.listdir('/home/ops'))", "Permission denied|No such file"),
+        ("open('/dev/kmsg')", "Permission denied|Operation not permitted"),
+        ("import subprocess; subprocess.run(['sudo', '-n', 'true'], check=True)", "non-zero exit status"),
+        ("import subprocess; subprocess.run(['unshare', '--user', 'true'], check=True)", "non-zero exit status"),
+    ],
+)
+def test_what_a_notebook_may_not_do(server: Server, cell: str, refusal: str) -> None:
+    with pytest.raises(LabError, match=refusal):
+        server.run("ai-dev", cell)
+
+
+def test_exposure_of_the_service_is_low(host: Host) -> None:
+    rated = host.run("systemd-analyze security --no-pager --threshold=25 jupyter.service")
+    assert rated.rc == 0, rated.stdout
+
+
+def test_token_is_its_users_alone(host: Host) -> None:
+    token = host.file("/etc/evenkeel/jupyter/token")
+    assert (token.user, token.mode) == ("jupyter", 0o600)
+    assert len(token.content_string) >= 40
+    assert token.content_string == token.content_string.strip()
+    assert host.file("/etc/evenkeel/jupyter").user == "root"
+
+
+def test_token_is_nowhere_else(host: Host) -> None:
+    token = host.file("/etc/evenkeel/jupyter/token").content_string
+    places = {
+        "unit": host.check_output("systemctl cat jupyter"),
+        "settings": host.file("/etc/evenkeel/jupyter/jupyter_server_config.json").content_string,
+        "journal": host.check_output("journalctl --no-pager"),
+        "process list": host.check_output("ps axww -o args"),
+        "environment": host.file(f"/proc/{host.check_output(MAIN_PID)}/environ").content_string,
+    }
+    assert "JUPYTER_TOKEN_FILE=" in places["environment"]
+    assert [place for place, text in places.items() if token in text] == []
+
+
+def test_it_comes_back_when_it_is_killed(host: Host, node: Node) -> None:
+    host.check_output("systemctl kill --signal=KILL jupyter")
+    await_kernels(node)
+
+
+def test_it_comes_back_after_a_reboot(node: Node) -> None:
+    podman.run("restart", "--time=60", nodes.container_name(GROUP, node.name))
+    with Progress() as progress:
+        rebooted = nodes.up(GROUP, nodes.RELEASES, progress)
+    await_kernels(next(fresh for fresh in rebooted if fresh.name == node.name))
+
+
+def await_kernels(node: Node) -> None:
+    """Wait until the server offers its kernels again."""
+
+    def offers() -> bool:
+        try:
+            return KERNELS.items() <= notebook.at(node.address).kernels().items()
+        except LabError:
+            return False
+
+    wait.until(offers, "the notebook server comes back", "systemctl status jupyter", seconds=60)
