@@ -90,7 +90,7 @@ def test_waiting_is_bounded_and_names_the_holder(tmp_path: Path, hold: Hold) -> 
         lock.held(str(path), 0.1),
     ):
         pytest.fail("held while another process holds it")
-    assert 0.1 <= time.monotonic() - start < 5
+    assert 0.1 <= time.monotonic() - start < 30
 
 
 def test_a_released_lock_is_taken(tmp_path: Path, hold: Hold, monkeypatch: pytest.MonkeyPatch) -> None:
