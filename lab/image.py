@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shlex
+import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -32,6 +33,12 @@ PACKAGES = (
     "systemd-sysv",
 )
 CUSTOMIZE = Path(__file__).with_name("customize_image.sh")
+
+# mmdebstrap mounts and forks: in name spaces of its own all of that ends with it, and it ends with this process.
+_CONFINED = (
+    *("setpriv", "--pdeathsig", "KILL"),
+    *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"),
+)
 
 
 def build(release: str, progress: Progress) -> str:
@@ -63,20 +70,23 @@ def content_key(release: str, packages: Sequence[str], customize: str, public_ke
 
 
 def _make(release: str, name: str, public_key: str, say: Callable[[str], None]) -> None:
-    tar = paths.BUILD / f"image-{release}.tar"
-    tar.parent.mkdir(parents=True, exist_ok=True)
-    tar.unlink(missing_ok=True)
+    """Bootstrap and import the image, in a folder that goes away even if an earlier run left it."""
+    folder = paths.BUILD / f"image-{release}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    tar = folder / "root.tar"
     _bootstrap(SUITES[release], tar, public_key, say)
     say("importing")
     podman.run("import", "--quiet", f"--change=LABEL {podman.LABEL}=_image", str(tar), name)
-    tar.unlink()
+    shutil.rmtree(folder)
 
 
 def _bootstrap(suite: str, tar: Path, public_key: str, say: Callable[[str], None]) -> None:
+    options = ['APT::Sandbox::User "root";', *apt_sources.transport_options()]
     argv = [
-        *("setpriv", "--pdeathsig", "TERM"),  # ends with this process, even if that is killed
+        *_CONFINED,
         *("mmdebstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", f"--keyring={apt_sources.KEYRING}"),
-        *(f"--aptopt={option}" for option in apt_sources.transport_options()),
+        *(f"--aptopt={option}" for option in options),
         f'--customize-hook=sh {shlex.quote(str(CUSTOMIZE))} "$1"',
         *(suite, str(tar), apt_sources.mirror()),
     ]
@@ -88,7 +98,7 @@ def _bootstrap(suite: str, tar: Path, public_key: str, say: Callable[[str], None
         stderr=subprocess.PIPE,
         text=True,
         errors="replace",
-        env={**os.environ, "EVENKEEL_PUBLIC_KEY": public_key},
+        env={**os.environ, "EVENKEEL_PUBLIC_KEY": public_key, "TMPDIR": str(tar.parent)},
     ) as mmdebstrap:
         try:
             for line in mmdebstrap.stderr or ():
@@ -96,7 +106,7 @@ def _bootstrap(suite: str, tar: Path, public_key: str, say: Callable[[str], None
                 if line.startswith("I: "):
                     say(line[3:].strip()[:60].rstrip("."))
         except BaseException:
-            mmdebstrap.terminate()
+            mmdebstrap.kill()
             raise
     if mmdebstrap.returncode != 0:
         raise LabError(
