@@ -20,7 +20,7 @@ from .package_cache import PackageCache
 from .records import Record, dist_fields, dist_string, fetch_fields, in_order, installed, stem
 
 IDENTITY = ("name", "version", "build", "subdir")
-BY_PREFIX_PATH = "unix_python_entry_point"
+ENTRY_POINT = "unix_python_entry_point"
 
 
 class HistoryLast:
@@ -146,6 +146,9 @@ def rewrite(prefix: Path, record: Record, source: Path, archive: Path, spec: str
     """Turn the record that py-rattler wrote into the one that conda writes."""
     file = prefix / "conda-meta" / f"{stem(record)}.json"
     written: Record = json.loads(file.read_text())
+    for entry in written["paths_data"]["paths"]:
+        if entry["path_type"] == ENTRY_POINT:
+            (prefix / entry["_path"]).chmod(0o755)  # py-rattler lets the group write
     paths = [_as_conda_writes(entry, record.get("noarch") == "python") for entry in written["paths_data"]["paths"]]
     complete = {
         **written,
@@ -178,7 +181,9 @@ def _as_conda_writes(entry: dict[str, Any], noarch_python: bool) -> dict[str, An
     shown = dict(entry)
     if shown["path_type"] == "hardlink":
         shown.setdefault("sha256_in_prefix", shown["sha256"])
-    if noarch_python and shown["path_type"] != BY_PREFIX_PATH:
+    if shown["path_type"] == "softlink":
+        shown.pop("sha256_in_prefix", None)
+    if noarch_python and shown["path_type"] != ENTRY_POINT:
         _, found, rest = shown["_path"].partition("/site-packages/")
         if found:
             shown["_path"] = f"site-packages/{rest}"

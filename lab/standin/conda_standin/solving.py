@@ -66,7 +66,8 @@ class Index:
                 specs=[rattler.MatchSpec(spec) for spec in specs],
                 gateway=self._gateway,
                 platforms=self._platforms,
-                locked_packages=locked,
+                # Without channels conda's solver offers nothing, not even what is installed.
+                locked_packages=locked if self.urls else [],
                 virtual_packages=virtual_packages(),
                 channel_priority=PRIORITIES.get(
                     str(self.settings.value("channel_priority")), rattler.ChannelPriority.Disabled
