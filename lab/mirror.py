@@ -8,7 +8,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lab import image, locks, mirror_server, paths, podman, wait
+from lab import channel, image, installer, locks, mirror_server, paths, podman, simple_index, wait
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -23,8 +23,6 @@ _START_SECONDS = 60
 
 def build(progress: Progress) -> None:
     """Fill the tree with what is missing: the conda channel, the simple index, the installers."""
-    from lab import channel, installer, simple_index
-
     with locks.held("upstream"):
         channel.build(progress)
         simple_index.build(progress)
