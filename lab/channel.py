@@ -63,6 +63,10 @@ def build(progress: Progress) -> Path:
                 prove(stage, python)
             cache.publish(stage, paths.CHANNEL, content_key)
             _forget_all_but(packages)
+        if cache.published(paths.R_CHANNEL) is None:
+            stage = cache.staging(paths.R_CHANNEL)
+            index(stage)
+            cache.publish(stage, paths.R_CHANNEL, "empty")
     return paths.CHANNEL
 
 

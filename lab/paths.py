@@ -16,5 +16,7 @@ STATE = CACHE / "state"
 
 ANACONDA = WWW / "anaconda"
 CHANNEL = ANACONDA / "pkgs" / "main"
+#: The second half of conda's channel ``defaults``, here without packages.
+R_CHANNEL = ANACONDA / "pkgs" / "r"
 INSTALLERS = ANACONDA / "miniconda"
 SIMPLE_INDEX = WWW / "pypi" / "simple"
