@@ -54,7 +54,7 @@ def build(release: str, progress: Progress) -> str:
     public_key = ssh.public_key()
     key = content_key(release, PACKAGES, CUSTOMIZE.read_text(), public_key)
     name = f"localhost/evenkeel/{release}:{key}"
-    with locks.held(f"image-{release}"):
+    with locks.held(f"image-{release}", progress=progress):
         if not podman.succeeds("image", "exists", name):
             task = progress.add_task(f"{release} image", total=None)
             _make(release, name, public_key, lambda line: progress.update(task, description=f"{release} image: {line}"))

@@ -6,18 +6,29 @@ from __future__ import annotations
 import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from lab import paths
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 FOLDER = paths.STATE / "locks"
 
 
 @contextmanager
-def held(name: str, *, shared: bool = False) -> Iterator[None]:
-    """Hold the lock ``name``, waiting for it as long as it takes."""
+def held(name: str, *, shared: bool = False, progress: Progress | None = None) -> Iterator[None]:
+    """Hold the lock ``name``, waiting for it as long as it takes; ``progress`` shows that wait."""
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     FOLDER.mkdir(parents=True, exist_ok=True)
     with (FOLDER / name).open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            task = progress.add_task(f"waiting for another lab command ({name})", total=None) if progress else None
+            fcntl.flock(file, kind)
+            if progress and task is not None:
+                progress.remove_task(task)
         yield
 
 

@@ -23,7 +23,7 @@ _START_SECONDS = 60
 
 def build(progress: Progress) -> None:
     """Fill the tree with what is missing: the conda channel, the simple index, the installers."""
-    with locks.held("upstream"):
+    with locks.held("upstream", progress=progress):
         channel.build(progress)
         simple_index.build(progress)
         installer.build(progress)

@@ -68,7 +68,7 @@ def up(
         progress.update(task, description=f"{name}: {node.address}", completed=3)
         return node
 
-    with locks.held(f"group-{group}"), ThreadPoolExecutor(max_workers=len(wanted) or 1) as pool:
+    with locks.held(f"group-{group}", progress=progress), ThreadPoolExecutor(max_workers=len(wanted) or 1) as pool:
         try:
             return list(pool.map(start, wanted))
         except BaseException:

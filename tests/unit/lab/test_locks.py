@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
+from rich.progress import Progress, TaskID
 
 from lab import locks
 
@@ -33,3 +36,28 @@ def test_a_lock_is_free_again() -> None:
 def test_locks_of_other_names_do_not_matter() -> None:
     with locks.held("x"), locks.held_if_free("y") as alone:
         assert alone
+
+
+def test_a_wait_is_shown_while_it_lasts() -> None:
+    shown: list[str] = []
+    done = threading.Event()
+
+    class Shown(Progress):
+        def add_task(self, description: str, *arguments: Any, **keywords: Any) -> TaskID:
+            shown.append(description)
+            done.set()
+            return super().add_task(description, *arguments, **keywords)
+
+    progress = Shown()
+
+    def wait() -> None:
+        with locks.held("x", progress=progress):
+            shown.append("held")
+
+    with locks.held("x"):
+        waiter = threading.Thread(target=wait)
+        waiter.start()
+        assert done.wait(10)
+    waiter.join(10)
+    assert shown == ["waiting for another lab command (x)", "held"]
+    assert not progress.tasks
