@@ -48,7 +48,7 @@ def _index(channel: Path, packages: list[Package]) -> None:
 
 @pytest.fixture(scope="session")
 def mirror(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with a channel at ``conda/main``: Python and four packages of the recordings."""
+    """Return a folder with a channel at ``conda/main``: packages of the recordings, one that fits nowhere."""
     folder = tmp_path_factory.mktemp("mirror")
     channel, trees = folder / "conda" / "main", tmp_path_factory.mktemp("trees")
     python = Package(
@@ -70,7 +70,11 @@ def mirror(tmp_path_factory: pytest.TempPathFactory) -> Path:
         }
         _package(trees / name, channel, package, files)
         packages.append(package)
-    _index(channel, packages)
+    stuck = Package(
+        name="stuck", version="1.0", build="0", build_number=0, subdir="noarch", depends=("no-such-package",)
+    )
+    _package(trees / "stuck", channel, stuck, {"share/stuck": ""})
+    _index(channel, [*packages, stuck])
     return folder
 
 

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import pytest
+
+from lab.standin.conda_standin.environments import spec_name
+from lab.standin.conda_standin.records import in_order
+
+
+@pytest.mark.parametrize(
+    ("depends", "order"),
+    [
+        ({"b": [], "a": []}, ["a", "b"]),
+        ({"a": ["b >=1"], "b": []}, ["b", "a"]),
+        ({"a": ["python"], "python": ["pip"], "pip": ["python"]}, ["python", "a", "pip"]),
+        ({"a": ["b"], "b": ["a"]}, ["b", "a"]),
+        ({"a": ["elsewhere"]}, ["a"]),
+    ],
+)
+def test_dependencies_come_first(depends: dict[str, list[str]], order: list[str]) -> None:
+    records = [{"name": name, "depends": needed} for name, needed in depends.items()]
+    assert [record["name"] for record in in_order(records)] == order
+
+
+@pytest.mark.parametrize(
+    ("spec", "name"),
+    [
+        ("numpy", "numpy"),
+        ("numpy=2", "numpy"),
+        ("numpy >=2,<3", "numpy"),
+        ("numpy[version='>2']", "numpy"),
+        ("http://host/main/noarch::idna==3.20=py_0", "idna"),
+        ("PyYAML!=6", "pyyaml"),
+    ],
+)
+def test_name_of_a_specification(spec: str, name: str) -> None:
+    assert spec_name(spec) == name
