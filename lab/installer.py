@@ -11,6 +11,7 @@ import asyncio
 import gzip
 import hashlib
 import io
+import json
 import tarfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -127,7 +128,9 @@ def lay_out(records: Sequence[rattler.RepoDataRecord], tree: Path, python: Debia
         extract(Path(record.url.removeprefix("file://")), unpacked)
         record.url = f"{CHANNEL_URL}/{record.subdir}/{record.file_name}"
         record.channel = f"{CHANNEL_URL}/{record.subdir}"
-        (unpacked / "info" / "repodata_record.json").write_text(record.to_json())
+        note = json.loads(record.to_json())
+        note.pop("indexed_timestamp", None)  # tells when the channel was built
+        (unpacked / "info" / "repodata_record.json").write_text(json.dumps(note, indent=2))
         explicit.append(f"{record.url}#{digest(record)}")
         licenses.append(f"  {stem(record)}: {record.license or 'see its own files'}")
         size += sum(path.lstat().st_size for path in unpacked.rglob("*"))

@@ -19,6 +19,11 @@ from lab.conda_package import Package, index_json, write
 from tests.contract.world import World
 
 PURE = {"certifi": "2026.10.18", "idna": "3.20", "pip": "26.3", "six": "1.17.0"}
+# A package that nothing satisfies, and one that notes whether the environment has its history while it is linked.
+SPECIAL = {
+    "stuck": {"share/stuck": ""},
+    "witness": {"bin/.witness-post-link.sh": '#!/bin/sh\nls "$PREFIX/conda-meta" > "$PREFIX/seen"\n'},
+}
 
 
 def _package(tree: Path, channel: Path, package: Package, files: dict[str, str]) -> None:
@@ -48,7 +53,7 @@ def _index(channel: Path, packages: list[Package]) -> None:
 
 @pytest.fixture(scope="session")
 def mirror(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with a channel at ``conda/main``: packages of the recordings, one that fits nowhere."""
+    """Return a folder with a channel at ``conda/main``: packages of the recordings, and special ones."""
     folder = tmp_path_factory.mktemp("mirror")
     channel, trees = folder / "conda" / "main", tmp_path_factory.mktemp("trees")
     python = Package(
@@ -70,11 +75,12 @@ def mirror(tmp_path_factory: pytest.TempPathFactory) -> Path:
         }
         _package(trees / name, channel, package, files)
         packages.append(package)
-    stuck = Package(
-        name="stuck", version="1.0", build="0", build_number=0, subdir="noarch", depends=("no-such-package",)
-    )
-    _package(trees / "stuck", channel, stuck, {"share/stuck": ""})
-    _index(channel, [*packages, stuck])
+    for name, files in SPECIAL.items():
+        depends = ("no-such-package",) if name == "stuck" else ()
+        package = Package(name=name, version="1.0", build="0", build_number=0, subdir="noarch", depends=depends)
+        _package(trees / name, channel, package, files)
+        packages.append(package)
+    _index(channel, packages)
     return folder
 
 

@@ -106,6 +106,12 @@ def test_a_create_that_fails_leaves_nothing(world: World) -> None:
     assert not (world.envs / "e1").exists()
 
 
+def test_writes_the_history_last(world: World) -> None:
+    assert world.run(*CREATE, "-p", "/srv/envs/e1", "witness").status == 0
+    assert "history" not in (world.envs / "e1" / "seen").read_text().split()
+    assert (world.envs / "e1" / "conda-meta" / "history").read_text()
+
+
 def test_explains_in_the_solvers_own_words_why_nothing_fits(world: World) -> None:
     answer = world.run(*CREATE, "-p", "/srv/envs/e1", "stuck")
     assert (answer.status, answer.json["allow_retry"]) == (1, False)
