@@ -22,9 +22,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.command == "packages":  # before anything but Python is installed
             print("\n".join(host.packages()))
             return 0
-        from lab import commands
-
         host.check()
+        try:
+            from lab import commands
+        except ModuleNotFoundError as error:
+            raise LabError(
+                f"no Python package {error.name} here", "make setup, then .venv/bin/python -m lab"
+            ) from error
         commands.COMMANDS[arguments.command](arguments)
     except LabError as error:
         print(f"lab: {error}", file=sys.stderr)

@@ -106,7 +106,7 @@ def clean(arguments: Namespace) -> None:
             freed += int(podman.run("image", "inspect", "--format={{.Size}}", name))
             podman.run("image", "rm", name)
         for place in _caches():
-            shutil.rmtree(place) if place.is_dir() else place.unlink()
+            shutil.rmtree(place) if place.is_dir() and not place.is_symlink() else place.unlink()
     CONSOLE.print(f"freed {_gigabytes(freed)}")
 
 
@@ -128,7 +128,7 @@ def _progress() -> Progress:
 
 def _caches() -> list[Path]:
     """Return what can be built again; the lab's keys and locks stay."""
-    return sorted(place for place in paths.CACHE.iterdir() if place != paths.STATE)
+    return sorted(place for place in paths.CACHE.glob("*") if place != paths.STATE)
 
 
 def _gigabytes(size: int) -> str:

@@ -119,7 +119,7 @@ def ensure_network() -> None:
         if succeeds("network", "exists", NETWORK):
             found = json.loads(run("network", "inspect", NETWORK))[0]["subnets"][0]
             if (found["subnet"], found.get("gateway")) != (str(wanted), gateway):
-                raise LabError(f"network {NETWORK} has {found}, not {wanted}", "python -m lab down --all")
+                raise LabError(f"the network {NETWORK} is {found['subnet']}, not {wanted}", "python -m lab down --all")
             return
         argv = ["network", "create", "--internal", "--disable-dns", f"--label={LABEL}=_network", f"--subnet={wanted}"]
         argv += [f"--gateway={gateway}", f"--ip-range={node_range(wanted)}", NETWORK]
