@@ -62,34 +62,42 @@ def test_kernel_runs_a_cell_in_its_environment(host: Host, server: Server, kerne
     assert server.run(kernel, cell).split() == [generation, f"{generation}/bin/python", generation]
 
 
-@pytest.mark.parametrize(
-    ("cell", "outcome"),
-    [
-        ("import os; print(os.getuid() != 0)", "True"),
-        ("import mmap; mmap.mmap(-1, 4096, prot=7); print('compilers can work')", "compilers can work"),
-        ("from multiprocessing import Pool; print(Pool(2).map(abs, [-1]))", "[1]"),
-        ("from pathlib import Path; print(Path('~/note').expanduser().write_text('kept'))", "4"),
-        ("from pathlib import Path; print([p.name for p in Path('/tmp').iterdir()])", "[]"),
-    ],
-)
-def test_what_a_notebook_may_do(server: Server, cell: str, outcome: str) -> None:
-    assert server.run("ai-dev", cell).strip() == outcome
+def test_what_a_notebook_may_do(server: Server) -> None:
+    cell = """
+import mmap, multiprocessing, os, pathlib
+assert os.getuid() != 0
+assert mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC), "as compilers in a kernel need it"
+assert multiprocessing.Pool(2).map(abs, [-1, -2]) == [1, 2]
+assert pathlib.Path("~/note").expanduser().write_text("kept") == 4
+assert list(pathlib.Path("/tmp").iterdir()) == []
+print("all of it")
+"""
+    assert server.run("ai-dev", cell) == "all of it\n"
 
 
-@pytest.mark.parametrize(
-    ("cell", "refusal"),
-    [
-        ("import sys; open(sys.prefix + '/x', 'w')", "Read-only file system"),
-        ("open('/etc/x', 'w')", "Read-only file system"),
-        ("import os; print(os.listdir('/home/ops'))", "Permission denied|No such file"),
-        ("open('/dev/kmsg')", "Permission denied|Operation not permitted"),
-        ("import subprocess; subprocess.run(['sudo', '-n', 'true'], check=True)", "non-zero exit status"),
-        ("import subprocess; subprocess.run(['unshare', '--user', 'true'], check=True)", "non-zero exit status"),
-    ],
-)
-def test_what_a_notebook_may_not_do(server: Server, cell: str, refusal: str) -> None:
-    with pytest.raises(LabError, match=refusal):
-        server.run("ai-dev", cell)
+def test_what_a_notebook_may_not_do(server: Server) -> None:
+    cell = """
+import os, subprocess, sys
+for action in [
+    lambda: open(sys.prefix + "/x", "w"),
+    lambda: open("/etc/x", "w"),
+    lambda: os.listdir("/home/ops"),
+    lambda: open("/dev/kmsg"),
+    lambda: subprocess.run(["sudo", "--non-interactive", "true"], check=True, stderr=subprocess.DEVNULL),
+    lambda: subprocess.run(["unshare", "--user", "true"], check=True, stderr=subprocess.DEVNULL),
+]:
+    try:
+        action()
+    except (OSError, subprocess.CalledProcessError) as error:
+        print(type(error).__name__)
+    else:
+        print("done")
+"""
+    refusals = server.run("ai-dev", cell).split()
+    assert refusals[0] == "OSError"  # the file system is read-only
+    assert refusals[1] == "OSError"
+    assert refusals[2] in {"PermissionError", "FileNotFoundError"}  # out of sight, or an empty place
+    assert refusals[3:] == ["PermissionError", "CalledProcessError", "CalledProcessError"]
 
 
 def test_exposure_of_the_service_is_low(host: Host) -> None:
@@ -126,8 +134,8 @@ def test_it_comes_back_when_it_is_killed(host: Host, node: Node) -> None:
 def test_it_comes_back_after_a_reboot(node: Node) -> None:
     podman.run("restart", "--time=60", nodes.container_name(GROUP, node.name))
     with Progress() as progress:
-        rebooted = nodes.up(GROUP, nodes.RELEASES, progress)
-    await_kernels(next(fresh for fresh in rebooted if fresh.name == node.name))
+        (rebooted,) = nodes.up(GROUP, [node.release], progress)
+    await_kernels(rebooted)
 
 
 def await_kernels(node: Node) -> None:
