@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -35,7 +36,7 @@ class Node:
     def __init__(self, directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.directory, self.capsys = directory, capsys
         self.prefix, self.store = directory / "opt" / "miniconda3", directory / "store"
-        self.calls = directory / "calls"
+        self.calls, self.end = directory / "calls", directory / "end"
         self.publish()
 
     def publish(self, then: str = "", version: str = "py313_26.7.1-0") -> None:
@@ -68,8 +69,10 @@ class Node:
         result: Result = json.loads(self.capsys.readouterr().out)
         return result
 
-    def run_in_a_process(self) -> int:
-        """Run the module in a process of its own and return its status."""
+    def kill_at_work(self) -> None:
+        """Run the module in a process of its own, killed half-way; the installer survives it until ``let_end``."""
+        os.mkfifo(self.end)
+        self.publish(then=f"kill -KILL $PPID; timeout 60 cat {self.end}; exit 1")
         program = (
             "import json, sys\n"
             "from ansible.module_utils.testing import patch_module_args\n"
@@ -78,7 +81,10 @@ class Node:
         )
         environment = {**os.environ, "PYTHONPATH": str(ROOT / "collections")}
         argv = [sys.executable, "-c", program, json.dumps(self.arguments)]
-        return subprocess.run(argv, env=environment, check=False, capture_output=True).returncode
+        assert subprocess.run(argv, env=environment, check=False).returncode == -signal.SIGKILL
+
+    def let_end(self) -> None:
+        self.end.write_text("")
 
 
 @pytest.fixture
@@ -118,11 +124,13 @@ def test_another_version_switches(node: Node) -> None:
 
 @pytest.mark.parametrize("version", ["py313_26.7.1-0", "py311_26.7.1-0"], ids=["same version", "another version"])
 def test_a_killed_run_is_healed_by_the_next(node: Node, version: str) -> None:
-    node.publish(then="kill -KILL $PPID; exit 1")
-    assert node.run_in_a_process() == -9
-    assert not os.path.lexists(node.prefix)
-    assert node.home.is_dir()
+    node.kill_at_work()
+    half_made = node.home
     node.publish(version=version)
+    assert "is still locked by process" in node.run()["msg"]
+    assert half_made.is_dir()
+    assert not os.path.lexists(node.prefix)
+    node.let_end()
     assert node.run(lock_timeout=60)["changed"]
     assert sorted(path.name for path in node.store.iterdir()) == [".lock", node.home.name]
     assert not node.run()["changed"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -52,7 +53,7 @@ class Node:
         self.root = directory / "evenkeel"
         self.prefix = self.root / "envs" / "ai-dev"
         self.generations = self.root / "generations" / "ai-dev"
-        self.conda, self.calls = directory / "conda", directory / "calls"
+        self.conda, self.calls, self.end = directory / "conda", directory / "calls", directory / "end"
         self.install_conda()
         self.arguments: Result = {
             "name": "ai-dev",
@@ -78,8 +79,10 @@ class Node:
         result: Result = json.loads(self.capsys.readouterr().out)
         return result
 
-    def run_in_a_process(self, resolved: list[dict[str, str]]) -> int:
-        """Run the module in a process of its own and return its status."""
+    def kill_at_work(self, resolved: list[dict[str, str]]) -> None:
+        """Run the module in a process of its own, killed half-way; conda survives it until ``let_end``."""
+        os.mkfifo(self.end)
+        self.install_conda(then=f"kill -KILL $PPID; timeout 60 cat {self.end}; exit 1")
         program = (
             "import json, sys\n"
             "from ansible.module_utils.testing import patch_module_args\n"
@@ -88,7 +91,11 @@ class Node:
         )
         environment = {**os.environ, "PYTHONPATH": str(ROOT / "collections")}
         argv = [sys.executable, "-c", program, json.dumps({**self.arguments, "resolved": resolved})]
-        return subprocess.run(argv, env=environment, check=False, capture_output=True).returncode
+        assert subprocess.run(argv, env=environment, check=False).returncode == -signal.SIGKILL
+        self.install_conda()
+
+    def let_end(self) -> None:
+        self.end.write_text("")
 
 
 @pytest.fixture
@@ -186,13 +193,12 @@ def test_drift_is_seen_and_healed_without_a_solve(node: Node) -> None:
 def test_a_killed_run_is_healed_by_the_next(node: Node) -> None:
     node.run(RESOLVED)
     live = node.prefix.resolve()
-    node.install_conda(then="kill -KILL $PPID; exit 1")
-    changed = {"packages": ["python=3.11", "numpy>=2.4"]}
-    node.arguments |= changed
-    assert node.run_in_a_process(NEWER) == -9
-    assert node.prefix.resolve() == live
+    node.arguments["packages"] = ["python=3.11", "numpy>=2.4"]
+    node.kill_at_work(NEWER)
+    assert "is still locked by process" in node.run(NEWER)["msg"]
     assert len(list(node.generations.iterdir())) == 2
-    node.install_conda()
+    assert node.prefix.resolve() == live
+    node.let_end()
     result = node.run(NEWER, lock_timeout=60)
     assert result["generation"] == str(node.prefix.resolve()) != str(live)
     assert sorted(path.name for path in node.prefix.parent.iterdir()) == ["ai-dev"]
