@@ -228,7 +228,7 @@ def plan(state: State, root: str, name: str, request: Request, packages: Sequenc
         remove=state.leftovers,
         build=found is None,
         record=found is not None and found.request != request,
-        switch=state.link == "absent" or state.current is None or state.current.path != path,
+        switch=state.current is None or state.current.path != path,
         path=path,
         before=state.current.actual if state.current else (),
     )
