@@ -42,13 +42,14 @@ $(READY): pyproject.toml
 test: setup lint unit lab molecule faults ## Everything: lint, unit and contract tests, a Molecule scenario for each role and the site, bad input
 
 .PHONY: lint
-lint: $(READY) ## ansible-lint (production), yamllint, ruff, mypy, generated references, changelog fragments
+lint: $(READY) ## ansible-lint (production profile), yamllint, ruff, mypy, stale references, changelog fragments
 	ruff check .
 	ruff format --check .
 	mypy -p lab -p ansible_collections.evenkeel.gpu.plugins
 	yamllint --strict .
 	ansible-lint --config-file .config/ansible-lint.yml
 	antsibull-changelog lint
+	for role in $(ROLES); do ansible-docsmith generate --no-defaults --check roles/$$role >/dev/null || { echo "roles/$$role/README.md is stale: make docs" >&2; exit 1; }; done
 
 .PHONY: unit
 unit: $(READY) ## Unit and contract tests
@@ -90,4 +91,4 @@ docs: $(READY) ## Generate the roles' references from their argument specificati
 
 .PHONY: clean
 clean: ## Remove the virtual environment and the tools' caches from the checkout
-	rm -rf $(VENV) .ansible .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build *.egg-info .ansible .mypy_cache .pytest_cache .ruff_cache

@@ -137,13 +137,20 @@ def solve_with_rattler(problem: Problem) -> list[Package]:
             f"The index of {', '.join(problem.channels)} could not be read: {error}",
             "Check the channels' URLs and that the control node reaches them",
         ) from error
+    unhashed = sorted(record.file_name for record in records if record.sha256 is None)
+    if unhashed:
+        raise EvenkeelError(
+            f"The index of {', '.join(problem.channels)} has no SHA-256 for {', '.join(unhashed)}",
+            "Choose a mirror with a complete index; packages without a hash can't be verified",
+        )
     return [
         Package(
             name=record.name.normalized,
             version=str(record.version),
             build=str(record.build),
-            sha256=record.sha256.hex() if record.sha256 else "",
+            sha256=record.sha256.hex(),
             url=record.url,
         )
         for record in records
+        if record.sha256
     ]

@@ -28,15 +28,15 @@ def environment(name: str, *packages: str) -> list[dict[str, object]]:
 @pytest.mark.parametrize("name", ["a/b", "a b", "base", "..", ""])
 def test_a_name_that_is_none_is_refused(prepared: Node, name: str) -> None:
     before = prepared.fingerprint()
-    answer = prepared.play(tags="conda_environments", conda_environments=environment(name, *SMALL))
-    assert answer.failed_saying("conda_environments")
+    answer = prepared.play(tags="conda_environments", conda_environments_list=environment(name, *SMALL))
+    assert answer.failed_saying("conda_environments_list")
     assert prepared.fingerprint() == before
 
 
 def test_an_unknown_package_is_explained_and_nothing_is_made(prepared: Node) -> None:
     before = prepared.fingerprint()
     answer = prepared.play(
-        tags="conda_environments", conda_environments=environment("analysis", "python=3.11", "no-such-package-xyz")
+        tags="conda_environments", conda_environments_list=environment("analysis", "python=3.11", "no-such-package-xyz")
     )
     assert answer.failed_saying("no-such-package-xyz", "No candidates were found")
     assert prepared.fingerprint() == before
@@ -46,7 +46,7 @@ def test_an_unreachable_channel_is_named(prepared: Node) -> None:
     before = prepared.fingerprint()
     answer = prepared.play(
         tags="conda_environments",
-        conda_environments=environment("analysis", *SMALL),
+        conda_environments_list=environment("analysis", *SMALL),
         conda_environments_channels=[f"{prepared.faulty_mirror('404')}/pkgs/main"],
     )
     assert answer.failed_saying(prepared.faulty_mirror("404"))
@@ -55,7 +55,7 @@ def test_an_unreachable_channel_is_named(prepared: Node) -> None:
 
 def test_a_directory_that_is_not_ours_is_left_alone(prepared: Node) -> None:
     prepared.host.check_output(f"mkdir -p {ENVS}/theirs && echo precious >{ENVS}/theirs/thesis.txt")
-    answer = prepared.play(tags="conda_environments", conda_environments=environment("theirs", *SMALL))
+    answer = prepared.play(tags="conda_environments", conda_environments_list=environment("theirs", *SMALL))
     assert answer.failed_saying(f"{ENVS}/theirs", "did not make")
     assert prepared.host.file(f"{ENVS}/theirs/thesis.txt").content_string == "precious\n"
 
@@ -66,7 +66,7 @@ def test_a_full_disk_leaves_nothing_half_made(prepared: Node) -> None:
     try:
         answer = prepared.play(
             tags="conda_environments",
-            conda_environments=environment("analysis", *SMALL),
+            conda_environments_list=environment("analysis", *SMALL),
             conda_environments_root=scratch,
         )
         assert answer.failed_saying("No space left", scratch)
@@ -84,23 +84,23 @@ def test_a_killed_build_is_healed(prepared: Node, victims: str) -> None:
     killer = f"kill -KILL $(cat {lock})"
     if victims == "the module and conda":
         killer = f"module=$(cat {lock}); pkill -KILL -P $module; kill -KILL $module"
-    run = prepared.start(tags="conda_environments", conda_environments=declared)
+    run = prepared.start(tags="conda_environments", conda_environments_list=declared)
     prepared.host.check_output(f"until ls -d {GENERATIONS}/{name}/*/*; do sleep 0.02; done; {killer}")
     assert finish(run).status != 0
     assert not prepared.host.file(f"{ENVS}/{name}").exists
 
-    assert prepared.play(tags="conda_environments", conda_environments=declared).succeeded()
+    assert prepared.play(tags="conda_environments", conda_environments_list=declared).succeeded()
     assert prepared.host.run(f"{ENVS}/{name}/bin/python -c 'import idna'").rc == 0
     assert len(prepared.host.run(f"ls {GENERATIONS}/{name}").stdout.split()) == 1
 
 
 def test_a_package_added_by_hand_is_healed(prepared: Node) -> None:
     declared = environment("drifting", *SMALL)
-    assert prepared.play(tags="conda_environments", conda_environments=declared).succeeded()
+    assert prepared.play(tags="conda_environments", conda_environments_list=declared).succeeded()
     first = prepared.host.file(f"{ENVS}/drifting").linked_to
     prepared.host.check_output(
         "CONDA_PROTECT_FROZEN_ENVS=0 /opt/miniconda3/bin/conda install --yes --name drifting six"
     )
-    assert prepared.play(tags="conda_environments", conda_environments=declared).succeeded()
+    assert prepared.play(tags="conda_environments", conda_environments_list=declared).succeeded()
     assert prepared.host.file(f"{ENVS}/drifting").linked_to == f"{first}-2"
     assert prepared.host.run(f"{ENVS}/drifting/bin/python -c 'import six'").rc != 0

@@ -41,8 +41,8 @@ def test_conda_runs_it(host: Host, name: str) -> None:
 
 
 def test_a_login_shell_activates_it(host: Host, name: str) -> None:
-    shell = f"bash --login -c 'conda activate {name} && echo $CONDA_DEFAULT_ENV && python -c \"import idna\" && which python'"
-    active, python = host.check_output(f"sudo -u nobody {shell}").splitlines()
+    script = f"conda activate {name} && echo $CONDA_DEFAULT_ENV && python -c 'import idna' && which python"
+    active, python = host.check_output("sudo -u nobody bash --login -c %s", script).splitlines()
     assert active == name
     assert python == f"{ROOT}/envs/{name}/bin/python"
 

@@ -37,7 +37,7 @@ def play(*arguments: str) -> str:
 
 def environments(host: Host) -> list[str]:
     """Return the names of the declared environments."""
-    return [environment["name"] for environment in host.ansible.get_variables()["conda_environments"]]
+    return [environment["name"] for environment in host.ansible.get_variables()["conda_environments_list"]]
 
 
 def test_every_kernel_runs_a_cell(host: Host) -> None:

@@ -8,8 +8,8 @@ from lab.errors import LabError
 
 RECAP = """
 PLAY RECAP *********************************************************************
-debian12-1                 : ok=24   changed={first}    unreachable=0    failed=0    skipped=0    rescued=0    ignored=0
-debian13-1                 : ok=24   changed={second}    unreachable=0    failed=0    skipped=0    rescued=0    ignored=0
+debian12-1                 : ok=24   changed={first}    unreachable=0    failed=0    skipped=0
+debian13-1                 : ok=24   changed={second}    unreachable=0    failed=0    skipped=0
 """
 
 
