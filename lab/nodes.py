@@ -140,8 +140,14 @@ def run_arguments(
         f"--hostname={node}",
         f"--network={podman.NETWORK}",
         "--privileged",
-        "--systemd=always",
+        # podman's own systemd mode mounts the host's systemd hierarchy of legacy cgroups into every node, where they
+        # remove each other's cgroups; so the node gets what that mode would give it, but for that mount.
+        "--systemd=false",
         "--cgroupns=private",
+        "--stop-signal=SIGRTMIN+3",
+        "--tmpfs=/run:mode=0755",
+        "--tmpfs=/run/lock",
+        "--tmpfs=/tmp:mode=1777,exec",
         *(f"--tmpfs={path}:size={size},mode=0755,exec" for path, size in sorted(tmpfs.items())),
         image_name,
         "/sbin/init",

@@ -40,7 +40,7 @@ def test_a_new_systemd_is_told_to_take_legacy_cgroups_where_there_are_no_others(
 
 def test_limits_are_enforced_only_in_a_private_cgroup_namespace() -> None:
     argv = nodes.run_arguments("n", "debian12", "image", {}, unified_cgroups=False)
-    assert {"--cgroupns=private", "--privileged", "--systemd=always"} <= set(argv)
+    assert {"--cgroupns=private", "--privileged", "--systemd=false"} <= set(argv)
 
 
 def test_small_file_systems_come_before_the_image() -> None:
