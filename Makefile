@@ -34,8 +34,8 @@ system-packages:
 $(READY): pyproject.toml
 	@echo "Installing the control node's and the development tools into $(VENV)"
 	python3 -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet '.[dev]'
+	$(BIN)/python -m pip install -qq --upgrade pip
+	$(BIN)/python -m pip install -qq '.[dev]'
 	@touch $@
 
 .PHONY: test
@@ -82,7 +82,7 @@ bench: demo $(VENV)/.bench-ready ## Time a run that changes nothing beside 50 em
 	python bench/noop.py
 
 $(VENV)/.bench-ready: $(READY)
-	$(BIN)/python -m pip install --quiet ".[bench]"
+	$(BIN)/python -m pip install -qq ".[bench]"
 	@touch $@
 
 .PHONY: docs

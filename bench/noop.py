@@ -9,8 +9,8 @@ All three run against the same node, in turn, after a warm-up. It reports; it ju
 
 from __future__ import annotations
 
-import json
 import os
+import shlex
 import statistics
 import subprocess
 import sys
@@ -22,18 +22,36 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
+from lab import nodes, process, ssh
+
 ROOT = Path(__file__).parents[1]
-BENCH = ROOT / "bench"
 ROUNDS = 3
-
-
-def first_node() -> str:
-    """Return the name of a node of the demo."""
-    listed = subprocess.run(
-        [ROOT / "inventories/demo/lab", "--list"], check=True, capture_output=True, text=True, cwd=ROOT
+PYINFRA = ("bench/pyinfra_inventory.py", "bench/pyinfra_deploy.py")
+LINKS = "/opt/miniconda3 /opt/evenkeel/envs/*"
+FILES = " ".join(
+    (
+        "/etc/profile.d/evenkeel-conda.sh",
+        "/etc/conda/condarc.d/evenkeel.yml",
+        "/usr/local/share/jupyter/kernels/*/kernel.json",
+        "/etc/evenkeel/jupyter/jupyter_server_config.json",
+        "/etc/systemd/system/jupyter.service",
     )
-    hosts: list[str] = json.loads(listed.stdout)["gpu_nodes"]["hosts"]
-    return hosts[0]
+)
+
+
+def keep_state(address: str, directory: Path) -> None:
+    """Copy what site.yml keeps on the node at ``address``, for pyinfra to assert the same."""
+    listed = remote(address, f"for link in {LINKS}; do echo $link $(readlink $link); done")
+    (directory / "links").write_text(listed)
+    for path in remote(address, f"ls {FILES}").split():
+        copy = directory / "files" / path.lstrip("/")
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_text(remote(address, f"cat {path}"))
+
+
+def remote(address: str, script: str) -> str:
+    """Run a line of shell as root on the node."""
+    return process.run(ssh.command(address, remote=("sudo", "sh", "-c", shlex.quote(script))), mend="make demo")
 
 
 def seconds(argv: list[str]) -> float:
@@ -61,8 +79,12 @@ def write_noops(directory: Path) -> Path:
 
 def main() -> None:
     """Measure and print."""
+    node = nodes.find("demo")[0]
     with tempfile.TemporaryDirectory() as directory:
-        report(first_node(), write_noops(Path(directory)))
+        state = Path(directory)
+        keep_state(node.address, state)
+        os.environ |= {"EVENKEEL_BENCH_NODE": node.name, "EVENKEEL_BENCH_STATE": directory, "PYTHONPATH": str(ROOT)}
+        report(node.name, write_noops(state))
 
 
 def report(node: str, noops: Path) -> None:
@@ -71,16 +93,8 @@ def report(node: str, noops: Path) -> None:
     commands = {
         "site.yml, nothing to change": [*playbook, "site.yml"],
         "50 tasks that do nothing": [*playbook, str(noops)],
-        "pyinfra, the same state": [
-            sys.executable,
-            "-m",
-            "pyinfra",
-            "--yes",
-            "bench/pyinfra_inventory.py",
-            "bench/pyinfra_deploy.py",
-        ],
+        "pyinfra, the same state": [sys.executable, "-m", "pyinfra", "--yes", *PYINFRA],
     }
-    os.environ["EVENKEEL_BENCH_NODE"] = node
     taken: dict[str, list[float]] = {name: [] for name in commands}
     for turn in range(ROUNDS + 1):
         for name, argv in commands.items():
