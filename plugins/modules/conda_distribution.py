@@ -15,17 +15,8 @@ description:
     half-made, and another version is a switch of the link. Installations that the link no longer names are kept.
   - Whatever stands at O(prefix) and was not made by this module is left alone, and the module fails.
   - What a killed run left in O(store) is removed by the next run.
-author:
-  - The Evenkeel team
 extends_documentation_fragment:
-  - ansible.builtin.action_common_attributes
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  platform:
-    platforms: linux
+  - evenkeel.gpu.attributes
 options:
   url:
     description: Where the installer is, an C(http), C(https) or C(file) URL that ends in the installer's own name.

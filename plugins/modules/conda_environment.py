@@ -16,11 +16,9 @@ description:
   - An environment whose list has not changed is left as it is, without a solve, however new the channel's packages are.
   - An environment whose records no longer are what it was built from is replaced by a fresh build of the same packages.
   - Whatever stands at the environment's name and was not made by this module is left alone, and the module fails.
-author:
-  - The Evenkeel team
 extends_documentation_fragment:
-  - ansible.builtin.action_common_attributes
   - ansible.builtin.action_common_attributes.flow
+  - evenkeel.gpu.attributes
 attributes:
   action:
     support: full
@@ -30,12 +28,6 @@ attributes:
     support: full
   bypass_host_loop:
     support: none
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  platform:
-    platforms: linux
 requirements:
   - py-rattler on the control node
 options:

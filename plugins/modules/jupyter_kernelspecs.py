@@ -13,17 +13,8 @@ description:
     removed; those of others are never touched.
   - A kernel resolves its environment's path when it starts. New kernels take the generation that the path names then,
     and keep it when the path is switched to another one.
-author:
-  - The Evenkeel team
 extends_documentation_fragment:
-  - ansible.builtin.action_common_attributes
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  platform:
-    platforms: linux
+  - evenkeel.gpu.attributes
 options:
   directory:
     description: Where the kernelspecs are; a directory that notebook servers search.

@@ -14,17 +14,11 @@ description:
   - Waits while there is no answer, at most O(timeout) seconds; anything else that is wrong fails at once. The message
     ends with the last lines of the unit's journal.
   - In check mode it asks once and never fails.
-author:
-  - The Evenkeel team
 extends_documentation_fragment:
-  - ansible.builtin.action_common_attributes
+  - evenkeel.gpu.attributes
 attributes:
-  check_mode:
-    support: full
   diff_mode:
     support: none
-  platform:
-    platforms: linux
 options:
   url:
     description: The server's address as seen from the node, with its base path.

@@ -13,17 +13,8 @@ description:
     node. No token is in a result or a diff.
   - The file has mode 0600 and no newline at its end, as C(JUPYTER_TOKEN_FILE) wants it. The directory is made when it
     is missing; it should belong to root, so that O(owner) can't put a link in the file's place.
-author:
-  - The Evenkeel team
 extends_documentation_fragment:
-  - ansible.builtin.action_common_attributes
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  platform:
-    platforms: linux
+  - evenkeel.gpu.attributes
 options:
   path:
     description: The file.

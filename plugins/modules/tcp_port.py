@@ -11,17 +11,11 @@ version_added: 0.1.0
 description:
   - Fails when something else than O(unit) listens where a socket on O(address) and O(port) would, and names it.
   - Reads C(/proc) alone and changes nothing.
-author:
-  - The Evenkeel team
 extends_documentation_fragment:
-  - ansible.builtin.action_common_attributes
+  - evenkeel.gpu.attributes
 attributes:
-  check_mode:
-    support: full
   diff_mode:
     support: none
-  platform:
-    platforms: linux
 options:
   port:
     description: The port.

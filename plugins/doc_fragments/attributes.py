@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the documentation of every module of this collection says alike."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """Attributes of a module that reads, plans and applies; a module says where it differs."""
+
+    DOCUMENTATION = r"""
+author:
+  - The Evenkeel team
+options: {}
+attributes:
+  check_mode:
+    description: Runs in check mode, and tells what it would change without changing it.
+    support: full
+  diff_mode:
+    description: Tells in diff mode what changes, or would change in check mode.
+    support: full
+  platform:
+    description: Systems that it runs on.
+    support: full
+    platforms: linux
+"""

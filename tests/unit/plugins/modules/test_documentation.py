@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a module documents is what it takes."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+MODULES = sorted(path.stem for path in (Path(__file__).parents[4] / "plugins" / "modules").glob("*.py"))
+COMPARED = ("type", "elements", "required", "default", "choices")
+
+
+class Taken(Exception):
+    """Carries what a module gave to AnsibleModule."""
+
+
+def taken_by(module: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Return the argument specification that the module's main() declares."""
+
+    def take(**arguments: Any) -> None:
+        raise Taken(arguments)
+
+    monkeypatch.setattr(module, "AnsibleModule", take)
+    with pytest.raises(Taken) as taken:
+        module.main()
+    return dict(taken.value.args[0])
+
+
+def comparable(options: dict[str, Any]) -> dict[str, Any]:
+    """Return of each option what documentation and specification both tell."""
+    return {
+        name: {key: option[key] for key in COMPARED if option.get(key) not in (None, False)}
+        | {"options": comparable(option.get("suboptions") or option.get("options") or {})}
+        for name, option in options.items()
+    }
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_options_are_documented_as_they_are_taken(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = importlib.import_module(f"ansible_collections.evenkeel.gpu.plugins.modules.{name}")
+    documented = yaml.safe_load(module.DOCUMENTATION)
+    arguments = taken_by(module, monkeypatch)
+    assert documented["module"] == name
+    assert comparable(documented["options"]) == comparable(arguments["argument_spec"])
+    assert arguments["supports_check_mode"]
+    yaml.safe_load(module.EXAMPLES)
+    yaml.safe_load(module.RETURN)
