@@ -75,7 +75,7 @@ test-role: lab ## The inner loop on one role: make test-role ROLE=jupyter
 
 .PHONY: faults
 faults: lab ## Bad input, broken mirrors, full disks and killed runs, on nodes of the lab
-	pytest tests/faults
+	pytest tests/faults --numprocesses 2 --dist loadfile
 
 .PHONY: bench
 bench: demo $(VENV)/.bench-ready ## Time a run that changes nothing beside 50 empty tasks and beside pyinfra
