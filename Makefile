@@ -79,7 +79,7 @@ faults: lab ## Bad input, broken mirrors, full disks and killed runs, on nodes o
 
 .PHONY: bench
 bench: demo $(VENV)/.bench-ready ## Time a run that changes nothing beside 50 empty tasks and beside pyinfra
-	python bench/noop.py
+	python -m bench.noop
 
 $(VENV)/.bench-ready: $(READY)
 	$(BIN)/python -m pip install -qq ".[bench]"

@@ -29,4 +29,4 @@ fi
 echo "Installing the Debian packages that are missing: $missing"
 export DEBIAN_FRONTEND=noninteractive
 apt-get update --quiet=2
-exec $command --quiet=2
+exec $command --quiet=2 >/dev/null
