@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Build the lab's package index for pip: a few wheels behind the simple repository API, as pages and as JSON."""
+"""Build the lab's package index for pip: a few wheels behind the pages of the simple repository API (PEP 503)."""
 
 from __future__ import annotations
 
 import html
-import json
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
@@ -32,31 +31,19 @@ def build(progress: Progress) -> Path:
 
 
 def write(found: Iterable[Wheel], folder: Path) -> None:
-    """Write the index of the downloaded wheels into ``folder``: a page and a JSON document for it and each project."""
+    """Write the index of the downloaded wheels into ``folder``: a page for it and one for each project."""
     projects: dict[str, list[Wheel]] = {}
     for wheel in found:
         projects.setdefault(wheel.name, []).append(wheel)
-    meta = {"api-version": API_VERSION}
-    _write_pair(
-        folder,
-        page("Simple index", [(name, f"{name}/", "") for name in sorted(projects)]),
-        {"meta": meta, "projects": [{"name": name} for name in sorted(projects)]},
-    )
+    folder.mkdir(exist_ok=True)
+    (folder / "index.html").write_text(page("Simple index", [(name, f"{name}/", "") for name in sorted(projects)]))
     for name, of_project in projects.items():
         links = [
             (wheel.file_name, f"{quote(wheel.file_name)}#sha256={wheel.sha256}", wheel.requires_python)
             for wheel in of_project
         ]
-        files = [
-            {
-                "filename": wheel.file_name,
-                "hashes": {"sha256": wheel.sha256},
-                "requires-python": wheel.requires_python,
-                "url": quote(wheel.file_name),
-            }
-            for wheel in of_project
-        ]
-        _write_pair(folder / name, page(f"Links for {name}", links), {"files": files, "meta": meta, "name": name})
+        (folder / name).mkdir()
+        (folder / name / "index.html").write_text(page(f"Links for {name}", links))
         for wheel in of_project:
             (folder / name / wheel.file_name).hardlink_to(wheel.path)
 
@@ -74,12 +61,6 @@ def page(title: str, links: Iterable[tuple[str, str, str]]) -> str:
         f'    <meta name="pypi:repository-version" content="{API_VERSION}">\n'
         f"    <title>{html.escape(title)}</title>\n  </head>\n  <body>\n{''.join(lines)}  </body>\n</html>\n"
     )
-
-
-def _write_pair(folder: Path, index_html: str, document: dict[str, object]) -> None:
-    folder.mkdir(exist_ok=True)
-    (folder / "index.html").write_text(index_html)
-    (folder / "index.json").write_text(json.dumps(document, indent=1) + "\n")
 
 
 def _wheels(progress: Progress) -> list[Wheel]:
