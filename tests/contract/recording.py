@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parent / "conda-26.7.1"
+# The newline before "--- stderr" is the recorder's, not conda's.
 FORM = re.compile(
-    r"\$ conda (?P<argv>.*)\nexit status: (?P<status>\d+)\n--- stdout\n(?P<stdout>.*)--- stderr\n", re.DOTALL
+    r"\$ conda (?P<argv>.*)\nexit status: (?P<status>\d+)\n--- stdout\n(?P<stdout>.*)\n--- stderr\n", re.DOTALL
 )
 
 # The values of these fields belong to the packages, the machine or the moment of the recording, not to the contract.

@@ -158,6 +158,7 @@ def test_shows_what_pip_installed(world: World) -> None:
     dist_info = world.envs / "e1" / "lib" / "python3.11" / "site-packages" / "My_Thing-1.0.dist-info"
     dist_info.mkdir()
     (dist_info / "METADATA").write_text("Metadata-Version: 2.1\nName: My_Thing\nVersion: 1.0\n")
+    (dist_info / "RECORD").write_text("My_Thing-1.0.dist-info/METADATA,,\nMy_Thing-1.0.dist-info/RECORD,,\n")
     listed = {package["name"]: package for package in world.run("list", "--json", "-p", "/srv/envs/e1").json}
     assert (listed["my-thing"]["channel"], listed["my-thing"]["build_string"]) == ("pypi", "pypi_0")
     exported = world.run("env", "export", "--json", "-p", "/srv/envs/e1").json
@@ -189,7 +190,14 @@ def test_run_passes_the_exit_status_on(world: World) -> None:
     (world.envs / "e1" / "conda-meta" / "state").write_text('{"env_vars": {"THEIRS": "two words"}}')
     shown = 'printf \'%s|%s|%s\' "$CONDA_DEFAULT_ENV" "$MINE" "$THEIRS"; exit 7'
     answer = world.run("run", "-p", "/srv/envs/e1", "sh", "-c", shown)
-    assert (answer.status, answer.stdout) == (7, "/srv/envs/e1|set|two words")
+    assert (answer.status, answer.stdout) == (7, "e1|set|two words")
+
+
+def test_an_environment_is_called_by_its_path_unless_its_folder_is_named_envs(world: World) -> None:
+    condarc(world, "envs_dirs: [/srv/envs/named]")
+    world.run(*CREATE, "-n", "e1", "idna")
+    answer = world.run("run", "-n", "e1", "sh", "-c", "echo $CONDA_DEFAULT_ENV")
+    assert answer.stdout.strip() == "/srv/envs/named/e1"
 
 
 def test_clean_empties_the_index_cache_and_the_packages(world: World) -> None:

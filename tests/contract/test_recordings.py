@@ -146,7 +146,8 @@ def test_lists_urls_with_hashes(world: World, name: str, digits: int) -> None:
 @pytest.mark.parametrize("name", ["env_export", "env_export_from_history"])
 def test_exports_as_yaml(world: World, name: str) -> None:
     explicit_installed(world)
-    recorded, answered = load(name).stdout.splitlines(), world.repeat(name).stdout.splitlines()
+    unfolded = world.repeat(name).stdout.replace(": \n  /", ": /")  # a real conda folds a path as long as this world's
+    recorded, answered = load(name).stdout.splitlines(), unfolded.splitlines()
     others = {line for line in recorded if line.startswith("  - ") and not line.startswith(INSTALLED)}
     assert sorted(answered) == sorted(line for line in recorded if line not in others)
     assert [line for line in answered if line[:1].isalpha()] == [line for line in recorded if line[:1].isalpha()]
@@ -163,6 +164,8 @@ def test_writes_the_recorded_package_records(world: World, package: str, recorde
     for field in ("channel", "url", "fn", "requested_spec", "requested_specs", "subdir", "noarch", "package_type"):
         assert written.get(field) == expected.get(field)
     for entry in paths:
+        if entry["path_type"] == "pyc_file":  # a real conda compiles bytecode; the recording is cut before it
+            continue
         alike = next(other for other in expected_paths if other["path_type"] == entry["path_type"])
         assert entry.keys() == alike.keys()
         assert entry["_path"].partition("/")[0] == alike["_path"].partition("/")[0]
@@ -186,7 +189,15 @@ def test_writes_history_and_registers_the_environment(world: World) -> None:
     assert set(listed) & set((FOLDER / "environments.txt").read_text().split())
 
 
-def test_create_over_a_directory_deletes_what_is_in_it(world: World) -> None:
+def test_create_in_a_directory_keeps_what_is_in_it(world: World) -> None:
     stranger(world)
-    world.repeat("create_over_non_env_dir")
-    assert not (world.envs / "e6" / "thesis.tex").exists()
+    assert world.repeat("create_over_non_env_dir").status == 0
+    assert (world.envs / "e6" / "thesis.tex").exists()
+
+
+def test_a_create_that_fails_in_a_directory_keeps_what_is_in_it(world: World) -> None:
+    wrong_hash("http://mirror.example")(world)
+    (world.envs / "e4").mkdir()
+    (world.envs / "e4" / "thesis.tex").write_text("years of work")
+    assert world.repeat("create_explicit_bad_md5_http").status == 1
+    assert (world.envs / "e4" / "thesis.tex").exists()

@@ -80,8 +80,7 @@ class Activation:
         return "\n".join([*code, *self._scripts(self.active, "activate.d")])
 
     def _enter(self, prefix: Path, level: int, path: str) -> list[str]:
-        environment = Environment(prefix, self.settings)
-        name = environment.name or str(prefix)
+        name = self._called(prefix)
         prompt = str(self.settings.value("env_prompt")).format(
             default_env=name, prefix=str(prefix), name=prefix.name, stacked_env=name
         )
@@ -96,6 +95,11 @@ class Activation:
             "CONDA_PYTHON_EXE": str(self.settings.root_prefix / "bin" / "python"),
         }
         return [self._prompt(modifier), *self._exports(exports)]
+
+    def _called(self, prefix: Path) -> str:
+        if Environment(prefix, self.settings).is_base:
+            return "base"
+        return prefix.name if prefix.parent.name == "envs" else str(prefix)
 
     def _prompt(self, modifier: str) -> str:
         shown = self.environ.get("PS1", "").removeprefix(self.environ.get("CONDA_PROMPT_MODIFIER", ""))

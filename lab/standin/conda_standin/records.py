@@ -30,13 +30,14 @@ def installed_by_pip(prefix: Path, conda_records: Iterable[Record]) -> list[Reco
     """Return the Python distributions that no conda package of the environment owns, by name."""
     owned = {name for record in conda_records for name in record.get("files", ())}
     found = []
-    for metadata in prefix.glob("lib/python*/site-packages/*.dist-info/METADATA"):
-        if metadata.relative_to(prefix).as_posix() in owned:
+    for listing in prefix.glob("lib/python*/site-packages/*.dist-info/RECORD"):
+        if listing.relative_to(prefix).as_posix() in owned:
             continue
-        header = email.parser.HeaderParser().parsestr(metadata.read_text(errors="replace"))
+        metadata = listing.with_name("METADATA").read_text(errors="replace")
+        header = email.parser.HeaderParser().parsestr(metadata)
         found.append(
             {
-                "name": header["Name"].lower().replace("_", "-"),
+                "name": header["Name"].lower().replace("_", "-").replace(".", "-"),
                 "version": header["Version"],
                 "build": "pypi_0",
                 "build_number": 0,

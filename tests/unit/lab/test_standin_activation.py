@@ -41,6 +41,15 @@ def test_activates_by_name(settings: Settings) -> None:
     assert "PS1='(one) $ '" in code
 
 
+def test_calls_an_environment_by_its_path_unless_its_folder_is_named_envs(settings: Settings) -> None:
+    other = settings.root_prefix / "generations" / "one"
+    (other / "conda-meta").mkdir(parents=True)
+    (other / "conda-meta" / "history").touch()
+    elsewhere = Settings((Source("file", {"envs_dirs": [str(other.parent)]}),), settings.root_prefix, settings.home)
+    assert f"export CONDA_DEFAULT_ENV={other}" in Activation(elsewhere, {}).activate("one").splitlines()
+    assert "export CONDA_DEFAULT_ENV=base" in Activation(settings, {}).activate(None).splitlines()
+
+
 def test_a_second_environment_takes_the_place_of_the_first(settings: Settings) -> None:
     code = Activation(settings, activated(settings, "one")).activate("two").splitlines()
     envs = settings.root_prefix / "envs"

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from lab.standin.conda_standin.environments import spec_name
-from lab.standin.conda_standin.records import in_order
+from lab.standin.conda_standin.records import in_order, installed_by_pip
 
 
 @pytest.mark.parametrize(
@@ -35,3 +37,21 @@ def test_dependencies_come_first(depends: dict[str, list[str]], order: list[str]
 )
 def test_name_of_a_specification(spec: str, name: str) -> None:
     assert spec_name(spec) == name
+
+
+@pytest.mark.parametrize(
+    ("files", "owned", "names"),
+    [
+        (("METADATA", "RECORD"), (), ["ruamel-yaml-clib"]),
+        (("METADATA",), (), []),
+        (("METADATA", "RECORD"), ("RECORD",), []),
+    ],
+    ids=["by pip", "half uninstalled", "by conda"],
+)
+def test_what_pip_installed(tmp_path: Path, files: tuple[str, ...], owned: tuple[str, ...], names: list[str]) -> None:
+    folder = "lib/python3.11/site-packages/ruamel.yaml_clib-0.2.dist-info"
+    (tmp_path / folder).mkdir(parents=True)
+    for name in files:
+        (tmp_path / folder / name).write_text("Name: Ruamel.yaml_clib\nVersion: 0.2\n")
+    found = installed_by_pip(tmp_path, [{"files": [f"{folder}/{name}" for name in owned]}])
+    assert [record["name"] for record in found] == names

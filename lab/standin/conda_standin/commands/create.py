@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``conda create``: make an environment, over whatever is at its place."""
+"""``conda create``: make an environment, in the place of another or among what a directory holds."""
 
 from __future__ import annotations
 
@@ -25,18 +25,20 @@ def add_to(parsers: Parsers) -> None:
 
 
 async def execute(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Make the environment; what a failure leaves behind is removed."""
+    """Make the environment; a failure removes the directory, unless it was there before."""
     environment = _place(arguments, settings)
     specs, packages = specifications(arguments)
     environment.require_creatable()
     _clear(environment, dry_run=arguments.dry_run)
+    theirs = environment.prefix.exists()
     try:
         if packages:
             await install_exactly(environment, packages, dry_run=arguments.dry_run)
         else:
             await _solve_and_install(environment, specs, arguments)
     except BaseException:
-        shutil.rmtree(environment.prefix, ignore_errors=True)
+        if not theirs:
+            shutil.rmtree(environment.prefix, ignore_errors=True)
         raise
     if arguments.dry_run:
         return 0
@@ -57,17 +59,17 @@ def _place(arguments: argparse.Namespace, settings: Settings) -> Environment:
 
 def _clear(environment: Environment, *, dry_run: bool) -> None:
     prefix = environment.prefix
-    if environment.exists:
-        if dry_run:
-            raise CondaValueError("Cannot `create --dry-run` with an existing conda environment")
-        question = f"WARNING: A conda environment already exists at '{prefix}'\n\nRemove existing environment"
-    elif prefix.exists() and not dry_run:
-        question = (
-            f"WARNING: A directory already exists at the target location '{prefix}'\n"
-            "but it is not a conda environment.\nContinue creating environment"
-        )
-    else:
+    if not environment.exists:
+        if prefix.exists() and not dry_run:
+            question = (
+                f"WARNING: A directory already exists at the target location '{prefix}'\n"
+                "but it is not a conda environment.\nContinue creating environment"
+            )
+            confirm(question, environment.settings, default=False)
         return
+    if dry_run:
+        raise CondaValueError("Cannot `create --dry-run` with an existing conda environment")
+    question = f"WARNING: A conda environment already exists at '{prefix}'\n\nRemove existing environment"
     confirm(question, environment.settings, default=False)
     if prefix.is_symlink():
         prefix.unlink()

@@ -52,7 +52,7 @@ async def execute_export(arguments: argparse.Namespace, settings: Settings) -> i
     if arguments.file:
         settings.expanded(arguments.file).write_text(text)
     else:
-        print(text)
+        print(text, end="")
     return 0
 
 
