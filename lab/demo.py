@@ -28,7 +28,7 @@ def main() -> int:
     """Show the demo, and return its exit status."""
     try:
         CONSOLE.rule("Two bare nodes")
-        run("lab", "up", GROUP)
+        run("lab", "up", GROUP, "--fresh")
         CONSOLE.rule("site.yml: from bare to notebook")
         play()
         CONSOLE.rule("site.yml again: nothing changes")
