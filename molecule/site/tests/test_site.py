@@ -79,6 +79,16 @@ def test_a_rehearsal_would_change_nothing() -> None:
     demo.require_unchanged(play("site.yml", "--check", "--diff"))
 
 
+def test_a_restart_that_a_killed_run_left_out_is_made_up_for(host: Host) -> None:
+    main_pid = "systemctl show --property=MainPID --value jupyter"
+    before = host.check_output(main_pid)
+    host.check_output("touch /etc/evenkeel/jupyter/jupyter_server_config.json")
+    one_node = ("site.yml", "--tags", "jupyter", "--limit", host.backend.get_hostname())
+    play(*one_node)
+    assert host.check_output(main_pid) != before
+    demo.require_unchanged(play(*one_node))
+
+
 def test_a_run_that_changes_nothing_is_a_few_tasks(host: Host) -> None:
     tasks = re.findall(r"^TASK \[", play("site.yml", "--limit", host.backend.get_hostname()), re.MULTILINE)
     assert len(tasks) <= MOST_TASKS
