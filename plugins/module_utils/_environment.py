@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import hashlib
 import json
 import os
@@ -69,6 +70,8 @@ class Generation:
     packages: tuple[Package, ...]
     #: The packages that its records name now.
     actual: tuple[Package, ...]
+    #: Whether its marker is there and whole.
+    marked: bool = True
 
     @property
     def intact(self) -> bool:
@@ -89,7 +92,7 @@ class State:
 
 @dataclass(frozen=True)
 class Plan:
-    """What has to happen, in this order: remove, build, record the request, switch."""
+    """What has to happen, in this order: remove, adopt, build, record the request, switch."""
 
     request: Request
     packages: tuple[Package, ...]
@@ -99,6 +102,8 @@ class Plan:
     switch: bool
     path: str
     before: tuple[Package, ...]
+    #: The build in use, when it has lost its marker and another one takes its place.
+    adopt: Generation | None = None
 
     @property
     def changed(self) -> bool:
@@ -140,10 +145,9 @@ def installed(prefix: str) -> tuple[Package, ...]:
     A package whose record can't be understood counts as missing.
     """
     packages = []
-    for entry in os.scandir(os.path.join(prefix, "conda-meta")):
-        if entry.name.endswith(".json"):
-            with open(entry.path, encoding="utf-8") as stream, contextlib.suppress(ValueError, TypeError, KeyError):
-                packages.append(package_from(json.load(stream)))
+    for path in glob.glob(os.path.join(glob.escape(prefix), "conda-meta", "*.json")):
+        with open(path, encoding="utf-8") as stream, contextlib.suppress(ValueError, TypeError, KeyError):
+            packages.append(package_from(json.load(stream)))
     return tuple(sorted(packages))
 
 
@@ -171,20 +175,25 @@ def generations_of(root: str, name: str) -> str:
 def read(root: str, name: str) -> State:
     """Read the node's state from the file system."""
     link, home = link_of(root, name), generations_of(root, name)
+    kind, target = "absent", None
+    if os.path.islink(link):
+        target = os.path.normpath(os.path.join(os.path.dirname(link), os.readlink(link)))
+        kind = "ours" if os.path.dirname(target) == home else "a symbolic link to %s" % target
+    elif os.path.lexists(link):
+        kind = "a directory" if os.path.isdir(link) else "a file"
+
     generations, leftovers = [], []
     for path in sorted(entry.path for entry in os.scandir(home) if entry.is_dir()) if os.path.isdir(home) else []:
         generation = read_generation(path)
+        if generation is None and path == target:
+            # In use, so it was complete, whatever has become of its marker; it is never removed under its users.
+            packages = installed(path)
+            generation = Generation(path, Request((), ()), packages, packages, marked=False)
         if generation is None:
             leftovers.append(path)
         else:
             generations.append(generation)
-    kind, current = "absent", None
-    if os.path.islink(link):
-        target = os.path.normpath(os.path.join(os.path.dirname(link), os.readlink(link)))
-        kind = "ours" if os.path.dirname(target) == home else "a symbolic link to %s" % target
-        current = next((generation for generation in generations if generation.path == target), None)
-    elif os.path.lexists(link):
-        kind = "a directory" if os.path.isdir(link) else "a file"
+    current = next((generation for generation in generations if generation.path == target), None)
     return State(kind, current, tuple(generations), tuple(leftovers))
 
 
@@ -219,13 +228,15 @@ def plan(state: State, root: str, name: str, request: Request, packages: Sequenc
         )
     wanted = digest(packages)
     usable = [generation for generation in state.generations if generation.intact]
-    found = next((generation for generation in usable if digest(generation.packages) == wanted), None)
+    alike = [generation for generation in usable if digest(generation.packages) == wanted]
+    found = state.current if state.current in alike else next(iter(alike), None)
     taken = {generation.path for generation in state.generations}
     path = found.path if found else free_path(os.path.join(generations_of(root, name), wanted[:DIGEST_DIGITS]), taken)
     return Plan(
         request=request,
         packages=tuple(sorted(packages)),
         remove=state.leftovers,
+        adopt=state.current if state.current and not state.current.marked and state.current.path != path else None,
         build=found is None,
         record=found is not None and found.request != request,
         switch=state.current is None or state.current.path != path,
@@ -248,10 +259,12 @@ def apply(plan: Plan, root: str, name: str, conda: str, run_conda: RunCommand) -
     try:
         for path in plan.remove:
             shutil.rmtree(path)
+        if plan.adopt:
+            write_marker(plan.adopt.path, plan.adopt.request, plan.adopt.packages)
         if plan.build:
             build(plan, root, name, conda, run_conda)
         elif plan.record:
-            write_marker(plan)
+            write_marker(plan.path, plan.request, plan.packages)
         if plan.switch:
             link = link_of(root, name)
             link_atomically(link, os.path.relpath(plan.path, os.path.dirname(link)))
@@ -300,7 +313,7 @@ def build(plan: Plan, root: str, name: str, conda: str, run_conda: RunCommand) -
             "site.yml, or make an environment of your own: conda create --name mine --clone %s" % name
         )
         write_atomically(os.path.join(plan.path, FROZEN), json.dumps({"message": message}) + "\n")
-        write_marker(plan)
+        write_marker(plan.path, plan.request, plan.packages)
     except BaseException:
         shutil.rmtree(plan.path, ignore_errors=True)
         raise
@@ -311,11 +324,13 @@ def explicit_file(packages: Iterable[Package]) -> str:
     return "@EXPLICIT\n" + "".join("%s#%s\n" % (package.url, package.sha256) for package in packages)
 
 
-def write_marker(plan: Plan) -> None:
-    """Declare the build complete."""
+def write_marker(path: str, request: Request, packages: Sequence[Package]) -> None:
+    """Declare the build at ``path`` complete."""
     content = {
-        "digest": digest(plan.packages),
-        "packages": [asdict(package) for package in plan.packages],
-        "request": asdict(plan.request),
+        "digest": digest(packages),
+        "packages": [asdict(package) for package in packages],
+        "request": asdict(request),
     }
-    write_atomically(os.path.join(plan.path, MARKER), json.dumps(content, indent=1, sort_keys=True) + "\n")
+    marker = os.path.join(path, MARKER)
+    os.makedirs(os.path.dirname(marker), mode=0o755, exist_ok=True)
+    write_atomically(marker, json.dumps(content, indent=1, sort_keys=True) + "\n")

@@ -470,6 +470,17 @@ def test_a_drifted_environment_is_built_afresh_beside_it(node: Node, drift: str)
     assert not node.plan().changed
 
 
+def test_a_drift_that_is_undone_in_an_old_build_switches_nothing(node: Node) -> None:
+    first = Path(node.converge().path)
+    write_record(first, NEWER)
+    second = node.converge().path
+    (first / "conda-meta" / f"{NEWER.name}-{NEWER.version}-{NEWER.build}.json").unlink(missing_ok=True)
+    write_record(first, PACKAGES[0])
+    assert all(generation.intact for generation in environment.read(node.root, NAME).generations)
+    assert node.plan().path == second
+    assert not node.plan().changed
+
+
 @pytest.mark.parametrize("lost", ["link", "generation", "marker", "conda-meta"])
 def test_what_was_lost_is_healed(node: Node, lost: str) -> None:
     path = Path(node.converge().path)
@@ -481,9 +492,26 @@ def test_what_was_lost_is_healed(node: Node, lost: str) -> None:
         shutil.rmtree(path if lost == "generation" else path / "conda-meta")
     conda = FakeConda()
     assert node.converge(conda=conda).changed
-    assert len(conda.explicit) == (lost != "link")
+    assert len(conda.explicit) == (lost in {"generation", "conda-meta"})
     assert environment.installed(str(node.link)) == PACKAGES
     assert not node.plan().changed
+
+
+@pytest.mark.parametrize("marker", [None, "", '{"digest"'])
+@pytest.mark.parametrize("lost", ["marker", "conda-meta"])
+def test_an_environment_in_use_is_not_removed_for_its_lost_marker(node: Node, lost: str, marker: str | None) -> None:
+    path = Path(node.converge().path)
+    (path / "lib").mkdir()
+    (path / environment.MARKER).unlink()
+    if marker is not None:
+        (path / environment.MARKER).write_text(marker)
+    if lost == "conda-meta":
+        shutil.rmtree(path / "conda-meta")
+    assert node.plan().remove == ()
+    node.converge((NEWER,))
+    assert node.link.resolve() != path
+    assert (path / "lib").is_dir()
+    assert not node.plan((NEWER,)).changed
 
 
 @pytest.mark.parametrize("half", ["at the very path", "elsewhere"])
