@@ -129,7 +129,8 @@ def read(desired: Desired) -> State:
         if download_of:
             downloads.append(os.path.join(desired.store, name))
             homes.add(os.path.join(desired.store, download_of.group(1)))
-    half_made = [home for home in sorted(homes) if os.path.lexists(home) and not is_complete(home)]
+    # What the link names is in use; should it have lost its marker, it goes only when its successor is at hand.
+    half_made = [home for home in sorted(homes - {current}) if os.path.lexists(home) and not is_complete(home)]
     return State(prefix, current, complete, (*half_made, *downloads))
 
 
@@ -226,6 +227,15 @@ def _install(desired: Desired, run_installer: RunCommand, timeout: float, retrie
         installer = os.path.join(downloads, desired.file_name)
         actual = download(desired.url, installer, timeout, retries)
         require_installer(installer, desired.url, desired.sha256, actual)
+        _run(installer, desired, run_installer)
+    finally:
+        shutil.rmtree(downloads, ignore_errors=True)
+
+
+def _run(installer: str, desired: Desired, run_installer: RunCommand) -> None:
+    try:
+        if os.path.lexists(desired.home):
+            shutil.rmtree(desired.home)
         status, out, err = run_installer(["/bin/sh", installer, "-b", "-p", desired.home])
         if status != 0 or not os.path.isfile(os.path.join(desired.home, "bin", "conda")):
             if shutil.disk_usage(desired.store).free < CHUNK_BYTES or "No space left" in err + out:
@@ -243,8 +253,6 @@ def _install(desired: Desired, run_installer: RunCommand, timeout: float, retrie
     except BaseException:
         shutil.rmtree(desired.home, ignore_errors=True)
         raise
-    finally:
-        shutil.rmtree(downloads, ignore_errors=True)
 
 
 def _last_words(text: str) -> str:

@@ -301,6 +301,17 @@ def test_what_was_lost_is_healed(desired: Desired, lost: str) -> None:
     assert not second_plan(desired).changed
 
 
+def test_what_is_in_use_stays_while_its_successor_cannot_be_had(desired: Desired) -> None:
+    converge(desired)
+    Path(desired.home, distribution.MARKER).unlink()
+    Path(desired.url[len("file://") :]).unlink()
+    with pytest.raises(EvenkeelError, match="did not deliver"):
+        distribution.apply(
+            distribution.plan(distribution.read(desired), desired), desired, FakeInstaller(), timeout=1, retries=0
+        )
+    assert Path(desired.prefix, "bin", "conda").is_file()
+
+
 @pytest.mark.parametrize("name", [HOME, OLD_HOME])
 def test_a_killed_run_is_healed(desired: Desired, name: str) -> None:
     make_home(desired.store, name, complete=False)
