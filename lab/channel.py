@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Build the lab's conda channel: Python from Debian, everything else from wheels, and the stand-in for conda."""
+"""Build the lab's conda channel: Python from Debian, the stand-in for conda, samples, and the rest from wheels."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +19,7 @@ from rattler.index import index_fs
 from rattler.package import BuildString, IndexJson
 from rich.progress import Progress
 
-from lab import cache, debian_python, locks, paths, wheel_package, wheels
+from lab import cache, debian_python, locks, paths, sample_packages, wheel_package, wheels
 from lab.debian_python import PYTHONS, DebianPython
 from lab.errors import LabError
 from lab.standin import package as standin
@@ -39,6 +40,8 @@ REQUIREMENTS = (
     "scikit-learn",
     "scipy",
 )
+# Something to update from; they depend on nothing, which would be made a second time.
+OLDER = ("idna==3.10", "packaging==24.2", "six==1.16.0")
 SUBDIRS: tuple[Literal["linux-64", "noarch"], ...] = ("linux-64", "noarch")
 PACKAGES = paths.BUILD / "packages"
 
@@ -46,12 +49,13 @@ PACKAGES = paths.BUILD / "packages"
 PROOF = ("conda", "ipykernel", "jupyterlab", "matplotlib", "numpy", "pandas", "pip", "scikit-learn")
 
 _PYTHON_SOURCES = ("conda_package", "debian_python")
+_SAMPLE_SOURCES = ("conda_package", "sample_packages")
 _WHEEL_SOURCES = ("conda_package", "wheel_package")
 
 
 def build(progress: Progress) -> Path:
     """Build the channel where the sources it is made by have changed, and return its folder."""
-    ours = _sources("channel", "conda_spec", "wheels", *_PYTHON_SOURCES, *_WHEEL_SOURCES)
+    ours = _sources("channel", "conda_spec", "wheels", *_PYTHON_SOURCES, *_SAMPLE_SOURCES, *_WHEEL_SOURCES)
     content_key = cache.key(*ours, *standin.sources())
     with locks.held("channel"):
         if cache.published(paths.CHANNEL) != content_key:
@@ -132,19 +136,28 @@ def _packages(progress: Progress) -> list[Path]:
                 pool.submit(made, partial(debian_python.build, python), python, *_sources(*_PYTHON_SOURCES))
                 for python in PYTHONS
             ]
-            resolving = [pool.submit(wheels.resolve, REQUIREMENTS, python) for python in PYTHONS]
-            _watch(progress, "Python from Debian, and wheels to fit", [*interpreters, *resolving])
-            resolved = {python: future.result() for python, future in zip(PYTHONS, resolving, strict=True)}
-            for python, wheels_of_python in resolved.items():
-                bar = progress.add_task(f"Wheels for Python {python.version}", total=len(wheels_of_python))
-                wheels.download(wheels_of_python.values(), python, partial(progress.advance, bar))
+            resolving = [
+                {python: pool.submit(wheels.resolve, roots, python) for python in PYTHONS}
+                for roots in (REQUIREMENTS, OLDER)
+            ]
+            waiting = chain.from_iterable(futures.values() for futures in resolving)
+            _watch(progress, "Python from Debian, and wheels to fit", [*interpreters, *waiting])
+            resolved = [{python: future.result() for python, future in futures.items()} for futures in resolving]
+            for python in PYTHONS:
+                found = [wheel for of_roots in resolved for wheel in of_roots[python].values()]
+                bar = progress.add_task(f"Wheels for Python {python.version}", total=len(found))
+                wheels.download(found, python, partial(progress.advance, bar))
             making = [
                 pool.submit(made, partial(wheel_package.build, recipe), recipe, *_sources(*_WHEEL_SOURCES))
-                for recipe in recipes(resolved)
+                for recipe in chain.from_iterable(map(recipes, resolved))
             ]
             _watch(progress, "Wheels into conda packages", making)
             conda = made(standin.build, *standin.sources(), *_sources("conda_package"))
-            return [conda, *(future.result() for future in (*interpreters, *making))]
+            samples = [
+                made(partial(sample_packages.build, sample), sample, *_sources(*_SAMPLE_SOURCES))
+                for sample in sample_packages.SAMPLES
+            ]
+            return [conda, *samples, *(future.result() for future in (*interpreters, *making))]
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise

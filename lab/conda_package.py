@@ -16,8 +16,9 @@ from typing import IO, Any, Literal
 
 import zstandard
 
-# A file that holds this string gets the environment's own path in its place when it is installed.
-PREFIX_PLACEHOLDER = "/opt/evenkeel_prefix_placeholder_evenkeel_prefix_placeholder_evenkeel_prefix_placeholder"
+# A file that holds this string gets the environment's own path in its place when it is installed. In a binary the path
+# must not be longer, so this has the 255 characters that conda-build's has.
+PREFIX_PLACEHOLDER = f"/opt/evenkeel{'_prefix_placeholder' * 13}"[:255]
 
 # Most wheels are compressed once for a lab and read many times from a fast disk: size matters little.
 ZSTD_LEVEL = 1
@@ -92,8 +93,9 @@ def path_entry(tree: Path, path: Path) -> dict[str, Any]:
         "sha256": hashlib.sha256(content).hexdigest(),
         "size_in_bytes": len(content),
     }
-    if not path.is_symlink() and b"\0" not in content and PREFIX_PLACEHOLDER.encode() in content:
-        entry |= {"prefix_placeholder": PREFIX_PLACEHOLDER, "file_mode": "text"}
+    if not path.is_symlink() and PREFIX_PLACEHOLDER.encode() in content:
+        file_mode = "binary" if b"\0" in content else "text"
+        entry |= {"prefix_placeholder": PREFIX_PLACEHOLDER, "file_mode": file_mode}
     return entry
 
 

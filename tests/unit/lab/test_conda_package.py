@@ -76,7 +76,8 @@ def test_paths_carry_hash_size_kind_and_placeholder(tree: Path, tmp_path: Path) 
     }
     assert entries["bin/tool"]["prefix_placeholder"] == PREFIX_PLACEHOLDER
     assert entries["bin/tool"]["file_mode"] == "text"
-    assert "prefix_placeholder" not in entries["lib/blob"]
+    assert entries["lib/blob"]["prefix_placeholder"] == PREFIX_PLACEHOLDER
+    assert entries["lib/blob"]["file_mode"] == "binary"
     assert entries["bin/alias"]["path_type"] == "softlink"
     assert entries["bin/alias"]["sha256"] == entries["bin/tool"]["sha256"]
     assert info["info/files"][1].decode().splitlines() == ["bin/alias", "bin/tool", "lib/blob", "lib/plain"]
