@@ -3,38 +3,67 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ansible import constants
 from ansible.plugins.action import ActionBase
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solver import Problem, solve_once, solve_with_rattler
+from ansible_collections.evenkeel.gpu.plugins.module_utils._platform import PLATFORMS
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._progress import shown_progress
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._sources import Resolved, load, request_of
+
+MODULE = "evenkeel.gpu.conda_environment"
+DEFAULT_ROOT = "/opt/evenkeel"
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
-    """Run the module; when it does not know the packages yet, solve them here and run it again with the answer."""
+    """Run the module with the packages of its source; solve them here first when neither it nor a lock knows them."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
-        result = self._converge(task_vars, self._task.args)
+        self._task_vars = task_vars or {}
+        arguments = self._arguments()
+        if arguments.get("state") == "absent" or arguments.get("generation") or "resolved" in arguments:
+            return self._converge(arguments)
+        try:
+            return self._present(arguments)
+        except EvenkeelError as error:
+            return {"failed": True, "changed": False, "msg": str(error)}
+
+    def _arguments(self) -> dict[str, Any]:
+        """Return the task's options, with paths of the control node as they are here."""
+        arguments = dict(self._task.args)
+        for option in ("environment", "lock", "explicit"):
+            if arguments.get(option):
+                arguments[option] = self._loader.path_dwim(arguments[option])
+        return arguments
+
+    def _present(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        request = request_of(arguments)
+        if request is not None:
+            arguments["request"] = request
+        platform = PLATFORMS.get(self._task_vars.get("ansible_facts", {}).get("architecture", ""))
+        if request is None and platform:
+            return self._converge(arguments, self._load(arguments, platform, {}))
+        result = self._converge(arguments)
         unresolved = result.get("unresolved")
         if unresolved is None:
             return result
-        problem = Problem(
-            packages=tuple(unresolved["packages"]),
-            channels=tuple(unresolved["channels"]),
-            platform=unresolved["platform"],
-            virtual_packages=tuple(sorted(unresolved["virtual_packages"].items())),
-        )
-        try:
-            packages = solve_once(problem, Path(constants.DEFAULT_LOCAL_TMP), solve_with_rattler)
-        except EvenkeelError as error:
-            return {"failed": True, "changed": False, "msg": str(error)}
-        return self._converge(task_vars, {**self._task.args, "resolved": [vars(package) for package in packages]})
+        resolved = self._load(arguments, unresolved["platform"], unresolved["virtual_packages"])
+        return self._converge(arguments, resolved)
 
-    def _converge(self, task_vars: dict[str, Any] | None, arguments: dict[str, Any]) -> dict[str, Any]:
-        result: dict[str, Any] = self._execute_module(
-            module_name="evenkeel.gpu.conda_environment", module_args=arguments, task_vars=task_vars
-        )
+    def _load(self, arguments: dict[str, Any], platform: str, virtual_packages: dict[str, str]) -> Resolved:
+        return load(arguments, platform, virtual_packages, Path(constants.DEFAULT_LOCAL_TMP))
+
+    def _converge(self, arguments: dict[str, Any], resolved: Resolved | None = None) -> dict[str, Any]:
+        if resolved is not None:
+            packages = [asdict(package) for package in resolved.packages]
+            arguments = {**arguments, "resolved": packages, "variables": resolved.variables}
+        name, root = arguments.get("name", ""), arguments.get("root", DEFAULT_ROOT)
+        with shown_progress(self, f"{root}/locks/environment-{name}.progress", name):
+            result: dict[str, Any] = self._execute_module(
+                module_name=MODULE, module_args=arguments, task_vars=self._task_vars
+            )
         return result

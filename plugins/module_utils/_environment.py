@@ -6,18 +6,17 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import glob
-import hashlib
 import json
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._conda_cli import explain_failure
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _generation as generations
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _processes as processes
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._files import (
     disk_full,
@@ -25,57 +24,42 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._files import (
     require_normalised,
     write_atomically,
 )
+from ansible_collections.evenkeel.gpu.plugins.module_utils._generation import ADOPTED, Contents, Generation, intact
+from ansible_collections.evenkeel.gpu.plugins.module_utils._package import Package, changes, digest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._verification import user_files
 
-#: Beside conda's own bookkeeping; without a suffix, since conda reads every ``conda-meta/*.json`` as a package.
-MARKER = os.path.join("conda-meta", "evenkeel")
-FROZEN = os.path.join("conda-meta", "frozen")
 NAME_PATTERN = r"[A-Za-z0-9_][A-Za-z0-9._-]*"
 RESERVED_NAMES = ("base", "root")
 #: Hexadecimal digits of the digest in a generation's path: short enough for the kernel's limit on a shebang line.
 DIGEST_DIGITS = 16
-
-RunCommand = Callable[..., "tuple[int, str, str]"]
-
-
-@dataclass(frozen=True, order=True)
-class Package:
-    """One exact conda package; ``url`` may differ between mirrors and is no part of its identity."""
-
-    name: str
-    version: str
-    build: str
-    sha256: str
-    url: str = ""
-
-    @property
-    def identity(self) -> str:
-        return "=".join((self.name, self.version, self.build, self.sha256))
+_ID = re.compile(r"[0-9a-f]{%d}(-\d+)?" % DIGEST_DIGITS)
+ABSENT, OURS, DIRECTORY = "absent", "ours", "a directory"
 
 
 @dataclass(frozen=True)
-class Request:
-    """What the operator asks for, before any solve."""
+class Desired:
+    """What the environment shall hold."""
 
-    packages: tuple[str, ...]
-    channels: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Generation:
-    """One complete build of the environment."""
-
-    path: str
-    request: Request
-    #: The packages that it was built from.
     packages: tuple[Package, ...]
-    #: The packages that its records name now.
-    actual: tuple[Package, ...]
-    #: Whether its marker is there and whole.
-    marked: bool = True
+    variables: Mapping[str, str] = field(default_factory=dict)
+    #: What was asked for before any solve; None when a lock was.
+    request: Mapping[str, Any] | None = None
 
     @property
-    def intact(self) -> bool:
-        return digest(self.actual) == digest(self.packages)
+    def digest(self) -> str:
+        return digest(self.packages, self.variables)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How the environment's generations are kept."""
+
+    #: How many to keep, with the one in use; none is removed when 0.
+    keep: int = 0
+    #: Whether to pin the one in use, or to unpin it; None leaves it as it is.
+    pin: bool | None = None
+    #: Whether an environment of the name that somebody else made may be taken over.
+    adopt: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,34 +68,79 @@ class State:
 
     #: ``absent``, ``ours`` or, in words, what stands at the name that Evenkeel did not make.
     link: str
-    current: Generation | None
-    generations: tuple[Generation, ...]
+    current: Generation | None = None
+    generations: tuple[Generation, ...] = ()
+    #: What builds hold now, by path: that of the one in use, and those of the desired digest.
+    contents: Mapping[str, Contents] = field(default_factory=dict)
     #: Builds that were interrupted.
-    leftovers: tuple[str, ...]
+    leftovers: tuple[str, ...] = ()
+    #: Paths of builds that running processes use.
+    busy: frozenset[str] = frozenset()
+    #: The packages of the environment that somebody else made at the name.
+    foreign: tuple[Package, ...] | None = None
+
+    @property
+    def before(self) -> Contents:
+        """What people find at the name now."""
+        if self.current is not None:
+            return self.contents[self.current.path]
+        return Contents(self.foreign or ())
+
+    @property
+    def newest(self) -> int:
+        """The number of the last build."""
+        return max((generation.number for generation in self.generations), default=0)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What has to happen, in this order: remove, adopt, build, record the request, switch."""
+    """What has to happen, in this order: remove, build, record, adopt, switch, pin, prune."""
 
-    request: Request
-    packages: tuple[Package, ...]
-    remove: tuple[str, ...]
-    build: bool
-    record: bool
-    switch: bool
-    path: str
-    before: tuple[Package, ...]
-    #: The build in use, when it has lost its marker and another one takes its place.
+    #: The generation in use afterwards; None when the environment goes.
+    target: Generation | None
+    before: Contents
+    #: Of the generation in use before.
+    was: Generation | None = None
+    remove: tuple[str, ...] = ()
+    #: The build that somebody else made, or that lost its marker, with the path that it gets.
     adopt: Generation | None = None
+    build: bool = False
+    record: bool = False
+    switch: bool = False
+    unlink: bool = False
+    pin: bool | None = None
+    prune: tuple[str, ...] = ()
 
     @property
     def changed(self) -> bool:
-        return bool(self.remove) or self.build or self.record or self.switch
+        steps = (self.build, self.record, self.switch, self.unlink, self.pin is not None)
+        return any(steps) or bool(self.remove or self.prune or self.adopt)
+
+    @property
+    def lines(self) -> list[str]:
+        """The plan in people's words."""
+        after = self.target.packages if self.target else ()
+        lines = changes(self.before.packages, after)
+        then, now = (self.was.variables if self.was else {}), (self.target.variables if self.target else {})
+        for key in sorted(then.keys() | now.keys()):
+            if then.get(key) != now.get(key):
+                lines.append("%s variable %s" % ("+" if key not in then else "-" if key not in now else "~", key))
+        lines += ["! %s" % note for note in self.before.notes]
+        if self.adopt:
+            lines.append("! adopted as generation %s" % self.adopt.id)
+        if self.was and self.target and self.was.path != self.target.path:
+            lines.append("~ generation %s -> %s" % (self.was.id, self.target.id))
+        if self.record:
+            lines.append("~ request")
+        if self.pin is not None and self.target:
+            lines.append("~ %s generation %s" % ("pinned" if self.pin else "unpinned", self.target.id))
+        lines += ["- interrupted build %s" % os.path.basename(path) for path in self.remove]
+        lines += ["- generation %s" % os.path.basename(path) for path in self.prune]
+        return lines
 
     @property
     def diff(self) -> dict[str, str]:
-        return {"before": describe(self.before), "after": describe(self.packages)}
+        return {"prepared": "".join(line + "\n" for line in self.lines)}
 
 
 def check(root: str, name: str) -> None:
@@ -128,40 +157,6 @@ def check(root: str, name: str) -> None:
         )
 
 
-def digest(packages: Iterable[Package]) -> str:
-    """Return the environment's digest, the same on every node with the same packages."""
-    lines = sorted(package.identity for package in packages)
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
-
-
-def describe(packages: Iterable[Package]) -> str:
-    """Return one line a package, for people and for diffs."""
-    return "".join("%s %s %s\n" % (package.name, package.version, package.build) for package in sorted(packages))
-
-
-def installed(prefix: str) -> tuple[Package, ...]:
-    """Read the packages of the environment at ``prefix`` from its records, without starting conda.
-
-    A package whose record can't be understood counts as missing.
-    """
-    packages = []
-    for path in glob.glob(os.path.join(glob.escape(prefix), "conda-meta", "*.json")):
-        with open(path, encoding="utf-8") as stream, contextlib.suppress(ValueError, TypeError, KeyError):
-            packages.append(package_from(json.load(stream)))
-    return tuple(sorted(packages))
-
-
-def package_from(record: Mapping[str, Any]) -> Package:
-    """Return the package that a record of conda or of a solve describes."""
-    return Package(
-        name=record["name"],
-        version=record["version"],
-        build=record["build"],
-        sha256=record.get("sha256") or "",
-        url=record.get("url") or "",
-    )
-
-
 def link_of(root: str, name: str) -> str:
     """Where people find the environment."""
     return os.path.join(root, "envs", name)
@@ -172,76 +167,185 @@ def generations_of(root: str, name: str) -> str:
     return os.path.join(root, "generations", name)
 
 
-def read(root: str, name: str) -> State:
-    """Read the node's state from the file system."""
+def read(root: str, name: str, wanted: str = "", keep: int = 0) -> State:
+    """Read the node's state from the file system.
+
+    Parameters
+    ----------
+    root, name
+        Where the environments are, and which one is meant.
+    wanted
+        A digest: builds of it are looked into, since one of them may be used again.
+    keep
+        How many generations are to be kept; where there are more, running processes are looked at.
+    """
     link, home = link_of(root, name), generations_of(root, name)
-    kind, target = "absent", None
+    kind, target, foreign = ABSENT, None, None
     if os.path.islink(link):
         target = os.path.normpath(os.path.join(os.path.dirname(link), os.readlink(link)))
-        kind = "ours" if os.path.dirname(target) == home else "a symbolic link to %s" % target
+        kind = OURS if os.path.dirname(target) == home else "a symbolic link to %s" % target
     elif os.path.lexists(link):
-        kind = "a directory" if os.path.isdir(link) else "a file"
+        kind = DIRECTORY if os.path.isdir(link) else "a file"
+        if os.path.isfile(os.path.join(link, "conda-meta", "history")):
+            foreign = generations.foreign(link)
 
-    generations, leftovers = [], []
+    found, leftovers = [], []
     for path in sorted(entry.path for entry in os.scandir(home) if entry.is_dir()) if os.path.isdir(home) else []:
-        generation = read_generation(path)
+        generation = generations.read(path)
         if generation is None and path == target:
             # In use, so it was complete, whatever has become of its marker; it is never removed under its users.
-            packages = installed(path)
-            generation = Generation(path, Request((), ()), packages, packages, marked=False)
-        if generation is None:
+            generation = Generation(path, generations.foreign(path), installer=ADOPTED, marked=False)
+        if generation is not None:
+            found.append(generation)
+        elif _ID.fullmatch(os.path.basename(path)):
             leftovers.append(path)
-        else:
-            generations.append(generation)
-    current = next((generation for generation in generations if generation.path == target), None)
-    return State(kind, current, tuple(generations), tuple(leftovers))
+    current = next((generation for generation in found if generation.path == target), None)
+    contents = {
+        generation.path: generations.inspect(generation)
+        for generation in found
+        if generation is current or (wanted and generation.digest == wanted)
+    }
+    removable = [generation.path for generation in found if generation is not current]
+    busy = processes.using(removable) if removable and len(found) >= keep > 0 else frozenset()
+    return State(kind, current, tuple(found), contents, tuple(leftovers), busy, foreign)
 
 
-def read_generation(path: str) -> Generation | None:
-    """Return the complete build at ``path``; None when it was interrupted, since the marker comes last, and whole."""
-    try:
-        with open(os.path.join(path, MARKER), encoding="utf-8") as stream:
-            marker = json.load(stream)
-    except (FileNotFoundError, ValueError):
-        return None
-    return Generation(
-        path=path,
-        request=Request(tuple(marker["request"]["packages"]), tuple(marker["request"]["channels"])),
-        packages=tuple(package_from(record) for record in marker["packages"]),
-        actual=installed(path),
-    )
-
-
-def known_packages(state: State, request: Request) -> tuple[Package, ...] | None:
+def known(state: State, request: Mapping[str, Any]) -> tuple[Package, ...] | None:
     """Return the packages that this very request was answered with before; None when it has to be solved."""
     if state.current is not None and state.current.request == request:
         return state.current.packages
     return None
 
 
-def plan(state: State, root: str, name: str, request: Request, packages: Sequence[Package]) -> Plan:
-    """Decide; pure."""
-    if state.link not in ("absent", "ours"):
-        raise EvenkeelError(
-            "%s is %s that Evenkeel did not make; it was left as it is" % (link_of(root, name), state.link),
-            "Move it away, or choose another name",
-        )
-    wanted = digest(packages)
-    usable = [generation for generation in state.generations if generation.intact]
-    alike = [generation for generation in usable if digest(generation.packages) == wanted]
-    found = state.current if state.current in alike else next(iter(alike), None)
+def plan(state: State, root: str, name: str, desired: Desired, policy: Policy) -> Plan:
+    """Decide how the environment comes to hold what is desired; pure.
+
+    Raises
+    ------
+    EvenkeelError
+        Something that Evenkeel did not make stands at the name.
+    """
+    home = generations_of(root, name)
     taken = {generation.path for generation in state.generations}
-    path = found.path if found else free_path(os.path.join(generations_of(root, name), wanted[:DIGEST_DIGITS]), taken)
+    adopt, number = None, state.newest
+    if state.link not in (ABSENT, OURS):
+        if not (policy.adopt and state.link == DIRECTORY and state.foreign is not None):
+            refuse(state, root, name)
+        number += 1
+        path = free_path(os.path.join(home, digest(state.foreign or ())[:DIGEST_DIGITS]), taken)
+        adopt = Generation(path, tuple(state.foreign or ()), number=number, installer=ADOPTED)
+        taken.add(path)
+
+    wanted = desired.digest
+    alike = [
+        generation
+        for generation in state.generations
+        if generation.digest == wanted
+        and generation.installer != ADOPTED
+        and intact(generation, state.contents[generation.path])
+    ]
+    found = state.current if state.current in alike else next(iter(alike), None)
+    if found:
+        target = replace(found, request=desired.request)
+    else:
+        target = Generation(
+            path=free_path(os.path.join(home, wanted[:DIGEST_DIGITS]), taken),
+            packages=tuple(sorted(desired.packages)),
+            variables=dict(desired.variables),
+            request=desired.request,
+            number=number + 1,
+        )
+    if state.current and not state.current.marked and state.current.path != target.path:
+        adopt = state.current
     return Plan(
-        request=request,
-        packages=tuple(sorted(packages)),
+        target=target,
+        before=state.before,
+        was=state.current,
         remove=state.leftovers,
-        adopt=state.current if state.current and not state.current.marked and state.current.path != path else None,
+        adopt=adopt,
         build=found is None,
-        record=found is not None and found.request != request,
-        switch=state.current is None or state.current.path != path,
-        path=path,
-        before=state.current.actual if state.current else (),
+        record=found is not None and found.request != desired.request,
+        switch=state.current is None or state.current.path != target.path,
+        pin=None if policy.pin is None or policy.pin == target.pinned else policy.pin,
+        prune=superfluous(state, target, policy.keep),
+    )
+
+
+def plan_switch(state: State, root: str, name: str, reference: str) -> Plan:
+    """Decide how the name comes to mean a generation that the node has already; pure.
+
+    Parameters
+    ----------
+    reference
+        The generation's own name, the beginning of it, or how many generations to go back, such as ``-1``.
+    """
+    if state.link not in (ABSENT, OURS):
+        refuse(state, root, name)
+    target = select(state, name, reference)
+    return Plan(
+        target=target,
+        before=state.before,
+        was=state.current,
+        switch=state.current is None or state.current.path != target.path,
+    )
+
+
+def plan_absent(state: State, root: str, name: str) -> Plan:
+    """Decide how the environment goes; what Evenkeel did not build, what is pinned and what is in use stays; pure."""
+    if state.link not in (ABSENT, OURS):
+        refuse(state, root, name)
+    going = [generation.path for generation in state.generations if generation.ours]
+    return Plan(
+        target=None,
+        before=state.before,
+        was=state.current,
+        remove=state.leftovers,
+        unlink=state.link == OURS,
+        prune=tuple(path for path in going if path not in state.busy),
+    )
+
+
+def refuse(state: State, root: str, name: str) -> None:
+    """Say what stands at the environment's name."""
+    adoptable = state.link == DIRECTORY and state.foreign is not None
+    raise EvenkeelError(
+        "%s is %s that Evenkeel did not make; it was left as it is" % (link_of(root, name), state.link),
+        "Move it away, or choose another name%s" % (", or take it over with adopt: true" if adoptable else ""),
+    )
+
+
+def select(state: State, name: str, reference: str) -> Generation:
+    """Return the generation that a reference means."""
+    ordered = sorted(state.generations, key=lambda generation: generation.number)
+    have = ", ".join(generation.id for generation in ordered) or "none"
+    if re.fullmatch(r"-\d{1,4}", reference):
+        place = (
+            ordered.index(state.current) + int(reference) if state.current in ordered else len(ordered) + int(reference)
+        )
+        if not 0 <= place < len(ordered):
+            raise EvenkeelError(
+                "The environment %s has no generation %s steps back from the one in use" % (name, reference[1:]),
+                "The node keeps, from the oldest on: %s" % have,
+            )
+        return ordered[place]
+    found = [generation for generation in ordered if generation.id == reference]
+    found = found or [generation for generation in ordered if reference and generation.digest.startswith(reference)]
+    if len(found) != 1:
+        raise EvenkeelError(
+            "The environment %s has %s generation %r" % (name, "more than one" if found else "no", reference),
+            "The node keeps, from the oldest on: %s" % have,
+        )
+    return found[0]
+
+
+def superfluous(state: State, target: Generation, keep: int) -> tuple[str, ...]:
+    """Return the builds that are more than are to be kept, and that nothing holds back."""
+    if not keep:
+        return ()
+    others = [generation for generation in state.generations if generation.path != target.path]
+    others.sort(key=lambda generation: generation.number, reverse=True)
+    return tuple(
+        generation.path for generation in others[keep - 1 :] if generation.ours and generation.path not in state.busy
     )
 
 
@@ -254,83 +358,115 @@ def free_path(path: str, taken: Iterable[str]) -> str:
     return candidate
 
 
-def apply(plan: Plan, root: str, name: str, conda: str, run_conda: RunCommand) -> None:
-    """Bring the node to the plan's end. What fails half-way is removed; what is killed half-way is healed next time."""
+def apply(plan: Plan, root: str, name: str, build: Callable[[Generation], str]) -> list[str]:
+    """Bring the node to the plan's end, and return where files of users that were in the way are now.
+
+    What fails half-way is removed; what is killed half-way is healed next time.
+
+    Parameters
+    ----------
+    build
+        Makes the environment at the generation's path, and returns the installer's name.
+    """
+    link, kept = link_of(root, name), []
     try:
         for path in plan.remove:
             shutil.rmtree(path)
-        if plan.adopt:
-            write_marker(plan.adopt.path, plan.adopt.request, plan.adopt.packages)
-        if plan.build:
-            build(plan, root, name, conda, run_conda)
-        elif plan.record:
-            write_marker(plan.path, plan.request, plan.packages)
-        if plan.switch:
-            link = link_of(root, name)
-            link_atomically(link, os.path.relpath(plan.path, os.path.dirname(link)))
+        if plan.target:
+            if plan.build:
+                make(plan.target, name, build)
+            elif plan.record:
+                generations.write(plan.target, plan.target.path)
+            if plan.adopt:
+                take_over(plan.adopt, link)
+            if plan.switch:
+                link_atomically(link, os.path.relpath(plan.target.path, os.path.dirname(link)))
+            if plan.pin is not None:
+                set_pin(plan.target.path, plan.pin)
+        if plan.unlink:
+            os.unlink(link)
+        for path in plan.prune:
+            kept += discard(path, os.path.join(root, "kept", name, os.path.basename(path)))
+        if plan.target is None:
+            with contextlib.suppress(OSError):  # a build that stays keeps it
+                os.rmdir(generations_of(root, name))
     except OSError as error:
-        if error.errno == errno.ENOSPC:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise disk_full(root) from error
         raise EvenkeelError("%s: %s" % (error.filename or root, error.strerror), "Mend it and run again") from error
+    return kept
 
 
-def build(plan: Plan, root: str, name: str, conda: str, run_conda: RunCommand) -> None:
-    """Let conda make the environment from exact packages at a path that nobody uses yet."""
-    if not os.access(conda, os.X_OK):
-        raise EvenkeelError(
-            "%s, which builds the environment %s, is no program" % (conda, name),
-            "Install the conda distribution first, or say where its command is",
-        )
-    os.makedirs(generations_of(root, name), mode=0o755, exist_ok=True)
+def take_over(adopted: Generation, link: str) -> None:
+    """Make an environment that somebody else made a generation, unless it is one already and only lost its marker.
+
+    Its marker is written first: so an interruption leaves either the environment as it was, or a complete generation.
+    """
+    place = adopted.path if os.path.isdir(adopted.path) else link
+    os.makedirs(os.path.dirname(adopted.path), mode=0o755, exist_ok=True)
+    generations.write(replace(adopted, created=now()), place)
+    if place != adopted.path:
+        os.rename(place, adopted.path)
+
+
+def make(target: Generation, name: str, build: Callable[[Generation], str]) -> None:
+    """Build a generation, check it against what was asked for, freeze it and declare it complete."""
+    os.makedirs(os.path.dirname(target.path), mode=0o755, exist_ok=True)
     try:
-        with tempfile.NamedTemporaryFile("w", suffix=".txt") as explicit:
-            explicit.write(explicit_file(plan.packages))
-            explicit.flush()
-            status, out, err = run_conda(
-                [conda, "create", "--json", "--yes", "--quiet", "--prefix", plan.path, "--file", explicit.name],
-                environ_update={"CONDA_PKGS_DIRS": os.path.join(root, "pkgs"), "CONDA_REGISTER_ENVS": "false"},
-            )
-        if status != 0:
-            if "No space left" in out + err or "NoSpaceLeftError" in out:
-                raise disk_full(root)
+        installer = build(target)
+        built = generations.foreign(target.path)
+        wrong = {package.identity for package in told(built)} ^ {package.identity for package in told(target.packages)}
+        if wrong:
             raise EvenkeelError(
-                "conda could not build the environment %s: %s" % (name, explain_failure(out, err)),
-                "Nothing was changed; mend the cause and run again",
-                rc=status,
-                stdout=out,
-                stderr=err,
-            )
-        built = installed(plan.path)
-        if digest(built) != digest(plan.packages):
-            wrong = {package.identity for package in built} ^ {package.identity for package in plan.packages}
-            raise EvenkeelError(
-                "conda built the environment %s from other packages than asked for: %s"
-                % (name, ", ".join(sorted(wrong))),
+                "%s built the environment %s from other packages than asked for: %s"
+                % (installer, name, ", ".join(sorted(wrong))),
                 "The mirror's packages and its index disagree; refresh the mirror",
             )
         message = (
             "Evenkeel keeps this environment the same on every node. Change its packages in the inventory and run "
             "site.yml, or make an environment of your own: conda create --name mine --clone %s" % name
         )
-        write_atomically(os.path.join(plan.path, FROZEN), json.dumps({"message": message}) + "\n")
-        write_marker(plan.path, plan.request, plan.packages)
+        if target.variables:
+            content = {"env_vars": dict(target.variables), "version": 1}
+            write_atomically(os.path.join(target.path, generations.VARIABLES), json.dumps(content) + "\n")
+        write_atomically(os.path.join(target.path, generations.FROZEN), json.dumps({"message": message}) + "\n")
+        generations.write(replace(target, installer=installer, created=now()), target.path)
     except BaseException:
-        shutil.rmtree(plan.path, ignore_errors=True)
+        shutil.rmtree(target.path, ignore_errors=True)
         raise
 
 
-def explicit_file(packages: Iterable[Package]) -> str:
-    """Return the text that conda installs without a solve; its hashes are checked on download."""
-    return "@EXPLICIT\n" + "".join("%s#%s\n" % (package.url, package.sha256) for package in packages)
+def told(packages: Sequence[Package]) -> list[Package]:
+    """Return the packages as an environment's own bookkeeping tells them: of pip's, names and versions alone."""
+    return [replace(package, sha256="", url="") if package.manager == "pip" else package for package in packages]
 
 
-def write_marker(path: str, request: Request, packages: Sequence[Package]) -> None:
-    """Declare the build at ``path`` complete."""
-    content = {
-        "digest": digest(packages),
-        "packages": [asdict(package) for package in packages],
-        "request": asdict(request),
-    }
-    marker = os.path.join(path, MARKER)
-    os.makedirs(os.path.dirname(marker), mode=0o755, exist_ok=True)
-    write_atomically(marker, json.dumps(content, indent=1, sort_keys=True) + "\n")
+def set_pin(path: str, pinned: bool) -> None:
+    """Mark a generation as one to keep, or not."""
+    pin = os.path.join(path, generations.PIN)
+    if pinned:
+        write_atomically(pin, "")
+    else:
+        os.unlink(pin)
+
+
+def discard(path: str, keep_at: str) -> list[str]:
+    """Remove a build, but move what users put into it to ``keep_at``; return where that is now.
+
+    The marker goes first: so an interruption leaves an interrupted build, not half of a complete one.
+    """
+    kept = []
+    for relative in user_files(path):
+        destination = os.path.join(keep_at, relative)
+        os.makedirs(os.path.dirname(destination), mode=0o755, exist_ok=True)
+        shutil.move(os.path.join(path, relative), destination)
+        kept.append(destination)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(os.path.join(path, generations.MARKER))
+    shutil.rmtree(path)
+    return kept
+
+
+def now() -> str:
+    """Return the time for people; nothing is decided by it, since clocks are set back."""
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")

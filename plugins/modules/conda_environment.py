@@ -11,10 +11,15 @@ version_added: 0.1.0
 description:
   - Builds the environment from exact, hashed packages beside the one in use and switches to it by one rename, so the
     name never shows a half-made environment and running programs keep the one they started with.
-  - The list of packages is solved once for each run, platform and set of virtual packages, on the control node with
-    py-rattler; that one answer goes to every node. Nodes never solve.
-  - An environment whose list has not changed is left as it is, without a solve, however new the channel's packages are.
-  - An environment whose records no longer are what it was built from is replaced by a fresh build of the same packages.
+  - What to build comes from a lock, from an explicit file, from an C(environment.yml) or from a list of packages. All
+    of them are read on the control node. What is not locked is solved there with py-rattler, once for each run,
+    platform and set of virtual packages; that one answer goes to every node. Nodes never solve.
+  - A list or an C(environment.yml) that has not changed is left as it is, without a solve, however new the channel's
+    packages are.
+  - An environment that no longer is what it was built from is replaced by a fresh build of the same packages; what
+    users put into it is listed, and kept in the build that it was replaced in.
+  - Each build stays as a generation, to go back to, until O(keep) newer ones are there. A generation that a running
+    process uses, that is pinned, or that Evenkeel did not build, is never removed.
   - Whatever stands at the environment's name and was not made by this module is left alone, and the module fails.
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes.flow
@@ -29,33 +34,100 @@ attributes:
   bypass_host_loop:
     support: none
 requirements:
-  - py-rattler on the control node
+  - py-rattler on the control node, and uv where pip requirements are solved
 options:
   name:
     description: The environment's name, letters, digits, C(_), C(-) and C(.).
     type: str
     required: true
+  state:
+    description:
+      - With V(present), the environment is there as its source says.
+      - With V(absent), the name is gone, and with it every generation that no running process uses, that is not pinned
+        and that Evenkeel built.
+    type: str
+    choices: [present, absent]
+    default: present
+  environment:
+    description:
+      - An C(environment.yml) on the control node. The C(conda-lock.yml) beside it counts, if there is one; it is an
+        error when that is older than what it was made from.
+    type: path
+  lock:
+    description: A C(conda-lock.yml) or a C(pixi.lock) on the control node.
+    type: path
+  explicit:
+    description: An explicit file on the control node, as C(conda list --explicit) writes it, with hashes.
+    type: path
   packages:
     description: What the environment shall hold, as conda's match specifications, such as C(python=3.11).
     type: list
     elements: str
-    required: true
   channels:
-    description: Where the packages are, in order of priority, as URLs or as names of channels at C(conda.anaconda.org).
+    description:
+      - Where O(packages) are, in order of priority, as URLs or as names of channels at C(conda.anaconda.org).
+      - Required with O(packages).
     type: list
     elements: str
-    required: true
+  generation:
+    description:
+      - Switch to a generation that the node has already, instead of building from a source. Its name, the beginning of
+        its digest, or how many generations to go back from the one in use, such as V(-1).
+    type: str
+  mirrors:
+    description:
+      - Where to get packages instead, as URL prefixes by URL prefix; the longest that matches counts. Hashes still are
+        those of the lock.
+    type: dict
+    default: {}
+  pip_index:
+    description: The index that pip's packages come from; uv's own configuration counts when it is not given.
+    type: str
+  keep:
+    description: How many generations to keep, with the one in use; V(0) removes none.
+    type: int
+    default: 3
+  pin:
+    description: Whether the generation in use is to be kept whatever O(keep) says; unchanged when not given.
+    type: bool
+  adopt:
+    description:
+      - Whether an environment of this name that somebody else made may be taken over. It becomes a generation that is
+        never removed, and the name means the new build.
+    type: bool
+    default: false
+  verify:
+    description:
+      - What is compared with what was built. V(metadata) finds packages that conda or pip have added, changed or
+        removed, in milliseconds. V(files) hashes every file.
+    type: str
+    choices: [metadata, files]
+    default: metadata
+  installer:
+    description:
+      - What links conda's packages. V(rattler) is py-rattler in the private runtime, V(conda) the distribution's own
+        command; V(auto) takes the first where the node can run it.
+    type: str
+    choices: [auto, rattler, conda]
+    default: auto
   root:
-    description: The directory that holds C(envs/), C(generations/) and the package cache C(pkgs/), on one file system.
+    description: The directory that holds C(envs/), C(generations/) and the package caches in C(pkgs/).
     type: path
     default: /opt/evenkeel
   conda:
-    description: The distribution's command, which builds the environment.
+    description: The distribution's command.
     type: path
     default: /opt/miniconda3/bin/conda
+  python:
+    description: The distribution's Python, which runs py-rattler.
+    type: path
+    default: /opt/miniconda3/bin/python
+  runtime:
+    description: The private runtime, as the module M(evenkeel.gpu.conda_runtime) returns its path.
+    type: path
   resolved:
     description:
-      - The exact packages that answer O(packages). The action fills this in; set it to bring an answer of your own.
+      - The exact packages that answer the source. The action fills this in; set it to bring an answer of your own.
     type: list
     elements: dict
     suboptions:
@@ -68,33 +140,79 @@ options:
         type: str
         required: true
       build:
-        description: Its build string.
+        description: Its build string; empty for a package of pip.
         type: str
-        required: true
+        default: ''
       sha256:
-        description: The SHA-256 of its archive.
+        description: The SHA-256 of its archive; empty for a package of pip that comes from a commit.
         type: str
-        required: true
+        default: ''
+      manager:
+        description: Whose package it is.
+        type: str
+        choices: [conda, pip]
+        default: conda
       url:
         description: Where the archive is.
         type: str
-        required: true
+        default: ''
+      md5:
+        description: The MD5 of its archive, when known.
+        type: str
+        default: ''
+      size:
+        description: The size of its archive in bytes, V(0) when unknown.
+        type: int
+        default: 0
+      depends:
+        description: What it depends on.
+        type: list
+        elements: str
+        default: []
+  variables:
+    description: What activating the environment sets; from its C(environment.yml). The action fills this in.
+    type: dict
+    default: {}
+  request:
+    description: What the source asks for before any solve. The action fills this in.
+    type: dict
+  download_timeout:
+    description: How many seconds a download may stand still.
+    type: int
+    default: 60
   lock_timeout:
-    description: How many seconds to wait for another run that works on the same package cache.
+    description: How many seconds to wait for another run that works on the same environment or package cache.
     type: int
     default: 1800
 """
 
 EXAMPLES = r"""
-- name: Build an environment for notebooks
+- name: Build the team's environment from its lock
   evenkeel.gpu.conda_environment:
     name: ai-dev
+    environment: environments/ai-dev/environment.yml
+
+- name: Build an environment for notebooks from a list
+  evenkeel.gpu.conda_environment:
+    name: notebooks
     packages:
       - python=3.11
       - jupyterlab
       - numpy>=2
     channels:
       - https://repo.anaconda.com/pkgs/main
+
+- name: Go back to what was there before the last change
+  evenkeel.gpu.conda_environment:
+    name: ai-dev
+    generation: "-1"
+
+- name: See whether anybody has touched a file
+  evenkeel.gpu.conda_environment:
+    name: ai-dev
+    environment: environments/ai-dev/environment.yml
+    verify: files
+  check_mode: true
 """
 
 RETURN = r"""
@@ -111,36 +229,104 @@ prefix:
 generation:
   description: The directory that O(ignore:prefix) points at after the run.
   type: str
-  returned: when the packages are known
+  returned: when the environment is there after the run
   sample: /opt/evenkeel/generations/ai-dev/3b7f0a2d1f9c4e5a
+plan:
+  description: What has changed, or in check mode would change, line by line.
+  type: list
+  elements: str
+  returned: success
+  sample: ["+ numpy 2.4.6 (main)", "~ pandas 3.0.0 -> 3.0.1", "- six 1.17.0"]
+installer:
+  description: What built the generation in use.
+  type: str
+  returned: when it is there
+  sample: rattler
+user_files:
+  description: Files that users put into the generation that is replaced because it drifted, as paths below it.
+  type: list
+  elements: str
+  returned: when it drifted
+kept:
+  description: Where the files are now that users had put into generations that were removed.
+  type: list
+  elements: str
+  returned: when there were some
 unresolved:
   description: What a solver has to know. The action answers it with a second call; a task never sees it.
   type: dict
   returned: when the packages are not known yet
 """
 
+import contextlib
 import os
-from functools import partial
+from collections.abc import Iterator
+from dataclasses import replace
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _environment as environment
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _generation as generations
+from ansible_collections.evenkeel.gpu.plugins.module_utils._bytecode import compile_environment
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._generation import Contents, Generation, intact
+from ansible_collections.evenkeel.gpu.plugins.module_utils._installer import Job, Tools, choose, install, rewritten
 from ansible_collections.evenkeel.gpu.plugins.module_utils._lock import held
+from ansible_collections.evenkeel.gpu.plugins.module_utils._package import from_mapping
 from ansible_collections.evenkeel.gpu.plugins.module_utils._platform import this_node
+from ansible_collections.evenkeel.gpu.plugins.module_utils._progress import Progress
+from ansible_collections.evenkeel.gpu.plugins.module_utils._verification import user_files, verify_files
+
+SOURCES = ("environment", "lock", "explicit", "packages")
+
+
+def argument_spec() -> dict[str, object]:
+    """Return what the module takes."""
+    text, choices = {"type": "str", "default": ""}, ["conda", "pip"]
+    package = {
+        "name": {"type": "str", "required": True},
+        "version": {"type": "str", "required": True},
+        "build": text,
+        "sha256": text,
+        "manager": {"type": "str", "choices": choices, "default": "conda"},
+        "url": text,
+        "md5": text,
+        "size": {"type": "int", "default": 0},
+        "depends": {"type": "list", "elements": "str", "default": []},
+    }
+    return {
+        "name": {"type": "str", "required": True},
+        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        "environment": {"type": "path"},
+        "lock": {"type": "path"},
+        "explicit": {"type": "path"},
+        "packages": {"type": "list", "elements": "str"},
+        "channels": {"type": "list", "elements": "str"},
+        "generation": {"type": "str"},
+        "mirrors": {"type": "dict", "default": {}},
+        "pip_index": {"type": "str"},
+        "keep": {"type": "int", "default": 3},
+        "pin": {"type": "bool"},
+        "adopt": {"type": "bool", "default": False},
+        "verify": {"type": "str", "choices": ["metadata", "files"], "default": "metadata"},
+        "installer": {"type": "str", "choices": ["auto", "rattler", "conda"], "default": "auto"},
+        "root": {"type": "path", "default": "/opt/evenkeel"},
+        "conda": {"type": "path", "default": "/opt/miniconda3/bin/conda"},
+        "python": {"type": "path", "default": "/opt/miniconda3/bin/python"},
+        "runtime": {"type": "path"},
+        "resolved": {"type": "list", "elements": "dict", "options": package},
+        "variables": {"type": "dict", "default": {}},
+        "request": {"type": "dict"},
+        "download_timeout": {"type": "int", "default": 60},
+        "lock_timeout": {"type": "int", "default": 1800},
+    }
 
 
 def main() -> None:
-    package_spec = {key: {"type": "str", "required": True} for key in ("name", "version", "build", "sha256", "url")}
     module = AnsibleModule(
-        argument_spec={
-            "name": {"type": "str", "required": True},
-            "packages": {"type": "list", "elements": "str", "required": True},
-            "channels": {"type": "list", "elements": "str", "required": True},
-            "root": {"type": "path", "default": "/opt/evenkeel"},
-            "conda": {"type": "path", "default": "/opt/miniconda3/bin/conda"},
-            "resolved": {"type": "list", "elements": "dict", "options": package_spec},
-            "lock_timeout": {"type": "int", "default": 1800},
-        },
+        argument_spec=argument_spec(),
+        mutually_exclusive=[(*SOURCES, "generation")],
+        required_together=[("packages", "channels")],
+        required_if=[("state", "present", (*SOURCES, "generation"), True)],
         supports_check_mode=True,
     )
     try:
@@ -153,32 +339,109 @@ def converge(module: AnsibleModule) -> dict[str, object]:
     params = module.params
     name, root = params["name"], params["root"]
     environment.check(root, name)
-    request = environment.Request(tuple(sorted(params["packages"])), tuple(params["channels"]))
+    if params["keep"] < 0:
+        raise EvenkeelError("keep is %d" % params["keep"], "Give a number of generations, or 0 to remove none")
     result: dict[str, object] = {"prefix": environment.link_of(root, name)}
 
-    state = environment.read(root, name)
-    packages = environment.known_packages(state, request)
-    if params["resolved"] is not None:
-        packages = tuple(environment.package_from(record) for record in params["resolved"])
-    if packages is None:
-        platform, virtual_packages = this_node()
-        unresolved = {**vars(request), "platform": platform, "virtual_packages": virtual_packages}
-        return {"changed": False, "unresolved": unresolved, **result}
+    desired = None
+    if params["state"] == "present" and params["generation"] is None:
+        desired = desired_by(module)
+        if desired is None:
+            platform, virtual_packages = this_node()
+            unresolved = {"platform": platform, "virtual_packages": virtual_packages}
+            return {"changed": False, "unresolved": unresolved, **result}
 
-    plan = environment.plan(state, root, name, request, packages)
+    state, plan = decide(module, desired)
     if plan.changed and not module.check_mode:
         os.umask(0o022)
-        with held(os.path.join(root, "locks", "pkgs"), params["lock_timeout"]) as lock:
-            plan = environment.plan(environment.read(root, name), root, name, request, packages)
-            run_conda = partial(module.run_command, pass_fds=[lock])
-            environment.apply(plan, root, name, params["conda"], run_conda)
-    return {
-        "changed": plan.changed,
-        "diff": plan.diff,
-        "digest": environment.digest(packages),
-        "generation": plan.path,
-        **result,
-    }
+        with (
+            held(os.path.join(root, "locks", "environment-" + name), params["lock_timeout"]),
+            held(os.path.join(root, "locks", "pkgs"), params["lock_timeout"]) as lock,
+        ):
+            state, plan = decide(module, desired)
+            with progress_of(root, name) as progress:
+                kept = environment.apply(plan, root, name, lambda target: build(module, state, target, lock, progress))
+        if kept:
+            result["kept"] = kept
+    if plan.was and plan.target and not intact(plan.was, plan.before):
+        result["user_files"] = list(user_files(plan.was.path))
+    if plan.target:
+        result.update(digest=plan.target.digest, generation=plan.target.path)
+        there = generations.read(plan.target.path)
+        if there:
+            result["installer"] = there.installer
+    return {"changed": plan.changed, "diff": plan.diff, "plan": plan.lines, **result}
+
+
+def desired_by(module: AnsibleModule) -> environment.Desired | None:
+    """Return what the source asks for; None when it has to be solved first."""
+    params = module.params
+    packages = None
+    if params["resolved"] is not None:
+        packages = tuple(from_mapping(fields) for fields in params["resolved"])
+    elif params["request"] is not None:
+        packages = environment.known(environment.read(params["root"], params["name"]), params["request"])
+    if packages is None:
+        return None
+    return environment.Desired(packages, params["variables"], params["request"])
+
+
+def decide(module: AnsibleModule, desired: environment.Desired | None) -> tuple[environment.State, environment.Plan]:
+    """Read the node and plan."""
+    params = module.params
+    name, root = params["name"], params["root"]
+    if params["state"] == "absent":
+        state = environment.read(root, name, keep=1)
+        return state, environment.plan_absent(state, root, name)
+    if desired is None:
+        state = environment.read(root, name)
+        return state, environment.plan_switch(state, root, name, params["generation"])
+    state = environment.read(root, name, desired.digest, params["keep"])
+    if params["verify"] == "files" and state.current:
+        seen = state.contents[state.current.path]
+        report = verify_files(state.current.path)
+        looked_into = Contents(seen.packages, (*seen.notes, *report.lines))
+        state = replace(state, contents={**state.contents, state.current.path: looked_into})
+    policy = environment.Policy(params["keep"], params["pin"], params["adopt"])
+    return state, environment.plan(state, root, name, desired, policy)
+
+
+def build(module: AnsibleModule, state: environment.State, target: Generation, lock: int, progress: Progress) -> str:
+    """Make the environment, with bytecode, at the generation's path, and return the installer's name."""
+    params = module.params
+    pkgs = os.path.join(params["root"], "pkgs")
+    tools = Tools(params["conda"], params["python"], params["runtime"] or "")
+    installer, why = choose(params["installer"], tools)
+    if why:
+        module.warn("The environment %s is built with conda: %s" % (params["name"], why))
+    os.makedirs(pkgs, mode=0o755, exist_ok=True)
+    if os.stat(pkgs).st_dev != os.stat(os.path.dirname(target.path)).st_dev:
+        module.warn("%s is on another file system than the environments, so files are copied, not linked" % pkgs)
+    job = Job(
+        name=params["name"],
+        prefix=target.path,
+        packages=rewritten(target.packages, params["mirrors"]),
+        specs=tuple((target.request or {}).get("packages") or ()),
+        pkgs=pkgs,
+        lock=lock,
+        timeout=params["download_timeout"],
+        pip_index=params["pip_index"] or "",
+        progress=progress,
+        distrust=state.current is not None and not intact(state.current, state.before),
+    )
+    install(job, installer, tools)
+    compile_environment(job)
+    return installer
+
+
+@contextlib.contextmanager
+def progress_of(root: str, name: str) -> Iterator[Progress]:
+    """Tell how far the build is in a file that the action may read meanwhile."""
+    progress = Progress(os.path.join(root, "locks", "environment-%s.progress" % name))
+    try:
+        yield progress
+    finally:
+        progress.close()
 
 
 if __name__ == "__main__":

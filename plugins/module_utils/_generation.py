@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""One complete build of a conda environment, the marker that declares it complete, and what has become of it."""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._files import write_atomically
+from ansible_collections.evenkeel.gpu.plugins.module_utils._package import PIP, Package, digest, from_mapping
+
+#: Beside conda's own bookkeeping; without a suffix, since conda reads every ``conda-meta/*.json`` as a package.
+MARKER = os.path.join("conda-meta", "evenkeel")
+PIN = os.path.join("conda-meta", "evenkeel-pin")
+FROZEN = os.path.join("conda-meta", "frozen")
+#: What conda keeps of an environment beside its packages: the variables that activation sets.
+VARIABLES = os.path.join("conda-meta", "state")
+FORMAT = 2
+#: The installer of an environment that Evenkeel did not build.
+ADOPTED = "adopted"
+_WATCHED = tuple(os.path.basename(path) for path in (FROZEN, VARIABLES))
+_DISTRIBUTION = re.compile(r"(?P<name>.+?)-(?P<version>\d[^-]*)(-py[\d.]+)?\.(dist|egg)-info")
+
+
+@dataclass(frozen=True)
+class Generation:
+    """One complete build."""
+
+    path: str
+    #: The packages that it was built from.
+    packages: tuple[Package, ...]
+    variables: Mapping[str, str] = field(default_factory=dict)
+    #: What was asked for before any solve: packages, channels and pip's requirements; None when a lock was.
+    request: Mapping[str, Any] | None = None
+    #: Grows by one with each build of the environment, whatever the clock says.
+    number: int = 0
+    #: ISO 8601, in UTC.
+    created: str = ""
+    #: ``rattler``, ``conda`` or ``adopted``.
+    installer: str = ""
+    #: Name to SHA-256 of the files in ``conda-meta`` that tell the packages; None when the marker does not know them.
+    records: Mapping[str, str] | None = None
+    #: Names of the directories in ``site-packages`` that tell Python's distributions.
+    distributions: tuple[str, ...] = ()
+    pinned: bool = False
+    #: Whether its marker is there and whole.
+    marked: bool = True
+
+    @property
+    def id(self) -> str:
+        """The name of its directory."""
+        return os.path.basename(self.path)
+
+    @property
+    def digest(self) -> str:
+        """The digest of what it was built from."""
+        return digest(self.packages, self.variables)
+
+    @property
+    def ours(self) -> bool:
+        """Whether Evenkeel built it, and so may remove it."""
+        return self.installer != ADOPTED and not self.pinned
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a build holds now."""
+
+    packages: tuple[Package, ...]
+    #: What is otherwise than it was built, in people's words.
+    notes: tuple[str, ...] = ()
+
+
+def intact(generation: Generation, contents: Contents) -> bool:
+    """Whether the build still is what it was built from."""
+    return not contents.notes and sorted(contents.packages) == sorted(generation.packages)
+
+
+def read(path: str) -> Generation | None:
+    """Return the complete build at ``path``; None when it was interrupted, since the marker comes last, and whole."""
+    try:
+        with open(os.path.join(path, MARKER), encoding="utf-8") as stream:
+            marker = json.load(stream)
+        return Generation(
+            path=path,
+            packages=tuple(sorted(from_mapping(fields) for fields in marker["packages"])),
+            variables=marker.get("variables") or {},
+            request=marker["request"],
+            number=marker.get("number", 0),
+            created=marker.get("created", ""),
+            installer=marker.get("installer", "conda"),
+            records=marker.get("records"),
+            distributions=tuple(marker.get("distributions") or ()),
+            pinned=os.path.exists(os.path.join(path, PIN)),
+        )
+    except (FileNotFoundError, NotADirectoryError, ValueError, TypeError, KeyError):
+        return None
+
+
+def write(generation: Generation, path: str) -> None:
+    """Declare the build at ``path`` complete, as it is now."""
+    stored = ("name", "version", "build", "sha256", "manager", "url")
+    content = {
+        "format": FORMAT,
+        "digest": generation.digest,
+        "packages": [
+            {key: value for key, value in asdict(package).items() if key in stored} for package in generation.packages
+        ],
+        "variables": dict(generation.variables),
+        "request": generation.request,
+        "number": generation.number,
+        "created": generation.created,
+        "installer": generation.installer,
+        "records": records(path),
+        "distributions": list(distributions(path)),
+    }
+    marker = os.path.join(path, MARKER)
+    os.makedirs(os.path.dirname(marker), mode=0o755, exist_ok=True)
+    write_atomically(marker, json.dumps(content, indent=1, sort_keys=True) + "\n")
+
+
+def inspect(generation: Generation) -> Contents:
+    """Compare the build's own bookkeeping with its marker; fast, since what has not changed is not parsed."""
+    if generation.records is None:
+        return Contents(installed(generation.path))
+    now, then = records(generation.path), generation.records
+    if now == then:
+        packages = [package for package in generation.packages if package.manager != PIP]
+    else:
+        packages = list(installed(generation.path))
+    notes = []
+    for name in _WATCHED:
+        if now.get(name) != then.get(name):
+            what = "missing" if name not in now else "added" if name not in then else "edited"
+            notes.append("%s conda-meta/%s" % (what, name))
+    found = distributions(generation.path)
+    packages += [package for package in generation.packages if package.manager == PIP]
+    notes += ["missing %s" % name for name in sorted(set(generation.distributions) - set(found))]
+    packages += [distribution(name) for name in sorted(set(found) - set(generation.distributions))]
+    return Contents(tuple(sorted(packages)), tuple(notes))
+
+
+def records(prefix: str) -> dict[str, str]:
+    """Return name and SHA-256 of the files in ``conda-meta`` that tell what the environment holds."""
+    found = {}
+    meta = os.path.join(prefix, "conda-meta")
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(meta) as entries:
+        for entry in entries:
+            if entry.name.endswith(".json") or entry.name in _WATCHED:
+                with open(entry.path, "rb") as stream:
+                    found[entry.name] = hashlib.sha256(stream.read()).hexdigest()
+    return found
+
+
+def distributions(prefix: str) -> tuple[str, ...]:
+    """Return the names of the directories that tell which Python distributions are there."""
+    found: set[str] = set()
+    for directory in glob.glob(os.path.join(glob.escape(prefix), "lib", "python*", "site-packages")):
+        found.update(name for name in os.listdir(directory) if name.endswith((".dist-info", ".egg-info")))
+    return tuple(sorted(found))
+
+
+def distribution(directory: str) -> Package:
+    """Return the package of pip that a directory such as ``six-1.17.0.dist-info`` tells."""
+    parts = _DISTRIBUTION.fullmatch(directory)
+    name, version = (parts["name"], parts["version"]) if parts else (directory.rsplit(".", 1)[0], "")
+    return Package(re.sub(r"[-_.]+", "-", name).lower(), version, "", "", PIP)
+
+
+def installed(prefix: str) -> tuple[Package, ...]:
+    """Read conda's packages of the environment at ``prefix`` from its records, without starting conda.
+
+    A package whose record can't be understood counts as missing.
+    """
+    packages = []
+    for path in glob.glob(os.path.join(glob.escape(prefix), "conda-meta", "*.json")):
+        with open(path, encoding="utf-8") as stream, contextlib.suppress(ValueError, TypeError, KeyError):
+            packages.append(from_mapping(json.load(stream)))
+    return tuple(sorted(packages))
+
+
+def foreign(prefix: str) -> tuple[Package, ...]:
+    """Return the packages of an environment that somebody else made: conda's, and pip's beside them."""
+    listed: set[str] = set()
+    for path in glob.glob(os.path.join(glob.escape(prefix), "conda-meta", "*.json")):
+        with open(path, encoding="utf-8") as stream, contextlib.suppress(ValueError, TypeError, AttributeError):
+            listed.update(_directories(json.load(stream).get("files") or ()))
+    pip = [distribution(name) for name in distributions(prefix) if name not in listed]
+    return tuple(sorted((*installed(prefix), *pip)))
+
+
+def _directories(files: Iterable[str]) -> set[str]:
+    """Return the names of the distributions that a record's files belong to."""
+    parts = (part for path in files for part in path.split("/"))
+    return {part for part in parts if part.endswith((".dist-info", ".egg-info"))}

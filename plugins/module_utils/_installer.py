@@ -1,0 +1,341 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""Make an environment of exact packages at a path that nobody uses yet: with py-rattler or with conda, then with uv."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import pkgutil
+import shutil
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from queue import Empty, SimpleQueue
+from typing import IO, Any, Protocol
+from urllib.parse import unquote, urlsplit
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda_cli import explain_failure
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._files import disk_full
+from ansible_collections.evenkeel.gpu.plugins.module_utils._package import PIP, Package
+
+RATTLER = "rattler"
+CONDA = "conda"
+AUTO = "auto"
+_FULL = ("No space left on device", "NoSpaceLeftError", "Disk quota exceeded", "os error 28", "os error 122")
+_CHUNK_BYTES = 1 << 20
+
+
+class Progress(Protocol):
+    """Where a build tells how far it is."""
+
+    def update(self, step: str, packages: int, of: int, bytes_: int, of_bytes: int) -> None:
+        """Tell it."""
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What the node has to build with."""
+
+    #: The distribution's command and its Python.
+    conda: str
+    python: str
+    #: The private runtime's directory; empty without one.
+    runtime: str
+
+    @property
+    def site_packages(self) -> str:
+        return os.path.join(self.runtime, "site-packages")
+
+    @property
+    def uv(self) -> str:
+        return os.path.join(self.runtime, "bin", "uv")
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to build, and where."""
+
+    name: str
+    prefix: str
+    packages: tuple[Package, ...]
+    #: What was asked for by name, for conda's history; empty when unknown.
+    specs: tuple[str, ...]
+    #: The directory of the package caches.
+    pkgs: str
+    #: A lock's descriptor, which every program started here keeps until it ends, whatever becomes of this process.
+    lock: int
+    #: Seconds that a download may stand still.
+    timeout: float
+    #: uv's own configuration counts when empty.
+    pip_index: str
+    progress: Progress
+    #: Whether the unpacked packages in the caches may have been edited, through a file that is linked from there.
+    distrust: bool = False
+
+    @property
+    def of_conda(self) -> tuple[Package, ...]:
+        return tuple(package for package in self.packages if package.manager != PIP)
+
+    @property
+    def of_pip(self) -> tuple[Package, ...]:
+        return tuple(package for package in self.packages if package.manager == PIP)
+
+
+def choose(wanted: str, tools: Tools) -> tuple[str, str]:
+    """Return the installer to use and, where ``auto`` could not take the fast one, why.
+
+    Raises
+    ------
+    EvenkeelError
+        The node can't run the installer that is asked for.
+    """
+    lacking = ""
+    if not tools.runtime or not os.path.isdir(os.path.join(tools.site_packages, "rattler")):
+        lacking = "the private runtime %s has no py-rattler" % (tools.runtime or "is not there, which")
+    elif not os.access(tools.python, os.X_OK):
+        lacking = "%s, which runs py-rattler, is no program" % tools.python
+    if wanted == CONDA or (wanted == AUTO and lacking):
+        if not os.access(tools.conda, os.X_OK):
+            raise EvenkeelError(
+                "%s, which builds environments, is no program%s" % (tools.conda, ", and " + lacking if lacking else ""),
+                "Install the conda distribution first, or say where its command is",
+            )
+        return CONDA, lacking if wanted == AUTO else ""
+    if lacking:
+        raise EvenkeelError(
+            "The installer rattler can't be used: %s" % lacking,
+            "Run the role conda_environments, or set installer: auto",
+        )
+    return RATTLER, ""
+
+
+def rewritten(packages: Iterable[Package], mirrors: Mapping[str, str]) -> tuple[Package, ...]:
+    """Return the packages with the URLs that this node shall use; the longest matching prefix counts."""
+    prefixes = sorted(mirrors, key=len, reverse=True)
+
+    def rewrite(url: str) -> str:
+        for prefix in prefixes:
+            base = prefix.rstrip("/")
+            if url == base or url.startswith(base + "/"):
+                return mirrors[prefix].rstrip("/") + url[len(base) :]
+        return url
+
+    return tuple(replace(package, url=rewrite(package.url)) for package in packages)
+
+
+def install(job: Job, installer: str, tools: Tools) -> None:
+    """Make the environment; what fails half-way is left for the caller to remove."""
+    check_local_archives(job.of_conda)
+    if installer == RATTLER:
+        install_with_rattler(job, tools)
+    else:
+        install_with_conda(job, tools)
+    if job.of_pip:
+        install_with_uv(job, tools)
+
+
+def check_local_archives(packages: Iterable[Package]) -> None:
+    """Check the archives that are files; neither conda nor rattler does, and for others both do."""
+    for package in packages:
+        parts = urlsplit(package.url)
+        if parts.scheme != "file":
+            continue
+        path = unquote(parts.path)
+        found = hashlib.sha256()
+        try:
+            with open(path, "rb") as stream:
+                for chunk in iter(lambda: stream.read(_CHUNK_BYTES), b""):
+                    found.update(chunk)
+        except OSError as error:
+            raise EvenkeelError(
+                "The package %s can't be read from %s: %s" % (package.name, path, error.strerror),
+                "Bring the file to the node, or use a mirror that has it",
+            ) from error
+        if found.hexdigest() != package.sha256:
+            raise EvenkeelError(
+                "The package %s at %s has the SHA-256 %s, not %s"
+                % (package.name, path, found.hexdigest(), package.sha256),
+                "Nothing was installed from it; fetch the package anew, or correct the lock",
+            )
+
+
+def install_with_rattler(job: Job, tools: Tools) -> None:
+    """Let py-rattler link the packages, in a process of its own with the private runtime's libraries."""
+    source = pkgutil.get_data(__package__ or "", "_rattler_worker.py") or b""
+    request = {
+        "site_packages": tools.site_packages,
+        "cache": os.path.join(job.pkgs, RATTLER),
+        "prefix": job.prefix,
+        "packages": [asdict(package) for package in job.of_conda],
+        "specs": list(job.specs),
+        "distrust": job.distrust,
+    }
+    error = "it ended without a word"
+    with started(job, [tools.python, "-I", "-c", source.decode()], json.dumps(request)) as (process, output):
+        for message in messages(job, process):
+            if "progress" in message:
+                counts = message["progress"]
+                job.progress.update(
+                    counts["step"], counts["packages"], counts["of"], counts["bytes"], counts["of_bytes"]
+                )
+            error = "" if "done" in message else message.get("error", error)
+        process.wait()
+        output.seek(0)
+        stderr = output.read()
+    if error or process.returncode != 0:
+        fail(job, "py-rattler", " ".join(error.split()), rc=process.returncode, stderr=stderr)
+    os.makedirs(os.path.join(job.prefix, "conda-meta"), mode=0o755, exist_ok=True)
+    with open(os.path.join(job.prefix, "conda-meta", "history"), "w", encoding="utf-8") as stream:
+        stream.write(history(job))
+
+
+def history(job: Job) -> str:
+    """Return what conda would have written of the build; ``conda export --from-history`` reads the specs there."""
+    lines = [time.strftime("==> %Y-%m-%d %H:%M:%S <=="), "# cmd: evenkeel conda_environment --name " + job.name]
+    for package in sorted(job.of_conda):
+        subdir = package.url.rsplit("/", 2)[1] if package.url.count("/") > 1 else ""
+        lines.append("+%s/%s::%s-%s-%s" % (package.channel, subdir, package.name, package.version, package.build))
+    if job.specs:
+        lines.append("# update specs: %s" % json.dumps(list(job.specs)))
+    return "\n".join(lines) + "\n"
+
+
+def install_with_conda(job: Job, tools: Tools) -> None:
+    """Let the distribution's own command make the environment of an explicit file."""
+    if job.distrust:
+        for package in job.of_conda:
+            unpacked = os.path.join(job.pkgs, CONDA, "%s-%s-%s" % (package.name, package.version, package.build))
+            shutil.rmtree(unpacked, ignore_errors=True)
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as explicit:
+        explicit.write(explicit_file(job.of_conda))
+        explicit.flush()
+        argv = [tools.conda, "create", "--json", "--yes", "--quiet", "--prefix", job.prefix, "--file", explicit.name]
+        variables = {"CONDA_PKGS_DIRS": os.path.join(job.pkgs, CONDA), "CONDA_REGISTER_ENVS": "false"}
+        status, out, err = run(job, argv, variables)
+    if status != 0:
+        fail(job, "conda", explain_failure(out, err), out, rc=status, stdout=out, stderr=err)
+
+
+def explicit_file(packages: Iterable[Package]) -> str:
+    """Return the text that conda installs without a solve; its hashes are checked on download."""
+    return "@EXPLICIT\n" + "".join("%s#%s\n" % (package.url, package.sha256) for package in packages)
+
+
+def install_with_uv(job: Job, tools: Tools) -> None:
+    """Put pip's packages on top, with the hashes of the lock and nothing that it does not name."""
+    if not os.access(tools.uv, os.X_OK):
+        raise EvenkeelError(
+            "%s, which installs the environment's pip packages, is no program" % tools.uv,
+            "Run the role conda_environments, which brings it, or name the runtime that has it",
+        )
+    job.progress.update("pip", 0, len(job.of_pip), 0, 0)
+    hashed = [package for package in job.of_pip if package.sha256]
+    commits = [package for package in job.of_pip if not package.sha256]
+    for packages, options in ((hashed, ["--require-hashes"]), (commits, [])):
+        if not packages:
+            continue
+        with tempfile.NamedTemporaryFile("w", suffix=".txt") as requirements:
+            requirements.write("".join(map(requirement, packages)))
+            requirements.flush()
+            argv = [tools.uv, "pip", "install", "--no-deps", "--no-progress", "--no-python-downloads", *options]
+            argv += ["--python", os.path.join(job.prefix, "bin", "python")]
+            argv += ["--cache-dir", os.path.join(job.pkgs, "uv"), "--requirements", requirements.name]
+            if job.pip_index:
+                argv += ["--default-index", job.pip_index]
+            status, out, err = run(job, argv, {"UV_HTTP_TIMEOUT": str(int(job.timeout) or 1)})
+        if status != 0:
+            fail(job, "uv", " ".join(err.split()), err, rc=status, stdout=out, stderr=err)
+
+
+def requirement(package: Package) -> str:
+    """Return the line of a requirements file that means this very package."""
+    if not package.sha256:
+        return "%s @ %s\n" % (package.name, package.url)
+    return "%s==%s --hash=sha256:%s\n" % (package.name, package.version, package.sha256)
+
+
+def fail(job: Job, program: str, why: str, more: str = "", **details: object) -> None:
+    """Raise the one error of a build that a program could not finish."""
+    if any(word in why + more for word in _FULL):
+        raise disk_full(os.path.dirname(job.prefix))
+    raise EvenkeelError(
+        "%s could not build the environment %s: %s" % (program, job.name, why),
+        "Nothing was changed; mend the cause and run again",
+        **details,
+    )
+
+
+def run(job: Job, argv: Sequence[str], variables: Mapping[str, str]) -> tuple[int, str, str]:
+    """Run a program to its end; it keeps the lock."""
+    done = subprocess.run(
+        argv,
+        check=False,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        env={**os.environ, **variables},
+        pass_fds=[job.lock],
+        stdin=subprocess.DEVNULL,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+@contextlib.contextmanager
+def started(job: Job, argv: Sequence[str], text: str) -> Iterator[tuple[subprocess.Popen[str], IO[str]]]:
+    """Start a program that reads ``text``; yield it and the file that its standard error goes to."""
+    with (
+        tempfile.TemporaryFile("w+", errors="replace") as output,
+        subprocess.Popen(
+            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=output, encoding="utf-8", pass_fds=[job.lock]
+        ) as process,
+    ):
+        try:
+            assert process.stdin is not None
+            with contextlib.suppress(BrokenPipeError), process.stdin as stream:
+                stream.write(text)
+            yield process, output
+        except BaseException:
+            process.kill()
+            raise
+
+
+def messages(job: Job, process: subprocess.Popen[str]) -> Iterator[dict[str, Any]]:
+    """Yield what the worker tells; a download that stands still for too long ends it.
+
+    Raises
+    ------
+    EvenkeelError
+        Nothing came for ``job.timeout`` seconds while something was downloading.
+    """
+    queue: SimpleQueue[str | None] = SimpleQueue()
+
+    def read() -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            queue.put(line)
+        queue.put(None)
+
+    threading.Thread(target=read, daemon=True).start()
+    downloading = False
+    while True:
+        try:
+            line = queue.get(timeout=job.timeout if downloading else None)
+        except Empty:
+            hosts = sorted({urlsplit(package.url).netloc for package in job.of_conda} - {""})
+            raise EvenkeelError(
+                "The download for the environment %s from %s stood still for %d s"
+                % (job.name, ", ".join(hosts), job.timeout),
+                "Nothing was changed; check the mirror, or choose another one",
+            ) from None
+        if line is None:
+            return
+        message = json.loads(line)
+        downloading = bool(message.get("progress", {}).get("downloading"))
+        yield message

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""Link exact packages with py-rattler; run by the private runtime's Python as a program of its own, never imported.
+
+Reads one JSON object from standard input and writes one a line to standard output: progress, and at last ``{"done":
+true}`` or ``{"error": TEXT}``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import sys
+import time
+from typing import Any
+
+TICK_SECONDS = 0.2
+
+
+#: The module's end of standard output; what packages' scripts print goes to standard error.
+_answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+os.dup2(2, 1)
+
+
+def emit(message: dict[str, Any]) -> None:
+    """Tell the module."""
+    _answers.write(json.dumps(message) + "\n")
+    _answers.flush()
+
+
+class Reporter:
+    """Counts what rattler reports; its callbacks come one at a time."""
+
+    def __init__(self, of: int, of_bytes: int) -> None:
+        self.counts = {"step": "fetch", "packages": 0, "of": of, "bytes": 0, "of_bytes": of_bytes, "downloading": 0}
+        self.received: dict[int, int] = {}
+        self.failed_scripts: list[str] = []
+        self.scripts: dict[int, str] = {}
+        self.last = 0.0
+
+    def tick(self, now: bool = False) -> None:
+        if now or time.monotonic() - self.last >= TICK_SECONDS:
+            self.last = time.monotonic()
+            emit({"progress": self.counts})
+
+    def on_download_start(self, cache_entry: int) -> int:
+        self.counts["downloading"] += 1  # type: ignore[operator]
+        self.received[len(self.received)] = 0
+        self.tick(now=True)
+        return len(self.received) - 1
+
+    def on_download_progress(self, download_idx: int, progress: int, total: int | None) -> None:
+        self.received[download_idx] = progress
+        self.counts["bytes"] = sum(self.received.values())
+        self.tick()
+
+    def on_download_completed(self, download_idx: int) -> None:
+        self.counts["downloading"] -= 1  # type: ignore[operator]
+        self.tick(now=True)
+
+    def on_link_complete(self, index: int) -> None:
+        self.counts["packages"] += 1  # type: ignore[operator]
+        if not self.counts["downloading"]:
+            self.counts["step"] = "link"
+        self.tick()
+
+    def on_post_link_start(self, package_name: str, script_path: str) -> int:
+        self.scripts[len(self.scripts)] = "%s of %s" % (script_path, package_name)
+        return len(self.scripts) - 1
+
+    def on_post_link_complete(self, index: int, success: bool) -> None:
+        if not success:
+            self.failed_scripts.append(self.scripts[index])
+
+    def __getattr__(self, name: str) -> Any:
+        if not name.startswith("on_"):
+            raise AttributeError(name)
+        return lambda *arguments: 0
+
+
+async def install(request: dict[str, Any]) -> None:
+    """Fetch what the cache lacks and link everything into a prefix that is not there yet."""
+    from rattler import Client, MatchSpec, PackageCache, PackageRecord, RepoDataRecord, ValidationMode
+    from rattler import install as rattler_install
+    from rattler.exceptions import InstallerError
+    from rattler.package import BuildString
+
+    cache = request["cache"]
+    os.makedirs(cache, mode=0o755, exist_ok=True)
+    index = await PackageCache(cache).index()
+    records, incomplete, bytes_to_fetch = [], [], 0
+    for package in request["packages"]:
+        channel, subdir, file_name = package["url"].rsplit("/", 2)
+        record = PackageRecord(
+            name=package["name"],
+            version=package["version"],
+            build=BuildString(package["build"]),
+            build_number=0,
+            subdir=subdir,
+            arch=None,
+            platform=None,
+            sha256=bytes.fromhex(package["sha256"]),
+            md5=bytes.fromhex(package["md5"]) if package["md5"] else None,
+            size=package["size"] or None,
+        )
+        whole = RepoDataRecord(record, file_name=file_name, url=package["url"], channel=channel)
+        home = os.path.join(cache, "%(name)s-%(version)s-%(build)s" % package)
+        if index.contains_record(whole):
+            known = PackageRecord.from_index_json(
+                os.path.join(home, "info", "index.json"),
+                package["size"] or None,
+                package["sha256"],
+                package["md5"] or None,
+            )
+            whole = RepoDataRecord(known, file_name=file_name, url=package["url"], channel=channel)
+        else:
+            incomplete.append(home)
+            bytes_to_fetch += package["size"]
+        records.append(whole)
+
+    # The cache is believed first, since looking at each of its files costs as much as linking it.
+    modes = [ValidationMode.full()] if request["distrust"] else [ValidationMode.skip(), ValidationMode.fast()]
+    for mode in modes:
+        reporter = Reporter(len(records), bytes_to_fetch)
+        try:
+            await rattler_install(
+                records,
+                request["prefix"],
+                package_cache=PackageCache.new_layered([cache], validation_mode=mode),
+                installed_packages=[],
+                client=Client.default_client(),
+                execute_link_scripts=True,
+                requested_specs=[MatchSpec(spec) for spec in request["specs"]],
+                reporter=reporter,
+            )
+            break
+        except InstallerError as error:
+            if mode is modes[-1] or "failed to link" not in str(error):
+                raise
+            shutil.rmtree(request["prefix"])
+    if reporter.failed_scripts:
+        raise RuntimeError("failed: " + ", ".join(reporter.failed_scripts))
+    for home in incomplete:
+        complete(os.path.join(request["prefix"], "conda-meta", os.path.basename(home) + ".json"), home)
+    open_to_all(request["prefix"])
+
+
+def complete(path: str, home: str) -> None:
+    """Add to a record what the package says of itself, as conda does."""
+    with open(path, encoding="utf-8") as stream:
+        record = json.load(stream)
+    with open(os.path.join(home, "info", "index.json"), encoding="utf-8") as stream:
+        index = json.load(stream)
+    with open(path, "w", encoding="utf-8") as stream:
+        json.dump({**record, **index}, stream, indent=2)
+
+
+def open_to_all(prefix: str) -> None:
+    """Give records and programs the modes that conda gives them."""
+    for directory, mode in (("conda-meta", 0o644), ("bin", 0o755)):
+        place = os.path.join(prefix, directory)
+        for entry in os.scandir(place) if os.path.isdir(place) else ():
+            if entry.is_file(follow_symlinks=False):
+                status = entry.stat(follow_symlinks=False)
+                if status.st_nlink == 1 and status.st_mode & 0o777 in (0o600, 0o775):
+                    os.chmod(entry.path, mode)
+
+
+def main() -> None:
+    """Do what standard input asks, and leave without tearing the interpreter down, which py-rattler can crash."""
+    status = 0
+    try:
+        request = json.load(sys.stdin)
+        sys.path.insert(0, request["site_packages"])
+        asyncio.run(install(request))
+        emit({"done": True})
+    except Exception as error:
+        emit({"error": str(error) or repr(error)})
+        status = 1
+    os._exit(status)
+
+
+if __name__ == "__main__":
+    main()
