@@ -7,10 +7,15 @@ same files through a fault, so that any client meets it by a longer base URL alo
     /_fault/404/PATH                 no such file
     /_fault/html/PATH                200 and a web page, whatever was asked for
     /_fault/hang/PATH                takes the request and never answers
+    /_fault/stall/PATH               announces all, sends half, then nothing more
     /_fault/truncate/PATH            announces all, sends half, closes
     /_fault/corrupt/PATH             one byte in the middle differs
     /_fault/slow/PATH                256 KiB/s
     /_fault/flaky/N/TOKEN/PATH       503 for the first N requests with this token, then all is well
+
+``FAULT~GLOB`` in the place of a fault keeps it to those paths whose last part matches the shell pattern, and serves
+all others as they are: below ``/_fault/corrupt~idna-*.conda/`` the index is good and one package is bad. ``?`` and
+``[`` must be percent-encoded, ``*`` need not be.
 """
 
 from __future__ import annotations
@@ -24,14 +29,15 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.utils import formatdate, parsedate_to_datetime
+from fnmatch import fnmatchcase
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
 HEALTH = "/_health"
-FAULTS = ("404", "html", "hang", "truncate", "corrupt", "slow", "flaky")
+FAULTS = ("404", "html", "hang", "stall", "truncate", "corrupt", "slow", "flaky")
 
 _CHUNK = 64 * 1024
 _SLOW_BYTES_PER_SECOND = 256 * 1024
@@ -58,16 +64,19 @@ class Request:
 
 
 def parse_path(path: str) -> Request | None:
-    """Split a URL path into file and fault; None where the fault is not known."""
+    """Split a URL path into file and fault, which is none for a file it is kept from; None for an unknown fault."""
     if not path.startswith("/_fault/"):
         return Request(path)
-    fault, _, rest = path.removeprefix("/_fault/").partition("/")
-    if fault not in FAULTS:
+    kind, _, rest = path.removeprefix("/_fault/").partition("/")
+    fault, limited, pattern = unquote(kind).partition("~")
+    count, token = "0", ""
+    if fault == "flaky":
+        count, token, rest = ([*rest.split("/", 2), "", ""])[:3]
+    if fault not in FAULTS or not count.isdecimal() or (fault == "flaky" and not token):
         return None
-    if fault != "flaky":
-        return Request(f"/{rest}", fault)
-    count, token, rest = ([*rest.split("/", 2), "", ""])[:3]
-    return Request(f"/{rest}", fault, int(count), token) if count.isdecimal() and token else None
+    if limited and not fnmatchcase(PurePosixPath(unquote(rest)).name, pattern):
+        return Request(f"/{rest}")
+    return Request(f"/{rest}", fault, int(count), token)
 
 
 def file_below(root: Path, path: str) -> Path | None:
@@ -184,6 +193,7 @@ class Handler(BaseHTTPRequestHandler):
             case "html":
                 return self._page(HTTPStatus.OK, _PORTAL, _TYPES[".html"])
             case "hang":
+                self.log_request("hang")
                 return self._hang()
             case "flaky" if self.server.still_failing(request):
                 return self._error(HTTPStatus.SERVICE_UNAVAILABLE)
@@ -230,18 +240,19 @@ class Handler(BaseHTTPRequestHandler):
         if self.command == "HEAD":
             return None
 
-        body = chunks(file, wanted[: len(wanted) // 2] if fault == "truncate" else wanted)
+        body = chunks(file, wanted[: len(wanted) // 2] if fault in {"stall", "truncate"} else wanted)
         if fault == "corrupt":
             body = corrupted(body, wanted.start, stat.st_size // 2)
         elif fault == "slow":
             body = slowed(body, _SLOW_BYTES_PER_SECOND)
         for chunk in body:
             self.wfile.write(chunk)
+        if fault == "stall":
+            self._hang()
         return None
 
     def _hang(self) -> None:
         """Keep the client waiting until it gives up."""
-        self.log_request("hang")
         while self.connection.recv(_CHUNK):
             pass
         self.close_connection = True

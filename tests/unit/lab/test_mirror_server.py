@@ -27,12 +27,12 @@ def get(tmp_path: Path) -> Iterator[Get]:
     threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
 
     def request(
-        path: str, headers: dict[str, str] | None = None, *, method: str = "GET"
+        path: str, headers: dict[str, str] | None = None, *, method: str = "GET", length: int | None = None
     ) -> tuple[http.client.HTTPResponse, bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=1)
         connection.request(method, path, headers=headers or {})
         response = connection.getresponse()
-        return response, response.read()
+        return response, response.read(length)
 
     yield request
     server.shutdown()
@@ -45,9 +45,17 @@ def get(tmp_path: Path) -> Iterator[Get]:
         ("/a/b", Request("/a/b")),
         ("/_fault/slow/a/b", Request("/a/b", "slow")),
         ("/_fault/flaky/2/t1/a/b", Request("/a/b", "flaky", 2, "t1")),
+        ("/_fault/corrupt~a-*.conda/x/a-1.conda", Request("/x/a-1.conda", "corrupt")),
+        ("/_fault/corrupt~a-%2A.conda/x/%61-1.conda", Request("/x/%61-1.conda", "corrupt")),
+        ("/_fault/corrupt~a-%3F.conda/x/a-12.conda", Request("/x/a-12.conda")),
+        ("/_fault/404~a-*/a-1/b", Request("/a-1/b")),
+        ("/_fault/404~six/simple/six/", Request("/simple/six/", "404")),
+        ("/_fault/flaky~a*/2/t1/x/a", Request("/x/a", "flaky", 2, "t1")),
+        ("/_fault/flaky~a*/2/t1/x/b", Request("/x/b")),
         ("/_fault/flaky/many/t1/a", None),
         ("/_fault/flaky/2", None),
         ("/_fault/unknown/a", None),
+        ("/_fault/unknown~b/a", None),
     ],
 )
 def test_a_path_names_a_file_and_perhaps_a_fault(path: str, expected: Request | None) -> None:
@@ -167,6 +175,14 @@ def test_fault_hang(get: Get) -> None:
         get("/_fault/hang/a.conda")
 
 
+def test_fault_stall(get: Get) -> None:
+    half = len(BODY) // 2
+    response, body = get("/_fault/stall/a.conda", length=half)
+    assert (response.headers["Content-Length"], body) == (str(len(BODY)), BODY[:half])
+    with pytest.raises(TimeoutError):
+        response.read(1)
+
+
 def test_fault_truncate(get: Get) -> None:
     with pytest.raises(http.client.IncompleteRead) as caught:
         get("/_fault/truncate/a.conda")
@@ -192,6 +208,16 @@ def test_fault_flaky(get: Get) -> None:
     statuses = [get("/_fault/flaky/2/one/a.conda")[0].status for _ in range(4)]
     assert statuses == [503, 503, 200, 200]
     assert get("/_fault/flaky/1/two/a.conda")[0].status == 503
+
+
+def test_a_fault_kept_to_one_file_spares_the_others(get: Get) -> None:
+    assert get("/_fault/404~a*.conda/a.conda")[0].status == 404
+    assert get("/_fault/404~a*.conda/simple/six/")[1] == b"<a>six</a>"
+
+
+def test_requests_that_a_flaky_mirror_spares_are_not_counted(get: Get) -> None:
+    statuses = [get(f"/_fault/flaky~a*/1/one/{path}")[0].status for path in ("simple/six/", "a.conda", "a.conda")]
+    assert statuses == [200, 503, 200]
 
 
 def test_an_unknown_fault_is_refused(get: Get) -> None:
