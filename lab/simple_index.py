@@ -1,21 +1,31 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Build the lab's package index for pip: a few wheels behind the pages of the simple repository API (PEP 503)."""
+"""Build the lab's package index for pip: a few wheels behind the pages of the simple repository API (PEP 503).
+
+Each wheel's metadata lies beside it (PEP 658 and 714), so that resolvers need no wheel to read what it requires.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import html
-from collections.abc import Iterable
+import re
+import zipfile
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
+from packaging.version import Version
 from rich.progress import Progress
 
 from lab import cache, locks, paths, wheels
 from lab.debian_python import PYTHONS
 from lab.wheels import Wheel
 
-REQUIREMENTS = ("humanize", "idna", "tabulate")
+# xxhash has a wheel for each Python; deprecation needs what the conda channel has too, packaging.
+REQUIREMENTS = ("deprecation", "humanize", "idna", "tabulate", "xxhash")
+# Something to update from.
+OLDER = ("humanize==4.9.0",)
 API_VERSION = "1.0"
 
 
@@ -36,25 +46,34 @@ def write(found: Iterable[Wheel], folder: Path) -> None:
     for wheel in found:
         projects.setdefault(wheel.name, []).append(wheel)
     folder.mkdir(exist_ok=True)
-    (folder / "index.html").write_text(page("Simple index", [(name, f"{name}/", "") for name in sorted(projects)]))
+    (folder / "index.html").write_text(page("Simple index", [(name, f"{name}/", {}) for name in sorted(projects)]))
     for name, of_project in projects.items():
-        links = [
-            (wheel.file_name, f"{quote(wheel.file_name)}#sha256={wheel.sha256}", wheel.requires_python)
-            for wheel in of_project
-        ]
         (folder / name).mkdir()
-        (folder / name / "index.html").write_text(page(f"Links for {name}", links))
-        for wheel in of_project:
+        links = []
+        for wheel in sorted(of_project, key=lambda wheel: (Version(wheel.version), wheel.file_name)):
             (folder / name / wheel.file_name).hardlink_to(wheel.path)
+            text = metadata(wheel.path)
+            (folder / name / f"{wheel.file_name}.metadata").write_bytes(text)
+            attributes = {"data-core-metadata": f"sha256={hashlib.sha256(text).hexdigest()}"}
+            if wheel.requires_python:
+                attributes["data-requires-python"] = wheel.requires_python
+            links.append((wheel.file_name, f"{quote(wheel.file_name)}#sha256={wheel.sha256}", attributes))
+        (folder / name / "index.html").write_text(page(f"Links for {name}", links))
 
 
-def page(title: str, links: Iterable[tuple[str, str, str]]) -> str:
-    """Return one page of PEP 503: a link for each text, address and range of Pythons."""
+def metadata(wheel: Path) -> bytes:
+    """Return what a wheel says about itself."""
+    with zipfile.ZipFile(wheel) as archive:
+        return archive.read(next(n for n in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", n)))
+
+
+def page(title: str, links: Iterable[tuple[str, str, Mapping[str, str]]]) -> str:
+    """Return one page of PEP 503: a link for each text and address, with further attributes."""
     lines = [
         f'    <a href="{html.escape(address)}"'
-        + (f' data-requires-python="{html.escape(pythons)}"' if pythons else "")
+        + "".join(f' {name}="{html.escape(value)}"' for name, value in attributes.items())
         + f">{html.escape(text)}</a><br/>\n"
-        for text, address, pythons in links
+        for text, address, attributes in links
     ]
     return (
         "<!DOCTYPE html>\n<html>\n  <head>\n"
@@ -63,10 +82,12 @@ def page(title: str, links: Iterable[tuple[str, str, str]]) -> str:
     )
 
 
-def _wheels(progress: Progress) -> list[Wheel]:
+def _wheels(progress: Progress) -> set[Wheel]:
     """Return the index's wheels, on this machine."""
-    oldest = PYTHONS[0]
-    found = list(wheels.resolve(REQUIREMENTS, oldest).values())
-    bar = progress.add_task("Wheels for the index", total=len(found))
-    wheels.download(found, oldest, partial(progress.advance, bar))
+    found: set[Wheel] = set()
+    for python in PYTHONS:
+        of_python = {wheel for roots in (REQUIREMENTS, OLDER) for wheel in wheels.resolve(roots, python).values()}
+        bar = progress.add_task(f"Index for Python {python.version}", total=len(of_python))
+        wheels.download(of_python, python, partial(progress.advance, bar))
+        found |= of_python
     return found

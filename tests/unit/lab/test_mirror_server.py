@@ -177,7 +177,7 @@ def test_fault_hang(get: Get) -> None:
 
 def test_fault_stall(get: Get) -> None:
     half = len(BODY) // 2
-    response, body = get("/_fault/stall/a.conda", length=half)
+    response, body = get("/_fault/stall/a.conda", {"Connection": "close"}, length=half)
     assert (response.headers["Content-Length"], body) == (str(len(BODY)), BODY[:half])
     with pytest.raises(TimeoutError):
         response.read(1)
