@@ -160,6 +160,17 @@ def records(prefix: str) -> dict[str, str]:
     return found
 
 
+def variables(prefix: str) -> dict[str, str]:
+    """Return what activating the environment sets, as ``conda env config vars`` keeps it."""
+    with (
+        contextlib.suppress(FileNotFoundError, ValueError),
+        open(os.path.join(prefix, VARIABLES), encoding="utf-8") as stream,
+    ):
+        found = json.load(stream).get("env_vars") or {}
+        return {str(name): str(value) for name, value in found.items()}
+    return {}
+
+
 def distributions(prefix: str) -> tuple[str, ...]:
     """Return the names of the directories that tell which Python distributions are there."""
     found: set[str] = set()

@@ -199,9 +199,10 @@ def install_with_rattler(job: Job, tools: Tools) -> None:
 def history(job: Job) -> str:
     """Return what conda would have written of the build; ``conda export --from-history`` reads the specs there."""
     lines = [time.strftime("==> %Y-%m-%d %H:%M:%S <=="), "# cmd: evenkeel conda_environment --name " + job.name]
-    for package in sorted(job.of_conda):
-        subdir = package.url.rsplit("/", 2)[1] if package.url.count("/") > 1 else ""
-        lines.append("+%s/%s::%s-%s-%s" % (package.channel, subdir, package.name, package.version, package.build))
+    lines += [
+        "+%s::%s-%s-%s" % (package.url.rpartition("/")[0], package.name, package.version, package.build)
+        for package in sorted(job.of_conda)
+    ]
     if job.specs:
         lines.append("# update specs: %s" % json.dumps(list(job.specs)))
     return "\n".join(lines) + "\n"

@@ -96,20 +96,18 @@ def superfluous(entries: Iterable[Entry], limits: Limits, now: float) -> tuple[E
 
 def remove(entries: Iterable[Entry]) -> None:
     """Remove entries; the caller holds the lock of the caches. An interruption leaves nothing that looks whole."""
-    for gone in entries:
-        try:
-            for path in reversed(gone.paths):
-                if os.path.isdir(path):
-                    doomed = os.path.join(os.path.dirname(path), _REMOVED + os.path.basename(path))
-                    os.rename(path, doomed)
-                    shutil.rmtree(doomed)
-                else:
-                    os.unlink(path)
-        except OSError as error:
-            raise EvenkeelError(
-                "%s can't be removed from the package cache: %s" % (error.filename, error.strerror),
-                "Mend it and run again",
-            ) from error
+    try:
+        for path in (path for gone in entries for path in reversed(gone.paths)):
+            if os.path.isdir(path):
+                doomed = os.path.join(os.path.dirname(path), _REMOVED + os.path.basename(path))
+                os.rename(path, doomed)
+                shutil.rmtree(doomed)
+            else:
+                os.unlink(path)
+    except OSError as error:
+        raise EvenkeelError(
+            "%s can't be removed from the package cache: %s" % (error.filename, error.strerror), "Mend it and run again"
+        ) from error
 
 
 def sweep(root: str) -> None:

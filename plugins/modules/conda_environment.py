@@ -400,7 +400,7 @@ def decide(module: AnsibleModule, desired: environment.Desired | None) -> tuple[
     if params["verify"] == "files" and state.current:
         seen = state.contents[state.current.path]
         report = verify_files(state.current.path)
-        looked_into = Contents(seen.packages, (*seen.notes, *report.lines))
+        looked_into = Contents(seen.packages, (*seen.notes, *report.lines()))
         state = replace(state, contents={**state.contents, state.current.path: looked_into})
     policy = environment.Policy(params["keep"], params["pin"], params["adopt"])
     return state, environment.plan(state, root, name, desired, policy)

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ansible filter: which nodes have other environments than the rest, and how they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ansible.errors import AnsibleFilterTypeError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._package import changes, from_mapping
+
+DOCUMENTATION = r"""
+name: compare_environments
+short_description: Tell which nodes have other environments than the rest, and how they differ
+version_added: 0.2.0
+author:
+  - The Evenkeel team
+description:
+  - Groups nodes by the digest of each environment. The largest group is what the others are compared with; of two as
+    large, the one with the node that comes first.
+options:
+  _input:
+    description: What M(evenkeel.gpu.conda_environment_info) returned as RV(environments), by node.
+    type: dict
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Show how the nodes differ
+  ansible.builtin.debug:
+    msg: "{{ dict(ansible_play_hosts | zip(found)) | evenkeel.gpu.compare_environments }}"
+  vars:
+    found: "{{ ansible_play_hosts | map('extract', hostvars, ['registered', 'environments']) }}"
+"""
+
+RETURN = r"""
+_value:
+  description:
+    - C(equal), whether every node has the same environments, undrifted, and C(lines), which say it in people's words.
+  type: dict
+"""
+
+
+def compare_environments(nodes: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
+    """Compare the environments of nodes.
+
+    Parameters
+    ----------
+    nodes
+        By node, a list of environments with ``name``, ``digest``, ``packages`` and ``drift``.
+
+    Returns
+    -------
+    dict
+        ``equal`` (bool) and ``lines`` (list of str).
+
+    Raises
+    ------
+    AnsibleFilterTypeError
+        The input has another shape.
+    """
+    try:
+        found = {node: {one["name"]: one for one in environments} for node, environments in nodes.items()}
+        names = sorted({name for environments in found.values() for name in environments})
+        reports = [_compare(name, {node: found[node].get(name) for node in sorted(found)}) for name in names]
+    except (AttributeError, KeyError, TypeError) as error:
+        raise AnsibleFilterTypeError(
+            f"compare_environments takes, by node, what conda_environment_info returns as environments: {error!r}"
+        ) from error
+    return {"equal": all(equal for equal, _ in reports), "lines": [line for _, lines in reports for line in lines]}
+
+
+def _compare(name: str, nodes: Mapping[str, Mapping[str, Any] | None]) -> tuple[bool, list[str]]:
+    """Return whether all nodes have the same of one environment, and the lines that say so."""
+    groups: dict[str, list[str]] = {}
+    for node, environment in nodes.items():
+        groups.setdefault(environment["digest"] if environment else "", []).append(node)
+    drifted = [node for node, environment in nodes.items() if environment and environment["drift"]]
+    if len(groups) == 1 and not drifted:
+        return True, [f"{name}: the same on all {len(nodes)} nodes, digest {next(iter(groups))[:16]}"]
+
+    standard = max((digest for digest in groups if digest), key=lambda digest: len(groups[digest]))
+    lines = [f"{name}: {len(groups)} digests on {len(nodes)} nodes" if len(groups) > 1 else f"{name}: drifted"]
+    for digest in sorted(groups, key=lambda digest: (digest != standard, not digest, -len(groups[digest]))):
+        lines.append(f"  {digest[:16] or 'absent'}: {', '.join(groups[digest])}")
+        if digest and digest != standard:
+            lines += [
+                f"    {line}" for line in changes(_packages(nodes, groups[standard]), _packages(nodes, groups[digest]))
+            ]
+    for node in drifted:
+        environment = nodes[node] or {}
+        lines.append(f"  drifted on {node}:")
+        lines += [f"    {line}" for line in environment["drift"]]
+    return False, lines
+
+
+def _packages(nodes: Mapping[str, Mapping[str, Any] | None], group: Sequence[str]) -> list[Any]:
+    """Return the packages of the first node of a group."""
+    return [from_mapping(fields) for fields in (nodes[group[0]] or {})["packages"]]
+
+
+class FilterModule:
+    """The filters of this file."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Return them by name."""
+        return {"compare_environments": compare_environments}

@@ -1,0 +1,241 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ansible module: what a node has of conda environments."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: conda_environment_info
+short_description: Tell what environments a node has, with digests, packages, generations and sizes
+version_added: 0.2.0
+description:
+  - Reads the environments that M(evenkeel.gpu.conda_environment) keeps, or any environment of conda at O(prefix),
+    without starting conda.
+extends_documentation_fragment:
+  - ansible.builtin.action_common_attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  platform:
+    platforms: linux
+options:
+  name:
+    description: One environment; all of them when neither this nor O(prefix) is given.
+    type: str
+  prefix:
+    description: Any environment of conda, such as one that somebody made by hand.
+    type: path
+  root:
+    description: The directory that holds C(envs/) and C(generations/).
+    type: path
+    default: /opt/evenkeel
+  verify:
+    description:
+      - What is compared with what was built. V(metadata) finds packages that conda or pip have added, changed or
+        removed. V(files) hashes every file.
+    type: str
+    choices: [metadata, files]
+    default: metadata
+  size:
+    description: Whether to measure how much the environments take on disk, which looks at each of their files.
+    type: bool
+    default: false
+"""
+
+EXAMPLES = r"""
+- name: See what every node has
+  evenkeel.gpu.conda_environment_info:
+  register: found
+
+- name: Show the digests
+  ansible.builtin.debug:
+    msg: "{{ found.environments | items2dict(key_name='name', value_name='digest') }}"
+"""
+
+RETURN = r"""
+environments:
+  description: One for each environment, by name.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    name:
+      description: Its name.
+      type: str
+    prefix:
+      description: Where people find it.
+      type: str
+    digest:
+      description: SHA-256 over the identities of the packages that it was built from; of those it holds when Evenkeel
+        did not build it.
+      type: str
+    drift:
+      description: How it differs from what was built, line by line; empty when it does not.
+      type: list
+      elements: str
+    user_files:
+      description: Files that users put into it, as paths below it; with O(verify=files) alone.
+      type: list
+      elements: str
+    packages:
+      description: What it holds, each with name, version, build, sha256, md5, url, size, depends and manager.
+      type: list
+      elements: dict
+    requested:
+      description: What people asked for, from conda's history.
+      type: list
+      elements: str
+    variables:
+      description: What activating it sets.
+      type: dict
+    generation:
+      description: The name of the generation in use.
+      type: str
+    generations:
+      description: All generations from the oldest on, each with id, digest, number, created, installer, pinned, in_use.
+      type: list
+      elements: dict
+    size:
+      description:
+        - With O(size), in bytes. C(total) counts every file of the generation in use, C(own) those that no other
+          directory links to.
+      type: dict
+  sample:
+    - name: ai-dev
+      prefix: /opt/evenkeel/envs/ai-dev
+      digest: 3b7f0a2d1f9c4e5a8d6b7c8e9f0a1b2c3d4e5f60718293a4b5c6d7e8f9a0b1c2
+      drift: ["- humanize 4.16.0"]
+      generation: 3b7f0a2d1f9c4e5a
+"""
+
+import os
+from dataclasses import asdict
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _environment as environment
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _generation as generations
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _history as history
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._generation import Generation
+from ansible_collections.evenkeel.gpu.plugins.module_utils._package import changes, digest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._verification import verify_files
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "name": {"type": "str"},
+            "prefix": {"type": "path"},
+            "root": {"type": "path", "default": "/opt/evenkeel"},
+            "verify": {"type": "str", "choices": ["metadata", "files"], "default": "metadata"},
+            "size": {"type": "bool", "default": False},
+        },
+        mutually_exclusive=[("name", "prefix")],
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(changed=False, environments=told(module.params))
+    except EvenkeelError as error:
+        module.fail_json(msg=str(error), **error.details)
+
+
+def told(params: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what the module is asked for."""
+    root, deep, size = params["root"], params["verify"] == "files", params["size"]
+    if params["prefix"]:
+        return [any_environment(params["prefix"], size)]
+    place = os.path.join(root, "envs")
+    names = sorted(os.listdir(place)) if os.path.isdir(place) else []
+    if params["name"] is not None:
+        environment.check(root, params["name"])
+        if params["name"] not in names:
+            raise EvenkeelError(
+                "The node has no environment %s in %s" % (params["name"], place),
+                "It has %s; name one of them, or its prefix" % (", ".join(names) or "none"),
+            )
+        names = [params["name"]]
+    found = [kept(root, name, deep, size) for name in names]
+    return [one for one in found if one is not None]
+
+
+def kept(root: str, name: str, deep: bool, size: bool) -> dict[str, Any] | None:
+    """Tell of an environment that Evenkeel keeps; None when somebody else's stands at the name."""
+    state = environment.read(root, name)
+    if state.current is None:
+        return None
+    current, contents = state.current, state.before
+    report = verify_files(current.path) if deep else None
+    drift = [*changes(current.packages, contents.packages), *contents.notes, *(report.lines() if report else ())]
+    result: dict[str, Any] = {
+        "name": name,
+        "prefix": environment.link_of(root, name),
+        "digest": current.digest,
+        "drift": drift,
+        "packages": packages_of(current.path, current),
+        "requested": history.requested(current.path),
+        "variables": dict(current.variables),
+        "generation": current.id,
+        "generations": [
+            {
+                "id": one.id,
+                "digest": one.digest,
+                "number": one.number,
+                "created": one.created,
+                "installer": one.installer,
+                "pinned": one.pinned,
+                "in_use": one is current,
+            }
+            for one in sorted(state.generations, key=lambda generation: generation.number)
+        ],
+    }
+    if report:
+        result["user_files"] = list(report.user_files)
+    if size:
+        result["size"] = measured(current.path)
+    return result
+
+
+def any_environment(prefix: str, size: bool) -> dict[str, Any]:
+    """Tell of an environment at any place, whoever made it."""
+    if not os.path.isfile(os.path.join(prefix, "conda-meta", "history")):
+        raise EvenkeelError(
+            "%s is no environment of conda: it has no conda-meta/history" % prefix,
+            "Name the directory that 'conda env list' shows on that node",
+        )
+    result = {
+        "name": os.path.basename(prefix.rstrip("/")),
+        "prefix": prefix,
+        "digest": digest(generations.foreign(prefix), generations.variables(prefix)),
+        "drift": [],
+        "packages": packages_of(prefix, None),
+        "requested": history.requested(prefix),
+        "variables": generations.variables(prefix),
+        "generations": [],
+    }
+    if size:
+        result["size"] = measured(prefix)
+    return result
+
+
+def packages_of(prefix: str, generation: Generation | None) -> list[dict[str, Any]]:
+    """Return the packages that an environment holds, with all that its records tell; pip's as a marker knows them."""
+    known = {package: package for package in (generation.packages if generation else ())}
+    return [asdict(known.get(package, package)) for package in generations.foreign(prefix)]
+
+
+def measured(prefix: str) -> dict[str, int]:
+    """Return how many bytes the files below ``prefix`` have, and those of them that nothing else links to."""
+    total = own = 0
+    for folder, _folders, names in os.walk(prefix):
+        for name in names:
+            status = os.lstat(os.path.join(folder, name))
+            total += status.st_size
+            own += status.st_size if status.st_nlink == 1 else 0
+    return {"total": total, "own": own}
+
+
+if __name__ == "__main__":
+    main()
