@@ -10,7 +10,7 @@ import os
 import re
 
 _ENTRY = re.compile(r"# (?P<action>update|install|create|remove|uninstall|neutered) specs: *(?P<specs>.*)")
-_NAME = re.compile(r"(?:.*::)?([A-Za-z0-9_][A-Za-z0-9_.-]*)")
+_NAME = re.compile(r"(?:[^[]*::)?([A-Za-z0-9_][A-Za-z0-9_.-]*)")
 
 
 def requested(prefix: str) -> list[str]:
