@@ -77,6 +77,10 @@ test-role: lab ## The inner loop on one role: make test-role ROLE=jupyter
 faults: lab ## Bad input, broken mirrors, full disks and killed runs, on nodes of the lab
 	pytest tests/faults --numprocesses 2 --dist loadfile
 
+.PHONY: bench-environments
+bench-environments: lab ## Time builds and checks of an environment beside the file system, and beside a real conda: CONDA=/path/to/conda
+	PYTHONPATH=collections python -m bench.environments $(if $(CONDA),--conda $(CONDA))
+
 .PHONY: bench
 bench: demo $(VENV)/.bench-ready ## Time a run that changes nothing beside 50 empty tasks and beside pyinfra
 	python -m bench.noop

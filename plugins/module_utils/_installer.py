@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import inspect
 import json
 import os
-import pkgutil
 import shutil
 import subprocess
 import tempfile
@@ -20,6 +20,7 @@ from queue import Empty, SimpleQueue
 from typing import IO, Any, Protocol
 from urllib.parse import unquote, urlsplit
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _rattler_worker
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda_cli import explain_failure
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._files import disk_full
@@ -168,17 +169,15 @@ def check_local_archives(packages: Iterable[Package]) -> None:
 
 def install_with_rattler(job: Job, tools: Tools) -> None:
     """Let py-rattler link the packages, in a process of its own with the private runtime's libraries."""
-    source = pkgutil.get_data(__package__ or "", "_rattler_worker.py") or b""
     request = {
         "site_packages": tools.site_packages,
         "cache": os.path.join(job.pkgs, RATTLER),
         "prefix": job.prefix,
         "packages": [asdict(package) for package in job.of_conda],
-        "specs": list(job.specs),
         "distrust": job.distrust,
     }
     error = "it ended without a word"
-    with started(job, [tools.python, "-I", "-c", source.decode()], json.dumps(request)) as (process, output):
+    with started(job, [tools.python, "-I", "-c", inspect.getsource(_rattler_worker)], json.dumps(request)) as (process, output):
         for message in messages(job, process):
             if "progress" in message:
                 counts = message["progress"]

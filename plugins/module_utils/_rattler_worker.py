@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""Link exact packages with py-rattler; run by the private runtime's Python as a program of its own, never imported.
+"""Link exact packages with py-rattler; run by the private runtime's Python as a program of its own.
 
 Reads one JSON object from standard input and writes one a line to standard output: progress, and at last ``{"done":
 true}`` or ``{"error": TEXT}``.
@@ -14,20 +14,26 @@ import os
 import shutil
 import sys
 import time
-from typing import Any
+from typing import IO, Any
 
 TICK_SECONDS = 0.2
 
 
-#: The module's end of standard output; what packages' scripts print goes to standard error.
-_answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-os.dup2(2, 1)
+class Answers:
+    """Standard output, for the module alone; what packages' scripts print goes to standard error."""
+
+    stream: IO[str]
+
+    @classmethod
+    def take(cls) -> None:
+        cls.stream = os.fdopen(os.dup(1), "w", encoding="utf-8")
+        os.dup2(2, 1)
 
 
 def emit(message: dict[str, Any]) -> None:
     """Tell the module."""
-    _answers.write(json.dumps(message) + "\n")
-    _answers.flush()
+    Answers.stream.write(json.dumps(message) + "\n")
+    Answers.stream.flush()
 
 
 class Reporter:
@@ -82,7 +88,7 @@ class Reporter:
 
 async def install(request: dict[str, Any]) -> None:
     """Fetch what the cache lacks and link everything into a prefix that is not there yet."""
-    from rattler import Client, MatchSpec, PackageCache, PackageRecord, RepoDataRecord, ValidationMode
+    from rattler import Client, PackageCache, PackageRecord, RepoDataRecord, ValidationMode
     from rattler import install as rattler_install
     from rattler.exceptions import InstallerError
     from rattler.package import BuildString
@@ -132,7 +138,6 @@ async def install(request: dict[str, Any]) -> None:
                 installed_packages=[],
                 client=Client.default_client(),
                 execute_link_scripts=True,
-                requested_specs=[MatchSpec(spec) for spec in request["specs"]],
                 reporter=reporter,
             )
             break
@@ -171,6 +176,7 @@ def open_to_all(prefix: str) -> None:
 def main() -> None:
     """Do what standard input asks, and leave without tearing the interpreter down, which py-rattler can crash."""
     status = 0
+    Answers.take()
     try:
         request = json.load(sys.stdin)
         sys.path.insert(0, request["site_packages"])

@@ -1,0 +1,288 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Compare building, checking and verifying an environment with the least that the file system could need for it.
+
+Everything happens below one folder of this machine, with the packages of the lab's mirror, in turn and several times.
+The yardsticks are ``cp -al`` of the result, ``sha256sum`` of its files and, with ``--conda``, a real conda's explicit
+installation of the same packages. It reports; it judges nothing.
+
+    make bench-environments
+    make bench-environments CONDA=/opt/miniconda3/bin/conda
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import uv
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _environment as environment
+from ansible_collections.evenkeel.gpu.plugins.module_utils._bytecode import compile_environment
+from ansible_collections.evenkeel.gpu.plugins.module_utils._generation import Generation
+from ansible_collections.evenkeel.gpu.plugins.module_utils._installer import RATTLER, Job, Tools, install
+from ansible_collections.evenkeel.gpu.plugins.module_utils._lock import held
+from ansible_collections.evenkeel.gpu.plugins.module_utils._package import Package, from_mapping
+from ansible_collections.evenkeel.gpu.plugins.module_utils._verification import verify_files
+from rich.console import Console
+from rich.table import Table
+
+ROUNDS = 5
+SIZES = (25, 50, 100)
+SPECS = ("python=3.11", "ipykernel", "jupyterlab", "matplotlib", "numpy", "pandas", "scikit-learn", "scipy")
+NAME = "bench"
+CONSOLE = Console(highlight=False)
+
+
+class Quiet:
+    """Nobody to tell how far a build is."""
+
+    def update(self, step: str, packages: int, of: int, bytes_: int, of_bytes: int) -> None:
+        """Say nothing."""
+
+
+class Workplace:
+    """A node's ``/opt/evenkeel``, in a folder of this machine."""
+
+    def __init__(self, root: Path, packages: Sequence[Package], conda: str = "") -> None:
+        self.root, self.packages = root, tuple(packages)
+        runtime = root / "runtime"
+        (runtime / "bin").mkdir(parents=True, exist_ok=True)
+        if not (runtime / "bin" / "uv").exists():
+            (runtime / "bin" / "uv").symlink_to(uv.find_uv_bin())
+            (runtime / "site-packages").symlink_to(next(path for path in sys.path if path.endswith("site-packages")))
+        self.tools = Tools(conda, sys.executable, str(runtime))
+        self.number = 0
+
+    def build(self, installer: str = RATTLER, *, bytecode: bool = True) -> Path:
+        """Build the environment under a name that nobody has yet, as the module does, and return its place."""
+        self.number += 1
+        name = f"{NAME}-{self.number}"
+        root = str(self.root)
+        with held(f"{root}/locks/pkgs", 0) as lock:
+
+            def made(target: Generation) -> str:
+                job = Job(name, target.path, target.packages, SPECS, f"{root}/pkgs", lock, 60, "", Quiet())
+                install(job, installer, self.tools)
+                if bytecode:
+                    compile_environment(job)
+                return installer
+
+            state = environment.read(root, name)
+            plan = environment.plan(state, root, name, environment.Desired(self.packages), environment.Policy())
+            environment.apply(plan, root, name, made)
+        return (self.root / "envs" / name).resolve()
+
+    def check(self) -> bool:
+        """Check the last environment as a run that changes nothing does."""
+        name, root = f"{NAME}-{self.number}", str(self.root)
+        desired = environment.Desired(self.packages)
+        state = environment.read(root, name, desired.digest, 3)
+        return environment.plan(state, root, name, desired, environment.Policy(keep=3)).changed
+
+    def forget_packages(self) -> None:
+        """Make the caches cold."""
+        shutil.rmtree(self.root / "pkgs", ignore_errors=True)
+
+
+@contextmanager
+def timed(taken: list[float]) -> Iterator[None]:
+    """Add the seconds on the wall clock."""
+    start = time.perf_counter()
+    yield
+    taken.append(time.perf_counter() - start)
+
+
+def resolved(mirror: str) -> list[Package]:
+    """Solve the environment against the lab's channel, in a process of its own."""
+    program = (
+        "import json, os, sys\n"
+        "from bench.environments import SPECS\n"
+        "from ansible_collections.evenkeel.gpu.plugins.plugin_utils._sources import load\n"
+        "from dataclasses import asdict\n"
+        "from pathlib import Path\n"
+        "import tempfile\n"
+        f"arguments = {{'packages': list(SPECS), 'channels': ['{mirror}/anaconda/pkgs/main']}}\n"
+        "with tempfile.TemporaryDirectory() as run:\n"
+        "    found = load(arguments, 'linux-64', {'__glibc': '2.36', '__unix': '0'}, Path(run))\n"
+        "print(json.dumps([asdict(package) for package in found.packages]), flush=True)\n"
+        "os._exit(0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    return [from_mapping(fields) for fields in json.loads(done.stdout)]
+
+
+def linked(source: Path) -> Path:
+    """Copy an environment by hardlinks alone, and return the copy."""
+    copy = source.with_name(f"{source.name}-floor")
+    subprocess.run(["cp", "-al", str(source), str(copy)], check=True)
+    return copy
+
+
+def conda_create(conda: str, prefix: Path, packages: Sequence[Package], cache: Path) -> None:
+    """Let a real conda install the same packages."""
+    explicit = prefix.with_suffix(".txt")
+    explicit.write_text("@EXPLICIT\n" + "".join(f"{one.url}#{one.md5}\n" for one in packages))
+    variables = {"CONDA_PKGS_DIRS": str(cache), "CONDA_REGISTER_ENVS": "false"}
+    argv = [conda, "create", "--quiet", "--yes", "--prefix", str(prefix), "--file", str(explicit)]
+    subprocess.run(argv, check=True, capture_output=True, env={**os.environ, **variables})
+
+
+def report_builds(place: Workplace, conda: str) -> None:
+    """Cold and warm builds beside the floor and beside conda."""
+    scratch = place.root / "scratch"
+    scratch.mkdir()
+    names = ["cold", "warm", "floor"] + (["conda, cold", "conda, warm"] if conda else [])
+    taken: dict[str, list[float]] = {name: [] for name in names}
+    for turn in range(ROUNDS):
+        place.forget_packages()
+        with timed(taken["cold"]):
+            place.build(bytecode=False)
+        if conda:
+            with timed(taken["conda, cold"]):
+                conda_create(conda, scratch / f"cold-{turn}", place.packages, scratch / f"pkgs-{turn}")
+    place.build()
+    for turn in range(ROUNDS):
+        with timed(taken["warm"]):
+            built = place.build()
+        with timed(taken["floor"]):
+            copy = linked(built)
+        shutil.rmtree(copy)
+        if conda:
+            with timed(taken["conda, warm"]):
+                conda_create(conda, scratch / f"warm-{turn}", place.packages, scratch / "pkgs-0")
+    files = sum(len(names) for _, _, names in os.walk(built))
+    show(f"Building {len(place.packages)} packages, {files} files with bytecode", taken, "floor")
+
+
+def report_bytecode(place: Workplace) -> None:
+    """The compile step on one core and on all of them, from nothing; with it, a cold build beside conda's."""
+    cores = sorted(os.sched_getaffinity(0))
+    taken: dict[str, list[float]] = {f"{count} workers": [] for count in sorted({1, len(cores)})}
+    prefix = place.build(bytecode=False)
+    for _ in range(2):
+        for count in sorted({1, len(cores)}):
+            shutil.rmtree(place.root / "pkgs" / "bytecode", ignore_errors=True)
+            copy = prefix.with_name(f"{prefix.name}-compiled")
+            subprocess.run(["cp", "-al", str(prefix), str(copy)], check=True)
+            job = Job(NAME, str(copy), place.packages, SPECS, f"{place.root}/pkgs", 2, 60, "", Quiet())
+            with timed(taken[f"{count} workers"]):
+                compile_environment(job, workers=count)
+            shutil.rmtree(copy)
+    show("Compiling all bytecode once", taken, f"{len(cores)} workers")
+
+
+def report_checks(place: Workplace) -> None:
+    """A check that changes nothing, and hashing of every file beside sha256sum."""
+    prefix = place.build()
+    taken: dict[str, list[float]] = {"check": [], "verify: files": [], "sha256sum": []}
+    amount = 0
+    for _ in range(ROUNDS):
+        with timed(taken["check"]):
+            place.check()
+        with timed(taken["verify: files"]):
+            amount = verify_files(str(prefix)).hashed_bytes
+        with timed(taken["sha256sum"]):
+            command = f"find {prefix} -type f -print0 | xargs -0 -P {os.cpu_count()} -n 256 sha256sum >/dev/null"
+            subprocess.run(["bash", "-c", command], check=True)
+    show("Looking for drift", taken, "sha256sum")
+    for name in ("verify: files", "sha256sum"):
+        speed = amount / statistics.median(taken[name]) / 1e6
+        CONSOLE.print(f"{name}: {speed:.0f} MB/s on {os.cpu_count()} cores")
+
+
+def report_growth(root: Path, packages: Sequence[Package]) -> None:
+    """Time and memory by number of packages, each in a process of its own."""
+    python = [package for package in packages if package.name == "python"]
+    others = [package for package in packages if package.name != "python"]
+    table = Table("packages", "files", "warm s", "s per 1000 files", "memory MB", title="Growth")
+    for size in SIZES:
+        chosen = [*python, *others[: size - 1]]
+        workplace = root / f"growth-{size}"
+        workplace.mkdir()
+        (workplace / "packages.json").write_text(json.dumps([asdict(package) for package in chosen]))
+        argv = [sys.executable, "-m", "bench.environments", "--growth", str(workplace)]
+        done = subprocess.run(argv, check=True, capture_output=True, text=True)
+        found = json.loads(done.stdout)
+        each = found["seconds"] / found["files"] * 1000
+        table.add_row(
+            str(size), str(found["files"]), f"{found['seconds']:.2f}", f"{each:.3f}", f"{found['megabytes']:.0f}"
+        )
+    CONSOLE.print(table)
+
+
+def growth(root: Path) -> None:
+    """Measure warm builds of the packages that ``root`` names, and print seconds, files and peak memory."""
+    packages = [from_mapping(fields) for fields in json.loads((root / "packages.json").read_text())]
+    place = Workplace(root, packages)
+    place.build()
+    taken: list[float] = []
+    for _ in range(ROUNDS):
+        with timed(taken):
+            prefix = place.build()
+    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    files = sum(len(names) for _, _, names in os.walk(prefix))
+    print(json.dumps({"seconds": statistics.median(taken), "files": files, "megabytes": peak / 1000}))
+
+
+def report_sharing(place: Workplace) -> None:
+    """What a second environment of the same packages adds on disk."""
+    first, second = place.build(), place.build()
+    amounts = subprocess.run(["du", "-sm", str(first), str(second)], check=True, capture_output=True, text=True)
+    one, two = (line.split()[0] for line in amounts.stdout.splitlines())
+    CONSOLE.print(f"On disk: the first environment {one} MB, a second one of the same packages {two} MB more")
+
+
+def show(title: str, taken: dict[str, list[float]], base: str) -> None:
+    """Print medians, and ratios to one of them."""
+    table = Table("what", "median s", "min s", "max s", f"ratio to {base}", title=title)
+    for name, values in taken.items():
+        median = statistics.median(values)
+        ratio = median / statistics.median(taken[base])
+        table.add_row(name, f"{median:.3f}", f"{min(values):.3f}", f"{max(values):.3f}", f"{ratio:.2f}")
+    CONSOLE.print(table)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--conda", default="", help="a real conda to compare with")
+    parser.add_argument("--only", choices=sorted(REPORTS), help="one of the tables")
+    parser.add_argument("--growth", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.growth:
+        growth(arguments.growth)
+        return
+    from lab import mirror
+
+    packages = resolved(mirror.url())
+    with tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR", "/var/tmp")) as folder:  # noqa: S108
+        for name, report in REPORTS.items():
+            if arguments.only in (None, name):
+                root = Path(folder) / name
+                root.mkdir()
+                report(root, packages, arguments.conda)
+
+
+REPORTS: dict[str, Callable[[Path, Sequence[Package], str], Any]] = {
+    "builds": lambda root, packages, conda: report_builds(Workplace(root, packages, conda), conda),
+    "bytecode": lambda root, packages, conda: report_bytecode(Workplace(root, packages)),
+    "checks": lambda root, packages, conda: report_checks(Workplace(root, packages)),
+    "growth": lambda root, packages, conda: report_growth(root, packages),
+    "sharing": lambda root, packages, conda: report_sharing(Workplace(root, packages)),
+}
+
+
+if __name__ == "__main__":
+    main()
