@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -27,6 +27,7 @@ FORMAT = 2
 #: The installer of an environment that Evenkeel did not build.
 ADOPTED = "adopted"
 _WATCHED = tuple(os.path.basename(path) for path in (FROZEN, VARIABLES))
+_TELLING = (".dist-info", ".egg-info")
 _DISTRIBUTION = re.compile(r"(?P<name>.+?)-(?P<version>\d[^-]*)(-py[\d.]+)?\.(dist|egg)-info")
 
 
@@ -132,19 +133,21 @@ def inspect(generation: Generation) -> Contents:
     if generation.records is None:
         return Contents(installed(generation.path))
     now, then = records(generation.path), generation.records
+    found = set(distributions(generation.path))
+    added = found - set(generation.distributions)
     if now == then:
         packages = [package for package in generation.packages if package.manager != PIP]
     else:
         packages = list(installed(generation.path))
+        added -= listed(generation.path)
     notes = []
     for name in _WATCHED:
         if now.get(name) != then.get(name):
             what = "missing" if name not in now else "added" if name not in then else "edited"
             notes.append("%s conda-meta/%s" % (what, name))
-    found = distributions(generation.path)
     packages += [package for package in generation.packages if package.manager == PIP]
-    notes += ["missing %s" % name for name in sorted(set(generation.distributions) - set(found))]
-    packages += [distribution(name) for name in sorted(set(found) - set(generation.distributions))]
+    notes += ["missing %s" % name for name in sorted(set(generation.distributions) - found)]
+    packages += [distribution(name) for name in sorted(added)]
     return Contents(tuple(sorted(packages)), tuple(notes))
 
 
@@ -175,7 +178,7 @@ def distributions(prefix: str) -> tuple[str, ...]:
     """Return the names of the directories that tell which Python distributions are there."""
     found: set[str] = set()
     for directory in glob.glob(os.path.join(glob.escape(prefix), "lib", "python*", "site-packages")):
-        found.update(name for name in os.listdir(directory) if name.endswith((".dist-info", ".egg-info")))
+        found.update(name for name in os.listdir(directory) if name.endswith(_TELLING))
     return tuple(sorted(found))
 
 
@@ -200,15 +203,15 @@ def installed(prefix: str) -> tuple[Package, ...]:
 
 def foreign(prefix: str) -> tuple[Package, ...]:
     """Return the packages of an environment that somebody else made: conda's, and pip's beside them."""
-    listed: set[str] = set()
+    pip = sorted(set(distributions(prefix)) - listed(prefix))
+    return tuple(sorted((*installed(prefix), *map(distribution, pip))))
+
+
+def listed(prefix: str) -> set[str]:
+    """Return the names of the directories that tell Python distributions and that conda's records list."""
+    found: set[str] = set()
     for path in glob.glob(os.path.join(glob.escape(prefix), "conda-meta", "*.json")):
         with open(path, encoding="utf-8") as stream, contextlib.suppress(ValueError, TypeError, AttributeError):
-            listed.update(_directories(json.load(stream).get("files") or ()))
-    pip = [distribution(name) for name in distributions(prefix) if name not in listed]
-    return tuple(sorted((*installed(prefix), *pip)))
-
-
-def _directories(files: Iterable[str]) -> set[str]:
-    """Return the names of the distributions that a record's files belong to."""
-    parts = (part for path in files for part in path.split("/"))
-    return {part for part in parts if part.endswith((".dist-info", ".egg-info"))}
+            files = json.load(stream).get("files") or ()
+            found.update(part for file in files for part in file.split("/") if part.endswith(_TELLING))
+    return found

@@ -55,11 +55,14 @@ def from_mapping(fields: Mapping[str, Any]) -> Package:
     ------
     KeyError
         Name, version or, for conda's, build is missing.
+    TypeError
+        They are no mapping at all.
     """
+    name, version = fields["name"], fields["version"]
     manager = fields.get("manager") or CONDA
     return Package(
-        name=fields["name"],
-        version=fields["version"],
+        name=name,
+        version=version,
         build=fields["build"] if manager == CONDA else "",
         sha256=fields.get("sha256") or "",
         manager=manager,
