@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""How far a build is, in a file that others may read while it lasts."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+
+INTERVAL_SECONDS = 0.25
+
+
+class Progress:
+    """Tells it in ``path``, which is absent before and after; what can't be written is left out.
+
+    Parameters
+    ----------
+    path
+        The file. One process at a time writes it, the holder of the environment's lock.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._due = 0.0
+        self.close()
+
+    def update(self, step: str, packages: int, of: int, bytes_: int, of_bytes: int) -> None:
+        """Tell it, at most four times a second.
+
+        Parameters
+        ----------
+        step
+            ``fetch``, ``link``, ``compile`` or ``pip``.
+        packages, of
+            How many packages the step is through with, and of how many.
+        bytes_, of_bytes
+            The same of the bytes to download; 0 of 0 where a step counts none.
+        """
+        now = time.monotonic()
+        if now < self._due:
+            return
+        self._due = now + INTERVAL_SECONDS
+        content = {"step": step, "packages": packages, "of": of, "bytes": bytes_, "of_bytes": of_bytes}
+        partial = self._path + ".partial"
+        with contextlib.suppress(OSError):
+            with open(partial, "w", encoding="utf-8") as stream:
+                os.fchmod(stream.fileno(), 0o644)
+                json.dump(content, stream)
+            os.rename(partial, self._path)
+
+    def close(self) -> None:
+        """Remove the file, and what a killed run left of it."""
+        for path in (self._path, self._path + ".partial"):
+            with contextlib.suppress(OSError):
+                os.unlink(path)
