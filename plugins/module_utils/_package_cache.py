@@ -110,11 +110,17 @@ def remove(entries: Iterable[Entry]) -> None:
         ) from error
 
 
+def interrupted(root: str) -> tuple[str, ...]:
+    """Return the paths of what interrupted removals left."""
+    pkgs = os.path.join(glob.escape(root), "pkgs")
+    places = (os.path.join(pkgs, place, _REMOVED + "*") for place in ("*", os.path.join("bytecode", "*")))
+    return tuple(sorted(path for place in places for path in glob.glob(place)))
+
+
 def sweep(root: str) -> None:
     """Finish removals that were interrupted."""
-    for place in ("*", os.path.join("bytecode", "*")):
-        for path in glob.glob(os.path.join(glob.escape(root), "pkgs", place, _REMOVED + "*")):
-            shutil.rmtree(path)
+    for path in interrupted(root):
+        shutil.rmtree(path)
 
 
 def touch(root: str, packages: Iterable[Package]) -> None:

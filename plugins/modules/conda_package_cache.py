@@ -95,16 +95,18 @@ def converge(module: AnsibleModule) -> dict[str, object]:
 
     entries = package_cache.read(root)
     going = package_cache.superfluous(entries, limits, time.time())
-    if going and not module.check_mode:
+    interrupted = package_cache.interrupted(root)
+    if (going or interrupted) and not module.check_mode:
         with held(os.path.join(root, "locks", "pkgs"), module.params["lock_timeout"]):
             package_cache.sweep(root)
             entries = package_cache.read(root)
             going = package_cache.superfluous(entries, limits, time.time())
             package_cache.remove(going)
     names = [entry.name for entry in going]
+    lines = ["- interrupted removal %s" % path for path in interrupted] + ["- %s" % name for name in names]
     return {
-        "changed": bool(going),
-        "diff": {"prepared": "".join("- %s\n" % name for name in names)},
+        "changed": bool(lines),
+        "diff": {"prepared": "".join("%s\n" % line for line in lines)},
         "removed": names,
         "freed_bytes": sum(entry.size for entry in going),
     }
