@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from queue import Empty, SimpleQueue
-from typing import IO, Any, Protocol
+from typing import IO, Any, NoReturn, Protocol
 from urllib.parse import unquote, urlsplit
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _rattler_worker
@@ -98,8 +98,10 @@ def choose(wanted: str, tools: Tools) -> tuple[str, str]:
         The node can't run the installer that is asked for.
     """
     lacking = ""
-    if not tools.runtime or not os.path.isdir(os.path.join(tools.site_packages, "rattler")):
-        lacking = "the private runtime %s has no py-rattler" % (tools.runtime or "is not there, which")
+    if not tools.runtime:
+        lacking = "there is no private runtime"
+    elif not os.path.isdir(os.path.join(tools.site_packages, "rattler")):
+        lacking = "the private runtime %s has no py-rattler" % tools.runtime
     elif not os.access(tools.python, os.X_OK):
         lacking = "%s, which runs py-rattler, is no program" % tools.python
     if wanted == CONDA or (wanted == AUTO and lacking):
@@ -177,7 +179,8 @@ def install_with_rattler(job: Job, tools: Tools) -> None:
         "distrust": job.distrust,
     }
     error = "it ended without a word"
-    with started(job, [tools.python, "-I", "-c", inspect.getsource(_rattler_worker)], json.dumps(request)) as (process, output):
+    argv = [tools.python, "-I", "-c", inspect.getsource(_rattler_worker)]
+    with started(job, argv, json.dumps(request)) as (process, output):
         for message in messages(job, process):
             if "progress" in message:
                 counts = message["progress"]
@@ -189,7 +192,8 @@ def install_with_rattler(job: Job, tools: Tools) -> None:
         output.seek(0)
         stderr = output.read()
     if error or process.returncode != 0:
-        fail(job, "py-rattler", " ".join(error.split()), rc=process.returncode, stderr=stderr)
+        why = " ".join(error.split()) or "it ended with status %d" % process.returncode
+        fail(job, "py-rattler", why, rc=process.returncode, stderr=stderr)
     os.makedirs(os.path.join(job.prefix, "conda-meta"), mode=0o755, exist_ok=True)
     with open(os.path.join(job.prefix, "conda-meta", "history"), "w", encoding="utf-8") as stream:
         stream.write(history(job))
@@ -261,7 +265,7 @@ def requirement(package: Package) -> str:
     return "%s==%s --hash=sha256:%s\n" % (package.name, package.version, package.sha256)
 
 
-def fail(job: Job, program: str, why: str, more: str = "", **details: object) -> None:
+def fail(job: Job, program: str, why: str, more: str = "", **details: object) -> NoReturn:
     """Raise the one error of a build that a program could not finish."""
     if any(word in why + more for word in _FULL):
         raise disk_full(os.path.dirname(job.prefix))
@@ -336,6 +340,9 @@ def messages(job: Job, process: subprocess.Popen[str]) -> Iterator[dict[str, Any
             ) from None
         if line is None:
             return
-        message = json.loads(line)
-        downloading = bool(message.get("progress", {}).get("downloading"))
+        try:
+            message = json.loads(line)
+            downloading = bool(message.get("progress", {}).get("downloading"))
+        except (ValueError, AttributeError):
+            fail(job, "py-rattler", "it said %r, which is no answer" % line.strip())
         yield message
