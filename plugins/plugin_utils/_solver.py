@@ -1,156 +1,117 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""Solve a list of packages on the control node, once for all nodes that are alike."""
+"""Solve for conda's packages with py-rattler, the solver of pixi."""
 
 from __future__ import annotations
 
-import asyncio
-import fcntl
-import hashlib
-import json
-import tempfile
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._environment import Package
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._package import CONDA, Package
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._channels import Mirrors, channel_urls
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._problem import Problem
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._rattler import ask, missing_rattler, package_from
 
-
-@dataclass(frozen=True)
-class Problem:
-    """What the solver is asked; equal problems have equal answers within one run."""
-
-    packages: tuple[str, ...]
-    channels: tuple[str, ...]
-    platform: str
-    #: Name and version.
-    virtual_packages: tuple[tuple[str, str], ...]
-
-    @property
-    def key(self) -> str:
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
-
-
-def solve_once(problem: Problem, run_directory: Path, solve: Callable[[Problem], list[Package]]) -> list[Package]:
-    """Return the answer to ``problem``; the first of Ansible's workers to ask computes it, the others wait for it.
-
-    Parameters
-    ----------
-    problem
-        What to solve.
-    run_directory
-        A directory that all workers of this run share and that goes with the run.
-    solve
-        The solver.
-    """
-    with (run_directory / f"solve-{problem.key}.json").open("a+") as answer:
-        fcntl.flock(answer, fcntl.LOCK_EX)
-        answer.seek(0)
-        if text := answer.read():
-            known = json.loads(text)
-            if "error" in known:
-                raise EvenkeelError(*known["error"])
-            return [Package(**package) for package in known["packages"]]
-        try:
-            packages = solve(problem)
-        except EvenkeelError as error:
-            json.dump({"error": [error.what, error.mend]}, answer)
-            raise
-        json.dump({"packages": [asdict(package) for package in packages]}, answer)
-        return packages
+if TYPE_CHECKING:
+    from rattler import Gateway, GenericVirtualPackage, MatchSpec, RepoDataRecord
 
 
 def solve_with_rattler(problem: Problem) -> list[Package]:
-    """Solve with py-rattler, the solver of pixi."""
-    try:
-        from rattler import (
-            BuildString,
-            ChannelPriority,
-            Gateway,
-            GenericVirtualPackage,
-            MatchSpec,
-            PackageName,
-            RepoDataRecord,
-            Subdir,
-            Version,
-            solve,
-        )
-        from rattler.exceptions import (
-            GatewayError,
-            InvalidChannelError,
-            InvalidMatchSpecError,
-            InvalidUrlError,
-            SolverError,
-        )
-    except ImportError as error:
-        raise EvenkeelError(
-            f"The control node's Python has no py-rattler ({error})",
-            "Install it beside ansible-core: python -m pip install py-rattler",
-        ) from error
-    specs = []
-    for text in problem.packages:
-        try:
-            specs.append(MatchSpec(text))
-        except InvalidMatchSpecError as error:
-            raise EvenkeelError(
-                f"{text!r} is no package specification: {error}",
-                "Write it like conda does, such as numpy>=2 or python=3.11",
-            ) from error
-    virtual_packages = [
-        GenericVirtualPackage(PackageName(name), Version(version), BuildString("0"))
-        for name, version in problem.virtual_packages
-    ]
+    """Return conda's packages that ``problem`` asks for, sorted.
 
-    def answer(gateway: Gateway) -> list[RepoDataRecord]:
-        return asyncio.run(
-            solve(
-                sources=list(problem.channels),
-                specs=specs,
-                gateway=gateway,
-                platforms=[Subdir(problem.platform), Subdir("noarch")],
-                virtual_packages=virtual_packages,
-                channel_priority=ChannelPriority.Strict,
-                add_pip_as_python_dependency=True,
-            )
+    Raises
+    ------
+    EvenkeelError
+        A specification is malformed, a channel cannot be read, or nothing fits; the solver says why.
+    """
+    specs = [match_spec(text, problem.mirrors) for text in problem.packages]
+    from rattler import ChannelPriority, Subdir, solve
+    from rattler.exceptions import SolverError
+
+    virtual_packages = [_virtual_package(name, version) for name, version in problem.virtual_packages]
+    channels = [problem.mirrors.mirrored(channel) for channel in problem.channels]
+    platforms = [Subdir(problem.platform), Subdir("noarch")]
+
+    async def answer(gateway: Gateway) -> list[RepoDataRecord]:
+        kept = {package.url: package for package in problem.kept if package.manager == CONDA}
+        known: list[RepoDataRecord] = []
+        if kept:
+            names = sorted({package.name for package in kept.values()})
+            found = await gateway.query(channels, platforms, names, recursive=False)
+            known = [
+                record
+                for records in found
+                for record in records
+                if kept.get(problem.mirrors.original(record.url)) == package_from(record, problem.mirrors)
+            ]
+        return await solve(
+            sources=channels,
+            specs=specs,
+            gateway=gateway,
+            platforms=platforms,
+            locked_packages=known,
+            virtual_packages=virtual_packages,
+            channel_priority=ChannelPriority.Strict,
+            add_pip_as_python_dependency=True,
         )
 
     try:
-        try:
-            records = answer(Gateway())
-        except GatewayError:
-            # A cached index that the server's answers no longer fit fails for good; an empty cache does not.
-            with tempfile.TemporaryDirectory() as empty:
-                records = answer(Gateway(cache_dir=Path(empty)))
-    except (InvalidChannelError, InvalidUrlError) as error:
-        raise EvenkeelError(
-            f"Not all of the channels {', '.join(problem.channels)} can be understood: {error}",
-            "Write each as a URL or as the name of a channel",
-        ) from error
+        records = ask(channels, answer)
     except SolverError as error:
         raise EvenkeelError(
             f"The channels {', '.join(problem.channels)} cannot provide {', '.join(problem.packages)}: {error}",
             "Change the environment's packages or its channels",
         ) from error
-    except GatewayError as error:
-        raise EvenkeelError(
-            f"The index of {', '.join(problem.channels)} could not be read: {error}",
-            "Check the channels' URLs and that the control node reaches them",
-        ) from error
     unhashed = sorted(record.file_name for record in records if record.sha256 is None)
     if unhashed:
         raise EvenkeelError(
-            f"The index of {', '.join(problem.channels)} has no SHA-256 for {', '.join(unhashed)}",
+            f"The index of {', '.join(channels)} has no SHA-256 for {', '.join(unhashed)}",
             "Choose a mirror with a complete index; packages without a hash can't be verified",
         )
-    return [
-        Package(
-            name=record.name.normalized,
-            version=str(record.version),
-            build=str(record.build),
-            sha256=record.sha256.hex(),
-            url=record.url,
-        )
-        for record in records
-        if record.sha256
-    ]
+    return sorted(_as_indexed(package_from(record, problem.mirrors)) for record in records)
+
+
+def _as_indexed(package: Package) -> Package:
+    """Return Python without the need for pip that the solver is told to add to it, and adds only where it moves."""
+    if package.name != "python":
+        return package
+    return replace(package, depends=tuple(needed for needed in package.depends if needed != "pip"))
+
+
+def match_spec(text: str, mirrors: Mirrors) -> MatchSpec:
+    """Return conda's match specification, whose channel, if it names one, is where it is asked for.
+
+    Raises
+    ------
+    EvenkeelError
+        It is malformed.
+    """
+    try:
+        from rattler import MatchSpec
+        from rattler.exceptions import InvalidMatchSpecError
+    except ImportError as error:
+        raise missing_rattler(error) from error
+
+    channel, names_one, rest = text.rpartition("::")
+    if names_one:
+        text = f"{mirrors.mirrored(channel_urls([channel])[0])}::{rest}"
+    try:
+        return MatchSpec(text)
+    except InvalidMatchSpecError as error:
+        raise EvenkeelError(
+            f"{text!r} is no package specification: {error}",
+            "Write it like conda does, such as numpy>=2 or python=3.11",
+        ) from error
+
+
+def _virtual_package(name: str, version: str) -> GenericVirtualPackage:
+    from rattler import BuildString, GenericVirtualPackage, PackageName, Version
+    from rattler.exceptions import InvalidPackageNameError, InvalidVersionError
+
+    try:
+        return GenericVirtualPackage(PackageName(name), Version(version), BuildString("0"))
+    except (InvalidPackageNameError, InvalidVersionError) as error:
+        raise EvenkeelError(
+            f"The virtual package {name} {version} cannot be understood: {error}", "Write it like __glibc 2.36"
+        ) from error

@@ -9,7 +9,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._package import Package
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils import (
+    _environment_file,
+    _explicit_file,
+    _lockfile,
+    _pixi_lock,
+)
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._channels import Mirrors, channel_urls, mirrors_from
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._freshness import require_fresh
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._hashes import complete
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._lockfile import packages_for
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._problem import Problem, solve_once
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._resolver import resolve
 
 #: The options of which exactly one tells the source.
 SOURCES = ("environment", "lock", "explicit", "packages")
@@ -48,7 +61,13 @@ def request_of(arguments: Mapping[str, Any]) -> dict[str, Any] | None:
     EvenkeelError
         Not exactly one source, or one that is malformed.
     """
-    raise NotImplementedError
+    source = _source(arguments)
+    if source == "packages":
+        return _asked(arguments)
+    if source == "environment":
+        environment = _environment_file.read(Path(arguments[source]))
+        return None if lock_beside(environment.path).exists() else environment.request
+    return None
 
 
 def load(
@@ -74,4 +93,66 @@ def load(
     EvenkeelError
         The source is malformed, stale or for other platforms only, or cannot be solved.
     """
-    raise NotImplementedError
+    source = _source(arguments)
+    mirrors = mirrors_from(arguments.get("mirrors"))
+    if source == "packages":
+        asked, variables = _asked(arguments), {}
+    else:
+        path = Path(arguments[source])
+        if source == "explicit":
+            return Resolved(complete(path, _explicit_file.read(path, platform), platform, mirrors))
+        if source == "lock":
+            return _locked(path, platform, mirrors)
+        environment = _environment_file.read(path)
+        variables = dict(environment.variables)
+        lock = lock_beside(path)
+        if lock.exists():
+            known = _lockfile.read(lock)
+            require_fresh(environment, known, lock, platform)
+            return Resolved(complete(lock, packages_for(known, platform, lock), platform, mirrors), variables)
+        asked = environment.request
+    problem = Problem(
+        packages=tuple(asked["packages"]),
+        channels=tuple(asked["channels"]),
+        platform=platform,
+        virtual_packages=tuple(sorted(virtual_packages.items())),
+        pip=tuple(asked["pip"]),
+        mirrors=mirrors,
+        pip_index=arguments.get("pip_index") or "",
+    )
+    return Resolved(tuple(solve_once(problem, run_directory, resolve)), variables, asked)
+
+
+def lock_beside(environment: Path) -> Path:
+    """Return where the lock of an environment.yml is, if it is locked."""
+    return environment.with_name(_lockfile.NAME)
+
+
+def _locked(path: Path, platform: str, mirrors: Mirrors) -> Resolved:
+    """Return what a lock holds; the name tells the format: pixi's ends in ``.lock``, conda-lock's in ``.yml``."""
+    if path.suffix == ".lock":
+        return Resolved(complete(path, _pixi_lock.read(path, platform), platform, mirrors))
+    lock = _lockfile.read(path)
+    return Resolved(complete(path, packages_for(lock, platform, path), platform, mirrors), dict(lock.variables))
+
+
+def _source(arguments: Mapping[str, Any]) -> str:
+    given = [name for name in SOURCES if arguments.get(name) is not None]
+    if len(given) != 1:
+        raise EvenkeelError(
+            f"The environment has {' and '.join(given) or 'no source'}", f"Set exactly one of {', '.join(SOURCES)}"
+        )
+    return given[0]
+
+
+def _asked(arguments: Mapping[str, Any]) -> dict[str, list[str]]:
+    packages, channels = (_list(arguments.get(name)) for name in ("packages", "channels"))
+    urls = channel_urls(channels)
+    if not urls:
+        raise EvenkeelError("packages are given, and no channels", "Set channels, such as conda-forge")
+    return {"packages": sorted(packages), "channels": list(urls), "pip": []}
+
+
+def _list(option: Any) -> list[str]:
+    """Return an option as Ansible understands a list, before a module has looked at it."""
+    return [part.strip() for part in option.split(",")] if isinstance(option, str) else list(option or [])

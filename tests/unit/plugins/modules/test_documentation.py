@@ -19,7 +19,13 @@ class Taken(Exception):
 
 
 def taken_by(module: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """Return the argument specification that the module's main() declares."""
+    """Return what the module's main() declares, or the action that is all of the module."""
+    if not hasattr(module, "main"):
+        action = importlib.import_module(module.__name__.replace(".modules.", ".action."))
+        return {
+            "argument_spec": action.ARGUMENT_SPEC,
+            "supports_check_mode": action.ActionModule._supports_check_mode,
+        }
 
     def take(**arguments: Any) -> None:
         raise Taken(arguments)

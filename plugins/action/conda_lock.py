@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ansible action: lock an environment.yml on the control node."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._package import digest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._platform import PLATFORMS
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils import _environment_file, _lockfile, _locking
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._channels import mirrors_from
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._resolver import resolve
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._targets import virtual_packages
+
+ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
+    "environment": {"type": "path", "required": True},
+    "platforms": {"type": "list", "elements": "str", "choices": sorted(PLATFORMS.values()), "default": ["linux-64"]},
+    "targets": {"type": "list", "elements": "str", "default": []},
+    "cuda": {"type": "str"},
+    "virtual_packages": {"type": "dict", "default": {}},
+    "update": {"type": "list", "elements": "str"},
+    "mirrors": {"type": "dict", "default": {}},
+    "pip_index": {"type": "str", "default": ""},
+}
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]
+    """Read the environment and its lock, solve, and write what changes; nothing runs on the task's host."""
+
+    _requires_connection = False
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        super().run(tmp, task_vars)
+        _, arguments = self.validate_argument_spec(ARGUMENT_SPEC)
+        arguments["environment"] = self._loader.path_dwim(arguments["environment"])
+        try:
+            return self._lock(arguments)
+        except EvenkeelError as error:
+            return {"failed": True, "changed": False, "msg": str(error)}
+
+    def _lock(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        environment = _environment_file.read(Path(arguments["environment"]))
+        path = environment.path.with_name(_lockfile.NAME)
+        before = _lockfile.read(path) if path.exists() else None
+        problems = _locking.problems(
+            environment,
+            _told_to_the_solver(arguments),
+            mirrors_from(arguments["mirrors"]),
+            arguments["pip_index"],
+            before,
+            arguments["update"],
+        )
+        plan = _locking.plan(environment, {problem: resolve(problem) for problem in problems}, before)
+        changed = bool(plan.changed)
+        if changed and not self._task.check_mode:
+            _locking.apply(plan)
+        digests = {platform: digest(found, plan.after.variables) for platform, found in plan.after.packages.items()}
+        explicit = {platform: str(_locking.explicit_file(path, platform)) for platform in digests}
+        result: dict[str, Any] = {"changed": changed, "path": str(path), "explicit": explicit, "digests": digests}
+        return {**result, "diff": {"prepared": plan.diff}} if self._task.diff else result
+
+
+def _told_to_the_solver(arguments: dict[str, Any]) -> dict[str, dict[str, str]]:
+    """Return the virtual packages of each platform, name to version."""
+    overrides = arguments["virtual_packages"]
+    for platform, of_platform in overrides.items():
+        if platform not in arguments["platforms"] or not isinstance(of_platform, dict):
+            raise EvenkeelError(
+                f"virtual_packages holds {platform!r}: {of_platform!r}",
+                "Write a dictionary such as {__glibc: '2.36'} for each of the platforms that differs",
+            )
+    of_targets = virtual_packages(arguments["targets"], arguments["cuda"])
+    return {
+        platform: {name: str(version) for name, version in {**of_targets, **overrides.get(platform, {})}.items()}
+        for platform in arguments["platforms"]
+    }

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""Which of Python's distributions conda's packages bring: ``pytorch`` brings ``torch``."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._files import write_atomically
+from ansible_collections.evenkeel.gpu.plugins.module_utils._package import Package
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._channels import Mirrors
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._rattler import ALL_SECONDS, REQUEST_SECONDS
+from packaging.utils import canonicalize_name
+
+#: How many packages are asked for their list of files at once.
+AT_ONCE = 16
+_METADATA = re.compile(r"(^|/)site-packages/(?P<name>[^/]+?)-(?P<version>\d[^/-]*)(-py[^/]+)?\.(dist|egg)-info(/|$)")
+
+
+def cache_directory() -> Path:
+    """Return where the answers are kept, by the hash of the package, so that each is asked once."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "evenkeel" / "distributions"
+
+
+def distributions(packages: Iterable[Package], mirrors: Mirrors) -> dict[str, str]:
+    """Return name (as Python normalises it) and version of every distribution in conda's ``packages``.
+
+    Reads the list of files of each package that depends on Python; of a remote ``.conda`` only that part is fetched.
+
+    Raises
+    ------
+    EvenkeelError
+        A package cannot be read.
+    """
+    cache = cache_directory()
+    asked = [package for package in packages if any(needs.split()[0] == "python" for needs in package.depends)]
+    missing = [package for package in asked if not (cache / f"{package.sha256}.json").exists()]
+    if missing:
+        cache.mkdir(parents=True, exist_ok=True)
+        for package, paths in asyncio.run(asyncio.wait_for(_files_of_all(missing, mirrors), ALL_SECONDS)):
+            write_atomically(str(cache / f"{package.sha256}.json"), json.dumps(_told_by(paths)))
+    found: dict[str, str] = {}
+    for package in asked:
+        found |= json.loads((cache / f"{package.sha256}.json").read_text())
+    return found
+
+
+def _told_by(paths: Iterable[str]) -> dict[str, str]:
+    matches = (match for path in paths if (match := _METADATA.search(path)))
+    return {canonicalize_name(match["name"]): match["version"] for match in matches}
+
+
+async def _files_of_all(packages: Iterable[Package], mirrors: Mirrors) -> list[tuple[Package, list[str]]]:
+    at_once = asyncio.Semaphore(AT_ONCE)
+
+    async def files(package: Package) -> tuple[Package, list[str]]:
+        async with at_once:
+            return package, await _files(mirrors.mirrored(package.url))
+
+    return await asyncio.gather(*(files(package) for package in packages))
+
+
+async def _files(url: str) -> list[str]:
+    from rattler.networking import Client
+    from rattler.package_streaming import PackageArchive
+
+    parts = urlsplit(url)
+    try:
+        if parts.scheme == "file":
+            archive = await PackageArchive.from_path(unquote(parts.path))
+        else:
+            archive = await PackageArchive.from_url(Client.default_client(timeout=REQUEST_SECONDS), url)
+        return [str(entry.relative_path) for entry in (await archive.paths_json()).paths]
+    except Exception as error:
+        raise EvenkeelError(
+            f"The list of files in {url} could not be read: {error}",
+            "Check that the channel still has the package and that the control node reaches it",
+        ) from error

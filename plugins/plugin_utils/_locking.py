@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""Lock an environment.yml: solve it for each platform, and write down the answers beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._files import write_atomically
+from ansible_collections.evenkeel.gpu.plugins.module_utils._package import Package, changes
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils import _explicit_file, _lockfile
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._channels import Mirrors
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._environment_file import EnvironmentFile
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._hashes import complete
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._lockfile import Lock
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._problem import Problem
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solver import match_spec
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The files of a lock as they shall be; None for one that shall go."""
+
+    files: Mapping[Path, str | None]
+    before: Lock | None
+    after: Lock
+
+    @property
+    def changed(self) -> dict[Path, str | None]:
+        """The files that are not yet as they shall be."""
+        return {path: text for path, text in self.files.items() if text != _text(path)}
+
+    @property
+    def diff(self) -> str:
+        """What changes, in people's words, for each platform."""
+        old = self.before.packages if self.before else {}
+        lines: list[str] = []
+        for platform in sorted(old.keys() | self.after.packages.keys()):
+            moved = changes(old.get(platform, ()), self.after.packages.get(platform, ()))
+            lines += [platform, *(f"  {line}" for line in moved)] if moved else []
+        if not lines and self.changed:
+            lines = [path.name for path in self.changed]
+        return "".join(f"{line}\n" for line in lines)
+
+
+def explicit_file(environment: Path, platform: str) -> Path:
+    """Return where the explicit file of a platform is."""
+    return environment.with_name(f"conda-{platform}.lock")
+
+
+def problems(
+    environment: EnvironmentFile,
+    virtual_packages: Mapping[str, Mapping[str, str]],
+    mirrors: Mirrors,
+    pip_index: str,
+    before: Lock | None,
+    update: Collection[str] | None,
+) -> list[Problem]:
+    """Return what has to be solved, one problem for each platform.
+
+    Parameters
+    ----------
+    environment
+        What is asked.
+    virtual_packages
+        By platform, name to version.
+    mirrors, pip_index
+        Where to get what the environment asks for.
+    before
+        The lock that is there.
+    update
+        Names of packages that shall move; all others stay wherever they still fit. None to solve everything anew.
+
+    Raises
+    ------
+    EvenkeelError
+        A name is neither in the lock nor in the environment, or there is no lock to update.
+    """
+    lock = environment.path.with_name(_lockfile.NAME)
+    moving = {canonicalize_name(name) for name in update or () if name.strip()}
+    if update is not None and before is None:
+        raise EvenkeelError(f"{lock} is not there, so nothing in it can be updated", "Lock without update first")
+    if before and moving:
+        known = {canonicalize_name(package.name) for found in before.packages.values() for package in found}
+        unknown = moving - known - _asked_for(environment)
+        if unknown:
+            raise EvenkeelError(
+                f"{', '.join(sorted(unknown))}, which shall be updated, is not in {lock}", "Correct the name"
+            )
+    kept: dict[str, tuple[Package, ...]] = {}
+    if before and update is not None:
+        kept = {
+            platform: complete(lock, _staying(found, moving), platform, mirrors)
+            for platform, found in before.packages.items()
+            if platform in virtual_packages
+        }
+    return [
+        Problem(
+            packages=environment.packages,
+            channels=environment.channels,
+            platform=platform,
+            virtual_packages=tuple(sorted(of_platform.items())),
+            pip=environment.pip,
+            mirrors=mirrors,
+            pip_index=pip_index,
+            kept=kept.get(platform, ()),
+        )
+        for platform, of_platform in sorted(virtual_packages.items())
+    ]
+
+
+def plan(environment: EnvironmentFile, answers: Mapping[Problem, Iterable[Package]], before: Lock | None) -> Plan:
+    """Return the files that tell the ``answers``."""
+    asked = {problem.platform: dict(problem.virtual_packages) for problem in answers}
+    after = Lock(
+        channels=environment.channels,
+        sources=(environment.path.name,),
+        packages={problem.platform: tuple(packages) for problem, packages in answers.items()},
+        content_hash={
+            platform: _lockfile.content_hash(environment, platform, told) for platform, told in asked.items()
+        },
+        virtual_packages=asked,
+        variables=environment.variables,
+    )
+    files: dict[Path, str | None] = {
+        explicit_file(environment.path, platform): _explicit_file.render(platform, packages)
+        for platform, packages in after.packages.items()
+    }
+    if before and before.virtual_packages is not None:
+        gone = before.packages.keys() - after.packages.keys()
+        files |= {explicit_file(environment.path, platform): None for platform in gone}
+    files[environment.path.with_name(_lockfile.NAME)] = _lockfile.render(after, environment.path.parent.name)
+    return Plan(files, before, after)
+
+
+def apply(plan: Plan) -> None:
+    """Write what changes; each file is there whole or not at all."""
+    for path, text in plan.changed.items():
+        if text is None:
+            path.unlink()
+        else:
+            write_atomically(str(path), text)
+
+
+def _staying(packages: Iterable[Package], moving: Collection[str]) -> list[Package]:
+    return [package for package in packages if canonicalize_name(package.name) not in moving]
+
+
+def _asked_for(environment: EnvironmentFile) -> set[str]:
+    of_conda = {str(match_spec(text, Mirrors()).name) for text in environment.packages}
+    return {canonicalize_name(name) for name in of_conda | {Requirement(text).name for text in environment.pip}}
+
+
+def _text(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.exists() else None

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""pixi.lock: the default environment of a project of pixi."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._package import Package
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locked import ANEW, check, conda_package, pip_package
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._rattler import missing_rattler
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._strict_yaml import read_mapping
+
+
+def read(path: Path, platform: str) -> tuple[Package, ...]:
+    """Return the packages of one platform; the SHA-256 of those that it names by MD5 is empty.
+
+    Raises
+    ------
+    EvenkeelError
+        It is malformed, of an unknown version, for other platforms, without a default environment, or holds a package
+        without a fixed content.
+    """
+    try:
+        from rattler import LockFile
+        from rattler.exceptions import ParseCondaLockError
+        from rattler.lock import CondaLockedBinaryPackage, PypiLockedPackage
+    except ImportError as error:
+        raise missing_rattler(error) from error
+    read_mapping(path)
+    try:
+        environment = LockFile.from_path(path).default_environment()
+    except ParseCondaLockError as error:
+        raise EvenkeelError(f"{path} is no lock of pixi that is known: {error}", ANEW) from None
+    if environment is None:
+        raise EvenkeelError(f"{path} has no default environment", "Lock the default environment")
+    platforms = {str(of_lock.subdir): of_lock for of_lock in environment.platforms()}
+    if platform not in platforms:
+        raise EvenkeelError(
+            f"{path} is for {', '.join(sorted(platforms)) or 'no platform'}, not for {platform}",
+            f"Add {platform} to the platforms, and lock anew",
+        )
+    packages = []
+    for locked in environment.packages(platforms[platform]) or []:
+        hashes = locked.hashes
+        md5 = hashes.md5.hex() if hashes and hashes.md5 else None
+        sha256 = hashes.sha256.hex() if hashes and hashes.sha256 else None
+        if isinstance(locked, PypiLockedPackage):
+            packages.append(
+                pip_package(path, locked.name, locked.version, locked.location, sha256, locked.requires_dist)
+            )
+        elif isinstance(locked, CondaLockedBinaryPackage):
+            record = locked.repo_data_record()
+            packages.append(conda_package(path, locked.location, md5, sha256, record.depends, record.size or 0))
+        else:
+            raise EvenkeelError(f"{path}: {locked.name} has to be built from its source", "Publish it as a package")
+    return check(path, packages)

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""py-rattler on the control node: how long to wait for a channel, and what to say when it does not answer."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Callable, Coroutine, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._package import Package
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._channels import Mirrors
+
+if TYPE_CHECKING:
+    from rattler import Gateway, RepoDataRecord
+
+#: For one answer of a channel, and for all of them together.
+REQUEST_SECONDS = 120
+ALL_SECONDS = 480
+
+Answer = TypeVar("Answer")
+
+
+def missing_rattler(error: ImportError) -> EvenkeelError:
+    """Say that py-rattler is not there."""
+    return EvenkeelError(
+        f"The control node's Python has no py-rattler ({error})",
+        "Install it beside ansible-core: python -m pip install py-rattler",
+    )
+
+
+def ask(channels: Iterable[str], question: Callable[[Gateway], Coroutine[None, None, Answer]]) -> Answer:
+    """Return what ``question`` finds in the index of ``channels``, in bounded time.
+
+    Raises
+    ------
+    EvenkeelError
+        A channel is not there, does not answer in time or has no index that can be understood.
+    """
+    from rattler import Gateway
+    from rattler.exceptions import FetchRepoDataError, GatewayError, InvalidChannelError, InvalidUrlError
+    from rattler.networking import Client
+
+    def answer(cache: Path | None) -> Answer:
+        gateway = Gateway(cache_dir=cache, client=Client.default_client(timeout=REQUEST_SECONDS))
+        return asyncio.run(asyncio.wait_for(question(gateway), ALL_SECONDS))
+
+    names = list(channels)
+    try:
+        try:
+            return answer(None)
+        except (FetchRepoDataError, GatewayError) as error:
+            if "timed out" in str(error):
+                raise
+            # A cached index that the server's answers no longer fit fails for good; an empty cache does not.
+            with tempfile.TemporaryDirectory() as empty:
+                return answer(Path(empty))
+    except (InvalidChannelError, InvalidUrlError) as error:
+        raise EvenkeelError(
+            f"Not all of the channels {', '.join(names)} can be understood: {error}",
+            "Write each as a URL or as the name of a channel",
+        ) from error
+    except (FetchRepoDataError, GatewayError) as error:
+        meant = [name for name in names if name.rstrip("/") in str(error)] or names
+        raise EvenkeelError(
+            f"The index of {', '.join(meant)} could not be read: {error}",
+            "Check the channels' URLs and that the control node reaches them",
+        ) from error
+    except TimeoutError:
+        raise EvenkeelError(
+            f"The index of {', '.join(names)} could not be read in {ALL_SECONDS} seconds",
+            "Check that the control node reaches the channels, or choose a nearer mirror",
+        ) from None
+
+
+def package_from(record: RepoDataRecord, mirrors: Mirrors) -> Package:
+    """Return the package that an index tells, at its original URL."""
+    return Package(
+        name=record.name.normalized,
+        version=str(record.version),
+        build=str(record.build),
+        sha256=record.sha256.hex() if record.sha256 else "",
+        url=mirrors.original(record.url),
+        md5=record.md5.hex() if record.md5 else "",
+        size=record.size or 0,
+        depends=tuple(record.depends),
+    )

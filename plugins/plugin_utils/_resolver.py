@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""Conda's packages first, then pip's around them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._package import Package
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils import _pip_resolver
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._distributions import distributions
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._problem import Problem
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solver import solve_with_rattler
+
+
+def resolve(problem: Problem) -> list[Package]:
+    """Return the exact packages that ``problem`` asks for, conda's and then pip's, each sorted.
+
+    Raises
+    ------
+    EvenkeelError
+        A specification is malformed, a source of packages cannot be read, or nothing fits.
+    """
+    of_conda = solve_with_rattler(problem)
+    if not problem.pip:
+        return of_conda
+    python = next((package for package in of_conda if package.name == "python"), None)
+    if python is None:
+        raise EvenkeelError(
+            f"pip's {', '.join(problem.pip)} need Python, and none of conda's packages is it",
+            "Add python to the dependencies",
+        )
+    target = _pip_resolver.Target(
+        python=python.version,
+        platform=problem.platform,
+        glibc=dict(problem.virtual_packages).get("__glibc", f"2.{_pip_resolver.GLIBCS[0]}"),
+    )
+    provided = distributions(of_conda, problem.mirrors)
+    index = problem.mirrors.mirrored(problem.pip_index)
+    of_pip = _pip_resolver.resolve(problem.pip, target, provided, index, problem.kept)
+    return [*of_conda, *(replace(package, url=problem.mirrors.original(package.url)) for package in of_pip)]
