@@ -14,6 +14,7 @@ import os
 import shutil
 import sys
 import time
+from pathlib import Path
 from typing import IO, Any
 
 TICK_SECONDS = 0.2
@@ -113,13 +114,18 @@ async def install(request: dict[str, Any]) -> None:
         )
         whole = RepoDataRecord(record, file_name=file_name, url=package["url"], channel=channel)
         home = os.path.join(cache, "%(name)s-%(version)s-%(build)s" % package)
+        known = None
         if index.contains_record(whole):
-            known = PackageRecord.from_index_json(
-                os.path.join(home, "info", "index.json"),
-                package["size"] or None,
-                package["sha256"],
-                package["md5"] or None,
-            )
+            try:
+                known = PackageRecord.from_index_json(
+                    Path(home, "info", "index.json"),
+                    package["size"] or None,
+                    package["sha256"],
+                    package["md5"] or None,
+                )
+            except OSError:  # lost, or cut short when the node went down
+                shutil.rmtree(home)
+        if known:
             whole = RepoDataRecord(known, file_name=file_name, url=package["url"], channel=channel)
         else:
             incomplete.append(home)
