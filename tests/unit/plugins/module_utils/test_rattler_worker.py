@@ -1,0 +1,314 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The worker as a program of its own, with the real py-rattler and a small channel."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any, NamedTuple
+
+import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _rattler_worker
+
+from lab import conda_package
+from lab.conda_package import PREFIX_PLACEHOLDER
+
+SITE = "lib/python3.11/site-packages"
+PACKAGES = ("hello", "python", "tool")
+
+Record = dict[str, Any]
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Serves files and says nothing."""
+
+    def log_message(self, *_arguments: object) -> None:
+        """Say nothing."""
+
+
+class Answer(NamedTuple):
+    """What the worker told."""
+
+    status: int
+    last: dict[str, Any]
+    progress: list[dict[str, Any]]
+    stderr: str
+
+
+class Channel:
+    """A channel of small packages, as files and at an address."""
+
+    def __init__(self, directory: Path, address: str) -> None:
+        self.directory, self.address = directory, address
+        self.files: dict[str, Path] = {}
+        self.add("python", "3.11.2", {"bin/python3.11": "#!/bin/sh\n"}, subdir="linux-64")
+        self.add(
+            "hello",
+            "1.0",
+            {
+                "bin/hello": f"#!{PREFIX_PLACEHOLDER}/bin/python\n",
+                "lib/hello.txt": "hello\n",
+                "lib/prefix.txt": f"{PREFIX_PLACEHOLDER}/lib\n",
+                "lib/binary": f"\0{PREFIX_PLACEHOLDER}/lib\0behind",
+            },
+            {"lib/link.txt": "hello.txt"},
+            subdir="linux-64",
+            depends=("python >=3.11", "tool"),
+            build_number=3,
+            license="MIT",
+        )
+        self.add(
+            "tool",
+            "2.0",
+            {"site-packages/tool.py": "def main(): ...\n", "site-packages/tool-2.0.dist-info/METADATA": "Name: tool\n"},
+            noarch="python",
+            entry_points=("tool = tool:main",),
+            constrains=("hello >=1",),
+        )
+
+    def add(
+        self,
+        name: str,
+        version: str,
+        files: dict[str, str],
+        links: dict[str, str] | None = None,
+        subdir: str = "noarch",
+        depends: tuple[str, ...] = (),
+        build_number: int = 0,
+        **more: Any,
+    ) -> None:
+        tree = self.directory / "trees" / name
+        for path, text in files.items():
+            (tree / path).parent.mkdir(parents=True, exist_ok=True)
+            (tree / path).write_text(text)
+            (tree / path).chmod(0o755 if text.startswith("#!") else 0o644)
+        for path, target in (links or {}).items():
+            (tree / path).symlink_to(target)
+        package = conda_package.Package(name, version, "0", build_number, subdir, depends, **more)
+        self.files[name] = conda_package.write(package, tree, self.directory / subdir)
+
+    def package(self, name: str, *, http: bool = False) -> Record:
+        """Return one package as the module hands it over."""
+        path = self.files[name]
+        base = self.address if http else self.directory.as_uri()
+        _, version, build = path.stem.rsplit("-", 2)
+        return {
+            "name": name,
+            "version": version,
+            "build": build,
+            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+            "md5": hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest(),
+            "size": path.stat().st_size,
+            "url": f"{base}/{path.parent.name}/{path.name}",
+        }
+
+
+class Node:
+    """A node with a package cache, on which environments are made one after the other."""
+
+    def __init__(self, directory: Path, channel: Channel) -> None:
+        self.directory, self.channel = directory, channel
+        self.cache = directory / "cache"
+
+    def run(self, prefix: str, *packages: Record, distrust: bool = False) -> Answer:
+        request = {
+            "site_packages": sysconfig.get_path("purelib"),
+            "cache": str(self.cache),
+            "prefix": str(self.directory / prefix),
+            "packages": packages,
+            "distrust": distrust,
+        }
+        return ask(json.dumps(request))
+
+    def make(self, prefix: str, *, distrust: bool = False, http: bool = False) -> Path:
+        packages = [self.channel.package(name, http=http) for name in PACKAGES]
+        answer = self.run(prefix, *packages, distrust=distrust)
+        assert answer.last == {"done": True}
+        assert answer.status == 0
+        return self.directory / prefix
+
+    def record(self, prefix: Path, name: str) -> Record:
+        record: Record = json.loads((prefix / "conda-meta" / f"{self.channel.files[name].stem}.json").read_text())
+        return record
+
+
+def ask(request: str) -> Answer:
+    """Run the worker as the module does."""
+    argv = [sys.executable, "-I", "-c", inspect.getsource(_rattler_worker)]
+    done = subprocess.run(argv, check=False, capture_output=True, text=True, input=request, timeout=60)
+    *progress, last = map(json.loads, done.stdout.splitlines())
+    return Answer(done.returncode, last, [message["progress"] for message in progress], done.stderr)
+
+
+@pytest.fixture(scope="module")
+def channel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Channel]:
+    directory = tmp_path_factory.mktemp("channel") / "main"
+    directory.mkdir()
+    handler = partial(Quiet, directory=str(directory))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield Channel(directory, f"http://127.0.0.1:{server.server_port}")
+        server.shutdown()
+
+
+@pytest.fixture
+def node(tmp_path: Path, channel: Channel) -> Node:
+    return Node(tmp_path, channel)
+
+
+def mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
+def comparable(record: Record) -> Record:
+    """Return a record without what is empty and what depends on where the environment is."""
+    paths = [(entry["_path"], entry["path_type"]) for entry in record["paths_data"]["paths"]]
+    return {key: value for key, value in record.items() if value not in (None, [], "")} | {"paths_data": paths}
+
+
+# a good environment
+
+
+def test_files_are_linked_from_the_cache_and_know_their_prefix(node: Node) -> None:
+    prefix = node.make("first")
+    assert (prefix / "lib" / "hello.txt").samefile(node.cache / "hello-1.0-0" / "lib" / "hello.txt")
+    assert not (prefix / "lib" / "hello.txt").is_symlink()
+    assert (prefix / "lib" / "link.txt").readlink() == Path("hello.txt")
+    assert (prefix / "lib" / "prefix.txt").read_text() == f"{prefix}/lib\n"
+    binary = (prefix / "lib" / "binary").read_bytes()
+    assert binary.startswith(f"\0{prefix}/lib\0".encode())
+    assert len(binary) == len(f"\0{PREFIX_PLACEHOLDER}/lib\0behind")
+    assert f"{prefix}/bin/python" in (prefix / "bin" / "tool").read_text()
+    assert (prefix / SITE / "tool.py").read_text() == "def main(): ...\n"
+
+
+@pytest.mark.parametrize("http", [False, True], ids=["file", "http"])
+def test_records_are_complete_from_a_cold_and_from_a_warm_cache(node: Node, http: bool) -> None:
+    cold, warm = node.make("cold", http=http), node.make("warm", http=http)
+    for name in PACKAGES:
+        record, again = node.record(cold, name), node.record(warm, name)
+        assert comparable(record) == comparable(again)
+        package = node.channel.package(name, http=http)
+        assert {key: record[key] for key in package} == package
+        index = json.loads((node.cache / node.channel.files[name].stem / "info" / "index.json").read_text())
+        assert {key: again.get(key) or value for key, value in index.items()} == index
+        assert record["files"]
+    hello, tool = node.record(warm, "hello"), node.record(warm, "tool")
+    assert (hello["depends"], hello["build_number"], hello["license"]) == (["python >=3.11", "tool"], 3, "MIT")
+    assert (tool["constrains"], tool["noarch"]) == (["hello >=1"], "python")
+    assert f"{SITE}/tool-2.0.dist-info/METADATA" in tool["files"]
+
+
+def test_everybody_may_read_records_and_run_programs_that_only_their_owner_may_write(node: Node) -> None:
+    for prefix in (node.make("cold"), node.make("warm")):
+        assert {mode(path) for path in (prefix / "conda-meta").glob("*.json")} == {0o644}
+        assert {path.name: mode(path) for path in (prefix / "bin").iterdir()} == {
+            "hello": 0o755,
+            "python3.11": 0o755,
+            "tool": 0o755,
+        }
+
+
+def test_progress_counts_packages_and_bytes(node: Node) -> None:
+    packages = [node.channel.package(name, http=True) for name in PACKAGES]
+    answer = node.run("first", *packages)
+    assert answer.last == {"done": True}
+    total = sum(package["size"] for package in packages)
+    assert {(counts["of"], counts["of_bytes"]) for counts in answer.progress} == {(3, total)}
+    assert [counts["bytes"] for counts in answer.progress] == sorted(counts["bytes"] for counts in answer.progress)
+    assert max(counts["downloading"] for counts in answer.progress) >= 1
+    assert answer.progress[0]["step"] == "fetch"
+    assert max(counts["packages"] for counts in answer.progress) <= 3
+    again = node.run("second", *packages)
+    assert all(counts["of_bytes"] == counts["downloading"] == 0 for counts in again.progress)
+
+
+def test_an_environment_may_be_empty(node: Node) -> None:
+    answer = node.run("empty")
+    assert answer.last == {"done": True}
+
+
+# a cache that is not as it was
+
+
+@pytest.mark.parametrize("lost", ["lib/hello.txt", "lib", "info/paths.json", "info/index.json", "info", "."])
+def test_what_the_cache_has_lost_is_fetched_anew(node: Node, lost: str) -> None:
+    node.make("first")
+    (node.cache / "hello-1.0-0" / lost).resolve().rename(node.directory / "lost")
+    prefix = node.make("second")
+    assert (prefix / "lib" / "hello.txt").read_text() == "hello\n"
+    assert node.record(prefix, "hello")["depends"] == ["python >=3.11", "tool"]
+
+
+@pytest.mark.parametrize("cut_short", ["info/index.json", "info/paths.json"])
+def test_bookkeeping_of_the_cache_that_was_cut_short_is_fetched_anew(node: Node, cut_short: str) -> None:
+    node.make("first")
+    (node.cache / "hello-1.0-0" / cut_short).write_text("")
+    prefix = node.make("second")
+    assert (prefix / "lib" / "hello.txt").read_text() == "hello\n"
+    assert node.record(prefix, "hello")["depends"] == ["python >=3.11", "tool"]
+
+
+@pytest.mark.parametrize("text", ["HELLO\n", "much longer than before\n"], ids=["same size", "other size"])
+def test_what_was_edited_in_the_cache_is_fetched_anew_where_the_cache_is_not_trusted(node: Node, text: str) -> None:
+    first = node.make("first")
+    (first / "lib" / "hello.txt").write_text(text)
+    assert (node.cache / "hello-1.0-0" / "lib" / "hello.txt").read_text() == text
+    prefix = node.make("second", distrust=True)
+    assert (prefix / "lib" / "hello.txt").read_text() == "hello\n"
+    assert (first / "lib" / "hello.txt").read_text() == text
+    assert (node.make("third") / "lib" / "hello.txt").read_text() == "hello\n"
+
+
+# failures
+
+
+def test_a_script_that_fails_is_an_error_that_names_it(node: Node) -> None:
+    node.channel.add("broken", "1.0", {"bin/.broken-post-link.sh": "#!/bin/sh\necho trying\nexit 3\n"})
+    answer = node.run("first", node.channel.package("broken"))
+    assert answer.status == 1
+    assert "bin/.broken-post-link.sh of broken" in answer.last["error"]
+
+
+def test_what_a_script_says_is_no_answer(node: Node) -> None:
+    script = '#!/bin/sh\necho done; echo "$PREFIX" >"$PREFIX/linked"\n'
+    node.channel.add("chatty", "1.0", {"bin/.chatty-post-link.sh": script})
+    answer = node.run("first", node.channel.package("chatty"))
+    assert answer.last == {"done": True}
+    assert (node.directory / "first" / "linked").read_text() == f"{node.directory}/first\n"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"sha256": "00" * 32, "md5": ""}, "hello-1.0-0.conda"),
+        ({"url": "{address}/linux-64/gone-1.0-0.conda"}, "gone-1.0-0.conda"),
+        ({"sha256": "no hash"}, "hex"),
+    ],
+    ids=["hash", "missing", "no hash"],
+)
+def test_a_package_that_is_not_what_the_lock_says_is_an_error_that_names_it(
+    node: Node, wrong: Record, message: str
+) -> None:
+    package = node.channel.package("hello", http=True) | wrong
+    package["url"] = package["url"].replace("{address}", node.channel.address)
+    answer = node.run("first", package)
+    assert answer.status == 1
+    assert message in answer.last["error"]
+    assert not (node.cache / "hello-1.0-0" / "info").exists()
+
+
+@pytest.mark.parametrize("request_", ["", "{", "{}"])
+def test_a_request_that_is_none_is_an_error(request_: str) -> None:
+    answer = ask(request_)
+    assert answer.status == 1
+    assert answer.last["error"]
