@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ansible action: hand a node the wheels that the module of the same name lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible import constants
+from ansible.plugins.action import ActionBase
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._platform import PLATFORMS
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels import (
+    Source,
+    Wheel,
+    at_hand,
+    download_with_pip,
+    gather,
+)
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]
+    """Tell the module which wheels there are; fetch and bring what it lacks, and run it again."""
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        super().run(tmp, task_vars)
+        try:
+            return self._run(task_vars)
+        except EvenkeelError as error:
+            return {"failed": True, "changed": False, "msg": str(error)}
+
+    def _run(self, task_vars: dict[str, Any] | None) -> dict[str, Any]:
+        directory = self._task.args.get("wheels")
+        place = Path(self._loader.path_dwim(directory)) if directory else None
+        sources = {name: Source(name, place, Path(constants.DEFAULT_LOCAL_TMP)) for name in PLATFORMS.values()}
+        available = {name: wheels for name, source in sources.items() if (wheels := at_hand(source))}
+        result = self._converge(task_vars, available)
+        wanted = result.get("wanted")
+        if wanted and wanted["platform"] not in available:
+            available[wanted["platform"]] = gather(sources[wanted["platform"]], download_with_pip)
+            result = self._converge(task_vars, available)
+            wanted = result.get("wanted")
+        if wanted:
+            lacking = [wheel for wheel in available[wanted["platform"]] if wheel.path.name in wanted["wheels"]]
+            result = self._converge(task_vars, available, {"brought": self._bring(lacking)})
+        return result
+
+    def _bring(self, wheels: list[Wheel]) -> str:
+        """Copy wheels to the connection's temporary directory; return its path."""
+        shell = self._connection._shell
+        if shell.tmpdir is None:
+            self._make_tmp_path()
+        brought = [shell.join_path(shell.tmpdir, wheel.path.name) for wheel in wheels]
+        for wheel, path in zip(wheels, brought, strict=True):
+            self._transfer_file(str(wheel.path), path)
+        self._fixup_perms2([shell.tmpdir, *brought], execute=False)
+        return str(shell.tmpdir)
+
+    def _converge(
+        self,
+        task_vars: dict[str, Any] | None,
+        available: Mapping[str, list[Wheel]],
+        more: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        offered = {
+            platform: [{"name": wheel.path.name, "sha256": wheel.sha256} for wheel in wheels]
+            for platform, wheels in available.items()
+        }
+        arguments = {**self._task.args, "available": offered, **(more or {})}
+        result: dict[str, Any] = self._execute_module(
+            module_name="evenkeel.gpu.conda_runtime", module_args=arguments, task_vars=task_vars
+        )
+        return result

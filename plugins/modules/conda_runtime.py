@@ -1,0 +1,158 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ansible module: Evenkeel's own tools beside a conda distribution."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: conda_runtime
+short_description: Keep the tools that build environments beside the conda distribution
+version_added: 0.2.0
+description:
+  - Unpacks py-rattler and uv from wheels into a directory of their own below O(root), so that the distribution's base
+    environment stays clean.
+  - The control node hands the wheels over, in the versions that are installed there; a node needs no index. They are
+    fetched once for each platform with pip, as the control node's pip is configured, and kept in
+    C(evenkeel/wheels) of the user's cache directory.
+  - A runtime is named after its wheels. It is made beside the others and renamed when it is complete; what a killed run
+    left is removed by the next. Of the other runtimes the newest one is kept.
+  - py-rattler runs on the distribution's Python. Where that is too old or missing, the runtime has uv alone, and the
+    result tells why.
+extends_documentation_fragment:
+  - ansible.builtin.action_common_attributes.flow
+  - evenkeel.gpu.attributes
+attributes:
+  action:
+    support: full
+  async:
+    support: none
+  become:
+    support: full
+  bypass_host_loop:
+    support: none
+requirements:
+  - py-rattler, uv, packaging and pip on the control node
+options:
+  root:
+    description: The directory that holds C(runtime/) and C(locks/).
+    type: path
+    default: /opt/evenkeel
+  python:
+    description: The distribution's Python.
+    type: path
+    default: /opt/miniconda3/bin/python
+  wheels:
+    description:
+      - A directory on the control node that has the wheels, for one that reaches no index. They must be of the versions
+        that are installed there and for the node's platform.
+    type: path
+  available:
+    description:
+      - The wheels that the control node has for each platform, as lists of C(name) and C(sha256). The action fills
+        this in.
+    type: dict
+    default: {}
+  brought:
+    description: The directory on the node that the wheels were brought to. The action fills this in.
+    type: path
+  lock_timeout:
+    description: How many seconds to wait for another run that works on the same O(root).
+    type: int
+    default: 1800
+"""
+
+EXAMPLES = r"""
+- name: Bring py-rattler and uv
+  evenkeel.gpu.conda_runtime:
+
+- name: Bring them from a control node without an index
+  evenkeel.gpu.conda_runtime:
+    wheels: wheels
+"""
+
+RETURN = r"""
+path:
+  description: The runtime's directory, with C(site-packages/) and C(bin/uv).
+  type: str
+  returned: success
+  sample: /opt/evenkeel/runtime/3b7f0a2d1f9c4e5a
+rattler:
+  description: Whether the runtime has py-rattler.
+  type: bool
+  returned: success
+reason:
+  description: Why it has not; empty when it has.
+  type: str
+  returned: success
+  sample: /opt/miniconda3/bin/python is Python 3.9.25, and py-rattler needs 3.10 or newer
+python:
+  description: The interpreter that the runtime is for.
+  type: str
+  returned: success
+  sample: /opt/miniconda3/bin/python
+wanted:
+  description:
+    - The node's platform and the names of the wheels that it lacks, all when it was offered none for its platform. The
+      action answers it with another call; a task never sees it.
+  type: dict
+  returned: when wheels have to be brought
+"""
+
+import os
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _runtime as runtime
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._lock import held
+from ansible_collections.evenkeel.gpu.plugins.module_utils._platform import conda_platform
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "root": {"type": "path", "default": "/opt/evenkeel"},
+            "python": {"type": "path", "default": "/opt/miniconda3/bin/python"},
+            "wheels": {"type": "path"},
+            "available": {"type": "dict", "default": {}},
+            "brought": {"type": "path"},
+            "lock_timeout": {"type": "int", "default": 1800},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(**converge(module))
+    except EvenkeelError as error:
+        module.fail_json(msg=str(error), **error.details)
+
+
+def converge(module: AnsibleModule) -> dict[str, object]:
+    params = module.params
+    root, python = params["root"], params["python"]
+    platform = conda_platform(os.uname().machine)
+    reason = runtime.reason_against_rattler(python)
+    wheels = [runtime.Wheel(**wheel) for wheel in params["available"].get(platform, ())]
+    desired = runtime.desired(root, wheels, reason)
+    if not wheels:
+        return {"changed": False, "wanted": {"platform": platform, "wheels": []}}
+
+    plan = runtime.plan(runtime.read(desired.directory), desired)
+    if plan.changed and not module.check_mode:
+        if plan.build and params["brought"] is None:
+            names = [wheel.name for wheel in desired.wheels]
+            return {"changed": False, "wanted": {"platform": platform, "wheels": names}}
+        os.umask(0o022)
+        with held(os.path.join(root, "locks", "pkgs"), params["lock_timeout"]):
+            plan = runtime.plan(runtime.read(desired.directory), desired)
+            runtime.apply(plan, desired, params["brought"] or "")
+    return {
+        "changed": plan.changed,
+        "diff": plan.diff,
+        "path": desired.path,
+        "rattler": not reason,
+        "reason": reason,
+        "python": python,
+    }
+
+
+if __name__ == "__main__":
+    main()
