@@ -12,7 +12,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._platform import PLATFORMS
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._progress import shown_progress
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._sources import Resolved, load, request_of
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._sources import Resolved, load, request_of, variables_of
 
 MODULE = "evenkeel.gpu.conda_environment"
 DEFAULT_ROOT = "/opt/evenkeel"
@@ -43,7 +43,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     def _present(self, arguments: dict[str, Any]) -> dict[str, Any]:
         request = request_of(arguments)
         if request is not None:
-            arguments["request"] = request
+            arguments |= {"request": request, "variables": variables_of(arguments)}
         platform = PLATFORMS.get(self._task_vars.get("ansible_facts", {}).get("architecture", ""))
         if request is None and platform:
             return self._converge(arguments, self._load(arguments, platform, {}))

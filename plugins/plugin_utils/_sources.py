@@ -70,6 +70,12 @@ def request_of(arguments: Mapping[str, Any]) -> dict[str, Any] | None:
     return None
 
 
+def variables_of(arguments: Mapping[str, Any]) -> dict[str, str]:
+    """Return what activation sets, name to value, by an ``environment.yml`` that has to be solved or was before."""
+    source = _source(arguments)
+    return dict(_environment_file.read(Path(arguments[source])).variables) if source == "environment" else {}
+
+
 def load(
     arguments: Mapping[str, Any], platform: str, virtual_packages: Mapping[str, str], run_directory: Path
 ) -> Resolved:
