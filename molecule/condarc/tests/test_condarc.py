@@ -43,7 +43,10 @@ def test_defaults_stand_for_the_mirror(host: Host, settings: dict[str, Any]) -> 
 
 def test_shared_environments_come_before_a_users_own(settings: dict[str, Any]) -> None:
     assert settings["envs_dirs"][0] == "/opt/evenkeel/envs"
-    assert settings["pkgs_dirs"][0] == "/opt/evenkeel/pkgs"
+
+
+def test_nobody_shares_the_caches_of_the_environments(settings: dict[str, Any]) -> None:
+    assert not [path for path in settings["pkgs_dirs"] if path.startswith("/opt/evenkeel")]
 
 
 def test_a_solve_finds_the_mirrors_packages(host: Host) -> None:
