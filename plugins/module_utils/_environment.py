@@ -205,8 +205,9 @@ def read(root: str, name: str, wanted: str = "", keep: int = 0) -> State:
         for generation in found
         if generation is current or (wanted and generation.digest == wanted)
     }
-    removable = [generation.path for generation in found if generation is not current]
-    busy = processes.using(removable) if removable and len(found) >= keep > 0 else frozenset()
+    # The one in use too: it may be among those that go.
+    paths = [generation.path for generation in found]
+    busy = processes.using(paths) if len(found) >= keep > 0 else frozenset()
     return State(kind, current, tuple(found), contents, tuple(leftovers), busy, foreign)
 
 
@@ -227,13 +228,12 @@ def plan(state: State, root: str, name: str, desired: Desired, policy: Policy) -
     """
     home = generations_of(root, name)
     taken = {generation.path for generation in state.generations}
-    adopt, number = None, state.newest
+    adopt = unmarked(state)
     if state.link not in (ABSENT, OURS):
         if not (policy.adopt and state.link == DIRECTORY and state.foreign is not None):
             refuse(state, root, name)
-        number += 1
         path = free_path(os.path.join(home, digest(state.foreign or ())[:DIGEST_DIGITS]), taken)
-        adopt = Generation(path, tuple(state.foreign or ()), number=number, installer=ADOPTED)
+        adopt = Generation(path, tuple(state.foreign or ()), number=state.newest + 1, installer=ADOPTED)
         taken.add(path)
 
     wanted = desired.digest
@@ -253,10 +253,8 @@ def plan(state: State, root: str, name: str, desired: Desired, policy: Policy) -
             packages=tuple(sorted(desired.packages)),
             variables=dict(desired.variables),
             request=desired.request,
-            number=number + 1,
+            number=(adopt.number if adopt else state.newest) + 1,
         )
-    if state.current and not state.current.marked and state.current.path != target.path:
-        adopt = state.current
     return Plan(
         target=target,
         before=state.before,
@@ -286,6 +284,7 @@ def plan_switch(state: State, root: str, name: str, reference: str) -> Plan:
         target=target,
         before=state.before,
         was=state.current,
+        adopt=unmarked(state),
         switch=state.current is None or state.current.path != target.path,
     )
 
@@ -300,9 +299,17 @@ def plan_absent(state: State, root: str, name: str) -> Plan:
         before=state.before,
         was=state.current,
         remove=state.leftovers,
+        adopt=unmarked(state),
         unlink=state.link == OURS,
         prune=tuple(path for path in going if path not in state.busy),
     )
+
+
+def unmarked(state: State) -> Generation | None:
+    """Return the build in use when it lost its marker, as it is to be declared, lest it pass for an interrupted one."""
+    if state.current is None or state.current.marked:
+        return None
+    return replace(state.current, number=state.newest + 1)
 
 
 def refuse(state: State, root: str, name: str) -> None:
@@ -372,13 +379,13 @@ def apply(plan: Plan, root: str, name: str, build: Callable[[Generation], str]) 
     try:
         for path in plan.remove:
             shutil.rmtree(path)
+        if plan.target and plan.build:
+            make(plan.target, name, build)
+        elif plan.target and plan.record:
+            generations.write(plan.target, plan.target.path)
+        if plan.adopt:
+            take_over(plan.adopt, link)
         if plan.target:
-            if plan.build:
-                make(plan.target, name, build)
-            elif plan.record:
-                generations.write(plan.target, plan.target.path)
-            if plan.adopt:
-                take_over(plan.adopt, link)
             if plan.switch:
                 link_atomically(link, os.path.relpath(plan.target.path, os.path.dirname(link)))
             if plan.pin is not None:

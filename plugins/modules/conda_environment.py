@@ -352,6 +352,8 @@ def converge(module: AnsibleModule) -> dict[str, object]:
             return {"changed": False, "unresolved": unresolved, **result}
 
     state, plan = decide(module, desired)
+    if plan.was and plan.target and not intact(plan.was, plan.before):
+        result["user_files"] = list(user_files(plan.was.path))
     if plan.changed and not module.check_mode:
         os.umask(0o022)
         with (
@@ -363,8 +365,6 @@ def converge(module: AnsibleModule) -> dict[str, object]:
                 kept = environment.apply(plan, root, name, lambda target: build(module, state, target, lock, progress))
         if kept:
             result["kept"] = kept
-    if plan.was and plan.target and not intact(plan.was, plan.before):
-        result["user_files"] = list(user_files(plan.was.path))
     if plan.target:
         result.update(digest=plan.target.digest, generation=plan.target.path)
         there = generations.read(plan.target.path)
