@@ -5,85 +5,75 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _environment as environment
-from ansible_collections.evenkeel.gpu.plugins.module_utils._environment import (
-    Generation,
-    Package,
-    Plan,
-    Request,
-    State,
-)
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _generation as generations
+from ansible_collections.evenkeel.gpu.plugins.module_utils._environment import Desired, Plan, Policy, State
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._files import write_atomically
+from ansible_collections.evenkeel.gpu.plugins.module_utils._generation import ADOPTED, Contents, Generation
+from ansible_collections.evenkeel.gpu.plugins.module_utils._package import PIP, Package, digest
 
-MIRROR = "https://mirror.example/main/linux-64"
+MIRROR = "https://mirror.example/pkgs/main/linux-64"
 NAME = "ai-dev"
-REQUEST = Request(("numpy", "python=3.11"), ("https://mirror.example/main",))
+SITE = "lib/python3.11/site-packages"
+REQUEST = {"packages": ["numpy", "python=3.11"], "channels": ["https://mirror.example/pkgs/main"], "pip": []}
+OTHER_REQUEST = {**REQUEST, "packages": ["numpy>=2", "python=3.11"]}
 
 
-def package(name: str, version: str = "1.0", build: str = "0", mirror: str = MIRROR) -> Package:
+def package(name: str, version: str = "1.0", build: str = "0") -> Package:
     sha256 = (name + version).encode().hex().ljust(64, "0")[:64]
-    return Package(name, version, build, sha256, f"{mirror}/{name}-{version}-{build}.conda")
+    return Package(name, version, build, sha256, url=f"{MIRROR}/{name}-{version}-{build}.conda")
 
 
 PYTHON, NUMPY, NEWER = package("python", "3.11.2", "1_cpython"), package("numpy", "2.3.1"), package("numpy", "2.4.0")
+EINOPS = Package("einops", "0.8.1", "", "ab" * 32, PIP)
 PACKAGES = (NUMPY, PYTHON)
+DESIRED, POLICY = Desired(PACKAGES, {}, REQUEST), Policy()
 
 
-class FakeConda:
-    """What ``conda create --file explicit.txt`` does: a record for each line, and no answer at all.
+def write_record(prefix: Path, built: Package) -> Path:
+    path = prefix / "conda-meta" / f"{built.name}-{built.version}-{built.build}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fields = {"name": built.name, "version": built.version, "build": built.build, "sha256": built.sha256}
+    path.write_text(json.dumps({**fields, "url": built.url, "files": [f"lib/{built.name}"]}))
+    (prefix / "lib").mkdir(exist_ok=True)
+    (prefix / "lib" / built.name).touch()
+    return path
+
+
+class Builder:
+    """Builds what the records tell.
 
     Parameters
     ----------
     instead
-        Records other packages than those asked for.
-    answer
-        The answer of a failure, half-way.
+        Builds other packages than those asked for.
     crash
-        What happens to this very process, half-way.
+        What happens half-way.
     """
 
-    def __init__(
-        self,
-        instead: Iterable[Package] | None = None,
-        answer: tuple[int, str, str] = (0, "", ""),
-        crash: BaseException | None = None,
-    ) -> None:
-        self.instead, self.answer, self.crash = instead, answer, crash
-        self.explicit: list[str] = []
-        self.environment: dict[str, str] = {}
+    def __init__(self, instead: Iterable[Package] | None = None, crash: BaseException | None = None) -> None:
+        self.instead, self.crash = instead, crash
+        self.built: list[Generation] = []
 
-    def __call__(self, argv: Sequence[str], *, environ_update: dict[str, str]) -> tuple[int, str, str]:
-        assert argv[1:6] == ["create", "--json", "--yes", "--quiet", "--prefix"]
-        assert argv[7] == "--file"
-        self.environment = environ_update
-        self.explicit.append(Path(argv[8]).read_text())
-        prefix = Path(argv[6])
+    def __call__(self, target: Generation) -> str:
+        prefix = Path(target.path)
         (prefix / "conda-meta").mkdir(parents=True)
+        self.built.append(target)
         if self.crash is not None:
             raise self.crash
-        if self.answer[0] == 0:
-            asked_for = [from_line(line) for line in self.explicit[-1].splitlines()[1:]]
-            for built in asked_for if self.instead is None else self.instead:
+        for built in target.packages if self.instead is None else self.instead:
+            if built.manager == PIP:
+                (prefix / SITE / f"{built.name}-{built.version}.dist-info").mkdir(parents=True)
+            else:
                 write_record(prefix, built)
-            (prefix / "conda-meta" / "history").touch()
-        return self.answer
-
-
-def from_line(line: str) -> Package:
-    url, _, sha256 = line.partition("#")
-    name, version, build = url.rpartition("/")[2].removesuffix(".conda").rsplit("-", 2)
-    return Package(name, version, build, sha256, url)
-
-
-def write_record(prefix: Path, built: Package) -> None:
-    record = {**vars(built), "build_number": 0, "files": ["bin/x"]}
-    (prefix / "conda-meta" / f"{built.name}-{built.version}-{built.build}.json").write_text(json.dumps(record))
+        (prefix / "conda-meta" / "history").touch()
+        return "rattler"
 
 
 class Node:
@@ -94,21 +84,40 @@ class Node:
         self.envs = Path(self.root, "envs")
         self.link = self.envs / NAME
         self.generations = Path(self.root, "generations", NAME)
-        self.conda = directory / "conda"
-        self.conda.touch(mode=0o755)
+        self.kept: list[str] = []
 
-    def plan(self, packages: Sequence[Package] = PACKAGES, request: Request = REQUEST) -> Plan:
-        return environment.plan(environment.read(self.root, NAME), self.root, NAME, request, packages)
+    def read(self, desired: Desired = DESIRED, policy: Policy = POLICY) -> State:
+        return environment.read(self.root, NAME, desired.digest, policy.keep)
+
+    def plan(self, desired: Desired = DESIRED, policy: Policy = POLICY) -> Plan:
+        return environment.plan(self.read(desired, policy), self.root, NAME, desired, policy)
+
+    def apply(self, plan: Plan, build: Callable[[Generation], str] | None = None) -> Plan:
+        self.kept = environment.apply(plan, self.root, NAME, build or Builder())
+        return plan
 
     def converge(
         self,
-        packages: Sequence[Package] = PACKAGES,
-        request: Request = REQUEST,
-        conda: Callable[..., tuple[int, str, str]] | None = None,
-    ) -> Plan:
-        plan = self.plan(packages, request)
-        environment.apply(plan, self.root, NAME, str(self.conda), conda or FakeConda())
-        return plan
+        desired: Desired = DESIRED,
+        policy: Policy = POLICY,
+        build: Callable[[Generation], str] | None = None,
+    ) -> Path:
+        """Bring the environment to what is desired, and return the path of the generation in use."""
+        plan = self.apply(self.plan(desired, policy), build)
+        assert plan.target is not None
+        return Path(plan.target.path)
+
+    def switch(self, reference: str) -> Plan:
+        return self.apply(environment.plan_switch(self.read(), self.root, NAME, reference))
+
+    def remove(self) -> Plan:
+        return self.apply(environment.plan_absent(environment.read(self.root, NAME, keep=1), self.root, NAME))
+
+    def make_by_hand(self) -> None:
+        """Make an environment as somebody does before Evenkeel comes."""
+        write_record(self.link, PYTHON)
+        (self.link / SITE / "einops-0.8.1.dist-info").mkdir(parents=True)
+        (self.link / "conda-meta" / "history").write_text("==> by hand <==\n")
 
     def tree(self) -> dict[str, str]:
         """Return every path with the target of a link or the text of a file."""
@@ -126,8 +135,16 @@ def names(directory: Path) -> list[str]:
 
 
 @pytest.fixture
-def node(tmp_path: Path) -> Node:
+def node(tmp_path: Path, busy: set[str]) -> Node:
     return Node(tmp_path)
+
+
+@pytest.fixture
+def busy(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Return the paths that running processes use; a test adds to it."""
+    paths: set[str] = set()
+    monkeypatch.setattr(environment.processes, "using", lambda directories: frozenset(paths & set(directories)))
+    return paths
 
 
 # check
@@ -162,86 +179,6 @@ def test_check_refuses(root: str, name: str, problem: str) -> None:
         environment.check(root, name)
 
 
-# digest, describe, explicit_file
-
-
-@pytest.mark.parametrize(
-    "same",
-    [
-        (PYTHON, NUMPY),
-        (replace(NUMPY, url="file:///srv/mirror/numpy.conda"), PYTHON),
-        (replace(NUMPY, url=""), replace(PYTHON, url="")),
-    ],
-    ids=["order", "mirror", "no URL"],
-)
-def test_digest_depends_on_the_packages_alone(same: tuple[Package, ...]) -> None:
-    assert environment.digest(same) == environment.digest(PACKAGES)
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        (),
-        (NUMPY,),
-        (NUMPY, PYTHON, package("six")),
-        (NEWER, PYTHON),
-        (replace(NUMPY, name="numpy-base"), PYTHON),
-        (replace(NUMPY, version="2.3.2"), PYTHON),
-        (replace(NUMPY, build="1"), PYTHON),
-        (replace(NUMPY, sha256="0" * 64), PYTHON),
-    ],
-)
-def test_digest_tells_packages_apart(other: tuple[Package, ...]) -> None:
-    assert environment.digest(other) != environment.digest(PACKAGES)
-
-
-def test_digest_is_the_same_in_every_release() -> None:
-    known = "05098f74f8a67073e198155a64f7c94e119309fd600cb9b36f1a337f4ee5c440"
-    assert environment.digest([Package("six", "1.17.0", "py_0", "ab" * 32, "https://mirror.example/six")]) == known
-
-
-@pytest.mark.parametrize(
-    ("packages", "text"),
-    [((), ""), ((PYTHON, NUMPY), "numpy 2.3.1 0\npython 3.11.2 1_cpython\n")],
-)
-def test_describe(packages: tuple[Package, ...], text: str) -> None:
-    assert environment.describe(packages) == text
-
-
-def test_explicit_file() -> None:
-    lines = [f"{package.url}#{package.sha256}\n" for package in PACKAGES]
-    assert environment.explicit_file(PACKAGES) == "".join(["@EXPLICIT\n", *lines])
-
-
-# installed
-
-
-def test_installed_reads_the_records_and_nothing_else(tmp_path: Path) -> None:
-    meta = tmp_path / "conda-meta"
-    meta.mkdir()
-    for built in (PYTHON, NUMPY):
-        write_record(tmp_path, built)
-    for name in ("history", "frozen", "evenkeel", "state"):
-        (meta / name).write_text("{}")
-    assert environment.installed(str(tmp_path)) == PACKAGES
-
-
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", "{}", '{"name": "numpy"}'])
-def test_a_package_with_a_damaged_record_is_missing(tmp_path: Path, text: str) -> None:
-    (tmp_path / "conda-meta").mkdir()
-    write_record(tmp_path, PYTHON)
-    (tmp_path / "conda-meta" / "numpy-2.3.1-0.json").write_text(text)
-    assert environment.installed(str(tmp_path)) == (PYTHON,)
-
-
-@pytest.mark.parametrize(
-    "more", [{}, {"sha256": None, "url": None}, {"md5": "0" * 32}], ids=["absent", "null", "md5 only"]
-)
-def test_a_record_may_lack_hash_and_url(more: dict[str, str | None]) -> None:
-    record = {"name": "six", "version": "1.17.0", "build": "py_0", **more}
-    assert environment.package_from(record) == Package("six", "1.17.0", "py_0", "", "")
-
-
 # free_path
 
 
@@ -262,69 +199,90 @@ def test_free_path(taken: list[str], path: str) -> None:
 # plan
 
 ROOT, LINK, HOME = "/opt/evenkeel", "/opt/evenkeel/envs/ai-dev", "/opt/evenkeel/generations/ai-dev"
-PATH = f"{HOME}/{environment.digest(PACKAGES)[:16]}"
-LIVE = Generation(PATH, REQUEST, PACKAGES, PACKAGES)
-DRIFTED = replace(LIVE, actual=(NEWER, PYTHON))
-OLD = Generation(f"{HOME}/0123456789abcdef", Request(("python",), REQUEST.channels), (PYTHON,), (PYTHON,))
-OTHER_REQUEST = Request(("numpy>=2", "python=3.11"), REQUEST.channels)
+PATH = f"{HOME}/{digest(PACKAGES)[:16]}"
+NEW = Generation(PATH, PACKAGES, {}, REQUEST, 1)
+LIVE = replace(NEW, installer="rattler")
+OLD = Generation(f"{HOME}/0123456789abcdef", (PYTHON,), {}, {**REQUEST, "packages": ["python"]}, 1, "", "rattler")
+LATER = replace(LIVE, number=2)
+UNMARKED = Generation(PATH, PACKAGES, installer=ADOPTED, marked=False)
+NOTHING = Contents(())
+
+
+def having(*found: Generation, current: Generation | None = None, link: str = "ours", **more: Any) -> State:
+    """Return the state of a node whose builds all are what they were built from."""
+    contents = {generation.path: Contents(generation.packages) for generation in found}
+    return State(link, current, found, **{"contents": contents, **more})
+
+
+DRIFTED = having(LIVE, current=LIVE, contents={PATH: Contents((NEWER, PYTHON))})
 
 
 @pytest.mark.parametrize(
     ("state", "request_", "expected"),
     [
+        (having(link="absent"), REQUEST, Plan(NEW, NOTHING, build=True, switch=True)),
+        (having(LIVE, current=LIVE), REQUEST, Plan(LIVE, Contents(PACKAGES), was=LIVE)),
         (
-            State("absent", None, (), ()),
+            having(OLD, current=OLD),
             REQUEST,
-            Plan(REQUEST, PACKAGES, (), build=True, record=False, switch=True, path=PATH, before=()),
+            Plan(replace(NEW, number=2), Contents((PYTHON,)), was=OLD, build=True, switch=True),
         ),
+        (having(OLD, LATER, current=OLD), REQUEST, Plan(LATER, Contents((PYTHON,)), was=OLD, switch=True)),
         (
-            State("ours", LIVE, (LIVE,), ()),
-            REQUEST,
-            Plan(REQUEST, PACKAGES, (), build=False, record=False, switch=False, path=PATH, before=PACKAGES),
-        ),
-        (
-            State("ours", OLD, (OLD,), ()),
-            REQUEST,
-            Plan(REQUEST, PACKAGES, (), build=True, record=False, switch=True, path=PATH, before=(PYTHON,)),
-        ),
-        (
-            State("ours", OLD, (OLD, LIVE), ()),
-            REQUEST,
-            Plan(REQUEST, PACKAGES, (), build=False, record=False, switch=True, path=PATH, before=(PYTHON,)),
-        ),
-        (
-            State("ours", LIVE, (LIVE,), ()),
+            having(LIVE, current=LIVE),
             OTHER_REQUEST,
-            Plan(OTHER_REQUEST, PACKAGES, (), build=False, record=True, switch=False, path=PATH, before=PACKAGES),
+            Plan(replace(LIVE, request=OTHER_REQUEST), Contents(PACKAGES), was=LIVE, record=True),
         ),
         (
-            State("absent", None, (LIVE,), ()),
-            REQUEST,
-            Plan(REQUEST, PACKAGES, (), build=False, record=False, switch=True, path=PATH, before=()),
+            having(LIVE, current=LIVE),
+            None,
+            Plan(replace(LIVE, request=None), Contents(PACKAGES), was=LIVE, record=True),
         ),
+        (having(LIVE, link="absent"), REQUEST, Plan(LIVE, NOTHING, switch=True)),
+        (having(), REQUEST, Plan(NEW, NOTHING, build=True, switch=True)),
         (
-            State("ours", None, (), ()),
-            REQUEST,
-            Plan(REQUEST, PACKAGES, (), build=True, record=False, switch=True, path=PATH, before=()),
-        ),
-        (
-            State("ours", DRIFTED, (DRIFTED,), ()),
+            DRIFTED,
             REQUEST,
             Plan(
-                REQUEST,
-                PACKAGES,
-                (),
+                replace(NEW, path=f"{PATH}-2", number=2),
+                Contents((NEWER, PYTHON)),
+                was=LIVE,
                 build=True,
-                record=False,
                 switch=True,
-                path=f"{PATH}-2",
-                before=(NEWER, PYTHON),
             ),
         ),
         (
-            State("ours", LIVE, (LIVE,), (f"{HOME}/half",)),
+            having(LIVE, current=LIVE, contents={PATH: Contents(PACKAGES, ("edited lib/x",))}),
             REQUEST,
-            Plan(REQUEST, PACKAGES, (f"{HOME}/half",), False, False, False, PATH, PACKAGES),
+            Plan(
+                replace(NEW, path=f"{PATH}-2", number=2),
+                Contents(PACKAGES, ("edited lib/x",)),
+                was=LIVE,
+                build=True,
+                switch=True,
+            ),
+        ),
+        (
+            having(LIVE, current=LIVE, leftovers=(f"{HOME}/half",)),
+            REQUEST,
+            Plan(LIVE, Contents(PACKAGES), was=LIVE, remove=(f"{HOME}/half",)),
+        ),
+        (
+            having(UNMARKED, current=UNMARKED),
+            REQUEST,
+            Plan(
+                replace(NEW, path=f"{PATH}-2", number=2),
+                Contents(PACKAGES),
+                was=UNMARKED,
+                adopt=replace(UNMARKED, number=1),
+                build=True,
+                switch=True,
+            ),
+        ),
+        (
+            having(replace(LIVE, installer=ADOPTED), link="absent"),
+            REQUEST,
+            Plan(replace(NEW, path=f"{PATH}-2", number=2), NOTHING, build=True, switch=True),
         ),
     ],
     ids=[
@@ -333,66 +291,327 @@ OTHER_REQUEST = Request(("numpy>=2", "python=3.11"), REQUEST.channels)
         "changed list",
         "changed back",
         "other words for the same",
+        "a lock for the same",
         "link lost",
         "dangling link",
         "drifted",
+        "edited",
         "leftover",
+        "lost marker",
+        "adopted, never used for ours",
     ],
 )
-def test_plan(state: State, request_: Request, expected: Plan) -> None:
-    plan = environment.plan(state, ROOT, NAME, request_, PACKAGES)
+def test_plan(state: State, request_: Mapping[str, Any] | None, expected: Plan) -> None:
+    plan = environment.plan(state, ROOT, NAME, Desired(PACKAGES, {}, request_), Policy())
     assert plan == expected
-    assert plan.changed == (expected.build or expected.record or expected.switch or bool(expected.remove))
+    assert plan.changed == (plan != Plan(LIVE, Contents(PACKAGES), was=LIVE))
 
 
 @pytest.mark.parametrize("packages", [(PYTHON, NUMPY), (replace(NUMPY, url="file:///elsewhere"), PYTHON)])
 def test_neither_order_nor_mirror_is_a_change(packages: tuple[Package, ...]) -> None:
-    assert not environment.plan(State("ours", LIVE, (LIVE,), ()), ROOT, NAME, REQUEST, packages).changed
+    desired = Desired(packages, {}, REQUEST)
+    assert not environment.plan(having(LIVE, current=LIVE), ROOT, NAME, desired, Policy()).changed
 
 
-@pytest.mark.parametrize("what", ["a directory", "a file", "a symbolic link to /home/anna/envs/ai-dev"])
-def test_plan_refuses_what_is_not_ours(what: str) -> None:
-    with pytest.raises(EvenkeelError, match=f"^{LINK} is {what} that Evenkeel did not make; it was left as it is"):
-        environment.plan(State(what, None, (LIVE,), ()), ROOT, NAME, REQUEST, PACKAGES)
+@pytest.mark.parametrize(
+    "desired",
+    [Desired((*PACKAGES, EINOPS), {}, REQUEST), Desired(PACKAGES, {"A": "1"}, REQUEST)],
+    ids=["pip", "variables"],
+)
+def test_a_package_of_pip_and_a_variable_are_changes(desired: Desired) -> None:
+    plan = environment.plan(having(LIVE, current=LIVE), ROOT, NAME, desired, Policy())
+    assert plan.build
+    assert plan.target is not None
+    assert plan.target.path == f"{HOME}/{desired.digest[:16]}" != PATH
+
+
+@pytest.mark.parametrize(
+    ("pinned", "pin", "step"),
+    [
+        (False, None, None),
+        (True, None, None),
+        (False, True, True),
+        (True, True, None),
+        (True, False, False),
+        (False, False, None),
+    ],
+)
+def test_a_pin_is_set_where_it_is_not(pinned: bool, pin: bool | None, step: bool | None) -> None:
+    live = replace(LIVE, pinned=pinned)
+    plan = environment.plan(having(live, current=live), ROOT, NAME, DESIRED, Policy(pin=pin))
+    assert plan.pin is step
+    assert plan.changed == (step is not None)
+
+
+def numbered(number: int, **more: Any) -> Generation:
+    return replace(OLD, path=f"{HOME}/{number:016x}", number=number, **more)
+
+
+@pytest.mark.parametrize(
+    ("keep", "changes_", "busy_", "pruned"),
+    [
+        (0, {}, (), []),
+        (1, {}, (), [5, 4, 3, 2, 1]),
+        (2, {}, (), [4, 3, 2, 1]),
+        (3, {}, (), [3, 2, 1]),
+        (6, {}, (), []),
+        (9, {}, (), []),
+        (2, {3: {"pinned": True}}, (), [4, 2, 1]),
+        (2, {2: {"installer": ADOPTED}}, (), [4, 3, 1]),
+        (2, {}, (1, 4), [3, 2]),
+        (1, {}, (5,), [4, 3, 2, 1]),
+        (3, {3: {"created": "2030-01-01T00:00:00+00:00"}, 5: {"created": "1999-01-01T00:00:00+00:00"}}, (), [3, 2, 1]),
+    ],
+    ids=["all", "one", "two", "three", "as many", "more", "pinned", "adopted", "busy", "in use", "clock set back"],
+)
+def test_what_is_more_than_is_to_be_kept_goes(
+    keep: int, changes_: Mapping[int, Mapping[str, Any]], busy_: tuple[int, ...], pruned: list[int]
+) -> None:
+    found = [numbered(number, **changes_.get(number, {})) for number in range(1, 6)]
+    paths = frozenset(f"{HOME}/{number:016x}" for number in busy_)
+    state = having(*found, current=found[-1], busy=paths)
+    plan = environment.plan(state, ROOT, NAME, DESIRED, Policy(keep))
+    assert plan.prune == tuple(f"{HOME}/{number:016x}" for number in pruned)
+    assert plan.target is not None
+    assert plan.target.number == 6
+
+
+def test_the_generation_that_is_gone_back_to_is_never_pruned() -> None:
+    found = [LIVE, *(numbered(number) for number in range(2, 6))]
+    plan = environment.plan(having(*found, current=found[-1]), ROOT, NAME, DESIRED, Policy(2))
+    assert not plan.build
+    assert plan.prune == tuple(f"{HOME}/{number:016x}" for number in (4, 3, 2))
+
+
+# adopt, refuse
+
+BY_HAND = (replace(EINOPS, sha256=""), PYTHON)
+
+
+def test_plan_adopts_on_explicit_wish() -> None:
+    state = having(OLD, link="a directory", foreign=BY_HAND)
+    plan = environment.plan(state, ROOT, NAME, DESIRED, Policy(adopt=True))
+    adopted = Generation(f"{HOME}/{digest(BY_HAND)[:16]}", BY_HAND, number=2, installer=ADOPTED)
+    assert plan == Plan(replace(NEW, number=3), Contents(BY_HAND), adopt=adopted, build=True, switch=True)
+
+
+def test_an_adopted_environment_never_takes_the_place_of_a_build() -> None:
+    state = having(LIVE, link="a directory", foreign=PACKAGES, contents={PATH: Contents((NEWER,))})
+    plan = environment.plan(state, ROOT, NAME, DESIRED, Policy(adopt=True))
+    assert plan.adopt is not None
+    assert plan.target is not None
+    assert (plan.adopt.path, plan.target.path) == (f"{PATH}-2", f"{PATH}-3")
+
+
+@pytest.mark.parametrize(
+    ("link", "foreign", "adopt", "advice"),
+    [
+        ("a directory", None, False, "or choose another name."),
+        ("a directory", None, True, "or choose another name."),
+        ("a directory", BY_HAND, False, "or take it over with adopt: true."),
+        ("a file", None, True, "or choose another name."),
+        ("a symbolic link to /home/anna/envs/ai-dev", None, False, "or choose another name."),
+        ("a symbolic link to /home/anna/envs/ai-dev", BY_HAND, True, "or choose another name."),
+    ],
+)
+def test_plan_refuses_what_is_not_ours(
+    link: str, foreign: tuple[Package, ...] | None, adopt: bool, advice: str
+) -> None:
+    state = having(LIVE, link=link, foreign=foreign)
+    plans: list[Callable[[], Plan]] = [lambda: environment.plan(state, ROOT, NAME, DESIRED, Policy(adopt=adopt))]
+    plans += [lambda: environment.plan_switch(state, ROOT, NAME, "-1")]
+    plans += [lambda: environment.plan_absent(state, ROOT, NAME)]
+    for plan in plans:
+        with pytest.raises(EvenkeelError, match=f"^{LINK} is {link} that Evenkeel did not make; .* {advice}$"):
+            plan()
+
+
+# plan_switch
+
+SECOND, THIRD = replace(LIVE, number=2), replace(LIVE, path=f"{PATH}-2", number=3)
+FIRST, DIGEST = replace(OLD, number=1, path=f"{HOME}/{OLD.digest[:16]}"), LIVE.digest
+
+
+@pytest.mark.parametrize(
+    ("current", "reference", "target"),
+    [
+        (THIRD, "-1", SECOND),
+        (THIRD, "-2", FIRST),
+        (SECOND, "-1", FIRST),
+        (THIRD, "-0", THIRD),
+        (None, "-1", THIRD),
+        (None, "-3", FIRST),
+        (THIRD, DIGEST[:16], SECOND),
+        (SECOND, f"{DIGEST[:16]}-2", THIRD),
+        (THIRD, OLD.digest, FIRST),
+        (THIRD, OLD.digest[:4], FIRST),
+        (FIRST, FIRST.id, FIRST),
+    ],
+)
+def test_plan_switch(current: Generation | None, reference: str, target: Generation) -> None:
+    state = having(THIRD, FIRST, SECOND, current=current, link="ours" if current else "absent")
+    plan = environment.plan_switch(state, ROOT, NAME, reference)
+    assert plan.target == target
+    assert plan.switch == plan.changed == (current != target)
+    assert not plan.build
+    assert not plan.prune
+
+
+@pytest.mark.parametrize(
+    ("current", "reference", "message"),
+    [
+        (THIRD, "-3", "has no generation 3 steps back from the one in use"),
+        (FIRST, "-1", "has no generation 1 steps back from the one in use"),
+        (THIRD, "f" * 16, f"has no generation '{'f' * 16}'"),
+        (THIRD, "", "has no generation ''"),
+        (THIRD, "latest", "has no generation 'latest'"),
+        (THIRD, "-99999", "has no generation '-99999'"),
+        (THIRD, DIGEST[:6], f"has more than one generation '{DIGEST[:6]}'"),
+        (THIRD, DIGEST, f"has more than one generation '{DIGEST}'"),
+    ],
+)
+def test_a_reference_that_means_no_generation_tells_those_that_are_there(
+    current: Generation, reference: str, message: str
+) -> None:
+    state = having(THIRD, FIRST, SECOND, current=current)
+    have = f"The node keeps, from the oldest on: {FIRST.id}, {SECOND.id}, {THIRD.id}"
+    with pytest.raises(EvenkeelError, match=rf"^The environment {NAME} {message}\. {have}\.$"):
+        environment.plan_switch(state, ROOT, NAME, reference)
+
+
+def test_a_node_without_generations_says_so() -> None:
+    with pytest.raises(EvenkeelError, match="from the oldest on: none"):
+        environment.plan_switch(having(link="absent"), ROOT, NAME, "-1")
+
+
+def test_a_build_that_lost_its_marker_is_declared_before_the_name_leaves_it() -> None:
+    state = having(UNMARKED, OLD, current=UNMARKED)
+    plan = environment.plan_switch(state, ROOT, NAME, OLD.id)
+    assert plan.adopt == replace(UNMARKED, number=2)
+    assert environment.plan_absent(state, ROOT, NAME).adopt == replace(UNMARKED, number=2)
+
+
+# plan_absent
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        (having(link="absent"), Plan(None, NOTHING)),
+        (having(), Plan(None, NOTHING, unlink=True)),
+        (having(LIVE, current=LIVE), Plan(None, Contents(PACKAGES), was=LIVE, unlink=True, prune=(PATH,))),
+        (having(LIVE, link="absent"), Plan(None, NOTHING, prune=(PATH,))),
+        (
+            having(LIVE, current=LIVE, busy=frozenset({PATH})),
+            Plan(None, Contents(PACKAGES), was=LIVE, unlink=True),
+        ),
+        (having(replace(LIVE, pinned=True), link="absent"), Plan(None, NOTHING)),
+        (having(replace(LIVE, installer=ADOPTED), link="absent"), Plan(None, NOTHING)),
+        (having(link="absent", leftovers=(PATH,)), Plan(None, NOTHING, remove=(PATH,))),
+    ],
+    ids=["absent", "dangling link", "there", "link lost", "busy", "pinned", "adopted", "leftover"],
+)
+def test_plan_absent(state: State, expected: Plan) -> None:
+    plan = environment.plan_absent(state, ROOT, NAME)
+    assert plan == expected
+    assert plan.changed == bool(expected.unlink or expected.prune or expected.remove)
+
+
+# lines
+
+
+@pytest.mark.parametrize(
+    ("plan", "lines"),
+    [
+        (Plan(LIVE, Contents(PACKAGES), was=LIVE), []),
+        (Plan(NEW, NOTHING, build=True), ["+ numpy 2.3.1 (main)", "+ python 3.11.2 (main)"]),
+        (
+            Plan(NEW, Contents((PYTHON, package("six"))), was=OLD, build=True),
+            ["+ numpy 2.3.1 (main)", "- six 1.0", f"~ generation {OLD.id} -> {NEW.id}"],
+        ),
+        (
+            Plan(
+                replace(LIVE, variables={"A": "1", "B": "2"}),
+                Contents(PACKAGES, ("edited lib/x",)),
+                was=replace(LIVE, variables={"B": "1", "C": "3"}),
+            ),
+            ["+ variable A", "~ variable B", "- variable C", "! edited lib/x"],
+        ),
+        (Plan(LIVE, Contents(PACKAGES), was=LIVE, record=True), ["~ request"]),
+        (Plan(LIVE, Contents(PACKAGES), was=LIVE, pin=True), [f"~ pinned generation {LIVE.id}"]),
+        (Plan(LIVE, Contents(PACKAGES), was=LIVE, pin=False), [f"~ unpinned generation {LIVE.id}"]),
+        (Plan(LIVE, Contents(PACKAGES), adopt=OLD), [f"! adopted as generation {OLD.id}"]),
+        (
+            Plan(LIVE, Contents(PACKAGES), was=LIVE, remove=(f"{HOME}/half",), prune=(OLD.path,)),
+            ["- interrupted build half", f"- generation {OLD.id}"],
+        ),
+        (
+            Plan(None, Contents((PYTHON,)), was=OLD, unlink=True, prune=(OLD.path,)),
+            ["- python 3.11.2", f"- generation {OLD.id}"],
+        ),
+    ],
+)
+def test_the_plan_in_peoples_words(plan: Plan, lines: list[str]) -> None:
+    assert plan.lines == lines
+    assert plan.diff == {"prepared": "".join(f"{line}\n" for line in lines)}
+
+
+# known
 
 
 @pytest.mark.parametrize(
     ("state", "request_", "packages"),
     [
-        (State("ours", LIVE, (LIVE,), ()), REQUEST, PACKAGES),
-        (State("ours", DRIFTED, (DRIFTED,), ()), REQUEST, PACKAGES),
-        (State("ours", LIVE, (LIVE,), ()), OTHER_REQUEST, None),
-        (State("ours", OLD, (OLD, LIVE), ()), REQUEST, None),
-        (State("ours", None, (LIVE,), ()), REQUEST, None),
-        (State("absent", None, (), ()), REQUEST, None),
+        (having(LIVE, current=LIVE), REQUEST, PACKAGES),
+        (DRIFTED, REQUEST, PACKAGES),
+        (having(LIVE, current=LIVE), OTHER_REQUEST, None),
+        (having(OLD, LIVE, current=OLD), REQUEST, None),
+        (having(LIVE), REQUEST, None),
+        (having(link="absent"), REQUEST, None),
     ],
     ids=["same list", "drifted", "other list", "not the current one", "dangling link", "bare"],
 )
-def test_known_packages(state: State, request_: Request, packages: tuple[Package, ...] | None) -> None:
-    assert environment.known_packages(state, request_) == packages
+def test_known(state: State, request_: Mapping[str, Any], packages: tuple[Package, ...] | None) -> None:
+    assert environment.known(state, request_) == packages
 
 
 # read
 
 
 def test_read_a_bare_node(node: Node) -> None:
-    assert environment.read(node.root, NAME) == State("absent", None, (), ())
+    assert node.read() == State("absent")
 
 
 def test_read_what_was_built(node: Node) -> None:
-    plan = node.converge()
-    generation = Generation(plan.path, REQUEST, PACKAGES, PACKAGES)
-    assert environment.read(node.root, NAME) == State("ours", generation, (generation,), ())
+    path = node.converge(Desired((*PACKAGES, EINOPS), {"A": "1"}, REQUEST))
+    state = node.read()
+    assert (state.link, len(state.generations), state.leftovers, state.foreign) == ("ours", 1, (), None)
+    assert state.current == state.generations[0]
+    assert state.current is not None
+    assert (state.current.path, state.current.installer, state.current.number) == (str(path), "rattler", 1)
+    assert state.contents == {str(path): Contents((EINOPS, *PACKAGES))}
+    assert state.before == Contents((EINOPS, *PACKAGES))
+
+
+def test_only_what_is_in_use_or_wanted_is_looked_into(node: Node) -> None:
+    first = node.converge()
+    second = node.converge(Desired((NEWER,)))
+    third = node.converge(Desired((PYTHON,)))
+    assert set(node.read(Desired((NEWER,))).contents) == {str(second), str(third)}
+    assert set(node.read(Desired((EINOPS,))).contents) == {str(third)}
+    assert str(first) in {generation.path for generation in node.read().generations}
 
 
 @pytest.mark.parametrize("marker", [None, "", '{"digest"'])
 def test_a_generation_without_a_whole_marker_was_interrupted(node: Node, marker: str | None) -> None:
-    half = node.generations / "half"
-    (half / "conda-meta").mkdir(parents=True)
-    if marker is not None:
-        (half / environment.MARKER).write_text(marker)
-    (node.generations / "a file").touch()
-    assert environment.read(node.root, NAME) == State("absent", None, (), (str(half),))
+    halves = [node.generations / name for name in ("0123456789abcdef", "0123456789abcdef-2")]
+    theirs = [node.generations / name for name in ("notes", "0123456789ABCDEF", "0123456789abcde", "kept-0123456789")]
+    for path in (*halves, *theirs):
+        (path / "conda-meta").mkdir(parents=True)
+        if marker is not None:
+            (path / generations.MARKER).write_text(marker)
+    (node.generations / "fedcba9876543210").touch()
+    assert node.read() == State("absent", leftovers=tuple(map(str, halves)))
 
 
 def test_read_tells_own_links_from_others(node: Node) -> None:
@@ -404,216 +623,434 @@ def test_read_tells_own_links_from_others(node: Node) -> None:
         ("/home/anna/ai-dev", "a symbolic link to /home/anna/ai-dev"),
     ]:
         node.link.symlink_to(target)
-        assert environment.read(node.root, NAME).link == link
+        assert node.read().link == link
         node.link.unlink()
 
 
-# apply
+def test_an_environment_made_by_hand_tells_its_packages(node: Node) -> None:
+    node.make_by_hand()
+    assert node.read() == State("a directory", foreign=BY_HAND)
+    (node.link / "conda-meta" / "history").unlink()
+    assert node.read() == State("a directory")
+
+
+@pytest.mark.parametrize(("keep", "seen"), [(0, False), (1, True), (2, True), (3, False)])
+def test_processes_are_looked_at_where_something_may_go(node: Node, busy: set[str], keep: int, seen: bool) -> None:
+    paths = {str(node.converge(Desired((NEWER,)))), str(node.converge())}
+    busy |= paths
+    assert node.read(policy=Policy(keep)).busy == (paths if seen else set())
+
+
+# apply: build and switch
 
 
 def test_build_on_a_bare_node_and_then_nothing(node: Node) -> None:
-    conda = FakeConda()
-    plan = node.converge(conda=conda)
-    assert plan.diff == {"before": "", "after": "numpy 2.3.1 0\npython 3.11.2 1_cpython\n"}
-    assert conda.explicit == [environment.explicit_file(PACKAGES)]
-    assert conda.environment == {"CONDA_PKGS_DIRS": f"{node.root}/pkgs", "CONDA_REGISTER_ENVS": "false"}
-    digest = environment.digest(PACKAGES)
-    assert str(node.link.readlink()) == f"../generations/{NAME}/{digest[:16]}"
-    assert json.loads((node.link / environment.MARKER).read_text())["digest"] == digest
-    assert f"--clone {NAME}" in json.loads((node.link / environment.FROZEN).read_text())["message"]
+    build = Builder()
+    path = node.converge(build=build)
+    assert [target.path for target in build.built] == [str(path)]
+    assert str(node.link.readlink()) == f"../generations/{NAME}/{digest(PACKAGES)[:16]}"
+    assert json.loads((node.link / generations.MARKER).read_text())["digest"] == digest(PACKAGES)
+    assert f"--clone {NAME}" in json.loads((node.link / generations.FROZEN).read_text())["message"]
+    assert not (node.link / generations.VARIABLES).exists()
     assert names(node.envs) == [NAME]
     assert not node.plan().changed
 
 
+def test_variables_are_where_activation_looks_for_them(node: Node) -> None:
+    desired = Desired(PACKAGES, {"OMP_NUM_THREADS": "4"}, REQUEST)
+    node.converge(desired)
+    state = json.loads((node.link / "conda-meta" / "state").read_text())
+    assert state["env_vars"] == {"OMP_NUM_THREADS": "4"}
+    assert not node.plan(desired).changed
+
+
 @pytest.mark.parametrize(
-    ("packages", "request_", "builds"),
-    [((NEWER, PYTHON), OTHER_REQUEST, 1), (PACKAGES, OTHER_REQUEST, 0), ((), Request((), REQUEST.channels), 1)],
-    ids=["other packages", "same packages", "no packages"],
+    ("desired", "builds"),
+    [
+        (Desired((NEWER, PYTHON), {}, OTHER_REQUEST), 1),
+        (Desired(PACKAGES, {}, OTHER_REQUEST), 0),
+        (Desired(PACKAGES), 0),
+        (Desired((), {}, {**REQUEST, "packages": []}), 1),
+        (Desired((*PACKAGES, EINOPS), {}, REQUEST), 1),
+        (Desired(PACKAGES, {"A": "1"}, REQUEST), 1),
+    ],
+    ids=["other packages", "same packages", "a lock", "no packages", "pip", "variables"],
 )
-def test_a_changed_list_and_then_nothing(
-    node: Node, packages: tuple[Package, ...], request_: Request, builds: int
-) -> None:
-    before = node.converge().path
-    conda = FakeConda()
-    assert node.converge(packages, request_, conda).changed
-    assert len(conda.explicit) == builds
-    assert not node.plan(packages, request_).changed
-    assert environment.known_packages(environment.read(node.root, NAME), request_) == packages
-    assert Path(before, "conda-meta", "numpy-2.3.1-0.json").exists()
+def test_something_else_and_then_nothing(node: Node, desired: Desired, builds: int) -> None:
+    before = node.converge()
+    build = Builder()
+    plan = node.plan(desired)
+    assert plan.changed
+    node.apply(plan, build)
+    assert len(build.built) == builds
+    assert not node.plan(desired).changed
+    if desired.request is not None:
+        assert environment.known(node.read(), desired.request) == tuple(sorted(desired.packages))
+    assert (before / "conda-meta" / "numpy-2.3.1-0.json").exists()
 
 
 def test_back_to_an_old_list_is_a_switch(node: Node) -> None:
-    first = node.converge().path
-    node.converge((NEWER, PYTHON), OTHER_REQUEST)
-    conda = FakeConda()
-    plan = node.converge(conda=conda)
-    assert (plan.path, conda.explicit) == (first, [])
-    assert node.link.resolve() == Path(first)
+    first = node.converge()
+    node.converge(Desired((NEWER, PYTHON), {}, OTHER_REQUEST))
+    build = Builder()
+    assert node.converge(build=build) == first
+    assert not build.built
+    assert node.link.resolve() == first
     assert not node.plan().changed
 
 
-@pytest.mark.parametrize("drift", ["added", "removed", "replaced", "damaged"])
+def test_a_switch_by_name_and_back(node: Node) -> None:
+    first, second = node.converge(), node.converge(Desired((NEWER,)))
+    assert node.switch("-1").lines == [
+        "~ numpy 2.4.0 -> 2.3.1",
+        "+ python 3.11.2 (main)",
+        f"~ generation {second.name} -> {first.name}",
+    ]
+    assert node.link.resolve() == first
+    assert not node.switch(first.name).changed
+    node.switch(second.name)
+    assert node.link.resolve() == second
+
+
+def test_a_record_keeps_the_rest_of_the_marker(node: Node) -> None:
+    node.converge()
+    before = node.read().current
+    node.converge(Desired(PACKAGES, {}, OTHER_REQUEST))
+    assert before is not None
+    assert node.read().current == replace(before, request=OTHER_REQUEST)
+
+
+@pytest.mark.parametrize("drift", ["added", "removed", "replaced", "damaged", "pip", "unfrozen"])
 def test_a_drifted_environment_is_built_afresh_beside_it(node: Node, drift: str) -> None:
-    first = node.converge().path
-    meta = Path(first, "conda-meta")
+    first = node.converge()
     if drift in ("added", "replaced"):
-        write_record(Path(first), NEWER)
+        write_record(first, NEWER)
     if drift in ("removed", "replaced"):
-        (meta / "numpy-2.3.1-0.json").unlink()
+        (first / "conda-meta" / "numpy-2.3.1-0.json").unlink()
     if drift == "damaged":
-        (meta / "numpy-2.3.1-0.json").write_text("{")
-    plan = node.converge()
-    assert plan.path == f"{first}-2"
-    assert plan.diff["before"] != plan.diff["after"]
+        (first / "conda-meta" / "numpy-2.3.1-0.json").write_text("{")
+    if drift == "pip":
+        (first / SITE / "einops-0.8.1.dist-info").mkdir(parents=True)
+    if drift == "unfrozen":
+        (first / generations.FROZEN).unlink()
+    plan = node.apply(node.plan())
+    assert plan.lines[-1] == f"~ generation {first.name} -> {first.name}-2"
+    assert len(plan.lines) > 1
     assert node.link.resolve() == Path(f"{first}-2")
-    assert names(node.generations) == [Path(first).name, f"{Path(first).name}-2"]
+    assert names(node.generations) == [first.name, f"{first.name}-2"]
     assert not node.plan().changed
 
 
 def test_a_drift_that_is_undone_in_an_old_build_switches_nothing(node: Node) -> None:
-    first = Path(node.converge().path)
-    write_record(first, NEWER)
-    second = node.converge().path
-    (first / "conda-meta" / f"{NEWER.name}-{NEWER.version}-{NEWER.build}.json").unlink(missing_ok=True)
-    write_record(first, PACKAGES[0])
-    assert all(generation.intact for generation in environment.read(node.root, NAME).generations)
-    assert node.plan().path == second
+    first = node.converge()
+    record = write_record(first, package("six"))
+    second = node.converge()
+    record.unlink()
+    state = node.read()
+    assert all(generations.intact(found, state.contents[found.path]) for found in state.generations)
+    assert node.link.resolve() == second
     assert not node.plan().changed
+
+
+def test_a_marker_of_release_0_1_0_is_as_good(node: Node) -> None:
+    path = node.converge()
+    marker = json.loads((path / generations.MARKER).read_text())
+    old = {key: marker[key] for key in ("digest", "packages", "request")}
+    (path / generations.MARKER).write_text(json.dumps(old))
+    assert not node.plan().changed
+    newer = Desired((NEWER,))
+    node.converge(newer)
+    assert [generation.number for generation in sorted(node.read().generations, key=lambda g: g.number)] == [0, 1]
+    assert node.switch("-1").switch
+    assert node.link.resolve() == path
 
 
 @pytest.mark.parametrize("lost", ["link", "generation", "marker", "conda-meta"])
 def test_what_was_lost_is_healed(node: Node, lost: str) -> None:
-    path = Path(node.converge().path)
+    path = node.converge()
     if lost == "link":
         node.link.unlink()
     elif lost == "marker":
-        (path / environment.MARKER).unlink()
+        (path / generations.MARKER).unlink()
     else:
         shutil.rmtree(path if lost == "generation" else path / "conda-meta")
-    conda = FakeConda()
-    assert node.converge(conda=conda).changed
-    assert len(conda.explicit) == (lost in {"generation", "conda-meta"})
-    assert environment.installed(str(node.link)) == PACKAGES
+    build = Builder()
+    node.converge(build=build)
+    assert len(build.built) == (lost != "link")
+    assert generations.installed(str(node.link)) == PACKAGES
     assert not node.plan().changed
 
 
 @pytest.mark.parametrize("marker", [None, "", '{"digest"'])
 @pytest.mark.parametrize("lost", ["marker", "conda-meta"])
-def test_an_environment_in_use_is_not_removed_for_its_lost_marker(node: Node, lost: str, marker: str | None) -> None:
-    path = Path(node.converge().path)
-    (path / "lib").mkdir()
-    (path / environment.MARKER).unlink()
-    if marker is not None:
-        (path / environment.MARKER).write_text(marker)
+@pytest.mark.parametrize("then", ["other packages", "switch", "absent"])
+def test_an_environment_in_use_is_not_removed_for_its_lost_marker(
+    node: Node, lost: str, marker: str | None, then: str
+) -> None:
+    node.converge(Desired((NEWER,)))
+    path = node.converge()
+    if marker is None:
+        (path / generations.MARKER).unlink()
+    else:
+        (path / generations.MARKER).write_text(marker)
     if lost == "conda-meta":
         shutil.rmtree(path / "conda-meta")
     assert node.plan().remove == ()
-    node.converge((NEWER,))
-    assert node.link.resolve() != path
-    assert (path / "lib").is_dir()
-    assert not node.plan((NEWER,)).changed
+    if then == "other packages":
+        node.converge(Desired((PYTHON,)))
+        assert node.link.resolve() != path
+        assert not node.plan(Desired((PYTHON,))).changed
+    elif then == "switch":
+        node.switch(digest((NEWER,))[:16])
+        assert node.read().leftovers == ()
+    else:
+        node.remove()
+        assert not node.remove().changed
+    assert (path / "lib" / "numpy").exists()
 
 
 @pytest.mark.parametrize("half", ["at the very path", "elsewhere"])
 def test_a_killed_build_is_healed(node: Node, half: str) -> None:
-    leftover = Path(node.plan().path) if half == "at the very path" else node.generations / "fedcba9876543210"
-    (leftover / "conda-meta").mkdir(parents=True)
+    target = node.plan().target
+    assert target is not None
+    leftover = Path(target.path) if half == "at the very path" else node.generations / "fedcba9876543210"
     write_record(leftover, NEWER)
-    plan = node.converge()
-    assert plan.remove == (str(leftover),)
-    assert names(node.generations) == [environment.digest(PACKAGES)[:16]]
-    assert environment.installed(str(node.link)) == PACKAGES
+    assert node.apply(node.plan()).remove == (str(leftover),)
+    assert names(node.generations) == [digest(PACKAGES)[:16]]
+    assert generations.installed(str(node.link)) == PACKAGES
     assert not node.plan().changed
 
 
 @pytest.mark.parametrize("kind", ["directory", "file", "link elsewhere", "link to another environment"])
 def test_what_is_not_ours_is_refused_and_untouched(node: Node, kind: str) -> None:
     node.envs.mkdir(parents=True)
-    (node.generations / "half").mkdir(parents=True)
+    (node.generations / "0123456789abcdef").mkdir(parents=True)
     if kind == "directory":
-        (node.link / "conda-meta").mkdir(parents=True)
         write_record(node.link, NUMPY)
     elif kind == "file":
         node.link.write_text("theirs")
     else:
         node.link.symlink_to("/home/anna/envs/ai-dev" if kind == "link elsewhere" else "../generations/other/1")
     before = node.tree()
-    conda = FakeConda()
+    build = Builder()
     with pytest.raises(EvenkeelError, match=f"^{node.link} is a .* did not make; it was left as it is"):
-        node.converge(conda=conda)
+        node.converge(build=build)
     assert node.tree() == before
-    assert not conda.explicit
+    assert not build.built
 
+
+# apply: failures
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-CONDA_SAYS_FULL = json.dumps({"exception_name": "NoSpaceLeftError", "message": "No space left on devices."})
-CONDA_REFUSES = json.dumps({"exception_name": "ChecksumMismatchError", "message": "expected and\ndownloaded content"})
 
 
 @pytest.mark.parametrize(
-    ("conda", "error", "message"),
+    ("build", "error", "message"),
     [
+        (Builder(crash=EvenkeelError("conda said no", "Mend it")), EvenkeelError, "^conda said no. Mend it.$"),
+        (Builder(crash=FULL), EvenkeelError, "^No space left on the file system of "),
+        (Builder(crash=OSError(errno.EDQUOT, "Disk quota exceeded")), EvenkeelError, "^No space left on the file syst"),
+        (Builder(crash=PermissionError(13, "Permission denied", "/x")), EvenkeelError, "^/x: Permission denied. Mend"),
+        (Builder(crash=OSError(5, "Input/output error")), EvenkeelError, r"^.*/evenkeel: Input/output error\. Mend"),
+        (Builder(crash=KeyboardInterrupt("stop")), KeyboardInterrupt, "stop"),
+        (Builder(crash=SystemExit("stop")), SystemExit, "stop"),
         (
-            FakeConda(answer=(1, CONDA_REFUSES, "")),
+            Builder(instead=(NEWER, PYTHON)),
             EvenkeelError,
-            f"^conda could not build the environment {NAME}: expected and downloaded content. Nothing was changed",
+            f"^rattler built the environment {NAME} from other packages than asked for: numpy=2.3.1=.*, numpy=2.4.0=",
         ),
-        (FakeConda(answer=(-9, "", "")), EvenkeelError, "it said nothing"),
-        (FakeConda(answer=(1, CONDA_SAYS_FULL, "")), EvenkeelError, "^No space left on the file system of "),
-        (FakeConda(answer=(1, "", "[Errno 28] No space left on device")), EvenkeelError, "^No space left on the file"),
-        (FakeConda(crash=FULL), EvenkeelError, "^No space left on the file system of "),
-        (FakeConda(crash=PermissionError(13, "Permission denied", "/x")), EvenkeelError, "^/x: Permission denied"),
-        (FakeConda(crash=KeyboardInterrupt("stop")), KeyboardInterrupt, "stop"),
-        (FakeConda(crash=SystemExit("stop")), SystemExit, "stop"),
-        (
-            FakeConda(instead=(NEWER, PYTHON)),
-            EvenkeelError,
-            f"{NAME} from other packages than asked for: numpy=2.3.1=0=.*, numpy=2.4.0=0=",
-        ),
-        (FakeConda(instead=()), EvenkeelError, "other packages than asked for: numpy=2.3.1=0=.*, python=3.11.2="),
+        (Builder(instead=()), EvenkeelError, "other packages than asked for: numpy=2.3.1=0=.*, python=3.11.2="),
+        (Builder(instead=(*PACKAGES, EINOPS)), EvenkeelError, "other packages than asked for: pip:einops==0.8.1="),
     ],
 )
 def test_a_failed_build_leaves_nothing_and_the_environment_as_it_was(
-    node: Node, conda: FakeConda, error: type[BaseException], message: str
+    node: Node, build: Builder, error: type[BaseException], message: str
 ) -> None:
-    node.converge((PYTHON,), OTHER_REQUEST)
+    node.converge(Desired((PYTHON,), {}, OTHER_REQUEST))
     before = node.tree()
     with pytest.raises(error, match=message):
-        node.converge(conda=conda)
+        node.converge(build=build)
     assert node.tree() == before
     node.converge()
     assert not node.plan().changed
 
 
-def test_a_failed_build_tells_all_that_conda_said(node: Node) -> None:
-    with pytest.raises(EvenkeelError) as raised:
-        node.converge(conda=FakeConda(answer=(1, CONDA_REFUSES, "err")))
-    assert raised.value.details == {"rc": 1, "stdout": CONDA_REFUSES, "stderr": "err"}
-
-
 def test_a_disk_that_is_full_at_the_last_file(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    node.converge((PYTHON,), OTHER_REQUEST)
+    node.converge(Desired((PYTHON,), {}, OTHER_REQUEST))
     before = node.tree()
 
-    def refuse_the_marker(path: str, text: str) -> None:
-        if path.endswith(environment.MARKER):
-            raise FULL
-        write_atomically(path, text)
+    def refuse(_path: str, _text: str) -> None:
+        raise FULL
 
-    monkeypatch.setattr(environment, "write_atomically", refuse_the_marker)
-    with pytest.raises(EvenkeelError, match=f"^No space left on the file system of {node.root} "):
-        node.converge()
+    with monkeypatch.context() as patch:
+        patch.setattr(generations, "write_atomically", refuse)
+        with pytest.raises(EvenkeelError, match=f"^No space left on the file system of {node.root} "):
+            node.converge()
     assert node.tree() == before
 
 
-@pytest.mark.parametrize("kind", ["absent", "not executable"])
-def test_without_conda_nothing_is_made(node: Node, kind: str) -> None:
-    if kind == "absent":
-        node.conda.unlink()
-    else:
-        node.conda.chmod(0o644)
-    conda = FakeConda()
-    with pytest.raises(EvenkeelError, match=f"^{node.conda}, which builds the environment {NAME}, is no program"):
-        node.converge(conda=conda)
-    assert not conda.explicit
-    assert node.tree() == {}
+def test_what_is_in_the_way_is_named(node: Node) -> None:
+    node.converge()
+    (node.generations / "0123456789abcdef").mkdir()
+    plan = node.plan()
+    (node.generations / "0123456789abcdef").rmdir()
+    with pytest.raises(EvenkeelError, match=r"0123456789abcdef: No such file or directory\. Mend it and run again"):
+        node.apply(plan)
+
+
+# apply: pins, removal
+
+
+def test_a_pinned_generation_outlasts_the_others(node: Node) -> None:
+    pinned = node.converge(policy=Policy(pin=True))
+    assert not node.plan(policy=Policy(pin=True)).changed
+    assert not node.plan(policy=Policy(keep=1)).changed
+    second, third = Desired((NEWER,)), Desired((PYTHON,))
+    node.converge(second, Policy(keep=1))
+    last = node.converge(third, Policy(keep=1))
+    assert names(node.generations) == sorted((pinned.name, last.name))
+    node.converge(policy=Policy(keep=1, pin=False))
+    node.converge(third, Policy(keep=1))
+    assert len(names(node.generations)) == 1
+    assert not node.plan(third, Policy(keep=1)).changed
+
+
+def test_what_a_process_uses_stays_until_it_ends(node: Node, busy: set[str]) -> None:
+    first = node.converge()
+    busy.add(str(first))
+    newer, policy = Desired((NEWER,)), Policy(keep=1)
+    node.converge(newer, policy)
+    assert first.is_dir()
+    assert not node.plan(newer, policy).changed
+    busy.clear()
+    assert node.apply(node.plan(newer, policy)).lines == [f"- generation {first.name}"]
+    assert not first.exists()
+
+
+def test_absent_and_then_nothing(node: Node) -> None:
+    node.converge()
+    node.converge(Desired((NEWER,)))
+    write_record(node.generations / "fedcba9876543210", NEWER)
+    assert node.remove().changed
+    assert names(node.envs) == []
+    assert not node.generations.exists()
+    assert not node.remove().changed
+
+
+def test_absent_leaves_what_is_in_use_and_what_is_not_ours(node: Node, busy: set[str]) -> None:
+    node.make_by_hand()
+    used = node.converge(policy=Policy(adopt=True))
+    busy.add(str(used))
+    node.remove()
+    assert not os.path.lexists(node.link)
+    assert names(node.generations) == sorted((digest(BY_HAND)[:16], used.name))
+    assert not node.remove().changed
+
+
+def test_files_of_users_are_kept(node: Node) -> None:
+    first = node.converge()
+    (first / "work").mkdir()
+    (first / "work" / "results.csv").write_text("42")
+    node.converge(Desired((NEWER,)), Policy(keep=1))
+    kept = Path(node.root, "kept", NAME, first.name, "work", "results.csv")
+    assert node.kept == [str(kept)]
+    assert kept.read_text() == "42"
+    assert not first.exists()
+
+
+@pytest.mark.parametrize(("module", "step", "marked"), [(os, "unlink", True), (shutil, "rmtree", False)])
+def test_an_interrupted_removal_leaves_no_half_of_a_complete_build(
+    node: Node, module: Any, step: str, marked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = node.converge()
+    (first / "notes").write_text("mine")
+    newer, policy = Desired((NEWER,)), Policy(keep=1)
+    plan = node.plan(newer, policy)
+    whole = getattr(module, step)
+
+    def stop(path: str, *arguments: Any, **options: Any) -> None:
+        if path in (str(first), str(first / generations.MARKER)):
+            raise KeyboardInterrupt(path)
+        whole(path, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, step, stop)
+        with pytest.raises(KeyboardInterrupt):
+            node.apply(plan)
+    assert Path(node.root, "kept", NAME, first.name, "notes").read_text() == "mine"
+    assert (generations.read(str(first)) is not None) == marked
+    assert (first / "lib" / "numpy").exists()
+    node.converge(newer, policy)
+    assert not first.exists()
+    assert not node.plan(newer, policy).changed
+
+
+# apply: adoption
+
+
+def test_adopt_and_then_nothing(node: Node) -> None:
+    node.make_by_hand()
+    (node.link / "notes").write_text("mine")
+    policy = Policy(keep=1, adopt=True)
+    target = node.converge(policy=policy)
+    adopted = node.generations / digest(BY_HAND)[:16]
+    assert node.link.resolve() == target
+    assert (adopted / "notes").read_text() == "mine"
+    assert not node.plan(policy=policy).changed
+    node.converge(Desired((NEWER,)), Policy(keep=1))
+    assert adopted.is_dir()
+    node.switch(adopted.name)
+    assert (node.link / "notes").read_text() == "mine"
+    assert node.read().before == Contents(BY_HAND)
+
+
+STEPS = [
+    (generations, "write"),
+    (os, "rename"),
+    (environment, "link_atomically"),
+]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(("module", "step"), STEPS, ids=[step for _, step in STEPS])
+def test_an_adoption_that_is_interrupted_is_healed(
+    node: Node, module: Any, step: str, when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node.make_by_hand()
+    (node.link / "notes").write_text("mine")
+    policy = Policy(adopt=True)
+    node.apply(replace(node.plan(policy=policy), adopt=None, switch=False))
+    plan = node.plan(policy=policy)
+    assert not plan.build
+    whole = getattr(module, step)
+
+    def stop(*arguments: Any) -> None:
+        if step == "rename" and arguments[0] != str(node.link):
+            return whole(*arguments)
+        if when == "after":
+            whole(*arguments)
+        raise KeyboardInterrupt(step)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, step, stop)
+        with pytest.raises(KeyboardInterrupt):
+            node.apply(plan)
+    node.converge(policy=policy)
+    assert generations.installed(str(node.link)) == PACKAGES
+    assert (node.generations / digest(BY_HAND)[:16] / "notes").read_text() == "mine"
+    assert len(names(node.generations)) == 2
+    assert not node.plan(policy=policy).changed
+
+
+# numbers, not clocks
+
+
+def test_a_clock_that_is_set_back_changes_no_order(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter(["2030-01-01T00:00:00+00:00", "2029-01-01T00:00:00+00:00", "1999-01-01T00:00:00+00:00"])
+    monkeypatch.setattr(environment, "now", lambda: next(times))
+    builds: Sequence[Desired] = [Desired((NUMPY,)), Desired((NEWER,)), Desired((PYTHON,))]
+    paths = [node.converge(desired) for desired in builds]
+    assert [generation.number for generation in map(generations.read, map(str, paths)) if generation] == [1, 2, 3]
+    assert node.plan(builds[2], Policy(keep=2)).prune == (str(paths[0]),)
+    node.switch("-1")
+    assert node.link.resolve() == paths[1]
