@@ -17,7 +17,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils import (
     _lockfile,
     _pixi_lock,
 )
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._channels import Mirrors, channel_urls, mirrors_from
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._channels import channel_urls, mirrors_from
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._freshness import require_fresh
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._hashes import complete
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._lockfile import packages_for
@@ -99,24 +99,11 @@ def load(
     EvenkeelError
         The source is malformed, stale or for other platforms only, or cannot be solved.
     """
-    source = _source(arguments)
     mirrors = mirrors_from(arguments.get("mirrors"))
-    if source == "packages":
-        asked, variables = _asked(arguments), {}
-    else:
-        path = Path(arguments[source])
-        if source == "explicit":
-            return Resolved(complete(path, _explicit_file.read(path, platform), platform, mirrors))
-        if source == "lock":
-            return _locked(path, platform, mirrors)
-        environment = _environment_file.read(path)
-        variables = dict(environment.variables)
-        lock = lock_beside(path)
-        if lock.exists():
-            known = _lockfile.read(lock)
-            require_fresh(environment, known, lock, platform)
-            return Resolved(complete(lock, packages_for(known, platform, lock), platform, mirrors), variables)
-        asked = environment.request
+    asked = request_of(arguments)
+    if asked is None:
+        path, packages, variables = written(arguments, platform)
+        return Resolved(complete(path, packages, platform, mirrors), variables)
     problem = Problem(
         packages=tuple(asked["packages"]),
         channels=tuple(asked["channels"]),
@@ -126,20 +113,38 @@ def load(
         mirrors=mirrors,
         pip_index=arguments.get("pip_index") or "",
     )
-    return Resolved(tuple(solve_once(problem, run_directory, resolve)), variables, asked)
+    return Resolved(tuple(solve_once(problem, run_directory, resolve)), variables_of(arguments), asked)
+
+
+def written(arguments: Mapping[str, Any], platform: str) -> tuple[Path, tuple[Package, ...], dict[str, str]]:
+    """Return the file that tells the packages exactly, what it tells for one platform, and what activation sets.
+
+    Only for a source that ``request_of`` has no request for. Asks no network; packages may lack their SHA-256.
+
+    Raises
+    ------
+    EvenkeelError
+        The file is malformed, stale or for other platforms only.
+    """
+    source = _source(arguments)
+    path = Path(arguments[source])
+    if source == "explicit":
+        return path, _explicit_file.read(path, platform), {}
+    if source == "lock" and path.suffix == ".lock":
+        return path, _pixi_lock.read(path, platform), {}
+    if source == "lock":
+        lock = _lockfile.read(path)
+        return path, packages_for(lock, platform, path), dict(lock.variables)
+    environment = _environment_file.read(path)
+    beside = lock_beside(path)
+    lock = _lockfile.read(beside)
+    require_fresh(environment, lock, beside, platform)
+    return beside, packages_for(lock, platform, beside), dict(environment.variables)
 
 
 def lock_beside(environment: Path) -> Path:
     """Return where the lock of an environment.yml is, if it is locked."""
     return environment.with_name(_lockfile.NAME)
-
-
-def _locked(path: Path, platform: str, mirrors: Mirrors) -> Resolved:
-    """Return what a lock holds; the name tells the format: pixi's ends in ``.lock``, conda-lock's in ``.yml``."""
-    if path.suffix == ".lock":
-        return Resolved(complete(path, _pixi_lock.read(path, platform), platform, mirrors))
-    lock = _lockfile.read(path)
-    return Resolved(complete(path, packages_for(lock, platform, path), platform, mirrors), dict(lock.variables))
 
 
 def _source(arguments: Mapping[str, Any]) -> str:

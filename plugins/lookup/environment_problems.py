@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ansible lookup: what is wrong with the sources of environments, before anything is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible.plugins.lookup import LookupBase
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._platform import conda_platform
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._sources import SOURCES, request_of, written
+
+DOCUMENTATION = r"""
+name: environment_problems
+short_description: Tell what is wrong with the sources of environments
+version_added: 0.2.0
+author:
+  - The Evenkeel team
+description:
+  - Reads, on the control node, the files that M(evenkeel.gpu.conda_environment) would be given, and asks no network.
+options:
+  _terms:
+    description:
+      - One dictionary for each environment, as in the role's C(conda_environments_list). One without a source has the
+        C(environment.yml) of its name; an absent one has none.
+    type: list
+    elements: dict
+    required: true
+  directory:
+    description: Where sources are that are no absolute paths.
+    type: path
+    required: true
+  channels:
+    description: The channels of those with C(packages) and no C(channels).
+    type: list
+    elements: str
+    default: []
+  architecture:
+    description: The nodes' CPU architecture, as the kernel names it.
+    type: str
+    default: x86_64
+"""
+
+EXAMPLES = r"""
+- name: Require a lock that is not older than what it was made from
+  ansible.builtin.assert:
+    that: problems | length == 0
+    fail_msg: "{{ problems | join(' ') }}"
+  vars:
+    problems: "{{ query('evenkeel.gpu.environment_problems', {'name': 'ai-dev'}, directory='environments') }}"
+"""
+
+RETURN = r"""
+_raw:
+  description: A sentence for each environment that has something wrong with it.
+  type: list
+  elements: str
+"""
+
+FILE = "environment.yml"
+
+
+class LookupModule(LookupBase):  # type: ignore[misc]
+    """Look into the sources as the action conda_environment does."""
+
+    def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **options: Any) -> list[str]:
+        self.set_options(var_options=variables, direct=options)
+        present = [term for term in terms if term.get("state") != "absent"]
+        return [problem for problem in map(self._problem, present) if problem]
+
+    def _problem(self, term: Mapping[str, Any]) -> str:
+        try:
+            arguments = self._arguments(term)
+            if request_of(arguments) is None:
+                written(arguments, conda_platform(self.get_option("architecture")))
+        except EvenkeelError as error:
+            return f"{term['name']}: {error}"
+        return ""
+
+    def _arguments(self, term: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what the role gives to the action."""
+        sources = {key: term[key] for key in SOURCES if key in term} or {"environment": f"{term['name']}/{FILE}"}
+        directory = Path(self._loader.path_dwim(self.get_option("directory")))
+        files = {key: str(directory / value) for key, value in sources.items() if key != "packages"}
+        return {"channels": term.get("channels", self.get_option("channels")), **sources, **files}
