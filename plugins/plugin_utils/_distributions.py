@@ -8,7 +8,7 @@ import asyncio
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -44,27 +44,35 @@ def distributions(packages: Iterable[Package], mirrors: Mirrors) -> dict[str, st
     missing = [package for package in asked if not (cache / f"{package.sha256}.json").exists()]
     if missing:
         cache.mkdir(parents=True, exist_ok=True)
-        for package, paths in asyncio.run(asyncio.wait_for(_files_of_all(missing, mirrors), ALL_SECONDS)):
-            write_atomically(str(cache / f"{package.sha256}.json"), json.dumps(_told_by(paths)))
+        for package, paths in asyncio.run(_files_of_all(missing, mirrors)):
+            write_atomically(str(cache / f"{package.sha256}.json"), json.dumps(told_by(paths)))
     found: dict[str, str] = {}
     for package in asked:
         found |= json.loads((cache / f"{package.sha256}.json").read_text())
     return found
 
 
-def _told_by(paths: Iterable[str]) -> dict[str, str]:
+def told_by(paths: Iterable[str]) -> dict[str, str]:
+    """Return name and version of the distributions whose metadata are among ``paths`` of a package."""
     matches = (match for path in paths if (match := _METADATA.search(path)))
     return {canonicalize_name(match["name"]): match["version"] for match in matches}
 
 
-async def _files_of_all(packages: Iterable[Package], mirrors: Mirrors) -> list[tuple[Package, list[str]]]:
+async def _files_of_all(packages: Sequence[Package], mirrors: Mirrors) -> list[tuple[Package, list[str]]]:
     at_once = asyncio.Semaphore(AT_ONCE)
 
     async def files(package: Package) -> tuple[Package, list[str]]:
         async with at_once:
             return package, await _files(mirrors.mirrored(package.url))
 
-    return await asyncio.gather(*(files(package) for package in packages))
+    try:
+        return await asyncio.wait_for(asyncio.gather(*map(files, packages)), ALL_SECONDS)
+    except TimeoutError:
+        raise EvenkeelError(
+            f"The lists of files of {', '.join(package.name for package in packages)} could not be read in "
+            f"{ALL_SECONDS} seconds",
+            "Check that the control node reaches the channels, or choose a nearer mirror",
+        ) from None
 
 
 async def _files(url: str) -> list[str]:
@@ -78,7 +86,7 @@ async def _files(url: str) -> list[str]:
         else:
             archive = await PackageArchive.from_url(Client.default_client(timeout=REQUEST_SECONDS), url)
         return [str(entry.relative_path) for entry in (await archive.paths_json()).paths]
-    except Exception as error:
+    except (OSError, ValueError) as error:
         raise EvenkeelError(
             f"The list of files in {url} could not be read: {error}",
             "Check that the channel still has the package and that the control node reaches it",

@@ -55,7 +55,7 @@ def unmet(environment: EnvironmentFile, packages: Iterable[Package]) -> str:
     found = {(package.manager, package.name): package for package in packages}
     for text in environment.packages:
         spec = match_spec(text, Mirrors())
-        package = found.get((CONDA, str(spec.name)))
+        package = found.get((CONDA, spec.name.normalized))
         if package is None or not spec.matches(_record(package)):
             return _unmet(text, package)
     for text in environment.pip:

@@ -152,7 +152,7 @@ def _staying(packages: Iterable[Package], moving: Collection[str]) -> list[Packa
 
 
 def _asked_for(environment: EnvironmentFile) -> set[str]:
-    of_conda = {str(match_spec(text, Mirrors()).name) for text in environment.packages}
+    of_conda = {match_spec(text, Mirrors()).name.normalized for text in environment.packages}
     return {canonicalize_name(name) for name in of_conda | {Requirement(text).name for text in environment.pip}}
 
 

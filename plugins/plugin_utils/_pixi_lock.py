@@ -30,7 +30,7 @@ def read(path: Path, platform: str) -> tuple[Package, ...]:
         raise missing_rattler(error) from error
     read_mapping(path)
     try:
-        environment = LockFile.from_path(path).default_environment()
+        environment = dict(LockFile.from_path(path).environments()).get("default")
     except ParseCondaLockError as error:
         raise EvenkeelError(f"{path} is no lock of pixi that is known: {error}", ANEW) from None
     if environment is None:
@@ -43,15 +43,15 @@ def read(path: Path, platform: str) -> tuple[Package, ...]:
         )
     packages = []
     for locked in environment.packages(platforms[platform]) or []:
-        hashes = locked.hashes
-        md5 = hashes.md5.hex() if hashes and hashes.md5 else None
-        sha256 = hashes.sha256.hex() if hashes and hashes.sha256 else None
         if isinstance(locked, PypiLockedPackage):
+            hashes = locked.hashes and locked.hashes._hashes  # py-rattler wraps their absence too
+            sha256 = hashes.sha256.hex() if hashes and hashes.sha256 else None
             packages.append(
                 pip_package(path, locked.name, locked.version, locked.location, sha256, locked.requires_dist)
             )
         elif isinstance(locked, CondaLockedBinaryPackage):
             record = locked.repo_data_record()
+            md5, sha256 = (value.hex() if value else None for value in (record.md5, record.sha256))
             packages.append(conda_package(path, locked.location, md5, sha256, record.depends, record.size or 0))
         else:
             raise EvenkeelError(f"{path}: {locked.name} has to be built from its source", "Publish it as a package")

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from rattler import Gateway, RepoDataRecord
 
 #: For one answer of a channel, and for all of them together.
-REQUEST_SECONDS = 120
-ALL_SECONDS = 480
+REQUEST_SECONDS = 90
+ALL_SECONDS = 300
 
 Answer = TypeVar("Answer")
 

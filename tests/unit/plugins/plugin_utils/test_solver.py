@@ -1,156 +1,44 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-import multiprocessing
+import socket
 import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ansible_collections.evenkeel.gpu.plugins.module_utils._environment import Package
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solver import Problem, solve_once, solve_with_rattler
+from ansible_collections.evenkeel.gpu.plugins.module_utils._package import Package
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils import _rattler
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._channels import mirrors_from
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._problem import Problem
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solver import solve_with_rattler
 
-from lab import channel as lab_channel
-from lab import conda_package
-
-PROBLEM = Problem(
-    packages=("hello",),
-    channels=("https://mirror.example/main",),
-    platform="linux-64",
-    virtual_packages=(("__glibc", "2.36"), ("__linux", "6.1.0"), ("__unix", "0")),
-)
-ANSWER = [
-    Package("hello", "2.12", "0", "ab" * 32, "https://mirror.example/main/linux-64/hello-2.12-0.conda"),
-    Package("world", "1.0", "0", "cd" * 32, "https://mirror.example/main/noarch/world-1.0-0.conda"),
-]
-OTHERS = [
-    replace(PROBLEM, packages=("hello", "world")),
-    replace(PROBLEM, channels=("https://other.example/main",)),
-    replace(PROBLEM, platform="linux-aarch64"),
-    replace(PROBLEM, virtual_packages=(*PROBLEM.virtual_packages, ("__cuda", "12.4"))),
-]
-
-
-class Solver:
-    """Counts how often it is asked."""
-
-    def __init__(self, outcome: list[Package] | BaseException) -> None:
-        self.outcome = outcome
-        self.asked: list[Problem] = []
-
-    def __call__(self, problem: Problem) -> list[Package]:
-        self.asked.append(problem)
-        if isinstance(self.outcome, BaseException):
-            raise self.outcome
-        return self.outcome
-
-
-# solve_once
-
-
-def test_equal_problems_are_solved_once(tmp_path: Path) -> None:
-    solver = Solver(ANSWER)
-    for problem in (PROBLEM, replace(PROBLEM)):
-        assert solve_once(problem, tmp_path, solver) == ANSWER
-    assert solver.asked == [PROBLEM]
-
-
-@pytest.mark.parametrize("other", OTHERS, ids=["packages", "channels", "platform", "virtual packages"])
-def test_other_problems_are_solved_for_themselves(tmp_path: Path, other: Problem) -> None:
-    solver = Solver(ANSWER)
-    for problem in (PROBLEM, other):
-        solve_once(problem, tmp_path, solver)
-    assert solver.asked == [PROBLEM, other]
-
-
-def test_another_run_solves_again(tmp_path: Path) -> None:
-    solver = Solver(ANSWER)
-    for run in ("first", "second"):
-        (tmp_path / run).mkdir()
-        solve_once(PROBLEM, tmp_path / run, solver)
-    assert len(solver.asked) == 2
-
-
-def test_no_packages_are_an_answer_too(tmp_path: Path) -> None:
-    solver = Solver([])
-    assert [solve_once(PROBLEM, tmp_path, solver) for _ in range(2)] == [[], []]
-    assert len(solver.asked) == 1
-
-
-def test_an_unsolvable_problem_is_told_to_all_in_the_same_words(tmp_path: Path) -> None:
-    solver = Solver(EvenkeelError("nope is nowhere", "Change it"))
-    for _ in range(2):
-        with pytest.raises(EvenkeelError, match=r"^nope is nowhere\. Change it\.$"):
-            solve_once(PROBLEM, tmp_path, solver)
-    assert len(solver.asked) == 1
-
-
-def test_an_interrupted_solve_is_no_answer(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        solve_once(PROBLEM, tmp_path, Solver(KeyboardInterrupt()))
-    assert solve_once(PROBLEM, tmp_path, Solver(ANSWER)) == ANSWER
-
-
-def test_workers_that_ask_at_once_wait_for_one_of_them(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("fork")  # as Ansible's workers are
-    start, answers = context.Barrier(4), context.SimpleQueue()
-    solves, second = context.Value("i", 0), context.Event()
-
-    def solve(problem: Problem) -> list[Package]:
-        with solves.get_lock():
-            solves.value += 1
-            if solves.value > 1:
-                second.set()
-        second.wait(0.3)
-        return ANSWER
-
-    def work() -> None:
-        start.wait(30)
-        answers.put(solve_once(PROBLEM, tmp_path, solve))
-
-    workers = [context.Process(target=work) for _ in range(4)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join(30)
-    assert [worker.exitcode for worker in workers] == [0] * 4
-    assert [answers.get() for _ in workers] == [ANSWER] * 4
-    assert solves.value == 1
-
-
-# solve_with_rattler
+NODE = (("__glibc", "2.36"), ("__linux", "6.1.0"), ("__unix", "0"))
+CANONICAL = "https://channel.example/main"
 
 
 @pytest.fixture(scope="module")
-def channel(tmp_path_factory: pytest.TempPathFactory) -> str:
+def channel(make_channel: Callable[..., str]) -> str:
     """Return the URL of a channel with a handful of empty packages."""
-    directory = tmp_path_factory.mktemp("channel")
-    tree = tmp_path_factory.mktemp("tree")
-    for name, version, subdir, depends in [
-        ("hello", "2.9", "linux-64", ()),
-        ("hello", "2024.01.1", "linux-64", ("world >=1",)),
-        ("world", "1.0.post1", "noarch", ("__glibc >=2.17",)),
-        ("gpu", "1.0", "linux-64", ("__cuda >=12",)),
-        ("broken", "1.0", "linux-64", ("nowhere >=3",)),
-        ("python", "3.11.2", "linux-64", ()),
-        ("pip", "26.3", "noarch", ("python >=3.9",)),
-    ]:
-        package = conda_package.Package(name, version, "0", 0, subdir, depends)
-        conda_package.write(package, tree, directory / subdir)
-    lab_channel.index(directory)
-    return directory.as_uri()
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RATTLER_CACHE_DIR", str(tmp_path / "rattler"))
+    return make_channel(
+        [
+            ("hello", "2.9", "linux-64", ()),
+            ("hello", "2024.01.1", "linux-64", ("world >=1",)),
+            ("world", "1.0.post1", "noarch", ("__glibc >=2.17",)),
+            ("gpu", "1.0", "linux-64", ("__cuda >=12",)),
+            ("broken", "1.0", "linux-64", ("nowhere >=3",)),
+            ("python", "3.11.2", "linux-64", ()),
+            ("pip", "26.3", "noarch", ("python >=3.9",)),
+        ]
+    )
 
 
 def ask(
     channel: str, *packages: str, platform: str = "linux-64", more: tuple[tuple[str, str], ...] = ()
 ) -> list[Package]:
-    virtual_packages = (*PROBLEM.virtual_packages, *more)
+    virtual_packages = (*NODE, *more)
     return solve_with_rattler(Problem(packages, (channel,), platform, virtual_packages))
 
 
@@ -230,3 +118,122 @@ def test_without_rattler_it_says_how_to_install_it(monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(sys.modules, "rattler", None)
     with pytest.raises(EvenkeelError, match=r"has no py-rattler.*python -m pip install py-rattler"):
         ask("https://mirror.example/main", "hello")
+
+
+def test_packages_are_told_whole(channel: str) -> None:
+    hello, world = ask(channel, "hello")
+    assert (hello.name, hello.depends, world.depends) == ("hello", ("world >=1",), ("__glibc >=2.17",))
+    archive = Path(hello.url.removeprefix("file://"))
+    assert (hello.size, len(bytes.fromhex(hello.md5))) == (archive.stat().st_size, 16)
+
+
+def test_python_is_told_as_the_index_tells_it(channel: str) -> None:
+    assert [package.depends for package in ask(channel, "python") if package.name == "python"] == [()]
+
+
+# mirrors
+
+
+def mirrored(channel: str, *packages: str) -> list[Package]:
+    mirrors = mirrors_from({"https://channel.example": channel.rpartition("/")[0], CANONICAL: channel})
+    return solve_with_rattler(Problem(packages, (CANONICAL,), "linux-64", NODE, mirrors=mirrors))
+
+
+@pytest.mark.parametrize("spec", ["hello", f"{CANONICAL}::hello"])
+def test_a_mirror_is_asked_and_never_told(channel: str, spec: str) -> None:
+    assert mirrored(channel, spec) == ask(channel, "hello")
+    assert [package.url for package in mirrored(channel, spec)] == [
+        f"{CANONICAL}/linux-64/hello-2024.01.1-0.conda",
+        f"{CANONICAL}/noarch/world-1.0.post1-0.conda",
+    ]
+
+
+def test_a_channel_may_be_named_with_the_package(channel: str) -> None:
+    with pytest.raises(EvenkeelError, match="cannot provide conda-forge::hello"):
+        mirrored(channel, "conda-forge::hello")
+
+
+# priority and what stays
+
+
+def test_the_first_channel_that_has_a_package_is_the_only_one(make_channel: Callable[..., str]) -> None:
+    first = make_channel([("hello", "1.0", "linux-64", ())])
+    second = make_channel([("hello", "2.0", "linux-64", ()), ("world", "1.0", "linux-64", ())])
+    found = solve_with_rattler(Problem(("hello", "world"), (first, second), "linux-64", NODE))
+    assert [(package.name, package.version) for package in found] == [("hello", "1.0"), ("world", "1.0")]
+
+
+@pytest.fixture
+def moved(make_channel: Callable[..., str], tmp_path: Path) -> tuple[str, tuple[Package, ...]]:
+    """Return a channel, and the answer that it gave before it got newer packages."""
+    old = [("app", "1.0", "noarch", ("lib >=1", "core")), ("lib", "1.0", "noarch", ()), ("core", "1.0", "noarch", ())]
+    channel = make_channel(old, folder=tmp_path)
+    before = tuple(ask(channel, "app"))
+    newer = [("app", "2.0", "noarch", ("lib >=2", "core")), ("lib", "2.0", "noarch", ()), ("core", "2.0", "noarch", ())]
+    make_channel(newer, folder=tmp_path)
+    return channel, before
+
+
+@pytest.mark.parametrize(
+    ("moving", "versions"),
+    [
+        ((), {"app": "1.0", "lib": "1.0", "core": "1.0"}),
+        (("core",), {"app": "1.0", "lib": "1.0", "core": "2.0"}),
+        (("app",), {"app": "2.0", "lib": "2.0", "core": "1.0"}),
+        (("app", "lib", "core"), {"app": "2.0", "lib": "2.0", "core": "2.0"}),
+    ],
+)
+def test_only_what_is_asked_moves_and_what_it_needs(
+    moved: tuple[str, tuple[Package, ...]], moving: tuple[str, ...], versions: dict[str, str]
+) -> None:
+    channel, before = moved
+    kept = tuple(package for package in before if package.name not in moving)
+    after = solve_with_rattler(Problem(("app",), (channel,), "linux-64", NODE, kept=kept))
+    assert {package.name: package.version for package in after} == versions
+
+
+def test_a_package_that_was_built_anew_under_its_name_does_not_stay(
+    moved: tuple[str, tuple[Package, ...]],
+) -> None:
+    channel, before = moved
+    kept = tuple(replace(package, sha256="ab" * 32) for package in before)
+    after = solve_with_rattler(Problem(("app",), (channel,), "linux-64", NODE, kept=kept))
+    assert {package.version for package in after} == {"2.0"}
+
+
+# channels that do not answer
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """Return the URL of a server that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/main"
+
+
+@pytest.mark.parametrize("limit", ["REQUEST_SECONDS", "ALL_SECONDS"])
+def test_a_channel_that_stalls_is_named_in_bounded_time(
+    silent: str, limit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_rattler, limit, 1)
+    with pytest.raises(EvenkeelError, match=f"^The index of {silent} could not be read"):
+        ask(silent, "hello")
+
+
+def test_of_several_channels_the_one_that_fails_is_named(channel: str) -> None:
+    gone = "http://127.0.0.1:9/main"
+    with pytest.raises(EvenkeelError, match=f"^The index of {gone} could not be read"):
+        solve_with_rattler(Problem(("hello",), (channel, gone), "linux-64", NODE))
+
+
+def test_a_truncated_index(make_channel: Callable[..., str], tmp_path: Path) -> None:
+    url = make_channel([("hello", "1.0", "linux-64", ())], folder=tmp_path)
+    for index in (tmp_path / "linux-64").glob("repodata*"):
+        index.write_bytes(index.read_bytes()[: index.stat().st_size // 2])
+    with pytest.raises(EvenkeelError, match=f"^The index of {url} could not be read: "):
+        ask(url, "hello")
+
+
+def test_a_virtual_package_that_is_none(channel: str) -> None:
+    with pytest.raises(EvenkeelError, match="The virtual package __cuda twelve! cannot be understood"):
+        ask(channel, "hello", more=(("__cuda", "twelve!"),))

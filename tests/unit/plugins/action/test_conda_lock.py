@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible.parsing.dataloader import DataLoader
+from ansible_collections.evenkeel.gpu.plugins.action import conda_lock as action
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._package import Package, digest
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._problem import Problem
+
+CHANNEL = "https://channel.example/main"
+Result = dict[str, Any]
+
+
+def python(version: str) -> Package:
+    return Package("python", version, "0", "1a" * 32, url=f"{CHANNEL}/linux-64/python-{version}-0.conda")
+
+
+class Control:
+    """A control node whose channels answer as told."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.environment = directory / "environment.yml"
+        self.environment.write_text(f"channels: [{CHANNEL}]\ndependencies: [python]\nvariables: {{A: b}}\n")
+        self.answer: Package | EvenkeelError = python("3.11")
+        self.asked: list[Problem] = []
+
+    def resolve(self, problem: Problem) -> list[Package]:
+        self.asked.append(problem)
+        if isinstance(self.answer, EvenkeelError):
+            raise self.answer
+        return [self.answer]
+
+    def run(self, check: bool = False, diff: bool = True, **arguments: Any) -> Result:
+        plugin = action.ActionModule(
+            task=SimpleNamespace(
+                args={"environment": str(self.environment), **arguments}, async_val=0, check_mode=check, diff=diff
+            ),
+            connection=SimpleNamespace(_shell=SimpleNamespace(tmpdir="/nowhere")),
+            play_context=None,
+            loader=DataLoader(),
+            templar=None,
+            shared_loader_obj=None,
+        )
+        result: Result = plugin.run(task_vars={})
+        return result
+
+    def files(self) -> dict[str, str]:
+        return {path.name: path.read_text() for path in self.directory.iterdir() if path != self.environment}
+
+
+@pytest.fixture
+def control(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Control:
+    control = Control(tmp_path)
+    monkeypatch.setattr(action, "resolve", control.resolve)
+    return control
+
+
+def test_check_mode_tells_all_and_writes_nothing(control: Control) -> None:
+    would = control.run(check=True)
+    assert would["changed"]
+    assert would["diff"] == {"prepared": "linux-64\n  + python 3.11 (main)\n"}
+    assert not control.files()
+    assert control.run() == would
+    assert sorted(control.files()) == ["conda-linux-64.lock", "conda-lock.yml"]
+
+
+def test_a_second_run_changes_nothing(control: Control) -> None:
+    control.run()
+    before = control.files()
+    again = control.run()
+    assert (again["changed"], again["diff"]) == (False, {"prepared": ""})
+    assert control.files() == before
+
+
+def test_it_returns_where_and_what(control: Control) -> None:
+    result = control.run(diff=False)
+    assert result == {
+        "changed": True,
+        "path": str(control.directory / "conda-lock.yml"),
+        "explicit": {"linux-64": str(control.directory / "conda-linux-64.lock")},
+        "digests": {"linux-64": digest([python("3.11")], {"A": "b"})},
+    }
+
+
+def test_a_newer_package_is_told(control: Control) -> None:
+    control.run()
+    control.answer = python("3.12")
+    assert control.run(update="python")["diff"] == {"prepared": "linux-64\n  ~ python 3.11 -> 3.12\n"}
+    assert "python-3.12-0.conda" in control.files()["conda-linux-64.lock"]
+
+
+@pytest.mark.parametrize(
+    ("update", "kept"), [({}, 0), ({"update": []}, 1), ({"update": ""}, 1), ({"update": "python"}, 0)]
+)
+def test_without_update_nothing_is_kept(control: Control, update: Result, kept: int) -> None:
+    control.run()
+    control.run(**update)
+    assert len(control.asked[-1].kept) == kept
+
+
+def test_the_solver_is_told_of_the_nodes(control: Control) -> None:
+    control.run(
+        platforms=["linux-64", "linux-aarch64"],
+        targets=["debian-12", "debian-13"],
+        cuda="12.4",
+        virtual_packages={"linux-aarch64": {"__glibc": 2.39}},
+        mirrors={CHANNEL: "http://mirror.example"},
+        pip_index="http://index.example",
+    )
+    told = {problem.platform: dict(problem.virtual_packages) for problem in control.asked}
+    node = {"__unix": "0", "__glibc": "2.36", "__linux": "6.1", "__cuda": "12.4"}
+    assert told == {"linux-64": node, "linux-aarch64": {**node, "__glibc": "2.39"}}
+    assert {problem.mirrors.mirrored(CHANNEL) for problem in control.asked} == {"http://mirror.example"}
+    assert {problem.pip_index for problem in control.asked} == {"http://index.example"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"environment": "/nowhere/environment.yml"}, "/nowhere/environment.yml could not be read: "),
+        ({"targets": ["debian-7"]}, "The target 'debian-7' is unknown. "),
+        ({"virtual_packages": {"linux-aarch64": {}}}, "virtual_packages holds 'linux-aarch64': {{}}. "),
+        ({"virtual_packages": {"linux-64": "2.36"}}, "virtual_packages holds 'linux-64': '2.36'. "),
+        ({"mirrors": {"a": "b"}}, "mirrors holds 'a', which is no URL. "),
+        ({"update": "python"}, "{directory}/conda-lock.yml is not there, so nothing in it can be updated. "),
+    ],
+)
+def test_bad_input_is_named_and_nothing_is_written(control: Control, arguments: Result, message: str) -> None:
+    result = control.run(**arguments)
+    assert (result["failed"], result["changed"]) == (True, False)
+    assert result["msg"].startswith(message.format(directory=control.directory))
+    assert not control.files()
+
+
+def test_an_unsolvable_environment_leaves_the_lock_as_it_is(control: Control) -> None:
+    control.run()
+    before = control.files()
+    control.answer = EvenkeelError("No candidates were found for nope", "Change it")
+    assert control.run() == {
+        "failed": True,
+        "changed": False,
+        "msg": "No candidates were found for nope. Change it.",
+    }
+    assert control.files() == before
