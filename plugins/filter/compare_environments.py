@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ansible.errors import AnsibleFilterTypeError
+from ansible.errors import AnsibleTypeError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._package import changes, from_mapping
 
 DOCUMENTATION = r"""
@@ -56,7 +56,7 @@ def compare_environments(nodes: Mapping[str, Sequence[Mapping[str, Any]]]) -> di
 
     Raises
     ------
-    AnsibleFilterTypeError
+    AnsibleTypeError
         The input has another shape.
     """
     try:
@@ -64,7 +64,7 @@ def compare_environments(nodes: Mapping[str, Sequence[Mapping[str, Any]]]) -> di
         names = sorted({name for environments in found.values() for name in environments})
         reports = [_compare(name, {node: found[node].get(name) for node in sorted(found)}) for name in names]
     except (AttributeError, KeyError, TypeError) as error:
-        raise AnsibleFilterTypeError(
+        raise AnsibleTypeError(
             f"compare_environments takes, by node, what conda_environment_info returns as environments: {error!r}"
         ) from error
     return {"equal": all(equal for equal, _ in reports), "lines": [line for _, lines in reports for line in lines]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible.errors import AnsibleFilterTypeError
+from ansible.errors import AnsibleTypeError
 from ansible_collections.evenkeel.gpu.plugins.filter.compare_environments import FilterModule, compare_environments
 
 
@@ -75,7 +75,7 @@ def test_of_two_groups_as_large_the_first_node_is_the_standard() -> None:
 
 @pytest.mark.parametrize("nodes", [["a"], {"a": ["ai-dev"]}, {"a": [{"name": "ai-dev"}]}])
 def test_another_shape_is_refused(nodes: Any) -> None:
-    with pytest.raises(AnsibleFilterTypeError, match="conda_environment_info"):
+    with pytest.raises(AnsibleTypeError, match="conda_environment_info"):
         compare_environments(nodes)
 
 
