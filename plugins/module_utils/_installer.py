@@ -105,12 +105,13 @@ def choose(wanted: str, tools: Tools) -> tuple[str, str]:
     elif not os.access(tools.python, os.X_OK):
         lacking = "%s, which runs py-rattler, is no program" % tools.python
     if wanted == CONDA or (wanted == AUTO and lacking):
+        why = lacking if wanted == AUTO else ""
         if not os.access(tools.conda, os.X_OK):
             raise EvenkeelError(
-                "%s, which builds environments, is no program%s" % (tools.conda, ", and " + lacking if lacking else ""),
+                "%s, which builds environments, is no program%s" % (tools.conda, ", and " + why if why else ""),
                 "Install the conda distribution first, or say where its command is",
             )
-        return CONDA, lacking if wanted == AUTO else ""
+        return CONDA, why
     if lacking:
         raise EvenkeelError(
             "The installer rattler can't be used: %s" % lacking,

@@ -139,6 +139,7 @@ def test_choose(node: Node, lacking: tuple[str, ...], wanted: str, chosen: str, 
     ("lacking", "wanted", "message"),
     [
         (("conda",), "conda", "conda, which builds environments, is no program. Install the conda distribution"),
+        (("conda", "runtime"), "conda", r"conda, which builds environments, is no program\. Install"),
         (("runtime",), "rattler", f"The installer rattler can't be used: {NO_RUNTIME}. Run the role"),
         (("rattler",), "rattler", f"The installer rattler can't be used: the private runtime .* {NO_RATTLER}"),
         (("python",), "rattler", f"The installer rattler can't be used: .*python, {NO_PYTHON} program"),
