@@ -5,33 +5,45 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._installer import Job
 from ansible_collections.evenkeel.gpu.plugins.module_utils._lock import held
 from ansible_collections.evenkeel.gpu.plugins.modules import conda_environment
 
 ROOT = Path(__file__).parents[4]
+#: Each package brings one file, ``lib/NAME``, that holds its name.
 CONDA = """\
 #!/bin/sh
 set -eu
 [ "$1 $2 $3 $4 $5 $7" = "create --json --yes --quiet --prefix --file" ]
-echo run >>{calls}
-mkdir -p "$6/conda-meta"
+cat "$8" >>{calls}
+mkdir -p "$6/conda-meta" "$6/lib"
 {then}
 tail -n +2 "$8" | while IFS='#' read -r url sha256; do
     stem=$(basename "$url" .conda)
     rest=${{stem%-*}}
-    printf '{{"name": "%s", "version": "%s", "build": "%s", "sha256": "%s", "url": "%s"}}' \\
-        "${{rest%-*}}" "${{rest##*-}}" "${{stem##*-}}" "$sha256" "$url" >"$6/conda-meta/$stem.json"
+    name=${{rest%-*}}
+    printf %s "$name" >"$6/lib/$name"
+    content=$(sha256sum <"$6/lib/$name")
+    printf '{{"name": "%s", "version": "%s", "build": "%s", "sha256": "%s", "url": "%s", "files": ["lib/%s"],
+        "paths_data": {{"paths": [{{"_path": "lib/%s", "path_type": "hardlink", "sha256": "%s"}}]}}}}' \\
+        "$name" "${{rest##*-}}" "${{stem##*-}}" "$sha256" "$url" "$name" "$name" "${{content%% *}}" \\
+        >"$6/conda-meta/$stem.json"
 done
+touch "$6/conda-meta/history"
 """
-MIRROR = "https://mirror.example/main/linux-64"
+MIRROR = "https://mirror.example/pkgs/main/linux-64"
 NODE_HAS = ("linux-64", {"__unix": "0", "__glibc": "2.36"})
 
 Result = dict[str, Any]
@@ -45,6 +57,11 @@ def record(name: str, version: str) -> dict[str, str]:
 
 RESOLVED = [record("python", "3.11.2"), record("numpy", "2.3.1")]
 NEWER = [record("python", "3.11.2"), record("numpy", "2.4.0")]
+PIP = {"name": "einops", "version": "0.8.1", "manager": "pip", "sha256": "ab" * 32}
+LIST = {"packages": ["python=3.11", "numpy"], "channels": ["https://mirror.example/pkgs/main"]}
+REQUEST = {**LIST, "pip": []}
+OTHER_REQUEST = {**REQUEST, "packages": ["python=3.11", "numpy>=2.4"]}
+NO_SOURCE = {"packages": None, "channels": None, "request": None}
 
 
 class Node:
@@ -54,11 +71,14 @@ class Node:
         self.prefix = self.root / "envs" / "ai-dev"
         self.generations = self.root / "generations" / "ai-dev"
         self.conda, self.calls, self.end = directory / "conda", directory / "calls", directory / "end"
+        self.jobs: list[Job] = []
+        self.warnings: list[str] = []
         self.install_conda()
         self.arguments: Result = {
             "name": "ai-dev",
-            "packages": ["python=3.11", "numpy"],
-            "channels": ["https://mirror.example/main"],
+            **LIST,
+            "request": REQUEST,
+            "installer": "conda",
             "root": str(self.root),
             "conda": str(self.conda),
             "lock_timeout": 0,
@@ -71,10 +91,12 @@ class Node:
 
     @property
     def runs(self) -> int:
-        return len(self.calls.read_text().splitlines()) if self.calls.exists() else 0
+        return self.calls.read_text().count("@EXPLICIT") if self.calls.exists() else 0
 
     def run(self, resolved: list[dict[str, str]] | None = None, **more: object) -> Result:
-        with patch_module_args({**self.arguments, "resolved": resolved, **more}), pytest.raises(SystemExit):
+        arguments = {**self.arguments, "resolved": resolved, **more}
+        given = {name: value for name, value in arguments.items() if value is not None}
+        with patch_module_args(given), pytest.raises(SystemExit):
             conda_environment.main()
         result: Result = json.loads(self.capsys.readouterr().out)
         return result
@@ -101,59 +123,61 @@ class Node:
 @pytest.fixture
 def node(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Node:
     monkeypatch.setattr(conda_environment, "this_node", lambda: NODE_HAS)
-    return Node(tmp_path, capsys)
+    node = Node(tmp_path, capsys)
+    monkeypatch.setattr(conda_environment, "compile_environment", node.jobs.append)
+    monkeypatch.setattr(conda_environment.AnsibleModule, "warn", lambda _module, text: node.warnings.append(text))
+    return node
+
+
+def files(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.iterdir()) if directory.exists() else []
+
+
+# what is to be built
 
 
 @pytest.mark.parametrize("check_mode", [False, True])
 def test_an_unknown_list_asks_for_a_solve_and_touches_nothing(node: Node, check_mode: bool) -> None:
     result = node.run(_ansible_check_mode=check_mode)
     assert not result["changed"]
-    assert result["unresolved"] == {
-        "packages": ["numpy", "python=3.11"],
-        "channels": ["https://mirror.example/main"],
-        "platform": "linux-64",
-        "virtual_packages": {"__unix": "0", "__glibc": "2.36"},
-    }
+    assert result["unresolved"] == {"platform": "linux-64", "virtual_packages": {"__unix": "0", "__glibc": "2.36"}}
     assert not node.root.exists()
 
 
-def test_the_question_is_in_the_modules_words_not_the_tasks(node: Node) -> None:
-    unresolved = node.run(packages="python=3.11,numpy", channels="main")["unresolved"]
-    assert unresolved["packages"] == ["numpy", "python=3.11"]
-    assert unresolved["channels"] == ["main"]
+@pytest.mark.parametrize("source", ["environment", "lock", "explicit"])
+def test_what_only_the_control_node_can_read_asks_for_its_answer(node: Node, source: str) -> None:
+    arguments = {**NO_SOURCE, source: "/environments/ai-dev/file"}
+    assert "unresolved" in node.run(**arguments)
+    assert node.run(RESOLVED, **arguments)["changed"]
+    assert not node.run(RESOLVED, **arguments)["changed"]
 
 
 def test_build_and_then_nothing_without_a_solve(node: Node) -> None:
     result = node.run(RESOLVED)
     assert result["changed"]
-    assert result["diff"] == {"before": "", "after": "numpy 2.3.1 0\npython 3.11.2 0\n"}
+    assert result["plan"] == ["+ numpy 2.3.1 (main)", "+ python 3.11.2 (main)"]
+    assert result["diff"] == {"prepared": "+ numpy 2.3.1 (main)\n+ python 3.11.2 (main)\n"}
     assert result["prefix"] == str(node.prefix)
+    assert result["installer"] == "conda"
     assert result["generation"] == str(node.prefix.resolve()) == f"{node.generations}/{result['digest'][:16]}"
     second = node.run()
     assert not second["changed"]
     assert "unresolved" not in second
-    assert second["diff"]["before"] == second["diff"]["after"]
-    assert (second["digest"], second["generation"]) == (result["digest"], result["generation"])
+    assert (second["plan"], second["diff"]) == ([], {"prepared": ""})
+    assert [second[key] for key in ("digest", "generation", "installer")] == [
+        result[key] for key in ("digest", "generation", "installer")
+    ]
     assert node.runs == 1
 
 
-@pytest.mark.parametrize("packages", [["numpy", "python=3.11"], "python=3.11,numpy"], ids=["order", "string"])
-def test_the_same_list_written_otherwise_is_known(node: Node, packages: object) -> None:
-    node.run(RESOLVED)
-    assert not node.run(packages=packages)["changed"]
-
-
-@pytest.mark.parametrize("changed", [{"packages": ["python=3.11", "numpy>=2.4"]}, {"channels": ["main"]}])
-def test_another_list_asks_for_a_solve(node: Node, changed: Result) -> None:
-    node.run(RESOLVED)
-    assert "unresolved" in node.run(**changed)
-    result = node.run(NEWER, **changed)
-    assert result["diff"] == {
-        "before": "numpy 2.3.1 0\npython 3.11.2 0\n",
-        "after": "numpy 2.4.0 0\npython 3.11.2 0\n",
-    }
-    assert not node.run(**changed)["changed"]
-    assert len(list(node.generations.iterdir())) == 2
+def test_another_list_asks_for_a_solve(node: Node) -> None:
+    first = node.run(RESOLVED)
+    assert "unresolved" in node.run(request=OTHER_REQUEST)
+    result = node.run(NEWER, request=OTHER_REQUEST)
+    names = [Path(done["generation"]).name for done in (first, result)]
+    assert result["plan"] == ["~ numpy 2.3.1 -> 2.4.0", f"~ generation {names[0]} -> {names[1]}"]
+    assert not node.run(request=OTHER_REQUEST)["changed"]
+    assert files(node.generations) == sorted(names)
 
 
 def test_an_answer_that_is_brought_goes_before_the_known_one(node: Node) -> None:
@@ -163,10 +187,21 @@ def test_an_answer_that_is_brought_goes_before_the_known_one(node: Node) -> None
     assert (node.prefix / "conda-meta" / "numpy-2.4.0-0.json").exists()
 
 
+def test_variables_are_part_of_the_environment(node: Node) -> None:
+    node.run(RESOLVED)
+    result = node.run(variables={"OMP_NUM_THREADS": "4"})
+    assert result["plan"][0] == "+ variable OMP_NUM_THREADS"
+    assert not node.run(variables={"OMP_NUM_THREADS": "4"})["changed"]
+
+
+# check mode
+
+
 def test_check_mode_tells_the_same_and_touches_nothing(node: Node) -> None:
     checked = node.run(RESOLVED, _ansible_check_mode=True, _ansible_diff=True)
     assert not node.root.exists()
     done = node.run(RESOLVED, _ansible_diff=True)
+    assert done.pop("installer") == "conda"
     assert checked == done
     assert not node.run(_ansible_check_mode=True)["changed"]
 
@@ -176,7 +211,11 @@ def test_check_mode_needs_no_conda(node: Node) -> None:
     assert node.run(RESOLVED, _ansible_check_mode=True)["changed"]
     result = node.run(RESOLVED)
     assert result["failed"]
-    assert result["msg"].startswith(f"{node.conda}, which builds the environment ai-dev, is no program. ")
+    assert result["msg"].startswith(f"{node.conda}, which builds environments, is no program. ")
+    assert files(node.generations) == []
+
+
+# drift
 
 
 def test_drift_is_seen_and_healed_without_a_solve(node: Node) -> None:
@@ -184,25 +223,242 @@ def test_drift_is_seen_and_healed_without_a_solve(node: Node) -> None:
     (node.prefix / "conda-meta" / "numpy-2.3.1-0.json").unlink()
     checked = node.run(_ansible_check_mode=True)
     assert checked["changed"]
-    assert checked["diff"] == {"before": "python 3.11.2 0\n", "after": "numpy 2.3.1 0\npython 3.11.2 0\n"}
+    assert checked["plan"][0] == "+ numpy 2.3.1 (main)"
     result = node.run()
     assert result["generation"].endswith("-2")
+    assert result["plan"] == checked["plan"]
     assert not node.run()["changed"]
+    assert [job.distrust for job in node.jobs] == [False, True]
+
+
+@pytest.mark.parametrize("keep", [1, 3])
+def test_files_of_users_are_listed_and_kept(node: Node, keep: int) -> None:
+    first = Path(node.run(RESOLVED)["generation"])
+    (first / "work.ipynb").write_text("mine")
+    assert not node.run(keep=keep)["changed"]
+    (first / "conda-meta" / "numpy-2.3.1-0.json").unlink()
+    for check_mode in (True, False):
+        result = node.run(keep=keep, _ansible_check_mode=check_mode)
+        assert result["user_files"] == ["lib/numpy", "work.ipynb"]
+    kept = node.root / "kept" / "ai-dev" / first.name / "work.ipynb"
+    assert (kept if keep == 1 else first / "work.ipynb").read_text() == "mine"
+    assert result.get("kept", []) == ([f"{kept.parent}/lib/numpy", str(kept)] if keep == 1 else [])
+    assert first.exists() == (keep != 1)
+    assert not node.run(keep=keep)["changed"]
+
+
+@pytest.mark.parametrize(("change", "word"), [("edit", "edited"), ("remove", "missing")])
+def test_only_a_look_at_every_file_finds_an_edited_one(node: Node, change: str, word: str) -> None:
+    node.run(RESOLVED)
+    path = node.prefix / "lib" / "numpy"
+    if change == "edit":
+        path.write_text("NUMPY")
+    else:
+        path.unlink()
+    assert not node.run()["changed"]
+    checked = node.run(verify="files", _ansible_check_mode=True)
+    assert checked["plan"][0] == f"! {word} lib/numpy"
+    result = node.run(verify="files")
+    assert result["generation"].endswith("-2")
+    assert node.jobs[-1].distrust
+    assert not node.run(verify="files")["changed"]
+
+
+# generations
+
+
+def test_a_switch_back_and_forth(node: Node) -> None:
+    first, second = node.run(RESOLVED), node.run(NEWER, request=OTHER_REQUEST)
+    checked = node.run(generation="-1", _ansible_check_mode=True, **NO_SOURCE)
+    assert checked["plan"][0] == "~ numpy 2.4.0 -> 2.3.1"
+    assert str(node.prefix.resolve()) == second["generation"]
+    result = node.run(generation="-1", **NO_SOURCE)
+    assert (result["digest"], result["generation"]) == (first["digest"], first["generation"])
+    assert result["plan"] == checked["plan"]
+    assert str(node.prefix.resolve()) == first["generation"]
+    assert not node.run(generation=first["digest"], **NO_SOURCE)["changed"]
+    assert not node.run()["changed"]
+    assert node.runs == 2
+
+
+def test_a_generation_that_is_not_there_fails_and_changes_nothing(node: Node) -> None:
+    first = node.run(RESOLVED)
+    result = node.run(generation="-1", **NO_SOURCE)
+    assert result["failed"]
+    assert "The environment ai-dev has no generation 1 steps back" in result["msg"]
+    assert str(node.prefix.resolve()) == first["generation"]
+
+
+def test_only_as_many_generations_as_are_wanted_stay(node: Node) -> None:
+    for version in ("2.1", "2.2", "2.3", "2.4"):
+        last = node.run([record("numpy", version)], keep=2)
+    assert len(files(node.generations)) == 2
+    assert last["plan"][-1].startswith("- generation ")
+    assert not node.run(keep=2)["changed"]
+    assert node.run(keep=1)["plan"][0].startswith("- generation ")
+
+
+def test_a_pin_is_set_and_taken_back(node: Node) -> None:
+    first = Path(node.run(RESOLVED)["generation"])
+    assert node.run(pin=True)["plan"] == [f"~ pinned generation {first.name}"]
+    assert not node.run(pin=True)["changed"]
+    node.run(NEWER, keep=1)
+    assert first.is_dir()
+
+
+def test_what_a_process_uses_stays(node: Node) -> None:
+    first = node.run(RESOLVED)["generation"]
+    with subprocess.Popen(["cat"], cwd=first, stdin=subprocess.PIPE) as process:
+        node.run(NEWER, keep=1)
+        assert Path(first).is_dir()
+        result = node.run(state="absent", **NO_SOURCE)
+        assert result["changed"]
+        assert files(node.generations) == [Path(first).name]
+        process.communicate()
+    assert node.run(state="absent", **NO_SOURCE)["plan"] == [f"- generation {Path(first).name}"]
+    assert not node.generations.exists()
+
+
+def test_absent_and_then_nothing(node: Node) -> None:
+    node.run(RESOLVED)
+    checked = node.run(state="absent", _ansible_check_mode=True, **NO_SOURCE)
+    assert node.prefix.exists()
+    result = node.run(state="absent", **NO_SOURCE)
+    assert checked == result
+    assert result["plan"][:2] == ["- numpy 2.3.1", "- python 3.11.2"]
+    assert "generation" not in result
+    assert not os.path.lexists(node.prefix)
+    assert not node.run(state="absent", **NO_SOURCE)["changed"]
+
+
+def test_an_environment_made_by_hand_is_adopted_on_wish_alone(node: Node) -> None:
+    meta = node.prefix / "conda-meta"
+    meta.mkdir(parents=True)
+    (meta / "history").touch()
+    (meta / "six-1.0-0.json").write_text(json.dumps(record("six", "1.0")))
+    for check_mode in (True, False):
+        result = node.run(RESOLVED, _ansible_check_mode=check_mode)
+        assert result["failed"]
+        assert "or take it over with adopt: true" in result["msg"]
+    result = node.run(RESOLVED, adopt=True)
+    assert "- six 1.0" in result["plan"]
+    assert len(files(node.generations)) == 2
+    assert not node.run(adopt=True)["changed"]
+    assert not node.run()["changed"]
+    assert node.run(generation="-1", **NO_SOURCE)["installer"] == "adopted"
+
+
+# how it is built
+
+
+def test_mirrors_are_asked_and_not_recorded(node: Node) -> None:
+    node.run(RESOLVED, mirrors={"https://mirror.example": "http://near.example/anaconda"})
+    assert f"http://near.example/anaconda/pkgs/main/linux-64/numpy-2.3.1-0.conda#{RESOLVED[1]['sha256']}" in (
+        node.calls.read_text().splitlines()
+    )
+    assert MIRROR in (node.prefix / "conda-meta" / "evenkeel").read_text()
+    assert not node.run(mirrors={})["changed"]
+
+
+def test_auto_says_why_it_took_conda(node: Node) -> None:
+    assert node.run(RESOLVED, installer="auto")["installer"] == "conda"
+    node.run(installer="auto")
+    assert node.warnings == ["The environment ai-dev is built with conda: there is no private runtime"]
+
+
+def test_bytecode_is_compiled_before_the_name_means_it(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    def look(job: Job) -> None:
+        assert not os.path.lexists(node.prefix)
+        assert Path(job.prefix, "lib", "numpy").exists()
+        raise EvenkeelError("It does not compile", "Mend it")
+
+    monkeypatch.setattr(conda_environment, "compile_environment", look)
+    assert node.run(RESOLVED)["msg"] == "It does not compile. Mend it."
+    assert files(node.generations) == []
+    assert not os.path.lexists(node.prefix)
+
+
+def test_packages_of_pip_need_uv(node: Node) -> None:
+    result = node.run([*RESOLVED, PIP])
+    assert "which installs the environment's pip packages, is no program" in result["msg"]
+    assert files(node.generations) == []
+
+
+def test_the_progress_is_gone_after_a_build_and_after_a_failure(node: Node) -> None:
+    progress = node.root / "locks" / "environment-ai-dev.progress"
+    node.install_conda(then=f"test -d {progress.parent} && touch {progress}; exit 1")
+    assert node.run(RESOLVED)["failed"]
+    assert not progress.exists()
+    node.install_conda(then=f"touch {progress}")
+    assert node.run(RESOLVED)["changed"]
+    assert files(progress.parent) == ["environment-ai-dev", "pkgs"]
+
+
+@pytest.fixture
+def other_file_system(tmp_path: Path) -> Iterator[Path]:
+    """Return a directory on another file system than ``tmp_path``."""
+    with TemporaryDirectory(dir="/dev/shm") as directory:
+        if Path(directory).stat().st_dev == tmp_path.stat().st_dev:
+            pytest.skip("the directory of shared memory is no file system of its own")
+        yield Path(directory)
+
+
+def test_a_cache_on_another_file_system_is_said_once(node: Node, other_file_system: Path) -> None:
+    node.root.mkdir()
+    (node.root / "pkgs").symlink_to(other_file_system)
+    node.run(RESOLVED)
+    node.run()
+    assert node.warnings == [
+        f"{node.root}/pkgs is on another file system than the environments, so files are copied, not linked"
+    ]
+
+
+# interruptions and neighbours
 
 
 def test_a_killed_run_is_healed_by_the_next(node: Node) -> None:
     node.run(RESOLVED)
     live = node.prefix.resolve()
-    node.arguments["packages"] = ["python=3.11", "numpy>=2.4"]
+    node.arguments["request"] = OTHER_REQUEST
     node.kill_at_work(NEWER)
     assert "is still locked by process" in node.run(NEWER)["msg"]
-    assert len(list(node.generations.iterdir())) == 2
+    assert len(files(node.generations)) == 2
     assert node.prefix.resolve() == live
     node.let_end()
     result = node.run(NEWER, lock_timeout=60)
     assert result["generation"] == str(node.prefix.resolve()) != str(live)
-    assert sorted(path.name for path in node.prefix.parent.iterdir()) == ["ai-dev"]
+    assert files(node.prefix.parent) == ["ai-dev"]
     assert not node.run()["changed"]
+
+
+@pytest.mark.parametrize("lock", ["pkgs", "environment-ai-dev"])
+def test_another_run_at_work_is_named(node: Node, lock: str) -> None:
+    with held(str(node.root / "locks" / lock), 0):
+        result = node.run(RESOLVED)
+    assert result["failed"]
+    assert f"locks/{lock} is still locked by process {os.getpid()}" in result["msg"]
+    assert node.runs == 0
+
+
+def test_a_look_waits_for_nobody(node: Node) -> None:
+    node.run(RESOLVED)
+    with held(str(node.root / "locks" / "pkgs"), 0), held(str(node.root / "locks" / "environment-ai-dev"), 0):
+        assert not node.run()["changed"]
+        assert node.run(NEWER, _ansible_check_mode=True)["changed"]
+
+
+def test_what_another_run_did_meanwhile_is_not_done_again(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    def wait_for_the_other_run(path: str, timeout: float) -> object:
+        monkeypatch.setattr(conda_environment, "held", held)
+        assert node.run(RESOLVED)["changed"]
+        return held(path, timeout)
+
+    monkeypatch.setattr(conda_environment, "held", wait_for_the_other_run)
+    assert not node.run(RESOLVED)["changed"]
+    assert node.runs == 1
+
+
+# failures
 
 
 @pytest.mark.parametrize(
@@ -212,7 +468,13 @@ def test_a_killed_run_is_healed_by_the_next(node: Node) -> None:
         ({"name": "a/b"}, "name is 'a/b', which is no name of an environment"),
         ({"name": "two words"}, "name is 'two words'"),
         ({"root": "/opt//evenkeel"}, "root is '/opt//evenkeel', which is not a normalised absolute path"),
-        ({"resolved": [{"name": "numpy"}]}, "missing required arguments: build, sha256, url, version"),
+        ({"keep": -1}, "keep is -1. Give a number of generations"),
+        ({"resolved": [{"name": "numpy"}]}, "missing required arguments: version"),
+        ({"packages": None, "channels": None}, "state is present but any of the following are missing: environment,"),
+        ({"channels": None}, "parameters are required together: packages, channels"),
+        ({"lock": "/x/conda-lock.yml"}, "parameters are mutually exclusive"),
+        ({"generation": "-1"}, "parameters are mutually exclusive"),
+        ({"installer": "mamba"}, "value of installer must be one of: auto, rattler, conda"),
     ],
 )
 def test_bad_input_fails_before_anything_is_read(node: Node, arguments: Result, message: str) -> None:
@@ -230,7 +492,7 @@ def test_what_is_not_ours_is_refused_also_in_check_mode(node: Node) -> None:
         result = node.run(RESOLVED, _ansible_check_mode=check_mode)
         assert result["failed"]
         assert result["msg"].startswith(f"{node.prefix} is a directory that Evenkeel did not make")
-    assert [path.name for path in node.prefix.iterdir()] == ["work"]
+    assert files(node.prefix) == ["work"]
     assert node.runs == 0
 
 
@@ -242,23 +504,16 @@ def test_a_failed_build_tells_what_conda_said(node: Node) -> None:
     assert "conda could not build the environment ai-dev: HTTP 000 CONNECTION FAILED. " in result["msg"]
     assert (result["rc"], result["stdout"]) == (1, f"{answer}\n")
     assert not os.path.lexists(node.prefix)
-    assert list(node.generations.iterdir()) == []
+    assert files(node.generations) == []
 
 
-def test_another_run_on_the_same_cache_is_named(node: Node) -> None:
-    with held(str(node.root / "locks" / "pkgs"), 0):
-        result = node.run(RESOLVED)
+def test_a_root_that_cannot_be_written_is_named(node: Node) -> None:
+    node.run(RESOLVED)
+    shutil.rmtree(node.root / "pkgs")
+    (node.root / "pkgs").write_text("in the way")
+    live = node.prefix.resolve()
+    result = node.run(NEWER)
     assert result["failed"]
-    assert f"locks/pkgs is still locked by process {os.getpid()}" in result["msg"]
-    assert node.runs == 0
-
-
-def test_what_another_run_did_meanwhile_is_not_done_again(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    def wait_for_the_other_run(path: str, timeout: float) -> object:
-        monkeypatch.setattr(conda_environment, "held", held)
-        assert node.run(RESOLVED)["changed"]
-        return held(path, timeout)
-
-    monkeypatch.setattr(conda_environment, "held", wait_for_the_other_run)
-    assert not node.run(RESOLVED)["changed"]
-    assert node.runs == 1
+    assert result["msg"].startswith(f"{node.root}/pkgs: File exists. ")
+    assert node.prefix.resolve() == live
+    assert not node.run()["changed"]
