@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 
@@ -61,6 +61,12 @@ def channel_urls(names: Iterable[str]) -> tuple[str, ...]:
         A URL carries credentials, which would end up in a lock.
     """
     return tuple(dict.fromkeys(url for name in names for url in _urls(name.strip().rstrip("/"))))
+
+
+def without_credentials(url: str) -> str:
+    """Return a URL that everybody may read."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def _urls(name: str) -> tuple[str, ...]:

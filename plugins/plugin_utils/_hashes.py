@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._package import CONDA, Package
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._channels import Mirrors
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._rattler import ask, missing_rattler, package_from
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._rattler import ask, package_from, require_rattler
 
 if TYPE_CHECKING:
     from rattler import Gateway, RepoDataRecord
@@ -34,12 +34,11 @@ def complete(path: Path, packages: Iterable[Package], platform: str, mirrors: Mi
     missing = [package for package in found if package.manager == CONDA and not package.sha256]
     if not missing:
         return found
+    require_rattler()
+    from rattler import Subdir
+
     channels = sorted({mirrors.mirrored(package.url.rsplit("/", 2)[0]) for package in missing})
     names = sorted({package.name for package in missing})
-    try:
-        from rattler import Subdir
-    except ImportError as error:
-        raise missing_rattler(error) from error
 
     async def question(gateway: Gateway) -> list[list[RepoDataRecord]]:
         return list(await gateway.query(channels, [Subdir(platform), Subdir("noarch")], names, recursive=False))

@@ -9,7 +9,7 @@ from pathlib import Path
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._package import Package
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locked import ANEW, check, conda_package, pip_package
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._rattler import missing_rattler
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._rattler import require_rattler
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._strict_yaml import read_mapping
 
 
@@ -22,12 +22,11 @@ def read(path: Path, platform: str) -> tuple[Package, ...]:
         It is malformed, of an unknown version, for other platforms, without a default environment, or holds a package
         without a fixed content.
     """
-    try:
-        from rattler import LockFile
-        from rattler.exceptions import ParseCondaLockError
-        from rattler.lock import CondaLockedBinaryPackage, PypiLockedPackage
-    except ImportError as error:
-        raise missing_rattler(error) from error
+    require_rattler()
+    from rattler import LockFile
+    from rattler.exceptions import ParseCondaLockError
+    from rattler.lock import CondaLockedBinaryPackage, PypiLockedPackage
+
     read_mapping(path)
     try:
         environment = dict(LockFile.from_path(path).environments()).get("default")

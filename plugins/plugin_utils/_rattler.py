@@ -24,12 +24,21 @@ ALL_SECONDS = 300
 Answer = TypeVar("Answer")
 
 
-def missing_rattler(error: ImportError) -> EvenkeelError:
-    """Say that py-rattler is not there."""
-    return EvenkeelError(
-        f"The control node's Python has no py-rattler ({error})",
-        "Install it beside ansible-core: python -m pip install py-rattler",
-    )
+def require_rattler() -> None:
+    """Refuse to go on where py-rattler is not installed.
+
+    Raises
+    ------
+    EvenkeelError
+        It is not there; tells how to install it.
+    """
+    try:
+        import rattler  # noqa: F401
+    except ImportError as error:
+        raise EvenkeelError(
+            f"The control node's Python has no py-rattler ({error})",
+            "Install it beside ansible-core: python -m pip install py-rattler",
+        ) from error
 
 
 def ask(channels: Iterable[str], question: Callable[[Gateway], Coroutine[None, None, Answer]]) -> Answer:

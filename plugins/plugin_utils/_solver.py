@@ -11,10 +11,12 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import Evenke
 from ansible_collections.evenkeel.gpu.plugins.module_utils._package import CONDA, Package
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._channels import Mirrors, channel_urls
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._problem import Problem
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._rattler import ask, missing_rattler, package_from
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._rattler import ask, package_from, require_rattler
 
 if TYPE_CHECKING:
-    from rattler import Gateway, GenericVirtualPackage, MatchSpec, RepoDataRecord
+    from rattler import Gateway, GenericVirtualPackage, MatchSpec, RepoDataRecord, Subdir
+
+PYTHON, PIP = "python", "pip"
 
 
 def solve_with_rattler(problem: Problem) -> list[Package]:
@@ -25,26 +27,17 @@ def solve_with_rattler(problem: Problem) -> list[Package]:
     EvenkeelError
         A specification is malformed, a channel cannot be read, or nothing fits; the solver says why.
     """
-    specs = [match_spec(text, problem.mirrors) for text in problem.packages]
+    require_rattler()
     from rattler import ChannelPriority, Subdir, solve
     from rattler.exceptions import SolverError
 
+    specs = [match_spec(text, problem.mirrors) for text in problem.packages]
     virtual_packages = [_virtual_package(name, version) for name, version in problem.virtual_packages]
     channels = [problem.mirrors.mirrored(channel) for channel in problem.channels]
     platforms = [Subdir(problem.platform), Subdir("noarch")]
 
     async def answer(gateway: Gateway) -> list[RepoDataRecord]:
-        kept = {package.url: package for package in problem.kept if package.manager == CONDA}
-        known: list[RepoDataRecord] = []
-        if kept:
-            names = sorted({package.name for package in kept.values()})
-            found = await gateway.query(channels, platforms, names, recursive=False)
-            known = [
-                record
-                for records in found
-                for record in records
-                if kept.get(problem.mirrors.original(record.url)) == package_from(record, problem.mirrors)
-            ]
+        known = await _records(gateway, channels, platforms, problem)
         return await solve(
             sources=channels,
             specs=specs,
@@ -72,11 +65,32 @@ def solve_with_rattler(problem: Problem) -> list[Package]:
     return sorted(_as_indexed(package_from(record, problem.mirrors)) for record in records)
 
 
+async def _records(
+    gateway: Gateway, channels: list[str], platforms: list[Subdir], problem: Problem
+) -> list[RepoDataRecord]:
+    """Return what the channels still tell of conda's packages that stay."""
+    kept = {package.url: package for package in problem.kept if package.manager == CONDA}
+    if not kept:
+        return []
+    names = sorted({package.name for package in kept.values()})
+    found = await gateway.query(channels, platforms, names, recursive=False)
+    records = [
+        record
+        for of_channel in found
+        for record in of_channel
+        if kept.get(problem.mirrors.original(record.url)) == package_from(record, problem.mirrors)
+    ]
+    for record in records:
+        if record.name.normalized == PYTHON:
+            record.depends = [*record.depends, PIP]  # as the solver adds it to the channels' own
+    return records
+
+
 def _as_indexed(package: Package) -> Package:
-    """Return Python without the need for pip that the solver is told to add to it, and adds only where it moves."""
-    if package.name != "python":
+    """Return Python without the need for pip, which the solver adds and no index tells."""
+    if package.name != PYTHON:
         return package
-    return replace(package, depends=tuple(needed for needed in package.depends if needed != "pip"))
+    return replace(package, depends=tuple(needed for needed in package.depends if needed != PIP))
 
 
 def match_spec(text: str, mirrors: Mirrors) -> MatchSpec:
@@ -87,11 +101,9 @@ def match_spec(text: str, mirrors: Mirrors) -> MatchSpec:
     EvenkeelError
         It is malformed.
     """
-    try:
-        from rattler import MatchSpec
-        from rattler.exceptions import InvalidMatchSpecError
-    except ImportError as error:
-        raise missing_rattler(error) from error
+    require_rattler()
+    from rattler import MatchSpec
+    from rattler.exceptions import InvalidMatchSpecError
 
     channel, names_one, rest = text.rpartition("::")
     if names_one:

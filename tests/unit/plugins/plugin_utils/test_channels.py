@@ -3,7 +3,12 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._channels import DEFAULTS, channel_urls, mirrors_from
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._channels import (
+    DEFAULTS,
+    channel_urls,
+    mirrors_from,
+    without_credentials,
+)
 
 MAIN, R = DEFAULTS
 MIRRORS = mirrors_from(
@@ -60,3 +65,16 @@ def test_a_mirror_stands_for_a_prefix_there_and_back(original: str, mirror: str)
 def test_mirrors_are_urls(option: dict[str, str]) -> None:
     with pytest.raises(EvenkeelError, match="which is no URL"):
         mirrors_from(option)
+
+
+@pytest.mark.parametrize(
+    ("url", "public"),
+    [
+        ("https://me:secret@host.example/a-1.whl", "https://host.example/a-1.whl"),
+        ("https://host.example:8080/a@b-1.whl#c", "https://host.example:8080/a@b-1.whl#c"),
+        (f"git+https://me@host.example/tool@{'5f' * 20}", f"git+https://host.example/tool@{'5f' * 20}"),
+        ("file:///srv/a-1.whl", "file:///srv/a-1.whl"),
+    ],
+)
+def test_credentials_are_no_part_of_a_public_url(url: str, public: str) -> None:
+    assert without_credentials(url) == public

@@ -192,6 +192,13 @@ def test_only_what_is_asked_moves_and_what_it_needs(
     assert {package.name: package.version for package in after} == versions
 
 
+def test_an_answer_of_which_all_stays_is_the_same_answer(channel: str) -> None:
+    before = ask(channel, "python")
+    after = solve_with_rattler(Problem(("python",), (channel,), "linux-64", NODE, kept=tuple(before)))
+    assert [vars(package) for package in after] == [vars(package) for package in before]
+    assert [package.name for package in after] == ["pip", "python"]
+
+
 def test_a_package_that_was_built_anew_under_its_name_does_not_stay(
     moved: tuple[str, tuple[Package, ...]],
 ) -> None:
