@@ -11,7 +11,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._files import write_atomically
@@ -204,7 +204,19 @@ def installed(prefix: str) -> tuple[Package, ...]:
 def foreign(prefix: str) -> tuple[Package, ...]:
     """Return the packages of an environment that somebody else made: conda's, and pip's beside them."""
     pip = sorted(set(distributions(prefix)) - listed(prefix))
-    return tuple(sorted((*installed(prefix), *map(distribution, pip))))
+    return tuple(sorted((*installed(prefix), *(replace(distribution(name), url=origin(prefix, name)) for name in pip))))
+
+
+def origin(prefix: str, directory: str) -> str:
+    """Return where pip got a distribution from that no index told, as a requirement names it; empty otherwise."""
+    for path in glob.glob(
+        os.path.join(glob.escape(prefix), "lib", "python*", "site-packages", glob.escape(directory), "direct_url.json")
+    ):
+        with open(path, encoding="utf-8") as stream, contextlib.suppress(ValueError, TypeError, KeyError):
+            told = json.load(stream)
+            vcs = told.get("vcs_info")
+            return "%s+%s@%s" % (vcs["vcs"], told["url"], vcs["commit_id"]) if vcs else str(told["url"])
+    return ""
 
 
 def listed(prefix: str) -> set[str]:

@@ -55,6 +55,16 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+platform:
+  description: conda's name of the node's platform.
+  type: str
+  returned: success
+  sample: linux-64
+virtual_packages:
+  description: conda's virtual packages of the node, name to version.
+  type: dict
+  returned: success
+  sample: {__glibc: "2.36", __linux: "6.1.0", __unix: "0"}
 environments:
   description: One for each environment, by name.
   type: list
@@ -121,6 +131,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils import _history as hi
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._generation import Generation
 from ansible_collections.evenkeel.gpu.plugins.module_utils._package import changes, digest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._platform import this_node
 from ansible_collections.evenkeel.gpu.plugins.module_utils._verification import verify_files
 
 
@@ -137,7 +148,10 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        module.exit_json(changed=False, environments=told(module.params))
+        platform, virtual_packages = this_node()
+        module.exit_json(
+            changed=False, environments=told(module.params), platform=platform, virtual_packages=virtual_packages
+        )
     except EvenkeelError as error:
         module.fail_json(msg=str(error), **error.details)
 

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ansible action: write an environment that a node has down on the control node."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._files import write_atomically
+from ansible_collections.evenkeel.gpu.plugins.module_utils._package import digest
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils import _capture, _locking
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._channels import mirrors_from
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._hashes import complete
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._problem import Problem
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._resolver import with_pip
+
+ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
+    "found": {"type": "dict", "required": True},
+    "platform": {"type": "str", "required": True},
+    "virtual_packages": {"type": "dict", "required": True},
+    "path": {"type": "path", "required": True},
+    "mirrors": {"type": "dict", "default": {}},
+    "pip_index": {"type": "str", "default": ""},
+}
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]
+    """Write environment.yml, the lock and the explicit file; nothing runs on the task's host."""
+
+    _requires_connection = False
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        super().run(tmp, task_vars)
+        _, validated = self.validate_argument_spec(ARGUMENT_SPEC)
+        arguments = json.loads(
+            json.dumps(validated)
+        )  # YAML knows plain text alone, not Ansible's that tells its origin
+        host = (task_vars or {})["inventory_hostname"]
+        try:
+            return self._capture(arguments, Path(self._loader.path_dwim(arguments["path"])), host)
+        except EvenkeelError as error:
+            return {"failed": True, "changed": False, "msg": str(error)}
+
+    def _capture(self, arguments: dict[str, Any], path: Path, host: str) -> dict[str, Any]:
+        mirrors = mirrors_from(arguments["mirrors"])
+        found = _capture.found_on(host, arguments["found"], mirrors)
+        text = _capture.write_down(path, found)
+        environment = _capture.understood(path, text)
+        problem = Problem(
+            packages=environment.packages,
+            channels=environment.channels,
+            platform=arguments["platform"],
+            virtual_packages=tuple(sorted(arguments["virtual_packages"].items())),
+            pip=environment.pip,
+            mirrors=mirrors,
+            pip_index=arguments["pip_index"],
+        )
+        of_conda = complete(path, found.conda, problem.platform, mirrors)
+        packages = with_pip(problem, list(of_conda))
+        plan = _locking.plan(environment, {problem: packages}, None)
+        changed = bool(plan.changed) or not path.exists()
+        if changed and not self._task.check_mode:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(str(path), text)
+            _locking.apply(plan)
+        result = {"changed": changed, "path": str(path), "digest": digest(packages, found.variables)}
+        return {**result, "diff": {"prepared": text + plan.diff}} if changed and self._task.diff else result

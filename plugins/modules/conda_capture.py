@@ -1,0 +1,86 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ansible module: an environment that a node has, written down. All of it is an action, on the control node."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: conda_capture
+short_description: Write an environment that a node has down, so that every node can have it
+version_added: 0.2.0
+description:
+  - Takes what M(evenkeel.gpu.conda_environment_info) told of an environment, and writes an C(environment.yml) of what
+    people asked for, with the C(conda-lock.yml) of exactly what the node has beside it.
+  - What people asked conda for is in the environment's history. Where that does not tell it, packages that no other one
+    needs are named with their versions. pip's packages are all named with theirs.
+  - pip does not keep the hashes of what it has installed; they are those that the index has of the same versions now.
+  - An environment with something that other nodes cannot get, such as a package from a file or an editable project, is
+    refused, and so is a file that is there already and says something else.
+  - Runs on the control node, whatever the task's host is, and touches no node.
+extends_documentation_fragment:
+  - ansible.builtin.action_common_attributes.flow
+  - evenkeel.gpu.attributes
+attributes:
+  action:
+    support: full
+  async:
+    support: none
+  become:
+    support: none
+  bypass_host_loop:
+    support: none
+requirements:
+  - py-rattler and uv on the control node
+options:
+  found:
+    description: One of the RV(evenkeel.gpu.conda_environment_info#module:environments) of the node.
+    type: dict
+    required: true
+  platform:
+    description: The node's RV(evenkeel.gpu.conda_environment_info#module:platform).
+    type: str
+    required: true
+  virtual_packages:
+    description: The node's RV(evenkeel.gpu.conda_environment_info#module:virtual_packages).
+    type: dict
+    required: true
+  path:
+    description: The C(environment.yml) to write, on the control node; its folder is made.
+    type: path
+    required: true
+  mirrors:
+    description: Prefixes of URLs and what the nodes ask in their place; the files get the channels' own URLs.
+    type: dict
+    default: {}
+  pip_index:
+    description: URL of the simple index for pip's packages; uv's own configuration counts when empty.
+    type: str
+    default: ''
+"""
+
+EXAMPLES = r"""
+- name: Read an environment that somebody made
+  evenkeel.gpu.conda_environment_info:
+    prefix: /home/ada/miniconda3/envs/nlp
+  register: seen
+
+- name: Write it down
+  evenkeel.gpu.conda_capture:
+    found: "{{ seen.environments[0] }}"
+    platform: "{{ seen.platform }}"
+    virtual_packages: "{{ seen.virtual_packages }}"
+    path: environments/nlp/environment.yml
+"""
+
+RETURN = r"""
+path:
+  description: The C(environment.yml).
+  type: str
+  returned: success
+  sample: /srv/fleet/environments/nlp/environment.yml
+digest:
+  description: The digest that the environment has on nodes that get it.
+  type: str
+  returned: success
+  sample: 3b7f0a2d1f9c4e5a8d6b7c8e9f0a1b2c3d4e5f60718293a4b5c6d7e8f9a0b1c2
+"""
