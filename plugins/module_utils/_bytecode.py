@@ -458,4 +458,6 @@ def _worker(job: Job) -> Iterator[Callable[[Sequence[Task]], list[str | None]]]:
             yield ask
         except BaseException:
             process.kill()
+            with contextlib.suppress(BrokenPipeError):
+                stdin.close()
             raise

@@ -156,6 +156,7 @@ def signature(sha256: str) -> str:
             [InstalledFile(f"{SITE}/__pycache__/six.cpython-311.pyc", "", compiled=True)],
         ),
         (f"six.py,{signature(HASH).replace('256', '384')},9", [InstalledFile(f"{SITE}/six.py", "", 9)]),
+        ("", []),
         ("/etc/passwd,,", []),
         ("../../../../../etc/passwd,,", []),
     ],

@@ -196,15 +196,14 @@ def test_a_directory_may_stand_elsewhere(prefix: Path) -> None:
     assert verification.verify_files(str(prefix)).intact
 
 
-def test_any_of_two_packages_may_have_won_a_path(prefix: Path) -> None:
-    write_record(
-        prefix, "six", "1.0", [{"_path": f"{SITE}/six.py", "path_type": "hardlink", "sha256": sha256(b"other")}]
-    )
+@pytest.mark.parametrize("path", ["lib/empty", f"{SITE}/six.py"], ids=["both of conda", "conda and pip"])
+def test_any_of_two_packages_may_have_won_a_path(prefix: Path, path: str) -> None:
+    write_record(prefix, "other", "1.0", [{"_path": path, "path_type": "hardlink", "sha256": sha256(b"other")}])
     assert verification.verify_files(str(prefix)).intact
-    (prefix / SITE / "six.py").write_bytes(b"other")
+    (prefix / path).write_bytes(b"other")
     assert verification.verify_files(str(prefix)).intact
-    (prefix / SITE / "six.py").write_bytes(b"neither")
-    assert verification.verify_files(str(prefix)).edited == (f"{SITE}/six.py",)
+    (prefix / path).write_bytes(b"neither")
+    assert verification.verify_files(str(prefix)).edited == (path,)
 
 
 def test_what_can_not_be_read_is_an_error(prefix: Path, monkeypatch: pytest.MonkeyPatch) -> None:
