@@ -10,7 +10,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any
@@ -421,8 +421,7 @@ def make(target: Generation, name: str, build: Callable[[Generation], str]) -> N
     os.makedirs(os.path.dirname(target.path), mode=0o755, exist_ok=True)
     try:
         installer = build(target)
-        built = generations.foreign(target.path)
-        wrong = {package.identity for package in told(built)} ^ {package.identity for package in told(target.packages)}
+        wrong = generations.otherwise(target.path, target.packages)
         if wrong:
             raise EvenkeelError(
                 "%s built the environment %s from other packages than asked for: %s"
@@ -441,11 +440,6 @@ def make(target: Generation, name: str, build: Callable[[Generation], str]) -> N
     except BaseException:
         shutil.rmtree(target.path, ignore_errors=True)
         raise
-
-
-def told(packages: Sequence[Package]) -> list[Package]:
-    """Return the packages as an environment's own bookkeeping tells them: of pip's, names and versions alone."""
-    return [replace(package, sha256="", url="") if package.manager == "pip" else package for package in packages]
 
 
 def set_pin(path: str, pinned: bool) -> None:

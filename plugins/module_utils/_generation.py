@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -108,13 +108,10 @@ def read(path: str) -> Generation | None:
 
 def write(generation: Generation, path: str) -> None:
     """Declare the build at ``path`` complete, as it is now."""
-    stored = ("name", "version", "build", "sha256", "manager", "url")
     content = {
         "format": FORMAT,
         "digest": generation.digest,
-        "packages": [
-            {key: value for key, value in asdict(package).items() if key in stored} for package in generation.packages
-        ],
+        "packages": [asdict(package) for package in generation.packages],
         "variables": dict(generation.variables),
         "request": generation.request,
         "number": generation.number,
@@ -187,6 +184,17 @@ def distribution(directory: str) -> Package:
     parts = _DISTRIBUTION.fullmatch(directory)
     name, version = (parts["name"], parts["version"]) if parts else (directory.rsplit(".", 1)[0], "")
     return Package(re.sub(r"[-_.]+", "-", name).lower(), version, "", "", PIP)
+
+
+def otherwise(prefix: str, packages: Iterable[Package]) -> set[str]:
+    """Return what a fresh build at ``prefix`` has too much or too little, by the names of its records alone."""
+    asked = list(packages)
+    meta = os.path.join(prefix, "conda-meta")
+    stems = {name[: -len(".json")] for name in os.listdir(meta) if name.endswith(".json")}
+    there = {distribution(name).name for name in distributions(prefix)}
+    return (stems ^ {package.stem for package in asked if package.manager != PIP}) | (
+        {package.name for package in asked if package.manager == PIP} - there
+    )
 
 
 def installed(prefix: str) -> tuple[Package, ...]:

@@ -24,7 +24,8 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils import _rattler_worke
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda_cli import explain_failure
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._files import disk_full
-from ansible_collections.evenkeel.gpu.plugins.module_utils._package import PIP, Package
+from ansible_collections.evenkeel.gpu.plugins.module_utils._generation import installed
+from ansible_collections.evenkeel.gpu.plugins.module_utils._package import PIP, Package, in_order
 
 RATTLER = "rattler"
 CONDA = "conda"
@@ -172,12 +173,27 @@ def check_local_archives(packages: Iterable[Package]) -> None:
 
 def install_with_rattler(job: Job, tools: Tools) -> None:
     """Let py-rattler link the packages, in a process of its own with the private runtime's libraries."""
+    # The cache is believed first, since looking at each of its files costs as much as linking it.
+    for validation in ("full",) if job.distrust else ("skip", "fast"):
+        error, details = run_worker(job, tools, validation)
+        if "failed to link" not in error:
+            break
+        shutil.rmtree(job.prefix, ignore_errors=True)
+    if error:
+        fail(job, "py-rattler", error, "", **details)
+    os.makedirs(os.path.join(job.prefix, "conda-meta"), mode=0o755, exist_ok=True)
+    with open(os.path.join(job.prefix, "conda-meta", "history"), "w", encoding="utf-8") as stream:
+        stream.write(history(job))
+
+
+def run_worker(job: Job, tools: Tools, validation: str) -> tuple[str, dict[str, object]]:
+    """Run the worker, and return what went wrong, empty when nothing did, with its last words."""
     request = {
         "site_packages": tools.site_packages,
         "cache": os.path.join(job.pkgs, RATTLER),
         "prefix": job.prefix,
         "packages": [asdict(package) for package in job.of_conda],
-        "distrust": job.distrust,
+        "validation": validation,
     }
     error = "it ended without a word"
     argv = [tools.python, "-I", "-c", inspect.getsource(_rattler_worker)]
@@ -189,24 +205,18 @@ def install_with_rattler(job: Job, tools: Tools) -> None:
                     counts["step"], counts["packages"], counts["of"], counts["bytes"], counts["of_bytes"]
                 )
             error = "" if "done" in message else message.get("error", error)
-        process.wait()
+        status = process.wait()
         output.seek(0)
-        stderr = output.read()
-    if error or process.returncode != 0:
-        why = " ".join(error.split()) or "it ended with status %d" % process.returncode
-        fail(job, "py-rattler", why, rc=process.returncode, stderr=stderr)
-    os.makedirs(os.path.join(job.prefix, "conda-meta"), mode=0o755, exist_ok=True)
-    with open(os.path.join(job.prefix, "conda-meta", "history"), "w", encoding="utf-8") as stream:
-        stream.write(history(job))
+        details: dict[str, object] = {"rc": status, "stderr": output.read()}
+    if status != 0 and not error:
+        error = "it ended with status %d" % status
+    return " ".join(error.split()), details
 
 
 def history(job: Job) -> str:
     """Return what conda would have written of the build; ``conda export --from-history`` reads the specs there."""
     lines = [time.strftime("==> %Y-%m-%d %H:%M:%S <=="), "# cmd: evenkeel conda_environment --name " + job.name]
-    lines += [
-        "+%s::%s-%s-%s" % (package.url.rpartition("/")[0], package.name, package.version, package.build)
-        for package in sorted(job.of_conda)
-    ]
+    lines += ["+%s::%s" % (package.url.rpartition("/")[0], package.stem) for package in sorted(job.of_conda)]
     if job.specs:
         lines.append("# update specs: %s" % json.dumps(list(job.specs)))
     return "\n".join(lines) + "\n"
@@ -216,8 +226,7 @@ def install_with_conda(job: Job, tools: Tools) -> None:
     """Let the distribution's own command make the environment of an explicit file."""
     if job.distrust:
         for package in job.of_conda:
-            unpacked = os.path.join(job.pkgs, CONDA, "%s-%s-%s" % (package.name, package.version, package.build))
-            shutil.rmtree(unpacked, ignore_errors=True)
+            shutil.rmtree(os.path.join(job.pkgs, CONDA, package.stem), ignore_errors=True)
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as explicit:
         explicit.write(explicit_file(job.of_conda))
         explicit.flush()
@@ -226,11 +235,14 @@ def install_with_conda(job: Job, tools: Tools) -> None:
         status, out, err = run(job, argv, variables)
     if status != 0:
         fail(job, "conda", explain_failure(out, err), out, rc=status, stdout=out, stderr=err)
+    wrong = {package.identity for package in installed(job.prefix)} ^ {package.identity for package in job.of_conda}
+    if wrong:
+        fail(job, "conda", "it took other packages than asked for: %s" % ", ".join(sorted(wrong)))
 
 
 def explicit_file(packages: Iterable[Package]) -> str:
-    """Return the text that conda installs without a solve; its hashes are checked on download."""
-    return "@EXPLICIT\n" + "".join("%s#%s\n" % (package.url, package.sha256) for package in packages)
+    """Return the text that conda installs without a solve, in the order of its lines; it checks hashes on download."""
+    return "@EXPLICIT\n" + "".join("%s#%s\n" % (package.url, package.sha256) for package in in_order(packages))
 
 
 def install_with_uv(job: Job, tools: Tools) -> None:

@@ -40,6 +40,11 @@ class Package:
         return "=".join((self.name, self.version, self.build, self.sha256))
 
     @property
+    def stem(self) -> str:
+        """The name that conda gives its record, and a cache its folder."""
+        return "%s-%s-%s" % (self.name, self.version, self.build)
+
+    @property
     def channel(self) -> str:
         """Where it comes from, in a word: the channel's own name, or ``pip``."""
         if self.manager == PIP:
@@ -71,6 +76,23 @@ def from_mapping(fields: Mapping[str, Any]) -> Package:
         size=fields.get("size") or 0,
         depends=tuple(fields.get("depends") or ()),
     )
+
+
+def in_order(packages: Iterable[Package]) -> list[Package]:
+    """Return conda's packages so that each stands after those that it depends on; otherwise by name."""
+    remaining = {package.name: package for package in sorted(packages)}
+    ordered: list[Package] = []
+
+    def add(name: str) -> None:
+        package = remaining.pop(name, None)
+        if package:
+            for needed in package.depends:
+                add(needed.split()[0])
+            ordered.append(package)
+
+    while remaining:
+        add(next(iter(remaining)))
+    return ordered
 
 
 def digest(packages: Iterable[Package], variables: Mapping[str, str] | None = None) -> str:

@@ -41,18 +41,13 @@ class Limits:
     bytes: int = 0
 
 
-def stem(package: Package) -> str:
-    """Return the name that an unpacked package has in a cache."""
-    return "%s-%s-%s" % (package.name, package.version, package.build)
-
-
 def read(root: str) -> tuple[Entry, ...]:
     """Return the entries of all caches below ``root``."""
     stems, hashes = set(), set()
     for path in glob.glob(os.path.join(glob.escape(root), "generations", "*", "*")):
         generation = generations.read(path)
         for package in generation.packages if generation else ():
-            stems.add(stem(package))
+            stems.add(package.stem)
             hashes.add(package.sha256)
     pkgs = glob.escape(os.path.join(root, "pkgs"))
     found = []
@@ -128,6 +123,6 @@ def touch(root: str, packages: Iterable[Package]) -> None:
     for package in packages:
         for cache in ("rattler", "conda"):
             with contextlib.suppress(FileNotFoundError):
-                os.utime(os.path.join(root, "pkgs", cache, stem(package)))
+                os.utime(os.path.join(root, "pkgs", cache, package.stem))
         for path in glob.glob(os.path.join(glob.escape(root), "pkgs", "bytecode", "*", package.sha256 or "-")):
             os.utime(path)

@@ -9,9 +9,9 @@ true}`` or ``{"error": TEXT}``.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
-import shutil
 import sys
 import time
 from pathlib import Path
@@ -91,7 +91,6 @@ async def install(request: dict[str, Any]) -> None:
     """Fetch what the cache lacks and link everything into a prefix that is not there yet."""
     from rattler import Client, PackageCache, PackageRecord, RepoDataRecord, ValidationMode
     from rattler import install as rattler_install
-    from rattler.exceptions import InstallerError
     from rattler.package import BuildString
 
     cache = request["cache"]
@@ -116,15 +115,14 @@ async def install(request: dict[str, Any]) -> None:
         home = os.path.join(cache, "%(name)s-%(version)s-%(build)s" % package)
         known = None
         if index.contains_record(whole):
-            try:
+            # Lost, or cut short when the node went down: linking finds that too, and the package is fetched anew.
+            with contextlib.suppress(OSError):
                 known = PackageRecord.from_index_json(
                     Path(home, "info", "index.json"),
                     package["size"] or None,
                     package["sha256"],
                     package["md5"] or None,
                 )
-            except OSError:  # lost, or cut short when the node went down
-                shutil.rmtree(home)
         if known:
             whole = RepoDataRecord(known, file_name=file_name, url=package["url"], channel=channel)
         else:
@@ -132,30 +130,33 @@ async def install(request: dict[str, Any]) -> None:
             bytes_to_fetch += package["size"]
         records.append(whole)
 
-    # The cache is believed first, since looking at each of its files costs as much as linking it.
-    modes = [ValidationMode.full()] if request["distrust"] else [ValidationMode.skip(), ValidationMode.fast()]
-    for mode in modes:
-        reporter = Reporter(len(records), bytes_to_fetch)
-        try:
-            await rattler_install(
-                records,
-                request["prefix"],
-                package_cache=PackageCache.new_layered([cache], validation_mode=mode),
-                installed_packages=[],
-                client=Client.default_client(),
-                execute_link_scripts=True,
-                reporter=reporter,
-            )
-            break
-        except InstallerError as error:
-            if mode is modes[-1] or "failed to link" not in str(error):
-                raise
-            shutil.rmtree(request["prefix"])
-    if reporter.failed_scripts:
+    # Telling how far it is, and looking for scripts, costs as much as a third of the linking: not where all is at hand.
+    scripts = incomplete or any(map(os.path.exists, scripts_of(request["packages"], cache)))
+    reporter = Reporter(len(records), bytes_to_fetch) if scripts else None
+    validation = getattr(ValidationMode, request["validation"])()
+    await rattler_install(
+        records,
+        request["prefix"],
+        package_cache=PackageCache.new_layered([cache], validation_mode=validation),
+        installed_packages=[],
+        client=Client.default_client(),
+        execute_link_scripts=bool(scripts),
+        reporter=reporter,
+        show_progress=False,
+    )
+    if reporter and reporter.failed_scripts:
         raise RuntimeError("failed: " + ", ".join(reporter.failed_scripts))
     for home in incomplete:
         complete(os.path.join(request["prefix"], "conda-meta", os.path.basename(home) + ".json"), home)
     open_to_all(request["prefix"])
+
+
+def scripts_of(packages: list[dict[str, Any]], cache: str) -> list[str]:
+    """Return where the scripts are that packages may want to run once they are linked."""
+    return [
+        os.path.join(cache, "%(name)s-%(version)s-%(build)s" % package, "bin", ".%(name)s-post-link.sh" % package)
+        for package in packages
+    ]
 
 
 def complete(path: str, home: str) -> None:

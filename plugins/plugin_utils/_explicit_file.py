@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._package import CONDA, PIP, Package
+from ansible_collections.evenkeel.gpu.plugins.module_utils._package import CONDA, PIP, Package, in_order
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locked import check, conda_package, pip_package
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._strict_yaml import read_text
 
@@ -26,7 +26,10 @@ def render(platform: str, packages: Iterable[Package]) -> str:
     """
     found = tuple(packages)
     lines = [f"# platform: {platform}", MARK]
-    lines += [f"{package.url}#{package.sha256}" for package in _in_order(found)]
+    lines += [
+        f"{package.url}#{package.sha256}"
+        for package in in_order(package for package in found if package.manager == CONDA)
+    ]
     lines += [
         f"# pip {package.name} @ {package.url}{f'#sha256={package.sha256}' if package.sha256 else ''}"
         for package in found
@@ -67,18 +70,3 @@ def _package(path: Path, line: str, platform: str) -> Package | None:
     if subdir not in (platform, "noarch"):
         raise EvenkeelError(f"{path}: {url} is for {subdir}, not for {platform}", f"Write a file for {platform}")
     return package
-
-
-def _in_order(packages: Iterable[Package]) -> list[Package]:
-    remaining = {package.name: package for package in sorted(packages) if package.manager == CONDA}
-    ordered: list[Package] = []
-
-    def add(name: str) -> None:
-        if package := remaining.pop(name, None):
-            for needed in package.depends:
-                add(needed.split()[0])
-            ordered.append(package)
-
-    while remaining:
-        add(next(iter(remaining)))
-    return ordered
