@@ -138,7 +138,7 @@ def packages_for(lock: Lock, platform: str, path: Path) -> tuple[Package, ...]:
 def _lock(path: Path, metadata: Mapping[str, Any], entries: list[Mapping[str, Any]]) -> Lock:
     packages: dict[str, list[Package]] = {platform: [] for platform in metadata["platforms"]}
     for entry in entries:
-        if entry.get("category", "main") == "main" and not entry.get("optional", False):
+        if entry.get("category", "main") == "main":
             if entry["platform"] not in packages:
                 raise ValueError(f"{entry['name']} is for {entry['platform']}, which is not among the platforms")
             packages[entry["platform"]].append(_package(path, entry))
