@@ -163,7 +163,7 @@ def records(prefix: str) -> dict[str, str]:
 def variables(prefix: str) -> dict[str, str]:
     """Return what activating the environment sets, as ``conda env config vars`` keeps it."""
     with (
-        contextlib.suppress(FileNotFoundError, ValueError),
+        contextlib.suppress(FileNotFoundError, ValueError, AttributeError),
         open(os.path.join(prefix, VARIABLES), encoding="utf-8") as stream,
     ):
         found = json.load(stream).get("env_vars") or {}
@@ -220,7 +220,10 @@ def origin(prefix: str, directory: str) -> str:
     for path in glob.glob(
         os.path.join(glob.escape(prefix), "lib", "python*", "site-packages", glob.escape(directory), "direct_url.json")
     ):
-        with open(path, encoding="utf-8") as stream, contextlib.suppress(ValueError, TypeError, KeyError):
+        with (
+            open(path, encoding="utf-8") as stream,
+            contextlib.suppress(ValueError, TypeError, KeyError, AttributeError),
+        ):
             told = json.load(stream)
             vcs = told.get("vcs_info")
             return "%s+%s@%s" % (vcs["vcs"], told["url"], vcs["commit_id"]) if vcs else str(told["url"])
