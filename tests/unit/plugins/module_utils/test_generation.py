@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -73,14 +73,13 @@ def test_the_marker_has_the_digest_for_people(built: Generation) -> None:
     assert (marker["format"], marker["digest"]) == (2, built.digest)
 
 
-def test_what_is_not_compared_is_written_as_far_as_it_helps(tmp_path: Path) -> None:
-    package = replace(
-        NUMPY, url="https://mirror.example/main/linux-64/numpy-2.3.1-0.conda", size=1, depends=("python",)
-    )
+def test_what_is_not_compared_is_written_too(tmp_path: Path) -> None:
+    url = "https://mirror.example/main/linux-64/numpy-2.3.1-0.conda"
+    package = replace(NUMPY, url=url, md5="ab" * 16, size=1, depends=("python >=3.11", "six"))
     generations.write(Generation(str(tmp_path), (package,)), str(tmp_path))
     found = generations.read(str(tmp_path))
     assert found is not None
-    assert (found.packages[0].url, found.packages[0].channel, found.packages[0].depends) == (package.url, "main", ())
+    assert asdict(found.packages[0]) == asdict(package)
 
 
 @pytest.mark.parametrize("text", [None, "", '{"digest"', "null", "[]", "{}", '{"packages": []}', '{"packages": [{}]}'])
@@ -259,6 +258,32 @@ def test_distribution(directory: str, name: str, version: str) -> None:
     assert generations.distribution(directory) == Package(name, version, "", "", PIP)
 
 
+# otherwise
+
+
+@pytest.mark.parametrize(
+    ("change", "packages", "names"),
+    [
+        (None, (NUMPY, PYTHON, EINOPS), set()),
+        (None, (NUMPY, PYTHON), set()),
+        (None, (NUMPY, PYTHON, SIX, EINOPS), {"six-1.17.0-py_0"}),
+        (None, (NUMPY, EINOPS), {"python-3.11.2-1_cpython"}),
+        (None, (replace(NUMPY, version="2.4.0"), PYTHON), {"numpy-2.3.1-0", "numpy-2.4.0-0"}),
+        (None, (replace(NUMPY, build="1"), PYTHON), {"numpy-2.3.1-0", "numpy-2.3.1-1"}),
+        (None, (NUMPY, PYTHON, replace(EINOPS, name="trl")), {"trl"}),
+        (pip_removes, (NUMPY, PYTHON, EINOPS), {"einops"}),
+        (record_added, (NUMPY, PYTHON, EINOPS), {"six-1.17.0-py_0"}),
+        (record_removed, (NUMPY, PYTHON, EINOPS), {"numpy-2.3.1-0"}),
+    ],
+)
+def test_otherwise(
+    built: Generation, change: Callable[[Path], None] | None, packages: tuple[Package, ...], names: set[str]
+) -> None:
+    if change:
+        change(Path(built.path))
+    assert generations.otherwise(built.path, packages) == names
+
+
 # installed, foreign
 
 
@@ -284,3 +309,48 @@ def test_the_packages_of_a_hand_made_environment_are_condas_and_pips(tmp_path: P
     for name in ("numpy-2.3.1.dist-info", "einops-0.8.1.dist-info"):
         add_distribution(tmp_path, name)
     assert generations.foreign(str(tmp_path)) == (replace(EINOPS, sha256=""), NUMPY, PYTHON)
+
+
+@pytest.mark.parametrize(
+    ("direct", "url"),
+    [
+        (None, ""),
+        ("", ""),
+        ("[]", ""),
+        ("{}", ""),
+        ('{"url": "file:///home/anna/tools", "dir_info": {"editable": true}}', "file:///home/anna/tools"),
+        (
+            '{"url": "https://git.example/tools", "vcs_info": {"vcs": "git", "commit_id": "0123abcd"}}',
+            "git+https://git.example/tools@0123abcd",
+        ),
+        ('{"url": "https://git.example/tools", "vcs_info": {"vcs": "git"}}', ""),
+    ],
+)
+def test_where_pip_got_a_distribution_from(tmp_path: Path, direct: str | None, url: str) -> None:
+    directory = add_distribution(tmp_path, "tools-1.0.dist-info")
+    if direct is not None:
+        (directory / "direct_url.json").write_text(direct)
+    (found,) = generations.foreign(str(tmp_path))
+    assert found == Package("tools", "1.0", "", "", PIP)
+    assert found.url == url
+
+
+# variables
+
+
+@pytest.mark.parametrize(
+    ("state", "variables"),
+    [
+        (None, {}),
+        ("", {}),
+        ("[]", {}),
+        ("{}", {}),
+        ('{"env_vars": null}', {}),
+        ('{"env_vars": {"A": "1", "B": 2}}', {"A": "1", "B": "2"}),
+    ],
+)
+def test_variables(tmp_path: Path, state: str | None, variables: dict[str, str]) -> None:
+    (tmp_path / "conda-meta").mkdir()
+    if state is not None:
+        (tmp_path / "conda-meta" / "state").write_text(state)
+    assert generations.variables(str(tmp_path)) == variables

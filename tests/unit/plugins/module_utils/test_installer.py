@@ -6,9 +6,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import signal
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _installer as installer
@@ -41,7 +44,16 @@ def worker(*steps: str) -> str:
     return "; ".join(("cat >{here}/file", *steps))
 
 
-DONE, NOTE_PID = say(done=True), "echo $$ >{here}/pid"
+DONE = say(done=True)
+
+#: What a fake conda does: a record for each line of the explicit file.
+RECORDS = """\
+cat "$8" >{here}/file; mkdir -p "$6/conda-meta"
+tail -n +2 "$8" | while IFS='#' read -r url sha256; do
+    stem=$(basename "$url" .conda); rest=${stem%-*}
+    printf '{"name": "%s", "version": "%s", "build": "%s", "sha256": "%s"}' \\
+        "${rest%-*}" "${rest##*-}" "${stem##*-}" "$sha256" >"$6/conda-meta/$stem.json"
+done"""
 
 Update = tuple[str, int, int, int, int]
 
@@ -79,7 +91,7 @@ class Node:
             pip_index="",
             progress=self.progress,
         )
-        self.install("conda", 'cat "$8" >{here}/file')
+        self.install("conda", RECORDS)
         self.install("python", worker(DONE))
         self.install("uv", 'while [ "$1" != --requirements ]; do shift; done; cat "$2" >>{here}/file')
 
@@ -100,6 +112,20 @@ class Node:
 
     def called(self) -> set[str]:
         return {program for program in ("conda", "python", "uv") if self.record(program, "argv")}
+
+
+@pytest.fixture
+def processes(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[str]]:
+    """Return the processes that a test has started."""
+    started: list[subprocess.Popen[str]] = []
+
+    class Kept(subprocess.Popen[str]):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            started.append(self)
+
+    monkeypatch.setattr(subprocess, "Popen", Kept)
+    return started
 
 
 @pytest.fixture
@@ -330,6 +356,23 @@ def test_conda_unpacks_anew_what_may_have_been_edited(node: Node, distrust: bool
     assert all(Path(f"{path}.conda").exists() for path in unpacked)
 
 
+@pytest.mark.parametrize(
+    ("then", "wrong"),
+    [
+        (f'{RECORDS}; rm "$6/conda-meta/numpy-2.3.1-0.json"', "numpy=2.3.1=0=cd"),
+        (f'{RECORDS}; sed -i s/cdcd/0000/ "$6/conda-meta/numpy-2.3.1-0.json"', "numpy=2.3.1=0=00.*, numpy=2.3.1=0=cd"),
+        ("true", "numpy=2.3.1=0=cd.*, python=3.11.2=1_cpython=ab"),
+    ],
+    ids=["missing", "another archive", "nothing"],
+)
+def test_what_conda_took_is_compared_with_what_it_was_asked_for(node: Node, then: str, wrong: str) -> None:
+    node.install("conda", then)
+    with pytest.raises(
+        EvenkeelError, match=f"^conda could not build .*: it took other packages than asked for: {wrong}"
+    ):
+        installer.install(node.job, "conda", node.tools)
+
+
 CONDA_REFUSES = json.dumps({"exception_name": "ChecksumMismatchError", "message": "expected and\ndownloaded content"})
 CONDA_SAYS_FULL = json.dumps({"exception_name": "NoSpaceLeftError", "message": "nothing left on devices."})
 FULL = "^No space left on the file system of "
@@ -438,8 +481,31 @@ def test_the_worker_gets_all_that_it_needs(node: Node) -> None:
         "site_packages": f"{node.runtime}/site-packages",
         "cache": f"{node.job.pkgs}/rattler",
         "prefix": str(node.prefix),
-        "distrust": True,
+        "validation": "full",
     }
+
+
+def test_a_cache_that_was_believed_wrongly_is_looked_at(node: Node) -> None:
+    believed = node.directory / "believed"
+    node.install(
+        "python",
+        f"""cat >>{{here}}/file; echo >>{{here}}/file
+        if [ -e {believed} ]; then [ ! -e {node.prefix} ] && {DONE}; exit; fi
+        touch {believed}; mkdir {node.prefix}; {say(error="failed to link numpy")}; exit 1""",
+    )
+    installer.install(node.job, "rattler", node.tools)
+    requests = [json.loads(line) for line in node.record("python", "file").splitlines()]
+    assert [request.pop("validation") for request in requests] == ["skip", "fast"]
+    assert requests[0] == requests[1]
+
+
+@pytest.mark.parametrize(("distrust", "asked"), [(True, ["full"]), (False, ["skip", "fast"])])
+def test_what_cannot_be_linked_at_all_is_given_up(node: Node, distrust: bool, asked: list[str]) -> None:
+    node.install("python", f"cat >>{{here}}/file; echo >>{{here}}/file; {say(error='failed to link numpy')}; exit 1")
+    with pytest.raises(EvenkeelError, match="could not build the environment ai-dev: failed to link numpy"):
+        installer.install(replace(node.job, distrust=distrust), "rattler", node.tools)
+    requests = [json.loads(line) for line in node.record("python", "file").splitlines()]
+    assert [request["validation"] for request in requests] == asked
 
 
 def test_what_the_worker_tells_reaches_the_progress_and_then_history_is_written(node: Node) -> None:
@@ -483,16 +549,17 @@ def test_a_worker_that_does_not_even_read_is_told(node: Node) -> None:
     assert raised.value.details == {"rc": 127, "stderr": "cannot start\n"}
 
 
-def test_a_download_that_stands_still_is_given_up_and_the_worker_ended(node: Node) -> None:
-    node.install("python", worker(NOTE_PID, progress(downloading=1), "exec sleep 600"))
+def test_a_download_that_stands_still_is_given_up_and_the_worker_ended(
+    node: Node, processes: list[subprocess.Popen[str]]
+) -> None:
+    node.install("python", worker(progress(downloading=1), "exec sleep 20"))
     job = replace(node.job, packages=(NUMPY, SIX), timeout=0.1)
     with pytest.raises(
         EvenkeelError,
         match=r"^The download for the environment ai-dev from mirror\.example, other\.example stood still for ",
     ):
         installer.install(job, "rattler", node.tools)
-    with pytest.raises(ProcessLookupError):
-        os.kill(int(node.record("python", "pid")), 0)
+    assert [process.returncode for process in processes] == [-signal.SIGKILL]
 
 
 def test_work_without_a_download_may_take_its_time(node: Node) -> None:
@@ -501,8 +568,10 @@ def test_work_without_a_download_may_take_its_time(node: Node) -> None:
     assert len(node.progress.updates) == 1
 
 
-def test_an_interrupted_module_ends_the_worker(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    node.install("python", worker(NOTE_PID, progress(), "exec sleep 600"))
+def test_an_interrupted_module_ends_the_worker(
+    node: Node, processes: list[subprocess.Popen[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node.install("python", worker(progress(), "exec sleep 20"))
 
     def stop(*_counts: object) -> None:
         raise KeyboardInterrupt
@@ -510,5 +579,4 @@ def test_an_interrupted_module_ends_the_worker(node: Node, monkeypatch: pytest.M
     monkeypatch.setattr(node.progress, "update", stop)
     with pytest.raises(KeyboardInterrupt):
         installer.install(node.job, "rattler", node.tools)
-    with pytest.raises(ProcessLookupError):
-        os.kill(int(node.record("python", "pid")), 0)
+    assert [process.returncode for process in processes] == [-signal.SIGKILL]

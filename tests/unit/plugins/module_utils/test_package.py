@@ -4,7 +4,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from ansible_collections.evenkeel.gpu.plugins.module_utils._package import PIP, Package, changes, digest, from_mapping
+from ansible_collections.evenkeel.gpu.plugins.module_utils._package import (
+    PIP,
+    Package,
+    changes,
+    digest,
+    from_mapping,
+    in_order,
+)
 
 MIRROR = "https://mirror.example/pkgs/main/linux-64"
 COMMIT = "git+https://git.example/tools@" + "ab" * 20
@@ -73,6 +80,32 @@ def test_what_lacks_its_identity_is_no_package(lacking: str) -> None:
 )
 def test_channel(package: Package, channel: str) -> None:
     assert package.channel == channel
+
+
+# stem, in_order
+
+
+def test_stem() -> None:
+    assert PYTHON.stem == "python-3.11.2-1_cpython"
+
+
+A, B, C = (replace(conda(name), depends=depends) for name, depends in (("a", ("c >=1",)), ("b", ()), ("c", ("b",))))
+
+
+@pytest.mark.parametrize(
+    ("packages", "names"),
+    [
+        ((), ""),
+        ((C, B, A), "bca"),
+        ((A, B, C), "bca"),
+        ((A, B), "ab"),
+        ((B, replace(C, depends=("a",)), A), "cab"),
+        ((replace(A, depends=("a",)), B), "ab"),
+    ],
+    ids=["none", "backwards", "forwards", "something is not there", "cycle", "itself"],
+)
+def test_in_order(packages: tuple[Package, ...], names: str) -> None:
+    assert "".join(package.name for package in in_order(packages)) == names
 
 
 # digest

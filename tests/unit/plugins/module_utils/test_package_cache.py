@@ -26,7 +26,7 @@ class Node:
         self.pkgs = root / "pkgs"
 
     def unpack(self, package: Package, cache: str = "rattler", size: int = 1000, beside: Sequence[str] = ()) -> Path:
-        home = self.pkgs / cache / package_cache.stem(package)
+        home = self.pkgs / cache / package.stem
         (home / "info").mkdir(parents=True)
         (home / "info" / "index.json").touch()
         (home / "data").write_bytes(b"\0" * size)
