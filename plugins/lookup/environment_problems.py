@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,23 +65,33 @@ FILE = "environment.yml"
 class LookupModule(LookupBase):  # type: ignore[misc]
     """Look into the sources as the action conda_environment does."""
 
-    def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **options: Any) -> list[str]:
-        self.set_options(var_options=variables, direct=options)
+    def run(
+        self,
+        terms: list[Any],
+        variables: dict[str, Any] | None = None,
+        *,
+        directory: str,
+        channels: Sequence[str] = (),
+        architecture: str = "x86_64",
+    ) -> list[str]:
+        place = Path(self._loader.path_dwim(directory))
         present = [term for term in terms if term.get("state") != "absent"]
-        return [problem for problem in map(self._problem, present) if problem]
+        found = (problem(term, given(term, place, channels), architecture) for term in present)
+        return [text for text in found if text]
 
-    def _problem(self, term: Mapping[str, Any]) -> str:
-        try:
-            arguments = self._arguments(term)
-            if request_of(arguments) is None:
-                written(arguments, conda_platform(self.get_option("architecture")))
-        except EvenkeelError as error:
-            return f"{term['name']}: {error}"
-        return ""
 
-    def _arguments(self, term: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what the role gives to the action."""
-        sources = {key: term[key] for key in SOURCES if key in term} or {"environment": f"{term['name']}/{FILE}"}
-        directory = Path(self._loader.path_dwim(self.get_option("directory")))
-        files = {key: str(directory / value) for key, value in sources.items() if key != "packages"}
-        return {"channels": term.get("channels", self.get_option("channels")), **sources, **files}
+def given(term: Mapping[str, Any], directory: Path, channels: Sequence[str]) -> dict[str, Any]:
+    """Return what the role gives to the action for one entry of its list."""
+    sources = {key: term[key] for key in SOURCES if key in term} or {"environment": f"{term['name']}/{FILE}"}
+    files = {key: str(directory / value) for key, value in sources.items() if key != "packages"}
+    return {"channels": term.get("channels", channels), **sources, **files}
+
+
+def problem(term: Mapping[str, Any], arguments: Mapping[str, Any], architecture: str) -> str:
+    """Return what is wrong with one environment's source; empty when nothing is."""
+    try:
+        if request_of(arguments) is None:
+            written(arguments, conda_platform(architecture))
+    except EvenkeelError as error:
+        return f"{term['name']}: {error}"
+    return ""

@@ -1,39 +1,32 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from ansible import constants
+from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.action import ActionBase
 from ansible_collections.evenkeel.gpu.plugins.action import conda_environment as action
-from ansible_collections.evenkeel.gpu.plugins.module_utils._environment import Package
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solver import Problem
+from ansible_collections.evenkeel.gpu.plugins.module_utils._package import Package
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils import _sources
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._problem import Problem
 
-# The module, not the action, turns a comma-separated string into a list; its answer counts.
-ARGUMENTS = {"name": "ai-dev", "packages": "python=3.11,numpy", "channels": "main", "root": "/srv/evenkeel"}
-UNRESOLVED = {
-    "changed": False,
-    "prefix": "/srv/evenkeel/envs/ai-dev",
-    "unresolved": {
-        "packages": ["numpy", "python=3.11"],
-        "channels": ["main"],
-        "platform": "linux-64",
-        "virtual_packages": {"__unix": "0", "__glibc": "2.36"},
-    },
-}
-PROBLEM = Problem(("numpy", "python=3.11"), ("main",), "linux-64", (("__glibc", "2.36"), ("__unix", "0")))
-ANSWER = [Package("numpy", "2.3.1", "0", "ab" * 32, "https://mirror.example/numpy-2.3.1-0.conda")]
-RESOLVED = {
-    "name": "numpy",
-    "version": "2.3.1",
-    "build": "0",
-    "sha256": "ab" * 32,
-    "url": "https://mirror.example/numpy-2.3.1-0.conda",
-}
+MAIN = "https://repo.anaconda.com/pkgs/main"
+ARGUMENTS = {"name": "ai-dev", "packages": ["python=3.11", "numpy"], "channels": ["pkgs/main"], "root": "/srv/evenkeel"}
+REQUEST = {"packages": ["numpy", "python=3.11"], "channels": [MAIN], "pip": []}
+ASKED = {**ARGUMENTS, "request": REQUEST, "variables": {}}
+NODE = {"platform": "linux-64", "virtual_packages": {"__unix": "0", "__glibc": "2.36"}}
+UNRESOLVED = {"changed": False, "prefix": "/srv/evenkeel/envs/ai-dev", "unresolved": NODE}
+PROBLEM = Problem(("numpy", "python=3.11"), (MAIN,), "linux-64", (("__glibc", "2.36"), ("__unix", "0")))
+ANSWER = [Package("numpy", "2.3.1", "0", "ab" * 32, url=f"{MAIN}/linux-64/numpy-2.3.1-0.conda", depends=("python",))]
+RESOLVED = [asdict(package) for package in ANSWER]
+EXPLICIT = f"@EXPLICIT\n{ANSWER[0].url}#{ANSWER[0].sha256}\n"
+ENVIRONMENT = "channels: [defaults]\ndependencies: [python=3.11]\nvariables: {A: '1'}\n"
 
 Result = dict[str, Any]
 
@@ -41,12 +34,13 @@ Result = dict[str, Any]
 class Control:
     """A control node whose modules answer as told and whose solver is counted."""
 
-    def __init__(self, run_directory: Path) -> None:
-        self.run_directory = run_directory
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
         self.answers: list[Result] = []
         self.calls: list[Result] = []
         self.solved: list[Problem] = []
         self.solution: list[Package] | EvenkeelError = ANSWER
+        self.facts: Result = {}
 
     def execute_module(self, _: ActionBase, **call: Any) -> Result:
         self.calls.append(call)
@@ -58,18 +52,25 @@ class Control:
             raise self.solution
         return self.solution
 
-    def run(self, *answers: Result) -> Result:
+    def run(self, *answers: Result, arguments: Result = ARGUMENTS) -> Result:
         self.answers, self.calls = list(answers), []
+        loader = DataLoader()
+        loader.set_basedir(str(self.directory))
         plugin = action.ActionModule(
-            task=SimpleNamespace(args=dict(ARGUMENTS), async_val=0, check_mode=False, diff=False),
+            task=SimpleNamespace(args=dict(arguments), async_val=0, check_mode=False, diff=False),
             connection=SimpleNamespace(_shell=SimpleNamespace(tmpdir="/nowhere")),
             play_context=None,
-            loader=None,
+            loader=loader,
             templar=None,
             shared_loader_obj=None,
         )
-        result: Result = plugin.run(task_vars={"inventory_hostname": "node"})
+        result: Result = plugin.run(task_vars={"inventory_hostname": "node", "ansible_facts": self.facts})
         return result
+
+    @property
+    def given(self) -> list[Result]:
+        """The arguments that the module was called with."""
+        return [call["module_args"] for call in self.calls]
 
 
 @pytest.fixture
@@ -77,38 +78,42 @@ def control(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Control:
     control = Control(tmp_path)
     monkeypatch.setattr(constants, "DEFAULT_LOCAL_TMP", str(tmp_path))
     monkeypatch.setattr(ActionBase, "_execute_module", lambda plugin, **call: control.execute_module(plugin, **call))
-    monkeypatch.setattr(action, "solve_with_rattler", control.solve)
+    monkeypatch.setattr(_sources, "resolve", control.solve)
     return control
+
+
+# A list of packages
 
 
 @pytest.mark.parametrize("answer", [{"changed": False}, {"changed": True}, {"failed": True, "msg": "not ours"}])
 def test_what_the_module_knows_or_refuses_needs_no_solve(control: Control, answer: Result) -> None:
     assert control.run(answer) == answer
-    assert [call["module_args"] for call in control.calls] == [ARGUMENTS]
+    assert control.given == [ASKED]
     assert not control.solved
 
 
 def test_what_it_does_not_know_is_solved_and_brought(control: Control) -> None:
     done = {"changed": True, "generation": "/srv/evenkeel/generations/ai-dev/1"}
     assert control.run(UNRESOLVED, done) == done
-    assert [call["module_args"] for call in control.calls] == [ARGUMENTS, {**ARGUMENTS, "resolved": [RESOLVED]}]
-    for call in control.calls:
-        assert call["module_name"] == "evenkeel.gpu.conda_environment"
-        assert call["task_vars"] == {"inventory_hostname": "node"}
+    assert control.given == [ASKED, {**ASKED, "resolved": RESOLVED}]
+    assert {call["module_name"] for call in control.calls} == {"evenkeel.gpu.conda_environment"}
     assert control.solved == [PROBLEM]
+
+
+def test_a_list_written_as_one_string_asks_for_the_same(control: Control) -> None:
+    control.run({"changed": False}, arguments={**ARGUMENTS, "packages": "python=3.11,numpy", "channels": "pkgs/main"})
+    assert control.given[0]["request"] == REQUEST
 
 
 def test_the_second_node_gets_the_same_answer_without_a_solve(control: Control) -> None:
     for _ in range(2):
         assert control.run(UNRESOLVED, {"changed": True}) == {"changed": True}
-        assert control.calls[1]["module_args"]["resolved"] == [RESOLVED]
+        assert control.given[1]["resolved"] == RESOLVED
     assert len(control.solved) == 1
 
 
 def test_a_node_with_another_driver_is_solved_for_itself(control: Control) -> None:
-    facts = UNRESOLVED["unresolved"]
-    assert isinstance(facts, dict)
-    with_driver = {**facts, "virtual_packages": {**facts["virtual_packages"], "__cuda": "12.4"}}
+    with_driver = {**NODE, "virtual_packages": {"__unix": "0", "__glibc": "2.36", "__cuda": "12.4"}}
     control.run(UNRESOLVED, {"changed": True})
     control.run({**UNRESOLVED, "unresolved": with_driver}, {"changed": True})
     assert [dict(problem.virtual_packages).get("__cuda") for problem in control.solved] == [None, "12.4"]
@@ -124,3 +129,57 @@ def test_an_unsolvable_list_fails_with_the_explanation_and_nothing_is_made(contr
         }
         assert len(control.calls) == 1
     assert len(control.solved) == 1
+
+
+# Files of the control node
+
+
+@pytest.mark.parametrize("architecture", ["x86_64", None], ids=["facts", "no facts"])
+def test_what_is_locked_is_brought_without_a_solve(control: Control, architecture: str | None) -> None:
+    (control.directory / "env.txt").write_text(EXPLICIT)
+    control.facts = {"architecture": architecture} if architecture else {}
+    answers = [{"changed": True}] if architecture else [UNRESOLVED, {"changed": True}]
+    assert control.run(*answers, arguments={"name": "ai-dev", "explicit": "env.txt"}) == {"changed": True}
+    assert control.given[-1]["explicit"] == str(control.directory / "env.txt")
+    assert [package["sha256"] for package in control.given[-1]["resolved"]] == ["ab" * 32]
+    assert "request" not in control.given[-1]
+    assert not control.solved
+
+
+def test_an_unlocked_file_brings_its_variables_whether_it_is_solved_or_known(control: Control) -> None:
+    (control.directory / "environment.yml").write_text(ENVIRONMENT)
+    arguments = {"name": "ai-dev", "environment": "environment.yml"}
+    control.run({"changed": False}, arguments=arguments)
+    control.run(UNRESOLVED, {"changed": True}, arguments=arguments)
+    assert [given["variables"] for given in control.given] == [{"A": "1"}] * 2
+    assert control.given[0]["request"]["packages"] == ["python=3.11"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"name": "ai-dev"}, "has no source"),
+        ({**ARGUMENTS, "lock": "conda-lock.yml"}, "has lock and packages"),
+        ({"name": "ai-dev", "lock": "nowhere.yml"}, "nowhere.yml could not be read"),
+    ],
+)
+def test_a_bad_source_never_reaches_the_node(control: Control, arguments: Result, message: str) -> None:
+    control.facts = {"architecture": "x86_64"}
+    result = control.run(arguments=arguments)
+    assert result["failed"]
+    assert message in result["msg"]
+    assert not control.calls
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"name": "ai-dev", "state": "absent"},
+        {"name": "ai-dev", "generation": "-1"},
+        {**ARGUMENTS, "resolved": RESOLVED},
+    ],
+    ids=["absent", "generation", "an answer of one's own"],
+)
+def test_what_needs_no_source_goes_to_the_node_as_it_is(control: Control, arguments: Result) -> None:
+    assert control.run({"changed": True}, arguments=arguments) == {"changed": True}
+    assert control.given == [arguments]
