@@ -268,9 +268,10 @@ def test_nothing_is_started_before_the_archives_are_checked(node: Node, kind: st
 # texts
 
 
-def test_explicit_file() -> None:
-    expected = f"@EXPLICIT\n{NUMPY.url}#{NUMPY.sha256}\n{SIX.url}#{SIX.sha256}\n"
-    assert installer.explicit_file([NUMPY, SIX]) == expected
+def test_explicit_file_is_in_the_order_of_dependencies() -> None:
+    numpy = replace(NUMPY, depends=("six >=1.16", "python >=3.11,<3.12.0a0"))
+    lines = [f"{package.url}#{package.sha256}\n" for package in (SIX, PYTHON, numpy)]
+    assert installer.explicit_file([numpy, PYTHON, SIX]) == "".join(["@EXPLICIT\n", *lines])
 
 
 def test_history(node: Node) -> None:

@@ -303,7 +303,7 @@ def test_a_script_that_fails_is_an_error_that_names_it(node: Node) -> None:
         assert "bin/.broken-post-link.sh of broken" in answer.last["error"]
 
 
-def test_what_a_script_says_is_no_answer(node: Node) -> None:
+def test_a_script_runs_once_all_is_linked_and_what_it_says_is_no_answer(node: Node) -> None:
     script = '#!/bin/sh\necho done; echo "$PREFIX" >"$PREFIX/linked"\n'
     node.channel.add("chatty", "1.0", {"bin/.chatty-post-link.sh": script})
     for prefix in ("cold", "warm"):
