@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import uv
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _builder as builder
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _environment as environment
 from ansible_collections.evenkeel.gpu.plugins.module_utils._bytecode import compile_environment
 from ansible_collections.evenkeel.gpu.plugins.module_utils._generation import Generation
@@ -74,9 +75,10 @@ class Workplace:
 
             def made(target: Generation) -> str:
                 job = Job(name, target.path, target.packages, SPECS, f"{root}/pkgs", lock, 60, "", Quiet())
-                install(job, installer, self.tools)
                 if bytecode:
-                    compile_environment(job)
+                    builder.build(job, installer, self.tools)
+                else:
+                    install(job, installer, self.tools)
                 return installer
 
             state = environment.read(root, name)

@@ -99,7 +99,37 @@ class Task(NamedTuple):
     size: int
 
 
-def compile_environment(job: Job, workers: int = 0) -> dict[str, str]:
+def link_ahead(job: Job) -> frozenset[str]:
+    """Link the bytecode of an environment whose packages are being linked, and return the paths that are there now.
+
+    Only where the cache has all of it; there is nothing to win where something has to be fetched or compiled. That of
+    pip's packages is left out, since uv comes after conda's packages and finds its places free.
+    """
+    python = python_of(job.packages)
+    if python is None:
+        return frozenset()
+    cache = os.path.join(job.pkgs, "bytecode", python.tag)
+    claims: Counter[str] = Counter()
+    ready: list[tuple[str, Index]] = []
+    for package in job.packages:
+        home = os.path.join(cache, package.sha256)
+        index = _read(home, job.distrust) if package.sha256 else None
+        if index is None:
+            return frozenset()
+        if package.manager != PIP:
+            ready.append((home, index))
+        claims.update((*index.bytecode, *(bytecode_of(path, python.tag) for path in index.rewritten)))
+    linked: set[str] = set()
+    for home, index in ready:
+        uncontested = [path for path in index.bytecode if claims[path] == 1]
+        for directory in {os.path.dirname(path) for path in uncontested}:
+            os.makedirs(os.path.join(job.prefix, directory), mode=0o755, exist_ok=True)
+        _link(home, job.prefix, uncontested)
+        linked.update(uncontested)
+    return frozenset(linked)
+
+
+def compile_environment(job: Job, workers: int = 0, linked: frozenset[str] = frozenset()) -> dict[str, str]:
     """Give a freshly linked environment its bytecode, and write the manifest of it, which is returned.
 
     Parameters
@@ -108,6 +138,8 @@ def compile_environment(job: Job, workers: int = 0) -> dict[str, str]:
         The build; the lock of the package caches is held.
     workers
         Processes that compile; 0 means one for each processor.
+    linked
+        Paths that ``link_ahead`` has linked.
 
     Raises
     ------
@@ -119,7 +151,7 @@ def compile_environment(job: Job, workers: int = 0) -> dict[str, str]:
         return {}
     mask = os.umask(0o022)
     try:
-        manifest = _compile(job, python, workers or len(os.sched_getaffinity(0)))
+        manifest = _compile(job, python, workers or len(os.sched_getaffinity(0)), linked)
         with open(os.path.join(job.prefix, MANIFEST), "w", encoding="utf-8") as stream:
             json.dump(manifest, stream, indent=0, sort_keys=True)
     except OSError as error:
@@ -208,7 +240,7 @@ def batches(tasks: Iterable[Task]) -> list[list[Task]]:
     return found
 
 
-def _compile(job: Job, python: Python, workers: int) -> dict[str, str]:
+def _compile(job: Job, python: Python, workers: int, linked: frozenset[str]) -> dict[str, str]:
     """Bring the cache up to date and link from it."""
     cache = os.path.join(job.pkgs, "bytecode", python.tag)
     os.makedirs(cache, exist_ok=True)
@@ -252,7 +284,9 @@ def _compile(job: Job, python: Python, workers: int) -> dict[str, str]:
 
     def link(package: Package, index: Index) -> None:
         uncontested = {path: sha256 for path, sha256 in index.bytecode.items() if claims[path] == 1}
-        _link(os.path.join(cache, package.sha256), job.prefix, uncontested)
+        # An installer that had to begin anew has removed what was linked ahead.
+        left = [path for path in uncontested if path not in linked or not os.path.lexists(job.prefix + "/" + path)]
+        _link(os.path.join(cache, package.sha256), job.prefix, left)
         manifest.update(uncontested)
 
     with ThreadPoolExecutor(1) as pool:

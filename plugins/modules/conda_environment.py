@@ -264,12 +264,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _builder as builder
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _environment as environment
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _generation as generations
-from ansible_collections.evenkeel.gpu.plugins.module_utils._bytecode import compile_environment
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._generation import Contents, Generation, intact
-from ansible_collections.evenkeel.gpu.plugins.module_utils._installer import Job, Tools, choose, install, rewritten
+from ansible_collections.evenkeel.gpu.plugins.module_utils._installer import Job, Tools, choose, rewritten
 from ansible_collections.evenkeel.gpu.plugins.module_utils._lock import held
 from ansible_collections.evenkeel.gpu.plugins.module_utils._package import from_mapping
 from ansible_collections.evenkeel.gpu.plugins.module_utils._platform import this_node
@@ -429,8 +429,7 @@ def build(module: AnsibleModule, state: environment.State, target: Generation, l
         progress=progress,
         distrust=state.current is not None and not intact(state.current, state.before),
     )
-    install(job, installer, tools)
-    compile_environment(job)
+    builder.build(job, installer, tools)
     return installer
 
 

@@ -225,6 +225,43 @@ def test_bytecode_is_compiled_once_and_hardlinked(lab: Lab) -> None:
     assert sorted(path.name for path in lab.cache.iterdir()) == [package.sha256 for package in (PYTHON, IDNA, SIX)]
 
 
+def test_bytecode_is_linked_ahead_of_the_packages_and_not_again(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    packages = (PYTHON, IDNA, SIX)
+    manifest = lab.compile(lab.environment("one", FILES), *packages)
+    prefix = lab.root / "two"
+    linked = bytecode.link_ahead(lab.job(prefix, *packages))
+    assert linked == {pyc(OS), pyc(CORE)}
+    for path in linked:
+        assert (prefix / path).samefile(lab.root / "one" / path)
+
+    for place in sorted((lab.root / "one").rglob("*")):
+        copy = prefix / place.relative_to(lab.root / "one")
+        if place.is_dir():
+            copy.mkdir(exist_ok=True)
+        elif place.suffix != ".pyc":
+            shutil.copy2(place, copy)
+    (prefix / pyc(CORE)).unlink()  # as an installer that began anew leaves it
+    made: list[str] = []
+    link = os.link
+    monkeypatch.setattr(os, "link", lambda source, target: (made.append(target), link(source, target)))
+    assert bytecode.compile_environment(lab.job(prefix, *packages), linked=linked) == manifest
+    assert sorted(made) == sorted(f"{prefix}/{pyc(path)}" for path in (CORE, SIX_PY))
+
+
+@pytest.mark.parametrize("packages", [(PYTHON, OTHER), (OTHER,)], ids=["not all is there", "no Python"])
+def test_nothing_is_linked_ahead(lab: Lab, packages: tuple[Package, ...]) -> None:
+    lab.compile(lab.environment("one", FILES), PYTHON, IDNA, SIX)
+    assert bytecode.link_ahead(lab.job(lab.root / "two", *packages)) == frozenset()
+    assert not (lab.root / "two").exists()
+
+
+def test_what_two_packages_claim_is_not_linked_ahead(lab: Lab) -> None:
+    files = {PYTHON: {OS: "x = 1\n"}, IDNA: {CORE: "x = 2\n"}}
+    lab.compile(lab.environment("one", files), PYTHON, IDNA)
+    lab.compile(lab.environment("other", {PYTHON: {OS: "x = 1\n"}, OTHER: {CORE: "x = 3\n"}}), PYTHON, OTHER)
+    assert bytecode.link_ahead(lab.job(lab.root / "two", PYTHON, IDNA, OTHER)) == {pyc(OS)}
+
+
 def test_progress_is_told(lab: Lab) -> None:
     lab.compile(lab.environment("a", FILES), PYTHON, IDNA, SIX)
     size = sum(len(FILES[package][path]) for package, path in ((PYTHON, OS), (IDNA, CORE), (IDNA, BAD), (SIX, SIX_PY)))

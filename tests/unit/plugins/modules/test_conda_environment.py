@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _builder as builder
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._installer import Job
 from ansible_collections.evenkeel.gpu.plugins.module_utils._lock import held
@@ -124,7 +125,7 @@ class Node:
 def node(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Node:
     monkeypatch.setattr(conda_environment, "this_node", lambda: NODE_HAS)
     node = Node(tmp_path, capsys)
-    monkeypatch.setattr(conda_environment, "compile_environment", node.jobs.append)
+    monkeypatch.setattr(builder, "compile_environment", node.jobs.append)
     monkeypatch.setattr(conda_environment.AnsibleModule, "warn", lambda _module, text: node.warnings.append(text))
     return node
 
@@ -372,7 +373,7 @@ def test_bytecode_is_compiled_before_the_name_means_it(node: Node, monkeypatch: 
         assert Path(job.prefix, "lib", "numpy").exists()
         raise EvenkeelError("It does not compile", "Mend it")
 
-    monkeypatch.setattr(conda_environment, "compile_environment", look)
+    monkeypatch.setattr(builder, "compile_environment", look)
     assert node.run(RESOLVED)["msg"] == "It does not compile. Mend it."
     assert files(node.generations) == []
     assert not os.path.lexists(node.prefix)

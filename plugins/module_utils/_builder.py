@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""Make an environment: its packages, and the bytecode of all of them."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._bytecode import compile_environment, link_ahead
+from ansible_collections.evenkeel.gpu.plugins.module_utils._installer import RATTLER, Job, Tools, install
+
+
+def build(job: Job, installer: str, tools: Tools) -> None:
+    """Make the environment; what fails half-way is left for the caller to remove.
+
+    conda wants the place for itself; beside py-rattler, which is a process of its own, bytecode that the cache has is
+    linked at the same time.
+    """
+    if installer != RATTLER:
+        install(job, installer, tools)
+        compile_environment(job)
+        return
+    with ThreadPoolExecutor(1) as pool:
+        ahead = pool.submit(link_ahead, job)
+        install(job, installer, tools)
+    compile_environment(job, linked=ahead.result())

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _builder as builder
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+
+LINKED = frozenset({"lib/a.pyc"})
+JOB: Any = object()
+TOOLS: Any = object()
+
+
+class Steps:
+    """What is called, in order."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, problem: Exception | None = None) -> None:
+        self.called: list[Any] = []
+        self.problem = problem
+        self.ahead = threading.Event()
+        for name in ("link_ahead", "install", "compile_environment"):
+            monkeypatch.setattr(builder, name, getattr(self, name))
+
+    def link_ahead(self, job: Any) -> frozenset[str]:
+        self.called.append("ahead")
+        self.ahead.set()
+        return LINKED
+
+    def install(self, job: Any, installer: str, tools: Any) -> None:
+        if installer == "rattler":
+            assert self.ahead.wait(60), "nothing is linked beside the installer"
+        self.called.append(installer)
+        if self.problem:
+            raise self.problem
+
+    def compile_environment(self, job: Any, linked: frozenset[str] = frozenset()) -> None:
+        self.called.append(linked)
+
+
+@pytest.mark.parametrize(
+    ("installer", "called"),
+    [("rattler", ["ahead", "rattler", LINKED]), ("conda", ["conda", frozenset()])],
+)
+def test_order(monkeypatch: pytest.MonkeyPatch, installer: str, called: list[Any]) -> None:
+    steps = Steps(monkeypatch)
+    builder.build(JOB, installer, TOOLS)
+    assert steps.called == called
+
+
+@pytest.mark.parametrize("installer", ["rattler", "conda"])
+def test_nothing_is_compiled_after_a_failure(monkeypatch: pytest.MonkeyPatch, installer: str) -> None:
+    steps = Steps(monkeypatch, EvenkeelError("The mirror is gone", "Wait"))
+    with pytest.raises(EvenkeelError, match="The mirror is gone"):
+        builder.build(JOB, installer, TOOLS)
+    assert frozenset() not in steps.called
+    assert LINKED not in steps.called
