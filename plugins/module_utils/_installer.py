@@ -218,7 +218,7 @@ def history(job: Job) -> str:
     lines = [time.strftime("==> %Y-%m-%d %H:%M:%S <=="), "# cmd: evenkeel conda_environment --name " + job.name]
     lines += ["+%s::%s" % (package.url.rpartition("/")[0], package.stem) for package in sorted(job.of_conda)]
     if job.specs:
-        lines.append("# update specs: %s" % json.dumps(list(job.specs)))
+        lines.append("# update specs: %r" % list(job.specs))
     return "\n".join(lines) + "\n"
 
 

@@ -281,7 +281,7 @@ def test_history(node: Node) -> None:
         "# cmd: evenkeel conda_environment --name ai-dev",
         f"+{MAIN}/linux-64::numpy-2.3.1-0",
         "+https://other.example/conda-forge/noarch::six-1.17.0-py_0",
-        '# update specs: ["numpy", "python=3.11"]',
+        "# update specs: ['numpy', 'python=3.11']",
     ]
 
 
