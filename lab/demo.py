@@ -1,24 +1,29 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The demo: two bare nodes become notebook servers, further runs change nothing, and every kernel runs a cell.
+"""The demo: two bare nodes become notebook servers with the same locked environments, one change comes and goes again.
 
-``python -m lab.demo`` shows it, on the nodes of the lab's group ``demo``.
+``python -m lab.demo`` shows it, on the nodes of the lab's group ``demo``. The environments that it locks are a copy of
+``lab/environments``, which stays in the lab's state.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 from rich.console import Console
 
-from lab import nodes, notebook, ssh
+from lab import nodes, notebook, paths, ssh
 from lab.errors import LabError
 
 ROOT = Path(__file__).parents[1]
 GROUP = "demo"
+SOURCES = ROOT / "lab" / "environments"
+ENVIRONMENTS = paths.STATE / GROUP / "environments"
 CONSOLE = Console(highlight=False)
 
 _RECAP_LINE = re.compile(r"^(?P<host>\S+)\s+: ok=\d+\s+changed=(?P<changed>\d+)\s", re.MULTILINE)
@@ -29,12 +34,25 @@ def main() -> int:
     try:
         CONSOLE.rule("Two bare nodes")
         run("lab", "up", GROUP, "--fresh")
+        CONSOLE.rule("lock.yml: every environment is solved once, for both nodes")
+        copy_environments()
+        lock()
         CONSOLE.rule("site.yml: from bare to notebook")
-        play()
+        site()
         CONSOLE.rule("site.yml again: nothing changes")
-        require_unchanged(play())
+        require_unchanged(site())
         CONSOLE.rule("site.yml in check mode: nothing would change")
-        require_unchanged(play("--check", "--diff"))
+        require_unchanged(site("--check", "--diff"))
+        CONSOLE.rule("compare.yml: both nodes have the same")
+        compare()
+        CONSOLE.rule("minimal gets NumPy: lock, look at what changes, build")
+        add_package("minimal", "numpy")
+        lock("--diff", "--extra-vars", "env=minimal")
+        site("--tags", "conda_environments")
+        compare()
+        CONSOLE.rule("rollback.yml: one generation back")
+        play("playbooks/rollback.yml", "--extra-vars", "env=minimal confirm=false")
+        compare()
         CONSOLE.rule("A cell in every kernel, through the notebook servers")
         run("lab.notebook", GROUP)
         CONSOLE.rule("Open the notebooks")
@@ -45,9 +63,37 @@ def main() -> int:
     return 0
 
 
-def play(*arguments: str) -> str:
-    """Run site.yml against the demo's nodes; show its output and return it."""
-    return run("ansible", "playbook", "--inventory", f"inventories/{GROUP}", "site.yml", *arguments)
+def copy_environments() -> None:
+    """Put the lab's environments, without locks, where the demo may change them."""
+    shutil.rmtree(ENVIRONMENTS, ignore_errors=True)
+    shutil.copytree(SOURCES, ENVIRONMENTS)
+
+
+def add_package(environment: str, package: str) -> None:
+    """Append a package to the demo's ``environment.yml``, whose last section lists conda's packages."""
+    with (ENVIRONMENTS / environment / "environment.yml").open("a") as file:
+        file.write(f"  - {package}\n")
+
+
+def lock(*arguments: str) -> str:
+    """Lock the demo's environments; show the output and return it."""
+    return play("playbooks/lock.yml", "--extra-vars", json.dumps({"environments": str(ENVIRONMENTS)}), *arguments)
+
+
+def site(*arguments: str) -> str:
+    """Run site.yml with the demo's environments; show the output and return it."""
+    directory = json.dumps({"conda_environments_directory": str(ENVIRONMENTS)})
+    return play("site.yml", "--extra-vars", directory, *arguments)
+
+
+def compare() -> str:
+    """Require that the nodes have the same environments; show the output and return it."""
+    return play("playbooks/compare.yml", "--extra-vars", "strict=true")
+
+
+def play(playbook: str, *arguments: str) -> str:
+    """Run a playbook against the demo's nodes; show its output and return it."""
+    return run("ansible", "playbook", "--inventory", f"inventories/{GROUP}", playbook, *arguments)
 
 
 def run(module: str, *arguments: str) -> str:

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+import yaml
 
 from lab import demo
 from lab.errors import LabError
@@ -37,3 +40,30 @@ def test_a_run_that_changed_something_or_nothing_at_all_is_refused(output: str, 
 def test_a_failing_command_is_told_with_its_status() -> None:
     with pytest.raises(LabError, match="status 1"):
         demo.run("this_module_does_not_exist")
+
+
+@pytest.fixture
+def environments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where this demo has its environments."""
+    monkeypatch.setattr(demo, "ENVIRONMENTS", tmp_path / "environments")
+    return tmp_path / "environments"
+
+
+def test_a_demo_begins_without_what_the_last_one_left(environments: Path) -> None:
+    demo.copy_environments()
+    (environments / "minimal" / "conda-lock.yml").write_text("left\n")
+    demo.add_package("minimal", "numpy")
+    demo.copy_environments()
+    assert {path.relative_to(environments) for path in environments.rglob("*.*")} == {
+        path.relative_to(demo.SOURCES) for path in demo.SOURCES.rglob("*.*")
+    }
+    assert (environments / "minimal" / "environment.yml").read_bytes() == (
+        demo.SOURCES / "minimal" / "environment.yml"
+    ).read_bytes()
+
+
+def test_an_added_package_is_one_of_condas(environments: Path) -> None:
+    demo.copy_environments()
+    demo.add_package("minimal", "numpy")
+    declared = yaml.safe_load((environments / "minimal" / "environment.yml").read_text())
+    assert declared["dependencies"] == ["python=3.11", "ipykernel", "numpy"]
