@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._bytecode import compile_environment, link_ahead
 from ansible_collections.evenkeel.gpu.plugins.module_utils._installer import RATTLER, Job, Tools, install
+from ansible_collections.evenkeel.gpu.plugins.module_utils._verification import note_files_of_scripts
 
 
 def build(job: Job, installer: str, tools: Tools) -> None:
@@ -16,11 +17,12 @@ def build(job: Job, installer: str, tools: Tools) -> None:
     conda wants the place for itself; beside py-rattler, which is a process of its own, bytecode that the cache has is
     linked at the same time.
     """
-    if installer != RATTLER:
+    if installer == RATTLER:
+        with ThreadPoolExecutor(1) as pool:
+            ahead = pool.submit(link_ahead, job)
+            install(job, installer, tools)
+        compile_environment(job, linked=ahead.result())
+    else:
         install(job, installer, tools)
         compile_environment(job)
-        return
-    with ThreadPoolExecutor(1) as pool:
-        ahead = pool.submit(link_ahead, job)
-        install(job, installer, tools)
-    compile_environment(job, linked=ahead.result())
+    note_files_of_scripts(job.prefix)

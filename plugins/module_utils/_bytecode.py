@@ -120,12 +120,13 @@ def link_ahead(job: Job) -> frozenset[str]:
             ready.append((home, index))
         claims.update((*index.bytecode, *(bytecode_of(path, python.tag) for path in index.rewritten)))
     linked: set[str] = set()
-    for home, index in ready:
-        uncontested = [path for path in index.bytecode if claims[path] == 1]
-        for directory in {os.path.dirname(path) for path in uncontested}:
-            os.makedirs(os.path.join(job.prefix, directory), mode=0o755, exist_ok=True)
-        _link(home, job.prefix, uncontested)
-        linked.update(uncontested)
+    with contextlib.suppress(FileNotFoundError):  # the installer has begun anew, and removed what was there
+        for home, index in ready:
+            uncontested = [path for path in index.bytecode if claims[path] == 1]
+            for directory in {os.path.dirname(path) for path in uncontested}:
+                os.makedirs(os.path.join(job.prefix, directory), mode=0o755, exist_ok=True)
+            _link(home, job.prefix, uncontested)
+            linked.update(uncontested)
     return frozenset(linked)
 
 
@@ -361,6 +362,8 @@ def _link(home: str, prefix: str, paths: Iterable[str]) -> None:
                 os.unlink(target)
                 _link_or_copy(source, target)
         except FileNotFoundError as error:
+            if os.path.exists(source):
+                raise
             shutil.rmtree(home)
             raise EvenkeelError(
                 "The bytecode in the package cache was damaged: %s was missing" % source,

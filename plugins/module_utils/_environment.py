@@ -233,7 +233,8 @@ def plan(state: State, root: str, name: str, desired: Desired, policy: Policy) -
         if not (policy.adopt and state.link == DIRECTORY and state.foreign is not None):
             refuse(state, root, name)
         path = free_path(os.path.join(home, digest(state.foreign or ())[:DIGEST_DIGITS]), taken)
-        adopt = Generation(path, tuple(state.foreign or ()), number=state.newest + 1, installer=ADOPTED)
+        # It was there before all that Evenkeel builds.
+        adopt = Generation(path, tuple(state.foreign or ()), number=0, installer=ADOPTED)
         taken.add(path)
 
     wanted = desired.digest
@@ -253,7 +254,7 @@ def plan(state: State, root: str, name: str, desired: Desired, policy: Policy) -
             packages=tuple(sorted(desired.packages)),
             variables=dict(desired.variables),
             request=desired.request,
-            number=(adopt.number if adopt else state.newest) + 1,
+            number=max(state.newest, adopt.number if adopt else 0) + 1,
         )
     return Plan(
         target=target,

@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import errno
+import glob
 import hashlib
+import json
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,6 +28,8 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._installed_files impo
 
 _CHUNK_BYTES = 1 << 20
 #: Below the prefix, made by installers for themselves.
+#: What packages' scripts made when the environment was built: path to SHA-256 and whether it is a symbolic link.
+SCRIPTED = os.path.join(META, "evenkeel-scripted")
 _BOOKKEEPING = ("CACHEDIR.TAG", META)
 
 
@@ -88,6 +92,32 @@ def user_files(prefix: str) -> tuple[str, ...]:
     return _of_users(expected(prefix), prefix)
 
 
+def note_files_of_scripts(prefix: str) -> None:
+    """Vouch for what packages' own scripts made in a fresh environment, since no record tells it."""
+    if not glob.glob(os.path.join(glob.escape(prefix), "bin", ".*-post-link.sh")):
+        return
+    made = {path: _hash(os.path.join(prefix, path), True) for path in user_files(prefix)}
+    with open(os.path.join(prefix, SCRIPTED), "w", encoding="utf-8") as stream:
+        json.dump({path: [sha256, link] for path, (link, sha256, _size) in made.items()}, stream, sort_keys=True)
+
+
+def files_of_scripts(prefix: str) -> list[InstalledFile]:
+    """Return what ``note_files_of_scripts`` noted.
+
+    Raises
+    ------
+    ValueError
+        It can't be understood.
+    """
+    try:
+        with open(os.path.join(prefix, SCRIPTED), encoding="utf-8") as stream:
+            return [InstalledFile(path, sha256, link=link) for path, (sha256, link) in json.load(stream).items()]
+    except FileNotFoundError:
+        return []
+    except (AttributeError, TypeError) as error:
+        raise ValueError(str(error)) from error
+
+
 def expected(prefix: str) -> Expectation:
     """Gather what conda's records, pip's RECORD files and Evenkeel's manifest of bytecode say."""
     if not os.path.isdir(os.path.join(prefix, META)):
@@ -117,6 +147,10 @@ def expected(prefix: str) -> Expectation:
         files.update((path, [InstalledFile(path, sha256)]) for path, sha256 in read_manifest(prefix).items())
     except ValueError:
         broken.append(MANIFEST)
+    try:
+        files.update((file.path, [file]) for file in files_of_scripts(prefix))
+    except ValueError:
+        broken.append(SCRIPTED)
     return Expectation(files, tuple(broken))
 
 

@@ -255,6 +255,18 @@ def test_nothing_is_linked_ahead(lab: Lab, packages: tuple[Package, ...]) -> Non
     assert not (lab.root / "two").exists()
 
 
+def test_an_installer_that_begins_anew_is_no_damage(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab.compile(lab.environment("one", FILES), PYTHON, IDNA, SIX)
+
+    def vanish(source: str, target: str) -> None:
+        shutil.rmtree(lab.root / "two")
+        raise FileNotFoundError(target)
+
+    monkeypatch.setattr(os, "link", vanish)
+    assert bytecode.link_ahead(lab.job(lab.root / "two", PYTHON, IDNA, SIX)) == frozenset()
+    assert (lab.cache / IDNA.sha256 / pyc(CORE)).exists()
+
+
 def test_what_two_packages_claim_is_not_linked_ahead(lab: Lab) -> None:
     files = {PYTHON: {OS: "x = 1\n"}, IDNA: {CORE: "x = 2\n"}}
     lab.compile(lab.environment("one", files), PYTHON, IDNA)

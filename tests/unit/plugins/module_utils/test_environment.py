@@ -391,8 +391,8 @@ BY_HAND = (replace(EINOPS, sha256=""), PYTHON)
 def test_plan_adopts_on_explicit_wish() -> None:
     state = having(OLD, link="a directory", foreign=BY_HAND)
     plan = environment.plan(state, ROOT, NAME, DESIRED, Policy(adopt=True))
-    adopted = Generation(f"{HOME}/{digest(BY_HAND)[:16]}", BY_HAND, number=2, installer=ADOPTED)
-    assert plan == Plan(replace(NEW, number=3), Contents(BY_HAND), adopt=adopted, build=True, switch=True)
+    adopted = Generation(f"{HOME}/{digest(BY_HAND)[:16]}", BY_HAND, number=0, installer=ADOPTED)
+    assert plan == Plan(replace(NEW, number=2), Contents(BY_HAND), adopt=adopted, build=True, switch=True)
 
 
 def test_an_adopted_environment_never_takes_the_place_of_a_build() -> None:

@@ -251,3 +251,32 @@ def test_a_link_of_people_is_not_followed(prefix: Path, tmp_path: Path) -> None:
     (tmp_path / "elsewhere" / "file").touch()
     (prefix / "data").symlink_to(tmp_path / "elsewhere")
     assert verification.user_files(str(prefix)) == ("data",)
+
+
+def test_what_scripts_of_packages_made_is_vouched_for(prefix: Path) -> None:
+    (prefix / "bin" / ".idna-post-link.sh").touch()
+    (prefix / "etc").mkdir()
+    (prefix / "etc" / "made.conf").write_text("a\n")
+    (prefix / "etc" / "made").symlink_to("made.conf")
+    verification.note_files_of_scripts(str(prefix))
+    report = verification.verify_files(str(prefix))
+    assert (report.lines(), report.user_files) == ([], ())
+
+    (prefix / "etc" / "made.conf").write_text("b\n")
+    (prefix / "etc" / "made").unlink()
+    (prefix / "etc" / "mine.conf").touch()
+    report = verification.verify_files(str(prefix))
+    assert (report.lines(), report.user_files) == (["edited etc/made.conf", "missing etc/made"], ("etc/mine.conf",))
+
+
+def test_without_scripts_nothing_is_noted(prefix: Path) -> None:
+    (prefix / "mine").touch()
+    verification.note_files_of_scripts(str(prefix))
+    assert verification.user_files(str(prefix)) == ("mine",)
+    assert not (prefix / verification.SCRIPTED).exists()
+
+
+@pytest.mark.parametrize("text", ["", "[1]", '{"a": 1}'])
+def test_broken_notes_are_drift(prefix: Path, text: str) -> None:
+    (prefix / verification.SCRIPTED).write_text(text)
+    assert verification.verify_files(str(prefix)).edited == (verification.SCRIPTED,)
