@@ -55,13 +55,13 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             arguments["update"],
         )
         plan = _locking.plan(environment, {problem: resolve(problem) for problem in problems}, before)
-        changed = bool(plan.changed)
+        changed, diff = bool(plan.changed), plan.diff
         if changed and not self._task.check_mode:
             _locking.apply(plan)
         digests = {platform: digest(found, plan.after.variables) for platform, found in plan.after.packages.items()}
         explicit = {platform: str(_locking.explicit_file(path, platform)) for platform in digests}
         result: dict[str, Any] = {"changed": changed, "path": str(path), "explicit": explicit, "digests": digests}
-        return {**result, "diff": {"prepared": plan.diff}} if self._task.diff else result
+        return {**result, "diff": {"prepared": diff}} if self._task.diff else result
 
 
 def _told_to_the_solver(arguments: dict[str, Any]) -> dict[str, dict[str, str]]:

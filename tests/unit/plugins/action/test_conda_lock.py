@@ -70,6 +70,13 @@ def test_check_mode_tells_all_and_writes_nothing(control: Control) -> None:
     assert sorted(control.files()) == ["conda-linux-64.lock", "conda-lock.yml"]
 
 
+def test_files_that_change_while_all_packages_stay_are_told(control: Control) -> None:
+    control.run()
+    control.environment.write_text(control.environment.read_text().replace("A: b", "A: c"))
+    assert control.run(check=True)["diff"] == {"prepared": "conda-lock.yml\n"}
+    assert control.run()["diff"] == {"prepared": "conda-lock.yml\n"}
+
+
 def test_a_second_run_changes_nothing(control: Control) -> None:
     control.run()
     before = control.files()
