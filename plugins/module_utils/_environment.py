@@ -358,7 +358,7 @@ def superfluous(state: State, target: Generation, keep: int) -> tuple[str, ...]:
 
 
 def free_path(path: str, taken: Iterable[str]) -> str:
-    """Return ``path``, or with a number where a drifted build of the same digest stands there already."""
+    """Return ``path``, or with a number where another of the same name stands there already."""
     number, candidate = 1, path
     while candidate in taken:
         number += 1
@@ -394,7 +394,9 @@ def apply(plan: Plan, root: str, name: str, build: Callable[[Generation], str]) 
         if plan.unlink:
             os.unlink(link)
         for path in plan.prune:
-            kept += discard(path, os.path.join(root, "kept", name, os.path.basename(path)))
+            place = os.path.join(root, "kept", name)
+            taken = [entry.path for entry in os.scandir(place)] if os.path.isdir(place) else []
+            kept += discard(path, free_path(os.path.join(place, os.path.basename(path)), taken))
         if plan.target is None:
             with contextlib.suppress(OSError):  # a build that stays keeps it
                 os.rmdir(generations_of(root, name))

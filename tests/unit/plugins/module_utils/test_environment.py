@@ -963,6 +963,14 @@ def test_files_of_users_are_kept(node: Node) -> None:
     assert kept.read_text() == "42"
     assert not first.exists()
 
+    again = node.converge()
+    assert again == first
+    (again / "work").mkdir()
+    (again / "work" / "results.csv").write_text("43")
+    node.converge(Desired((NEWER,)), Policy(keep=1))
+    assert node.kept == [str(Path(node.root, "kept", NAME, f"{first.name}-2", "work", "results.csv"))]
+    assert kept.read_text() == "42"
+
 
 @pytest.mark.parametrize(("module", "step", "marked"), [(os, "unlink", True), (shutil, "rmtree", False)])
 def test_an_interrupted_removal_leaves_no_half_of_a_complete_build(
