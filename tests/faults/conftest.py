@@ -1,34 +1,47 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A node of the lab that tests may break, and a way to run site.yml against it."""
+"""A node of the lab that tests may break, and ways to run playbooks and the module conda_environment against it."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import testinfra
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._channels import mirrors_from
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._problem import Problem
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._resolver import resolve
 from testinfra.host import Host
 
 ROOT = Path(__file__).parents[2]
 INVENTORY = ROOT / "molecule" / "inventory"
 #: Whatever a role may make; a test that wants a bare node removes it.
 MADE_BY_ROLES = ("/opt/evenkeel", "/opt/miniconda3", "/etc/conda", "/etc/evenkeel", "/etc/profile.d/evenkeel-conda.sh")
+MADE_OF_ENVIRONMENTS = ("envs", "generations", "kept", "locks", "pkgs")
 PLACES_OF_ROLES = "/opt /etc /usr/local /home /var/lib/jupyter"
+CHANNEL = "https://repo.anaconda.com/pkgs/main"
+#: On the node: the module conda_environment as programs of their own, one for each set of arguments.
+PROGRAMS = "/tmp/evenkeel-faults"  # noqa: S108
+SCRIPT = "AnsiballZ_conda_environment.py"
+
+_numbers = itertools.count()
 
 
 @dataclass(frozen=True)
 class Answer:
-    """How a playbook run ended."""
+    """How a run ended."""
 
     status: int
     output: str
+    #: What a module returned.
+    result: dict[str, Any] = field(default_factory=dict)
 
     def failed_saying(self, *words: str) -> bool:
         """Whether it failed with a message that holds all of ``words``; shows the run where it did not."""
@@ -50,45 +63,80 @@ class Node:
     host: Host
     group: str
     variables: dict[str, Any]
+    #: What the module conda_environment is given in every run.
+    arguments: dict[str, Any] = field(default_factory=dict)
 
     @property
     def mirror(self) -> str:
         """The mirror's base URL as the roles want it."""
         return f"{self.variables['lab_mirror_url']}/anaconda"
 
+    @property
+    def pip_index(self) -> str:
+        """The index for pip."""
+        return str(self.variables["lab_pip_index_url"])
+
+    def faulty(self, fault: str, url: str) -> str:
+        """Return a URL of the mirror behind one of the faults that lab/mirror_server.py can play."""
+        base = self.variables["lab_mirror_url"]
+        return f"{base}/_fault/{fault}{url.removeprefix(base)}"
+
     def faulty_mirror(self, fault: str) -> str:
-        """The same mirror behind one of the faults that lab/mirror_server.py can play."""
-        return f"{self.variables['lab_mirror_url']}/_fault/{fault}/anaconda"
+        """The same mirror behind a fault."""
+        return self.faulty(fault, self.mirror)
 
     def start(self, playbook: str = "site.yml", *, tags: str = "all", **variables: Any) -> subprocess.Popen[str]:
         """Start a playbook; variables win over the inventory's."""
-        return subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "ansible",
-                "playbook",
-                playbook,
-                f"--inventory={INVENTORY}",
-                f"--tags={tags}",
-                f"--extra-vars={json.dumps(variables)}",
-            ],
-            cwd=ROOT,
-            env={
-                **os.environ,
-                "EVENKEEL_LAB_GROUP": self.group,
-                "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
-                "ANSIBLE_CACHE_PLUGIN": "memory",
-                "ANSIBLE_NOCOLOR": "1",
-            },
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
+        return ansible(
+            "playbook",
+            playbook,
+            f"--tags={tags}",
+            f"--extra-vars={json.dumps(variables)}",
+            EVENKEEL_LAB_GROUP=self.group,
         )
 
     def play(self, playbook: str = "site.yml", *, tags: str = "all", **variables: Any) -> Answer:
         """Run a playbook to its end."""
         return finish(self.start(playbook, tags=tags, **variables))
+
+    def clear(self) -> None:
+        """Remove all environments and caches; Miniconda and the private runtime stay."""
+        self.host.check_output("rm -rf " + " ".join(f"/opt/evenkeel/{place}" for place in MADE_OF_ENVIRONMENTS))
+
+    def resolved(self, *packages: str, pip: Iterable[str] = ()) -> list[dict[str, Any]]:
+        """Solve on this machine, as the action does, and return what it hands to the node's module."""
+        problem = Problem(
+            packages=packages,
+            channels=(CHANNEL,),
+            platform="linux-64",
+            virtual_packages=(("__glibc", "2.36"), ("__linux", "6.1")),
+            pip=tuple(pip),
+            mirrors=mirrors_from({"https://repo.anaconda.com": self.mirror}),
+            pip_index=self.pip_index,
+        )
+        return [asdict(package) for package in resolve(problem)]
+
+    def program(self, **arguments: Any) -> str:
+        """Make the node's module conda_environment with these arguments a program; return the command that runs it.
+
+        It runs without a playbook, which costs seconds, and can be killed at any moment.
+        """
+        script, make = self._program(arguments)
+        self.host.check_output(*make)
+        return script
+
+    def converge(self, **arguments: Any) -> Answer:
+        """Run the node's module conda_environment."""
+        script, make = self._program(arguments)
+        return answer_of(self.host.run(f"{make[0]} && {script}", *make[1:]).stdout)
+
+    def _program(self, arguments: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
+        """Return the command that runs the module, and the one that makes it."""
+        place = f"{PROGRAMS}/{next(_numbers)}"
+        source = {"lock": "read on the control node"} if "resolved" in arguments else {}
+        given = json.dumps({"ANSIBLE_MODULE_ARGS": {**self.arguments, **source, **arguments}})
+        make = f"cp --recursive {PROGRAMS}/template {place} && printf %%s %s >{place}/debug_dir/args"
+        return f"python3 {place}/{SCRIPT} execute", (make, given)
 
     def fingerprint(self) -> str:
         """Return something that differs as soon as a file that roles could touch does."""
@@ -101,10 +149,35 @@ class Node:
         self.host.check_output("rm -rf " + " ".join(MADE_BY_ROLES))
 
 
+def ansible(program: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+    """Start one of Ansible's programs on the lab's inventory."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "ansible", program, f"--inventory={INVENTORY}", *arguments],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
+            "ANSIBLE_CACHE_PLUGIN": "memory",
+            "ANSIBLE_NOCOLOR": "1",
+            "UV_HTTP_RETRIES": "0",
+            **environment,
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
 def finish(process: subprocess.Popen[str]) -> Answer:
-    """Wait for a playbook's end."""
+    """Wait for the end of one of Ansible's programs."""
     output, _ = process.communicate(timeout=600)
     return Answer(process.returncode, output)
+
+
+def answer_of(output: str) -> Answer:
+    """Read what a module printed; a killed one printed nothing."""
+    result = json.loads(output or '{"failed": true}')
+    return Answer(int(result.get("failed", False)), result.get("msg", output), result)
 
 
 @pytest.fixture(scope="session")
@@ -133,3 +206,45 @@ def node(worker_id: str) -> Iterator[Node]:
         yield Node(host, group, variables)
     finally:
         subprocess.run([*lab, "down", group], check=True, cwd=ROOT)
+
+
+@pytest.fixture(scope="module")
+def prepared(node: Node) -> Node:
+    """A node with Miniconda, its configuration and the private runtime, and without any environment."""
+    node.clear()
+    absent = [{"name": "none", "state": "absent"}]
+    assert node.play(tags="miniconda,condarc,conda_environments", conda_environments_list=absent).succeeded()
+    return node
+
+
+@pytest.fixture(scope="module")
+def with_module(prepared: Node) -> Node:
+    """The same node, on which the module conda_environment can be run without a playbook."""
+    kept = finish(
+        ansible(
+            "adhoc",
+            "gpu_nodes",
+            "--become",
+            "--module-name=evenkeel.gpu.conda_environment",
+            "--args=name=none state=absent",
+            EVENKEEL_LAB_GROUP=prepared.group,
+            ANSIBLE_KEEP_REMOTE_FILES="1",
+            ANSIBLE_PIPELINING="0",
+            ANSIBLE_REMOTE_TMP=PROGRAMS,
+        )
+    )
+    assert kept.succeeded()
+    template = f"{PROGRAMS}/template"
+    prepared.host.check_output(
+        f"rm -rf {template} && mv {PROGRAMS}/ansible-tmp-* {template} && python3 {template}/{SCRIPT} explode"
+    )
+    known = json.loads(prepared.host.file(f"{template}/debug_dir/args").content_string)["ANSIBLE_MODULE_ARGS"]
+    return replace(
+        prepared,
+        arguments={
+            **{key: value for key, value in known.items() if key.startswith("_ansible")},
+            "runtime": prepared.host.check_output("ls --directory /opt/evenkeel/runtime/*"),
+            "mirrors": {"https://repo.anaconda.com": prepared.mirror},
+            "pip_index": prepared.pip_index,
+        },
+    )
