@@ -231,7 +231,11 @@ def install_with_conda(job: Job, tools: Tools) -> None:
         explicit.write(explicit_file(job.of_conda))
         explicit.flush()
         argv = [tools.conda, "create", "--json", "--yes", "--quiet", "--prefix", job.prefix, "--file", explicit.name]
-        variables = {"CONDA_PKGS_DIRS": os.path.join(job.pkgs, CONDA), "CONDA_REGISTER_ENVS": "false"}
+        variables = {
+            "CONDA_PKGS_DIRS": os.path.join(job.pkgs, CONDA),
+            "CONDA_REGISTER_ENVS": "false",
+            "CONDA_REMOTE_READ_TIMEOUT_SECS": str(job.timeout),
+        }
         status, out, err = run(job, argv, variables)
     if status != 0:
         fail(job, "conda", explain_failure(out, err), out, rc=status, stdout=out, stderr=err)

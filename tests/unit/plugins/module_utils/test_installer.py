@@ -344,6 +344,7 @@ def test_conda_is_called_for_an_explicit_file_with_caches_of_our_own(node: Node)
     variables = node.record("conda", "env").splitlines()
     assert f"CONDA_PKGS_DIRS={node.job.pkgs}/conda" in variables
     assert "CONDA_REGISTER_ENVS=false" in variables
+    assert f"CONDA_REMOTE_READ_TIMEOUT_SECS={node.job.timeout}" in variables
 
 
 @pytest.mark.parametrize("distrust", [False, True])
