@@ -34,7 +34,7 @@ class Progress:
         step
             ``fetch``, ``link``, ``compile`` or ``pip``.
         packages, of
-            How many packages the step is through with, and of how many.
+            How many packages the step is through with, and of how many; files of bytecode in ``compile``.
         bytes_, of_bytes
             The same of the bytes to download; 0 of 0 where a step counts none.
         """

@@ -25,7 +25,7 @@ PATIENCE_SECONDS = 2.0
 WORDS = {
     "fetch": "{packages} packages{volume} fetched",
     "link": "linked {packages}",
-    "compile": "bytecode {packages} packages",
+    "compile": "bytecode {packages} files",
     "pip": "pip {packages} packages",
 }
 #: Known in Ansible's main process alone, which imports an action before it forks the workers that have no terminal.

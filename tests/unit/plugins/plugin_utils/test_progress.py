@@ -31,7 +31,7 @@ def written(step: str, packages: int = 61, bytes_: int = 0, of_bytes: int = 0) -
         (written("fetch", 61, 80_400_000, 131_499_999), "61 of 107 packages, 80 of 131 MB fetched"),
         (written("fetch"), "61 of 107 packages fetched"),
         (written("link"), "linked 61 of 107"),
-        (written("compile"), "bytecode 61 of 107 packages"),
+        (written("compile"), "bytecode 61 of 107 files"),
         (written("pip", 0), "pip 0 of 107 packages"),
     ],
 )
@@ -189,7 +189,7 @@ def test_a_module_at_work_is_watched_over_a_connection_of_its_own(node: Node, sc
         node.path.write_bytes(written("compile"))
         screen.wait_for(2)
         node.path.unlink()
-    assert screen.lines == [LINKED, "debian12-1: ai-dev: bytecode 61 of 107 packages"]
+    assert screen.lines == [LINKED, "debian12-1: ai-dev: bytecode 61 of 107 files"]
 
 
 @pytest.mark.usefixtures("no_threads")
