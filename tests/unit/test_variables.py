@@ -11,14 +11,15 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 #: Read by the defaults of several roles.
-SHARED = {"evenkeel_mirror", "evenkeel_root"}
+SHARED = {"evenkeel_mirror", "evenkeel_pip_index", "evenkeel_root"}
 FILES = sorted((ROOT / "inventories").glob("*/group_vars/**/*.yml"))
 
 
 def known() -> set[str]:
-    """Return every input of every role."""
+    """Return every input of every role, and of the playbook that locks."""
     specs = [yaml.safe_load(path.read_text()) for path in ROOT.glob("roles/*/meta/argument_specs.yml")]
-    return SHARED.union(*(spec["argument_specs"]["main"]["options"] for spec in specs))
+    lock = re.findall(r"\b(lock_\w+) \| default", (ROOT / "playbooks" / "lock.yml").read_text())
+    return SHARED.union(lock, *(spec["argument_specs"]["main"]["options"] for spec in specs))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
