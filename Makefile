@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ROLES := $(notdir $(wildcard roles/*))
-SCENARIOS := $(ROLES) site
+SCENARIOS := $(ROLES) environment_life environment_drift site
 ROLE ?=
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)

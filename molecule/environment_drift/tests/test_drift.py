@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Environments that somebody has changed by hand: reported in check mode, replaced otherwise."""
+
+from __future__ import annotations
+
+import pytest
+
+from lab import mirror
+from lab.fleet import Fleet
+
+ROOT = "/opt/evenkeel"
+CONDA = "/opt/miniconda3/bin/conda"
+PYTHON = "python=3.11"
+SITE_PACKAGES = "lib/python3.11/site-packages"
+
+
+def in_use(fleet: Fleet, name: str) -> str:
+    """Return the name of the generation in use."""
+    return fleet.run(f"basename $(readlink {ROOT}/envs/{name})")
+
+
+def test_packages_that_root_added_and_files_of_users(fleet: Fleet) -> None:
+    packages = (PYTHON, "pip", "idna")
+    fleet.environment("touched", *packages)
+    prefix, drifted = f"{ROOT}/envs/touched", in_use(fleet, "touched")
+    index = f"--index-url {mirror.url()}/pypi/simple/ --trusted-host {mirror.address()}"
+    fleet.run(f"{prefix}/bin/python -m pip install --quiet --root-user-action=ignore {index} humanize==4.9.0")
+    fleet.run(f"{CONDA} install --quiet --yes --override-frozen --name touched six >/dev/null")
+    fleet.run(f"rm {prefix}/conda-meta/frozen && mkdir {prefix}/notes && echo mine >{prefix}/notes/today.txt")
+    plan = [
+        "- humanize 4.9.0",
+        "- six 1.17.0",
+        "! missing conda-meta/frozen",
+        f"~ generation {drifted} -> {drifted}-2",
+    ]
+
+    reported = fleet.environment("touched", *packages, check=True)
+    assert reported["plan"] == plan
+    assert reported["user_files"] == ["notes/today.txt"]
+    assert in_use(fleet, "touched") == drifted
+
+    replaced = fleet.environment("touched", *packages)
+    assert (replaced["plan"], replaced["user_files"]) == (plan, ["notes/today.txt"])
+    assert in_use(fleet, "touched") == f"{drifted}-2"
+    fleet.run(f"{prefix}/bin/python -c 'import idna' && ! {prefix}/bin/python -c 'import six' 2>/dev/null")
+    assert not fleet.environment("touched", *packages)["changed"]
+
+    kept = fleet.environment("touched", *packages, keep=1)["kept"]
+    assert kept == [f"{ROOT}/kept/touched/{drifted}/notes/today.txt"]
+    assert fleet.run(f"cat {kept[0]}; ls {ROOT}/generations/touched") == f"mine\n{drifted}-2"
+
+
+@pytest.mark.parametrize("installer", ["rattler", "conda"])
+def test_files_that_somebody_edited_or_deleted(fleet: Fleet, installer: str) -> None:
+    name = f"edited-{installer}"
+
+    def keep(other: str = name, *, check: bool = False) -> list[str]:
+        result = fleet.environment(other, PYTHON, "six", installer=installer, verify="files", check=check)
+        plan: list[str] = result["plan"]
+        return plan
+
+    keep()
+    prefix, drifted = f"{ROOT}/envs/{name}", in_use(fleet, name)
+    module, bytecode = f"{SITE_PACKAGES}/six.py", f"{SITE_PACKAGES}/__pycache__/six.cpython-311.pyc"
+    sums = f"cd {prefix} && sha256sum {module} {bytecode}"
+    before = fleet.run(sums)
+    fleet.run(
+        f"cd {prefix} && echo 'raise ImportError' | tee --append {module} {bytecode} && rm lib/python3.11/this.py"
+    )
+    assert not fleet.environment(name, PYTHON, "six", installer=installer)["changed"]
+    plan = [
+        f"! edited {bytecode}",
+        f"! edited {module}",
+        "! missing lib/python3.11/this.py",
+        f"~ generation {drifted} -> {drifted}-2",
+    ]
+    assert keep(check=True) == plan
+    assert keep() == plan
+
+    assert fleet.run(sums) == before
+    fleet.run(f"{prefix}/bin/python -c 'import six, this'")
+    assert keep() == []
+    keep(f"{name}-too")  # from the same cache, whose files were edited with the first one's
+    assert keep(f"{name}-too", check=True) == []
