@@ -28,7 +28,7 @@ def parse(text: str, where: str) -> Requirement:
     ------
     EvenkeelError
         It is malformed, or another machine may understand it otherwise: an option, a local path, an editable
-        project, a source archive, a branch or a tag.
+        project, a file beside the index, a branch or a tag.
     """
     option = text.split()[0] if text.startswith("-") else ""
     if option.startswith(("-e", "--editable")):
@@ -46,7 +46,7 @@ def parse(text: str, where: str) -> Requirement:
     except InvalidRequirement as error:
         raise EvenkeelError(
             f"{where}: {text!r} is no requirement that every machine understands: {str(error).splitlines()[0]}",
-            "Write it as NAME>=VERSION, NAME @ https://HOST/FILE.whl or NAME @ git+https://HOST/PROJECT@COMMIT",
+            "Write it as NAME>=VERSION or NAME @ git+https://HOST/PROJECT@COMMIT",
         ) from None
     _check_url(requirement.url, text, where)
     return requirement
@@ -63,5 +63,7 @@ def _check_url(url: str | None, text: str, where: str) -> None:
         )
     if parts.scheme not in ("https", "http"):
         raise EvenkeelError(f"{where}: {text!r} is a path on one machine", "Publish it, and name its version")
-    if not parts.path.endswith(".whl"):
-        raise EvenkeelError(f"{where}: {text!r} has to be built on every node", "Name a wheel, a file *.whl")
+    raise EvenkeelError(
+        f"{where}: {text!r} is a file beside the index, which is all that nodes ask",
+        "Put the wheel into the index (pip_index), and name its version",
+    )

@@ -188,7 +188,7 @@ def _package(entry: Mapping[str, Any], tags: Mapping[Tag, int]) -> Package:
     if vcs := entry.get("vcs"):
         part = f"#subdirectory={vcs['subdirectory']}" if "subdirectory" in vcs else ""
         return Package(name, version, "", "", PIP, url=f"git+{vcs['url']}@{vcs['commit-id']}{part}")
-    wheels = [entry["archive"]] if "archive" in entry else entry.get("wheels", [])
+    wheels = entry.get("wheels", [])
     ranked = {(rank, wheel["url"]): wheel for wheel in wheels if (rank := _rank(wheel["url"], tags)) is not None}
     if not ranked:
         raise EvenkeelError(

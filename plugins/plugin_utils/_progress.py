@@ -19,7 +19,7 @@ from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import connection_loader
 from ansible.utils.display import Display
 
-INTERVAL_SECONDS = 1.0
+INTERVAL_SECONDS = 5.0
 #: How long a poll in flight may delay the end of a task.
 PATIENCE_SECONDS = 2.0
 WORDS = {
