@@ -220,6 +220,7 @@ def prepared(node: Node) -> Node:
 @pytest.fixture(scope="module")
 def with_module(prepared: Node) -> Node:
     """The same node, on which the module conda_environment can be run without a playbook."""
+    prepared.host.check_output(f"rm -rf {PROGRAMS}")
     kept = finish(
         ansible(
             "adhoc",
@@ -235,9 +236,7 @@ def with_module(prepared: Node) -> Node:
     )
     assert kept.succeeded()
     template = f"{PROGRAMS}/template"
-    prepared.host.check_output(
-        f"rm -rf {template} && mv {PROGRAMS}/ansible-tmp-* {template} && python3 {template}/{SCRIPT} explode"
-    )
+    prepared.host.check_output(f"mv {PROGRAMS}/ansible-tmp-* {template} && python3 {template}/{SCRIPT} explode")
     known = json.loads(prepared.host.file(f"{template}/debug_dir/args").content_string)["ANSIBLE_MODULE_ARGS"]
     return replace(
         prepared,
