@@ -24,6 +24,25 @@ for cell in sys.argv[1:]:
     assert client.execute_interactive(cell, timeout=60)["content"]["status"] == "ok"
 """
 
+#: Writes down what happens to names in a directory until one called ``end`` comes.
+WATCH = """
+import ctypes, os, pathlib, struct, sys
+KINDS = {0x40: "moved away", 0x80: "moved here", 0x100: "created", 0x200: "deleted"}
+directory, log = sys.argv[1:]
+library = ctypes.CDLL(None)
+events = library.inotify_init()
+library.inotify_add_watch(events, os.fsencode(directory), sum(KINDS))
+lines = [""]
+pathlib.Path(log).touch()
+while lines[-1] != "created end":
+    data = os.read(events, 4096)
+    while data:
+        _, kind, _, length = struct.unpack("iIII", data[:16])
+        lines.append(KINDS[kind & sum(KINDS)] + " " + data[16 : 16 + length].decode().rstrip(chr(0)))
+        data = data[16 + length :]
+pathlib.Path(log).write_text(chr(10).join(lines))
+"""
+
 
 def in_use(fleet: Fleet, name: str) -> str:
     """Return the name of the generation in use."""
@@ -35,15 +54,14 @@ def generations(fleet: Fleet, name: str) -> set[str]:
     return set(fleet.run(f"ls {ROOT}/generations/{name} 2>/dev/null || true").split())
 
 
-@pytest.fixture
-def always_there(fleet: Fleet) -> Iterator[str]:
-    """The name of an environment that a process on each node watches: there must be no moment without it."""
-    fleet.environment("growing", PYTHON, "idna")
-    watch = f"until test -e /run/seen; do test -x {ROOT}/envs/growing/bin/python || touch /run/gap; done"
-    fleet.run("rm --force /run/seen /run/gap")
-    fleet.run(f"systemd-run --quiet --unit=watch sh -c {shlex.quote(watch)}")
-    yield "growing"
-    fleet.run("touch /run/seen; ! test -e /run/gap")
+def switched(fleet: Fleet, *packages: str) -> list[str]:
+    """Change the environment ``growing``, and return what happened to its name meanwhile."""
+    log, end = "/run/watched", f"{ROOT}/envs/end"
+    fleet.run(f"rm --force {log}; systemd-run --quiet --unit=watch python3 -c {shlex.quote(WATCH)} {ROOT}/envs {log}")
+    fleet.run(f"timeout 60 sh -c 'until test -e {log}; do sleep 0.1; done'")
+    fleet.environment("growing", *packages)
+    fleet.run(f"touch {end} && timeout 60 sh -c 'until test -s {log}; do sleep 0.1; done' && rm {end}")
+    return fleet.run(f"grep ' growing$' {log}").splitlines()
 
 
 @pytest.fixture
@@ -67,18 +85,18 @@ def cells(fleet: Fleet, *code: str) -> list[str]:
     return fleet.run(f"{ROOT}/envs/notebooks/bin/python -c {shlex.quote(CELLS)} {arguments}", "nobody").splitlines()
 
 
-def test_a_change_is_built_beside_and_switched_to(fleet: Fleet, always_there: str) -> None:
-    first = in_use(fleet, always_there)
-    rehearsed = fleet.environment(always_there, PYTHON, "idna", "six", check=True)
-    assert rehearsed["changed"]
-    assert in_use(fleet, always_there) == first
+def test_a_change_is_built_beside_and_switched_to(fleet: Fleet) -> None:
+    fleet.environment("growing", PYTHON, "idna")
+    first = in_use(fleet, "growing")
+    rehearsed = fleet.environment("growing", PYTHON, "idna", "six", check=True)
+    assert in_use(fleet, "growing") == first
 
-    done = fleet.environment(always_there, PYTHON, "idna", "six")
-    second = in_use(fleet, always_there)
-    assert done["plan"] == rehearsed["plan"] == ["+ six 1.17.0 (main)", f"~ generation {first} -> {second}"]
-    assert done["digest"].startswith(second)
-    assert generations(fleet, always_there) == {first, second}
-    assert not fleet.environment(always_there, PYTHON, "idna", "six")["changed"]
+    assert switched(fleet, PYTHON, "idna", "six") == ["moved here growing"]
+    second = in_use(fleet, "growing")
+    assert rehearsed["plan"] == ["+ six 1.17.0 (main)", f"~ generation {first} -> {second}"]
+    assert rehearsed["digest"].startswith(second)
+    assert generations(fleet, "growing") == {first, second}
+    assert not fleet.environment("growing", PYTHON, "idna", "six")["changed"]
 
 
 def test_a_live_kernel_keeps_its_generation(fleet: Fleet, kernel: str) -> None:
