@@ -29,6 +29,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._package import PIP, 
 
 RATTLER = "rattler"
 CONDA = "conda"
+UV = "uv"
 AUTO = "auto"
 _FULL = ("No space left on device", "NoSpaceLeftError", "Disk quota exceeded", "os error 28", "os error 122")
 _CHUNK_BYTES = 1 << 20
@@ -57,7 +58,7 @@ class Tools:
 
     @property
     def uv(self) -> str:
-        return os.path.join(self.runtime, "bin", "uv")
+        return os.path.join(self.runtime, "bin", UV)
 
 
 @dataclass(frozen=True)
@@ -138,12 +139,22 @@ def rewritten(packages: Iterable[Package], mirrors: Mapping[str, str]) -> tuple[
 def install(job: Job, installer: str, tools: Tools) -> None:
     """Make the environment; what fails half-way is left for the caller to remove."""
     check_local_archives(job.of_conda)
+    for cache in (RATTLER, UV):
+        remove_unfinished(os.path.join(job.pkgs, cache))
     if installer == RATTLER:
         install_with_rattler(job, tools)
     else:
         install_with_conda(job, tools)
     if job.of_pip:
         install_with_uv(job, tools)
+
+
+def remove_unfinished(cache: str) -> None:
+    """Remove the directories, hidden ones, that killed runs were unpacking packages into; nobody else looks at them."""
+    with contextlib.suppress(FileNotFoundError), os.scandir(cache) as entries:
+        for entry in entries:
+            if entry.name.startswith(".") and entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path)
 
 
 def check_local_archives(packages: Iterable[Package]) -> None:
@@ -267,7 +278,7 @@ def install_with_uv(job: Job, tools: Tools) -> None:
             requirements.flush()
             argv = [tools.uv, "pip", "install", "--no-deps", "--no-progress", "--no-python-downloads", *options]
             argv += ["--python", os.path.join(job.prefix, "bin", "python")]
-            argv += ["--cache-dir", os.path.join(job.pkgs, "uv"), "--requirements", requirements.name]
+            argv += ["--cache-dir", os.path.join(job.pkgs, UV), "--requirements", requirements.name]
             if job.pip_index:
                 argv += ["--default-index", job.pip_index]
             status, out, err = run(job, argv, {"UV_HTTP_TIMEOUT": str(int(job.timeout) or 1)})

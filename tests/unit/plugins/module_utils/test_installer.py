@@ -331,6 +331,21 @@ def test_every_program_inherits_the_lock(node: Node, kind: str, program: str) ->
     assert node.record(program, "lock") == f"{node.directory}/lock\n"
 
 
+@pytest.mark.parametrize("kind", ["rattler", "conda"])
+def test_what_killed_runs_left_in_the_caches_is_removed(node: Node, kind: str) -> None:
+    rattler, uv = Path(node.job.pkgs, "rattler"), Path(node.job.pkgs, "uv")
+    for unfinished in (rattler / ".idna-3.20-py_0x3bZUe", uv / ".tmpx3bZUe"):
+        unfinished.joinpath("info").mkdir(parents=True)
+    for whole in (rattler / "idna-3.20-py_0", uv / "archive-v0"):
+        whole.joinpath(".hidden").mkdir(parents=True)
+    for file in (rattler / ".cache.lock", uv / ".lock"):
+        file.touch()
+    installer.install(node.job, kind, node.tools)
+    assert {path.name for path in rattler.iterdir()} == {"idna-3.20-py_0", ".cache.lock"}
+    assert {path.name for path in uv.iterdir()} == {"archive-v0", ".lock"}
+    assert Path(uv, "archive-v0", ".hidden").exists()
+
+
 # conda
 
 
