@@ -421,10 +421,11 @@ def _run(job: Job, tasks: Sequence[Task], workers: int) -> dict[str, str | None]
     of_bytes = sum(task.size for task in tasks)
     done_bytes = 0
     lock = threading.Lock()
+    compiler = inspect.getsource(_bytecode_compiler)  # here, since threads that read a source at once may find none
 
     def drive() -> None:
         nonlocal done_bytes
-        with _worker(job) as ask:
+        with _worker(job, compiler) as ask:
             while True:
                 try:
                     batch = work.popleft()
@@ -449,7 +450,7 @@ def _run(job: Job, tasks: Sequence[Task], workers: int) -> dict[str, str | None]
 
 
 @contextlib.contextmanager
-def _worker(job: Job) -> Iterator[Callable[[Sequence[Task]], list[str | None]]]:
+def _worker(job: Job, compiler: str) -> Iterator[Callable[[Sequence[Task]], list[str | None]]]:
     """Start the environment's own Python; yield what has it do a batch. It keeps the lock, and ends with its input."""
     program = os.path.join(job.prefix, "bin", "python")
     # The order in sets of constants, which older Pythons write as it is, depends on the seed.
@@ -457,7 +458,7 @@ def _worker(job: Job) -> Iterator[Callable[[Sequence[Task]], list[str | None]]]:
     with (
         tempfile.TemporaryFile("w+", errors="replace") as output,
         subprocess.Popen(
-            [program, "-s", "-S", "-B", "-W", "ignore", "-c", inspect.getsource(_bytecode_compiler)],
+            [program, "-s", "-S", "-B", "-W", "ignore", "-c", compiler],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=output,

@@ -15,6 +15,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import NoReturn
 
 import pytest
@@ -288,6 +289,20 @@ def test_the_bytes_depend_on_the_source_alone(lab: Lab, workers: int) -> None:
     shutil.rmtree(lab.cache)
     assert lab.compile(prefix, PYTHON, OTHER, workers=workers) == reference
     assert len(reference) == 20
+
+
+def test_the_program_of_all_workers_is_read_once(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = []
+
+    def getsource(module: ModuleType) -> str:
+        read.append(module)
+        return original(module)
+
+    original = bytecode.inspect.getsource
+    monkeypatch.setattr(bytecode.inspect, "getsource", getsource)
+    files = {OTHER: {f"{SITE}/m{n}.py": "#" * 600_000 for n in range(2)}}
+    lab.compile(lab.environment("a", {PYTHON: {}, **files}), PYTHON, OTHER, workers=2)
+    assert read == [bytecode._bytecode_compiler]
 
 
 def run(prefix: Path, code: str) -> str:
