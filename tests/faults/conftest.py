@@ -29,6 +29,8 @@ PLACES_OF_ROLES = "/opt /etc /usr/local /home /var/lib/jupyter"
 CHANNEL = "https://repo.anaconda.com/pkgs/main"
 #: On the node: the module conda_environment as programs of their own, one for each set of arguments.
 PROGRAMS = "/tmp/evenkeel-faults"  # noqa: S108
+#: What keeps installers from asking a broken mirror again and again, ever more slowly.
+ONE_TRY = "UV_HTTP_RETRIES=0 CONDA_REMOTE_MAX_RETRIES=0"
 SCRIPT = "AnsiballZ_conda_environment.py"
 
 _numbers = itertools.count()
@@ -136,7 +138,7 @@ class Node:
         source = {"lock": "read on the control node"} if "resolved" in arguments else {}
         given = json.dumps({"ANSIBLE_MODULE_ARGS": {**self.arguments, **source, **arguments}})
         make = f"cp --recursive {PROGRAMS}/template {place} && printf %%s %s >{place}/debug_dir/args"
-        return f"python3 {place}/{SCRIPT} execute", (make, given)
+        return f"env {ONE_TRY} python3 {place}/{SCRIPT} execute", (make, given)
 
     def fingerprint(self) -> str:
         """Return something that differs as soon as a file that roles could touch does."""

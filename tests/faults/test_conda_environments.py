@@ -106,6 +106,17 @@ def test_a_broken_mirror_of_conda_is_told_and_poisons_nothing(
     assert warm.converge(**arguments).succeeded()
 
 
+def test_how_long_a_download_may_stand_still_is_the_roles_to_say(warm: Node) -> None:
+    answer = warm.play(
+        tags="conda_environments",
+        conda_environments_list=[{"name": "analysis", "packages": list(SMALL)}],
+        conda_environments_mirrors={"https://repo.anaconda.com": warm.faulty_mirror(f"stall~{ARCHIVE}")},
+        conda_environments_download_timeout=2,
+    )
+    assert answer.failed_saying("stood still for 2 s")
+    assert_nothing_is_made(warm, "analysis")
+
+
 @pytest.mark.parametrize(
     ("fault", "words"),
     [("404", ("404",)), ("html", ()), ("truncate", ()), ("corrupt", ()), ("stall", ("timeout",))],

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from typing import Any
 
@@ -14,28 +15,46 @@ LINK = f"{ROOT}/envs/{NAME}"
 KILLS = 20
 #: Whether the processes that the module started are killed with it, and whether the caches are cold.
 CASES = tuple((with_children, cold) for with_children in (False, True) for cold in (False, True))
-
+#: What a build makes one after the other, relative to its directory, once it has the lock of the caches.
+MILESTONES = (
+    "bin/python3.11",
+    "conda-meta/history",
+    "lib/python3.11/site-packages/xxhash/__init__.py",
+    "conda-meta/evenkeel-bytecode",
+    "conda-meta/evenkeel",
+)
+STAGES = len(MILESTONES) + 1
 #: Longer than any build, in seconds.
 UNDISTURBED = 300
-#: Runs a build, kills it a while after it has the lock of the caches, and tells whether it was still running.
+#: Runs a build, kills it so many seconds after the beginning of a stage, and tells how long each stage lasted.
+#: What an interrupted build left of a milestone is older than the build.
 KILLER = """\
-import os, signal, subprocess, sys, time
-seconds, with_children, *argv = sys.argv[1:]
+import json, os, signal, subprocess, sys, time
+(lock, *milestones), stage, seconds, with_children = json.loads(sys.argv[1])
+begin = time.time()
 with open(os.devnull, "wb") as nowhere:
-    process = subprocess.Popen(argv, stdout=nowhere, stderr=nowhere, start_new_session=True)
-    def holder():
-        with open("/opt/evenkeel/locks/pkgs") as stream:
-            return stream.read()
-    while process.poll() is None and holder() != str(process.pid):
-        time.sleep(0.001)
-    begin = time.monotonic()
+    process = subprocess.Popen(sys.argv[2:], stdout=nowhere, stderr=nowhere, start_new_session=True)
+def locked():
+    with open(lock) as stream:
+        return stream.read() == str(process.pid)
+def made(path):
     try:
-        process.wait(float(seconds))
-    except subprocess.TimeoutExpired:
-        if with_children == "True":
+        return os.lstat(path).st_ctime > begin
+    except OSError:
+        return False
+times = []
+while process.poll() is None:
+    if len(times) <= len(milestones) and (made(milestones[len(times) - 1]) if times else locked()):
+        times.append(time.monotonic())
+    if len(times) > stage and time.monotonic() >= times[stage] + seconds:
+        if with_children:
             os.killpg(process.pid, signal.SIGKILL)
         process.kill()
-    print(process.wait() == -signal.SIGKILL, time.monotonic() - begin)
+        process.wait()
+    time.sleep(0.001)
+times.append(time.monotonic())
+lasted = [after - before for before, after in zip(times, times[1:])]
+print(json.dumps([process.returncode == -signal.SIGKILL, lasted]))
 """
 
 
@@ -59,8 +78,8 @@ class Rehearsal:
             for package in resolved
             if package["name"] not in ("python", "pip")
         )
-        #: Seconds that an undisturbed build works, by whether the caches are cold.
-        self.lasts: dict[bool, float] = {}
+        #: Seconds that each stage of an undisturbed build lasts, by whether the caches are cold.
+        self.lasts: dict[bool, list[float]] = {}
         self.go_back()
 
     def generation(self, arguments: dict[str, Any]) -> str:
@@ -73,18 +92,19 @@ class Rehearsal:
         """Undo the switch, and remove the build."""
         self.host.check_output(f"{self.undo} && rm -rf {self.end}")
 
-    def kill(self, moment: float, with_children: bool, cold: bool) -> None:
-        """Kill a build at ``moment`` of its work, from 0 to 1."""
+    def kill(self, stage: int, moment: float, with_children: bool, cold: bool) -> None:
+        """Kill a build at a ``moment`` of a stage, from 0 to 1."""
+        milestones = [f"{ROOT}/locks/pkgs", *(f"{self.end}/{place}" for place in MILESTONES)]
         killed = False
         while not killed:
             if cold:
                 self.host.check_output(f"rm -rf {ROOT}/pkgs/uv {self.cached}")
-            seconds = moment * self.lasts[cold] if cold in self.lasts else UNDISTURBED
-            command = f"python3 -c %s {seconds} {with_children} {self.build}"
-            told, worked = self.host.check_output(command, KILLER).split()
-            killed = told == "True"
+            seconds = moment * self.lasts[cold][stage] if cold in self.lasts else UNDISTURBED
+            order = json.dumps([milestones, stage, seconds, with_children])
+            killed, lasted = json.loads(self.host.check_output(f"python3 -c %s %s {self.build}", KILLER, order))
             if not killed:
-                self.lasts[cold] = float(worked)
+                assert len(lasted) == STAGES
+                self.lasts[cold] = lasted
                 self.go_back()
 
     def work(self) -> list[str]:
@@ -104,22 +124,18 @@ class Rehearsal:
         self.host.check_output(f"test -e {LINK}/lib/prefixed-post-link.txt")
         listed = self.host.check_output(f"find {ROOT}/generations {ROOT}/envs -mindepth 1 -maxdepth 2 | sort")
         assert listed.split() == [LINK, f"{ROOT}/generations/{NAME}", *sorted((self.start, self.end))]
-        caches, names = (
-            f"{ROOT}/pkgs/rattler {ROOT}/pkgs/bytecode/*",
-            "-name '.*' -o -name '*.partial' -o -name '*.progress'",
-        )
-        unfinished = self.host.check_output(f"find {caches} {ROOT}/locks -mindepth 1 -maxdepth 1 \\( {names} \\)")
-        assert set(unfinished.split()) <= {f"{ROOT}/pkgs/rattler/.cache.lock"}
+        places = f"{ROOT}/pkgs/rattler {ROOT}/pkgs/uv {ROOT}/pkgs/bytecode/* {ROOT}/locks"
+        unfinished = f"find {places} -mindepth 1 -maxdepth 1 \\( -type d -name '.*' -o -name '*.progress*' \\)"
+        assert self.host.check_output(unfinished) == ""
         self.go_back()
 
 
 def test_a_build_that_is_killed_at_any_moment_is_healed(with_module: Node) -> None:
     rehearsal = Rehearsal(with_module)
     chance = random.Random(3)  # noqa: S311
-    moments = [(number + chance.random()) / KILLS for number in range(KILLS)]
-    chance.shuffle(moments)
-    for number, moment in enumerate(moments, 1):
-        rehearsal.kill(moment, *CASES[number % len(CASES)])
+    cases = chance.sample(CASES * (KILLS // len(CASES)), KILLS)
+    for number, case in enumerate(cases, 1):
+        rehearsal.kill(number % STAGES, chance.random(), *case)
         assert rehearsal.work() == []
         rehearsal.host.check_output(f"{LINK}/bin/python -c 'import idna'")
         if number % 5 == 0:
