@@ -267,6 +267,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _builder as builder
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _environment as environment
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _generation as generations
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _package_cache as package_cache
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._generation import Contents, Generation, intact
 from ansible_collections.evenkeel.gpu.plugins.module_utils._installer import Job, Tools, choose, rewritten
@@ -430,6 +431,7 @@ def build(module: AnsibleModule, state: environment.State, target: Generation, l
         distrust=state.current is not None and not intact(state.current, state.before),
     )
     builder.build(job, installer, tools)
+    package_cache.touch(params["root"], target.packages)
     return installer
 
 

@@ -518,3 +518,13 @@ def test_a_root_that_cannot_be_written_is_named(node: Node) -> None:
     assert result["msg"].startswith(f"{node.root}/pkgs: File exists. ")
     assert node.prefix.resolve() == live
     assert not node.run()["changed"]
+
+
+def test_a_build_is_a_use_of_its_packages(node: Node) -> None:
+    used, unused = (node.root / "pkgs" / "conda" / stem for stem in ("numpy-2.3.1-0", "numpy-1.0-0"))
+    for unpacked in (used, unused):
+        unpacked.mkdir(parents=True)
+        os.utime(unpacked, (0, 0))
+    assert node.run(RESOLVED)["changed"]
+    assert used.stat().st_mtime > 0
+    assert unused.stat().st_mtime == 0
