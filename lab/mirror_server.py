@@ -11,6 +11,8 @@ same files through a fault, so that any client meets it by a longer base URL alo
     /_fault/truncate/PATH            announces all, sends half, closes
     /_fault/corrupt/PATH             one byte in the middle differs
     /_fault/slow/PATH                256 KiB/s
+    /_fault/stale/PATH               said to be two years older than it is
+    /_fault/terms/PATH               every folder has a terms.json, terms of service to accept
     /_fault/flaky/N/TOKEN/PATH       503 for the first N requests with this token, then all is well
 
 ``FAULT~GLOB`` in the place of a fault keeps it to those paths whose last part matches the shell pattern, and serves
@@ -20,6 +22,7 @@ all others as they are: below ``/_fault/corrupt~idna-*.conda/`` the index is goo
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -37,10 +40,11 @@ from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
 HEALTH = "/_health"
-FAULTS = ("404", "html", "hang", "stall", "truncate", "corrupt", "slow", "flaky")
+FAULTS = ("404", "html", "hang", "stall", "truncate", "corrupt", "slow", "stale", "terms", "flaky")
 
 _CHUNK = 64 * 1024
 _SLOW_BYTES_PER_SECOND = 256 * 1024
+_STALE_SECONDS = 2 * 365 * 24 * 3600
 _TYPES = {
     ".conda": "application/octet-stream",
     ".html": "text/html; charset=utf-8",
@@ -51,6 +55,12 @@ _TYPES = {
     ".zst": "application/zstd",
 }
 _PORTAL = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body>Sign in to use this network.</body></html>\n"
+#: What conda's plugin for terms of service asks of a channel.
+_TERMS = {
+    "version": "2025-07-15T00:00:00Z",
+    "text": "The lab's terms of service, of a channel that wants them accepted.",
+    "support": "https://example.com/terms",
+}
 
 
 @dataclass(frozen=True)
@@ -195,6 +205,8 @@ class Handler(BaseHTTPRequestHandler):
             case "hang":
                 self.log_request("hang")
                 return self._hang()
+            case "terms" if request.path.endswith("/terms.json"):
+                return self._page(HTTPStatus.OK, json.dumps(_TERMS).encode(), _TYPES[".json"])
             case "flaky" if self.server.still_failing(request):
                 return self._error(HTTPStatus.SERVICE_UNAVAILABLE)
         return self._file(request)
@@ -220,10 +232,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def _send(self, file: BinaryIO, name: str, fault: str) -> None:
         stat = os.fstat(file.fileno())
-        etag = f'"{stat.st_ino:x}-{stat.st_size:x}-{stat.st_mtime_ns:x}"'
-        modified = formatdate(stat.st_mtime, usegmt=True)
+        age = _STALE_SECONDS if fault == "stale" else 0
+        etag = f'"{stat.st_ino:x}-{stat.st_size:x}-{stat.st_mtime_ns - age:x}"'
+        modified = formatdate(stat.st_mtime - age, usegmt=True)
         validators = {"ETag": etag, "Last-Modified": modified, "Accept-Ranges": "bytes"}
-        if not_modified(etag, stat.st_mtime, self.headers["If-None-Match"], self.headers["If-Modified-Since"]):
+        if not_modified(etag, stat.st_mtime - age, self.headers["If-None-Match"], self.headers["If-Modified-Since"]):
             return self._head(HTTPStatus.NOT_MODIFIED, validators)
 
         current = self.headers["If-Range"] in {None, etag, modified}

@@ -2,8 +2,10 @@
 from __future__ import annotations
 
 import http.client
+import json
 import threading
 from collections.abc import Callable, Iterator
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import pytest
@@ -202,6 +204,22 @@ def test_fault_slow(get: Get, monkeypatch: pytest.MonkeyPatch) -> None:
     _, body = get("/_fault/slow/a.conda")
     assert body == BODY
     assert sum(naps) == pytest.approx(len(BODY) / (256 * 1024))
+
+
+def test_fault_stale(get: Get) -> None:
+    fresh, stale = (get(f"{fault}/a.conda")[0] for fault in ("", "/_fault/stale"))
+    ages = [parsedate_to_datetime(str(response.headers["Last-Modified"])) for response in (fresh, stale)]
+    assert (ages[0] - ages[1]).days == 730
+    assert stale.headers["ETag"] != fresh.headers["ETag"]
+    assert get("/_fault/stale/a.conda", {"If-Modified-Since": stale.headers["Last-Modified"]})[0].status == 304
+
+
+def test_fault_terms(get: Get) -> None:
+    assert get("/main/terms.json")[0].status == 404
+    response, body = get("/_fault/terms/main/terms.json")
+    assert (response.status, response.headers["Content-Type"]) == (200, "application/json")
+    assert set(json.loads(body)) == {"version", "text", "support"}
+    assert get("/_fault/terms/a.conda")[1] == BODY
 
 
 def test_fault_flaky(get: Get) -> None:
