@@ -11,6 +11,7 @@ from ansible import constants
 from ansible.plugins.action import ActionBase
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._platform import PLATFORMS
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._transfer import bring
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels import (
     Source,
     Wheel,
@@ -43,19 +44,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             wanted = result.get("wanted")
         if wanted:
             lacking = [wheel for wheel in available[wanted["platform"]] if wheel.path.name in wanted["wheels"]]
-            result = self._converge(task_vars, available, {"brought": self._bring(lacking)})
+            result = self._converge(task_vars, available, {"brought": bring(self, [wheel.path for wheel in lacking])})
         return result
-
-    def _bring(self, wheels: list[Wheel]) -> str:
-        """Copy wheels to the connection's temporary directory; return its path."""
-        shell = self._connection._shell
-        if shell.tmpdir is None:
-            self._make_tmp_path()
-        brought = [shell.join_path(shell.tmpdir, wheel.path.name) for wheel in wheels]
-        for wheel, path in zip(wheels, brought, strict=True):
-            self._transfer_file(str(wheel.path), path)
-        self._fixup_perms2([shell.tmpdir, *brought], execute=False)
-        return str(shell.tmpdir)
 
     def _converge(
         self,

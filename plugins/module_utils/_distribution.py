@@ -5,36 +5,45 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 import re
 import shutil
-import socket
-import time
-import urllib.error
-from collections.abc import Callable
-from dataclasses import dataclass
-from http.client import HTTPException
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
-from ansible.module_utils.urls import open_url
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _base as base
+from ansible_collections.evenkeel.gpu.plugins.module_utils._download import CHUNK_BYTES
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._files import (
     disk_full,
     link_atomically,
     require_normalised,
+    require_space,
     write_atomically,
 )
+from ansible_collections.evenkeel.gpu.plugins.module_utils._generation import MARKER
 
-#: Beside conda's own bookkeeping; without a suffix, since conda reads every ``conda-meta/*.json`` as a package.
-MARKER = os.path.join("conda-meta", "evenkeel")
 #: Stands before the name of the installation that the download is for, so that it tells what a killed run was making.
 DOWNLOAD_PREFIX = ".download-"
-DOWNLOAD_PATTERN = re.escape(DOWNLOAD_PREFIX) + r"([A-Za-z0-9][A-Za-z0-9._-]*-[0-9a-f]{12})"
-CHUNK_BYTES = 1 << 20
+#: Stands before the name of an installation that is being removed.
+DOOMED_PREFIX = ".removing-"
+_HOME = r"[A-Za-z0-9][A-Za-z0-9._-]*-[0-9a-f]{12}(?:-\d+)?"
+DOWNLOAD_PATTERN = re.escape(DOWNLOAD_PREFIX) + "(%s)" % _HOME
+DOOMED_PATTERN = re.escape(DOOMED_PREFIX) + _HOME
+#: Linux allowed no longer first line of a script before 5.1, and conda writes none (``conda/core/portability.py``).
+SHEBANG_BYTES = 127
+_LONGEST_SHEBANG = "#!%s-99/bin/python3.99"
+#: What conda's installers themselves leave free (constructor's ``header.sh``).
+BUFFER_BYTES = 50 << 20
+_HEADER_BYTES = 64 << 10
+_SIZE = re.compile(rb'^total_installation_size_kb="(\d+)"', re.MULTILINE)
+_NAME = re.compile(r"(?P<distribution>[A-Za-z0-9]+)-(?:py\d+_)?(?P<version>\d[\d.]*(?:-\d+)?)-Linux-")
 
 RunCommand = Callable[..., "tuple[int, str, str]"]
+#: Brings the installer to a path, and returns the SHA-256 of what it brought.
+Fetch = Callable[[str], str]
 
 
 @dataclass(frozen=True)
@@ -45,6 +54,12 @@ class Desired:
     sha256: str
     prefix: str
     store: str
+    #: Whether an older version than the one in use may take its place.
+    force: bool = False
+    #: Whether base is built anew when it is not what was installed.
+    heal: bool = False
+    #: How many installations that are not in use stay.
+    keep: int = 1
 
     @property
     def file_name(self) -> str:
@@ -53,8 +68,29 @@ class Desired:
 
     @property
     def home(self) -> str:
-        """Where this very installer's distribution lives."""
+        """Where this very installer's distribution lives, unless one that has drifted is there."""
         return os.path.join(self.store, "%s-%s" % (self.file_name[: -len(".sh")], self.sha256[:12]))
+
+    def means(self, installation: Installation) -> bool:
+        """Whether an installation came from this very installer."""
+        return (installation.installer, installation.sha256) == (self.file_name, self.sha256)
+
+
+@dataclass(frozen=True)
+class Installation:
+    """A complete one in the store."""
+
+    path: str
+    installer: str
+    sha256: str
+    #: Grows by one with each installation into the store, whatever the clock says.
+    number: int = 0
+    #: How base differs from what was installed, in people's words.
+    drift: tuple[str, ...] = ()
+    #: Whether conda and pip are kept from changing base.
+    protected: bool = True
+    #: Paths of environments that people made inside it.
+    environments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -63,31 +99,52 @@ class State:
 
     #: ``absent``, ``ours`` or, in words, what stands at the prefix that Evenkeel did not make.
     prefix: str
-    #: The installation that the prefix points at, when it is ours.
-    current: str | None
-    #: Whether the desired installation is complete, whatever the prefix points at.
-    complete: bool
-    #: What interrupted runs left in the store.
-    leftovers: tuple[str, ...]
+    #: The installation that the prefix points at, complete or not, when it is ours.
+    current: str | None = None
+    installations: tuple[Installation, ...] = ()
+    #: What interrupted runs left in the store, and what is in use when it has lost its marker.
+    leftovers: tuple[str, ...] = ()
+    #: All paths in the store.
+    taken: frozenset[str] = frozenset()
+
+    @property
+    def in_use(self) -> Installation | None:
+        """The complete installation that the prefix points at."""
+        return next((one for one in self.installations if one.path == self.current), None)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What has to happen, in this order: remove, install, switch."""
+    """What has to happen, in this order: remove, install, protect, switch, prune."""
 
-    remove: tuple[str, ...]
-    install: bool
-    switch: bool
-    before: str | None
-    after: str
+    #: What interrupted runs left.
+    remove: tuple[str, ...] = ()
+    install: bool = False
+    protect: bool = False
+    switch: bool = False
+    #: Installations that nobody needs any more.
+    prune: tuple[str, ...] = ()
+    before: str | None = None
+    #: Where the distribution is afterwards; None when it is gone.
+    after: str | None = None
+    number: int = 0
+    #: How base differs from what was installed; empty when it is replaced.
+    drift: tuple[str, ...] = ()
+    #: Environments that people made inside distributions that are not in use, and so are not found by name.
+    stranded: tuple[str, ...] = ()
 
     @property
     def changed(self) -> bool:
-        return bool(self.remove) or self.install or self.switch
+        return bool(self.remove or self.install or self.protect or self.switch or self.prune)
 
     @property
-    def diff(self) -> dict[str, str]:
-        return {"before": "%s\n" % (self.before or "absent"), "after": "%s\n" % self.after}
+    def lines(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """What is before and after, in people's words."""
+        before = [self.before or "absent", *("kept %s" % path for path in self.prune)]
+        after = [self.after or "absent"]
+        if self.protect and not self.install:
+            after.append("base protected")
+        return tuple(before), tuple(after)
 
 
 def check(desired: Desired) -> None:
@@ -102,94 +159,217 @@ def check(desired: Desired) -> None:
             "url %s is no http, https or file URL that ends in the name of a shell installer" % desired.url,
             "Name the installer itself, such as https://<mirror>/miniconda/Miniconda3-py313_26.5.3-1-Linux-x86_64.sh",
         )
-    require_normalised("prefix", desired.prefix)
-    require_normalised("store", desired.store)
+    check_places(desired)
+    shebang = _LONGEST_SHEBANG % desired.home
+    if len(os.fsencode(shebang)) > SHEBANG_BYTES:
+        raise EvenkeelError(
+            "store %s is too long: scripts of the distribution would begin with %d bytes, and %d are the limit"
+            % (desired.store, len(os.fsencode(shebang)), SHEBANG_BYTES),
+            "Choose a shorter store",
+        )
+
+
+def check_places(desired: Desired) -> None:
+    """Refuse paths that conda can't live at."""
+    for name, path in (("prefix", desired.prefix), ("store", desired.store)):
+        require_normalised(name, path)
+        if re.search(r"\s", path):
+            raise EvenkeelError(
+                "%s is %r, and conda can't be installed into a path with a space" % (name, path), "Choose another path"
+            )
 
 
 def is_complete(home: str) -> bool:
     """Whether an installation in the store was finished; the marker is written last."""
-    return os.path.isfile(os.path.join(home, MARKER))
+    return _marker(home) is not None
 
 
 def read(desired: Desired) -> State:
     """Read the node's state from the file system, without starting conda."""
-    prefix, current = "absent", None
+    prefix, current = _pointed_at(desired)
+    names = sorted(os.listdir(desired.store)) if os.path.isdir(desired.store) else []
+    markers = {name: marker for name in names if (marker := _marker(os.path.join(desired.store, name))) is not None}
+    half_made, rests = set(), []
+    for name in names:
+        download_of = re.fullmatch(DOWNLOAD_PATTERN, name)
+        if download_of:
+            half_made.add(download_of.group(1))
+        if download_of or re.fullmatch(DOOMED_PATTERN, name):
+            rests.append(os.path.join(desired.store, name))
+        if re.fullmatch(re.escape(os.path.basename(desired.home)) + r"(-\d+)?", name):
+            half_made.add(name)
+    paths = [os.path.join(desired.store, name) for name in names if name in half_made and name not in markers]
+    ruins = [path for path in paths if not base.environments(path)]
+    return State(
+        prefix,
+        current,
+        tuple(
+            _installation(os.path.join(desired.store, name), marker, desired)
+            for name, marker in markers.items()
+            if re.fullmatch(_HOME, name)
+        ),
+        (*ruins, *rests),
+        frozenset(os.path.join(desired.store, name) for name in names),
+    )
+
+
+def _pointed_at(desired: Desired) -> tuple[str, str | None]:
     if os.path.islink(desired.prefix):
         target = os.path.normpath(os.path.join(os.path.dirname(desired.prefix), os.readlink(desired.prefix)))
         if os.path.dirname(target) == desired.store:
-            prefix, current = "ours", target
-        else:
-            prefix = "a symbolic link to %s" % target
-    elif os.path.lexists(desired.prefix):
-        prefix = "a directory" if os.path.isdir(desired.prefix) else "a file"
-    complete = is_complete(desired.home)
-    homes, downloads = {desired.home}, []
-    for name in sorted(os.listdir(desired.store)) if os.path.isdir(desired.store) else []:
-        download_of = re.fullmatch(DOWNLOAD_PATTERN, name)
-        if download_of:
-            downloads.append(os.path.join(desired.store, name))
-            homes.add(os.path.join(desired.store, download_of.group(1)))
-    # What the link names is in use; should it have lost its marker, it goes only when its successor is at hand.
-    half_made = [home for home in sorted(homes - {current}) if os.path.lexists(home) and not is_complete(home)]
-    return State(prefix, current, complete, (*half_made, *downloads))
+            return "ours", target
+        return "a symbolic link to %s" % target, None
+    if os.path.lexists(desired.prefix):
+        return "a directory" if os.path.isdir(desired.prefix) else "a file", None
+    return "absent", None
+
+
+def _marker(home: str) -> Mapping[str, Any] | None:
+    try:
+        with open(os.path.join(home, MARKER), encoding="utf-8") as stream:
+            marker: Mapping[str, Any] = json.load(stream)
+        return marker if isinstance(marker["installer"], str) and isinstance(marker["sha256"], str) else None
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _installation(home: str, marker: Mapping[str, Any], desired: Desired) -> Installation:
+    """Tell an installation; how base has changed is told of those alone that could be the desired one."""
+    found = Installation(
+        home, marker["installer"], marker["sha256"], marker.get("number", 0), environments=base.environments(home)
+    )
+    if not desired.means(found):
+        return found
+    return replace(found, drift=base.drift(home, marker), protected=base.is_protected(home))
 
 
 def plan(state: State, desired: Desired) -> Plan:
-    """Decide; pure."""
+    """Decide; pure.
+
+    Raises
+    ------
+    EvenkeelError
+        What stands at the prefix is not ours, or the version in use is newer and nobody said that it may go.
+    """
+    _require_ours(state, desired)
+    installed = {one.path: one for one in state.installations}
+    usable = [one for one in state.installations if desired.means(one) and not (desired.heal and one.drift)]
+    found = state.in_use if state.in_use in usable else max(usable, key=lambda one: one.number, default=None)
+    target = found.path if found else _free(desired, state)
+    if state.in_use and state.current != target:
+        _refuse_downgrade(state.in_use, desired)
+    others = sorted(
+        (one for one in state.installations if one.path != target),
+        key=lambda one: (one.path != state.current, -one.number),
+    )
+    unneeded = [one.path for one in others if not one.environments][desired.keep :]
+    # What is in use and has lost its marker goes only after its successor has come.
+    ruin = [path for path in state.leftovers if path == state.current]
+    return Plan(
+        remove=tuple(path for path in state.leftovers if path != state.current),
+        install=target not in installed,
+        protect=found is not None and not found.protected,
+        switch=state.current != target,
+        prune=(*unneeded, *ruin),
+        before=state.current,
+        after=target,
+        number=max((one.number for one in state.installations), default=0) + 1,
+        drift=found.drift if found else (),
+        stranded=tuple(path for one in others for path in one.environments),
+    )
+
+
+def plan_absence(state: State, desired: Desired) -> Plan:
+    """Decide how the distribution goes; environments that people made inside it stay, and it with them. Pure."""
+    _require_ours(state, desired)
+    return Plan(
+        remove=state.leftovers,
+        switch=state.current is not None,
+        prune=tuple(one.path for one in state.installations if not one.environments),
+        before=state.current,
+        stranded=tuple(path for one in state.installations for path in one.environments),
+    )
+
+
+def _require_ours(state: State, desired: Desired) -> None:
     if state.prefix not in ("absent", "ours"):
         raise EvenkeelError(
             "%s is %s that Evenkeel did not make; it was left as it is" % (desired.prefix, state.prefix),
             "Move it away, or choose another prefix",
         )
-    return Plan(
-        remove=state.leftovers,
-        install=not state.complete,
-        switch=state.current != desired.home,
-        before=state.current,
-        after=desired.home,
-    )
 
 
-def download(url: str, target: str, timeout: float, retries: int) -> str:
-    """Download ``url`` to ``target``; return its SHA-256.
-
-    A refusal (4xx) is final; silence, a broken transfer and 5xx are tried again, ``retries`` times.
-    """
-    attempt = 0
-    while True:
-        try:
-            return _download_once(url, target, timeout)
-        except urllib.error.HTTPError as error:
-            if error.code < 500:
-                raise EvenkeelError(
-                    "%s answered %d %s" % (url, error.code, error.reason),
-                    "Check the version and the mirror's base URL",
-                ) from error
-            reason = "answered %d %s" % (error.code, error.reason)
-        except (urllib.error.URLError, HTTPException, socket.timeout, ConnectionError) as error:
-            reason = "did not deliver (%s)" % (getattr(error, "reason", None) or error or type(error).__name__)
-        attempt += 1
-        if attempt > retries:
-            raise EvenkeelError(
-                "%s %s, %d times in a row" % (url, reason, attempt), "Check that the node reaches the mirror"
-            )
-        time.sleep(min(2**attempt, 10))
+def _free(desired: Desired, state: State) -> str:
+    """Return a path in the store where nothing is that stays."""
+    taken = state.taken - (set(state.leftovers) - {state.current})
+    home, count = desired.home, 1
+    while home in taken:
+        count += 1
+        home = "%s-%d" % (desired.home, count)
+    return home
 
 
-def _download_once(url: str, target: str, timeout: float) -> str:
-    digest = hashlib.sha256()
-    with open_url(url, timeout=timeout) as response, open(target, "wb") as stream:
-        expected = response.headers.get("Content-Length")
-        for chunk in iter(lambda: response.read(CHUNK_BYTES), b""):
-            digest.update(chunk)
-            stream.write(chunk)
-        if expected is not None and stream.tell() != int(expected):
-            raise ConnectionError("%d of %s bytes" % (stream.tell(), expected))
-    return digest.hexdigest()
+def _refuse_downgrade(current: Installation, desired: Desired) -> None:
+    was, now = _NAME.match(current.installer), _NAME.match(desired.file_name)
+    if desired.force or not was or not now or was["distribution"] != now["distribution"]:
+        return
+    if order(now["version"]) < order(was["version"]):
+        raise EvenkeelError(
+            "%s is %s, which is newer than %s" % (desired.prefix, current.installer, desired.file_name),
+            "Set force: true (miniconda_force of the role) to go back to the older one",
+        )
+
+
+def order(version: str) -> tuple[int, ...]:
+    """Return what versions of installers, such as ``26.5.3-1``, are compared by."""
+    return tuple(map(int, re.split("[.-]", version)))
+
+
+def apply(plan: Plan, desired: Desired, run_installer: RunCommand, fetch: Fetch) -> None:
+    """Bring the node to the plan's end. What fails half-way is removed; what is killed half-way is healed next time."""
+    try:
+        for path in plan.remove:
+            shutil.rmtree(path)
+        if plan.install and plan.after:
+            os.makedirs(desired.store, mode=0o755, exist_ok=True)
+            _install(plan, plan.after, desired, run_installer, fetch)
+        if plan.protect and plan.after:
+            base.protect(plan.after)
+        if plan.switch and plan.after:
+            link_atomically(desired.prefix, plan.after)
+        elif plan.switch:
+            os.unlink(desired.prefix)
+        for path in plan.prune:
+            _remove(path)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise disk_full(desired.store) from error
+        raise EvenkeelError("%s: %s" % (error.filename or desired.store, error.strerror), "Mend it") from error
+
+
+def _remove(home: str) -> None:
+    """Remove an installation such that a killed removal leaves what the next run knows as a leftover."""
+    doomed = os.path.join(os.path.dirname(home), DOOMED_PREFIX + os.path.basename(home))
+    os.rename(home, doomed)
+    shutil.rmtree(doomed)
+
+
+def _install(plan: Plan, home: str, desired: Desired, run_installer: RunCommand, fetch: Fetch) -> None:
+    downloads = os.path.join(desired.store, DOWNLOAD_PREFIX + os.path.basename(home))
+    os.mkdir(downloads, 0o700)
+    try:
+        installer = os.path.join(downloads, desired.file_name)
+        require_installer(installer, desired.url, desired.sha256, fetch(installer))
+        size = installed_bytes(installer)
+        if size:
+            require_space(desired.store, size + BUFFER_BYTES, desired.file_name)
+        _run(installer, plan, home, desired, run_installer)
+    finally:
+        shutil.rmtree(downloads, ignore_errors=True)
 
 
 def require_installer(path: str, url: str, sha256: str, actual: str) -> None:
-    """Refuse a download that is not the installer asked for."""
+    """Refuse what was brought when it is not the installer asked for."""
     if actual == sha256:
         return
     with open(path, "rb") as stream:
@@ -204,55 +384,43 @@ def require_installer(path: str, url: str, sha256: str, actual: str) -> None:
     )
 
 
-def apply(plan: Plan, desired: Desired, run_installer: RunCommand, timeout: float, retries: int) -> None:
-    """Bring the node to the plan's end. What fails half-way is removed; what is killed half-way is healed next time."""
+def installed_bytes(installer: str) -> int:
+    """Return how much an installer says that it takes once installed; 0 when it does not say."""
+    with open(installer, "rb") as stream:
+        told = _SIZE.search(stream.read(_HEADER_BYTES))
+    return int(told.group(1)) << 10 if told else 0
+
+
+def _run(installer: str, plan: Plan, home: str, desired: Desired, run_installer: RunCommand) -> None:
     try:
-        for path in plan.remove:
-            shutil.rmtree(path)
-        if plan.install:
-            os.makedirs(desired.store, mode=0o755, exist_ok=True)
-            _install(desired, run_installer, timeout, retries)
-        if plan.switch:
-            link_atomically(desired.prefix, desired.home)
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise disk_full(desired.store) from error
-        raise EvenkeelError("%s: %s" % (error.filename or desired.store, error.strerror), "Mend it") from error
-
-
-def _install(desired: Desired, run_installer: RunCommand, timeout: float, retries: int) -> None:
-    downloads = os.path.join(desired.store, DOWNLOAD_PREFIX + os.path.basename(desired.home))
-    os.mkdir(downloads, 0o700)
-    try:
-        installer = os.path.join(downloads, desired.file_name)
-        actual = download(desired.url, installer, timeout, retries)
-        require_installer(installer, desired.url, desired.sha256, actual)
-        _run(installer, desired, run_installer)
-    finally:
-        shutil.rmtree(downloads, ignore_errors=True)
-
-
-def _run(installer: str, desired: Desired, run_installer: RunCommand) -> None:
-    try:
-        if os.path.lexists(desired.home):
-            shutil.rmtree(desired.home)
-        status, out, err = run_installer(["/bin/sh", installer, "-b", "-p", desired.home])
-        if status != 0 or not os.path.isfile(os.path.join(desired.home, "bin", "conda")):
-            if shutil.disk_usage(desired.store).free < CHUNK_BYTES or "No space left" in err + out:
-                raise disk_full(desired.store)
-            how = "ended with status %d" % status if status else "made no bin/conda"
-            raise EvenkeelError(
-                "%s %s: %s" % (desired.file_name, how, _last_words(err or out)),
-                "Read the installer's own message; nothing was left behind",
-                rc=status,
-                stdout=out,
-                stderr=err,
-            )
-        marker: dict[str, Any] = {"installer": desired.file_name, "sha256": desired.sha256, "url": desired.url}
-        write_atomically(os.path.join(desired.home, MARKER), json.dumps(marker, indent=2, sort_keys=True) + "\n")
+        if os.path.lexists(home):
+            shutil.rmtree(home)
+        status, out, err = run_installer(["/bin/sh", installer, "-b", "-p", home])
+        if status != 0 or not os.path.isfile(os.path.join(home, "bin", "conda")):
+            raise _failure(desired, status, out, err)
+        base.protect(home)
+        marker = {
+            "installer": desired.file_name,
+            "sha256": desired.sha256,
+            "url": desired.url,
+            "number": plan.number,
+            **base.inventory(home),
+        }
+        write_atomically(os.path.join(home, MARKER), json.dumps(marker, indent=1, sort_keys=True) + "\n")
     except BaseException:
-        shutil.rmtree(desired.home, ignore_errors=True)
+        shutil.rmtree(home, ignore_errors=True)
         raise
+
+
+def _failure(desired: Desired, status: int, out: str, err: str) -> EvenkeelError:
+    if shutil.disk_usage(desired.store).free < CHUNK_BYTES or "No space left" in err + out:
+        return disk_full(desired.store)
+    how = "ended with status %d" % status if status else "made no bin/conda"
+    said = "%s %s: %s" % (desired.file_name, how, _last_words(err or out))
+    mend = "Read the installer's own message; nothing was left behind"
+    if "requires GLIBC" in out + err:
+        mend = "Choose a version that was built for an older C library; nothing was left behind"
+    return EvenkeelError(said, mend, rc=status, stdout=out, stderr=err)
 
 
 def _last_words(text: str) -> str:

@@ -51,6 +51,26 @@ def require_normalised(name: str, path: str) -> None:
         )
 
 
+def require_space(path: str, needed: int, what: str) -> None:
+    """Refuse to begin what the file system of ``path`` has no room for.
+
+    Parameters
+    ----------
+    path
+        An existing directory.
+    needed
+        Bytes.
+    what
+        What needs them.
+    """
+    free = shutil.disk_usage(path).free
+    if free < needed:
+        raise EvenkeelError(
+            "%s needs %d bytes, and the file system of %s has %d free" % (what, needed, path, free),
+            "Free some space there, or choose a directory on a larger file system",
+        )
+
+
 def disk_full(path: str) -> EvenkeelError:
     """Say that the file system of ``path`` is full."""
     return EvenkeelError(

@@ -6,26 +6,40 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: conda_distribution
-short_description: Install a conda distribution from a checksummed installer
+short_description: Keep a conda distribution from a checksummed installer
 version_added: 0.1.0
 description:
-  - Downloads the shell installer of Miniconda, or of another distribution with the same contract, checks its SHA-256
-    and installs it into a directory of its own below O(store).
-  - O(prefix) is a symbolic link to that directory, set by one rename after the installation is complete. It is never
-    half-made, and another version is a switch of the link. Installations that the link no longer names are kept.
-  - Whatever stands at O(prefix) and was not made by this module is left alone, and the module fails.
-  - What a killed run left in O(store) is removed by the next run.
+  - Installs Miniconda, Miniforge or another distribution with the same contract from its shell installer, whose SHA-256
+    is checked first, into a directory of its own below O(store).
+  - O(prefix) is a symbolic link to that directory, set by one rename after the installation is complete. Another
+    version or distribution is built beside the one in use and switched to by the same rename; when it fails, or the
+    run is killed, the one in use stays as it was, and the next run removes the rest.
+  - Named environments live outside of O(prefix), and so outlast an upgrade, a switch and a removal.
+  - Base belongs to the distribution. It is frozen for conda (CEP 22) and externally managed for pip (PEP 668), and what
+    has changed in it nevertheless is reported as RV(drift).
+  - Whatever stands at O(prefix) and was not made by this module is left alone, and the module fails. Environments that
+    people made inside a distribution are never removed, nor is the distribution around them.
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
 options:
+  state:
+    description:
+      - V(present) installs, upgrades or switches.
+      - V(absent) removes the link, the installations and the shell hooks, and nothing else.
+    type: str
+    choices: [present, absent]
+    default: present
   url:
-    description: Where the installer is, an C(http), C(https) or C(file) URL that ends in the installer's own name.
+    description:
+      - Where the installer is, an C(http), C(https) or C(file) URL that ends in the installer's own name.
+      - Required when O(state=present), unless O(src) is given.
     type: str
-    required: true
+  src:
+    description: A path of the installer on the control node, from which it is brought to a node that lacks it.
+    type: path
   sha256:
-    description: The installer's SHA-256, 64 lower-case hexadecimal digits.
+    description: The installer's SHA-256, 64 lower-case hexadecimal digits. Required when O(state=present).
     type: str
-    required: true
   prefix:
     description: The path under which people find the distribution.
     type: path
@@ -34,6 +48,57 @@ options:
     description: The directory that holds the installations, on a file system with room for several.
     type: path
     default: /opt/evenkeel/distributions
+  force:
+    description: Whether an older version of the distribution may take the place of a newer one.
+    type: bool
+    default: false
+  heal_base:
+    description: Whether a base that is not what was installed is replaced by a fresh one; otherwise that is reported.
+    type: bool
+    default: false
+  keep:
+    description: How many installations that are not in use stay, the last one in use first.
+    type: int
+    default: 1
+  shell_hook:
+    description:
+      - Whether shells know the command C(conda) and C(conda activate), through C(/etc/profile.d), and where they are
+        installed C(/etc/zsh/zprofile) (Debian's zsh) and C(/etc/fish/conf.d). Nothing is activated, and no file of a
+        user is touched.
+    type: bool
+    default: true
+  channels:
+    description:
+      - URLs of channels that people will use. One that serves C(terms.json) has terms of service, and the module fails
+        before it changes anything until O(accept_tos) says that you agree.
+      - A channel that can't be asked counts as one without terms, as it does for conda.
+    type: list
+    elements: str
+    default: []
+  accept_tos:
+    description:
+      - Whether you accept the terms of service of O(channels) for everyone on the node. It is recorded below
+        C(/etc/conda/tos), where conda's own plugin looks. Nothing is accepted otherwise.
+    type: bool
+    default: false
+  shared_cache:
+    description: The package cache that the members of O(shared_cache_group) write together.
+    type: path
+    default: /opt/evenkeel/pkgs/shared
+  shared_cache_group:
+    description:
+      - The group for O(shared_cache), which must exist. The cache is group-writable and setgid, and a default access
+        control list keeps it so whatever the members' umask is.
+      - Without it there is no shared cache. One that is there already is left alone.
+    type: str
+    default: ''
+  offline:
+    description: Whether nothing is asked of the network; O(channels) are then not asked for terms.
+    type: bool
+    default: false
+  ca_path:
+    description: A file on the node, in PEM, with the certificates to trust in place of the system's.
+    type: path
   timeout:
     description: How many seconds the mirror may stay silent.
     type: int
@@ -46,6 +111,11 @@ options:
     description: How many seconds to wait for another run on the same O(store).
     type: int
     default: 600
+  brought:
+    description: Set by the action of the same name; where it has put the installer.
+    type: path
+notes:
+  - The action of the same name warns when the distribution's Python has no security support any more.
 """
 
 EXAMPLES = r"""
@@ -53,6 +123,16 @@ EXAMPLES = r"""
   evenkeel.gpu.conda_distribution:
     url: https://repo.anaconda.com/miniconda/Miniconda3-py313_26.5.3-1-Linux-x86_64.sh
     sha256: 7358a5961dc6a4941d087281cd70313728fcc68695735e18a337321bc31c7f51
+
+- name: Switch to Miniforge, without a network on the node
+  evenkeel.gpu.conda_distribution:
+    src: files/Miniforge3-26.3.2-3-Linux-x86_64.sh
+    sha256: 848194851a98903134187fbb4ab50efe87b003e0c0f808f97644b7524a62bf2c
+    offline: true
+
+- name: Remove it; environments stay
+  evenkeel.gpu.conda_distribution:
+    state: absent
 """
 
 RETURN = r"""
@@ -62,48 +142,164 @@ prefix:
   returned: success
   sample: /opt/miniconda3
 home:
-  description: The directory that O(prefix) points at after the run.
+  description: The directory that O(prefix) points at after the run; empty when there is none.
   type: str
   returned: success
   sample: /opt/evenkeel/distributions/Miniconda3-py313_26.5.3-1-Linux-x86_64-7358a5961dc6
+drift:
+  description: What is in base otherwise than it was installed, and stays so.
+  type: list
+  elements: str
+  returned: success
+  sample: ["+ six 1.17.0 (main)"]
+stranded:
+  description: Environments that people made inside distributions which are not in use; their paths still work.
+  type: list
+  elements: str
+  returned: success
+  sample: []
+wanted:
+  description: Whether the installer of O(src) is needed on the node, for the action of the same name.
+  type: bool
+  returned: when O(src) is given and lacking
+  sample: true
 """
 
 import os
+from collections.abc import Sequence
+from datetime import datetime, timezone
 from functools import partial
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _distribution as distribution
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _shared_cache as shared_cache
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _shell_hook as shell_hook
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _terms as terms
+from ansible_collections.evenkeel.gpu.plugins.module_utils._download import copy, download
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._lock import held
+
+Params = dict[str, Any]
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "url": {"type": "str", "required": True},
-            "sha256": {"type": "str", "required": True},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "url": {"type": "str"},
+            "src": {"type": "path"},
+            "sha256": {"type": "str"},
             "prefix": {"type": "path", "default": "/opt/miniconda3"},
             "store": {"type": "path", "default": "/opt/evenkeel/distributions"},
+            "force": {"type": "bool", "default": False},
+            "heal_base": {"type": "bool", "default": False},
+            "keep": {"type": "int", "default": 1},
+            "shell_hook": {"type": "bool", "default": True},
+            "channels": {"type": "list", "elements": "str", "default": []},
+            "accept_tos": {"type": "bool", "default": False},
+            "shared_cache": {"type": "path", "default": "/opt/evenkeel/pkgs/shared"},
+            "shared_cache_group": {"type": "str", "default": ""},
+            "offline": {"type": "bool", "default": False},
+            "ca_path": {"type": "path"},
             "timeout": {"type": "int", "default": 30},
             "retries": {"type": "int", "default": 3},
             "lock_timeout": {"type": "int", "default": 600},
+            "brought": {"type": "path"},
         },
+        required_if=[("state", "present", ("sha256",)), ("state", "present", ("url", "src"), True)],
+        mutually_exclusive=[("url", "src")],
         supports_check_mode=True,
     )
-    params = module.params
-    desired = distribution.Desired(params["url"], params["sha256"], params["prefix"], params["store"])
     try:
-        distribution.check(desired)
-        plan = distribution.plan(distribution.read(desired), desired)
-        if plan.changed and not module.check_mode:
-            os.umask(0o022)
-            with held(os.path.join(desired.store, ".lock"), params["lock_timeout"]) as lock:
-                plan = distribution.plan(distribution.read(desired), desired)
-                run_installer = partial(module.run_command, pass_fds=[lock])
-                distribution.apply(plan, desired, run_installer, params["timeout"], params["retries"])
+        result = converge(module)
     except EvenkeelError as error:
         module.fail_json(msg=str(error), **error.details)
-    module.exit_json(changed=plan.changed, diff=plan.diff, prefix=desired.prefix, home=desired.home)
+    module.exit_json(**result)
+
+
+def converge(module: AnsibleModule) -> dict[str, Any]:
+    """Read, plan and, outside of check mode, apply; return the module's result."""
+    params = module.params
+    url = params["url"] or "file:///%s" % os.path.basename(params["src"] or "absent.sh")
+    desired = distribution.Desired(
+        url,
+        params["sha256"] or "",
+        params["prefix"],
+        params["store"],
+        params["force"],
+        params["heal_base"],
+        params["keep"],
+    )
+    if params["state"] == "present":
+        distribution.check(desired)
+    else:
+        distribution.check_places(desired)
+    plan = _plan(params, desired)
+    hook = shell_hook.plan(shell_hook.read(), params["prefix"], wanted=_present(params) and params["shell_hook"])
+    cache = _plan_cache(params)
+    accepting = _plan_terms(params)
+    if plan.install and params["offline"] and desired.url.startswith("http"):
+        raise EvenkeelError(
+            "%s is to be installed, and offline is true" % desired.url,
+            "Name a file of the node by a file URL, or one of the control node by src",
+        )
+    others_changed = hook.changed or cache.changed or accepting.changed
+    if (plan.changed or others_changed) and not module.check_mode:
+        if plan.install and params["src"] and not params["brought"]:
+            return {"changed": False, "wanted": True}
+        os.umask(0o022)
+        with held(os.path.join(desired.store, ".lock"), params["lock_timeout"]) as lock:
+            plan = _plan(params, desired)
+            run_installer = partial(module.run_command, pass_fds=[lock])
+            terms.apply(accepting, datetime.now(timezone.utc))
+            distribution.apply(plan, desired, run_installer, partial(_fetch, params))
+            shell_hook.apply(hook)
+            shared_cache.apply(cache)
+    before, after = plan.lines
+    return {
+        "changed": plan.changed or others_changed,
+        "diff": {"before": _text(before), "after": _text((*after, *hook.lines, *cache.lines, *accepting.lines))},
+        "prefix": desired.prefix,
+        "home": plan.after or "",
+        "drift": list(plan.drift),
+        "stranded": list(plan.stranded),
+    }
+
+
+def _present(params: Params) -> bool:
+    return bool(params["state"] == "present")
+
+
+def _plan(params: Params, desired: distribution.Desired) -> distribution.Plan:
+    decide = distribution.plan if _present(params) else distribution.plan_absence
+    return decide(distribution.read(desired), desired)
+
+
+def _plan_cache(params: Params) -> shared_cache.Plan:
+    if not _present(params) or not params["shared_cache_group"]:
+        return shared_cache.Plan()
+    desired = shared_cache.Desired(params["shared_cache"], params["shared_cache_group"])
+    return shared_cache.plan(shared_cache.read(desired), desired, shared_cache.group_id(desired))
+
+
+def _plan_terms(params: Params) -> terms.Plan:
+    if not _present(params) or params["offline"]:
+        return terms.Plan()
+    asked = terms.fetch(params["channels"], params["timeout"], params["ca_path"])
+    roots = (*terms.SYSTEM, os.path.join(params["prefix"], "conda-meta", "tos"))
+    answers = {one.channel: terms.accepted(one.channel, roots) for one in asked}
+    return terms.plan(asked, answers, accept=params["accept_tos"])
+
+
+def _fetch(params: Params, target: str) -> str:
+    if params["brought"]:
+        return copy(params["brought"], target)
+    return download(params["url"], target, params["timeout"], params["retries"], params["ca_path"])
+
+
+def _text(lines: Sequence[str]) -> str:
+    return "".join("%s\n" % line for line in lines)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,10 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 #: Read by the defaults of several roles.
-SHARED = {"evenkeel_mirror", "evenkeel_pip_index", "evenkeel_root"}
+SHARED = {
+    *("evenkeel_ca_bundle", "evenkeel_mirror", "evenkeel_no_proxy", "evenkeel_offline"),
+    *("evenkeel_pip_index", "evenkeel_proxy", "evenkeel_root"),
+}
 FILES = sorted((ROOT / "inventories").glob("*/group_vars/**/*.yml"))
 
 

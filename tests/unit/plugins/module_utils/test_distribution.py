@@ -6,24 +6,23 @@ import hashlib
 import json
 import os
 import shutil
-import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _distribution as distribution
-from ansible_collections.evenkeel.gpu.plugins.module_utils._distribution import Desired, Plan, State
+from ansible_collections.evenkeel.gpu.plugins.module_utils._distribution import Desired, Installation, Plan, State
+from ansible_collections.evenkeel.gpu.plugins.module_utils._download import download
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 
 NAME = "Miniconda3-py313_26.7.1-0-Linux-x86_64"
 INSTALLER = b"#!/bin/sh\necho the installer\n"
 SHA256 = hashlib.sha256(INSTALLER).hexdigest()
 HOME = f"{NAME}-{SHA256[:12]}"
+OLD_FILE = "Miniconda3-py311_26.5.3-1-Linux-x86_64.sh"
 OLD_HOME = "Miniconda3-py311_26.5.3-1-Linux-x86_64-000000000000"
 
 
@@ -57,9 +56,13 @@ class FakeInstaller:
         return self.answer
 
 
+def fetch(desired: Desired) -> Callable[[str], str]:
+    return lambda target: download(desired.url, target, timeout=5, retries=0)
+
+
 def converge(desired: Desired, installer: Callable[..., tuple[int, str, str]] | None = None) -> Plan:
     plan = distribution.plan(distribution.read(desired), desired)
-    distribution.apply(plan, desired, installer or FakeInstaller(), timeout=5, retries=0)
+    distribution.apply(plan, desired, installer or FakeInstaller(), fetch(desired))
     return plan
 
 
@@ -86,11 +89,13 @@ def points_at(link: str) -> str:
     return str(Path(link).readlink())
 
 
-def make_home(store: str, name: str, *, complete: bool = True) -> str:
+def make_home(store: str, name: str, *, complete: bool = True, number: int = 0) -> str:
     home = Path(store, name)
     (home / "conda-meta").mkdir(parents=True)
     if complete:
-        (home / distribution.MARKER).touch()
+        file, _, checksum = name.rpartition("-")
+        marker = {"installer": f"{file}.sh", "sha256": checksum.ljust(64, "0"), "number": number}
+        (home / distribution.MARKER).write_text(json.dumps(marker))
     return str(home)
 
 
@@ -158,30 +163,42 @@ def test_the_home_tells_the_installer_and_its_checksum() -> None:
 
 
 def test_read_a_bare_node(desired: Desired) -> None:
-    assert distribution.read(desired) == State("absent", None, False, ())
+    assert distribution.read(desired) == State("absent")
 
 
 def test_read_an_own_link(desired: Desired) -> None:
-    home = make_home(desired.store, OLD_HOME)
+    home = make_home(desired.store, OLD_HOME, number=3)
     make_link(desired, home)
-    assert distribution.read(desired) == State("ours", home, False, ())
+    installation = Installation(home, OLD_FILE, "0" * 64, 3)
+    assert distribution.read(desired) == State("ours", home, (installation,), (), frozenset({home}))
 
 
 def test_read_an_own_relative_link(desired: Desired) -> None:
-    make_home(desired.store, HOME)
-    make_link(desired, f"../store/{HOME}")
-    assert distribution.read(desired) == State("ours", desired.home, True, ())
+    make_home(desired.store, OLD_HOME)
+    make_link(desired, f"../store/{OLD_HOME}")
+    assert distribution.read(desired).current == f"{desired.store}/{OLD_HOME}"
 
 
 def test_read_an_own_dangling_link(desired: Desired) -> None:
     make_link(desired, desired.home)
-    assert distribution.read(desired) == State("ours", desired.home, False, ())
+    assert distribution.read(desired) == State("ours", desired.home)
 
 
-@pytest.mark.parametrize("complete", [False, True])
-def test_read_the_marker(desired: Desired, complete: bool) -> None:
-    home = make_home(desired.store, HOME, complete=complete)
-    assert distribution.read(desired) == State("absent", None, complete, () if complete else (home,))
+@pytest.mark.parametrize("marker", ["", "[]", "{}", '{"installer": 1, "sha256": ""}', "\0"])
+def test_a_broken_marker_is_none(desired: Desired, marker: str) -> None:
+    home = make_home(desired.store, HOME, complete=False)
+    Path(home, distribution.MARKER).write_text(marker)
+    assert distribution.read(desired) == State("absent", None, (), (home,), frozenset({home}))
+
+
+def test_environments_of_people_are_seen(desired: Desired) -> None:
+    home = make_home(desired.store, OLD_HOME)
+    for name, file in (("thesis", "conda-meta/history"), ("notes", "today.txt")):
+        path = Path(home, "envs", name, file)
+        path.parent.mkdir(parents=True)
+        path.touch()
+    (found,) = distribution.read(desired).installations
+    assert found.environments == (f"{home}/envs/thesis",)
 
 
 @pytest.mark.parametrize(
@@ -191,9 +208,22 @@ def test_read_the_marker(desired: Desired, complete: bool) -> None:
         ([f".download-{OLD_HOME}", OLD_HOME], [OLD_HOME, f".download-{OLD_HOME}"]),
         ([HOME, OLD_HOME], [HOME]),
         ([HOME, f".download-{HOME}"], [HOME, f".download-{HOME}"]),
-        ([".lock", "mine", ".download-", ".download-.", ".download-..", ".download-mine"], []),
+        ([f".removing-{OLD_HOME}", f"{HOME}-2"], [f"{HOME}-2", f".removing-{OLD_HOME}"]),
+        (
+            [
+                ".lock",
+                "mine",
+                f"{HOME}-x",
+                ".removing-mine",
+                ".download-",
+                ".download-.",
+                ".download-..",
+                ".download-mine",
+            ],
+            [],
+        ),
     ],
-    ids=["download", "install of another version", "desired one only", "desired one", "foreign"],
+    ids=["download", "install of another version", "desired one only", "desired one", "removal and healing", "foreign"],
 )
 def test_read_what_a_killed_run_left(desired: Desired, names: list[str], leftovers: list[str]) -> None:
     for name in names:
@@ -211,43 +241,158 @@ def test_a_complete_installation_beside_its_download_is_kept(desired: Desired) -
 # plan
 
 PLANNED = Desired(f"https://mirror.example/{NAME}.sh", SHA256, "/opt/miniconda3", "/store")
-CURRENT, OLD = f"/store/{HOME}", f"/store/{OLD_HOME}"
+CURRENT, OLD, OLDEST = f"/store/{HOME}", f"/store/{OLD_HOME}", "/store/Miniconda3-py39_4.9.2-Linux-x86_64-111111111111"
+ours = Installation(CURRENT, f"{NAME}.sh", SHA256, 2)
+old = Installation(OLD, OLD_FILE, "0" * 64, 1)
+drifted = replace(ours, drift=("+ six 1.17.0",))
+inhabited = replace(old, environments=(f"{OLD}/envs/thesis",))
+
+
+def state(current: str | None, *installations: Installation, leftovers: tuple[str, ...] = ()) -> State:
+    taken = frozenset([*(one.path for one in installations), *leftovers])
+    return State("ours" if current else "absent", current, installations, leftovers, taken)
+
+
+@pytest.mark.parametrize(
+    ("state", "change", "plan"),
+    [
+        (state(None), {}, Plan(install=True, switch=True, after=CURRENT, number=1)),
+        (state(None, ours), {}, Plan(switch=True, after=CURRENT, number=3)),
+        (state(OLD, old), {}, Plan(install=True, switch=True, before=OLD, after=CURRENT, number=2)),
+        (state(OLD, old, ours), {}, Plan(switch=True, before=OLD, after=CURRENT, number=3)),
+        (state(CURRENT), {}, Plan(install=True, before=CURRENT, after=CURRENT, number=1)),
+        (
+            state(OLD, old, leftovers=(CURRENT,)),
+            {},
+            Plan(remove=(CURRENT,), install=True, switch=True, before=OLD, after=CURRENT, number=2),
+        ),
+        (
+            replace(state(CURRENT), taken=frozenset({CURRENT})),
+            {},
+            Plan(install=True, switch=True, before=CURRENT, after=f"{CURRENT}-2", number=1),
+        ),
+        (
+            state(CURRENT, leftovers=(CURRENT,)),
+            {},
+            Plan(install=True, switch=True, prune=(CURRENT,), before=CURRENT, after=f"{CURRENT}-2", number=1),
+        ),
+        (
+            state(CURRENT, ours, leftovers=("/store/x",)),
+            {},
+            Plan(remove=("/store/x",), before=CURRENT, after=CURRENT, number=3),
+        ),
+        (
+            state(CURRENT, replace(ours, protected=False)),
+            {},
+            Plan(protect=True, before=CURRENT, after=CURRENT, number=3),
+        ),
+        (
+            state(CURRENT, drifted),
+            {"heal": True},
+            Plan(install=True, switch=True, before=CURRENT, after=f"{CURRENT}-2", number=3),
+        ),
+        (
+            state(CURRENT, drifted, replace(ours, path=f"{CURRENT}-2")),
+            {"heal": True},
+            Plan(switch=True, before=CURRENT, after=f"{CURRENT}-2", number=3),
+        ),
+        (
+            state(CURRENT, ours, old, replace(old, path=OLDEST, number=0)),
+            {},
+            Plan(prune=(OLDEST,), before=CURRENT, after=CURRENT, number=3),
+        ),
+        (
+            state(OLD, ours, old, replace(old, path=OLDEST, number=9)),
+            {"keep": 1},
+            Plan(switch=True, prune=(OLDEST,), before=OLD, after=CURRENT, number=10),
+        ),
+        (state(CURRENT, ours, old), {"keep": 0}, Plan(prune=(OLD,), before=CURRENT, after=CURRENT, number=3)),
+    ],
+    ids=[
+        *(
+            "bare",
+            "link lost",
+            "new version",
+            "switch back",
+            "dangling link",
+            "half-made",
+            "inhabited ruin",
+            "marker lost",
+        ),
+        "leftover",
+        *("base unprotected", "heal", "healed and killed", "prune", "what was in use stays", "keep none"),
+    ],
+)
+def test_plan(state: State, change: dict[str, Any], plan: Plan) -> None:
+    assert distribution.plan(state, replace(PLANNED, **change)) == plan
+    assert plan.changed
 
 
 @pytest.mark.parametrize(
     ("state", "plan"),
     [
-        (State("absent", None, False, ()), Plan((), True, True, None, CURRENT)),
-        (State("absent", None, True, ()), Plan((), False, True, None, CURRENT)),
-        (State("ours", OLD, False, ()), Plan((), True, True, OLD, CURRENT)),
-        (State("ours", OLD, True, ()), Plan((), False, True, OLD, CURRENT)),
-        (State("ours", CURRENT, False, ()), Plan((), True, False, CURRENT, CURRENT)),
-        (State("ours", OLD, False, (CURRENT,)), Plan((CURRENT,), True, True, OLD, CURRENT)),
-        (State("ours", CURRENT, True, ("/store/x",)), Plan(("/store/x",), False, False, CURRENT, CURRENT)),
+        (state(CURRENT, ours, old), Plan(before=CURRENT, after=CURRENT, number=3)),
+        (state(CURRENT, drifted), Plan(before=CURRENT, after=CURRENT, number=3, drift=drifted.drift)),
+        (
+            state(CURRENT, ours, inhabited, replace(inhabited, path=OLDEST, environments=(f"{OLDEST}/envs/x",))),
+            Plan(before=CURRENT, after=CURRENT, number=3, stranded=(f"{OLD}/envs/thesis", f"{OLDEST}/envs/x")),
+        ),
     ],
-    ids=["bare", "link lost", "new version", "switch back", "dangling link", "half-made", "leftover"],
+    ids=["as desired", "drifted", "inhabited"],
 )
-def test_plan(state: State, plan: Plan) -> None:
-    assert distribution.plan(state, PLANNED) == plan
-    assert plan.changed
+def test_nothing_to_do(state: State, plan: Plan) -> None:
+    found = distribution.plan(state, PLANNED)
+    assert found == plan
+    assert not found.changed
+    before, after = found.lines
+    assert before == after
 
 
-def test_nothing_to_do() -> None:
-    plan = distribution.plan(State("ours", CURRENT, True, ()), PLANNED)
-    assert plan == Plan((), False, False, CURRENT, CURRENT)
-    assert not plan.changed
-    assert plan.diff["before"] == plan.diff["after"]
+@pytest.mark.parametrize(
+    ("state", "plan"),
+    [
+        (State("absent"), Plan()),
+        (state(CURRENT, ours, old), Plan(switch=True, prune=(CURRENT, OLD), before=CURRENT)),
+        (
+            state(CURRENT, ours, inhabited),
+            Plan(switch=True, prune=(CURRENT,), before=CURRENT, stranded=inhabited.environments),
+        ),
+        (state(CURRENT, leftovers=("/store/x",)), Plan(remove=("/store/x",), switch=True, before=CURRENT)),
+    ],
+)
+def test_plan_absence(state: State, plan: Plan) -> None:
+    assert distribution.plan_absence(state, PLANNED) == plan
 
 
+@pytest.mark.parametrize("decide", [distribution.plan, distribution.plan_absence])
 @pytest.mark.parametrize("what", ["a directory", "a file", "a symbolic link to /home/anna/miniconda3"])
-def test_plan_refuses_what_is_not_ours(what: str) -> None:
+def test_plan_refuses_what_is_not_ours(what: str, decide: Callable[..., Plan]) -> None:
     with pytest.raises(EvenkeelError, match=f"^/opt/miniconda3 is {what} that Evenkeel did not make; it was left"):
-        distribution.plan(State(what, None, True, ()), PLANNED)
+        decide(State(what), PLANNED)
 
 
-@pytest.mark.parametrize(("before", "text"), [(None, "absent\n"), (OLD, f"{OLD}\n")])
-def test_diff(before: str | None, text: str) -> None:
-    assert Plan((), True, True, before, CURRENT).diff == {"before": text, "after": f"{CURRENT}\n"}
+@pytest.mark.parametrize(
+    ("current", "desired", "refused"),
+    [
+        ("Miniconda3-py313_26.5.3-1", "Miniconda3-py313_26.5.2-1", True),
+        ("Miniconda3-py313_26.10.1-1", "Miniconda3-py313_26.9.3-1", True),
+        ("Miniconda3-py313_26.5.3-1", "Miniconda3-py313_26.5.3-0", True),
+        ("Miniconda3-py313_26.5.3-1", "Miniconda3-py39_25.9.1-3", True),
+        ("Miniforge3-26.3.2-3", "Miniforge3-26.1.1-3", True),
+        ("Miniconda3-py313_26.5.3-1", "Miniconda3-py311_26.5.3-1", False),
+        ("Miniconda3-py313_26.9.3-1", "Miniconda3-py313_26.10.1-1", False),
+        ("Miniconda3-py313_26.5.3-1", "Miniforge3-25.3.2-3", False),
+        ("Miniconda3-latest", "Miniconda3-py313_26.5.2-1", False),
+    ],
+)
+def test_a_downgrade_wants_to_be_asked_for(current: str, desired: str, refused: bool) -> None:
+    used = Installation("/store/used", f"{current}-Linux-x86_64.sh", "2" * 64)
+    asked = replace(PLANNED, url=f"https://mirror.example/{desired}-Linux-x86_64.sh")
+    if refused:
+        with pytest.raises(EvenkeelError, match=f"^/opt/miniconda3 is {current}-Linux.*newer than {desired}-Linux"):
+            distribution.plan(state(used.path, used), asked)
+        asked = replace(asked, force=True)
+    assert distribution.plan(state(used.path, used), asked).install
 
 
 # apply
@@ -260,7 +405,8 @@ def test_install_on_a_bare_node_and_then_nothing(desired: Desired) -> None:
     assert points_at(desired.prefix) == desired.home
     assert names(desired.store) == [HOME]
     marker = json.loads(Path(desired.home, distribution.MARKER).read_text())
-    assert marker == {"installer": f"{NAME}.sh", "sha256": SHA256, "url": desired.url}
+    told = {key: marker[key] for key in ("installer", "sha256", "url", "number")}
+    assert told == {"installer": f"{NAME}.sh", "sha256": SHA256, "url": desired.url, "number": 1}
     assert not second_plan(desired).changed
 
 
@@ -279,7 +425,7 @@ def test_another_version_is_a_switch_that_keeps_the_old_one(desired: Desired) ->
     old = make_home(desired.store, OLD_HOME)
     make_link(desired, old)
     plan = converge(desired)
-    assert plan.diff == {"before": f"{old}\n", "after": f"{desired.home}\n"}
+    assert plan.lines == ((old,), (desired.home,))
     assert points_at(desired.prefix) == desired.home
     assert distribution.is_complete(old)
     assert not second_plan(desired).changed
@@ -306,10 +452,20 @@ def test_what_is_in_use_stays_while_its_successor_cannot_be_had(desired: Desired
     Path(desired.home, distribution.MARKER).unlink()
     Path(desired.url[len("file://") :]).unlink()
     with pytest.raises(EvenkeelError, match="did not deliver"):
-        distribution.apply(
-            distribution.plan(distribution.read(desired), desired), desired, FakeInstaller(), timeout=1, retries=0
-        )
+        converge(desired)
     assert Path(desired.prefix, "bin", "conda").is_file()
+
+
+def test_environments_in_a_ruin_are_not_removed_with_it(desired: Desired) -> None:
+    home = make_home(desired.store, HOME, complete=False)
+    history = Path(home, "envs", "thesis", "conda-meta", "history")
+    history.parent.mkdir(parents=True)
+    history.touch()
+    make_link(desired, home)
+    converge(desired)
+    assert points_at(desired.prefix) == f"{home}-2"
+    assert history.exists()
+    assert not second_plan(desired).changed
 
 
 @pytest.mark.parametrize("name", [HOME, OLD_HOME])
@@ -386,17 +542,15 @@ def test_a_disk_that_fills_up_during_the_installation(desired: Desired, monkeypa
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
-def test_a_file_system_that_refuses_the_download(
-    desired: Desired, monkeypatch: pytest.MonkeyPatch, number: int
-) -> None:
-    def refuse(url: str, target: str, timeout: float, retries: int) -> str:
+def test_a_file_system_that_refuses_the_download(desired: Desired, number: int) -> None:
+    def refuse(target: str) -> str:
         Path(target).write_bytes(b"half")
         raise OSError(number, os.strerror(number), target)
 
-    monkeypatch.setattr(distribution, "download", refuse)
     installer = FakeInstaller()
+    plan = distribution.plan(distribution.read(desired), desired)
     with pytest.raises(EvenkeelError, match=os.strerror(number)[:13]):
-        converge(desired, installer)
+        distribution.apply(plan, desired, installer, refuse)
     assert names(desired.store) == []
     assert not os.path.lexists(desired.prefix)
     assert not installer.calls
@@ -439,149 +593,72 @@ def test_an_html_page_with_the_right_checksum_is_what_was_asked_for(tmp_path: Pa
     distribution.require_installer(str(page), "https://mirror.example/x.sh", SHA256, SHA256)
 
 
-def answer(handler: BaseHTTPRequestHandler, status: int, body: bytes = b"", *, claimed: int | None = None) -> None:
-    handler.send_response(status)
-    handler.send_header("Content-Length", str(len(body) if claimed is None else claimed))
-    handler.end_headers()
-    handler.wfile.write(body)
+# base, and how it goes
 
 
-def hang_up(handler: BaseHTTPRequestHandler) -> None:
-    handler.close_connection = True
+def test_an_installation_that_needs_more_than_there_is_is_not_executed(desired: Desired, tmp_path: Path) -> None:
+    big = b'#!/bin/sh\ntotal_installation_size_kb="999999999999"\n'
+    Path(desired.url.removeprefix("file://")).write_bytes(big)
+    asked = replace(desired, sha256=hashlib.sha256(big).hexdigest())
+    installer = FakeInstaller()
+    needed = (999999999999 << 10) + distribution.BUFFER_BYTES
+    with pytest.raises(
+        EvenkeelError, match=rf"^{NAME}.sh needs {needed} bytes, and the file system of {asked.store} has"
+    ):
+        converge(asked, installer)
+    assert not installer.calls
+    assert names(asked.store) == []
 
 
-class Mirror(ThreadingHTTPServer):
-    """A mirror that gives the answers it was told to, one for each request; the last one again and again."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.answers: list[Callable[[BaseHTTPRequestHandler], None]] = []
-        self.requests = 0
-        self.closing = threading.Event()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/{NAME}.sh"
-
-    def stay_silent(self, handler: BaseHTTPRequestHandler) -> None:
-        self.closing.wait(60)
-
-    def fall_silent(self, handler: BaseHTTPRequestHandler) -> None:
-        answer(handler, 200, INSTALLER[:5], claimed=len(INSTALLER))
-        self.closing.wait(60)
+@pytest.mark.parametrize("path", ["prefix", "store"])
+def test_a_path_with_a_space(path: str) -> None:
+    places = {"prefix": "/opt/miniconda3", "store": "/opt/evenkeel/distributions", path: "/opt/my conda"}
+    with pytest.raises(EvenkeelError, match=f"^{path} is '/opt/my conda', and conda can't be installed into"):
+        distribution.check(Desired(f"https://mirror.example/{NAME}.sh", SHA256, **places))
 
 
-class Handler(BaseHTTPRequestHandler):
-    server: Mirror
-
-    def do_GET(self) -> None:
-        index = min(self.server.requests, len(self.server.answers) - 1)
-        self.server.requests += 1
-        self.server.answers[index](self)
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
+def test_a_path_that_scripts_can_not_begin_with() -> None:
+    longest = Desired(f"https://mirror.example/{NAME}.sh", SHA256, "/opt/miniconda3", "/s" + "t" * 53)
+    distribution.check(longest)
+    with pytest.raises(EvenkeelError, match=r"^store /st* is too long: scripts .* begin with 128 bytes, and 127 are"):
+        distribution.check(replace(longest, store=longest.store + "t"))
 
 
-@pytest.fixture
-def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    with Mirror() as server:
-        thread = threading.Thread(target=partial(server.serve_forever, poll_interval=0.01))
-        thread.start()
-        yield server
-        server.closing.set()
-        server.shutdown()
-        thread.join()
+def test_a_drifted_base_is_replaced_and_the_old_one_kept(desired: Desired) -> None:
+    converge(desired)
+    record = {"name": "six", "version": "1.17.0", "build": "0"}
+    Path(desired.home, "conda-meta", "six-1.17.0-0.json").write_text(json.dumps(record))
+    assert second_plan(desired).drift == ("+ six 1.17.0",)
+    healing = replace(desired, heal=True)
+    assert converge(healing).after == f"{desired.home}-2"
+    assert points_at(desired.prefix) == f"{desired.home}-2"
+    assert names(desired.store) == [HOME, f"{HOME}-2"]
+    assert not second_plan(healing).changed
 
 
-@pytest.fixture
-def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """How long the download paused between attempts; it does not really."""
-    seconds: list[float] = []
-    monkeypatch.setattr(distribution, "time", SimpleNamespace(sleep=seconds.append))
-    return seconds
+def test_a_base_that_lost_its_protection_gets_it_back(desired: Desired) -> None:
+    converge(desired)
+    Path(desired.home, "conda-meta", "frozen").unlink()
+    plan = converge(desired)
+    assert (plan.protect, plan.install, plan.drift) == (True, False, ())
+    assert not second_plan(desired).changed
 
 
-SENT = partial(answer, status=200, body=INSTALLER)
-TRUNCATED = partial(answer, status=200, body=INSTALLER[:5], claimed=len(INSTALLER))
-UNAVAILABLE = partial(answer, status=503)
+def test_what_is_pruned_goes_whole(desired: Desired) -> None:
+    for name, number in ((OLD_HOME, 1), (f"{OLD_HOME}-2", 2)):
+        make_home(desired.store, name, number=number)
+    assert converge(desired).prune == (f"{desired.store}/{OLD_HOME}",)
+    assert names(desired.store) == sorted([HOME, f"{OLD_HOME}-2"])
 
 
-@pytest.mark.parametrize(
-    "failures",
-    [[], [UNAVAILABLE], [partial(answer, status=500), UNAVAILABLE], [TRUNCATED], [hang_up], [TRUNCATED, UNAVAILABLE]],
-    ids=["at once", "503", "500 and 503", "truncated", "hung up", "truncated and 503"],
-)
-def test_what_passes_is_tried_again(
-    mirror: Mirror, pauses: list[float], tmp_path: Path, failures: list[Callable[[BaseHTTPRequestHandler], None]]
-) -> None:
-    mirror.answers = [*failures, SENT]
-    target = tmp_path / "installer"
-    assert distribution.download(mirror.url, str(target), timeout=5, retries=2) == SHA256
-    assert target.read_bytes() == INSTALLER
-    assert mirror.requests == len(failures) + 1
-    assert pauses == [2, 4][: len(failures)]
-
-
-@pytest.mark.parametrize(("status", "reason"), [(404, "Not Found"), (403, "Forbidden"), (401, "Unauthorized")])
-def test_a_refusal_is_final(mirror: Mirror, pauses: list[float], tmp_path: Path, status: int, reason: str) -> None:
-    mirror.answers = [partial(answer, status=status), SENT]
-    with pytest.raises(EvenkeelError, match=f"^{mirror.url} answered {status} {reason}"):
-        distribution.download(mirror.url, str(tmp_path / "installer"), timeout=5, retries=3)
-    assert mirror.requests == 1
-    assert not pauses
-
-
-@pytest.mark.parametrize(
-    ("failure", "reason"),
-    [
-        (UNAVAILABLE, "answered 503 Service Unavailable"),
-        (TRUNCATED, rf"did not deliver \(.*{len(INSTALLER)}.*\)"),
-        (hang_up, r"did not deliver \(.+\)"),
-    ],
-    ids=["503", "truncated", "hung up"],
-)
-def test_retries_are_bounded(
-    mirror: Mirror,
-    pauses: list[float],
-    tmp_path: Path,
-    failure: Callable[[BaseHTTPRequestHandler], None],
-    reason: str,
-) -> None:
-    mirror.answers = [failure]
-    with pytest.raises(EvenkeelError, match=f"^{mirror.url} {reason}, 5 times in a row"):
-        distribution.download(mirror.url, str(tmp_path / "installer"), timeout=5, retries=4)
-    assert mirror.requests == 5
-    assert pauses == [2, 4, 8, 10]
-
-
-@pytest.mark.parametrize("silent", [Mirror.stay_silent, Mirror.fall_silent])
-def test_silence_is_bounded(
-    mirror: Mirror,
-    pauses: list[float],
-    tmp_path: Path,
-    silent: Callable[[Mirror, BaseHTTPRequestHandler], None],
-) -> None:
-    mirror.answers = [partial(silent, mirror)]
-    start = time.monotonic()
-    with pytest.raises(EvenkeelError, match=f"^{mirror.url} did not deliver .*timed out.*, 2 times in a row"):
-        distribution.download(mirror.url, str(tmp_path / "installer"), timeout=0.1, retries=1)
-    assert mirror.requests == 2
-    assert time.monotonic() - start < 10
-
-
-@pytest.mark.parametrize("retries", [0, 1])
-def test_nobody_listens(mirror: Mirror, pauses: list[float], tmp_path: Path, retries: int) -> None:
-    mirror.server_close()
-    with pytest.raises(EvenkeelError, match=f"did not deliver .*refused.*, {retries + 1} times in a row"):
-        distribution.download(mirror.url, str(tmp_path / "installer"), timeout=5, retries=retries)
-    assert len(pauses) == retries
-
-
-def test_a_whole_installation_over_http(mirror: Mirror, pauses: list[float], desired: Desired) -> None:
-    mirror.answers = [SENT]
-    served = replace(desired, url=mirror.url)
-    assert converge(served).changed
-    assert not second_plan(served).changed
-    assert mirror.requests == 1
+def test_absence(desired: Desired) -> None:
+    converge(desired)
+    inhabited = Path(make_home(desired.store, OLD_HOME), "envs", "thesis", "conda-meta", "history")
+    inhabited.parent.mkdir(parents=True)
+    inhabited.touch()
+    plan = distribution.plan_absence(distribution.read(desired), desired)
+    distribution.apply(plan, desired, FakeInstaller(), fetch(desired))
+    assert not os.path.lexists(desired.prefix)
+    assert names(desired.store) == [OLD_HOME]
+    assert inhabited.exists()
+    assert not distribution.plan_absence(distribution.read(desired), desired).changed

@@ -9,7 +9,9 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -53,6 +55,7 @@ class Node:
             "store": str(self.store),
             "retries": 0,
             "lock_timeout": 0,
+            "shell_hook": False,
         }
 
     @property
@@ -88,8 +91,9 @@ class Node:
 
 
 @pytest.fixture
-def node(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Node:
-    return Node(tmp_path, capsys)
+def node(capsys: pytest.CaptureFixture[str]) -> Iterator[Node]:
+    with TemporaryDirectory(prefix="evenkeel-") as short:  # conda bears no long paths
+        yield Node(Path(short), capsys)
 
 
 def test_install_and_then_nothing(node: Node) -> None:

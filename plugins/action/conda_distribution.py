@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ansible action: bring a node the installer that the module of the same name lacks, and warn."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._installers import unsupported_since
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._transfer import bring
+
+MODULE = "evenkeel.gpu.conda_distribution"
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]
+    """Run the module; hand it a file of the control node when it asks for it, and run it again."""
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        super().run(tmp, task_vars)
+        arguments = dict(self._task.args)
+        src = arguments.get("src")
+        if src:
+            file = Path(self._loader.path_dwim(src))
+            if not file.is_file():
+                return {"failed": True, "changed": False, "msg": f"src {file} is no file on the control node."}
+            arguments["src"] = str(file)
+        result = self._converge(arguments, task_vars)
+        if result.get("wanted"):
+            directory = bring(self, [file])
+            brought = self._connection._shell.join_path(directory, file.name)
+            result = self._converge({**arguments, "brought": brought}, task_vars)
+        self._warn(str(arguments.get("url") or src or ""), result)
+        return result
+
+    def _converge(self, arguments: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
+        result: dict[str, Any] = self._execute_module(module_name=MODULE, module_args=arguments, task_vars=task_vars)
+        return result
+
+    def _warn(self, installer: str, result: dict[str, Any]) -> None:
+        """Warn of what works and yet should not stay; what all nodes share is told once."""
+        ended = unsupported_since(installer.rsplit("/", 1)[-1], date.today())
+        if ended:
+            python, month = ended
+            Display().warning(
+                f"Python {python} has had no security support since {month:%B %Y}. "
+                "Named environments may have a newer one than the distribution; a newer distribution is better."
+            )
+        warnings = list(result.get("warnings") or [])
+        if result.get("drift"):
+            warnings.append(
+                f"base of {result['prefix']} is not what was installed: {'; '.join(result['drift'])}. "
+                "Set heal_base: true to have it replaced."
+            )
+        if result.get("stranded"):
+            warnings.append(
+                "Environments inside distributions that are not in use are no longer found by name, and were left "
+                f"where they are: {', '.join(result['stranded'])}."
+            )
+        if warnings:
+            result["warnings"] = warnings

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""Downloads that are whole or fail, and say why."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import socket
+import time
+import urllib.error
+from http.client import HTTPException
+
+from ansible.module_utils.urls import open_url
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._files import require_space
+
+CHUNK_BYTES = 1 << 20
+
+
+def download(url: str, target: str, timeout: float, retries: int, ca_path: str | None = None) -> str:
+    """Download ``url`` to ``target``; return its SHA-256.
+
+    A refusal (4xx) is final; silence, a broken transfer and 5xx are tried again, ``retries`` times.
+
+    Parameters
+    ----------
+    url
+        ``http``, ``https`` or ``file``.
+    target
+        The file to write; its directory exists.
+    timeout
+        How many seconds the server may stay silent.
+    retries
+        How often it is tried again.
+    ca_path
+        A file of certificates, in PEM, to trust instead of the system's.
+
+    Raises
+    ------
+    EvenkeelError
+        The server refused, did not deliver, or the file system has no room for what it announced.
+    """
+    attempt = 0
+    while True:
+        try:
+            return _download_once(url, target, timeout, ca_path)
+        except urllib.error.HTTPError as error:
+            if error.code < 500:
+                raise EvenkeelError(
+                    "%s answered %d %s" % (url, error.code, error.reason),
+                    "Check the version and the mirror's base URL",
+                ) from error
+            reason = "answered %d %s" % (error.code, error.reason)
+        except (urllib.error.URLError, HTTPException, socket.timeout, ConnectionError) as error:
+            reason = "did not deliver (%s)" % (getattr(error, "reason", None) or error or type(error).__name__)
+        attempt += 1
+        if attempt > retries:
+            raise EvenkeelError(
+                "%s %s, %d times in a row" % (url, reason, attempt), "Check that the node reaches the mirror"
+            )
+        time.sleep(min(2**attempt, 10))
+
+
+def _download_once(url: str, target: str, timeout: float, ca_path: str | None) -> str:
+    digest = hashlib.sha256()
+    with open_url(url, timeout=timeout, ca_path=ca_path) as response:
+        expected = response.headers.get("Content-Length")
+        if expected is not None:
+            require_space(os.path.dirname(target), int(expected), url)
+        with open(target, "wb") as stream:
+            for chunk in iter(lambda: response.read(CHUNK_BYTES), b""):
+                digest.update(chunk)
+                stream.write(chunk)
+            if expected is not None and stream.tell() != int(expected):
+                raise ConnectionError("%d of %s bytes" % (stream.tell(), expected))
+    return digest.hexdigest()
+
+
+def sha256(path: str) -> str:
+    """Return the SHA-256 of a file."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as stream:
+        for chunk in iter(lambda: stream.read(CHUNK_BYTES), b""):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def copy(source: str, target: str) -> str:
+    """Copy a file; return its SHA-256."""
+    require_space(os.path.dirname(target), os.path.getsize(source), source)
+    shutil.copyfile(source, target)
+    return sha256(target)

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""The command conda for everyone's shells, from the system's own start-up files; nobody's dotfiles are touched."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._files import write_atomically
+
+#: Read by login shells of the Bourne family; Debian's zsh alone does not read it by itself.
+PROFILE = "/etc/profile.d/evenkeel-conda.sh"
+ZSH_PROFILE = "/etc/zsh/zprofile"
+FISH = "/etc/fish/conf.d/evenkeel-conda.fish"
+BEGIN = "# BEGIN Evenkeel: conda"
+END = "# END Evenkeel: conda"
+_HEADER = "# Managed by Evenkeel: conda for login shells, without activating anything.\n"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Files and what they shall hold; None for one that goes."""
+
+    files: tuple[tuple[str, str | None], ...] = ()
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.files)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What changes, in people's words."""
+        return tuple("%s %s" % ("-" if content is None else "~", path) for path, content in self.files)
+
+
+def read() -> dict[str, str | None]:
+    """Return the content of each file that has a place on this node, None for one that is not there."""
+    found: dict[str, str | None] = {PROFILE: _content(PROFILE)}
+    for path, shell in ((ZSH_PROFILE, "/etc/zsh"), (FISH, "/etc/fish")):
+        if os.path.isdir(shell):
+            found[path] = _content(path)
+    return found
+
+
+def plan(state: Mapping[str, str | None], prefix: str, *, wanted: bool) -> Plan:
+    """Decide; pure."""
+    hook = os.path.join(prefix, "etc", "profile.d", "conda.sh")
+    desired: dict[str, str | None] = {
+        PROFILE: _HEADER + "if [ -r {0} ]; then\n    . {0}\nfi\n".format(shlex.quote(hook)),
+        FISH: _HEADER + fish(os.path.join(prefix, "etc", "fish", "conf.d", "conda.fish")),
+    }
+    if not wanted:
+        desired = dict.fromkeys(desired)
+    if ZSH_PROFILE in state:
+        desired[ZSH_PROFILE] = with_block(state[ZSH_PROFILE] or "", ". %s\n" % PROFILE if wanted else "") or None
+    return Plan(tuple((path, desired[path]) for path in state if state[path] != desired[path]))
+
+
+def fish(hook: str) -> str:
+    """Return the code that has fish know conda where a person types."""
+    quoted = "'%s'" % hook.replace("\\", "\\\\").replace("'", "\\'")
+    return f"if begin; status is-login; or status is-interactive; end; and test -r {quoted}\n    source {quoted}\nend\n"
+
+
+def with_block(text: str, block: str) -> str:
+    """Return a file of many writers with our block, at its end when it is new; without it when it is empty."""
+    kept, found, inside = [], False, False
+    ours = [BEGIN + "\n", block, END + "\n"] if block else []
+    for line in text.splitlines(keepends=True):
+        if line.rstrip() == BEGIN:
+            kept += [] if found else ours
+            found = inside = True
+        elif line.rstrip() == END and inside:
+            inside = False
+        elif not inside:
+            kept.append(line)
+    if not found and ours:
+        if kept and not kept[-1].endswith("\n"):
+            kept.append("\n")
+        kept += ours
+    return "".join(kept)
+
+
+def apply(plan: Plan) -> None:
+    """Write and remove the files."""
+    for path, content in plan.files:
+        if content is None:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+        else:
+            os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+            write_atomically(path, content)
+
+
+def _content(path: str) -> str | None:
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as stream:
+            return stream.read()
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""Terms of service of conda channels, accepted for the whole system as conda-anaconda-tos records it.
+
+A channel has terms when it serves ``terms.json``: ``version`` (a moment), ``text`` and ``support``. Acceptance is a
+file ``/etc/conda/tos/<SHA-256 of the channel's place>/<moment>.json`` with the same keys and three more. Source:
+github.com/anaconda/conda-anaconda-tos at 03beb3d6, ``models.py``, ``path.py``, ``local.py`` and ``remote.py``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from http.client import HTTPException
+from typing import Any
+from urllib.parse import urlsplit
+
+from ansible.module_utils.urls import open_url
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._files import write_atomically
+
+ENDPOINT = "terms.json"
+SITE = "/etc/conda/tos"
+#: Where else an administrator may have accepted for everyone; below the distribution's prefix there is one more.
+SYSTEM = (SITE, "/var/lib/conda/tos")
+_LARGEST_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a channel asks everyone to agree to."""
+
+    #: The channel's URL.
+    channel: str
+    #: In UTC.
+    version: datetime
+    #: The whole of ``terms.json``.
+    content: Mapping[str, Any]
+
+    @property
+    def url(self) -> str:
+        """Where to read them."""
+        return "%s/%s" % (self.channel, ENDPOINT)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Terms that nobody has accepted for the whole system."""
+
+    accept: tuple[Terms, ...] = ()
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.accept)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What changes, in people's words."""
+        return tuple("+ terms of service of %s, %s, accepted" % (one.channel, _day(one.version)) for one in self.accept)
+
+
+def fetch(channels: Iterable[str], timeout: float, ca_path: str | None) -> tuple[Terms, ...]:
+    """Ask channels for their terms. One that can't be asked counts as one without, as it does for conda itself."""
+    found = []
+    for channel in dict.fromkeys(channel.rstrip("/") for channel in channels):
+        with contextlib.suppress(OSError, HTTPException, ValueError, TypeError, KeyError):
+            with open_url("%s/%s" % (channel, ENDPOINT), timeout=timeout, ca_path=ca_path) as response:
+                content = json.loads(response.read(_LARGEST_BYTES))
+            found.append(Terms(channel, moment(content["version"]), content))
+    return tuple(found)
+
+
+def accepted(channel: str, roots: Iterable[str]) -> datetime | None:
+    """Return the version of the newest terms of ``channel`` that were answered below ``roots``, if with yes."""
+    newest: tuple[datetime, bool] | None = None
+    for root in roots:
+        for path in glob.glob(os.path.join(glob.escape(root), identity(channel), "*.json")):
+            with contextlib.suppress(OSError, ValueError, TypeError, KeyError), open(path, encoding="utf-8") as stream:
+                record = json.load(stream)
+                answer = moment(record["version"]), record["tos_accepted"] is True
+                newest = max(newest, answer) if newest else answer
+    return newest[0] if newest and newest[1] else None
+
+
+def plan(terms: Sequence[Terms], answers: Mapping[str, datetime | None], *, accept: bool) -> Plan:
+    """Decide; pure.
+
+    Parameters
+    ----------
+    terms
+        What the channels ask.
+    answers
+        By channel, the version that was accepted.
+    accept
+        Whether the operator agrees.
+
+    Raises
+    ------
+    EvenkeelError
+        Something is left to be accepted, and the operator did not say so.
+    """
+    open_ones = []
+    for one in terms:
+        answer = answers.get(one.channel)
+        if answer is None or answer < one.version:
+            open_ones.append(one)
+    if open_ones and not accept:
+        raise EvenkeelError(
+            "Terms of service are to be accepted before anyone uses %s"
+            % " and ".join("%s (version of %s: %s)" % (one.channel, _day(one.version), one.url) for one in open_ones),
+            "Read them, and set accept_tos: true (miniconda_accept_tos of the role) if you agree for everyone on the "
+            "node; or choose other channels",
+        )
+    return Plan(tuple(open_ones))
+
+
+def apply(plan: Plan, now: datetime) -> None:
+    """Record the operator's acceptance for the whole system."""
+    for one in plan.accept:
+        directory = os.path.join(SITE, identity(one.channel))
+        os.makedirs(directory, mode=0o755, exist_ok=True)
+        path = os.path.join(directory, "%s.json" % one.version.timestamp())
+        write_atomically(path, json.dumps(record(one, now)) + "\n")
+
+
+def record(terms: Terms, now: datetime) -> dict[str, Any]:
+    """Return what the plugin reads."""
+    return {
+        **terms.content,
+        "version": terms.version.isoformat(),
+        "base_url": terms.channel,
+        "tos_accepted": True,
+        "acceptance_timestamp": now.isoformat(),
+    }
+
+
+def identity(channel: str) -> str:
+    """Return the name of the directory that holds the answers to a channel's terms: host and path, hashed."""
+    parts = urlsplit(channel)
+    place = parts.netloc.rpartition("@")[2] + parts.path.strip("/")
+    return hashlib.sha256(place.encode()).hexdigest()
+
+
+def moment(version: object) -> datetime:
+    """Return the moment that a version tells: ISO 8601, or seconds since the epoch.
+
+    Raises
+    ------
+    ValueError
+        It tells none.
+    """
+    if isinstance(version, str):
+        told = datetime.fromisoformat(version[:-1] + "+00:00" if version.endswith("Z") else version)
+        return told.replace(tzinfo=told.tzinfo or timezone.utc).astimezone(timezone.utc)
+    if isinstance(version, (int, float)) and not isinstance(version, bool):
+        return datetime.fromtimestamp(version, timezone.utc)
+    raise ValueError("%r is no moment" % (version,))
+
+
+def _day(version: datetime) -> str:
+    return version.date().isoformat()
