@@ -104,9 +104,10 @@ def mirror_of(value: Any) -> Mirror:
     EvenkeelError
         It means none.
     """
+    if isinstance(value, Mirror):
+        return value
     if isinstance(value, (list, tuple)):
-        if not value:
-            raise EvenkeelError("The list of mirrors is empty", "Name one, or leave it out for Anaconda's own site")
+        _require_one(value)
         return mirror_of(value[0])
     if isinstance(value, Mapping):
         return _custom(value)
@@ -174,10 +175,35 @@ def answer(
     }
 
 
+def candidates(
+    values: Sequence[Any], channels: Sequence[str], platforms: Sequence[str], elsewhere: Mapping[str, Any] | None = None
+) -> list[dict[str, Any]]:
+    """Return the answer for each of several mirrors; for one that lacks a channel its name and the problem.
+
+    Raises
+    ------
+    EvenkeelError
+        A mirror is unknown, or none is named.
+    """
+    _require_one(values)
+    mirrors = [mirror_of(value) for value in values]
+    _elsewhere(elsewhere or {}, platforms)
+    return [_candidate(mirror, channels, platforms, elsewhere) for mirror in mirrors]
+
+
 @cache
 def presets() -> dict[str, Mirror]:
     """Return the mirrors that are known, by name."""
     return {name: _mirror(name, fields) for name, fields in read_mapping(DATA).items()}
+
+
+def _candidate(
+    mirror: Mirror, channels: Sequence[str], platforms: Sequence[str], elsewhere: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    try:
+        return answer(mirror, channels, platforms, elsewhere)
+    except EvenkeelError as error:
+        return {"name": mirror.name, "url": mirror.url, "problem": error.what}
 
 
 def _custom(fields: Mapping[str, Any]) -> Mirror:
@@ -260,6 +286,11 @@ def _require(mirror: Mirror, channel: str, platforms: Sequence[str]) -> Carried:
         if having
         else "No mirror that is known does; name the base URL that has it, for this channel alone",
     )
+
+
+def _require_one(values: Sequence[Any]) -> None:
+    if not values:
+        raise EvenkeelError("The list of mirrors is empty", "Name one, or leave it out for Anaconda's own site")
 
 
 def _names_of(channel: str) -> tuple[str, ...]:

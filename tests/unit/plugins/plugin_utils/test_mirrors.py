@@ -229,3 +229,26 @@ def test_what_is_its_own_original_needs_no_prefix() -> None:
 def test_credentials_in_a_mirrors_url_are_no_part_of_its_name() -> None:
     answer = mirrors.answer("https://me:secret@mirror.example/anaconda")
     assert answer["name"] == "https://mirror.example/anaconda"
+
+
+def test_of_several_mirrors_one_that_lacks_a_channel_is_told_and_no_error() -> None:
+    lacking, able = mirrors.candidates(["tuna", "sustech"], ["nvidia"], ["linux-64"])
+    assert lacking == {
+        "name": "tuna",
+        "url": TUNA,
+        "problem": "The mirror tuna does not carry the channel nvidia",
+    }
+    assert able == mirrors.answer("sustech", ["nvidia"])
+
+
+@pytest.mark.parametrize(
+    ("values", "elsewhere", "message"),
+    [
+        ([], {}, "^The list of mirrors is empty"),
+        (["tuna", "tsinghua"], {}, "^There is no mirror 'tsinghua'"),
+        (["tuna"], {"nvidia": "bfsu"}, "^The mirror bfsu does not carry"),
+    ],
+)
+def test_of_several_mirrors_each_must_exist(values: list[Any], elsewhere: dict[str, str], message: str) -> None:
+    with pytest.raises(EvenkeelError, match=message):
+        mirrors.candidates(values, [], ["linux-64"], elsewhere)

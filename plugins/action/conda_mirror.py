@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ansible action: tell the module of the same name what the mirrors are that it is to ask."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._mirrors import candidates
+
+ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
+    "mirrors": {"type": "list", "elements": "raw", "required": True},
+    "channels": {"type": "list", "elements": "str", "default": ["defaults"]},
+    "platforms": {"type": "list", "elements": "str", "default": ["linux-64"]},
+    "elsewhere": {"type": "dict", "default": {}},
+    "max_age_days": {"type": "int", "default": 30},
+    "timeout": {"type": "int", "default": 10},
+    "ca_path": {"type": "path"},
+}
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]
+    """Look the mirrors up on the control node, where their data is, and have the node ask them."""
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        super().run(tmp, task_vars)
+        _, arguments = self.validate_argument_spec(ARGUMENT_SPEC)
+        try:
+            arguments["candidates"] = candidates(
+                arguments["mirrors"], arguments["channels"], arguments["platforms"], arguments["elsewhere"]
+            )
+        except EvenkeelError as error:
+            return {"failed": True, "changed": False, "msg": str(error)}
+        result: dict[str, Any] = self._execute_module(
+            module_name="evenkeel.gpu.conda_mirror", module_args=arguments, task_vars=task_vars
+        )
+        return result

@@ -1,0 +1,144 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ansible module: the first healthy one of several mirrors."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: conda_mirror
+short_description: Choose the first healthy one of several mirrors of conda's channels
+version_added: 0.2.0
+description:
+  - Asks each mirror for the index of every channel, C(repodata.json), all at once, and reads no more than its
+    beginning. A mirror is healthy when each of them is there and is an index, and not a page that asks to sign in, and
+    when the newest is not older than O(max_age_days).
+  - A mirror that is known not to carry one of the channels is passed over without being asked.
+  - Runs on a node, through its proxies and with its certificates, and changes nothing. Run it once for all nodes, so
+    that they get the same answer.
+extends_documentation_fragment:
+  - ansible.builtin.action_common_attributes.flow
+  - evenkeel.gpu.attributes
+attributes:
+  action:
+    support: full
+  async:
+    support: none
+  become:
+    support: full
+  bypass_host_loop:
+    support: none
+  diff_mode:
+    support: none
+options:
+  mirrors:
+    description:
+      - The mirrors in order of preference, each by its name, its base URL or a mapping, as
+        P(evenkeel.gpu.conda_mirror#filter) takes them.
+    type: list
+    elements: raw
+    required: true
+  channels:
+    description: The channels that are asked for, by name.
+    type: list
+    elements: str
+    default: [defaults]
+  platforms:
+    description: conda's names of the nodes' platforms.
+    type: list
+    elements: str
+    default: [linux-64]
+  elsewhere:
+    description: By channel, the mirror that it comes from instead, or the base URL that its name is appended to.
+    type: dict
+    default: {}
+  max_age_days:
+    description:
+      - How many days old the newest index of a mirror may be; 0 for any age. One of which the mirror does not tell is
+        accepted.
+    type: int
+    default: 30
+  timeout:
+    description: How many seconds a mirror may stay silent.
+    type: int
+    default: 10
+  ca_path:
+    description: A file of certificates on the node, in PEM, to trust instead of the system's.
+    type: path
+  candidates:
+    description: What each of O(mirrors) means. The action fills this in.
+    type: list
+    elements: dict
+    default: []
+"""
+
+EXAMPLES = r"""
+- name: Choose a mirror for all nodes
+  evenkeel.gpu.conda_mirror:
+    mirrors: [tuna, bfsu, https://mirror.example.com/anaconda]
+    channels: [defaults, conda-forge]
+  run_once: true
+  register: chosen
+"""
+
+RETURN = r"""
+chosen:
+  description: What the mirror means, as P(evenkeel.gpu.conda_mirror#filter) tells it.
+  type: dict
+  returned: success
+index:
+  description: Its number in O(mirrors), from 0 on.
+  type: int
+  returned: success
+report:
+  description:
+    - Of each mirror its C(name), whether it is C(healthy), its C(problems), and of when its C(newest) index is, empty
+      where it does not tell.
+  type: list
+  elements: dict
+  returned: always
+  sample:
+    - {name: tuna, healthy: false, problems: [https://mirrors.tuna.tsinghua.edu.cn/... was silent for 10 s], newest: ""}
+    - {name: bfsu, healthy: true, problems: [], newest: "2026-11-24T23:10:42+00:00"}
+"""
+
+from datetime import datetime, timezone
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._mirror_health import Network, ask_all, first_healthy, health
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "mirrors": {"type": "list", "elements": "raw", "required": True},
+            "channels": {"type": "list", "elements": "str", "default": ["defaults"]},
+            "platforms": {"type": "list", "elements": "str", "default": ["linux-64"]},
+            "elsewhere": {"type": "dict", "default": {}},
+            "max_age_days": {"type": "int", "default": 30},
+            "timeout": {"type": "int", "default": 10},
+            "ca_path": {"type": "path"},
+            "candidates": {"type": "list", "elements": "dict", "default": []},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(changed=False, **choice(module.params))
+    except EvenkeelError as error:
+        module.fail_json(msg=str(error), **error.details)
+
+
+def choice(params: dict[str, Any]) -> dict[str, Any]:
+    """Return the mirror that is chosen, and why."""
+    candidates = params["candidates"]
+    urls = [url for candidate in candidates for url in candidate.get("repodata", ())]
+    answers = ask_all(urls, Network(params["timeout"], params["ca_path"]))
+    now = datetime.now(timezone.utc)
+    found = [health(candidate, answers, now, params["max_age_days"]) for candidate in candidates]
+    index = first_healthy(found)
+    return {"chosen": candidates[index], "index": index, "report": [one.told() for one in found]}
+
+
+if __name__ == "__main__":
+    main()
