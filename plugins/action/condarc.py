@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ansible action: decide what one of conda's configuration files shall hold, between two executions of its module."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.evenkeel.gpu.plugins.module_utils._condarc import ARGUMENT_SPEC, REQUIRED_IF
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc_keys import require_release, spelled
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc_plan import (
+    Desired,
+    Plan,
+    defeats,
+    files_for,
+    needed_files,
+    plain,
+    plan,
+    require_path,
+)
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc_secrets import has_secret
+
+#: What the node's module needs to know; never the settings, which may hold secrets.
+NODE_OPTIONS = ("scope", "path", "distribution", "prefix", "user", "users")
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]
+    """Have the node read, decide here, and have it write what changes."""
+
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        super().run(tmp, task_vars)
+        _, arguments = self.validate_argument_spec(ARGUMENT_SPEC, required_if=REQUIRED_IF)
+        try:
+            return self._run(plain(arguments), task_vars)
+        except EvenkeelError as error:
+            return {"failed": True, "changed": False, "msg": str(error)}
+
+    def _run(self, arguments: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
+        check(arguments)
+        for_node = {name: self._task.args[name] for name in NODE_OPTIONS if name in self._task.args}
+        answer = self._on_node({**for_node, "needed_files": needed_files(arguments["settings"])}, task_vars)
+        if "found" not in answer:
+            return answer
+        found = answer["found"]
+        conda = arguments["conda_version"] or found["conda"]
+        decided = plan(found["target"], desired(arguments, conda))
+        require_files(found["missing"], arguments["settings"])
+        result: dict[str, Any] = {"changed": decided.changed}
+        if decided.changed and not self._task.check_mode:
+            write = {"before": decided.digest, "mode": decided.mode, "backup": decided.backup}
+            text = {} if decided.after is None else {"text": decided.after}
+            result = self._on_node({**for_node, "write": {**write, **text}}, task_vars)
+            if result.get("failed"):
+                return result
+        defeated = defeats(found["files"], decided, found["users"])
+        result = {
+            "changed": decided.changed,
+            "path": decided.path,
+            "conda_version": conda,
+            "defeated": defeated,
+            "warnings": warnings(arguments, decided, found, defeated, result.get("backup_file", "")),
+            **({"backup_file": result["backup_file"]} if "backup_file" in result else {}),
+        }
+        return {**result, "diff": decided.diff} if self._task.diff else result
+
+    def _on_node(self, arguments: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
+        result: dict[str, Any] = self._execute_module(
+            module_name="evenkeel.gpu.condarc", module_args=arguments, task_vars=task_vars
+        )
+        return result
+
+
+def check(arguments: Mapping[str, Any]) -> None:
+    """Refuse what is wrong whatever the node has."""
+    require_release(arguments["conda_version"])
+    if arguments["path"]:
+        require_path(arguments["path"])
+    if arguments["state"] == "absent" and arguments["settings"]:
+        raise EvenkeelError("settings are given for a file that shall be absent", "Leave them out, or choose merged")
+    if arguments["remove"] and arguments["state"] != "merged":
+        raise EvenkeelError(
+            f"remove is given with the state {arguments['state']}", "Leave it out; it is for the state merged"
+        )
+    for option in ("final", "remove"):
+        wrong = [name for name in arguments[option] if (name in arguments["settings"]) != (option == "final")]
+        if wrong:
+            how = "is not among the settings" if option == "final" else "is among the settings too"
+            raise EvenkeelError(f"{option} names {', '.join(wrong)}, which {how}", "Write it in one way")
+
+
+def desired(arguments: Mapping[str, Any], conda: str) -> Desired:
+    """Return what the file shall say to the node's conda."""
+    allowed = tuple(arguments["allow_unknown"])
+    settings = spelled(arguments["settings"], conda, allowed)
+    given = dict(zip(arguments["settings"], settings, strict=True))
+    return Desired(
+        state=arguments["state"],
+        settings=settings,
+        final=tuple(given[name] for name in arguments["final"]),
+        remove=tuple(arguments["remove"]),
+        allowed=allowed,
+        backup=arguments["backup"],
+    )
+
+
+def require_files(missing: Sequence[str], settings: Mapping[str, Any]) -> None:
+    """Refuse settings that name files which the node lacks; conda would stop at them."""
+    if missing:
+        keys = [name for name, value in settings.items() if value in missing]
+        raise EvenkeelError(
+            f"{', '.join(keys)} names {', '.join(missing)}, which the node does not have",
+            "Put the file there first; conda stops when it is missing",
+        )
+
+
+def warnings(
+    arguments: Mapping[str, Any],
+    decided: Plan,
+    found: Mapping[str, Any],
+    defeated: Sequence[Mapping[str, Any]],
+    kept: str,
+) -> list[str]:
+    """Return what the operator should know although nothing failed."""
+    told = []
+    if decided.changed and decided.foreign and arguments["state"] == "exact":
+        where = f"is kept as {kept}" if kept else "would be kept beside it"
+        told.append(f"{decided.path} was not Evenkeel's; it {where}")
+    if arguments["scope"] != "user" and has_secret(arguments["settings"]):
+        told.append(
+            f"{decided.path} holds a password or a token, so that only its owner can read it, and conda stops for "
+            "everybody else; let conda take it from the environment instead, as in https://${NAME}:${PASSWORD}@host"
+        )
+    if decided.after is not None and decided.path not in [file["path"] for file in found["files"]]:
+        told.append(f"conda does not look for {decided.path}; it reads it only where CONDARC names it")
+    for one in defeated:
+        whom = f"for {one['user']}" if one["user"] else "for everybody"
+        told.append(f"{one['path']} wins over {decided.path} {whom}: {', '.join(one['keys'])}")
+    for user in ("", *found["users"]):
+        problems = files_for(found["files"], user)[1]
+        told += [f"conda cannot use {path}: {why}" for path, why in problems.items() if path != decided.path]
+    return list(dict.fromkeys(told))

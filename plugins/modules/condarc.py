@@ -1,0 +1,228 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ansible module: one of conda's configuration files."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: condarc
+short_description: Write one of conda's configuration files from structured data
+version_added: 0.3.0
+description:
+  - Keys and values are checked against the list of the keys that conda knows, with their types and the releases that
+    have them, before anything is written. A key that the node's conda knows under an older name, such as
+    C(auto_activate_base) for C(auto_activate), is written under that name.
+  - YAML is read and written on the control node; a node needs no library for it. A run that changes nothing is one
+    execution on the node.
+  - Passwords and tokens in URLs are hidden in results and differences, and a file that gets one from O(settings) is
+    for its owner's eyes only, mode 0600. Since conda stops at a file that it may not read, such a file of the whole
+    system stops everybody but root; write C(https://${NAME}:${PASSWORD}@host) instead, which conda takes from the
+    environment of whoever runs it.
+  - A file is written in one rename, and only as long as it still holds what the decision was made from.
+extends_documentation_fragment:
+  - ansible.builtin.action_common_attributes.flow
+  - evenkeel.gpu.attributes
+attributes:
+  action:
+    support: full
+  async:
+    support: none
+  become:
+    support: full
+  bypass_host_loop:
+    support: none
+requirements:
+  - ruamel.yaml on the control node
+options:
+  settings:
+    description:
+      - Key to value, as in conda's own file. A value is the whole value; V(merged) does not add items to a list that is
+        there.
+    type: dict
+    default: {}
+  state:
+    description:
+      - With V(merged), the keys of O(settings) get their values, and every other line of the file stays as people wrote
+        it, comments included. Comments above and behind a key stay, as do those of items that stay.
+      - With V(exact), the file holds O(settings) and nothing else. A file of somebody else is kept as a backup.
+      - With V(absent), there is no file. One that Evenkeel did not write with V(exact) is refused.
+    type: str
+    choices: [merged, exact, absent]
+    default: merged
+  remove:
+    description: Keys that V(merged) takes out of the file, in whatever spelling.
+    type: list
+    elements: str
+    default: []
+  final:
+    description:
+      - Keys of O(settings) that no file of higher precedence can change; they carry conda's C(#!final). conda misses
+        the mark when a comment stands in the line below, so such keys go to the end of the file where one does.
+    type: list
+    elements: str
+    default: []
+  scope:
+    description:
+      - Whom the file is for. V(system) is C(/etc/conda/condarc.d/evenkeel.yml), V(distribution), V(environment) and
+        V(user) are the C(.condarc) of O(distribution), O(prefix) and of O(user)'s home.
+      - A user's file is read and written with that user's rights and no more.
+    type: str
+    choices: [system, distribution, user, environment]
+    default: system
+  path:
+    description: Another file than the one of O(scope).
+    type: path
+  distribution:
+    description: The conda distribution of the node.
+    type: path
+    default: /opt/miniconda3
+  prefix:
+    description: The environment, with O(scope=environment).
+    type: path
+  user:
+    description: The user, with O(scope=user).
+    type: str
+  users:
+    description:
+      - Users whose own files are looked at, to warn when they defeat this one. By default the node's local accounts;
+        name those of a directory service here.
+    type: list
+    elements: str
+  conda_version:
+    description: The release that has to understand the file; by default the one that O(distribution) holds.
+    type: str
+    default: ''
+  allow_unknown:
+    description: Keys to accept although conda does not know them, such as those of another program.
+    type: list
+    elements: str
+    default: []
+  backup:
+    description: Whether to keep what the file held before, beside it, where conda does not read it.
+    type: bool
+    default: false
+  needed_files:
+    description: Files that the settings name, for the node to look for. The action fills this in.
+    type: list
+    elements: path
+    default: []
+  write:
+    description: What to write. The action fills this in.
+    type: dict
+    suboptions:
+      text:
+        description: The file's content; without it the file is removed.
+        type: str
+      before:
+        description: SHA-256 of what it held when this was decided.
+        type: str
+        default: ''
+      mode:
+        description: Its permissions, as a number.
+        type: int
+        default: 420
+      backup:
+        description: Whether to keep what it held.
+        type: bool
+        default: false
+"""
+
+EXAMPLES = r"""
+- name: Configure conda for the whole node
+  evenkeel.gpu.condarc:
+    state: exact
+    settings:
+      channels: [defaults]
+      default_channels:
+        - https://mirror.example/anaconda/pkgs/main
+        - https://mirror.example/anaconda/pkgs/r
+      auto_activate: false
+    final: [default_channels]
+
+- name: Change one thing in what alice wrote by hand
+  evenkeel.gpu.condarc:
+    scope: user
+    user: alice
+    settings:
+      envs_dirs: [/scratch/alice/envs]
+    backup: true
+
+- name: Have an environment keep to its channel
+  evenkeel.gpu.condarc:
+    scope: environment
+    prefix: /opt/evenkeel/envs/ai-dev
+    settings:
+      channel_priority: strict
+"""
+
+RETURN = r"""
+path:
+  description: The file.
+  type: str
+  returned: success
+  sample: /etc/conda/condarc.d/evenkeel.yml
+conda_version:
+  description: The release that the settings were checked for; empty when there is no conda yet.
+  type: str
+  returned: success
+  sample: 26.5.3
+backup_file:
+  description: Where the earlier content is.
+  type: str
+  returned: when one was made
+  sample: /etc/conda/condarc.d/evenkeel.yml.2026-11-25@04.30.00.4711~
+defeated:
+  description: Other files that set the same keys otherwise and win, as user (empty for everybody), path and keys.
+  type: list
+  elements: dict
+  returned: success
+  sample:
+    - user: alice
+      path: /home/alice/.condarc
+      keys: [channels]
+found:
+  description: What the node has. The action answers it; a task never sees it.
+  type: dict
+  returned: when the action has not decided yet
+"""
+
+import os
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _condarc as condarc
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec=condarc.ARGUMENT_SPEC,
+        required_if=condarc.REQUIRED_IF,
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(**(write(module) if module.params["write"] else read(module)))
+    except EvenkeelError as error:
+        module.fail_json(msg=str(error), **error.details)
+
+
+def read(module: AnsibleModule) -> dict[str, object]:
+    params = module.params
+    own = [params["user"]] if params["scope"] == "user" else []
+    users = own or (condarc.local_users() if params["users"] is None else params["users"])
+    found = condarc.read(params, users, condarc.target(params))
+    missing = [path for path in params["needed_files"] if not os.path.exists(path)]
+    return {"changed": False, "found": {**found, "users": users, "missing": missing}}
+
+
+def write(module: AnsibleModule) -> dict[str, object]:
+    params = module.params
+    path, write = condarc.target(params), params["write"]
+    if params["scope"] in ("distribution", "environment") and not params["path"]:
+        condarc.require_environment(os.path.dirname(path))
+    user = params["user"] if params["scope"] == "user" else None
+    kept = condarc.replace(path, write["text"], write["before"], write["mode"], user, write["backup"])
+    return {"changed": True, **({"backup_file": kept} if kept else {})}
+
+
+if __name__ == "__main__":
+    main()
