@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""The system-wide configuration of pip, of which single keys are ours, and of uv, of which the whole file is."""
+
+from __future__ import annotations
+
+import configparser
+import ipaddress
+import json
+import os
+import re
+import urllib.request
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit, urlunsplit
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._files import write_atomically
+
+HIDDEN = "********"
+PIP_MARK = "# Evenkeel keeps the keys that follow."
+UV_MARK = "# Evenkeel keeps this file."
+
+_KEYS = ("index-url", "trusted-host", "proxy", "cert")
+_OPTION = re.compile(r"([^\s#;\[=:][^=:]*?)\s*[=:]")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What pip and uv shall use; what is empty they choose themselves."""
+
+    index: str = ""
+    proxy: str = ""
+    no_proxy: str = ""
+    ca_bundle: str = ""
+
+    def pip(self) -> dict[str, str]:
+        """Return pip's keys. A proxy that it is given counts for every host, so the index decides."""
+        host = urlsplit(self.index).hostname or ""
+        direct = bool(host) and bool(urllib.request.proxy_bypass_environment(host, {"no": self.no_proxy}))  # type: ignore[attr-defined]
+        found = {
+            "index-url": self.index,
+            "trusted-host": urlsplit(self.index).netloc if self.index.startswith("http:") and not _local(host) else "",
+            "proxy": "" if direct else self.proxy,
+            "cert": self.ca_bundle,
+        }
+        return {key: value for key, value in found.items() if value}
+
+    def uv(self) -> list[str]:
+        """Return the lines of uv's file. It is told of a file of certificates by the environment alone."""
+        lines = []
+        if self.proxy:
+            lines += ["%s-proxy = %s" % (scheme, json.dumps(self.proxy)) for scheme in ("http", "https")]
+            hosts = [host.strip() for host in self.no_proxy.split(",") if host.strip()]
+            lines += ["no-proxy = %s" % json.dumps(hosts)] if hosts else []
+        if self.index:
+            lines += ["", "[[index]]", "url = %s" % json.dumps(self.index), "default = true"]
+        return lines
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a file says and shall say; None where there is no file."""
+
+    path: str
+    before: str | None
+    after: str | None
+
+    @property
+    def changed(self) -> bool:
+        return self.before != self.after
+
+    def diff(self) -> dict[str, str]:
+        """Return it in Ansible's terms, without the credentials of any URL."""
+        return {
+            "before_header": self.path,
+            "after_header": self.path,
+            "before": masked(self.before or ""),
+            "after": masked(self.after or ""),
+        }
+
+
+def without_credentials(url: str) -> str:
+    """Return a URL that everybody may read."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def masked(text: str) -> str:
+    """Return ``text`` without the credentials of its URLs."""
+    return re.sub(r"(?<=://)[^/\s]+(?=@)", HIDDEN, text)
+
+
+def read(path: str) -> str | None:
+    """Return what a file says, None where there is none.
+
+    Raises
+    ------
+    EvenkeelError
+        It is no text.
+    """
+    try:
+        with open(path, encoding="utf-8") as stream:
+            return stream.read()
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise EvenkeelError("%s could not be read: %s" % (path, error), "Check what it is, and move it away") from None
+
+
+def plan_pip(path: str, text: str | None, wanted: Mapping[str, str]) -> Plan:
+    """Plan pip's file: our keys under a mark in ``[global]``, and all else as it is.
+
+    Raises
+    ------
+    EvenkeelError
+        The file is malformed, or written in a way in which keys cannot be replaced.
+    """
+    _parsed(path, text or "")
+    lines = _without_marked((text or "").splitlines())
+    lines = _without(lines, wanted)
+    if wanted:
+        if "[global]" not in map(str.strip, lines):
+            lines += ["", "[global]"] if lines else ["[global]"]
+        at = [line.strip() for line in lines].index("[global]") + 1
+        lines[at:at] = [PIP_MARK, *("%s = %s" % (key, wanted[key]) for key in _KEYS if key in wanted)]
+    elif text is not None and PIP_MARK in text and not [line for line in lines if line.strip() not in ("", "[global]")]:
+        return Plan(path, text, None)
+    after = "\n".join([*lines, ""]) if lines else None
+    if text is not None and after is not None and lines == text.splitlines():
+        after = text
+    result = _parsed(path, after or "")
+    for key, value in wanted.items():
+        if result["global"].get(key) != value:
+            raise EvenkeelError("%s of %s could not be replaced" % (key, path), "Take it out of the file by hand")
+    return Plan(path, text, after)
+
+
+def defeated(path: str, text: str | None, wanted: Mapping[str, str]) -> list[str]:
+    """Return what a section of one command says otherwise, which counts for that command."""
+    return [
+        "[%s] of %s says %s itself, which counts for pip %s" % (section, path, key, section)
+        for section, keys in _parsed(path, text or "").items()
+        if section != "global"
+        for key, value in keys.items()
+        if wanted.get(key, value) != value
+    ]
+
+
+def plan_uv(path: str, text: str | None, wanted: Sequence[str]) -> Plan:
+    """Plan uv's file, which is ours as a whole.
+
+    Raises
+    ------
+    EvenkeelError
+        Somebody else's file says otherwise.
+    """
+    if text is not None and not text.startswith(UV_MARK):
+        if wanted and _statements(text.splitlines()) != _statements(wanted):
+            raise EvenkeelError(
+                "%s is not Evenkeel's and says something else" % path,
+                "Move it away, or take the index and the proxy out of Evenkeel's variables",
+            )
+        return Plan(path, text, text)
+    return Plan(path, text, "\n".join([UV_MARK, *wanted, ""]) if wanted else None)
+
+
+def apply(plan: Plan) -> None:
+    """Write or remove the file; one that is there keeps its mode."""
+    if plan.after is None:
+        os.unlink(plan.path)
+        return
+    os.makedirs(os.path.dirname(plan.path), mode=0o755, exist_ok=True)
+    mode = 0o644 if plan.before is None else os.stat(plan.path).st_mode & 0o777
+    write_atomically(plan.path, plan.after, mode)
+
+
+def _parsed(path: str, text: str) -> dict[str, dict[str, str]]:
+    """Return what pip reads in a file: by section, its keys."""
+    parser = configparser.RawConfigParser()
+    try:
+        parser.read_string(text, path)
+    except configparser.Error as error:
+        raise EvenkeelError(
+            "%s is malformed: %s" % (path, " ".join(str(error).split())), "Correct it, or move it away"
+        ) from None
+    return {section: {_key(key): value for key, value in parser.items(section)} for section in parser.sections()}
+
+
+def _key(written: str) -> str:
+    """Return the one name of a key, of which pip takes several spellings."""
+    name = written.strip().lower().replace("_", "-")
+    return name[2:] if name.startswith("--") else name
+
+
+def _key_on(line: str) -> str:
+    """Return the key that begins on a line, empty where none does."""
+    found = _OPTION.match(line)
+    return _key(found[1]) if found else ""
+
+
+def _without_marked(lines: Sequence[str]) -> list[str]:
+    """Return the lines without ours: the mark and the keys that follow it."""
+    kept, ours = [], False
+    for line in lines:
+        ours = line.strip() == PIP_MARK or (ours and _key_on(line) in _KEYS)
+        if not ours:
+            kept.append(line)
+    return kept
+
+
+def _without(lines: Sequence[str], keys: Mapping[str, str]) -> list[str]:
+    """Return the lines without these keys of ``[global]``, whoever wrote them, and without the rest of their values."""
+    kept, section, dropping = [], "", False
+    for line in lines:
+        if line.startswith("["):
+            section = line.strip()
+        if not line[:1].isspace():
+            dropping = section == "[global]" and _key_on(line) in keys
+        if not dropping:
+            kept.append(line)
+    return kept
+
+
+def _statements(lines: Sequence[str]) -> list[str]:
+    """Return the lines that say something."""
+    return [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
+
+
+def _local(host: str) -> bool:
+    """Whether pip takes a host for this machine, which it trusts without TLS."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,126 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ansible module: the index that pip and uv use on a node, for everyone."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: pip_config
+short_description: Tell pip and uv on a node which index, proxy and certificates to use
+version_added: 0.2.0
+description:
+  - Keeps single keys of pip's system-wide file, under a mark in its section C(global), and all else in it as it is.
+    What the file says of these keys otherwise is replaced.
+  - Keeps uv's system-wide file as a whole. One of other content that Evenkeel did not write is an error.
+  - What is no longer asked for is taken back, when it was written by this module.
+  - Both files are for everyone to read, and uv refuses to run where it cannot read its own. So credentials of O(index)
+    and O(proxy) are not written, with a warning; pip and uv find those of a user in C(~/.netrc).
+extends_documentation_fragment:
+  - evenkeel.gpu.attributes
+options:
+  index:
+    description: The simple index; pip's and uv's own when empty.
+    type: str
+    default: ""
+  proxy:
+    description: The proxy.
+    type: str
+    default: ""
+  no_proxy:
+    description:
+      - Hosts and domains that are reached without O(proxy), with commas between. pip knows no such list, and gets no
+        proxy when the host of O(index) is among them.
+    type: str
+    default: ""
+  ca_bundle:
+    description:
+      - A file of certificates on the node, in PEM, that pip trusts. uv has no setting for it and reads the
+        environment's E(SSL_CERT_FILE).
+    type: str
+    default: ""
+  pip_conf:
+    description: pip's file.
+    type: path
+    default: /etc/pip.conf
+  uv_toml:
+    description: uv's file.
+    type: path
+    default: /etc/uv/uv.toml
+"""
+
+EXAMPLES = r"""
+- name: Have pip and uv use the site's index
+  evenkeel.gpu.pip_config:
+    index: https://pip.example.com/simple
+"""
+
+RETURN = r"""
+paths:
+  description: The files that were written or removed, or would be.
+  type: list
+  elements: str
+  returned: success
+  sample: [/etc/pip.conf, /etc/uv/uv.toml]
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _pip_config as pip_config
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._pip_config import Plan, Wanted, without_credentials
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "index": {"type": "str", "default": ""},
+            "proxy": {"type": "str", "default": ""},
+            "no_proxy": {"type": "str", "default": ""},
+            "ca_bundle": {"type": "str", "default": ""},
+            "pip_conf": {"type": "path", "default": "/etc/pip.conf"},
+            "uv_toml": {"type": "path", "default": "/etc/uv/uv.toml"},
+        },
+        supports_check_mode=True,
+        # Whatever credentials the URLs have shall not get into the node's log.
+        no_log=True,
+    )
+    try:
+        for name in ("index", "proxy"):
+            module.params[name] = public(module, name, module.params[name])
+        plans, warnings = plan(module.params)
+        if not module.check_mode:
+            for one in plans:
+                pip_config.apply(one)
+    except EvenkeelError as error:
+        module.fail_json(msg=str(error), **error.details)
+    for warning in warnings:
+        module.warn(warning)
+    diff = {"diff": [one.diff() for one in plans]} if module._diff else {}
+    module.exit_json(changed=bool(plans), paths=[one.path for one in plans], **diff)
+
+
+def public(module: AnsibleModule, name: str, url: str) -> str:
+    """Return a URL as it may stand in a file that everyone can read."""
+    if url and (not url.startswith(("http://", "https://", "file:///")) or url.split() != [url]):
+        raise EvenkeelError("%s is %r, which is no URL" % (name, url), "Write it as https://HOST/PATH")
+    secret = url.partition("://")[2].partition("/")[0].rpartition("@")[0]
+    if secret:
+        module.no_log_values.add(secret)
+        module.warn("The credentials of %s are not written, as everyone can read the files; see ~/.netrc" % name)
+    return without_credentials(url)
+
+
+def plan(params: dict[str, Any]) -> tuple[list[Plan], list[str]]:
+    """Return what changes, and what people should know."""
+    wanted = Wanted(params["index"], params["proxy"], params["no_proxy"], params["ca_bundle"])
+    pip, uv = pip_config.read(params["pip_conf"]), pip_config.read(params["uv_toml"])
+    plans = [
+        pip_config.plan_pip(params["pip_conf"], pip, wanted.pip()),
+        pip_config.plan_uv(params["uv_toml"], uv, wanted.uv()),
+    ]
+    return [one for one in plans if one.changed], pip_config.defeated(params["pip_conf"], pip, wanted.pip())
+
+
+if __name__ == "__main__":
+    main()
