@@ -35,4 +35,4 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         result: dict[str, Any] = self._execute_module(
             module_name="evenkeel.gpu.conda_mirror", module_args=arguments, task_vars=task_vars
         )
-        return result
+        return {**result, "mirror": arguments["mirrors"][result["index"]]} if "index" in result else result

@@ -85,6 +85,11 @@ chosen:
   description: What the mirror means, as P(evenkeel.gpu.conda_mirror#filter) tells it.
   type: dict
   returned: success
+mirror:
+  description: It as it stands in O(mirrors).
+  type: raw
+  returned: success
+  sample: bfsu
 index:
   description: Its number in O(mirrors), from 0 on.
   type: int

@@ -31,7 +31,7 @@ def test_the_node_is_told_what_to_ask(monkeypatch: pytest.MonkeyPatch) -> None:
     result, calls = run(
         monkeypatch, mirrors=["tuna", {"url": "https://m.example"}], channels="defaults,menpo", timeout=3
     )
-    assert result == {"index": 0}
+    assert result == {"index": 0, "mirror": "tuna"}
     arguments = calls[0]["module_args"]
     assert arguments["candidates"] == [
         mirrors.answer("tuna", ["defaults", "menpo"]),
