@@ -13,6 +13,7 @@ from typing import Any
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils import _condarc_file as condarc
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc_keys import require_known, require_one_spelling
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc_merge import merged
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc_precedence import File, overridden
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc_secrets import has_secret, masked
 
@@ -132,7 +133,7 @@ def _after(path: str, before: str, foreign: bool, desired: Desired) -> str | Non
     require_known(names, desired.allowed, path)
     require_one_spelling(names, path)
     require_known(desired.remove, (*desired.allowed, *names), "remove")
-    return condarc.merged(before, path, desired.settings, desired.final, desired.remove)
+    return merged(before, path, desired.settings, desired.final, desired.remove)
 
 
 def files_for(found: Sequence[Mapping[str, Any]], user: str = "") -> tuple[list[File], dict[str, str]]:

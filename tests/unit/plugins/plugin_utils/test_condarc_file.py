@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc_file import exact, is_ours, parse
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", {}),
+        ("# nothing\n", {}),
+        ("offline: true\n", {"offline": True}),
+        ("channels:\n- a\n- b\n", {"channels": ["a", "b"]}),
+        ("channels:\n", {"channels": None}),
+        ("x: &x [a]\nchannels: *x\n", {"x": ["a"], "channels": ["a"]}),
+        ("default_python: '3.10'\nauto_stack: 1\n", {"default_python": "3.10", "auto_stack": 1}),
+        ("1: 2.5\n", {"1": 2.5}),
+    ],
+)
+def test_values_are_plain(text: str, expected: dict[str, Any]) -> None:
+    assert {name: setting.value for name, setting in parse(text, "f").items()} == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "flag"),
+    [
+        ("offline: true  #!final\n", "final"),
+        ("offline: true  #final\n", "final"),
+        ("offline: true  #!final\n\n", "final"),
+        ("offline: true  # !final\n", ""),
+        ("offline: true  # final\n", ""),
+        # conda takes the line below for a part of the mark, and then sees none.
+        ("offline: true  #!final\n# why\nquiet: true\n", ""),
+        ("offline: #!final\n  - a\n", "final"),
+        ("offline: #!final\n  # why\n  - a\n", ""),
+        ("offline: [a]  #!final\n", "final"),
+    ],
+)
+def test_a_pin_is_seen_where_conda_sees_it(text: str, flag: str) -> None:
+    assert parse(text, "f")["offline"].flag == flag
+
+
+def test_items_and_entries_have_flags_of_their_own() -> None:
+    found = parse("channels:\n  - a  #!top\n  - b\ncustom_channels:\n  a: http://x  #!final\n", "f")
+    assert [part.flag for part in found["channels"].parts.values()] == ["top", ""]
+    assert found["custom_channels"].parts["a"].flag == "final"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("channels: [a\n b: c\n", r"^/f, line 2: "),
+        ("offline: true: false\n", r"^/f, line 1: mapping values are not allowed"),
+        ("offline: true\noffline: false\n", r'^/f, line 2: found duplicate key "offline"'),
+        ("- a\n", r"^/f does not hold keys and values"),
+        ("hello\n", r"^/f does not hold keys and values"),
+        ("a: \x07\n", r"^/f: "),
+        ("a: 1\n---\nb: 2\n", r"^/f, line 2: "),
+        ("a: http://ann:hush@p\na: http://ann:hush@q\n", r"^/f, line 2: found duplicate key"),
+    ],
+)
+def test_what_is_no_configuration_is_told_with_its_line(text: str, words: str) -> None:
+    with pytest.raises(EvenkeelError, match=words) as error:
+        parse(text, "/f")
+    assert "hush" not in str(error.value)
+
+
+def test_an_exact_file_says_whose_it_is_and_is_read_back() -> None:
+    settings = {"channels": ["a", "b"], "custom_channels": {}, "offline": True, "default_python": "3.10"}
+    text = exact(settings, ["channels", "offline"])
+    assert is_ours(text)
+    assert not is_ours("channels: []\n")
+    found = parse(text, "f")
+    assert {name: setting.value for name, setting in found.items()} == settings
+    assert [name for name, setting in found.items() if setting.flag] == ["channels", "offline"]
