@@ -8,7 +8,19 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lab import channel, image, installer, locks, mirror_server, paths, podman, simple_index, wait
+from lab import (
+    certificates,
+    channel,
+    image,
+    installer,
+    locks,
+    mirror_server,
+    paths,
+    podman,
+    proxy_server,
+    simple_index,
+    wait,
+)
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -16,6 +28,8 @@ if TYPE_CHECKING:
 NAME = "evenkeel-mirror"
 GROUP = "_mirror"
 SERVER = Path(mirror_server.__file__)
+PROXY_SERVER = Path(proxy_server.__file__)
+PROXY_PORT = 3128
 
 _RELEASE = "debian12"
 _START_SECONDS = 60
@@ -41,7 +55,9 @@ def up(progress: Progress) -> str:
     paths.WWW.mkdir(parents=True, exist_ok=True)
     podman.ensure_network()
     with locks.held("mirror"):
-        podman.ensure_running(NAME, GROUP, run_arguments(image_name, address()), also=SERVER.read_text())
+        tls = certificates.ensure(address())
+        sources = SERVER.read_text() + PROXY_SERVER.read_text()
+        podman.ensure_running(NAME, GROUP, run_arguments(image_name, address(), tls), also=sources)
     wait.until(_healthy, f"{url()}{mirror_server.HEALTH} answers", f"podman logs {NAME}", seconds=_START_SECONDS)
     return url()
 
@@ -57,6 +73,11 @@ def url() -> str:
     return f"http://{address()}"
 
 
+def proxy_url() -> str:
+    """Return the URL of the proxy, which runs beside the server."""
+    return f"{url()}:{PROXY_PORT}"
+
+
 def address() -> IPv4Address:
     """Return the server's fixed address, below those that nodes get."""
     return podman.subnet()[2]
@@ -67,18 +88,23 @@ def running() -> bool:
     return any(container.running for container in podman.containers(GROUP))
 
 
-def run_arguments(image_name: str, address: IPv4Address) -> list[str]:
-    """Return what ``podman run`` needs to serve the tree."""
+def run_arguments(image_name: str, address: IPv4Address, tls: Path) -> list[str]:
+    """Return what ``podman run`` needs to serve the tree, and the proxy beside it."""
+    servers = (
+        f"python3 /srv/{PROXY_SERVER.name} {address} {PROXY_PORT} & exec python3 /srv/{SERVER.name} /srv/www /srv/tls"
+    )
     return [
         f"--network={podman.NETWORK}",
         f"--ip={address}",
         "--read-only",
         f"--volume={paths.WWW}:/srv/www:ro",
-        f"--volume={SERVER}:/srv/mirror_server.py:ro",
+        f"--volume={tls}:/srv/tls:ro",
+        f"--volume={SERVER}:/srv/{SERVER.name}:ro",
+        f"--volume={PROXY_SERVER}:/srv/{PROXY_SERVER.name}:ro",
         image_name,
-        "/usr/bin/python3",
-        "/srv/mirror_server.py",
-        "/srv/www",
+        "/bin/sh",
+        "-c",
+        servers,
     ]
 
 

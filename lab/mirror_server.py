@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The lab's upstream over HTTP: static files, and on request every way a mirror can fail.
 
-Runs alone on Python's standard library: ``python3 mirror_server.py ROOT [PORT]``. A path below ``/_fault/`` serves the
-same files through a fault, so that any client meets it by a longer base URL alone::
+Runs alone on Python's standard library: ``python3 mirror_server.py ROOT CERTIFICATES``, on port 80 and, with the
+``mirror.pem`` and ``mirror.key`` of CERTIFICATES, on port 443. A path below ``/_fault/`` serves the same files through
+a fault, so that any client meets it by a longer base URL alone::
 
     /_fault/404/PATH                 no such file
     /_fault/html/PATH                200 and a web page, whatever was asked for
@@ -25,6 +26,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import ssl
 import sys
 import threading
 import time
@@ -158,15 +160,17 @@ class Mirror(ThreadingHTTPServer):
 
     request_queue_size = 128
 
-    def __init__(self, root: Path, address: str, port: int) -> None:
+    def __init__(self, root: Path, address: str, port: int, tls: ssl.SSLContext | None = None) -> None:
         super().__init__((address, port), Handler)
         self.root = root
+        if tls:  # with the handshake in the request's own thread
+            self.socket = tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
         self._flaky_requests: Counter[str] = Counter()
         self._lock = threading.Lock()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Report what went wrong in here; a client that hangs up is its own business."""
-        if not isinstance(sys.exception(), ConnectionError):
+        if not isinstance(sys.exception(), (ConnectionError, ssl.SSLError)):
             super().handle_error(request, client_address)
 
     def still_failing(self, request: Request) -> bool:
@@ -289,6 +293,15 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
 
+def serve(root: Path, certificates: Path) -> None:
+    """Serve with and without TLS, for ever."""
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificates / "mirror.pem", certificates / "mirror.key")
+    everywhere = "0.0.0.0"  # noqa: S104
+    with Mirror(root, everywhere, 80) as plain, Mirror(root, everywhere, 443, tls) as secure:
+        threading.Thread(target=secure.serve_forever, daemon=True).start()
+        plain.serve_forever()
+
+
 if __name__ == "__main__":
-    with Mirror(Path(sys.argv[1]), "0.0.0.0", int(sys.argv[2]) if len(sys.argv) > 2 else 80) as mirror:  # noqa: S104
-        mirror.serve_forever()
+    serve(Path(sys.argv[1]), Path(sys.argv[2]))
