@@ -79,6 +79,8 @@ def check(arguments: Mapping[str, Any]) -> None:
     require_release(arguments["conda_version"])
     if arguments["path"]:
         require_path(arguments["path"])
+    if arguments["settings"].get("channels") == []:
+        raise EvenkeelError("channels is empty, and conda has had no default since version 25.9", "Name at least one")
     if arguments["state"] == "absent" and arguments["settings"]:
         raise EvenkeelError("settings are given for a file that shall be absent", "Leave them out, or choose merged")
     if arguments["remove"] and arguments["state"] != "merged":

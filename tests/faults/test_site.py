@@ -36,7 +36,7 @@ def test_a_port_in_use_is_told_with_its_holder(bare: Node) -> None:
         ({"jupyter_environment": "nowhere"}, ("jupyter_environment", "nowhere", "ai-dev")),
         ({"jupyter_port": "many"}, ("jupyter_port",)),
         ({"conda_environments_list": [{"name": "a/b", "packages": ["python"]}]}, ("a/b",)),
-        ({"condarc_mirror": "mirror.example"}, ("condarc_mirror", "mirror.example")),
+        ({"condarc_mirror": "mirror.example"}, ("There is no mirror", "mirror.example")),
     ],
 )
 def test_bad_input_for_any_role_changes_nothing(bare: Node, variables: dict[str, Any], words: tuple[str, ...]) -> None:
