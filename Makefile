@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ROLES := $(notdir $(wildcard roles/*))
-SCENARIOS := $(ROLES) environment_life environment_drift site
+SCENARIOS := $(ROLES) distribution_life environment_life environment_drift site
 ROLE ?=
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)

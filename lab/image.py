@@ -22,6 +22,7 @@ SUITES = {"debian12": "bookworm", "debian13": "trixie"}
 PACKAGES = (
     "ca-certificates",
     "dbus",
+    "fish",
     "iproute2",
     "libpam-systemd",
     "openssh-server",
@@ -31,6 +32,7 @@ PACKAGES = (
     "sudo",
     "systemd",
     "systemd-sysv",
+    "zsh",
 )
 CUSTOMIZE = Path(__file__).with_name("customize_image.sh")
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Make installers that are named and behave as Miniconda's: a shell script with a base environment behind it.
+"""Make installers that are named and behave as Miniconda's and Miniforge's: a script with a base behind it.
 
 What lies behind the script is a package cache of unpacked packages, from which the stand-in for conda installs base
 with the code that it installs every environment with.
@@ -13,7 +13,8 @@ import hashlib
 import io
 import json
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO
@@ -29,62 +30,93 @@ from lab.errors import LabError
 from lab.standin import package as standin
 
 CHANNEL_URL = "https://repo.anaconda.com/pkgs/main"
-NAME = "Miniconda3"
-BUILD = f"{standin.PACKAGE.version}-0"
+#: Two of each, so that there is something to upgrade to.
+VERSIONS = tuple(f"{standin.PACKAGE.version}-{number}" for number in (0, 1))
 HEADER = Path(standin.__file__).with_name("installer.sh")
+SUMS = "SHA256SUMS"
 GZIP_LEVEL = 1
 RESERVE = 1.1  # bookkeeping, and the files that get their own copy because they name the prefix
 
 LICENSE = f"""\
-{NAME} {BUILD}, a stand-in from Evenkeel's lab
+A stand-in from Evenkeel's lab
 {"=" * 60}
 
-This is not Anaconda's Miniconda, and comes without any warranty.
+This is neither Anaconda's Miniconda nor conda-forge's Miniforge, and comes without any warranty.
 
 The command called conda is part of Evenkeel, GPL-3.0-or-later.
 The other packages are repackaged, each under its own license:
 """
 
 
-def file_name(python: DebianPython) -> str:
-    """Return the name of the installer for one Python."""
-    return f"{NAME}-py{python.nodot}_{BUILD}-Linux-x86_64.sh"
+@dataclass(frozen=True)
+class Installer:
+    """One installer of a distribution, with one Python in its base."""
+
+    name: str
+    version: str
+    python: DebianPython
+
+    @property
+    def label(self) -> str:
+        """What it calls its version."""
+        return f"py{self.python.nodot}_{self.version}" if self.name == "Miniconda3" else self.version
+
+    @property
+    def file(self) -> str:
+        """Its file's name."""
+        return f"{self.name}-{self.label}-Linux-x86_64.sh"
+
+
+MINICONDA = tuple(Installer("Miniconda3", version, python) for python in PYTHONS for version in VERSIONS)
+#: With the Python that the oldest node can run.
+MINIFORGE = tuple(Installer("Miniforge3", version, PYTHONS[0]) for version in VERSIONS)
 
 
 def build(progress: Progress) -> list[Path]:
     """Build the installers where the channel or their sources have changed, and return their paths."""
     sources = [Path(__file__), HEADER, *standin.sources()]
+    places = {paths.INSTALLERS / one.file: one for one in MINICONDA}
+    places |= {paths.MINIFORGE / one.version / one.file: one for one in MINIFORGE}
     with locks.held("installers"):
         content_key = cache.key(cache.published(paths.CHANNEL), *sources)
-        if cache.published(paths.INSTALLERS) != content_key:
-            stage = cache.staging(paths.INSTALLERS)
-            bar = progress.add_task("Installers", total=len(PYTHONS))
-            for python in PYTHONS:
-                write(python, stage)
-                progress.advance(bar)
-            sums = [(hashlib.sha256(path.read_bytes()).hexdigest(), path.name) for path in sorted(stage.glob("*.sh"))]
-            (stage / "SHA256SUMS").write_text("".join(f"{digest}  {name}\n" for digest, name in sums))
-            cache.publish(stage, paths.INSTALLERS, content_key)
-    return [paths.INSTALLERS / file_name(python) for python in PYTHONS]
+        for top in (paths.INSTALLERS, paths.MINIFORGE):
+            if cache.published(top) != content_key:
+                wanted = {path.relative_to(top): one for path, one in places.items() if path.is_relative_to(top)}
+                _fill(top, wanted, content_key, progress)
+    return list(places)
 
 
-def write(python: DebianPython, folder: Path) -> Path:
-    """Write the installer for one Python into ``folder``."""
-    with TemporaryDirectory(prefix=".installer-", dir=folder) as scratch:
+def _fill(top: Path, wanted: Mapping[Path, Installer], content_key: str, progress: Progress) -> None:
+    stage = cache.staging(top)
+    bar = progress.add_task(f"Installers in {top.name}", total=len(wanted))
+    sums = []
+    for path, installer in sorted(wanted.items()):
+        (stage / path).parent.mkdir(exist_ok=True)
+        write(installer, stage / path)
+        sums.append(f"{hashlib.sha256((stage / path).read_bytes()).hexdigest()}  {path.name}\n")
+        progress.advance(bar)
+    (stage / SUMS).write_text("".join(sums))
+    cache.publish(stage, top, content_key)
+
+
+def write(installer: Installer, path: Path) -> None:
+    """Write an installer to ``path``."""
+    python = installer.python
+    with TemporaryDirectory(prefix=".installer-", dir=path.parent) as scratch:
         tree = Path(scratch, "tree")
         local = Path(scratch, "standin")
         standin.build(local / "noarch")
         channel.index(local)
         records = asyncio.run(solve(python, local, Path(scratch)))
-        kilobytes = lay_out(records, tree, python)
+        kilobytes = lay_out(records, tree, installer)
         payload = Path(scratch, "payload")
         with payload.open("wb") as stream:
             pack(tree, stream)
         md5 = hashlib.md5(payload.read_bytes(), usedforsecurity=False).hexdigest()
         header = fill(
             HEADER.read_text(),
-            NAME=NAME,
-            VERSION=f"py{python.nodot}_{BUILD}",
+            NAME=installer.name,
+            VERSION=installer.label,
             MD5=md5,
             GLIBC=".".join(map(str, python.glibc)),
             LICENSE=(tree / "LICENSE.txt").read_text().rstrip(),
@@ -92,10 +124,8 @@ def write(python: DebianPython, folder: Path) -> Path:
             PYTHON=next(stem(record) for record in records if record.name.normalized == "python"),
             MODULES=" ".join(modules(records, python)),
         )
-        installer = folder / file_name(python)
-        installer.write_bytes(header.encode() + payload.read_bytes())
-        installer.chmod(0o755)
-        return installer
+        path.write_bytes(header.encode() + payload.read_bytes())
+        path.chmod(0o755)
 
 
 async def solve(python: DebianPython, local: Path, scratch: Path) -> list[rattler.RepoDataRecord]:
@@ -118,7 +148,7 @@ async def solve(python: DebianPython, local: Path, scratch: Path) -> list[rattle
         ) from error
 
 
-def lay_out(records: Sequence[rattler.RepoDataRecord], tree: Path, python: DebianPython) -> int:
+def lay_out(records: Sequence[rattler.RepoDataRecord], tree: Path, installer: Installer) -> int:
     """Fill ``tree`` with what an installer unpacks, and return the kilobytes that the installation takes."""
     cache_dir, meta = tree / "pkgs", tree / "conda-meta"
     meta.mkdir(parents=True)
@@ -137,7 +167,7 @@ def lay_out(records: Sequence[rattler.RepoDataRecord], tree: Path, python: Debia
     listing = "\n".join(explicit) + "\n"
     (meta / "initial-state.explicit.txt").write_text(listing)
     (meta / "history").write_text(
-        f"==> 2023-11-14 22:13:20 <==\n# cmd: {file_name(python)}\n# conda version: {standin.PACKAGE.version}\n"
+        f"==> 2023-11-14 22:13:20 <==\n# cmd: {installer.file}\n# conda version: {standin.PACKAGE.version}\n"
     )
     (cache_dir / "urls.txt").write_text("".join(f"{line.partition('#')[0]}\n" for line in explicit[1:]))
     (tree / "LICENSE.txt").write_text(LICENSE + "\n".join(licenses) + "\n")

@@ -3,21 +3,32 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lab import mirror, nodes, paths, ssh
+from lab import installer, mirror, nodes, paths, ssh
 from lab.nodes import Node
+
+#: A real installer for the nodes, and its checksum, in place of the lab's own.
+INSTALLER_URL = "EVENKEEL_INSTALLER_URL"
+INSTALLER_SHA256 = "EVENKEEL_INSTALLER_SHA256"
 
 
 def read(group: str) -> dict[str, Any]:
     """Return the inventory of the group's running nodes."""
-    sums = paths.INSTALLERS / "SHA256SUMS"
-    variables = {
+    sums = [top / installer.SUMS for top in (paths.INSTALLERS, paths.MINIFORGE)]
+    text = "".join(path.read_text() for path in sums if path.exists())
+    checksums = parse_sums(text)
+    variables: dict[str, Any] = {
         "lab_mirror_url": mirror.url(),
         "lab_pip_index_url": f"{mirror.url()}/pypi/simple/",
-        "lab_installer_sha256": parse_sums(sums.read_text()) if sums.exists() else {},
+        "lab_installer_sha256": checksums,
     }
+    if real := os.environ.get(INSTALLER_URL):
+        name = real.rpartition("/")[2]
+        variables |= {"miniconda_url": real, "miniconda_installer": name}
+        checksums[name] = os.environ.get(INSTALLER_SHA256, "")
     return render(nodes.find(group), variables)
 
 

@@ -19,4 +19,5 @@ CHANNEL = ANACONDA / "pkgs" / "main"
 #: The second half of conda's channel ``defaults``, here without packages.
 R_CHANNEL = ANACONDA / "pkgs" / "r"
 INSTALLERS = ANACONDA / "miniconda"
+MINIFORGE = ANACONDA / "miniforge"
 SIMPLE_INDEX = WWW / "pypi" / "simple"

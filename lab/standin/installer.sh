@@ -5,7 +5,7 @@
 # PLAT:  linux-64
 # MD5:   @MD5@
 #
-# This is not Anaconda's Miniconda. It is a stand-in from Evenkeel's lab, which has the same command line.
+# This is not the real @NAME@. It is a stand-in from Evenkeel's lab, which has the same command line.
 
 set -eu
 unset LD_LIBRARY_PATH LD_PRELOAD LD_AUDIT
@@ -37,7 +37,7 @@ init=0
 usage="
 usage: $0 [options]
 
-Installs @NAME@ @VERSION@ (not Anaconda's: a stand-in from Evenkeel's lab)
+Installs @NAME@ @VERSION@ (not the real one: a stand-in from Evenkeel's lab)
 
 -b           run install in batch mode (without manual intervention),
              it is expected the license terms (if any) are agreed upon
@@ -74,7 +74,7 @@ done
 
 if [ "$batch" = 0 ]; then
     printf '\nWelcome to %s %s\n' '@NAME@' '@VERSION@'
-    printf "This is not Anaconda's: it is a stand-in from Evenkeel's lab.\n\n"
+    printf "This is not the real one: it is a stand-in from Evenkeel's lab.\n\n"
     printf 'In order to continue the installation process, please review the license\nagreement.\n'
     printf 'Please, press ENTER to continue\n>>> '
     read -r answer
@@ -100,7 +100,7 @@ LICENSE
     read -r answer
     [ -z "$answer" ] || PREFIX="$answer"
 else
-    printf "%s %s: not Anaconda's, but a stand-in from Evenkeel's lab\n" '@NAME@' '@VERSION@'
+    printf "%s %s: not the real one, but a stand-in from Evenkeel's lab\n" '@NAME@' '@VERSION@'
 fi
 
 case "$PREFIX" in
@@ -116,16 +116,16 @@ if [ "$force" = 0 ] && [ -e "$PREFIX" ]; then
     exit 1
 fi
 
-needed_kb='@KILOBYTES@'
+total_installation_size_kb="@KILOBYTES@"
 if ! mkdir -p "$PREFIX"; then
     printf "ERROR: Could not create directory: '%s'.\n" "$PREFIX" >&2
-    printf 'Check permissions and available disk space (%s MB needed).\n' "$((needed_kb / 1024))" >&2
+    printf 'Check permissions and available disk space (%s MB needed).\n' "$((total_installation_size_kb / 1024))" >&2
     exit 1
 fi
 free_kb="$(df -Pk "$PREFIX" | awk 'END { print $4 - 50 * 1024 }')"
-if [ "$free_kb" -lt "$needed_kb" ]; then
+if [ "$free_kb" -lt "$total_installation_size_kb" ]; then
     printf 'ERROR: Not enough free disk space. Only %s MB are available, but %s MB are required (leaving a 50 MB buffer).\n' \
-        "$((free_kb / 1024))" "$((needed_kb / 1024))" >&2
+        "$((free_kb / 1024))" "$((total_installation_size_kb / 1024))" >&2
     exit 1
 fi
 PREFIX="$(cd "$PREFIX" && pwd | sed 's@//@/@')"

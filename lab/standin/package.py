@@ -12,6 +12,8 @@ from lab.conda_package import PREFIX_PLACEHOLDER, Package
 from lab.standin.conda_standin import VERSION
 
 _HERE = Path(__file__).parent
+#: What shells read, and where the real conda has it.
+HOOKS = {_HERE / "conda.sh": "etc/profile.d", _HERE / "conda.fish": "etc/fish/conf.d"}
 _COMMAND = f"""#!{PREFIX_PLACEHOLDER}/bin/python
 from conda_standin.__main__ import main
 
@@ -34,7 +36,7 @@ PACKAGE = Package(
 
 def sources() -> list[Path]:
     """Return the files that the package is made of."""
-    return [_HERE / "conda.sh", Path(__file__), *sorted((_HERE / "conda_standin").rglob("*.py"))]
+    return [*HOOKS, Path(__file__), *sorted((_HERE / "conda_standin").rglob("*.py"))]
 
 
 def build(out_dir: Path) -> Path:
@@ -44,9 +46,10 @@ def build(out_dir: Path) -> Path:
         tree = Path(scratch)
         module = tree / "site-packages" / "conda_standin"
         shutil.copytree(_HERE / "conda_standin", module, ignore=shutil.ignore_patterns("__pycache__"))
-        hook = tree / "etc" / "profile.d" / "conda.sh"
-        hook.parent.mkdir(parents=True)
-        hook.write_text((_HERE / "conda.sh").read_text().replace("@PREFIX@", PREFIX_PLACEHOLDER))
+        for source, place in HOOKS.items():
+            hook = tree / place / source.name
+            hook.parent.mkdir(parents=True)
+            hook.write_text(source.read_text().replace("@PREFIX@", PREFIX_PLACEHOLDER))
         command = tree / "condabin" / "conda"
         command.parent.mkdir()
         command.write_text(_COMMAND)

@@ -13,6 +13,48 @@ from .condarc import Settings
 from .environments import Environment, by_name
 
 
+class Posix:
+    """How bash, zsh and dash say it."""
+
+    suffix = ".sh"
+
+    def export(self, name: str, value: str) -> str:
+        return f"export {name}={shlex.quote(value)}"
+
+    def unset(self, *names: str) -> str:
+        return f"unset {' '.join(names)}"
+
+    def prompt(self, text: str) -> list[str]:
+        return [f"PS1={shlex.quote(text)}"]
+
+    def source(self, path: Path) -> str:
+        return f". {shlex.quote(str(path))}"
+
+
+class Fish(Posix):
+    """How fish says it, whose prompt is its own."""
+
+    suffix = ".fish"
+
+    def export(self, name: str, value: str) -> str:
+        values = value.split(":") if name == "PATH" else [value]
+        return f"set -gx {name} {' '.join(map(self._quoted, values))}"
+
+    def unset(self, *names: str) -> str:
+        return f"set -e {' '.join(names)}"
+
+    def prompt(self, text: str) -> list[str]:
+        return []
+
+    def source(self, path: Path) -> str:
+        return f"source {self._quoted(str(path))}"
+
+    @staticmethod
+    def _quoted(text: str) -> str:
+        escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+        return f"'{escaped}'"
+
+
 class Activation:
     """Writes the code that takes a shell from one environment to another.
 
@@ -20,11 +62,14 @@ class Activation:
     ----------
     environ
         The variables of the shell.
+    shell
+        How it wants things said.
     """
 
-    def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
+    def __init__(self, settings: Settings, environ: Mapping[str, str], shell: Posix | None = None) -> None:
         self.settings = settings
         self.environ = environ
+        self.shell = shell or Posix()
         self.level = max(int(environ.get("CONDA_SHLVL") or 0), 0)
         self.active = environ.get("CONDA_PREFIX") if self.level else None
 
@@ -42,7 +87,9 @@ class Activation:
             if stack:
                 saved[f"CONDA_STACKED_{level}"] = "true"
             else:
-                code += [f"unset {name}" for name in environment_variables(Path(self.active)) if name not in variables]
+                code += [
+                    self.shell.unset(name) for name in environment_variables(Path(self.active)) if name not in variables
+                ]
         for name in variables:
             if name in self.environ:
                 saved[f"__CONDA_SHLVL_{self.level}_{name}"] = self.environ[name]
@@ -56,17 +103,17 @@ class Activation:
             return ""
         level = self.level - 1
         variables = environment_variables(Path(self.active))
-        code = self._scripts(self.active, "deactivate.d") + [f"unset {name}" for name in variables]
+        code = self._scripts(self.active, "deactivate.d") + [self.shell.unset(name) for name in variables]
         before = self.environ.get(f"CONDA_PREFIX_{level}") if level else None
         back = {name: value for name in variables if (value := self.environ.get(f"__CONDA_SHLVL_{level}_{name}"))}
-        code += [f"unset __CONDA_SHLVL_{level}_{name}" for name in back]
+        code += [self.shell.unset(f"__CONDA_SHLVL_{level}_{name}") for name in back]
         if not before:
-            code += ["unset CONDA_PREFIX CONDA_DEFAULT_ENV CONDA_PROMPT_MODIFIER"]
+            code += [self.shell.unset("CONDA_PREFIX", "CONDA_DEFAULT_ENV", "CONDA_PROMPT_MODIFIER")]
             code += self._exports({"CONDA_SHLVL": "0", "PATH": self._path(self.active, None)} | back)
-            return "\n".join([*code, self._prompt("")])
+            return "\n".join([*code, *self._prompt("")])
         stacked = f"CONDA_STACKED_{self.level}"
         path = self._path(self.active, None if stacked in self.environ else before)
-        code += [f"unset CONDA_PREFIX_{level} {stacked}", *self._enter(Path(before), level, path)]
+        code += [self.shell.unset(f"CONDA_PREFIX_{level}", stacked), *self._enter(Path(before), level, path)]
         code += self._exports(environment_variables(Path(before)) | back)
         return "\n".join([*code, *self._scripts(before, "activate.d")])
 
@@ -94,16 +141,16 @@ class Activation:
             "CONDA_EXE": str(self.settings.root_prefix / "bin" / "conda"),
             "CONDA_PYTHON_EXE": str(self.settings.root_prefix / "bin" / "python"),
         }
-        return [self._prompt(modifier), *self._exports(exports)]
+        return [*self._prompt(modifier), *self._exports(exports)]
 
     def _called(self, prefix: Path) -> str:
         if Environment(prefix, self.settings).is_base:
             return "base"
         return prefix.name if prefix.parent.name == "envs" else str(prefix)
 
-    def _prompt(self, modifier: str) -> str:
+    def _prompt(self, modifier: str) -> list[str]:
         shown = self.environ.get("PS1", "").removeprefix(self.environ.get("CONDA_PROMPT_MODIFIER", ""))
-        return f"PS1={shlex.quote(modifier + shown)}"
+        return self.shell.prompt(modifier + shown)
 
     def _path(self, leave: str | None, enter: str | None) -> str:
         folders = [folder for folder in self.environ.get("PATH", "").split(":") if folder]
@@ -113,16 +160,16 @@ class Activation:
             return ":".join([*folders[:place], *added, *folders[place + 1 :]])
         return ":".join([*added, *folders])
 
-    @staticmethod
-    def _exports(variables: Mapping[str, str]) -> list[str]:
-        return [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
+    def _exports(self, variables: Mapping[str, str]) -> list[str]:
+        return [self.shell.export(name, value) for name, value in variables.items()]
 
-    @staticmethod
-    def _scripts(prefix: str | None, folder: str) -> list[str]:
+    def _scripts(self, prefix: str | None, folder: str) -> list[str]:
         if not prefix:
             return []
-        scripts = sorted(Path(prefix, "etc", "conda", folder).glob("*.sh"), reverse=folder == "deactivate.d")
-        return [f". {shlex.quote(str(script))}" for script in scripts]
+        scripts = sorted(
+            Path(prefix, "etc", "conda", folder).glob(f"*{self.shell.suffix}"), reverse=folder == "deactivate.d"
+        )
+        return [self.shell.source(script) for script in scripts]
 
 
 def find(target: str, settings: Settings) -> Environment:

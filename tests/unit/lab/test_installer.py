@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from lab import installer
-from lab.debian_python import PYTHONS
 
 FAKE_PYTHON = """#!/bin/sh
 echo "python $*"
@@ -130,8 +129,12 @@ def test_the_same_tree_gives_the_same_bytes(tmp_path: Path) -> None:
     assert packed[0] == packed[1]
 
 
-def test_names_are_those_of_miniconda() -> None:
-    assert [installer.file_name(python) for python in PYTHONS] == [
+def test_names_are_those_of_the_real_ones() -> None:
+    assert [one.file for one in (*installer.MINICONDA, *installer.MINIFORGE)] == [
         "Miniconda3-py311_26.7.1-0-Linux-x86_64.sh",
+        "Miniconda3-py311_26.7.1-1-Linux-x86_64.sh",
         "Miniconda3-py313_26.7.1-0-Linux-x86_64.sh",
+        "Miniconda3-py313_26.7.1-1-Linux-x86_64.sh",
+        "Miniforge3-26.7.1-0-Linux-x86_64.sh",
+        "Miniforge3-26.7.1-1-Linux-x86_64.sh",
     ]
