@@ -39,6 +39,12 @@ class PackageCache:
         self.settings = settings
         self.folder = self._first_writable()
 
+    @property
+    def indexes(self) -> Path:
+        """Where channels' indexes are kept; not with others, since py-rattler's files are for their owner alone."""
+        shared = self.folder.stat().st_uid != os.geteuid()
+        return self.settings.home / ".cache" / "conda" / "indexes" if shared else self.folder / "cache"
+
     def archive(self, record: Record) -> Path:
         """Return where the archive of a package is, or would be."""
         return self.folder / str(record["fn"])

@@ -117,7 +117,7 @@ async def solve(
     before = environment.requested_specs() if locked else {}
     gone = {spec_name(spec) for spec in specs} | set(without)
     older = [name if "::" in spec else spec for name, spec in before.items() if name not in gone]
-    index = Index(settings.requested_channels(), settings, cache.folder / "cache")
+    index = Index(settings.requested_channels(), settings, cache.indexes)
     return await index.solve([*sorted(older), *specs], specs, locked)
 
 
