@@ -271,10 +271,11 @@ def _read(path: str, scope: str, user: str = "") -> Found:
     except OSError as error:
         problem = str(error.strerror)
         return Found(path, scope, user, exists=os.path.lexists(path), problem=problem, link=link)
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        return Found(path, scope, user, exists=True, problem="is no ordinary file", link=link)
     with os.fdopen(descriptor, "rb") as stream:
-        status = os.fstat(stream.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            return Found(path, scope, user, exists=True, problem="is no ordinary file", link=link)
         content = stream.read(LARGEST + 1)
     mode, problem, text = stat.S_IMODE(status.st_mode), "", ""
     if len(content) > LARGEST:

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import errno
+import os
+import pwd
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _condarc as condarc
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+
+ME = pwd.getpwuid(os.getuid()).pw_name
+
+
+@pytest.fixture
+def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A node below a directory, whose users' homes are there too and whose rights are the test's own."""
+    monkeypatch.setattr(condarc, "SYSTEM", (str(tmp_path / "etc"), str(tmp_path / "lib")))
+    monkeypatch.setattr(os, "geteuid", lambda: 1)
+    monkeypatch.setattr(
+        pwd, "getpwnam", lambda name: SimpleNamespace(pw_name=name, pw_dir=str(tmp_path / "home" / name))
+    )
+    return tmp_path
+
+
+def write(path: Path, text: str = "offline: true\n") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def read(node: Path, users: list[str], path: str = "", **options: Any) -> dict[str, Any]:
+    params = {"scope": "system", "user": None, "distribution": str(node / "opt"), "prefix": None, **options}
+    return condarc.read(params, users, path)
+
+
+def test_files_are_found_in_condas_order(node: Path) -> None:
+    expected = [
+        *(("system", f"etc/{name}") for name in (".condarc", "condarc", "condarc.d/a.yaml", "condarc.d/b.yml")),
+        ("system", "lib/condarc"),
+        ("distribution", "opt/.condarc"),
+        ("environment", "env/.condarc"),
+        *(("user", f"home/ann/{name}") for name in (".config/conda/condarc", ".conda/.condarc", ".condarc")),
+    ]
+    for _, name in expected:
+        write(node / name)
+    for name in ("etc/condarc.d/ours.yml.1~", "etc/condarc.d/x.txt", "home/ann/condarc", "home/ben/.condarc"):
+        write(node / name)
+    found = read(node, ["ann"], prefix=str(node / "env"))["files"]
+    assert [(file["scope"], file["path"]) for file in found] == [(scope, f"{node}/{name}") for scope, name in expected]
+    assert [file["user"] for file in found] == [""] * 7 + ["ann"] * 3
+
+
+def test_a_file_that_is_to_come_is_told_in_its_place(node: Path) -> None:
+    write(node / "etc/condarc.d/a.yml")
+    write(node / "etc/condarc.d/z.yml")
+    path = str(node / "etc/condarc.d/m.yml")
+    found = read(node, [], path)
+    assert [(Path(file["path"]).name, file["exists"]) for file in found["files"]] == [
+        ("a.yml", True),
+        ("m.yml", False),
+        ("z.yml", True),
+    ]
+    assert found["target"]["path"] == path
+    assert not found["target"]["exists"]
+
+
+def test_the_distributions_base_is_no_environment_beside_it(node: Path) -> None:
+    write(node / "opt/.condarc")
+    (node / "link").symlink_to(node / "opt")
+    assert len(read(node, [], prefix=str(node / "link"))["files"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("make", "problem"),
+    [
+        (lambda path: path.mkdir(), "is no ordinary file"),
+        (os.mkfifo, "is no ordinary file"),
+        (lambda path: path.write_bytes(b"\xff\xfe"), "is no text in UTF-8"),
+        (lambda path: path.write_text("#" * (condarc.LARGEST + 1)), "is larger than any configuration of conda"),
+        (lambda path: path.symlink_to(path), "Too many levels of symbolic links"),
+    ],
+)
+def test_what_is_no_configuration_is_told_and_not_waited_for(node: Path, make: Any, problem: str) -> None:
+    path = node / "opt" / ".condarc"
+    path.parent.mkdir()
+    make(path)
+    (found,) = read(node, [])["files"]
+    assert (found["exists"], found["text"], found["problem"]) == (True, "", problem)
+
+
+@pytest.mark.parametrize(
+    ("records", "version"),
+    [
+        ([], ""),
+        (["python-3.13.1-0.json"], ""),
+        (["conda-26.5.3-py313h06a4308_0.json", "conda-content-trust-0.2.0-py313_1.json"], "26.5.3"),
+        (["conda-libmamba-solver-25.4.0-pyhd3eb1b0_0.json", "conda-24.1.0rc1-0.json"], "24.1.0rc1"),
+    ],
+)
+def test_the_release_of_conda_is_read_from_its_record(node: Path, records: list[str], version: str) -> None:
+    for record in records:
+        write(node / "opt" / "conda-meta" / record)
+    assert read(node, [])["conda"] == version
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, "/etc/conda/condarc.d/evenkeel.yml"),
+        ({"path": "/x/y.yml"}, "/x/y.yml"),
+        ({"scope": "distribution"}, "/opt/miniconda3/.condarc"),
+        ({"scope": "environment", "prefix": "/env"}, "/env/.condarc"),
+        ({"scope": "user", "user": "ann"}, "{node}/home/ann/.condarc"),
+    ],
+)
+def test_a_scope_has_its_file(node: Path, options: dict[str, Any], expected: str) -> None:
+    params = {"path": None, "scope": "system", "distribution": "/opt/miniconda3", "prefix": None, **options}
+    assert condarc.target(params) == expected.format(node=node)
+
+
+def test_one_account_of_each_home_is_looked_at(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for home in ("ann", "shared"):
+        (node / home).mkdir()
+    accounts = write(
+        node / "passwd",
+        f"ann:x:1000:1000::{node}/ann:/bin/sh\nben:x:1001:1001::{node}/none:/bin/sh\nsys:x:3:3::/:/bin/sh\n"
+        f"one:x:4:4::{node}/shared:/bin/sh\ntwo:x:5:5::{node}/shared:/bin/sh\n+::::::\nbroken\n",
+    )
+    monkeypatch.setattr(condarc, "ACCOUNTS", str(accounts))
+    assert condarc.local_users() == ["ann", "one"]
+
+
+def sha(path: Path) -> str:
+    return condarc.digest(condarc._read(str(path), ""))
+
+
+def test_a_file_is_replaced_with_its_backup_and_its_mode(node: Path) -> None:
+    path = write(node / "etc" / "x.yml", "old\n")
+    kept = condarc.replace(str(path), "new\n", sha(path), 0o600, None, backup=True)
+    assert path.read_text() == "new\n"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert Path(kept).read_text() == "old\n"
+    assert Path(kept).stat().st_mode & 0o777 == 0o600
+    assert not kept.endswith((".yml", ".yaml"))
+    assert condarc.replace(str(path), None, sha(path), 0o600, None, backup=False) == ""
+    assert not path.exists()
+
+
+def test_directories_are_made(node: Path) -> None:
+    path = node / "a" / "b" / "c.yml"
+    assert condarc.replace(str(path), "new\n", "", 0o644, None, backup=True) == ""
+    assert path.read_text() == "new\n"
+    assert path.parent.stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.parametrize("before", ["", "0" * 64])
+def test_what_changed_meanwhile_is_left_alone(node: Path, before: str) -> None:
+    path = write(node / "x.yml", "theirs\n")
+    with pytest.raises(EvenkeelError, match="was changed by somebody else meanwhile"):
+        condarc.replace(str(path), "new\n", before, 0o644, None, backup=True)
+    assert path.read_text() == "theirs\n"
+    assert [one.name for one in node.iterdir()] == ["x.yml"]
+
+
+def test_a_users_link_is_followed_with_the_users_rights(node: Path) -> None:
+    real = write(node / "home" / ME / "dotfiles" / "condarc", "old\n")
+    link = node / "home" / ME / ".condarc"
+    link.symlink_to(real)
+    condarc.replace(str(link), "new\n", sha(real), 0o644, ME, backup=False)
+    assert link.is_symlink()
+    assert real.read_text() == "new\n"
+
+
+def test_where_nothing_can_be_written_is_named(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(condarc, "write_atomically", full)
+    path = write(node / "x.yml", "old\n")
+    with pytest.raises(EvenkeelError, match=r"x\.yml could not be written: No space left"):
+        condarc.replace(str(path), "new\n", sha(path), 0o644, None, backup=False)
+    assert path.read_text() == "old\n"
+
+
+def test_an_unknown_user_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(EvenkeelError, match="The node has no user nobody-of-that-name"):
+        condarc.account("nobody-of-that-name")
+
+
+def test_a_directory_that_is_no_environment_is_named(node: Path) -> None:
+    (node / "env" / "conda-meta").mkdir(parents=True)
+    condarc.require_environment(str(node / "env"))
+    with pytest.raises(EvenkeelError, match="is no conda environment"):
+        condarc.require_environment(str(node))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give up its rights")
+def test_root_reads_no_more_than_the_user_could(tmp_path: Path) -> None:
+    secret = write(tmp_path / "secret", "hush\n")
+    secret.chmod(0o600)
+    with condarc.acting_as("nobody"):
+        assert condarc._read(str(secret), "").text == ""
+        assert os.geteuid() == pwd.getpwnam("nobody").pw_uid
+    assert condarc._read(str(secret), "").text == "hush\n"
+    assert os.geteuid() == 0
