@@ -28,7 +28,7 @@ class Effective:
     #: The file that wins: the last word on a single value, the first items of a list, the entries of a map that stand.
     file: str
     #: All that set the key, the lowest precedence first.
-    files: tuple[str, ...]
+    files: list[str]
     #: The file whose ``#!final`` keeps those above it out; empty when there is none.
     pinned_by: str
 
@@ -62,7 +62,7 @@ def effective(name: str, files: Sequence[File]) -> Effective | None:
     return Effective(
         _merged([setting for _, setting in relevant], kind),
         relevant[-1][0],
-        tuple(path for path, _ in matches),
+        [path for path, _ in matches],
         "" if pin is None else relevant[-1][0],
     )
 

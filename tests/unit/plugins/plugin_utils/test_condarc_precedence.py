@@ -59,7 +59,7 @@ def test_files_are_merged_as_conda_does(key: str, texts: list[str], value: Any, 
 
 def test_all_files_that_set_a_key_are_told() -> None:
     found = effective("offline", files("offline: true  #!final", "quiet: true", "offline: false"))
-    assert found == Effective(True, "0", ("0", "2"), "0")
+    assert found == Effective(True, "0", ["0", "2"], "0")
     assert effective("offline", files("quiet: true")) is None
     assert effective("channels", files("channels: words")) is None
 
