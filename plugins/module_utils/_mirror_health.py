@@ -116,12 +116,23 @@ def health(candidate: Mapping[str, Any], answers: Mapping[str, Answer], now: dat
     """
     if candidate.get("problem"):
         return Health(candidate["name"], (candidate["problem"],))
-    problems = ["%s %s" % (url, answers[url].problem) for url in candidate["repodata"] if answers[url].problem]
+    problems = told_once({url: answers[url].problem for url in candidate["repodata"] if answers[url].problem})
     dates = [date for date in (answers[url].modified for url in candidate["repodata"]) if date]
     newest = max(dates) if dates else None
     if newest and max_age_days and now - newest > timedelta(days=max_age_days):
         problems.append("its newest index is of %s, %d days ago" % (newest.date(), (now - newest).days))
     return Health(candidate["name"], tuple(problems), newest)
+
+
+def told_once(problems: Mapping[str, str]) -> list[str]:
+    """Return the problems of several URLs, each with the first URL that has it and the number of the others."""
+    urls: dict[str, list[str]] = {}
+    for url, problem in problems.items():
+        urls.setdefault(problem, []).append(url)
+    return [
+        "%s%s %s" % (those[0], " and %d more" % (len(those) - 1) if those[1:] else "", problem)
+        for problem, those in urls.items()
+    ]
 
 
 def first_healthy(found: Sequence[Health]) -> int:

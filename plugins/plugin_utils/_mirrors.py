@@ -282,9 +282,10 @@ def _require(mirror: Mirror, channel: str, platforms: Sequence[str]) -> Carried:
     raise EvenkeelError(
         f"The mirror {mirror.name} does not carry the channel {channel}"
         + (f" for {', '.join(lacking)}" if lacking else ""),
-        f"These do: {', '.join(having)}; choose one of them for all, or for this channel alone"
+        f"These do: {', '.join(having)}; choose one of them for all channels, or for this one alone, with"
+        f" condarc_channel_mirrors: {{{channel}: {having[-1]}}}"
         if having
-        else "No mirror that is known does; name the base URL that has it, for this channel alone",
+        else f"No mirror that is known does; name one's base URL with condarc_channel_mirrors: {{{channel}: URL}}",
     )
 
 

@@ -115,6 +115,8 @@ def test_something_else_than_an_index(start: bytes) -> None:
         ({A: Answer(modified=LONG_AGO), B: Answer()}, 100, (), LONG_AGO),
         ({A: Answer(modified=LONG_AGO), B: Answer()}, 0, (), LONG_AGO),
         ({A: Answer("answered 404"), B: Answer(modified=YESTERDAY)}, 30, (f"{A} answered 404",), YESTERDAY),
+        ({A: Answer("answered 404"), B: Answer("answered 404")}, 30, (f"{A} and 1 more answered 404",), None),
+        ({A: Answer("is silent"), B: Answer("answered 404")}, 30, (f"{A} is silent", f"{B} answered 404"), None),
     ],
 )
 def test_a_mirrors_health(
