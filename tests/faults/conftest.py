@@ -23,7 +23,10 @@ from testinfra.host import Host
 ROOT = Path(__file__).parents[2]
 INVENTORY = ROOT / "molecule" / "inventory"
 #: Whatever a role may make; a test that wants a bare node removes it.
-MADE_BY_ROLES = ("/opt/evenkeel", "/opt/miniconda3", "/etc/conda", "/etc/evenkeel", "/etc/profile.d/evenkeel-conda.sh")
+MADE_BY_ROLES = (
+    *("/opt/evenkeel", "/opt/miniconda3", "/etc/conda", "/etc/evenkeel"),
+    *("/etc/profile.d/evenkeel-conda.sh", "/etc/fish/conf.d/evenkeel-conda.fish"),
+)
 MADE_OF_ENVIRONMENTS = ("envs", "generations", "kept", "locks", "pkgs")
 PLACES_OF_ROLES = "/opt /etc /usr/local /home /var/lib/jupyter"
 CHANNEL = "https://repo.anaconda.com/pkgs/main"
