@@ -14,6 +14,7 @@ import glob
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -30,13 +31,15 @@ SITE = "/etc/conda/tos"
 #: Where else an administrator may have accepted for everyone; below the distribution's prefix there is one more.
 SYSTEM = (SITE, "/var/lib/conda/tos")
 _LARGEST_BYTES = 1 << 20
+# What a channel's URL may hold that is nobody else's to read; conda takes such a token out of it, wherever it stands.
+_CREDENTIALS = re.compile(r"(?<=://)[^/]*@|/t/[A-Za-z0-9-]*(?=/)")
 
 
 @dataclass(frozen=True)
 class Terms:
     """What a channel asks everyone to agree to."""
 
-    #: The channel's URL.
+    #: The channel's URL, without what only its user may know.
     channel: str
     #: In UTC.
     version: datetime
@@ -66,25 +69,32 @@ class Plan:
 
 
 def fetch(channels: Iterable[str], timeout: float, ca_path: str | None) -> tuple[Terms, ...]:
-    """Ask channels for their terms. One that can't be asked counts as one without, as it does for conda itself."""
+    """Ask channels for their terms.
+
+    One that can't be asked, or whose answer is none, counts as one without, as it does for conda itself.
+    """
     found = []
     for channel in dict.fromkeys(channel.rstrip("/") for channel in channels):
         with contextlib.suppress(OSError, HTTPException, ValueError, TypeError, KeyError):
             with open_url("%s/%s" % (channel, ENDPOINT), timeout=timeout, ca_path=ca_path) as response:
                 content = json.loads(response.read(_LARGEST_BYTES))
-            found.append(Terms(channel, moment(content["version"]), content))
+            if isinstance(content["text"], str) and isinstance(content["support"], str):
+                found.append(Terms(_CREDENTIALS.sub("", channel), moment(content["version"]), content))
     return tuple(found)
 
 
 def accepted(channel: str, roots: Iterable[str]) -> datetime | None:
-    """Return the version of the newest terms of ``channel`` that were answered below ``roots``, if with yes."""
+    """Return the version of the newest terms of ``channel`` that were answered below ``roots``, if with yes.
+
+    Of two answers to the same terms the one of the earlier root counts.
+    """
     newest: tuple[datetime, bool] | None = None
     for root in roots:
         for path in glob.glob(os.path.join(glob.escape(root), identity(channel), "*.json")):
             with contextlib.suppress(OSError, ValueError, TypeError, KeyError), open(path, encoding="utf-8") as stream:
                 record = json.load(stream)
                 answer = moment(record["version"]), record["tos_accepted"] is True
-                newest = max(newest, answer) if newest else answer
+                newest = answer if newest is None or answer[0] > newest[0] else newest
     return newest[0] if newest and newest[1] else None
 
 
@@ -142,9 +152,8 @@ def record(terms: Terms, now: datetime) -> dict[str, Any]:
 
 def identity(channel: str) -> str:
     """Return the name of the directory that holds the answers to a channel's terms: host and path, hashed."""
-    parts = urlsplit(channel)
-    place = parts.netloc.rpartition("@")[2] + parts.path.strip("/")
-    return hashlib.sha256(place.encode()).hexdigest()
+    parts = urlsplit(_CREDENTIALS.sub("", channel))
+    return hashlib.sha256((parts.netloc + parts.path.strip("/")).encode()).hexdigest()
 
 
 def moment(version: object) -> datetime:
@@ -155,11 +164,12 @@ def moment(version: object) -> datetime:
     ValueError
         It tells none.
     """
-    if isinstance(version, str):
-        told = datetime.fromisoformat(version[:-1] + "+00:00" if version.endswith("Z") else version)
-        return told.replace(tzinfo=told.tzinfo or timezone.utc).astimezone(timezone.utc)
-    if isinstance(version, (int, float)) and not isinstance(version, bool):
-        return datetime.fromtimestamp(version, timezone.utc)
+    with contextlib.suppress(OverflowError):
+        if isinstance(version, str):
+            told = datetime.fromisoformat(version[:-1] + "+00:00" if version.endswith("Z") else version)
+            return told.replace(tzinfo=told.tzinfo or timezone.utc).astimezone(timezone.utc)
+        if isinstance(version, (int, float)) and not isinstance(version, bool):
+            return datetime.fromtimestamp(version, timezone.utc)
     raise ValueError("%r is no moment" % (version,))
 
 
