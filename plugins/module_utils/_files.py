@@ -16,7 +16,7 @@ def write_atomically(path: str, text: str, mode: int = 0o644) -> None:
     """Replace ``path`` by ``text`` in one rename."""
     descriptor, temporary = tempfile.mkstemp(prefix=".%s." % os.path.basename(path), dir=os.path.dirname(path))
     try:
-        with os.fdopen(descriptor, "w") as stream:
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as stream:
             stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,8 +17,14 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._files import write_a
 PROFILE = "/etc/profile.d/evenkeel-conda.sh"
 ZSH_PROFILE = "/etc/zsh/zprofile"
 FISH = "/etc/fish/conf.d/evenkeel-conda.fish"
+#: A directory that is there when the shell is.
+ZSH = "/etc/zsh"
+FISH_SHELL = "/etc/fish"
 BEGIN = "# BEGIN Evenkeel: conda"
 END = "# END Evenkeel: conda"
+# From a beginning to the next end; after a beginning that has lost its end everything is somebody's.
+_INSIDE = "(?!%s|%s).*\n" % (re.escape(BEGIN), re.escape(END))
+_BLOCK = re.compile(r"^%s\s*\n(?:%s)*%s[ \t]*(?:\n|\Z)" % (re.escape(BEGIN), _INSIDE, re.escape(END)), re.MULTILINE)
 _HEADER = "# Managed by Evenkeel: conda for login shells, without activating anything.\n"
 
 
@@ -40,7 +47,7 @@ class Plan:
 def read() -> dict[str, str | None]:
     """Return the content of each file that has a place on this node, None for one that is not there."""
     found: dict[str, str | None] = {PROFILE: _content(PROFILE)}
-    for path, shell in ((ZSH_PROFILE, "/etc/zsh"), (FISH, "/etc/fish")):
+    for path, shell in ((ZSH_PROFILE, ZSH), (FISH, FISH_SHELL)):
         if os.path.isdir(shell):
             found[path] = _content(path)
     return found
@@ -56,7 +63,9 @@ def plan(state: Mapping[str, str | None], prefix: str, *, wanted: bool) -> Plan:
     if not wanted:
         desired = dict.fromkeys(desired)
     if ZSH_PROFILE in state:
-        desired[ZSH_PROFILE] = with_block(state[ZSH_PROFILE] or "", ". %s\n" % PROFILE if wanted else "") or None
+        before = state[ZSH_PROFILE] or ""
+        after = with_block(before, ". %s\n" % PROFILE if wanted else "")
+        desired[ZSH_PROFILE] = state[ZSH_PROFILE] if after == before else after or None
     return Plan(tuple((path, desired[path]) for path in state if state[path] != desired[path]))
 
 
@@ -68,21 +77,12 @@ def fish(hook: str) -> str:
 
 def with_block(text: str, block: str) -> str:
     """Return a file of many writers with our block, at its end when it is new; without it when it is empty."""
-    kept, found, inside = [], False, False
-    ours = [BEGIN + "\n", block, END + "\n"] if block else []
-    for line in text.splitlines(keepends=True):
-        if line.rstrip() == BEGIN:
-            kept += [] if found else ours
-            found = inside = True
-        elif line.rstrip() == END and inside:
-            inside = False
-        elif not inside:
-            kept.append(line)
-    if not found and ours:
-        if kept and not kept[-1].endswith("\n"):
-            kept.append("\n")
-        kept += ours
-    return "".join(kept)
+    ours = "%s\n%s%s\n" % (BEGIN, block, END) if block else ""
+    before, *after = _BLOCK.split(text)
+    if after:
+        return before + ours + "".join(after)
+    separator = "\n" if ours and text and not text.endswith("\n") else ""
+    return text + separator + ours
 
 
 def apply(plan: Plan) -> None:
