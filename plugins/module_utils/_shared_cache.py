@@ -98,7 +98,17 @@ def apply(plan: Plan) -> None:
     """Bring the cache to the plan's end; what is in it stays."""
     if not plan.mend:
         return
-    register = os.path.join(plan.path, REGISTER)
+    try:
+        _mend(plan)
+    except OSError as error:
+        raise EvenkeelError(
+            "The shared package cache %s can't be set up (%s: %s)"
+            % (plan.path, error.filename or plan.path, error.strerror),
+            "Mend or remove what is in the way, or choose another shared_cache",
+        ) from error
+
+
+def _mend(plan: Plan) -> None:
     os.makedirs(plan.path, mode=0o755, exist_ok=True)
     os.chown(plan.path, 0, plan.gid)
     os.chmod(plan.path, DIRECTORY_MODE)
@@ -107,9 +117,14 @@ def apply(plan: Plan) -> None:
     except OSError as error:
         if error.errno not in (errno.ENOTSUP, errno.EOPNOTSUPP):
             raise
-    os.close(os.open(register, os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW, REGISTER_MODE))
-    os.chown(register, -1, plan.gid, follow_symlinks=False)
-    os.chmod(register, REGISTER_MODE)
+    # The members of the group may put anything there, at any moment: what was opened is what is changed.
+    flags = os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+    register = os.open(os.path.join(plan.path, REGISTER), flags, REGISTER_MODE)
+    try:
+        os.fchown(register, -1, plan.gid)
+        os.fchmod(register, REGISTER_MODE)
+    finally:
+        os.close(register)
 
 
 def _facts(path: str) -> tuple[int, int, int] | None:
