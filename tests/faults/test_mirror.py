@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lab import certificates, mirror
-from tests.faults.conftest import Node
+from tests.faults.conftest import ROOT, Node
 
 CA = "/etc/evenkeel-faults-ca.pem"
 QUICK = {"mirror_timeout": 1, "mirror_max_age_days": 365}
@@ -83,7 +85,7 @@ def test_a_mirror_that_lacks_a_channel_is_passed_over(bare: Node) -> None:
     assert answer.failed_saying(
         "The mirror tuna does not carry the channel nvidia",
         "The mirror poor does not carry the channel nvidia",
-        f"{bare.mirror}/cloud/nvidia/linux-64/repodata.json answered 404 Not Found",
+        f"{bare.mirror}/cloud/nvidia/linux-64/repodata.json and 1 more answered 404 Not Found",
     )
 
 
@@ -136,6 +138,20 @@ def test_the_distribution_comes_through_the_proxy_from_a_mirror_with_a_certifica
     assert certified.host.file("/opt/miniconda3/bin/conda").exists
 
 
-def test_offline_asks_nobody(bare: Node) -> None:
-    dead = bare.faulty_mirror("404")
-    assert bare.play(tags="mirror", evenkeel_mirror=[dead, named(bare, "good")], evenkeel_offline=True).succeeded()
+def test_offline_an_environment_is_built_of_what_the_cache_holds(bare: Node, tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "lab" / "environments" / "minimal", tmp_path / "minimal")
+    assert bare.play("playbooks/lock.yml", environments=str(tmp_path), env="minimal").succeeded()
+    site = {
+        "tags": "miniconda,condarc,conda_environments",
+        "conda_environments_directory": str(tmp_path),
+        "conda_environments_list": [{"name": "minimal"}],
+    }
+    assert bare.play(**site).succeeded()
+    bare.host.check_output("rm -r /opt/evenkeel/envs /opt/evenkeel/generations")
+    nowhere = "http://127.0.0.1:9"
+    answer = bare.play(
+        **site, evenkeel_offline=True, evenkeel_mirror=[f"{nowhere}/anaconda"], evenkeel_pip_index=f"{nowhere}/simple"
+    )
+    assert answer.succeeded()
+    bare.host.check_output("/opt/evenkeel/envs/minimal/bin/python -c 'import ipykernel'")
+    assert "offline: true" in bare.host.file("/etc/conda/condarc.d/evenkeel.yml").content_string
