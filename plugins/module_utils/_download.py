@@ -8,6 +8,7 @@ import hashlib
 import os
 import shutil
 import socket
+import ssl
 import time
 import urllib.error
 from http.client import HTTPException
@@ -17,6 +18,17 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import Evenke
 from ansible_collections.evenkeel.gpu.plugins.module_utils._files import require_space
 
 CHUNK_BYTES = 1 << 20
+
+
+def require_certificates(path: str) -> None:
+    """Refuse a file of certificates that can't be used, before anything is asked of the network."""
+    try:
+        ssl.create_default_context(cafile=path)
+    except OSError as error:  # ssl.SSLError is one
+        raise EvenkeelError(
+            "The certificates in %s cannot be used: %s" % (path, error),
+            "Name a file of certificates in PEM that the node has",
+        ) from None
 
 
 def download(url: str, target: str, timeout: float, retries: int, ca_path: str | None = None) -> str:

@@ -176,7 +176,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils import _distribution 
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _shared_cache as shared_cache
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _shell_hook as shell_hook
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _terms as terms
-from ansible_collections.evenkeel.gpu.plugins.module_utils._download import copy, download
+from ansible_collections.evenkeel.gpu.plugins.module_utils._download import copy, download, require_certificates
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._lock import held
 
@@ -235,6 +235,8 @@ def converge(module: AnsibleModule) -> dict[str, Any]:
         distribution.check(desired)
     else:
         distribution.check_places(desired)
+    if _present(params) and params["ca_path"] and not params["offline"]:
+        require_certificates(params["ca_path"])
     plan = _plan(params, desired)
     hook = shell_hook.plan(shell_hook.read(), params["prefix"], wanted=_present(params) and params["shell_hook"])
     cache = _plan_cache(params)
@@ -295,7 +297,8 @@ def _plan_terms(params: Params) -> terms.Plan:
 def _fetch(params: Params, target: str) -> str:
     if params["brought"]:
         return copy(params["brought"], target)
-    return download(params["url"], target, params["timeout"], params["retries"], params["ca_path"])
+    ca_path = None if params["offline"] else params["ca_path"]
+    return download(params["url"], target, params["timeout"], params["retries"], ca_path)
 
 
 def _text(lines: Sequence[str]) -> str:

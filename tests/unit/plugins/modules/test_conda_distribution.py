@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import grp
 import hashlib
 import json
 import os
@@ -16,6 +17,8 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _shell_hook as shell_hook
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _terms as terms
 from ansible_collections.evenkeel.gpu.plugins.module_utils._lock import held
 from ansible_collections.evenkeel.gpu.plugins.modules import conda_distribution
 
@@ -67,7 +70,10 @@ class Node:
         return len(self.calls.read_text().splitlines()) if self.calls.exists() else 0
 
     def run(self, **more: object) -> Result:
-        with patch_module_args({**self.arguments, **more}), pytest.raises(SystemExit):
+        arguments = {**self.arguments, **more}
+        if "src" in more:
+            del arguments["url"]
+        with patch_module_args(arguments), pytest.raises(SystemExit):
             conda_distribution.main()
         result: Result = json.loads(self.capsys.readouterr().out)
         return result
@@ -90,9 +96,18 @@ class Node:
         self.end.write_text("")
 
 
+def fail(*arguments: object) -> None:
+    raise AssertionError(arguments)
+
+
 @pytest.fixture
-def node(capsys: pytest.CaptureFixture[str]) -> Iterator[Node]:
+def node(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Node]:
     with TemporaryDirectory(prefix="evenkeel-") as short:  # conda bears no long paths
+        monkeypatch.setattr(shell_hook, "PROFILE", f"{short}/etc/profile.d/evenkeel-conda.sh")
+        monkeypatch.setattr(shell_hook, "ZSH", f"{short}/etc/zsh")
+        monkeypatch.setattr(shell_hook, "FISH_SHELL", f"{short}/etc/fish")
+        monkeypatch.setattr(terms, "SITE", f"{short}/etc/conda/tos")
+        monkeypatch.setattr(terms, "SYSTEM", (terms.SITE, f"{short}/var/lib/conda/tos"))
         yield Node(Path(short), capsys)
 
 
@@ -195,3 +210,185 @@ def test_what_another_run_did_meanwhile_is_not_done_again(node: Node, monkeypatc
     monkeypatch.setattr(conda_distribution, "held", wait_for_the_other_run)
     assert not node.run()["changed"]
     assert node.runs == 1
+
+
+# an installer of the control node
+
+
+def test_what_the_node_lacks_is_wanted_only_when_something_is_to_be_done(node: Node) -> None:
+    of_control = {"src": f"/control/{node.installer.name}"}
+    assert node.run(**of_control, _ansible_check_mode=True)["diff"]["after"] == f"{node.home}\n"
+    wanted = node.run(**of_control)
+    assert (wanted["changed"], wanted["wanted"]) == (False, True)
+    assert not node.store.exists()
+    brought = {**of_control, "brought": str(node.installer), "offline": True}
+    assert node.run(**brought)["home"] == str(node.home)
+    again = node.run(**of_control)
+    assert not again["changed"]
+    assert "wanted" not in again
+    assert node.runs == 1
+
+
+def test_offline_nothing_is_downloaded(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = f"https://mirror.example/miniconda/{node.installer.name}"
+    monkeypatch.setattr(terms, "fetch", fail)
+    channels = ["https://mirror.example/pkgs/main"]
+    for check_mode in (True, False):
+        result = node.run(url=url, offline=True, channels=channels, _ansible_check_mode=check_mode)
+        assert result["msg"].startswith(f"{url} is to be installed, and offline is true. Name a file of the node by")
+    assert not node.store.exists()
+    node.run(offline=True, channels=channels)
+    assert not node.run(url=url, offline=True, channels=channels)["changed"]
+
+
+# removal
+
+
+def test_removal_takes_all_but_environments_of_people(node: Node) -> None:
+    node.run(shell_hook=True)
+    inhabited, history = node.home, node.home / "envs" / "thesis" / "conda-meta" / "history"
+    history.parent.mkdir(parents=True)
+    history.touch()
+    node.publish(version="py313_26.9.3-1")
+    node.run(shell_hook=True)
+    absent = {"state": "absent", "shell_hook": True}
+    checked = node.run(**absent, _ansible_check_mode=True)
+    assert node.prefix.is_symlink()
+    done = node.run(**absent)
+    assert done == checked
+    assert done["changed"]
+    assert done["home"] == ""
+    assert done["stranded"] == [str(inhabited / "envs" / "thesis")]
+    assert done["diff"]["before"] == f"{node.home}\nkept {node.home}\n"
+    assert done["diff"]["after"] == f"absent\n- {shell_hook.PROFILE}\n"
+    assert not os.path.lexists(node.prefix)
+    assert not Path(shell_hook.PROFILE).exists()
+    assert sorted(path.name for path in node.store.iterdir()) == [".lock", inhabited.name]
+    assert history.exists()
+    assert not node.run(**absent)["changed"]
+
+
+def test_removal_from_a_bare_node_makes_nothing(node: Node) -> None:
+    before = sorted(node.directory.rglob("*"))
+    assert not node.run(state="absent")["changed"]
+    assert sorted(node.directory.rglob("*")) == before
+
+
+# shells
+
+
+def test_shells_know_conda_where_that_is_wanted(node: Node) -> None:
+    shown = node.run(shell_hook=True, _ansible_check_mode=True)["diff"]["after"]
+    assert not Path(shell_hook.PROFILE).exists()
+    assert node.run(shell_hook=True)["diff"]["after"] == shown == f"{node.home}\n~ {shell_hook.PROFILE}\n"
+    assert f". {node.prefix}/etc/profile.d/conda.sh\n" in Path(shell_hook.PROFILE).read_text()
+    assert not node.run(shell_hook=True)["changed"]
+    assert node.run(shell_hook=False)["changed"]
+    assert not Path(shell_hook.PROFILE).exists()
+    assert node.prefix.is_symlink()
+
+
+# terms of service
+
+CHANNEL = "https://repo.anaconda.com/pkgs/main"
+
+
+@pytest.fixture
+def channel_with_terms(node: Node, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    def fetch(channels: list[str], timeout: float, ca_path: str | None) -> tuple[terms.Terms, ...]:
+        if not channels:
+            return ()
+        assert channels == [CHANNEL]
+        version = "2025-07-15T00:00:00Z"
+        return (terms.Terms(CHANNEL, terms.moment(version), {"version": version, "text": "", "support": ""}),)
+
+    monkeypatch.setattr(terms, "fetch", fetch)
+    return [CHANNEL]
+
+
+def test_terms_are_refused_before_anything_changes(node: Node, channel_with_terms: list[str]) -> None:
+    before = sorted(node.directory.rglob("*"))
+    for check_mode in (True, False):
+        result = node.run(channels=channel_with_terms, _ansible_check_mode=check_mode)
+        assert result["failed"]
+        assert f"{CHANNEL} (version of 2025-07-15: {CHANNEL}/terms.json)" in result["msg"]
+    assert sorted(node.directory.rglob("*")) == before
+
+
+def test_terms_are_accepted_once(node: Node, channel_with_terms: list[str]) -> None:
+    arguments = {"channels": channel_with_terms}
+    line = f"+ terms of service of {CHANNEL}, 2025-07-15, accepted\n"
+    shown = node.run(**arguments, accept_tos=True, _ansible_check_mode=True)["diff"]["after"]
+    assert terms.accepted(CHANNEL, [terms.SITE]) is None
+    assert node.run(**arguments, accept_tos=True)["diff"]["after"] == shown == f"{node.home}\n{line}"
+    assert terms.accepted(CHANNEL, [terms.SITE])
+    for accept_tos in (True, False):
+        assert not node.run(**arguments, accept_tos=accept_tos)["changed"]
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"], ids=["missing", "no certificate"])
+def test_certificates_that_can_not_be_used_are_named(node: Node, content: str | None) -> None:
+    path = node.directory / "site.pem"
+    if content is not None:
+        path.write_text(content)
+    for check_mode in (True, False):
+        result = node.run(ca_path=str(path), _ansible_check_mode=check_mode)
+        assert result["msg"].startswith(f"The certificates in {path} cannot be used: ")
+    assert not node.store.exists()
+    assert node.run(ca_path=str(path), offline=True)["changed"]
+
+
+@pytest.mark.parametrize("place", ["var/lib/conda/tos", "opt/miniconda3/conda-meta/tos"])
+def test_terms_that_an_administrator_accepted_elsewhere_are(
+    node: Node, channel_with_terms: list[str], place: str
+) -> None:
+    node.run()
+    record = node.directory / place / terms.identity(CHANNEL) / "1.json"
+    record.parent.mkdir(parents=True)
+    record.write_text('{"version": "2025-07-15T00:00:00Z", "tos_accepted": true}')
+    assert not node.run(channels=channel_with_terms)["changed"]
+
+
+# the shared cache
+
+
+def test_a_shared_cache_wants_its_group_first(node: Node) -> None:
+    result = node.run(shared_cache=str(node.directory / "shared"), shared_cache_group="no-such-group")
+    assert result["msg"].startswith("The node has no group no-such-group that could write the shared package cache")
+    assert not node.store.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_shared_cache_comes_with_the_distribution(node: Node) -> None:
+    cache = node.directory / "shared"
+    arguments = {"shared_cache": str(cache), "shared_cache_group": grp.getgrgid(os.getgid()).gr_name}
+    shown = node.run(**arguments, _ansible_check_mode=True)["diff"]["after"]
+    assert not cache.exists()
+    assert node.run(**arguments)["diff"]["after"] == shown
+    assert cache.stat().st_mode & 0o7777 == 0o2775
+    assert not node.run(**arguments)["changed"]
+    assert not node.run()["changed"]
+    assert cache.is_dir()
+
+
+# drift
+
+
+def test_a_base_that_has_changed_is_told_and_replaced_when_asked(node: Node) -> None:
+    node.run()
+    record = node.home / "conda-meta" / "six-1.17.0-0.json"
+    record.write_text(json.dumps({"name": "six", "version": "1.17.0", "build": "0"}))
+    told = node.run()
+    assert (told["changed"], told["drift"]) == (False, ["+ six 1.17.0"])
+    healed = node.run(heal_base=True)
+    assert (healed["changed"], healed["drift"], healed["home"]) == (True, [], f"{node.home}-2")
+    assert not node.run(heal_base=True)["changed"]
+
+
+def test_an_older_version_wants_force(node: Node) -> None:
+    node.run()
+    newer = node.home
+    node.publish(version="py313_26.5.3-1")
+    assert "which is newer than" in node.run()["msg"]
+    assert node.prefix.readlink() == newer
+    assert node.run(force=True)["home"] == str(node.home)
