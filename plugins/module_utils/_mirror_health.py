@@ -80,12 +80,14 @@ class Network:
         except urllib.error.HTTPError as error:
             return Answer("answered %d %s" % (error.code, error.reason))
         except socket.timeout:
-            return Answer("was silent for %g s" % self.timeout)
+            return Answer("said nothing for %g s" % self.timeout)
         except urllib.error.URLError as error:
             silent = isinstance(error.reason, socket.timeout)
-            return Answer("was silent for %g s" % self.timeout if silent else "is out of reach: %s" % error.reason)
+            return Answer(
+                "said nothing for %g s" % self.timeout if silent else "could not be reached: %s" % error.reason
+            )
         except (OSError, HTTPException, ValueError) as error:
-            return Answer("is out of reach: %s" % (error or type(error).__name__))
+            return Answer("could not be reached: %s" % (error or type(error).__name__))
 
 
 def request_for(url: str) -> urllib.request.Request:

@@ -20,7 +20,7 @@ FAULTS = {
     "404": "answered 404 Not Found",
     "flaky/99/mirror": "answered 503 Service Unavailable",
     "html": "something else than an index",
-    "hang": "was silent for 1 s",
+    "hang": "said nothing for 1 s",
     "stale": "730 days ago",
 }
 
@@ -117,7 +117,7 @@ def test_what_cannot_be_meant_changes_nothing(bare: Node, variables: dict[str, A
 def test_a_mirror_with_a_certificate_of_the_site_is_reached_through_the_proxy(certified: Node) -> None:
     url = f"https://{certificates.NAME}/anaconda"
     for network, words in (
-        ({}, "is out of reach"),
+        ({}, "could not be reached"),
         ({"evenkeel_proxy": mirror.proxy_url()}, "CERTIFICATE_VERIFY_FAILED"),
         ({"evenkeel_proxy": "http://127.0.0.1:1", "evenkeel_ca_bundle": CA}, "Connection refused"),
         ({"evenkeel_proxy": mirror.proxy_url(), "evenkeel_ca_bundle": f"{CA}.none"}, f"{CA}.none cannot be used"),

@@ -39,7 +39,7 @@ def mirror(tmp_path: Path) -> Iterator[str]:
         ("/_fault/404", "answered 404 Not Found"),
         ("/_fault/flaky/9/t", "answered 503 Service Unavailable"),
         ("/_fault/html", "answered with something else than an index, which begins with '<!DOCTYPE html><html'"),
-        ("/_fault/hang", "was silent for 0.3 s"),
+        ("/_fault/hang", "said nothing for 0.3 s"),
         ("/nowhere", "answered 404 Not Found"),
     ],
 )
@@ -52,10 +52,10 @@ def test_a_mirror_that_misbehaves_is_told_by_its_answer(mirror: str, path: str, 
 @pytest.mark.parametrize(
     ("url", "problem"),
     [
-        ("http://127.0.0.1:1/repodata.json", "is out of reach: [Errno 111] Connection refused"),
-        ("http://no-such-host.invalid/repodata.json", "is out of reach: "),
-        ("http://mirror.example:port/repodata.json", "is out of reach: nonnumeric port"),
-        ("file:///nowhere/repodata.json", "is out of reach: "),
+        ("http://127.0.0.1:1/repodata.json", "could not be reached: [Errno 111] Connection refused"),
+        ("http://no-such-host.invalid/repodata.json", "could not be reached: "),
+        ("http://mirror.example:port/repodata.json", "could not be reached: nonnumeric port"),
+        ("file:///nowhere/repodata.json", "could not be reached: "),
     ],
 )
 def test_a_mirror_that_is_not_there_is_told_by_the_reason(url: str, problem: str) -> None:
