@@ -8,6 +8,7 @@ READY := $(VENV)/.ready
 ROLES := $(notdir $(wildcard roles/*))
 SCENARIOS := $(ROLES) distribution_life environment_life environment_drift site
 ROLE ?=
+INDEX ?=
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export MOLECULE_GLOB := molecule/*/molecule.yml
@@ -45,7 +46,7 @@ test: setup lint unit lab molecule faults ## Everything: lint, unit and contract
 lint: $(READY) ## ansible-lint (production profile), yamllint, ruff, mypy, stale references, changelog fragments
 	ruff check .
 	ruff format --check .
-	mypy -p lab -p ansible_collections.evenkeel.gpu.plugins
+	mypy -p lab -p maintenance -p ansible_collections.evenkeel.gpu.plugins
 	yamllint --strict .
 	ansible-lint --config-file .config/ansible-lint.yml
 	antsibull-changelog lint
@@ -92,6 +93,11 @@ $(VENV)/.bench-ready: $(READY)
 .PHONY: docs
 docs: $(READY) ## Generate the roles' references from their argument specifications
 	for role in $(ROLES); do ansible-docsmith generate --no-defaults roles/$$role >/dev/null; done
+
+.PHONY: installers
+installers: $(READY) ## Add the installers that an index lists to the known ones: make installers INDEX=https://repo.anaconda.com/miniconda/
+	@test -n "$(INDEX)" || { echo "Name an index: make installers INDEX=https://repo.anaconda.com/miniconda/" >&2; exit 2; }
+	PYTHONPATH=collections python -m maintenance.refresh_installers $(INDEX)
 
 .PHONY: clean
 clean: ## Remove the virtual environment and the tools' caches from the checkout
