@@ -149,7 +149,7 @@ def test_an_installation_of_an_older_evenkeel_has_no_drift(home: Path) -> None:
 
 
 def test_environments_are_told_by_their_history(home: Path) -> None:
-    for file in ("thesis/conda-meta/history", "a/conda-meta/history", "notes/today.txt", ".conda_envs_dir_test"):
+    for file in ("thesis/conda-meta/history", "a/conda-meta/history", "begun/conda-meta/six.json", "notes/today.txt"):
         path = home / "envs" / file
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()

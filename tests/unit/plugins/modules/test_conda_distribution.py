@@ -226,6 +226,9 @@ def test_what_the_node_lacks_is_wanted_only_when_something_is_to_be_done(node: N
     again = node.run(**of_control)
     assert not again["changed"]
     assert "wanted" not in again
+    without_it = node.run(**of_control, shell_hook=True)
+    assert without_it["changed"]
+    assert "wanted" not in without_it
     assert node.runs == 1
 
 
