@@ -102,7 +102,7 @@ report:
   elements: dict
   returned: always
   sample:
-    - {name: tuna, healthy: false, problems: [https://mirrors.tuna.tsinghua.edu.cn/.. said nothing for 10 s], newest: ""}
+    - {name: tuna, healthy: false, problems: [https://mirrors.tuna.tsinghua.edu.cn/... said nothing for 10 s]}
     - {name: bfsu, healthy: true, problems: [], newest: "2026-11-24T23:10:42+00:00"}
 """
 
