@@ -26,9 +26,9 @@ CANDIDATES = (
     known(MINICONDA, "py313_26.10.1-1"),
     known(MINICONDA, "py313_26.9.3-2"),
     known(MINICONDA, "py314_26.5.3-1", "aarch64"),
-    known(MINICONDA, "py39_26.5.3-1", "aarch64"),
     known(MINIFORGE, "26.3.2-3"),
     known(MINIFORGE, "24.11.3-0"),
+    known(MINICONDA, "py39_26.5.3-1", "aarch64"),
 )
 
 
