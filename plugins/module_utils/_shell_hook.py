@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._files import write_atomically
 
 #: Read by login shells of the Bourne family; Debian's zsh alone does not read it by itself.
@@ -88,12 +88,18 @@ def with_block(text: str, block: str) -> str:
 def apply(plan: Plan) -> None:
     """Write and remove the files."""
     for path, content in plan.files:
-        if content is None:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(path)
-        else:
+        _apply(path, content)
+
+
+def _apply(path: str, content: str | None) -> None:
+    try:
+        if content is not None:
             os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
-            write_atomically(path, content)
+            write_atomically(os.path.realpath(path), content)
+        elif os.path.lexists(path):
+            os.unlink(path)
+    except OSError as error:
+        raise _failure(path, error) from error
 
 
 def _content(path: str) -> str | None:
@@ -102,3 +108,12 @@ def _content(path: str) -> str | None:
             return stream.read()
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise _failure(path, error) from error
+
+
+def _failure(path: str, error: OSError) -> EvenkeelError:
+    return EvenkeelError(
+        "The command conda can't be given to shells by %s (%s)" % (path, error.strerror),
+        "Mend it, or set shell_hook: false (miniconda_shell_hook of the role)",
+    )

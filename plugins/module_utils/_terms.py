@@ -133,10 +133,12 @@ def plan(terms: Sequence[Terms], answers: Mapping[str, datetime | None], *, acce
 def apply(plan: Plan, now: datetime) -> None:
     """Record the operator's acceptance for the whole system."""
     for one in plan.accept:
-        directory = os.path.join(SITE, identity(one.channel))
-        os.makedirs(directory, mode=0o755, exist_ok=True)
-        path = os.path.join(directory, "%s.json" % one.version.timestamp())
-        write_atomically(path, json.dumps(record(one, now)) + "\n")
+        path = os.path.join(SITE, identity(one.channel), "%s.json" % one.version.timestamp())
+        try:
+            os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+            write_atomically(path, json.dumps(record(one, now)) + "\n")
+        except OSError as error:
+            raise EvenkeelError("%s can't be written (%s)" % (path, error.strerror), "Mend it") from error
 
 
 def record(terms: Terms, now: datetime) -> dict[str, Any]:

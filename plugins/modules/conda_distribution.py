@@ -238,7 +238,7 @@ def converge(module: AnsibleModule) -> dict[str, Any]:
     if _present(params) and params["ca_path"] and not params["offline"]:
         require_certificates(params["ca_path"])
     plan = _plan(params, desired)
-    hook = shell_hook.plan(shell_hook.read(), params["prefix"], wanted=_present(params) and params["shell_hook"])
+    hook = _plan_hook(params)
     cache = _plan_cache(params)
     accepting = _plan_terms(params)
     if plan.install and params["offline"] and desired.url.startswith("http"):
@@ -256,7 +256,7 @@ def converge(module: AnsibleModule) -> dict[str, Any]:
             run_installer = partial(module.run_command, pass_fds=[lock])
             terms.apply(accepting, datetime.now(timezone.utc))
             distribution.apply(plan, desired, run_installer, partial(_fetch, params))
-            shell_hook.apply(hook)
+            shell_hook.apply(_plan_hook(params))  # others write there too, and an installation takes its time
             shared_cache.apply(cache)
     before, after = plan.lines
     return {
@@ -276,6 +276,10 @@ def _present(params: Params) -> bool:
 def _plan(params: Params, desired: distribution.Desired) -> distribution.Plan:
     decide = distribution.plan if _present(params) else distribution.plan_absence
     return decide(distribution.read(desired), desired)
+
+
+def _plan_hook(params: Params) -> shell_hook.Plan:
+    return shell_hook.plan(shell_hook.read(), params["prefix"], wanted=_present(params) and params["shell_hook"])
 
 
 def _plan_cache(params: Params) -> shared_cache.Plan:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _shell_hook as shell_hook
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._shell_hook import BEGIN, END, FISH, PROFILE, ZSH_PROFILE
 
 PREFIX = "/opt/miniconda3"
@@ -193,6 +194,34 @@ def test_what_is_not_utf_8_in_a_file_of_others_stays(etc: Path) -> None:
     assert profile.read_bytes().startswith(b"# f\xfcr alle\n# BEGIN")
     converge(wanted=False)
     assert profile.read_bytes() == b"# f\xfcr alle\n"
+
+
+def test_a_profile_that_is_kept_elsewhere_stays_there(etc: Path) -> None:
+    link, kept = Path(shell_hook.ZSH_PROFILE), etc / "kept" / "zprofile"
+    for path in (link, kept):
+        path.parent.mkdir(parents=True)
+    kept.write_text("umask 027\n")
+    link.symlink_to("../kept/zprofile")
+    converge(wanted=True)
+    assert link.is_symlink()
+    assert "BEGIN" in kept.read_text()
+    converge(wanted=False)
+    assert link.is_symlink()
+    assert kept.read_text() == "umask 027\n"
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_a_directory_in_a_file_s_place_is_named(etc: Path, wanted: bool) -> None:
+    Path(shell_hook.PROFILE).mkdir(parents=True)
+    with pytest.raises(EvenkeelError, match=f"by {shell_hook.PROFILE} \\(Is a directory\\)"):
+        converge(wanted=wanted)
+
+
+def test_a_file_in_a_directory_s_place_is_named(etc: Path) -> None:
+    etc.mkdir()
+    (etc / "profile.d").touch()
+    with pytest.raises(EvenkeelError, match=f"by {shell_hook.PROFILE} \\("):
+        shell_hook.apply(shell_hook.Plan(((shell_hook.PROFILE, "text"),)))
 
 
 def test_what_is_gone_meanwhile_is_no_failure(etc: Path) -> None:

@@ -294,3 +294,10 @@ def test_nothing_to_accept_writes_nothing(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(terms, "SITE", str(tmp_path / "tos"))
     terms.apply(terms.Plan(), NOW)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_can_not_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(terms, "SITE", str(tmp_path / "tos"))
+    (tmp_path / "tos").touch()
+    with pytest.raises(EvenkeelError, match=f"^{tmp_path}/tos/{terms.identity(CHANNEL)}/1752537600.0.json can't be"):
+        terms.apply(terms.Plan((ASKED,)), NOW)

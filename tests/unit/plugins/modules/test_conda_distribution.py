@@ -104,6 +104,7 @@ def fail(*arguments: object) -> None:
 def node(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Node]:
     with TemporaryDirectory(prefix="evenkeel-") as short:  # conda bears no long paths
         monkeypatch.setattr(shell_hook, "PROFILE", f"{short}/etc/profile.d/evenkeel-conda.sh")
+        monkeypatch.setattr(shell_hook, "ZSH_PROFILE", f"{short}/etc/zsh/zprofile")
         monkeypatch.setattr(shell_hook, "ZSH", f"{short}/etc/zsh")
         monkeypatch.setattr(shell_hook, "FISH_SHELL", f"{short}/etc/fish")
         monkeypatch.setattr(terms, "SITE", f"{short}/etc/conda/tos")
@@ -289,6 +290,15 @@ def test_shells_know_conda_where_that_is_wanted(node: Node) -> None:
     assert node.run(shell_hook=False)["changed"]
     assert not Path(shell_hook.PROFILE).exists()
     assert node.prefix.is_symlink()
+
+
+def test_what_others_wrote_during_the_installation_stays(node: Node) -> None:
+    profile = Path(shell_hook.ZSH_PROFILE)
+    profile.parent.mkdir(parents=True)
+    profile.write_text("umask 027\n")
+    node.publish(then=f"echo 'path+=/opt/bin' >>{profile}")
+    assert node.run(shell_hook=True)["changed"]
+    assert profile.read_text().startswith(f"umask 027\npath+=/opt/bin\n{shell_hook.BEGIN}\n")
 
 
 # terms of service
