@@ -19,7 +19,10 @@ Run = Callable[..., Result]
 
 
 @pytest.fixture
-def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    # As on a node, where no test has loaded what the control node has.
+    monkeypatch.setattr("ansible.module_utils._internal.is_controller", False)
+
     def run(**arguments: Any) -> Result:
         places = {"pip_conf": str(tmp_path / "pip.conf"), "uv_toml": str(tmp_path / "uv" / "uv.toml")}
         with patch_module_args({**places, **arguments}), pytest.raises(SystemExit):
