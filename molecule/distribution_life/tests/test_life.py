@@ -3,48 +3,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from lab import mirror, paths
+from lab import installer, inventory, mirror, paths
 from lab.errors import LabError
-from lab.fleet import Fleet
+from lab.fleet import Fleet, Result
 
 PREFIX = "/opt/miniconda3"
 STORE = "/opt/evenkeel/distributions"
 TEAM = "/opt/evenkeel/envs/team"
-PLAYBOOK = "molecule/distribution_life/converge.yml"
-#: Each of these differs from the inventory's version in one thing.
-OLD, NEW, MINIFORGE = "py311_26.7.1-0", "py311_26.7.1-1", "26.7.1-0"
-
-Converge = Callable[..., str]
+SITE = f"{mirror.url()}/anaconda"
+SUMS = inventory.parse_sums("".join((top / installer.SUMS).read_text() for top in (paths.INSTALLERS, paths.MINIFORGE)))
 
 
-@pytest.fixture(scope="session")
-def converge(fleet: Fleet) -> Converge:
-    """Run the role with these variables; return what Ansible showed."""
+@dataclass(frozen=True)
+class Installer:
+    """Where one is, and what it is."""
 
-    def play(**variables: Any) -> str:
-        site = f"{mirror.url()}/anaconda"
-        both = {"url": site, "miniforge": f"{site}/miniforge"}
-        return fleet.play(PLAYBOOK, **{"evenkeel_mirror": both, "miniconda_keep": 1, **variables})
+    url: str
+    sha256: str = ""
 
-    return play
+    @property
+    def file(self) -> str:
+        """Its file's name."""
+        return self.url.rpartition("/")[2]
+
+    @property
+    def home(self) -> str:
+        """Where the distribution is that it makes."""
+        return f"{STORE}/{self.file.removesuffix('.sh')}-{self.arguments['sha256'][:12]}"
+
+    @property
+    def arguments(self) -> dict[str, str]:
+        """What the module is told."""
+        return {"url": self.url, "sha256": self.sha256 or SUMS[self.file]}
 
 
-@pytest.fixture(autouse=True)
-def old(fleet: Fleet, converge: Converge) -> str:
-    """Start with the older version, fresh, and return its home."""
-    if converge(miniconda_version=OLD, miniconda_force=True, miniconda_heal_base=True).count("changed=0") == 0:
-        converge(miniconda_version=OLD, miniconda_keep=0)
-    return fleet.run("readlink /opt/miniconda3")
+REAL = Installer(os.environ.get(inventory.INSTALLER_URL, ""), os.environ.get(inventory.INSTALLER_SHA256, ""))
+#: What to start from: the lab's, or a real one, which must be older than the lab's next.
+OLD = REAL if REAL.url else Installer(f"{SITE}/miniconda/Miniconda3-py311_26.7.1-0-Linux-x86_64.sh")
+NEW = Installer(f"{SITE}/miniconda/Miniconda3-py311_26.7.1-1-Linux-x86_64.sh")
+MINIFORGE = Installer(f"{SITE}/miniforge/26.7.1-0/Miniforge3-26.7.1-0-Linux-x86_64.sh")
 
 
-def unchanged(output: str) -> bool:
-    """Whether neither of the two nodes was changed."""
-    return output.count("changed=0") == 2
+def converge(fleet: Fleet, wanted: Installer, **more: Any) -> Result:
+    """Have the nodes' distribution come from an installer."""
+    return fleet.module("evenkeel.gpu.conda_distribution", **{**wanted.arguments, **more})
+
+
+def remove(fleet: Fleet) -> Result:
+    """Have the nodes without a distribution."""
+    return fleet.module("evenkeel.gpu.conda_distribution", state="absent")
 
 
 def environment_works(fleet: Fleet) -> bool:
@@ -54,86 +67,79 @@ def environment_works(fleet: Fleet) -> bool:
     return True
 
 
-def test_an_upgrade_is_built_beside_and_switched_to(fleet: Fleet, converge: Converge, old: str) -> None:
-    converge(miniconda_version=NEW)
-    new = fleet.run(f"readlink {PREFIX}")
-    assert f"Miniconda3-{NEW}-" in new
-    assert fleet.run(f"ls {STORE}").split() == sorted([old.rpartition("/")[2], new.rpartition("/")[2]])
-    fleet.run(f"{old}/bin/python -c 'import json'")  # whoever still uses the old one
+@pytest.fixture(autouse=True)
+def old(fleet: Fleet) -> None:
+    """Start with the older version alone, as it was installed."""
+    converge(fleet, OLD, force=True, heal_base=True, keep=0)
+    assert fleet.run(f"ls -d {STORE}/*").startswith(OLD.home)
+
+
+def test_an_upgrade_is_built_beside_and_switched_to(fleet: Fleet) -> None:
+    assert converge(fleet, NEW)["home"] == NEW.home
+    assert fleet.run(f"readlink {PREFIX}; ls -d {STORE}/*").split() == [NEW.home, *sorted([OLD.home, NEW.home])]
+    fleet.run(f"{OLD.home}/bin/python -c 'import json'")  # whoever still uses the old one
     assert environment_works(fleet)
-    assert unchanged(converge(miniconda_version=NEW))
+    assert converge(fleet, NEW)["changed"] is False
 
 
-def test_a_downgrade_wants_to_be_asked_for(fleet: Fleet, converge: Converge, old: str) -> None:
-    converge(miniconda_version=NEW)
-    with pytest.raises(LabError, match=rf"Miniconda3-{NEW}-Linux-x86_64.sh, which is newer than Miniconda3-{OLD}"):
-        converge(miniconda_version=OLD)
-    assert NEW in fleet.run(f"readlink {PREFIX}")
-    converge(miniconda_version=OLD, miniconda_force=True)
-    assert fleet.run(f"readlink {PREFIX}") == old
+def test_a_downgrade_wants_to_be_asked_for(fleet: Fleet) -> None:
+    converge(fleet, NEW)
+    with pytest.raises(LabError, match=f"is {NEW.file}, which is newer than {OLD.file}"):
+        converge(fleet, OLD)
+    assert fleet.run(f"readlink {PREFIX}") == NEW.home
+    assert converge(fleet, OLD, force=True)["home"] == OLD.home
 
 
-def test_a_switch_of_distribution_keeps_the_path_and_the_environments(fleet: Fleet, converge: Converge) -> None:
-    miniforge = {"miniconda_distribution": "miniforge", "miniconda_version": MINIFORGE}
-    converge(**miniforge)
-    assert f"{STORE}/Miniforge3-{MINIFORGE}-" in fleet.run(f"readlink {PREFIX}")
+def test_a_switch_of_distribution_keeps_the_path_and_the_environments(fleet: Fleet) -> None:
+    assert converge(fleet, MINIFORGE)["home"] == MINIFORGE.home
+    assert fleet.run(f"readlink {PREFIX}") == MINIFORGE.home
     assert environment_works(fleet)
-    assert unchanged(converge(**miniforge))
+    assert converge(fleet, MINIFORGE)["changed"] is False
 
 
-def test_a_failed_upgrade_leaves_the_old_one_working(fleet: Fleet, converge: Converge, old: str) -> None:
+def test_a_failed_upgrade_leaves_the_old_one_working(fleet: Fleet) -> None:
     with pytest.raises(LabError, match="was not executed"):
-        converge(miniconda_version=NEW, miniconda_sha256="0" * 64)
-    assert fleet.run(f"readlink {PREFIX}") == old
-    assert fleet.run(f"ls {STORE}") == old.rpartition("/")[2]
-    assert unchanged(converge(miniconda_version=OLD))
+        converge(fleet, NEW, sha256="0" * 64)
+    assert fleet.run(f"readlink {PREFIX}; ls -d {STORE}/*").split() == [OLD.home, OLD.home]
+    assert environment_works(fleet)
+    assert converge(fleet, OLD)["changed"] is False
 
 
-def test_a_changed_base_is_reported_and_healed(fleet: Fleet, converge: Converge, old: str) -> None:
-    with pytest.raises(LabError, match="EnvironmentIsFrozenError"):
-        fleet.run(f"{PREFIX}/bin/conda install --quiet --yes --name base six 2>&1")
-    with pytest.raises(LabError, match="externally-managed-environment"):
-        fleet.run(f"{PREFIX}/bin/python -m pip install six 2>&1")
+def test_a_changed_base_is_reported_and_healed(fleet: Fleet) -> None:
     fleet.run(f"{PREFIX}/bin/conda install --quiet --yes --override-frozen --name base six >/dev/null")
+    told = converge(fleet, OLD)
+    assert (told["changed"], told["drift"]) == (False, ["+ six 1.17.0 (main)"])
+    assert f"base of {PREFIX} is not what was installed: + six 1.17.0" in told.shown
 
-    shown = converge(miniconda_version=OLD)
-    assert unchanged(shown)
-    assert "is not what was installed: + six 1.17.0" in " ".join(shown.split())
-    converge(miniconda_version=OLD, miniconda_heal_base=True)
-    assert fleet.run(f"readlink {PREFIX}") == f"{old}-2"
+    assert converge(fleet, OLD, heal_base=True)["home"] == f"{OLD.home}-2"
     fleet.run(f"! {PREFIX}/bin/python -c 'import six' 2>/dev/null")
     assert environment_works(fleet)
-    assert unchanged(converge(miniconda_version=OLD, miniconda_heal_base=True))
+    assert converge(fleet, OLD, heal_base=True)["changed"] is False
 
 
-def test_environments_inside_a_distribution_are_never_removed(fleet: Fleet, converge: Converge, old: str) -> None:
-    inside = f"{old}/envs/thesis"
+def test_environments_inside_a_distribution_are_never_removed(fleet: Fleet) -> None:
+    home = fleet.run(f"readlink {PREFIX}")
+    inside = f"{home}/envs/thesis"
     fleet.run(f"{PREFIX}/bin/conda create --quiet --yes --prefix {inside} python=3.11 >/dev/null")
-    shown = converge(miniconda_version=NEW, miniconda_keep=0)
-    assert inside in shown
-    fleet.run(f"{inside}/bin/python -c 'import json'")
-    converge(miniconda_state="absent")
+    told = converge(fleet, NEW, keep=0)
+    assert told["stranded"] == [inside]
+    assert f"left where they are: {inside}" in told.shown
+    remove(fleet)
     fleet.run(f"{inside}/bin/python -c 'import json' && test ! -e {PREFIX} && rm -rf {inside}")
 
 
-def test_removal_takes_what_was_made_and_leaves_the_rest(fleet: Fleet, converge: Converge) -> None:
-    converge(miniconda_version=NEW)
-    converge(miniconda_state="absent")
+def test_removal_takes_what_was_made_and_leaves_the_rest(fleet: Fleet) -> None:
+    converge(fleet, NEW)
+    remove(fleet)
     assert fleet.run(f"ls {STORE}; ls -d {PREFIX} /etc/profile.d/evenkeel-conda.sh 2>/dev/null; true") == ""
     assert fleet.run("grep -c Evenkeel /etc/zsh/zprofile; ls /etc/fish/conf.d || true") == "0"
     assert environment_works(fleet)
-    assert unchanged(converge(miniconda_state="absent"))
+    assert remove(fleet)["changed"] is False
 
 
-def test_a_file_of_the_control_node_is_brought_to_nodes_that_are_offline(fleet: Fleet, converge: Converge) -> None:
-    air_gapped = {
-        "miniconda_version": NEW,
-        "miniconda_src": str(paths.INSTALLERS / f"Miniconda3-{NEW}-Linux-x86_64.sh"),
-        "miniconda_offline": True,
-        "evenkeel_mirror": "http://192.0.2.1/nobody/is/there",
-    }
-    converge(**air_gapped)
-    assert NEW in fleet.run(f"readlink {PREFIX}")
-    assert unchanged(converge(**air_gapped))
+def test_a_file_of_the_control_node_is_brought_to_nodes_that_are_offline(fleet: Fleet) -> None:
     with pytest.raises(LabError, match="is to be installed, and offline is true"):
-        converge(miniconda_version="py311_26.7.1-9", miniconda_sha256="0" * 64, miniconda_offline=True)
+        converge(fleet, NEW, offline=True)
+    gap = {"src": str(paths.INSTALLERS / NEW.file), "sha256": NEW.arguments["sha256"], "offline": True}
+    assert fleet.module("evenkeel.gpu.conda_distribution", **gap)["home"] == NEW.home
+    assert fleet.module("evenkeel.gpu.conda_distribution", **gap)["changed"] is False
