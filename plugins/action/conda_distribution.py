@@ -21,6 +21,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
         arguments = dict(self._task.args)
+        if arguments.get("state") == "absent":  # takes no installer
+            arguments = {name: value for name, value in arguments.items() if name not in ("url", "src")}
         src = arguments.get("src")
         if src:
             file = Path(self._loader.path_dwim(src))

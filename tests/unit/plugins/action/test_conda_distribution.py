@@ -103,6 +103,13 @@ def test_a_node_that_wants_it_is_brought_it_and_asked_again(control: Control) ->
     assert [call["module_args"] for call in control.calls] == [arguments, {**arguments, "brought": brought}]
 
 
+def test_a_removal_takes_no_installer(control: Control) -> None:
+    for installer in ({"src": "nowhere.sh"}, {"url": f"https://mirror.example/{OLD}"}):
+        assert control.run({"state": "absent", "sha256": "0" * 64, **installer}, DONE) == DONE
+        assert control.calls[0]["module_args"] == {"state": "absent", "sha256": "0" * 64}
+    assert control.warnings == []
+
+
 # warnings
 
 
