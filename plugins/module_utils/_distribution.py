@@ -159,6 +159,8 @@ def check(desired: Desired) -> None:
             "url %s is no http, https or file URL that ends in the name of a shell installer" % desired.url,
             "Name the installer itself, such as https://<mirror>/miniconda/Miniconda3-py313_26.5.3-1-Linux-x86_64.sh",
         )
+    if desired.keep < 0:
+        raise EvenkeelError("keep is %d" % desired.keep, "Give a number of installations, or 0 to keep none")
     check_places(desired)
     shebang = _LONGEST_SHEBANG % desired.home
     if len(os.fsencode(shebang)) > SHEBANG_BYTES:

@@ -144,9 +144,10 @@ def test_check_accepts(url: str) -> None:
         ({"prefix": "/"}, "prefix is '/'"),
         ({"store": "/opt/../store"}, "store is '/opt/../store'"),
         ({"store": ""}, "store is ''"),
+        ({"keep": -1}, "keep is -1. "),
     ],
 )
-def test_check_refuses(change: dict[str, str], problem: str) -> None:
+def test_check_refuses(change: dict[str, Any], problem: str) -> None:
     desired = Desired(f"https://mirror.example/{NAME}.sh", SHA256, "/opt/miniconda3", "/opt/evenkeel/distributions")
     with pytest.raises(EvenkeelError, match=f"^{problem}"):
         distribution.check(replace(desired, **change))
