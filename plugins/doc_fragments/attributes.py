@@ -23,3 +23,21 @@ attributes:
     support: full
     platforms: linux
 """
+
+    #: Of a module whose action has a part of the work.
+    ACTION = r"""
+options: {}
+attributes:
+  action:
+    description: Has an action of the same name, which runs on the control node.
+    support: full
+  async:
+    description: Can be run in the background by C(async).
+    support: none
+  become:
+    description: Can be run as another user on the node by C(become).
+    support: full
+  bypass_host_loop:
+    description: Runs once for all nodes rather than for each of them.
+    support: none
+"""

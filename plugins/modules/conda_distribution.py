@@ -21,6 +21,7 @@ description:
     people made inside a distribution are never removed, nor is the distribution around them.
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
+  - evenkeel.gpu.attributes.action
 options:
   state:
     description:

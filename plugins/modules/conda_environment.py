@@ -22,17 +22,8 @@ description:
     process uses, that is pinned, or that Evenkeel did not build, is never removed.
   - Whatever stands at the environment's name and was not made by this module is left alone, and the module fails.
 extends_documentation_fragment:
-  - ansible.builtin.action_common_attributes.flow
   - evenkeel.gpu.attributes
-attributes:
-  action:
-    support: full
-  async:
-    support: none
-  become:
-    support: full
-  bypass_host_loop:
-    support: none
+  - evenkeel.gpu.attributes.action
 requirements:
   - py-rattler on the control node, and uv where pip requirements are solved
 options:

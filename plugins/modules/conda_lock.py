@@ -18,16 +18,10 @@ description:
     wheels, since nodes build nothing; a commit, named by its hash, is the one exception.
   - Runs on the control node, whatever the task's host is, and touches no node.
 extends_documentation_fragment:
-  - ansible.builtin.action_common_attributes.flow
   - evenkeel.gpu.attributes
+  - evenkeel.gpu.attributes.action
 attributes:
-  action:
-    support: full
-  async:
-    support: none
   become:
-    support: none
-  bypass_host_loop:
     support: none
 requirements:
   - py-rattler and uv on the control node

@@ -16,17 +16,9 @@ description:
   - Runs on a node, through its proxies and with its certificates, and changes nothing. Run it once for all nodes, so
     that they get the same answer.
 extends_documentation_fragment:
-  - ansible.builtin.action_common_attributes.flow
   - evenkeel.gpu.attributes
+  - evenkeel.gpu.attributes.action
 attributes:
-  action:
-    support: full
-  async:
-    support: none
-  become:
-    support: full
-  bypass_host_loop:
-    support: none
   diff_mode:
     support: none
 options:

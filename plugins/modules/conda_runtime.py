@@ -19,17 +19,8 @@ description:
   - py-rattler runs on the distribution's Python. Where that is too old or missing, the runtime has uv alone, and the
     result tells why.
 extends_documentation_fragment:
-  - ansible.builtin.action_common_attributes.flow
   - evenkeel.gpu.attributes
-attributes:
-  action:
-    support: full
-  async:
-    support: none
-  become:
-    support: full
-  bypass_host_loop:
-    support: none
+  - evenkeel.gpu.attributes.action
 requirements:
   - py-rattler, uv, packaging and pip on the control node
 options:

@@ -20,17 +20,8 @@ description:
     environment of whoever runs it.
   - A file is written in one rename, and only as long as it still holds what the decision was made from.
 extends_documentation_fragment:
-  - ansible.builtin.action_common_attributes.flow
   - evenkeel.gpu.attributes
-attributes:
-  action:
-    support: full
-  async:
-    support: none
-  become:
-    support: full
-  bypass_host_loop:
-    support: none
+  - evenkeel.gpu.attributes.action
 requirements:
   - ruamel.yaml on the control node
 options:

@@ -16,17 +16,9 @@ description:
     C(CONDA_CHANNELS), which win over every file, are not considered.
   - Passwords and tokens in URLs are hidden.
 extends_documentation_fragment:
-  - ansible.builtin.action_common_attributes.flow
   - evenkeel.gpu.attributes
+  - evenkeel.gpu.attributes.action
 attributes:
-  action:
-    support: full
-  async:
-    support: none
-  become:
-    support: full
-  bypass_host_loop:
-    support: none
   diff_mode:
     support: none
 requirements:
