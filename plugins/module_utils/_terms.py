@@ -27,6 +27,8 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import Evenke
 from ansible_collections.evenkeel.gpu.plugins.module_utils._files import write_atomically
 
 ENDPOINT = "terms.json"
+#: How long a channel may stay silent at most; every run asks, also one that changes nothing.
+PATIENCE_SECONDS = 10
 SITE = "/etc/conda/tos"
 #: Where else an administrator may have accepted for everyone; below the distribution's prefix there is one more.
 SYSTEM = (SITE, "/var/lib/conda/tos")
@@ -76,7 +78,7 @@ def fetch(channels: Iterable[str], timeout: float, ca_path: str | None) -> tuple
     found = []
     for channel in dict.fromkeys(channel.rstrip("/") for channel in channels):
         with contextlib.suppress(OSError, HTTPException, ValueError, TypeError, KeyError):
-            with open_url("%s/%s" % (channel, ENDPOINT), timeout=timeout, ca_path=ca_path) as response:
+            with open_url("%s/%s" % (channel, ENDPOINT), timeout=min(timeout, PATIENCE_SECONDS), ca_path=ca_path) as response:
                 content = json.loads(response.read(_LARGEST_BYTES))
             if isinstance(content["text"], str) and isinstance(content["support"], str):
                 found.append(Terms(_CREDENTIALS.sub("", channel), moment(content["version"]), content))
