@@ -75,10 +75,10 @@ def fetch(channels: Iterable[str], timeout: float, ca_path: str | None) -> tuple
 
     One that can't be asked, or whose answer is none, counts as one without, as it does for conda itself.
     """
-    found = []
+    found, patience = [], min(timeout, PATIENCE_SECONDS)
     for channel in dict.fromkeys(channel.rstrip("/") for channel in channels):
         with contextlib.suppress(OSError, HTTPException, ValueError, TypeError, KeyError):
-            with open_url("%s/%s" % (channel, ENDPOINT), timeout=min(timeout, PATIENCE_SECONDS), ca_path=ca_path) as response:
+            with open_url("%s/%s" % (channel, ENDPOINT), timeout=patience, ca_path=ca_path) as response:
                 content = json.loads(response.read(_LARGEST_BYTES))
             if isinstance(content["text"], str) and isinstance(content["support"], str):
                 found.append(Terms(_CREDENTIALS.sub("", channel), moment(content["version"]), content))
