@@ -48,7 +48,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         found = answer["found"]
         conda = arguments["conda_version"] or found["conda"]
         decided = plan(found["target"], desired(arguments, conda))
-        require_files(found["missing"], arguments["settings"])
+        lost = lost_files(found["missing"], arguments["settings"])
+        if lost is not None and not self._task.check_mode:
+            raise lost
         result: dict[str, Any] = {"changed": decided.changed}
         if decided.changed and not self._task.check_mode:
             write = {"before": decided.digest, "mode": decided.mode, "backup": decided.backup}
@@ -109,14 +111,15 @@ def desired(arguments: Mapping[str, Any], conda: str) -> Desired:
     )
 
 
-def require_files(missing: Sequence[str], settings: Mapping[str, Any]) -> None:
-    """Refuse settings that name files which the node lacks; conda would stop at them."""
-    if missing:
-        keys = [name for name, value in settings.items() if value in missing]
-        raise EvenkeelError(
-            f"{', '.join(keys)} names {', '.join(missing)}, which the node does not have",
-            "Put the file there first; conda stops when it is missing",
-        )
+def lost_files(missing: Sequence[str], settings: Mapping[str, Any]) -> EvenkeelError | None:
+    """Return what to say of settings that name files which the node lacks; in check mode they may be yet to come."""
+    if not missing:
+        return None
+    keys = [name for name, value in settings.items() if value in missing]
+    return EvenkeelError(
+        f"{', '.join(keys)} names {', '.join(missing)}, which the node does not have",
+        "Put the file there first; conda stops when it is missing",
+    )
 
 
 def warnings(
@@ -127,7 +130,8 @@ def warnings(
     kept: str,
 ) -> list[str]:
     """Return what the operator should know although nothing failed."""
-    told = []
+    lost = lost_files(found["missing"], arguments["settings"])
+    told = [str(lost)] if lost is not None else []
     if decided.changed and decided.foreign and arguments["state"] == "exact":
         where = f"is kept as {kept}" if kept else "would be kept beside it"
         told.append(f"{decided.path} was not Evenkeel's; it {where}")

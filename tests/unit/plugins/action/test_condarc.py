@@ -171,6 +171,8 @@ def test_a_file_that_settings_name_has_to_be_there(control: Control) -> None:
     assert control.calls[0]["module_args"]["needed_files"] == ["/etc/ssl/site.pem"]
     assert result["msg"].startswith("ssl_verify names /etc/ssl/site.pem, which the node does not have.")
     assert not control.written
+    control.check_mode = True
+    assert control.run(settings={"ssl_verify": "/etc/ssl/site.pem"})["warnings"] == [result["msg"]]
 
 
 def test_what_fails_on_the_node_is_passed_on(control: Control, monkeypatch: pytest.MonkeyPatch) -> None:
