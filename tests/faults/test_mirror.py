@@ -14,13 +14,13 @@ from lab import certificates, mirror
 from tests.faults.conftest import ROOT, Node
 
 CA = "/etc/evenkeel-faults-ca.pem"
-QUICK = {"mirror_timeout": 1, "mirror_max_age_days": 365}
+QUICK = {"mirror_timeout": 5, "mirror_max_age_days": 365}
 #: How a mirror misbehaves, and the word for it.
 FAULTS = {
     "404": "answered 404 Not Found",
     "flaky/99/mirror": "answered 503 Service Unavailable",
     "html": "something else than an index",
-    "hang": "said nothing for 1 s",
+    "hang": "said nothing for 5 s",
     "stale": "730 days ago",
 }
 
