@@ -9,16 +9,16 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 from ansible_collections.evenkeel.gpu.plugins.module_utils._condarc import ARGUMENT_SPEC, REQUIRED_IF
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc_keys import require_release, spelled
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc_keys import spelled
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc_plan import (
     Desired,
     Plan,
+    check,
     defeats,
     files_for,
     needed_files,
     plain,
     plan,
-    require_path,
 )
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc_secrets import has_secret
 
@@ -74,26 +74,6 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             module_name="evenkeel.gpu.condarc", module_args=arguments, task_vars=task_vars
         )
         return result
-
-
-def check(arguments: Mapping[str, Any]) -> None:
-    """Refuse what is wrong whatever the node has."""
-    require_release(arguments["conda_version"])
-    if arguments["path"]:
-        require_path(arguments["path"])
-    if arguments["settings"].get("channels") == []:
-        raise EvenkeelError("channels is empty, and conda has had no default since version 25.9", "Name at least one")
-    if arguments["state"] == "absent" and arguments["settings"]:
-        raise EvenkeelError("settings are given for a file that shall be absent", "Leave them out, or choose merged")
-    if arguments["remove"] and arguments["state"] != "merged":
-        raise EvenkeelError(
-            f"remove is given with the state {arguments['state']}", "Leave it out; it is for the state merged"
-        )
-    for option in ("final", "remove"):
-        wrong = [name for name in arguments[option] if (name in arguments["settings"]) != (option == "final")]
-        if wrong:
-            how = "is not among the settings" if option == "final" else "is among the settings too"
-            raise EvenkeelError(f"{option} names {', '.join(wrong)}, which {how}", "Write it in one way")
 
 
 def desired(arguments: Mapping[str, Any], conda: str) -> Desired:

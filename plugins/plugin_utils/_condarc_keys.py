@@ -109,15 +109,17 @@ def spelled(settings: Mapping[str, Any], conda: str, allowed: Collection[str] = 
         would refuse.
     """
     require_release(conda)
+    require_settings(settings, allowed)
+    return {_spelling(name, conda) if name in known() else name: value for name, value in settings.items()}
+
+
+def require_settings(settings: Mapping[str, Any], allowed: Collection[str] = ()) -> None:
+    """Refuse settings that every release of conda would refuse or ignore."""
     require_known(settings, allowed, "settings")
     require_one_spelling(settings, "settings")
-    found = {}
     for name, value in settings.items():
         if name in known():
-            name = _spelling(name, conda)
             require_value(known()[name], value)
-        found[name] = value
-    return found
 
 
 def require_release(conda: str) -> None:

@@ -12,7 +12,12 @@ from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils import _condarc_file as condarc
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc_keys import require_known, require_one_spelling
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc_keys import (
+    require_known,
+    require_one_spelling,
+    require_release,
+    require_settings,
+)
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc_merge import merged
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc_precedence import File, overridden
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc_secrets import has_secret, masked
@@ -68,6 +73,27 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain(one) for one in value]
     return next((kind(value) for kind in (bool, int, float, str) if isinstance(value, kind)), value)
+
+
+def check(arguments: Mapping[str, Any]) -> None:
+    """Refuse options of the module that are wrong whatever the node has."""
+    require_release(arguments["conda_version"])
+    require_settings(arguments["settings"], arguments["allow_unknown"])
+    if arguments["path"]:
+        require_path(arguments["path"])
+    if arguments["settings"].get("channels") == []:
+        raise EvenkeelError("channels is empty, and conda has had no default since version 25.9", "Name at least one")
+    if arguments["state"] == "absent" and arguments["settings"]:
+        raise EvenkeelError("settings are given for a file that shall be absent", "Leave them out, or choose merged")
+    if arguments["remove"] and arguments["state"] != "merged":
+        raise EvenkeelError(
+            f"remove is given with the state {arguments['state']}", "Leave it out; it is for the state merged"
+        )
+    for option in ("final", "remove"):
+        wrong = [name for name in arguments[option] if (name in arguments["settings"]) != (option == "final")]
+        if wrong:
+            how = "is not among the settings" if option == "final" else "is among the settings too"
+            raise EvenkeelError(f"{option} names {', '.join(wrong)}, which {how}", "Write it in one way")
 
 
 def require_path(path: str) -> None:

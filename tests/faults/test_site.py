@@ -37,6 +37,9 @@ def test_a_port_in_use_is_told_with_its_holder(bare: Node) -> None:
         ({"jupyter_port": "many"}, ("jupyter_port",)),
         ({"conda_environments_list": [{"name": "a/b", "packages": ["python"]}]}, ("a/b",)),
         ({"condarc_mirror": "mirror.example"}, ("There is no mirror", "mirror.example")),
+        ({"condarc_settings": {"chanels": ["a"]}}, ("settings holds chanels", "Did you mean channels")),
+        ({"condarc_settings": {"offline": "maybe"}}, ("offline is 'maybe'", "true or false")),
+        ({"condarc_path": "/etc/conda/evenkeel.conf"}, ("conda reads only files named",)),
     ],
 )
 def test_bad_input_for_any_role_changes_nothing(bare: Node, variables: dict[str, Any], words: tuple[str, ...]) -> None:
