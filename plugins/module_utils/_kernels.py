@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""The kernels that a node may boot, and the NVIDIA module that each has."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _command as command
+
+#: Where a module may come to lie; depmod looks for it in this order.
+_PLACES = ("updates", "extra", "weak-updates", "kernel")
+_NAMES = tuple("nvidia.ko" + suffix for suffix in ("", ".xz", ".zst", ".gz"))
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A kernel that is installed.
+
+    Parameters
+    ----------
+    release
+        As ``uname -r`` says it.
+    headers
+        Whether modules can be built for it.
+    module
+        The version of its NVIDIA module; empty when it has none.
+    flavour
+        The flavour of the module.
+    """
+
+    release: str
+    headers: bool
+    module: str = ""
+    flavour: str = ""
+
+
+def read(root: str = "/") -> list[Kernel]:
+    """Return the kernels below ``root`` that a boot loader may choose."""
+    modules = os.path.join(root, "lib/modules")
+    releases = sorted(os.listdir(modules)) if os.path.isdir(modules) else []
+    found = []
+    for release in releases:
+        folder = os.path.join(modules, release)
+        images = (os.path.join(root, "boot", "vmlinuz-%s" % release), os.path.join(folder, "vmlinuz"))
+        if any(map(os.path.exists, images)):
+            version, flavour = _module(folder)
+            headers = os.path.exists(os.path.join(folder, "build", "include"))
+            found.append(Kernel(release, headers, version, flavour))
+    return found
+
+
+def without_module(kernels: Sequence[Kernel], version: str) -> list[Kernel]:
+    """Return the kernels whose module is not of a version, any when that is empty."""
+    return [kernel for kernel in kernels if not kernel.module or version not in ("", kernel.module)]
+
+
+def flavour_of(licence: str) -> str:
+    """Return a module's flavour by the licence that it declares."""
+    return "" if not licence else "proprietary" if licence == "NVIDIA" else "open"
+
+
+def _module(folder: str) -> tuple[str, str]:
+    """Return version and flavour of the NVIDIA module below a kernel's folder."""
+    path = next(_modules(folder), None)
+    if path is None:
+        return "", ""
+    version, licence = (command.run(["modinfo", "-F", field, path]).output.strip() for field in ("version", "license"))
+    return version, flavour_of(licence)
+
+
+def _modules(folder: str) -> Iterator[str]:
+    for place in _PLACES:
+        for directory, _, names in os.walk(os.path.join(folder, place)):
+            for name in _NAMES:
+                if name in names:
+                    yield os.path.join(directory, name)
