@@ -153,6 +153,10 @@ class Apt(Manager):
             raise EvenkeelError("apt did not download %s: %s" % (spec, explain(done.said)), "Check the repository")
         return os.path.join(folder, found[-1])
 
+    def unpack(self, package: str, folder: str) -> None:
+        """Unpack a downloaded package into a folder that is made."""
+        command.require(["dpkg-deb", "--extract", package, folder], "Is the disk full?")
+
     def _cache(self, *arguments: str) -> str:
         return command.run(["apt-cache", *self.options, *arguments]).output
 

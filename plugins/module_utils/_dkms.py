@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _command as command
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
@@ -62,7 +62,7 @@ def try_build(source: str, kernels: Iterable[str]) -> None:
     """
     conf = _text(os.path.join(source, "dkms.conf"))
     name, version = parse_name(conf), parse_version(conf)
-    with tempfile.TemporaryDirectory(prefix="evenkeel-dkms-", dir="/var/tmp") as folder:  # noqa: S108
+    with tempfile.TemporaryDirectory(prefix="evenkeel-dkms-", dir="/var/tmp") as folder:
         trees = {kind: os.path.join(folder, kind) for kind in ("dkms", "src")}
         for path in trees.values():
             os.mkdir(path)
@@ -106,7 +106,25 @@ def failed(kernel: str, version: str, tree: str, done: command.Done, first: str 
         "The module of the driver %s does not build for the kernel %s: %s" % (version, kernel, first_error(log)),
         "%sChoose another branch or version of the driver, or keep the kernel that it builds for and remove %s;"
         " the whole log is in %s" % (first, kernel, kept),
+        dkms=kept,
     )
+
+
+def logs(tree: str = "/var/lib/dkms") -> dict[str, int]:
+    """Return the logs of failed builds, each with when it was written, in nanoseconds since the epoch."""
+    paths = glob.glob(os.path.join(tree, MODULE + "*", "*", "build", "make.log"))
+    return {path: os.stat(path).st_mtime_ns for path in paths}
+
+
+def failed_since(earlier: Mapping[str, int], tree: str = "/var/lib/dkms") -> EvenkeelError | None:
+    """Return what a build that failed since then means, None when none did."""
+    for path, written in sorted(logs(tree).items()):
+        log = _text(path)
+        if written != earlier.get(path) and _ERROR.search(log):
+            found = re.search(r"for kernel (\S+)", log)
+            version = path.split(os.sep)[-3]
+            return failed(found[1].strip("()") if found else "?", version, tree, command.Done(1, log, ""))
+    return None
 
 
 def keep_log(log: str, version: str, kernel: str, folder: str = LOGS) -> str:

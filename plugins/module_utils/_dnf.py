@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 
@@ -124,6 +125,22 @@ class Dnf(Manager):
             if done.status == 0:
                 return
         raise explain_refresh(done.said, source)
+
+    def download(self, spec: str, folder: str) -> str:
+        """Download a package into a folder that is there, and return its path."""
+        argv = ["dnf", *self._options(), "--assumeyes", "install", "--downloadonly", "--destdir", folder, spec]
+        done = command.run(argv)
+        name = spec.partition(":")[0].rpartition("-")[0]
+        found = sorted(path for path in os.listdir(folder) if path.startswith(name) and path.endswith(".rpm"))
+        if done.status != 0 or not found:
+            raise EvenkeelError("dnf did not download %s: %s" % (spec, explain(done.said)), "Check the repository")
+        return os.path.join(folder, found[-1])
+
+    def unpack(self, package: str, folder: str) -> None:
+        """Unpack a downloaded package into a folder that is made."""
+        os.makedirs(folder)
+        script = 'cd "$0" && rpm2cpio "$1" | cpio --extract --make-directories --quiet'
+        command.require(["sh", "-c", script, folder, package], "Is cpio there, and is the disk full?")
 
     def _simulated(self, argv: Sequence[str], names: Sequence[str], installed: dict[str, str]) -> list[Step]:
         done = command.run(argv)

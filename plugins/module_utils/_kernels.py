@@ -12,7 +12,8 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils import _command as co
 
 #: Where a module may come to lie; depmod looks for it in this order.
 _PLACES = ("updates", "extra", "weak-updates", "kernel")
-_NAMES = tuple("nvidia.ko" + suffix for suffix in ("", ".xz", ".zst", ".gz"))
+#: Debian's own packages name the module nvidia-current, and have modprobe know it as nvidia.
+_NAMES = tuple(name + suffix for name in ("nvidia.ko", "nvidia-current.ko") for suffix in ("", ".xz", ".zst", ".gz"))
 
 
 @dataclass(frozen=True)

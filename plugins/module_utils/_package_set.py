@@ -22,6 +22,8 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._packages import Plan
 from ansible_collections.evenkeel.gpu.plugins.module_utils._repository import Repository
 
 AnyManager = Union[Apt, Dnf]
+#: Called when a transaction is known and has not begun, with a manager that sees the repository. It may refuse.
+Before = Callable[[AnyManager, Plan], None]
 
 
 @dataclass(frozen=True)
@@ -82,13 +84,13 @@ def manager_of_node(options: tuple[str, ...] = (), lock_timeout: int = 300) -> A
     )
 
 
-def converge(job: Job, *, check_mode: bool, before: Callable[[AnyManager, Plan], None] | None = None) -> Outcome:
+def converge(job: Job, *, check_mode: bool, before: Before | None = None) -> Outcome:
     """Bring the packages to the node; nothing changes where it can't be done.
 
     Parameters
     ----------
     before
-        Called when the transaction is known and has not begun, with a manager that sees the repository. It may refuse.
+        What has to go well first.
 
     Raises
     ------

@@ -35,8 +35,6 @@ class Wish:
     repository_key_sha256: str = ""
     runfile_url: str = ""
     runfile_sha256: str = ""
-    hold: bool = True
-    hold_kernel: bool = True
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ansible filter: the driver that a node's hardware and a site's wishes come to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils import _driver_choice as driver_choice
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._nvidia_repositories import Platform
+
+DOCUMENTATION = r"""
+name: nvidia_driver_choice
+short_description: Tell which NVIDIA driver a node gets
+version_added: 0.3.0
+author:
+  - The Evenkeel team
+description:
+  - Chooses branch, version, flavour of the kernel module and packages by the hardware that
+    P(evenkeel.gpu.gpu_facts#module) found, with the collection's data on GPUs, branches and packages; and tells everything that speaks against it.
+positional: facts, wish
+options:
+  _input:
+    description: The GPUs and the driver of the node, C(ansible_facts['evenkeel_gpu']).
+    type: dict
+    required: true
+  facts:
+    description: Ansible's facts of the node; C(distribution), C(distribution_version) and C(architecture) count.
+    type: dict
+    required: true
+  wish:
+    description:
+      - What the site wants, by the names of the role's variables without C(nvidia_driver_), among them C(source),
+        C(branch), C(version), C(flavour) and C(graphics).
+    type: dict
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Show which driver would be installed
+  ansible.builtin.debug:
+    msg: >-
+      {{ ansible_facts['evenkeel_gpu']
+         | evenkeel.gpu.nvidia_driver_choice(ansible_facts, {'source': 'nvidia', 'branch': '580'}) }}
+"""
+
+RETURN = r"""
+_value:
+  description:
+    - C(problems), what speaks against it, and C(notes); where there is no problem C(branch), C(version), C(flavour) and
+      the options of P(evenkeel.gpu.nvidia_driver#module).
+  type: dict
+"""
+
+
+def nvidia_driver_choice(gpu: Mapping[str, Any], facts: Mapping[str, Any], wish: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the driver for a node."""
+    return driver_choice.choose(gpu, Platform.of(facts), driver_choice.Wish(**wish))
+
+
+class FilterModule:
+    """The filters of this file."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Return them by name."""
+        return {"nvidia_driver_choice": nvidia_driver_choice}

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""The key that modules built on the node are signed with, where Secure Boot refuses unsigned ones."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _command as command
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+
+_SUBJECT = "/CN=DKMS module signing key/"
+_DAYS = "36500"
+
+
+@dataclass(frozen=True)
+class Key:
+    """A machine owner key; paths of the certificate, in DER, and of the private key."""
+
+    certificate: str
+    private: str
+
+
+#: Where DKMS looks for its key: Ubuntu's, and everybody else's.
+UBUNTU = Key("/var/lib/shim-signed/mok/MOK.der", "/var/lib/shim-signed/mok/MOK.priv")
+OTHERS = Key("/var/lib/dkms/mok.pub", "/var/lib/dkms/mok.key")
+
+
+def key_of_node() -> Key:
+    """Return where the node's key is or would be."""
+    return UBUNTU if os.path.isdir("/var/lib/shim-signed") else OTHERS
+
+
+def require_enrolled(key: Key, *, make: bool) -> None:
+    """Refuse to go on as long as the firmware does not know the key.
+
+    Parameters
+    ----------
+    make
+        Whether a key may be made where there is none.
+
+    Raises
+    ------
+    EvenkeelError
+        The key is not enrolled; the message tells how it gets there.
+    """
+    if not os.path.exists(key.certificate) and make:
+        _make(key)
+    if os.path.exists(key.certificate) and is_enrolled(command.run(["mokutil", "--test-key", key.certificate]).said):
+        return
+    raise EvenkeelError(
+        "Secure Boot is on, and the firmware does not know the key that the driver's module is signed with",
+        "The driver that is there was left alone. Enrol the key once: run `mokutil --import %s` on the node and choose"
+        " a password, reboot, and at the console choose Enroll MOK and give the password; then run again."
+        " Or take a driver whose modules the distribution has signed, as Ubuntu's: nvidia_driver_source: distribution"
+        % key.certificate,
+    )
+
+
+def is_enrolled(said: str) -> bool:
+    """Tell what ``mokutil --test-key`` says of a key."""
+    return "already enrolled" in said
+
+
+def _make(key: Key) -> None:
+    os.makedirs(os.path.dirname(key.private), mode=0o755, exist_ok=True)
+    argv = ["openssl", "req", "-new", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", _DAYS, "-subj", _SUBJECT]
+    argv += ["-addext", "extendedKeyUsage=codeSigning,1.3.6.1.4.1.2312.16.1.2"]
+    mask = os.umask(0o077)
+    try:
+        command.require([*argv, "-outform", "DER", "-keyout", key.private, "-out", key.certificate], "Mend openssl")
+    finally:
+        os.umask(mask)
+    os.chmod(key.certificate, 0o644)

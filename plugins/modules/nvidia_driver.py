@@ -1,0 +1,234 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ansible module: the NVIDIA driver of a node, with all that keeps it working after the next boot."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: nvidia_driver
+short_description: Keep the NVIDIA driver of a node
+version_added: 0.3.0
+description:
+  - Brings the driver's packages at exact versions, or NVIDIA's installer, and nothing else; what that takes is
+    simulated and judged, and the kernel module is built in a folder of its own, before anything changes.
+  - Has a module built for every kernel that the node may boot, holds driver and kernel, keeps automatic updates off
+    them, keeps nouveau off the hardware and out of the initial RAM disks, and enables the driver's services.
+  - Never reboots the node; RV(reboot) says whether it needs to, and why.
+  - What an earlier run of the package manager left half-done is finished first.
+  - What a node gets is decided by the filter P(evenkeel.gpu.nvidia_driver_choice#filter); the role C(nvidia_driver)
+    joins the two.
+extends_documentation_fragment:
+  - evenkeel.gpu.attributes
+options:
+  version:
+    description: The driver's exact version; empty is the one that the repositories of the node have.
+    type: str
+    default: ""
+  flavour:
+    description: The flavour of the kernel module.
+    type: str
+    choices: [open, proprietary]
+    required: true
+  repository:
+    description: The repository of the packages; without one those that the node knows.
+    type: dict
+    suboptions:
+      name: {description: "What its files on the node are named by.", type: str, required: true}
+      kind: {description: "Its kind.", type: str, choices: [apt, rpm], required: true}
+      url: {description: "Its base URL.", type: str, required: true}
+      suite: {description: "Its suite.", type: str, default: /}
+      components: {description: "Its components.", type: list, elements: str, default: []}
+      key_url: {description: "Where its key is.", type: str, required: true}
+      key_sha256: {description: "The SHA-256 of what is there.", type: str, default: ""}
+      key_member: {description: "The path of the key, if that is a Debian package.", type: str, default: ""}
+  packages:
+    description: The packages.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name: {description: "Its name.", type: str, required: true}
+      version: {description: "Its version; any when empty.", type: str, default: ""}
+  absent:
+    description: Patterns of packages of the other flavour.
+    type: list
+    elements: str
+    default: []
+  family:
+    description: Patterns of the packages that belong to the driver; they are held, and may change to O(version) alone.
+    type: list
+    elements: str
+    default: []
+  dkms:
+    description: The package whose source is built on the node; empty where modules come built.
+    type: str
+    default: ""
+  runfile:
+    description: NVIDIA's installer, instead of packages.
+    type: dict
+    suboptions:
+      url: {description: "Where it is.", type: str, required: true}
+      sha256: {description: "Its SHA-256.", type: str, required: true}
+  hold:
+    description: Whether the driver's packages are held.
+    type: bool
+    default: true
+  hold_kernel:
+    description: Whether kernels are held.
+    type: bool
+    default: true
+  keep_off:
+    description: Whether unattended upgrades are told to leave the driver alone.
+    type: bool
+    default: true
+  persistence:
+    description: Whether the persistence daemon runs.
+    type: bool
+    default: true
+  fabric_manager:
+    description: Whether the node has NVSwitch, and so needs the fabric manager.
+    type: bool
+    default: false
+  gpu:
+    description: Whether the node has a GPU, so that the module is loaded and the services are started.
+    type: bool
+    required: true
+  container:
+    description: Whether the node is a container, whose kernel is its host's.
+    type: bool
+    default: false
+  secure_boot:
+    description: Whether the node boots with Secure Boot, so that modules built on it have to be signed.
+    type: bool
+    default: false
+  lock_timeout:
+    description: How many seconds to wait while somebody else runs the package manager.
+    type: int
+    default: 300
+"""
+
+EXAMPLES = r"""
+- name: Keep the driver of Debian 12
+  evenkeel.gpu.nvidia_driver:
+    flavour: proprietary
+    packages:
+      - name: nvidia-kernel-dkms
+      - name: nvidia-smi
+    family: [nvidia-kernel-*, nvidia-smi, libcuda1]
+    dkms: nvidia-kernel-dkms
+    gpu: true
+"""
+
+RETURN = r"""
+version:
+  description: The version of the module on disk; empty where there is no kernel to have one.
+  type: str
+  returned: success
+kernels:
+  description: The kernels that the node may boot.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    release: {description: "As C(uname -r) says it.", type: str}
+    headers: {description: "Whether modules can be built for it.", type: bool}
+    module: {description: "The version of its module; empty when it has none.", type: str}
+    flavour: {description: "The flavour of its module.", type: str}
+packages:
+  description: Packages that changed, with their versions.
+  type: list
+  elements: str
+  returned: success
+healed:
+  description: Packages that an earlier run had left half-done.
+  type: list
+  elements: str
+  returned: success
+left:
+  description: What was left undone on this node, and why.
+  type: list
+  elements: str
+  returned: success
+reboot:
+  description: Why the node has to be rebooted; empty when it has not.
+  type: list
+  elements: str
+  returned: success
+"""
+
+from dataclasses import asdict
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _driver as driver
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _repository as repositories
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._packages import Wanted
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "version": {"type": "str", "default": ""},
+            "flavour": {"type": "str", "choices": ["open", "proprietary"], "required": True},
+            "repository": {"type": "dict", "options": repositories.ARGUMENTS},
+            "packages": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {"name": {"type": "str", "required": True}, "version": {"type": "str", "default": ""}},
+            },
+            "absent": {"type": "list", "elements": "str", "default": []},
+            "family": {"type": "list", "elements": "str", "default": []},
+            "dkms": {"type": "str", "default": ""},
+            "runfile": {
+                "type": "dict",
+                "options": {"url": {"type": "str", "required": True}, "sha256": {"type": "str", "required": True}},
+            },
+            "hold": {"type": "bool", "default": True},
+            "hold_kernel": {"type": "bool", "default": True},
+            "keep_off": {"type": "bool", "default": True},
+            "persistence": {"type": "bool", "default": True},
+            "fabric_manager": {"type": "bool", "default": False},
+            "gpu": {"type": "bool", "required": True},
+            "container": {"type": "bool", "default": False},
+            "secure_boot": {"type": "bool", "default": False},
+            "lock_timeout": {"type": "int", "default": 300},
+        },
+        mutually_exclusive=[("runfile", "packages")],
+        supports_check_mode=True,
+    )
+    try:
+        outcome = driver.converge(desired(module.params), check_mode=module.check_mode)
+    except EvenkeelError as error:
+        module.fail_json(msg=str(error), **error.details)
+    for warning in outcome.left:
+        module.warn(warning)
+    module.exit_json(
+        changed=outcome.changed,
+        version=outcome.version,
+        kernels=[asdict(kernel) for kernel in outcome.kernels],
+        packages=list(outcome.packages),
+        healed=list(outcome.healed),
+        left=list(outcome.left),
+        reboot=list(outcome.reboot),
+        **({"diff": list(outcome.diffs)} if module._diff else {}),
+    )
+
+
+def desired(params: dict[str, Any]) -> driver.Desired:
+    """Return what the options ask for."""
+    return driver.Desired(
+        **{
+            **params,
+            "repository": repositories.parse(params["repository"]) if params["repository"] else None,
+            "packages": tuple(Wanted(one["name"], one["version"]) for one in params["packages"]),
+            "absent": tuple(params["absent"]),
+            "family": tuple(params["family"]),
+            "runfile": driver.Runfile(**params["runfile"]) if params["runfile"] else None,
+        }
+    )
+
+
+if __name__ == "__main__":
+    main()
