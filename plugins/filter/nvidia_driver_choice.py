@@ -17,7 +17,8 @@ author:
   - The Evenkeel team
 description:
   - Chooses branch, version, flavour of the kernel module and packages by the hardware that
-    P(evenkeel.gpu.gpu_facts#module) found, with the collection's data on GPUs, branches and packages; and tells everything that speaks against it.
+    P(evenkeel.gpu.gpu_facts#module) found, with the collection's data on GPUs, branches and packages; and tells
+    everything that speaks against it.
 positional: facts, wish
 options:
   _input:
