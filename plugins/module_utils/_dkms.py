@@ -127,10 +127,10 @@ def failed_since(earlier: Mapping[str, int], tree: str = "/var/lib/dkms") -> Eve
     return None
 
 
-def keep_log(log: str, version: str, kernel: str, folder: str = LOGS) -> str:
+def keep_log(log: str, version: str, kernel: str) -> str:
     """Write the log of a build where it stays; return its path."""
-    os.makedirs(folder, mode=0o755, exist_ok=True)
-    path = os.path.join(folder, "dkms-%s-%s.log" % (version, kernel))
+    os.makedirs(LOGS, mode=0o755, exist_ok=True)
+    path = os.path.join(LOGS, "dkms-%s-%s.log" % (version, kernel))
     with open(path, "w", encoding="utf-8", errors="surrogateescape") as stream:
         stream.write(log)
     return path

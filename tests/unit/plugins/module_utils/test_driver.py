@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the driver needs beside its packages, and when the node has to be rebooted."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _driver as driver
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _initramfs as initramfs
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _kernels as kernels
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _package_lock as package_lock
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _secure_boot as secure_boot
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _services as services
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _text_files as text_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._driver import Desired
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._initramfs import Image
+from ansible_collections.evenkeel.gpu.plugins.module_utils._kernels import Kernel
+from ansible_collections.evenkeel.gpu.plugins.module_utils._packages import Wanted
+
+DESIRED = Desired("open", gpu=True, version="580.178.04", family=("nvidia-driver*", "libcuda1"), dkms="nvidia-dkms")
+HEADLESS = Kernel("6.1.0-49-amd64", headers=False)
+READY = Kernel("6.1.0-50-amd64", headers=True, module="580.178.04", flavour="open")
+
+
+@pytest.mark.parametrize(
+    ("loaded", "on_disk", "nouveau", "count"),
+    [
+        ("580.178.04", "580.178.04", False, 0),
+        ("580.159.03", "580.178.04", False, 1),
+        ("", "580.178.04", False, 0),
+        ("", "580.178.04", True, 1),
+        ("580.159.03", "", False, 0),
+    ],
+)
+def test_reasons_to_reboot(loaded: str, on_disk: str, nouveau: bool, count: int) -> None:
+    assert len(driver.reasons_to_reboot(loaded, on_disk, nouveau=nouveau)) == count
+
+
+@pytest.mark.parametrize(
+    ("desired", "apt", "expected"),
+    [
+        (DESIRED, True, ["dkms", "linux-headers-6.1.0-49-amd64", "linux-headers-amd64"]),
+        (
+            DESIRED,
+            False,
+            ["python3-dnf-plugin-versionlock", "dkms", "kernel-devel-6.1.0-49-amd64", "linux-headers-amd64"],
+        ),
+        (dataclasses.replace(DESIRED, dkms=""), True, []),
+        (
+            dataclasses.replace(DESIRED, secure_boot=True),
+            True,
+            ["dkms", "linux-headers-6.1.0-49-amd64", "linux-headers-amd64", "mokutil", "openssl"],
+        ),
+        (dataclasses.replace(DESIRED, dkms="", hold=False, hold_kernel=False), False, []),
+    ],
+    ids=["apt", "dnf", "modules come built", "Secure Boot", "nothing is held"],
+)
+def test_what_comes_first(desired: Desired, apt: bool, expected: list[str]) -> None:
+    installed = ["linux-image-amd64", "linux-image-6.1.0-49-amd64", "bash"]
+    found = driver.prerequisites(desired, [HEADLESS, READY], installed, apt=apt)
+    assert found == tuple(map(Wanted, expected))
+
+
+def test_the_version_is_pinned_for_the_whole_family_and_updates_are_kept_off() -> None:
+    files = driver.package_files(DESIRED, apt=True)
+    assert files[driver.PREFERENCES] == (
+        f"{text_files.MARK}\nPackage: nvidia-driver* libcuda1\nPin: version 580.178.04-*\nPin-Priority: 1001\n"
+    )
+    unattended = str(files[driver.UNATTENDED])
+    for line in ('"^nvidia\\-driver.*";', '"^libcuda1";', '"^linux-image-";'):
+        assert line in unattended
+
+
+@pytest.mark.parametrize(
+    ("change", "absent"),
+    [({"version": ""}, driver.PREFERENCES), ({"keep_off": False}, driver.UNATTENDED)],
+)
+def test_files_that_are_not_to_be(change: dict[str, object], absent: str) -> None:
+    assert driver.package_files(dataclasses.replace(DESIRED, **change), apt=True)[absent] is None
+
+
+def test_dnf_needs_no_files() -> None:
+    assert driver.package_files(DESIRED, apt=False) == {}
+
+
+def test_nouveau_is_kept_off_and_out_of_dracuts_images() -> None:
+    assert list(driver.setting_files(DESIRED, has_dracut=False)) == [driver.MODPROBE]
+    files = driver.setting_files(DESIRED, has_dracut=True)
+    assert "blacklist nouveau\n" in str(files[driver.MODPROBE])
+    assert "nouveau" in str(files[driver.DRACUT])
+
+
+@pytest.mark.parametrize(
+    ("desired", "found", "words"),
+    [
+        (DESIRED, [READY], []),
+        (DESIRED, [], ["no kernel of its own"]),
+        (dataclasses.replace(DESIRED, container=True), [READY], ["is a container"]),
+        (dataclasses.replace(DESIRED, gpu=False), [READY], ["has no GPU"]),
+    ],
+)
+def test_what_is_left_is_told(desired: Desired, found: list[Kernel], words: list[str]) -> None:
+    left = driver.what_is_left(desired, found)
+    assert len(left) == len(words)
+    assert all(word in text for word, text in zip(words, left, strict=True))
+
+
+def test_holds_follow_the_wishes() -> None:
+    held = driver.request(DESIRED)
+    assert "libcuda1" in held.hold
+    assert "linux-image-[!0-9]*" in held.hold
+    free = driver.request(dataclasses.replace(DESIRED, hold=False, hold_kernel=False))
+    assert (free.hold, free.release) == ((), held.hold)
+
+
+@pytest.mark.parametrize(("licence", "expected"), [("Dual MIT/GPL", "open"), ("NVIDIA", "proprietary"), ("", "")])
+def test_flavour_by_licence(licence: str, expected: str) -> None:
+    assert kernels.flavour_of(licence) == expected
+
+
+def test_kernels_that_may_boot_are_found(tmp_path: Path) -> None:
+    for place in ("lib/modules/6.1.0-49/build/include", "lib/modules/6.1.0-50", "lib/modules/gone", "boot"):
+        (tmp_path / place).mkdir(parents=True)
+    (tmp_path / "boot/vmlinuz-6.1.0-49").touch()
+    (tmp_path / "lib/modules/6.1.0-50/vmlinuz").touch()
+    assert kernels.read(str(tmp_path)) == [Kernel("6.1.0-49", headers=True), Kernel("6.1.0-50", headers=False)]
+
+
+def test_kernels_without_the_module() -> None:
+    assert kernels.without_module([HEADLESS, READY], "580.178.04") == [HEADLESS]
+    assert kernels.without_module([HEADLESS, READY], "") == [HEADLESS]
+    assert kernels.without_module([READY], "610.57.04") == [READY]
+
+
+def test_images_older_than_the_settings_are_stale() -> None:
+    old, new = Image("a", "/boot/a", 1, 5), Image("b", "/boot/b", 3, 5)
+    assert initramfs.stale([old, new], 2) == [old]
+
+
+def test_a_full_boot_is_told_before_anything_is_made(tmp_path: Path) -> None:
+    with pytest.raises(EvenkeelError, match=r"needs \d+ MiB in .*free.*nothing was changed"):
+        initramfs.require_room([Image("a", "/boot/a", 1, 1 << 60)], str(tmp_path))
+    initramfs.require_room([], str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("enabled", "active", "run", "expected"),
+    [
+        ("enabled", "active", True, None),
+        ("disabled", "inactive", True, (True, True)),
+        ("enabled", "inactive", False, None),
+        ("static", "failed", True, (False, True)),
+        ("disabled", "inactive", False, (True, False)),
+    ],
+)
+def test_services(enabled: str, active: str, run: bool, expected: tuple[bool, bool] | None) -> None:
+    change = services.plan("x.service", enabled=enabled, active=active, run=run)
+    assert (change and (change.enable, change.start)) == expected
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("/var/lib/dkms/mok.pub is already enrolled\n", True),
+        ("/var/lib/dkms/mok.pub is not enrolled\n", False),
+        ("", False),
+    ],
+)
+def test_enrolled_keys(said: str, expected: bool) -> None:
+    assert secure_boot.is_enrolled(said) is expected
+
+
+def test_an_unknown_key_is_told_with_the_way_to_enrol_it(tmp_path: Path) -> None:
+    key = secure_boot.Key(str(tmp_path / "mok.pub"), str(tmp_path / "mok.key"))
+    with pytest.raises(EvenkeelError, match=rf"Secure Boot is on.*left alone.*mokutil --import {key.certificate}"):
+        secure_boot.require_enrolled(key, make=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_that_nobody_holds_is_no_lock(tmp_path: Path) -> None:
+    (tmp_path / "lock").touch()
+    package_lock.wait([str(tmp_path / "lock"), str(tmp_path / "none")], timeout=0)
+
+
+def test_files_of_others_are_left_alone() -> None:
+    with pytest.raises(EvenkeelError, match="/etc/x was not written by Evenkeel"):
+        text_files.plan({"/etc/x": "mine\n"}, {"/etc/x": f"{text_files.MARK}\n"})
