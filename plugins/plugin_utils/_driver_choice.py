@@ -54,6 +54,9 @@ class Kind:
     def modules(self, flavour: str) -> list[str]:
         return self._named(self.data.get("modules", {}).get(flavour, []), keep="{kernel}")
 
+    def persistence(self) -> list[str]:
+        return self._named(_from(self.data["persistence"], self.branch))
+
     def fabric(self, nvlink5: bool) -> tuple[list[str], list[str]]:
         """Return the packages that have the driver's version, and those that have their own."""
         found = self.data.get("fabric")
@@ -238,11 +241,7 @@ def _packages(
     needs_fabric = bool(facts["fabric_manager"]["needed"])
     names = kind.packages("graphics" if wish.graphics else "compute", flavour)
     dkms = kind.dkms(flavour)
-    if dkms and dkms not in names and not wish.graphics:
-        raise EvenkeelError(f"{dkms} is not among {names}", "Mend data/nvidia_packages.yml")
-    persistence = kind.data.get("persistence")
-    if persistence:
-        names += [persistence.format(branch=kind.branch)]
+    names += kind.persistence()
     fabric, own = kind.fabric(facts["nvlink5"]) if needs_fabric else ([], [])
     modules = [
         name.format(kernel=kernel["release"])
