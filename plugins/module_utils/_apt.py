@@ -18,7 +18,7 @@ _LOCKS = (
     *("/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock"),
     *("/var/lib/apt/lists/lock", "/var/cache/apt/archives/lock"),
 )
-_OPTIONS = ("--yes", "--no-install-recommends", "--allow-downgrades", "--allow-change-held-packages")
+_OPTIONS = ("--yes", "--no-install-recommends", "--allow-downgrades", "--allow-change-held-packages", "--ignore-hold")
 _KEEP_SETTINGS = ("-oDpkg::Options::=--force-confdef", "-oDpkg::Options::=--force-confold")
 _STEP = re.compile(
     r"^(?P<verb>Inst|Remv|Purg) (?P<name>[^ :]+)(?::\S+)?(?: \[(?P<before>[^]]+)\])?(?: \((?P<after>\S+) [^)]*\))?",

@@ -155,7 +155,7 @@ def plan(manager: Manager, request: Request, *, simulate: bool = True) -> Plan:
     if simulate:
         install = tuple(spec(manager.exact, one, manager.versions(one.name)) for one in missing)
         steps = tuple(manager.simulate(install, remove)) if install or remove else ()
-        judge(request, steps)
+        judge(request, steps, held)
     else:
         install = tuple(manager.exact % (one.name, one.version) if one.version else one.name for one in missing)
         steps = (
@@ -236,8 +236,13 @@ def spec(exact: str, wanted: Wanted, versions: Sequence[str]) -> str:
     return exact % (wanted.name, found[0]) if wanted.version else wanted.name
 
 
-def judge(request: Request, steps: Sequence[Step]) -> None:
+def judge(request: Request, steps: Sequence[Step], held: Iterable[str] = ()) -> None:
     """Refuse a transaction that changes what it must not.
+
+    Parameters
+    ----------
+    held
+        The packages that are held; those that aren't ours to hold stay as they are.
 
     Raises
     ------
@@ -247,6 +252,8 @@ def judge(request: Request, steps: Sequence[Step]) -> None:
     names = [step.name for step in steps]
     forbidden = set(matching(names, request.refuse))
     _refuse((step for step in steps if step.name in forbidden), "would change what it must not")
+    foreign = set(held) - set(matching(held, (*request.hold, *request.release, *request.absent)))
+    _refuse((step for step in steps if step.name in foreign), "would change what somebody holds")
     gone = [step.name for step in steps if not step.after]
     allowed = set(matching(gone, (*request.absent, *request.may_go)))
     _refuse((step for step in steps if not step.after and step.name not in allowed), "would remove others")

@@ -110,14 +110,15 @@ def test_a_package_that_no_repository_has() -> None:
     [
         ([Step("linux-image-amd64", "6.1", "6.2")], "linux-image-amd64 6.1 -> 6.2"),
         ([Step("desktop", "1-1", "")], "would remove others: desktop 1-1 -> removed"),
+        ([Step("mine", "1-1", "2-1")], "what somebody holds: mine 1-1 -> 2-1"),
         ([Step("lib-a", "", "610.57.04-1")], "other versions than 580.178.04: lib-a 610.57.04-1"),
     ],
-    ids=["a kernel", "somebody's package", "another branch"],
+    ids=["a kernel", "somebody's package", "somebody's hold", "another branch"],
 )
 def test_a_transaction_that_does_what_it_must_not(steps: list[Step], words: str) -> None:
     request = Request(refuse=("linux-image-*",), may_go=("old*",), of_version={"lib-*": "580.178.04"})
     with pytest.raises(EvenkeelError, match=words):
-        packages.judge(request, steps)
+        packages.judge(request, steps, held=["mine"])
 
 
 @pytest.mark.parametrize(
@@ -126,7 +127,7 @@ def test_a_transaction_that_does_what_it_must_not(steps: list[Step], words: str)
 )
 def test_a_transaction_that_is_allowed(step: Step) -> None:
     request = Request(absent=("gone",), refuse=("linux-*",), may_go=("old*",), of_version={"lib-*": "580.178.04"})
-    packages.judge(request, [step])
+    packages.judge(request, [step], held=["gone", "mine"])
 
 
 def test_patterns_match_whole_names() -> None:
