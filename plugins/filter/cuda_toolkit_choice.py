@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ansible filter: the CUDA toolkits that a node gets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils import _cuda_choice as cuda_choice
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._nvidia_repositories import Platform
+
+DOCUMENTATION = r"""
+name: cuda_toolkit_choice
+short_description: Tell which CUDA toolkits a node gets
+version_added: 0.3.0
+author:
+  - The Evenkeel team
+description:
+  - Chooses packages for a list of CUDA toolkits, and checks each against the node's driver and its GPUs with the
+    collection's data on CUDA. Below the least driver of a toolkit's major version it can't work, a problem; below the
+    toolkit's own driver part of it can't, a note.
+positional: facts, wish
+options:
+  _input:
+    description: The GPUs and the driver of the node, C(ansible_facts['evenkeel_gpu']); may be empty.
+    type: dict
+    required: true
+  facts:
+    description: Ansible's facts of the node; C(distribution), C(distribution_version) and C(architecture) count.
+    type: dict
+    required: true
+  wish:
+    description:
+      - What the site wants, by the names of the role's variables without C(cuda_toolkit_), among them C(versions),
+        C(default), C(cudnn), C(nccl) and C(driver_version).
+    type: dict
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Show whether a toolkit and a driver go together
+  ansible.builtin.debug:
+    msg: >-
+      {{ {} | evenkeel.gpu.cuda_toolkit_choice(ansible_facts, {'versions': ['13.0'], 'driver_version': '570.211.01'}) }}
+"""
+
+RETURN = r"""
+_value:
+  description:
+    - C(problems), what speaks against it, and C(notes); where there is no problem the options of
+      P(evenkeel.gpu.cuda_toolkit#module).
+  type: dict
+"""
+
+
+def cuda_toolkit_choice(gpu: Mapping[str, Any], facts: Mapping[str, Any], wish: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the toolkits for a node."""
+    return cuda_choice.choose(gpu, Platform.of(facts), cuda_choice.Wish(**wish))
+
+
+class FilterModule:
+    """The filters of this file."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Return them by name."""
+        return {"cuda_toolkit_choice": cuda_toolkit_choice}
