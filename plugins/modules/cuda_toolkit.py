@@ -1,0 +1,198 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ansible module: the CUDA toolkits of a node."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: cuda_toolkit
+short_description: Keep CUDA toolkits side by side
+version_added: 0.3.0
+description:
+  - Brings toolkits, cuDNN and NCCL as packages. What that takes is simulated first, and refused where it would bring,
+    change or remove a package of the driver.
+  - Points C(/usr/local/cuda) at one of them, by the system's alternatives where NVIDIA's packages have registered it
+    there, and has shells and the loader find it.
+  - A toolkit that no package has made, and a C(/usr/local/cuda) that is no link, are never touched; where they are in
+    the way, nothing is changed.
+  - What an earlier run of the package manager left half-done is finished first.
+  - What a node gets is decided by the filter P(evenkeel.gpu.cuda_toolkit_choice#filter); the role C(cuda_toolkit) joins
+    the two.
+extends_documentation_fragment:
+  - evenkeel.gpu.attributes
+options:
+  toolkits:
+    description: The versions of the toolkits, such as C(12.8), as their directories have them.
+    type: list
+    elements: str
+    default: []
+  default:
+    description: The one that C(/usr/local/cuda) leads to; empty leaves it as it is, unless it leads nowhere.
+    type: str
+    default: ""
+  packages:
+    description: The packages. Those of an exact version are held.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name: {description: "Its name.", type: str, required: true}
+      version: {description: "Its version; any when empty.", type: str, default: ""}
+  repository:
+    description: The repository of the packages; without one those that the node knows.
+    type: dict
+    suboptions:
+      name: {description: "What its files on the node are named by.", type: str, required: true}
+      kind: {description: "Its kind.", type: str, choices: [apt, rpm], required: true}
+      url: {description: "Its base URL.", type: str, required: true}
+      suite: {description: "Its suite.", type: str, default: /}
+      components: {description: "Its components.", type: list, elements: str, default: []}
+      key_url: {description: "Where its key is.", type: str, required: true}
+      key_sha256: {description: "The SHA-256 of what is there.", type: str, default: ""}
+      key_member: {description: "The path of the key, if that is a Debian package.", type: str, default: ""}
+  parts:
+    description:
+      - A regular expression of the names of the packages that a toolkit consists of; its groups are the toolkit's major
+        and minor version. The default is no package.
+    type: str
+    default: (?!)
+  refuse:
+    description: Patterns of packages that must not change, those of the driver.
+    type: list
+    elements: str
+    default: []
+  exclusive:
+    description:
+      - Whether toolkits that O(toolkits) does not list are removed. Only packages are, all of a toolkit; what no
+        package has made is told in RV(left).
+    type: bool
+    default: false
+  shells:
+    description: Whether login shells have C(CUDA_HOME), and the default toolkit's programs in their C(PATH).
+    type: bool
+    default: true
+  loader:
+    description: Whether the loader finds the default toolkit's libraries.
+    type: bool
+    default: true
+  warn:
+    description: What to warn of.
+    type: list
+    elements: str
+    default: []
+  lock_timeout:
+    description: How many seconds to wait while somebody else runs the package manager.
+    type: int
+    default: 300
+"""
+
+EXAMPLES = r"""
+- name: Keep two toolkits, and make the older one the default
+  evenkeel.gpu.cuda_toolkit:
+    toolkits: ["12.8", "13.0"]
+    default: "12.8"
+    packages:
+      - name: cuda-toolkit-12-8
+      - name: cuda-toolkit-13-0
+        version: 13.0.2
+    refuse: [cuda-drivers*, nvidia-*]
+"""
+
+RETURN = r"""
+toolkits:
+  description: The toolkits that packages have made, oldest first.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    version: {description: "Its version.", type: str, sample: "12.8"}
+    package_version: {description: "The whole version of its package.", type: str, sample: 12.8.1-1}
+    path: {description: "Its directory.", type: str, sample: /usr/local/cuda-12.8}
+default:
+  description: Where C(/usr/local/cuda) leads; empty when it is not there.
+  type: str
+  returned: success
+  sample: /usr/local/cuda-12.8
+packages:
+  description: Packages that changed, with their versions.
+  type: list
+  elements: str
+  returned: success
+healed:
+  description: Packages that an earlier run had left half-done.
+  type: list
+  elements: str
+  returned: success
+left:
+  description: Toolkits that stay although they are not listed, because no package has made them.
+  type: list
+  elements: str
+  returned: success
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _cuda_toolkit as cuda_toolkit
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _repository as repositories
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._packages import Wanted
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "toolkits": {"type": "list", "elements": "str", "default": []},
+            "default": {"type": "str", "default": ""},
+            "packages": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {"name": {"type": "str", "required": True}, "version": {"type": "str", "default": ""}},
+            },
+            "repository": {"type": "dict", "options": repositories.ARGUMENTS},
+            "parts": {"type": "str", "default": "(?!)"},
+            "refuse": {"type": "list", "elements": "str", "default": []},
+            "exclusive": {"type": "bool", "default": False},
+            "shells": {"type": "bool", "default": True},
+            "loader": {"type": "bool", "default": True},
+            "warn": {"type": "list", "elements": "str", "default": []},
+            "lock_timeout": {"type": "int", "default": 300},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        outcome = cuda_toolkit.converge(desired(module.params), check_mode=module.check_mode)
+    except EvenkeelError as error:
+        module.fail_json(msg=str(error), **error.details)
+    for warning in (*module.params["warn"], *outcome.left):
+        module.warn(warning)
+    module.exit_json(
+        changed=outcome.changed,
+        toolkits=list(outcome.toolkits),
+        default=outcome.default,
+        packages=list(outcome.packages),
+        healed=list(outcome.healed),
+        left=list(outcome.left),
+        **({"diff": list(outcome.diffs)} if module._diff else {}),
+    )
+
+
+def desired(params: dict[str, Any]) -> cuda_toolkit.Desired:
+    """Return what the options ask for."""
+    return cuda_toolkit.Desired(
+        toolkits=tuple(params["toolkits"]),
+        default=params["default"],
+        packages=tuple(Wanted(one["name"], one["version"]) for one in params["packages"]),
+        repository=repositories.parse(params["repository"]) if params["repository"] else None,
+        parts=params["parts"],
+        refuse=tuple(params["refuse"]),
+        exclusive=params["exclusive"],
+        shells=params["shells"],
+        loader=params["loader"],
+        lock_timeout=params["lock_timeout"],
+    )
+
+
+if __name__ == "__main__":
+    main()
