@@ -65,6 +65,10 @@ class Apt(Manager):
     def held(self) -> set[str]:
         return {name for name, _, wish, _ in _listed() if wish == "h"}
 
+    def known(self) -> set[str]:
+        """Return the packages that are there, be it half-done."""
+        return {name for name, _, _, state in _listed() if state not in "nc"}
+
     def interrupted(self) -> list[str]:
         """Return the packages that an earlier run of dpkg left half-done."""
         return [name for name, _, wish, state in _listed() if state in "UFHWt" and wish != "u"]

@@ -64,6 +64,10 @@ class Dnf(Manager):
         entries = parse_versionlock(text_files.read(_VERSIONLOCK) or "")
         return {name for name, version in entries.items() if installed.get(name) == version}
 
+    def known(self) -> set[str]:
+        """Return the packages that are there."""
+        return set(self.installed())
+
     def interrupted(self) -> list[str]:
         """Return the packages that a killed transaction left twice: the new one beside the old."""
         done = command.run(["dnf", *self._quiet(), "--cacheonly", "repoquery", "--duplicates", "--qf", "%{name}"])

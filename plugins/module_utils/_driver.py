@@ -249,27 +249,52 @@ def _converge_packages(desired: Desired, manager: AnyManager, work: _Work) -> No
     if desired.dkms and desired.secure_boot:
         secure_boot.require_enrolled(secure_boot.key_of_node(), make=not work.check_mode)
 
-    def try_module(staged: AnyManager, plan: Plan) -> None:
-        for step in plan.steps:
-            if packages.matching([step.name], [desired.dkms]) and step.after and found:
-                _try_module(staged, staged.exact % (step.name, step.after), [kernel.release for kernel in found])
-
     job = package_set.Job(
         request(desired), desired.repository, package_files(desired, apt=apt), lock_timeout=desired.lock_timeout
     )
-    work.note(_in_order(job, work, try_module if desired.dkms else None))
+    work.note(_in_order(job, work, _Trial(desired.dkms, found)))
 
 
-def _in_order(job: package_set.Job, work: _Work, before: package_set.Before | None = None) -> package_set.Outcome:
+@dataclass
+class _Trial:
+    """The build of a module before its package comes, where a module that works could be lost.
+
+    On a node that has none the package builds it, and is taken away again where that fails.
+    """
+
+    package: str
+    found: Sequence[Kernel]
+    plan: Plan = field(default_factory=Plan)
+
+    def __call__(self, staged: AnyManager, plan: Plan) -> None:
+        self.plan = plan
+        if not self.package or not any(kernel.module for kernel in self.found):
+            return
+        for step in plan.steps:
+            if packages.matching([step.name], [self.package]) and step.after:
+                _try_module(staged, staged.exact % (step.name, step.after), [kernel.release for kernel in self.found])
+
+    def undo(self, manager: AnyManager) -> str:
+        """Take away what a transaction has brought that failed; return what to say of it."""
+        come = [step.name for step in self.plan.steps if step.after and not step.before]
+        changed = [step for step in self.plan.steps if step.after and step.before]
+        if not come or changed or any(kernel.module for kernel in self.found):
+            return ""
+        manager.apply((), [name for name in come if name in manager.known()])
+        return "The packages that had come with it were removed again. "
+
+
+def _in_order(job: package_set.Job, work: _Work, trial: _Trial | None = None) -> package_set.Outcome:
     """Bring packages to the node; a module whose build fails on the way is told in the compiler's words."""
     logs = dkms.logs()
     try:
-        return package_set.converge(job, check_mode=work.check_mode, before=before)
+        return package_set.converge(job, check_mode=work.check_mode, before=trial)
     except EvenkeelError as error:
         failed = dkms.failed_since(logs)
         if failed is None or "dkms" in error.details:
             raise
-        raise failed from error
+        undone = trial.undo(package_set.manager_of_node(lock_timeout=job.lock_timeout)) if trial else ""
+        raise EvenkeelError(failed.what, undone + failed.mend, **failed.details) from error
 
 
 def _try_module(manager: AnyManager, spec: str, releases: Sequence[str]) -> None:
