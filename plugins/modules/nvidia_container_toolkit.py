@@ -1,0 +1,168 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ansible module: the NVIDIA Container Toolkit of a node."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: nvidia_container_toolkit
+short_description: Keep containers able to see the GPUs
+version_added: 0.3.0
+description:
+  - Brings the toolkit's packages at exact versions and holds them.
+  - Adds the runtime C(nvidia) and CDI to Docker's settings, and leaves everything else in them as it is. podman needs
+    no settings.
+  - Has the toolkit's own service C(nvidia-cdi-refresh) keep the CDI specification, and runs it where the specification
+    is not of the loaded driver. On a node without a driver that is left to the boot that loads one.
+  - What an earlier run of the package manager left half-done is finished first.
+  - What a node gets is decided by the filter P(evenkeel.gpu.nvidia_container_choice#filter); the role
+    C(nvidia_container_toolkit) joins the two.
+extends_documentation_fragment:
+  - evenkeel.gpu.attributes
+options:
+  packages:
+    description: The packages.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name: {description: "Its name.", type: str, required: true}
+      version: {description: "Its version; any when empty.", type: str, default: ""}
+  repository:
+    description: The repository of the packages; without one those that the node knows.
+    type: dict
+    suboptions:
+      name: {description: "What its files on the node are named by.", type: str, required: true}
+      kind: {description: "Its kind.", type: str, choices: [apt, rpm], required: true}
+      url: {description: "Its base URL.", type: str, required: true}
+      suite: {description: "Its suite.", type: str, default: /}
+      components: {description: "Its components.", type: list, elements: str, default: []}
+      key_url: {description: "Where its key is.", type: str, required: true}
+      key_sha256: {description: "The SHA-256 of what is there.", type: str, default: ""}
+      key_member: {description: "The path of the key, if that is a Debian package.", type: str, default: ""}
+  engines:
+    description: The container engines to set up; V(auto) is those that are installed.
+    type: list
+    elements: str
+    choices: [auto, docker, podman]
+    default: [auto]
+  restart_docker:
+    description:
+      - Whether Docker is restarted when its settings are not in effect. Otherwise it is reloaded, which leaves its
+        containers alone and is enough for C(--gpus) and C(--runtime=nvidia), but up to Docker 28.1 not for CDI.
+    type: bool
+    default: false
+  hold:
+    description: Whether the packages are held.
+    type: bool
+    default: true
+  lock_timeout:
+    description: How many seconds to wait while somebody else runs the package manager.
+    type: int
+    default: 300
+"""
+
+EXAMPLES = r"""
+- name: Keep the toolkit
+  evenkeel.gpu.nvidia_container_toolkit:
+    packages:
+      - name: nvidia-container-toolkit
+        version: 1.20.1
+"""
+
+RETURN = r"""
+engines:
+  description: The container engines that are set up.
+  type: list
+  elements: str
+  returned: success
+specification:
+  description: The path of the CDI specification; empty where there is none yet.
+  type: str
+  returned: success
+  sample: /var/run/cdi/nvidia.yaml
+check:
+  description: For each engine the command that shows the GPUs from within a container.
+  type: list
+  elements: str
+  returned: success
+packages:
+  description: Packages that changed, with their versions.
+  type: list
+  elements: str
+  returned: success
+healed:
+  description: Packages that an earlier run had left half-done.
+  type: list
+  elements: str
+  returned: success
+left:
+  description: What was left undone on this node, and why.
+  type: list
+  elements: str
+  returned: success
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _container_toolkit as container_toolkit
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _repository as repositories
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._packages import Wanted
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "packages": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {"name": {"type": "str", "required": True}, "version": {"type": "str", "default": ""}},
+            },
+            "repository": {"type": "dict", "options": repositories.ARGUMENTS},
+            "engines": {
+                "type": "list",
+                "elements": "str",
+                "choices": ["auto", *container_toolkit.ENGINES],
+                "default": ["auto"],
+            },
+            "restart_docker": {"type": "bool", "default": False},
+            "hold": {"type": "bool", "default": True},
+            "lock_timeout": {"type": "int", "default": 300},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        outcome = container_toolkit.converge(desired(module.params), check_mode=module.check_mode)
+    except EvenkeelError as error:
+        module.fail_json(msg=str(error), **error.details)
+    for warning in outcome.left:
+        module.warn(warning)
+    module.exit_json(
+        changed=outcome.changed,
+        engines=list(outcome.engines),
+        specification=outcome.specification,
+        check=list(outcome.check),
+        packages=list(outcome.packages),
+        healed=list(outcome.healed),
+        left=list(outcome.left),
+        **({"diff": list(outcome.diffs)} if module._diff else {}),
+    )
+
+
+def desired(params: dict[str, Any]) -> container_toolkit.Desired:
+    """Return what the options ask for."""
+    return container_toolkit.Desired(
+        packages=tuple(Wanted(one["name"], one["version"]) for one in params["packages"]),
+        repository=repositories.parse(params["repository"]) if params["repository"] else None,
+        engines=tuple(params["engines"]),
+        restart_docker=params["restart_docker"],
+        hold=params["hold"],
+        lock_timeout=params["lock_timeout"],
+    )
+
+
+if __name__ == "__main__":
+    main()
