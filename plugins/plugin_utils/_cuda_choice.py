@@ -188,7 +188,7 @@ def driver_verdicts(toolkits: Iterable[Toolkit], driver: str) -> tuple[list[str]
             )
         elif not reaches(driver, floor):
             runs = [major for major, least in data["floors"].items() if reaches(driver, least)]
-            other = f", choose a toolkit of CUDA {runs[-1]}" if runs else ""
+            other = f"; or choose a toolkit of CUDA {runs[-1]}" if runs else ""
             problems.append(
                 f"{one} needs a driver of branch {floor} or newer, and the node has or gets {driver}."
                 f" Set nvidia_driver_branch to {floor} or higher{other}; or, on a data centre GPU, install the package"
