@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lab import installer, mirror, nodes, paths, ssh
+from lab import installer, mirror, nodes, nvidia_repositories, paths, ssh
 from lab.nodes import Node
 
 #: A real installer for the nodes, and its checksum, in place of the lab's own.
@@ -24,12 +24,25 @@ def read(group: str) -> dict[str, Any]:
         "lab_mirror_url": mirror.url(),
         "lab_pip_index_url": f"{mirror.url()}/pypi/simple/",
         "lab_installer_sha256": checksums,
+        **_nvidia(f"{mirror.url()}/nvidia"),
     }
     if real := os.environ.get(INSTALLER_URL):
         name = real.rpartition("/")[2]
         variables |= {"miniconda_url": real, "miniconda_installer": name}
         checksums[name] = os.environ.get(INSTALLER_SHA256, "")
     return render(nodes.find(group), variables)
+
+
+def _nvidia(url: str) -> dict[str, Any]:
+    """Return where NVIDIA's sites are in the lab, and the sums of their keys."""
+    sums = nvidia_repositories.sums()
+    return {
+        "lab_nvidia_repository": f"{url}/compute/cuda/repos",
+        "lab_nvidia_container_repository": f"{url}/libnvidia-container",
+        "lab_nvidia_runfiles": f"{url}/tesla",
+        "lab_nvidia_keyring_sha256": sums.get("keyring", {}),
+        "lab_nvidia_runfile_sha256": sums.get("runfile", {}),
+    }
 
 
 def render(found: Sequence[Node], variables: Mapping[str, Any]) -> dict[str, Any]:

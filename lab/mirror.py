@@ -15,6 +15,7 @@ from lab import (
     installer,
     locks,
     mirror_server,
+    nvidia_repositories,
     paths,
     podman,
     proxy_server,
@@ -36,11 +37,12 @@ _START_SECONDS = 60
 
 
 def build(progress: Progress) -> None:
-    """Fill the tree with what is missing: the conda channel, the simple index, the installers."""
+    """Fill the tree with what is missing: the conda channel, the simple index, the installers, NVIDIA's packages."""
     with locks.held("upstream", progress=progress):
         channel.build(progress)
         simple_index.build(progress)
         installer.build(progress)
+        nvidia_repositories.build(progress)
 
 
 def up(progress: Progress) -> str:

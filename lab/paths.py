@@ -21,3 +21,5 @@ R_CHANNEL = ANACONDA / "pkgs" / "r"
 INSTALLERS = ANACONDA / "miniconda"
 MINIFORGE = ANACONDA / "miniforge"
 SIMPLE_INDEX = WWW / "pypi" / "simple"
+#: What NVIDIA's sites have.
+NVIDIA = WWW / "nvidia"

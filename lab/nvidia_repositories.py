@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""NVIDIA's repositories as the lab's nodes find them: real layout, real signatures, small packages.
+
+Beside those that are well there are three that are not, below ``expired``, ``rekeyed`` and ``syncing``: signed with a
+key whose time is over, signed with another key than the keyring has, and with lists that are older than what vouches
+for them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lab import apt_repository, cache, deb_package, locks, nvidia_cuda, nvidia_driver, paths, signing_keys
+from lab.os_package import OsPackage
+from lab.signing_keys import Key
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+#: What an inventory tells: sums of the keys and installers.
+SUMS = "sums.json"
+KEYRING = "cuda-keyring_1.1-1_all.deb"
+KEYRING_MEMBER = "usr/share/keyrings/cuda-archive-keyring.gpg"
+#: Each distribution's key, and the name of its file.
+DEBIAN_KEYS = {"debian12": (Key("debian12"), "3bf863cc.pub"), "debian13": (Key("debian13"), "8793F200.pub")}
+EXPIRED = Key("expired", expired=True)
+STRANGER = Key("stranger")
+
+Written = tuple[OsPackage, Path]
+
+_ABOUT = {"Origin": "NVIDIA", "Label": "NVIDIA CUDA", "Architecture": "amd64"}
+_REPOSITORIES = "compute/cuda/repos"
+
+
+def build(progress: Progress) -> None:
+    """Build all of it where the recipes or the keys have changed."""
+    with locks.held("nvidia"):
+        content_key = _content_key()
+        if cache.published(paths.NVIDIA) != content_key:
+            task = progress.add_task("NVIDIA's repositories", total=None)
+            stage = cache.staging(paths.NVIDIA)
+            _fill(stage)
+            cache.publish(stage, paths.NVIDIA, content_key)
+            progress.update(task, total=1, completed=1)
+
+
+def sums() -> dict[str, dict[str, str]]:
+    """Return the SHA-256 of keyrings, keys and installers; nothing where they have not been built."""
+    path = paths.NVIDIA / SUMS
+    found: dict[str, dict[str, str]] = json.loads(path.read_text()) if path.exists() else {}
+    return found
+
+
+def keyring(distribution: str, key: Key) -> OsPackage:
+    """Return the package that makes APT trust the repository of ``distribution``."""
+    url = f"https://developer.download.nvidia.com/compute/cuda/repos/{distribution}/x86_64/"
+    source = f"deb [signed-by=/{KEYRING_MEMBER}] {url} /\n"
+    return OsPackage(
+        "cuda-keyring",
+        "1.1-1",
+        "all",
+        "GPG keyring for the CUDA repository",
+        section="multiverse/devel",
+        files={
+            KEYRING_MEMBER: key.public,
+            f"etc/apt/sources.list.d/cuda-{distribution}-x86_64.list": source,
+        },
+    )
+
+
+def _content_key() -> str:
+    code = Path(__file__).parent
+    sources = sorted([*code.glob("nvidia*.py"), *code.glob("nvidia/*"), *code.glob("*_package.py")])
+    sources += sorted([*code.glob("*_repository.py"), code / "elf_library.py"])
+    keys = [EXPIRED, STRANGER, *(key for key, _ in DEBIAN_KEYS.values())]
+    return cache.key(*sources, *(sha256(signing_keys.ensure(key).public).hexdigest() for key in keys))
+
+
+def _fill(top: Path) -> None:
+    pool = top / ".pool"
+    pool.mkdir()
+    packages = _written(pool, _debian_packages())
+    found: dict[str, dict[str, str]] = {"keyring": {}}
+    for distribution, (key, key_file) in DEBIAN_KEYS.items():
+        folder = top / _REPOSITORIES / distribution / "x86_64"
+        own = [*packages, *_keyring(folder, distribution, key)]
+        apt_repository.write(folder, own, key, _ABOUT)
+        (folder / key_file).write_text(key.armored)
+        found["keyring"][distribution] = sha256((folder / KEYRING).read_bytes()).hexdigest()
+        _ill(top, distribution, packages, key)
+    (top / SUMS).write_text(json.dumps(found, indent=2))
+
+
+def _debian_packages() -> list[OsPackage]:
+    made = [package for version in nvidia_driver.VERSIONS for package in nvidia_driver.debian_packages(version)]
+    return [*made, *nvidia_driver.pinning_packages(), nvidia_driver.nvlsm(), *nvidia_cuda.debian_packages()]
+
+
+def _written(pool: Path, packages: Iterable[OsPackage]) -> list[Written]:
+    return [(package, deb_package.write(package, pool)) for package in packages]
+
+
+def _keyring(folder: Path, distribution: str, key: Key) -> list[Written]:
+    """Write the keyring beside the repository that it is linked into."""
+    pool = folder.with_name(".pool")
+    pool.mkdir(parents=True)
+    return _written(pool, [keyring(distribution, key)])
+
+
+def _ill(top: Path, distribution: str, packages: Sequence[Written], key: Key) -> None:
+    """Make the repositories that are not well."""
+    for name, trusted, signer in (("expired", EXPIRED, EXPIRED), ("rekeyed", key, STRANGER), ("syncing", key, key)):
+        folder = top / name / _REPOSITORIES / distribution / "x86_64"
+        own = [*packages, *_keyring(folder, distribution, trusted)]
+        apt_repository.write(folder, own, signer, _ABOUT)
+        if name == "syncing":
+            apt_repository.write_lists(folder, [])
