@@ -27,6 +27,8 @@ LOADER = "/etc/ld.so.conf.d/evenkeel-cuda.conf"
 LOADER_CACHE = "/etc/ld.so.cache"
 #: The package that makes a set of parts a toolkit.
 _META = re.compile(r"cuda-toolkit-(\d+)-(\d+)")
+#: Whatever a package is that has something below a toolkit's directory, its name ends so.
+_OF_VERSION = re.compile(r".+-(\d+)-(\d+)(?:-config-common)?")
 _VERSIONLOCK = "python3-dnf-plugin-versionlock"
 _SHELL = """\
 if [ -d {cuda}/bin ]; then
@@ -161,7 +163,7 @@ def require_free(desired: Desired, directories: Iterable[str], packages: Iterabl
     EvenkeelError
         There is one.
     """
-    owned = {part_of(name, desired.parts) for name in packages}
+    owned = owned_by(packages)
     for one in directories:
         if one in desired.toolkits and one not in owned:
             raise EvenkeelError(
@@ -174,7 +176,7 @@ def require_free(desired: Desired, directories: Iterable[str], packages: Iterabl
 def standing(installed: Iterable[str]) -> list[str]:
     """Return the versions of the toolkits that packages have made, oldest first."""
     found = [match.groups() for match in map(_META.fullmatch, installed) if match]
-    return ["%s.%s" % pair for pair in sorted(found, key=lambda pair: (int(pair[0]), int(pair[1])))]
+    return [".".join(pair) for pair in sorted(found, key=lambda pair: (int(pair[0]), int(pair[1])))]
 
 
 def part_of(name: str, parts: str) -> str:
@@ -183,11 +185,16 @@ def part_of(name: str, parts: str) -> str:
     return ".".join(found.groups()) if found else ""
 
 
+def owned_by(packages: Iterable[str]) -> set[str]:
+    """Return the versions of the toolkits whose directories packages have made."""
+    return {".".join(match.groups()) for match in map(_OF_VERSION.fullmatch, packages) if match}
+
+
 def what_is_left(desired: Desired, directories: Iterable[str], installed: Iterable[str]) -> list[str]:
     """Return the toolkits that ought to go and stay, because no package has made them."""
     if not desired.exclusive:
         return []
-    made = standing(installed)
+    made = owned_by(installed)
     return [
         "%s is not in cuda_toolkit_versions, and stays: no package has made it" % path(one)
         for one in directories

@@ -69,6 +69,7 @@ def test_an_exact_release_is_held_and_any_other_is_released(
         (["13.0"], list(NEW)),
         # Of an installation that was killed there may be one part alone.
         (["13.0"], ["cuda-nvcc-13-0"]),
+        (["13.0"], ["cuda-compat-13-0"]),
     ],
 )
 def test_nothing_is_in_the_way(directories: list[str], packages: list[str]) -> None:
@@ -84,6 +85,7 @@ def test_what_no_package_has_made_is_told_and_stays() -> None:
     (told,) = cuda_toolkit.what_is_left(desired("13.0", exclusive=True), ["11.8", "12.4", "13.0"], OLD + NEW)
     assert told.startswith("/usr/local/cuda-11.8 is not in cuda_toolkit_versions, and stays")
     assert cuda_toolkit.what_is_left(desired("13.0"), ["11.8"], NEW) == []
+    assert cuda_toolkit.what_is_left(desired("13.0", exclusive=True), ["11.8"], ["cuda-compat-11-8"]) == []
 
 
 def test_toolkits_are_told_apart_from_their_parts_oldest_first() -> None:
