@@ -58,7 +58,14 @@ def parser() -> argparse.ArgumentParser:
     down.add_argument("--all", action="store_true", help="remove every container and the network of the lab")
 
     commands.add_parser("status", help="show what runs and what the caches hold")
-    commands.add_parser("mirror", help="build the upstream's tree and start its server")
+    mirror = commands.add_parser("mirror", help="build the upstream's tree and start its server")
+    mirror.add_argument(
+        "--debian-driver",
+        action="append",
+        default=[],
+        metavar="RELEASE",
+        help="have Debian's own driver for that release too (debian12's is always there)",
+    )
 
     image = commands.add_parser("image", help="build base images")
     image.add_argument("release", nargs="*", help="debian12, debian13 (default: both)")

@@ -68,7 +68,7 @@ def start_mirror(arguments: Namespace) -> None:
     """Build the upstream's tree and start its server."""
     host.check_disk()
     with locks.held("lab", shared=True), _progress() as progress:
-        mirror.build(progress)
+        mirror.build(progress, arguments.debian_driver)
         mirror.up(progress)
     CONSOLE.print(f"mirror: {mirror.url()}")
 

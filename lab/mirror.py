@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import http.client
+from collections.abc import Iterable
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from lab import (
     certificates,
     channel,
+    debian_archive,
     image,
     installer,
     locks,
@@ -36,13 +38,19 @@ _RELEASE = "debian12"
 _START_SECONDS = 60
 
 
-def build(progress: Progress) -> None:
-    """Fill the tree with what is missing: the conda channel, the simple index, the installers, NVIDIA's packages."""
+def build(progress: Progress, debian_drivers: Iterable[str] = ()) -> None:
+    """Fill the tree with what is missing: conda channel, simple index, installers, NVIDIA's packages, some of Debian's.
+
+    ``debian_drivers`` are releases to have Debian's own driver for; that of Debian 12 is always there.
+    """
     with locks.held("upstream", progress=progress):
         channel.build(progress)
         simple_index.build(progress)
         installer.build(progress)
         nvidia_repositories.build(progress)
+    for release in image.SUITES:
+        driver = [debian_archive.NVIDIA] if release in {_RELEASE, *debian_drivers} else []
+        debian_archive.build(release, [debian_archive.TOOLS, *driver], progress)
 
 
 def up(progress: Progress) -> str:

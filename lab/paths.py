@@ -23,3 +23,5 @@ MINIFORGE = ANACONDA / "miniforge"
 SIMPLE_INDEX = WWW / "pypi" / "simple"
 #: What NVIDIA's sites have.
 NVIDIA = WWW / "nvidia"
+#: A part of Debian's own archive.
+DEBIAN = WWW / "debian"
