@@ -14,7 +14,18 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lab import apt_repository, cache, deb_package, locks, nvidia_cuda, nvidia_driver, paths, signing_keys
+from lab import (
+    apt_repository,
+    cache,
+    deb_package,
+    locks,
+    nvidia_container,
+    nvidia_cuda,
+    nvidia_driver,
+    nvidia_runfile,
+    paths,
+    signing_keys,
+)
 from lab.os_package import OsPackage
 from lab.signing_keys import Key
 
@@ -27,11 +38,13 @@ KEYRING = "cuda-keyring_1.1-1_all.deb"
 KEYRING_MEMBER = "usr/share/keyrings/cuda-archive-keyring.gpg"
 #: Each distribution's key, and the name of its file.
 DEBIAN_KEYS = {"debian12": (Key("debian12"), "3bf863cc.pub"), "debian13": (Key("debian13"), "8793F200.pub")}
+CONTAINER = Key("container")
 EXPIRED = Key("expired", expired=True)
 STRANGER = Key("stranger")
 
 Written = tuple[OsPackage, Path]
 
+_CONTAINER_ABOUT = {"Origin": "NVIDIA", "Label": "NVIDIA Container Toolkit", "Architecture": "amd64"}
 _ABOUT = {"Origin": "NVIDIA", "Label": "NVIDIA CUDA", "Architecture": "amd64"}
 _REPOSITORIES = "compute/cuda/repos"
 
@@ -76,7 +89,7 @@ def _content_key() -> str:
     code = Path(__file__).parent
     sources = sorted([*code.glob("nvidia*.py"), *code.glob("nvidia/*"), *code.glob("*_package.py")])
     sources += sorted([*code.glob("*_repository.py"), code / "elf_library.py"])
-    keys = [EXPIRED, STRANGER, *(key for key, _ in DEBIAN_KEYS.values())]
+    keys = [CONTAINER, EXPIRED, STRANGER, *(key for key, _ in DEBIAN_KEYS.values())]
     return cache.key(*sources, *(sha256(signing_keys.ensure(key).public).hexdigest() for key in keys))
 
 
@@ -84,7 +97,10 @@ def _fill(top: Path) -> None:
     pool = top / ".pool"
     pool.mkdir()
     packages = _written(pool, _debian_packages())
-    found: dict[str, dict[str, str]] = {"keyring": {}}
+    found: dict[str, dict[str, str]] = {"keyring": {}, "runfile": {}}
+    _fill_container(top / "libnvidia-container", pool)
+    runfile = nvidia_runfile.write(top / "tesla")
+    found["runfile"][nvidia_runfile.VERSION] = sha256(runfile.read_bytes()).hexdigest()
     for distribution, (key, key_file) in DEBIAN_KEYS.items():
         folder = top / _REPOSITORIES / distribution / "x86_64"
         own = [*packages, *_keyring(folder, distribution, key)]
@@ -93,6 +109,14 @@ def _fill(top: Path) -> None:
         found["keyring"][distribution] = sha256((folder / KEYRING).read_bytes()).hexdigest()
         _ill(top, distribution, packages, key)
     (top / SUMS).write_text(json.dumps(found, indent=2))
+
+
+def _fill_container(folder: Path, pool: Path) -> None:
+    packages = [
+        package for version in nvidia_container.VERSIONS for package in nvidia_container.debian_packages(version)
+    ]
+    apt_repository.write(folder / "stable" / "deb" / "amd64", _written(pool, packages), CONTAINER, _CONTAINER_ABOUT)
+    (folder / "gpgkey").write_text(CONTAINER.armored)
 
 
 def _debian_packages() -> list[OsPackage]:
