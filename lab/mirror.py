@@ -13,6 +13,7 @@ from lab import (
     certificates,
     channel,
     debian_archive,
+    enterprise_linux,
     image,
     installer,
     locks,
@@ -39,7 +40,7 @@ _START_SECONDS = 60
 
 
 def build(progress: Progress, debian_drivers: Iterable[str] = ()) -> None:
-    """Fill the tree with what is missing: conda channel, simple index, installers, NVIDIA's packages, some of Debian's.
+    """Fill the tree with what is missing: a channel, an index, installers, NVIDIA's and distributions' packages.
 
     ``debian_drivers`` are releases to have Debian's own driver for; that of Debian 12 is always there.
     """
@@ -48,6 +49,7 @@ def build(progress: Progress, debian_drivers: Iterable[str] = ()) -> None:
         simple_index.build(progress)
         installer.build(progress)
         nvidia_repositories.build(progress)
+        enterprise_linux.build(progress)
     for release in image.SUITES:
         driver = [debian_archive.NVIDIA] if release in {_RELEASE, *debian_drivers} else []
         debian_archive.build(release, [debian_archive.TOOLS, *driver], progress)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,9 +22,13 @@ from lab import (
     locks,
     nvidia_container,
     nvidia_cuda,
+    nvidia_cuda_rpm,
     nvidia_driver,
+    nvidia_driver_rpm,
     nvidia_runfile,
     paths,
+    rpm_package,
+    rpm_repository,
     signing_keys,
 )
 from lab.os_package import OsPackage
@@ -39,6 +44,10 @@ KEYRING_MEMBER = "usr/share/keyrings/cuda-archive-keyring.gpg"
 #: Each distribution's key, and the name of its file.
 DEBIAN_KEYS = {"debian12": (Key("debian12"), "3bf863cc.pub"), "debian13": (Key("debian13"), "8793F200.pub")}
 CONTAINER = Key("container")
+#: One key for all of Red Hat's kin, in whose repositories its file has this name.
+ENTERPRISE, ENTERPRISE_KEY_FILE = Key("rhel"), "D42D0685.pub"
+#: Their repositories, each with the tag in its packages' releases, and whether it has streams.
+ENTERPRISE_REPOSITORIES = {"rhel8": ("el8", True), "rhel9": ("el9", True), "rhel10": ("el10", False)}
 EXPIRED = Key("expired", expired=True)
 STRANGER = Key("stranger")
 
@@ -85,12 +94,16 @@ def keyring(distribution: str, key: Key) -> OsPackage:
     )
 
 
-def _content_key() -> str:
+def sources() -> list[Path]:
+    """Return the files that decide what is in the repositories."""
     code = Path(__file__).parent
-    sources = sorted([*code.glob("nvidia*.py"), *code.glob("nvidia/*"), *code.glob("*_package.py")])
-    sources += sorted([*code.glob("*_repository.py"), code / "elf_library.py"])
-    keys = [CONTAINER, EXPIRED, STRANGER, *(key for key, _ in DEBIAN_KEYS.values())]
-    return cache.key(*sources, *(sha256(signing_keys.ensure(key).public).hexdigest() for key in keys))
+    found = [path for path in [*code.glob("nvidia*.py"), *code.glob("nvidia/*")] if path.is_file()]
+    return sorted([*found, *code.glob("*_package.py"), *code.glob("*_repository.py"), code / "elf_library.py"])
+
+
+def _content_key() -> str:
+    keys = [CONTAINER, ENTERPRISE, EXPIRED, STRANGER, *(key for key, _ in DEBIAN_KEYS.values())]
+    return cache.key(*sources(), *(sha256(signing_keys.ensure(key).public).hexdigest() for key in keys))
 
 
 def _fill(top: Path) -> None:
@@ -99,6 +112,7 @@ def _fill(top: Path) -> None:
     packages = _written(pool, _debian_packages())
     found: dict[str, dict[str, str]] = {"keyring": {}, "runfile": {}}
     _fill_container(top / "libnvidia-container", pool)
+    _fill_enterprise(top / _REPOSITORIES, top / ".rpms")
     runfile = nvidia_runfile.write(top / "tesla")
     found["runfile"][nvidia_runfile.VERSION] = sha256(runfile.read_bytes()).hexdigest()
     for distribution, (key, key_file) in DEBIAN_KEYS.items():
@@ -116,7 +130,36 @@ def _fill_container(folder: Path, pool: Path) -> None:
         package for version in nvidia_container.VERSIONS for package in nvidia_container.debian_packages(version)
     ]
     apt_repository.write(folder / "stable" / "deb" / "amd64", _written(pool, packages), CONTAINER, _CONTAINER_ABOUT)
+    rpms = [package for version in nvidia_container.VERSIONS for package in nvidia_container.rpm_packages(version)]
+    rpm = folder / "stable" / "rpm"
+    rpm_repository.write(rpm / "x86_64", rpms, CONTAINER)
+    url = "https://nvidia.github.io/libnvidia-container"
+    text = rpm_repository.repo_text(
+        "nvidia-container-toolkit",
+        f"{url}/stable/rpm/$basearch",
+        f"{url}/gpgkey",
+        {"gpgcheck": "0", "repo_gpgcheck": "1"},
+    )
+    (rpm / "nvidia-container-toolkit.repo").write_text(text)
     (folder / "gpgkey").write_text(CONTAINER.armored)
+
+
+def _fill_enterprise(top: Path, pool: Path) -> None:
+    """Make the RPM repositories: CUDA's packages are the same in all of them."""
+    rpm_package.write([*nvidia_cuda_rpm.packages(), replace(nvidia_driver.nvlsm(), architecture="x86_64")], pool)
+    rpm_package.sign(pool, ENTERPRISE)
+    for name, (dist, has_streams) in ENTERPRISE_REPOSITORIES.items():
+        folder = top / name / "x86_64"
+        packages = [one for version in nvidia_driver.VERSIONS for one in nvidia_driver_rpm.packages(version, dist)]
+        rpm_package.write(packages, folder)
+        rpm_package.sign(folder, ENTERPRISE)
+        for rpm in pool.iterdir():
+            (folder / rpm.name).hardlink_to(rpm)
+        rpm_repository.index(folder, ENTERPRISE, nvidia_driver_rpm.streams(dist) if has_streams else "")
+        url = f"https://developer.download.nvidia.com/compute/cuda/repos/{name}/x86_64"
+        text = rpm_repository.repo_text(f"cuda-{name}-x86_64", url, f"{url}/{ENTERPRISE_KEY_FILE}", {})
+        (folder / f"cuda-{name}.repo").write_text(text)
+        (folder / ENTERPRISE_KEY_FILE).write_text(ENTERPRISE.armored)
 
 
 def _debian_packages() -> list[OsPackage]:

@@ -13,6 +13,8 @@ DOWNLOADS = CACHE / "downloads"
 BUILD = CACHE / "build"
 WWW = CACHE / "www"
 STATE = CACHE / "state"
+#: Disks that virtual machines start from.
+MACHINES = CACHE / "machines"
 
 ANACONDA = WWW / "anaconda"
 CHANNEL = ANACONDA / "pkgs" / "main"
@@ -25,3 +27,5 @@ SIMPLE_INDEX = WWW / "pypi" / "simple"
 NVIDIA = WWW / "nvidia"
 #: A part of Debian's own archive.
 DEBIAN = WWW / "debian"
+#: Stand-ins for the own repositories of Rocky Linux.
+ROCKY = WWW / "rocky"

@@ -1,0 +1,1 @@
+void iounmap(volatile void *address);
