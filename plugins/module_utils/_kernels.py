@@ -65,14 +65,14 @@ def flavour_of(licence: str) -> str:
 
 def _module(folder: str) -> tuple[str, str]:
     """Return version and flavour of the NVIDIA module below a kernel's folder."""
-    path = next(_modules(folder), None)
+    path = next(module_files(folder), None)
     if path is None:
         return "", ""
     version, licence = (command.run(["modinfo", "-F", field, path]).output.strip() for field in ("version", "license"))
     return version, flavour_of(licence)
 
 
-def _modules(folder: str) -> Iterator[str]:
+def module_files(folder: str) -> Iterator[str]:
     for place in _PLACES:
         for directory, _, names in os.walk(os.path.join(folder, place)):
             for name in _NAMES:

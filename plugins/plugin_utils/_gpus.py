@@ -25,8 +25,8 @@ def describe(device_id: str) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``name`` and ``generation``, ``flavours``, ``required_flavour``, ``min_branch``, ``max_branch``, ``max_cuda``, as
-        the module ``gpu_facts`` documents them.
+        ``name``, ``generation``, ``flavours``, ``required_flavour``, ``min_branch``, ``max_branch``, ``max_cuda``,
+        as the module ``gpu_facts`` documents them.
     """
     data = read_mapping(DATA)
     number = int(device_id, 16)

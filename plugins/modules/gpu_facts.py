@@ -1,0 +1,167 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ansible module: what there is of GPUs, driver, kernels and CUDA."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: gpu_facts
+short_description: Tell what there is of GPUs, driver, kernels and CUDA
+version_added: 0.3.0
+description:
+  - Reads sysfs, C(/proc), the modules on disk by modinfo, EFI's variables and a few directories. It needs no driver and
+    changes nothing; where a driver is loaded, nvidia-smi is asked once for what it alone knows.
+  - All keys are always there. What a user other than root may not read is left out, processes of others above all;
+    what is not to be found out is empty or null.
+  - What generations of GPUs ask of a driver is added on the control node, from data of the collection.
+extends_documentation_fragment:
+  - evenkeel.gpu.attributes
+  - evenkeel.gpu.attributes.action
+attributes:
+  diff_mode:
+    support: none
+options:
+  sysroot:
+    description: The root of the system to read, such as a mounted image; no program of it is run.
+    type: path
+    default: /
+"""
+
+EXAMPLES = r"""
+- name: Read the GPUs
+  evenkeel.gpu.gpu_facts:
+
+- name: Require a GPU that a driver has
+  ansible.builtin.assert:
+    that: ansible_facts['evenkeel_gpu'].gpus | selectattr('bound', 'equalto', 'nvidia') | length > 0
+"""
+
+RETURN = r"""
+ansible_facts:
+  description: The facts.
+  type: dict
+  returned: success
+  contains:
+    evenkeel_gpu:
+      description: All of them.
+      type: dict
+      contains:
+        gpus:
+          description: The GPUs, in the order of their addresses.
+          type: list
+          elements: dict
+          contains:
+            address: {description: "The PCI address.", type: str, sample: "0000:01:00.0"}
+            device_id: {description: "The PCI device id.", type: str, sample: "0x1db1"}
+            bound: {description: "The kernel driver that has it, such as C(nvidia) or C(nouveau).", type: str}
+            name: {description: "The model, as its driver or else the data name it.", type: str}
+            uuid: {description: "Its UUID, where a driver tells.", type: str}
+            memory_mib: {description: "Its memory in MiB, where a driver tells.", type: int}
+            mig: {description: "C(enabled) or C(disabled), where a driver tells.", type: str}
+            generation: {description: "Its generation, or C(unknown).", type: str, sample: volta}
+            flavours:
+              description: Flavours of the kernel module that it works with, the recommended one first.
+              type: list
+              elements: str
+            required_flavour: {description: "The flavour, where there is one alone.", type: str}
+            min_branch: {description: "The first branch of the driver that has it, if it matters.", type: int}
+            max_branch: {description: "The last branch of the driver that has it.", type: int}
+            max_cuda: {description: "The last major version of CUDA that compiles for it.", type: str}
+        nvswitches:
+          description: The NVSwitches, with C(address) and C(device_id).
+          type: list
+          elements: dict
+        nvlink5: {description: "Whether switches of NVLink 5 are there.", type: bool}
+        driver:
+          description: The driver's parts.
+          type: dict
+          contains:
+            loaded: {description: "The version of the loaded module.", type: str}
+            loaded_flavour: {description: "Its flavour.", type: str}
+            installed: {description: "The version of the running kernel's module on disk.", type: str}
+            installed_flavour: {description: "Its flavour.", type: str}
+            userspace: {description: "The version of the libraries.", type: str}
+            mismatch: {description: "Whether two of these three are there and differ.", type: bool}
+        nouveau:
+          description: Whether nouveau is C(loaded), and whether it is C(blacklisted).
+          type: dict
+        kernels:
+          description: The kernels that are installed.
+          type: list
+          elements: dict
+          contains:
+            release: {description: "As C(uname -r) says it.", type: str}
+            running: {description: "Whether it runs.", type: bool}
+            bootable: {description: "Whether its image is there.", type: bool}
+            headers: {description: "Whether modules can be built for it.", type: bool}
+            modules:
+              description: NVIDIA's modules for it; the first is the one that is loaded.
+              type: list
+              elements: dict
+              contains:
+                version: {description: "Its version.", type: str}
+                flavour: {description: "Its flavour.", type: str}
+                path: {description: "Its file.", type: str}
+                vermagic_ok: {description: "Whether the kernel takes it.", type: bool}
+                signed: {description: "Whether it is signed.", type: bool}
+                signer: {description: "Whose key signed it.", type: str}
+        secure_boot:
+          description: What the firmware asks of modules.
+          type: dict
+          contains:
+            enabled: {description: "Whether modules have to be signed; null without EFI.", type: bool}
+            enrolled:
+              description: SHA-1 fingerprints of the certificates that are trusted, as mokutil shows them.
+              type: list
+              elements: str
+            lockdown: {description: "The kernel's lockdown mode.", type: str}
+        cuda:
+          description: CUDA toolkits below C(/usr/local).
+          type: dict
+          contains:
+            toolkits:
+              description: Each with C(version), C(path), and C(complete), whether its compiler is there.
+              type: list
+              elements: dict
+            default: {description: "The path that C(/usr/local/cuda) stands for.", type: str}
+        fabric_manager:
+          description: The fabric manager.
+          type: dict
+          contains:
+            needed: {description: "Whether the node has NVSwitch or NVLink 5.", type: bool}
+            version: {description: "Its version.", type: str}
+            active: {description: "Whether it runs; null where it is not installed.", type: bool}
+            state: {description: "How far the GPUs are in joining the fabric, where a driver tells.", type: str}
+        processes:
+          description: Processes that have a GPU open, with C(pid), C(command), C(user), C(devices), systemd's C(unit).
+          type: list
+          elements: dict
+        reboot:
+          description:
+            - Whether a reboot is C(needed), and the C(reasons). A newer kernel that is installed is no reason, for
+              nothing tells whether the boot loader takes it.
+          type: dict
+        virtualization:
+          description: The kind of C(container) and of virtual machine, C(vm); empty where the node is none.
+          type: dict
+"""
+
+import os
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _gpu_facts as gpu_facts
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={"sysroot": {"type": "path", "default": "/"}},
+        supports_check_mode=True,
+    )
+    sysroot = module.params["sysroot"]
+    if not os.path.isdir(sysroot):
+        module.fail_json(msg="There is no directory %s. Set sysroot to the root of a system." % sysroot)
+    module.exit_json(changed=False, ansible_facts={"evenkeel_gpu": gpu_facts.read(sysroot)})
+
+
+if __name__ == "__main__":
+    main()
