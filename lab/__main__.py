@@ -49,7 +49,9 @@ def parser() -> argparse.ArgumentParser:
 
     up = commands.add_parser("up", parents=[group], help="start nodes, building first what is missing")
     up.add_argument(
-        "--release", action="append", help="debian12 or debian13; repeat for more nodes (default: one of each)"
+        "--release",
+        action="append",
+        help="debian12, debian13, rocky9 ...; repeat for more nodes (default: EVENKEEL_LAB_RELEASES, or each Debian)",
     )
     up.add_argument("--fresh", action="store_true", help="replace nodes that run already")
     up.add_argument("--tmpfs", action="append", default=[], type=mount, help="mount a small file system: /opt=64m")

@@ -54,7 +54,8 @@ def render(found: Sequence[Node], variables: Mapping[str, Any]) -> dict[str, Any
         "ansible_python_interpreter": "/usr/bin/python3",
     }
     releases = {
-        release: {"hosts": [node.name for node in found if node.release == release]} for release in nodes.RELEASES
+        release: {"hosts": [node.name for node in found if node.release == release]}
+        for release in dict.fromkeys([*nodes.RELEASES, *(node.release for node in found)])
     }
     return {
         "all": {"children": ["gpu_nodes"], "vars": {**connection, **variables}},
