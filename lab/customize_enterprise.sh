@@ -29,6 +29,7 @@ ln -s redhat-release "$root/etc/system-release"
 install -d "$root/etc/dnf/vars" "$root/etc/dracut.conf.d" "$root/etc/pki/rpm-gpg" "$root/etc/yum.repos.d"
 printf '[main]\ngpgcheck=1\ninstallonly_limit=3\nclean_requirements_on_remove=True\nbest=True\n' >"$root/etc/dnf/dnf.conf"
 printf '%s\n' "$major" >"$root/etc/dnf/vars/releasever"
+rm "$root/usr/lib/python3/dist-packages/dnf-plugins/local.py" # a package of its own there
 printf '/usr/lib64\n' >"$root/etc/ld.so.conf.d/lib64.conf"
 
 # Nothing of the other package manager, but for the record of what it has installed.

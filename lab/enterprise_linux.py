@@ -37,6 +37,8 @@ _EMPTY = (
     "pciutils",
     "python3-dnf-plugin-versionlock",
 )
+#: What tells dnf to keep older versions beside newer ones.
+_SIDE_BY_SIDE = "installonlypkg(kernel)"
 _HEADERS = STANDINS / "kernel"
 
 
@@ -93,13 +95,20 @@ def _kernel(kernel: str) -> list[OsPackage]:
     }
     image = f"Linux {uname}, of Evenkeel's lab\n"
     return [
-        OsPackage("kernel", kernel, "x86_64", "kernel", depends=(f"kernel-core = {kernel}",)),
+        OsPackage(
+            "kernel",
+            kernel,
+            "x86_64",
+            "kernel",
+            depends=(f"kernel-core = {kernel}",),
+            provides=(_SIDE_BY_SIDE,),
+        ),
         OsPackage(
             "kernel-core",
             kernel,
             "x86_64",
             "kernel",
-            provides=(f"kernel-core-uname-r = {uname}", f"kernel-modules = {kernel}"),
+            provides=(_SIDE_BY_SIDE, f"kernel-core-uname-r = {uname}", f"kernel-modules = {kernel}"),
             files={
                 f"boot/vmlinuz-{uname}": image,
                 f"{modules}/vmlinuz": image,
@@ -114,7 +123,7 @@ def _kernel(kernel: str) -> list[OsPackage]:
             kernel,
             "x86_64",
             "kernel's headers for modules",
-            provides=(f"kernel-devel-uname-r = {uname}",),
+            provides=(_SIDE_BY_SIDE, f"kernel-devel-uname-r = {uname}"),
             files=headers,
         ),
         OsPackage("kernel-headers", kernel, "x86_64", "kernel's headers for programs"),

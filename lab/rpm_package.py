@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write RPM packages with rpmbuild: as many at once as have different names."""
+"""Write RPM packages with rpmbuild: as many at once as share neither names nor paths."""
 
 from __future__ import annotations
 
@@ -45,14 +45,16 @@ def sign(folder: Path, key: Key) -> None:
 
 
 def batches(packages: Iterable[OsPackage]) -> list[list[OsPackage]]:
-    """Return the packages in lists that have no name twice."""
-    lists: list[dict[str, OsPackage]] = []
+    """Return the packages in lists that have no name and no path twice."""
+    lists: list[tuple[list[OsPackage], set[str]]] = []
     for package in packages:
-        names = next((names for names in lists if package.name not in names), None)
-        if names is None:
-            lists.append(names := {})
-        names[package.name] = package
-    return [list(names.values()) for names in lists]
+        taken = {package.name, *package.files, *package.links}
+        fitting = next((one for one in lists if not taken & one[1]), None)
+        if fitting is None:
+            lists.append(fitting := ([], set()))
+        fitting[0].append(package)
+        fitting[1].update(taken)
+    return [batch for batch, _ in lists]
 
 
 def spec(packages: Sequence[OsPackage]) -> str:

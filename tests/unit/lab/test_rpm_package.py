@@ -17,9 +17,11 @@ PACKAGE = OsPackage(
 )
 
 
-def test_packages_of_one_name_are_made_one_after_the_other() -> None:
+def test_packages_of_one_name_or_path_are_made_one_after_the_other() -> None:
     first, second, other = (OsPackage(name, "1-1", "noarch", "") for name in ("a", "a", "b"))
     assert rpm_package.batches([first, second, other]) == [[first, other], [second]]
+    open_, proprietary = (OsPackage(name, "1-1", "noarch", "", files={"usr/src/c": name}) for name in ("c", "d"))
+    assert rpm_package.batches([open_, proprietary]) == [[open_], [proprietary]]
 
 
 def test_what_rpmbuild_reads() -> None:
