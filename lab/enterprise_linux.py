@@ -8,6 +8,7 @@ declarations, so that what a kernel no longer has is an error there too.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab import cache, locks, nvidia_repositories, paths, rpm_repository, signing_keys
@@ -65,9 +66,8 @@ RELEASES = (
 def build(progress: Progress) -> None:
     """Build the repositories where the recipes or the key have changed."""
     with locks.held("rocky"):
-        content_key = cache.key(
-            *nvidia_repositories.sources(), *sorted(_HEADERS.iterdir()), signing_keys.ensure(KEY).armored
-        )
+        recipes = [Path(__file__), *nvidia_repositories.sources(), *sorted(_HEADERS.iterdir())]
+        content_key = cache.key(*recipes, signing_keys.ensure(KEY).armored)
         if cache.published(paths.ROCKY) != content_key:
             stage = cache.staging(paths.ROCKY)
             for release in progress.track(RELEASES, description="Rocky Linux's repositories"):
