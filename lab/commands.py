@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from argparse import Namespace
 from pathlib import Path
@@ -12,17 +13,19 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from lab import files, host, image, inventory, locks, mirror, nodes, paths, podman
+from lab import files, host, image, inventory, locks, machine_image, machines, mirror, nodes, paths, podman
 from lab.errors import LabError
 
 CONSOLE = Console(highlight=False)
+#: The nodes that a scenario wants, by their releases with spaces between them.
+RELEASES = "EVENKEEL_LAB_RELEASES"
 
 
 def up(arguments: Namespace) -> None:
     """Start nodes, building first what is missing."""
     nodes.check_group(arguments.group)
     host.check_disk()
-    releases = arguments.release or nodes.RELEASES
+    releases = arguments.release or os.environ.get(RELEASES, "").split() or nodes.RELEASES
     with locks.held("lab", shared=True), _progress() as progress:
         mirror.build(progress)
         mirror.up(progress)
@@ -34,8 +37,8 @@ def up(arguments: Namespace) -> None:
 def down(arguments: Namespace) -> None:
     """Remove a group's nodes or all of them, and the mirror and the network when nobody needs them any more."""
     for group in nodes.groups() if arguments.all else [arguments.group]:
-        for container in nodes.down(group):
-            CONSOLE.print(f"removed {container}")
+        for name in nodes.down(group):
+            CONSOLE.print(f"removed {name}")
     with locks.held_if_free("lab") as alone:
         if alone and not nodes.groups():
             mirror.down()
@@ -56,9 +59,9 @@ def status(arguments: Namespace) -> None:
         table.add_row("image", "built", name)
     for group in nodes.groups():
         running = {nodes.container_name(group, node.name): node for node in nodes.find(group)}
-        for container in podman.containers(group):
-            node = running.get(container.name)
-            table.add_row(container.name, "running" if node else "stopped", node.address if node else "")
+        for name in (one.name for kind in (podman.containers(group), machines.machines(group)) for one in kind):
+            node = running.get(name)
+            table.add_row(name, "running" if node else "stopped", node.address if node else "")
     for place in _caches():
         table.add_row("cache", _gigabytes(files.size(place)), str(place))
     CONSOLE.print(table)
@@ -77,9 +80,9 @@ def build_images(arguments: Namespace) -> None:
     """Build base images."""
     host.check_disk()
     with _progress() as progress:
-        names = [image.build(release, progress) for release in arguments.release or nodes.RELEASES]
-    for name in names:
-        CONSOLE.print(name)
+        for release in arguments.release or nodes.RELEASES:
+            machine = release in nodes.MACHINE_RELEASES
+            CONSOLE.print(machine_image.build(release, progress).root if machine else image.build(release, progress))
 
 
 def print_inventory(arguments: Namespace) -> None:
@@ -94,13 +97,12 @@ def clean(arguments: Namespace) -> None:
     Raises
     ------
     LabError
-        Containers of the lab exist.
+        Containers or machines of the lab exist.
     """
     with locks.held("lab"):
-        if containers := podman.containers():
-            raise LabError(
-                f"in use by {', '.join(container.name for container in containers)}", "python -m lab down --all"
-            )
+        users = [container.name for container in podman.containers()]
+        if users := [*users, *(machine.name for machine in machines.machines())]:
+            raise LabError(f"in use by {', '.join(users)}", "python -m lab down --all")
         freed = sum(files.size(place) for place in _caches())
         for name in podman.images():
             freed += int(podman.run("image", "inspect", "--format={{.Size}}", name))

@@ -8,7 +8,7 @@ import os
 import shlex
 import shutil
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,7 +34,26 @@ PACKAGES = (
     "systemd-sysv",
     "zsh",
 )
-CUSTOMIZE = Path(__file__).with_name("customize_image.sh")
+#: Rocky Linux as nodes can have it here: its package manager and its name, on files of Debian.
+ENTERPRISE_SUITE, ENTERPRISE = "bookworm", ("rocky8", "rocky9", "rocky10")
+ENTERPRISE_PACKAGES = (
+    *(package for package in PACKAGES if package != "python3-apt"),
+    "cpio",
+    "dkms",
+    "dnf",
+    "dnf-plugins-core",
+    "dracut-core",
+    "gcc",
+    "kmod",
+    "make",
+    "mokutil",
+    "openssl",
+    "pciutils",
+    "rpm",
+)
+ENTERPRISE_SCRIPT = Path(__file__).with_name("customize_enterprise.sh")
+#: Shell scripts that make a fresh Debian a node, and a node one that boots in a container.
+NODE, CONTAINER = (Path(__file__).with_name(f"customize_{kind}.sh") for kind in ("node", "container"))
 
 # mmdebstrap mounts and forks: in name spaces of its own all of that ends with it, and it ends with this process.
 _CONFINED = (
@@ -51,10 +70,10 @@ def build(release: str, progress: Progress) -> str:
     LabError
         The release is not known, or mmdebstrap failed.
     """
-    if release not in SUITES:
-        raise LabError(f"there is no release {release}", f"choose from {', '.join(SUITES)}")
+    if release not in (*SUITES, *ENTERPRISE):
+        raise LabError(f"there is no release {release}", f"choose from {', '.join((*SUITES, *ENTERPRISE))}")
     public_key = ssh.public_key()
-    key = content_key(release, PACKAGES, CUSTOMIZE.read_text(), public_key)
+    key = content_key(release, packages(release), "".join(path.read_text() for path in scripts(release)), public_key)
     name = f"localhost/evenkeel/{release}:{key}"
     with locks.held(f"image-{release}", progress=progress):
         if not podman.succeeds("image", "exists", name):
@@ -63,6 +82,16 @@ def build(release: str, progress: Progress) -> str:
             progress.update(task, description=f"{release} image", total=1, completed=1)
             _drop_older(release, name)
     return name
+
+
+def packages(release: str) -> tuple[str, ...]:
+    """Return the Debian packages of a release's image."""
+    return ENTERPRISE_PACKAGES if release in ENTERPRISE else PACKAGES
+
+
+def scripts(release: str) -> tuple[Path, ...]:
+    """Return the scripts that make a fresh Debian a node of a release."""
+    return (NODE, CONTAINER, ENTERPRISE_SCRIPT) if release in ENTERPRISE else (NODE, CONTAINER)
 
 
 def content_key(release: str, packages: Sequence[str], customize: str, public_key: str) -> str:
@@ -77,20 +106,37 @@ def _make(release: str, name: str, public_key: str, say: Callable[[str], None]) 
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     tar = folder / "root.tar"
-    _bootstrap(SUITES[release], tar, public_key, say)
+    suite = SUITES.get(release, ENTERPRISE_SUITE)
+    bootstrap(suite, tar, packages(release), scripts(release), public_key, say, release=release)
     say("importing")
     podman.run("import", "--quiet", f"--change=LABEL {podman.LABEL}=_image", str(tar), name)
     shutil.rmtree(folder)
 
 
-def _bootstrap(suite: str, tar: Path, public_key: str, say: Callable[[str], None]) -> None:
+def bootstrap(
+    suite: str,
+    target: Path,
+    packages: Sequence[str],
+    scripts: Iterable[Path],
+    public_key: str,
+    say: Callable[[str], None],
+    *,
+    release: str = "",
+) -> None:
+    """Have mmdebstrap make ``target``, a file ``.tar`` or a folder, and run shell scripts with its tree.
+
+    Raises
+    ------
+    LabError
+        mmdebstrap failed.
+    """
     options = ['APT::Sandbox::User "root";', *apt_sources.transport_options()]
     argv = [
         *_CONFINED,
-        *("mmdebstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", f"--keyring={apt_sources.KEYRING}"),
+        *("mmdebstrap", "--variant=minbase", f"--include={','.join(packages)}", f"--keyring={apt_sources.KEYRING}"),
         *(f"--aptopt={option}" for option in options),
-        f'--customize-hook=sh {shlex.quote(str(CUSTOMIZE))} "$1"',
-        *(suite, str(tar), apt_sources.mirror()),
+        *(f'--customize-hook=sh {shlex.quote(str(script))} "$1"' for script in scripts),
+        *(suite, str(target), apt_sources.mirror()),
     ]
     heard: list[str] = []
     with subprocess.Popen(
@@ -100,7 +146,12 @@ def _bootstrap(suite: str, tar: Path, public_key: str, say: Callable[[str], None
         stderr=subprocess.PIPE,
         text=True,
         errors="replace",
-        env={**os.environ, "EVENKEEL_PUBLIC_KEY": public_key, "TMPDIR": str(tar.parent)},
+        env={
+            **os.environ,
+            "EVENKEEL_PUBLIC_KEY": public_key,
+            "EVENKEEL_RELEASE": release,
+            "TMPDIR": str(target.parent),
+        },
     ) as mmdebstrap:
         try:
             for line in mmdebstrap.stderr or ():

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Nodes: containers that boot systemd and are reached over SSH, in groups that know nothing of each other."""
+"""Nodes: containers and virtual machines that boot systemd and are reached over SSH.
+
+They come in groups that know nothing of each other.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +14,21 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lab import host, image, locks, podman, ssh, wait
+from lab import host, image, locks, machine_image, machines, podman, process, ssh, wait
 from lab.errors import LabError
+from lab.machine_image import Disks
+from lab.machines import Machine
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
 RELEASES = tuple(image.SUITES)
+MACHINE_RELEASES = tuple(machine_image.RELEASES)
 
 _LEGACY_CGROUPS = ("systemd.unified_cgroup_hierarchy=0", "SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1")
 _BOOT_SECONDS = 180
 _SSH_SECONDS = 60
+_MACHINE_SECONDS = 600
 _NOT_YET = {"", "offline", "unknown", "initializing", "starting"}
 
 
@@ -53,7 +60,9 @@ def up(
         A node did not boot cleanly, or does not answer over SSH.
     """
     check_group(group)
-    images = {release: image.build(release, progress) for release in dict.fromkeys(releases)}
+    kinds = dict.fromkeys(releases)
+    disks = {release: machine_image.build(release, progress) for release in kinds if release in MACHINE_RELEASES}
+    images = {release: image.build(release, progress) for release in kinds if release not in disks}
     podman.ensure_network()
     wanted = names(releases)
     stop = threading.Event()
@@ -64,7 +73,11 @@ def up(
         def step(what: str) -> None:
             progress.update(task, description=f"{name}: {what}", advance=1)
 
-        node = _start(group, name, wanted[name], images[wanted[name]], tmpfs or {}, fresh, step, stop)
+        release = wanted[name]
+        if release in disks:
+            node = _start_machine(Machine(group, name), release, disks[release], fresh, step, stop)
+        else:
+            node = _start(group, name, release, images[release], tmpfs or {}, fresh, step, stop)
         progress.update(task, description=f"{name}: {node.address}", completed=3)
         return node
 
@@ -77,12 +90,14 @@ def up(
 
 
 def down(group: str) -> list[str]:
-    """Remove the nodes of ``group``, and return the names of their containers."""
+    """Remove the nodes of ``group``, and return the names of their containers and machines."""
     check_group(group)
     with locks.held(f"group-{group}"):
         containers = podman.containers(group)
         podman.remove(containers)
-        removed = [container.name for container in containers]
+        own_machines = machines.machines(group)
+        machines.remove(own_machines)
+        removed = [*(container.name for container in containers), *(machine.name for machine in own_machines)]
         if removed:
             ssh.remember([], forget=removed)
     return removed
@@ -96,12 +111,15 @@ def find(group: str) -> list[Node]:
     for container in running:
         name = container.removeprefix(container_name(group, ""))
         found.append(Node(name, group, name.partition("-")[0], podman.address(container)))
+    on = [machine for machine in machines.machines(group) if machine.pid is not None and machine.address]
+    found += [Node(machine.node, group, machine.node.partition("-")[0], machine.address) for machine in on]
     return found
 
 
 def groups() -> list[str]:
-    """Return the names of the groups that have containers, running or not."""
-    return sorted({container.group for container in podman.containers()} - {"_mirror"})
+    """Return the names of the groups that have containers or machines, running or not."""
+    of_containers = {container.group for container in podman.containers()}
+    return sorted((of_containers | {machine.group for machine in machines.machines()}) - {"_mirror"})
 
 
 def check_group(group: str) -> None:
@@ -135,7 +153,7 @@ def run_arguments(
     node: str, release: str, image_name: str, tmpfs: Mapping[str, str], *, unified_cgroups: bool
 ) -> list[str]:
     """Return what ``podman run`` needs to boot systemd with its limits enforced."""
-    legacy = _LEGACY_CGROUPS if release != "debian12" and not unified_cgroups else ()
+    legacy = _LEGACY_CGROUPS if release == "debian13" and not unified_cgroups else ()
     return [
         f"--hostname={node}",
         f"--network={podman.NETWORK}",
@@ -183,6 +201,45 @@ def _start(
     public = podman.run("exec", container, "cat", "/etc/ssh/ssh_host_ed25519_key.pub")
     ssh.remember([ssh.HostKey(container, node.address, public)])
     wait.until(lambda: ssh.answers(node.address), f"{name} answers over SSH", mend, seconds=_SSH_SECONDS, stop=stop)
+    return node
+
+
+def _start_machine(
+    machine: Machine,
+    release: str,
+    disks: Disks,
+    fresh: bool,
+    step: Callable[[str], None],
+    stop: threading.Event,
+) -> Node:
+    mend = f"read {machine.console}; python -m lab up {machine.group} --fresh"
+
+    step("starting")
+    machines.ensure_running(machine, disks, fresh=fresh)
+    node = Node(machine.node, machine.group, release, machine.address)
+
+    def alive_and(condition: bool) -> bool:
+        machines.require_alive(machine)
+        return condition
+
+    step("booting")
+    wait.until(
+        lambda: alive_and(machine.host_key != ""), f"{node.name} boots", mend, seconds=_MACHINE_SECONDS, stop=stop
+    )
+    ssh.remember([ssh.HostKey(machine.name, node.address, machine.host_key)])
+
+    step("waiting for SSH")
+    wait.until(
+        lambda: alive_and(ssh.answers(node.address)),
+        f"{node.name} answers over SSH",
+        mend,
+        seconds=_MACHINE_SECONDS,
+        stop=stop,
+    )
+    told = ssh.command(node.address, remote=("systemctl is-system-running --wait || systemctl --failed --plain",))
+    state = process.run(told, mend=mend).strip()
+    if state != "running":
+        raise LabError(f"{node.name} booted, but systemd says {state}", mend)
     return node
 
 

@@ -127,6 +127,12 @@ def ensure_network() -> None:
         process.run(["podman", *argv], mend=mend, env=_environment())
 
 
+def bridge() -> str:
+    """Return the host's interface to the lab's network."""
+    name: str = json.loads(run("network", "inspect", NETWORK))[0]["network_interface"]
+    return name
+
+
 def remove_network() -> None:
     """Remove the lab's network."""
     with locks.held("network"):

@@ -27,18 +27,6 @@ ExecStartPre=/bin/sh -c 'test -s /etc/ssh/ssh_host_ed25519_key || ssh-keygen -q 
 ExecStartPre=/usr/sbin/sshd -t
 EOF_UNIT
 
-# A container shares its host's kernel, terminals and clock: what manages those stays off.
-for unit in \
-    systemd-modules-load.service systemd-sysctl.service systemd-udevd.service systemd-udev-trigger.service \
-    systemd-remount-fs.service systemd-journald-audit.socket getty.target console-getty.service \
-    dev-hugepages.mount dev-mqueue.mount proc-sys-fs-binfmt_misc.automount \
-    sys-fs-fuse-connections.mount sys-kernel-config.mount sys-kernel-debug.mount sys-kernel-tracing.mount \
-    apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer; do
-    ln -sf /dev/null "$root/etc/systemd/system/$unit"
-done
-install -d "$root/etc/systemd/journald.conf.d"
-printf '[Journal]\nReadKMsg=no\n' >"$root/etc/systemd/journald.conf.d/evenkeel-lab.conf"
-
 # Nodes have no network of their own: no source to ask, no list that could be stale.
 rm -rf "$root/etc/apt/sources.list" "$root"/etc/apt/sources.list.d/* "$root"/etc/apt/apt.conf.d/99mmdebstrap
 printf 'LANG=C.UTF-8\n' >"$root/etc/default/locale"

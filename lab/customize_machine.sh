@@ -1,0 +1,73 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Run by mmdebstrap with the tree of a node as $1: makes it boot on a disk of its own, with GRUB and Debian's kernel.
+set -eu
+root=$1
+
+printf 'LABEL=evenkeel / ext4 errors=remount-ro 0 0\n' >"$root/etc/fstab"
+
+# What QEMU says of the machine becomes its name and its address; the second serial port tells the lab its host key.
+cat >"$root/usr/local/sbin/evenkeel-lab-identity" <<'EOF_SCRIPT'
+#!/bin/sh
+set -eu
+hostname "$(cat /sys/class/dmi/id/product_serial)"
+ip address replace "$(cat /sys/class/dmi/id/product_sku)" dev eth0
+ip link set eth0 up
+key=/etc/ssh/ssh_host_ed25519_key
+test -s $key || ssh-keygen -q -t ed25519 -N '' -f $key
+cat $key.pub >/dev/ttyS1
+EOF_SCRIPT
+chmod 0755 "$root/usr/local/sbin/evenkeel-lab-identity"
+cat >"$root/etc/systemd/system/evenkeel-lab-identity.service" <<'EOF_UNIT'
+[Unit]
+Requires=sys-subsystem-net-devices-eth0.device
+After=sys-subsystem-net-devices-eth0.device
+Wants=network.target
+Before=network.target ssh.service
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/local/sbin/evenkeel-lab-identity
+
+[Install]
+WantedBy=multi-user.target
+EOF_UNIT
+chroot "$root" systemctl --quiet enable evenkeel-lab-identity.service
+
+for unit in getty.target apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer \
+    e2scrub_reap.service fstrim.timer systemd-timesyncd.service; do
+    ln -sf /dev/null "$root/etc/systemd/system/$unit"
+done
+
+# A small initial RAM disk, and nouveau in it: modprobe stands in for the card that would have udev load it.
+printf 'MODULES=list\nCOMPRESS=zstd\n' >"$root/etc/initramfs-tools/conf.d/evenkeel-lab"
+printf '%s\n' virtio_pci virtio_blk virtio_net ext4 >>"$root/etc/initramfs-tools/modules"
+cat >"$root/etc/initramfs-tools/hooks/nouveau" <<'EOF_HOOK'
+#!/bin/sh
+[ "$1" != prereqs ] || exit 0
+. /usr/share/initramfs-tools/hook-functions
+manual_add_modules nouveau
+EOF_HOOK
+cat >"$root/etc/initramfs-tools/scripts/init-premount/nouveau" <<'EOF_PREMOUNT'
+#!/bin/sh
+[ "$1" != prereqs ] || exit 0
+modprobe --quiet --use-blacklist nouveau || true
+EOF_PREMOUNT
+chmod 0755 "$root/etc/initramfs-tools/hooks/nouveau" "$root/etc/initramfs-tools/scripts/init-premount/nouveau"
+chroot "$root" update-initramfs -u -k all
+
+# The first menu is written here, where grub-mkconfig finds no disk; the machine's own tools write all that follow.
+arguments='console=ttyS0 loglevel=5 net.ifnames=0 mitigations=off'
+printf '%s\n' GRUB_DEFAULT=0 GRUB_TIMEOUT=0 GRUB_TIMEOUT_STYLE=hidden GRUB_TERMINAL=console \
+    GRUB_DISABLE_OS_PROBER=true "GRUB_CMDLINE_LINUX='$arguments'" >"$root/etc/default/grub"
+release=$(ls "$root/lib/modules")
+install -d "$root/boot/grub"
+cp -r /usr/lib/grub/i386-pc "$root/boot/grub/"
+cat >"$root/boot/grub/grub.cfg" <<EOF_MENU
+set timeout=0
+menuentry 'Debian GNU/Linux, with Linux $release' {
+	linux /boot/vmlinuz-$release root=LABEL=evenkeel ro $arguments
+	initrd /boot/initrd.img-$release
+}
+EOF_MENU
