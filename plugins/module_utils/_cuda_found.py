@@ -23,13 +23,13 @@ class Toolkit:
 
 
 def read(system: Sysroot) -> list[Toolkit]:
-    """Return the toolkits, one for each directory that has one; links such as ``cuda-12`` are none."""
+    """Return the toolkits, one for each directory that has one; short names such as ``cuda-12`` are links."""
     found = []
     for name in system.names(_PLACE, _PREFIX + r"\d+\.\d+$"):
         path = "%s/%s" % (_PLACE, name)
         told = version(system.text(path + "/version.json"))
         complete = system.exists(path + "/bin/nvcc")
-        if not system.is_link(path) and (told or complete):
+        if told or complete:
             found.append(Toolkit(told or name[len(_PREFIX) :], path, complete))
     return sorted(found, key=lambda toolkit: [int(part) for part in toolkit.version.split(".") if part.isdigit()])
 

@@ -49,9 +49,6 @@ class Sysroot:
     def exists(self, path: str) -> bool:
         return os.path.exists(self.outside(self.resolve(path)))
 
-    def is_link(self, path: str) -> bool:
-        return os.path.islink(self.outside(path))
-
     def binary(self, path: str) -> bytes:
         try:
             with open(self.outside(self.resolve(path)), "rb") as stream:

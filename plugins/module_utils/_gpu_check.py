@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""Use every GPU of a node, in processes that may hang or die, and judge."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import json
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from typing import Any
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _gpu_pci as gpu_pci
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _gpu_probe as gpu_probe
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _gpu_verdict as gpu_verdict
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _virtualization as virtualization
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu_verdict import Bounds, Heard, Verdict
+from ansible_collections.evenkeel.gpu.plugins.module_utils._sysroot import Sysroot
+
+#: What would hide GPUs from the check, and what keeps TensorFlow from taking all memory and from chatting.
+_WITHOUT = ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES")
+_WITH = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "TF_CPP_MIN_LOG_LEVEL": "3"}
+#: How many seconds a killed process is waited for; one that a GPU holds inside the kernel never ends.
+_GRACE = 5
+
+
+def check(python: str, environment: str, bounds: Bounds, timeout: float, system: Sysroot) -> Verdict:
+    """Return the verdict on a node.
+
+    Parameters
+    ----------
+    python
+        The interpreter for the driver's part; any from 3.9 on.
+    environment
+        The prefix whose frameworks are tried too; none when empty.
+    timeout
+        How many seconds each of the two parts may take.
+
+    Raises
+    ------
+    EvenkeelError
+        The environment has no Python.
+    """
+    tried = os.path.join(environment, "bin", "python")
+    if environment and not os.access(tried, os.X_OK):
+        raise EvenkeelError("There is no Python in %s" % environment, "Set environment to the prefix of one")
+    devices, _ = gpu_pci.read(system)
+    if not devices:
+        return gpu_verdict.without_gpu(bounds)
+    heard = listen([python], ["driver"], timeout)
+    verdict = gpu_verdict.of_driver(devices, heard, bounds, container=bool(virtualization.container(system)))
+    if not environment or not verdict.ok:
+        return verdict
+    return gpu_verdict.of_frameworks(
+        verdict, listen([tried], ["framework", *gpu_probe.FRAMEWORKS], timeout), environment
+    )
+
+
+def listen(python: Sequence[str], arguments: Sequence[str], timeout: float) -> Heard:
+    """Run the probe, and return what it said until it ended, died or was out of time."""
+    environment = {name: value for name, value in os.environ.items() if name not in _WITHOUT}
+    argv = [*python, "-I", "-c", inspect.getsource(gpu_probe), *arguments]
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=errors,
+            env={**environment, **_WITH},
+            start_new_session=True,
+        )
+        how = ""
+        try:
+            status = process.wait(timeout)
+            how = _ending(status, _last_line(errors)) if status != 0 else ""
+        except subprocess.TimeoutExpired:
+            how = "hung for %g seconds" % timeout
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_GRACE)
+        output.seek(0)
+        return Heard(tuple(parse(output.read().decode("utf-8", "replace"))), how)
+
+
+def parse(said: str) -> list[tuple[str, Any]]:
+    """Read what a probe printed; what frameworks print between its lines is passed over."""
+    events = []
+    for line in said.splitlines():
+        with contextlib.suppress(ValueError):
+            event = json.loads(line)
+            if isinstance(event, list) and len(event) == 2 and isinstance(event[0], str):
+                events.append((event[0], event[1]))
+    return events
+
+
+def _ending(status: int, last_line: str) -> str:
+    if status < 0:
+        with contextlib.suppress(ValueError):
+            return "was killed by %s" % signal.Signals(-status).name
+    return "ended with status %d (%s)" % (status, last_line or "it said nothing")
+
+
+def _last_line(stream: Any) -> str:
+    stream.seek(0)
+    lines = stream.read().decode("utf-8", "replace").strip().splitlines()
+    return lines[-1].strip() if lines else ""

@@ -1,0 +1,148 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ansible module: whether the GPUs of a node work."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: gpu_check
+short_description: Use every GPU of a node, and fail unless all are well
+version_added: 0.3.0
+description:
+  - Starts CUDA by the driver's own library, copies data to each GPU and back, compares it and measures the speed; asks
+    NVML for memory errors; and compares what CUDA, NVML and the PCI bus count. No framework is needed for that.
+  - With O(environment), has PyTorch and TensorFlow, where it has them, multiply matrices on each GPU, and compares with
+    the CPU's product.
+  - A GPU that hangs or kills a program does so to a process of its own, which ends with O(timeout).
+  - A node without a GPU is well, unless O(min_gpus) asks for some.
+  - Takes some 32 MiB of each GPU's memory for a few seconds; runs in check mode too.
+extends_documentation_fragment:
+  - evenkeel.gpu.attributes
+attributes:
+  diff_mode:
+    support: none
+options:
+  environment:
+    description: The prefix of a conda environment whose frameworks are to be tried.
+    type: path
+  min_gpus:
+    description: How many GPUs have to work.
+    type: int
+    default: 0
+  min_bandwidth_gbps:
+    description: How fast copies have to be, each way, in 10^9 bytes a second. PCIe 4.0 with 16 lanes makes about 25.
+    type: float
+    default: 0
+  max_ecc_errors:
+    description: How many uncorrected memory errors since boot a GPU may have.
+    type: int
+    default: 0
+  timeout:
+    description: How many seconds the driver's part may take, and each environment's.
+    type: int
+    default: 120
+"""
+
+EXAMPLES = r"""
+- name: Require eight GPUs that work, also for PyTorch
+  evenkeel.gpu.gpu_check:
+    environment: /opt/evenkeel/envs/ai-dev
+    min_gpus: 8
+    min_bandwidth_gbps: 20
+"""
+
+RETURN = r"""
+ok:
+  description: Whether all is well; the module fails where it is not, and returns the same keys.
+  type: bool
+  returned: always
+present:
+  description: Whether the node has a GPU.
+  type: bool
+  returned: always
+verdict:
+  description: The whole in one line.
+  type: str
+  returned: always
+  sample: 8 GPUs are well
+problems:
+  description: What is wrong, and what is to be done about it.
+  type: list
+  elements: str
+  returned: always
+cuda:
+  description: The CUDA version that the driver supports.
+  type: str
+  returned: always
+  sample: "13.0"
+gpus:
+  description: The GPUs that CUDA found.
+  type: list
+  elements: dict
+  returned: always
+  contains:
+    address: {description: "The PCI address.", type: str}
+    name: {description: "The model.", type: str}
+    memory_mib: {description: "Its memory in MiB.", type: int}
+    to_gpu_gbps: {description: "The speed of the copy to it, in 10^9 bytes a second.", type: float}
+    from_gpu_gbps: {description: "The speed of the copy from it.", type: float}
+    ecc_errors: {description: "Uncorrected memory errors since boot; null where it has no ECC.", type: int}
+    ok: {description: "Whether it is well.", type: bool}
+    problems: {description: "What is wrong with it.", type: list, elements: str}
+frameworks:
+  description: The frameworks that O(environment) has.
+  type: list
+  elements: dict
+  returned: always
+  contains:
+    name: {description: "Its name.", type: str, sample: torch}
+    version: {description: "Its version.", type: str}
+    installed: {description: "Always true.", type: bool}
+    gpus: {description: "How many GPUs it sees.", type: int}
+    wrong: {description: "Those that compute something else than the CPU.", type: list, elements: int}
+    error: {description: "What it raised.", type: str}
+"""
+
+import sys
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _gpu_check as gpu_check
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu_verdict import Bounds
+from ansible_collections.evenkeel.gpu.plugins.module_utils._sysroot import Sysroot
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "environment": {"type": "path"},
+            "min_gpus": {"type": "int", "default": 0},
+            "min_bandwidth_gbps": {"type": "float", "default": 0},
+            "max_ecc_errors": {"type": "int", "default": 0},
+            "timeout": {"type": "int", "default": 120},
+        },
+        supports_check_mode=True,
+    )
+    params = module.params
+    bounds = Bounds(params["min_gpus"], params["min_bandwidth_gbps"], params["max_ecc_errors"])
+    try:
+        verdict = gpu_check.check(sys.executable, params["environment"] or "", bounds, params["timeout"], Sysroot())
+    except EvenkeelError as error:
+        module.fail_json(msg=str(error), **error.details)
+    result = {
+        "changed": False,
+        "ok": verdict.ok,
+        "present": verdict.present,
+        "verdict": verdict.text,
+        "problems": list(verdict.problems),
+        "cuda": verdict.cuda,
+        "gpus": list(verdict.gpus),
+        "frameworks": list(verdict.frameworks),
+    }
+    if not verdict.ok:
+        module.fail_json(msg=verdict.text, **result)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
