@@ -40,7 +40,8 @@ def _nvidia(url: str) -> dict[str, Any]:
         "lab_nvidia_repository": f"{url}/compute/cuda/repos",
         "lab_nvidia_container_repository": f"{url}/libnvidia-container",
         "lab_nvidia_runfiles": f"{url}/tesla",
-        "lab_nvidia_keyring_sha256": sums.get("keyring", {}),
+        "lab_nvidia_keyring_sha256": {**sums.get("keyring", {}), **sums.get("key", {})},
+        "lab_nvidia_expired_keyring_sha256": sums.get("expired_keyring", {}),
         "lab_nvidia_runfile_sha256": sums.get("runfile", {}),
     }
 

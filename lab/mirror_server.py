@@ -15,6 +15,9 @@ a fault, so that any client meets it by a longer base URL alone::
     /_fault/stale/PATH               said to be two years older than it is
     /_fault/terms/PATH               every folder has a terms.json, terms of service to accept
     /_fault/flaky/N/TOKEN/PATH       503 for the first N requests with this token, then all is well
+    /_fault/sync/N/TOKEN/PATH        corrupt for the first N requests with this token, then all is well
+
+So ``/_fault/sync~Packages*/1/TOKEN/`` is an APT repository whose lists are not yet those that its signature is for.
 
 ``FAULT~GLOB`` in the place of a fault keeps it to those paths whose last part matches the shell pattern, and serves
 all others as they are: below ``/_fault/corrupt~idna-*.conda/`` the index is good and one package is bad. ``?`` and
@@ -32,7 +35,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import formatdate, parsedate_to_datetime
 from fnmatch import fnmatchcase
 from http import HTTPStatus
@@ -42,7 +45,9 @@ from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
 HEALTH = "/_health"
-FAULTS = ("404", "html", "hang", "stall", "truncate", "corrupt", "slow", "stale", "terms", "flaky")
+FAULTS = ("404", "html", "hang", "stall", "truncate", "corrupt", "slow", "stale", "terms", "flaky", "sync")
+
+_COUNTED = {"flaky", "sync"}
 
 _CHUNK = 64 * 1024
 _SLOW_BYTES_PER_SECOND = 256 * 1024
@@ -82,9 +87,9 @@ def parse_path(path: str) -> Request | None:
     kind, _, rest = path.removeprefix("/_fault/").partition("/")
     fault, limited, pattern = unquote(kind).partition("~")
     count, token = "0", ""
-    if fault == "flaky":
+    if fault in _COUNTED:
         count, token, rest = ([*rest.split("/", 2), "", ""])[:3]
-    if fault not in FAULTS or not count.isdecimal() or (fault == "flaky" and not token):
+    if fault not in FAULTS or not count.isdecimal() or (fault in _COUNTED and not token):
         return None
     if limited and not fnmatchcase(PurePosixPath(unquote(rest)).name, pattern):
         return Request(f"/{rest}")
@@ -165,7 +170,7 @@ class Mirror(ThreadingHTTPServer):
         self.root = root
         if tls:  # with the handshake in the request's own thread
             self.socket = tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
-        self._flaky_requests: Counter[str] = Counter()
+        self._counted: Counter[str] = Counter()
         self._lock = threading.Lock()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -176,8 +181,8 @@ class Mirror(ThreadingHTTPServer):
     def still_failing(self, request: Request) -> bool:
         """Count this request of its token, and tell whether it is one of those to fail."""
         with self._lock:
-            self._flaky_requests[request.token] += 1
-            return self._flaky_requests[request.token] <= request.failures
+            self._counted[request.token] += 1
+            return self._counted[request.token] <= request.failures
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -213,6 +218,8 @@ class Handler(BaseHTTPRequestHandler):
                 return self._page(HTTPStatus.OK, json.dumps(_TERMS).encode(), _TYPES[".json"])
             case "flaky" if self.server.still_failing(request):
                 return self._error(HTTPStatus.SERVICE_UNAVAILABLE)
+            case "sync":
+                request = replace(request, fault="corrupt" if self.server.still_failing(request) else "")
         return self._file(request)
 
     def log_message(self, format: str, *arguments: object) -> None:

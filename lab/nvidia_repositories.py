@@ -110,9 +110,9 @@ def _fill(top: Path) -> None:
     pool = top / ".pool"
     pool.mkdir()
     packages = _written(pool, _debian_packages())
-    found: dict[str, dict[str, str]] = {"keyring": {}, "runfile": {}}
+    found: dict[str, dict[str, str]] = {"keyring": {}, "expired_keyring": {}, "runfile": {}}
     _fill_container(top / "libnvidia-container", pool)
-    _fill_enterprise(top / _REPOSITORIES, top / ".rpms")
+    _fill_enterprise(top, top / ".rpms")
     runfile = nvidia_runfile.write(top / "tesla")
     found["runfile"][nvidia_runfile.VERSION] = sha256(runfile.read_bytes()).hexdigest()
     for distribution, (key, key_file) in DEBIAN_KEYS.items():
@@ -122,6 +122,9 @@ def _fill(top: Path) -> None:
         (folder / key_file).write_text(key.armored)
         found["keyring"][distribution] = sha256((folder / KEYRING).read_bytes()).hexdigest()
         _ill(top, distribution, packages, key)
+        expired = top / "expired" / _REPOSITORIES / distribution / "x86_64" / KEYRING
+        found["expired_keyring"][distribution] = sha256(expired.read_bytes()).hexdigest()
+    found["key"] = {name: sha256(ENTERPRISE.armored.encode()).hexdigest() for name in ENTERPRISE_REPOSITORIES}
     (top / SUMS).write_text(json.dumps(found, indent=2))
 
 
@@ -149,7 +152,7 @@ def _fill_enterprise(top: Path, pool: Path) -> None:
     rpm_package.write([*nvidia_cuda_rpm.packages(), replace(nvidia_driver.nvlsm(), architecture="x86_64")], pool)
     rpm_package.sign(pool, ENTERPRISE)
     for name, (dist, has_streams) in ENTERPRISE_REPOSITORIES.items():
-        folder = top / name / "x86_64"
+        folder = top / _REPOSITORIES / name / "x86_64"
         packages = [one for version in nvidia_driver.VERSIONS for one in nvidia_driver_rpm.packages(version, dist)]
         rpm_package.write(packages, folder)
         rpm_package.sign(folder, ENTERPRISE)
@@ -160,6 +163,18 @@ def _fill_enterprise(top: Path, pool: Path) -> None:
         text = rpm_repository.repo_text(f"cuda-{name}-x86_64", url, f"{url}/{ENTERPRISE_KEY_FILE}", {})
         (folder / f"cuda-{name}.repo").write_text(text)
         (folder / ENTERPRISE_KEY_FILE).write_text(ENTERPRISE.armored)
+        _ill_enterprise(top, name, dist)
+
+
+def _ill_enterprise(top: Path, name: str, dist: str) -> None:
+    """Make the RPM repositories that are not well, with one version of the driver."""
+    for kind, signer in (("rekeyed", STRANGER), ("syncing", ENTERPRISE)):
+        folder = top / kind / _REPOSITORIES / name / "x86_64"
+        rpm_repository.write(folder, nvidia_driver_rpm.packages(nvidia_runfile.VERSION, dist), signer)
+        (folder / ENTERPRISE_KEY_FILE).write_text(ENTERPRISE.armored)
+        if kind == "syncing":
+            for path in (folder / "repodata").glob("*-primary.xml.gz"):
+                path.write_bytes(b"an older list")
 
 
 def _debian_packages() -> list[OsPackage]:

@@ -54,6 +54,8 @@ def get(tmp_path: Path) -> Iterator[Get]:
         ("/_fault/404~six/simple/six/", Request("/simple/six/", "404")),
         ("/_fault/flaky~a*/2/t1/x/a", Request("/x/a", "flaky", 2, "t1")),
         ("/_fault/flaky~a*/2/t1/x/b", Request("/x/b")),
+        ("/_fault/sync~Packages*/1/t1/x/Packages.gz", Request("/x/Packages.gz", "sync", 1, "t1")),
+        ("/_fault/sync/1", None),
         ("/_fault/flaky/many/t1/a", None),
         ("/_fault/flaky/2", None),
         ("/_fault/unknown/a", None),
@@ -226,6 +228,11 @@ def test_fault_flaky(get: Get) -> None:
     statuses = [get("/_fault/flaky/2/one/a.conda")[0].status for _ in range(4)]
     assert statuses == [503, 503, 200, 200]
     assert get("/_fault/flaky/1/two/a.conda")[0].status == 503
+
+
+def test_fault_sync(get: Get) -> None:
+    whole = [get("/_fault/sync/2/one/a.conda")[1] == BODY for _ in range(4)]
+    assert whole == [False, False, True, True]
 
 
 def test_a_fault_kept_to_one_file_spares_the_others(get: Get) -> None:
