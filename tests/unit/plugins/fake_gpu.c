@@ -24,7 +24,11 @@ int cuGetErrorName(int status, const char **name) {
     return *name ? 0 : 1;
 }
 int cuDriverGetVersion(int *version) { *version = 13000; return 0; }
-int cuDeviceGetCount(int *found) { *found = count("FAKE_CUDA_GPUS"); return 0; }
+int cuDeviceGetCount(int *found) {
+    const char *visible = getenv("CUDA_VISIBLE_DEVICES");
+    *found = visible && !*visible ? 0 : count("FAKE_CUDA_GPUS");
+    return 0;
+}
 int cuDeviceGet(int *device, int index) { *device = index; return 0; }
 int cuDeviceGetPCIBusId(char *address, int size, int device) {
     snprintf(address, size, "0000:0%X:00.0", device + 1);

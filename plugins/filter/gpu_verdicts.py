@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ansible filter: what checks of GPUs come to, for people and for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+DOCUMENTATION = r"""
+name: gpu_verdicts
+short_description: Sum up checks of GPUs
+version_added: 0.3.0
+author:
+  - The Evenkeel team
+description:
+  - Puts the results of P(evenkeel.gpu.gpu_check#module) of several nodes together.
+options:
+  _input:
+    description: The results of each node, one for each environment that was tried, by the node's name.
+    type: dict
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Show the verdict on a node
+  ansible.builtin.debug:
+    msg: "{{ ({inventory_hostname: [checked]} | evenkeel.gpu.gpu_verdicts).lines }}"
+"""
+
+RETURN = r"""
+_value:
+  description:
+    - C(nodes), by name C(ok), C(present), C(verdict), C(problems), C(cuda), C(gpus) and C(frameworks); and C(lines),
+      the same as text.
+  type: dict
+"""
+
+
+def gpu_verdicts(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
+    """Return the verdict on each node."""
+    nodes = {node: joined(checks) for node, checks in results.items()}
+    return {"nodes": nodes, "lines": [line for node, found in nodes.items() for line in lines(node, found)]}
+
+
+def joined(checks: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the checks of a node as one; a check that did not come to a verdict is a problem by its message."""
+    last = next((check for check in checks if check.get("gpus")), checks[0])
+    problems = [problem for check in checks for problem in check.get("problems", [check.get("msg", "not checked")])]
+    return {
+        "ok": not problems,
+        "present": last.get("present", False),
+        "verdict": " ".join(dict.fromkeys(problems)) or last["verdict"],
+        "problems": list(dict.fromkeys(problems)),
+        "cuda": last.get("cuda", ""),
+        "gpus": list(last.get("gpus", [])),
+        "frameworks": [
+            {"environment": check.get("item", ""), **told} for check in checks for told in check.get("frameworks", [])
+        ],
+    }
+
+
+def lines(node: str, found: Mapping[str, Any]) -> list[str]:
+    """Return a node's verdict, its GPUs and its frameworks as lines."""
+    cuda = f", CUDA {found['cuda']}" if found["cuda"] else ""
+    head = f"{node}: {found['verdict']}{cuda}" if found["ok"] else f"{node}: NOT WELL{cuda}"
+    gpus = [
+        f"  {gpu['address']} {gpu['name']}, {gpu['memory_mib']} MiB, {gpu['to_gpu_gbps']:.1f} GB/s to it,"
+        f" {gpu['from_gpu_gbps']:.1f} GB/s from it"
+        for gpu in found["gpus"]
+    ]
+    frameworks = [
+        f"  {told['environment']}: {told['name']} {told['version']} sees {told['gpus']}" for told in found["frameworks"]
+    ]
+    return [head, *gpus, *frameworks, *(f"  ! {problem}" for problem in found["problems"])]
+
+
+class FilterModule:
+    """The filters of this file."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Return them by name."""
+        return {"gpu_verdicts": gpu_verdicts}
