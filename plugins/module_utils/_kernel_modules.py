@@ -17,6 +17,8 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._sysroot import Sysro
 FOLDER = "/lib/modules"
 RUNNING = "/proc/sys/kernel/osrelease"
 _SECONDS = 30
+#: Where modinfo is, which the PATH of an ordinary user may lack.
+_PROGRAMS = "/usr/sbin:/sbin"
 #: Of one answer the file has a colon, and fields of it have an equals sign.
 _ENTRY = re.compile(r"(\w+)(?::\s*|=)(.*)", re.DOTALL)
 
@@ -68,7 +70,8 @@ def describe(system: Sysroot, paths: Sequence[str]) -> dict[str, dict[str, str]]
         return {}
     inside = {system.outside(system.resolve(path)): path for path in paths}
     try:
-        done = command.run(["modinfo", "-0", *inside], timeout=_SECONDS)
+        extra = {"PATH": ":".join((os.environ.get("PATH", os.defpath), _PROGRAMS))}
+        done = command.run(["modinfo", "-0", *inside], timeout=_SECONDS, extra=extra)
     except EvenkeelError:
         return {}
     return {inside[path]: fields for path, fields in parse(done.output).items() if path in inside}

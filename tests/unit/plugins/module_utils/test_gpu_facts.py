@@ -95,6 +95,7 @@ def test_links_stay_below_the_root(tmp_path: Path) -> None:
 
 def test_modules_without_modinfo_are_no_information(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", os.fspath(tmp_path / "nowhere"))
+    monkeypatch.setattr(kernel_modules, "_PROGRAMS", os.fspath(tmp_path / "nor_here"))
     found = trees.facts("t4", tmp_path)
     assert [kernel["modules"] for kernel in found["kernels"]] == [[]]
     assert found["driver"]["installed"] == ""
@@ -222,3 +223,8 @@ def test_virtual_machines(vendor: str, product: str, kind: str, tmp_path: Path) 
     (folder / "sys_vendor").write_text(vendor + "\n")
     (folder / "product_name").write_text(product + "\n")
     assert virtualization.machine(Sysroot(str(tmp_path))) == kind
+
+
+def test_modinfo_is_found_by_ordinary_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", os.fspath(tmp_path / "nowhere"))
+    assert trees.facts("t4", tmp_path)["driver"]["installed"] == "580.178.04"
