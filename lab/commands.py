@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 from argparse import Namespace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -25,13 +26,18 @@ def up(arguments: Namespace) -> None:
     """Start nodes, building first what is missing."""
     nodes.check_group(arguments.group)
     host.check_disk()
-    releases = arguments.release or os.environ.get(RELEASES, "").split() or nodes.RELEASES
+    releases = wanted_releases(arguments.release, os.environ)
     with locks.held("lab", shared=True), _progress() as progress:
         mirror.build(progress)
         mirror.up(progress)
         started = nodes.up(arguments.group, releases, progress, fresh=arguments.fresh, tmpfs=dict(arguments.tmpfs))
     for node in started:
         CONSOLE.print(f"{node.group}: {node.name} at {node.address}")
+
+
+def wanted_releases(chosen: Sequence[str] | None, environment: Mapping[str, str]) -> Sequence[str]:
+    """Return the releases to start nodes of: those on the command line, those a scenario wants, or each Debian."""
+    return chosen or environment.get(RELEASES, "").split() or nodes.RELEASES
 
 
 def down(arguments: Namespace) -> None:

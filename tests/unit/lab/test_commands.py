@@ -92,3 +92,16 @@ def test_clean_leaves_keys_and_locks(lab: Lab, tmp_path: Path, capsys: pytest.Ca
     commands.clean(Namespace())
     assert [place.name for place in tmp_path.iterdir()] == ["state"]
     assert "freed 0.1 GB" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("chosen", "environment", "expected"),
+    [
+        (None, {}, list(nodes.RELEASES)),
+        (None, {commands.RELEASES: "debian12 rocky9"}, ["debian12", "rocky9"]),
+        (["debian13"], {commands.RELEASES: "debian12 rocky9"}, ["debian13"]),
+        (None, {commands.RELEASES: ""}, list(nodes.RELEASES)),
+    ],
+)
+def test_releases_to_start(chosen: list[str] | None, environment: dict[str, str], expected: list[str]) -> None:
+    assert list(commands.wanted_releases(chosen, environment)) == expected

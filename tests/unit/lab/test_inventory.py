@@ -18,6 +18,12 @@ def test_every_node_is_a_gpu_node_of_its_release() -> None:
     assert found["debian13"]["hosts"] == ["debian13-1"]
 
 
+def test_a_release_that_is_not_always_there_gets_its_group_with_its_nodes() -> None:
+    found = inventory.render([Node("rocky9-1", "demo", "rocky9", "10.0.0.8")], {})
+    assert found["gpu_nodes"]["children"] == ["debian12", "debian13", "rocky9"]
+    assert found["rocky9"] == {"hosts": ["rocky9-1"]}
+
+
 def test_no_host_shares_a_name_with_a_group() -> None:
     found = inventory.render(NODES, {})
     assert found["_meta"]["hostvars"].keys().isdisjoint(found)

@@ -28,7 +28,13 @@ def test_a_group_whose_name_cannot_be_is_refused(group: str) -> None:
 
 @pytest.mark.parametrize(
     ("release", "unified", "legacy"),
-    [("debian12", True, False), ("debian12", False, False), ("debian13", True, False), ("debian13", False, True)],
+    [
+        ("debian12", True, False),
+        ("debian12", False, False),
+        ("debian13", True, False),
+        ("debian13", False, True),
+        ("rocky9", False, False),
+    ],
 )
 def test_a_new_systemd_is_told_to_take_legacy_cgroups_where_there_are_no_others(
     release: str, unified: bool, legacy: bool
