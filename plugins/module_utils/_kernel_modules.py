@@ -68,13 +68,14 @@ def describe(system: Sysroot, paths: Sequence[str]) -> dict[str, dict[str, str]]
     """Return what modinfo says of files, by path."""
     if not paths:
         return {}
-    inside = {system.outside(system.resolve(path)): path for path in paths}
+    outside = {path: system.outside(system.resolve(path)) for path in paths}
     try:
         extra = {"PATH": ":".join((os.environ.get("PATH", os.defpath), _PROGRAMS))}
-        done = command.run(["modinfo", "-0", *inside], timeout=_SECONDS, extra=extra)
+        done = command.run(["modinfo", "-0", *outside.values()], timeout=_SECONDS, extra=extra)
     except EvenkeelError:
         return {}
-    return {inside[path]: fields for path, fields in parse(done.output).items() if path in inside}
+    told = parse(done.output)
+    return {path: told[file] for path, file in outside.items() if file in told}
 
 
 def parse(said: str) -> dict[str, dict[str, str]]:

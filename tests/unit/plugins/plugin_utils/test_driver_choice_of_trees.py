@@ -31,6 +31,7 @@ EXPECTED = {
     "nouveau_bound": ("proprietary", ("535", "570", "580"), False),
     "version_mismatch": ("proprietary", ("535", "570", "580"), False),
     "kernel_moved": ("open", BRANCHES, False),
+    "weak_updates": ("open", BRANCHES, False),
     "kernel_removed": ("open", BRANCHES, False),
     "container": ("open", BRANCHES, False),
     "secure_boot": ("open", BRANCHES, False),
