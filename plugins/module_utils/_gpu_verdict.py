@@ -25,6 +25,12 @@ _MENDS = {
     804: "Libraries of cuda-compat are used with a GPU that can't use them: take them out of ld.so.conf.d",
     999: "See `dmesg | grep -e NVRM -e Xid`, and whether nvidia_uvm is loaded: `modprobe nvidia_uvm`",
 }
+#: The same about errors of NVML, by its own numbers.
+_NVML_MENDS = {
+    -1: "Install the driver's libraries",
+    9: "No module is loaded: `modprobe nvidia`, and `dmesg | grep NVRM` tell why",
+    18: _MENDS[803],
+}
 _ELSE = "See `dmesg | grep -e NVRM -e Xid`; if it stays, drain and reboot the node"
 
 
@@ -99,7 +105,7 @@ def of_driver(devices: Sequence[Device], heard: Heard, bounds: Bounds, *, contai
     if heard.how:
         problems.append("The check %s at %s. %s." % (heard.how, heard.place(), _ELSE))
     if nvml["error"]:
-        problems.append("NVML does not start: %s." % nvml["name"])
+        problems.append("NVML does not start: %s. %s." % (nvml["name"], _NVML_MENDS.get(nvml["error"], _ELSE)))
     if cuda and cuda["error"]:
         problems.append(_told("CUDA does not start", cuda["error"], cuda["name"]))
     split = any(gpu["mig"] for gpu in nvml["gpus"])

@@ -102,7 +102,7 @@ def test_gpus_that_are_well(check: Check) -> None:
         ("wrong", ["GPU 0000:02:00.0: data came back changed"]),
         ("full", ["CUDA_ERROR_OUT_OF_MEMORY (2)", "gpu_facts"]),
         ("ecc", ["3 errors of its memory", "drain"]),
-        ("nvml", ["NVML does not start: Driver/library version mismatch"]),
+        ("nvml", ["NVML does not start: Driver/library version mismatch", "reboot the node"]),
     ],
 )
 def test_what_is_wrong_is_told_with_a_way_out(mode: str, words: list[str], check: Check) -> None:
