@@ -20,7 +20,8 @@ _MENDS = {
     214: "Its memory is broken beyond correction: drain the node, see `nvidia-smi -q -d ECC,ROW_REMAPPER`, reboot",
     304: "The device files can't be opened: see the rights of /dev/nvidia*, and the container's devices",
     802: "The fabric manager is not done: it has to be of the driver's version, and active; see"
-    " `systemctl status nvidia-fabricmanager` and `nvidia-smi -q | grep -A2 Fabric`",
+    " `systemctl status nvidia-fabricmanager` and `nvidia-smi -q | grep -A2 Fabric`. Without NVSwitch see"
+    " `dmesg | grep nvidia-uvm`: where it could not get memory, set uvm_disable_hmm=1 for nvidia_uvm in modprobe.d",
     803: "The loaded module and libcuda.so.1 are of different versions: reboot the node after draining it",
     804: "Libraries of cuda-compat are used with a GPU that can't use them: take them out of ld.so.conf.d",
     999: "See `dmesg | grep -e NVRM -e Xid`, and whether nvidia_uvm is loaded: `modprobe nvidia_uvm`",
