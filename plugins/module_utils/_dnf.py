@@ -81,7 +81,7 @@ class Dnf(Manager):
 
     def versions(self, name: str) -> list[str]:
         form = "%{epoch}:%{version}-%{release}"
-        argv = ["dnf", *self._quiet(), "repoquery", "--available", "--latest-limit=-1000", "--qf", form, name]
+        argv = ["dnf", *self._quiet(), "repoquery", "--available", "--qf", form, name]
         found = command.run(argv).output.split()
         return list(dict.fromkeys(sorted(found, key=version_key, reverse=True)))
 
