@@ -7,6 +7,7 @@ root=$1
 printf 'LABEL=evenkeel / ext4 errors=remount-ro 0 0\n' >"$root/etc/fstab"
 
 # What QEMU says of the machine becomes its name and its address; the second serial port tells the lab its host key.
+# What QEMU has no device for is put beside the others.
 cat >"$root/usr/local/sbin/evenkeel-lab-identity" <<'EOF_SCRIPT'
 #!/bin/sh
 set -eu
@@ -16,6 +17,17 @@ ip link set eth0 up
 key=/etc/ssh/ssh_host_ed25519_key
 test -s $key || ssh-keygen -q -t ed25519 -N '' -f $key
 cat $key.pub >/dev/ttyS1
+
+# An H100, as far as reading sysfs shows one; modprobe stands in for udev here too.
+modprobe --quiet --use-blacklist nvidia || true
+devices=/sys/bus/pci/devices
+mkdir -p /run/evenkeel-lab-pci/0000:7f:00.0
+cp -P $devices/* /run/evenkeel-lab-pci/
+cd /run/evenkeel-lab-pci/0000:7f:00.0
+echo 0x10de >vendor
+echo 0x2330 >device
+echo 0x030200 >class
+mount --bind /run/evenkeel-lab-pci $devices
 EOF_SCRIPT
 chmod 0755 "$root/usr/local/sbin/evenkeel-lab-identity"
 cat >"$root/etc/systemd/system/evenkeel-lab-identity.service" <<'EOF_UNIT'

@@ -53,6 +53,7 @@ def render(found: Sequence[Node], variables: Mapping[str, Any]) -> dict[str, Any
         "ansible_ssh_private_key_file": str(ssh.KEY),
         "ansible_ssh_common_args": " ".join(ssh.options()),
         "ansible_python_interpreter": "/usr/bin/python3",
+        "ansible_timeout": 60,  # sudo takes its time on a virtual machine that is emulated
     }
     releases = {
         release: {"hosts": [node.name for node in found if node.release == release]}
