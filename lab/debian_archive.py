@@ -61,8 +61,8 @@ def build(release: str, wishes: Iterable[str], progress: Progress) -> None:
         Debian's mirror does not answer, or lacks something.
     """
     suite = image.SUITES[release]
-    status = podman.run("run", "--rm", image.build(release, progress), "cat", "/var/lib/dpkg/status")
-    content_key = cache.key(suite, _LISTS, COMPONENTS, status)
+    base = image.build(release, progress)
+    content_key = cache.key(suite, _LISTS, COMPONENTS, podman.run("image", "inspect", "--format={{.Id}}", base))
     lists = paths.DEBIAN / "dists" / suite
     with locks.held(f"debian-{suite}", progress=progress):
         if cache.published(lists) != content_key:
@@ -72,6 +72,7 @@ def build(release: str, wishes: Iterable[str], progress: Progress) -> None:
         for wish in wishes:
             done = lists / f".has-{wish}-{cache.key(WISHES[wish])}"
             if not done.exists():
+                status = podman.run("run", "--rm", base, "cat", "/var/lib/dpkg/status")
                 downloads = _resolve(suite, status, WISHES[wish])
                 for download in progress.track(downloads, description=f"Debian's {suite}: {wish}"):
                     if not (paths.DEBIAN / download.path).exists():
