@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the role nvidia_container_toolkit does with Docker's settings and its daemon, and as drivers come and change.
 
-No GPU is here, and no Docker: a folder that is mounted over ``/sys/module`` says which driver is loaded, and a daemon of
+No GPU is here, and no Docker: a folder mounted over ``/sys/module`` says which driver is loaded, and a daemon of
 a few lines says what it was told.
 """
 
