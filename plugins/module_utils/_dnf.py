@@ -21,7 +21,7 @@ _HEADER = "Package"
 _COMES = re.compile(r"^(Installing|Upgrading|Downgrading|Reinstalling)\b.*:$")
 _GOES = re.compile(r"^Removing\b.*:$")
 _NAME_ARCH = re.compile(r"^(?P<name>.+)-(?P<epoch>\d+):(?P<version>[^-]+)-(?P<release>[^-]+)\.(?P<arch>[^.]+)$")
-_FIELDS = 6
+_COLUMNS = 5
 #: What dnf says when a repository can't be trusted or is not whole, and what that means.
 _PROBLEMS = (
     (
@@ -181,9 +181,9 @@ def parse_versionlock(text: str) -> dict[str, str]:
 
 
 def parse_steps(output: str, installed: dict[str, str]) -> list[Step]:
-    """Read dnf's table of a transaction: rows of name, architecture, version, repository, size and its unit.
+    """Read dnf's table of a transaction: rows of name, architecture, version, repository and size.
 
-    A row may go over several lines.
+    A row may go over several lines, which break between columns; a size below a thousand has no unit.
     """
     steps = []
     words: list[str] = []
@@ -194,9 +194,9 @@ def parse_steps(output: str, installed: dict[str, str]) -> list[Step]:
             words = []
         elif section and line.strip() and not line.strip().startswith("replacing "):
             words += line.split()
-            while len(words) >= _FIELDS:
-                name, _arch, version, *_ = words[:_FIELDS]
-                del words[:_FIELDS]
+            if len(words) >= _COLUMNS:
+                name, _arch, version, *_ = words
+                words = []
                 full = version if ":" in version else "0:%s" % version
                 steps.append(Step(name, installed.get(name, ""), full if section == "comes" else ""))
     return steps
