@@ -18,8 +18,7 @@ key=/etc/ssh/ssh_host_ed25519_key
 test -s $key || ssh-keygen -q -t ed25519 -N '' -f $key
 cat $key.pub >/dev/ttyS1
 
-# An H100, as far as reading sysfs shows one; modprobe stands in for udev here too.
-modprobe --quiet --use-blacklist nvidia || true
+# An H100, as far as reading sysfs shows one.
 devices=/sys/bus/pci/devices
 mkdir -p /run/evenkeel-lab-pci/0000:7f:00.0
 cp -P $devices/* /run/evenkeel-lab-pci/
@@ -46,6 +45,11 @@ ExecStart=/usr/local/sbin/evenkeel-lab-identity
 WantedBy=multi-user.target
 EOF_UNIT
 chroot "$root" systemctl --quiet enable evenkeel-lab-identity.service
+
+# udev loads the driver for the host bridge, as it would for a GPU.
+install -d "$root/etc/udev/rules.d"
+printf '%s\n' 'SUBSYSTEM=="pci", ACTION=="add", ATTR{class}=="0x060000", RUN{builtin}+="kmod load nvidia"' \
+    >"$root/etc/udev/rules.d/80-evenkeel-lab.rules"
 
 for unit in getty.target apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer \
     e2scrub_reap.service fstrim.timer systemd-timesyncd.service; do
