@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 #: Read by the defaults of several roles.
 SHARED = {
     *("evenkeel_ca_bundle", "evenkeel_mirror", "evenkeel_no_proxy", "evenkeel_offline"),
+    *("evenkeel_nvidia_repository", "evenkeel_nvidia_container_repository", "evenkeel_nvidia_runfiles"),
     *("evenkeel_pip_index", "evenkeel_proxy", "evenkeel_root"),
 }
 FILES = sorted((ROOT / "inventories").glob("*/group_vars/**/*.yml"))
