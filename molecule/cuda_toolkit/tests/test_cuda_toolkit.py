@@ -35,14 +35,27 @@ def test_the_loader_finds_the_default_toolkits_libraries(host: Host) -> None:
 
 
 def test_no_driver_came_along(host: Host) -> None:
-    names = host.check_output("dpkg-query --show --showformat '${Package}\\n'").split()
+    names = host.check_output(
+        "rpm --query --all --queryformat '%{NAME}\\n'"
+        if is_red_hat(host)
+        else "dpkg-query --show --showformat '${Package}\\n'"
+    ).split()
     assert {"cuda-toolkit-12-8", "cuda-toolkit-13-0"} <= set(names)
     assert not [name for name in names if name.startswith(("cuda-drivers", "nvidia-", "kmod-nvidia", "libcuda1"))]
     assert "cuda" not in names
 
 
-def test_libraries_are_of_the_default_toolkits_cuda(host: Host) -> None:
+def test_libraries_are_of_the_default_toolkits_cuda_and_held(host: Host) -> None:
+    if is_red_hat(host):
+        assert host.run("rpm --query libcudnn9-cuda-12 libcudnn9-devel-cuda-12").rc == 0
+        assert host.run("rpm --query libcudnn9-cuda-13").rc != 0
+        assert "libnccl-0:2.26.2-1+cuda12.8.*" in host.file("/etc/dnf/plugins/versionlock.list").content_string
+        return
     assert host.package("libcudnn9-cuda-12").is_installed
     assert not host.package("libcudnn9-cuda-13").is_installed
     assert host.package("libnccl-dev").version == "2.26.2-1+cuda12.8"
     assert "libnccl2" in host.check_output("apt-mark showhold").split()
+
+
+def is_red_hat(host: Host) -> bool:
+    return bool(host.file("/etc/redhat-release").exists)
