@@ -46,7 +46,8 @@ WantedBy=multi-user.target
 EOF_UNIT
 chroot "$root" systemctl --quiet enable evenkeel-lab-identity.service
 
-# udev loads the driver for the host bridge, as it would for a GPU.
+# udev loads the driver for the host bridge, as it would for a GPU; the device that the driver would make is there.
+printf 'c /dev/nvidiactl 0666 root root - 1:3\n' >"$root/etc/tmpfiles.d/evenkeel-lab.conf"
 install -d "$root/etc/udev/rules.d"
 printf '%s\n' 'SUBSYSTEM=="pci", ACTION=="add", ATTR{class}=="0x060000", RUN{builtin}+="kmod load nvidia"' \
     >"$root/etc/udev/rules.d/80-evenkeel-lab.rules"
