@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ROLES := $(notdir $(wildcard roles/*))
-SCENARIOS := $(ROLES) distribution_life environment_life environment_drift site
+SCENARIOS := $(ROLES) nvidia_driver_dkms nvidia_driver_vm distribution_life environment_life environment_drift site
 ROLE ?=
 INDEX ?=
 
@@ -41,6 +41,12 @@ $(READY): pyproject.toml
 
 .PHONY: test
 test: setup lint unit lab molecule faults ## Everything: lint, unit and contract tests, a Molecule scenario for each role and the site, bad input
+
+.PHONY: test-long
+test-long: lab ## What takes longer: a driver upgraded on virtual machines, Debian 13's own driver
+	python -m lab mirror --debian-driver debian13
+	EVENKEEL_DKMS_RELEASES=debian13 molecule test --scenario-name nvidia_driver_dkms
+	molecule test --scenario-name driver_upgrade
 
 .PHONY: lint
 lint: $(READY) ## ansible-lint (production profile), yamllint, ruff, mypy, stale references, changelog fragments
@@ -77,6 +83,10 @@ test-role: lab ## The inner loop on one role: make test-role ROLE=jupyter
 .PHONY: faults
 faults: lab ## Bad input, broken mirrors, full disks and killed runs, on nodes of the lab
 	pytest tests/faults --numprocesses 2 --dist loadfile
+
+.PHONY: test-gpu
+test-gpu: ## What needs a real GPU, with Python alone; ends with status 77 where there is none
+	python3 tests/gpu/run.py
 
 .PHONY: bench-environments
 bench-environments: lab ## Time builds and checks of an environment beside the file system, and beside a real conda: CONDA=/path/to/conda

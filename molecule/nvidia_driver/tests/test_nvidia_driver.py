@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A node with the driver at one exact version, held, and with a module for each kernel."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from testinfra.host import Host
+
+VERSION = "580.178.04"
+NEWER = "610.57.04"
+DRIVER = "nvidia-driver-cuda"
+
+
+def is_rpm(host: Host) -> bool:
+    return host.file("/etc/redhat-release").exists
+
+
+def installed(host: Host) -> dict[str, str]:
+    """Return the versions of what is installed of the driver."""
+    query = (
+        "rpm -qa --qf '%{NAME} %{VERSION}\\n' '*nvidia*' 'libcuda*'"
+        if is_rpm(host)
+        else "dpkg-query -W -f '${Package} ${Version}\\n' '*nvidia*' 'libcuda*' | grep ' .'"
+    )
+    return dict(line.split() for line in host.check_output(query).splitlines())
+
+
+def test_the_driver_is_of_one_version_though_there_is_a_newer_one(host: Host) -> None:
+    listed = "dnf -q repoquery --available" if is_rpm(host) else "apt-cache madison"
+    assert NEWER in host.check_output(f"{listed} {DRIVER}")
+    versions = {name: version for name, version in installed(host).items() if "pinning" not in name}
+    assert DRIVER in versions
+    assert all(version.startswith(VERSION) for version in versions.values()), versions
+
+
+def test_the_flavour_is_the_open_one(host: Host) -> None:
+    names = installed(host)
+    assert {"nvidia-kernel-open-dkms", "kmod-nvidia-open-dkms"} & set(names)
+    assert not {"nvidia-kernel-dkms", "kmod-nvidia-latest-dkms"} & set(names)
+
+
+def test_an_upgrade_by_hand_leaves_driver_and_kernel_alone(host: Host) -> None:
+    if is_rpm(host):
+        output = host.run("dnf --assumeno upgrade").stdout
+        assert "nvidia" not in output
+        assert "kernel" not in output
+    else:
+        output = host.check_output("apt-get --simulate dist-upgrade")
+        assert "Inst nvidia" not in output
+        assert "Inst linux-image" not in output
+        assert DRIVER in host.check_output("apt-mark showhold").split()
+
+
+def test_unattended_upgrades_are_told_to_keep_off(host: Host) -> None:
+    if is_rpm(host):
+        pytest.skip("dnf-automatic follows the holds of versionlock")
+    told = host.check_output("apt-config dump Unattended-Upgrade::Package-Blacklist")
+    assert "^nvidia\\-driver\\-.*" in told
+    assert "^linux-image-" in told
+
+
+def test_the_repository_is_trusted_by_a_key_of_its_own(host: Host) -> None:
+    if is_rpm(host):
+        repository = host.file("/etc/yum.repos.d/evenkeel-nvidia-cuda.repo").content_string
+        assert "gpgkey=file:///etc/pki/rpm-gpg/evenkeel-nvidia-cuda.asc" in repository
+        assert "gpgcheck=1" in repository
+    else:
+        repository = host.file("/etc/apt/sources.list.d/evenkeel-nvidia-cuda.sources").content_string
+        assert "Signed-By: /etc/apt/keyrings/evenkeel-nvidia-cuda.gpg" in repository
+
+
+def test_nouveau_is_kept_off(host: Host) -> None:
+    assert "blacklist nouveau" in host.file("/etc/modprobe.d/evenkeel-nvidia-driver.conf").content_string
+
+
+def test_the_persistence_daemon_starts_with_the_node(host: Host) -> None:
+    assert host.service("nvidia-persistenced").is_enabled
+
+
+def test_without_nvswitch_there_is_no_fabric_manager(host: Host) -> None:
+    assert not any("fabric" in name for name in installed(host))
+
+
+def test_each_kernel_has_a_module_of_the_version(host: Host) -> None:
+    kernels = host.check_output("ls /lib/modules").split() if host.file("/lib/modules").exists else []
+    booted = [kernel for kernel in kernels if host.file(f"/boot/vmlinuz-{kernel}").exists]
+    assert bool(booted) is is_rpm(host)
+    for kernel in booted:
+        assert host.check_output(f"modinfo -k {kernel} -F version nvidia") == VERSION
+
+
+def test_the_facts_agree(host: Host) -> None:
+    facts = host.ansible("evenkeel.gpu.gpu_facts", become=True)["ansible_facts"]["evenkeel_gpu"]
+    assert json.dumps(facts)
+    assert facts["driver"]["userspace"] == VERSION
+    assert facts["driver"]["mismatch"] is False
+    assert facts["gpus"] == []
