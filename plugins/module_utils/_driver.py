@@ -239,19 +239,20 @@ def _converge_packages(desired: Desired, manager: AnyManager, work: _Work) -> No
     apt = isinstance(manager, Apt)
     found = kernels.read()
     installed = manager.installed()
+    job = package_set.Job(
+        request(desired), desired.repository, package_files(desired, apt=apt), lock_timeout=desired.lock_timeout
+    )
     first = Request(wanted=prerequisites(desired, found, installed, apt=apt), refuse=_KERNELS)
-    missing = packages.lacking(first.wanted, installed)
-    if missing:
+    if packages.lacking(first.wanted, installed):
+        if not work.check_mode and not manager.interrupted():
+            # What can't be had of the driver is told before the first change.
+            package_set.converge(job, check_mode=True)
         work.note(_in_order(package_set.Job(first, lock_timeout=desired.lock_timeout), work))
         found = kernels.read()
     if desired.dkms and not work.check_mode:
         dkms.require_headers([kernel.release for kernel in found if not kernel.headers])
     if desired.dkms and desired.secure_boot:
         secure_boot.require_enrolled(secure_boot.key_of_node(), make=not work.check_mode)
-
-    job = package_set.Job(
-        request(desired), desired.repository, package_files(desired, apt=apt), lock_timeout=desired.lock_timeout
-    )
     work.note(_in_order(job, work, _Trial(desired.dkms, found)))
 
 
