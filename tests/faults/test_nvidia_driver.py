@@ -12,7 +12,7 @@ from tests.faults.conftest import Answer, Node
 
 PLAYBOOK = "molecule/nvidia_driver/converge.yml"
 OLD, NEW, BROKEN = "580.159.03", "580.178.04", "590.48.01"
-DRIVER = "'*nvidia*' 'libcuda*' 'libnvidia*' 'cuda-*'"
+DRIVER = "'*nvidia*' 'libcuda*' 'libnv*' 'cuda-*'"
 FILES = (
     *("/etc/apt/sources.list.d/evenkeel-nvidia-cuda.sources", "/etc/apt/keyrings/evenkeel-nvidia-cuda.gpg"),
     *("/etc/apt/preferences.d/evenkeel-nvidia-driver", "/etc/apt/apt.conf.d/52evenkeel-nvidia-driver"),
@@ -141,8 +141,8 @@ def test_an_upgrade_whose_build_fails_never_begins(bare: Node) -> None:
 
 def test_a_run_killed_among_its_packages_is_finished_by_the_next(bare: Node) -> None:
     process = bare.start(PLAYBOOK)
-    bare.host.check_output("until pgrep --full 'dkms (build|add|install)' >/dev/null; do sleep 0.02; done")
-    bare.host.run("pkill -KILL --full AnsiballZ; pkill -KILL apt-get; pkill -KILL dpkg; pkill -KILL --full dkms")
+    bare.host.check_output("until pgrep --full '[d]kms (build|add|install)' >/dev/null; do sleep 0.02; done")
+    bare.host.run("pkill -KILL python3; pkill -KILL apt-get; pkill -KILL dpkg; pkill -KILL --full '[d]kms'")
     process.communicate()
     assert process.returncode != 0
     assert bare.host.check_output("dpkg --audit") != ""
