@@ -29,11 +29,6 @@ def test_driver_and_kernel_are_held_together(host: Host) -> None:
     assert {"nvidia-kernel-dkms", "nvidia-smi", "libcuda1", "linux-image-amd64", "linux-headers-amd64"} <= set(held)
 
 
-def test_nouveau_is_kept_off_by_the_initial_ram_disk_too(host: Host) -> None:
-    names = host.check_output(f"lsinitramfs /boot/initrd.img-{kernel(host)}")
-    assert "etc/modprobe.d/evenkeel-nvidia-driver.conf" in names
-
-
 def test_the_facts_find_the_module(host: Host) -> None:
     facts = host.ansible("evenkeel.gpu.gpu_facts", become=True)["ansible_facts"]["evenkeel_gpu"]
     found = [one for one in facts["kernels"] if one["release"] == kernel(host)]
