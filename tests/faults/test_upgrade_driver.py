@@ -28,6 +28,7 @@ def variables(node: Node, version: str) -> dict[str, Any]:
     return {
         "evenkeel_nvidia_repository": node.variables["lab_nvidia_repository"],
         "nvidia_driver_repository_key_sha256": node.variables["lab_nvidia_keyring_sha256"]["debian12"],
+        "nvidia_driver_without_gpu": True,
         "nvidia_driver_version": version,
         "upgrade_check": False,
         "upgrade_stop_services": ["worker", "not-there"],
