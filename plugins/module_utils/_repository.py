@@ -32,6 +32,7 @@ ARGUMENTS: dict[str, dict[str, object]] = {
     "key_url": {"type": "str", "required": True, "no_log": False},
     "key_sha256": {"type": "str", "default": "", "no_log": False},
     "key_member": {"type": "str", "default": "", "no_log": False},
+    "signed": {"type": "str", "choices": ["packages", "metadata"], "default": "packages"},
 }
 _FORM = "# The key is of %s, whose SHA-256 is %s; its own is %s."
 _NOTED = re.compile(r"^# The key is of \S+, whose SHA-256 is (?P<origin>\w+); its own is (?P<own>\w+)\.$", re.MULTILINE)
@@ -49,6 +50,8 @@ class Repository:
         ``apt`` or ``rpm``.
     url
         Its base.
+    signed
+        What the key has signed, ``packages`` or the ``metadata`` with their checksums; rpm alone.
     suite, components
         Where below it its lists are; apt alone. ``/`` is a repository without suites.
     key_url
@@ -65,6 +68,7 @@ class Repository:
     key_url: str
     key_sha256: str = ""
     key_member: str = ""
+    signed: str = "packages"
     suite: str = "/"
     components: tuple[str, ...] = ()
 
@@ -98,8 +102,9 @@ def text(repository: Repository, key: str, origin: str, own: str) -> str:
         lines = "Types: deb\nURIs: %s\nSuites: %s\n%sSigned-By: %s\n"
         return head + lines % (repository.url, repository.suite, components, key)
     # Exact versions choose, whatever stream of a module the node has enabled.
-    lines = "[%s]\nname=%s\nbaseurl=%s\nenabled=1\ngpgcheck=1\ngpgkey=file://%s\nmodule_hotfixes=1\n"
-    return head + lines % (repository.name, repository.name, repository.url, key)
+    lines = "[%s]\nname=%s\nbaseurl=%s\nenabled=1\n%s\ngpgkey=file://%s\nmodule_hotfixes=1\n"
+    check = "gpgcheck=1" if repository.signed == "packages" else "gpgcheck=0\nrepo_gpgcheck=1"
+    return head + lines % (repository.name, repository.name, repository.url, check, key)
 
 
 def known(repository: Repository, standing: str | None, own: str) -> str:

@@ -40,6 +40,7 @@ options:
       key_url: {description: "Where its key is.", type: str, required: true}
       key_sha256: {description: "The SHA-256 of what is there.", type: str, default: ""}
       key_member: {description: "The path of the key, if that is a Debian package.", type: str, default: ""}
+      signed: {description: "What is signed; rpm alone.", type: str, choices: [packages, metadata], default: packages}
   engines:
     description: The container engines to set up; V(auto) is those that are installed.
     type: list

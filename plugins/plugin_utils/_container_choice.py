@@ -72,5 +72,6 @@ def _choose(platform: Platform, wish: Wish) -> dict[str, Any]:
             "key_url": wish.repository_key_url or f"{base}/{data['key']}",
             "key_sha256": wish.repository_key_sha256,
             "key_member": "",
+            "signed": data["signed"],
         },
     }

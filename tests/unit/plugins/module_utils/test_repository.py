@@ -32,6 +32,11 @@ def test_dnf_checks_signatures_and_looks_past_streams() -> None:
     assert "\ngpgcheck=1\ngpgkey=file:///etc/pki/rpm-gpg/cuda.asc\nmodule_hotfixes=1\n" in text
 
 
+def test_metadata_are_checked_where_they_are_what_is_signed() -> None:
+    text = repositories.text(dataclasses.replace(RPM, signed="metadata"), RPM.key_path, "a" * 64, "b" * 64)
+    assert "\ngpgcheck=0\nrepo_gpgcheck=1\n" in text
+
+
 @pytest.mark.parametrize(
     ("wanted", "own", "expected"),
     [
