@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 import time
@@ -148,6 +149,10 @@ class Apt(Manager):
             if attempt > retries or not _IN_THE_MIDDLE.search(done.said):
                 raise explain_update(done.said, source)
             time.sleep(min(2**attempt, 10))
+
+    def never_asked(self) -> bool:
+        """Tell whether the node has no lists of packages at all."""
+        return not glob.glob("/var/lib/apt/lists/*_Packages*")
 
     def download(self, spec: str, folder: str) -> str:
         """Download a package into a folder that is there, and return its path."""

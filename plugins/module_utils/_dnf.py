@@ -130,6 +130,10 @@ class Dnf(Manager):
                 return
         raise explain_refresh(done.said, source)
 
+    def never_asked(self) -> bool:
+        """Tell that dnf asks by itself."""
+        return False
+
     def download(self, spec: str, folder: str) -> str:
         """Download a package into a folder that is there, and return its path."""
         argv = ["dnf", *self._options(), "--assumeyes", "install", "--downloadonly", "--destdir", folder, spec]

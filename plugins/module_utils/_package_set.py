@@ -108,13 +108,17 @@ def converge(job: Job, *, check_mode: bool, before: Before | None = None) -> Out
         return Outcome((), plan, healed)
     with repositories.trial(job.repository, job.files) as trial:
         staged = manager_of_node(trial.options, job.lock_timeout)
-        staged.refresh(trial.source)
+        # A node fresh from its image may never have asked its own repositories.
+        own = [""] if manager.never_asked() else []
+        for source in dict.fromkeys([*own, trial.source]):
+            staged.refresh(source)
         plan = packages.plan(staged, job.request)
         if not check_mode:
             if before is not None:
                 before(staged, plan)
             trial.apply()
-            manager.refresh(job.repository.path if job.repository else "")
+            for source in dict.fromkeys([*own, job.repository.path if job.repository else ""]):
+                manager.refresh(source)
             packages.apply(manager, plan)
         return Outcome(trial.changes, plan, healed)
 
