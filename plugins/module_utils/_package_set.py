@@ -8,7 +8,7 @@ outcome = converge(Job(repository, files, request, lock_timeout), check_mode=mod
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Union
 
@@ -18,9 +18,20 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils import _text_files as
 from ansible_collections.evenkeel.gpu.plugins.module_utils._apt import Apt
 from ansible_collections.evenkeel.gpu.plugins.module_utils._dnf import Dnf
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._packages import Plan, Request
+from ansible_collections.evenkeel.gpu.plugins.module_utils._packages import Plan, Request, Wanted
 from ansible_collections.evenkeel.gpu.plugins.module_utils._repository import Repository
 
+#: The options that modules have for it; the documentation fragment ``packages`` describes them.
+ARGUMENTS: dict[str, dict[str, object]] = {
+    "packages": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {"name": {"type": "str", "required": True}, "version": {"type": "str", "default": ""}},
+    },
+    "repository": {"type": "dict", "options": repositories.ARGUMENTS},
+    "lock_timeout": {"type": "int", "default": 300},
+}
 AnyManager = Union[Apt, Dnf]
 #: Called when a transaction is known and has not begun, with a manager that sees the repository. It may refuse.
 Before = Callable[[AnyManager, Plan], None]
@@ -64,6 +75,11 @@ class Outcome:
     def diffs(self) -> list[dict[str, str]]:
         """Return it as Ansible shows differences."""
         return [change.diff() for change in self.files] + ([self.plan.diff()] if self.plan.changed else [])
+
+
+def wanted(option: Iterable[Mapping[str, str]]) -> tuple[Wanted, ...]:
+    """Return the packages that a module's option names."""
+    return tuple(Wanted(one["name"], one["version"]) for one in option)
 
 
 def manager_of_node(options: tuple[str, ...] = (), lock_timeout: int = 300) -> AnyManager:

@@ -20,6 +20,7 @@ description:
     the two.
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
+  - evenkeel.gpu.packages
 options:
   toolkits:
     description: The versions of the toolkits, such as C(12.8), as their directories have them.
@@ -30,27 +31,6 @@ options:
     description: The one that C(/usr/local/cuda) leads to; empty leaves it as it is, unless it leads nowhere.
     type: str
     default: ""
-  packages:
-    description: The packages. Those of an exact version are held.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      name: {description: "Its name.", type: str, required: true}
-      version: {description: "Its version; any when empty.", type: str, default: ""}
-  repository:
-    description: The repository of the packages; without one those that the node knows.
-    type: dict
-    suboptions:
-      name: {description: "What its files on the node are named by.", type: str, required: true}
-      kind: {description: "Its kind.", type: str, choices: [apt, rpm], required: true}
-      url: {description: "Its base URL.", type: str, required: true}
-      suite: {description: "Its suite.", type: str, default: /}
-      components: {description: "Its components.", type: list, elements: str, default: []}
-      key_url: {description: "Where its key is.", type: str, required: true}
-      key_sha256: {description: "The SHA-256 of what is there.", type: str, default: ""}
-      key_member: {description: "The path of the key, if that is a Debian package.", type: str, default: ""}
-      signed: {description: "What is signed; rpm alone.", type: str, choices: [packages, metadata], default: packages}
   parts:
     description:
       - A regular expression of the names of the packages that a toolkit consists of; its groups are the toolkit's major
@@ -81,10 +61,6 @@ options:
     type: list
     elements: str
     default: []
-  lock_timeout:
-    description: How many seconds to wait while somebody else runs the package manager.
-    type: int
-    default: 300
 """
 
 EXAMPLES = r"""
@@ -135,9 +111,9 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _cuda_toolkit as cuda_toolkit
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _package_set as package_set
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _repository as repositories
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._packages import Wanted
 
 
 def main() -> None:
@@ -145,20 +121,13 @@ def main() -> None:
         argument_spec={
             "toolkits": {"type": "list", "elements": "str", "default": []},
             "default": {"type": "str", "default": ""},
-            "packages": {
-                "type": "list",
-                "elements": "dict",
-                "default": [],
-                "options": {"name": {"type": "str", "required": True}, "version": {"type": "str", "default": ""}},
-            },
-            "repository": {"type": "dict", "options": repositories.ARGUMENTS},
             "parts": {"type": "str", "default": "(?!)"},
             "refuse": {"type": "list", "elements": "str", "default": []},
             "exclusive": {"type": "bool", "default": False},
             "shells": {"type": "bool", "default": True},
             "loader": {"type": "bool", "default": True},
             "warn": {"type": "list", "elements": "str", "default": []},
-            "lock_timeout": {"type": "int", "default": 300},
+            **package_set.ARGUMENTS,
         },
         supports_check_mode=True,
     )
@@ -184,7 +153,7 @@ def desired(params: dict[str, Any]) -> cuda_toolkit.Desired:
     return cuda_toolkit.Desired(
         toolkits=tuple(params["toolkits"]),
         default=params["default"],
-        packages=tuple(Wanted(one["name"], one["version"]) for one in params["packages"]),
+        packages=package_set.wanted(params["packages"]),
         repository=repositories.parse(params["repository"]) if params["repository"] else None,
         parts=params["parts"],
         refuse=tuple(params["refuse"]),

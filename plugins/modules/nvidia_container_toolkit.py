@@ -19,28 +19,8 @@ description:
     C(nvidia_container_toolkit) joins the two.
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
+  - evenkeel.gpu.packages
 options:
-  packages:
-    description: The packages.
-    type: list
-    elements: dict
-    required: true
-    suboptions:
-      name: {description: "Its name.", type: str, required: true}
-      version: {description: "Its version; any when empty.", type: str, default: ""}
-  repository:
-    description: The repository of the packages; without one those that the node knows.
-    type: dict
-    suboptions:
-      name: {description: "What its files on the node are named by.", type: str, required: true}
-      kind: {description: "Its kind.", type: str, choices: [apt, rpm], required: true}
-      url: {description: "Its base URL.", type: str, required: true}
-      suite: {description: "Its suite.", type: str, default: /}
-      components: {description: "Its components.", type: list, elements: str, default: []}
-      key_url: {description: "Where its key is.", type: str, required: true}
-      key_sha256: {description: "The SHA-256 of what is there.", type: str, default: ""}
-      key_member: {description: "The path of the key, if that is a Debian package.", type: str, default: ""}
-      signed: {description: "What is signed; rpm alone.", type: str, choices: [packages, metadata], default: packages}
   engines:
     description: The container engines to set up; V(auto) is those that are installed.
     type: list
@@ -57,10 +37,6 @@ options:
     description: Whether the packages are held.
     type: bool
     default: true
-  lock_timeout:
-    description: How many seconds to wait while somebody else runs the package manager.
-    type: int
-    default: 300
 """
 
 EXAMPLES = r"""
@@ -108,21 +84,14 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _container_toolkit as container_toolkit
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _package_set as package_set
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _repository as repositories
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._packages import Wanted
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "packages": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": {"name": {"type": "str", "required": True}, "version": {"type": "str", "default": ""}},
-            },
-            "repository": {"type": "dict", "options": repositories.ARGUMENTS},
             "engines": {
                 "type": "list",
                 "elements": "str",
@@ -131,7 +100,7 @@ def main() -> None:
             },
             "restart_docker": {"type": "bool", "default": False},
             "hold": {"type": "bool", "default": True},
-            "lock_timeout": {"type": "int", "default": 300},
+            **package_set.ARGUMENTS,
         },
         supports_check_mode=True,
     )
@@ -156,7 +125,7 @@ def main() -> None:
 def desired(params: dict[str, Any]) -> container_toolkit.Desired:
     """Return what the options ask for."""
     return container_toolkit.Desired(
-        packages=tuple(Wanted(one["name"], one["version"]) for one in params["packages"]),
+        packages=package_set.wanted(params["packages"]),
         repository=repositories.parse(params["repository"]) if params["repository"] else None,
         engines=tuple(params["engines"]),
         restart_docker=params["restart_docker"],

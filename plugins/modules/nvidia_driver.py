@@ -19,6 +19,7 @@ description:
     joins the two.
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
+  - evenkeel.gpu.packages
 options:
   version:
     description: The driver's exact version; empty is the one that the repositories of the node have.
@@ -29,27 +30,6 @@ options:
     type: str
     choices: [open, proprietary]
     required: true
-  repository:
-    description: The repository of the packages; without one those that the node knows.
-    type: dict
-    suboptions:
-      name: {description: "What its files on the node are named by.", type: str, required: true}
-      kind: {description: "Its kind.", type: str, choices: [apt, rpm], required: true}
-      url: {description: "Its base URL.", type: str, required: true}
-      suite: {description: "Its suite.", type: str, default: /}
-      components: {description: "Its components.", type: list, elements: str, default: []}
-      key_url: {description: "Where its key is.", type: str, required: true}
-      key_sha256: {description: "The SHA-256 of what is there.", type: str, default: ""}
-      key_member: {description: "The path of the key, if that is a Debian package.", type: str, default: ""}
-      signed: {description: "What is signed; rpm alone.", type: str, choices: [packages, metadata], default: packages}
-  packages:
-    description: The packages.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      name: {description: "Its name.", type: str, required: true}
-      version: {description: "Its version; any when empty.", type: str, default: ""}
   absent:
     description: Patterns of packages of the other flavour.
     type: list
@@ -102,10 +82,6 @@ options:
     description: Whether the node boots with Secure Boot, so that modules built on it have to be signed.
     type: bool
     default: false
-  lock_timeout:
-    description: How many seconds to wait while somebody else runs the package manager.
-    type: int
-    default: 300
 """
 
 EXAMPLES = r"""
@@ -162,9 +138,9 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _driver as driver
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _package_set as package_set
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _repository as repositories
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._packages import Wanted
 
 
 def main() -> None:
@@ -172,13 +148,6 @@ def main() -> None:
         argument_spec={
             "version": {"type": "str", "default": ""},
             "flavour": {"type": "str", "choices": ["open", "proprietary"], "required": True},
-            "repository": {"type": "dict", "options": repositories.ARGUMENTS},
-            "packages": {
-                "type": "list",
-                "elements": "dict",
-                "default": [],
-                "options": {"name": {"type": "str", "required": True}, "version": {"type": "str", "default": ""}},
-            },
             "absent": {"type": "list", "elements": "str", "default": []},
             "family": {"type": "list", "elements": "str", "default": []},
             "dkms": {"type": "str", "default": ""},
@@ -194,7 +163,7 @@ def main() -> None:
             "gpu": {"type": "bool", "required": True},
             "container": {"type": "bool", "default": False},
             "secure_boot": {"type": "bool", "default": False},
-            "lock_timeout": {"type": "int", "default": 300},
+            **package_set.ARGUMENTS,
         },
         mutually_exclusive=[("runfile", "packages")],
         supports_check_mode=True,
@@ -223,7 +192,7 @@ def desired(params: dict[str, Any]) -> driver.Desired:
         **{
             **params,
             "repository": repositories.parse(params["repository"]) if params["repository"] else None,
-            "packages": tuple(Wanted(one["name"], one["version"]) for one in params["packages"]),
+            "packages": package_set.wanted(params["packages"]),
             "absent": tuple(params["absent"]),
             "family": tuple(params["family"]),
             "runfile": driver.Runfile(**params["runfile"]) if params["runfile"] else None,

@@ -45,13 +45,24 @@ def comparable(options: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def documented_options(documented: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that a module's documentation describes, with those of its fragments."""
+    options = dict(documented["options"])
+    for name in documented.get("extends_documentation_fragment", []):
+        place, _, section = name.removeprefix("evenkeel.gpu.").partition(".")
+        fragment = importlib.import_module(f"ansible_collections.evenkeel.gpu.plugins.doc_fragments.{place}")
+        text = getattr(fragment.ModuleDocFragment, section.upper() or "DOCUMENTATION")
+        options.update(yaml.safe_load(text)["options"])
+    return options
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_options_are_documented_as_they_are_taken(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     module = importlib.import_module(f"ansible_collections.evenkeel.gpu.plugins.modules.{name}")
     documented = yaml.safe_load(module.DOCUMENTATION)
     arguments = taken_by(module, monkeypatch)
     assert documented["module"] == name
-    assert comparable(documented["options"]) == comparable(arguments["argument_spec"])
+    assert comparable(documented_options(documented)) == comparable(arguments["argument_spec"])
     assert arguments["supports_check_mode"]
     yaml.safe_load(module.EXAMPLES)
     yaml.safe_load(module.RETURN)

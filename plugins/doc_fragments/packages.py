@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the documentation of every module that brings packages says alike."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """Options of a module that brings packages at exact versions out of one repository."""
+
+    DOCUMENTATION = r"""
+options:
+  packages:
+    description: The packages.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name: {description: "Its name.", type: str, required: true}
+      version: {description: "Its version; any when empty.", type: str, default: ""}
+  repository:
+    description: The repository of the packages; without one those that the node knows.
+    type: dict
+    suboptions:
+      name: {description: "What its files on the node are named by.", type: str, required: true}
+      kind: {description: "Its kind.", type: str, choices: [apt, rpm], required: true}
+      url: {description: "Its base URL.", type: str, required: true}
+      suite: {description: "Its suite.", type: str, default: /}
+      components: {description: "Its components.", type: list, elements: str, default: []}
+      key_url: {description: "Where its key is.", type: str, required: true}
+      key_sha256: {description: "The SHA-256 of what is there.", type: str, default: ""}
+      key_member: {description: "The path of the key, if that is a Debian package.", type: str, default: ""}
+      signed: {description: "What is signed; rpm alone.", type: str, choices: [packages, metadata], default: packages}
+  lock_timeout:
+    description: How many seconds to wait while somebody else runs the package manager.
+    type: int
+    default: 300
+"""
