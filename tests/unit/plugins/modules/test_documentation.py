@@ -46,9 +46,10 @@ def comparable(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def documented_options(documented: dict[str, Any]) -> dict[str, Any]:
-    """Return the options that a module's documentation describes, with those of its fragments."""
+    """Return the options that a module's documentation describes, with those of this collection's fragments."""
     options = dict(documented["options"])
-    for name in documented.get("extends_documentation_fragment", []):
+    named = documented.get("extends_documentation_fragment", [])
+    for name in (name for name in named if name.startswith("evenkeel.gpu.")):
         place, _, section = name.removeprefix("evenkeel.gpu.").partition(".")
         fragment = importlib.import_module(f"ansible_collections.evenkeel.gpu.plugins.doc_fragments.{place}")
         text = getattr(fragment.ModuleDocFragment, section.upper() or "DOCUMENTATION")
