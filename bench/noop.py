@@ -33,8 +33,11 @@ FILES = " ".join(
         "/etc/profile.d/evenkeel-conda.sh",
         "/etc/conda/condarc.d/evenkeel.yml",
         "/usr/local/share/jupyter/kernels/*/kernel.json",
-        "/etc/evenkeel/jupyter/jupyter_server_config.json",
-        "/etc/systemd/system/jupyter.service",
+        "/etc/evenkeel/jupyter/jupyter_server_config.py",
+        "/etc/evenkeel/jupyter/jupyter/settings.json",
+        "/etc/systemd/system/jupyter@.service",
+        "/etc/systemd/system/jupyter-proxy@.s*",
+        "/etc/systemd/system/jupyter*@jupyter.s*.d/evenkeel.conf",
     )
 )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from pyinfra.operations import files, server, systemd
 
 STATE = Path(os.environ["EVENKEEL_BENCH_STATE"])
-TOKEN_FILE = "/etc/evenkeel/jupyter/token"  # noqa: S105
+TOKEN_FILE = "/etc/evenkeel/jupyter/jupyter/token"  # noqa: S105
 ASK = (
     "import http.client; "
     "connection = http.client.HTTPConnection('127.0.0.1', 8888, timeout=10); "
@@ -28,5 +28,5 @@ for source in sorted(path for path in (STATE / "files").rglob("*") if path.is_fi
 
 server.user(name="Create the user", user="jupyter", home="/var/lib/jupyter", shell="/bin/bash", system=True)  # noqa: S604
 files.file(name="Keep the token", path=TOKEN_FILE, user="jupyter", mode="600")
-systemd.service(name="Run the service", service="jupyter.service", running=True, enabled=True)
+systemd.service(name="Run the service", service="jupyter@jupyter.service", running=True, enabled=True)
 server.shell(name="Ask the server", commands=[f'python3 -c "{ASK}"'])

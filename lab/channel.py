@@ -27,10 +27,14 @@ from lab.wheel_package import Recipe
 from lab.wheels import Wheel
 
 REQUIREMENTS = (
+    "cffi",
     "ipykernel",
+    "jupyter-resource-usage",
     "jupyter-server",
     "jupyterlab",
+    "jupyterlab-git",
     "matplotlib",
+    "numba",
     "numpy",
     "pandas",
     "pip",

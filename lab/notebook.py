@@ -24,7 +24,8 @@ from lab import nodes, process, ssh
 from lab.errors import LabError
 
 PORT = 8888
-TOKEN_FILE = "/etc/evenkeel/jupyter/token"  # noqa: S105
+FOLDER = "/etc/evenkeel/jupyter"
+USER = "jupyter"
 CELL = "import platform, sys; print(f'Python {platform.python_version()} in {sys.prefix}')"
 
 _ANSWER_SECONDS = 60
@@ -37,10 +38,12 @@ class Server:
     address: str
     token: str
     port: int = PORT
+    base_url: str = "/"
+    user: str = USER
 
     def kernels(self) -> dict[str, str]:
         """Return the display name of each kernel on offer."""
-        specs: dict[str, Any] = self._ask("GET", "/api/kernelspecs")["kernelspecs"]
+        specs: dict[str, Any] = self._ask("GET", "api/kernelspecs")["kernelspecs"]
         return {name: spec["spec"]["display_name"] for name, spec in sorted(specs.items())}
 
     def run(self, kernel: str, code: str) -> str:
@@ -51,12 +54,14 @@ class Server:
         LabError
             The kernel does not start, or the code raised an exception.
         """
-        started = self._ask("POST", "/api/kernels", json.dumps({"name": kernel}))
-        path = f"/api/kernels/{started['id']}"
+        started = self._ask("POST", "api/kernels", json.dumps({"name": kernel}))
+        path = f"api/kernels/{started['id']}"
         try:
             with self._connection() as channel:
                 channels = websocket.create_connection(
-                    f"ws://127.0.0.1:{self.port}{path}/channels", socket=channel, header=self._authorization()
+                    f"ws://127.0.0.1:{self.port}{self.base_url}{path}/channels",
+                    socket=channel,
+                    header=self._authorization(),
                 )
                 request = execute_request(code)
                 channels.send(json.dumps(request))
@@ -71,7 +76,7 @@ class Server:
             connection = http.client.HTTPConnection("127.0.0.1", self.port)
             connection.sock = channel
             try:
-                connection.request(method, path, body, self._authorization())
+                connection.request(method, self.base_url + path, body, self._authorization())
                 answer = connection.getresponse()
                 text = answer.read().decode()
             except (http.client.HTTPException, OSError) as error:
@@ -96,16 +101,20 @@ class Server:
 
     def _failure(self, what: str) -> LabError:
         return LabError(
-            f"notebook server at {self.address}: {what}", f"ssh {self.address} sudo journalctl --unit jupyter.service"
+            f"notebook server at {self.address}: {what}",
+            f"ssh {self.address} sudo journalctl --unit jupyter@{self.user}.service",
         )
 
 
-def at(address: str) -> Server:
-    """Return the notebook server of the node at ``address``, with the token that the node keeps."""
-    token = process.run(
-        ssh.command(address, remote=("sudo", "cat", TOKEN_FILE)), mend="bring the node to its declared state: site.yml"
-    )
-    return Server(address, token)
+def at(address: str, user: str = USER) -> Server:
+    """Return a user's notebook server on the node at ``address``, as the node itself describes it."""
+    mend = "bring the node to its declared state: site.yml"
+    listed = process.run(ssh.command(address, remote=("sudo", "cat", f"{FOLDER}/servers.json")), mend=mend)
+    found = next((one for one in json.loads(listed)["servers"] if one["user"] == user), None)
+    if found is None:
+        raise LabError(f"{user} has no notebook server at {address}", mend)
+    token = process.run(ssh.command(address, remote=("sudo", "cat", found["token_file"])), mend=mend)
+    return Server(address, token, found["port"], found["base_url"], user)
 
 
 def execute_request(code: str) -> dict[str, Any]:
@@ -150,7 +159,7 @@ def output_of(request: Mapping[str, Any], messages: Iterator[Mapping[str, Any]])
             raise LabError(raised, f"look at the code: {request['content']['code']}")
         elif kind == "status" and content["execution_state"] == "idle":
             return printed
-    raise LabError("the kernel died", "read the journal of jupyter.service on the node")
+    raise LabError("the kernel died", "read the journal of the notebook server on the node")
 
 
 def _messages(channels: websocket.WebSocket) -> Iterator[Mapping[str, Any]]:

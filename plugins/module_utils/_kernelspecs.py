@@ -21,7 +21,9 @@ MARK = "evenkeel"
 
 # Python takes sys.prefix from the path it was called by. A kernel called through the environment's symbolic link would
 # import half of its modules from the next generation once the link is switched, so the link is resolved at the start.
+# Where memory is short, the kernel that fills it is the one to go, not the server.
 START = (
+    "echo 500 2>/dev/null >/proc/self/oom_score_adj; "
     'CONDA_PREFIX=$(readlink -f "$0") && export CONDA_PREFIX PATH="$CONDA_PREFIX/bin:$PATH" && '
     'exec "$CONDA_PREFIX/bin/python" -m ipykernel_launcher -f "$@"'
 )
@@ -30,6 +32,8 @@ _LAUNCHER = "lib/python3*/site-packages/ipykernel_launcher.py"
 _SERVER = "bin/jupyter-lab"
 
 _NAME = re.compile(r"[a-z0-9._-]+")
+_SIZE = re.compile(r"(\d+)([KMGT]?)")
+_UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 
 
 @dataclass(frozen=True)
@@ -42,12 +46,15 @@ class Kernel:
         The environment it runs in.
     env
         Environment variables on top of those that the environment itself needs.
+    memory
+        How many bytes of data each process may have; None is no limit.
     """
 
     name: str
     prefix: str
     display_name: str
     env: Mapping[str, str] = field(default_factory=dict)
+    memory: int | None = None
 
 
 @dataclass(frozen=True)
@@ -85,19 +92,38 @@ class Plan:
 
 
 def complete(item: Mapping[str, Any], environments: str) -> Kernel:
-    """Fill in what a person left out of a kernel's description; ``environments`` holds the named environments."""
+    """Fill in what a person left out of a kernel's description; ``environments`` holds the named environments.
+
+    Raises
+    ------
+    EvenkeelError
+        Its limit of memory is none.
+    """
+    devices = item.get("cuda_visible_devices")
+    visible = {} if devices is None else {"CUDA_VISIBLE_DEVICES": devices}
     return Kernel(
         name=item["name"].lower(),
         prefix=os.path.join(environments, item["environment"] or item["name"]),
         display_name=item["display_name"] or "Python (%s)" % item["name"],
-        env={key: str(value) for key, value in item["env"].items()},
+        env={**{key: str(value) for key, value in item["env"].items()}, **visible},
+        memory=_bytes(item["name"], item["memory_max"]) if item.get("memory_max") else None,
     )
+
+
+def _bytes(kernel: str, size: str) -> int:
+    found = _SIZE.fullmatch(size)
+    if not found:
+        raise EvenkeelError(
+            "memory_max of kernel %s is %r, which is no size" % (kernel, size), "Give a number with K, M, G or T"
+        )
+    return int(found.group(1)) << _UNITS[found.group(2)]
 
 
 def render(kernel: Kernel) -> str:
     """Return the text of a kernel's ``kernel.json``."""
+    limited = ["prlimit", "--data=%d" % kernel.memory, "--"] if kernel.memory else []
     spec = {
-        "argv": ["/bin/sh", "-c", START, kernel.prefix, "{connection_file}"],
+        "argv": [*limited, "/bin/sh", "-c", START, kernel.prefix, "{connection_file}"],
         "display_name": kernel.display_name,
         "env": {"CONDA_DEFAULT_ENV": os.path.basename(kernel.prefix), **kernel.env},
         "language": "python",

@@ -42,6 +42,14 @@ options:
       display_name:
         description: What people see. V(Python (NAME\)) when it is not given.
         type: str
+      cuda_visible_devices:
+        description: The GPUs that it sees, by number or UUID, such as V(0,1). All when not given, none when empty.
+        type: str
+      memory_max:
+        description:
+          - How much memory each of its processes may ask for, such as V(48G). Code that asks for more gets a
+            C(MemoryError), and the kernel goes on. What a library maps without using it does not count.
+        type: str
       env:
         description: Further environment variables of the kernel.
         type: dict
@@ -66,7 +74,8 @@ EXAMPLES = r"""
       - name: vision
         display_name: Vision, first GPU
         env:
-          CUDA_VISIBLE_DEVICES: "0"
+          TOKENIZERS_PARALLELISM: "false"
+        cuda_visible_devices: "0"
 """
 
 RETURN = r"""
@@ -94,6 +103,8 @@ def main() -> None:
         "name": {"type": "str", "required": True},
         "environment": {"type": "str"},
         "display_name": {"type": "str"},
+        "cuda_visible_devices": {"type": "str"},
+        "memory_max": {"type": "str"},
         "env": {"type": "dict", "default": {}},
     }
     module = AnsibleModule(
@@ -107,10 +118,10 @@ def main() -> None:
         supports_check_mode=True,
     )
     directory, environments = module.params["directory"], module.params["environments"]
-    kernels = [kernelspecs.complete(item, environments) for item in module.params["kernels"]]
     server = module.params["server"] and os.path.join(environments, module.params["server"])
     rehearsed = {os.path.join(environments, name) for name in module.params["planned"]} if module.check_mode else set()
     try:
+        kernels = [kernelspecs.complete(item, environments) for item in module.params["kernels"]]
         kernelspecs.check_names(kernels)
         kernelspecs.check_environments(
             [kernel for kernel in kernels if kernel.prefix not in rehearsed],

@@ -39,8 +39,9 @@ def play(*arguments: str) -> str:
 
 
 def environments(host: Host) -> list[str]:
-    """Return the names of the declared environments."""
-    return [environment["name"] for environment in host.ansible.get_variables()["conda_environments_list"]]
+    """Return the names of the declared environments that people compute in."""
+    declared = host.ansible.get_variables()["conda_environments_list"]
+    return [environment["name"] for environment in declared if environment["name"] != "jupyter"]
 
 
 def test_every_kernel_runs_a_cell(host: Host) -> None:
@@ -83,9 +84,9 @@ def test_a_rehearsal_would_change_nothing() -> None:
 
 
 def test_a_restart_that_a_killed_run_left_out_is_made_up_for(host: Host) -> None:
-    main_pid = "systemctl show --property=MainPID --value jupyter"
+    main_pid = "systemctl show --property=MainPID --value jupyter@jupyter"
     before = host.check_output(main_pid)
-    host.check_output("touch /etc/evenkeel/jupyter/jupyter_server_config.json")
+    host.check_output("touch /etc/evenkeel/jupyter/jupyter_server_config.py")
     one_node = ("site.yml", "--tags", "jupyter", "--limit", host.backend.get_hostname())
     play(*one_node)
     assert host.check_output(main_pid) != before

@@ -4,17 +4,20 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _jupyter_status as jupyter_status
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter_status import Observation, Verdict
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter_status import Observation, Place, Verdict
 
 KERNELS = frozenset({"ai-dev", "python3"})
-NOT_YET = Verdict("The notebook server does not answer", "Its journal says why", final=False)
+NOT_YET = Verdict("does not answer", "Its journal says why", final=False)
 
 
 @pytest.mark.parametrize(
@@ -23,7 +26,7 @@ NOT_YET = Verdict("The notebook server does not answer", "Its journal says why",
         pytest.param(Observation(), "does not answer", False, id="no answer"),
         pytest.param(Observation(503), "answers 503", False, id="not up yet"),
         pytest.param(Observation(403), "refuses the token", True, id="another token"),
-        pytest.param(Observation(404), "is not a notebook server", True, id="something else"),
+        pytest.param(Observation(404), "what answers there says 404", True, id="something else"),
         pytest.param(Observation(200, 200, KERNELS), "lets people in without a token", True, id="open to all"),
         pytest.param(Observation(200, 302, KERNELS), "lets people in without a token", True, id="redirects"),
         pytest.param(Observation(200, 403, frozenset()), "does not offer these kernels: ai-dev", True, id="no kernels"),
@@ -35,6 +38,20 @@ def test_judge(seen: Observation, problem: str, final: bool) -> None:
     assert problem in verdict.problem
     assert verdict.ready is (problem == "")
     assert verdict.final is final
+
+
+@pytest.mark.parametrize(
+    ("seen", "problem", "final"),
+    [
+        pytest.param(Observation(), "does not answer", False, id="no answer"),
+        pytest.param(Observation(without_token=200), "lets people in without a token", True, id="open to all"),
+        pytest.param(Observation(without_token=403), "", True, id="guarded, with an older token"),
+    ],
+)
+def test_judge_what_waits_for_its_restart(seen: Observation, problem: str, final: bool) -> None:
+    verdict = jupyter_status.judge(seen, ["ai-dev"], waiting=True)
+    assert problem in verdict.problem
+    assert (verdict.ready, verdict.final) == (problem == "", final)
 
 
 @pytest.mark.parametrize(
@@ -81,26 +98,48 @@ class Server(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-@pytest.fixture
-def url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+class UnixServer(HTTPServer):
+    """The same on a socket of the file system."""
+
+    address_family = socket.AF_UNIX
+
+    def server_bind(self) -> None:
+        """Leave out what only a port has."""
+        self.socket.bind(self.server_address)
+        self.server_name, self.server_port = "localhost", 0
+
+    def get_request(self) -> tuple[socket.socket, tuple[str, int]]:
+        """Give the client an address, which the handler expects."""
+        return self.socket.accept()[0], ("", 0)
+
+
+@pytest.fixture(params=["port", "socket"])
+def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     monkeypatch.setenv("http_proxy", "http://192.0.2.1:1/")
-    server = HTTPServer(("127.0.0.1", 0), Server)
+    if request.param == "port":
+        server = HTTPServer(("127.0.0.1", 0), Server)
+        where = Place("127.0.0.1", server.server_port, None, "/lab/")
+    else:
+        server = UnixServer(str(tmp_path / "socket"), Server)
+        where = Place("127.0.0.1", None, str(tmp_path / "socket"), "/lab/")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/"
+    yield where
     server.shutdown()
     thread.join()
     server.server_close()
 
 
-def test_observe_a_server(url: str) -> None:
-    assert jupyter_status.observe(url + "lab/", "secret") == Observation(200, 403, KERNELS)
-    assert jupyter_status.observe(url + "lab/", "wrong") == Observation(403)
-    assert jupyter_status.observe(url, "secret") == Observation(404)
+def test_observe_a_server(place: Place) -> None:
+    assert jupyter_status.observe(place, "secret", waiting=False) == Observation(200, 403, KERNELS)
+    assert jupyter_status.observe(place, "wrong", waiting=False) == Observation(403)
+    assert jupyter_status.observe(place, "wrong", waiting=True) == Observation(without_token=403)
+    assert jupyter_status.observe(replace(place, base_url="/"), "secret", waiting=False) == Observation(404)
 
 
-def test_observe_nothing() -> None:
-    assert jupyter_status.observe("http://127.0.0.1:1/", "secret") == Observation()
+def test_observe_nothing(tmp_path: Path) -> None:
+    for nothing in (Place("127.0.0.1", 1, None, "/"), Place("", None, str(tmp_path / "none"), "/")):
+        assert jupyter_status.observe(nothing, "secret", waiting=False) == Observation()
 
 
 def test_token_that_can_not_be_read() -> None:

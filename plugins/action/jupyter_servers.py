@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ansible action: hash people's passwords before the module of the same name gets them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._jupyter_passwords import hashed, in_plain_text
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]
+    """No password leaves the control node; its hash does."""
+
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        super().run(tmp, task_vars)
+        node = (task_vars or {}).get("inventory_hostname", "")
+        try:
+            servers = [self._without_password(server, node) for server in self._task.args.get("servers") or []]
+        except EvenkeelError as error:
+            return {"failed": True, "changed": False, "msg": str(error)}
+        result: dict[str, Any] = self._execute_module(
+            module_name="evenkeel.gpu.jupyter_servers",
+            module_args={**self._task.args, "servers": servers},
+            task_vars=task_vars,
+        )
+        return result
+
+    def _without_password(self, server: Any, node: str) -> Any:
+        if not isinstance(server, dict) or server.get("password") is None:
+            return server
+        user, password = server.get("name", ""), server["password"]
+        if server.get("hashed_password"):
+            raise EvenkeelError(f"{user} has a password and a hashed_password", "Give one of the two")
+        where = in_plain_text(password)
+        if where:
+            self._display.warning(
+                f"The password of {user} is in plain text in {where}. Put it into a vault: "
+                "ansible-vault encrypt_string --name password"
+            )
+        rest = {name: value for name, value in server.items() if name != "password"}
+        return {**rest, "hashed_password": hashed(str(password), node, user)}

@@ -1,0 +1,351 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""All notebook servers of a node: read, plan, apply."""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _command as command
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _jupyter_server as jupyter_server
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _kept_files as kept_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _units as units
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter_server import (
+    PROXY,
+    SERVICE,
+    UNITS,
+    WAY_IN,
+    Server,
+    drop_in,
+    escape,
+    instance,
+    unescape,
+)
+from ansible_collections.evenkeel.gpu.plugins.module_utils._kept_files import Change, Kept
+from ansible_collections.evenkeel.gpu.plugins.module_utils._text_files import MARK
+from ansible_collections.evenkeel.gpu.plugins.module_utils._units import Unit
+
+CONFIG = "jupyter_server_config.py"
+LIST = "servers.json"
+POLICIES = ("now", "idle", "manual")
+
+_TEMPLATES = (SERVICE, WAY_IN, PROXY)
+_JOURNAL_LINES = 20
+
+
+@dataclass(frozen=True)
+class State:
+    """What is there.
+
+    Parameters
+    ----------
+    older_than
+        For each unit that runs, those of its files that were written after its start, and the environment that is.
+    processes
+        For each server, what runs in it beside the server itself.
+    """
+
+    files: Mapping[str, Kept | None] = field(default_factory=dict)
+    units: Mapping[str, Unit] = field(default_factory=dict)
+    older_than: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    processes: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A restart, or a stop for good, that would end what people run."""
+
+    user: str
+    unit: str
+    why: tuple[str, ...]
+    processes: tuple[str, ...]
+
+    def words(self, policy: str) -> str:
+        """Say what waits, and for what."""
+        said = "%s waits for its restart (%s). " % (self.unit, ", ".join(self.why))
+        if policy == "manual":
+            return said + "jupyter_restart_policy is manual; `systemctl restart %s` when it suits %s." % (
+                self.unit,
+                self.user,
+            )
+        return said + "It would end: %s. jupyter_restart_policy=now does it all the same." % "; ".join(self.processes)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done, in this order; each command is one of systemctl's."""
+
+    before: tuple[tuple[str, ...], ...] = ()
+    files: tuple[Change, ...] = ()
+    after: tuple[tuple[str, ...], ...] = ()
+    waiting: tuple[Waiting, ...] = ()
+    probes: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def changed(self) -> bool:
+        """Whether there is anything to do."""
+        return bool(self.before or self.files or self.after)
+
+    def diff(self) -> list[dict[str, str]]:
+        """Return what changes, file by file, and what systemctl is told."""
+        said = "".join("systemctl %s\n" % " ".join(argv) for argv in (*self.before, *self.after))
+        header = {"before_header": "services", "after_header": "services"}
+        return [change.diff() for change in self.files] + ([{**header, "before": "", "after": said}] if said else [])
+
+
+def known(system: str = UNITS) -> dict[str, int | None]:
+    """Return the users whose servers an earlier run made, and the port of each that has one."""
+    found = {}
+    for path in glob.glob(os.path.join(system, WAY_IN.replace("@", "@*") + ".d", jupyter_server.DROP_IN)):
+        instance = os.path.basename(os.path.dirname(path)).split("@", 1)[1][: -len(".socket.d")]
+        file = kept_files.read(path)
+        found[unescape(instance)] = jupyter_server.port_of(file.text) if file else None
+    return found
+
+
+def wanted(
+    servers: Sequence[Server], gone: Sequence[str], shared: Mapping[str, str], config: str, folder: str
+) -> dict[str, Kept | None]:
+    """Return all files, those of servers that are gone as none.
+
+    Parameters
+    ----------
+    shared
+        The texts of the units that all servers share, by name.
+    config
+        The text of what every server reads last.
+    """
+    found: dict[str, Kept | None] = {os.path.join(UNITS, name): Kept(text) for name, text in shared.items()}
+    found[os.path.join(folder, CONFIG)] = Kept(config)
+    for server in servers:
+        found.update(jupyter_server.files(server, folder))
+    for user in gone:
+        found.update(dict.fromkeys(files_of(user, folder)))
+    entries = sorted((server.entry(folder) for server in servers), key=lambda entry: str(entry["user"]))
+    found[os.path.join(folder, LIST)] = Kept(json.dumps({"servers": entries}, indent=2, sort_keys=True) + "\n")
+    return found
+
+
+def files_of(user: str, folder: str) -> list[str]:
+    """Return where the files of a server's own are."""
+    own = os.path.join(folder, escape(user))
+    names = ("settings.json", "token", "password", "certificate.pem", "key.pem")
+    return [os.path.join(own, name) for name in names] + [drop_in(user, template) for template in _TEMPLATES]
+
+
+def read(users: Sequence[str], paths: Iterable[str], folder: str, environment: str) -> State:
+    """Return what is there; ``environment`` is the one that servers run from."""
+    found = units.read([instance(user, template) for user in users for template in _TEMPLATES])
+    older_than: dict[str, list[str]] = {}
+    processes = {}
+    for user in users:
+        for template in _TEMPLATES:
+            unit = found[instance(user, template)]
+            older_than[unit.name] = units.newer_than(unit.started, read_by(user, template, folder))
+        server = found[instance(user, SERVICE)]
+        older_than[server.name] += _left_environment(server, environment)
+        processes[user] = units.processes(server) if server.running else []
+    return State({path: kept_files.read(path) for path in paths}, found, older_than, processes)
+
+
+def read_by(user: str, template: str, folder: str) -> list[str]:
+    """Return the files that a user's unit reads when it starts."""
+    paths = [os.path.join(UNITS, template), drop_in(user, template)]
+    if template == SERVICE:
+        paths += [os.path.join(folder, CONFIG)]
+        paths += [path for path in files_of(user, folder) if not path.startswith(UNITS)]
+    return paths
+
+
+def _left_environment(unit: Unit, environment: str, proc: str = "/proc") -> list[str]:
+    """Return the environment when it is another generation than the one that the server was started from."""
+    if unit.main_pid is None:
+        return []
+    try:
+        program = os.readlink(os.path.join(proc, str(unit.main_pid), "exe"))
+    except OSError:
+        return []
+    return [] if program.startswith(os.path.realpath(environment) + "/") else [environment]
+
+
+def plan(
+    state: State,
+    servers: Sequence[Server],
+    gone: Sequence[str],
+    files: Mapping[str, Kept | None],
+    *,
+    policy: str,
+    folder: str,
+) -> Plan:
+    """Compare what is with what shall be.
+
+    Parameters
+    ----------
+    gone
+        Users whose servers are to go.
+    files
+        What ``wanted`` returned.
+    policy
+        When a restart may end what people run: ``now``, ``idle`` (never; it is due as long as something runs) or
+        ``manual`` (no restart at all).
+
+    Raises
+    ------
+    EvenkeelError
+        Somebody else's unit has the name of one of ours.
+    """
+    changes = kept_files.plan(state.files, files)
+    for change in changes:
+        if change.path.startswith(UNITS) and change.before and not change.before.text.startswith(MARK):
+            raise EvenkeelError(
+                "%s was not written by Evenkeel" % change.path, "Move it away, if nobody needs the service"
+            )
+    steps = _Steps(state, {change.path for change in changes if change.of_text}, policy, folder)
+    leaving = [user for user in gone if steps.may_leave(user)]
+    staying = {path for user in gone if user not in leaving for path in files_of(user, folder)}
+    changes = [change for change in changes if change.path not in staying]
+    for server in servers:
+        steps.converge(server)
+    reload = any(change.path.startswith(UNITS) for change in changes)
+    return Plan(
+        before=tuple(steps.before(leaving)),
+        files=tuple(changes),
+        after=tuple(steps.after(reload=reload)),
+        waiting=tuple(steps.waiting),
+        probes=steps.probes,
+    )
+
+
+class _Steps:
+    """What systemctl has to be told, gathered server by server."""
+
+    def __init__(self, state: State, rewritten: set[str], policy: str, folder: str) -> None:
+        self.state, self.rewritten, self.policy, self.folder = state, rewritten, policy, folder
+        self.waiting: list[Waiting] = []
+        self.probes: dict[str, str] = {}
+        self._units: dict[str, list[str]] = {}
+
+    def may_leave(self, user: str) -> bool:
+        """Tell whether a server that is no longer wanted may be stopped."""
+        return not self._unit(user, SERVICE).running or self._may_restart(user, ("no longer in jupyter_users",))
+
+    def converge(self, server: Server) -> None:
+        """Find out what one server needs."""
+        service, way_in = self._unit(server.user, SERVICE), self._unit(server.user, WAY_IN)
+        self.probes[server.user] = self._converge_service(server, service, way_in)
+        if service.enabled == server.on_demand:
+            self._add("disable" if server.on_demand else "enable", service)
+        self._converge_way_in(server.user, way_in)
+
+    def _converge_service(self, server: Server, service: Unit, way_in: Unit) -> str:
+        """Return how the server is to be looked at afterwards."""
+        if not service.running:
+            if server.on_demand:
+                return "asleep" if way_in.running else "full"
+            self._add("start", service)
+            return "full"
+        outdated = self._outdated(server.user, SERVICE)
+        if not outdated:
+            return "light"
+        if not self._may_restart(server.user, outdated):
+            return "waiting"
+        self._add("restart", service)
+        return "full"
+
+    def _converge_way_in(self, user: str, way_in: Unit) -> None:
+        if not way_in.enabled:
+            self._add("enable", way_in)
+        elsewhere = bool(self._outdated(user, WAY_IN))
+        # A socket does not start while what it starts runs; browsers connect again by themselves.
+        proxy = self._unit(user, PROXY)
+        if proxy.running and (elsewhere or not way_in.running or self._outdated(user, PROXY)):
+            self._add("stop proxy", proxy)
+        if not way_in.running:
+            self._add("start way in", way_in)
+        elif elsewhere:
+            self._add("restart way in", way_in)
+
+    def _unit(self, user: str, template: str) -> Unit:
+        name = instance(user, template)
+        return self.state.units.get(name, Unit(name))
+
+    def _outdated(self, user: str, template: str) -> tuple[str, ...]:
+        unit = self._unit(user, template)
+        if not unit.running:
+            return ()
+        rewritten = self.rewritten.intersection(read_by(user, template, self.folder))
+        return tuple(sorted({*rewritten, *self.state.older_than.get(unit.name, ())}))
+
+    def _may_restart(self, user: str, why: tuple[str, ...]) -> bool:
+        processes = tuple(self.state.processes.get(user, ()))
+        if self.policy == "now" or (self.policy == "idle" and not processes):
+            return True
+        self.waiting.append(Waiting(user, instance(user, SERVICE), why, processes))
+        return False
+
+    def _add(self, verb: str, unit: Unit) -> None:
+        self._units.setdefault(verb, []).append(unit.name)
+
+    def before(self, leaving: Sequence[str]) -> list[tuple[str, ...]]:
+        """Return what comes before files are written and removed."""
+        if not leaving:
+            return []
+        return [
+            ("disable", "--now", *[instance(user, WAY_IN) for user in leaving]),
+            ("stop", *[instance(user, PROXY) for user in leaving]),
+            ("disable", "--now", *[instance(user, SERVICE) for user in leaving]),
+        ]
+
+    def after(self, *, reload: bool) -> list[tuple[str, ...]]:
+        """Return what comes once the files are there."""
+        reload = reload or any(unit.unread for unit in self.state.units.values())
+        verbs = ("disable", "enable", "stop proxy", "restart way in", "start way in", "restart", "start")
+        found = [(verb.split()[0], *self._units[verb]) for verb in verbs if verb in self._units]
+        return [("daemon-reload",), *found] if reload else found
+
+
+def apply(todo: Plan) -> None:
+    """Do what the plan says.
+
+    Raises
+    ------
+    EvenkeelError
+        A file can't be written or a service does not start; the end of its journal is in the message.
+    """
+    for argv in todo.before:
+        _systemctl(argv)
+    for change in todo.files:
+        kept_files.apply(change)
+    for path in sorted({os.path.dirname(change.path) for change in todo.files if change.after is None}):
+        if os.path.isdir(path) and not os.listdir(path):
+            os.rmdir(path)
+    for argv in todo.after:
+        _systemctl(argv)
+
+
+def _systemctl(argv: Sequence[str]) -> None:
+    done = command.run(["systemctl", *argv])
+    if done.status:
+        named = [unit for unit in argv[1:] if unit in done.said]
+        raise EvenkeelError(
+            "`systemctl %s` failed: %s" % (" ".join(argv), done.last_words()),
+            "The journal says why:\n%s" % "\n".join(map(journal, named)),
+        )
+
+
+def journal(unit: str) -> str:
+    """Return the last lines of a unit's journal."""
+    argv = ["journalctl", "--unit", unit, "--boot", "--no-pager", "--quiet", "--lines", str(_JOURNAL_LINES)]
+    return command.run(argv).said.strip()
+
+
+def foreign_drop_ins(state: State) -> dict[str, list[str]]:
+    """Return drop-ins of our units that somebody else made, and which may undo what ours say."""
+    ours = os.path.join(os.sep, jupyter_server.DROP_IN)
+    found = {name: [path for path in unit.drop_ins if not path.endswith(ours)] for name, unit in state.units.items()}
+    return {name: paths for name, paths in found.items() if paths}

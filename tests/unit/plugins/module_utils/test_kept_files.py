@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files with an owner and a mode, and secrets that no diff tells."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _kept_files as kept_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._kept_files import Change, Kept
+
+ME, MINE = os.getuid(), os.getgid()
+TEXT = Kept("text\n", 0o644, ME, MINE)
+SECRET = Kept("hush", 0o600, ME, MINE, secret=True)
+FOUND = Kept("hush", 0o600, ME, MINE)
+
+
+@pytest.mark.parametrize(
+    ("current", "wanted", "changed", "of_text"),
+    [
+        pytest.param(None, TEXT, True, True, id="none yet"),
+        pytest.param(TEXT, TEXT, False, False, id="as it shall be"),
+        pytest.param(FOUND, SECRET, False, False, id="a secret as it shall be"),
+        pytest.param(TEXT, None, True, True, id="to go"),
+        pytest.param(None, None, False, False, id="gone"),
+        pytest.param(Kept("other"), Kept("text"), True, True, id="another text"),
+        pytest.param(Kept("hush", 0o644, ME), SECRET, True, False, id="for all to read"),
+        pytest.param(Kept("hush", 0o600, ME + 1), SECRET, True, False, id="somebody else's"),
+    ],
+)
+def test_plan(current: Kept | None, wanted: Kept | None, changed: bool, of_text: bool) -> None:
+    changes = kept_files.plan({"/f": current}, {"/f": wanted})
+    assert bool(changes) is changed
+    assert [change.of_text for change in changes] in ([], [of_text])
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (None, SECRET, ("", "a secret\n")),
+        (Kept("old"), SECRET, ("# owner 0, mode 0644\na secret\n", f"# owner {ME}, mode 0600\nanother secret\n")),
+        (FOUND, None, ("a secret\n", "")),
+        (None, TEXT, ("", "text\n")),
+    ],
+)
+def test_diff(before: Kept | None, after: Kept | None, said: tuple[str, str]) -> None:
+    secret = after is None or after.secret
+    before = before and Kept(before.text, before.mode, before.uid if before.text == "hush" else 0, secret=secret)
+    diff = Change("/f", before, after).diff()
+    assert (diff["before"], diff["after"]) == said
+
+
+@pytest.mark.parametrize("wanted", [TEXT, SECRET, Kept("", 0o640, ME, MINE), None])
+@pytest.mark.parametrize("there", [None, "text\n", "hush"])
+def test_second_plan_after_apply_is_empty(tmp_path: Path, there: str | None, wanted: Kept | None) -> None:
+    path = str(tmp_path / "deep" / "file")
+    if there is not None:
+        (tmp_path / "deep").mkdir()
+        Path(path).write_text(there)
+    for change in kept_files.plan({path: kept_files.read(path)}, {path: wanted}):
+        kept_files.apply(change)
+    assert kept_files.plan({path: kept_files.read(path)}, {path: wanted}) == []
+
+
+def test_a_change_of_mode_leaves_the_time_of_the_text(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("hush")
+    os.utime(path, (1, 1))
+    (change,) = kept_files.plan({str(path): kept_files.read(str(path))}, {str(path): SECRET})
+    kept_files.apply(change)
+    assert (path.stat().st_mtime, path.stat().st_mode & 0o777) == (1, 0o600)
+
+
+def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("/etc/passwd")
+    with pytest.raises(EvenkeelError, match="link is not a regular file"):
+        kept_files.read(str(tmp_path / "link"))
