@@ -16,11 +16,15 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.cookies import SimpleCookie
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.parse import urlencode
 
 import websocket
 
-from lab import nodes, process, ssh
+from lab import nodes, process, ssh, wait
 from lab.errors import LabError
 
 PORT = 8888
@@ -33,13 +37,17 @@ _ANSWER_SECONDS = 60
 
 @dataclass(frozen=True)
 class Server:
-    """A notebook server on the loopback address of the node at ``address``; the token opens it."""
+    """A user's notebook server on the node at ``address``: on a port of its loopback address, or on the user's socket.
+
+    The token opens it; the socket opens for its user alone, who has the lab's key too.
+    """
 
     address: str
     token: str
-    port: int = PORT
+    port: int | None = PORT
     base_url: str = "/"
     user: str = USER
+    socket_path: str = ""
 
     def kernels(self) -> dict[str, str]:
         """Return the display name of each kernel on offer."""
@@ -54,40 +62,59 @@ class Server:
         LabError
             The kernel does not start, or the code raised an exception.
         """
-        started = self._ask("POST", "api/kernels", json.dumps({"name": kernel}))
-        path = f"api/kernels/{started['id']}"
+        with self.kernel(kernel) as started:
+            return started.run(code)
+
+    @contextmanager
+    def kernel(self, name: str) -> Iterator[Kernel]:
+        """Have a fresh kernel until it is let go."""
+        path = f"api/kernels/{self._ask('POST', 'api/kernels', json.dumps({'name': name}))['id']}"
         try:
-            with self._connection() as channel:
-                channels = websocket.create_connection(
-                    f"ws://127.0.0.1:{self.port}{self.base_url}{path}/channels",
-                    socket=channel,
-                    header=self._authorization(),
-                )
-                request = execute_request(code)
-                channels.send(json.dumps(request))
-                return output_of(request, _messages(channels))
-        except (websocket.WebSocketException, OSError) as error:
-            raise self._failure(f"kernel {kernel} gave no answer: {error}") from error
+            yield Kernel(self, name, path)
         finally:
             self._ask("DELETE", path)
 
-    def _ask(self, method: str, path: str, body: str | None = None) -> Any:
-        with self._connection() as channel:
-            connection = http.client.HTTPConnection("127.0.0.1", self.port)
+    def log_in(self, secret: str) -> int:
+        """Send the login page a password or a token, as a browser does, and return the HTTP status."""
+        with self.connection() as connection:
+            connection.request("GET", f"{self.base_url}login")
+            page = connection.getresponse()
+            page.read()
+            cookie = SimpleCookie(page.headers["Set-Cookie"])["_xsrf"].value
+            form = urlencode({"_xsrf": cookie, "password": secret})
+            headers = {"Content-Type": "application/x-www-form-urlencoded", "Cookie": f"_xsrf={cookie}"}
+            connection.request("POST", f"{self.base_url}login", form, headers)
+            answer = connection.getresponse()
+            answer.read()
+            return answer.status
+
+    @contextmanager
+    def connection(self) -> Iterator[http.client.HTTPConnection]:
+        """Connect to the server as SSH forwards people."""
+        with self.channel() as channel:
+            connection = http.client.HTTPConnection("localhost")
             connection.sock = channel
+            yield connection
+
+    def _ask(self, method: str, path: str, body: str | None = None) -> Any:
+        with self.connection() as connection:
             try:
-                connection.request(method, self.base_url + path, body, self._authorization())
+                connection.request(method, self.base_url + path, body, self.authorization)
                 answer = connection.getresponse()
                 text = answer.read().decode()
             except (http.client.HTTPException, OSError) as error:
-                raise self._failure(f"no answer to {method} {path}: {error}") from error
+                raise self.failure(f"no answer to {method} {path}: {error}") from error
         if answer.status >= http.client.BAD_REQUEST:
-            raise self._failure(f"{method} {path}: {answer.status} {text}")
+            raise self.failure(f"{method} {path}: {answer.status} {text}")
         return json.loads(text) if text else None
 
     @contextmanager
-    def _connection(self) -> Iterator[socket.socket]:
-        """Connect to the server through SSH, which forwards its own input and output to the server's port."""
+    def channel(self) -> Iterator[socket.socket]:
+        """Connect through SSH, which forwards its own input and output to the server's port."""
+        if self.socket_path:
+            with self._channel_to_socket() as channel:
+                yield channel
+            return
         near, far = socket.socketpair()
         near.settimeout(_ANSWER_SECONDS)
         argv = ssh.command(self.address, "-W", f"127.0.0.1:{self.port}")
@@ -96,14 +123,65 @@ class Server:
             with near:  # closed, it ends ssh
                 yield near
 
-    def _authorization(self) -> dict[str, str]:
+    @contextmanager
+    def _channel_to_socket(self) -> Iterator[socket.socket]:
+        """Have SSH forward a socket of this machine's, as it forwards no input to one of the node's."""
+        with TemporaryDirectory() as folder:
+            near = f"{folder}/socket"
+            argv = ssh.command(self.address, "-N", "-L", f"{near}:{self.socket_path}", user=self.user)
+            with subprocess.Popen(argv, stdin=subprocess.DEVNULL) as running:
+                try:
+                    wait.until(
+                        Path(near).exists,
+                        f"ssh forwards {self.socket_path}",
+                        "is the node up?",
+                        seconds=_ANSWER_SECONDS,
+                    )
+                    with socket.socket(socket.AF_UNIX) as channel:
+                        channel.settimeout(_ANSWER_SECONDS)
+                        channel.connect(near)
+                        yield channel
+                finally:
+                    running.terminate()
+
+    @property
+    def authorization(self) -> dict[str, str]:
+        """The header that opens the server."""
         return {"Authorization": f"token {self.token}"}
 
-    def _failure(self, what: str) -> LabError:
+    def failure(self, what: str) -> LabError:
+        """Return an error that says where to look."""
         return LabError(
             f"notebook server at {self.address}: {what}",
             f"ssh {self.address} sudo journalctl --unit jupyter@{self.user}.service",
         )
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A kernel that runs on a server."""
+
+    server: Server
+    name: str
+    path: str
+
+    def run(self, code: str) -> str:
+        """Run ``code``, and return what it printed.
+
+        Raises
+        ------
+        LabError
+            The code raised an exception, or the kernel died.
+        """
+        url = f"ws://localhost{self.server.base_url}{self.path}/channels"
+        try:
+            with self.server.channel() as channel:
+                channels = websocket.create_connection(url, socket=channel, header=self.server.authorization)
+                request = execute_request(code)
+                channels.send(json.dumps(request))
+                return output_of(request, _messages(channels))
+        except (websocket.WebSocketException, OSError) as error:
+            raise self.server.failure(f"kernel {self.name} gave no answer: {error}") from error
 
 
 def at(address: str, user: str = USER) -> Server:
@@ -114,7 +192,7 @@ def at(address: str, user: str = USER) -> Server:
     if found is None:
         raise LabError(f"{user} has no notebook server at {address}", mend)
     token = process.run(ssh.command(address, remote=("sudo", "cat", found["token_file"])), mend=mend)
-    return Server(address, token, found["port"], found["base_url"], user)
+    return Server(address, token, found["port"], found["base_url"], user, found["socket"] or "")
 
 
 def execute_request(code: str) -> dict[str, Any]:

@@ -52,10 +52,10 @@ def options() -> list[str]:
     return [f"-o {shlex.quote(f'{name}={value}')}" for name, value in settings.items()]
 
 
-def command(address: str, *extra: str, remote: Sequence[str] = ()) -> list[str]:
+def command(address: str, *extra: str, remote: Sequence[str] = (), user: str = USER) -> list[str]:
     """Return the command that reaches the node at ``address``, with ``extra`` options, to run ``remote`` there."""
     argv = ["ssh", *shlex.split(" ".join(options())), "-i", str(KEY), "-o", "ControlPath=none", "-o", "BatchMode=yes"]
-    return [*argv, "-o", "ConnectTimeout=5", *extra, f"{USER}@{address}", *remote]
+    return [*argv, "-o", "ConnectTimeout=5", *extra, f"{user}@{address}", *remote]
 
 
 def answers(address: str) -> bool:

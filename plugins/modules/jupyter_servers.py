@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: jupyter_servers
 short_description: Keep a notebook server for each user
-version_added: 0.2.0
+version_added: 0.4.0
 description:
   - Converges all notebook servers of a node in one call, however many users there are. Each is an instance of
     C(jupyter@.service) that runs as its user, listens on a socket that nobody else can open, and is reached through an

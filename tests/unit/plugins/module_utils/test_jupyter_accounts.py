@@ -22,7 +22,12 @@ ANA = Account("ana", "/home/ana", "/bin/bash", 1001, 1001)
         ("-rf", ANA, True, "'-rf' is not a user's name"),
         ("ana", None, False, "there is no user ana"),
         ("toor", Account("toor", "/root", "/bin/bash", 0, 0), True, "toor is root"),
-        ("ana", Account("ana", "/", "/usr/sbin/nologin", 9, 9), True, "may not log in (its shell is /usr/sbin/nologin)"),
+        (
+            "ana",
+            Account("ana", "/", "/usr/sbin/nologin", 9, 9),
+            True,
+            "may not log in (its shell is /usr/sbin/nologin)",
+        ),
         ("ana", ANA, False, "the home of ana, /home/ana, is not a directory"),
     ],
 )

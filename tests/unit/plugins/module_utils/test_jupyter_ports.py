@@ -17,7 +17,9 @@ SQUATTER = {8890: "python3, pid 7"}
         pytest.param({"ana": None, "ben": None}, {}, {"ana": 8889, "ben": 8891}, id="the next free ones"),
         pytest.param({"ben": None}, {"ana": 8889, "ben": 8891}, {"ben": 8891}, id="another one leaves"),
         pytest.param({"ana": None, "ben": None}, {"ben": 8889}, {"ana": 8891, "ben": 8889}, id="another one comes"),
-        pytest.param({"ana": 9000, "ben": None}, {"ana": 8889}, {"ana": 9000, "ben": 8891}, id="moves; its place rests"),
+        pytest.param(
+            {"ana": 9000, "ben": None}, {"ana": 8889}, {"ana": 9000, "ben": 8891}, id="moves; its place rests"
+        ),
         pytest.param({"ana": None, "ben": 8889}, {"ana": 8889}, {"ana": 8891, "ben": 8889}, id="has to make room"),
         pytest.param({"ana": 8890}, {"ana": 8890}, {"ana": 8890}, id="listens there itself"),
     ],

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a change does to people who are at work, and what bad input does not do."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from testinfra.host import Host
+
+from lab.nodes import Node
+from lab.notebook import Server
+
+ANA = {"name": "ana", "password": "correct horse battery staple"}
+BO = {"name": "bo", "memory_max": "600M"}
+FOLDERS = "/etc/evenkeel /etc/systemd/system /usr/local/share/jupyter /home"
+
+
+def main_pid(host: Host, user: str) -> str:
+    return str(host.check_output(f"systemctl show --property=MainPID --value jupyter@{user}"))
+
+
+def listed(host: Host) -> list[dict[str, Any]]:
+    servers: list[dict[str, Any]] = json.loads(host.file("/etc/evenkeel/jupyter/servers.json").content_string)[
+        "servers"
+    ]
+    return servers
+
+
+def fingerprint(host: Host) -> str:
+    return str(
+        host.check_output(f"find {FOLDERS} -xdev -printf '%p %y %s %T@\\n' | grep --invert-match /.local/ | sort")
+    )
+
+
+@pytest.fixture(autouse=True)
+def one_node(host: Host) -> None:
+    """Leave the other node alone: the role and its modules do the same on both."""
+    if "debian13" in host.backend.host:
+        pytest.skip("shown on debian12")
+
+
+@pytest.fixture
+def as_it_was(role: Callable[..., object]) -> Iterator[None]:
+    """Let the next test find what the scenario converged to."""
+    yield
+    role(jupyter_restart_policy="now").well()  # type: ignore[attr-defined]
+
+
+@pytest.mark.usefixtures("as_it_was")
+def test_a_restart_waits_for_running_kernels_and_says_so(host: Host, role: Callable, ana: Server, bo: Server) -> None:
+    bo.kernels()
+    before = {user: main_pid(host, user) for user in ("ana", "bo") if ana.kernels()}
+    with ana.kernel("minimal") as kernel:
+        kernel.run("kept = 7")
+        changed = [{**ANA, "cpu_quota": "100%"}, BO]
+        run = role(jupyter_users=changed).well()
+        assert "jupyter@ana.service waits for its restart" in run.output
+        assert "ipykernel_launcher" in run.output
+        assert not role(jupyter_users=changed).well().changed
+        assert kernel.run("print(kept)") == "7\n"
+        assert {user: main_pid(host, user) for user in ("ana", "bo")} == before
+    run = role(jupyter_users=changed).well()
+    assert run.changed
+    assert "waits for its restart" not in run.output
+    assert main_pid(host, "ana") != before["ana"]
+    assert main_pid(host, "bo") == before["bo"]
+    assert ana.run("minimal", "print(1)") == "1\n"
+
+
+@pytest.mark.usefixtures("as_it_was")
+def test_a_restart_by_hand_is_left_to_a_person(host: Host, role: Callable, ana: Server) -> None:
+    ana.kernels()
+    before = main_pid(host, "ana")
+    run = role(jupyter_users=[{**ANA, "cpu_quota": "100%"}, BO], jupyter_restart_policy="manual").well()
+    assert "`systemctl restart jupyter@ana.service` when it suits ana" in run.output
+    assert main_pid(host, "ana") == before
+
+
+@pytest.mark.usefixtures("as_it_was")
+def test_other_machines_are_answered_over_tls_alone(host: Host, node: Node, role: Callable, tmp_path: Path) -> None:
+    reachable = {"jupyter_address": node.address, "jupyter_allow_remote_address": True, "jupyter_users": [ANA, BO]}
+    role(**reachable, jupyter_restart_policy="now", jupyter_ca_directory=str(tmp_path)).well()
+    (server,) = [one for one in listed(host) if one["user"] == "ana"]
+    assert (server["scheme"], server["address"]) == ("https", node.address)
+    token = host.file(server["token_file"]).content_string
+    trusting = ssl.create_default_context(cafile=tmp_path / "ca.pem")
+    url = f"https://{node.address}:{server['port']}/user/ana/api/status"
+    asked = urllib.request.Request(url, headers={"Authorization": f"token {token}"})
+    with urllib.request.urlopen(asked, context=trusting) as answer:  # noqa: S310
+        assert answer.status == 200
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(url, context=trusting)
+    with pytest.raises((urllib.error.URLError, ConnectionError)):
+        urllib.request.urlopen(url.replace("https:", "http:"))  # noqa: S310
+
+
+def test_a_unit_changed_by_hand_is_told_and_restored(host: Host, role: Callable) -> None:
+    unit = "/etc/systemd/system/jupyter@.service"
+    host.check_output(f"sed -i s/^NoNewPrivileges=yes/NoNewPrivileges=no/ {unit}")
+    run = role().well()
+    assert "-NoNewPrivileges=no" in run.output
+    assert "NoNewPrivileges=yes" in host.file(unit).content_string
+
+
+def test_a_drop_in_of_somebody_else_is_told_and_left(host: Host, role: Callable) -> None:
+    folder = "/etc/systemd/system/jupyter@ana.service.d"
+    host.check_output(f"printf '[Service]\\nNoNewPrivileges=no\\n' >{folder}/theirs.conf && systemctl daemon-reload")
+    try:
+        run = role().well()
+        assert f"jupyter@ana.service is changed by {folder}/theirs.conf" in run.output
+        assert host.file(f"{folder}/theirs.conf").exists
+    finally:
+        host.check_output(f"rm {folder}/theirs.conf && systemctl daemon-reload")
+
+
+@pytest.mark.usefixtures("as_it_was")
+def test_who_leaves_takes_the_server_along_and_keeps_the_home(
+    host: Host, role: Callable, ana: Server, bo: Server
+) -> None:
+    with bo.kernel("minimal"):
+        run = role(jupyter_users=[ANA]).well()
+        assert "jupyter@bo.service waits for its restart (no longer in jupyter_users)" in run.output
+    role(jupyter_users=[ANA], jupyter_restart_policy="now").well()
+    assert host.run("systemctl is-active jupyter@bo.service jupyter-proxy@bo.socket").stdout.split() == ["inactive"] * 2
+    assert host.run("ls -d /etc/evenkeel/jupyter/bo /etc/systemd/system/*@bo*").stdout == ""
+    assert host.file("/home/bo/diary").exists
+    assert ana.run("minimal", "print(1)") == "1\n"
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"jupyter_users": [{"name": "nobody-here"}, {"name": "root"}]}, ("no user nobody-here", "root is root")),
+        ({"jupyter_users": [{"name": "sshd"}]}, ("sshd may not log in", "nologin")),
+        ({"jupyter_users": [{"name": "ana"}, {"name": "ana"}]}, ("names ana twice",)),
+        ({"jupyter_users": [{"name": "ana", "port": 22}], "jupyter_listen": "port"}, ("Port 22", "sshd")),
+        ({"jupyter_users": [{"name": "ana", "token": "two words"}]}, ("The token of ana",)),
+        ({"jupyter_users": [{"name": "ana", "hashed_password": "sha1:1:2"}]}, ("hashed_password of ana",)),
+        ({"jupyter_users": [{"name": "ana", "password": ""}]}, ("The password of ana is empty",)),
+        ({"jupyter_environment": "minimal"}, ("server: the environment", "no jupyterlab")),
+        ({"jupyter_kernels": [{"name": "jupyter", "memory_max": "much"}]}, ("memory_max of kernel jupyter is 'much'",)),
+        ({"jupyter_address": "0.0.0.0"}, ("jupyter_allow_remote_address",)),  # noqa: S104
+        ({"jupyter_settings": {"ServerApp": {"sock": "/x"}}}, ("ServerApp.sock", "the role sets itself")),
+        ({"jupyter_restart_policy": "sometimes"}, ("jupyter_restart_policy", "sometimes")),
+    ],
+)
+def test_bad_input_changes_nothing(host: Host, role: Callable, variables: dict, words: tuple[str, ...]) -> None:
+    before = fingerprint(host)
+    run = role(**variables)
+    assert run.status != 0, run.output
+    for word in words:
+        assert word in run.output
+    assert fingerprint(host) == before
+
+
+def test_a_password_in_plain_text_is_warned_of(role: Callable) -> None:
+    output = role().well().output
+    assert "The password of ana is in plain text in" in output
+    assert "people.yml" in output
+
+
+@pytest.mark.usefixtures("as_it_was")
+def test_a_server_that_does_not_start_is_told_with_its_journal(host: Host, role: Callable) -> None:
+    program = "/opt/evenkeel/envs/jupyter/bin/jupyter-lab"
+    host.check_output(f"systemctl stop jupyter@ana; cp -p {program} /root/; printf '#!/bin/false' >{program}")
+    try:
+        run = role(jupyter_on_demand=False)
+        assert run.status != 0
+        assert "failed: Job for jupyter@ana.service failed" in run.output
+        assert "jupyter@ana.service: Main process exited" in run.output
+    finally:
+        host.check_output(f"cp -p /root/jupyter-lab {program}")
+
+
+def test_with_a_full_home_there_is_a_server_to_make_room_with(host: Host, ana: Server) -> None:
+    host.check_output("systemctl stop jupyter@ana")
+    host.check_output("mount -t tmpfs -o size=64k,uid=ana,mode=0700 tmpfs /home/ana")
+    try:
+        host.run("dd if=/dev/zero of=/home/ana/full bs=1k count=64")
+        assert ana.run("minimal", "import os; os.remove('/home/ana/full'); print('room')") == "room\n"
+    finally:
+        host.check_output("systemctl stop jupyter@ana; umount /home/ana")

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Two people on one node: what each has, what neither gets of the other's, and what a server costs that nobody uses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+from testinfra.host import Host
+
+from lab import wait
+from lab.errors import LabError
+from lab.notebook import Server
+
+PASSWORD = "correct horse battery staple"  # noqa: S105
+FLOOD = """
+import http.client, http.cookies, socket, threading
+refused = []
+def attempt():
+  for _ in range(10):
+    connection = http.client.HTTPConnection("localhost")
+    place = {place!r}
+    connection.sock = socket.socket(socket.AF_UNIX if isinstance(place, str) else socket.AF_INET)
+    connection.sock.connect(place)
+    connection.request("GET", "/user/ana/login")
+    page = connection.getresponse()
+    page.read()
+    cookie = http.cookies.SimpleCookie(page.headers["Set-Cookie"])["_xsrf"].value
+    headers = {{"Content-Type": "application/x-www-form-urlencoded", "Cookie": "_xsrf=" + cookie}}
+    connection.request("POST", "/user/ana/login", "password=wrong&_xsrf=" + cookie, headers)
+    if connection.getresponse().status == 401:
+        refused.append(1)
+threads = [threading.Thread(target=attempt) for _ in range(20)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print("refused", len(refused))
+"""
+IDENTITY = "import os, pwd, sys; print(pwd.getpwuid(os.getuid()).pw_name, os.getcwd())"
+
+
+def listed(host: Host) -> dict[str, dict[str, object]]:
+    """Return what the node says of its servers."""
+    servers = json.loads(host.file("/etc/evenkeel/jupyter/servers.json").content_string)["servers"]
+    return {server["user"]: server for server in servers}
+
+
+def is_running(host: Host, user: str) -> bool:
+    return bool(host.service(f"jupyter@{user}").is_running)
+
+
+def test_nobody_was_woken_for_good(host: Host) -> None:
+    assert [user for user in ("ana", "bo") if is_running(host, user)] == []
+    assert [user for user in ("ana", "bo") if not host.run(f"systemctl is-active jupyter-proxy@{user}.socket").rc] == [
+        "ana",
+        "bo",
+    ]
+
+
+def test_everybody_computes_as_oneself(ana: Server, bo: Server) -> None:
+    assert ana.run("minimal", IDENTITY) == "ana /home/ana\n"
+    assert bo.run("minimal", IDENTITY) == "bo /home/bo\n"
+
+
+def test_nobody_gets_anything_of_another(host: Host, ana: Server, bo: Server) -> None:
+    bo.run("minimal", "import pathlib; pathlib.Path('~/diary').expanduser().write_text('secret')")
+    theirs = host.check_output("systemctl show --property=MainPID --value jupyter@bo")
+    socket = listed(host)["bo"]["socket"]
+    cell = f"""
+import os, pathlib, socket, urllib.error, urllib.request
+def reach():
+    if {socket!r}:
+        return socket.socket(socket.AF_UNIX).connect({socket!r})
+    return urllib.request.urlopen("http://127.0.0.1:{listed(host)["bo"]["port"]}/user/bo/api/kernels")
+for what, action in dict(
+    home=lambda: os.listdir("/home/bo"),
+    diary=lambda: open("/home/bo/diary"),
+    token=lambda: open("/etc/evenkeel/jupyter/bo/token"),
+    own_socket=lambda: socket.socket(socket.AF_UNIX).connect("/run/jupyter-bo/server.sock"),
+    way_in=reach,
+    process=lambda: open("/proc/{theirs}/cmdline").read() and open("/proc/{theirs}/environ").read(),
+    memory=lambda: open("/proc/{theirs}/mem", "rb"),
+    signal=lambda: os.kill({theirs}, 0),
+    temporary=lambda: [p for p in pathlib.Path("/tmp").iterdir() if p.owner() != "ana"][0],
+).items():
+    try:
+        action()
+    except (OSError, IndexError) as error:
+        pass
+    else:
+        print(what)
+"""
+    assert ana.run("minimal", cell) == ""
+
+
+def test_a_password_opens_its_own_server_alone(host: Host, ana: Server, bo: Server) -> None:
+    assert ana.log_in(PASSWORD) == 302
+    assert ana.log_in("wrong") == 401
+    assert bo.log_in(PASSWORD) == 401
+    file = host.file("/etc/evenkeel/jupyter/ana/password")
+    assert (file.user, file.mode) == ("ana", 0o600)
+    assert file.content_string.startswith("argon2:$argon2id$")
+
+
+def test_two_hundred_wrong_passwords_do_not_keep_the_owner_out(host: Host, ana: Server) -> None:
+    place = listed(host)["ana"]["socket"] or ("127.0.0.1", listed(host)["ana"]["port"])
+    with ana.kernel("minimal") as kernel:  # without one, the server would end soon
+        host.check_output("systemd-run --unit=flood --uid=ana -- python3 -c %s", FLOOD.format(place=place))
+        assert ana.log_in(PASSWORD) == 302
+        assert kernel.run("print(1)") == "1\n"
+        assert host.service("flood").is_running
+        mend = "journalctl --unit flood"
+        wait.until(lambda: not host.service("flood").is_running, "the flood ends", mend, seconds=180)
+        assert host.check_output("journalctl --unit flood --output=cat --grep=^refused") == "refused 200"
+
+
+def test_a_kernel_out_of_memory_takes_nothing_with_it(host: Host, bo: Server) -> None:
+    bo.kernels()
+    main = host.check_output("systemctl show --property=MainPID --value jupyter@bo")
+    with pytest.raises(LabError, match="the kernel died"):
+        bo.run("minimal", "hog = [bytearray(1 << 20) for _ in range(4096)]")
+    assert bo.run("minimal", "print(1)") == "1\n"
+    assert host.check_output("systemctl show --property=MainPID --value jupyter@bo") == main
+
+
+def test_a_kernel_with_a_limit_of_its_own_is_told_and_goes_on(ana: Server) -> None:
+    cell = """
+import os
+try:
+    bytearray(1 << 29)
+except MemoryError:
+    print("too much", len(bytearray(1 << 27)), repr(os.environ["CUDA_VISIBLE_DEVICES"]))
+"""
+    assert ana.run("small", cell) == "too much 134217728 ''\n"
+
+
+def test_who_goes_away_costs_nothing_after_a_while(host: Host, ana: Server, bo: Server) -> None:
+    ana.kernels()
+    assert is_running(host, "ana")
+    wait.until(
+        lambda: not is_running(host, "ana"), "the unused server ends", "journalctl --unit jupyter@ana", seconds=180
+    )
+    assert ana.run("minimal", "print(1)") == "1\n"
+
+
+def test_a_killed_server_is_there_for_the_next_one_who_comes(host: Host, ana: Server) -> None:
+    ana.kernels()
+    host.check_output("systemctl kill --signal=KILL jupyter@ana")
+
+    def answers() -> bool:
+        with suppress(LabError):
+            return bool(ana.kernels())
+        return False
+
+    wait.until(answers, "the server answers again", "journalctl --unit jupyter@ana", seconds=60)
+
+
+def test_a_second_run_changes_nothing_and_wakes_nobody(host: Host, role: Callable[..., object]) -> None:
+    host.check_output("systemctl stop jupyter@ana jupyter@bo")
+    run = role().well()  # type: ignore[attr-defined]
+    assert not run.changed, run.output
+    assert [user for user in ("ana", "bo") if is_running(host, user)] == []
+    assert PASSWORD not in run.output
+    tasks = run.output.split("\nTASK [evenkeel.gpu.jupyter : ")[1:]
+    assert 0 < len([task for task in tasks if "\nskipping: " not in task and not task.startswith("Validating ")]) <= 7

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A notebook server as files, and how exposed its units are by systemd's own measure."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import jinja2
+import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _jupyter_server as jupyter_server
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter_accounts import Account
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter_server import Limits, Server
+
+ROLE = Path(__file__).parents[4] / "roles" / "jupyter"
+FOLDER = "/etc/evenkeel/jupyter"
+ANA = Server(
+    Account("ana", "/home/ana", "/bin/bash", 1001, 1001), "127.0.0.1", 8889, "/user/ana/", "/home/ana", token="hush"
+)
+SERVICE = Server(Account("jupyter", "/var/lib/jupyter", "/bin/bash", 998, 998), "::1", 8888, "/", "/data", token="hush")
+
+
+@pytest.mark.parametrize(
+    ("user", "instance"),
+    [("ana", "ana"), ("ana-b.c", "ana-b.c"), ("ana@lab", r"ana\x40lab"), (r"LAB\ana", r"LAB\x5cana")],
+)
+def test_names_of_instances(user: str, instance: str) -> None:
+    assert jupyter_server.escape(user) == instance
+    assert jupyter_server.unescape(instance) == user
+    assert jupyter_server.instance(user, jupyter_server.SERVICE) == f"jupyter@{instance}.service"
+
+
+@pytest.mark.parametrize(
+    ("server", "lines"),
+    [
+        (ANA, ["ListenStream=127.0.0.1:8889", "FreeBind=yes"]),
+        (SERVICE, ["ListenStream=[::1]:8888", "FreeBind=yes"]),
+        (replace(ANA, port=None), ["ListenStream=/run/evenkeel-jupyter/ana.sock", "SocketUser=ana", "SocketMode=0600"]),
+        (
+            replace(ANA, port=None, socket_group=("www-data", 33)),
+            [
+                *("ListenStream=/run/evenkeel-jupyter/ana.sock", "SocketUser=ana"),
+                *("SocketGroup=www-data", "SocketMode=0660"),
+            ],
+        ),
+    ],
+)
+def test_where_a_server_is_reached(server: Server, lines: list[str]) -> None:
+    text = jupyter_server.socket_drop_in(server)
+    assert text.splitlines()[2:] == lines
+    assert jupyter_server.port_of(text) == server.port
+
+
+@pytest.mark.parametrize(
+    ("server", "lines"),
+    [
+        (ANA, {"User=ana", "ProtectHome=tmpfs", "BindPaths=/home/ana", "ReadWritePaths=/home/ana", "Restart=always"}),
+        (SERVICE, {"ProtectHome=yes", "ReadWritePaths=/var/lib/jupyter /data"}),
+        (replace(ANA, root_dir="/home/ana/work"), {"ReadWritePaths=/home/ana"}),
+        (replace(ANA, on_demand=True), {"Restart=on-failure"}),
+        (replace(ANA, limits=Limits("64G", "800%", "4096", "65536")), {"MemoryMax=64G", "CPUQuota=800%"}),
+        (replace(ANA, limits=Limits("64G", "800%", "4096", "65536")), {"TasksMax=4096", "LimitNOFILE=65536"}),
+    ],
+)
+def test_what_systemd_has_to_know(server: Server, lines: set[str]) -> None:
+    assert lines <= set(jupyter_server.service_drop_in(server, f"{FOLDER}/ana").splitlines())
+
+
+def test_settings_that_were_asked_for_give_way() -> None:
+    asked = {"ServerApp": {"root_dir": "/", "terminals_enabled": False, "shutdown_no_activity_timeout": 60}}
+    found = jupyter_server.settings(replace(ANA, settings=asked), f"{FOLDER}/ana")["ServerApp"]
+    assert found == {
+        "base_url": "/user/ana/",
+        "root_dir": "/home/ana",
+        "shutdown_no_activity_timeout": 0,
+        "sock": "/run/jupyter-ana/server.sock",
+        "terminals_enabled": False,
+    }
+    on_demand = jupyter_server.settings(replace(ANA, settings=asked, on_demand=True), f"{FOLDER}/ana")["ServerApp"]
+    assert on_demand["shutdown_no_activity_timeout"] == 60
+    assert "terminals_enabled" in asked["ServerApp"]
+    assert asked["ServerApp"]["root_dir"] == "/"
+
+
+def test_secrets_are_the_users_alone_and_nowhere_else() -> None:
+    server = replace(ANA, token="hush-token", hashed_password="hush-hash", certificate="public", key="hush-key")
+    files = jupyter_server.files(server, FOLDER)
+    secret = {path for path, file in files.items() if file and file.secret}
+    assert secret == {f"{FOLDER}/ana/{name}" for name in ("token", "password", "key.pem")}
+    for path, file in files.items():
+        assert file is not None
+        assert ("hush" in file.text) == (path in secret)
+        assert (file.uid, file.mode) == ((1001, 0o600) if path in secret else (0, 0o644))
+    assert "hush" not in json.dumps(server.entry(FOLDER))
+
+
+def test_what_is_not_wanted_is_not_there() -> None:
+    files = jupyter_server.files(ANA, FOLDER)
+    assert [path for path, file in files.items() if file is None] == [
+        f"{FOLDER}/ana/{name}" for name in ("password", "certificate.pem", "key.pem")
+    ]
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")
+@pytest.mark.parametrize("server", [ANA, SERVICE], ids=["a person", "a service"])
+@pytest.mark.parametrize("name", ["jupyter@.service", "jupyter-proxy@.service"])
+def test_exposure_is_low(tmp_path: Path, server: Server, name: str) -> None:
+    """Hold the units to 2.5 of 10 by ``systemd-analyze security``, which needs no systemd that runs."""
+    if name == jupyter_server.SERVICE:
+        template = jinja2.Template((ROLE / "templates" / f"{name}.j2").read_text(), trim_blocks=True)
+        text = template.render(
+            jupyter_writable_paths=["/data"], jupyter_ready_timeout=60,
+            __jupyter_program="/bin/true", __jupyter_config="/x",
+        )
+        text += jupyter_server.service_drop_in(server, FOLDER)
+    else:
+        text = (ROLE / "files" / name).read_text() + f"[Service]\nUser={server.user}\n"
+    unit = tmp_path / name.replace("@", "@ana")
+    unit.write_text(text)
+    argv = ["systemd-analyze", "security", "--offline=true", "--threshold=25", "--no-pager", str(unit)]
+    done = subprocess.run(argv, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr

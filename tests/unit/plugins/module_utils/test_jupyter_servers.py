@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""All notebook servers of a node: what is done to each, and whose work waits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _jupyter_servers as jupyter_servers
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter_accounts import Account
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter_server import UNITS, Server
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter_servers import Plan, State
+from ansible_collections.evenkeel.gpu.plugins.module_utils._kept_files import Kept
+from ansible_collections.evenkeel.gpu.plugins.module_utils._text_files import MARK
+from ansible_collections.evenkeel.gpu.plugins.module_utils._units import Unit
+
+FOLDER = "/etc/evenkeel/jupyter"
+SHARED = dict.fromkeys(("jupyter@.service", "jupyter-proxy@.service", "jupyter-proxy@.socket"), f"{MARK}\n")
+KERNEL = "pid 9: python -m ipykernel_launcher"
+
+
+def server(user: str, *, on_demand: bool = False) -> Server:
+    account = Account(user, f"/home/{user}", "/bin/bash", 1001, 1001)
+    return Server(account, "127.0.0.1", 8889, f"/user/{user}/", account.home, token="hush", on_demand=on_demand)
+
+
+ANA, BO = server("ana"), server("bo")
+LAZY = server("ana", on_demand=True)
+
+
+def units(user: str, *, awake: bool = True, on_demand: bool = False) -> dict[str, Unit]:
+    """Return a server's units as they are once it was converged."""
+    service, way_in, proxy = f"jupyter@{user}.service", f"jupyter-proxy@{user}.socket", f"jupyter-proxy@{user}.service"
+    return {
+        service: Unit(service, running=awake, enabled=not on_demand, main_pid=7 if awake else None),
+        way_in: Unit(way_in, running=True, enabled=True),
+        proxy: Unit(proxy, running=awake),
+    }
+
+
+def converged(*servers: Server, awake: bool = True) -> State:
+    files = jupyter_servers.wanted(servers, [], SHARED, "config", FOLDER)
+    found = {
+        name: unit for one in servers for name, unit in units(one.user, awake=awake, on_demand=one.on_demand).items()
+    }
+    return State(files, found)
+
+
+def plan(
+    state: State, *servers: Server, gone: tuple[str, ...] = (), policy: str = "idle", config: str = "config"
+) -> Plan:
+    files = jupyter_servers.wanted(servers, gone, SHARED, config, FOLDER)
+    return jupyter_servers.plan(state, servers, gone, files, policy=policy, folder=FOLDER)
+
+
+@pytest.mark.parametrize("state", [converged(ANA, BO), converged(LAZY, awake=False), converged(LAZY)])
+def test_converged_servers_are_left_alone(state: State) -> None:
+    wanted = (ANA, BO) if "jupyter@bo.service" in state.units else (LAZY,)
+    assert not plan(state, *wanted).changed
+
+
+@pytest.mark.parametrize(
+    ("one", "after", "probe"),
+    [
+        (
+            ANA,
+            [
+                "daemon-reload",
+                "enable jupyter@ana.service jupyter-proxy@ana.socket",
+                "start jupyter-proxy@ana.socket",
+                "start jupyter@ana.service",
+            ],
+            "full",
+        ),
+        (
+            LAZY,
+            ["daemon-reload", "enable jupyter-proxy@ana.socket", "start jupyter-proxy@ana.socket"],
+            "full",
+        ),
+    ],
+    ids=["always on", "on demand"],
+)
+def test_a_bare_node(one: Server, after: list[str], probe: str) -> None:
+    todo = plan(State(), one)
+    assert [" ".join(argv) for argv in todo.after] == after
+    assert todo.probes == {"ana": probe}
+    assert {change.path for change in todo.files} >= {f"{UNITS}/jupyter@.service", f"{FOLDER}/servers.json"}
+
+
+@pytest.mark.parametrize(
+    ("state", "wanted", "after", "probe"),
+    [
+        pytest.param(converged(LAZY, awake=False), LAZY, [], "asleep", id="asleep"),
+        pytest.param(converged(LAZY), LAZY, [], "light", id="awake"),
+        pytest.param(
+            converged(ANA, awake=False), ANA, ["start jupyter@ana.service"], "full", id="down, and should not be"
+        ),
+        pytest.param(
+            converged(ANA),
+            replace(ANA, token="other"),
+            ["restart jupyter@ana.service"],
+            "full",
+            id="another token",
+        ),
+        pytest.param(
+            converged(ANA),
+            replace(ANA, port=9000),
+            ["daemon-reload", "stop jupyter-proxy@ana.service", "restart jupyter-proxy@ana.socket"],
+            "light",
+            id="another port does not touch the server",
+        ),
+        pytest.param(
+            converged(ANA),
+            LAZY,
+            ["daemon-reload", "disable jupyter@ana.service", "restart jupyter@ana.service"],
+            "full",
+            id="from now on on demand",
+        ),
+        pytest.param(
+            replace(converged(ANA), older_than={"jupyter@ana.service": ["/opt/evenkeel/envs/jupyter"]}),
+            ANA,
+            ["restart jupyter@ana.service"],
+            "full",
+            id="an older generation",
+        ),
+        pytest.param(
+            replace(converged(ANA), older_than={"jupyter-proxy@ana.service": ["/x"]}),
+            ANA,
+            ["stop jupyter-proxy@ana.service"],
+            "light",
+            id="the proxy ends, and comes with the next connection",
+        ),
+    ],
+)
+def test_what_is_done(state: State, wanted: Server, after: list[str], probe: str) -> None:
+    todo = plan(state, wanted)
+    assert [" ".join(argv) for argv in todo.after] == after
+    assert todo.probes == {"ana": probe}
+
+
+@pytest.mark.parametrize(
+    ("policy", "processes", "restarts"),
+    [
+        ("now", (KERNEL,), True),
+        ("now", (), True),
+        ("idle", (KERNEL,), False),
+        ("idle", (), True),
+        ("manual", (KERNEL,), False),
+        ("manual", (), False),
+    ],
+)
+def test_when_a_restart_may_be(policy: str, processes: tuple[str, ...], restarts: bool) -> None:
+    state = replace(converged(ANA, BO), processes={"ana": processes, "bo": (KERNEL,)})
+    todo = plan(state, replace(ANA, token="other"), BO, policy=policy)
+    assert (("restart", "jupyter@ana.service") in todo.after) is restarts
+    assert [waiting.user for waiting in todo.waiting] == ([] if restarts else ["ana"])
+    assert todo.probes == {"ana": "full" if restarts else "waiting", "bo": "light"}
+    assert {change.path for change in todo.files} == {f"{FOLDER}/ana/token"}
+
+
+def test_what_waits_says_for_what() -> None:
+    state = replace(converged(ANA), processes={"ana": (KERNEL,)})
+    (waiting,) = plan(state, replace(ANA, token="other")).waiting
+    assert waiting.words("idle") == (
+        f"jupyter@ana.service waits for its restart ({FOLDER}/ana/token). It would end: {KERNEL}. "
+        "jupyter_restart_policy=now does it all the same."
+    )
+    assert "`systemctl restart jupyter@ana.service` when it suits ana" in waiting.words("manual")
+
+
+def test_one_who_leaves_takes_all_along() -> None:
+    todo = plan(converged(ANA, BO), BO, gone=("ana",))
+    assert [" ".join(argv) for argv in todo.before] == [
+        "disable --now jupyter-proxy@ana.socket",
+        "stop jupyter-proxy@ana.service",
+        "disable --now jupyter@ana.service",
+    ]
+    removed = {change.path for change in todo.files if change.after is None}
+    assert {f"{FOLDER}/ana/token", f"{UNITS}/jupyter@ana.service.d/evenkeel.conf"} <= removed
+    assert todo.after == (("daemon-reload",),)
+    assert not plan(converged(BO), BO, gone=()).changed
+
+
+def test_one_who_leaves_amid_work_stays_until_it_is_done() -> None:
+    state = replace(converged(ANA, BO), processes={"ana": (KERNEL,)})
+    todo = plan(state, BO, gone=("ana",))
+    assert [waiting.why for waiting in todo.waiting] == [("no longer in jupyter_users",)]
+    assert todo.before == todo.after == ()
+    assert [change.path for change in todo.files] == [f"{FOLDER}/servers.json"]
+
+
+def test_a_change_for_all_restarts_whom_it_may() -> None:
+    state = replace(converged(ANA, BO), processes={"ana": (KERNEL,)})
+    todo = plan(state, ANA, BO, config="another")
+    assert todo.after == (("restart", "jupyter@bo.service"),)
+    assert [waiting.user for waiting in todo.waiting] == ["ana"]
+
+
+def test_units_that_systemd_has_not_read_are_read() -> None:
+    state = converged(ANA)
+    name = "jupyter@ana.service"
+    state = replace(state, units={**state.units, name: replace(state.units[name], unread=True)})
+    assert plan(state, ANA).after == (("daemon-reload",),)
+
+
+def test_a_unit_of_somebody_else_is_refused() -> None:
+    state = converged(ANA)
+    theirs = {**state.files, f"{UNITS}/jupyter@.service": Kept("[Service]\n")}
+    with pytest.raises(EvenkeelError, match=r"jupyter@\.service was not written by Evenkeel"):
+        plan(replace(state, files=theirs), ANA)
+
+
+def test_drop_ins_of_others_are_found() -> None:
+    state = converged(ANA)
+    name = "jupyter@ana.service"
+    paths = (f"{UNITS}/{name}.d/evenkeel.conf", f"{UNITS}/{name}.d/override.conf")
+    state = replace(state, units={**state.units, name: replace(state.units[name], drop_ins=paths)})
+    assert jupyter_servers.foreign_drop_ins(state) == {name: [paths[1]]}
+
+
+def test_what_an_earlier_run_made_is_known(tmp_path: Path) -> None:
+    for user, listen in [("ana", "127.0.0.1:8889"), (r"bo\x40lab", "/run/evenkeel-jupyter/bo.sock")]:
+        folder = tmp_path / f"jupyter-proxy@{user}.socket.d"
+        folder.mkdir()
+        (folder / "evenkeel.conf").write_text(f"{MARK}\n[Socket]\nListenStream={listen}\n")
+    assert jupyter_servers.known(str(tmp_path)) == {"ana": 8889, "bo@lab": None}
