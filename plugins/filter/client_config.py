@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ansible filters: what playbooks/client_config.yml writes for people's own computers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils import _client_config as client_config
+
+DOCUMENTATION = r"""
+name: client_config
+short_description: Tell how people reach their notebooks from their own computers
+version_added: 0.4.0
+author:
+  - The Evenkeel team
+description:
+  - Reads what each node tells of its notebook servers, and gives each user a port on the own computer for each of them,
+    the same in every run. A node that could not be reached, or that says what can't be meant, is named and left out.
+positional: options
+options:
+  _input:
+    description:
+      - Of each host C(address), C(port), C(unreachable), C(servers), the text of C(/etc/evenkeel/jupyter/servers.json)
+        or nothing, C(why) there is none, and C(tokens) by user.
+    type: dict
+    required: true
+  options:
+    description: Further options of ssh for every node, such as C(ProxyJump).
+    type: dict
+    default: {}
+"""
+
+EXAMPLES = r"""
+- name: Show who has a notebook where
+  ansible.builtin.debug:
+    msg: "{{ ({'gpu1': {'servers': servers_json}} | evenkeel.gpu.client_config).users }}"
+"""
+
+RETURN = r"""
+_value:
+  description:
+    - C(nodes) with C(name), C(address) and C(port); C(users), by name, with their servers; C(options) of ssh;
+      C(problems), texts.
+  type: dict
+"""
+
+
+def build(found: Mapping[str, Any], options: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return what the files are made of."""
+    return client_config.build(found, options or {})
+
+
+class FilterModule:
+    """The filters of this file."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Return them by name."""
+        return {"client_config": build, "client_config_tokens": client_config.token_files}

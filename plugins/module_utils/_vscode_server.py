@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""A server of VS Code, unpacked once for all users of a node, where each finds it without a download."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from dataclasses import dataclass
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _command as command
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+
+_PROGRAM = "server/bin/code-server"
+_CLIENT = "code"
+_STAMP = ".evenkeel"
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server, and the program that starts it, by their archives' SHA-256; ``cli_sha256`` is empty without the latter.
+
+    Parameters
+    ----------
+    commit
+        The commit of the VS Code that people have: server and client have to be of the same.
+    """
+
+    commit: str
+    sha256: str
+    cli_sha256: str = ""
+
+    @property
+    def stamp(self) -> str:
+        return "%s %s\n" % (self.sha256, self.cli_sha256)
+
+
+def check(server: Server) -> None:
+    """Require a commit and sums.
+
+    Raises
+    ------
+    EvenkeelError
+        One is none.
+    """
+    for name, text, length in (
+        ("commit", server.commit, 40),
+        ("sha256", server.sha256, 64),
+        ("cli_sha256", server.cli_sha256 or "0" * 64, 64),
+    ):
+        if not re.fullmatch("[0-9a-f]{%d}" % length, text):
+            raise EvenkeelError(
+                "%s of remote_access_vscode_server is %r" % (name, text), "It has %d hexadecimal digits" % length
+            )
+
+
+def place(store: str, server: Server) -> str:
+    """Return the folder that a server has."""
+    return os.path.join(store, server.commit)
+
+
+def is_there(folder: str, server: Server) -> bool:
+    """Tell whether the folder holds this server, whole."""
+    try:
+        with open(os.path.join(folder, _STAMP)) as stream:
+            return stream.read() == server.stamp
+    except OSError:
+        return False
+
+
+def unpack(folder: str, server: Server, archive: str, cli_archive: str) -> None:
+    """Unpack archives that have the right sums; the folder is there whole or not at all.
+
+    Raises
+    ------
+    EvenkeelError
+        An archive has another sum, or holds something else.
+    """
+    stage, old = folder + ".new", folder + ".old"
+    for left in (stage, old):
+        shutil.rmtree(left, ignore_errors=True)
+    os.makedirs(os.path.join(stage, "server"), mode=0o755)
+    try:
+        _extract(archive, server.sha256, os.path.join(stage, "server"), "--strip-components=1")
+        _require_server(stage, server.commit, archive)
+        if server.cli_sha256:
+            _extract(cli_archive, server.cli_sha256, stage)
+            if not os.path.isfile(os.path.join(stage, _CLIENT)):
+                raise EvenkeelError("%s holds no program %s" % (_name(cli_archive), _CLIENT), "Name VS Code's CLI")
+        with open(os.path.join(stage, _STAMP), "w") as stream:
+            stream.write(server.stamp)
+        if os.path.lexists(folder):
+            os.rename(folder, old)
+        os.rename(stage, folder)
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def links(folder: str, server: Server) -> dict[str, str]:
+    """Return what each user's ``~/.vscode-server`` links to: path within it to target."""
+    found = {"cli/servers/Stable-%s/server" % server.commit: os.path.join(folder, "server")}
+    if server.cli_sha256:
+        found["code-%s" % server.commit] = os.path.join(folder, _CLIENT)
+    return found
+
+
+def _require_server(stage: str, commit: str, archive: str) -> None:
+    if not os.access(os.path.join(stage, _PROGRAM), os.X_OK):
+        raise EvenkeelError("%s is no server of VS Code" % _name(archive), "Name vscode-server-linux-*.tar.gz")
+    try:
+        with open(os.path.join(stage, "server", "product.json"), encoding="utf-8") as stream:
+            has = str(json.load(stream)["commit"])
+    except (OSError, ValueError, KeyError, TypeError):
+        has = "unknown"
+    if has != commit:
+        raise EvenkeelError(
+            "%s is of commit %s, not %s" % (_name(archive), has, commit), "Correct remote_access_vscode_server"
+        )
+
+
+def _extract(archive: str, sha256: str, folder: str, *options: str) -> None:
+    digest = hashlib.sha256()
+    with open(archive, "rb") as stream:
+        for block in iter(lambda: stream.read(1 << 20), b""):
+            digest.update(block)
+    if digest.hexdigest() != sha256:
+        raise EvenkeelError(
+            "%s has the SHA-256 %s, not %s, and was not unpacked" % (_name(archive), digest.hexdigest(), sha256),
+            "Fetch it anew, or correct the sum",
+        )
+    command.require(
+        ["tar", "--extract", "--no-same-owner", "--file", archive, "--directory", folder, *options],
+        "Name an archive that tar can read",
+    )
+
+
+def _name(path: str) -> str:
+    return os.path.basename(path)

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""VS Code's settings, JSON with comments, into which keys are put while every other character stays as it is."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_TOKEN = re.compile(
+    r"""(?P<blank>\s+|//[^\n]*|/\*.*?\*/)"""
+    r"""|(?P<value>"(?:[^"\\\x00-\x1f]|\\.)*"|[^\s{}\[\],:"/]+)"""
+    r"""|(?P<mark>[{}\[\],:])""",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class Token:
+    """A value of one piece, or one of ``{}[],:``, and where it stands."""
+
+    text: str
+    start: int
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.text)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The values by key, where each stands in the text, and the place behind the first brace."""
+
+    values: Mapping[str, Any]
+    spans: Mapping[str, tuple[int, int]]
+    inside: int
+
+
+class Unreadable(Exception):
+    """The text is no JSON object, with a line to look at."""
+
+    def __init__(self, text: str, position: int) -> None:
+        super().__init__("line %d is not JSON with comments" % (text.count("\n", 0, position) + 1))
+
+
+class _Reader:
+    """Reads tokens one by one."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text.lstrip("\ufeff")
+        self._skipped = len(text) - len(self._text)
+        self._tokens = self._split()
+        self._next = 0
+
+    def settings(self) -> Settings:
+        first = self._take()
+        if first.text != "{":
+            raise self._wrong(first)
+        values: dict[str, Any] = {}
+        spans: dict[str, tuple[int, int]] = {}
+        while (key := self._take()).text != "}":
+            values[self._scalar(key)], spans[self._scalar(key)] = self._member()
+            self._comma("}")
+        if self._next < len(self._tokens):
+            raise self._wrong(self._tokens[self._next])
+        moved = {name: (start + self._skipped, end + self._skipped) for name, (start, end) in spans.items()}
+        return Settings(values, moved, first.end + self._skipped)
+
+    def _member(self) -> tuple[Any, tuple[int, int]]:
+        colon = self._take()
+        if colon.text != ":":
+            raise self._wrong(colon)
+        first = self._take()
+        value = self._value(first)
+        return value, (first.start, self._tokens[self._next - 1].end)
+
+    def _value(self, first: Token) -> Any:
+        if first.text == "{":
+            members = {}
+            while (key := self._take()).text != "}":
+                members[self._scalar(key)] = self._member()[0]
+                self._comma("}")
+            return members
+        if first.text == "[":
+            items = []
+            while (item := self._take()).text != "]":
+                items.append(self._value(item))
+                self._comma("]")
+            return items
+        return self._scalar(first)
+
+    def _comma(self, closing: str) -> None:
+        """Take a comma, unless what closes comes next; VS Code lets one stand before that."""
+        following = self._take()
+        if following.text == closing:
+            self._next -= 1
+        elif following.text != ",":
+            raise self._wrong(following)
+
+    def _scalar(self, token: Token) -> Any:
+        try:
+            return json.loads(token.text)
+        except ValueError:
+            raise self._wrong(token) from None
+
+    def _take(self) -> Token:
+        if self._next == len(self._tokens):
+            raise Unreadable(self._text, len(self._text))
+        self._next += 1
+        return self._tokens[self._next - 1]
+
+    def _wrong(self, token: Token) -> Unreadable:
+        return Unreadable(self._text, token.start)
+
+    def _split(self) -> list[Token]:
+        tokens, place = [], 0
+        while place < len(self._text):
+            found = _TOKEN.match(self._text, place)
+            if not found:
+                raise Unreadable(self._text, place)
+            if found.lastgroup != "blank":
+                tokens.append(Token(found[0], place))
+            place = found.end()
+        return tokens
+
+
+def parse(text: str) -> Settings:
+    """Read settings.
+
+    Raises
+    ------
+    Unreadable
+        VS Code could not read them either.
+    """
+    return _Reader(text).settings()
+
+
+def merge(text: str | None, wanted: Mapping[str, Any]) -> str | None:
+    """Return the text with the keys of ``wanted`` in it; None and an empty one are a file that is not there.
+
+    Raises
+    ------
+    Unreadable
+        VS Code could not read it either.
+    """
+    if not (text or "").strip():
+        return json.dumps(wanted, indent=4) + "\n" if wanted else text
+    assert text is not None
+    known = parse(text)
+    for name in sorted(wanted.keys() & known.spans.keys(), key=lambda name: known.spans[name], reverse=True):
+        start, end = known.spans[name]
+        text = text[:start] + json.dumps(wanted[name], indent=4) + text[end:]
+    fresh = [
+        "\n    %s: %s" % (json.dumps(name), json.dumps(wanted[name])) for name in wanted if name not in known.spans
+    ]
+    if not fresh:
+        return text
+    rest = text[known.inside :]
+    return (
+        text[: known.inside]
+        + ",".join(fresh)
+        + ("," if known.spans else "")
+        + ("" if "\n" in rest.rstrip() else "\n")
+        + rest
+    )

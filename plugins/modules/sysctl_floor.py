@@ -1,0 +1,104 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ansible module: kernel parameters that are to be at least so high."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: sysctl_floor
+short_description: Raise kernel parameters to a least value, now and at boot
+version_added: 0.4.0
+description:
+  - Raises what is lower, and never lowers anything. A parameter that is high enough without the drop-in is not put
+    into it.
+  - In a container the values in force are the host's; they are left, that is told, and is no failure.
+extends_documentation_fragment:
+  - evenkeel.gpu.attributes
+options:
+  name:
+    description: What the parameters are for; the drop-in is C(/etc/sysctl.d/60-evenkeel-NAME.conf).
+    type: str
+    required: true
+  values:
+    description: The least value of each parameter, a number; none removes the drop-in.
+    type: dict
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Let editors watch many files
+  evenkeel.gpu.sysctl_floor:
+    name: inotify
+    values:
+      fs.inotify.max_user_watches: 524288
+"""
+
+RETURN = r"""
+raised:
+  description: The parameters that are raised now, with their values.
+  type: dict
+  returned: success
+  sample: {fs.inotify.max_user_watches: 524288}
+left:
+  description: What could not be done, or will not last, in words.
+  type: list
+  elements: str
+  returned: success
+path:
+  description: The drop-in.
+  type: str
+  returned: success
+  sample: /etc/sysctl.d/60-evenkeel-inotify.conf
+"""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _sysctl_floor as sysctl_floor
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _text_files as text_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._sysroot import Sysroot
+from ansible_collections.evenkeel.gpu.plugins.module_utils._virtualization import container
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "values": {"type": "dict", "required": True},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        values = numbers(module.params["values"])
+        sysctl_floor.check(module.params["name"], values)
+        path = sysctl_floor.path_of(module.params["name"])
+        plan = sysctl_floor.plan(
+            path,
+            text_files.read(path),
+            values,
+            sysctl_floor.read(list(values), in_container=bool(container(Sysroot()))),
+            sysctl_floor.later(path),
+        )
+        if not module.check_mode:
+            os.umask(0o022)
+            sysctl_floor.apply(plan)
+    except EvenkeelError as error:
+        module.fail_json(msg=str(error), **error.details)
+    for words in plan.left:
+        module.warn(words)
+    module.exit_json(changed=plan.changed, diff=plan.diff(), raised=plan.rise, left=list(plan.left), path=path)
+
+
+def numbers(values: Mapping[str, Any]) -> dict[str, int]:
+    """Return the values as numbers."""
+    try:
+        return {name: int(str(value)) for name, value in values.items()}
+    except ValueError as error:
+        raise EvenkeelError("values holds something else than whole numbers: %s" % error, "Correct it") from error
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,294 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ansible module: what VS Code's Remote SSH finds on a node."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: vscode_remote
+short_description: Have VS Code's Remote SSH find the named environments, and its server
+version_added: 0.4.0
+description:
+  - Looks whether the node can run the server part of VS Code, and puts into every user's home what VS Code looks for
+    there, all users in one call. Homes are read and written with their users' rights and no more.
+  - C(~/.vscode-server/data/Machine/settings.json) gets O(settings) and the interpreter of O(environment), as far as
+    the person has not set them; every other character stays, comments included. C(~/.conda/environments.txt) lists the
+    named environments beside what else it lists.
+  - A home, or a file, that can't be read or written is left as it is, and a warning names it.
+extends_documentation_fragment:
+  - evenkeel.gpu.attributes
+  - evenkeel.gpu.attributes.action
+options:
+  users:
+    description: Accounts of the node. In check mode they may be missing.
+    type: list
+    elements: str
+    default: []
+  environments:
+    description: The folder of the named environments.
+    type: path
+    default: /opt/evenkeel/envs
+  environment:
+    description: The named environment whose Python C(python.defaultInterpreterPath) is; none when empty.
+    type: str
+    default: ""
+  planned:
+    description: Environments that are built before this in the same run, and that a check mode does not find yet.
+    type: list
+    elements: str
+    default: []
+  conda:
+    description: The C(conda) that C(python.condaPath) is; not set when the node does not have it.
+    type: path
+    default: /opt/miniconda3/bin/conda
+  settings:
+    description: Further settings of VS Code on this machine.
+    type: dict
+    default: {}
+  floors:
+    description:
+      - What VS Code needs, as C(kernel), C(glibc), C(libstdcxx) (of GLIBCXX), C(programs) and C(downloaders), of which
+        one is enough. A node below is refused; what may be got round is a warning.
+    type: dict
+    required: true
+  server:
+    description:
+      - A server to have, so that nothing is downloaded. It is unpacked once, in O(store), and linked into every home.
+    type: dict
+    suboptions:
+      commit:
+        description: The commit of people's VS Code, as its About window tells it.
+        type: str
+        required: true
+      archive:
+        description: The server's archive, C(vscode-server-linux-*.tar.gz), on the control node.
+        type: str
+        required: true
+      sha256:
+        description: Its SHA-256.
+        type: str
+        required: true
+      cli_archive:
+        description: The archive of the program that starts it, C(vscode_cli_*_cli.tar.gz), on the control node.
+        type: str
+        default: ""
+      cli_sha256:
+        description: Its SHA-256.
+        type: str
+        default: ""
+  store:
+    description: Where servers are unpacked.
+    type: path
+    default: /opt/evenkeel/vscode
+  brought:
+    description: The folder on the node with the archives; the action sets it.
+    type: path
+"""
+
+EXAMPLES = r"""
+- name: Have VS Code open the environment ai-dev
+  evenkeel.gpu.vscode_remote:
+    users: [ana, bo]
+    environment: ai-dev
+    floors:
+      kernel: "4.18"
+      glibc: "2.28"
+      libstdcxx: 3.4.25
+      programs: [bash, tar]
+      downloaders: [curl, wget]
+"""
+
+RETURN = r"""
+environments:
+  description: The environments that VS Code lists.
+  type: list
+  elements: str
+  returned: success
+  sample: [/opt/evenkeel/envs/ai-dev]
+kept:
+  description: Of each user the settings that the person has set otherwise, and that stay so.
+  type: dict
+  returned: success
+  sample: {ana: [python.defaultInterpreterPath]}
+left:
+  description: Homes and files that were left as they are, and why.
+  type: list
+  elements: str
+  returned: success
+wanted:
+  description: The archives that the node needs; the action brings them.
+  type: list
+  elements: str
+  returned: success
+"""
+
+import os
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _condarc as condarc
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _vscode_home as vscode_home
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _vscode_requirements as requirements
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _vscode_server as vscode_server
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._vscode_server import Server
+
+SERVER = {
+    "commit": {"type": "str", "required": True},
+    "archive": {"type": "str", "required": True},
+    "sha256": {"type": "str", "required": True},
+    "cli_archive": {"type": "str", "default": ""},
+    "cli_sha256": {"type": "str", "default": ""},
+}
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "users": {"type": "list", "elements": "str", "default": []},
+            "environments": {"type": "path", "default": "/opt/evenkeel/envs"},
+            "environment": {"type": "str", "default": ""},
+            "planned": {"type": "list", "elements": "str", "default": []},
+            "conda": {"type": "path", "default": "/opt/miniconda3/bin/conda"},
+            "settings": {"type": "dict", "default": {}},
+            "floors": {"type": "dict", "required": True},
+            "server": {"type": "dict", "options": SERVER},
+            "store": {"type": "path", "default": "/opt/evenkeel/vscode"},
+            "brought": {"type": "path"},
+        },
+        supports_check_mode=True,
+    )
+    os.umask(0o022)
+    try:
+        result = converge(module.params, check_mode=module.check_mode)
+    except EvenkeelError as error:
+        module.fail_json(msg=str(error), **error.details)
+    for words in result.pop("doubtful") + result["left"]:
+        module.warn(words)
+    module.exit_json(**result)
+
+
+def converge(params: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:
+    """Bring the node to the declared state, or tell what that would change."""
+    server = described(params["server"])
+    doubtful = require_what_it_needs(params["floors"], offline=server is not None)
+    homes = homes_of(params["users"], may_be_missing=check_mode)
+    prefixes = found_environments(params["environments"])
+    settings = {**chosen(params, prefixes, may_be_missing=check_mode), **params["settings"]}
+    folder = vscode_server.place(params["store"], server) if server else ""
+    unpack = server is not None and not vscode_server.is_there(folder, server)
+    if unpack and not check_mode and not params["brought"]:
+        return {"changed": True, "wanted": archives(params["server"]), "doubtful": [], "left": []}
+
+    links = vscode_server.links(folder, server) if server else {}
+    wish = vscode_home.Wish(settings, tuple(prefixes), params["environments"], links)
+    plans, left = plan(homes, wish)
+    if server and unpack and not check_mode:
+        brought = [os.path.join(params["brought"], os.path.basename(name)) for name in archives(params["server"])]
+        vscode_server.unpack(folder, server, brought[0], brought[-1])
+    done = {user: todo for user, todo in plans.items() if todo.changed}
+    if not check_mode:
+        left += apply(done)
+    diffs = [{"before": "", "after": "VS Code's server\n", "after_header": folder}] if unpack else []
+    return {
+        "changed": unpack or bool(done),
+        "diff": diffs + [diff for todo in done.values() for diff in todo.diff()],
+        "environments": prefixes,
+        "kept": {user: list(todo.kept) for user, todo in plans.items() if todo.kept},
+        "left": left,
+        "wanted": [],
+        "doubtful": doubtful,
+    }
+
+
+def described(params: dict[str, str] | None) -> Server | None:
+    """Return the server that the options describe."""
+    if params is None:
+        return None
+    server = Server(params["commit"], params["sha256"], params["cli_sha256"])
+    vscode_server.check(server)
+    if bool(params["cli_archive"]) != bool(params["cli_sha256"]):
+        raise EvenkeelError("cli_archive and cli_sha256 go together", "Give both, or neither")
+    return server
+
+
+def archives(params: dict[str, str]) -> list[str]:
+    """Return the archives of a server."""
+    return [path for path in (params["archive"], params["cli_archive"]) if path]
+
+
+def require_what_it_needs(floors: dict[str, Any], *, offline: bool) -> list[str]:
+    """Refuse a node that VS Code can't work on, and return what may keep it from working."""
+    found = requirements.read([*floors["programs"], *floors["downloaders"]])
+    verdict = requirements.judge(found, floors, offline=offline)
+    if verdict.impossible:
+        raise EvenkeelError(
+            "VS Code's Remote SSH can't work here: %s" % "; ".join(verdict.impossible),
+            "Install what is missing, or set remote_access_vscode to false for this node",
+        )
+    return list(verdict.doubtful)
+
+
+def homes_of(users: list[str], *, may_be_missing: bool) -> dict[str, str]:
+    """Return the home of each user; of all that are missing, the error tells."""
+    homes, missing = {}, []
+    for user in dict.fromkeys(users):
+        try:
+            homes[user] = condarc.account(user).pw_dir
+        except EvenkeelError:  # noqa: PERF203
+            missing.append(user)
+    if missing and not may_be_missing:
+        raise EvenkeelError("The node has no user %s" % ", ".join(missing), "Correct users, or make the accounts first")
+    return homes
+
+
+def found_environments(folder: str) -> list[str]:
+    """Return the prefixes of the named environments, by which they are found through every generation."""
+    names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    prefixes = [os.path.join(folder, name) for name in names if not name.startswith(".")]
+    return [prefix for prefix in prefixes if os.path.isdir(os.path.join(prefix, "conda-meta"))]
+
+
+def chosen(params: dict[str, Any], prefixes: list[str], *, may_be_missing: bool) -> dict[str, str]:
+    """Return the settings that follow from the environment and from conda."""
+    settings = {"python.condaPath": params["conda"]} if os.path.exists(params["conda"]) else {}
+    name = params["environment"]
+    if not name:
+        return settings
+    prefix = os.path.join(params["environments"], name)
+    python = os.path.join(prefix, "bin", "python")
+    if not os.access(python, os.X_OK) and not (may_be_missing and name in params["planned"]):
+        there = ", ".join(map(os.path.basename, prefixes)) or "none"
+        raise EvenkeelError(
+            "There is no environment with a Python at %s; there is %s" % (prefix, there),
+            "Build it first, or name another by remote_access_environment",
+        )
+    return {**settings, "python.defaultInterpreterPath": python}
+
+
+def plan(homes: dict[str, str], wish: vscode_home.Wish) -> tuple[dict[str, vscode_home.Plan], list[str]]:
+    """Return what is to change in each home, and what has to be left."""
+    plans: dict[str, vscode_home.Plan] = {}
+    left: list[str] = []
+    for user, home in homes.items():
+        try:
+            plans[user] = vscode_home.plan(home, vscode_home.read(user, home, wish.links), wish)
+            left += plans[user].left
+        except vscode_home.Untouchable as error:  # noqa: PERF203
+            left.append(str(error))
+    return plans, ["VS Code's settings of a user are left as they are: %s" % words for words in left]
+
+
+def apply(plans: dict[str, vscode_home.Plan]) -> list[str]:
+    """Change the homes, and return which could not be."""
+    left = []
+    for user, todo in plans.items():
+        try:
+            vscode_home.apply(user, todo)
+        except vscode_home.Untouchable as error:  # noqa: PERF203
+            left.append("The home of %s could not be written: %s" % (user, error))
+    return left
+
+
+if __name__ == "__main__":
+    main()
