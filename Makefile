@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ROLES := $(notdir $(wildcard roles/*))
-SCENARIOS := $(ROLES) nvidia_driver_dkms distribution_life environment_life environment_drift site
+SCENARIOS := $(ROLES) jupyter_multiuser nvidia_driver_dkms distribution_life environment_life environment_drift site
 ROLE ?=
 INDEX ?=
 
@@ -96,6 +96,10 @@ bench-environments: lab ## Time builds and checks of an environment beside the f
 .PHONY: bench
 bench: demo $(VENV)/.bench-ready ## Time a run that changes nothing beside 50 empty tasks and beside pyinfra
 	python -m bench.noop
+
+.PHONY: bench-jupyter
+bench-jupyter: demo ## Measure the memory of notebook servers that nobody uses, for 1, 10 and 50 users
+	python -m bench.jupyter
 
 $(VENV)/.bench-ready: $(READY)
 	$(BIN)/python -m pip install -qq ".[bench]"

@@ -84,7 +84,7 @@ class Server:
     @property
     def socket(self) -> str | None:
         """Where it listens when it has no port."""
-        return None if self.port else "%s/%s.sock" % (SOCKETS, escape(self.user))
+        return None if self.port else "%s/%s.sock" % (SOCKETS, self.user.replace("\\", "+"))
 
     def entry(self, folder: str) -> dict[str, Any]:
         """Return what others may know of it."""

@@ -18,7 +18,13 @@ def tasks(role: str) -> list[str]:
     return [task["name"] for task in found if IMPORT not in task]
 
 
-@pytest.mark.parametrize(("roles", "most"), [(("miniconda", "condarc"), 6)], ids=["the distribution and its settings"])
+@pytest.mark.parametrize(
+    ("roles", "most"),
+    [
+        pytest.param(("miniconda", "condarc"), 6, id="the distribution and its settings"),
+        pytest.param(("jupyter", "remote_access"), 12, id="notebooks and the ways to them, for all people"),
+    ],
+)
 def test_roles_have_few_tasks(roles: tuple[str, ...], most: int) -> None:
     found = [name for role in roles for name in tasks(role)]
     assert 0 < len(found) <= most, found

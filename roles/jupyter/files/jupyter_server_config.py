@@ -7,9 +7,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_server.auth.decorator import allow_unauthenticated
 from jupyter_server.auth.identity import PasswordIdentityProvider
 from jupyter_server.auth.login import LoginFormHandler
@@ -45,11 +47,21 @@ class PatientLoginHandler(LoginFormHandler):
         self._redirect_safe(self.get_argument("next", default=self.base_url))
 
 
+class NodeKernelSpecManager(KernelSpecManager):
+    """The kernels of the node and of the user; the server's own environment is not there to compute in."""
+
+    ensure_native_kernel = False
+
+    def _kernel_dirs_default(self) -> list[str]:
+        return [folder for folder in super()._kernel_dirs_default() if not folder.startswith(f"{sys.prefix}/")]
+
+
 class NodeIdentityProvider(PasswordIdentityProvider):
     """The token and the password of the node's own files."""
 
 
 c = get_config()
+c.ServerApp.kernel_spec_manager_class = NodeKernelSpecManager
 c.merge(Config(json.loads((FOLDER / "settings.json").read_text())))
 c.ServerApp.identity_provider_class = NodeIdentityProvider
 # Under the class's own name no file of the user's can say otherwise.
