@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ROLES := $(notdir $(wildcard roles/*))
-SCENARIOS := $(ROLES) jupyter_multiuser nvidia_driver_dkms distribution_life environment_life environment_drift site
+SCENARIOS := $(ROLES) jupyter_multiuser front_door_jupyter nvidia_driver_dkms distribution_life environment_life environment_drift site
 ROLE ?=
 INDEX ?=
 

@@ -32,7 +32,6 @@ REQUIREMENTS = (
     "jupyter-resource-usage",
     "jupyter-server",
     "jupyterlab",
-    "jupyterlab-git",
     "matplotlib",
     "numba",
     "numpy",

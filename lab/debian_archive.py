@@ -30,6 +30,7 @@ WISHES: dict[str, tuple[tuple[str, ...], ...]] = {
         ("dkms", "gcc", "make", "linux-headers-amd64", "mokutil", "unattended-upgrades", "infiniband-diags"),
         ("linux-image-amd64", "initramfs-tools"),
         ("linux-image-cloud-amd64", "linux-headers-cloud-amd64", "initramfs-tools"),
+        ("nginx",),
     ),
     NVIDIA: (
         ("nvidia-kernel-dkms", "nvidia-smi", "libcuda1", "nvidia-persistenced", "linux-headers-amd64"),

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ansible action: judge or issue certificates on the control node, for the module of the same name to put in place."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleError
+from ansible.plugins.action import ActionBase
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._tls_files import ARGUMENT_SPEC, CERTIFICATE, KEY
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils import _tls_authority, _tls_chain
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._tls_chain import Chain
+
+LONGEST_RENEWAL = 365
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]
+    """Read what the control node has, ask the node what it has, and hand it what differs."""
+
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        super().run(tmp, task_vars)
+        _, arguments = self.validate_argument_spec(
+            ARGUMENT_SPEC,
+            required_together=[("certificate", "key")],
+            required_one_of=[("certificate", "ca_directory")],
+            mutually_exclusive=[("certificate", "ca_directory")],
+        )
+        try:
+            check(arguments)
+            arguments["hosts"] = [_tls_chain.host(one) for one in arguments["hosts"]]
+            way = self._bring if arguments["certificate"] else self._issue
+            return way(arguments, datetime.now(UTC).replace(microsecond=0), task_vars)
+        except EvenkeelError as error:
+            return {"failed": True, "changed": False, "msg": str(error)}
+
+    def _bring(self, arguments: dict[str, Any], now: datetime, task_vars: dict[str, Any] | None) -> dict[str, Any]:
+        """Put a certificate of the operator's in place."""
+        where = Path(arguments["certificate"])
+        chain = _tls_chain.parse(self._load(where), str(where))
+        key = self._load(Path(arguments["key"]))
+        _tls_chain.require_usable(
+            chain, _tls_chain.parse_key(key, arguments["key"]), arguments["hosts"], now, str(where)
+        )
+        install = {"certificate": chain.pem, "key": key.decode()}
+        answer = self._on_node(arguments["directory"], task_vars, install=install)
+        if "found" not in answer:
+            return answer
+        result = self._result(arguments, answer, chain)
+        if _tls_chain.ends_within(chain.leaf, arguments["renew_days"], now):
+            result["warnings"] = [f"The certificate {where} ends on {chain.not_after:%F}; have it renewed"]
+        return result
+
+    def _issue(self, arguments: dict[str, Any], now: datetime, task_vars: dict[str, Any] | None) -> dict[str, Any]:
+        """Have the node's certificate be one of the authority's."""
+        place = Path(self._loader.path_dwim(arguments["ca_directory"]))
+        days = arguments["renew_days"]
+        authority = _tls_authority.read(place, self._load, days, now)
+        answer = self._on_node(arguments["directory"], task_vars)
+        if "found" not in answer:
+            return answer
+        chain = standing(answer["found"])
+        reasons = _tls_authority.reasons(chain, answer["match"], authority, arguments["hosts"], days, now)
+        told = {"ca": str(place / _tls_authority.CERTIFICATE), "reasons": reasons}
+        if not reasons:
+            return {**self._result(arguments, answer, chain), **told}
+        if self._task.check_mode:
+            made = dict.fromkeys((KEY, CERTIFICATE), "replaced" if answer["found"] else "made")
+            return {**self._result(arguments, {**answer, "changed": True, "files": made}, None), **told}
+        answer, issued = self._renew(arguments, place, now, task_vars)
+        return {**self._result(arguments, answer, issued), **told} if "found" in answer else answer
+
+    def _renew(
+        self, arguments: dict[str, Any], place: Path, now: datetime, task_vars: dict[str, Any] | None
+    ) -> tuple[dict[str, Any], Chain | None]:
+        """Have the node make a key, and bring it a certificate for it; return the node's last answer too."""
+        authority = _tls_authority.ensure(place, self._load, arguments["renew_days"], now)
+        asked = self._on_node(arguments["directory"], task_vars, request=True, hosts=arguments["hosts"])
+        if "request" not in asked:
+            return asked, None
+        chain = authority.issue(asked["request"], arguments["hosts"], now)
+        return self._on_node(arguments["directory"], task_vars, install={"certificate": chain.pem}), chain
+
+    def _result(self, arguments: dict[str, Any], answer: dict[str, Any], chain: Chain | None) -> dict[str, Any]:
+        """Return what people want to know: of the certificate as it is now, or would be."""
+        directory = Path(arguments["directory"])
+        result: dict[str, Any] = {
+            "changed": answer["changed"],
+            "certificate": str(directory / CERTIFICATE),
+            "key": str(directory / KEY),
+            "not_after": chain.not_after.isoformat() if chain else "",
+            "hosts": list(chain.hosts) if chain else arguments["hosts"],
+        }
+        if self._task.diff:
+            before = standing(answer["found"])
+            after = chain.words if chain else (f"for {', '.join(arguments['hosts'])}", "issued in the run itself")
+            result["diff"] = {
+                "before_header": str(directory),
+                "after_header": str(directory),
+                "before": _lines(before.words if before else ()),
+                "after": _lines([*after, *(f"{name}: {what}" for name, what in answer["files"].items())]),
+            }
+        return result
+
+    def _load(self, path: Path) -> bytes:
+        """Return the content of a file of the control node, decrypted where it is Ansible Vault's."""
+        try:
+            return Path(self._loader.get_real_file(str(path))).read_bytes()
+        except (AnsibleError, OSError) as error:
+            raise EvenkeelError(
+                f"{path} can't be read on the control node: {error}", "Give the path of a file that you may read"
+            ) from error
+
+    def _on_node(self, directory: str, task_vars: dict[str, Any] | None, **wish: Any) -> dict[str, Any]:
+        result: dict[str, Any] = self._execute_module(
+            module_name="evenkeel.gpu.tls_certificate",
+            module_args={"directory": directory, **wish},
+            task_vars=task_vars,
+        )
+        return result
+
+
+def check(arguments: dict[str, Any]) -> None:
+    """Refuse what can't be meant.
+
+    Raises
+    ------
+    EvenkeelError
+        No host for a certificate that is to be issued, or days that don't fit.
+    """
+    if arguments["ca_directory"] and not arguments["hosts"]:
+        raise EvenkeelError("hosts is empty", "Name what the certificate is for")
+    if not 1 <= arguments["renew_days"] <= LONGEST_RENEWAL:
+        raise EvenkeelError(
+            f"renew_days is {arguments['renew_days']}", f"Set it to a number from 1 to {LONGEST_RENEWAL}"
+        )
+
+
+def standing(text: str) -> Chain | None:
+    """Return the certificate that a node has; what is none counts as none."""
+    try:
+        return _tls_chain.parse(text.encode(), "the node's file") if text else None
+    except EvenkeelError:
+        return None
+
+
+def _lines(words: Any) -> str:
+    return "".join(f"{word}\n" for word in words)

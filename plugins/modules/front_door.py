@@ -1,0 +1,231 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ansible module: nginx with TLS before a node's notebook servers."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: front_door
+short_description: Keep nginx with TLS before the notebook servers of a node
+version_added: 0.4.0
+description:
+  - Installs the distribution's nginx, and keeps one file of its configuration, C(conf.d/evenkeel-front-door.conf), made
+    of the list of notebook servers that the role C(jupyter) keeps on the node.
+  - The configuration is tried before it is put in place. One that nginx refuses changes nothing.
+  - nginx is reloaded, which leaves its connections alone, whenever what it serves is not what the files say, also when
+    an earlier run was ended before. In the end it serves the certificate and the configuration that are on the disk.
+extends_documentation_fragment:
+  - evenkeel.gpu.attributes
+options:
+  hosts:
+    description: Names and addresses that people type.
+    type: list
+    elements: str
+    required: true
+  certificate:
+    description: The file with the certificate and its chain.
+    type: path
+    required: true
+  key:
+    description: The file with its key.
+    type: path
+    required: true
+  servers:
+    description: The file with the list of notebook servers.
+    type: path
+    default: /etc/evenkeel/jupyter/servers.json
+  addresses:
+    description: The IP addresses to listen on; V(0.0.0.0) and V(::) stand for all.
+    type: list
+    elements: str
+    default: [0.0.0.0]
+  port:
+    description: The port for TLS.
+    type: int
+    default: 443
+  http_port:
+    description: The port that sends people to O(port); V(0) for none.
+    type: int
+    default: 80
+  max_body:
+    description: The largest request, in MiB.
+    type: int
+    default: 512
+  timeout:
+    description: How many seconds a connection may stay silent.
+    type: int
+    default: 3600
+  logins_per_minute:
+    description: How often one address may try to log in to one server.
+    type: int
+    default: 10
+  hsts_days:
+    description: For how many days browsers shall use nothing but TLS with these hosts; V(0) to not tell them.
+    type: int
+    default: 0
+  lock_timeout:
+    description: How many seconds to wait while somebody else runs the package manager.
+    type: int
+    default: 300
+"""
+
+EXAMPLES = r"""
+- name: Keep the front door
+  evenkeel.gpu.front_door:
+    hosts: [gpu1.example.com]
+    certificate: /etc/evenkeel/front_door/certificate.pem
+    key: /etc/evenkeel/front_door/key.pem
+"""
+
+RETURN = r"""
+urls:
+  description: Where each user's notebook server is reached.
+  type: dict
+  returned: success
+  sample: {ana: "https://gpu1.example.com/user/ana/"}
+packages:
+  description: Packages that changed, with their versions.
+  type: list
+  elements: str
+  returned: success
+reloaded:
+  description: Whether nginx was started or reloaded, or would be.
+  type: bool
+  returned: success
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _command as command
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _front_door as front_door
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _nginx as nginx
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _package_set as package_set
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _services as services
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _text_files as text_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._front_door import Door, Server
+from ansible_collections.evenkeel.gpu.plugins.module_utils._packages import Request, Wanted
+
+FILE = "evenkeel-front-door.conf"
+RELOAD_SECONDS = 30
+POLL_SECONDS = 0.1
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "hosts": {"type": "list", "elements": "str", "required": True},
+            "certificate": {"type": "path", "required": True},
+            "key": {"type": "path", "required": True, "no_log": False},
+            "servers": {"type": "path", "default": "/etc/evenkeel/jupyter/servers.json"},
+            "addresses": {"type": "list", "elements": "str", "default": ["0.0.0.0"]},  # noqa: S104
+            "port": {"type": "int", "default": 443},
+            "http_port": {"type": "int", "default": 80},
+            "max_body": {"type": "int", "default": 512},
+            "timeout": {"type": "int", "default": 3600},
+            "logins_per_minute": {"type": "int", "default": 10},
+            "hsts_days": {"type": "int", "default": 0},
+            "lock_timeout": {"type": "int", "default": 300},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(**converge(module))
+    except EvenkeelError as error:
+        module.fail_json(msg=str(error), **error.details)
+
+
+def converge(module: AnsibleModule) -> dict[str, Any]:
+    params, check_mode = module.params, module.check_mode
+    door = desired(params)
+    front_door.check(door)
+    servers = known_servers(params["servers"], may_be_missing=check_mode)
+    certificate = text_files.read(door.certificate)
+    if certificate is None and not check_mode:
+        raise EvenkeelError("There is no certificate %s" % door.certificate, "Put it there first")
+    front_door.require_selinux_allows()
+
+    wanted = package_set.Job(Request(wanted=(Wanted("nginx"),)), lock_timeout=params["lock_timeout"])
+    outcome = package_set.converge(wanted, check_mode=check_mode)
+    health = front_door.digest(door, servers, certificate or "")
+    text = front_door.render(door, servers, health)
+    changes = text_files.changes({nginx.path(FILE): text})
+    if nginx.is_there() and certificate is not None:
+        nginx.try_out(FILE, text)
+    if not check_mode:
+        text_files.apply(changes)
+    reloaded = serve(
+        lambda: front_door.serves(front_door.look(door), health, certificate or ""),
+        changed=bool(changes),
+        check_mode=check_mode,
+    )
+    return {
+        "changed": bool(outcome.changed or changes or reloaded),
+        "urls": {server.user: door.url(server.path) for server in servers},
+        "packages": list(map(str, outcome.plan.steps)),
+        "reloaded": reloaded,
+        **({"diff": [*outcome.diffs(), *(change.diff() for change in changes)]} if module._diff else {}),
+    }
+
+
+def desired(params: dict[str, Any]) -> Door:
+    """Return what the options ask for."""
+    return Door(
+        hosts=tuple(params["hosts"]),
+        addresses=tuple(params["addresses"]),
+        **{
+            key: params[key]
+            for key in (
+                *("port", "http_port", "certificate", "key"),
+                *("max_body", "timeout", "logins_per_minute", "hsts_days"),
+            )
+        },
+    )
+
+
+def known_servers(path: str, *, may_be_missing: bool) -> list[Server]:
+    """Return the notebook servers of the node; a rehearsal of the first run comes before there are any."""
+    text = text_files.read(path)
+    if text is None:
+        if may_be_missing:
+            return []
+        raise EvenkeelError("There is no %s" % path, "Run the role jupyter first, which writes it")
+    return front_door.parse(text, path)
+
+
+def serve(is_right: Callable[[], bool], *, changed: bool, check_mode: bool) -> bool:
+    """Have nginx run, at boot too, and serve what the files say; tell whether that took anything.
+
+    Parameters
+    ----------
+    changed
+        Whether they were just changed; what was changed by hand may look right.
+
+    Raises
+    ------
+    EvenkeelError
+        It does not start, or goes on serving something else.
+    """
+    todo = services.change(nginx.UNIT, run=True)
+    if todo is None and not changed and is_right():
+        return False
+    if check_mode:
+        return True
+    mend = "Read its words: journalctl --unit %s" % nginx.UNIT
+    if todo is not None:
+        todo.apply()
+    if changed or not is_right():
+        command.require(["systemctl", "reload", nginx.UNIT], mend)
+    end = time.monotonic() + RELOAD_SECONDS
+    while not is_right():
+        if time.monotonic() > end:
+            raise EvenkeelError("nginx runs, and does not serve what %s says" % nginx.path(FILE), mend)
+        time.sleep(POLL_SECONDS)
+    return True
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ansible module: a certificate for TLS, and its key."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: tls_certificate
+short_description: Keep a certificate for TLS and its key on a node
+version_added: 0.4.0
+description:
+  - Keeps C(certificate.pem), the node's certificate with its chain, and C(key.pem), mode 0600, in O(directory).
+  - Either they are files of the control node, O(certificate) and O(key), which are judged there before anything
+    changes.
+  - Or an authority of Evenkeel's own in O(ca_directory) on the control node issues the certificate, anew when fewer
+    than O(renew_days) are left, when O(hosts) or the authority changed, and when the two files don't belong together.
+    The node makes the key, which never leaves it; the program C(openssl) has to be there.
+  - No key is in a result or a diff. Files that Ansible Vault encrypted are read as they are.
+extends_documentation_fragment:
+  - evenkeel.gpu.attributes
+  - evenkeel.gpu.attributes.action
+requirements:
+  - cryptography 42 or newer on the control node
+options:
+  directory:
+    description: The directory on the node. It should belong to root.
+    type: path
+    required: true
+  certificate:
+    description: The certificate on the control node, in PEM, followed by those that lead to its authority.
+    type: path
+  key:
+    description: The key of O(certificate) on the control node, in PEM, without a passphrase.
+    type: path
+  ca_directory:
+    description:
+      - The directory on the control node with the authority, C(ca.pem) and C(ca-key.pem). An authority is made when
+        there is none. Have whoever connects to the nodes trust C(ca.pem), and keep C(ca-key.pem) to yourself.
+    type: path
+  hosts:
+    description:
+      - DNS names and IP addresses that the certificate is for. A name may begin with C(*.).
+      - Required with O(ca_directory). A O(certificate) of yours has to cover them.
+    type: list
+    elements: str
+    default: []
+  renew_days:
+    description:
+      - How many days before its end a certificate of O(ca_directory) is replaced, from 1 to 365. One of yours that ends
+        sooner is warned of.
+    type: int
+    default: 30
+  request:
+    description: Whether to make a key and a signing request. The action fills this in.
+    type: bool
+    default: false
+  install:
+    description: What to put in place. The action fills this in.
+    type: dict
+    suboptions:
+      certificate: {description: "The certificate and its chain, in PEM.", type: str, required: true}
+      key: {description: "Its key; the one of the signing request when not given.", type: str}
+"""
+
+EXAMPLES = r"""
+- name: Keep a certificate of Evenkeel's own authority
+  evenkeel.gpu.tls_certificate:
+    directory: /etc/evenkeel/tls
+    ca_directory: ca
+    hosts: [gpu1.example.com, 192.0.2.7]
+
+- name: Keep a certificate that was bought
+  evenkeel.gpu.tls_certificate:
+    directory: /etc/evenkeel/tls
+    certificate: files/gpu1.pem
+    key: files/gpu1-key.pem
+    hosts: [gpu1.example.com]
+"""
+
+RETURN = r"""
+certificate:
+  description: The path of the certificate on the node.
+  type: str
+  returned: success
+  sample: /etc/evenkeel/tls/certificate.pem
+key:
+  description: The path of its key on the node.
+  type: str
+  returned: success
+  sample: /etc/evenkeel/tls/key.pem
+not_after:
+  description: When the certificate ends, in ISO 8601; empty in check mode where one would be issued.
+  type: str
+  returned: success
+  sample: "2027-12-01T10:00:00+00:00"
+hosts:
+  description: What the certificate is for.
+  type: list
+  elements: str
+  returned: success
+ca:
+  description: The authority's certificate on the control node.
+  type: str
+  returned: with O(ca_directory)
+reasons:
+  description: Why a certificate was issued, or would be.
+  type: list
+  elements: str
+  returned: with O(ca_directory)
+  sample: ["it ends on 2026-12-01"]
+"""
+
+import os
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _tls_files as tls_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=tls_files.ARGUMENT_SPEC, supports_check_mode=True)
+    os.umask(0o022)
+    try:
+        module.exit_json(**answer(module))
+    except EvenkeelError as error:
+        module.fail_json(msg=str(error), **error.details)
+
+
+def answer(module: AnsibleModule) -> dict[str, object]:
+    """Do what the action asks for; without a word of it, mend owners and modes, and tell what is there."""
+    directory, wish = module.params["directory"], module.params["install"]
+    if module.params["request"]:
+        return {"changed": False, "request": tls_files.request(directory, module.params["hosts"][0])}
+    found = tls_files.read(directory)
+    if wish:
+        changes = tls_files.install(directory, wish["certificate"], wish["key"], check_mode=module.check_mode)
+    else:
+        changes = tls_files.plan(found, None, None)
+        if not module.check_mode:
+            tls_files.apply(directory, changes)
+    return {
+        "changed": bool(changes),
+        "files": tls_files.words(changes),
+        "found": found.certificate.text if found.certificate else "",
+        **({} if wish else {"match": tls_files.belong_together(directory, found)}),
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the action hands to a node, and when: its module runs here, in a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible.plugins.action import ActionBase
+from ansible_collections.evenkeel.gpu.plugins.action import tls_certificate as action
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _kept_files as kept_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _tls_files as tls_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._kept_files import Change, Kept
+from ansible_collections.evenkeel.gpu.plugins.modules import tls_certificate as module
+
+from tests.unit.plugins.certificates import HOSTS, authority, issued, pem
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+Result = dict[str, Any]
+
+
+class Fleet:
+    """A control node in one folder, a node in another."""
+
+    def __init__(self, place: Path) -> None:
+        self.control, self.node = place / "control", place / "node"
+        self.control.mkdir()
+        self.calls: list[Mapping[str, Any]] = []
+        self.check_mode = False
+
+    def run(self, **arguments: Any) -> Result:
+        self.calls = []
+        plugin = action.ActionModule(
+            task=SimpleNamespace(
+                args={"directory": str(self.node), **arguments}, async_val=0, check_mode=self.check_mode, diff=True
+            ),
+            connection=SimpleNamespace(_shell=SimpleNamespace(tmpdir="/tmp")),  # noqa: S108
+            play_context=None,
+            loader=SimpleNamespace(
+                path_dwim=lambda path: str(self.control / path), get_real_file=lambda path: str(self.control / path)
+            ),
+            templar=None,
+            shared_loader_obj=None,
+        )
+        result: Result = plugin.run(task_vars={})
+        return result
+
+    def execute_module(self, **call: Any) -> Result:
+        arguments = call["module_args"]
+        self.calls.append(arguments)
+        empty = {"request": False, "install": None, "hosts": []}
+        if arguments.get("install"):
+            arguments = {**arguments, "install": {"key": None, **arguments["install"]}}
+        params = {**empty, **arguments}
+        return module.answer(SimpleNamespace(params=params, check_mode=self.check_mode))  # type: ignore[arg-type]
+
+    def own(self, hosts: tuple[str, ...] = HOSTS, now: datetime = NOW) -> dict[str, str]:
+        """Have a certificate on the control node; return the options that name it."""
+        chain, key = issued(authority(now), hosts, now)
+        (self.control / "gpu.pem").write_text(chain.pem)
+        (self.control / "gpu-key.pem").write_bytes(pem(key))
+        return {"certificate": "gpu.pem", "key": "gpu-key.pem"}
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fleet:
+    fleet = Fleet(tmp_path)
+    monkeypatch.setattr(ActionBase, "_execute_module", fleet.execute_module)
+
+    def apply_without_root(change: Change) -> None:
+        if change.after is not None:
+            mine = Path(change.path)
+            mine.parent.mkdir(parents=True, exist_ok=True)
+            mine.write_text(change.after.text)
+            mine.chmod(change.after.mode)
+
+    def read_without_root(path: str) -> Kept | None:
+        mine = Path(path)
+        return Kept(mine.read_text(), mine.stat().st_mode & 0o777) if mine.exists() else None
+
+    monkeypatch.setattr(kept_files, "apply", apply_without_root)
+    monkeypatch.setattr(kept_files, "read", read_without_root)
+    return fleet
+
+
+def test_one_is_issued_once(fleet: Fleet) -> None:
+    first = fleet.run(ca_directory="ca", hosts=list(HOSTS))
+    assert (first["changed"], first["reasons"], first["hosts"]) == (True, ["there is none yet"], list(HOSTS))
+    assert first["ca"] == str(fleet.control / "ca" / "ca.pem")
+    second = fleet.run(ca_directory="ca", hosts=list(HOSTS))
+    assert (second["changed"], second["reasons"], second["not_after"]) == (False, [], first["not_after"])
+    assert second["diff"]["before"] == second["diff"]["after"]
+    assert len(fleet.calls) == 1
+
+
+def test_no_key_travels(fleet: Fleet) -> None:
+    shown = str(fleet.run(ca_directory="ca", hosts=list(HOSTS)))
+    assert len(fleet.calls) == 3
+    assert "PRIVATE" not in shown + str(fleet.calls)
+
+
+def test_a_rehearsal_makes_nothing(fleet: Fleet) -> None:
+    fleet.check_mode = True
+    told = fleet.run(ca_directory="ca", hosts=list(HOSTS))
+    assert (told["changed"], told["not_after"]) == (True, "")
+    assert "certificate.pem: made" in told["diff"]["after"]
+    assert not fleet.node.exists()
+    assert not (fleet.control / "ca").exists()
+
+
+def test_it_is_issued_anew_for_another_host(fleet: Fleet) -> None:
+    fleet.run(ca_directory="ca", hosts=list(HOSTS))
+    told = fleet.run(ca_directory="ca", hosts=["other.test"])
+    assert (told["changed"], told["hosts"]) == (True, ["other.test"])
+    assert tls_files.belong_together(str(fleet.node), tls_files.read(str(fleet.node)))
+
+
+def test_what_somebody_broke_is_issued_anew(fleet: Fleet) -> None:
+    fleet.run(ca_directory="ca", hosts=list(HOSTS))
+    (fleet.node / "certificate.pem").write_text("nonsense")
+    assert fleet.run(ca_directory="ca", hosts=list(HOSTS))["changed"]
+    assert tls_files.belong_together(str(fleet.node), tls_files.read(str(fleet.node)))
+
+
+def test_a_certificate_of_ones_own_is_brought_once(fleet: Fleet) -> None:
+    options = fleet.own()
+    first = fleet.run(**options, hosts=["gpu1.example.com"])
+    assert (first["changed"], first["hosts"]) == (True, list(HOSTS))
+    assert "PRIVATE" not in str(first)
+    second = fleet.run(**options)
+    assert (second["changed"], len(fleet.calls)) == (False, 1)
+    assert "warnings" not in second
+
+
+def test_the_end_of_ones_own_is_warned_of(fleet: Fleet) -> None:
+    told = fleet.run(**fleet.own(now=NOW - timedelta(days=380)))
+    assert "gpu.pem ends on" in told["warnings"][0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        pytest.param({"ca_directory": "ca"}, "hosts is empty", id="for nobody"),
+        pytest.param({"ca_directory": "ca", "hosts": ["a b"]}, "hosts holds 'a b'", id="no host"),
+        pytest.param({"ca_directory": "ca", "hosts": ["a"], "renew_days": 397}, "renew_days is 397", id="for ever"),
+        pytest.param({"certificate": "gpu.pem", "key": "none.pem"}, "none.pem can't be read", id="no file"),
+        pytest.param({"certificate": "gpu.pem", "key": "gpu.pem"}, "gpu.pem holds no private key", id="no key"),
+        pytest.param(
+            {"certificate": "gpu.pem", "key": "gpu-key.pem", "hosts": ["b.test"]}, "is not for b.test", id="not for it"
+        ),
+    ],
+)
+def test_what_can_not_be_meant_reaches_no_node(fleet: Fleet, arguments: dict[str, Any], words: str) -> None:
+    fleet.own()
+    told = fleet.run(**arguments)
+    assert told["failed"]
+    assert words in told["msg"]
+    assert fleet.calls == []
