@@ -112,8 +112,11 @@ def test_exposure_is_low(tmp_path: Path, server: Server, name: str) -> None:
     if name == jupyter_server.SERVICE:
         template = jinja2.Template((ROLE / "templates" / f"{name}.j2").read_text(), trim_blocks=True)
         text = template.render(
-            jupyter_writable_paths=["/data"], jupyter_ready_timeout=60,
-            __jupyter_program="/bin/true", __jupyter_config="/x",
+            jupyter_writable_paths=["/data"],
+            jupyter_ready_timeout=60,
+            __jupyter_program="/bin/true",
+            __jupyter_config="/x",
+            __jupyter_environment="/x",
         )
         text += jupyter_server.service_drop_in(server, FOLDER)
     else:
