@@ -306,8 +306,9 @@ def test_the_program_of_all_workers_is_read_once(lab: Lab, monkeypatch: pytest.M
 
 
 def run(prefix: Path, code: str) -> str:
+    # Without packages of its own, of which one may have the same name.
     done = subprocess.run(
-        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(prefix / SITE)!r})\n{code}"],
+        [sys.executable, "-S", "-c", f"import sys; sys.path.insert(0, {str(prefix / SITE)!r})\n{code}"],
         check=True,
         capture_output=True,
         text=True,

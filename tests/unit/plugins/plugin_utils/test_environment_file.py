@@ -113,5 +113,5 @@ def test_a_file_that_is_no_text(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", ENVIRONMENTS, ids=[path.parent.name for path in ENVIRONMENTS])
 def test_the_environments_of_the_repository_are_sound(path: Path) -> None:
     environment = read(path)
-    assert "ipykernel" in environment.packages
+    assert {"ipykernel", "jupyterlab"} & set(environment.packages)
     assert any(package.startswith("python=") for package in environment.packages)
