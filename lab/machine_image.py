@@ -62,7 +62,7 @@ def build(release: str, progress: Progress) -> Disks:
                 progress.update(task, description=f"{release} disk: {what}")
 
             tree = stage / "tree"
-            scripts = (image.NODE, MACHINE)
+            scripts = (MACHINE, image.NODE)  # the latter leaves no source of packages
             image.bootstrap(image.SUITES[RELEASES[release]], tree, PACKAGES, scripts, public_key, say)
             say("writing")
             disks = _disks(stage)

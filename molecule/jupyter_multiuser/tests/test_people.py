@@ -105,6 +105,7 @@ def test_a_password_opens_its_own_server_alone(host: Host, ana: Server, bo: Serv
     assert file.content_string.startswith("argon2:$argon2id$")
 
 
+@pytest.mark.usefixtures("one_node")
 def test_two_hundred_wrong_passwords_do_not_keep_the_owner_out(host: Host, ana: Server) -> None:
     place = listed(host)["ana"]["socket"] or ("127.0.0.1", listed(host)["ana"]["port"])
     with ana.kernel("minimal") as kernel:  # without one, the server would end soon
@@ -117,6 +118,7 @@ def test_two_hundred_wrong_passwords_do_not_keep_the_owner_out(host: Host, ana: 
         assert host.check_output("journalctl --unit flood --output=cat --grep=^refused") == "refused 200"
 
 
+@pytest.mark.usefixtures("one_node")
 def test_a_kernel_out_of_memory_takes_nothing_with_it(host: Host, bo: Server) -> None:
     bo.kernels()
     main = host.check_output("systemctl show --property=MainPID --value jupyter@bo")
@@ -126,6 +128,7 @@ def test_a_kernel_out_of_memory_takes_nothing_with_it(host: Host, bo: Server) ->
     assert host.check_output("systemctl show --property=MainPID --value jupyter@bo") == main
 
 
+@pytest.mark.usefixtures("one_node")
 def test_a_kernel_with_a_limit_of_its_own_is_told_and_goes_on(ana: Server) -> None:
     cell = """
 import os
@@ -137,6 +140,7 @@ except MemoryError:
     assert ana.run("small", cell) == "too much 134217728 ''\n"
 
 
+@pytest.mark.usefixtures("one_node")
 def test_who_goes_away_costs_nothing_after_a_while(host: Host, ana: Server, bo: Server) -> None:
     ana.kernels()
     assert is_running(host, "ana")
@@ -146,6 +150,7 @@ def test_who_goes_away_costs_nothing_after_a_while(host: Host, ana: Server, bo: 
     assert ana.run("minimal", "print(1)") == "1\n"
 
 
+@pytest.mark.usefixtures("one_node")
 def test_a_killed_server_is_there_for_the_next_one_who_comes(host: Host, ana: Server) -> None:
     ana.kernels()
     host.check_output("systemctl kill --signal=KILL jupyter@ana")

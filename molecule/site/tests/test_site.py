@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from testinfra.host import Host
 
-from lab import demo, notebook
+from lab import browser, demo, notebook
+from lab.browser import Page
 
 ROOT = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
 GPU_ROLES = ("nvidia_driver", "cuda_toolkit", "nvidia_container_toolkit")
@@ -51,6 +52,14 @@ def test_every_kernel_runs_a_cell(host: Host) -> None:
     for kernel in environments(host):
         prefix = server.run(kernel, "import sys; print(sys.prefix)").strip()
         assert prefix.startswith(f"/opt/evenkeel/generations/{kernel}/")
+
+
+def test_the_link_that_the_demo_prints_opens_a_notebook(host: Host) -> None:
+    server = notebook.at(host.ansible.get_variables()["ansible_host"])
+    with browser.tunnel(server.address, notebook.PORT) as url, browser.opened() as window:
+        assert window.open(f"{url}/lab?token={server.token}") is Page.LAB
+        window.new_notebook("AI (Python 3.11)")
+        assert window.run("print(6 * 7)").text == "42\n"
 
 
 def test_the_environment_for_data_science_computes(host: Host) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import machines, paths
+from lab import machines, paths, wait
 from lab.errors import LabError
 from lab.machine_image import Disks
 from lab.machines import Machine
@@ -63,10 +63,11 @@ def test_a_machine_that_is_off_says_what_its_console_ended_with(machine: Machine
 def test_a_process_without_a_record_is_found_and_removed(machine: Machine) -> None:
     waits = [sys.executable, "-c", "import signal; signal.pause()", f"file:{machine.console}"]
     with subprocess.Popen(waits) as process:
-        assert machine.pid == process.pid
-        machines.require_alive(machine)
-        process.kill()
-        process.wait()
+        try:
+            wait.until(lambda: machine.pid == process.pid, "the process is found", "", seconds=30)
+            machines.require_alive(machine)
+        finally:
+            process.kill()
     assert machine.pid is None
     machines.remove(machines.machines("demo"))
     assert machines.machines() == []
