@@ -107,7 +107,8 @@ def test_what_was_changed_by_hand_is_told(host: Host, role: Callable) -> None:
 def test_who_leaves_takes_the_server_along_and_keeps_the_home(
     host: Host, role: Callable, ana: Server, bo: Server
 ) -> None:
-    with bo.kernel("minimal"):
+    with bo.kernel("minimal") as kernel:
+        kernel.run("import pathlib; pathlib.Path('~/diary').expanduser().write_text('secret')")
         run = role(jupyter_users=[ANA]).well()
         assert "jupyter@bo.service waits for its restart (no longer in jupyter_users)" in run.output
     role(jupyter_users=[ANA], jupyter_restart_policy="now").well()
@@ -115,6 +116,9 @@ def test_who_leaves_takes_the_server_along_and_keeps_the_home(
     assert host.run("ls -d /etc/evenkeel/jupyter/bo /etc/systemd/system/*@bo*").stdout == ""
     assert host.file("/home/bo/diary").exists
     assert ana.run("minimal", "print(1)") == "1\n"
+    role().well()
+    assert not host.service("jupyter@bo").is_running, "it was looked at, and sleeps again"
+    assert host.run("systemctl is-active jupyter-proxy@bo.socket").rc == 0
 
 
 @pytest.mark.parametrize(
