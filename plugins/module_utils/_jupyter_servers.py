@@ -102,9 +102,9 @@ def known(system: str = UNITS) -> dict[str, int | None]:
     """Return the users whose servers an earlier run made, and the port of each that has one."""
     found = {}
     for path in glob.glob(os.path.join(system, WAY_IN.replace("@", "@*") + ".d", jupyter_server.DROP_IN)):
-        instance = os.path.basename(os.path.dirname(path)).split("@", 1)[1][: -len(".socket.d")]
+        name = os.path.basename(os.path.dirname(path)).split("@", 1)[1][: -len(".socket.d")]
         file = kept_files.read(path)
-        found[unescape(instance)] = jupyter_server.port_of(file.text) if file else None
+        found[unescape(name)] = jupyter_server.port_of(file.text) if file else None
     return found
 
 
@@ -157,7 +157,8 @@ def read_by(user: str, template: str, folder: str) -> list[str]:
     """Return the files that a user's unit reads when it starts."""
     paths = [os.path.join(UNITS, template), drop_in(user, template)]
     if template == SERVICE:
-        paths += [os.path.join(folder, CONFIG)]
+        # The directory tells of files that are gone, a password's say.
+        paths += [os.path.join(folder, CONFIG), os.path.join(folder, escape(user))]
         paths += [path for path in files_of(user, folder) if not path.startswith(UNITS)]
     return paths
 

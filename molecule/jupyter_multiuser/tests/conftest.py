@@ -70,10 +70,13 @@ def role(host: Host) -> Callable[..., Run]:
     def run(**variables: Any) -> Run:
         command = [sys.executable, "-m", "ansible", "playbook", str(ROOT / "molecule" / GROUP / "converge.yml")]
         command += ["--inventory", str(ROOT / "molecule" / "inventory"), "--limit", host.backend.host]
+        # As an operator would see it: without Molecule's colours and lines that are broken.
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
         done = subprocess.run(
             [*command, "--diff", "--extra-vars", json.dumps(variables)],
             check=False,
             cwd=ROOT,
+            env={**environment, "ANSIBLE_CALLBACK_RESULT_FORMAT": "json", "ANSIBLE_CACHE_PLUGIN": "memory"},
             capture_output=True,
             text=True,
         )
