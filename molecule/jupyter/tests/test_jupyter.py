@@ -53,6 +53,15 @@ def test_it_refuses_whoever_has_no_token(node: Node, token: str) -> None:
         Server(node.address, token).kernels()
 
 
+def test_no_other_page_gets_hold_of_it(server: Server) -> None:
+    with server.connection() as connection:
+        connection.request("GET", "/login", headers={"Origin": "https://elsewhere.example"})
+        page = connection.getresponse()
+        page.read()
+    assert "frame-ancestors 'self'" in page.headers["Content-Security-Policy"]
+    assert page.headers["Access-Control-Allow-Origin"] is None
+
+
 def test_it_offers_the_environments_of_people_and_not_its_own(server: Server) -> None:
     assert server.kernels() == KERNELS
 

@@ -18,7 +18,10 @@ from lab.browser import Page
 
 ROOT = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
 GPU_ROLES = ("nvidia_driver", "cuda_toolkit", "nvidia_container_toolkit")
-MOST_TASKS = 25
+NOTEBOOK_ROLES = ("jupyter", "remote_access")
+MOST_TASKS = 31
+#: Of the notebook servers and the ways to them, for any number of people.
+MOST_TASKS_OF_NOTEBOOKS = 12
 #: Of the roles for GPUs, which may have two more that are skipped where nothing changes.
 MOST_TASKS_OF_GPUS = 10
 
@@ -96,7 +99,16 @@ def test_a_restart_that_a_killed_run_left_out_is_made_up_for(host: Host) -> None
     main_pid = "systemctl show --property=MainPID --value jupyter@jupyter"
     before = host.check_output(main_pid)
     host.check_output("touch /etc/evenkeel/jupyter/jupyter_server_config.py")
-    one_node = ("site.yml", "--tags", "jupyter", "--limit", host.backend.get_hostname())
+    # Whatever a browser has left open is ended.
+    one_node = (
+        "site.yml",
+        "--tags",
+        "jupyter",
+        "--limit",
+        host.backend.get_hostname(),
+        "-e",
+        "jupyter_restart_policy=now",
+    )
     play(*one_node)
     assert host.check_output(main_pid) != before
     demo.require_unchanged(play(*one_node))
@@ -106,6 +118,10 @@ def test_a_run_that_changes_nothing_is_a_few_tasks(host: Host) -> None:
     output = play("site.yml", "--limit", host.backend.get_hostname())
     tasks = re.split(r"^TASK \[", output, flags=re.MULTILINE)[1:]
     of_gpus = [task for task in tasks if task.startswith(tuple(f"evenkeel.gpu.{role} :" for role in GPU_ROLES))]
+    of_notebooks = [
+        task for task in tasks if task.startswith(tuple(f"evenkeel.gpu.{role} :" for role in NOTEBOOK_ROLES))
+    ]
     assert len(tasks) - len(of_gpus) <= MOST_TASKS
+    assert 0 < len([task for task in of_notebooks if "skipping: [" not in task]) <= MOST_TASKS_OF_NOTEBOOKS
     assert 0 < len([task for task in of_gpus if "skipping: [" not in task]) <= MOST_TASKS_OF_GPUS
     assert len(of_gpus) <= MOST_TASKS_OF_GPUS + 2
