@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ROLES := $(notdir $(wildcard roles/*))
-SCENARIOS := nvidia_driver_vm $(ROLES) jupyter_multiuser front_door_jupyter nvidia_driver_dkms distribution_life environment_life environment_drift site
+SCENARIOS := nvidia_driver_vm $(ROLES) jupyter_multiuser nvidia_driver_dkms distribution_life environment_life environment_drift site
 ROLE ?=
 INDEX ?=
 
@@ -43,10 +43,12 @@ $(READY): pyproject.toml
 test: setup lint unit lab molecule faults ## Everything: lint, unit and contract tests, a Molecule scenario for each role and the site, bad input
 
 .PHONY: test-long
-test-long: lab ## What takes longer: a driver that is upgraded on a virtual machine; Debian 13's own driver
+test-long: lab ## What takes longer: a virtual machine's whole site and its driver's upgrade, Debian 13's own driver, a front door in a browser
 	python -m lab mirror --debian-driver debian13
 	EVENKEEL_DKMS_RELEASES=debian13 molecule test --scenario-name nvidia_driver_dkms
 	molecule test --scenario-name driver_upgrade
+	molecule test --scenario-name site_vm
+	molecule test --scenario-name front_door_jupyter
 
 .PHONY: lint
 lint: $(READY) ## ansible-lint (production profile), yamllint, ruff, mypy, stale references, changelog fragments
