@@ -52,12 +52,11 @@ def this_node() -> tuple[str, dict[str, str]]:
 
 
 def driver_cuda_version() -> str | None:
-    """Ask the driver's own library for the CUDA version that it supports; None without a driver."""
-    try:
-        library = ctypes.CDLL("libcuda.so.1")
-    except OSError:
-        return None
+    """Ask the driver's own library for the CUDA version that it supports; None without a driver that can tell."""
     version = ctypes.c_int(0)
-    if library.cuDriverGetVersion(ctypes.byref(version)) != 0:
+    try:
+        if ctypes.CDLL("libcuda.so.1").cuDriverGetVersion(ctypes.byref(version)) != 0:
+            return None
+    except (OSError, AttributeError):  # there is no such library, or it is not what its name says
         return None
     return "%d.%d" % (version.value // 1000, version.value % 1000 // 10)

@@ -72,3 +72,8 @@ def test_this_node(monkeypatch: pytest.MonkeyPatch) -> None:
         "linux-aarch64",
         {"__unix": "0", "__linux": "6.1.0", "__glibc": "2.41", "__cuda": "12.4"},
     )
+
+
+def test_a_library_that_is_not_cudas_is_no_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: SimpleNamespace())
+    assert platform.driver_cuda_version() is None
