@@ -79,6 +79,10 @@ def main() -> None:
                 if on_demand:
                     remote(node.address, "systemctl", "stop", *(f"jupyter@{name}" for name in names))
                 found.setdefault(count, {})[on_demand] = int(remote(node.address, "python3", "-c", PSS)) >> 10
+                print(
+                    f"{count} users, {'on demand' if on_demand else 'always on'}: {found[count][on_demand]} MiB",
+                    flush=True,
+                )
         unwanted = {"ansible.builtin.user": {**account["ansible.builtin.user"], "state": "absent", "remove": True}}
         play(Path(folder), node.name, [*role([], on_demand=False), {**unwanted, "loop": names}])
     report(found)

@@ -129,7 +129,9 @@ def ask(module: AnsibleModule, server: dict[str, Any]) -> Verdict:
     verdict = jupyter_status.wait(look, module.params["timeout"])
     if not verdict.ready or server["probe"] != "full" or not kernels:
         return verdict
-    failed = jupyter_status.failure_of_kernel(place, token, kernels[0], module.params["python"], server["user"])
+    question = (place, token, kernels[0], module.params["python"], server["user"])
+    # Where many servers start at once, a connection to a kernel may be lost; a broken environment fails twice.
+    failed = jupyter_status.failure_of_kernel(*question) and jupyter_status.failure_of_kernel(*question)
     return jupyter_status.judge_kernel(failed)
 
 

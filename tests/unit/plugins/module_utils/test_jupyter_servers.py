@@ -226,3 +226,16 @@ def test_what_an_earlier_run_made_is_known(tmp_path: Path) -> None:
         folder.mkdir()
         (folder / "evenkeel.conf").write_text(f"{MARK}\n[Socket]\nListenStream={listen}\n")
     assert jupyter_servers.known(str(tmp_path)) == {"ana": 8889, "bo@lab": None}
+
+
+@pytest.mark.parametrize(
+    ("argv", "parts"),
+    [
+        (("start", "a", "b", "c"), [("start", "a", "b"), ("start", "c")]),
+        (("restart", "a", "b"), [("restart", "a", "b")]),
+        (("enable", "a", "b", "c"), [("enable", "a", "b", "c")]),
+        (("daemon-reload",), [("daemon-reload",)]),
+    ],
+)
+def test_servers_start_a_few_at_a_time(argv: tuple[str, ...], parts: list[tuple[str, ...]]) -> None:
+    assert jupyter_servers._parts(argv, 2) == parts
