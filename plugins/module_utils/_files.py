@@ -12,14 +12,22 @@ import tempfile
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 
 
-def write_atomically(path: str, text: str, mode: int = 0o644) -> None:
-    """Replace ``path`` by ``text`` in one rename."""
+def write_atomically(path: str, text: str, mode: int = 0o644, owner: tuple[int, int] | None = None) -> None:
+    """Replace ``path`` by ``text`` in one rename; until then root alone can read it.
+
+    Parameters
+    ----------
+    owner
+        Ids of a user and a group; whoever runs this when not given.
+    """
     descriptor, temporary = tempfile.mkstemp(prefix=".%s." % os.path.basename(path), dir=os.path.dirname(path))
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as stream:
             stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())
+        if owner:
+            os.chown(temporary, *owner)
         os.chmod(temporary, mode)
         os.rename(temporary, path)
     except BaseException:

@@ -20,6 +20,7 @@ UNITS = "/etc/systemd/system"
 SOCKETS = "/run/evenkeel-jupyter"
 SERVICE, WAY_IN = "jupyter@.service", "jupyter-proxy@.socket"
 PROXY = "jupyter-proxy@.service"
+SLICE = "jupyter.slice"
 DROP_IN = "evenkeel.conf"
 
 _HOMES_OUT_OF_SIGHT = ("/home", "/root", "/run/user")

@@ -18,6 +18,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import Evenke
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter_server import (
     PROXY,
     SERVICE,
+    SLICE,
     UNITS,
     WAY_IN,
     Server,
@@ -140,7 +141,7 @@ def files_of(user: str, folder: str) -> list[str]:
 
 def read(users: Sequence[str], paths: Iterable[str], folder: str, environment: str) -> State:
     """Return what is there; ``environment`` is the one that servers run from."""
-    found = units.read([instance(user, template) for user in users for template in _TEMPLATES])
+    found = units.read([SLICE, *[instance(user, template) for user in users for template in _TEMPLATES]])
     older_than: dict[str, list[str]] = {}
     processes = {}
     for user in users:

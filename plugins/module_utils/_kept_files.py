@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._files import write_atomically
 
 
 @dataclass(frozen=True)
@@ -99,24 +99,10 @@ def apply(change: Change) -> None:
             os.unlink(change.path)
         elif change.of_text:
             os.makedirs(os.path.dirname(change.path), mode=0o755, exist_ok=True)
-            _replace(change.path, change.after)
+            owner = (change.after.uid, change.after.gid)
+            write_atomically(change.path, change.after.text, change.after.mode, owner)
         else:
             os.chown(change.path, change.after.uid, change.after.gid)
             os.chmod(change.path, change.after.mode)
     except OSError as error:
         raise EvenkeelError("%s can't be written: %s" % (change.path, error), "Mend that, and run again") from error
-
-
-def _replace(path: str, file: Kept) -> None:
-    descriptor, temporary = tempfile.mkstemp(prefix=".%s." % os.path.basename(path), dir=os.path.dirname(path))
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as stream:
-            os.fchown(descriptor, file.uid, file.gid)
-            os.fchmod(descriptor, file.mode)
-            stream.write(file.text)
-            stream.flush()
-            os.fsync(descriptor)
-        os.rename(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise

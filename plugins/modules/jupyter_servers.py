@@ -68,9 +68,14 @@ options:
         description: How many files each process may have open.
         type: str
   limits:
-    description: C(memory_max), C(cpu_quota), C(tasks_max) and C(open_files) of the servers that have none of their own.
+    description: Limits of the servers that have none of their own.
     type: dict
     default: {}
+    suboptions:
+      memory_max: {description: "As O(servers[].memory_max).", type: str}
+      cpu_quota: {description: "As O(servers[].cpu_quota).", type: str}
+      tasks_max: {description: "As O(servers[].tasks_max).", type: str}
+      open_files: {description: "As O(servers[].open_files).", type: str}
   listen:
     description: Whether people reach a server on a TCP port or on a socket of their own, which no other user can open.
     type: str
@@ -157,6 +162,7 @@ servers:
       base_url: /user/ana/
       token_file: /etc/evenkeel/jupyter/ana/token
       unit: jupyter@ana.service
+      on_demand: true
       probe: full
 waiting:
   description: Servers whose restart is due, and what it would end.
@@ -190,6 +196,7 @@ LIMITS = ("memory_max", "cpu_quota", "tasks_max", "open_files")
 
 
 def main() -> None:
+    limits = {name: {"type": "str"} for name in LIMITS}
     server = {
         "name": {"type": "str", "required": True},
         "port": {"type": "int"},
@@ -198,12 +205,12 @@ def main() -> None:
         "token": {"type": "str", "no_log": True},
         "password": {"type": "str", "no_log": True},
         "hashed_password": {"type": "str", "no_log": True},
-        **{name: {"type": "str"} for name in LIMITS},
+        **limits,
     }
     module = AnsibleModule(
         argument_spec={
             "servers": {"type": "list", "elements": "dict", "required": True, "options": server},
-            "limits": {"type": "dict", "default": {}},
+            "limits": {"type": "dict", "default": {}, "options": limits},
             "listen": {"type": "str", "choices": ["port", "socket"], "default": "port"},
             "address": {"type": "str", "default": "127.0.0.1"},
             "first_port": {"type": "int", "default": 8889},

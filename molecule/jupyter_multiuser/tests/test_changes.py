@@ -135,6 +135,7 @@ def test_who_leaves_takes_the_server_along_and_keeps_the_home(
         ({"jupyter_kernels": [{"name": "jupyter", "memory_max": "much"}]}, ("memory_max of kernel jupyter is 'much'",)),
         ({"jupyter_address": "0.0.0.0"}, ("jupyter_allow_remote_address",)),  # noqa: S104
         ({"jupyter_settings": {"ServerApp": {"sock": "/x"}}}, ("ServerApp.sock", "the role sets itself")),
+        ({"jupyter_limits": {"memory": "64G"}}, ("memory", "jupyter_limits")),
         ({"jupyter_restart_policy": "sometimes"}, ("jupyter_restart_policy", "sometimes")),
     ],
 )

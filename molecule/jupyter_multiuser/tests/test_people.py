@@ -87,6 +87,8 @@ for what, action in dict(
         print(what)
 """
     assert ana.run("minimal", cell) == ""
+    # All of it is there to get.
+    assert {"home", "diary", "token", "own_socket", "process", "signal"} <= set(bo.run("minimal", cell).split())
 
 
 def test_a_password_opens_its_own_server_alone(host: Host, ana: Server, bo: Server) -> None:
