@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ROLES := $(notdir $(wildcard roles/*))
 SCENARIOS := nvidia_driver_vm $(ROLES) jupyter_multiuser nvidia_driver_dkms distribution_life environment_life environment_drift site
+LONG_SCENARIOS := driver_upgrade secure_boot site_vm front_door_jupyter
+ENTERPRISE_SCENARIOS := nvidia_driver cuda_toolkit nvidia_container_toolkit
 ROLE ?=
 INDEX ?=
 
@@ -43,12 +45,11 @@ $(READY): pyproject.toml
 test: setup lint unit lab molecule faults ## Everything: lint, unit and contract tests, a Molecule scenario for each role and the site, bad input
 
 .PHONY: test-long
-test-long: lab ## What takes longer: a virtual machine's whole site and its driver's upgrade, Debian 13's own driver, a front door in a browser
+test-long: lab ## What takes longer: whole sites, upgrades and Secure Boot on virtual machines, Debian 13's own driver, other releases
 	python -m lab mirror --debian-driver debian13
-	EVENKEEL_DKMS_RELEASES=debian13 molecule test --scenario-name nvidia_driver_dkms
-	molecule test --scenario-name driver_upgrade
-	molecule test --scenario-name site_vm
-	molecule test --scenario-name front_door_jupyter
+	EVENKEEL_RELEASES=debian13 molecule test --scenario-name nvidia_driver_dkms
+	for scenario in $(ENTERPRISE_SCENARIOS); do EVENKEEL_RELEASES="rocky8 rocky10" molecule test --scenario-name $$scenario; done
+	for scenario in $(LONG_SCENARIOS); do molecule test --scenario-name $$scenario; done
 
 .PHONY: lint
 lint: $(READY) ## ansible-lint (production profile), yamllint, ruff, mypy, stale references, changelog fragments

@@ -16,7 +16,7 @@ ip address replace "$(cat /sys/class/dmi/id/product_sku)" dev eth0
 ip link set eth0 up
 key=/etc/ssh/ssh_host_ed25519_key
 test -s $key || ssh-keygen -q -t ed25519 -N '' -f $key
-cat $key.pub >/dev/ttyS1
+{ echo; cat $key.pub; } >/dev/ttyS1  # firmware may have begun a line there
 
 # An H100, as far as reading sysfs shows one.
 devices=/sys/bus/pci/devices
@@ -59,7 +59,7 @@ done
 
 # Under emulation it takes a minute to unpack all modules of a kernel, and half of one to index them.
 modules='
-    arch/x86/crypto/* crypto/* lib/* fs/autofs/* fs/binfmt_misc.ko fs/configfs/* fs/ext4/* fs/fuse/* fs/jbd2/*
+    arch/x86/crypto/* crypto/* lib/* fs/autofs/* fs/binfmt_misc.ko fs/configfs/* fs/efivarfs/* fs/ext4/* fs/fuse/* fs/jbd2/*
     fs/mbcache.ko net/core/* drivers/acpi/* drivers/block/loop.ko drivers/block/virtio_blk.ko
     drivers/char/hw_random/* drivers/gpu/drm/display/* drivers/gpu/drm/drm*.ko drivers/gpu/drm/nouveau/*
     drivers/gpu/drm/ttm/* drivers/i2c/algos/* drivers/md/dm-mod.ko drivers/media/cec/*
@@ -80,12 +80,13 @@ set +f
 release=$(ls "$root/lib/modules")
 chroot "$root" depmod "$release"
 
-# Another kernel, in a repository of the machine's own: the lists of all of Debian take minutes to read.
+# Another kernel and what Secure Boot asks for, in a repository of the machine's own: the lists of all of Debian take
+# minutes to read.
 repository=$root/usr/local/share/evenkeel-lab-debian
 install -d "$repository"
 rm -f "$root"/var/cache/apt/archives/*.deb
 APT_CONFIG=$MMDEBSTRAP_APT_CONFIG apt-get --yes --no-install-recommends --download-only \
-    install linux-image-cloud-amd64 linux-headers-cloud-amd64
+    install linux-image-cloud-amd64 linux-headers-cloud-amd64 mokutil openssl
 mv "$root"/var/cache/apt/archives/*.deb "$repository"
 for package in "$repository"/*.deb; do
     dpkg-deb --field "$package"
@@ -93,6 +94,25 @@ for package in "$repository"/*.deb; do
     printf 'Size: %s\n' "$(stat --format %s "$package")"
     printf 'SHA256: %s\n\n' "$(sha256sum "$package" | cut -d ' ' -f 1)"
 done >"$repository/Packages"
+
+# Firmware with Secure Boot and the signed programs that it starts; the lab takes them out of the tree.
+firmware=$root/usr/local/share/evenkeel-lab-firmware
+install -d "$firmware/partition/EFI/BOOT" "$firmware/packages/tree"
+(
+    cd "$firmware/packages"
+    APT_CONFIG=$MMDEBSTRAP_APT_CONFIG apt-get --quiet=2 \
+        download grub-efi-amd64-signed ovmf shim-helpers-amd64-signed shim-signed
+    for package in *.deb; do
+        dpkg-deb --extract "$package" tree
+    done
+    cd tree/usr
+    cp share/OVMF/OVMF_CODE_4M.secboot.fd "$firmware/code.fd"
+    cp share/OVMF/OVMF_VARS_4M.ms.fd "$firmware/variables.fd"
+    cp lib/shim/shimx64.efi.signed "$firmware/partition/EFI/BOOT/bootx64.efi"
+    cp lib/shim/mmx64.efi.signed "$firmware/partition/EFI/BOOT/mmx64.efi"
+    cp lib/grub/x86_64-efi-signed/grubx64.efi.signed "$firmware/partition/EFI/BOOT/grubx64.efi"
+)
+rm -r "$firmware/packages"
 
 # A small initial RAM disk, and nouveau in it: modprobe stands in for the card that would have udev load it.
 printf 'MODULES=list\nCOMPRESS=zstd\nCOMPRESSLEVEL=1\n' >"$root/etc/initramfs-tools/conf.d/evenkeel-lab"

@@ -53,9 +53,19 @@ class Machine:
         return self.folder / "console.log"
 
     @property
+    def terminal(self) -> Path:
+        """The other end of that port, a socket: what is sent to it is typed at the machine."""
+        return self.folder / "tty"
+
+    @property
     def disk(self) -> Path:
         """What it has written since it was made."""
         return self.folder / "disk.qcow2"
+
+    @property
+    def variables(self) -> Path:
+        """What its firmware keeps between boots."""
+        return self.folder / "variables.fd"
 
     @property
     def base(self) -> Path:
@@ -78,7 +88,7 @@ class Machine:
     @property
     def pid(self) -> int | None:
         """Its QEMU process."""
-        mark = f"file:{self.console}".encode()
+        mark = self.serial_port().encode()
         for entry in Path("/proc").glob("[0-9]*/cmdline"):
             try:
                 if mark in entry.read_bytes().split(b"\0"):
@@ -86,6 +96,10 @@ class Machine:
             except OSError:
                 continue
         return None
+
+    def serial_port(self) -> str:
+        """Return QEMU's word for its first serial port; no other process has it among its arguments."""
+        return f"socket,id=console,path={self.terminal},server=on,wait=off,logfile={self.console}"
 
     def last_words(self) -> str:
         """Return the end of its console."""
@@ -118,6 +132,8 @@ def ensure_running(machine: Machine, disks: Disks, *, fresh: bool = False) -> No
         create = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", str(disks.root), str(machine.disk)]
         process.run(create, mend=_MEND)
         machine.base.symlink_to(disks.root)
+        if disks.firmware:
+            shutil.copyfile(disks.firmware.variables, machine.variables)
         process.run(run_arguments(machine, disks, accelerator, podman.subnet()), mend=_MEND)
     # What the mirror restarts may have taken it off the bridge; to join twice does no harm.
     argv = ["ip", "link", "set", "dev", interface(machine.address), "master", podman.bridge(), "up"]
@@ -184,12 +200,27 @@ def run_arguments(machine: Machine, disks: Disks, accelerator: Sequence[str], ne
         *(QEMU, "-name", machine.name, "-nodefaults", "-no-user-config", "-display", "none", "-daemonize"),
         *(*accelerator, "-smp", str(_CPUS), "-m", str(_MEMORY_MIB)),
         *("-smbios", f"type=1,serial={machine.node},sku={address}/{network.prefixlen}"),
-        *("-drive", f"file={disks.boot},if=virtio,format=raw,readonly=on"),
+        *_boot_arguments(machine, disks),
         *("-drive", f"file={machine.disk},if=virtio,format=qcow2,cache=unsafe"),
         *("-netdev", f"tap,id=lab,ifname={interface(machine.address)},script=no,downscript=no"),
         *("-device", f"virtio-net-pci,netdev=lab,mac={mac},romfile="),
         *("-device", "virtio-rng-pci"),
-        *("-serial", f"file:{machine.console}", "-serial", f"file:{machine.folder / 'host_key'}"),
+        *("-chardev", machine.serial_port(), "-serial", "chardev:console"),
+        *("-serial", f"file:{machine.folder / 'host_key'}"),
+    ]
+
+
+def _boot_arguments(machine: Machine, disks: Disks) -> list[str]:
+    """Return what a machine boots by: its BIOS and GRUB's disk, or firmware of its own and the latter's partition."""
+    firmware = disks.firmware
+    if firmware is None:
+        return ["-drive", f"file={disks.boot},if=virtio,format=raw,readonly=on"]
+    return [
+        # Only in System Management Mode can the firmware keep its variables from the kernel.
+        *("-machine", "q35,smm=on", "-global", "driver=cfi.pflash01,property=secure,value=on"),
+        *("-drive", f"file={firmware.code},if=pflash,unit=0,format=raw,readonly=on"),
+        *("-drive", f"file={machine.variables},if=pflash,unit=1,format=raw"),
+        *("-drive", f"file=fat:{firmware.partition},if=virtio,format=raw,readonly=on"),
     ]
 
 

@@ -74,17 +74,23 @@ def try_build(source: str, kernels: Iterable[str]) -> None:
                 raise failed(kernel, version, trees["dkms"], done, "Nothing was changed. ")
 
 
-def build(name: str, version: str, kernel: str) -> None:
+def build(name: str, version: str, kernel: str, *, again: bool = False) -> None:
     """Build and install the driver's module for a kernel.
+
+    Parameters
+    ----------
+    again
+        Whether to do so where it is built and installed already.
 
     Raises
     ------
     EvenkeelError
         It does not build.
     """
-    done = command.run(["dkms", "install", "-m", name, "-v", version, "-k", kernel])
-    if done.status != 0:
-        raise failed(kernel, version, "/var/lib/dkms", done)
+    for step in ("build", "install") if again else ("install",):
+        done = command.run(["dkms", step, *(["--force"] if again else []), "-m", name, "-v", version, "-k", kernel])
+        if done.status != 0:
+            raise failed(kernel, version, "/var/lib/dkms", done)
 
 
 def registered(tree: str = "/var/lib/dkms") -> list[tuple[str, str]]:

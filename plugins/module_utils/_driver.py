@@ -335,13 +335,24 @@ def _converge_modules(desired: Desired, found: list[Kernel], work: _Work) -> lis
             work.note_change("module for %s" % kernel.release, kernel.module, version)
             if not work.check_mode:
                 dkms.build(name, version, kernel.release)
+        # One that came before Secure Boot was on, or before DKMS had a key.
+        for kernel in kernels.unsigned(kernels.read(), version) if desired.secure_boot else ():
+            work.note_change("module for %s" % kernel.release, "unsigned", "signed")
+            if not work.check_mode:
+                dkms.build(name, version, kernel.release, again=True)
     found = kernels.read()
     missing = kernels.without_module(found, desired.version)
     if missing and not work.check_mode:
         raise EvenkeelError(
-            "The kernel %s has no module of the driver %s"
-            % (", ".join(kernel.release for kernel in missing), desired.version),
+            "The kernel %s has no module of the driver %s" % (_releases(missing), desired.version),
             "Don't boot it. Choose a source that builds modules on the node, or remove that kernel",
+        )
+    refused = kernels.unsigned(found, desired.version) if desired.secure_boot else []
+    if refused and not work.check_mode:
+        raise EvenkeelError(
+            "Secure Boot is on, and the module of the driver %s for the kernel %s is not signed"
+            % (desired.version, _releases(refused)),
+            "Don't boot it. Run `dkms build --force` for it: it says why it does not sign",
         )
     return found
 
@@ -391,6 +402,10 @@ def _pattern(name: str) -> str:
 def _running(found: Iterable[Kernel]) -> str:
     """Return the version of the running kernel's module on disk."""
     return next((kernel.module for kernel in found if kernel.release == os.uname().release), "")
+
+
+def _releases(found: Iterable[Kernel]) -> str:
+    return ", ".join(kernel.release for kernel in found)
 
 
 def _nouveau() -> bool:

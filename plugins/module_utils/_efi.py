@@ -19,15 +19,17 @@ _ATTRIBUTES = 4
 _X509 = uuid.UUID("a5c059a1-94e4-4aa7-87b5-ab155c2bf072").bytes_le
 _LIST = struct.Struct("<16sIII")
 _OWNER = 16
+_LOCKED = ("integrity", "confidentiality")
 
 
 def secure_boot(system: Sysroot) -> bool | None:
-    """Tell whether the kernel takes signed modules alone; None where there is no EFI to ask.
+    """Tell whether the kernel takes signed modules alone; None where there is no EFI to ask, or it can't be asked.
 
-    The shim can be told not to insist; then the kernel does not either.
+    The shim can be told not to insist; then the kernel does not either. A kernel that is locked down tells as much
+    where nobody has mounted the variables.
     """
-    if not system.exists(_EFI):
-        return None
+    if not _variable(system, "SecureBoot"):
+        return True if system.exists(_EFI) and lockdown(system) in _LOCKED else None
     return _variable(system, "SecureBoot")[-1:] == b"\1" and _variable(system, "MokSBStateRT")[-1:] != b"\1"
 
 

@@ -30,12 +30,15 @@ class Kernel:
         The version of its NVIDIA module; empty when it has none.
     flavour
         The flavour of the module.
+    signed
+        Whether anybody has signed the module.
     """
 
     release: str
     headers: bool
     module: str = ""
     flavour: str = ""
+    signed: bool = False
 
 
 def read(root: str = "/") -> list[Kernel]:
@@ -47,9 +50,8 @@ def read(root: str = "/") -> list[Kernel]:
         folder = os.path.join(modules, release)
         images = (os.path.join(root, "boot", "vmlinuz-%s" % release), os.path.join(folder, "vmlinuz"))
         if any(map(os.path.exists, images)):
-            version, flavour = _module(folder)
             headers = os.path.exists(os.path.join(folder, "build", "include"))
-            found.append(Kernel(release, headers, version, flavour))
+            found.append(Kernel(release, headers, *_module(folder)))
     return found
 
 
@@ -58,18 +60,25 @@ def without_module(kernels: Sequence[Kernel], version: str) -> list[Kernel]:
     return [kernel for kernel in kernels if not kernel.module or version not in ("", kernel.module)]
 
 
+def unsigned(kernels: Sequence[Kernel], version: str) -> list[Kernel]:
+    """Return the kernels whose module of a version, any when that is empty, nobody has signed."""
+    return [kernel for kernel in kernels if kernel.module and not kernel.signed and version in ("", kernel.module)]
+
+
 def flavour_of(licence: str) -> str:
     """Return a module's flavour by the licence that it declares."""
     return "" if not licence else "proprietary" if licence == "NVIDIA" else "open"
 
 
-def _module(folder: str) -> tuple[str, str]:
-    """Return version and flavour of the NVIDIA module below a kernel's folder."""
+def _module(folder: str) -> tuple[str, str, bool]:
+    """Return version and flavour of the NVIDIA module below a kernel's folder, and whether it is signed."""
     path = next(module_files(folder), None)
     if path is None:
-        return "", ""
-    version, licence = (command.run(["modinfo", "-F", field, path]).output.strip() for field in ("version", "license"))
-    return version, flavour_of(licence)
+        return "", "", False
+    version, licence, signature = (
+        command.run(["modinfo", "-F", field, path]).output.strip() for field in ("version", "license", "sig_id")
+    )
+    return version, flavour_of(licence), bool(signature)
 
 
 def module_files(folder: str) -> Iterator[str]:

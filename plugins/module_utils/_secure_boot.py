@@ -12,6 +12,8 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import Evenke
 
 _SUBJECT = "/CN=DKMS module signing key/"
 _DAYS = "36500"
+#: What mokutil says of a key.
+_ENROLLED, _WAITS = "already enrolled", "already in the enrollment request"
 
 
 @dataclass(frozen=True)
@@ -47,20 +49,25 @@ def require_enrolled(key: Key, *, make: bool) -> None:
     """
     if not os.path.exists(key.certificate) and make:
         _make(key)
-    if os.path.exists(key.certificate) and is_enrolled(command.run(["mokutil", "--test-key", key.certificate]).said):
+    said = command.run(["mokutil", "--test-key", key.certificate]).said if os.path.exists(key.certificate) else ""
+    if _ENROLLED in said:
         return
     raise EvenkeelError(
         "Secure Boot is on, and the firmware does not know the key that the driver's module is signed with",
-        "The driver that is there was left alone. Enrol the key once: run `mokutil --import %s` on the node and choose"
-        " a password, reboot, and at the console choose Enroll MOK and give the password; then run again."
-        " Or take a driver whose modules the distribution has signed, as Ubuntu's: nvidia_driver_source: distribution"
-        % key.certificate,
+        "The driver that is there was left alone. %s" % way_to_enrol(key, said),
     )
 
 
-def is_enrolled(said: str) -> bool:
-    """Tell what ``mokutil --test-key`` says of a key."""
-    return "already enrolled" in said
+def way_to_enrol(key: Key, said: str) -> str:
+    """Return what has to be done for a key of which ``mokutil --test-key`` said something."""
+    at_console = "reboot, and at the console choose Enroll MOK and give the password; then run again"
+    if _WAITS in said:
+        return "The key waits to be enrolled: %s" % at_console
+    return (
+        "Enrol the key once: run `mokutil --import %s` on the node and choose a password, %s."
+        " Or take a driver whose modules the distribution has signed, as Ubuntu's: nvidia_driver_source: distribution"
+        % (key.certificate, at_console)
+    )
 
 
 def _make(key: Key) -> None:

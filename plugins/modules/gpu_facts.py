@@ -109,7 +109,7 @@ ansible_facts:
           description: What the firmware asks of modules.
           type: dict
           contains:
-            enabled: {description: "Whether modules have to be signed; null without EFI.", type: bool}
+            enabled: {description: "Whether modules have to be signed; null without EFI to ask.", type: bool}
             enrolled:
               description: SHA-1 fingerprints of the certificates that are trusted, as mokutil shows them.
               type: list

@@ -61,7 +61,7 @@ def test_a_machine_that_is_off_says_what_its_console_ended_with(machine: Machine
 
 
 def test_a_process_without_a_record_is_found_and_removed(machine: Machine) -> None:
-    waits = [sys.executable, "-c", "import signal; signal.pause()", f"file:{machine.console}"]
+    waits = [sys.executable, "-c", "import signal; signal.pause()", machine.serial_port()]
     with subprocess.Popen(waits) as process:
         try:
             wait.until(lambda: machine.pid == process.pid, "the process is found", "", seconds=30)

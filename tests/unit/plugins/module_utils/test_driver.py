@@ -135,6 +135,13 @@ def test_kernels_without_the_module() -> None:
     assert kernels.without_module([READY], "610.57.04") == [READY]
 
 
+def test_kernels_whose_module_nobody_has_signed() -> None:
+    signed = dataclasses.replace(READY, signed=True)
+    assert kernels.unsigned([HEADLESS, READY, signed], "580.178.04") == [READY]
+    assert kernels.unsigned([READY, signed], "") == [READY]
+    assert kernels.unsigned([READY], "610.57.04") == []
+
+
 def test_images_older_than_the_settings_are_stale() -> None:
     old, new = Image("a", "/boot/a", 1, 5), Image("b", "/boot/b", 3, 5)
     assert initramfs.stale([old, new], 2) == [old]
@@ -164,13 +171,13 @@ def test_services(enabled: str, active: str, run: bool, expected: tuple[bool, bo
 @pytest.mark.parametrize(
     ("said", "expected"),
     [
-        ("/var/lib/dkms/mok.pub is already enrolled\n", True),
-        ("/var/lib/dkms/mok.pub is not enrolled\n", False),
-        ("", False),
+        ("/k is not enrolled\n", "run `mokutil --import /k` on the node and choose a password, reboot, and"),
+        ("", "run `mokutil --import /k`"),
+        ("/k is already in the enrollment request\n", "The key waits to be enrolled: reboot, and at the console"),
     ],
 )
-def test_enrolled_keys(said: str, expected: bool) -> None:
-    assert secure_boot.is_enrolled(said) is expected
+def test_the_way_to_enrol_a_key(said: str, expected: str) -> None:
+    assert expected in secure_boot.way_to_enrol(secure_boot.Key("/k", "/p"), said)
 
 
 def test_an_unknown_key_is_told_with_the_way_to_enrol_it(tmp_path: Path) -> None:
