@@ -10,6 +10,7 @@ import argparse
 import socket
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from lab import process, ssh
@@ -52,22 +53,34 @@ def enrol(machine: Machine, password: str) -> None:
         terminal.connect(str(machine.terminal))
         restart = "sudo systemd-run --quiet --on-active=1 systemctl reboot"  # the connection ends first
         process.run(ssh.command(machine.address, remote=(restart,)), mend="is it on?")
-        for turn in dialog(password):
-            _await(terminal, turn.shown)
-            for key in turn.keys:
-                terminal.sendall(key)
-
-
-def _await(terminal: socket.socket, shown: str) -> None:
-    end = time.monotonic() + _SECONDS
-    seen = b""
-    while shown.encode() not in seen:
-        terminal.settimeout(max(0.1, end - time.monotonic()))
         try:
-            seen += terminal.recv(4096)
-        except TimeoutError:
-            last = seen[-2000:].decode(errors="replace")
-            raise LabError(f"the console did not show {shown!r} within {_SECONDS} s, but:\n{last}", "") from None
+            converse(terminal, dialog(password), seconds=_SECONDS)
+        except TimeoutError as error:
+            raise LabError(f"{machine.node} {error}:\n{machine.last_words()}", f"read {machine.console}") from None
+
+
+def converse(terminal: socket.socket, turns: Iterable[Turn], *, seconds: float) -> None:
+    """Type on a terminal what answers each turn, once it has shown it.
+
+    Raises
+    ------
+    TimeoutError
+        A turn did not come within ``seconds``, or the other end went away.
+    """
+    for turn in turns:
+        end = time.monotonic() + seconds
+        shown = b""
+        while turn.shown.encode() not in shown:
+            terminal.settimeout(max(0.1, end - time.monotonic()))
+            try:
+                heard = terminal.recv(4096)
+            except TimeoutError:
+                heard = b""
+            if not heard:
+                raise TimeoutError(f"did not show {turn.shown!r}")
+            shown += heard
+        for key in turn.keys:
+            terminal.sendall(key)
 
 
 def main() -> int:

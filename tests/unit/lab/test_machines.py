@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from lab import machines, paths, wait
 from lab.errors import LabError
-from lab.machine_image import Disks
+from lab.machine_image import Disks, Firmware
 from lab.machines import Machine
 
 NETWORK = IPv4Network("10.0.0.0/24")
@@ -42,6 +43,15 @@ def test_a_machine_is_told_its_name_and_its_address(machine: Machine) -> None:
     argv = machines.run_arguments(machine, DISKS, ["-accel", "tcg"], NETWORK)
     assert "type=1,serial=debian12vm-1,sku=10.0.0.65/24" in argv
     assert "virtio-net-pci,netdev=lab,mac=52:54:0a:00:00:41,romfile=" in argv
+
+
+def test_secure_boot_is_of_firmware_whose_variables_are_the_machines_own(machine: Machine) -> None:
+    firmware = Firmware(Path("/code"), Path("/variables"), Path("/partition"))
+    argv = machines.run_arguments(machine, replace(DISKS, firmware=firmware), ["-accel", "tcg"], NETWORK)
+    drives = [argv[at + 1] for at, argument in enumerate(argv) if argument == "-drive"]
+    assert drives[0] == "file=/code,if=pflash,unit=0,format=raw,readonly=on"
+    assert drives[1] == f"file={machine.variables},if=pflash,unit=1,format=raw"
+    assert not any(drive.startswith("file=/variables") for drive in drives)
 
 
 @pytest.mark.parametrize(
