@@ -35,6 +35,8 @@ EXPECTED = {
     "kernel_removed": ("open", BRANCHES, False),
     "container": ("open", BRANCHES, False),
     "secure_boot": ("open", BRANCHES, False),
+    "efi_without_variables": ("open", BRANCHES, False),
+    "secure_boot_without_variables": ("open", BRANCHES, False),
     "secure_boot_not_insisted_on": ("open", BRANCHES, False),
 }
 
