@@ -6,8 +6,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ROLES := $(notdir $(wildcard roles/*))
-SCENARIOS := nvidia_driver_vm $(ROLES) jupyter_multiuser nvidia_driver_dkms distribution_life environment_life environment_drift site
+# The longest first: none of them is to be left over at the end with nobody beside it.
+SCENARIOS := nvidia_driver_vm jupyter_multiuser nvidia_driver_dkms site environment_life distribution_life environment_drift $(ROLES)
 LONG_SCENARIOS := driver_upgrade secure_boot site_vm front_door_jupyter
+DEBIAN13_SCENARIOS := nvidia_driver_dkms environment_life distribution_life
 ENTERPRISE_SCENARIOS := nvidia_driver cuda_toolkit nvidia_container_toolkit
 ROLE ?=
 INDEX ?=
@@ -47,7 +49,7 @@ test: setup lint unit lab molecule faults ## Everything: lint, unit and contract
 .PHONY: test-long
 test-long: lab ## What takes longer: whole sites, upgrades and Secure Boot on virtual machines, Debian 13's own driver, other releases
 	python -m lab mirror --debian-driver debian13
-	EVENKEEL_RELEASES=debian13 molecule test --scenario-name nvidia_driver_dkms
+	for scenario in $(DEBIAN13_SCENARIOS); do EVENKEEL_RELEASES=debian13 molecule test --scenario-name $$scenario; done
 	for scenario in $(ENTERPRISE_SCENARIOS); do EVENKEEL_RELEASES="rocky8 rocky10" molecule test --scenario-name $$scenario; done
 	for scenario in $(LONG_SCENARIOS); do molecule test --scenario-name $$scenario; done
 

@@ -12,7 +12,7 @@ from testinfra.host import Host
 FILE = "/etc/conda/condarc.d/evenkeel.yml"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def settings(host: Host) -> dict[str, Any]:
     shown: dict[str, Any] = json.loads(
         host.check_output("sudo -u nobody /opt/miniconda3/bin/conda config --show --json")
