@@ -44,7 +44,7 @@ $(READY): pyproject.toml
 	@touch $@
 
 .PHONY: test
-test: setup lint unit lab molecule faults ## Everything: lint, unit and contract tests, a Molecule scenario for each role and the site, bad input
+test: setup checks lab molecule faults ## Everything: lint, unit and contract tests, a Molecule scenario for each role and the site, bad input
 
 .PHONY: test-long
 test-long: lab ## What takes longer: whole sites, upgrades and Secure Boot on virtual machines, Debian 13's own driver, other releases
@@ -52,6 +52,10 @@ test-long: lab ## What takes longer: whole sites, upgrades and Secure Boot on vi
 	for scenario in $(DEBIAN13_SCENARIOS); do EVENKEEL_RELEASES=debian13 molecule test --scenario-name $$scenario; done
 	for scenario in $(ENTERPRISE_SCENARIOS); do EVENKEEL_RELEASES="rocky8 rocky10" molecule test --scenario-name $$scenario; done
 	for scenario in $(LONG_SCENARIOS); do molecule test --scenario-name $$scenario; done
+
+.PHONY: checks
+checks: $(READY) ## lint and unit, side by side
+	$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint unit
 
 .PHONY: lint
 lint: $(READY) ## ansible-lint (production profile), yamllint, ruff, mypy, stale references, changelog fragments

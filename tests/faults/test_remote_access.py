@@ -48,16 +48,23 @@ def strip(node: Node) -> None:
     wait.until(lambda: accepts_sessions(node), "sshd listens again", "systemctl status ssh", seconds=30)
 
 
+@pytest.fixture(scope="module")
+def lent(node: Node) -> Iterator[Node]:
+    """The node, as it was when all is over."""
+    yield node
+    strip(node)
+
+
 @pytest.fixture
-def people(node: Node) -> Iterator[Node]:
+def people(lent: Node) -> Node:
     """A node with two people and an environment, which the role has not seen."""
+    node = lent
     strip(node)
     node.host.check_output(
         "useradd --create-home ana && useradd --create-home bo && mkdir -p /opt/evenkeel/envs/ai-dev/conda-meta"
         " /opt/evenkeel/envs/ai-dev/bin && ln -s /usr/bin/python3 /opt/evenkeel/envs/ai-dev/bin/python"
     )
-    yield node
-    strip(node)
+    return node
 
 
 @pytest.fixture
