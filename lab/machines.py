@@ -198,7 +198,8 @@ def run_arguments(machine: Machine, disks: Disks, accelerator: Sequence[str], ne
     mac = ":".join(f"{byte:02x}" for byte in b"\x52\x54" + address.packed)
     return [
         *(QEMU, "-name", machine.name, "-nodefaults", "-no-user-config", "-display", "none", "-daemonize"),
-        *(*accelerator, "-smp", str(_CPUS), "-m", str(_MEMORY_MIB)),
+        # Emulated, two processors that have to meet in System Management Mode may wait for each other for ever.
+        *(*accelerator, "-smp", str(1 if disks.firmware else _CPUS), "-m", str(_MEMORY_MIB)),
         *("-smbios", f"type=1,serial={machine.node},sku={address}/{network.prefixlen}"),
         *_boot_arguments(machine, disks),
         *("-drive", f"file={machine.disk},if=virtio,format=qcow2,cache=unsafe"),
