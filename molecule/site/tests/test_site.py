@@ -10,7 +10,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from testinfra.host import Host
 
 from lab import browser, demo, notebook
@@ -109,8 +108,6 @@ def test_a_rehearsal_would_change_nothing() -> None:
 
 
 def test_a_restart_that_a_killed_run_left_out_is_made_up_for(host: Host) -> None:
-    if "debian13" in host.backend.host:
-        pytest.skip("shown on debian12")
     main_pid = "systemctl show --property=MainPID --value jupyter@jupyter"
     before = host.check_output(main_pid)
     host.check_output("touch /etc/evenkeel/jupyter/jupyter_server_config.py")

@@ -52,6 +52,7 @@ def test_secure_boot_is_of_firmware_whose_variables_are_the_machines_own(machine
     assert drives[0] == "file=/code,if=pflash,unit=0,format=raw,readonly=on"
     assert drives[1] == f"file={machine.variables},if=pflash,unit=1,format=raw"
     assert not any(drive.startswith("file=/variables") for drive in drives)
+    assert argv[argv.index("-smp") + 1] == "1"
 
 
 @pytest.mark.parametrize(

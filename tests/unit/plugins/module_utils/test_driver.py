@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils import _package_lock 
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _secure_boot as secure_boot
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _services as services
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _text_files as text_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._command import Done
 from ansible_collections.evenkeel.gpu.plugins.module_utils._driver import Desired
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._initramfs import Image
@@ -178,6 +180,42 @@ def test_services(enabled: str, active: str, run: bool, expected: tuple[bool, bo
 )
 def test_the_way_to_enrol_a_key(said: str, expected: str) -> None:
     assert expected in secure_boot.way_to_enrol(secure_boot.Key("/k", "/p"), said)
+
+
+@pytest.mark.parametrize(
+    ("said", "refused"),
+    [("/k is already enrolled\n", False), ("/k is not enrolled\n", True), ("", True)],
+)
+def test_only_a_key_that_is_enrolled_will_do(
+    said: str, refused: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = secure_boot.Key(str(tmp_path / "mok.pub"), str(tmp_path / "mok.key"))
+    Path(key.certificate).touch()
+    monkeypatch.setattr(secure_boot.command, "run", lambda argv: Done(0, said, ""))
+    with pytest.raises(EvenkeelError, match="does not know the key") if refused else nullcontext():
+        secure_boot.require_enrolled(key, make=True)
+
+
+@pytest.mark.parametrize(("signs", "refused"), [(True, False), (False, True)])
+def test_an_unsigned_module_is_built_again_where_signatures_count(
+    signs: bool, refused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, built = [READY], []
+
+    def build(name: str, version: str, kernel: str, *, again: bool = False) -> None:
+        built.append((name, version, kernel, again))
+        found[:] = [dataclasses.replace(READY, signed=signs)]
+
+    monkeypatch.setattr(driver.kernels, "read", lambda: list(found))
+    monkeypatch.setattr(driver.dkms, "registered", lambda: [("nvidia", READY.module)])
+    monkeypatch.setattr(driver.dkms, "build", build)
+    work = driver._Work(check_mode=False)
+    driver._converge_modules(DESIRED, list(found), work)
+    assert built == []
+    desired = dataclasses.replace(DESIRED, version=READY.module, secure_boot=True)
+    with pytest.raises(EvenkeelError, match=f"{READY.release} is not signed") if refused else nullcontext():
+        driver._converge_modules(desired, list(found), work)
+    assert built == [("nvidia", READY.module, READY.release, True)]
 
 
 def test_an_unknown_key_is_told_with_the_way_to_enrol_it(tmp_path: Path) -> None:
