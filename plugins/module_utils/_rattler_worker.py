@@ -13,6 +13,7 @@ import contextlib
 import json
 import os
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import IO, Any
@@ -38,14 +39,15 @@ def emit(message: dict[str, Any]) -> None:
 
 
 class Reporter:
-    """Counts what rattler reports; its callbacks come one at a time."""
+    """Counts what rattler reports; its callbacks come from several threads at once."""
 
     def __init__(self, of: int, of_bytes: int) -> None:
         self.counts = {"step": "fetch", "packages": 0, "of": of, "bytes": 0, "of_bytes": of_bytes, "downloading": 0}
-        self.received: dict[int, int] = {}
+        self.received: list[int] = []
         self.failed_scripts: list[str] = []
-        self.scripts: dict[int, str] = {}
+        self.scripts: list[str] = []
         self.last = 0.0
+        self.lock = threading.Lock()
 
     def tick(self, now: bool = False) -> None:
         if now or time.monotonic() - self.last >= TICK_SECONDS:
@@ -53,29 +55,34 @@ class Reporter:
             emit({"progress": self.counts})
 
     def on_download_start(self, cache_entry: int) -> int:
-        self.counts["downloading"] += 1  # type: ignore[operator]
-        self.received[len(self.received)] = 0
-        self.tick(now=True)
-        return len(self.received) - 1
+        with self.lock:
+            self.counts["downloading"] += 1  # type: ignore[operator]
+            self.received.append(0)
+            self.tick(now=True)
+            return len(self.received) - 1
 
     def on_download_progress(self, download_idx: int, progress: int, total: int | None) -> None:
-        self.received[download_idx] = progress
-        self.counts["bytes"] = sum(self.received.values())
-        self.tick()
+        with self.lock:
+            self.received[download_idx] = progress
+            self.counts["bytes"] = sum(self.received)
+            self.tick()
 
     def on_download_completed(self, download_idx: int) -> None:
-        self.counts["downloading"] -= 1  # type: ignore[operator]
-        self.tick(now=True)
+        with self.lock:
+            self.counts["downloading"] -= 1  # type: ignore[operator]
+            self.tick(now=True)
 
     def on_link_complete(self, index: int) -> None:
-        self.counts["packages"] += 1  # type: ignore[operator]
-        if not self.counts["downloading"]:
-            self.counts["step"] = "link"
-        self.tick()
+        with self.lock:
+            self.counts["packages"] += 1  # type: ignore[operator]
+            if not self.counts["downloading"]:
+                self.counts["step"] = "link"
+            self.tick()
 
     def on_post_link_start(self, package_name: str, script_path: str) -> int:
-        self.scripts[len(self.scripts)] = "%s of %s" % (script_path, package_name)
-        return len(self.scripts) - 1
+        with self.lock:
+            self.scripts.append("%s of %s" % (script_path, package_name))
+            return len(self.scripts) - 1
 
     def on_post_link_complete(self, index: int, success: bool) -> None:
         if not success:

@@ -10,8 +10,10 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from itertools import repeat
 from pathlib import Path
 from threading import Thread
 from typing import Any, NamedTuple
@@ -253,6 +255,16 @@ def test_progress_counts_packages_and_bytes(node: Node) -> None:
     assert max(counts["packages"] for counts in answer.progress) <= 3
     again = node.run("second", *packages)
     assert (again.last, again.progress) == ({"done": True}, [])
+
+
+def test_downloads_that_start_at_once_are_counted_apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with (tmp_path / "answers").open("w") as stream, ThreadPoolExecutor(8) as threads:
+        monkeypatch.setattr(_rattler_worker.Answers, "stream", stream, raising=False)
+        reporter = _rattler_worker.Reporter(500, 500)
+        indexes = list(threads.map(reporter.on_download_start, range(500)))
+        list(threads.map(reporter.on_download_progress, indexes, repeat(1), repeat(1)))
+    assert sorted(indexes) == list(range(500))
+    assert (reporter.counts["bytes"], reporter.counts["downloading"]) == (500, 500)
 
 
 def test_an_environment_may_be_empty(node: Node) -> None:
