@@ -155,7 +155,7 @@ def test_a_server_that_does_not_start_is_told_with_its_journal(host: Host, role:
     try:
         run = role(jupyter_on_demand=False)
         assert run.status != 0
-        assert "Job for jupyter@ana.service failed" in run.output
+        assert "Job for jupyter@ana.service failed because the control process exited" in run.output
         assert "jupyter@ana.service: Main process exited" in run.output
     finally:
         host.check_output(f"cp -p /root/jupyter-lab {program}")
