@@ -91,9 +91,10 @@ test-role: lab ## The inner loop on one role: make test-role ROLE=jupyter
 	@test -n "$(ROLE)" || { echo "Name a role: make test-role ROLE=jupyter" >&2; exit 2; }
 	molecule test --scenario-name $(ROLE)
 
+# Three at a time: each waits for its node a sixth of the time.
 .PHONY: faults
 faults: lab ## Bad input, broken mirrors, full disks and killed runs, on nodes of the lab
-	pytest tests/faults --numprocesses 2 --dist loadfile
+	pytest tests/faults --numprocesses 3 --dist loadfile
 
 .PHONY: test-gpu
 test-gpu: ## What needs a real GPU, with Python alone; ends with status 77 where there is none

@@ -42,7 +42,7 @@ def fingerprint(host: Host) -> str:
 
 
 @pytest.fixture
-def as_it_was(role: Callable[..., object]) -> Iterator[None]:
+def as_it_was(one_node: None, role: Callable[..., object]) -> Iterator[None]:
     """Let the next test find what the scenario converged to."""
     yield
     role(jupyter_restart_policy="now").well()  # type: ignore[attr-defined]
