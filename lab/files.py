@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from pathlib import Path
@@ -19,10 +20,11 @@ def replace_text(file: Path, text: str) -> None:
 
 
 def size(tree: Path) -> int:
-    """Return the bytes that the files below ``tree`` take on the disk, hard links counted once."""
+    """Return the bytes of the disk that the files below ``tree`` take, hard links once; files may go meanwhile."""
     seen: dict[int, int] = {}
     for folder, _, names in os.walk(tree):
         for name in names:
-            stat = os.lstat(Path(folder, name))
-            seen[stat.st_ino] = stat.st_blocks * 512
+            with contextlib.suppress(FileNotFoundError):
+                stat = os.lstat(Path(folder, name))
+                seen[stat.st_ino] = stat.st_blocks * 512
     return sum(seen.values())

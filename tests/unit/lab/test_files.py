@@ -4,6 +4,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
+
 from lab import files
 
 
@@ -29,3 +31,9 @@ def test_hard_links_count_once(tmp_path: Path) -> None:
     alone = files.size(tmp_path)
     os.link(tmp_path / "a", tmp_path / "b")
     assert files.size(tmp_path) == alone >= 100_000
+
+
+def test_a_file_that_goes_while_sizes_are_read_is_left_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "here").write_bytes(b"x" * 100_000)
+    monkeypatch.setattr(os, "walk", lambda tree: [(str(tree), [], ["gone", "here"])])
+    assert files.size(tmp_path) >= 100_000
