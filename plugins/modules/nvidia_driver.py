@@ -111,6 +111,7 @@ kernels:
     headers: {description: "Whether modules can be built for it.", type: bool}
     module: {description: "The version of its module; empty when it has none.", type: str}
     flavour: {description: "The flavour of its module.", type: str}
+    signed: {description: "Whether anybody has signed its module.", type: bool}
 packages:
   description: Packages that changed, with their versions.
   type: list
