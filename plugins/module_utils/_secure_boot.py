@@ -71,12 +71,16 @@ def way_to_enrol(key: Key, said: str) -> str:
 
 
 def _make(key: Key) -> None:
+    """Make a key; the certificate comes last, so that one which is there has its private key."""
     os.makedirs(os.path.dirname(key.private), mode=0o755, exist_ok=True)
+    fresh = Key(key.certificate + ".new", key.private + ".new")
     argv = ["openssl", "req", "-new", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", _DAYS, "-subj", _SUBJECT]
     argv += ["-addext", "extendedKeyUsage=codeSigning,1.3.6.1.4.1.2312.16.1.2"]
     mask = os.umask(0o077)
     try:
-        command.require([*argv, "-outform", "DER", "-keyout", key.private, "-out", key.certificate], "Mend openssl")
+        command.require([*argv, "-outform", "DER", "-keyout", fresh.private, "-out", fresh.certificate], "Mend openssl")
     finally:
         os.umask(mask)
-    os.chmod(key.certificate, 0o644)
+    os.chmod(fresh.certificate, 0o644)
+    os.replace(fresh.private, key.private)
+    os.replace(fresh.certificate, key.certificate)

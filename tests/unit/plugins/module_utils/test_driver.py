@@ -225,6 +225,28 @@ def test_an_unknown_key_is_told_with_the_way_to_enrol_it(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_key_that_was_cut_short_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = secure_boot.Key(str(tmp_path / "mok.pub"), str(tmp_path / "mok.key"))
+    room = [False, True]
+
+    def openssl(argv: list[str], mend: str) -> None:
+        whole = room.pop(0)
+        for option in ("-keyout", "-out"):
+            Path(argv[argv.index(option) + 1]).write_text(f"{option} whole" if whole else "")
+        if not whole:
+            raise EvenkeelError("No space left on device", mend)
+
+    monkeypatch.setattr(secure_boot.command, "require", openssl)
+    monkeypatch.setattr(secure_boot.command, "run", lambda argv: Done(0, f"{argv[-1]} is already enrolled", ""))
+    with pytest.raises(EvenkeelError, match="No space left"):
+        secure_boot.require_enrolled(key, make=True)
+    secure_boot.require_enrolled(key, make=True)
+    made = {path.name: (path.read_text(), path.stat().st_mode & 0o777) for path in tmp_path.iterdir()}
+    assert made["mok.pub"] == ("-out whole", 0o644)
+    assert made["mok.key"][0] == "-keyout whole"
+    assert len(made) == 2
+
+
 def test_a_lock_that_nobody_holds_is_no_lock(tmp_path: Path) -> None:
     (tmp_path / "lock").touch()
     package_lock.wait([str(tmp_path / "lock"), str(tmp_path / "none")], timeout=0)
