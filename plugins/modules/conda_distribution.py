@@ -172,12 +172,12 @@ from datetime import datetime, timezone
 from functools import partial
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _distribution as distribution
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _shared_cache as shared_cache
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _shell_hook as shell_hook
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _terms as terms
 from ansible_collections.evenkeel.gpu.plugins.module_utils._download import copy, download, require_certificates
+from ansible_collections.evenkeel.gpu.plugins.module_utils._entry import Module, run
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._lock import held
 
@@ -185,8 +185,9 @@ Params = dict[str, Any]
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
+    run(
+        converge,
+        {
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "url": {"type": "str"},
             "src": {"type": "path"},
@@ -210,16 +211,10 @@ def main() -> None:
         },
         required_if=[("state", "present", ("sha256",)), ("state", "present", ("url", "src"), True)],
         mutually_exclusive=[("url", "src")],
-        supports_check_mode=True,
     )
-    try:
-        result = converge(module)
-    except EvenkeelError as error:
-        module.fail_json(msg=str(error), **error.details)
-    module.exit_json(**result)
 
 
-def converge(module: AnsibleModule) -> dict[str, Any]:
+def converge(module: Module) -> dict[str, Any]:
     """Read, plan and, outside of check mode, apply; return the module's result."""
     params = module.params
     url = params["url"] or "file:///%s" % os.path.basename(params["src"] or "absent.sh")
@@ -251,7 +246,6 @@ def converge(module: AnsibleModule) -> dict[str, Any]:
     if (plan.changed or others_changed) and not module.check_mode:
         if plan.install and params["src"] and not params["brought"]:
             return {"changed": False, "wanted": True}
-        os.umask(0o022)
         with held(os.path.join(desired.store, ".lock"), params["lock_timeout"]) as lock:
             plan = _plan(params, desired)
             run_installer = partial(module.run_command, pass_fds=[lock])

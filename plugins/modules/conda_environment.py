@@ -254,11 +254,11 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _builder as builder
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _environment as environment
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _generation as generations
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _package_cache as package_cache
+from ansible_collections.evenkeel.gpu.plugins.module_utils._entry import Module, run
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._generation import Contents, Generation, intact
 from ansible_collections.evenkeel.gpu.plugins.module_utils._installer import Job, Tools, choose, rewritten
@@ -314,20 +314,16 @@ def argument_spec() -> dict[str, object]:
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec=argument_spec(),
+    run(
+        converge,
+        argument_spec(),
         mutually_exclusive=[(*SOURCES, "generation")],
         required_together=[("packages", "channels")],
         required_if=[("state", "present", (*SOURCES, "generation"), True)],
-        supports_check_mode=True,
     )
-    try:
-        module.exit_json(**converge(module))
-    except EvenkeelError as error:
-        module.fail_json(msg=str(error), **error.details)
 
 
-def converge(module: AnsibleModule) -> dict[str, object]:
+def converge(module: Module) -> dict[str, object]:
     params = module.params
     name, root = params["name"], params["root"]
     environment.check(root, name)
@@ -347,7 +343,6 @@ def converge(module: AnsibleModule) -> dict[str, object]:
     if plan.was and plan.target and not intact(plan.was, plan.before):
         result["user_files"] = list(user_files(plan.was.path))
     if plan.changed and not module.check_mode:
-        os.umask(0o022)
         with (
             held(os.path.join(root, "locks", "environment-" + name), params["lock_timeout"]),
             held(os.path.join(root, "locks", "pkgs"), params["lock_timeout"]) as lock,
@@ -365,7 +360,7 @@ def converge(module: AnsibleModule) -> dict[str, object]:
     return {"changed": plan.changed, "diff": plan.diff, "plan": plan.lines, **result}
 
 
-def desired_by(module: AnsibleModule) -> environment.Desired | None:
+def desired_by(module: Module) -> environment.Desired | None:
     """Return what the source asks for; None when it has to be solved first."""
     params = module.params
     packages = None
@@ -378,7 +373,7 @@ def desired_by(module: AnsibleModule) -> environment.Desired | None:
     return environment.Desired(packages, params["variables"], params["request"])
 
 
-def decide(module: AnsibleModule, desired: environment.Desired | None) -> tuple[environment.State, environment.Plan]:
+def decide(module: Module, desired: environment.Desired | None) -> tuple[environment.State, environment.Plan]:
     """Read the node and plan."""
     params = module.params
     name, root = params["name"], params["root"]
@@ -398,7 +393,7 @@ def decide(module: AnsibleModule, desired: environment.Desired | None) -> tuple[
     return state, environment.plan(state, root, name, desired, policy)
 
 
-def build(module: AnsibleModule, state: environment.State, target: Generation, lock: int, progress: Progress) -> str:
+def build(module: Module, state: environment.State, target: Generation, lock: int, progress: Progress) -> str:
     """Make the environment, with bytecode, at the generation's path, and return the installer's name."""
     params = module.params
     pkgs = os.path.join(params["root"], "pkgs")

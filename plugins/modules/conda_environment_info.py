@@ -124,10 +124,10 @@ import os
 from dataclasses import asdict
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _environment as environment
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _generation as generations
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _history as history
+from ansible_collections.evenkeel.gpu.plugins.module_utils._entry import Module, run
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._generation import Generation
 from ansible_collections.evenkeel.gpu.plugins.module_utils._package import changes, digest
@@ -136,24 +136,23 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._verification import 
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
+    run(
+        answer,
+        {
             "name": {"type": "str"},
             "prefix": {"type": "path"},
             "root": {"type": "path", "default": "/opt/evenkeel"},
             "verify": {"type": "str", "choices": ["metadata", "files"], "default": "metadata"},
             "size": {"type": "bool", "default": False},
         },
+        verbatim=("variables",),
         mutually_exclusive=[("name", "prefix")],
-        supports_check_mode=True,
     )
-    try:
-        platform, virtual_packages = this_node()
-        module.exit_json(
-            changed=False, environments=told(module.params), platform=platform, virtual_packages=virtual_packages
-        )
-    except EvenkeelError as error:
-        module.fail_json(msg=str(error), **error.details)
+
+
+def answer(module: Module) -> dict[str, Any]:
+    platform, virtual_packages = this_node()
+    return {"environments": told(module.params), "platform": platform, "virtual_packages": virtual_packages}
 
 
 def told(params: dict[str, Any]) -> list[dict[str, Any]]:

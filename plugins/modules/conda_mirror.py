@@ -101,14 +101,14 @@ report:
 from datetime import datetime, timezone
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._entry import run
 from ansible_collections.evenkeel.gpu.plugins.module_utils._mirror_health import Network, ask_all, first_healthy, health
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
+    run(
+        lambda module: choice(module.params),
+        {
             "mirrors": {"type": "list", "elements": "raw", "required": True},
             "channels": {"type": "list", "elements": "str", "default": ["defaults"]},
             "platforms": {"type": "list", "elements": "str", "default": ["linux-64"]},
@@ -118,12 +118,7 @@ def main() -> None:
             "ca_path": {"type": "path"},
             "candidates": {"type": "list", "elements": "dict", "default": []},
         },
-        supports_check_mode=True,
     )
-    try:
-        module.exit_json(changed=False, **choice(module.params))
-    except EvenkeelError as error:
-        module.fail_json(msg=str(error), **error.details)
 
 
 def choice(params: dict[str, Any]) -> dict[str, Any]:

@@ -58,8 +58,8 @@ freed_bytes:
 import os
 import time
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _package_cache as package_cache
+from ansible_collections.evenkeel.gpu.plugins.module_utils._entry import Module, run
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._files import require_normalised
 from ansible_collections.evenkeel.gpu.plugins.module_utils._lock import held
@@ -68,22 +68,18 @@ SECONDS_A_DAY = 86400
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
+    run(
+        converge,
+        {
             "root": {"type": "path", "default": "/opt/evenkeel"},
             "max_days": {"type": "int", "default": 0},
             "max_megabytes": {"type": "int", "default": 0},
             "lock_timeout": {"type": "int", "default": 1800},
         },
-        supports_check_mode=True,
     )
-    try:
-        module.exit_json(**converge(module))
-    except EvenkeelError as error:
-        module.fail_json(msg=str(error), **error.details)
 
 
-def converge(module: AnsibleModule) -> dict[str, object]:
+def converge(module: Module) -> dict[str, object]:
     root = module.params["root"]
     require_normalised("root", root)
     for option in ("max_days", "max_megabytes"):

@@ -91,16 +91,16 @@ wanted:
 
 import os
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _runtime as runtime
-from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._entry import Module, run
 from ansible_collections.evenkeel.gpu.plugins.module_utils._lock import held
 from ansible_collections.evenkeel.gpu.plugins.module_utils._platform import conda_platform
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
+    run(
+        converge,
+        {
             "root": {"type": "path", "default": "/opt/evenkeel"},
             "python": {"type": "path", "default": "/opt/miniconda3/bin/python"},
             "wheels": {"type": "path"},
@@ -108,15 +108,10 @@ def main() -> None:
             "brought": {"type": "path"},
             "lock_timeout": {"type": "int", "default": 1800},
         },
-        supports_check_mode=True,
     )
-    try:
-        module.exit_json(**converge(module))
-    except EvenkeelError as error:
-        module.fail_json(msg=str(error), **error.details)
 
 
-def converge(module: AnsibleModule) -> dict[str, object]:
+def converge(module: Module) -> dict[str, object]:
     params = module.params
     root, python = params["root"], params["python"]
     platform = conda_platform(os.uname().machine)
@@ -131,7 +126,6 @@ def converge(module: AnsibleModule) -> dict[str, object]:
         if plan.build and params["brought"] is None:
             names = [wheel.name for wheel in desired.wheels]
             return {"changed": False, "wanted": {"platform": platform, "wheels": names}}
-        os.umask(0o022)
         with held(os.path.join(root, "locks", "pkgs"), params["lock_timeout"]):
             plan = runtime.plan(runtime.read(desired.directory), desired)
             runtime.apply(plan, desired, params["brought"] or "")

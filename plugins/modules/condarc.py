@@ -179,33 +179,30 @@ found:
 
 import os
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _accounts as accounts
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _condarc as condarc
-from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._entry import Module, run
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec=condarc.ARGUMENT_SPEC,
+    run(
+        lambda module: write(module) if module.params["write"] else read(module),
+        condarc.ARGUMENT_SPEC,
+        verbatim=("found",),
         required_if=condarc.REQUIRED_IF,
-        supports_check_mode=True,
     )
-    try:
-        module.exit_json(**(write(module) if module.params["write"] else read(module)))
-    except EvenkeelError as error:
-        module.fail_json(msg=str(error), **error.details)
 
 
-def read(module: AnsibleModule) -> dict[str, object]:
+def read(module: Module) -> dict[str, object]:
     params = module.params
     own = [params["user"]] if params["scope"] == "user" else []
-    users = own or (condarc.local_users() if params["users"] is None else params["users"])
+    users = own or (accounts.local_users() if params["users"] is None else params["users"])
     found = condarc.read(params, users, condarc.target(params))
     missing = [path for path in params["needed_files"] if not os.path.exists(path)]
     return {"changed": False, "found": {**found, "users": users, "missing": missing}}
 
 
-def write(module: AnsibleModule) -> dict[str, object]:
+def write(module: Module) -> dict[str, object]:
     params = module.params
     path, write = condarc.target(params), params["write"]
     if params["scope"] in ("distribution", "environment") and not params["path"]:

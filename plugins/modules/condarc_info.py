@@ -100,18 +100,17 @@ found:
   returned: when the action has not answered yet
 """
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _condarc as condarc
-from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._entry import Module, run
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=condarc.INFO_ARGUMENT_SPEC, supports_check_mode=True)
-    try:
-        users = [module.params["user"]] if module.params["user"] else []
-        module.exit_json(changed=False, found=condarc.read(module.params, users))
-    except EvenkeelError as error:
-        module.fail_json(msg=str(error), **error.details)
+    run(read, condarc.INFO_ARGUMENT_SPEC, verbatim=("found",))
+
+
+def read(module: Module) -> dict[str, object]:
+    users = [module.params["user"]] if module.params["user"] else []
+    return {"found": condarc.read(module.params, users)}
 
 
 if __name__ == "__main__":

@@ -109,16 +109,16 @@ left:
 
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _cuda_toolkit as cuda_toolkit
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _package_set as package_set
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _repository as repositories
-from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._entry import Module, run
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
+    run(
+        converge,
+        {
             "toolkits": {"type": "list", "elements": "str", "default": []},
             "default": {"type": "str", "default": ""},
             "parts": {"type": "str", "default": "(?!)"},
@@ -129,23 +129,21 @@ def main() -> None:
             "warn": {"type": "list", "elements": "str", "default": []},
             **package_set.ARGUMENTS,
         },
-        supports_check_mode=True,
     )
-    try:
-        outcome = cuda_toolkit.converge(desired(module.params), check_mode=module.check_mode)
-    except EvenkeelError as error:
-        module.fail_json(msg=str(error), **error.details)
-    for warning in (*module.params["warn"], *outcome.left):
-        module.warn(warning)
-    module.exit_json(
-        changed=outcome.changed,
-        toolkits=list(outcome.toolkits),
-        default=outcome.default,
-        packages=list(outcome.packages),
-        healed=list(outcome.healed),
-        left=list(outcome.left),
-        **({"diff": list(outcome.diffs)} if module._diff else {}),
-    )
+
+
+def converge(module: Module) -> dict[str, Any]:
+    outcome = cuda_toolkit.converge(desired(module.params), check_mode=module.check_mode)
+    return {
+        "changed": outcome.changed,
+        "toolkits": list(outcome.toolkits),
+        "default": outcome.default,
+        "packages": list(outcome.packages),
+        "healed": list(outcome.healed),
+        "left": list(outcome.left),
+        "warnings": [*module.params["warn"], *outcome.left],
+        "diff": list(outcome.diffs),
+    }
 
 
 def desired(params: dict[str, Any]) -> cuda_toolkit.Desired:

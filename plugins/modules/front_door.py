@@ -98,13 +98,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _command as command
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _front_door as front_door
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _nginx as nginx
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _package_set as package_set
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _services as services
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _text_files as text_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._entry import Module, run
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._front_door import Door, Server
 from ansible_collections.evenkeel.gpu.plugins.module_utils._packages import Request, Wanted
@@ -115,8 +115,9 @@ POLL_SECONDS = 0.1
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
+    run(
+        converge,
+        {
             "hosts": {"type": "list", "elements": "str", "required": True},
             "certificate": {"type": "path", "required": True},
             "key": {"type": "path", "required": True, "no_log": False},
@@ -130,15 +131,10 @@ def main() -> None:
             "hsts_days": {"type": "int", "default": 0},
             "lock_timeout": {"type": "int", "default": 300},
         },
-        supports_check_mode=True,
     )
-    try:
-        module.exit_json(**converge(module))
-    except EvenkeelError as error:
-        module.fail_json(msg=str(error), **error.details)
 
 
-def converge(module: AnsibleModule) -> dict[str, Any]:
+def converge(module: Module) -> dict[str, Any]:
     params, check_mode = module.params, module.check_mode
     door = desired(params)
     front_door.check(door)
@@ -167,7 +163,7 @@ def converge(module: AnsibleModule) -> dict[str, Any]:
         "urls": {server.user: door.url(server.path) for server in servers},
         "packages": list(map(str, outcome.plan.steps)),
         "reloaded": reloaded,
-        **({"diff": [*outcome.diffs(), *(change.diff() for change in changes)]} if module._diff else {}),
+        "diff": [*outcome.diffs(), *(change.diff() for change in changes)],
     }
 
 

@@ -105,32 +105,30 @@ frameworks:
 
 import sys
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _gpu_check as gpu_check
-from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._entry import Module, run
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu_verdict import Bounds
 from ansible_collections.evenkeel.gpu.plugins.module_utils._sysroot import Sysroot
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
+    run(
+        check,
+        {
             "environment": {"type": "path"},
             "min_gpus": {"type": "int", "default": 0},
             "min_bandwidth_gbps": {"type": "float", "default": 0},
             "max_ecc_errors": {"type": "int", "default": 0},
             "timeout": {"type": "int", "default": 120},
         },
-        supports_check_mode=True,
     )
+
+
+def check(module: Module) -> dict[str, object]:
     params = module.params
     bounds = Bounds(params["min_gpus"], params["min_bandwidth_gbps"], params["max_ecc_errors"])
-    try:
-        verdict = gpu_check.check(sys.executable, params["environment"] or "", bounds, params["timeout"], Sysroot())
-    except EvenkeelError as error:
-        module.fail_json(msg=str(error), **error.details)
-    result = {
-        "changed": False,
+    verdict = gpu_check.check(sys.executable, params["environment"] or "", bounds, params["timeout"], Sysroot())
+    return {
         "ok": verdict.ok,
         "present": verdict.present,
         "verdict": verdict.text,
@@ -138,10 +136,8 @@ def main() -> None:
         "cuda": verdict.cuda,
         "gpus": list(verdict.gpus),
         "frameworks": list(verdict.frameworks),
+        **({} if verdict.ok else {"failed": True, "msg": verdict.text}),
     }
-    if not verdict.ok:
-        module.fail_json(msg=verdict.text, **result)
-    module.exit_json(**result)
 
 
 if __name__ == "__main__":

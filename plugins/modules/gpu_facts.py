@@ -148,19 +148,20 @@ ansible_facts:
 
 import os
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _gpu_facts as gpu_facts
+from ansible_collections.evenkeel.gpu.plugins.module_utils._entry import Module, run
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={"sysroot": {"type": "path", "default": "/"}},
-        supports_check_mode=True,
-    )
+    run(read, {"sysroot": {"type": "path", "default": "/"}})
+
+
+def read(module: Module) -> dict[str, object]:
     sysroot = module.params["sysroot"]
     if not os.path.isdir(sysroot):
-        module.fail_json(msg="There is no directory %s. Set sysroot to the root of a system." % sysroot)
-    module.exit_json(changed=False, ansible_facts={"evenkeel_gpu": gpu_facts.read(sysroot)})
+        raise EvenkeelError("There is no directory %s" % sysroot, "Set sysroot to the root of a system")
+    return {"ansible_facts": {"evenkeel_gpu": gpu_facts.read(sysroot)}}
 
 
 if __name__ == "__main__":

@@ -93,9 +93,8 @@ removed:
 
 import os
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _kernelspecs as kernelspecs
-from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._entry import Module, run
 
 
 def main() -> None:
@@ -107,35 +106,37 @@ def main() -> None:
         "memory_max": {"type": "str"},
         "env": {"type": "dict", "default": {}},
     }
-    module = AnsibleModule(
-        argument_spec={
+    run(
+        converge,
+        {
             "directory": {"type": "path", "default": "/usr/local/share/jupyter/kernels"},
             "environments": {"type": "path", "default": "/opt/evenkeel/envs"},
             "kernels": {"type": "list", "elements": "dict", "required": True, "options": kernel_spec},
             "server": {"type": "str"},
             "planned": {"type": "list", "elements": "str", "default": []},
         },
-        supports_check_mode=True,
     )
+
+
+def converge(module: Module) -> dict[str, object]:
     directory, environments = module.params["directory"], module.params["environments"]
     server = module.params["server"] and os.path.join(environments, module.params["server"])
     rehearsed = {os.path.join(environments, name) for name in module.params["planned"]} if module.check_mode else set()
-    try:
-        kernels = [kernelspecs.complete(item, environments) for item in module.params["kernels"]]
-        kernelspecs.check_names(kernels)
-        kernelspecs.check_environments(
-            [kernel for kernel in kernels if kernel.prefix not in rehearsed],
-            server if server not in rehearsed else None,
-        )
-        plan = kernelspecs.plan(kernelspecs.read(directory), kernels, directory)
-    except EvenkeelError as error:
-        module.fail_json(msg=str(error), **error.details)
-    if plan.changed and not module.check_mode:
-        os.umask(0o022)
-        kernelspecs.apply(plan, directory)
-    module.exit_json(
-        changed=plan.changed, diff=plan.diff(directory), written=sorted(plan.write), removed=list(plan.remove)
+    kernels = [kernelspecs.complete(item, environments) for item in module.params["kernels"]]
+    kernelspecs.check_names(kernels)
+    kernelspecs.check_environments(
+        [kernel for kernel in kernels if kernel.prefix not in rehearsed],
+        server if server not in rehearsed else None,
     )
+    plan = kernelspecs.plan(kernelspecs.read(directory), kernels, directory)
+    if plan.changed and not module.check_mode:
+        kernelspecs.apply(plan, directory)
+    return {
+        "changed": plan.changed,
+        "diff": plan.diff(directory),
+        "written": sorted(plan.write),
+        "removed": list(plan.remove),
+    }
 
 
 if __name__ == "__main__":

@@ -181,7 +181,6 @@ import os
 from dataclasses import asdict
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _jupyter_accounts as accounts
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _jupyter_ports as ports
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _jupyter_secrets as jupyter_secrets
@@ -189,6 +188,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils import _jupyter_serve
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _jupyter_servers as jupyter_servers
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _kept_files as kept_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _tcp_port as tcp_port
+from ansible_collections.evenkeel.gpu.plugins.module_utils._entry import Module, run
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter_server import Limits, Server
 
@@ -207,8 +207,9 @@ def main() -> None:
         "hashed_password": {"type": "str", "no_log": True},
         **limits,
     }
-    module = AnsibleModule(
-        argument_spec={
+    run(
+        converge,
+        {
             "servers": {"type": "list", "elements": "dict", "required": True, "options": server},
             "limits": {"type": "dict", "default": {}, "options": limits},
             "listen": {"type": "str", "choices": ["port", "socket"], "default": "port"},
@@ -227,15 +228,10 @@ def main() -> None:
             "planned": {"type": "dict", "default": {}},
         },
         required_together=[("certificate", "key")],
-        supports_check_mode=True,
     )
-    try:
-        converge(module)
-    except EvenkeelError as error:
-        module.fail_json(msg=str(error), **error.details)
 
 
-def converge(module: AnsibleModule) -> None:
+def converge(module: Module) -> dict[str, Any]:
     params = module.params
     folder, policy = params["directory"], params["restart_policy"]
     had = jupyter_servers.known()
@@ -246,18 +242,17 @@ def converge(module: AnsibleModule) -> None:
     state = jupyter_servers.read([*users, *gone], files, folder, params["environment"])
     plan = jupyter_servers.plan(state, servers, gone, files, policy=policy, folder=folder)
     if plan.changed and not module.check_mode:
-        os.umask(0o022)
         jupyter_servers.apply(plan)
     for waiting in plan.waiting:
         module.warn(waiting.words(policy))
     for unit, paths in jupyter_servers.foreign_drop_ins(state).items():
         module.warn("%s is changed by %s, which may undo its hardening" % (unit, ", ".join(paths)))
-    module.exit_json(
-        changed=plan.changed,
-        diff=plan.diff(),
-        servers=[{**server.entry(folder), "probe": plan.probes[server.user]} for server in servers],
-        waiting=[asdict(waiting) for waiting in plan.waiting],
-    )
+    return {
+        "changed": plan.changed,
+        "diff": plan.diff(),
+        "servers": [{**server.entry(folder), "probe": plan.probes[server.user]} for server in servers],
+        "waiting": [asdict(waiting) for waiting in plan.waiting],
+    }
 
 
 def complete(params: dict[str, Any], had: dict[str, int], *, check_mode: bool) -> list[Server]:

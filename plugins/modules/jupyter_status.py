@@ -70,10 +70,10 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _command as command
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _jupyter_status as jupyter_status
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _units as units
+from ansible_collections.evenkeel.gpu.plugins.module_utils._entry import Module, run
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter_servers import journal
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter_status import Verdict
@@ -82,23 +82,26 @@ AT_ONCE = 4
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
+    run(
+        check,
+        {
             "servers": {"type": "list", "elements": "dict", "required": True},
             "kernels": {"type": "list", "elements": "str", "default": []},
             "python": {"type": "path", "required": True},
             "timeout": {"type": "int", "default": 60},
         },
-        supports_check_mode=True,
     )
+
+
+def check(module: Module) -> dict[str, Any]:
     with ThreadPoolExecutor(min(AT_ONCE, os.cpu_count() or 1)) as pool:
         problems = [said for said in pool.map(lambda server: look_at(module, server), module.params["servers"]) if said]
     if problems and not module.check_mode:
-        module.fail_json(msg="\n".join(problems))
-    module.exit_json(changed=False, ready=not problems, problems=problems)
+        return {"failed": True, "msg": "\n".join(problems)}
+    return {"ready": not problems, "problems": problems}
 
 
-def look_at(module: AnsibleModule, server: dict[str, Any]) -> str:
+def look_at(module: Module, server: dict[str, Any]) -> str:
     if server["probe"] == "asleep":
         return ""
     unit = server["unit"]
@@ -115,7 +118,7 @@ def look_at(module: AnsibleModule, server: dict[str, Any]) -> str:
     return "%s\nThe last lines of %s:\n%s" % (said, unit, journal(unit))
 
 
-def ask(module: AnsibleModule, server: dict[str, Any]) -> Verdict:
+def ask(module: Module, server: dict[str, Any]) -> Verdict:
     token = jupyter_status.read_token(server["token_file"])
     module.no_log_values.add(token)
     place, waiting = jupyter_status.place_of(server), server["probe"] == "waiting"

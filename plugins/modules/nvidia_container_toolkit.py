@@ -82,16 +82,16 @@ left:
 
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _container_toolkit as container_toolkit
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _package_set as package_set
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _repository as repositories
-from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._entry import Module, run
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
+    run(
+        converge,
+        {
             "engines": {
                 "type": "list",
                 "elements": "str",
@@ -102,24 +102,22 @@ def main() -> None:
             "hold": {"type": "bool", "default": True},
             **package_set.ARGUMENTS,
         },
-        supports_check_mode=True,
     )
-    try:
-        outcome = container_toolkit.converge(desired(module.params), check_mode=module.check_mode)
-    except EvenkeelError as error:
-        module.fail_json(msg=str(error), **error.details)
-    for warning in outcome.left:
-        module.warn(warning)
-    module.exit_json(
-        changed=outcome.changed,
-        engines=list(outcome.engines),
-        specification=outcome.specification,
-        check=list(outcome.check),
-        packages=list(outcome.packages),
-        healed=list(outcome.healed),
-        left=list(outcome.left),
-        **({"diff": list(outcome.diffs)} if module._diff else {}),
-    )
+
+
+def converge(module: Module) -> dict[str, Any]:
+    outcome = container_toolkit.converge(desired(module.params), check_mode=module.check_mode)
+    return {
+        "changed": outcome.changed,
+        "engines": list(outcome.engines),
+        "specification": outcome.specification,
+        "check": list(outcome.check),
+        "packages": list(outcome.packages),
+        "healed": list(outcome.healed),
+        "left": list(outcome.left),
+        "warnings": list(outcome.left),
+        "diff": list(outcome.diffs),
+    }
 
 
 def desired(params: dict[str, Any]) -> container_toolkit.Desired:

@@ -137,16 +137,16 @@ reboot:
 from dataclasses import asdict
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _driver as driver
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _package_set as package_set
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _repository as repositories
-from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._entry import Module, run
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
+    run(
+        converge,
+        {
             "version": {"type": "str", "default": ""},
             "flavour": {"type": "str", "choices": ["open", "proprietary"], "required": True},
             "absent": {"type": "list", "elements": "str", "default": []},
@@ -167,24 +167,22 @@ def main() -> None:
             **package_set.ARGUMENTS,
         },
         mutually_exclusive=[("runfile", "packages")],
-        supports_check_mode=True,
     )
-    try:
-        outcome = driver.converge(desired(module.params), check_mode=module.check_mode)
-    except EvenkeelError as error:
-        module.fail_json(msg=str(error), **error.details)
-    for warning in outcome.left:
-        module.warn(warning)
-    module.exit_json(
-        changed=outcome.changed,
-        version=outcome.version,
-        kernels=[asdict(kernel) for kernel in outcome.kernels],
-        packages=list(outcome.packages),
-        healed=list(outcome.healed),
-        left=list(outcome.left),
-        reboot=list(outcome.reboot),
-        **({"diff": list(outcome.diffs)} if module._diff else {}),
-    )
+
+
+def converge(module: Module) -> dict[str, Any]:
+    outcome = driver.converge(desired(module.params), check_mode=module.check_mode)
+    return {
+        "changed": outcome.changed,
+        "version": outcome.version,
+        "kernels": [asdict(kernel) for kernel in outcome.kernels],
+        "packages": list(outcome.packages),
+        "healed": list(outcome.healed),
+        "left": list(outcome.left),
+        "reboot": list(outcome.reboot),
+        "warnings": list(outcome.left),
+        "diff": list(outcome.diffs),
+    }
 
 
 def desired(params: dict[str, Any]) -> driver.Desired:

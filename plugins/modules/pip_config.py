@@ -65,15 +65,16 @@ paths:
 
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _pip_config as pip_config
+from ansible_collections.evenkeel.gpu.plugins.module_utils._entry import Module, run
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._pip_config import Plan, Wanted, without_credentials
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
+    run(
+        converge,
+        {
             "index": {"type": "str", "default": ""},
             "proxy": {"type": "str", "default": ""},
             "no_proxy": {"type": "str", "default": ""},
@@ -81,26 +82,27 @@ def main() -> None:
             "pip_conf": {"type": "path", "default": "/etc/pip.conf"},
             "uv_toml": {"type": "path", "default": "/etc/uv/uv.toml"},
         },
-        supports_check_mode=True,
-        # Whatever credentials the URLs have shall not get into the node's log.
+        # Credentials in the URLs must not get into the node's log.
         no_log=True,
     )
-    try:
-        for name in ("index", "proxy"):
-            module.params[name] = public(module, name, module.params[name])
-        plans, warnings = plan(module.params)
-        if not module.check_mode:
-            for one in plans:
-                pip_config.apply(one)
-    except EvenkeelError as error:
-        module.fail_json(msg=str(error), **error.details)
-    for warning in warnings:
-        module.warn(warning)
-    diff = {"diff": [one.diff() for one in plans]} if module._diff else {}
-    module.exit_json(changed=bool(plans), paths=[one.path for one in plans], **diff)
 
 
-def public(module: AnsibleModule, name: str, url: str) -> str:
+def converge(module: Module) -> dict[str, Any]:
+    for name in ("index", "proxy"):
+        module.params[name] = public(module, name, module.params[name])
+    plans, warnings = plan(module.params)
+    if not module.check_mode:
+        for one in plans:
+            pip_config.apply(one)
+    return {
+        "changed": bool(plans),
+        "paths": [one.path for one in plans],
+        "warnings": warnings,
+        "diff": [one.diff() for one in plans],
+    }
+
+
+def public(module: Module, name: str, url: str) -> str:
     """Return a URL as it may stand in a file that everyone can read."""
     if url and (not url.startswith(("http://", "https://", "file:///")) or url.split() != [url]):
         raise EvenkeelError("%s is %r, which is no URL" % (name, url), "Write it as https://HOST/PATH")

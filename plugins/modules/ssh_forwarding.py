@@ -67,34 +67,29 @@ reloaded:
   returned: success
 """
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _sshd_config as sshd_config
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _sshd_group as sshd_group
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _sshd_service as sshd_service
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _text_files as text_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._entry import run
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 
 FORWARDING = {"AllowTcpForwarding": "yes", "AllowStreamLocalForwarding": "yes", "DisableForwarding": "no"}
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
+    run(
+        lambda module: converge(**module.params, check_mode=module.check_mode),
+        {
             "group": {"type": "str", "required": True},
             "users": {"type": "list", "elements": "str", "default": []},
             "settings": {"type": "dict", "default": FORWARDING},
             "drop_in": {"type": "bool", "default": True},
         },
-        supports_check_mode=True,
     )
-    try:
-        module.exit_json(**converge(**module.params, check_mode=module.check_mode))
-    except EvenkeelError as error:
-        module.fail_json(msg=str(error), **error.details)
 
 
 def converge(
@@ -112,7 +107,6 @@ def converge(
     service = sshd_service.find()
     reload = service is not None and (bool(changes) or not sshd_service.has_read(service, sshd_config.DROP_IN))
     if not check_mode:
-        os.umask(0o022)
         sshd_group.apply(members)
         sshd_service.apply(changes, service if reload else None, addresses)
     return {

@@ -51,45 +51,48 @@ path:
   sample: /etc/sysctl.d/60-evenkeel-inotify.conf
 """
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _sysctl_floor as sysctl_floor
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _text_files as text_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._entry import Module, run
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._sysroot import Sysroot
 from ansible_collections.evenkeel.gpu.plugins.module_utils._virtualization import container
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
+    run(
+        converge,
+        {
             "name": {"type": "str", "required": True},
             "values": {"type": "dict", "required": True},
         },
-        supports_check_mode=True,
     )
-    try:
-        values = numbers(module.params["values"])
-        sysctl_floor.check(module.params["name"], values)
-        path = sysctl_floor.path_of(module.params["name"])
-        plan = sysctl_floor.plan(
-            path,
-            text_files.read(path),
-            values,
-            sysctl_floor.read(list(values), in_container=bool(container(Sysroot()))),
-            sysctl_floor.later(path),
-        )
-        if not module.check_mode:
-            os.umask(0o022)
-            sysctl_floor.apply(plan)
-    except EvenkeelError as error:
-        module.fail_json(msg=str(error), **error.details)
-    for words in plan.left:
-        module.warn(words)
-    module.exit_json(changed=plan.changed, diff=plan.diff(), raised=plan.rise, left=list(plan.left), path=path)
+
+
+def converge(module: Module) -> dict[str, Any]:
+    values = numbers(module.params["values"])
+    sysctl_floor.check(module.params["name"], values)
+    path = sysctl_floor.path_of(module.params["name"])
+    plan = sysctl_floor.plan(
+        path,
+        text_files.read(path),
+        values,
+        sysctl_floor.read(list(values), in_container=bool(container(Sysroot()))),
+        sysctl_floor.later(path),
+    )
+    if not module.check_mode:
+        sysctl_floor.apply(plan)
+    return {
+        "changed": plan.changed,
+        "diff": plan.diff(),
+        "raised": plan.rise,
+        "left": list(plan.left),
+        "warnings": list(plan.left),
+        "path": path,
+    }
 
 
 def numbers(values: Mapping[str, Any]) -> dict[str, int]:

@@ -50,25 +50,21 @@ held:
   returned: success
 """
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _tcp_port as tcp_port
+from ansible_collections.evenkeel.gpu.plugins.module_utils._entry import run
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
+    run(
+        lambda module: {"held": guard(**module.params)},
+        {
             "port": {"type": "int", "required": True},
             "address": {"type": "str", "default": "127.0.0.1"},
             "unit": {"type": "str", "required": True},
             "variable": {"type": "str", "default": "port"},
         },
-        supports_check_mode=True,
     )
-    try:
-        module.exit_json(changed=False, held=guard(**module.params))
-    except EvenkeelError as error:
-        module.fail_json(msg=str(error), **error.details)
 
 
 def guard(port: int, address: str, unit: str, variable: str) -> bool:

@@ -110,23 +110,16 @@ reasons:
   sample: ["it ends on 2026-12-01"]
 """
 
-import os
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _tls_files as tls_files
-from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._entry import Module, run
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=tls_files.ARGUMENT_SPEC, supports_check_mode=True)
-    os.umask(0o022)
-    try:
-        module.exit_json(**answer(module))
-    except EvenkeelError as error:
-        module.fail_json(msg=str(error), **error.details)
+    run(answer, tls_files.ARGUMENT_SPEC, verbatim=("found", "request"))
 
 
-def answer(module: AnsibleModule) -> dict[str, object]:
+def answer(module: Module) -> dict[str, object]:
     """Do what the action asks for; without a word of it, mend owners and modes, and tell what is there."""
     directory, wish = module.params["directory"], module.params["install"]
     if module.params["request"]:

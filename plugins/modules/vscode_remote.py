@@ -125,11 +125,11 @@ wanted:
 import os
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _condarc as condarc
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _accounts as accounts
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _vscode_home as vscode_home
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _vscode_requirements as requirements
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _vscode_server as vscode_server
+from ansible_collections.evenkeel.gpu.plugins.module_utils._entry import run
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._vscode_server import Server
 
@@ -143,8 +143,9 @@ SERVER = {
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
+    run(
+        lambda module: converge(module.params, check_mode=module.check_mode),
+        {
             "users": {"type": "list", "elements": "str", "default": []},
             "environments": {"type": "path", "default": "/opt/evenkeel/envs"},
             "environment": {"type": "str", "default": ""},
@@ -156,16 +157,7 @@ def main() -> None:
             "store": {"type": "path", "default": "/opt/evenkeel/vscode"},
             "brought": {"type": "path"},
         },
-        supports_check_mode=True,
     )
-    os.umask(0o022)
-    try:
-        result = converge(module.params, check_mode=module.check_mode)
-    except EvenkeelError as error:
-        module.fail_json(msg=str(error), **error.details)
-    for words in result.pop("doubtful") + result["left"]:
-        module.warn(words)
-    module.exit_json(**result)
 
 
 def converge(params: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:
@@ -178,7 +170,7 @@ def converge(params: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:
     folder = vscode_server.place(params["store"], server) if server else ""
     unpack = server is not None and not vscode_server.is_there(folder, server)
     if unpack and not check_mode and not params["brought"]:
-        return {"changed": True, "wanted": archives(params["server"]), "doubtful": [], "left": []}
+        return {"changed": True, "wanted": archives(params["server"]), "left": []}
 
     links = vscode_server.links(folder, server) if server else {}
     wish = vscode_home.Wish(settings, tuple(prefixes), params["environments"], links)
@@ -197,7 +189,7 @@ def converge(params: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:
         "kept": {user: list(todo.kept) for user, todo in plans.items() if todo.kept},
         "left": left,
         "wanted": [],
-        "doubtful": doubtful,
+        "warnings": doubtful + left,
     }
 
 
@@ -234,7 +226,7 @@ def homes_of(users: list[str], *, may_be_missing: bool) -> dict[str, str]:
     homes, missing = {}, []
     for user in dict.fromkeys(users):
         try:
-            homes[user] = condarc.account(user).pw_dir
+            homes[user] = accounts.account(user).pw_dir
         except EvenkeelError:  # noqa: PERF203
             missing.append(user)
     if missing and not may_be_missing:

@@ -70,7 +70,7 @@ class Node:
         return len(self.calls.read_text().splitlines()) if self.calls.exists() else 0
 
     def run(self, **more: object) -> Result:
-        arguments = {**self.arguments, **more}
+        arguments = {**self.arguments, "_ansible_diff": True, **more}
         if "src" in more:
             del arguments["url"]
         with patch_module_args(arguments), pytest.raises(SystemExit):
@@ -126,9 +126,9 @@ def test_install_and_then_nothing(node: Node) -> None:
 
 def test_check_mode_tells_the_same_and_touches_nothing(node: Node) -> None:
     before = sorted(node.directory.rglob("*"))
-    checked = node.run(_ansible_check_mode=True, _ansible_diff=True)
+    checked = node.run(_ansible_check_mode=True)
     assert sorted(node.directory.rglob("*")) == before
-    done = node.run(_ansible_diff=True)
+    done = node.run()
     assert (checked["changed"], checked["diff"], checked["home"]) == (True, done["diff"], done["home"])
     assert not node.run(_ansible_check_mode=True)["changed"]
 

@@ -95,7 +95,7 @@ class Node:
         return self.calls.read_text().count("@EXPLICIT") if self.calls.exists() else 0
 
     def run(self, resolved: list[dict[str, str]] | None = None, **more: object) -> Result:
-        arguments = {**self.arguments, "resolved": resolved, **more}
+        arguments = {**self.arguments, "_ansible_diff": True, "resolved": resolved, **more}
         given = {name: value for name, value in arguments.items() if value is not None}
         with patch_module_args(given), pytest.raises(SystemExit):
             conda_environment.main()
@@ -126,7 +126,7 @@ def node(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest
     monkeypatch.setattr(conda_environment, "this_node", lambda: NODE_HAS)
     node = Node(tmp_path, capsys)
     monkeypatch.setattr(builder, "compile_environment", node.jobs.append)
-    monkeypatch.setattr(conda_environment.AnsibleModule, "warn", lambda _module, text: node.warnings.append(text))
+    monkeypatch.setattr(conda_environment.Module, "warn", lambda _module, text: node.warnings.append(text))
     return node
 
 
@@ -199,9 +199,9 @@ def test_variables_are_part_of_the_environment(node: Node) -> None:
 
 
 def test_check_mode_tells_the_same_and_touches_nothing(node: Node) -> None:
-    checked = node.run(RESOLVED, _ansible_check_mode=True, _ansible_diff=True)
+    checked = node.run(RESOLVED, _ansible_check_mode=True)
     assert not node.root.exists()
-    done = node.run(RESOLVED, _ansible_diff=True)
+    done = node.run(RESOLVED)
     assert done.pop("installer") == "conda"
     assert checked == done
     assert not node.run(_ansible_check_mode=True)["changed"]

@@ -37,7 +37,7 @@ class Node:
 
     def run(self, **arguments: object) -> Result:
         with (
-            patch_module_args({"root": str(self.root), "lock_timeout": 0, **arguments}),
+            patch_module_args({"root": str(self.root), "lock_timeout": 0, "_ansible_diff": True, **arguments}),
             pytest.raises(SystemExit),
         ):
             conda_package_cache.main()

@@ -54,6 +54,7 @@ class Node:
             "python": str(self.python),
             "available": {PLATFORM: self.wheels},
             "lock_timeout": 0,
+            "_ansible_diff": True,
         }
         with patch_module_args({**arguments, **more}), pytest.raises(SystemExit):
             conda_runtime.main()
@@ -93,9 +94,9 @@ def test_without_wheels_for_its_platform_it_names_the_platform(node: Node) -> No
 
 
 def test_check_mode_tells_the_same_needs_no_wheels_and_touches_nothing(node: Node) -> None:
-    checked = node.run(_ansible_check_mode=True, _ansible_diff=True)
+    checked = node.run(_ansible_check_mode=True)
     assert not node.root.exists()
-    done = node.bring(_ansible_diff=True)
+    done = node.bring()
     assert (checked["changed"], checked["diff"], checked["path"]) == (True, done["diff"], done["path"])
     assert not node.run(_ansible_check_mode=True)["changed"]
 

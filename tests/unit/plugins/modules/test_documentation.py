@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _entry
 
 MODULES = sorted(path.stem for path in (Path(__file__).parents[4] / "plugins" / "modules").glob("*.py"))
 COMPARED = ("type", "elements", "required", "default", "choices")
@@ -27,10 +28,10 @@ def taken_by(module: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
             "supports_check_mode": action.ActionModule._supports_check_mode,
         }
 
-    def take(**arguments: Any) -> None:
+    def take(_verbatim: Any, **arguments: Any) -> None:
         raise Taken(arguments)
 
-    monkeypatch.setattr(module, "AnsibleModule", take)
+    monkeypatch.setattr(_entry, "Module", take)
     with pytest.raises(Taken) as taken:
         module.main()
     return dict(taken.value.args[0])
