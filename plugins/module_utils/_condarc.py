@@ -4,10 +4,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
-import pwd
 import re
 import stat
 import time
@@ -15,13 +13,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils._accounts import account, acting_as
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._files import write_atomically
 
 SYSTEM = ("/etc/conda", "/var/lib/conda")
 DROP_IN = "/etc/conda/condarc.d/evenkeel.yml"
 LARGEST = 1 << 20
-ACCOUNTS = "/etc/passwd"
 
 #: The options of the module condarc; its action takes the same.
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
@@ -168,44 +166,6 @@ def require_environment(prefix: str) -> None:
     """Refuse a directory that is no conda environment; its file would stay without effect."""
     if not os.path.isdir(os.path.join(prefix, "conda-meta")):
         raise EvenkeelError("%s is no conda environment" % prefix, "Correct the path, or make the environment first")
-
-
-def account(name: str) -> pwd.struct_passwd:
-    """Return an account of the node."""
-    try:
-        return pwd.getpwnam(name)
-    except KeyError:
-        raise EvenkeelError("The node has no user %s" % name, "Correct the name, or make the account first") from None
-
-
-def local_users() -> list[str]:
-    """Return the node's own accounts that have a home, one for each home.
-
-    Those of a directory service are not listed: there may be thousands, whose homes are mounted when looked at.
-    """
-    with open(ACCOUNTS) as stream:
-        fields = [line.rstrip("\n").split(":") for line in stream if line.count(":") == 6]
-    homes = {home: name for name, _, _, _, _, home, _ in reversed(fields) if home != "/"}
-    return sorted(name for home, name in homes.items() if os.path.isdir(home))
-
-
-@contextlib.contextmanager
-def acting_as(user: str | None) -> Iterator[None]:
-    """Have no more rights than a user, where the module runs as root."""
-    if user is None or os.geteuid() != 0:
-        yield
-        return
-    entry = account(user)
-    groups, group = os.getgroups(), os.getegid()
-    os.setgroups(os.getgrouplist(user, entry.pw_gid))
-    os.setegid(entry.pw_gid)
-    os.seteuid(entry.pw_uid)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-        os.setegid(group)
-        os.setgroups(groups)
 
 
 def conda_version(distribution: str) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _vscode_settings as vscode_settings
-from ansible_collections.evenkeel.gpu.plugins.module_utils._condarc import acting_as
+from ansible_collections.evenkeel.gpu.plugins.module_utils._accounts import acting_as
 from ansible_collections.evenkeel.gpu.plugins.module_utils._files import link_atomically, write_atomically
 from ansible_collections.evenkeel.gpu.plugins.module_utils._text_files import Change
 

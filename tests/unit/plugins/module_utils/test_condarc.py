@@ -122,18 +122,6 @@ def test_a_scope_has_its_file(node: Path, options: dict[str, Any], expected: str
     assert condarc.target(params) == expected.format(node=node)
 
 
-def test_one_account_of_each_home_is_looked_at(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for home in ("ann", "shared"):
-        (node / home).mkdir()
-    accounts = write(
-        node / "passwd",
-        f"ann:x:1000:1000::{node}/ann:/bin/sh\nben:x:1001:1001::{node}/none:/bin/sh\nsys:x:3:3::/:/bin/sh\n"
-        f"one:x:4:4::{node}/shared:/bin/sh\ntwo:x:5:5::{node}/shared:/bin/sh\n+::::::\nbroken\n",
-    )
-    monkeypatch.setattr(condarc, "ACCOUNTS", str(accounts))
-    assert condarc.local_users() == ["ann", "one"]
-
-
 def sha(path: Path) -> str:
     return condarc.digest(condarc._read(str(path), ""))
 
@@ -186,24 +174,8 @@ def test_where_nothing_can_be_written_is_named(node: Path, monkeypatch: pytest.M
     assert path.read_text() == "old\n"
 
 
-def test_an_unknown_user_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(EvenkeelError, match="The node has no user nobody-of-that-name"):
-        condarc.account("nobody-of-that-name")
-
-
 def test_a_directory_that_is_no_environment_is_named(node: Path) -> None:
     (node / "env" / "conda-meta").mkdir(parents=True)
     condarc.require_environment(str(node / "env"))
     with pytest.raises(EvenkeelError, match="is no conda environment"):
         condarc.require_environment(str(node))
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give up its rights")
-def test_root_reads_no_more_than_the_user_could(tmp_path: Path) -> None:
-    secret = write(tmp_path / "secret", "hush\n")
-    secret.chmod(0o600)
-    with condarc.acting_as("nobody"):
-        assert condarc._read(str(secret), "").text == ""
-        assert os.geteuid() == pwd.getpwnam("nobody").pw_uid
-    assert condarc._read(str(secret), "").text == "hush\n"
-    assert os.geteuid() == 0
