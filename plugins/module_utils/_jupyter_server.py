@@ -22,6 +22,8 @@ SERVICE, WAY_IN = "jupyter@.service", "jupyter-proxy@.socket"
 PROXY = "jupyter-proxy@.service"
 SLICE = "jupyter.slice"
 DROP_IN = "evenkeel.conf"
+#: Files of a server that nobody but its user may read.
+SECRETS = ("token", "password", "key.pem")
 
 _HOMES_OUT_OF_SIGHT = ("/home", "/root", "/run/user")
 _PORT = re.compile(r"^ListenStream=[^/].*:(\d+)$", re.MULTILINE)
@@ -134,7 +136,7 @@ def files(server: Server, folder: str) -> dict[str, Kept | None]:
     own = os.path.join(folder, escape(server.user))
 
     def secret(text: str) -> Kept | None:
-        return Kept(text, 0o600, uid, gid, secret=True) if text else None
+        return Kept(text, 0o600, uid, gid) if text else None
 
     return {
         os.path.join(own, "settings.json"): Kept(json.dumps(settings(server, own), indent=2, sort_keys=True) + "\n"),

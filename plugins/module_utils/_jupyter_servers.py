@@ -17,6 +17,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils import _units as unit
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter_server import (
     PROXY,
+    SECRETS,
     SERVICE,
     SLICE,
     UNITS,
@@ -135,7 +136,7 @@ def wanted(
 def files_of(user: str, folder: str) -> list[str]:
     """Return where the files of a server's own are."""
     own = os.path.join(folder, escape(user))
-    names = ("settings.json", "token", "password", "certificate.pem", "key.pem")
+    names = ("settings.json", "certificate.pem", *SECRETS)
     return [os.path.join(own, name) for name in names] + [drop_in(user, template) for template in _TEMPLATES]
 
 
@@ -201,7 +202,7 @@ def plan(
     EvenkeelError
         Somebody else's unit has the name of one of ours.
     """
-    changes = kept_files.plan(state.files, files)
+    changes = kept_files.plan(state.files, files, [path for path in files if os.path.basename(path) in SECRETS])
     for change in changes:
         if change.path.startswith(UNITS) and change.before and not change.before.text.startswith(MARK):
             raise EvenkeelError(

@@ -6,31 +6,32 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._files import write_atomically
+from ansible_collections.evenkeel.gpu.plugins.module_utils._secrets import difference
 
 
 @dataclass(frozen=True)
 class Kept:
-    """A file; a secret one's text is in no diff."""
+    """A file: its text, and who may do what with it."""
 
     text: str
     mode: int = 0o644
     uid: int = 0
     gid: int = 0
-    secret: bool = False
 
 
 @dataclass(frozen=True)
 class Change:
-    """A file that is to be made, replaced or removed."""
+    """A file that is to be made, replaced or removed; what a secret one says is in no diff, in neither direction."""
 
     path: str
     before: Kept | None
     after: Kept | None
+    secret: bool = False
 
     @property
     def of_text(self) -> bool:
@@ -39,8 +40,7 @@ class Change:
 
     def diff(self) -> dict[str, str]:
         """Return it as Ansible shows differences."""
-        header = {"before_header": self.path, "after_header": self.path}
-        return {**header, "before": self._words(self.before), "after": self._words(self.after)}
+        return difference(self.path, self._words(self.before), self._words(self.after))
 
     def _words(self, file: Kept | None) -> str:
         if file is None:
@@ -48,8 +48,7 @@ class Change:
         other = self.before if file is self.after else self.after
         differs = [] if other is None else [(other.mode, other.uid) != (file.mode, file.uid)]
         head = "# owner %d, mode %04o\n" % (file.uid, file.mode) if any(differs) else ""
-        secret = any(one.secret for one in (self.before, self.after) if one)
-        if not secret:
+        if not self.secret:
             return head + file.text
         return head + ("another secret\n" if file is self.after and self.before and self.of_text else "a secret\n")
 
@@ -72,8 +71,16 @@ def read(path: str) -> Kept | None:
         return Kept(stream.read(), stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid)
 
 
-def plan(current: Mapping[str, Kept | None], wanted: Mapping[str, Kept | None]) -> list[Change]:
-    """Return what changes, in the order of ``wanted``; None is no file."""
+def plan(
+    current: Mapping[str, Kept | None], wanted: Mapping[str, Kept | None], secrets: Collection[str] = ()
+) -> list[Change]:
+    """Return what changes, in the order of ``wanted``; None is no file.
+
+    Parameters
+    ----------
+    secrets
+        The paths of files that hold a secret, whatever becomes of them.
+    """
     changes = []
     for path, file in wanted.items():
         before = current.get(path)
@@ -82,7 +89,7 @@ def plan(current: Mapping[str, Kept | None], wanted: Mapping[str, Kept | None]) 
         else:
             same = (before.text, before.mode, before.uid) == (file.text, file.mode, file.uid)
         if not same:
-            changes.append(Change(path, before, file))
+            changes.append(Change(path, before, file, path in secrets))
     return changes
 
 

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._files import write_atomically
+from ansible_collections.evenkeel.gpu.plugins.module_utils._secrets import difference, masked
 
-HIDDEN = "********"
 PIP_MARK = "# Evenkeel keeps the keys that follow."
 UV_MARK = "# Evenkeel keeps this file."
 
@@ -72,23 +72,13 @@ class Plan:
 
     def diff(self) -> dict[str, str]:
         """Return it in Ansible's terms, without the credentials of any URL."""
-        return {
-            "before_header": self.path,
-            "after_header": self.path,
-            "before": masked(self.before or ""),
-            "after": masked(self.after or ""),
-        }
+        return difference(self.path, self.before, self.after)
 
 
 def without_credentials(url: str) -> str:
     """Return a URL that everybody may read."""
     parts = urlsplit(url)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-
-
-def masked(text: str) -> str:
-    """Return ``text`` without the credentials of its URLs."""
-    return re.sub(r"(?<=://)[^/\s]+(?=@)", HIDDEN, text)
 
 
 def read(path: str) -> str | None:
@@ -182,7 +172,7 @@ def _parsed(path: str, text: str) -> dict[str, dict[str, str]]:
         parser.read_string(text, path)
     except configparser.Error as error:
         raise EvenkeelError(
-            "%s is malformed: %s" % (path, " ".join(str(error).split())), "Correct it, or move it away"
+            "%s is malformed: %s" % (path, masked(" ".join(str(error).split()))), "Correct it, or move it away"
         ) from None
     return {section: {_key(key): value for key, value in parser.items(section)} for section in parser.sections()}
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._files import write_atomically
+from ansible_collections.evenkeel.gpu.plugins.module_utils._secrets import difference
 
 #: The first line of every file that is ours; one without it is somebody else's.
 MARK = "# Kept by Evenkeel: changes made here by hand are undone."
@@ -26,8 +27,7 @@ class Change:
 
     def diff(self) -> dict[str, str]:
         """Return it as Ansible shows differences."""
-        header = {"before_header": self.path, "after_header": self.path}
-        return {**header, "before": self.before or "", "after": self.after or ""}
+        return difference(self.path, self.before, self.after)
 
 
 def read(path: str) -> str | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _command as command
@@ -72,9 +72,8 @@ def plan(found: Found, certificate: str | None, key: str | None) -> list[Change]
     wanted: dict[str, Kept | None] = {}
     for name, before in current.items():
         text = texts[name] or (before.text if before else None)
-        secret = name == KEY
-        wanted[name] = None if text is None else Kept(text, 0o600 if secret else 0o644, secret=secret)
-    return kept_files.plan(current, wanted)
+        wanted[name] = None if text is None else Kept(text, 0o600 if name == KEY else 0o644)
+    return kept_files.plan(current, wanted, {KEY})
 
 
 def words(changes: list[Change]) -> Mapping[str, str]:
@@ -136,7 +135,7 @@ def install(directory: str, certificate: str, key: str | None, *, check_mode: bo
 def apply(directory: str, changes: list[Change]) -> None:
     """Make the changes."""
     for change in changes:
-        kept_files.apply(Change(os.path.join(directory, change.path), change.before, change.after))
+        kept_files.apply(replace(change, path=os.path.join(directory, change.path)))
 
 
 def _public(*arguments: str) -> str:

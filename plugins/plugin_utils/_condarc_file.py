@@ -12,7 +12,7 @@ from textwrap import dedent
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc_secrets import masked
+from ansible_collections.evenkeel.gpu.plugins.module_utils._secrets import masked
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -80,7 +80,7 @@ def _loaded(text: str, path: str) -> CommentedMap:
         told = masked(str(error.problem or error.context).splitlines()[0])
         raise EvenkeelError(f"{path}{line}: {told}", "Correct the file's YAML") from None
     except (YAMLError, ValueError) as error:
-        raise EvenkeelError(f"{path}: {str(error).splitlines()[0]}", "Correct the file's YAML") from None
+        raise EvenkeelError(f"{path}: {masked(str(error).splitlines()[0])}", "Correct the file's YAML") from None
     if document is None:
         return CommentedMap()
     if not isinstance(document, CommentedMap):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc_secrets import masked
+from ansible_collections.evenkeel.gpu.plugins.module_utils._secrets import masked
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._strict_yaml import read_mapping
 from packaging.version import InvalidVersion, Version
 

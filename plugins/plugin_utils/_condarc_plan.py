@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._secrets import difference, masked
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils import _condarc_file as condarc
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc_keys import (
     require_known,
@@ -20,7 +21,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc_keys import 
 )
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc_merge import merged
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc_precedence import File, overridden
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc_secrets import has_secret, masked
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc_secrets import has_secret
 
 NAMES = (".condarc", "condarc")
 SUFFIXES = (".yml", ".yaml")
@@ -60,10 +61,7 @@ class Plan:
     @property
     def diff(self) -> dict[str, str]:
         """What changes, for people: without secrets."""
-        before, after = masked(self.before), masked(self.after or "")
-        if before == after and self.before != (self.after or ""):
-            after += "# What differs is a password or a token, which is not shown.\n"
-        return {"before_header": self.path, "after_header": self.path, "before": before, "after": after}
+        return difference(self.path, self.before, self.after)
 
 
 def plain(value: Any) -> Any:

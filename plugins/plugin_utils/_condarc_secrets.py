@@ -1,24 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""Passwords and tokens in the URLs of conda's configuration."""
+"""Passwords and tokens in the values of conda's configuration."""
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
-HIDDEN = "********"
-_USER = re.compile(r"(?<=://)[^/\s]+(?=@)")
-_TOKEN = re.compile(r"(?<=/t/)[^/\s\"',\]}]+")
-#: What conda takes from the environment of whoever runs it is no secret.
-_VARIABLES = re.compile(r"(\$\{?\w+\}?:?)+")
-
-
-def masked(text: str) -> str:
-    """Return ``text`` without the passwords and tokens of its URLs."""
-    for pattern in (_USER, _TOKEN):
-        text = pattern.sub(lambda found: found[0] if _VARIABLES.fullmatch(found[0]) else HIDDEN, text)
-    return text
+from ansible_collections.evenkeel.gpu.plugins.module_utils._secrets import masked
 
 
 def masked_value(value: Any) -> Any:

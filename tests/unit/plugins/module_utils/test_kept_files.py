@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files with an owner and a mode, and secrets that no diff tells."""
+"""Files with an owner and a mode, and secrets that no diff shows."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._kept_files import Ch
 
 ME, MINE = os.getuid(), os.getgid()
 TEXT = Kept("text\n", 0o644, ME, MINE)
-SECRET = Kept("hush", 0o600, ME, MINE, secret=True)
-FOUND = Kept("hush", 0o600, ME, MINE)
+SECRET = Kept("hush", 0o600, ME, MINE)
 
 
 @pytest.mark.parametrize(
@@ -22,7 +21,7 @@ FOUND = Kept("hush", 0o600, ME, MINE)
     [
         pytest.param(None, TEXT, True, True, id="none yet"),
         pytest.param(TEXT, TEXT, False, False, id="as it shall be"),
-        pytest.param(FOUND, SECRET, False, False, id="a secret as it shall be"),
+        pytest.param(SECRET, SECRET, False, False, id="a secret as it shall be"),
         pytest.param(TEXT, None, True, True, id="to go"),
         pytest.param(None, None, False, False, id="gone"),
         pytest.param(Kept("other"), Kept("text"), True, True, id="another text"),
@@ -37,18 +36,41 @@ def test_plan(current: Kept | None, wanted: Kept | None, changed: bool, of_text:
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "said"),
+    ("before", "after", "secret", "said"),
     [
-        (None, SECRET, ("", "a secret\n")),
-        (Kept("old"), SECRET, ("# owner 0, mode 0644\na secret\n", f"# owner {ME}, mode 0600\nanother secret\n")),
-        (FOUND, None, ("a secret\n", "")),
-        (None, TEXT, ("", "text\n")),
+        pytest.param(None, SECRET, True, ("", "a secret\n"), id="made"),
+        pytest.param(SECRET, None, True, ("a secret\n", ""), id="removed"),
+        pytest.param(Kept("old", 0o600, ME), SECRET, True, ("a secret\n", "another secret\n"), id="replaced"),
+        pytest.param(
+            Kept("hush", 0o644, ME),
+            SECRET,
+            True,
+            (f"# owner {ME}, mode 0644\na secret\n", f"# owner {ME}, mode 0600\na secret\n"),
+            id="its mode alone",
+        ),
+        pytest.param(
+            Kept("hush", 0o600, ME + 1),
+            SECRET,
+            True,
+            (f"# owner {ME + 1}, mode 0600\na secret\n", f"# owner {ME}, mode 0600\na secret\n"),
+            id="its owner alone",
+        ),
+        pytest.param(
+            Kept("old", 0o644, ME),
+            SECRET,
+            True,
+            (f"# owner {ME}, mode 0644\na secret\n", f"# owner {ME}, mode 0600\nanother secret\n"),
+            id="text and mode",
+        ),
+        pytest.param(None, TEXT, False, ("", "text\n"), id="no secret made"),
+        pytest.param(TEXT, None, False, ("text\n", ""), id="no secret removed"),
+        pytest.param(
+            Kept("http://me:hush@a\n"), Kept("b\n"), False, ("http://********@a\n", "b\n"), id="credentials in a URL"
+        ),
     ],
 )
-def test_diff(before: Kept | None, after: Kept | None, said: tuple[str, str]) -> None:
-    secret = after is None or after.secret
-    before = before and Kept(before.text, before.mode, before.uid if before.text == "hush" else 0, secret=secret)
-    diff = Change("/f", before, after).diff()
+def test_diff(before: Kept | None, after: Kept | None, secret: bool, said: tuple[str, str]) -> None:
+    diff = Change("/f", before, after, secret).diff()
     assert (diff["before"], diff["after"]) == said
 
 

@@ -17,7 +17,7 @@ from tests.unit.plugins.certificates import HOSTS, NOW, authority, issued, pem
 
 CA = authority()
 CHAIN, KEY = issued(CA)
-RIGHT = Found(Kept("certificate"), Kept("key", 0o600, secret=True))
+RIGHT = Found(Kept("certificate"), Kept("key", 0o600))
 
 
 @pytest.mark.parametrize(

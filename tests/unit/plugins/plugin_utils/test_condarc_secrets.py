@@ -4,26 +4,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc_secrets import has_secret, masked, masked_value
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("https://mirror.example/anaconda", "https://mirror.example/anaconda"),
-        ("https://ann:hush@mirror.example/x", "https://********@mirror.example/x"),
-        ("https://hush@mirror.example", "https://********@mirror.example"),
-        ("http: http://ann:h@sh@proxy:3128", "http: http://********@proxy:3128"),
-        ("https://mirror.example/t/tk-1-2/main", "https://mirror.example/t/********/main"),
-        ("['https://mirror.example/t/tk-1', 2]", "['https://mirror.example/t/********', 2]"),
-        ("https://${NAME}:${PASSWORD}@mirror.example", "https://${NAME}:${PASSWORD}@mirror.example"),
-        ("https://ann:$PASSWORD@mirror.example", "https://********@mirror.example"),
-        ("https://mirror.example/t/$TOKEN/main", "https://mirror.example/t/$TOKEN/main"),
-        ("mail ann@example.org", "mail ann@example.org"),
-    ],
-)
-def test_passwords_and_tokens_are_hidden(text: str, expected: str) -> None:
-    assert masked(text) == expected
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc_secrets import has_secret, masked_value
 
 
 @pytest.mark.parametrize(
