@@ -9,7 +9,7 @@ import json
 import stat
 import tarfile
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -99,8 +99,14 @@ def path_entry(tree: Path, path: Path) -> dict[str, Any]:
     return entry
 
 
-def write(package: Package, tree: Path, out_dir: Path) -> Path:
-    """Write ``package`` with the files of ``tree`` (laid out like a prefix) into ``out_dir`` and return its path."""
+def write(package: Package, tree: Path, out_dir: Path, modes: Mapping[str, int] | None = None) -> Path:
+    """Write ``package`` with the files of ``tree`` (laid out like a prefix) into ``out_dir`` and return its path.
+
+    Parameters
+    ----------
+    modes
+        Files and folders of ``tree`` that have other permissions in the package than the usual ones.
+    """
     files = sorted(path for path in tree.rglob("*") if path.is_symlink() or not path.is_dir())
     entries = [path_entry(tree, path) for path in files]
     info: dict[str, str] = {
@@ -122,7 +128,7 @@ def write(package: Package, tree: Path, out_dir: Path) -> Path:
         with _member(archive, f"info-{package.stem}.tar.zst") as stream:
             _write_tar(stream, _texts(info))
         with _member(archive, f"pkg-{package.stem}.tar.zst") as stream:
-            _write_tar(stream, _files(tree, files))
+            _write_tar(stream, _files(tree, files, modes or {}))
     return partial.rename(final)
 
 
@@ -142,7 +148,14 @@ def _texts(texts: dict[str, str]) -> Iterator[tuple[tarfile.TarInfo, IO[bytes] |
         yield _tar_info(name, size=len(content)), io.BytesIO(content)
 
 
-def _files(tree: Path, files: Iterable[Path]) -> Iterator[tuple[tarfile.TarInfo, IO[bytes] | None]]:
+def _files(
+    tree: Path, files: Iterable[Path], modes: Mapping[str, int]
+) -> Iterator[tuple[tarfile.TarInfo, IO[bytes] | None]]:
+    for name, mode in sorted(modes.items()):
+        if (tree / name).is_dir():
+            info = _tar_info(name, mode=mode)
+            info.type = tarfile.DIRTYPE
+            yield info, None
     for path in files:
         name = path.relative_to(tree).as_posix()
         if path.is_symlink():
@@ -151,8 +164,9 @@ def _files(tree: Path, files: Iterable[Path]) -> Iterator[tuple[tarfile.TarInfo,
             yield info, None
         else:
             status = path.stat()
+            mode = modes.get(name, 0o755 if status.st_mode & 0o111 else 0o644)
             with path.open("rb") as content:
-                yield _tar_info(name, size=status.st_size, mode=0o755 if status.st_mode & 0o111 else 0o644), content
+                yield _tar_info(name, size=status.st_size, mode=mode), content
 
 
 def _tar_info(name: str, *, size: int = 0, mode: int = 0o644) -> tarfile.TarInfo:

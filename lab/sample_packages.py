@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Make the conda packages that no wheel brings: every kind of file that is changed on its way in, and a conflict."""
+"""Make the conda packages that no wheel brings.
+
+They have every kind of file that is changed on its way in, permissions that are unsafe on a shared machine, and a
+conflict.
+"""
 
 from __future__ import annotations
 
@@ -26,11 +30,14 @@ class Sample:
         Path and content; what begins with ``#!`` is a program.
     links
         Path and target.
+    modes
+        Path and permissions, of files and of folders that hold some.
     """
 
     package: Package
     files: tuple[tuple[str, bytes], ...] = ()
     links: tuple[tuple[str, str], ...] = ()
+    modes: tuple[tuple[str, int], ...] = ()
 
 
 def prefixed(python: DebianPython) -> Sample:
@@ -55,6 +62,48 @@ def prefixed(python: DebianPython) -> Sample:
     )
 
 
+def permissive(python: DebianPython | None) -> Sample:
+    """Return a package whose files others may write, whose program is set-uid, and one of whose files is private.
+
+    Parameters
+    ----------
+    python
+        The Python to make it for, or None for all.
+    """
+    name = "permissive" if python else "permissive-noarch"
+    module = name.replace("-", "_")
+    site = python.site_packages if python else "site-packages"
+    program = "bin" if python else "python-scripts"
+    return Sample(
+        Package(
+            name=name,
+            version="1.0",
+            build=f"py{python.nodot}_0" if python else "py_0",
+            build_number=0,
+            subdir="linux-64" if python else "noarch",
+            depends=(python.depends if python else "python",),
+            noarch=None if python else "python",
+            summary="Permissions that are unsafe on a machine with several users",
+        ),
+        files=(
+            (f"{program}/{name}", b"#!/bin/sh\nid -un\n"),
+            (f"{site}/{module}.pth", b"# read by every Python that starts\n"),
+            (f"{site}/{module}/__init__.py", f'PREFIX = "{PREFIX_PLACEHOLDER}"\n'.encode()),
+            (f"{site}/{module}/open/data.txt", b"data\n"),
+            (f"{site}/{module}/private.txt", b"private\n"),
+        ),
+        modes=(
+            (f"{program}/{name}", 0o6777),
+            (f"{site}/{module}", 0o775),
+            (f"{site}/{module}.pth", 0o666),
+            (f"{site}/{module}/__init__.py", 0o666),
+            (f"{site}/{module}/open", 0o3777),
+            (f"{site}/{module}/open/data.txt", 0o664),
+            (f"{site}/{module}/private.txt", 0o600),
+        ),
+    )
+
+
 def conflicting(letter: str, needs: str) -> Sample:
     """Return a package without files that ``needs`` something."""
     return Sample(Package(f"conflict-{letter}", "1.0", "0", 0, "linux-64", (needs,), summary="One side of a conflict"))
@@ -62,6 +111,7 @@ def conflicting(letter: str, needs: str) -> Sample:
 
 SAMPLES = (
     *(prefixed(python) for python in PYTHONS),
+    *(permissive(python) for python in (*PYTHONS, None)),
     conflicting("a", "idna <3.11"),
     conflicting("b", "idna >=3.11"),
 )
@@ -79,4 +129,4 @@ def build(sample: Sample, out_dir: Path) -> Path:
             file.chmod(0o755 if content.startswith(b"#!") else 0o644)
         for name, target in sample.links:
             (tree / name).symlink_to(target)
-        return conda_package.write(sample.package, tree, out_dir)
+        return conda_package.write(sample.package, tree, out_dir, dict(sample.modes))

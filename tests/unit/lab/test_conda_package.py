@@ -106,3 +106,11 @@ def test_packages_of_one_platform_are_not_linked_like_noarch(tree: Path, tmp_pat
     info = _members(conda_package.write(BINARY, tree, tmp_path / "out"), "info")
     assert "info/link.json" not in info
     assert json.loads(info["info/index.json"][1])["arch"] == "x86_64"
+
+
+def test_permissions_of_files_and_folders_can_be_given(tree: Path, tmp_path: Path) -> None:
+    modes = {"lib": 0o2777, "lib/plain": 0o666, "bin/tool": 0o4755}
+    content = _members(conda_package.write(BINARY, tree, tmp_path / "out", modes), "pkg")
+    assert {name: content[name][0].mode for name in modes} == modes
+    assert content["lib"][0].isdir()
+    assert content["lib/blob"][0].mode == 0o644

@@ -70,3 +70,13 @@ def test_the_conflict_is_one_of_both_together(main: Path) -> None:
 
 def test_a_prefix_of_any_usual_length_fits_into_a_binary() -> None:
     assert len(PREFIX_PLACEHOLDER) == 255
+
+
+def test_permissive_packages_have_permissions_that_are_unsafe_to_share(main: Path, tmp_path: Path) -> None:
+    prefix = tmp_path / "environment"
+    asyncio.run(install(solved(main, "permissive", "permissive-noarch"), prefix, cache_dir=tmp_path / "cache"))
+    site = prefix / "lib/python3.11/site-packages"
+    for module in ("permissive", "permissive_noarch"):
+        modes = [(site / path).stat().st_mode & 0o777 for path in (f"{module}.pth", f"{module}/private.txt")]
+        assert modes == [0o666, 0o600]
+        assert (site / module / "__init__.py").read_text() == f'PREFIX = "{prefix}"\n'
