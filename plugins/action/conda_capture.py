@@ -7,11 +7,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ansible.plugins.action import ActionBase
-from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._files import write_atomically
 from ansible_collections.evenkeel.gpu.plugins.module_utils._package import digest
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils import _capture, _locking
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._action import Action
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._channels import mirrors_from
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._hashes import complete
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._problem import Problem
@@ -27,23 +26,18 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
 }
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(Action):
     """Write environment.yml, the lock and the explicit file; nothing runs on the task's host."""
 
     _requires_connection = False
-    _supports_check_mode = True
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        super().run(tmp, task_vars)
+    def act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         _, validated = self.validate_argument_spec(ARGUMENT_SPEC)
         arguments = json.loads(
             json.dumps(validated)
         )  # YAML knows plain text alone, not Ansible's that tells its origin
-        host = (task_vars or {})["inventory_hostname"]
-        try:
-            return self._capture(arguments, Path(self._loader.path_dwim(arguments["path"])), host)
-        except EvenkeelError as error:
-            return {"failed": True, "changed": False, "msg": str(error)}
+        host = task_vars["inventory_hostname"]
+        return self._capture(arguments, Path(self._loader.path_dwim(arguments["path"])), host)
 
     def _capture(self, arguments: dict[str, Any], path: Path, host: str) -> dict[str, Any]:
         mirrors = mirrors_from(arguments["mirrors"])

@@ -7,19 +7,17 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._action import Action, warn
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._installers import unsupported_since
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._transfer import bring
 
 MODULE = "evenkeel.gpu.conda_distribution"
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(Action):
     """Run the module; hand it a file of the control node when it asks for it, and run it again."""
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        super().run(tmp, task_vars)
+    def act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         arguments = dict(self._task.args)
         if arguments.get("state") == "absent":  # takes no installer
             arguments = {name: value for name, value in arguments.items() if name not in ("url", "src")}
@@ -37,7 +35,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         self._warn(str(arguments.get("url") or src or ""), result)
         return result
 
-    def _converge(self, arguments: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
+    def _converge(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         result: dict[str, Any] = self._execute_module(module_name=MODULE, module_args=arguments, task_vars=task_vars)
         return result
 
@@ -46,7 +44,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         ended = unsupported_since(installer.rsplit("/", 1)[-1], date.today())
         if ended:
             python, month = ended
-            Display().warning(
+            warn(
                 f"Python {python} has had no security support since {month:%B %Y}. "
                 "Named environments may have a newer one than the distribution; a newer distribution is better."
             )

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ansible import constants
-from ansible.plugins.action import ActionBase
-from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._platform import PLATFORMS
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._action import Action
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._progress import shown_progress
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._sources import Resolved, load, request_of, variables_of
 
@@ -18,19 +17,15 @@ MODULE = "evenkeel.gpu.conda_environment"
 DEFAULT_ROOT = "/opt/evenkeel"
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(Action):
     """Run the module with the packages of its source; solve them here first when neither it nor a lock knows them."""
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        super().run(tmp, task_vars)
-        self._task_vars = task_vars or {}
+    def act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+        self._task_vars = task_vars
         arguments = self._arguments()
         if arguments.get("state") == "absent" or arguments.get("generation") or "resolved" in arguments:
             return self._converge(arguments)
-        try:
-            return self._present(arguments)
-        except EvenkeelError as error:
-            return {"failed": True, "changed": False, "msg": str(error)}
+        return self._present(arguments)
 
     def _arguments(self) -> dict[str, Any]:
         """Return the task's options, with paths of the control node as they are here."""

@@ -6,11 +6,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ansible.plugins.action import ActionBase
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._package import digest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._platform import PLATFORMS
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils import _environment_file, _lockfile, _locking
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._action import Action
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._channels import mirrors_from
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._resolver import resolve
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._targets import virtual_packages
@@ -27,20 +27,15 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
 }
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(Action):
     """Read the environment and its lock, solve, and write what changes; nothing runs on the task's host."""
 
     _requires_connection = False
-    _supports_check_mode = True
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        super().run(tmp, task_vars)
+    def act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         _, arguments = self.validate_argument_spec(ARGUMENT_SPEC)
         arguments["environment"] = self._loader.path_dwim(arguments["environment"])
-        try:
-            return self._lock(arguments)
-        except EvenkeelError as error:
-            return {"failed": True, "changed": False, "msg": str(error)}
+        return self._lock(arguments)
 
     def _lock(self, arguments: dict[str, Any]) -> dict[str, Any]:
         environment = _environment_file.read(Path(arguments["environment"]))

@@ -5,8 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible.plugins.action import ActionBase
-from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._action import Action
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._mirrors import candidates
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
@@ -20,18 +19,14 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
 }
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(Action):
     """Look the mirrors up on the control node, where their data is, and have the node ask them."""
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        super().run(tmp, task_vars)
+    def act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         _, arguments = self.validate_argument_spec(ARGUMENT_SPEC)
-        try:
-            arguments["candidates"] = candidates(
-                arguments["mirrors"], arguments["channels"], arguments["platforms"], arguments["elsewhere"]
-            )
-        except EvenkeelError as error:
-            return {"failed": True, "changed": False, "msg": str(error)}
+        arguments["candidates"] = candidates(
+            arguments["mirrors"], arguments["channels"], arguments["platforms"], arguments["elsewhere"]
+        )
         result: dict[str, Any] = self._execute_module(
             module_name="evenkeel.gpu.conda_mirror", module_args=arguments, task_vars=task_vars
         )

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ansible import constants
-from ansible.plugins.action import ActionBase
-from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._platform import PLATFORMS
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._action import Action
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._transfer import bring
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels import (
     Source,
@@ -21,17 +20,10 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels import (
 )
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(Action):
     """Tell the module which wheels there are; fetch and bring what it lacks, and run it again."""
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        super().run(tmp, task_vars)
-        try:
-            return self._run(task_vars)
-        except EvenkeelError as error:
-            return {"failed": True, "changed": False, "msg": str(error)}
-
-    def _run(self, task_vars: dict[str, Any] | None) -> dict[str, Any]:
+    def act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         directory = self._task.args.get("wheels")
         place = Path(self._loader.path_dwim(directory)) if directory else None
         sources = {name: Source(name, place, Path(constants.DEFAULT_LOCAL_TMP)) for name in PLATFORMS.values()}
@@ -49,7 +41,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 
     def _converge(
         self,
-        task_vars: dict[str, Any] | None,
+        task_vars: dict[str, Any],
         available: Mapping[str, list[Wheel]],
         more: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:

@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible.plugins.action import ActionBase
 from ansible_collections.evenkeel.gpu.plugins.module_utils._condarc import ARGUMENT_SPEC, REQUIRED_IF
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._action import Action
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc_keys import spelled
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc_plan import (
     Desired,
@@ -26,20 +26,14 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc_secrets impo
 NODE_OPTIONS = ("scope", "path", "distribution", "prefix", "user", "users")
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(Action):
     """Have the node read, decide here, and have it write what changes."""
 
-    _supports_check_mode = True
-
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        super().run(tmp, task_vars)
+    def act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         _, arguments = self.validate_argument_spec(ARGUMENT_SPEC, required_if=REQUIRED_IF)
-        try:
-            return self._run(plain(arguments), task_vars)
-        except EvenkeelError as error:
-            return {"failed": True, "changed": False, "msg": str(error)}
+        return self._run(plain(arguments), task_vars)
 
-    def _run(self, arguments: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
+    def _run(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         check(arguments)
         for_node = {name: self._task.args[name] for name in NODE_OPTIONS if name in self._task.args}
         answer = self._on_node({**for_node, "needed_files": needed_files(arguments["settings"])}, task_vars)
@@ -69,7 +63,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         }
         return {**result, "diff": decided.diff} if self._task.diff else result
 
-    def _on_node(self, arguments: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
+    def _on_node(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         result: dict[str, Any] = self._execute_module(
             module_name="evenkeel.gpu.condarc", module_args=arguments, task_vars=task_vars
         )

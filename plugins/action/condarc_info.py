@@ -7,30 +7,23 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from ansible.plugins.action import ActionBase
 from ansible_collections.evenkeel.gpu.plugins.module_utils._condarc import INFO_ARGUMENT_SPEC
-from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._action import Action
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc_keys import require_known
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc_plan import files_for
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc_precedence import effective, keys_of
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc_secrets import masked_value
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(Action):
     """Have the node read, and say here what comes of it."""
 
-    _supports_check_mode = True
-
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        super().run(tmp, task_vars)
+    def act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         _, arguments = self.validate_argument_spec(INFO_ARGUMENT_SPEC)
         answer: dict[str, Any] = self._execute_module(module_name="evenkeel.gpu.condarc_info", task_vars=task_vars)
         if "found" not in answer:
             return answer
-        try:
-            return told(answer["found"], arguments["keys"], arguments["user"] or "")
-        except EvenkeelError as error:
-            return {"failed": True, "changed": False, "msg": str(error)}
+        return told(answer["found"], arguments["keys"], arguments["user"] or "")
 
 
 def told(found: Mapping[str, Any], keys: list[str], user: str) -> dict[str, Any]:

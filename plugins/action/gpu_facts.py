@@ -5,17 +5,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible.plugins.action import ActionBase
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._action import Action
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpus import merged
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(Action):
     """Have the node read, and look its GPUs up on the control node, where their data is."""
 
-    _supports_check_mode = True
-
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        super().run(tmp, task_vars)
+    def act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         answer: dict[str, Any] = self._execute_module(module_name="evenkeel.gpu.gpu_facts", task_vars=task_vars)
         facts = answer.get("ansible_facts", {}).get("evenkeel_gpu")
         return {**answer, "ansible_facts": {"evenkeel_gpu": merged(facts)}} if facts else answer

@@ -5,23 +5,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible.plugins.action import ActionBase
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._action import Action, warn
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._jupyter_passwords import hashed, in_plain_text
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(Action):
     """No password leaves the control node; its hash does."""
 
-    _supports_check_mode = True
-
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        super().run(tmp, task_vars)
-        node = (task_vars or {}).get("inventory_hostname", "")
-        try:
-            servers = [self._without_password(server, node) for server in self._task.args.get("servers") or []]
-        except EvenkeelError as error:
-            return {"failed": True, "changed": False, "msg": str(error)}
+    def act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+        node = task_vars.get("inventory_hostname", "")
+        servers = [self._without_password(server, node) for server in self._task.args.get("servers") or []]
         result: dict[str, Any] = self._execute_module(
             module_name="evenkeel.gpu.jupyter_servers",
             module_args={**self._task.args, "servers": servers},
@@ -37,7 +31,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             raise EvenkeelError(f"{user} has a password and a hashed_password", "Give one of the two")
         where = in_plain_text(password)
         if where:
-            self._display.warning(
+            warn(
                 f"The password of {user} is in plain text in {where}. Put it into a vault: "
                 "ansible-vault encrypt_string --name password"
             )

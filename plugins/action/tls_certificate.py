@@ -8,37 +8,31 @@ from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleError
-from ansible.plugins.action import ActionBase
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._tls_files import ARGUMENT_SPEC, CERTIFICATE, KEY
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils import _tls_authority, _tls_chain
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._action import Action
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._tls_chain import Chain
 
 LONGEST_RENEWAL = 365
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(Action):
     """Read what the control node has, ask the node what it has, and hand it what differs."""
 
-    _supports_check_mode = True
-
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        super().run(tmp, task_vars)
+    def act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         _, arguments = self.validate_argument_spec(
             ARGUMENT_SPEC,
             required_together=[("certificate", "key")],
             required_one_of=[("certificate", "ca_directory")],
             mutually_exclusive=[("certificate", "ca_directory")],
         )
-        try:
-            check(arguments)
-            arguments["hosts"] = [_tls_chain.host(one) for one in arguments["hosts"]]
-            way = self._bring if arguments["certificate"] else self._issue
-            return way(arguments, datetime.now(UTC).replace(microsecond=0), task_vars)
-        except EvenkeelError as error:
-            return {"failed": True, "changed": False, "msg": str(error)}
+        check(arguments)
+        arguments["hosts"] = [_tls_chain.host(one) for one in arguments["hosts"]]
+        way = self._bring if arguments["certificate"] else self._issue
+        return way(arguments, datetime.now(UTC).replace(microsecond=0), task_vars)
 
-    def _bring(self, arguments: dict[str, Any], now: datetime, task_vars: dict[str, Any] | None) -> dict[str, Any]:
+    def _bring(self, arguments: dict[str, Any], now: datetime, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Put a certificate of the operator's in place."""
         where = Path(arguments["certificate"])
         chain = _tls_chain.parse(self._load(where), str(where))
@@ -55,7 +49,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             result["warnings"] = [f"The certificate {where} ends on {chain.not_after:%F}; have it renewed"]
         return result
 
-    def _issue(self, arguments: dict[str, Any], now: datetime, task_vars: dict[str, Any] | None) -> dict[str, Any]:
+    def _issue(self, arguments: dict[str, Any], now: datetime, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Have the node's certificate be one of the authority's."""
         place = Path(self._loader.path_dwim(arguments["ca_directory"]))
         days = arguments["renew_days"]
@@ -75,7 +69,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         return {**self._result(arguments, answer, issued), **told} if "found" in answer else answer
 
     def _renew(
-        self, arguments: dict[str, Any], place: Path, now: datetime, task_vars: dict[str, Any] | None
+        self, arguments: dict[str, Any], place: Path, now: datetime, task_vars: dict[str, Any]
     ) -> tuple[dict[str, Any], Chain | None]:
         """Have the node make a key, and bring it a certificate for it; return the node's last answer too."""
         authority = _tls_authority.ensure(place, self._load, arguments["renew_days"], now)
@@ -115,7 +109,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 f"{path} can't be read on the control node: {error}", "Give the path of a file that you may read"
             ) from error
 
-    def _on_node(self, directory: str, task_vars: dict[str, Any] | None, **wish: Any) -> dict[str, Any]:
+    def _on_node(self, directory: str, task_vars: dict[str, Any], **wish: Any) -> dict[str, Any]:
         result: dict[str, Any] = self._execute_module(
             module_name="evenkeel.gpu.tls_certificate",
             module_args={"directory": directory, **wish},

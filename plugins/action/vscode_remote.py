@@ -6,19 +6,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ansible.plugins.action import ActionBase
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._action import Action
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._transfer import bring
 
 MODULE = "evenkeel.gpu.vscode_remote"
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(Action):
     """Run the module; hand it files of the control node when it asks for them, and run it again."""
 
-    _supports_check_mode = True
-
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        super().run(tmp, task_vars)
+    def act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         arguments = dict(self._task.args)
         server = arguments.get("server") or {}
         named = [server[name] for name in ("archive", "cli_archive") if server.get(name)]
@@ -31,6 +28,6 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             result = self._converge({**arguments, "brought": bring(self, files)}, task_vars)
         return result
 
-    def _converge(self, arguments: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
+    def _converge(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         result: dict[str, Any] = self._execute_module(module_name=MODULE, module_args=arguments, task_vars=task_vars)
         return result

@@ -8,6 +8,7 @@ from typing import Any
 
 from ansible.errors import AnsibleTypeError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._package import changes, from_mapping
+from ansible_collections.evenkeel.gpu.plugins.module_utils._sanitise import sanitise
 
 DOCUMENTATION = r"""
 name: compare_environments
@@ -67,7 +68,8 @@ def compare_environments(nodes: Mapping[str, Sequence[Mapping[str, Any]]]) -> di
         raise AnsibleTypeError(
             f"compare_environments takes, by node, what conda_environment_info returns as environments: {error!r}"
         ) from error
-    return {"equal": all(equal for equal, _ in reports), "lines": [line for _, lines in reports for line in lines]}
+    lines = [sanitise(line) for _, lines in reports for line in lines]
+    return {"equal": all(equal for equal, _ in reports), "lines": lines}
 
 
 def _compare(name: str, nodes: Mapping[str, Mapping[str, Any] | None]) -> tuple[bool, list[str]]:

@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils._sanitise import sanitised
+
 DOCUMENTATION = r"""
 name: gpu_verdicts
 short_description: Sum up checks of GPUs
@@ -39,7 +41,9 @@ _value:
 def gpu_verdicts(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
     """Return the verdict on each node."""
     nodes = {node: joined(checks) for node, checks in results.items()}
-    return {"nodes": nodes, "lines": [line for node, found in nodes.items() for line in lines(node, found)]}
+    told = [line for node, found in nodes.items() for line in lines(node, found)]
+    verdicts: dict[str, Any] = sanitised({"nodes": nodes, "lines": told})
+    return verdicts
 
 
 def joined(checks: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.common.parameters import remove_values
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._sanitise import in_one_line, sanitise, sanitised
 
@@ -30,8 +31,8 @@ class Module(AnsibleModule):  # type: ignore[misc]
         super().__init__(**options)
 
     def warn(self, warning: str, **more: Any) -> None:
-        """Warn, in one line."""
-        super().warn(in_one_line(warning), **more)
+        """Warn, in one line, and without secrets, which Ansible leaves in warnings."""
+        super().warn(in_one_line(remove_values(warning, self.no_log_values)), **more)
 
     def exit_json(self, **result: Any) -> None:
         """End well."""

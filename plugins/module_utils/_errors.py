@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils._sanitise import sanitise
+
 
 class EvenkeelError(Exception):
-    """A failure that the operator can act on.
+    """A failure that the operator can act on. Its text is sanitised: it may quote names of users and packages.
 
     Parameters
     ----------
@@ -19,7 +21,7 @@ class EvenkeelError(Exception):
     """
 
     def __init__(self, what: str, mend: str, **details: object) -> None:
-        super().__init__("%s. %s." % (what.rstrip(". \n"), mend.rstrip(". \n")))
+        super().__init__(sanitise("%s. %s." % (what.rstrip(". \n"), mend.rstrip(". \n"))))
         self.what = what
         self.mend = mend
         self.details = details

@@ -15,6 +15,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import quote
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils._sanitise import in_one_line
+
 #: Local ports are taken from here: below what systems hand out by themselves, above what services use.
 _PORTS = range(20000, 30000)
 _HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
@@ -113,7 +115,7 @@ def build(found: Mapping[str, Mapping[str, Any]], options: Mapping[str, Any]) ->
         "nodes": [asdict(node) for node in nodes],
         "users": {user: _with_own_ports(by_user[user]) for user in sorted(by_user)},
         "options": {name: value for name, value in options.items() if _fits(name, value)},
-        "problems": problems,
+        "problems": [in_one_line(problem) for problem in problems],
     }
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import connection_loader
-from ansible.utils.display import Display
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._action import show
 
 INTERVAL_SECONDS = 5.0
 #: How long a poll in flight may delay the end of a task.
@@ -30,8 +30,6 @@ WORDS = {
 }
 #: Known in Ansible's main process alone, which imports an action before it forks the workers that have no terminal.
 TERMINAL = sys.stdout.isatty()
-
-_display = Display()
 
 
 @contextlib.contextmanager
@@ -53,7 +51,7 @@ def shown_progress(action: ActionBase, path: str, label: str) -> Iterator[None]:
     if TERMINAL and not action._task.check_mode:
         with contextlib.suppress(Exception):
             host = action._templar.available_variables["inventory_hostname"]
-            watcher = Watcher(reader(action, path), lambda line: _display.display(f"{host}: {label}: {line}"))
+            watcher = Watcher(reader(action, path), lambda line: show(f"{host}: {label}: {line}"))
             watcher.start()
     try:
         yield

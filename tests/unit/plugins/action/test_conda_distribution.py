@@ -55,7 +55,7 @@ class Control:
 def control(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Control:
     control = Control(tmp_path)
     (tmp_path / FILE).touch()
-    monkeypatch.setattr(action, "Display", lambda: SimpleNamespace(warning=control.warnings.append))
+    monkeypatch.setattr(action, "warn", control.warnings.append)
     monkeypatch.setattr(ActionBase, "_execute_module", lambda plugin, **call: control.execute_module(plugin, **call))
     monkeypatch.setattr(ActionBase, "_make_tmp_path", lambda _: control.make_tmp_path())
     monkeypatch.setattr(

@@ -167,7 +167,7 @@ def node(tmp_path: Path) -> Node:
 @pytest.fixture
 def screen(monkeypatch: pytest.MonkeyPatch) -> Screen:
     screen = Screen()
-    monkeypatch.setattr(_progress, "_display", screen)
+    monkeypatch.setattr(_progress, "show", screen.display)
     monkeypatch.setattr(_progress, "TERMINAL", True)
     return screen
 
