@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import IO, Any, NoReturn, Protocol
 from urllib.parse import unquote, urlsplit
@@ -26,6 +27,15 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import Evenke
 from ansible_collections.evenkeel.gpu.plugins.module_utils._files import disk_full
 from ansible_collections.evenkeel.gpu.plugins.module_utils._generation import installed
 from ansible_collections.evenkeel.gpu.plugins.module_utils._package import PIP, Package, in_order
+from ansible_collections.evenkeel.gpu.plugins.module_utils._transfer import MOST_BYTES, Pace, most_bytes
+from ansible_collections.evenkeel.gpu.plugins.module_utils._watched_run import (
+    Seen,
+    partial_of_conda,
+    run,
+    seen_of_conda,
+    seen_of_uv,
+    unfinished_below,
+)
 
 RATTLER = "rattler"
 CONDA = "conda"
@@ -74,11 +84,13 @@ class Job:
     pkgs: str
     #: A lock's descriptor, which every program started here keeps until it ends, whatever becomes of this process.
     lock: int
-    #: Seconds that a download may stand still.
+    #: Seconds that a download may stand still, or be far too slow.
     timeout: float
     #: uv's own configuration counts when empty.
     pip_index: str
     progress: Progress
+    #: How many packages may be downloaded at once.
+    connections: int = 5
     #: Whether the unpacked packages in the caches may have been edited, through a file that is linked from there.
     distrust: bool = False
 
@@ -139,22 +151,32 @@ def rewritten(packages: Iterable[Package], mirrors: Mapping[str, str]) -> tuple[
 def install(job: Job, installer: str, tools: Tools) -> None:
     """Make the environment; what fails half-way is left for the caller to remove."""
     check_local_archives(job.of_conda)
+    remove_unfinished(job)
+    try:
+        if installer == RATTLER:
+            install_with_rattler(job, tools)
+        else:
+            install_with_conda(job, tools)
+        if job.of_pip:
+            install_with_uv(job, tools)
+    except EvenkeelError:
+        with contextlib.suppress(OSError):
+            remove_unfinished(job)
+        raise
+
+
+def remove_unfinished(job: Job) -> None:
+    """Remove what killed programs were unpacking into the caches, which nobody else looks at, and what outgrew itself.
+
+    conda goes on with what it has of an archive.
+    """
     for cache in (RATTLER, UV):
-        remove_unfinished(os.path.join(job.pkgs, cache))
-    if installer == RATTLER:
-        install_with_rattler(job, tools)
-    else:
-        install_with_conda(job, tools)
-    if job.of_pip:
-        install_with_uv(job, tools)
-
-
-def remove_unfinished(cache: str) -> None:
-    """Remove the directories, hidden ones, that killed runs were unpacking packages into; nobody else looks at them."""
-    with contextlib.suppress(FileNotFoundError), os.scandir(cache) as entries:
-        for entry in entries:
-            if entry.name.startswith(".") and entry.is_dir(follow_symlinks=False):
-                shutil.rmtree(entry.path)
+        for path in unfinished_below(os.path.join(job.pkgs, cache)):
+            shutil.rmtree(path)
+    for package in job.of_conda:
+        path = partial_of_conda(os.path.join(job.pkgs, CONDA), package)
+        if os.path.exists(path) and os.path.getsize(path) > (package.size or MOST_BYTES):
+            os.unlink(path)
 
 
 def check_local_archives(packages: Iterable[Package]) -> None:
@@ -203,8 +225,9 @@ def run_worker(job: Job, tools: Tools, validation: str) -> tuple[str, dict[str, 
         "site_packages": tools.site_packages,
         "cache": os.path.join(job.pkgs, RATTLER),
         "prefix": job.prefix,
-        "packages": [asdict(package) for package in job.of_conda],
+        "packages": [{**asdict(package), "most_bytes": most_bytes(package.size)} for package in job.of_conda],
         "validation": validation,
+        "connections": job.connections,
     }
     error = "it ended without a word"
     argv = [tools.python, "-I", "-c", inspect.getsource(_rattler_worker)]
@@ -246,8 +269,10 @@ def install_with_conda(job: Job, tools: Tools) -> None:
             "CONDA_PKGS_DIRS": os.path.join(job.pkgs, CONDA),
             "CONDA_REGISTER_ENVS": "false",
             "CONDA_REMOTE_READ_TIMEOUT_SECS": str(job.timeout),
+            "CONDA_FETCH_THREADS": str(job.connections),
         }
-        status, out, err = run(job, argv, variables)
+        cache = variables["CONDA_PKGS_DIRS"]
+        status, out, err = run(argv, variables, job.lock, job.timeout, lambda: seen_of_conda(cache, job.of_conda))
     if status != 0:
         fail(job, "conda", explain_failure(out, err), out, rc=status, stdout=out, stderr=err)
     wrong = {package.identity for package in installed(job.prefix)} ^ {package.identity for package in job.of_conda}
@@ -268,6 +293,8 @@ def install_with_uv(job: Job, tools: Tools) -> None:
             "Run the role conda_environments, which brings it, or name the runtime that has it",
         )
     job.progress.update("pip", 0, len(job.of_pip), 0, 0)
+    cache = os.path.join(job.pkgs, UV)
+    variables = {"UV_HTTP_TIMEOUT": str(int(job.timeout) or 1), "UV_CONCURRENT_DOWNLOADS": str(job.connections)}
     hashed = [package for package in job.of_pip if package.sha256]
     commits = [package for package in job.of_pip if not package.sha256]
     for packages, options in ((hashed, ["--require-hashes"]), (commits, [])):
@@ -278,10 +305,12 @@ def install_with_uv(job: Job, tools: Tools) -> None:
             requirements.flush()
             argv = [tools.uv, "pip", "install", "--no-deps", "--no-progress", "--no-python-downloads", *options]
             argv += ["--python", os.path.join(job.prefix, "bin", "python")]
-            argv += ["--cache-dir", os.path.join(job.pkgs, UV), "--requirements", requirements.name]
+            argv += ["--cache-dir", cache, "--requirements", requirements.name]
             if job.pip_index:
                 argv += ["--default-index", job.pip_index]
-            status, out, err = run(job, argv, {"UV_HTTP_TIMEOUT": str(int(job.timeout) or 1)})
+            # A commit is built, which takes what it takes.
+            look = partial(seen_of_uv, cache, packages, job.pip_index) if options else Seen
+            status, out, err = run(argv, variables, job.lock, job.timeout, look)
         if status != 0:
             fail(job, "uv", " ".join(err.split()), err, rc=status, stdout=out, stderr=err)
 
@@ -299,24 +328,9 @@ def fail(job: Job, program: str, why: str, more: str = "", **details: object) ->
         raise disk_full(os.path.dirname(job.prefix))
     raise EvenkeelError(
         "%s could not build the environment %s: %s" % (program, job.name, why),
-        "Nothing was changed; mend the cause and run again",
+        "Nothing was changed; fix the cause and run again",
         **details,
     )
-
-
-def run(job: Job, argv: Sequence[str], variables: Mapping[str, str]) -> tuple[int, str, str]:
-    """Run a program to its end; it keeps the lock."""
-    done = subprocess.run(
-        argv,
-        check=False,
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        env={**os.environ, **variables},
-        pass_fds=[job.lock],
-        stdin=subprocess.DEVNULL,
-    )
-    return done.returncode, done.stdout, done.stderr
 
 
 @contextlib.contextmanager
@@ -339,12 +353,12 @@ def started(job: Job, argv: Sequence[str], text: str) -> Iterator[tuple[subproce
 
 
 def messages(job: Job, process: subprocess.Popen[str]) -> Iterator[dict[str, Any]]:
-    """Yield what the worker tells; a download that stands still for too long ends it.
+    """Yield what the worker tells; downloads that are too slow for too long end it.
 
     Raises
     ------
     EvenkeelError
-        Nothing came for ``job.timeout`` seconds while something was downloading.
+        Nothing, or next to nothing, came for ``job.timeout`` seconds while something was downloading.
     """
     queue: SimpleQueue[str | None] = SimpleQueue()
 
@@ -355,22 +369,25 @@ def messages(job: Job, process: subprocess.Popen[str]) -> Iterator[dict[str, Any
         queue.put(None)
 
     threading.Thread(target=read, daemon=True).start()
-    downloading = False
+    downloading: list[str] = []
+    pace = Pace(job.timeout, time.monotonic())
     while True:
         try:
-            line = queue.get(timeout=job.timeout if downloading else None)
+            line = queue.get(timeout=max(pace.deadline - time.monotonic(), 0) if downloading else None)
         except Empty:
-            hosts = sorted({urlsplit(package.url).netloc for package in job.of_conda} - {""})
             raise EvenkeelError(
-                "The download for the environment %s from %s stood still for %d s"
-                % (job.name, ", ".join(hosts), job.timeout),
+                "The download of %s for the environment %s %s" % (", ".join(downloading), job.name, pace.complaint()),
                 "Nothing was changed; check the mirror, or choose another one",
             ) from None
         if line is None:
             return
         try:
             message = json.loads(line)
-            downloading = bool(message.get("progress", {}).get("downloading"))
+            progress = message.get("progress", {})
+            if not downloading:
+                pace.restart(time.monotonic())
+            downloading = progress.get("downloading", [])
+            pace.note(progress.get("bytes", 0), progress.get("ended", 0), time.monotonic())
         except (ValueError, AttributeError):
             fail(job, "py-rattler", "it said %r, which is no answer" % line.strip())
         yield message

@@ -39,10 +39,16 @@ def emit(message: dict[str, Any]) -> None:
 
 
 class Reporter:
-    """Counts what rattler reports; its callbacks come from several threads at once."""
+    """Counts what rattler reports, and ends this program when a package does not end; callbacks come from threads."""
 
-    def __init__(self, of: int, of_bytes: int) -> None:
-        self.counts = {"step": "fetch", "packages": 0, "of": of, "bytes": 0, "of_bytes": of_bytes, "downloading": 0}
+    def __init__(self, packages: list[dict[str, Any]], of_bytes: int) -> None:
+        self.counts: dict[str, Any] = {"step": "fetch", "packages": 0, "of": len(packages)}
+        self.counts.update(bytes=0, of_bytes=of_bytes)
+        #: URLs, and how many downloads have ended.
+        self.counts.update(downloading=[], ended=0)
+        self.packages = {package["name"].lower(): package for package in packages}
+        self.fetched: list[dict[str, Any]] = []
+        self.downloads: list[dict[str, Any]] = []
         self.received: list[int] = []
         self.failed_scripts: list[str] = []
         self.scripts: list[str] = []
@@ -54,27 +60,38 @@ class Reporter:
             self.last = time.monotonic()
             emit({"progress": self.counts})
 
+    def on_populate_cache_start(self, operation: int, package_name: str) -> int:
+        with self.lock:
+            self.fetched.append(self.packages[package_name.lower()])
+            return len(self.fetched) - 1
+
     def on_download_start(self, cache_entry: int) -> int:
         with self.lock:
-            self.counts["downloading"] += 1  # type: ignore[operator]
+            self.downloads.append(self.fetched[cache_entry])
+            self.counts["downloading"].append(self.downloads[-1]["url"])
             self.received.append(0)
             self.tick(now=True)
             return len(self.received) - 1
 
     def on_download_progress(self, download_idx: int, progress: int, total: int | None) -> None:
         with self.lock:
+            package = self.downloads[download_idx]
+            if progress > package["most_bytes"]:
+                emit({"error": "%(url)s brings more than the %(most_bytes)d bytes that it may have" % package})
+                os._exit(1)
             self.received[download_idx] = progress
             self.counts["bytes"] = sum(self.received)
             self.tick()
 
     def on_download_completed(self, download_idx: int) -> None:
         with self.lock:
-            self.counts["downloading"] -= 1  # type: ignore[operator]
+            self.counts["downloading"].remove(self.downloads[download_idx]["url"])
+            self.counts["ended"] += 1
             self.tick(now=True)
 
     def on_link_complete(self, index: int) -> None:
         with self.lock:
-            self.counts["packages"] += 1  # type: ignore[operator]
+            self.counts["packages"] += 1
             if not self.counts["downloading"]:
                 self.counts["step"] = "link"
             self.tick()
@@ -96,7 +113,7 @@ class Reporter:
 
 async def install(request: dict[str, Any]) -> None:
     """Fetch what the cache lacks and link everything into a prefix that is not there yet."""
-    from rattler import Client, PackageCache, PackageRecord, RepoDataRecord, ValidationMode
+    from rattler import Client, Config, PackageCache, PackageRecord, RepoDataRecord, ValidationMode
     from rattler import install as rattler_install
     from rattler.package import BuildString
 
@@ -139,7 +156,9 @@ async def install(request: dict[str, Any]) -> None:
 
     # Telling how far it is, and looking for scripts, costs as much as a third of the linking: not where all is at hand.
     scripts = incomplete or any(map(os.path.exists, scripts_of(request["packages"], cache)))
-    reporter = Reporter(len(records), bytes_to_fetch) if scripts else None
+    # A cache that is not believed may have to be fetched, which is watched as any download is.
+    watched = scripts or request["validation"] != "skip"
+    reporter = Reporter(request["packages"], bytes_to_fetch) if watched else None
     validation = getattr(ValidationMode, request["validation"])()
     await rattler_install(
         records,
@@ -147,6 +166,7 @@ async def install(request: dict[str, Any]) -> None:
         package_cache=PackageCache.new_layered([cache], validation_mode=validation),
         installed_packages=[],
         client=Client.default_client(),
+        config=Config.from_toml("[concurrency]\ndownloads = %d" % request["connections"]),
         execute_link_scripts=bool(scripts),
         reporter=reporter,
         show_progress=False,

@@ -32,11 +32,10 @@ def say(**message: object) -> str:
     return f"printf '%s\\n' '{json.dumps(message)}'"
 
 
-def progress(downloading: int = 0, packages: int = 1) -> str:
+def progress(*downloading: Package, packages: int = 1) -> str:
     """Return what a fake worker does to tell its progress."""
-    return say(
-        progress={"step": "fetch", "packages": packages, "of": 2, "bytes": 5, "of_bytes": 7, "downloading": downloading}
-    )
+    counts = {"step": "fetch", "packages": packages, "of": 2, "bytes": 5, "of_bytes": 7}
+    return say(progress={**counts, "downloading": [package.url for package in downloading], "ended": 0})
 
 
 def worker(*steps: str) -> str:
@@ -360,6 +359,7 @@ def test_conda_is_called_for_an_explicit_file_with_caches_of_our_own(node: Node)
     assert f"CONDA_PKGS_DIRS={node.job.pkgs}/conda" in variables
     assert "CONDA_REGISTER_ENVS=false" in variables
     assert f"CONDA_REMOTE_READ_TIMEOUT_SECS={node.job.timeout}" in variables
+    assert f"CONDA_FETCH_THREADS={node.job.connections}" in variables
 
 
 @pytest.mark.parametrize("distrust", [False, True])
@@ -451,7 +451,7 @@ def test_uv_is_called_with_hashes_and_without_dependencies(node: Node) -> None:
     assert argv[argv.index("--cache-dir") + 1] == f"{node.job.pkgs}/uv"
     assert "--default-index" not in argv
     assert node.record("uv", "file") == installer.requirement(EINOPS) + installer.requirement(TRL)
-    assert "UV_HTTP_TIMEOUT=60" in node.record("uv", "env").splitlines()
+    assert {"UV_HTTP_TIMEOUT=60", "UV_CONCURRENT_DOWNLOADS=5"} <= set(node.record("uv", "env").splitlines())
     assert node.progress.updates == [("pip", 0, 2, 0, 0)]
 
 
@@ -485,7 +485,8 @@ def test_without_uv_the_error_says_who_brings_it(node: Node, kind: str) -> None:
 
 
 def test_the_worker_gets_all_that_it_needs(node: Node) -> None:
-    installer.install(replace(node.job, packages=(NUMPY, PYTHON, EINOPS), distrust=True), "rattler", node.tools)
+    job = replace(node.job, packages=(NUMPY, PYTHON, EINOPS), connections=3, distrust=True)
+    installer.install(job, "rattler", node.tools)
     argv = node.record("python", "argv")
     assert argv.startswith("-I\n-c\n# SPDX")
     assert "asyncio.run(install(request))" in argv
@@ -499,6 +500,7 @@ def test_the_worker_gets_all_that_it_needs(node: Node) -> None:
         "cache": f"{node.job.pkgs}/rattler",
         "prefix": str(node.prefix),
         "validation": "full",
+        "connections": 3,
     }
 
 
@@ -526,7 +528,7 @@ def test_what_cannot_be_linked_at_all_is_given_up(node: Node, distrust: bool, as
 
 
 def test_what_the_worker_tells_reaches_the_progress_and_then_history_is_written(node: Node) -> None:
-    node.install("python", worker(progress(1, 0), progress(), DONE))
+    node.install("python", worker(progress(NUMPY, packages=0), progress(), DONE))
     installer.install(node.job, "rattler", node.tools)
     assert node.progress.updates == [("fetch", 0, 2, 5, 7), ("fetch", 1, 2, 5, 7)]
     history = (node.prefix / "conda-meta" / "history").read_text().splitlines()
@@ -569,18 +571,17 @@ def test_a_worker_that_does_not_even_read_is_told(node: Node) -> None:
 def test_a_download_that_stands_still_is_given_up_and_the_worker_ended(
     node: Node, processes: list[subprocess.Popen[str]]
 ) -> None:
-    node.install("python", worker(progress(downloading=1), "exec sleep 20"))
+    node.install("python", worker(progress(), progress(NUMPY, SIX), "exec sleep 20"))
     job = replace(node.job, packages=(NUMPY, SIX), timeout=0.1)
     with pytest.raises(
-        EvenkeelError,
-        match=r"^The download for the environment ai-dev from mirror\.example, other\.example stood still for ",
+        EvenkeelError, match=f"^The download of {NUMPY.url}, {SIX.url} for the environment ai-dev stood still for "
     ):
         installer.install(job, "rattler", node.tools)
     assert [process.returncode for process in processes] == [-signal.SIGKILL]
 
 
 def test_work_without_a_download_may_take_its_time(node: Node) -> None:
-    node.install("python", worker(progress(downloading=0), "/bin/true", DONE))
+    node.install("python", worker(progress(), "/bin/true", DONE))
     installer.install(replace(node.job, timeout=0), "rattler", node.tools)
     assert len(node.progress.updates) == 1
 

@@ -22,6 +22,7 @@ import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _rattler_worker
 from ansible_collections.evenkeel.gpu.plugins.module_utils._installer import RATTLER, Job, Tools, install
 from ansible_collections.evenkeel.gpu.plugins.module_utils._package import from_mapping
+from ansible_collections.evenkeel.gpu.plugins.module_utils._transfer import most_bytes
 
 from lab import conda_package
 from lab.conda_package import PREFIX_PLACEHOLDER
@@ -139,8 +140,9 @@ class Node:
             "site_packages": sysconfig.get_path("purelib"),
             "cache": str(self.cache),
             "prefix": str(self.directory / prefix),
-            "packages": packages,
+            "packages": [{"most_bytes": most_bytes(package["size"]), **package} for package in packages],
             "validation": "skip",
+            "connections": 5,
         }
         return ask(json.dumps(request))
 
@@ -250,7 +252,8 @@ def test_progress_counts_packages_and_bytes(node: Node) -> None:
     total = sum(package["size"] for package in packages)
     assert {(counts["of"], counts["of_bytes"]) for counts in answer.progress} == {(3, total)}
     assert [counts["bytes"] for counts in answer.progress] == sorted(counts["bytes"] for counts in answer.progress)
-    assert max(counts["downloading"] for counts in answer.progress) >= 1
+    assert {url for counts in answer.progress for url in counts["downloading"]} == {each["url"] for each in packages}
+    assert answer.progress[-1]["ended"] == 3
     assert answer.progress[0]["step"] == "fetch"
     assert max(counts["packages"] for counts in answer.progress) <= 3
     again = node.run("second", *packages)
@@ -260,11 +263,13 @@ def test_progress_counts_packages_and_bytes(node: Node) -> None:
 def test_downloads_that_start_at_once_are_counted_apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with (tmp_path / "answers").open("w") as stream, ThreadPoolExecutor(8) as threads:
         monkeypatch.setattr(_rattler_worker.Answers, "stream", stream, raising=False)
-        reporter = _rattler_worker.Reporter(500, 500)
-        indexes = list(threads.map(reporter.on_download_start, range(500)))
+        packages = [{"name": f"p{number}", "url": f"p{number}.conda", "most_bytes": 1} for number in range(500)]
+        reporter = _rattler_worker.Reporter(packages, 500)
+        fetched = threads.map(reporter.on_populate_cache_start, repeat(0), [package["name"] for package in packages])
+        indexes = list(threads.map(reporter.on_download_start, fetched))
         list(threads.map(reporter.on_download_progress, indexes, repeat(1), repeat(1)))
     assert sorted(indexes) == list(range(500))
-    assert (reporter.counts["bytes"], reporter.counts["downloading"]) == (500, 500)
+    assert (reporter.counts["bytes"], len(set(reporter.counts["downloading"]))) == (500, 500)
 
 
 def test_an_environment_may_be_empty(node: Node) -> None:
