@@ -11,12 +11,13 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.parameters import remove_values
-from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError, from_os
 from ansible_collections.evenkeel.gpu.plugins.module_utils._sanitise import in_one_line, sanitise, sanitised
+from ansible_collections.evenkeel.gpu.plugins.module_utils._secrets import long_enough, masked, of_urls
 
 
 class Module(AnsibleModule):  # type: ignore[misc]
-    """An AnsibleModule of which all that leaves it is sanitised.
+    """An AnsibleModule of which all that leaves it is sanitised, without the credentials of its options' URLs.
 
     Parameters
     ----------
@@ -29,10 +30,11 @@ class Module(AnsibleModule):  # type: ignore[misc]
     def __init__(self, verbatim: Sequence[str] = (), **options: Any) -> None:
         self._verbatim = verbatim
         super().__init__(**options)
+        self.no_log_values.update(long_enough(of_urls(self.params)))
 
     def warn(self, warning: str, **more: Any) -> None:
         """Warn, in one line, and without secrets, which Ansible leaves in warnings."""
-        super().warn(in_one_line(remove_values(warning, self.no_log_values)), **more)
+        super().warn(in_one_line(masked(remove_values(warning, self.no_log_values))), **more)
 
     def exit_json(self, **result: Any) -> None:
         """End well."""
@@ -40,7 +42,7 @@ class Module(AnsibleModule):  # type: ignore[misc]
 
     def fail_json(self, msg: str, **result: Any) -> None:
         """End with an error."""
-        super().fail_json(sanitise(str(msg)), **self._shown(result))
+        super().fail_json(sanitise(masked(str(msg))), **self._shown(result))
 
     def _shown(self, result: Mapping[str, Any]) -> dict[str, Any]:
         # What is secret is masked after this, and must be found as it is shown too.
@@ -75,8 +77,7 @@ def run(
     except EvenkeelError as error:
         module.fail_json(str(error), **error.details)
     except OSError as error:
-        mend = "Repair that on the node, then run again"
-        module.fail_json("%s. %s." % (error, mend), exception=sanitise(traceback.format_exc()))
+        module.fail_json(str(from_os(error)), exception=sanitise(traceback.format_exc()))
     except Exception as error:  # Ansible would show its text as it is
         what = "An error in Evenkeel itself: %s: %s" % (type(error).__name__, error)
         mend = "Report it, with what ANSIBLE_DISPLAY_TRACEBACK=error shows of it"

@@ -26,6 +26,12 @@ def masked(text: str) -> str:
     return _KEY.sub(r"\1%s\n" % HIDDEN, text)
 
 
+def without_user(url: Any) -> Any:
+    """Return what was meant as a URL, and may be none, without what stands before its ``@``."""
+    user, at, rest = url.rpartition("@") if isinstance(url, str) else ("", "", "")
+    return HIDDEN + at + rest if user else url
+
+
 def difference(path: str, before: str | None, after: str | None) -> dict[str, str]:
     """Return a change of a file as Ansible shows differences; None is no file."""
     shown, will_be = masked(before or ""), masked(after or "")

@@ -69,6 +69,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils import _pip_config as
 from ansible_collections.evenkeel.gpu.plugins.module_utils._entry import Module, run
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._pip_config import Plan, Wanted, without_credentials
+from ansible_collections.evenkeel.gpu.plugins.module_utils._secrets import without_user
 
 
 def main() -> None:
@@ -105,7 +106,8 @@ def converge(module: Module) -> dict[str, Any]:
 def public(module: Module, name: str, url: str) -> str:
     """Return a URL as it may stand in a file that everyone can read."""
     if url and (not url.startswith(("http://", "https://", "file:///")) or url.split() != [url]):
-        raise EvenkeelError("%s is %r, which is no URL" % (name, url), "Write it as https://HOST/PATH")
+        module.no_log_values.update(filter(None, [url.rpartition("@")[0]]))
+        raise EvenkeelError("%s is %r, which is no URL" % (name, without_user(url)), "Write it as https://HOST/PATH")
     secret = url.partition("://")[2].partition("/")[0].rpartition("@")[0]
     if secret:
         module.no_log_values.add(secret)

@@ -10,6 +10,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._sanitise import in_one_line, sanitise, sanitised
+from ansible_collections.evenkeel.gpu.plugins.module_utils._secrets import masked
 
 
 class Action(ActionBase):  # type: ignore[misc]
@@ -36,7 +37,7 @@ class Action(ActionBase):  # type: ignore[misc]
 
 def warn(text: str) -> None:
     """Warn the operator; the same warning is shown once."""
-    Display().warning(in_one_line(text))
+    Display().warning(in_one_line(masked(text)))
 
 
 def show(text: str) -> None:

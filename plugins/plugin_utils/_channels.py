@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._secrets import without_user
 
 ANACONDA = "https://repo.anaconda.com"
 #: conda's ``defaults`` on Linux, in order of priority.
@@ -46,7 +47,8 @@ def mirrors_from(option: Mapping[str, str] | None) -> Mirrors:
     for url in (url for pair in (option or {}).items() for url in pair):
         if not isinstance(url, str) or "://" not in url:
             raise EvenkeelError(
-                f"mirrors holds {url!r}, which is no URL", "Write it as {https://repo.anaconda.com: URL of the mirror}"
+                f"mirrors holds {without_user(url)!r}, which is no URL",
+                "Write it as {https://repo.anaconda.com: URL of the mirror}",
             )
     pairs = [(original.rstrip("/"), mirror.rstrip("/")) for original, mirror in (option or {}).items()]
     return Mirrors(tuple(sorted(pairs, key=lambda pair: (-len(pair[0]), pair))))

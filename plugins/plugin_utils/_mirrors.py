@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._secrets import without_user
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._channels import (
     ALIAS,
     ANACONDA,
@@ -115,7 +116,7 @@ def mirror_of(value: Any) -> Mirror:
         return _custom({"url": value})
     if not isinstance(value, str) or value not in presets():
         raise EvenkeelError(
-            f"There is no mirror {value!r}",
+            f"There is no mirror {without_user(value)!r}",
             f"Known: {', '.join(presets())}; or write the base URL of your own, or a mapping that holds its url",
         )
     return presets()[value]
@@ -308,5 +309,5 @@ def _names(value: Any, what: str) -> list[str]:
 def _url(value: Any, what: str) -> str:
     """Return a base URL without the slashes at its end."""
     if not isinstance(value, str) or not value.startswith(("https://", "http://", "file:///")):
-        raise EvenkeelError(f"{what} is {value!r}, which is no URL", "Write it as https://HOST/PATH")
+        raise EvenkeelError(f"{what} is {without_user(value)!r}, which is no URL", "Write it as https://HOST/PATH")
     return value.rstrip("/")

@@ -85,7 +85,10 @@ def fail_as(error: Exception) -> Callable[[Module], Result]:
     ("logic", "words"),
     [
         (fail_as(EvenkeelError(f"{ESCAPE} is odd", "Remove it", rc=3)), f"{SHOWN} is odd. Remove it."),
-        (fail_as(OSError(28, "No space left on device", "/opt/" + LATIN_1)), "No space left on device: '/opt/caf"),
+        (
+            fail_as(OSError(28, "No space left on device", "/opt/" + LATIN_1)),
+            r"/opt/caf\xe9.txt: No space left on device",
+        ),
         (fail_as(ValueError(ESCAPE)), f"An error in Evenkeel itself: ValueError: {SHOWN}"),
         (lambda _: {"failed": True, "msg": ESCAPE, "gpus": []}, SHOWN),
     ],
@@ -112,6 +115,18 @@ def test_a_secret_is_masked_however_it_is_shown(run: Run, secret: str) -> None:
     result = run(logic, secret=secret)
     assert "is odd. Remove it." in result["msg"]
     assert "hunter" not in everything(result)
+
+
+@pytest.mark.parametrize("secret", ["short", "long-enough"])
+def test_credentials_of_urls_are_in_no_message(run: Run, secret: str) -> None:
+    url = f"https://me:{secret}@host/simple"
+
+    def logic(module: Module) -> Result:
+        module.warn(f"of {url}")
+        raise EvenkeelError(f"{url} is odd", "Remove it")
+
+    assert secret not in everything({**run(logic, name=url), "invocation": None})
+    assert "of https://********@host/simple" in everything(run(logic, name=url))
 
 
 def test_files_of_modules_are_for_everybody_to_read(run: Run, tmp_path: Path) -> None:

@@ -64,6 +64,13 @@ def test_credentials_are_neither_written_nor_shown(run: Run, tmp_path: Path) -> 
         assert f"The credentials of {name} are not written" in str(result["warnings"])
 
 
+@pytest.mark.parametrize("index", ["me:secret@pip.example/simple", "https//me:secret@pip", "ftp://me:se@cret@pip"])
+def test_credentials_of_what_is_no_url_are_not_shown_either(run: Run, index: str) -> None:
+    result = run(index=index)
+    assert "which is no URL" in result["msg"]
+    assert "cret" not in json.dumps(result)
+
+
 def test_one_file_that_cannot_be_kept_leaves_the_other_alone(run: Run, tmp_path: Path) -> None:
     (tmp_path / "uv").mkdir()
     (tmp_path / "uv" / "uv.toml").write_text("offline = true\n")

@@ -208,6 +208,8 @@ def test_the_index_of_each_channel_that_is_asked_of_it_tells_of_a_mirrors_health
             r"by the unknown chanels\. Known: name, url, pkgs, channels, cloud",
         ),
         ({}, [], BOTH, {}, r"^A mirror's url is None, which is no URL"),
+        ("me:secret@mirror", [], BOTH, {}, r"^There is no mirror '\*+@mirror'"),
+        ({"url": "me:secret@mirror"}, [], BOTH, {}, r"^A mirror's url is '\*+@mirror', which is no URL"),
         ("ftp://mirror.example", [], BOTH, {}, r"^A mirror's url is 'ftp://mirror\.example', which is no URL"),
         ({"url": OWN, "pkgs": "main"}, [], BOTH, {}, r"^pkgs of the mirror .* is 'main', which is no list of names"),
         ({"url": OWN, "channels": {"a": "linux-64"}}, [], BOTH, {}, r": a is 'linux-64', which is no list of names"),
