@@ -246,7 +246,7 @@ def converge(module: Module) -> dict[str, Any]:
     if (plan.changed or others_changed) and not module.check_mode:
         if plan.install and params["src"] and not params["brought"]:
             return {"changed": False, "wanted": True}
-        with held(os.path.join(desired.store, ".lock"), params["lock_timeout"]) as lock:
+        with held(os.path.join(desired.store, ".locks", "store"), params["lock_timeout"]) as lock:
             plan = _plan(params, desired)
             run_installer = partial(module.run_command, pass_fds=[lock])
             terms.apply(accepting, datetime.now(timezone.utc))

@@ -121,9 +121,9 @@ def _found(source: Source, download: Download | None) -> list[Path] | None:
 def _fetch(source: Source, versions: Mapping[str, str], download: Download) -> None:
     partial = source.place / ".partial"
     try:
-        with held(str(source.place / ".lock"), LOCK_SECONDS):
+        with held(str(source.place.parent / "locks" / source.place.name), LOCK_SECONDS):
             shutil.rmtree(partial, ignore_errors=True)
-            partial.mkdir()
+            partial.mkdir(parents=True)
             download(source.platform, versions, partial)
             for wheel in partial.iterdir():
                 wheel.rename(source.place / wheel.name)

@@ -125,8 +125,8 @@ class Rehearsal:
         self.host.check_output(f"test -e {LINK}/lib/prefixed-post-link.txt")
         listed = self.host.check_output(f"find {ROOT}/generations {ROOT}/envs -mindepth 1 -maxdepth 2 | sort")
         assert listed.split() == [LINK, f"{ROOT}/generations/{NAME}", *sorted((self.start, self.end))]
-        places = f"{ROOT}/pkgs/rattler {ROOT}/pkgs/uv {ROOT}/pkgs/bytecode/* {ROOT}/locks"
-        unfinished = f"find {places} -mindepth 1 -maxdepth 1 \\( -type d -name '.*' -o -name '*.progress*' \\)"
+        places = f"{ROOT}/pkgs/rattler {ROOT}/pkgs/uv {ROOT}/pkgs/bytecode/* {ROOT}/progress"
+        unfinished = f"find {places} -mindepth 1 -maxdepth 1 \\( -type d -name '.*' -o -path '{ROOT}/progress/*' \\)"
         assert self.host.check_output(unfinished) == ""
         self.go_back()
 

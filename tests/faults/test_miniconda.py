@@ -138,9 +138,9 @@ def test_terms_of_service_are_never_accepted_silently(bare: Node) -> None:
 
 @pytest.mark.parametrize("victims", ["the module", "the module and the installer"])
 def test_a_killed_installation_is_healed(bare: Node, victims: str) -> None:
-    killer = f"kill -KILL $(cat {STORE}/.lock)"
+    killer = f"kill -KILL $(cat {STORE}/.locks/store)"
     if victims == "the module and the installer":
-        killer = f"module=$(cat {STORE}/.lock); pkill -KILL -P $module; kill -KILL $module"
+        killer = f"module=$(cat {STORE}/.locks/store); pkill -KILL -P $module; kill -KILL $module"
     run = bare.start(tags="miniconda")
     bare.host.check_output(f"until ls -d {STORE}/Miniconda3-*; do sleep 0.02; done; {killer}")
     assert finish(run).status != 0
@@ -155,9 +155,9 @@ def test_a_killed_installation_is_healed(bare: Node, victims: str) -> None:
 def test_a_killed_upgrade_leaves_the_old_one_working(bare: Node, victims: str) -> None:
     assert bare.play(tags="miniconda").succeeded()
     old = bare.host.file(PREFIX).linked_to
-    killer = f"kill -KILL $(cat {STORE}/.lock)"
+    killer = f"kill -KILL $(cat {STORE}/.locks/store)"
     if victims == "the module and the installer":
-        killer = f"module=$(cat {STORE}/.lock); pkill -KILL -P $module; kill -KILL $module"
+        killer = f"module=$(cat {STORE}/.locks/store); pkill -KILL -P $module; kill -KILL $module"
     upgrade = {"tags": "miniconda", "miniconda_version": "py311_26.7.1-1"}
     run = bare.start(**upgrade)
     bare.host.check_output(f"until ls -d {STORE}/Miniconda3-*_26.7.1-1-*; do sleep 0.02; done; {killer}")

@@ -31,7 +31,7 @@ def test_prefix_is_a_link_to_one_complete_installation(host: Host, installer: st
 
 def test_store_holds_no_leftovers(host: Host) -> None:
     entries = host.check_output("ls -A %s", STORE).split()
-    assert sorted(entries) == [".lock", host.file(PREFIX).linked_to.rsplit("/", 1)[-1]]
+    assert sorted(entries) == [".locks", host.file(PREFIX).linked_to.rsplit("/", 1)[-1]]
 
 
 def test_conda_answers_for_every_user(host: Host) -> None:

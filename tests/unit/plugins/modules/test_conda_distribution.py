@@ -152,7 +152,7 @@ def test_a_killed_run_is_healed_by_the_next(node: Node, version: str) -> None:
     assert not os.path.lexists(node.prefix)
     node.let_end()
     assert node.run(lock_timeout=60)["changed"]
-    assert sorted(path.name for path in node.store.iterdir()) == [".lock", node.home.name]
+    assert sorted(path.name for path in node.store.iterdir()) == [".locks", node.home.name]
     assert not node.run()["changed"]
 
 
@@ -183,7 +183,7 @@ def test_bad_input_fails_before_anything_is_executed(node: Node, arguments: Resu
     assert message in result["msg"]
     assert node.runs == 0
     assert not os.path.lexists(node.prefix)
-    assert not node.store.exists() or [path.name for path in node.store.iterdir()] == [".lock"]
+    assert not node.store.exists() or [path.name for path in node.store.iterdir()] == [".locks"]
 
 
 def test_a_failed_installer_tells_what_it_said(node: Node) -> None:
@@ -191,14 +191,14 @@ def test_a_failed_installer_tells_what_it_said(node: Node) -> None:
     result = node.run()
     assert result["msg"].startswith(f"{node.installer.name} ended with status 3: glibc is too old. ")
     assert (result["rc"], result["stdout"], result["stderr"]) == (3, "unpacking\n", "glibc is too old\n")
-    assert [path.name for path in node.store.iterdir()] == [".lock"]
+    assert [path.name for path in node.store.iterdir()] == [".locks"]
 
 
 def test_another_run_on_the_same_store_is_named(node: Node) -> None:
-    with held(str(node.store / ".lock"), 0):
+    with held(str(node.store / ".locks" / "store"), 0):
         result = node.run()
     assert result["failed"]
-    assert f"{node.store}/.lock is still locked by process {os.getpid()}" in result["msg"]
+    assert f"{node.store}/.locks/store is still locked by process {os.getpid()} (" in result["msg"]
     assert node.runs == 0
 
 
@@ -267,7 +267,7 @@ def test_removal_takes_all_but_environments_of_people(node: Node) -> None:
     assert done["diff"]["after"] == f"absent\n- {shell_hook.PROFILE}\n"
     assert not os.path.lexists(node.prefix)
     assert not Path(shell_hook.PROFILE).exists()
-    assert sorted(path.name for path in node.store.iterdir()) == [".lock", inhabited.name]
+    assert sorted(path.name for path in node.store.iterdir()) == [".locks", inhabited.name]
     assert history.exists()
     assert not node.run(**absent)["changed"]
 

@@ -68,7 +68,7 @@ def run(directory: Path, name: str, wheels: Path | None = None) -> Source:
 
 
 def kept(directory: Path) -> list[str]:
-    return sorted(path.name for path in directory.rglob("*") if path.name != ".lock" and path.is_file())
+    return sorted(path.name for path in directory.rglob("*") if path.parent.name != "locks" and path.is_file())
 
 
 @pytest.mark.parametrize(
