@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _activation as activation
 from ansible_collections.evenkeel.gpu.plugins.module_utils._bytecode import MANIFEST, read_manifest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._installed_files import (
@@ -151,6 +152,7 @@ def expected(prefix: str) -> Expectation:
         files.update((file.path, [file]) for file in files_of_scripts(prefix))
     except ValueError:
         broken.append(SCRIPTED)
+    files.update((file.path, [file]) for file in activation.files(prefix))
     return Expectation(files, tuple(broken))
 
 

@@ -87,6 +87,12 @@ options:
         never removed, and the name means the new build.
     type: bool
     default: false
+  user_site:
+    description:
+      - Whether the environment's Python sees packages that users have below C(~/.local). With V(false), activation sets
+        E(PYTHONNOUSERSITE), for C(conda run) and Jupyter's kernels too, so that all users have the same packages.
+      - Without it, a new environment hides them, and another one stays as it is.
+    type: bool
   verify:
     description:
       - What is compared with what was built. V(metadata) finds packages that conda or pip have added, changed or
@@ -168,9 +174,13 @@ options:
     description: What the source asks for before any solve. The action fills this in.
     type: dict
   download_timeout:
-    description: How many seconds a download may stand still.
+    description: How many seconds downloads may stand still, or bring less than 10 kB a second.
     type: int
     default: 60
+  connections:
+    description: How many packages are downloaded at the same time.
+    type: int
+    default: 5
   lock_timeout:
     description: How many seconds to wait for another run that works on the same environment or package cache.
     type: int
@@ -299,6 +309,7 @@ def argument_spec() -> dict[str, object]:
         "keep": {"type": "int", "default": 3},
         "pin": {"type": "bool"},
         "adopt": {"type": "bool", "default": False},
+        "user_site": {"type": "bool"},
         "verify": {"type": "str", "choices": ["metadata", "files"], "default": "metadata"},
         "installer": {"type": "str", "choices": ["auto", "rattler", "conda"], "default": "auto"},
         "root": {"type": "path", "default": "/opt/evenkeel"},
@@ -309,6 +320,7 @@ def argument_spec() -> dict[str, object]:
         "variables": {"type": "dict", "default": {}},
         "request": {"type": "dict"},
         "download_timeout": {"type": "int", "default": 60},
+        "connections": {"type": "int", "default": 5},
         "lock_timeout": {"type": "int", "default": 1800},
     }
 
@@ -329,6 +341,8 @@ def converge(module: Module) -> dict[str, object]:
     environment.check(root, name)
     if params["keep"] < 0:
         raise EvenkeelError("keep is %d" % params["keep"], "Give a number of generations, or 0 to remove none")
+    if params["connections"] < 1:
+        raise EvenkeelError("connections is %d" % params["connections"], "Give how many downloads there may be at once")
     result: dict[str, object] = {"prefix": environment.link_of(root, name)}
 
     desired = None
@@ -381,9 +395,9 @@ def decide(module: Module, desired: environment.Desired | None) -> tuple[environ
         state = environment.read(root, name, keep=1)
         return state, environment.plan_absent(state, root, name)
     if desired is None:
-        state = environment.read(root, name)
+        state = environment.read(root, name, user_site=params["user_site"])
         return state, environment.plan_switch(state, root, name, params["generation"])
-    state = environment.read(root, name, desired.digest, params["keep"])
+    state = environment.read(root, name, desired.digest, params["keep"], params["user_site"])
     if params["verify"] == "files" and state.current:
         seen = state.contents[state.current.path]
         report = verify_files(state.current.path)
@@ -412,6 +426,7 @@ def build(module: Module, state: environment.State, target: Generation, lock: in
         pkgs=pkgs,
         lock=lock,
         timeout=params["download_timeout"],
+        connections=params["connections"],
         pip_index=params["pip_index"] or "",
         progress=progress,
         distrust=state.current is not None and not intact(state.current, state.before),
@@ -424,7 +439,10 @@ def build(module: Module, state: environment.State, target: Generation, lock: in
 @contextlib.contextmanager
 def progress_of(root: str, name: str) -> Iterator[Progress]:
     """Tell how far the build is in a file that the action may read meanwhile."""
-    progress = Progress(os.path.join(root, "locks", "environment-%s.progress" % name))
+    folder = os.path.join(root, "progress")
+    with contextlib.suppress(OSError):
+        os.makedirs(folder, mode=0o755, exist_ok=True)
+    progress = Progress(os.path.join(folder, name))
     try:
         yield progress
     finally:
