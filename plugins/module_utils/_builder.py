@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""Make an environment: its packages, and the bytecode of all of them."""
+"""Make an environment: its packages, the bytecode of all of them, and permissions for everybody to read it."""
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _modes as modes
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _private_caches as private_caches
 from ansible_collections.evenkeel.gpu.plugins.module_utils._bytecode import compile_environment, link_ahead
 from ansible_collections.evenkeel.gpu.plugins.module_utils._installer import RATTLER, Job, Tools, install
 from ansible_collections.evenkeel.gpu.plugins.module_utils._verification import note_files_of_scripts
@@ -14,15 +17,23 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._verification import 
 def build(job: Job, installer: str, tools: Tools) -> None:
     """Make the environment; what fails half-way is left for the caller to remove.
 
+    Nobody else can enter it until the caller opens it, whatever permissions packages carry.
+
     conda wants the place for itself; beside py-rattler, which is a process of its own, bytecode that the cache has is
     linked at the same time.
     """
-    if installer == RATTLER:
-        with ThreadPoolExecutor(1) as pool:
-            ahead = pool.submit(link_ahead, job)
+    private_caches.make(job.pkgs)
+    mask = os.umask(0o077)
+    try:
+        if installer == RATTLER:
+            with ThreadPoolExecutor(1) as pool:
+                ahead = pool.submit(link_ahead, job)
+                install(job, installer, tools)
+            compile_environment(job, linked=ahead.result())
+        else:
             install(job, installer, tools)
-        compile_environment(job, linked=ahead.result())
-    else:
-        install(job, installer, tools)
-        compile_environment(job)
-    note_files_of_scripts(job.prefix)
+            compile_environment(job)
+        note_files_of_scripts(job.prefix)
+        modes.share(job.prefix)
+    finally:
+        os.umask(mask)

@@ -23,7 +23,9 @@ PIN = os.path.join("conda-meta", "evenkeel-pin")
 FROZEN = os.path.join("conda-meta", "frozen")
 #: What conda keeps of an environment beside its packages: the variables that activation sets.
 VARIABLES = os.path.join("conda-meta", "state")
-FORMAT = 2
+FORMAT = 3
+#: Markers of this format or a later one stand for builds whose permissions were looked through.
+_TIGHT_FORMAT = 3
 #: The installer of an environment that Evenkeel did not build.
 ADOPTED = "adopted"
 _WATCHED = tuple(os.path.basename(path) for path in (FROZEN, VARIABLES))
@@ -54,6 +56,10 @@ class Generation:
     pinned: bool = False
     #: Whether its marker is there and whole.
     marked: bool = True
+    #: Whether the permissions of its files were looked through, when it was built or later.
+    tight: bool = True
+    #: Whether users could change its files at some time, whatever was done about it since.
+    exposed: bool = False
 
     @property
     def id(self) -> str:
@@ -101,6 +107,8 @@ def read(path: str) -> Generation | None:
             records=marker.get("records"),
             distributions=tuple(marker.get("distributions") or ()),
             pinned=os.path.exists(os.path.join(path, PIN)),
+            tight=marker.get("format", 0) >= _TIGHT_FORMAT,
+            exposed=bool(marker.get("exposed")),
         )
     except (FileNotFoundError, NotADirectoryError, ValueError, TypeError, KeyError):
         return None
@@ -122,6 +130,15 @@ def write(generation: Generation, path: str) -> None:
     }
     marker = os.path.join(path, MARKER)
     os.makedirs(os.path.dirname(marker), mode=0o755, exist_ok=True)
+    write_atomically(marker, json.dumps(content, indent=1, sort_keys=True) + "\n")
+
+
+def mark_tight(path: str, *, exposed: bool) -> None:
+    """Note in the marker of the build at ``path`` that its permissions were looked through, and what was found."""
+    marker = os.path.join(path, MARKER)
+    with open(marker, encoding="utf-8") as stream:
+        content = json.load(stream)
+    content.update(format=FORMAT, exposed=exposed)
     write_atomically(marker, json.dumps(content, indent=1, sort_keys=True) + "\n")
 
 

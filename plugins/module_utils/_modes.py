@@ -83,6 +83,11 @@ def share(tree: str) -> None:
                     todo.append(entry.path)
 
 
+def open_up(tree: str) -> None:
+    """Let everybody enter a directory whose content is ready for that."""
+    os.chmod(tree, shared(os.stat(tree).st_mode))
+
+
 def tighten(tree: str, skip: Iterable[str] = ()) -> tuple[Loose, ...]:
     """Take from others what they may do to a tree that they may be changing meanwhile, and return what that was.
 
@@ -142,6 +147,13 @@ def told(found: Iterable[Loose]) -> tuple[str, ...]:
         return ()
     more = " and %d more" % (len(paths) - _NAMED) if len(paths) > _NAMED else ""
     return ("others may change %s%s" % (", ".join(paths[:_NAMED]), more),)
+
+
+def take(directory: str) -> None:
+    """Take from others what they may do to one directory, its content aside."""
+    with _opened(directory, _DIRECTORY) as descriptor:
+        if descriptor is not None:
+            _take(descriptor, os.geteuid())
 
 
 def _survey(tree: str, skip: frozenset[str], *, change: bool) -> tuple[Loose, ...]:

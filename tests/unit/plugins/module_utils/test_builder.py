@@ -10,7 +10,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils import _builder as bu
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 
 LINKED = frozenset({"lib/a.pyc"})
-JOB: Any = SimpleNamespace(prefix="/opt/x")
+JOB: Any = SimpleNamespace(prefix="/opt/x", pkgs="/opt/pkgs")
 TOOLS: Any = object()
 
 
@@ -23,6 +23,8 @@ class Steps:
         self.ahead = threading.Event()
         for name in ("link_ahead", "install", "compile_environment", "note_files_of_scripts"):
             monkeypatch.setattr(builder, name, getattr(self, name))
+        monkeypatch.setattr(builder.private_caches, "make", lambda pkgs: self.called.append("caches"))
+        monkeypatch.setattr(builder.modes, "share", lambda prefix: self.called.append("share"))
 
     def link_ahead(self, job: Any) -> frozenset[str]:
         self.called.append("ahead")
@@ -45,7 +47,10 @@ class Steps:
 
 @pytest.mark.parametrize(
     ("installer", "called"),
-    [("rattler", ["ahead", "rattler", LINKED, "/opt/x"]), ("conda", ["conda", frozenset(), "/opt/x"])],
+    [
+        ("rattler", ["caches", "ahead", "rattler", LINKED, "/opt/x", "share"]),
+        ("conda", ["caches", "conda", frozenset(), "/opt/x", "share"]),
+    ],
 )
 def test_order(monkeypatch: pytest.MonkeyPatch, installer: str, called: list[Any]) -> None:
     steps = Steps(monkeypatch)
@@ -58,4 +63,4 @@ def test_nothing_is_compiled_after_a_failure(monkeypatch: pytest.MonkeyPatch, in
     steps = Steps(monkeypatch, EvenkeelError("The mirror is gone", "Wait"))
     with pytest.raises(EvenkeelError, match="The mirror is gone"):
         builder.build(JOB, installer, TOOLS)
-    assert set(steps.called) <= {"ahead", installer}
+    assert set(steps.called) <= {"caches", "ahead", installer}

@@ -118,7 +118,7 @@ class Lab:
 
     def job(self, prefix: Path, *packages: Package, distrust: bool = False) -> Job:
         pkgs = str(self.root / "pkgs")
-        return Job("ai-dev", str(prefix), packages, (), pkgs, self.lock, 10, "", self.progress, distrust)
+        return Job("ai-dev", str(prefix), packages, (), pkgs, self.lock, 10, "", self.progress, distrust=distrust)
 
     def compile(self, prefix: Path, *packages: Package, workers: int = 1, distrust: bool = False) -> dict[str, str]:
         manifest = bytecode.compile_environment(self.job(prefix, *packages, distrust=distrust), workers)

@@ -70,7 +70,7 @@ def test_the_marker_tells_all_that_was_written(built: Generation) -> None:
 
 def test_the_marker_has_the_digest_for_people(built: Generation) -> None:
     marker = json.loads(Path(built.path, generations.MARKER).read_text())
-    assert (marker["format"], marker["digest"]) == (2, built.digest)
+    assert (marker["format"], marker["digest"]) == (3, built.digest)
 
 
 def test_what_is_not_compared_is_written_too(tmp_path: Path) -> None:
@@ -102,11 +102,21 @@ def test_a_marker_of_release_0_1_0(tmp_path: Path) -> None:
     marker = {"digest": generations.digest([NUMPY]), "packages": [package], "request": request}
     (tmp_path / generations.MARKER).write_text(json.dumps(marker))
     found = generations.read(str(tmp_path))
-    assert found == Generation(str(tmp_path), (NUMPY,), request=request, installer="conda")
+    assert found == Generation(str(tmp_path), (NUMPY,), request=request, installer="conda", tight=False)
     assert found.digest == marker["digest"]
     assert intact(found, generations.inspect(found))
     write_record(tmp_path, SIX)
     assert generations.inspect(found) == Contents((NUMPY, SIX))
+
+
+@pytest.mark.parametrize("exposed", [False, True])
+def test_a_marker_keeps_what_was_found_of_permissions(built: Generation, exposed: bool) -> None:
+    marker = Path(built.path, generations.MARKER)
+    old = json.loads(marker.read_text()) | {"format": 2, "records": {"gone.json": "00"}}
+    marker.write_text(json.dumps(old))
+    assert generations.read(built.path) == replace(built, tight=False, records={"gone.json": "00"})
+    generations.mark_tight(built.path, exposed=exposed)
+    assert generations.read(built.path) == replace(built, exposed=exposed, records={"gone.json": "00"})
 
 
 def test_a_pin_is_seen(built: Generation) -> None:

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""What users may change of an environment that is root's, and how they come to be unable to.
+
+A build is looked through once, when it is made or by the first run of a version that does so. Afterwards each run looks
+at what Python, conda and shells read first, and at all of it where it is asked to.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _generation as generations
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _modes as modes
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _private_caches as private_caches
+from ansible_collections.evenkeel.gpu.plugins.module_utils._generation import ADOPTED, Generation
+from ansible_collections.evenkeel.gpu.plugins.module_utils._modes import Loose
+
+
+@dataclass(frozen=True)
+class Permissions:
+    """What others may change, and so what there is to take back."""
+
+    #: By path of a build; those that were never looked through are there even if nothing was found.
+    builds: Mapping[str, tuple[Loose, ...]] = field(default_factory=dict)
+    #: Evenkeel's own directories above the builds.
+    places: tuple[str, ...] = ()
+    #: Package caches that others may enter.
+    caches: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.builds or self.places or self.caches)
+
+    @property
+    def lines(self) -> list[str]:
+        """What is taken back, in people's words."""
+        return [
+            *("~ permissions of %s" % path for path in (*self.places, *self.caches)),
+            *(
+                "~ permissions of %d files in generation %s" % (len(found), os.path.basename(path))
+                for path, found in self.builds.items()
+            ),
+        ]
+
+    def without(self, builds: Iterable[str]) -> Permissions:
+        """Return the same without builds that go."""
+        going = set(builds)
+        return Permissions(
+            {path: found for path, found in self.builds.items() if path not in going}, self.places, self.caches
+        )
+
+
+def read(root: str, home: str, found: Iterable[Generation], inspected: Iterable[str], *, deep: bool) -> Permissions:
+    """Look at the permissions of an environment's builds.
+
+    Parameters
+    ----------
+    root, home
+        Where all environments are, and the builds of this one.
+    found
+        The builds.
+    inspected
+        Paths of those whose content is looked at in this run.
+    deep
+        Whether all their files are looked at, and not only those that are read first.
+    """
+    builds = {}
+    inspected = set(inspected)
+    for generation in found:
+        if generation.installer == ADOPTED:
+            continue
+        if not generation.tight:
+            builds[generation.path] = modes.loose(generation.path)
+        elif generation.path in inspected:
+            loose = (modes.loose if deep else modes.loose_entrances)(generation.path)
+            if loose:
+                builds[generation.path] = loose
+    places = []
+    for place in (root, os.path.join(root, "envs"), os.path.join(root, "generations"), home):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            if modes.judge(place, os.lstat(place), os.geteuid()):
+                places.append(place)
+    return Permissions(builds, tuple(places), private_caches.open_to_others(os.path.join(root, "pkgs")))
+
+
+def notes(generation: Generation, permissions: Permissions, *, current: bool) -> tuple[str, ...]:
+    """Return why a build may be otherwise than it was built, in people's words; pure.
+
+    That the group of root may write a file counts only in a build that was looked through: packages bring such files.
+    """
+    found = permissions.builds.get(generation.path, ())
+    found = tuple(one for one in found if one.exposed or generation.tight)
+    above = [Loose(place, True) for place in permissions.places if current]
+    said = (*modes.told(found), *modes.told(above))
+    return said if said or not generation.exposed else ("others could change its files",)
+
+
+def apply(permissions: Permissions) -> None:
+    """Take back what others may do, and note which builds they could have changed."""
+    for place in permissions.places:
+        modes.take(place)
+    for path in permissions.caches:
+        private_caches.close(path)
+    for path, seen in permissions.builds.items():
+        exposed = any(one.exposed for one in (*seen, *modes.tighten(path)))
+        known = generations.read(path)
+        if known is not None:
+            generations.mark_tight(path, exposed=exposed or known.exposed)

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""The package caches that environments are linked from: nobody but root has to look into them, and nobody else can.
+
+What is unpacked has the permissions that its package carries until the environment that it is linked into gets those of
+shared files, so a user who could enter a cache could write to it for a moment.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _modes as modes
+
+#: Below the directory of package caches; the one that a group of users shares is none of these.
+CACHES = ("bytecode", "conda", "rattler", "uv")
+#: Those whose packages have their own permissions.
+_UNPACKED = ("conda", "rattler")
+MODE = 0o700
+
+
+def open_to_others(pkgs: str) -> tuple[str, ...]:
+    """Return the caches that are there and that others may enter; older versions made them so."""
+    found = []
+    for name in CACHES:
+        path = os.path.join(pkgs, name)
+        try:
+            status = os.lstat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        if stat.S_ISDIR(status.st_mode) and (stat.S_IMODE(status.st_mode), status.st_uid) != (MODE, os.geteuid()):
+            found.append(path)
+    return tuple(found)
+
+
+def close(path: str) -> None:
+    """Keep others out of a cache, and remove the packages that users could change; they are fetched anew.
+
+    Its permissions are complete last, so that an interruption is healed by the next run.
+    """
+    modes.take(path)
+    os.chmod(path, 0)
+    if os.path.basename(path) in _UNPACKED:
+        with os.scandir(path) as entries:
+            packages = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+        for package in packages:
+            if any(one.exposed for one in modes.tighten(package)):
+                shutil.rmtree(package)
+    os.chmod(path, MODE)
+
+
+def make(pkgs: str) -> None:
+    """Make the caches that are missing; the directory above them is everybody's to enter."""
+    os.makedirs(pkgs, mode=0o755, exist_ok=True)
+    for name in CACHES:
+        os.makedirs(os.path.join(pkgs, name), mode=MODE, exist_ok=True)
