@@ -11,7 +11,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.parameters import remove_values
-from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError, from_os
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError, from_os, unexpected
 from ansible_collections.evenkeel.gpu.plugins.module_utils._sanitise import in_one_line, sanitise, sanitised
 from ansible_collections.evenkeel.gpu.plugins.module_utils._secrets import long_enough, masked, of_urls
 
@@ -77,11 +77,9 @@ def run(
     except EvenkeelError as error:
         module.fail_json(str(error), **error.details)
     except OSError as error:
-        module.fail_json(str(from_os(error)), exception=sanitise(traceback.format_exc()))
+        module.fail_json(str(from_os(error)), exception=traceback.format_exc())
     except Exception as error:  # Ansible would show its text as it is
-        what = "An error in Evenkeel itself: %s: %s" % (type(error).__name__, error)
-        mend = "Report it, with what ANSIBLE_DISPLAY_TRACEBACK=error shows of it"
-        module.fail_json("%s. %s." % (what, mend), exception=sanitise(traceback.format_exc()))
+        module.fail_json(str(unexpected(error)), exception=traceback.format_exc())
     for warning in result.pop("warnings", ()):
         module.warn(warning)
     if not module._diff:

@@ -57,3 +57,11 @@ def from_os(error: OSError, path: str = "") -> EvenkeelError:
     way_out = _WAYS_OUT.get(error.errno or 0, "Repair that on the node")
     what = "%s: %s" % (path, os.strerror(error.errno)) if path and error.errno else str(error)
     return EvenkeelError(what, "%s, then run again" % way_out.replace("%s", path or "it"))
+
+
+def unexpected(error: Exception) -> EvenkeelError:
+    """Return an error that nobody foresaw as one that an operator can report."""
+    return EvenkeelError(
+        "An error in Evenkeel itself: %s: %s" % (type(error).__name__, error),
+        "Report it, with what ANSIBLE_DISPLAY_TRACEBACK=error shows of it",
+    )

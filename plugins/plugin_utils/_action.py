@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import traceback
 from typing import Any
 
+from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError, unexpected
 from ansible_collections.evenkeel.gpu.plugins.module_utils._sanitise import in_one_line, sanitise, sanitised
 from ansible_collections.evenkeel.gpu.plugins.module_utils._secrets import masked
 
@@ -24,6 +26,11 @@ class Action(ActionBase):  # type: ignore[misc]
             result = self.act(task_vars or {})
         except EvenkeelError as error:
             result = {"failed": True, "changed": False, "msg": str(error), **error.details}
+        except AnsibleError:
+            raise
+        except Exception as error:  # Ansible would show its text as it is
+            failed = {"failed": True, "changed": False, "msg": str(unexpected(error))}
+            result = {**failed, "exception": traceback.format_exc()}
         if "warnings" in result:
             lines = [in_one_line(one) if isinstance(one, str) else one for one in result["warnings"]]
             result = {**result, "warnings": lines}

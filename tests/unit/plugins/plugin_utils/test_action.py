@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ansible.errors import AnsibleConnectionFailure
 from ansible.utils.display import Display
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils import _action
@@ -53,6 +54,24 @@ def test_an_error_is_a_failure_of_the_task() -> None:
         raise EvenkeelError(f"{ESCAPE} is odd", "Remove it", rc=3)
 
     assert result_of(fail) == {"failed": True, "changed": False, "msg": f"{SHOWN} is odd. Remove it.", "rc": 3}
+
+
+def test_what_nobody_foresaw_is_one_too() -> None:
+    def fail() -> Result:
+        raise ValueError(ESCAPE)
+
+    result = result_of(fail)
+    assert result["failed"]
+    assert result["msg"].startswith(f"An error in Evenkeel itself: ValueError: {SHOWN}. Report it")
+    assert "\x1b" not in result["exception"]
+
+
+def test_errors_of_ansible_stay_its_own() -> None:
+    def fail() -> Result:
+        raise AnsibleConnectionFailure("gone")
+
+    with pytest.raises(AnsibleConnectionFailure):
+        result_of(fail)
 
 
 def test_what_is_said_meanwhile_can_be_shown(monkeypatch: pytest.MonkeyPatch) -> None:
