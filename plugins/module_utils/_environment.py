@@ -15,8 +15,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _activation as activation
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _environment_modes as environment_modes
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _generation as generations
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _modes as modes
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _processes as processes
+from ansible_collections.evenkeel.gpu.plugins.module_utils._environment_modes import Permissions
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._files import (
     disk_full,
@@ -78,6 +82,11 @@ class State:
     busy: frozenset[str] = frozenset()
     #: The packages of the environment that somebody else made at the name.
     foreign: tuple[Package, ...] | None = None
+    #: Whether the environment's Python is to see what users have below ``~/.local``.
+    user_site: bool = False
+    #: Of each build, the files of Evenkeel's own that are not as they are to be.
+    activation: Mapping[str, Mapping[str, activation.File | None]] = field(default_factory=dict)
+    permissions: Permissions = field(default_factory=Permissions)
 
     @property
     def before(self) -> Contents:
@@ -94,7 +103,7 @@ class State:
 
 @dataclass(frozen=True)
 class Plan:
-    """What has to happen, in this order: remove, build, record, adopt, switch, pin, prune."""
+    """What has to happen, in this order: permissions, remove, build, record, activate, adopt, switch, pin, prune."""
 
     #: The generation in use afterwards; None when the environment goes.
     target: Generation | None
@@ -106,15 +115,20 @@ class Plan:
     adopt: Generation | None = None
     build: bool = False
     record: bool = False
+    #: Files of Evenkeel's own to write in the build that is used again, None to remove.
+    activate: Mapping[str, activation.File | None] = field(default_factory=dict)
+    user_site: bool = False
     switch: bool = False
     unlink: bool = False
     pin: bool | None = None
     prune: tuple[str, ...] = ()
+    #: What others may change, and may not afterwards.
+    permissions: Permissions = field(default_factory=Permissions)
 
     @property
     def changed(self) -> bool:
         steps = (self.build, self.record, self.switch, self.unlink, self.pin is not None)
-        return any(steps) or bool(self.remove or self.prune or self.adopt)
+        return any(steps) or bool(self.remove or self.prune or self.adopt or self.activate or self.permissions)
 
     @property
     def lines(self) -> list[str]:
@@ -132,8 +146,10 @@ class Plan:
             lines.append("~ generation %s -> %s" % (self.was.id, self.target.id))
         if self.record:
             lines.append("~ request")
+        lines += ["%s %s" % ("-" if file is None else "~", path) for path, file in sorted(self.activate.items())]
         if self.pin is not None and self.target:
             lines.append("~ %s generation %s" % ("pinned" if self.pin else "unpinned", self.target.id))
+        lines += self.permissions.lines
         lines += ["- interrupted build %s" % os.path.basename(path) for path in self.remove]
         lines += ["- generation %s" % os.path.basename(path) for path in self.prune]
         return lines
@@ -167,7 +183,9 @@ def generations_of(root: str, name: str) -> str:
     return os.path.join(root, "generations", name)
 
 
-def read(root: str, name: str, wanted: str = "", keep: int = 0) -> State:
+def read(
+    root: str, name: str, wanted: str = "", keep: int = 0, user_site: bool | None = None, *, deep: bool = False
+) -> State:
     """Read the node's state from the file system.
 
     Parameters
@@ -178,6 +196,10 @@ def read(root: str, name: str, wanted: str = "", keep: int = 0) -> State:
         A digest: builds of it are looked into, since one of them may be used again.
     keep
         How many generations are to be kept; where there are more, running processes are looked at.
+    user_site
+        Whether its Python is to see what users have below ``~/.local``; None is as the one in use does.
+    deep
+        Whether the permissions of all files are looked at, and not only of those that are read first.
     """
     link, home = link_of(root, name), generations_of(root, name)
     kind, target, foreign = ABSENT, None, None
@@ -205,10 +227,25 @@ def read(root: str, name: str, wanted: str = "", keep: int = 0) -> State:
         for generation in found
         if generation is current or (wanted and generation.digest == wanted)
     }
+    permissions = environment_modes.read(root, home, found, contents, deep=deep)
+    for generation in found:
+        if generation.path in contents:
+            seen = contents[generation.path]
+            loose = environment_modes.notes(generation, permissions, current=generation is current)
+            contents[generation.path] = replace(seen, notes=(*seen.notes, *loose))
     # The one in use too: it may be among those that go.
     paths = [generation.path for generation in found]
     busy = processes.using(paths) if len(found) >= keep > 0 else frozenset()
-    return State(kind, current, tuple(found), contents, tuple(leftovers), busy, foreign)
+    if user_site is None:
+        user_site = current is not None and not activation.isolates(current.path)
+    outdated = {
+        generation.path: activation.plan(generation.path, link, user_site=user_site)
+        for generation in found
+        if generation.installer != ADOPTED
+    }
+    return State(
+        kind, current, tuple(found), contents, tuple(leftovers), busy, foreign, user_site, outdated, permissions
+    )
 
 
 def known(state: State, request: Mapping[str, Any]) -> tuple[Package, ...] | None:
@@ -263,10 +300,13 @@ def plan(state: State, root: str, name: str, desired: Desired, policy: Policy) -
         remove=state.leftovers,
         adopt=adopt,
         build=found is None,
+        activate=state.activation.get(found.path, {}) if found else {},
+        user_site=state.user_site,
         record=found is not None and found.request != desired.request,
         switch=state.current is None or state.current.path != target.path,
         pin=None if policy.pin is None or policy.pin == target.pinned else policy.pin,
         prune=superfluous(state, target, policy.keep),
+        permissions=state.permissions,
     )
 
 
@@ -286,7 +326,10 @@ def plan_switch(state: State, root: str, name: str, reference: str) -> Plan:
         before=state.before,
         was=state.current,
         adopt=unmarked(state),
+        activate=state.activation.get(target.path, {}),
+        user_site=state.user_site,
         switch=state.current is None or state.current.path != target.path,
+        permissions=state.permissions,
     )
 
 
@@ -303,6 +346,7 @@ def plan_absent(state: State, root: str, name: str) -> Plan:
         adopt=unmarked(state),
         unlink=state.link == OURS,
         prune=tuple(path for path in going if path not in state.busy),
+        permissions=state.permissions.without(going),
     )
 
 
@@ -378,12 +422,15 @@ def apply(plan: Plan, root: str, name: str, build: Callable[[Generation], str]) 
     """
     link, kept = link_of(root, name), []
     try:
+        environment_modes.apply(plan.permissions)
         for path in plan.remove:
             shutil.rmtree(path)
         if plan.target and plan.build:
-            make(plan.target, name, build)
+            make(plan.target, link, build, user_site=plan.user_site)
         elif plan.target and plan.record:
             generations.write(plan.target, plan.target.path)
+        if plan.target and plan.activate:
+            activation.apply(plan.target.path, plan.activate)
         if plan.adopt:
             take_over(plan.adopt, link)
         if plan.target:
@@ -419,8 +466,9 @@ def take_over(adopted: Generation, link: str) -> None:
         os.rename(place, adopted.path)
 
 
-def make(target: Generation, name: str, build: Callable[[Generation], str]) -> None:
+def make(target: Generation, link: str, build: Callable[[Generation], str], *, user_site: bool) -> None:
     """Build a generation, check it against what was asked for, freeze it and declare it complete."""
+    name = os.path.basename(link)
     os.makedirs(os.path.dirname(target.path), mode=0o755, exist_ok=True)
     try:
         installer = build(target)
@@ -438,7 +486,9 @@ def make(target: Generation, name: str, build: Callable[[Generation], str]) -> N
         if target.variables:
             content = {"env_vars": dict(target.variables), "version": 1}
             write_atomically(os.path.join(target.path, generations.VARIABLES), json.dumps(content) + "\n")
+        activation.apply(target.path, activation.plan(target.path, link, user_site=user_site))
         write_atomically(os.path.join(target.path, generations.FROZEN), json.dumps({"message": message}) + "\n")
+        modes.open_up(target.path)
         generations.write(replace(target, installer=installer, created=now()), target.path)
     except BaseException:
         shutil.rmtree(target.path, ignore_errors=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _activation as activation
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _environment as environment
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _generation as generations
 from ansible_collections.evenkeel.gpu.plugins.module_utils._environment import Desired, Plan, Policy, State
@@ -664,6 +665,47 @@ def test_variables_are_where_activation_looks_for_them(node: Node) -> None:
     assert not node.plan(desired).changed
 
 
+class PythonBuilder(Builder):
+    """Builds an environment with a standard library."""
+
+    def __call__(self, target: Generation) -> str:
+        library = Path(target.path, "lib", "python3.11")
+        library.mkdir(parents=True)
+        (library / "os.py").touch()
+        return super().__call__(target)
+
+
+@pytest.mark.parametrize("user_site", [None, False, True])
+def test_users_packages_are_hidden_unless_told(node: Node, user_site: bool | None) -> None:
+    state = environment.read(node.root, NAME, DESIRED.digest, user_site=user_site)
+    node.apply(environment.plan(state, node.root, NAME, DESIRED, POLICY), PythonBuilder())
+    assert (node.link / activation.ISOLATION).exists() is not user_site
+    assert (node.link / "lib" / "python3.11" / activation.MANAGED).exists()
+    assert not node.plan().changed, "without a word it stays as it is"
+
+
+def test_a_build_of_an_earlier_release_is_isolated_once_without_a_build(node: Node) -> None:
+    path = node.converge(build=PythonBuilder())
+    shutil.rmtree(path / "etc")
+    (path / "lib" / "python3.11" / activation.MANAGED).unlink()
+    state = environment.read(node.root, NAME, DESIRED.digest, user_site=False)
+    plan = environment.plan(state, node.root, NAME, DESIRED, POLICY)
+    assert f"~ {activation.ISOLATION}" in plan.lines
+    assert "~ lib/python3.11/EXTERNALLY-MANAGED" in plan.lines
+    build = Builder()
+    node.apply(plan, build)
+    assert not build.built
+    assert not node.plan().changed
+
+
+def test_a_generation_that_is_gone_back_to_is_as_the_one_in_use(node: Node) -> None:
+    first = node.converge(build=PythonBuilder())
+    node.converge(Desired((NEWER,)), build=PythonBuilder())
+    shutil.rmtree(first / "etc")
+    node.switch("-1")
+    assert (first / activation.ISOLATION).exists()
+
+
 @pytest.mark.parametrize(
     ("desired", "builds"),
     [
@@ -757,6 +799,7 @@ def test_a_marker_of_release_0_1_0_is_as_good(node: Node) -> None:
     marker = json.loads((path / generations.MARKER).read_text())
     old = {key: marker[key] for key in ("digest", "packages", "request")}
     (path / generations.MARKER).write_text(json.dumps(old))
+    assert node.apply(node.plan()).lines == [f"~ permissions of 0 files in generation {path.name}"]
     assert not node.plan().changed
     newer = Desired((NEWER,))
     node.converge(newer)
@@ -1068,3 +1111,123 @@ def test_a_clock_that_is_set_back_changes_no_order(node: Node, monkeypatch: pyte
     assert node.plan(builds[2], Policy(keep=2)).prune == (str(paths[0]),)
     node.switch("-1")
     assert node.link.resolve() == paths[1]
+
+
+# permissions
+
+
+def mode(path: Path) -> int:
+    return path.stat().st_mode & 0o7777
+
+
+def as_an_older_version_left_it(path: Path, permissions: Mapping[str, int]) -> None:
+    """Have a build, as one of format 2, with files of these permissions."""
+    for name, mode in permissions.items():
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).touch()
+        (path / name).chmod(mode)
+    marker = json.loads((path / generations.MARKER).read_text())
+    (path / generations.MARKER).write_text(json.dumps({**marker, "format": 2}))
+
+
+def test_a_build_is_everybodys_to_enter_once_it_is_complete(node: Node) -> None:
+    class Private(Builder):
+        def __call__(self, target: Generation) -> str:
+            installer = super().__call__(target)
+            Path(target.path).chmod(0o700)
+            return installer
+
+    path = node.converge(build=Private())
+    assert mode(path) == 0o755
+
+
+@pytest.mark.parametrize("group_of_root_alone", [True, False])
+def test_old_builds_are_looked_through_once(node: Node, group_of_root_alone: bool) -> None:
+    first = node.converge(Desired((NEWER,)))
+    current = node.converge()
+    permissions = {"lib/deep/tool": 0o775, "lib/numpy": 0o664 if group_of_root_alone else 0o666}
+    for path in (first, current):
+        as_an_older_version_left_it(path, permissions)
+    group = (current / "lib").stat().st_gid
+    build = Builder()
+    plan = node.apply(node.plan(), build)
+    told = [f"~ permissions of 2 files in generation {path.name}" for path in sorted((first, current))]
+    exposed = not group_of_root_alone or group != 0
+    if exposed:
+        names_of_files = "lib/numpy" if group == 0 else "lib/deep/tool, lib/numpy"
+        assert f"! others may change {names_of_files}" in plan.lines
+    assert [line for line in plan.lines if "permissions" in line] == told
+    assert len(build.built) == exposed
+    for path in (first, current):
+        assert (mode(path / "lib/deep/tool"), mode(path / "lib/numpy")) == (0o755, 0o644)
+    assert not node.plan().changed
+
+
+def test_what_users_could_change_is_never_taken_for_what_was_built(node: Node) -> None:
+    first = node.converge()
+    as_an_older_version_left_it(first, {"lib/numpy": 0o666})
+    second = node.converge()
+    assert second != first
+    node.switch("-1")
+    assert node.plan().lines[0] == "! others could change its files"
+    assert node.converge() == second
+
+
+@pytest.mark.parametrize(
+    ("path", "mode_then", "line"),
+    [
+        (SITE, 0o777, f"! others may change {SITE}"),
+        (f"{SITE}/a.pth", 0o666, f"! others may change {SITE}/a.pth"),
+        ("conda-meta/history", 0o664, "! others may change conda-meta/history"),
+        ("bin/tool", 0o4755, "! others may change bin/tool"),
+        (".", 0o775, "! others may change ."),
+        ("../..", 0o777, "! others may change {generations}"),
+    ],
+)
+def test_what_others_may_change_later_is_drift(node: Node, path: str, mode_then: int, line: str) -> None:
+    built = node.converge()
+    for name in (f"{SITE}/a.pth", "bin/tool"):
+        (built / name).parent.mkdir(parents=True, exist_ok=True)
+        (built / name).touch(mode=0o644)
+    assert not node.plan().changed
+    (built / path).chmod(mode_then)
+    build = Builder()
+    plan = node.apply(node.plan(), build)
+    assert plan.lines[0] == line.replace("{generations}", str(node.generations.parent))
+    assert len(build.built) == 1
+    assert mode(built / path) == mode_then & ~0o7022
+    assert not node.plan().changed
+
+
+def test_what_lies_deeper_is_found_where_all_is_looked_at(node: Node) -> None:
+    built = node.converge()
+    (built / "share" / "deep").mkdir(parents=True)
+    (built / "share" / "deep").chmod(0o777)
+    assert not node.plan().changed
+    state = environment.read(node.root, NAME, DESIRED.digest, deep=True)
+    assert state.before.notes == ("others may change share/deep",)
+
+
+def test_an_environment_that_somebody_else_made_keeps_its_permissions(node: Node) -> None:
+    node.make_by_hand()
+    (node.link / "lib").chmod(0o777)
+    node.converge(policy=Policy(adopt=True))
+    adopted = next(generation for generation in node.read().generations if generation.installer == ADOPTED)
+    assert mode(Path(adopted.path, "lib")) == 0o777
+    assert not node.plan().changed
+
+
+def test_caches_that_others_may_enter_are_closed_and_what_they_could_change_is_removed(node: Node) -> None:
+    node.converge()
+    pkgs = Path(node.root, "pkgs")
+    for name, permissions in {"good/lib/a": 0o664, "bad/lib/a": 0o666}.items():
+        (pkgs / "rattler" / name).parent.mkdir(parents=True)
+        (pkgs / "rattler" / name).touch()
+        (pkgs / "rattler" / name).chmod(permissions)
+    (pkgs / "shared").mkdir(mode=0o775)
+    (pkgs / "rattler").chmod(0o755)
+    plan = node.apply(node.plan())
+    assert plan.lines == [f"~ permissions of {pkgs}/rattler"]
+    kept = ["good"] if os.getegid() == 0 else []
+    assert (names(pkgs / "rattler"), mode(pkgs / "rattler")) == (kept, 0o700)
+    assert not node.plan().changed
