@@ -14,7 +14,7 @@ import shlex
 from collections.abc import Collection
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _command as command
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _text_files as text_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _kept_files as kept_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 
 SERVICE = "nvidia-cdi-refresh.service"
@@ -71,7 +71,7 @@ def is_current(loaded: str, specification: str) -> bool:
 
 def loaded() -> str:
     """Return the version of the loaded driver, or an empty string."""
-    return (text_files.read("/sys/module/nvidia/version") or "").strip()
+    return (kept_files.text("/sys/module/nvidia/version") or "").strip()
 
 
 def libraries() -> set[str]:
@@ -83,12 +83,12 @@ def libraries() -> set[str]:
 
 def where() -> str:
     """Return where the specification is to be on this node."""
-    return place(text_files.read(SERVICE_SETTINGS) or "")
+    return place(kept_files.text(SERVICE_SETTINGS) or "")
 
 
 def read() -> str:
     """Return the specification's text, empty when there is none."""
-    return text_files.read(where()) or ""
+    return kept_files.text(where()) or ""
 
 
 def refresh(version: str) -> None:

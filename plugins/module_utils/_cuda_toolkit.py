@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _command as command
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _cuda_link as cuda_link
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _kept_files as kept_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _package_set as package_set
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _text_files as text_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._apt import Apt
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._packages import Request, Wanted
@@ -89,7 +89,7 @@ def converge(desired: Desired, *, check_mode: bool) -> Outcome:
     target = path(desired.default) if desired.default else ""
     link = cuda_link.plan(cuda_link.read(), target)
     require_free(desired, directories(), [*installed, *manager.interrupted()])
-    settings = text_files.changes(setting_files(desired, has_fish=os.path.isdir(FISH_SHELL)))
+    settings = kept_files.changes(setting_files(desired, has_fish=os.path.isdir(FISH_SHELL)))
 
     outcome = package_set.converge(
         package_set.Job(
@@ -101,7 +101,7 @@ def converge(desired: Desired, *, check_mode: bool) -> Outcome:
     )
     diffs = [*outcome.diffs(), *(change.diff() for change in settings)]
     if not check_mode:
-        text_files.apply(settings)
+        kept_files.apply_all(settings)
         # NVIDIA's packages have made it, and have chosen; what they chose may be another.
         before, link = link, cuda_link.plan(cuda_link.read(), target)
         if link is not None:
@@ -206,7 +206,7 @@ def setting_files(desired: Desired, *, has_fish: bool) -> dict[str, str | None]:
     """Return the files for shells and the loader, with their texts; None for a file that isn't to be."""
     shells = desired.shells and bool(desired.toolkits)
     loader = desired.loader and bool(desired.toolkits)
-    form = "%s\n%s" % (text_files.MARK, "%s")
+    form = "%s\n%s" % (kept_files.MARK, "%s")
     files: dict[str, str | None] = {
         PROFILE: form % _SHELL.format(cuda=cuda_link.LINK) if shells else None,
         LOADER: form % ("%s/lib64\n" % cuda_link.LINK) if loader else None,

@@ -9,9 +9,10 @@ import re
 from collections.abc import Sequence
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _command as command
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _kept_files as kept_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _package_lock as package_lock
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _text_files as text_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._kept_files import Kept
 from ansible_collections.evenkeel.gpu.plugins.module_utils._packages import Manager, Step
 
 _LOCKS = ("/var/lib/rpm/.rpm.lock", "/usr/lib/sysimage/rpm/.rpm.lock")
@@ -61,7 +62,7 @@ class Dnf(Manager):
 
     def held(self) -> set[str]:
         installed = self.installed()
-        entries = parse_versionlock(text_files.read(_VERSIONLOCK) or "")
+        entries = parse_versionlock(kept_files.text(_VERSIONLOCK) or "")
         return {name for name, version in entries.items() if installed.get(name) == version}
 
     def known(self) -> set[str]:
@@ -122,7 +123,7 @@ class Dnf(Manager):
     def refresh(self, source: str, retries: int = 3) -> None:
         """Fetch the metadata of one file of repositories; see ``Apt.refresh``."""
         self._wait()
-        names = re.findall(r"^\[(.+)\]$", text_files.read(source) or "", re.MULTILINE)
+        names = re.findall(r"^\[(.+)\]$", kept_files.text(source) or "", re.MULTILINE)
         only = ["--disablerepo=*", *("--enablerepo=%s" % name for name in names)] if names else []
         for _ in range(retries + 1):
             done = command.run(["dnf", *self._options(), *only, "--assumeyes", "makecache", "--refresh"])
@@ -169,10 +170,11 @@ class Dnf(Manager):
         return [*self._options(), "--quiet"]
 
     def _lock_versions(self, drop: set[str], add: dict[str, str]) -> None:
-        lines = (text_files.read(_VERSIONLOCK) or "").splitlines()
+        lines = (kept_files.text(_VERSIONLOCK) or "").splitlines()
         kept = [line for line in lines if not drop.intersection(parse_versionlock(line))]
         fresh = ["%s-%s.*" % entry for entry in sorted(add.items())]
-        text_files.apply([text_files.Change(_VERSIONLOCK, None, "".join("%s\n" % line for line in [*kept, *fresh]))])
+        text = "".join("%s\n" % line for line in [*kept, *fresh])
+        kept_files.apply(kept_files.Change(_VERSIONLOCK, None, Kept(text)))
 
     def _wait(self) -> None:
         package_lock.wait(_LOCKS, self.lock_timeout)

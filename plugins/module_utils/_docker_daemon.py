@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _command as command
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _text_files as text_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _kept_files as kept_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._files import write_atomically
 
@@ -151,7 +151,7 @@ def step(running: Running | None, settings: Settings, *, restart: bool) -> str:
 
 def read() -> str | None:
     """Return what stands in the file of settings, None where there is none."""
-    return text_files.read(SETTINGS)
+    return kept_files.text(SETTINGS)
 
 
 def ask() -> Running | None:

@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _command as command
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _dkms as dkms
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _initramfs as initramfs
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _kept_files as kept_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _kernels as kernels
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _package_set as package_set
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _packages as packages
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _runfile as runfile
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _secure_boot as secure_boot
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _services as services
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _text_files as text_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._apt import Apt
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._kernels import Kernel
@@ -112,7 +112,7 @@ def converge(desired: Desired, *, check_mode: bool) -> Outcome:
     """
     work = _Work(check_mode)
     manager = package_set.manager_of_node(lock_timeout=desired.lock_timeout)
-    settings = text_files.changes(setting_files(desired, has_dracut=os.path.isdir("/etc/dracut.conf.d")))
+    settings = kept_files.changes(setting_files(desired, has_dracut=os.path.isdir("/etc/dracut.conf.d")))
     tool = None if desired.container else initramfs.tool()
     if tool and settings:
         initramfs.require_room(initramfs.images(tool, [kernel.release for kernel in kernels.read()]))
@@ -127,16 +127,16 @@ def converge(desired: Desired, *, check_mode: bool) -> Outcome:
 
     work.diffs += [change.diff() for change in settings]
     if not check_mode:
-        text_files.apply(settings)
+        kept_files.apply_all(settings)
     if tool:
         _converge_initramfs(tool, found, work)
-    loaded = text_files.read("/sys/module/nvidia/version") or ""
+    loaded = kept_files.text("/sys/module/nvidia/version") or ""
     on_disk = _running(found)
     if desired.gpu and not desired.container and on_disk and not loaded and not _nouveau():
         work.note_change("module", "", "nvidia %s loaded" % on_disk)
         if not check_mode:
             command.require(["modprobe", "nvidia"], "See `dmesg`: the kernel says why")
-            loaded = text_files.read("/sys/module/nvidia/version") or ""
+            loaded = kept_files.text("/sys/module/nvidia/version") or ""
     _converge_services(desired, bool(loaded), work)
     return Outcome(
         changed=bool(work.diffs or work.healed),
@@ -153,9 +153,9 @@ def converge(desired: Desired, *, check_mode: bool) -> Outcome:
 def setting_files(desired: Desired, *, has_dracut: bool) -> dict[str, str | None]:
     """Return the files that keep nouveau off the hardware, with their texts."""
     modprobe = "blacklist nouveau\nblacklist nova_core\noptions nouveau modeset=0\ninstall nouveau /bin/false\n"
-    files: dict[str, str | None] = {MODPROBE: "%s\n%s" % (text_files.MARK, modprobe)}
+    files: dict[str, str | None] = {MODPROBE: "%s\n%s" % (kept_files.MARK, modprobe)}
     if has_dracut:
-        files[DRACUT] = '%s\nomit_drivers+=" nouveau nova_core "\n' % text_files.MARK
+        files[DRACUT] = '%s\nomit_drivers+=" nouveau nova_core "\n' % kept_files.MARK
     return files
 
 
@@ -166,12 +166,12 @@ def package_files(desired: Desired, *, apt: bool) -> dict[str, str | None]:
     preferences = unattended = None
     if desired.version and desired.family:
         form = "%s\nPackage: %s\nPin: version %s-*\nPin-Priority: 1001\n"
-        preferences = form % (text_files.MARK, " ".join(desired.family), desired.version)
+        preferences = form % (kept_files.MARK, " ".join(desired.family), desired.version)
     if desired.keep_off:
         patterns = [*map(_pattern, desired.family), "^cuda-drivers"]
         kernel = ["^linux-image-", "^linux-headers-"] if desired.hold_kernel else []
         lines = "".join('    "%s";\n' % pattern for pattern in dict.fromkeys([*patterns, *kernel]))
-        unattended = "%s\nUnattended-Upgrade::Package-Blacklist {\n%s};\n" % (text_files.MARK, lines)
+        unattended = "%s\nUnattended-Upgrade::Package-Blacklist {\n%s};\n" % (kept_files.MARK, lines)
     return {PREFERENCES: preferences, UNATTENDED: unattended}
 
 

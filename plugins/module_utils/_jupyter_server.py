@@ -13,8 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter_accounts import Account
-from ansible_collections.evenkeel.gpu.plugins.module_utils._kept_files import Kept
-from ansible_collections.evenkeel.gpu.plugins.module_utils._text_files import MARK
+from ansible_collections.evenkeel.gpu.plugins.module_utils._kept_files import MARK, Kept
 
 UNITS = "/etc/systemd/system"
 SOCKETS = "/run/evenkeel-jupyter"

@@ -29,7 +29,6 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter_server impor
     unescape,
 )
 from ansible_collections.evenkeel.gpu.plugins.module_utils._kept_files import Change, Kept
-from ansible_collections.evenkeel.gpu.plugins.module_utils._text_files import MARK
 from ansible_collections.evenkeel.gpu.plugins.module_utils._units import Unit
 
 CONFIG = "jupyter_server_config.py"
@@ -203,11 +202,7 @@ def plan(
         Somebody else's unit has the name of one of ours.
     """
     changes = kept_files.plan(state.files, files, [path for path in files if os.path.basename(path) in SECRETS])
-    for change in changes:
-        if change.path.startswith(UNITS) and change.before and not change.before.text.startswith(MARK):
-            raise EvenkeelError(
-                "%s was not written by Evenkeel" % change.path, "Move it away, if nobody needs the service"
-            )
+    kept_files.require_ours(change for change in changes if change.path.startswith(UNITS))
     steps = _Steps(state, {change.path for change in changes if change.of_text}, policy, folder)
     leaving = [user for user in gone if steps.may_leave(user)]
     staying = {path for user in gone if user not in leaving for path in files_of(user, folder)}

@@ -1,27 +1,44 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""Files that a module keeps as a whole: text, owner and mode, secrets among them."""
+"""Files that Evenkeel keeps as a whole: what is there, whose it is, what changes, and the change in one rename."""
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError, from_os
 from ansible_collections.evenkeel.gpu.plugins.module_utils._files import write_atomically
 from ansible_collections.evenkeel.gpu.plugins.module_utils._secrets import difference
+
+#: The first line of the files that can have a comment.
+MARK = "# Kept by Evenkeel: changes made here by hand are undone."
+#: A path with this name in it is used by Evenkeel alone.
+OUR_NAME = "evenkeel"
+#: What a crash leaves of a file that was not on the disk yet, and what nobody means to keep.
+_BLANK = "\0 \t\r\n"
+#: Clocks of file servers and nodes differ by so many seconds.
+_CLOCKS_DIFFER = 60.0
 
 
 @dataclass(frozen=True)
 class Kept:
-    """A file: its text, and who may do what with it."""
+    """A file: its text, and who may do what with it.
+
+    Parameters
+    ----------
+    ahead
+        Whether its time is still to come, so that nothing could ever be newer.
+    """
 
     text: str
     mode: int = 0o644
-    uid: int = 0
-    gid: int = 0
+    uid: int = field(default_factory=os.geteuid)
+    gid: int = field(default_factory=os.getegid)
+    ahead: bool = False
 
 
 @dataclass(frozen=True)
@@ -35,7 +52,7 @@ class Change:
 
     @property
     def of_text(self) -> bool:
-        """Whether what it says changes, and not its owner or mode alone."""
+        """Whether what it says changes, and not its owner, mode or time alone."""
         return (self.before and self.before.text) != (self.after and self.after.text)
 
     def diff(self) -> dict[str, str]:
@@ -48,9 +65,44 @@ class Change:
         other = self.before if file is self.after else self.after
         differs = [] if other is None else [(other.mode, other.uid) != (file.mode, file.uid)]
         head = "# owner %d, mode %04o\n" % (file.uid, file.mode) if any(differs) else ""
+        head += "# its time is still to come\n" if file.ahead else ""
         if not self.secret:
             return head + file.text
         return head + ("another secret\n" if file is self.after and self.before and self.of_text else "a secret\n")
+
+
+def is_ours(path: str, text: str) -> bool:
+    """Tell whether a file may be replaced or removed.
+
+    Paths with our name in them are ours whatever is there. At any other one that has to be seen from the text: it has
+    our mark somewhere, or is so damaged that it says nothing.
+    """
+    return OUR_NAME in path or MARK in text or MARK.startswith(text.strip(_BLANK))
+
+
+def require_ours(changes: Iterable[Change]) -> None:
+    """Refuse to touch what somebody else has made.
+
+    Raises
+    ------
+    EvenkeelError
+        A file is not ours.
+    """
+    for change in changes:
+        if change.before is not None and not is_ours(change.path, change.before.text):
+            raise EvenkeelError(
+                "%s was not written by Evenkeel, or is damaged" % change.path,
+                "Move it away, if nobody needs what it says",
+            )
+
+
+def text(path: str) -> str | None:
+    """Return the text of anybody's file, or None when there is none."""
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as stream:
+            return stream.read()
+    except FileNotFoundError:
+        return None
 
 
 def read(path: str) -> Kept | None:
@@ -66,9 +118,9 @@ def read(path: str) -> Kept | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     if not stat.S_ISREG(status.st_mode):
-        raise EvenkeelError("%s is not a regular file" % path, "Move it away")
-    with open(path, encoding="utf-8", errors="surrogateescape") as stream:
-        return Kept(stream.read(), stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid)
+        raise EvenkeelError("%s is not a regular file" % path, "Move it away, and run again")
+    ahead = status.st_mtime > time.time() + _CLOCKS_DIFFER
+    return Kept(text(path) or "", stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid, ahead)
 
 
 def plan(
@@ -87,10 +139,24 @@ def plan(
         if before is None or file is None:
             same = before is file
         else:
-            same = (before.text, before.mode, before.uid) == (file.text, file.mode, file.uid)
+            same = (before.text, before.mode, before.uid, before.ahead) == (file.text, file.mode, file.uid, False)
         if not same:
             changes.append(Change(path, before, file, path in secrets))
     return changes
+
+
+def changes(wanted: Mapping[str, str | None]) -> list[Change]:
+    """Return what changes on this node, by the text of each file; None for no file.
+
+    Raises
+    ------
+    EvenkeelError
+        Something is in the way that is not ours.
+    """
+    files = {path: None if content is None else Kept(content) for path, content in wanted.items()}
+    found = plan({path: read(path) for path in files}, files)
+    require_ours(found)
+    return found
 
 
 def apply(change: Change) -> None:
@@ -111,5 +177,16 @@ def apply(change: Change) -> None:
         else:
             os.chown(change.path, change.after.uid, change.after.gid)
             os.chmod(change.path, change.after.mode)
+            if change.before and change.before.ahead:
+                os.utime(change.path)
+    except FileNotFoundError:
+        if change.after is not None:
+            raise
     except OSError as error:
-        raise EvenkeelError("%s can't be written: %s" % (change.path, error), "Mend that, and run again") from error
+        raise from_os(error, change.path) from error
+
+
+def apply_all(changes: Iterable[Change]) -> None:
+    """Make changes, in their order."""
+    for change in changes:
+        apply(change)

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Union
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _kept_files as kept_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _packages as packages
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _repository as repositories
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _text_files as text_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._apt import Apt
 from ansible_collections.evenkeel.gpu.plugins.module_utils._dnf import Dnf
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
@@ -63,7 +63,7 @@ class Job:
 class Outcome:
     """What changed, or would in check mode."""
 
-    files: tuple[text_files.Change, ...] = ()
+    files: tuple[kept_files.Change, ...] = ()
     plan: Plan = field(default_factory=Plan)
     #: Packages that an earlier run left half-done.
     healed: tuple[str, ...] = ()
@@ -143,7 +143,7 @@ def _standing(job: Job) -> bool:
     """Tell whether the node's files are as they should be."""
     if job.repository is not None and repositories.changed(job.repository):
         return False
-    return not text_files.changes(job.files)
+    return not kept_files.changes(job.files)
 
 
 def _missing(manager: AnyManager, request: Request) -> bool:

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _command as command
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _text_files as text_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _kept_files as kept_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._download import download, sha256
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 
@@ -96,7 +96,7 @@ def text(repository: Repository, key: str, origin: str, own: str) -> str:
     origin, own
         The SHA-256 of what the key came from, and of the key.
     """
-    head = "%s\n%s\n" % (text_files.MARK, _FORM % (repository.key_url, origin, own))
+    head = "%s\n%s\n" % (kept_files.MARK, _FORM % (repository.key_url, origin, own))
     if repository.kind == "apt":
         components = "Components: %s\n" % " ".join(repository.components) if repository.components else ""
         lines = "Types: deb\nURIs: %s\nSuites: %s\n%sSigned-By: %s\n"
@@ -140,7 +140,7 @@ class Trial:
     """
 
     repository: Repository | None
-    changes: tuple[text_files.Change, ...]
+    changes: tuple[kept_files.Change, ...]
     options: tuple[str, ...] = ()
     source: str = ""
     key: str = ""
@@ -153,12 +153,12 @@ class Trial:
             shutil.copyfile(self.key, temporary)
             os.chmod(temporary, 0o644)
             os.rename(temporary, self.repository.key_path)
-        text_files.apply(self.changes)
+        kept_files.apply_all(self.changes)
 
 
 def changed(repository: Repository) -> bool:
     """Tell whether the node's files are not yet those of the repository; asks no network."""
-    standing = text_files.read(repository.path)
+    standing = kept_files.text(repository.path)
     own = sha256(repository.key_path) if os.path.exists(repository.key_path) else ""
     origin = known(repository, standing, own)
     return not origin or standing != text(repository, repository.key_path, origin, own)
@@ -185,7 +185,7 @@ def trial(repository: Repository | None, also: Mapping[str, str | None]) -> Iter
         source, key = "", ""
         wanted, seen = dict(also), dict(also)
         if repository is not None:
-            standing = text_files.read(repository.path)
+            standing = kept_files.text(repository.path)
             own = sha256(repository.key_path) if os.path.exists(repository.key_path) else ""
             origin = known(repository, standing, own)
             if not origin:
@@ -195,7 +195,7 @@ def trial(repository: Repository | None, also: Mapping[str, str | None]) -> Iter
             wanted[repository.path] = text(repository, repository.key_path, origin, own)
             seen[repository.path] = text(repository, key or repository.key_path, origin, own)
             source = os.path.join(folder, os.path.basename(os.path.dirname(repository.path)), _file_name(repository))
-        changes = tuple(text_files.changes(wanted))
+        changes = tuple(kept_files.changes(wanted))
         stage = _stage_apt if os.path.isdir("/etc/apt/sources.list.d") else _stage_rpm
         yield Trial(repository, changes, tuple(stage(folder, seen)), source, key)
 

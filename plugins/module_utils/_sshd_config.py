@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _command as command
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._text_files import MARK
+from ansible_collections.evenkeel.gpu.plugins.module_utils._kept_files import MARK
 
 PLACE = "/etc/ssh"
 CONFIG = PLACE + "/sshd_config"

@@ -9,12 +9,12 @@ import os
 import socket
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _command as command
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _text_files as text_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _kept_files as kept_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._text_files import Change
+from ansible_collections.evenkeel.gpu.plugins.module_utils._kept_files import Change
 
 #: Its names, on Debian and elsewhere.
 _UNITS = ("ssh.service", "sshd.service")
@@ -70,14 +70,14 @@ def apply(changes: Sequence[Change], service: Service | None, addresses: Iterabl
     EvenkeelError
         sshd did not take them.
     """
-    text_files.apply(changes)
+    kept_files.apply_all(changes)
     if service is None:
         return
     answering = [address for address in addresses if answers(address)]
     try:
         _reload(service.unit, answering)
     except EvenkeelError:
-        text_files.apply(Change(change.path, change.after, change.before) for change in changes)
+        kept_files.apply_all(replace(change, before=change.after, after=change.before) for change in changes)
         with contextlib.suppress(EvenkeelError):
             _reload(service.unit, answering)
         raise

@@ -7,12 +7,12 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _text_files as text_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _kept_files as kept_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._text_files import MARK, Change
+from ansible_collections.evenkeel.gpu.plugins.module_utils._kept_files import MARK, Change, Kept
 
 #: Where systemd-sysctl looks, the first place of a name hiding the others (sysctl.d(5)).
 _PLACES = ("/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d", "/lib/sysctl.d")
@@ -98,18 +98,23 @@ def parse(text: str) -> dict[str, int]:
     return {line["name"].replace("/", "."): int(line["value"]) for line in lines}
 
 
+def render(values: Mapping[str, int]) -> str:
+    """Return the text of the drop-in."""
+    return "".join(["%s\n" % MARK, *("%s = %d\n" % item for item in sorted(values.items()))])
+
+
 def later(path: str, places: Sequence[str] = _PLACES) -> dict[str, dict[str, int]]:
     """Return what the files say that are read after ``path`` at boot, in their order."""
     files: dict[str, str] = {}
     for place in reversed(places):
         files.update({os.path.basename(file): file for file in glob.glob(os.path.join(place, "*.conf"))})
     after = [files[name] for name in sorted(files) if name > os.path.basename(path)]
-    return {file: parse(text_files.read(file) or "") for file in after}
+    return {file: parse(kept_files.text(file) or "") for file in after}
 
 
 def plan(
     path: str,
-    text: str | None,
+    file: Kept | None,
     values: Mapping[str, int],
     states: Mapping[str, State],
     others: Mapping[str, Mapping[str, int]],
@@ -117,13 +122,14 @@ def plan(
     """Compare what is with what shall be.
 
     A parameter that is high enough without us stays out of the file: what made it so may make it higher yet. One that
-    the file has once is kept there, since the file may be the reason.
+    the file has once is kept there, since the file may be the reason; of a damaged file any may have been there.
     """
-    ours = parse(text or "")
+    ours: Collection[str] = parse(file.text) if file else ()
+    if file and file.text != render(parse(file.text)):
+        ours = values
     low = {name for name, state in states.items() if state.live is not None and state.live < values[name]}
     kept = {name: value for name, value in values.items() if name in ours or name in low}
-    wanted = "".join(["%s\n" % MARK, *("%s = %d\n" % item for item in sorted(kept.items()))]) if kept else None
-    changes = text_files.plan({path: text}, {path: wanted})
+    changes = kept_files.plan({path: file}, {path: Kept(render(kept)) if kept else None})
     rise = {name: values[name] for name in sorted(low) if states[name].writable}
     left = ["the kernel has no %s" % name for name, state in states.items() if state.live is None]
     left += [
@@ -149,7 +155,8 @@ def apply(todo: Plan, root: str = "/proc/sys") -> None:
     EvenkeelError
         The kernel refuses a value.
     """
-    text_files.apply([todo.file] if todo.file else [])
+    if todo.file:
+        kept_files.apply(todo.file)
     for name, value in todo.rise.items():
         _raise(name, value, root)
 

@@ -8,6 +8,7 @@ All of it is read and written with that person's rights and no more.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import stat
 from collections.abc import Iterable, Mapping
@@ -17,7 +18,7 @@ from typing import Any
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _vscode_settings as vscode_settings
 from ansible_collections.evenkeel.gpu.plugins.module_utils._accounts import acting_as
 from ansible_collections.evenkeel.gpu.plugins.module_utils._files import link_atomically, write_atomically
-from ansible_collections.evenkeel.gpu.plugins.module_utils._text_files import Change
+from ansible_collections.evenkeel.gpu.plugins.module_utils._secrets import difference
 
 SERVER = ".vscode-server"
 SETTINGS = SERVER + "/data/Machine/settings.json"
@@ -63,6 +64,20 @@ class State:
 
 
 @dataclass(frozen=True)
+class Change:
+    """A file that gets another text, and of what was and will be only our part, for the rest may hold credentials."""
+
+    path: str
+    before: str | None
+    after: str | None
+    ours: tuple[str, str]
+
+    def diff(self) -> dict[str, str]:
+        """Return it as Ansible shows differences."""
+        return difference(self.path, *self.ours)
+
+
+@dataclass(frozen=True)
 class Plan:
     """What changes in a home; ``kept`` are keys that the person has set otherwise, ``left`` says what is left alone."""
 
@@ -79,10 +94,10 @@ class Plan:
     def diff(self) -> list[dict[str, str]]:
         """Return it as Ansible shows differences."""
         linked = [
-            Change(os.path.join(self.home, SERVER, path), None, "link to %s\n" % target)
+            difference(os.path.join(self.home, SERVER, path), None, "link to %s\n" % target)
             for path, target in self.links.items()
         ]
-        return [change.diff() for change in (*self.files, *linked)]
+        return [change.diff() for change in self.files] + linked
 
 
 def read(user: str, home: str, links: Iterable[str]) -> State:
@@ -111,18 +126,26 @@ def read(user: str, home: str, links: Iterable[str]) -> State:
 def plan(home: str, state: State, wish: Wish) -> Plan:
     """Compare a home with what it shall have."""
     left, kept, after = [], [], state.settings
+    settings: tuple[Mapping[str, Any], Mapping[str, Any]] = ({}, {})
     try:
         known = vscode_settings.parse(state.settings or "{}").values if (state.settings or "").strip() else {}
         # What a person has chosen stays. What points to a named environment was written here, or may as well have been.
         kept = [key for key in wish.settings if key in known and not _is_ours(known[key], wish.root)]
         differing = {key: value for key, value in wish.settings.items() if key not in kept and known.get(key) != value}
+        settings = {key: known[key] for key in differing if key in known}, differing
         after = vscode_settings.merge(state.settings, differing)
         kept = [key for key in kept if known[key] != wish.settings[key]]
     except vscode_settings.Unreadable as error:
         left.append("%s: %s" % (os.path.join(home, SETTINGS), error))
+    listed = _listed(state.environments, wish)
     changes = [
-        Change(os.path.join(home, SETTINGS), state.settings, after),
-        Change(os.path.join(home, ENVIRONMENTS), state.environments, _listed(state.environments, wish)),
+        Change(os.path.join(home, SETTINGS), state.settings, after, (_shown(settings[0]), _shown(settings[1]))),
+        Change(
+            os.path.join(home, ENVIRONMENTS),
+            state.environments,
+            listed,
+            (_lines_only_in(state.environments, listed), _lines_only_in(listed, state.environments)),
+        ),
     ]
     # A server that VS Code has fetched itself is as good.
     links = {path: target for path, target in wish.links.items() if state.links.get(path, "") not in (None, target)}
@@ -152,6 +175,16 @@ def apply(user: str, todo: Plan) -> None:
 
 def _is_ours(value: Any, root: str) -> bool:
     return isinstance(value, str) and value.startswith(root + "/")
+
+
+def _shown(settings: Mapping[str, Any]) -> str:
+    return json.dumps(settings, indent=4) + "\n" if settings else ""
+
+
+def _lines_only_in(text: str | None, other: str | None) -> str:
+    """Return the lines of one text that another lacks."""
+    known = (other or "").splitlines()
+    return "".join("%s\n" % line for line in (text or "").splitlines() if line not in known)
 
 
 def _listed(text: str | None, wish: Wish) -> str | None:

@@ -70,10 +70,10 @@ reloaded:
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _kept_files as kept_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _sshd_config as sshd_config
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _sshd_group as sshd_group
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _sshd_service as sshd_service
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _text_files as text_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._entry import run
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 
@@ -102,7 +102,7 @@ def converge(
     sshd_config.check(lines)
     members = sshd_group.plan(group, sshd_group.group_id(group), sshd_group.read(users), may_be_missing=check_mode)
     text = sshd_config.render("Group %s" % group, lines)
-    changes = text_files.changes({sshd_config.DROP_IN: text if drop_in else None})
+    changes = kept_files.changes({sshd_config.DROP_IN: text if drop_in else None})
     addresses = try_out(lines, users or ["nobody"], text if drop_in else None)
     service = sshd_service.find()
     reload = service is not None and (bool(changes) or not sshd_service.has_read(service, sshd_config.DROP_IN))

@@ -54,8 +54,8 @@ path:
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _kept_files as kept_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _sysctl_floor as sysctl_floor
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _text_files as text_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._entry import Module, run
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._sysroot import Sysroot
@@ -78,7 +78,7 @@ def converge(module: Module) -> dict[str, Any]:
     path = sysctl_floor.path_of(module.params["name"])
     plan = sysctl_floor.plan(
         path,
-        text_files.read(path),
+        kept_files.read(path),
         values,
         sysctl_floor.read(list(values), in_container=bool(container(Sysroot()))),
         sysctl_floor.later(path),

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _driver as driver
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _initramfs as initramfs
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _kept_files as kept_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _kernels as kernels
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _package_lock as package_lock
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _secure_boot as secure_boot
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _services as services
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _text_files as text_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._command import Done
 from ansible_collections.evenkeel.gpu.plugins.module_utils._driver import Desired
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
@@ -69,7 +69,7 @@ def test_what_comes_first(desired: Desired, apt: bool, expected: list[str]) -> N
 def test_the_version_is_pinned_for_the_whole_family_and_updates_are_kept_off() -> None:
     files = driver.package_files(DESIRED, apt=True)
     assert files[driver.PREFERENCES] == (
-        f"{text_files.MARK}\nPackage: nvidia-driver* libcuda1\nPin: version 580.178.04-*\nPin-Priority: 1001\n"
+        f"{kept_files.MARK}\nPackage: nvidia-driver* libcuda1\nPin: version 580.178.04-*\nPin-Priority: 1001\n"
     )
     unattended = str(files[driver.UNATTENDED])
     for line in ('"^nvidia\\-driver.*";', '"^libcuda1";', '"^linux-image-";'):
@@ -250,8 +250,3 @@ def test_a_key_that_was_cut_short_is_made_anew(tmp_path: Path, monkeypatch: pyte
 def test_a_lock_that_nobody_holds_is_no_lock(tmp_path: Path) -> None:
     (tmp_path / "lock").touch()
     package_lock.wait([str(tmp_path / "lock"), str(tmp_path / "none")], timeout=0)
-
-
-def test_files_of_others_are_left_alone() -> None:
-    with pytest.raises(EvenkeelError, match="/etc/x was not written by Evenkeel"):
-        text_files.plan({"/etc/x": "mine\n"}, {"/etc/x": f"{text_files.MARK}\n"})

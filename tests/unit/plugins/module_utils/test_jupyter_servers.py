@@ -12,8 +12,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import Evenke
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter_accounts import Account
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter_server import UNITS, Server
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter_servers import Plan, State
-from ansible_collections.evenkeel.gpu.plugins.module_utils._kept_files import Kept
-from ansible_collections.evenkeel.gpu.plugins.module_utils._text_files import MARK
+from ansible_collections.evenkeel.gpu.plugins.module_utils._kept_files import MARK, Kept
 from ansible_collections.evenkeel.gpu.plugins.module_utils._units import Unit
 
 FOLDER = "/etc/evenkeel/jupyter"

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _kept_files as kept_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._kept_files import Change, Kept
+from ansible_collections.evenkeel.gpu.plugins.module_utils._kept_files import MARK, Change, Kept
 
 ME, MINE = os.getuid(), os.getgid()
 TEXT = Kept("text\n", 0o644, ME, MINE)
@@ -93,6 +94,41 @@ def test_a_change_of_mode_leaves_the_time_of_the_text(tmp_path: Path) -> None:
     (change,) = kept_files.plan({str(path): kept_files.read(str(path))}, {str(path): SECRET})
     kept_files.apply(change)
     assert (path.stat().st_mtime, path.stat().st_mode & 0o777) == (1, 0o600)
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "ours"),
+    [
+        pytest.param("/etc/evenkeel/x", "theirs", True, id="a folder of ours"),
+        pytest.param("/etc/sysctl.d/60-evenkeel-x.conf", "\udcff", True, id="a name of ours"),
+        pytest.param("/etc/x", f"{MARK}\nx", True, id="our mark comes first"),
+        pytest.param("/etc/x", f"#!/bin/sh\n{MARK}\nx", True, id="our mark comes later"),
+        pytest.param("/etc/x", MARK[:20], True, id="cut off in our mark"),
+        pytest.param("/etc/x", "", True, id="truncated"),
+        pytest.param("/etc/x", "\0" * 512, True, id="never reached the disk"),
+        pytest.param("/etc/x", "theirs", False, id="another text"),
+        pytest.param("/etc/x", "\udcff\udcfe", False, id="garbage"),
+        pytest.param("/etc/x", "# Kept by me", False, id="another mark"),
+    ],
+)
+def test_whose_a_file_is(path: str, text: str, ours: bool) -> None:
+    assert kept_files.is_ours(path, text) is ours
+    with (
+        contextlib.nullcontext() if ours else pytest.raises(EvenkeelError, match=f"{path} was not written by Evenkeel")
+    ):
+        kept_files.require_ours([Change(path, Kept(text), None)])
+
+
+def test_a_time_that_is_still_to_come_is_set_right_once(tmp_path: Path) -> None:
+    path = tmp_path / "evenkeel"
+    path.write_text("text\n")
+    os.utime(path, (1 << 33, 1 << 33))
+    (change,) = kept_files.changes({str(path): "text\n"})
+    assert not change.of_text
+    assert change.diff()["before"] == "# its time is still to come\ntext\n"
+    kept_files.apply(change)
+    assert path.stat().st_mtime < 1 << 33
+    assert kept_files.changes({str(path): "text\n"}) == []
 
 
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:

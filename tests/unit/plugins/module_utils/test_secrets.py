@@ -12,13 +12,12 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils import _jupyter_serve
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _jupyter_servers as jupyter_servers
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _pip_config as pip_config
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _secrets as secrets
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _text_files as text_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _tls_files as tls_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._docker_daemon import plan as plan_docker
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter_accounts import Account
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter_server import Server
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter_servers import State
-from ansible_collections.evenkeel.gpu.plugins.module_utils._kept_files import Kept
+from ansible_collections.evenkeel.gpu.plugins.module_utils._kept_files import Change, Kept
 from ansible_collections.evenkeel.gpu.plugins.module_utils._tls_files import Found
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils import _condarc_plan as condarc_plan
 
@@ -98,7 +97,7 @@ def _condarc(before: str | None, after: str | None) -> dict[str, str]:
 @pytest.mark.parametrize(
     "show",
     [
-        pytest.param(lambda before, after: text_files.Change("/f", before, after).diff(), id="a text file"),
+        pytest.param(lambda before, after: Change("/f", *_files(before, after)).diff(), id="a kept file"),
         pytest.param(lambda before, after: pip_config.Plan("/f", before, after).diff(), id="pip and uv"),
         pytest.param(_docker, id="Docker"),
         pytest.param(_condarc, id="condarc"),
@@ -143,6 +142,10 @@ def test_secrets_of_parameters(value: Any, expected: set[str]) -> None:
 
 def test_a_short_secret_hides_no_other_words() -> None:
     assert secrets.long_enough(["", "a", "long-enough"]) == {"long-enough"}
+
+
+def _files(*texts: str | None) -> tuple[Kept | None, ...]:
+    return tuple(Kept(text) if text else None for text in texts)
 
 
 def _silent(shown: Any) -> None:

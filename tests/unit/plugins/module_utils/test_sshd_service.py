@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _sshd_service as sshd_service
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._kept_files import MARK, Change, Kept
 from ansible_collections.evenkeel.gpu.plugins.module_utils._sshd_service import Service
-from ansible_collections.evenkeel.gpu.plugins.module_utils._text_files import MARK, Change
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,9 @@ def test_what_was_there_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(sshd_service, "_reload", reload)
     with pytest.raises(EvenkeelError, match="no"):
-        sshd_service.apply([Change(str(path), before, "new")], Service("ssh.service", 0), [])
+        sshd_service.apply(
+            [Change(str(path), Kept(before) if before else None, Kept("new"))], Service("ssh.service", 0), []
+        )
     assert seen == ["new", before]
     assert (path.read_text() if path.exists() else None) == before
 

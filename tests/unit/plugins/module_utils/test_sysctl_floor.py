@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _sysctl_floor as sysctl_floor
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._kept_files import MARK, Kept
 from ansible_collections.evenkeel.gpu.plugins.module_utils._sysctl_floor import State
-from ansible_collections.evenkeel.gpu.plugins.module_utils._text_files import MARK
 
 NAME = "fs.inotify.max_user_watches"
 PATH = "/etc/sysctl.d/60-evenkeel-inotify.conf"
@@ -28,20 +28,23 @@ OURS = f"{MARK}\n{NAME} = 500\n"
         pytest.param(f"{MARK}\n{NAME} = 200\n", 200, OURS, {NAME: 500}, id="we want more than before"),
         pytest.param(f"{MARK}\n{NAME} = 900\n", 900, OURS, {}, id="we want less than before"),
         pytest.param(f"{MARK}\nvm.swappiness = 1\n", 900, None, {}, id="no longer wanted"),
+        pytest.param("", 500, OURS, {}, id="truncated, and perhaps the reason"),
+        pytest.param(f"{MARK}\n\udcff\0", 500, OURS, {}, id="damaged, and perhaps the reason"),
     ],
 )
 def test_plan(text: str | None, live: int, after: str | None, rise: dict[str, int]) -> None:
-    plan = sysctl_floor.plan(PATH, text, {NAME: 500}, {NAME: State(live, True)}, {})
-    assert (plan.file.after if plan.file else text) == after
+    file, wanted = (Kept(one) if one is not None else None for one in (text, after))
+    plan = sysctl_floor.plan(PATH, file, {NAME: 500}, {NAME: State(live, True)}, {})
+    assert (plan.file.after if plan.file else file) == wanted
     assert plan.rise == rise
     assert plan.changed == bool(text != after or rise)
     assert plan.left == ()
     settled = {NAME: State(max(live, rise.get(NAME, 0)), True)}
-    assert not sysctl_floor.plan(PATH, after, {NAME: 500}, settled, {}).changed
+    assert not sysctl_floor.plan(PATH, wanted, {NAME: 500}, settled, {}).changed
 
 
 def test_what_is_the_host_s_is_left_and_told() -> None:
-    plan = sysctl_floor.plan(PATH, OURS, {NAME: 500}, {NAME: State(100, False)}, {})
+    plan = sysctl_floor.plan(PATH, Kept(OURS), {NAME: 500}, {NAME: State(100, False)}, {})
     assert not plan.changed
     assert plan.left == (f"{NAME} is 100, below 500, and not for this node to change: raise it on the host",)
 
