@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._files import link_atomically, write_atomically
 from ansible_collections.evenkeel.gpu.plugins.module_utils._installed_files import InstalledFile
-from ansible_collections.evenkeel.gpu.plugins.module_utils._text_files import MARK
+from ansible_collections.evenkeel.gpu.plugins.module_utils._kept_files import MARK
 
 #: Where pip and uv look, in the directory of the standard library.
 MANAGED = "EXTERNALLY-MANAGED"

@@ -137,12 +137,6 @@ def test_a_configuration_changed_by_hand_is_restored(door: Node, place: Path) ->
     assert ask(door, "/user/ana/", b"x" * 2_000_000).status == http.client.OK
 
 
-def test_a_file_of_somebody_else_is_left_alone(door: Node, place: Path) -> None:
-    door.host.check_output(f"echo '# mine' >{FILE}")
-    assert play(door, place).failed_saying(f"{FILE} was not written by Evenkeel")
-    assert door.host.file(FILE).content_string == "# mine\n"
-
-
 def test_another_file_that_is_broken_is_named_and_the_old_goes_on(door: Node, place: Path) -> None:
     before, health = door.host.file(FILE).content_string, healthy(door)
     door.host.check_output(f"echo 'broken on;' >{OTHER}")
