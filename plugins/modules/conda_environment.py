@@ -96,7 +96,8 @@ options:
   verify:
     description:
       - What is compared with what was built. V(metadata) finds packages that conda or pip have added, changed or
-        removed, in milliseconds. V(files) hashes every file.
+        removed, and what others than root may change of the files that Python, conda and shells read first, in
+        milliseconds. V(files) hashes every file, and looks at the permissions of all of them.
     type: str
     choices: [metadata, files]
     default: metadata
@@ -267,6 +268,7 @@ from dataclasses import replace
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _builder as builder
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _environment as environment
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _generation as generations
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _modes as modes
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _package_cache as package_cache
 from ansible_collections.evenkeel.gpu.plugins.module_utils._entry import Module, run
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
@@ -353,6 +355,8 @@ def converge(module: Module) -> dict[str, object]:
             unresolved = {"platform": platform, "virtual_packages": virtual_packages}
             return {"changed": False, "unresolved": unresolved, **result}
 
+    for place in modes.loose_ancestors(root):
+        module.warn("%s is not root's alone to change: whoever can exchange %s runs code as its users" % (place, root))
     state, plan = decide(module, desired)
     if plan.was and plan.target and not intact(plan.was, plan.before):
         result["user_files"] = list(user_files(plan.was.path))
@@ -363,7 +367,9 @@ def converge(module: Module) -> dict[str, object]:
         ):
             state, plan = decide(module, desired)
             with progress_of(root, name) as progress:
-                kept = environment.apply(plan, root, name, lambda target: build(module, state, target, lock, progress))
+                kept = environment.apply(
+                    plan, root, name, lambda target: build(module, state, target, lock, progress), progress.wait
+                )
         if kept:
             result["kept"] = kept
     if plan.target:
@@ -397,8 +403,9 @@ def decide(module: Module, desired: environment.Desired | None) -> tuple[environ
     if desired is None:
         state = environment.read(root, name, user_site=params["user_site"])
         return state, environment.plan_switch(state, root, name, params["generation"])
-    state = environment.read(root, name, desired.digest, params["keep"], params["user_site"])
-    if params["verify"] == "files" and state.current:
+    deep = params["verify"] == "files"
+    state = environment.read(root, name, desired.digest, params["keep"], params["user_site"], deep=deep)
+    if deep and state.current:
         seen = state.contents[state.current.path]
         report = verify_files(state.current.path)
         looked_into = Contents(seen.packages, (*seen.notes, *report.lines()))
@@ -442,7 +449,7 @@ def progress_of(root: str, name: str) -> Iterator[Progress]:
     folder = os.path.join(root, "progress")
     with contextlib.suppress(OSError):
         os.makedirs(folder, mode=0o755, exist_ok=True)
-    progress = Progress(os.path.join(folder, name))
+    progress = Progress(os.path.join(folder, "environment-" + name))
     try:
         yield progress
     finally:

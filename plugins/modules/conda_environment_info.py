@@ -34,7 +34,7 @@ options:
   verify:
     description:
       - What is compared with what was built. V(metadata) finds packages that conda or pip have added, changed or
-        removed. V(files) hashes every file.
+        removed, and files and directories that others than root may change. V(files) hashes every file.
     type: str
     choices: [metadata, files]
     default: metadata
@@ -127,9 +127,11 @@ from typing import Any
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _environment as environment
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _generation as generations
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _history as history
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _modes as modes
 from ansible_collections.evenkeel.gpu.plugins.module_utils._entry import Module, run
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._generation import Generation
+from ansible_collections.evenkeel.gpu.plugins.module_utils._modes import Loose
 from ansible_collections.evenkeel.gpu.plugins.module_utils._package import changes, digest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._platform import this_node
 from ansible_collections.evenkeel.gpu.plugins.module_utils._verification import verify_files
@@ -176,12 +178,13 @@ def told(params: dict[str, Any]) -> list[dict[str, Any]]:
 
 def kept(root: str, name: str, deep: bool, size: bool) -> dict[str, Any] | None:
     """Tell of an environment that Evenkeel keeps; None when somebody else's stands at the name."""
-    state = environment.read(root, name)
+    state = environment.read(root, name, deep=True)
     if state.current is None:
         return None
     current, contents = state.current, state.before
     report = verify_files(current.path) if deep else None
     drift = [*changes(current.packages, contents.packages), *contents.notes, *(report.lines() if report else ())]
+    drift += modes.told(Loose(place, True) for place in modes.loose_ancestors(root))
     result: dict[str, Any] = {
         "name": name,
         "prefix": environment.link_of(root, name),

@@ -386,13 +386,13 @@ def test_packages_of_pip_need_uv(node: Node) -> None:
 
 
 def test_the_progress_is_gone_after_a_build_and_after_a_failure(node: Node) -> None:
-    progress = node.root / "locks" / "environment-ai-dev.progress"
+    progress = node.root / "progress" / "environment-ai-dev"
     node.install_conda(then=f"test -d {progress.parent} && touch {progress}; exit 1")
     assert node.run(RESOLVED)["failed"]
     assert not progress.exists()
     node.install_conda(then=f"touch {progress}")
     assert node.run(RESOLVED)["changed"]
-    assert files(progress.parent) == ["environment-ai-dev", "pkgs"]
+    assert files(progress.parent) == []
 
 
 @pytest.fixture
@@ -528,3 +528,22 @@ def test_a_build_is_a_use_of_its_packages(node: Node) -> None:
     assert node.run(RESOLVED)["changed"]
     assert used.stat().st_mtime > 0
     assert unused.stat().st_mtime == 0
+
+
+def test_nobody_else_reaches_a_build_or_a_cache_before_it_is_complete(node: Node, tmp_path: Path) -> None:
+    seen = tmp_path / "seen"
+    hostile = 'mkdir -m 777 "$6/open"; : >"$6/lib/a.pth"; chmod 666 "$6/lib/a.pth"; : >"$6/tool"; chmod 6777 "$6/tool"'
+    node.install_conda(then=f'{hostile}; : >"$6/key"; chmod 600 "$6/key"; stat -c %a "$6" "$CONDA_PKGS_DIRS" >{seen}')
+    generation = Path(node.run(RESOLVED)["generation"])
+    assert seen.read_text().split() == ["700", "700"]
+    modes = {name: (generation / name).stat().st_mode & 0o7777 for name in (".", "open", "lib/a.pth", "tool", "key")}
+    assert modes == {".": 0o755, "open": 0o755, "lib/a.pth": 0o644, "tool": 0o755, "key": 0o644}
+    assert {path.stat().st_mode & 0o777 for path in (node.root / "pkgs").iterdir()} == {0o700}
+    assert (node.root / "pkgs").stat().st_mode & 0o777 == 0o755
+    assert not node.run(RESOLVED)["changed"]
+
+
+def test_a_root_that_users_may_exchange_is_warned_of(node: Node) -> None:
+    node.root.parent.chmod(0o777)
+    result = node.run(RESOLVED)
+    assert any(f"{node.root.parent} is not root's alone to change" in text for text in node.warnings), result

@@ -77,6 +77,16 @@ def test_all_or_one(node: Node) -> None:
     assert [found["name"] for found in node.tell(name="b")["environments"]] == ["b"]
 
 
+def test_what_others_may_change_is_drift_wherever_it_is(node: Node) -> None:
+    path = node.root / "generations" / "a" / node.has("a", SIX)
+    (path / "share" / "deep").mkdir(parents=True)
+    (path / "share" / "deep").chmod(0o777)
+    assert node.tell()["environments"][0]["drift"] == ["others may change share/deep"]
+    (path / "share" / "deep").chmod(0o755)
+    node.root.parent.chmod(0o777)
+    assert node.tell()["environments"][0]["drift"] == [f"others may change {node.root.parent}"]
+
+
 def test_what_is_told_of_one(node: Node) -> None:
     old = node.has("ai-dev", SIX)
     new = node.has("ai-dev", NEWER, A="1")
