@@ -99,7 +99,7 @@ def digest(packages: Iterable[Package], variables: Mapping[str, str] | None = No
     """Return the environment's digest, the same on every node with the same packages and variables."""
     lines = sorted(package.identity for package in packages)
     lines += ["variable:%s=%s" % item for item in sorted((variables or {}).items())]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    return hashlib.sha256("\n".join(lines).encode(errors="surrogatepass")).hexdigest()
 
 
 def changes(before: Iterable[Package], after: Iterable[Package]) -> list[str]:

@@ -143,7 +143,7 @@ def write_down(path: Path, found: Found) -> str:
         Another environment.yml is there.
     """
     text = render(found)
-    if path.exists() and path.read_text(encoding="utf-8") != text:
+    if path.exists() and path.read_bytes() != text.encode():
         raise EvenkeelError(
             f"{path} is there already and says something else; it was left as it is",
             "Give the environment another name, or move that file away",

@@ -121,7 +121,14 @@ def resolve(
         ]
         try:
             done = subprocess.run(
-                command, input="\n".join(asked), cwd=work, capture_output=True, text=True, timeout=SECONDS, check=False
+                command,
+                input="\n".join(asked),
+                cwd=work,
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",
+                timeout=SECONDS,
+                check=False,
             )
         except subprocess.TimeoutExpired:
             raise EvenkeelError(

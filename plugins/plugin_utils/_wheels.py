@@ -174,7 +174,9 @@ def download_with_pip(platform: str, versions: Mapping[str, str], target: Path) 
     for system in systems(platform):
         argv += ["--platform", system]
     argv += ["--dest", str(target), *(f"{name}=={version}" for name, version in versions.items())]
-    done = subprocess.run(argv, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    done = subprocess.run(
+        argv, check=False, capture_output=True, encoding="utf-8", errors="replace", stdin=subprocess.DEVNULL
+    )
     if done.returncode != 0:
         words = done.stderr.strip().splitlines() or ["it said nothing"]
         wanted = " and ".join(f"{name} {version}" for name, version in versions.items())

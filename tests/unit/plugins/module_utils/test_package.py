@@ -159,6 +159,10 @@ def test_digest_tells_variables_apart(variables: dict[str, str], other: dict[str
     assert digest(PACKAGES, variables) == digest(PACKAGES, dict(variables))
 
 
+def test_a_record_of_somebody_whose_name_is_no_text_has_a_digest() -> None:
+    assert digest([conda("caf\udce9")], {"A": "\ud800"}) != digest([conda("caf\udce8")], {"A": "\ud800"})
+
+
 def test_the_order_of_variables_is_no_difference() -> None:
     assert digest((), {"A": "1", "B": "2"}) == digest((), {"B": "2", "A": "1"})
 

@@ -93,7 +93,7 @@ def test_another_file_is_left_as_it_is(tmp_path: Path) -> None:
     seen = found(conda("python", "3.11.2"))
     path.write_text(capture.write_down(path, seen))
     assert capture.write_down(path, seen) == capture.render(seen)
-    path.write_text("dependencies: [precious]\n")
+    path.write_bytes(b"dependencies: [precious]  # caf\xe9\n")
     with pytest.raises(EvenkeelError, match=f"^{path} is there already and says something else"):
         capture.write_down(path, seen)
     assert path.read_text() == "dependencies: [precious]\n"
