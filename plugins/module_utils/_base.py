@@ -66,6 +66,8 @@ def drift(home: str, marker: Mapping[str, Any]) -> tuple[str, ...]:
     found = generation.inspect(installed)
     frozen = generation.FROZEN
     notes = ["! %s" % note for note in found.notes if not note.endswith(frozen)]
+    if marker.get("exposed"):
+        notes.append("! others could change its files")
     return (*changes(installed.packages, found.packages), *notes)
 
 

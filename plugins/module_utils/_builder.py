@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _modes as modes
@@ -23,8 +22,7 @@ def build(job: Job, installer: str, tools: Tools) -> None:
     linked at the same time.
     """
     private_caches.make(job.pkgs)
-    mask = os.umask(0o077)
-    try:
+    with modes.private():
         if installer == RATTLER:
             with ThreadPoolExecutor(1) as pool:
                 ahead = pool.submit(link_ahead, job)
@@ -35,5 +33,3 @@ def build(job: Job, installer: str, tools: Tools) -> None:
             compile_environment(job)
         note_files_of_scripts(job.prefix)
         modes.share(job.prefix)
-    finally:
-        os.umask(mask)

@@ -10,10 +10,11 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _base as base
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _modes as modes
 from ansible_collections.evenkeel.gpu.plugins.module_utils._download import CHUNK_BYTES
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._files import (
@@ -24,6 +25,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._files import (
     write_atomically,
 )
 from ansible_collections.evenkeel.gpu.plugins.module_utils._generation import MARKER
+from ansible_collections.evenkeel.gpu.plugins.module_utils._modes import Loose
 
 #: Stands before the name of the installation that the download is for, so that it tells what a killed run was making.
 DOWNLOAD_PREFIX = ".download-"
@@ -32,6 +34,8 @@ DOOMED_PREFIX = ".removing-"
 _HOME = r"[A-Za-z0-9][A-Za-z0-9._-]*-[0-9a-f]{12}(?:-\d+)?"
 DOWNLOAD_PATTERN = re.escape(DOWNLOAD_PREFIX) + "(%s)" % _HOME
 DOOMED_PATTERN = re.escape(DOOMED_PREFIX) + _HOME
+#: Below an installation, what people made: their environments.
+_THEIRS = ("envs",)
 #: Linux allowed no longer first line of a script before 5.1, and conda writes none (``conda/core/portability.py``).
 SHEBANG_BYTES = 127
 _LONGEST_SHEBANG = "#!%s-99/bin/python3.99"
@@ -91,6 +95,8 @@ class Installation:
     protected: bool = True
     #: Paths of environments that people made inside it.
     environments: tuple[str, ...] = ()
+    #: What others may change of it; None when that is nothing, and was looked at.
+    loose: tuple[Loose, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -115,7 +121,7 @@ class State:
 
 @dataclass(frozen=True)
 class Plan:
-    """What has to happen, in this order: remove, install, protect, switch, prune."""
+    """What has to happen, in this order: permissions, remove, install, protect, switch, prune."""
 
     #: What interrupted runs left.
     remove: tuple[str, ...] = ()
@@ -132,10 +138,12 @@ class Plan:
     drift: tuple[str, ...] = ()
     #: Environments that people made inside distributions that are not in use, and so are not found by name.
     stranded: tuple[str, ...] = ()
+    #: Installations whose permissions are taken back, and what others may change of them.
+    tighten: Mapping[str, tuple[Loose, ...]] = field(default_factory=dict)
 
     @property
     def changed(self) -> bool:
-        return bool(self.remove or self.install or self.protect or self.switch or self.prune)
+        return bool(self.remove or self.install or self.protect or self.switch or self.prune or self.tighten)
 
     @property
     def lines(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -144,6 +152,7 @@ class Plan:
         after = [self.after or "absent"]
         if self.protect and not self.install:
             after.append("base protected")
+        after += ["permissions of %d files in %s" % (len(found), path) for path, found in self.tighten.items()]
         return tuple(before), tuple(after)
 
 
@@ -237,12 +246,19 @@ def _marker(home: str) -> Mapping[str, Any] | None:
 
 def _installation(home: str, marker: Mapping[str, Any], desired: Desired) -> Installation:
     """Tell an installation; how base has changed is told of those alone that could be the desired one."""
+    tight = bool(marker.get("tight"))
     found = Installation(
-        home, marker["installer"], marker["sha256"], marker.get("number", 0), environments=base.environments(home)
+        home,
+        marker["installer"],
+        marker["sha256"],
+        marker.get("number", 0),
+        environments=base.environments(home),
+        loose=(modes.loose_entrances(home, _THEIRS) or None) if tight else modes.loose(home, _THEIRS),
     )
     if not desired.means(found):
         return found
-    return replace(found, drift=base.drift(home, marker), protected=base.is_protected(home))
+    loose = ["! %s" % line for line in modes.told(one for one in found.loose or () if tight or one.exposed)]
+    return replace(found, drift=(*base.drift(home, marker), *loose), protected=base.is_protected(home))
 
 
 def plan(state: State, desired: Desired) -> Plan:
@@ -278,6 +294,9 @@ def plan(state: State, desired: Desired) -> Plan:
         number=max((one.number for one in state.installations), default=0) + 1,
         drift=found.drift if found else (),
         stranded=tuple(path for one in others for path in one.environments),
+        tighten={
+            one.path: one.loose for one in state.installations if one.loose is not None and one.path not in unneeded
+        },
     )
 
 
@@ -330,6 +349,8 @@ def order(version: str) -> tuple[int, ...]:
 def apply(plan: Plan, desired: Desired, run_installer: RunCommand, fetch: Fetch) -> None:
     """Bring the node to the plan's end. What fails half-way is removed; what is killed half-way is healed next time."""
     try:
+        for path, seen in plan.tighten.items():
+            _tighten(path, seen)
         for path in plan.remove:
             shutil.rmtree(path)
         if plan.install and plan.after:
@@ -347,6 +368,14 @@ def apply(plan: Plan, desired: Desired, run_installer: RunCommand, fetch: Fetch)
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise disk_full(desired.store) from error
         raise EvenkeelError("%s: %s" % (error.filename or desired.store, error.strerror), "Mend it") from error
+
+
+def _tighten(home: str, seen: tuple[Loose, ...]) -> None:
+    """Take from others what they may change of an installation, and note whether they could have changed it."""
+    exposed = any(one.exposed for one in (*seen, *modes.tighten(home, _THEIRS)))
+    marker = _marker(home) or {}
+    noted = {**marker, "tight": True, "exposed": exposed or bool(marker.get("exposed"))}
+    write_atomically(os.path.join(home, MARKER), json.dumps(noted, indent=1, sort_keys=True) + "\n")
 
 
 def _remove(home: str) -> None:
@@ -397,17 +426,21 @@ def _run(installer: str, plan: Plan, home: str, desired: Desired, run_installer:
     try:
         if os.path.lexists(home):
             shutil.rmtree(home)
-        status, out, err = run_installer(["/bin/sh", installer, "-b", "-p", home])
+        with modes.private():  # nobody else can enter it before its permissions are what they should be
+            status, out, err = run_installer(["/bin/sh", installer, "-b", "-p", home])
         if status != 0 or not os.path.isfile(os.path.join(home, "bin", "conda")):
             raise _failure(desired, status, out, err)
         base.protect(home)
+        modes.share(home)
         marker = {
             "installer": desired.file_name,
             "sha256": desired.sha256,
             "url": desired.url,
             "number": plan.number,
+            "tight": True,
             **base.inventory(home),
         }
+        modes.open_up(home)
         write_atomically(os.path.join(home, MARKER), json.dumps(marker, indent=1, sort_keys=True) + "\n")
     except BaseException:
         shutil.rmtree(home, ignore_errors=True)

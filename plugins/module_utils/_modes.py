@@ -64,6 +64,16 @@ def judge(path: str, status: os.stat_result, owner: int = 0) -> Loose | None:
     return Loose(path, exposed) if mode & _OTHERS_WRITE or set_id else None
 
 
+@contextlib.contextmanager
+def private() -> Iterator[None]:
+    """Have all that this process and its children make be their owner's alone, unless they say otherwise."""
+    mask = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(mask)
+
+
 def share(tree: str) -> None:
     """Give all that is below ``tree``, a directory that nobody else can enter yet, the permissions of shared files."""
     owner = os.geteuid()
@@ -106,8 +116,9 @@ def loose(tree: str, skip: Iterable[str] = ()) -> tuple[Loose, ...]:
     return _survey(tree, frozenset(skip), change=False)
 
 
-def loose_entrances(prefix: str) -> tuple[Loose, ...]:
+def loose_entrances(prefix: str, skip: Iterable[str] = ()) -> tuple[Loose, ...]:
     """Return the same of what conda, Python and shells read first of an environment; cheap enough for each run."""
+    skipped = frozenset(skip)
     owner, found = os.geteuid(), set()
     for pattern in _ENTRANCES:
         for place in glob.glob(os.path.join(glob.escape(prefix), pattern)):
@@ -116,7 +127,8 @@ def loose_entrances(prefix: str) -> tuple[Loose, ...]:
                 found.add(judge(below, os.stat(place), owner))
                 for entry in entries:
                     path = entry.name if below == "." else below + "/" + entry.name
-                    found.add(judge(path, entry.stat(follow_symlinks=False), owner))
+                    if path not in skipped:
+                        found.add(judge(path, entry.stat(follow_symlinks=False), owner))
     return tuple(sorted(one for one in found if one))
 
 

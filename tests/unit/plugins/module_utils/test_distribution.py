@@ -94,7 +94,7 @@ def make_home(store: str, name: str, *, complete: bool = True, number: int = 0) 
     (home / "conda-meta").mkdir(parents=True)
     if complete:
         file, _, checksum = name.rpartition("-")
-        marker = {"installer": f"{file}.sh", "sha256": checksum.ljust(64, "0"), "number": number}
+        marker = {"installer": f"{file}.sh", "sha256": checksum.ljust(64, "0"), "number": number, "tight": True}
         (home / distribution.MARKER).write_text(json.dumps(marker))
     return str(home)
 
@@ -409,6 +409,54 @@ def test_install_on_a_bare_node_and_then_nothing(desired: Desired) -> None:
     told = {key: marker[key] for key in ("installer", "sha256", "url", "number")}
     assert told == {"installer": f"{NAME}.sh", "sha256": SHA256, "url": desired.url, "number": 1}
     assert not second_plan(desired).changed
+
+
+def test_nobody_else_reaches_an_installation_before_it_is_complete(desired: Desired) -> None:
+    seen = []
+
+    def careless(argv: Sequence[str]) -> tuple[int, str, str]:
+        answer = FakeInstaller()(argv)
+        home = Path(argv[-1])
+        (home / "bin" / "conda").chmod(0o6777)
+        (home / "pkgs").mkdir()
+        (home / "pkgs").chmod(0o777)
+        (home / "private").touch(mode=0o600)
+        seen.append(home.stat().st_mode & 0o777)
+        return answer
+
+    converge(desired, careless)
+    assert seen == [0o700]
+    modes = {name: Path(desired.home, name).stat().st_mode & 0o7777 for name in (".", "bin/conda", "pkgs", "private")}
+    assert modes == {".": 0o755, "bin/conda": 0o755, "pkgs": 0o755, "private": 0o644}
+
+
+@pytest.mark.parametrize(
+    ("tight", "mode", "drift"),
+    [
+        (False, 0o4755, ()),
+        (False, 0o757, ("! others could change its files",)),
+        (True, 0o4755, ()),
+        (True, 0o757, ("! others could change its files",)),
+    ],
+)
+def test_what_others_may_change_is_taken_back_and_told(
+    desired: Desired, tight: bool, mode: int, drift: tuple[str, ...]
+) -> None:
+    converge(desired)
+    marker = Path(desired.home, distribution.MARKER)
+    marker.write_text(json.dumps(json.loads(marker.read_text()) | {"tight": tight}))
+    Path(desired.home, "bin", "conda").chmod(mode)
+    theirs = Path(desired.home, "envs", "mine", "conda-meta")
+    theirs.mkdir(parents=True)
+    theirs.chmod(0o777)
+    plan = converge(desired)
+    assert plan.lines[1] == (desired.home, f"permissions of 1 files in {desired.home}")
+    assert bool(plan.drift) == (tight or bool(drift))
+    assert Path(desired.home, "bin", "conda").stat().st_mode & 0o7777 == 0o755
+    assert theirs.stat().st_mode & 0o777 == 0o777
+    assert not second_plan(desired).changed
+    assert second_plan(desired).drift == drift
+    assert second_plan(replace(desired, heal=True)).install == bool(drift)
 
 
 def test_the_download_is_nobody_elses_to_change(desired: Desired) -> None:
