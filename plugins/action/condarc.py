@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _user_problems as user_problems
 from ansible_collections.evenkeel.gpu.plugins.module_utils._condarc import ARGUMENT_SPEC, REQUIRED_IF
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._action import Action
@@ -19,6 +20,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc_plan import 
     needed_files,
     plain,
     plan,
+    problems_of_users,
 )
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc_secrets import has_secret
 
@@ -53,12 +55,17 @@ class ActionModule(Action):
             if result.get("failed"):
                 return result
         defeated = defeats(found["files"], decided, found["users"])
+        of_users = problems_of_users(found, decided.path)
         result = {
             "changed": decided.changed,
             "path": decided.path,
             "conda_version": conda,
             "defeated": defeated,
-            "warnings": warnings(arguments, decided, found, defeated, result.get("backup_file", "")),
+            "user_problems": of_users,
+            "warnings": [
+                *warnings(arguments, decided, found, defeated, result.get("backup_file", "")),
+                *user_problems.warnings(of_users),
+            ],
             **({"backup_file": result["backup_file"]} if "backup_file" in result else {}),
         }
         return {**result, "diff": decided.diff} if self._task.diff else result
@@ -119,7 +126,6 @@ def warnings(
     for one in defeated:
         whom = f"for {one['user']}" if one["user"] else "for everybody"
         told.append(f"{one['path']} wins over {decided.path} {whom}: {', '.join(one['keys'])}")
-    for user in ("", *found["users"]):
-        problems = files_for(found["files"], user)[1]
-        told += [f"conda cannot use {path}: {why}" for path, why in problems.items() if path != decided.path]
+    problems = files_for(found["files"])[1]
+    told += [f"conda cannot use {path}: {why}" for path, why in problems.items() if path != decided.path]
     return list(dict.fromkeys(told))

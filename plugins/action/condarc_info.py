@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _user_problems as user_problems
 from ansible_collections.evenkeel.gpu.plugins.module_utils._condarc import INFO_ARGUMENT_SPEC
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._action import Action
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc_keys import require_known
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc_plan import files_for
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc_plan import files_for, problems_of_users
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc_precedence import effective, keys_of
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc_secrets import masked_value
 
@@ -29,6 +30,7 @@ class ActionModule(Action):
 def told(found: Mapping[str, Any], keys: list[str], user: str) -> dict[str, Any]:
     """Return what the task is answered."""
     files, problems = files_for(found["files"], user)
+    of_users = problems_of_users(found)
     require_known(keys, [name for file in files for name in file.settings], "keys")
     settings = {name: made for name in keys or keys_of(files) if (made := effective(name, files)) is not None}
     return {
@@ -36,5 +38,7 @@ def told(found: Mapping[str, Any], keys: list[str], user: str) -> dict[str, Any]
         "settings": {name: masked_value(asdict(made)) for name, made in settings.items()},
         "files": [file.path for file in files],
         "problems": problems,
+        "user_problems": of_users,
+        "warnings": user_problems.warnings(of_users),
         "conda_version": found["conda"],
     }

@@ -1,25 +1,39 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""conda's configuration files on a node: where conda looks for them, what they hold, and one that is replaced."""
+"""conda's configuration files on a node: where conda looks for them, what they hold, and one that is replaced.
+
+What belongs to a user, wherever it is, is read and written with that user's rights and no more, and within limits.
+"""
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import json
 import os
+import pwd
 import re
-import stat
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._accounts import account, acting_as
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _as_user as as_user
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _user_files as user_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._accounts import account, owner
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._files import write_atomically
 
 SYSTEM = ("/etc/conda", "/var/lib/conda")
 DROP_IN = "/etc/conda/condarc.d/evenkeel.yml"
-LARGEST = 1 << 20
+#: How large a file may be, how many there may be in a folder, and how long what a user, and all users, have is as JSON.
+LARGEST = 64 << 10
+MOST_FILES = 50
+MOST_OF_USER = 512 << 10
+MOST_OF_ALL = 4 << 20
+#: How long one user's files, and those of all, may take.
+SECONDS = 10.0
+TOTAL_SECONDS = 60.0
 
 #: The options of the module condarc; its action takes the same.
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
@@ -84,7 +98,7 @@ def target(params: dict[str, Any]) -> str:
     return os.path.join(params["prefix" if params["scope"] == "environment" else "distribution"], ".condarc")
 
 
-def read(params: dict[str, Any], users: Iterable[str], path: str = "") -> dict[str, Any]:
+def read(params: dict[str, Any], users: Sequence[str], path: str = "") -> dict[str, Any]:
     """Return what a node has of conda's configuration.
 
     Parameters
@@ -96,22 +110,17 @@ def read(params: dict[str, Any], users: Iterable[str], path: str = "") -> dict[s
     path
         A file to tell of even when it is not there.
     """
-    owner = params["user"] if params.get("scope") == "user" else None
-    files = [
-        _read(candidate, scope)
-        for scope, candidate in _search_path(params["distribution"], None, params["prefix"], path)
-    ]
-    for user in users:
-        home = account(user).pw_dir
-        with acting_as(user):
-            files += [_read(candidate, scope, user) for scope, candidate in _search_path(None, home, None, path)]
-    found: dict[str, Any] = {
-        "conda": conda_version(params["distribution"]),
-        "files": [asdict(file) for file in files if file.exists or file.path == path],
-    }
+    distribution, prefix = params["distribution"], params["prefix"]
+    places = [("system", place) for place in SYSTEM] + [("distribution", distribution)]
+    if prefix and os.path.realpath(prefix) != os.path.realpath(distribution):
+        places.append(("environment", prefix))
+    files = [file for scope, place in places for file in _with_rights_of(owner(place), _in_place, scope, place, path)]
+    of_users, problems = _of_users([account(user) for user in users], path)
+    found: dict[str, Any] = {"conda": conda_version(distribution), "files": files + of_users, "problems": problems}
     if path:
-        with acting_as(owner):
-            found["target"] = asdict(_read(path, params["scope"], owner or ""))
+        user = params["user"] if params["scope"] == "user" else None
+        entry = account(user) if user else owner(path)
+        found["target"] = _with_rights_of(entry, lambda: asdict(_read(path, params["scope"], user or "", _uid(entry))))
     return found
 
 
@@ -123,38 +132,18 @@ def replace(path: str, text: str | None, before: str, mode: int, user: str | Non
     path
         The file.
     text
-        What it shall hold; None removes it.
+        What it is to hold; None removes it.
     before
         SHA-256 of what it held when this was decided; empty when it was not there.
     mode
         Its permissions.
     user
-        Whose file it is, when it is a person's own; only what that user may write is written then.
+        Whose file it is, when it is a user's own; a link of that user's is followed.
     backup
         Whether to keep what it holds.
     """
-    os.umask(0o022)
-    try:
-        with acting_as(user):
-            path = os.path.realpath(path) if user else path
-            found = _read(path, "")
-            if found.problem or digest(found) != before:
-                raise EvenkeelError("%s was changed by somebody else meanwhile" % path, "Run this again")
-            kept = _keep(path, found.text) if backup and found.exists else ""
-            if text is None:
-                os.unlink(path)
-            else:
-                owner = os.stat(path) if found.exists else None
-                os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
-                write_atomically(path, text, mode)
-                if owner is not None and os.geteuid() == 0:
-                    os.chown(path, owner.st_uid, owner.st_gid)
-    except OSError as error:
-        raise EvenkeelError(
-            "%s could not be written%s: %s" % (path, " by %s" % user if user else "", error.strerror),
-            "Check that its directory can be written to",
-        ) from error
-    return kept
+    entry = account(user) if user else owner(path)
+    return str(_with_rights_of(entry, _replace, path, text, before, mode, _uid(entry), backup, user is not None))
 
 
 def digest(found: Found) -> str:
@@ -165,7 +154,7 @@ def digest(found: Found) -> str:
 def require_environment(prefix: str) -> None:
     """Refuse a directory that is no conda environment; its file would stay without effect."""
     if not os.path.isdir(os.path.join(prefix, "conda-meta")):
-        raise EvenkeelError("%s is no conda environment" % prefix, "Correct the path, or make the environment first")
+        raise EvenkeelError("%s is no conda environment" % prefix, "Name another prefix, or make the environment first")
 
 
 def conda_version(distribution: str) -> str:
@@ -178,74 +167,109 @@ def conda_version(distribution: str) -> str:
     return found[0] if found else ""
 
 
-def _search_path(
-    distribution: str | None, home: str | None, prefix: str | None, path: str
-) -> Iterator[tuple[str, str]]:
-    """Yield scope and path of the files that conda would read, the lowest precedence first.
+def _with_rights_of(entry: pwd.struct_passwd | None, function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function with an account's rights, where it is not the module's own."""
+    called = functools.partial(function, *arguments)
+    if entry is None:
+        return called()
+    return as_user.call(entry, called, seconds=SECONDS, most_bytes=MOST_OF_USER, umask=0o022)
+
+
+def _uid(entry: pwd.struct_passwd | None) -> int | None:
+    return None if entry is None else entry.pw_uid
+
+
+def _of_users(entries: Sequence[pwd.struct_passwd], path: str) -> tuple[list[dict[str, Any]], dict[str, list[str]]]:
+    """Return the users' files, and of each user what kept them from being read."""
+    jobs = [(entry, functools.partial(_in_home, entry, path)) for entry in entries]
+    answers = as_user.call_each(jobs, seconds=SECONDS, most_bytes=MOST_OF_USER, total_seconds=TOTAL_SECONDS)
+    files: list[dict[str, Any]] = []
+    problems: dict[str, list[str]] = {}
+    size = 0
+    for entry, answer in zip(entries, answers):
+        if isinstance(answer, as_user.Failed):
+            problems[entry.pw_name] = [answer.reason]
+            continue
+        more = len(json.dumps(answer)) if answer else 0
+        if size + more > MOST_OF_ALL:
+            problems[entry.pw_name] = [
+                "conda's files below %s were left out: with those of other users they are larger than %d MiB"
+                % (entry.pw_dir, MOST_OF_ALL >> 20)
+            ]
+            continue
+        size += more
+        files += answer
+    return files, problems
+
+
+def _in_home(entry: pwd.struct_passwd, path: str) -> list[dict[str, Any]]:
+    """Return a user's own files, the lowest precedence first."""
+    home, user, uid = entry.pw_dir, entry.pw_name, entry.pw_uid
+    places = [os.path.join(home, ".config", "conda"), os.path.join(home, ".conda")]
+    files = [file for place in places for file in _in_place("user", place, path, user, uid)]
+    own = _read(os.path.join(home, ".condarc"), "user", user, uid)
+    return files + ([asdict(own)] if own.exists or own.path == path else [])
+
+
+def _in_place(scope: str, place: str, path: str, user: str = "", uid: int | None = None) -> list[dict[str, Any]]:
+    """Return the files that conda would read in a place, the lowest precedence first.
 
     Parameters
     ----------
-    distribution
-        Its prefix; None leaves out what is the same for every user.
-    home
-        A user's; None leaves out what is the user's own.
-    prefix
-        An environment's.
     path
-        A file to name even when it is not there, where conda looks.
+        A file to return even when it is not there, where conda looks.
     """
-    places = []
-    if distribution is not None:
-        places += [("system", place) for place in SYSTEM] + [("distribution", distribution)]
-    if home is not None:
-        places += [("user", os.path.join(home, ".config", "conda")), ("user", os.path.join(home, ".conda"))]
-    for scope, place in places:
-        for file in _within(place, path):
-            yield scope, file
-    if home is not None:
-        yield "user", os.path.join(home, ".condarc")
-    if prefix and os.path.realpath(prefix) != os.path.realpath(distribution or ""):
-        for file in _within(prefix, path):
-            yield "environment", file
-
-
-def _within(place: str, path: str) -> Iterator[str]:
-    yield os.path.join(place, ".condarc")
-    yield os.path.join(place, "condarc")
     folder = os.path.join(place, "condarc.d")
-    names = set(os.listdir(folder)) if os.access(folder, os.R_OK | os.X_OK) and os.path.isdir(folder) else set()
+    files = [_read(os.path.join(place, name), scope, user, uid) for name in (".condarc", "condarc")]
+    try:
+        names = [name for name in user_files.names(folder) if name.endswith((".yml", ".yaml"))]
+        if len(names) > MOST_FILES:
+            raise user_files.Refused(folder, "holds more than %d configuration files" % MOST_FILES)
+    except user_files.Refused as error:
+        names = []
+        files.append(Found(folder, scope, user, exists=True, problem=error.reason))
     if os.path.dirname(path) == folder:
-        names.add(os.path.basename(path))
-    for name in sorted(names):
-        if name.endswith((".yml", ".yaml")):
-            yield os.path.join(folder, name)
+        names = sorted({*names, os.path.basename(path)})
+    files += [_read(os.path.join(folder, name), scope, user, uid) for name in names]
+    return [asdict(file) for file in files if file.exists or file.path == path]
 
 
-def _read(path: str, scope: str, user: str = "") -> Found:
+def _read(path: str, scope: str, user: str = "", uid: int | None = None) -> Found:
     link = os.readlink(path) if os.path.islink(path) else ""
     try:
-        # Neither a pipe nor a device of somebody else's making holds the module up.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
+        content = user_files.read(path, uid, LARGEST)
+    except user_files.Refused as error:
+        return Found(path, scope, user, exists=True, problem=error.reason, link=link)
+    if content is None:
         return Found(path, scope, user, link=link)
+    try:
+        text, problem = content.data.decode(), ""
+    except UnicodeDecodeError:
+        text, problem = "", "is not text in UTF-8"
+    return Found(path, scope, user, True, text, problem, content.mode, link)
+
+
+def _replace(path: str, text: str | None, before: str, mode: int, uid: int | None, backup: bool, follow: bool) -> str:
+    """Do what ``replace`` says, with the rights that the process has."""
+    path = os.path.realpath(path) if follow else path
+    try:
+        found = _read(path, "", uid=uid)
+        if found.problem or digest(found) != before:
+            raise EvenkeelError("%s was changed by somebody else meanwhile" % path, "Run this again")
+        kept = _keep(path, found.text) if backup and found.exists else ""
+        if text is None:
+            os.unlink(path)
+            return kept
+        status = os.stat(path) if found.exists else None
+        os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+        write_atomically(path, text, mode)
+        if status is not None and os.geteuid() == 0:
+            os.chown(path, status.st_uid, status.st_gid)
     except OSError as error:
-        problem = str(error.strerror)
-        return Found(path, scope, user, exists=os.path.lexists(path), problem=problem, link=link)
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):
-        os.close(descriptor)
-        return Found(path, scope, user, exists=True, problem="is no ordinary file", link=link)
-    with os.fdopen(descriptor, "rb") as stream:
-        content = stream.read(LARGEST + 1)
-    mode, problem, text = stat.S_IMODE(status.st_mode), "", ""
-    if len(content) > LARGEST:
-        problem = "is larger than any configuration of conda"
-    else:
-        try:
-            text = content.decode()
-        except UnicodeDecodeError:
-            problem = "is no text in UTF-8"
-    return Found(path, scope, user, True, text, problem, mode, link)
+        raise EvenkeelError(
+            "%s could not be written: %s" % (path, error.strerror), "Check that its directory can be written to"
+        ) from error
+    return kept
 
 
 def _keep(path: str, text: str) -> str:

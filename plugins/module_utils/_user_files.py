@@ -51,13 +51,13 @@ class Content:
         return self.data.decode("utf-8", "surrogateescape")
 
 
-def read(path: str, uid: int, most_bytes: int) -> Content | None:
+def read(path: str, uid: int | None, most_bytes: int) -> Content | None:
     """Return a file's content, links followed, or None where there is none.
 
     Parameters
     ----------
     uid
-        The user; a file of anyone else but root is refused.
+        The user; a file of anyone else but root is refused. None takes a file of anyone.
     most_bytes
         How large it may be.
 
@@ -77,7 +77,7 @@ def read(path: str, uid: int, most_bytes: int) -> Content | None:
         status = os.fstat(found)
         if not stat.S_ISREG(status.st_mode):
             raise Refused(path, "is %s, not a regular file" % _kind(status.st_mode))
-        if status.st_uid not in (0, uid):
+        if uid is not None and status.st_uid not in (0, uid):
             raise Refused(path, "belongs to %s" % _name(status.st_uid))
         if status.st_size > most_bytes:
             raise Refused(path, _too_large(most_bytes))

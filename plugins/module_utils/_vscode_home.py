@@ -1,22 +1,26 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""What VS Code finds in a person's home: settings of this machine, conda's list of environments, links to a server.
+"""What VS Code finds in a user's home: settings of this machine, conda's list of environments, links to a server.
 
-All of it is read and written with that person's rights and no more.
+All of it is read and written with that user's rights and no more, and within limits.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
+import pwd
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _as_user as as_user
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _user_files as user_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _vscode_settings as vscode_settings
-from ansible_collections.evenkeel.gpu.plugins.module_utils._accounts import acting_as
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._files import link_atomically, write_atomically
 from ansible_collections.evenkeel.gpu.plugins.module_utils._secrets import difference
 
@@ -25,11 +29,13 @@ SETTINGS = SERVER + "/data/Machine/settings.json"
 #: Read by conda, and by the extension's finder: crates/pet-conda/src/environment_locations.rs of
 #: microsoft/python-environment-tools (2024), get_conda_envs_from_environment_txt.
 ENVIRONMENTS = ".conda/environments.txt"
-LARGEST = 1 << 20
-
-
-class Untouchable(Exception):
-    """A home, or a file in it, that is left as it is; the message says why."""
+LARGEST = 256 << 10
+#: How much of a difference is shown, and how long the answer for one user may be.
+MOST_SHOWN = 4096
+MOST_OF_USER = 128 << 10
+#: How long one home, and all of them, may take.
+SECONDS = 20.0
+TOTAL_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
@@ -56,11 +62,22 @@ class Wish:
 
 @dataclass(frozen=True)
 class State:
-    """What a home has of it; a link is None where there is something else."""
+    """What a home has of it.
 
-    settings: str | None
-    environments: str | None
+    Parameters
+    ----------
+    settings, environments
+        Texts of files; None is no file.
+    links
+        Where links lead; None where there is something else.
+    refused
+        Files that can't be read, with why.
+    """
+
+    settings: str | None = None
+    environments: str | None = None
     links: Mapping[str, str | None] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -79,7 +96,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Plan:
-    """What changes in a home; ``kept`` are keys that the person has set otherwise, ``left`` says what is left alone."""
+    """What changes in a home; ``kept`` are keys that the user has set otherwise, ``left`` says what is left alone."""
 
     home: str
     files: tuple[Change, ...]
@@ -91,62 +108,77 @@ class Plan:
     def changed(self) -> bool:
         return bool(self.files or self.links)
 
-    def diff(self) -> list[dict[str, str]]:
-        """Return it as Ansible shows differences."""
-        linked = [
-            difference(os.path.join(self.home, SERVER, path), None, "link to %s\n" % target)
-            for path, target in self.links.items()
+    def steps(self) -> list[tuple[dict[str, str], Callable[[], None]]]:
+        """Return each change as Ansible shows differences, and what makes it."""
+        files = [(change.diff(), functools.partial(_write, change)) for change in self.files]
+        places = {os.path.join(self.home, SERVER, path): target for path, target in self.links.items()}
+        links = [
+            (difference(place, None, "link to %s\n" % target), functools.partial(_link, place, target))
+            for place, target in places.items()
         ]
-        return [change.diff() for change in self.files] + linked
+        return [*files, *links]
 
 
-def read(user: str, home: str, links: Iterable[str]) -> State:
-    """Look into a home.
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a home: what changed, as differences, and what did not and why."""
+
+    diff: Sequence[Mapping[str, str]] = ()
+    kept: Sequence[str] = ()
+    problems: Sequence[str] = ()
+
+
+def converge(
+    users: Sequence[pwd.struct_passwd], wish: Wish, *, check_mode: bool, total_seconds: float = TOTAL_SECONDS
+) -> dict[str, Outcome]:
+    """Bring homes to what they are to have, each with its user's rights; one that can't be does not keep others."""
+    jobs = [(user, functools.partial(_converge, user, wish, check_mode)) for user in users]
+    answers = as_user.call_each(jobs, seconds=SECONDS, most_bytes=MOST_OF_USER, total_seconds=total_seconds)
+    return {
+        user.pw_name: Outcome(problems=(answer.reason,)) if isinstance(answer, as_user.Failed) else Outcome(**answer)
+        for user, answer in zip(users, answers)
+    }
+
+
+def read(home: str, uid: int, links: Iterable[str]) -> State:
+    """Look into a home, with its user's rights.
 
     Raises
     ------
-    Untouchable
-        There is none, or its person may not read what is there.
+    EvenkeelError
+        There is none.
     """
-    with acting_as(user):
-        if not os.path.isdir(home):
-            raise Untouchable("there is no home %s" % home)
-        found = {path: os.path.join(home, SERVER, path) for path in links}
-        return State(
-            _text(os.path.join(home, SETTINGS)),
-            _text(os.path.join(home, ENVIRONMENTS)),
-            {
-                path: (os.readlink(place) if os.path.islink(place) else None)
-                for path, place in found.items()
-                if os.path.lexists(place)
-            },
-        )
+    if not os.path.isdir(home):
+        raise EvenkeelError("there is no home %s" % home, "Make it, or take the user off the list")
+    texts: dict[str, str | None] = {}
+    refused = {}
+    for path in (SETTINGS, ENVIRONMENTS):
+        try:
+            content = user_files.read(os.path.join(home, path), uid, LARGEST)
+            texts[path] = content.text if content else None
+        except user_files.Refused as error:  # noqa: PERF203
+            refused[path] = error.what
+    found = {path: os.path.join(home, SERVER, path) for path in links}
+    standing = {
+        path: (os.readlink(place) if os.path.islink(place) else None)
+        for path, place in found.items()
+        if os.path.lexists(place)
+    }
+    return State(texts.get(SETTINGS), texts.get(ENVIRONMENTS), standing, refused)
 
 
 def plan(home: str, state: State, wish: Wish) -> Plan:
-    """Compare a home with what it shall have."""
-    left, kept, after = [], [], state.settings
-    settings: tuple[Mapping[str, Any], Mapping[str, Any]] = ({}, {})
-    try:
-        known = vscode_settings.parse(state.settings or "{}").values if (state.settings or "").strip() else {}
-        # What a person has chosen stays. What points to a named environment was written here, or may as well have been.
-        kept = [key for key in wish.settings if key in known and not _is_ours(known[key], wish.root)]
-        differing = {key: value for key, value in wish.settings.items() if key not in kept and known.get(key) != value}
-        settings = {key: known[key] for key in differing if key in known}, differing
-        after = vscode_settings.merge(state.settings, differing)
-        kept = [key for key in kept if known[key] != wish.settings[key]]
-    except vscode_settings.Unreadable as error:
-        left.append("%s: %s" % (os.path.join(home, SETTINGS), error))
-    listed = _listed(state.environments, wish)
-    changes = [
-        Change(os.path.join(home, SETTINGS), state.settings, after, (_shown(settings[0]), _shown(settings[1]))),
-        Change(
-            os.path.join(home, ENVIRONMENTS),
-            state.environments,
-            listed,
-            (_lines_only_in(state.environments, listed), _lines_only_in(listed, state.environments)),
-        ),
-    ]
+    """Compare a home with what it is to have."""
+    left, changes = list(state.refused.values()), []
+    kept: list[str] = []
+    if SETTINGS not in state.refused:
+        try:
+            change, kept = _plan_settings(home, state.settings, wish)
+            changes.append(change)
+        except vscode_settings.Unreadable as error:
+            left.append("%s: %s" % (os.path.join(home, SETTINGS), error))
+    if ENVIRONMENTS not in state.refused:
+        changes.append(_plan_environments(home, state.environments, wish))
     # A server that VS Code has fetched itself is as good.
     links = {path: target for path, target in wish.links.items() if state.links.get(path, "") not in (None, target)}
     return Plan(
@@ -154,23 +186,39 @@ def plan(home: str, state: State, wish: Wish) -> Plan:
     )
 
 
-def apply(user: str, todo: Plan) -> None:
-    """Do what the plan says.
-
-    Raises
-    ------
-    Untouchable
-        The person could not write there.
-    """
-    with acting_as(user):
+def apply(todo: Plan) -> tuple[list[dict[str, str]], list[str]]:
+    """Do what the plan says, with the user's rights, and return what was done, as differences, and what was not."""
+    done, failed = [], []
+    for diff, step in todo.steps():
         try:
-            for change in todo.files:
-                _write(change)
-            for path, target in todo.links.items():
-                _make_folders(os.path.dirname(os.path.join(todo.home, SERVER, path)))
-                link_atomically(os.path.join(todo.home, SERVER, path), target)
-        except OSError as error:
-            raise Untouchable("%s: %s" % (error.filename, error.strerror)) from error
+            step()
+            done.append(diff)
+        except OSError as error:  # noqa: PERF203
+            failed.append("%s could not be written: %s" % (error.filename or todo.home, error.strerror))
+    return done, failed
+
+
+def _converge(user: pwd.struct_passwd, wish: Wish, check_mode: bool) -> dict[str, Any]:
+    todo = plan(user.pw_dir, read(user.pw_dir, user.pw_uid, wish.links), wish)
+    done, failed = ([diff for diff, _ in todo.steps()], []) if check_mode else apply(todo)
+    return {"diff": [_short(one) for one in done], "kept": todo.kept, "problems": [*todo.left, *failed]}
+
+
+def _plan_settings(home: str, text: str | None, wish: Wish) -> tuple[Change, list[str]]:
+    known = vscode_settings.parse(text or "{}").values if (text or "").strip() else {}
+    # What a user has chosen stays. What points to a named environment was written here, or may as well have been.
+    kept = [key for key in wish.settings if key in known and not _is_ours(known[key], wish.root)]
+    differing = {key: value for key, value in wish.settings.items() if key not in kept and known.get(key) != value}
+    before = {key: known[key] for key in differing if key in known}
+    after = vscode_settings.merge(text, differing)
+    change = Change(os.path.join(home, SETTINGS), text, after, (_shown(before), _shown(differing)))
+    return change, [key for key in kept if known[key] != wish.settings[key]]
+
+
+def _plan_environments(home: str, text: str | None, wish: Wish) -> Change:
+    listed = _listed(text, wish)
+    ours = _lines_only_in(text, listed), _lines_only_in(listed, text)
+    return Change(os.path.join(home, ENVIRONMENTS), text, listed, ours)
 
 
 def _is_ours(value: Any, root: str) -> bool:
@@ -181,35 +229,30 @@ def _shown(settings: Mapping[str, Any]) -> str:
     return json.dumps(settings, indent=4) + "\n" if settings else ""
 
 
+def _lines(text: str | None) -> list[str]:
+    """Return lines as conda reads them; what else ends a line for Python stays within one."""
+    lines = (text or "").rstrip("\n")
+    return lines.split("\n") if lines else []
+
+
 def _lines_only_in(text: str | None, other: str | None) -> str:
     """Return the lines of one text that another lacks."""
-    known = (other or "").splitlines()
-    return "".join("%s\n" % line for line in (text or "").splitlines() if line not in known)
+    known = set(_lines(other))
+    return "".join("%s\n" % line for line in _lines(text) if line not in known)
 
 
 def _listed(text: str | None, wish: Wish) -> str | None:
     """Return conda's list with our environments in it, without those of ours that are gone."""
-    lines = (text or "").splitlines()
+    lines = _lines(text)
     stay = [line for line in lines if not _is_ours(line, wish.root) or line in wish.environments]
     fresh = [prefix for prefix in wish.environments if prefix not in stay]
     return text if stay == lines and not fresh else "".join("%s\n" % line for line in (*stay, *fresh))
 
 
-def _text(path: str) -> str | None:
-    """Return a file's text; neither a pipe nor a device of somebody's making holds this up."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise Untouchable("%s: %s" % (path, error.strerror)) from error
-    with os.fdopen(descriptor, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise Untouchable("%s is no ordinary file" % path)
-        content = stream.read(LARGEST + 1)
-    if len(content) > LARGEST:
-        raise Untouchable("%s is larger than %d bytes" % (path, LARGEST))
-    return content.decode("utf-8", "surrogateescape")
+def _short(diff: Mapping[str, str]) -> dict[str, str]:
+    return {
+        key: text if len(text) <= MOST_SHOWN else text[:MOST_SHOWN] + "\n(and more)\n" for key, text in diff.items()
+    }
 
 
 def _write(change: Change) -> None:
@@ -219,6 +262,11 @@ def _write(change: Change) -> None:
         mode = stat.S_IMODE(os.stat(path).st_mode)
     _make_folders(os.path.dirname(path))
     write_atomically(path, change.after or "", mode)
+
+
+def _link(path: str, target: str) -> None:
+    _make_folders(os.path.dirname(path))
+    link_atomically(path, target)
 
 
 def _make_folders(path: str) -> None:

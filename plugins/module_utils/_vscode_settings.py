@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+#: How deep lists and objects may be within each other.
+MOST_DEPTH = 100
+
 _TOKEN = re.compile(
     r"""(?P<blank>\s+|//[^\n]*|/\*.*?\*/)"""
     r"""|(?P<value>"(?:[^"\\\x00-\x1f]|\\.)*"|[^\s{}\[\],:"/]+)"""
@@ -42,8 +45,8 @@ class Settings:
 class Unreadable(Exception):
     """The text is no JSON object, with a line to look at."""
 
-    def __init__(self, text: str, position: int) -> None:
-        super().__init__("line %d is not JSON with comments" % (text.count("\n", 0, position) + 1))
+    def __init__(self, text: str, position: int, problem: str = "is not JSON with comments") -> None:
+        super().__init__("line %d %s" % (text.count("\n", 0, position) + 1, problem))
 
 
 class _Reader:
@@ -69,25 +72,27 @@ class _Reader:
         moved = {name: (start + self._skipped, end + self._skipped) for name, (start, end) in spans.items()}
         return Settings(values, moved, first.end + self._skipped)
 
-    def _member(self) -> tuple[Any, tuple[int, int]]:
+    def _member(self, depth: int = 1) -> tuple[Any, tuple[int, int]]:
         colon = self._take()
         if colon.text != ":":
             raise self._wrong(colon)
         first = self._take()
-        value = self._value(first)
+        value = self._value(first, depth)
         return value, (first.start, self._tokens[self._next - 1].end)
 
-    def _value(self, first: Token) -> Any:
+    def _value(self, first: Token, depth: int) -> Any:
+        if depth > MOST_DEPTH:
+            raise Unreadable(self._text, first.start, "is nested too deeply")
         if first.text == "{":
             members = {}
             while (key := self._take()).text != "}":
-                members[self._scalar(key)] = self._member()[0]
+                members[self._scalar(key)] = self._member(depth + 1)[0]
                 self._comma("}")
             return members
         if first.text == "[":
             items = []
             while (item := self._take()).text != "]":
-                items.append(self._value(item))
+                items.append(self._value(item, depth + 1))
                 self._comma("]")
             return items
         return self._scalar(first)

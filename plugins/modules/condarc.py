@@ -56,7 +56,7 @@ options:
     description:
       - Whom the file is for. V(system) is C(/etc/conda/condarc.d/evenkeel.yml), V(distribution), V(environment) and
         V(user) are the C(.condarc) of O(distribution), O(prefix) and of O(user)'s home.
-      - A user's file is read and written with that user's rights and no more.
+      - What belongs to a user is read and written with that user's rights and no more, whatever the scope.
     type: str
     choices: [system, distribution, user, environment]
     default: system
@@ -76,7 +76,9 @@ options:
   users:
     description:
       - Users whose own files are looked at, to warn when they defeat this one. By default the node's local accounts;
-        name those of a directory service here.
+        name those of a directory service here. Without root it is the account of the module itself.
+      - Of each user up to 50 files of at most 64 KiB in a folder are considered. What is larger, is no regular file of
+        the user's, or takes longer than 10 seconds to read is a problem of that user, and others go on.
     type: list
     elements: str
   conda_version:
@@ -171,6 +173,13 @@ defeated:
     - user: alice
       path: /home/alice/.condarc
       keys: [channels]
+user_problems:
+  description:
+    - Of each user what is wrong with that user's own files of conda, such as one that conda cannot use, or a home that
+      does not answer. Each user is a warning too; none of it is a failure.
+  type: dict
+  returned: success
+  sample: {bo: ['conda cannot use /home/bo/.condarc, line 3: found duplicate key "channels"']}
 found:
   description: What the node has. The action answers it; a task never sees it.
   type: dict

@@ -89,6 +89,13 @@ problems:
   type: dict
   returned: success
   sample: {/home/alice/.condarc: '/home/alice/.condarc, line 3: found duplicate key "channels"'}
+user_problems:
+  description:
+    - By user what is wrong with the user's own files, those of RV(problems) and what kept others from being read. It is
+      a warning too.
+  type: dict
+  returned: success
+  sample: {alice: ['/home/alice: there was no answer within 10 s; a file system in it may hang']}
 conda_version:
   description: The release that O(distribution) holds; empty when there is none.
   type: str

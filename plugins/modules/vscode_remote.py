@@ -14,7 +14,8 @@ description:
   - C(~/.vscode-server/data/Machine/settings.json) gets O(settings) and the interpreter of O(environment), as far as
     the person has not set them; every other character stays, comments included. C(~/.conda/environments.txt) lists the
     named environments beside what else it lists.
-  - A home, or a file, that can't be read or written is left as it is, and a warning names it.
+  - A home, or a file, that can't be read or written is left as it is, with a warning for its user; others go on. What
+    takes too long counts as one, such as a home on a file server that does not answer.
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
   - evenkeel.gpu.attributes.action
@@ -110,11 +111,11 @@ kept:
   type: dict
   returned: success
   sample: {ana: [python.defaultInterpreterPath]}
-left:
-  description: Homes and files that were left as they are, and why.
-  type: list
-  elements: str
+user_problems:
+  description: Of each user what of that user's could not be read or written, and was left as it is.
+  type: dict
   returned: success
+  sample: {bo: ['/home/bo/.conda/environments.txt: is a pipe, not a regular file']}
 wanted:
   description: The archives that the node needs; the action brings them.
   type: list
@@ -123,9 +124,11 @@ wanted:
 """
 
 import os
+import pwd
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _accounts as accounts
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _user_problems as user_problems
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _vscode_home as vscode_home
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _vscode_requirements as requirements
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _vscode_server as vscode_server
@@ -164,32 +167,31 @@ def converge(params: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:
     """Bring the node to the declared state, or tell what that would change."""
     server = described(params["server"])
     doubtful = require_what_it_needs(params["floors"], offline=server is not None)
-    homes = homes_of(params["users"], may_be_missing=check_mode)
+    users = accounts_of(params["users"], may_be_missing=check_mode)
     prefixes = found_environments(params["environments"])
     settings = {**chosen(params, prefixes, may_be_missing=check_mode), **params["settings"]}
     folder = vscode_server.place(params["store"], server) if server else ""
     unpack = server is not None and not vscode_server.is_there(folder, server)
     if unpack and not check_mode and not params["brought"]:
-        return {"changed": True, "wanted": archives(params["server"]), "left": []}
+        return {"changed": True, "wanted": archives(params["server"]), "user_problems": {}}
 
-    links = vscode_server.links(folder, server) if server else {}
-    wish = vscode_home.Wish(settings, tuple(prefixes), params["environments"], links)
-    plans, left = plan(homes, wish)
     if server and unpack and not check_mode:
         brought = [os.path.join(params["brought"], os.path.basename(name)) for name in archives(params["server"])]
         vscode_server.unpack(folder, server, brought[0], brought[-1])
-    done = {user: todo for user, todo in plans.items() if todo.changed}
-    if not check_mode:
-        left += apply(done)
+    links = vscode_server.links(folder, server) if server else {}
+    wish = vscode_home.Wish(settings, tuple(prefixes), params["environments"], links)
+    outcomes = vscode_home.converge(users, wish, check_mode=check_mode)
+    problems = {user: list(outcome.problems) for user, outcome in outcomes.items() if outcome.problems}
     diffs = [{"before": "", "after": "VS Code's server\n", "after_header": folder}] if unpack else []
+    diffs += [dict(diff) for outcome in outcomes.values() for diff in outcome.diff]
     return {
-        "changed": unpack or bool(done),
-        "diff": diffs + [diff for todo in done.values() for diff in todo.diff()],
+        "changed": bool(diffs),
+        "diff": diffs,
         "environments": prefixes,
-        "kept": {user: list(todo.kept) for user, todo in plans.items() if todo.kept},
-        "left": left,
+        "kept": {user: list(outcome.kept) for user, outcome in outcomes.items() if outcome.kept},
+        "user_problems": problems,
         "wanted": [],
-        "warnings": doubtful + left,
+        "warnings": doubtful + user_problems.warnings(problems),
     }
 
 
@@ -221,17 +223,20 @@ def require_what_it_needs(floors: dict[str, Any], *, offline: bool) -> list[str]
     return list(verdict.doubtful)
 
 
-def homes_of(users: list[str], *, may_be_missing: bool) -> dict[str, str]:
-    """Return the home of each user; of all that are missing, the error tells."""
-    homes, missing = {}, []
-    for user in dict.fromkeys(users):
+def accounts_of(names: list[str], *, may_be_missing: bool) -> list[pwd.struct_passwd]:
+    """Return the users' accounts; of all that are missing, the error tells."""
+    found, missing = [], []
+    for name in dict.fromkeys(names):
         try:
-            homes[user] = accounts.account(user).pw_dir
+            found.append(accounts.account(name))
         except EvenkeelError:  # noqa: PERF203
-            missing.append(user)
+            missing.append(name)
     if missing and not may_be_missing:
-        raise EvenkeelError("The node has no user %s" % ", ".join(missing), "Correct users, or make the accounts first")
-    return homes
+        raise EvenkeelError(
+            "The node has no user %s" % ", ".join(missing),
+            "Correct remote_access_users, or make the accounts before this role",
+        )
+    return found
 
 
 def found_environments(folder: str) -> list[str]:
@@ -256,30 +261,6 @@ def chosen(params: dict[str, Any], prefixes: list[str], *, may_be_missing: bool)
             "Build it first, or name another by remote_access_environment",
         )
     return {**settings, "python.defaultInterpreterPath": python}
-
-
-def plan(homes: dict[str, str], wish: vscode_home.Wish) -> tuple[dict[str, vscode_home.Plan], list[str]]:
-    """Return what is to change in each home, and what has to be left."""
-    plans: dict[str, vscode_home.Plan] = {}
-    left: list[str] = []
-    for user, home in homes.items():
-        try:
-            plans[user] = vscode_home.plan(home, vscode_home.read(user, home, wish.links), wish)
-            left += plans[user].left
-        except vscode_home.Untouchable as error:  # noqa: PERF203
-            left.append(str(error))
-    return plans, ["VS Code's settings of a user are left as they are: %s" % words for words in left]
-
-
-def apply(plans: dict[str, vscode_home.Plan]) -> list[str]:
-    """Change the homes, and return which could not be."""
-    left = []
-    for user, todo in plans.items():
-        try:
-            vscode_home.apply(user, todo)
-        except vscode_home.Untouchable as error:  # noqa: PERF203
-            left.append("The home of %s could not be written: %s" % (user, error))
-    return left
 
 
 if __name__ == "__main__":

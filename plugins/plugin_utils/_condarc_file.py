@@ -13,12 +13,18 @@ from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._secrets import masked
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._yaml_limits import Excess, Limits, require_limits
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.constructor import RoundTripConstructor
+from ruamel.yaml.error import MarkedYAMLError
 
 HEADER = "# Evenkeel manages this file and overwrites what is changed here."
 FINAL = "#!final"
+#: Far above what conda's keys need. A number of so few digits can be shown as one.
+LIMITS = Limits(values=5000, depth=20, characters=2048)
+#: The scanner looks at every bracket that is open in a line for each further one.
+MOST_BRACKETS = 100
 FLAG = re.compile(r"[#!]*(final|top|bottom)[#!]*")
 
 
@@ -72,15 +78,36 @@ def dumped(value: Any) -> list[str]:
     return dedent(stream.getvalue()).splitlines()
 
 
+class _Constructor(RoundTripConstructor):  # type: ignore[misc]
+    """Constructs nothing of a document that is over a limit."""
+
+    def get_single_data(self) -> Any:
+        root = self.composer.get_single_node()
+        if root is None:
+            return None
+        require_limits(root, LIMITS)
+        return self.construct_document(root)
+
+
 def _loaded(text: str, path: str) -> CommentedMap:
+    for number, content in enumerate(text.splitlines(), start=1):
+        if content.count("[") + content.count("{") > MOST_BRACKETS:
+            raise EvenkeelError(f"{path}, line {number}: it is nested too deeply", "Correct the file's YAML")
+    yaml = YAML()
+    yaml.Constructor = _Constructor
     try:
-        document = YAML().load(text)
+        document = yaml.load(text)
     except MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         told = masked(str(error.problem or error.context).splitlines()[0])
         raise EvenkeelError(f"{path}{line}: {told}", "Correct the file's YAML") from None
-    except (YAMLError, ValueError) as error:
-        raise EvenkeelError(f"{path}: {masked(str(error).splitlines()[0])}", "Correct the file's YAML") from None
+    except Excess as error:
+        raise EvenkeelError(f"{path}, line {error.line}: {error.problem}", "Correct the file's YAML") from None
+    except RecursionError:
+        raise EvenkeelError(f"{path}: it is nested too deeply", "Correct the file's YAML") from None
+    except Exception as error:  # whatever the library trips over, in a file that anybody wrote
+        told = masked(next(iter(str(error).splitlines()), type(error).__name__))
+        raise EvenkeelError(f"{path}: {told}", "Correct the file's YAML") from None
     if document is None:
         return CommentedMap()
     if not isinstance(document, CommentedMap):

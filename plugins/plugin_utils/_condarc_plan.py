@@ -8,6 +8,7 @@ import hashlib
 import os.path
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
@@ -131,7 +132,7 @@ def plan(found: Mapping[str, Any], desired: Desired) -> Plan:
             f"{path} is a symbolic link to {found['link']}; it was left as it is", "Name the file itself, or remove it"
         )
     if found["problem"]:
-        raise EvenkeelError(f"{path}: {found['problem']}; it was left as it is", "Move it away, or mend it")
+        raise EvenkeelError(f"{path}: {found['problem']}; it was left as it is", "Move it away, or fix it")
     mode = found["mode"] if found["exists"] and desired.state == "merged" else 0o644
     mode = 0o600 if has_secret(dict(desired.settings)) else mode
     foreign = bool(before.strip()) and not condarc.is_ours(before)
@@ -174,18 +175,44 @@ def files_for(found: Sequence[Mapping[str, Any]], user: str = "") -> tuple[list[
     mine = [file for file in found if file["exists"] and file["user"] in ("", user)]
     files, problems = [], {}
     for file in sorted(mine, key=lambda one: order.index(one["scope"])):
-        settings: Mapping[str, condarc.Setting] = {}
-        problem = file["problem"]
-        if not problem:
-            try:
-                settings = condarc.parse(file["text"], file["path"])
-                require_one_spelling(settings, file["path"])
-            except EvenkeelError as error:
-                problem = error.what
+        settings, problem = _understood(file["path"], file["text"], file["problem"])
         if problem:
-            problems[file["path"]] = masked(problem)
+            problems[file["path"]] = problem
         files.append(File(file["path"], settings))
     return files, problems
+
+
+def problems_of_users(found: Mapping[str, Any], target: str = "") -> dict[str, list[str]]:
+    """Return what is wrong with what users own, by user.
+
+    Parameters
+    ----------
+    found
+        What the node has.
+    target
+        A file that is not considered, since it is what is written.
+    """
+    problems = {user: list(texts) for user, texts in found["problems"].items()}
+    for file in found["files"]:
+        if file["user"] and file["exists"] and file["path"] != target:
+            problem = _understood(file["path"], file["text"], file["problem"])[1]
+            if problem:
+                named = problem if problem.startswith(file["path"]) else f"{file['path']}: {problem}"
+                problems.setdefault(file["user"], []).append(f"conda cannot use {named}")
+    return problems
+
+
+@lru_cache(maxsize=4096)
+def _understood(path: str, text: str, problem: str) -> tuple[Mapping[str, condarc.Setting], str]:
+    """Return what a file sets, and what is wrong with it; one of the system's is looked at for every user."""
+    if problem:
+        return {}, masked(problem)
+    try:
+        settings = condarc.parse(text, path)
+        require_one_spelling(settings, path)
+    except EvenkeelError as error:
+        return {}, masked(error.what)
+    return settings, ""
 
 
 def defeats(found: Sequence[Mapping[str, Any]], plan: Plan, users: Sequence[str]) -> list[dict[str, Any]]:

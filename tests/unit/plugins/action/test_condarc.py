@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,6 +15,7 @@ Result = dict[str, Any]
 
 OURS = "/etc/conda/condarc.d/evenkeel.yml"
 ANNS = "/home/ann/.condarc"
+CASES = Path(__file__).parents[1] / "plugin_utils" / "data" / "condarc"
 PRIVATE = "https://mirror.example/t/tk-hush/main"
 
 
@@ -49,7 +51,7 @@ class Control:
             return {"changed": True, **({"backup_file": f"{OURS}.1~"} if write["backup"] else {})}
         target = file(OURS, self.text)
         users = sorted({one["user"] for one in self.others} - {""})
-        found = {"target": target, "files": [target, *self.others], "users": users}
+        found = {"target": target, "files": [target, *self.others], "users": users, "problems": {}}
         return {"changed": False, "found": {**found, "conda": self.conda, "missing": self.missing}}
 
     def run(self, module: Any = condarc, **arguments: Any) -> Result:
@@ -140,7 +142,30 @@ def test_files_that_win_and_files_that_are_broken_are_told(control: Control) -> 
     result = control.run(settings={"offline": True})
     assert result["defeated"] == [{"user": "ann", "path": ANNS, "keys": ["offline"]}]
     assert result["warnings"][0] == f"{ANNS} wins over {OURS} for ann: offline"
-    assert result["warnings"][1].startswith("conda cannot use /home/ben/.condarc: /home/ben/.condarc, line 1: ")
+    assert result["user_problems"].keys() == {"ben"}
+    assert result["user_problems"]["ben"][0].startswith("conda cannot use /home/ben/.condarc, line 1: ")
+    assert result["warnings"][1] == f"Problems of user ben: {result['user_problems']['ben'][0]}"
+
+
+@pytest.mark.parametrize("module", [condarc, condarc_info])
+@pytest.mark.parametrize("name", ["bomb", "cycle", "deep"])
+def test_hostile_files_are_problems_of_their_user_alone(control: Control, module: Any, name: str) -> None:
+    control.text = "offline: true\n"
+    control.others = [file(ANNS, (CASES / f"{name}.condarc").read_text(), "user", "ann")]
+    result = control.run(module, **({"user": "ann"} if module is condarc_info else {"settings": {"offline": True}}))
+    assert not result.get("failed")
+    (told,) = result["user_problems"]["ann"]
+    assert told.startswith(f"conda cannot use {ANNS}, line ")
+    assert result["warnings"] == [f"Problems of user ann: {told}"]
+
+
+def test_names_of_files_reach_no_terminal_as_they_are(control: Control) -> None:
+    name = "/home/ann/.conda/condarc.d/z\x1b]0;pwned\a\x1b[2K\r\x1b[32mok: [n1]\x1b[0m.yml"
+    control.others = [file(name, "channels: [\n", "user", "ann"), file(ANNS, "offline: false\n", "user", "ann")]
+    for result in (control.run(settings={"offline": True}), control.run(condarc_info, user="ann")):
+        shown = repr([result[key] for key in ("warnings", "user_problems")])
+        assert "\\x1b]0;pwned" in shown.replace("\\\\", "\\")
+        assert all(character.isprintable() for one in result["warnings"] for character in one)
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ from __future__ import annotations
 import errno
 import os
 import pwd
+import threading
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,11 +19,12 @@ ME = pwd.getpwuid(os.getuid()).pw_name
 def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A node below a directory, whose users' homes are there too and whose rights are the test's own."""
     monkeypatch.setattr(condarc, "SYSTEM", (str(tmp_path / "etc"), str(tmp_path / "lib")))
-    monkeypatch.setattr(os, "geteuid", lambda: 1)
-    monkeypatch.setattr(
-        pwd, "getpwnam", lambda name: SimpleNamespace(pw_name=name, pw_dir=str(tmp_path / "home" / name))
-    )
+    monkeypatch.setattr(pwd, "getpwnam", lambda name: account(tmp_path, name))
     return tmp_path
+
+
+def account(node: Path, name: str) -> pwd.struct_passwd:
+    return pwd.struct_passwd((name, "x", os.getuid(), os.getgid(), "", f"{node}/home/{name}", "/bin/sh"))
 
 
 def write(path: Path, text: str = "offline: true\n") -> Path:
@@ -77,19 +78,64 @@ def test_the_distributions_base_is_no_environment_beside_it(node: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "problem"),
     [
-        (lambda path: path.mkdir(), "is no ordinary file"),
-        (os.mkfifo, "is no ordinary file"),
-        (lambda path: path.write_bytes(b"\xff\xfe"), "is no text in UTF-8"),
-        (lambda path: path.write_text("#" * (condarc.LARGEST + 1)), "is larger than any configuration of conda"),
+        (lambda path: path.mkdir(), "is a directory, not a regular file"),
+        (os.mkfifo, "is a pipe, not a regular file"),
+        (lambda path: path.write_bytes(b"\xff\xfe"), "is not text in UTF-8"),
+        (lambda path: path.write_text("#" * (condarc.LARGEST + 1)), "is larger than 64 KiB"),
         (lambda path: path.symlink_to(path), "Too many levels of symbolic links"),
+        (lambda path: path.symlink_to("/dev/zero"), "is a device, not a regular file"),
     ],
 )
-def test_what_is_no_configuration_is_told_and_not_waited_for(node: Path, make: Any, problem: str) -> None:
-    path = node / "opt" / ".condarc"
-    path.parent.mkdir()
+@pytest.mark.parametrize("place", ["opt", "home/ann"])
+def test_what_is_no_configuration_is_told_and_not_waited_for(node: Path, place: str, make: Any, problem: str) -> None:
+    path = node / place / ".condarc"
+    path.parent.mkdir(parents=True)
     make(path)
-    (found,) = read(node, [])["files"]
-    assert (found["exists"], found["text"], found["problem"]) == (True, "", problem)
+    (found,) = read(node, ["ann"])["files"]
+    assert (found["path"], found["exists"], found["text"], found["problem"]) == (str(path), True, "", problem)
+
+
+@pytest.mark.parametrize(
+    ("name", "most", "problem"),
+    [("{}.yml", "MOST_FILES", "holds more than 2 configuration files"), ("{}.txt", "MOST_NAMES", "holds more than 2 ")],
+)
+def test_a_folder_of_too_many_files_is_told_and_none_is_read(
+    node: Path, monkeypatch: pytest.MonkeyPatch, name: str, most: str, problem: str
+) -> None:
+    monkeypatch.setattr(condarc, "MOST_FILES", 2)
+    monkeypatch.setattr(condarc.user_files.names, "__defaults__", (2 if most == "MOST_NAMES" else 1000,))
+    for number in range(3):
+        write(node / "home/ann/.conda/condarc.d" / name.format(number))
+    write(node / "home/ann/.condarc")
+    folder, own = read(node, ["ann"])["files"]
+    assert folder["path"] == f"{node}/home/ann/.conda/condarc.d"
+    assert problem in folder["problem"]
+    assert own["path"] == f"{node}/home/ann/.condarc"
+
+
+def test_what_all_users_have_together_has_a_limit(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(condarc, "MOST_OF_USER", 3000)
+    monkeypatch.setattr(condarc, "MOST_OF_ALL", 4000)
+    for user, size in (("ann", 2000), ("ben", 4000), ("cat", 2000), ("dan", 1)):
+        write(node / "home" / user / ".condarc", "#" * size)
+    found = read(node, ["ann", "ben", "cat", "dan", "eve"])
+    assert [file["user"] for file in found["files"]] == ["ann", "dan"]
+    assert found["problems"].keys() == {"ben", "cat"}
+    assert "there is more than 3000 bytes of it" in found["problems"]["ben"][0]
+    assert "were left out: with those of other users" in found["problems"]["cat"][0]
+
+
+def test_a_home_that_hangs_keeps_no_other(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def hang(entry: pwd.struct_passwd, path: str) -> list[dict[str, Any]]:
+        return real(entry, path) if entry.pw_name != "ann" else [threading.Event().wait()]
+
+    real = condarc._in_home
+    monkeypatch.setattr(condarc, "_in_home", hang)
+    monkeypatch.setattr(condarc, "SECONDS", 1.0)
+    write(node / "home/ben/.condarc")
+    found = read(node, ["ann", "ben"])
+    assert found["problems"].keys() - {"ben"} == {"ann"}
+    assert f"{node}/home/ann: there was no answer within 1 s" in found["problems"]["ann"][0]
 
 
 @pytest.mark.parametrize(

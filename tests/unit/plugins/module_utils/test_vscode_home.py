@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import getpass
 import json
+import os
+import pwd
 from pathlib import Path
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _vscode_home as vscode_home
-from ansible_collections.evenkeel.gpu.plugins.module_utils._vscode_home import State, Untouchable, Wish
+from ansible_collections.evenkeel.gpu.plugins.module_utils._vscode_home import Outcome, State, Wish
 
 ME = getpass.getuser()
 ROOT = "/opt/evenkeel/envs"
@@ -74,36 +76,99 @@ def test_settings_that_cannot_be_read_are_left_and_the_rest_is_done() -> None:
     assert plan.left == ("/home/a/.vscode-server/data/Machine/settings.json: line 1 is not JSON with comments",)
 
 
-def test_second_plan_after_apply_is_empty(tmp_path: Path) -> None:
-    home = str(tmp_path)
-    first = vscode_home.plan(home, vscode_home.read(ME, home, LINKS), WISH)
-    assert len(first.diff()) == 3
-    vscode_home.apply(ME, first)
-    assert not vscode_home.plan(home, vscode_home.read(ME, home, LINKS), WISH).changed
+def converge(home: Path, wish: Wish = WISH, *, check_mode: bool = False) -> Outcome:
+    return vscode_home.converge([account(home)], wish, check_mode=check_mode)[ME]
+
+
+def account(home: Path) -> pwd.struct_passwd:
+    return pwd.struct_passwd((ME, "x", os.geteuid(), os.getegid(), "", str(home), "/bin/sh"))
+
+
+def make(home: Path, path: str, content: bytes = b"") -> Path:
+    place = home / path
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(content)
+    return place
+
+
+def test_a_second_time_changes_nothing(tmp_path: Path) -> None:
+    rehearsed = converge(tmp_path, check_mode=True)
+    assert not list(tmp_path.iterdir())
+    first = converge(tmp_path)
+    assert first == rehearsed
+    assert [diff["after_header"].removeprefix(f"{tmp_path}/") for diff in first.diff] == [
+        vscode_home.SETTINGS,
+        vscode_home.ENVIRONMENTS,
+        f".vscode-server/{next(iter(LINKS))}",
+    ]
+    assert converge(tmp_path) == Outcome([], [], [])
     assert (tmp_path / ".vscode-server").stat().st_mode & 0o777 == 0o700
     assert str((tmp_path / ".vscode-server" / next(iter(LINKS))).readlink()) == LINKS[next(iter(LINKS))]
 
 
-def test_a_link_of_a_person_s_stays_one(tmp_path: Path) -> None:
+def test_a_link_of_a_user_s_stays_one(tmp_path: Path) -> None:
     place = tmp_path / vscode_home.SETTINGS
     place.parent.mkdir(parents=True)
     (tmp_path / "dotfiles.json").write_text("{}")
     (tmp_path / "dotfiles.json").chmod(0o600)
     place.symlink_to(tmp_path / "dotfiles.json")
-    home = str(tmp_path)
-    vscode_home.apply(ME, vscode_home.plan(home, vscode_home.read(ME, home, ()), Wish({KEY: PYTHON}, (), ROOT)))
+    converge(tmp_path, Wish({KEY: PYTHON}, (), ROOT))
     assert place.is_symlink()
     assert json.loads(place.read_text()) == {KEY: PYTHON}
     assert place.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_home_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(Untouchable, match="there is no home"):
-        vscode_home.read(ME, str(tmp_path / "none"), ())
+    assert converge(tmp_path / "none") == Outcome(problems=(f"there is no home {tmp_path}/none",))
 
 
-def test_a_file_that_is_too_large(tmp_path: Path) -> None:
-    (tmp_path / ".conda").mkdir()
-    (tmp_path / vscode_home.ENVIRONMENTS).write_bytes(b"x" * (vscode_home.LARGEST + 1))
-    with pytest.raises(Untouchable, match="larger than"):
-        vscode_home.read(ME, str(tmp_path), ())
+@pytest.mark.parametrize(
+    ("path", "content", "problem"),
+    [
+        (vscode_home.ENVIRONMENTS, b"x" * (vscode_home.LARGEST + 1), "is larger than 256 KiB"),
+        (vscode_home.SETTINGS, b"x" * (vscode_home.LARGEST + 1), "is larger than 256 KiB"),
+        (vscode_home.SETTINGS, b"{", "line 1 is not JSON with comments"),
+        (vscode_home.SETTINGS, b'{"a":' + b"[" * 100_000, "line 1 is nested too deeply"),
+        (vscode_home.SETTINGS, b"caf\xe9", "line 1 is not JSON with comments"),
+    ],
+)
+def test_a_file_that_is_left_keeps_nothing_else(tmp_path: Path, path: str, content: bytes, problem: str) -> None:
+    place = make(tmp_path, path, content)
+    outcome = converge(tmp_path)
+    assert list(outcome.problems) == [f"{place}: {problem}"]
+    assert len(outcome.diff) == 2
+    assert place.read_bytes() == content
+
+
+def test_what_is_not_utf_8_stays_as_it_is(tmp_path: Path) -> None:
+    listed = make(tmp_path, vscode_home.ENVIRONMENTS, b"caf\xe9\n/x\x0b/y\x85z\r\n\n")
+    settings = make(tmp_path, vscode_home.SETTINGS, b'{"caf\xe9": "\xff"} // \xe9')
+    outcome = converge(tmp_path)
+    assert outcome.problems == []
+    assert listed.read_bytes() == b"caf\xe9\n/x\x0b/y\x85z\r\n" + LISTED.encode()
+    assert b'"caf\xe9": "\xff"} // \xe9' in settings.read_bytes()
+    assert converge(tmp_path) == Outcome([], [], [])
+
+
+def test_what_can_be_written_is_and_the_rest_is_named(tmp_path: Path) -> None:
+    (tmp_path / ".conda").touch()
+    outcome = converge(tmp_path)
+    assert len(outcome.diff) == 2
+    (problem,) = outcome.problems
+    assert problem == f"{tmp_path}/.conda/environments.txt could not be written: Not a directory"
+    assert converge(tmp_path) == Outcome([], [], [problem])
+
+
+def test_a_difference_is_shown_in_part(tmp_path: Path) -> None:
+    make(tmp_path, vscode_home.ENVIRONMENTS, f"{ROOT}/gone\n".encode() * 10_000)
+    outcome = converge(tmp_path)
+    assert outcome.diff[1]["before"].endswith("(and more)\n")
+    assert len(outcome.diff[1]["before"]) < vscode_home.MOST_SHOWN + 100
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_nothing_of_another_user_s_is_touched(tmp_path: Path) -> None:
+    place = make(tmp_path, vscode_home.ENVIRONMENTS, b"/theirs\n")
+    os.chown(place, 4711, 4711)
+    assert list(converge(tmp_path).problems) == [f"{place}: belongs to user 4711"]
+    assert place.read_bytes() == b"/theirs\n"

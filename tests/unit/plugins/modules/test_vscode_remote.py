@@ -60,5 +60,6 @@ def test_an_environment_without_a_python(
 
 def test_all_users_that_are_missing_are_named() -> None:
     with pytest.raises(EvenkeelError, match="no user nobody-here, nor-here"):
-        vscode_remote.homes_of(["root", "nobody-here", "nor-here"], may_be_missing=False)
-    assert list(vscode_remote.homes_of(["root", "nobody-here"], may_be_missing=True)) == ["root"]
+        vscode_remote.accounts_of(["root", "nobody-here", "nor-here"], may_be_missing=False)
+    found = vscode_remote.accounts_of(["root", "nobody-here"], may_be_missing=True)
+    assert [account.pw_name for account in found] == ["root"]

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc_file import exact, is_ours, parse
+
+DATA = Path(__file__).parent / "data" / "condarc"
 
 
 @pytest.mark.parametrize(
@@ -67,6 +71,42 @@ def test_what_is_no_configuration_is_told_with_its_line(text: str, words: str) -
     with pytest.raises(EvenkeelError, match=words) as error:
         parse(text, "/f")
     assert "hush" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        pytest.param((DATA / "bomb.condarc").read_text(), "line 4: it holds more than 5000 values", id="bomb"),
+        pytest.param((DATA / "cycle.condarc").read_text(), "line 1: an alias leads to what it stands in", id="cycle"),
+        pytest.param((DATA / "deep.condarc").read_text(), "line 1: it is nested too deeply", id="deep in one line"),
+        pytest.param("a: " + "[\n" * 400 + "]" * 400, "it is nested", id="deep in many lines"),
+        pytest.param("- " * 400, "it is nested more than 20 deep", id="deep in a block"),
+        pytest.param("a: " + "[" * 20 + "]" * 20, "line 1: it is nested more than 20 deep", id="too deep"),
+        pytest.param(
+            "".join(f"a{n}: &a{n} [{f'*a{n - 1}' if n else 'x'}]\n" for n in range(30)),
+            "it is nested more than 20 deep",
+            id="deep through aliases",
+        ),
+        pytest.param("a: &a\n  <<: *a\n", "an alias leads to what it stands in", id="a map of itself"),
+        pytest.param("a:\n" + "- x\n" * 5000, "line 2: it holds more than 5000 values", id="long list"),
+        pytest.param(f"a: {'x' * 2049}", "line 1: a value has more than 2048 characters", id="long text"),
+        pytest.param(f"a: {'9' * 5000}", "line 1: a value has more than 2048 characters", id="long number"),
+        pytest.param("a: !!set {b}\n", "line 1: it has the tag !!set", id="tag"),
+        pytest.param("a: !<tag:x,2000:y> b\n", "line 1: it has the tag tag:x,2000:y", id="somebody's tag"),
+        pytest.param("a: !!int b\n", "invalid literal", id="tag of a wrong value"),
+        pytest.param("a: 2001-99-99\n", "month must be in", id="no date"),
+        pytest.param("? [a, {b: c}]\n: d\n", "unhashable", id="key that is none"),
+    ],
+)
+def test_what_would_grow_beyond_limits_is_refused(text: str, words: str) -> None:
+    with pytest.raises(EvenkeelError, match=f"^/f.*{re.escape(words)}"):
+        parse(text, "/f")
+
+
+def test_aliases_within_limits_are_filled_in() -> None:
+    found = parse("x: &x {a: 1}\ny:\n  <<: *x\n  b: 2\nz: [*x, *x]\n", "f")
+    assert found["z"].value == [{"a": 1}, {"a": 1}]
+    assert dict(found["y"].value) == {"a": 1, "b": 2}
 
 
 def test_an_exact_file_says_whose_it_is_and_is_read_back() -> None:
