@@ -11,11 +11,13 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import Evenke
 
 # An empty one would turn authentication off, and white space can't be sent.
 _TOKEN = re.compile(r"[\x21-\x7e]+")
+#: A shorter one on the node is the rest of a damaged file; what is made here has 43 characters.
+_SHORTEST = 32
 _HASH = re.compile(r"argon2:\$argon2id?\$[\x21-\x7e]+")
 
 
 def token(current: str | None, given: str | None, user: str) -> str:
-    """Return the token to have: the one that is given, else the one that is there, else a new one.
+    """Return the token to have: the one that is given, else the one that is there and whole, else a new one.
 
     Raises
     ------
@@ -23,7 +25,8 @@ def token(current: str | None, given: str | None, user: str) -> str:
         The given one can't be one.
     """
     if given is None:
-        return current if current and _TOKEN.fullmatch(current) else secrets.token_urlsafe(32)
+        whole = current and len(current) >= _SHORTEST and _TOKEN.fullmatch(current)
+        return current if current and whole else secrets.token_urlsafe(_SHORTEST)
     if not _TOKEN.fullmatch(given):
         raise EvenkeelError(
             "The token of %s is empty, or holds white space or characters outside ASCII" % user,

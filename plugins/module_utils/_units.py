@@ -102,7 +102,16 @@ def processes(unit: Unit, proc: str = "/proc") -> list[str]:
 
 
 def newer_than(started: float | None, paths: Iterable[str]) -> list[str]:
-    """Return those of the files that were written after a unit was started; none when it does not run."""
+    """Return those of the files that were written after a unit was started; none when it does not run.
+
+    A directory whose time is still to come says nothing, as it would in every run. That of a file is set right.
+    """
     if started is None:
         return []
-    return [path for path in paths if os.path.exists(path) and os.stat(path).st_mtime > started]
+    now = time.time()
+    found = []
+    for path in filter(os.path.exists, paths):
+        written = os.stat(path).st_mtime
+        if written > started and not (written > now and os.path.isdir(path)):
+            found.append(path)
+    return found

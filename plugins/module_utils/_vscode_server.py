@@ -65,8 +65,8 @@ def place(store: str, server: Server) -> str:
 def is_there(folder: str, server: Server) -> bool:
     """Tell whether the folder holds this server, whole."""
     try:
-        with open(os.path.join(folder, _STAMP)) as stream:
-            return stream.read() == server.stamp
+        with open(os.path.join(folder, _STAMP), "rb") as stream:
+            return stream.read() == server.stamp.encode()
     except OSError:
         return False
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import re
@@ -41,15 +42,22 @@ def distributions(packages: Iterable[Package], mirrors: Mirrors) -> dict[str, st
     """
     cache = cache_directory()
     asked = [package for package in packages if any(needs.split()[0] == "python" for needs in package.depends)]
-    missing = [package for package in asked if not (cache / f"{package.sha256}.json").exists()]
+    known = {package: told for package in asked if (told := _kept(cache / f"{package.sha256}.json")) is not None}
+    missing = [package for package in asked if package not in known]
     if missing:
         cache.mkdir(parents=True, exist_ok=True)
         for package, paths in asyncio.run(_files_of_all(missing, mirrors)):
-            write_atomically(str(cache / f"{package.sha256}.json"), json.dumps(told_by(paths)))
-    found: dict[str, str] = {}
-    for package in asked:
-        found |= json.loads((cache / f"{package.sha256}.json").read_text())
-    return found
+            known[package] = told_by(paths)
+            write_atomically(str(cache / f"{package.sha256}.json"), json.dumps(known[package]))
+    return {name: version for package in asked for name, version in known[package].items()}
+
+
+def _kept(path: Path) -> dict[str, str] | None:
+    """Return an answer from the cache; None when there is none, or a damaged one."""
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        told = json.loads(path.read_text())
+        return {str(name): str(version) for name, version in told.items()} if isinstance(told, dict) else None
+    return None
 
 
 def told_by(paths: Iterable[str]) -> dict[str, str]:

@@ -13,6 +13,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,7 +106,7 @@ def _answered(source: Source, download: Download | None) -> list[Wheel] | None:
 
 def _found(source: Source, download: Download | None) -> list[Path] | None:
     versions = installed_versions()
-    found = find(source.place, source.platform, versions)
+    found = _whole(source, versions)
     if len(found) < len(versions) and download:
         if source.directory:
             lacking = ", ".join(f"{name} {version}" for name, version in versions.items() if name not in found)
@@ -114,8 +115,14 @@ def _found(source: Source, download: Download | None) -> list[Path] | None:
                 "Put it there, or leave the option wheels out where the control node reaches an index",
             )
         _fetch(source, versions, download)
-        found = find(source.place, source.platform, versions)
+        found = _whole(source, versions)
     return list(found.values()) if len(found) == len(versions) else None
+
+
+def _whole(source: Source, versions: Mapping[str, str]) -> dict[str, Path]:
+    """Return the wheels that are there; what a crash has cut short in the cache is fetched again."""
+    found = find(source.place, source.platform, versions)
+    return {name: path for name, path in found.items() if source.directory or zipfile.is_zipfile(path)}
 
 
 def _fetch(source: Source, versions: Mapping[str, str], download: Download) -> None:

@@ -7,16 +7,20 @@ import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _jupyter_secrets as jupyter_secrets
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 
+WHOLE = "R1cPbXg7yY3QeTn0aKwVdZs5uLh2mJf8oBi4xNq6GrE"
+
 
 @pytest.mark.parametrize(
     ("current", "given", "token"),
-    [("here", None, "here"), ("here", "given", "given"), (None, "given", "given"), ("here\n", "given", "given")],
+    [(WHOLE, None, WHOLE), (WHOLE, "given", "given"), (None, "given", "given"), ("here\n", "given", "given")],
 )
 def test_token(current: str | None, given: str | None, token: str) -> None:
     assert jupyter_secrets.token(current, given, "ana") == token
 
 
-@pytest.mark.parametrize("current", [None, "", "here\n", "two words"])
+@pytest.mark.parametrize(
+    "current", [None, "", f"{WHOLE}\n", f"{WHOLE} {WHOLE}", WHOLE[:31], "\udcff" * 43, "\0" * 43]
+)
 def test_tokens_are_made_where_there_is_none_to_keep(current: str | None) -> None:
     made = {jupyter_secrets.token(current, None, "ana") for _ in range(8)}
     assert len(made) == 8

@@ -58,9 +58,11 @@ def test_processes_beside_the_main_one(tmp_path: Path) -> None:
 
 
 def test_newer_than(tmp_path: Path) -> None:
-    for name, at in [("older", 90), ("newer", 110)]:
+    for name, at in [("older", 90), ("newer", 110), ("to come", 1 << 33)]:
         (tmp_path / name).touch()
         os.utime(tmp_path / name, (at, at))
-    paths = [str(tmp_path / name) for name in ("older", "newer", "not there")]
-    assert units.newer_than(100, paths) == [str(tmp_path / "newer")]
+    (tmp_path / "folder to come").mkdir()
+    os.utime(tmp_path / "folder to come", (1 << 33, 1 << 33))
+    paths = [str(tmp_path / name) for name in ("older", "newer", "to come", "folder to come", "not there")]
+    assert units.newer_than(100, paths) == paths[1:3]
     assert units.newer_than(None, paths) == []

@@ -8,7 +8,7 @@ import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._package import Package
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._channels import Mirrors, mirrors_from
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._distributions import distributions, told_by
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._distributions import cache_directory, distributions, told_by
 
 CANONICAL = "https://channel.example/main"
 
@@ -52,6 +52,17 @@ def test_a_package_is_asked_once_and_known_by_its_hash(make_channel: Callable[..
     assert distributions([package("app", channel)], Mirrors()) == {"app": "1.0"}
     (tmp_path / "main/noarch/app-1.0-0.conda").unlink()
     assert distributions([package("app", channel)], Mirrors()) == {"app": "1.0"}
+
+
+@pytest.mark.parametrize("damage", [b"", b"\xff\xfe", b'{"app": ', b"[]"])
+def test_a_damaged_answer_is_asked_again(make_channel: Callable[..., str], tmp_path: Path, damage: bytes) -> None:
+    channel = make_channel([("app", "1.0", "noarch", ("python",))], {"app": "app"}, folder=tmp_path / "main")
+    distributions([package("app", channel)], Mirrors())
+    kept = cache_directory() / f"{package('app').sha256}.json"
+    kept.write_bytes(damage)
+    for _ in range(2):
+        assert distributions([package("app", channel)], Mirrors()) == {"app": "1.0"}
+    assert kept.read_text() == '{"app": "1.0"}'
 
 
 @pytest.mark.parametrize(

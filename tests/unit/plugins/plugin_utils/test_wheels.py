@@ -44,10 +44,10 @@ class Index:
     def __call__(self, platform: str, versions: Mapping[str, str], target: Path) -> None:
         self.asked.append(platform)
         assert versions == VERSIONS
-        (target / RATTLER).write_text("rattler")
+        write_wheel(target / RATTLER)
         if self.outcome:
             raise self.outcome
-        (target / UV).write_text("uv")
+        write_wheel(target / UV)
 
 
 @pytest.fixture(autouse=True)
@@ -92,10 +92,8 @@ def test_they_are_fetched_once_and_kept_for_other_runs(tmp_path: Path, source: S
     index = Index()
     assert at_hand(source) is None
     wheels = gather(source, index)
-    assert [(wheel.path.name, wheel.sha256) for wheel in wheels] == [
-        (RATTLER, hashlib.sha256(b"rattler").hexdigest()),
-        (UV, hashlib.sha256(b"uv").hexdigest()),
-    ]
+    assert [wheel.path.name for wheel in wheels] == [RATTLER, UV]
+    assert all(wheel.sha256 == hashlib.sha256(wheel.path.read_bytes()).hexdigest() for wheel in wheels)
     assert gather(source, index) == at_hand(source) == wheels
     assert at_hand(run(tmp_path, "second")) == wheels
     assert index.asked == ["linux-64"]
@@ -109,6 +107,15 @@ def test_a_fetch_that_fails_is_told_to_all_in_the_same_words(tmp_path: Path, sou
             ask()
     assert index.asked == ["linux-64"]
     assert len(gather(run(tmp_path, "second"), Index())) == 2
+
+
+@pytest.mark.parametrize("damage", [b"", b"\xff\xfe", b"PK\x03\x04 cut short"])
+def test_one_that_is_cut_short_is_fetched_again(tmp_path: Path, source: Source, damage: bytes) -> None:
+    whole = gather(source, Index())
+    whole[0].path.write_bytes(damage)
+    assert at_hand(run(tmp_path, "second")) is None
+    assert [wheel.path for wheel in gather(run(tmp_path, "third"), Index())] == [wheel.path for wheel in whole]
+    assert zipfile.is_zipfile(whole[0].path)
 
 
 def test_an_interrupted_fetch_keeps_nothing_half(tmp_path: Path, source: Source) -> None:
