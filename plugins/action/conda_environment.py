@@ -57,7 +57,7 @@ class ActionModule(Action):
             packages = [asdict(package) for package in resolved.packages]
             arguments = {**arguments, "resolved": packages, "variables": resolved.variables}
         name, root = arguments.get("name", ""), arguments.get("root", DEFAULT_ROOT)
-        with shown_progress(self, f"{root}/locks/environment-{name}.progress", name):
+        with shown_progress(self, f"{root}/progress/environment-{name}", name):
             result: dict[str, Any] = self._execute_module(
                 module_name=MODULE, module_args=arguments, task_vars=self._task_vars
             )

@@ -20,12 +20,16 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils import _environment_m
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _generation as generations
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _modes as modes
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _processes as processes
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _unsynced as unsynced
 from ansible_collections.evenkeel.gpu.plugins.module_utils._environment_modes import Permissions
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._files import (
     disk_full,
     link_atomically,
+    make_directories,
+    rename_durably,
     require_normalised,
+    sync_file_systems,
     write_atomically,
 )
 from ansible_collections.evenkeel.gpu.plugins.module_utils._generation import ADOPTED, Contents, Generation, intact
@@ -410,29 +414,46 @@ def free_path(path: str, taken: Iterable[str]) -> str:
     return candidate
 
 
-def apply(plan: Plan, root: str, name: str, build: Callable[[Generation], str]) -> list[str]:
+def apply(
+    plan: Plan,
+    root: str,
+    name: str,
+    build: Callable[[Generation], str],
+    waiting: Callable[[int], None] = lambda seconds: None,
+) -> list[str]:
     """Bring the node to the plan's end, and return where files of users that were in the way are now.
 
-    What fails half-way is removed; what is killed half-way is healed next time.
+    What fails half-way is removed; what is killed half-way is healed next time. What is declared complete is on the
+    disk.
 
     Parameters
     ----------
     build
         Makes the environment at the generation's path, and returns the installer's name.
+    waiting
+        Called about every second while the disk is waited for, with the seconds that it has taken.
     """
-    link, kept = link_of(root, name), []
+    link, pkgs, kept = link_of(root, name), os.path.join(root, "pkgs"), []
+
+    def sync(path: str) -> None:
+        sync_file_systems([path, *unsynced.places(pkgs)], waiting)
+        unsynced.end(pkgs)
+
     try:
         environment_modes.apply(plan.permissions)
         for path in plan.remove:
             shutil.rmtree(path)
         if plan.target and plan.build:
-            make(plan.target, link, build, user_site=plan.user_site)
+            unsynced.begin(pkgs, rewriting=plan.was is not None and not intact(plan.was, plan.before))
+            make(plan.target, link, build, sync, user_site=plan.user_site)
         elif plan.target and plan.record:
-            generations.write(plan.target, plan.target.path)
+            if not plan.target.synced:
+                sync(plan.target.path)
+            generations.write(replace(plan.target, synced=True), plan.target.path)
         if plan.target and plan.activate:
             activation.apply(plan.target.path, plan.activate)
         if plan.adopt:
-            take_over(plan.adopt, link)
+            take_over(plan.adopt, link, sync)
         if plan.target:
             if plan.switch:
                 link_atomically(link, os.path.relpath(plan.target.path, os.path.dirname(link)))
@@ -454,22 +475,30 @@ def apply(plan: Plan, root: str, name: str, build: Callable[[Generation], str]) 
     return kept
 
 
-def take_over(adopted: Generation, link: str) -> None:
+def take_over(adopted: Generation, link: str, sync: Callable[[str], None]) -> None:
     """Make an environment that somebody else made a generation, unless it is one already and only lost its marker.
 
     Its marker is written first: so an interruption leaves either the environment as it was, or a complete generation.
     """
     place = adopted.path if os.path.isdir(adopted.path) else link
-    os.makedirs(os.path.dirname(adopted.path), mode=0o755, exist_ok=True)
+    make_directories(os.path.dirname(adopted.path))
+    sync(place)
     generations.write(replace(adopted, created=now()), place)
     if place != adopted.path:
-        os.rename(place, adopted.path)
+        rename_durably(place, adopted.path)
 
 
-def make(target: Generation, link: str, build: Callable[[Generation], str], *, user_site: bool) -> None:
-    """Build a generation, check it against what was asked for, freeze it and declare it complete."""
+def make(
+    target: Generation,
+    link: str,
+    build: Callable[[Generation], str],
+    sync: Callable[[str], None],
+    *,
+    user_site: bool,
+) -> None:
+    """Build a generation, check it against what was asked for, freeze it, sync it and declare it complete."""
     name = os.path.basename(link)
-    os.makedirs(os.path.dirname(target.path), mode=0o755, exist_ok=True)
+    make_directories(os.path.dirname(target.path))
     try:
         installer = build(target)
         wrong = generations.otherwise(target.path, target.packages)
@@ -489,6 +518,7 @@ def make(target: Generation, link: str, build: Callable[[Generation], str], *, u
         activation.apply(target.path, activation.plan(target.path, link, user_site=user_site))
         write_atomically(os.path.join(target.path, generations.FROZEN), json.dumps({"message": message}) + "\n")
         modes.open_up(target.path)
+        sync(target.path)
         generations.write(replace(target, installer=installer, created=now()), target.path)
     except BaseException:
         shutil.rmtree(target.path, ignore_errors=True)
@@ -515,6 +545,8 @@ def discard(path: str, keep_at: str) -> list[str]:
         os.makedirs(os.path.dirname(destination), mode=0o755, exist_ok=True)
         shutil.move(os.path.join(path, relative), destination)
         kept.append(destination)
+    if kept:
+        sync_file_systems([keep_at])
     with contextlib.suppress(FileNotFoundError):
         os.unlink(os.path.join(path, generations.MARKER))
     shutil.rmtree(path)

@@ -77,8 +77,11 @@ def make_directories(path: str, mode: int = 0o755) -> None:
         missing.append(path)
         path = os.path.dirname(path)
     for directory in reversed(missing):
-        with contextlib.suppress(FileExistsError):  # another run was faster
+        try:
             os.mkdir(directory, mode)
+        except FileExistsError:
+            if not os.path.isdir(directory):  # otherwise another run was faster
+                raise
         sync_directory(os.path.dirname(directory))
 
 

@@ -14,7 +14,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._files import write_atomically
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _installed_files as installed_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._files import make_directories, write_atomically
 from ansible_collections.evenkeel.gpu.plugins.module_utils._package import PIP, Package, digest, from_mapping
 
 #: Beside conda's own bookkeeping; without a suffix, since conda reads every ``conda-meta/*.json`` as a package.
@@ -56,6 +57,8 @@ class Generation:
     pinned: bool = False
     #: Whether its marker is there and whole.
     marked: bool = True
+    #: Whether its files were on the disk before its marker was; earlier versions did not wait for that.
+    synced: bool = True
     #: Whether the permissions of its files were looked through, when it was built or later.
     tight: bool = True
     #: Whether users could change its files at some time, whatever was done about it since.
@@ -107,6 +110,7 @@ def read(path: str) -> Generation | None:
             records=marker.get("records"),
             distributions=tuple(marker.get("distributions") or ()),
             pinned=os.path.exists(os.path.join(path, PIN)),
+            synced=bool(marker.get("synced")),
             tight=marker.get("format", 0) >= _TIGHT_FORMAT,
             exposed=bool(marker.get("exposed")),
         )
@@ -125,11 +129,12 @@ def write(generation: Generation, path: str) -> None:
         "number": generation.number,
         "created": generation.created,
         "installer": generation.installer,
+        "synced": generation.synced,
         "records": records(path),
         "distributions": list(distributions(path)),
     }
     marker = os.path.join(path, MARKER)
-    os.makedirs(os.path.dirname(marker), mode=0o755, exist_ok=True)
+    make_directories(os.path.dirname(marker))
     write_atomically(marker, json.dumps(content, indent=1, sort_keys=True) + "\n")
 
 
@@ -159,10 +164,19 @@ def inspect(generation: Generation) -> Contents:
         if now.get(name) != then.get(name):
             what = "missing" if name not in now else "added" if name not in then else "edited"
             notes.append("%s conda-meta/%s" % (what, name))
+    if not generation.synced and generation.installer != ADOPTED:
+        notes += emptied(generation.path)
     packages += [package for package in generation.packages if package.manager == PIP]
     notes += ["missing %s" % name for name in sorted(set(generation.distributions) - found)]
     packages += [distribution(name) for name in sorted(added)]
     return Contents(tuple(sorted(packages)), tuple(notes))
+
+
+def emptied(prefix: str) -> list[str]:
+    """Return one line about files that are empty and were not brought so, as a power cut leaves them."""
+    found = installed_files.emptied(prefix)
+    more = " and %d more files" % (len(found) - 1) if len(found) > 1 else ""
+    return ["emptied %s%s" % (found[0], more)] if found else []
 
 
 def records(prefix: str) -> dict[str, str]:

@@ -42,6 +42,20 @@ def records(prefix: str) -> Iterator[tuple[str, dict[str, Any] | None]]:
         yield os.path.basename(path), record if isinstance(record, dict) and "name" in record else None
 
 
+def emptied(prefix: str) -> list[str]:
+    """Return the files, relative to ``prefix``, that are empty and were not brought so; nothing is read but records."""
+    known = [record for _name, record in records(prefix) if record]
+    site = next((site_packages(record) for record in known if record["name"] == "python"), "site-packages")
+    files = [file for record in known for file in of_conda(record, site)]
+    for distribution in pip_distributions(prefix, (file.path for file in files)):
+        with contextlib.suppress(ValueError):
+            files += of_pip(prefix, distribution)
+    # Of packages that claim the same path, any may have won.
+    empty = {file.path for file in files if file.link or not file.size}
+    brought = {file.path: None for file in files if file.path not in empty}
+    return [path for path in brought if _is_empty(os.path.join(prefix, path))]
+
+
 def site_packages(python: Mapping[str, Any]) -> str:
     """Return the directory, relative to the prefix, that the Python of this record looks for packages in."""
     version = ".".join(str(python.get("version", "")).split(".")[:2])
@@ -120,6 +134,13 @@ def pip_distributions(prefix: str, known: Iterable[str]) -> list[str]:
     pattern = os.path.join(glob.escape(prefix), "lib", "python*", "site-packages", "*.dist-info")
     found = (os.path.relpath(path, prefix) for path in glob.glob(pattern))
     return sorted(path for path in found if path not in taken)
+
+
+def _is_empty(path: str) -> bool:
+    try:
+        return os.lstat(path).st_size == 0
+    except OSError:
+        return False
 
 
 def _target_hash(link: str) -> str:

@@ -32,9 +32,10 @@ class Progress:
         Parameters
         ----------
         step
-            ``fetch``, ``link``, ``compile`` or ``pip``.
+            ``fetch``, ``link``, ``compile``, ``pip`` or ``sync``.
         packages, of
-            How many packages the step is through with, and of how many; files of bytecode in ``compile``.
+            How many packages the step is through with, and of how many; files of bytecode in ``compile``; how many
+            seconds it has taken in ``sync``, of 0.
         bytes_, of_bytes
             The same of the bytes to download; 0 of 0 where a step counts none.
         """
@@ -49,6 +50,10 @@ class Progress:
                 os.fchmod(stream.fileno(), 0o644)
                 json.dump(content, stream)
             os.rename(partial, self._path)
+
+    def wait(self, seconds: int) -> None:
+        """Tell for how long the disk is waited for."""
+        self.update("sync", seconds, 0, 0, 0)
 
     def close(self) -> None:
         """Remove the file, and what a killed run left of it."""

@@ -27,6 +27,7 @@ WORDS = {
     "link": "linked {packages}",
     "compile": "bytecode {packages} files",
     "pip": "pip {packages} packages",
+    "sync": "writing to disk, {seconds} s",
 }
 #: Known in Ansible's main process alone, which imports an action before it forks the workers that have no terminal.
 TERMINAL = sys.stdout.isatty()
@@ -125,4 +126,5 @@ def told(progress: dict[str, Any]) -> str:
     """Return in people's words what a module wrote, such as ``61 of 107 packages, 80 of 131 MB fetched``."""
     done, total = (round(progress[key] / 1e6) for key in ("bytes", "of_bytes"))
     volume = f", {done} of {total} MB" if total else ""
-    return WORDS[progress["step"]].format(packages=f"{progress['packages']} of {progress['of']}", volume=volume)
+    packages = f"{progress['packages']} of {progress['of']}"
+    return WORDS[progress["step"]].format(packages=packages, volume=volume, seconds=progress["packages"])

@@ -121,8 +121,9 @@ class Node:
         (self.link / "conda-meta" / "history").write_text("==> by hand <==\n")
 
     def tree(self) -> dict[str, str]:
-        """Return every path with the target of a link or the text of a file."""
-        return {str(path): content(path) for path in sorted(Path(self.root).rglob("*"))}
+        """Return every path but the caches' with the target of a link or the text of a file."""
+        paths = sorted(Path(self.root).rglob("*"))
+        return {str(path): content(path) for path in paths if not path.is_relative_to(Path(self.root, "pkgs"))}
 
 
 def content(path: Path) -> str:
@@ -945,6 +946,84 @@ def test_what_is_in_the_way_is_named(node: Node) -> None:
     (node.generations / "0123456789abcdef").rmdir()
     with pytest.raises(EvenkeelError, match=r"0123456789abcdef: No such file or directory\. Mend it and run again"):
         node.apply(plan)
+
+
+# apply: the disk
+
+
+@pytest.fixture
+def syncs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return what reaches the disk, one after the other: file systems by a path on them, markers, and links."""
+    found: list[str] = []
+
+    def note(name: str, whole: Callable[..., None]) -> Callable[..., None]:
+        def noted(*arguments: Any) -> None:
+            paths = arguments[0] if name == "sync" else [arguments[0]]
+            found.append(" ".join([name, *(Path(path).name for path in paths)]))
+            whole(*arguments)
+
+        return noted
+
+    monkeypatch.setattr(environment, "sync_file_systems", note("sync", lambda *_: None))
+    monkeypatch.setattr(generations, "write_atomically", note("marker", generations.write_atomically))
+    monkeypatch.setattr(environment, "link_atomically", note("link", environment.link_atomically))
+    monkeypatch.setattr(environment, "rename_durably", note("rename", environment.rename_durably))
+    return found
+
+
+def test_all_of_a_build_and_of_the_caches_is_on_the_disk_before_it_is_declared_complete(
+    node: Node, syncs: list[str]
+) -> None:
+    caches = Path(node.root, "pkgs")
+    (caches / "rattler").mkdir(parents=True)
+    target = node.converge()
+    assert syncs == [f"sync {target.name} pkgs rattler", "marker evenkeel", f"link {NAME}"]
+    assert not (caches / ".unsynced").exists()
+    syncs.clear()
+    node.converge(Desired(PACKAGES, {}, OTHER_REQUEST))
+    assert syncs == ["marker evenkeel"]
+
+
+def test_what_an_earlier_version_built_is_on_the_disk_before_anything_is_written_about_it(
+    node: Node, syncs: list[str]
+) -> None:
+    target = node.converge()
+    marker = target / generations.MARKER
+    marker.write_text(marker.read_text().replace('"synced": true', '"synced": false'))
+    syncs.clear()
+    node.converge(Desired(PACKAGES, {}, OTHER_REQUEST))
+    assert syncs == [f"sync {target.name} pkgs", "marker evenkeel"]
+    found = generations.read(str(target))
+    assert found is not None
+    assert found.synced
+
+
+def test_what_somebody_else_made_is_on_the_disk_before_it_is_adopted(node: Node, syncs: list[str]) -> None:
+    node.make_by_hand()
+    target = node.converge(policy=Policy(adopt=True))
+    built = [f"sync {target.name} pkgs", "marker evenkeel"]
+    adopted = [f"sync {NAME} pkgs", "marker evenkeel", f"rename {NAME}"]
+    assert syncs == [*built, *adopted, f"link {NAME}"]
+
+
+def test_what_users_put_there_is_on_the_disk_before_the_original_goes(node: Node, syncs: list[str]) -> None:
+    first = node.converge()
+    (first / "notes").write_text("mine")
+    syncs.clear()
+    node.converge(Desired((NEWER,)), Policy(keep=1))
+    assert syncs[-1] == f"sync {first.name}"
+
+
+def test_what_does_not_reach_the_disk_is_not_declared_complete(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise EvenkeelError("the disk said no", "Buy another")
+
+    monkeypatch.setattr(environment, "sync_file_systems", refuse)
+    before = node.tree()
+    with pytest.raises(EvenkeelError, match="the disk said no"):
+        node.converge()
+    assert node.tree().keys() - before.keys() == {str(node.generations.parent), str(node.generations)}
+    assert Path(node.root, "pkgs", ".unsynced").exists()
 
 
 # apply: pins, removal

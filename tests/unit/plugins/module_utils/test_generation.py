@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -102,7 +102,7 @@ def test_a_marker_of_release_0_1_0(tmp_path: Path) -> None:
     marker = {"digest": generations.digest([NUMPY]), "packages": [package], "request": request}
     (tmp_path / generations.MARKER).write_text(json.dumps(marker))
     found = generations.read(str(tmp_path))
-    assert found == Generation(str(tmp_path), (NUMPY,), request=request, installer="conda", tight=False)
+    assert found == Generation(str(tmp_path), (NUMPY,), request=request, installer="conda", synced=False, tight=False)
     assert found.digest == marker["digest"]
     assert intact(found, generations.inspect(found))
     write_record(tmp_path, SIX)
@@ -128,6 +128,33 @@ def test_a_pin_is_seen(built: Generation) -> None:
 
 
 # inspect
+
+
+@pytest.mark.parametrize(
+    ("synced", "installer", "emptied", "notes"),
+    [
+        (False, "rattler", ("bin/numpy",), ("emptied bin/numpy",)),
+        (False, "rattler", ("bin/numpy", "bin/six"), ("emptied bin/numpy and 1 more files",)),
+        (False, "rattler", (), ()),
+        (True, "rattler", ("bin/numpy",), ()),
+        (False, generations.ADOPTED, ("bin/numpy",), ()),
+    ],
+)
+def test_what_an_earlier_version_built_is_looked_at_for_files_that_a_power_cut_emptied(
+    tmp_path: Path, synced: bool, installer: str, emptied: Sequence[str], notes: Sequence[str]
+) -> None:
+    (tmp_path / "bin").mkdir()
+    for package in (NUMPY, SIX):
+        path = f"bin/{package.name}"
+        (tmp_path / path).write_text("" if path in emptied else "text")
+        record = write_record(tmp_path, package)
+        paths = [{"_path": path, "path_type": "hardlink", "size_in_bytes": 4}]
+        record.write_text(json.dumps(json.loads(record.read_text()) | {"paths_data": {"paths": paths}}))
+    generation = Generation(str(tmp_path), (NUMPY, SIX), installer=installer, synced=synced)
+    generations.write(generation, str(tmp_path))
+    found = generations.read(str(tmp_path))
+    assert found is not None
+    assert generations.inspect(found).notes == tuple(notes)
 
 
 def test_an_untouched_build_is_intact_and_no_record_is_parsed(

@@ -191,3 +191,38 @@ def test_what_is_no_record_is_told(tmp_path: Path) -> None:
     (meta / "history").write_text("{")
     expected = [("a.json", {"name": "a"}), ("b.json", None), ("c.json", None), ("d.json", None)]
     assert list(files.records(str(tmp_path))) == expected
+
+
+def claim(path: str, size: int, kind: str = "hardlink") -> dict[str, Any]:
+    return {"_path": path, "path_type": kind, "size_in_bytes": size}
+
+
+@pytest.mark.parametrize(
+    ("claims", "there", "emptied"),
+    [
+        ([claim("bin/x", 7)], {"bin/x": ""}, ["bin/x"]),
+        ([claim("bin/x", 7)], {"bin/x": "edited"}, []),
+        ([claim("bin/x", 7)], {}, []),
+        ([claim("bin/x", 0)], {"bin/x": ""}, []),
+        ([claim("bin/x", 7, "softlink")], {"bin/x": ""}, []),
+        ([claim("bin/x", 7), claim("bin/x", 0)], {"bin/x": ""}, []),
+        ([claim("bin/x", 7), claim("bin/x", 8)], {"bin/x": ""}, ["bin/x"]),
+        ([], {f"{DIST_INFO}/RECORD": "six.py,,7\n", f"{SITE}/six.py": ""}, [f"{SITE}/six.py"]),
+        ([], {f"{DIST_INFO}/RECORD": ""}, []),
+    ],
+    ids=[
+        *("emptied", "edited", "missing", "brought empty", "a link", "one of two", "both of two"),
+        *("of pip", "no list of pip"),
+    ],
+)
+def test_files_that_were_not_brought_empty(
+    tmp_path: Path, claims: list[dict[str, Any]], there: dict[str, str], emptied: list[str]
+) -> None:
+    (tmp_path / "conda-meta").mkdir()
+    for number, paths in enumerate(claims):
+        record = {"name": f"x{number}", "version": "1", "paths_data": {"paths": [paths]}}
+        (tmp_path / "conda-meta" / f"x{number}-1-0.json").write_text(json.dumps(record))
+    for path, text in there.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    assert files.emptied(str(tmp_path)) == emptied

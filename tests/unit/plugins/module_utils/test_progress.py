@@ -45,6 +45,12 @@ def test_it_tells_four_times_a_second_at_most(tmp_path: Path, clock: SimpleNames
     assert told == [packages // 2 * 2 for packages in range(20)]
 
 
+def test_waiting_for_the_disk_is_a_step(tmp_path: Path, clock: SimpleNamespace) -> None:
+    path = tmp_path / "progress"
+    Progress(str(path)).wait(7)
+    assert json.loads(path.read_text()) == {"step": "sync", "packages": 7, "of": 0, "bytes": 0, "of_bytes": 0}
+
+
 @pytest.mark.parametrize("umask", [0o022, 0o077])
 def test_everybody_may_read_it(
     tmp_path: Path, clock: SimpleNamespace, umask: int, monkeypatch: pytest.MonkeyPatch

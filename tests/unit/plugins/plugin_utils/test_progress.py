@@ -33,6 +33,7 @@ def written(step: str, packages: int = 61, bytes_: int = 0, of_bytes: int = 0) -
         (written("link"), "linked 61 of 107"),
         (written("compile"), "bytecode 61 of 107 files"),
         (written("pip", 0), "pip 0 of 107 packages"),
+        (written("sync", 61), "writing to disk, 61 s"),
     ],
 )
 def test_it_is_told_in_words(progress: bytes, line: str) -> None:
