@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _user_problems as user_problems
+
+
+def test_each_user_is_one_warning() -> None:
+    problems = {"bo": ["a", "b"], "cy": [], "ana": [str(number) for number in range(7)]}
+    assert user_problems.warnings(problems) == [
+        "Problems of user ana: 0; 1; 2; 3; 4; and 2 more",
+        "Problems of user bo: a; b",
+    ]
