@@ -7,6 +7,7 @@ from __future__ import annotations
 import glob
 import os
 import re
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -115,7 +116,7 @@ def converge(desired: Desired, *, check_mode: bool) -> Outcome:
             {"before_header": LOADER_CACHE, "after_header": LOADER_CACHE, "before": "", "after": "made anew\n"}
         )
         if not check_mode:
-            command.require(["ldconfig"], "Mend what it says, then run again")
+            make_loader_cache()
     kept = installed if check_mode else manager.installed()
     return Outcome(
         changed=bool(diffs or outcome.healed),
@@ -217,10 +218,18 @@ def setting_files(desired: Desired, *, has_fish: bool) -> dict[str, str | None]:
 
 
 def loader_is_old() -> bool:
-    """Tell whether the loader's cache was made before the default toolkit was."""
-    times = [os.lstat(one).st_mtime_ns for one in (*cuda_link.files(), LOADER) if os.path.lexists(one)]
-    cache = os.stat(LOADER_CACHE).st_mtime_ns if os.path.exists(LOADER_CACHE) else 0
-    return bool(times) and cache < max(times)
+    """Tell whether the loader's cache was made before the default toolkit was, or at a time still to come."""
+    times = [os.lstat(one).st_mtime for one in (*cuda_link.files(), LOADER) if os.path.lexists(one)]
+    cache = os.stat(LOADER_CACHE).st_mtime if os.path.exists(LOADER_CACHE) else 0
+    return bool(times) and (cache < max(times) or cache > time.time())
+
+
+def make_loader_cache() -> None:
+    """Have the loader find the default toolkit; a link whose time is still to come would be newer in every run."""
+    for link in cuda_link.files():
+        if os.lstat(link).st_mtime > time.time():
+            os.utime(link, follow_symlinks=False)
+    command.require(["ldconfig"], "Repair what it names, then run again")
 
 
 def path(version: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -362,7 +363,7 @@ def _converge_initramfs(tool: initramfs.Tool, found: Sequence[Kernel], work: _Wo
         return
     written = max(os.stat(path).st_mtime_ns for path in (MODPROBE, DRACUT) if os.path.exists(path))
     releases = [kernel.release for kernel in found]
-    old = initramfs.stale(initramfs.images(tool, releases), written)
+    old = initramfs.stale(initramfs.images(tool, releases), written, time.time_ns())
     for image in old:
         work.note_change(image.path, "made before nouveau was kept off", "made anew")
     if old and not work.check_mode:

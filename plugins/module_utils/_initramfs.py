@@ -57,9 +57,12 @@ def images(one: Tool, releases: Iterable[str], boot: str = "/boot") -> list[Imag
     return found
 
 
-def stale(images: Sequence[Image], settings_written: int) -> list[Image]:
-    """Return the RAM disks that are older than the settings that they have to follow."""
-    return [image for image in images if image.written < settings_written]
+def stale(images: Sequence[Image], settings_written: int, now: int) -> list[Image]:
+    """Return the RAM disks that are older than the settings that they have to follow.
+
+    Of one whose time is still to come nobody knows.
+    """
+    return [image for image in images if image.written < settings_written or image.written > now]
 
 
 def require_room(images: Sequence[Image], boot: str = "/boot") -> None:

@@ -65,7 +65,7 @@ class Outcome:
 
     files: tuple[kept_files.Change, ...] = ()
     plan: Plan = field(default_factory=Plan)
-    #: Packages that an earlier run left half-done.
+    #: Packages that an earlier run left half-done, and keys that were damaged.
     healed: tuple[str, ...] = ()
 
     @property
@@ -136,7 +136,7 @@ def converge(job: Job, *, check_mode: bool, before: Before | None = None) -> Out
             for source in dict.fromkeys([*own, job.repository.path if job.repository else ""]):
                 manager.refresh(source)
             packages.apply(manager, plan)
-        return Outcome(trial.changes, plan, healed)
+        return Outcome(trial.changes, plan, (*healed, *trial.healed))
 
 
 def _standing(job: Job) -> bool:

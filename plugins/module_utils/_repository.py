@@ -137,6 +137,8 @@ class Trial:
         The file of the repository that it is to see; empty when there is none of our own.
     key
         The fetched key; empty when the one on the node is right.
+    healed
+        What is repaired although no file of the package manager changes, in words.
     """
 
     repository: Repository | None
@@ -144,6 +146,7 @@ class Trial:
     options: tuple[str, ...] = ()
     source: str = ""
     key: str = ""
+    healed: tuple[str, ...] = ()
 
     def apply(self) -> None:
         """Have it take effect."""
@@ -153,6 +156,8 @@ class Trial:
             shutil.copyfile(self.key, temporary)
             os.chmod(temporary, 0o644)
             os.rename(temporary, self.repository.key_path)
+        elif self.repository:
+            os.chmod(self.repository.key_path, 0o644)
         kept_files.apply_all(self.changes)
 
 
@@ -161,7 +166,9 @@ def changed(repository: Repository) -> bool:
     standing = kept_files.text(repository.path)
     own = sha256(repository.key_path) if os.path.exists(repository.key_path) else ""
     origin = known(repository, standing, own)
-    return not origin or standing != text(repository, repository.key_path, origin, own)
+    if not origin or not _for_all(repository.key_path):
+        return True
+    return bool(kept_files.changes({repository.path: text(repository, repository.key_path, origin, own)}))
 
 
 @contextlib.contextmanager
@@ -183,6 +190,7 @@ def trial(repository: Repository | None, also: Mapping[str, str | None]) -> Iter
     with tempfile.TemporaryDirectory(prefix="evenkeel-repository-") as folder:
         os.chmod(folder, 0o755)  # noqa: S103  # apt fetches as a user of its own
         source, key = "", ""
+        healed: tuple[str, ...] = ()
         wanted, seen = dict(also), dict(also)
         if repository is not None:
             standing = kept_files.text(repository.path)
@@ -196,8 +204,15 @@ def trial(repository: Repository | None, also: Mapping[str, str | None]) -> Iter
             seen[repository.path] = text(repository, key or repository.key_path, origin, own)
             source = os.path.join(folder, os.path.basename(os.path.dirname(repository.path)), _file_name(repository))
         changes = tuple(kept_files.changes(wanted))
+        if repository is not None and not changes and (key or not _for_all(repository.key_path)):
+            healed = ("the key %s" % repository.key_path,)
         stage = _stage_apt if os.path.isdir("/etc/apt/sources.list.d") else _stage_rpm
-        yield Trial(repository, changes, tuple(stage(folder, seen)), source, key)
+        yield Trial(repository, changes, tuple(stage(folder, seen)), source, key, healed)
+
+
+def _for_all(path: str) -> bool:
+    """Tell whether everybody may read a file; apt looks at keys as a user of its own."""
+    return os.stat(path).st_mode & 0o444 == 0o444
 
 
 def _file_name(repository: Repository) -> str:

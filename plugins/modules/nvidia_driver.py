@@ -118,7 +118,7 @@ packages:
   elements: str
   returned: success
 healed:
-  description: Packages that an earlier run had left half-done.
+  description: Packages that an earlier run had left half-done, and keys of repositories that were damaged.
   type: list
   elements: str
   returned: success

@@ -145,8 +145,8 @@ def test_kernels_whose_module_nobody_has_signed() -> None:
 
 
 def test_images_older_than_the_settings_are_stale() -> None:
-    old, new = Image("a", "/boot/a", 1, 5), Image("b", "/boot/b", 3, 5)
-    assert initramfs.stale([old, new], 2) == [old]
+    old, new, to_come = Image("a", "/boot/a", 1, 5), Image("b", "/boot/b", 3, 5), Image("c", "/boot/c", 9, 5)
+    assert initramfs.stale([old, new, to_come], 2, now=4) == [old, to_come]
 
 
 def test_a_full_boot_is_told_before_anything_is_made(tmp_path: Path) -> None:
