@@ -91,7 +91,8 @@ def build(python: DebianPython, out_dir: Path) -> Path:
     out_dir.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=".build-", dir=out_dir) as scratch:
         apt, root, libc, tree = (Path(scratch, name) for name in ("apt", "root", "libc", "tree"))
-        archives = download(f"python{python.version}", python.release, apt)
+        # With ensurepip, which venv needs.
+        archives = download(f"python{python.version}-venv", python.release, apt)
         if not any(archive.name.startswith(f"python{python.version}_{python.full_version}-") for archive in archives):
             raise LabError(
                 f"Debian {python.release} no longer has Python {python.full_version}", f"adapt PYTHONS in {__file__}"
@@ -170,6 +171,16 @@ def upstream_scheme(sysconfig: str) -> str:
     return changed
 
 
+def with_own_wheels(ensurepip: str) -> str:
+    """Return Debian's ``ensurepip`` source with its wheels beside it, as CPython has them."""
+    changed = ensurepip.replace(
+        "sysconfig.get_config_var('WHEEL_PKG_DIR')", "os.path.join(os.path.dirname(__file__), '_bundled')"
+    )
+    if changed == ensurepip:
+        raise LabError("Debian's ensurepip no longer asks for WHEEL_PKG_DIR", "adapt lab/debian_python.py")
+    return changed
+
+
 def _lay_out(usr: Path, tree: Path, python: DebianPython) -> None:
     """Copy interpreter and standard library out of Debian's ``/usr`` and undo what binds them to it."""
     library = tree / "lib" / f"python{python.version}"
@@ -177,6 +188,9 @@ def _lay_out(usr: Path, tree: Path, python: DebianPython) -> None:
     (library / "sitecustomize.py").write_text(SITECUSTOMIZE)
     sysconfig = next(path for path in (library / "sysconfig.py", library / "sysconfig/__init__.py") if path.is_file())
     sysconfig.write_text(upstream_scheme(sysconfig.read_text()))
+    ensurepip = library / "ensurepip" / "__init__.py"
+    ensurepip.write_text(with_own_wheels(ensurepip.read_text()))
+    shutil.copytree(usr / "share" / "python-wheels", ensurepip.with_name("_bundled"))
     for data in library.glob("_sysconfigdata_*.py"):
         if not data.is_symlink():
             data.write_text(relocated_sysconfigdata(data.read_text()))

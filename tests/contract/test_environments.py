@@ -11,6 +11,7 @@ import sysconfig
 from pathlib import Path
 
 import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _activation as activation
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _environment as environment
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _generation as generations
 from ansible_collections.evenkeel.gpu.plugins.module_utils._builder import build
@@ -139,3 +140,20 @@ def test_an_environment_that_conda_made_is_understood(world: World, generation: 
     assert (report.lines(), report.user_files) == ([], ())
     os.truncate(Path(theirs, "lib", "python3.11", "site-packages", "idna-3.20.dist-info", "METADATA"), 0)
     assert len(verify_files(theirs).edited) == 1
+
+
+def test_a_clone_is_isolated_too_and_lets_pip_install(world: World, generation: Generation) -> None:
+    library = Path(generation.path, "lib", "python3.11")
+    (library / "os.py").touch()
+    activation.apply(generation.path, activation.plan(generation.path, generation.path, user_site=False))
+    assert (library / activation.MANAGED).is_file()
+    answer = world.run("create", "--yes", "-p", "/srv/envs/mine", "--clone", PREFIX)
+    assert answer.status == 0, answer
+    mine = world.envs / "mine"
+    assert activation.isolates(str(mine))
+    assert (mine / "lib" / "python3.11" / activation.MANAGED).is_symlink()
+    assert not (mine / "lib" / "python3.11" / activation.MANAGED).exists()
+    assert not (mine / generations.FROZEN).exists()
+    assert {package.stem for package in generations.foreign(str(mine))} == {
+        package.stem for package in generation.packages
+    }

@@ -84,6 +84,10 @@ class ArgumentError(CondaError):
     return_code = 2
 
 
+class TooManyArgumentsError(ArgumentError):
+    """More is on the command line than the command takes."""
+
+
 class CondaValueError(CondaError):
     """A value is not allowed here."""
 

@@ -66,6 +66,13 @@ def test_a_sysconfig_that_debian_no_longer_changes_this_way_is_refused() -> None
         debian_python.upstream_scheme("prefix_scheme = 'posix_prefix'\n")
 
 
+def test_ensurepip_has_its_wheels_beside_it() -> None:
+    source = "_WHEEL_PKG_DIR = sysconfig.get_config_var('WHEEL_PKG_DIR')\n"
+    assert "os.path.dirname(__file__)" in debian_python.with_own_wheels(source)
+    with pytest.raises(LabError, match="WHEEL_PKG_DIR"):
+        debian_python.with_own_wheels("")
+
+
 def test_sitecustomize_adds_site_packages_and_runs_its_pth_files(tmp_path: Path) -> None:
     site_packages = tmp_path / "lib" / "python{}.{}".format(*sys.version_info) / "site-packages"
     site_packages.mkdir(parents=True)

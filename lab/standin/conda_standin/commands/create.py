@@ -6,12 +6,14 @@ from __future__ import annotations
 import argparse
 import shutil
 
-from ..answers import confirm
+from .. import cloning, explicit
+from ..answers import confirm, print_json
 from ..condarc import Settings
-from ..environments import Environment, to_create
-from ..errors import ArgumentError, CondaValueError, NoChannelsConfiguredError
+from ..environments import Environment, by_name, to_create
+from ..errors import ArgumentError, CondaValueError, DryRunExit, NoChannelsConfiguredError, TooManyArgumentsError
 from ..linking import plan
 from ..package_cache import PackageCache
+from ..records import in_order, installed
 from .common import Parsers, add_change, add_solve, carry_out, install_exactly, solve, specifications
 
 
@@ -20,6 +22,7 @@ def add_to(parsers: Parsers) -> None:
     parser = parsers.add_parser("create", help="make an environment")
     add_change(parser)
     add_solve(parser)
+    parser.add_argument("--clone", metavar="ENV", help="copy an environment")
     parser.add_argument("--no-default-packages", action="store_true", help="leave create_default_packages out")
     parser.set_defaults(execute=execute)
 
@@ -27,12 +30,16 @@ def add_to(parsers: Parsers) -> None:
 async def execute(arguments: argparse.Namespace, settings: Settings) -> int:
     """Make the environment; a failure removes the directory, unless it was there before."""
     environment = _place(arguments, settings)
+    if arguments.clone and (arguments.packages or arguments.file):
+        raise TooManyArgumentsError("Did not expect any new packages or arguments for `--clone`.")
     specs, packages = specifications(arguments)
     environment.require_creatable()
     _clear(environment, dry_run=arguments.dry_run)
     theirs = environment.prefix.exists()
     try:
-        if packages:
+        if arguments.clone:
+            await _clone(arguments, environment)
+        elif packages:
             await install_exactly(environment, packages, dry_run=arguments.dry_run)
         else:
             await _solve_and_install(environment, specs, arguments)
@@ -75,6 +82,28 @@ def _clear(environment: Environment, *, dry_run: bool) -> None:
         prefix.unlink()
     else:
         shutil.rmtree(prefix)
+
+
+async def _clone(arguments: argparse.Namespace, environment: Environment) -> None:
+    """Copy an environment: first what no package brought, then the packages."""
+    settings = environment.settings
+    named = "/" in arguments.clone
+    source = Environment(settings.expanded(arguments.clone), settings) if named else by_name(arguments.clone, settings)
+    source.require_environment()
+    records = in_order(installed(source.prefix))
+    names = cloning.untracked(source.prefix)
+    as_json = bool(settings.flags.get("json"))
+    if not as_json:
+        print(f"Source:      {source.prefix}\nDestination: {environment.prefix}")
+        print(f"Packages: {len(records)}\nFiles: {len(names)}")
+    if arguments.dry_run:
+        raise DryRunExit
+    cloning.copy(names, source.prefix, environment.prefix)
+    (environment.prefix / "conda-meta").mkdir(parents=True, exist_ok=True)
+    await install_exactly(environment, [explicit.parse_line(record["url"]) for record in records], dry_run=False)
+    if as_json:
+        answer = {"untracked_files": names, "src_prefix": str(source.prefix), "dst_prefix": str(environment.prefix)}
+        print_json({"success": True, **answer})
 
 
 async def _solve_and_install(environment: Environment, specs: list[str], arguments: argparse.Namespace) -> None:
