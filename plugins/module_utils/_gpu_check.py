@@ -1,17 +1,24 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""Use every GPU of a node, in processes that may hang or die, and judge."""
+"""Use every GPU of a node, in processes that may hang or die, and judge.
+
+What is imported from an environment is not root's business: frameworks are tried as an ordinary user, who may use the
+GPUs as the node's users may. The driver's own library, from the system, is all that root uses.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import glob
 import inspect
 import json
 import os
+import pwd
 import signal
+import stat
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _gpu_pci as gpu_pci
@@ -25,6 +32,11 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._sysroot import Sysro
 #: What would hide GPUs from the check, and what keeps TensorFlow from taking all memory and from chatting.
 _WITHOUT = ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES")
 _WITH = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "TF_CPP_MIN_LOG_LEVEL": "3"}
+#: Who tries frameworks.
+_ORDINARY = "nobody"
+_DEVICES = ("/dev/nvidia*", "/dev/nvidia-caps/*")
+#: How much of what a probe prints is read.
+_MOST_BYTES = 1 << 20
 #: How many seconds a killed process is waited for; one that a GPU holds inside the kernel never ends.
 _GRACE = 5
 
@@ -44,7 +56,7 @@ def check(python: str, environment: str, bounds: Bounds, timeout: float, system:
     Raises
     ------
     EvenkeelError
-        The environment has no Python.
+        The environment has no Python, or one that ordinary users can't run.
     """
     tried = os.path.join(environment, "bin", "python")
     if environment and not os.access(tried, os.X_OK):
@@ -52,18 +64,60 @@ def check(python: str, environment: str, bounds: Bounds, timeout: float, system:
     devices, _ = gpu_pci.read(system)
     if not devices:
         return gpu_verdict.without_gpu(bounds)
-    heard = listen([python], ["driver"], timeout)
+    heard = listen([python, "-S"], ["driver"], timeout)
     verdict = gpu_verdict.of_driver(devices, heard, bounds, container=bool(virtualization.container(system)))
     if not environment or not verdict.ok:
         return verdict
-    return gpu_verdict.of_frameworks(
-        verdict, listen([tried], ["framework", *gpu_probe.FRAMEWORKS], timeout), environment
+    with _ordinary_user() as user:
+        try:
+            heard = listen([tried], ["framework", *gpu_probe.FRAMEWORKS], timeout, user)
+        except PermissionError as error:
+            raise EvenkeelError(
+                "Ordinary users can't run %s: %s" % (tried, error.strerror),
+                "Let everybody enter the directories above it, and run again",
+            ) from error
+    return gpu_verdict.of_frameworks(verdict, heard, environment)
+
+
+def groups_of(devices: Iterable[os.stat_result]) -> list[int]:
+    """Return the groups that whoever is not root has to be in to use devices, root's own aside; pure."""
+    both, everybody = stat.S_IRGRP | stat.S_IWGRP, stat.S_IROTH | stat.S_IWOTH
+    return sorted(
+        {
+            device.st_gid
+            for device in devices
+            if stat.S_ISCHR(device.st_mode)
+            and device.st_gid != 0
+            and device.st_mode & both == both
+            and device.st_mode & everybody != everybody
+        }
     )
 
 
-def listen(python: Sequence[str], arguments: Sequence[str], timeout: float) -> Heard:
+@contextlib.contextmanager
+def _ordinary_user() -> Iterator[dict[str, Any]]:
+    """Yield what has ``Popen`` run a program as an ordinary user with an empty home; nothing where this is not root."""
+    if os.geteuid() != 0:
+        yield {}
+        return
+    account = pwd.getpwnam(_ORDINARY)
+    groups = groups_of(os.stat(path) for pattern in _DEVICES for path in glob.glob(pattern))
+    with tempfile.TemporaryDirectory() as home:
+        os.chown(home, account.pw_uid, account.pw_gid)
+        names = {"HOME": home, "TMPDIR": home, "USER": account.pw_name, "LOGNAME": account.pw_name}
+        ids = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": groups}
+        yield {**ids, "cwd": home, "env": {**_inherited(), **names}}
+
+
+def _inherited() -> dict[str, str]:
+    """Return the environment of a probe."""
+    return {**{name: value for name, value in os.environ.items() if name not in _WITHOUT}, **_WITH}
+
+
+def listen(
+    python: Sequence[str], arguments: Sequence[str], timeout: float, user: Mapping[str, Any] | None = None
+) -> Heard:
     """Run the probe, and return what it said until it ended, died or was out of time."""
-    environment = {name: value for name, value in os.environ.items() if name not in _WITHOUT}
     argv = [*python, "-I", "-c", inspect.getsource(gpu_probe), *arguments]
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
@@ -71,8 +125,8 @@ def listen(python: Sequence[str], arguments: Sequence[str], timeout: float) -> H
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=errors,
-            env={**environment, **_WITH},
             start_new_session=True,
+            **{"env": _inherited(), **(user or {})},
         )
         how = ""
         try:
@@ -86,7 +140,7 @@ def listen(python: Sequence[str], arguments: Sequence[str], timeout: float) -> H
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(_GRACE)
         output.seek(0)
-        return Heard(tuple(parse(output.read().decode("utf-8", "replace"))), how)
+        return Heard(tuple(parse(output.read(_MOST_BYTES).decode("utf-8", "replace"))), how)
 
 
 def parse(said: str) -> list[tuple[str, Any]]:
@@ -109,5 +163,5 @@ def _ending(status: int, last_line: str) -> str:
 
 def _last_line(stream: Any) -> str:
     stream.seek(0)
-    lines = stream.read().decode("utf-8", "replace").strip().splitlines()
+    lines = stream.read(_MOST_BYTES).decode("utf-8", "replace").strip().splitlines()
     return lines[-1].strip() if lines else ""

@@ -4,12 +4,16 @@
 from __future__ import annotations
 
 import json
+import os
+import pwd
 import shutil
+import stat
 import subprocess
 import sys
-import venv
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _gpu_check as gpu_check
@@ -21,6 +25,11 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._sysroot import Sysro
 SOURCE = Path(__file__).parents[1] / "fake_gpu.c"
 COMPILER = shutil.which("cc")
 SECONDS = 60.0
+#: A Python that everybody may run; the tests' own may be in somebody's home.
+PYTHON = "/usr/bin/python3"
+as_root = pytest.mark.skipif(
+    os.geteuid() != 0 or not os.access(PYTHON, os.X_OK), reason="root alone can become somebody else"
+)
 Check = Callable[..., Verdict]
 #: PyTorch as far as the probe knows it; TORCH says what is wrong with it.
 TORCH = """
@@ -63,6 +72,17 @@ def add_gpu(root: Path, address: str, bound: str = "nvidia") -> None:
         (folder / name).write_text(text)
     if bound:
         (folder / "driver").symlink_to(f"../../../../bus/pci/drivers/{bound}")
+
+
+@contextmanager
+def torch_instead(environment: str, code: str) -> Iterator[None]:
+    """Have another stand-in for PyTorch."""
+    (module,) = Path(environment).glob("lib/python3*/site-packages/torch.py")
+    module.write_text(code)
+    try:
+        yield
+    finally:
+        module.write_text(TORCH)
 
 
 @pytest.fixture
@@ -159,12 +179,15 @@ def test_a_driver_without_libraries(check: Check, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.fixture(scope="session")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return an environment with a framework that stands in for PyTorch."""
-    prefix = tmp_path_factory.mktemp("environment")
-    venv.create(prefix, symlinks=True)
-    (next(prefix.glob("lib/python3*/site-packages")) / "torch.py").write_text(TORCH)
-    return str(prefix)
+def environment() -> Iterator[str]:
+    """Return an environment, which everybody can enter, with a framework that stands in for PyTorch."""
+    python = PYTHON if os.access(PYTHON, os.X_OK) else sys.executable
+    with TemporaryDirectory() as folder:
+        prefix = Path(folder, "environment")
+        subprocess.run([python, "-m", "venv", "--without-pip", "--symlinks", prefix], check=True)
+        (next(prefix.glob("lib/python3*/site-packages")) / "torch.py").write_text(TORCH)
+        Path(folder).chmod(0o755)
+        yield str(prefix)
 
 
 @pytest.mark.parametrize(
@@ -181,6 +204,51 @@ def test_frameworks(mode: str, words: str, check: Check, environment: str) -> No
     verdict = check(environment=environment, TORCH=mode)
     assert words in verdict.text
     assert verdict.ok is (mode == "")
+
+
+@as_root
+def test_frameworks_are_tried_by_an_ordinary_user_in_an_empty_home(check: Check, environment: str) -> None:
+    facts = "[os.getuid(), os.getcwd() == os.environ['HOME'], os.listdir(), os.getgroups()]"
+    with torch_instead(environment, f"import os\nraise RuntimeError({facts})"):
+        nobody = pwd.getpwnam("nobody")
+        assert f"[{nobody.pw_uid}, True, [], []]" in check(environment=environment).text
+
+
+@as_root
+def test_what_an_environment_starts_with_is_not_roots_either(check: Check, environment: str) -> None:
+    with TemporaryDirectory() as folder:
+        Path(folder).chmod(0o777)
+        hook = next(Path(environment).glob("lib/python3*/site-packages")) / "hook.pth"
+        hook.write_text(f"import os; open({folder + '/uid'!r}, 'a').write(f'{{os.getuid()}}\\n')\n")
+        try:
+            check(environment=environment)
+        finally:
+            hook.unlink()
+        assert set(Path(folder, "uid").read_text().split()) == {str(pwd.getpwnam("nobody").pw_uid)}
+
+
+@as_root
+def test_an_environment_that_ordinary_users_cannot_run_is_refused(check: Check, tmp_path: Path) -> None:
+    program = tmp_path / "environment" / "bin" / "python"
+    program.parent.mkdir(parents=True)
+    program.symlink_to(sys.executable)
+    tmp_path.chmod(0o700)
+    with pytest.raises(EvenkeelError, match="Ordinary users can't run"):
+        check(environment=str(tmp_path / "environment"))
+
+
+@pytest.mark.parametrize(
+    ("devices", "groups"),
+    [
+        ([], []),
+        ([(0o666, 0)], []),
+        ([(0o660, 44), (0o660, 44), (0o666, 27), (0o660, 7)], [7, 44]),
+        ([(0o660, 0), (0o600, 44), (0o640, 44)], []),
+    ],
+)
+def test_groups_of_devices(devices: list[tuple[int, int]], groups: list[int]) -> None:
+    found = [os.stat_result((stat.S_IFCHR | mode, 1, 1, 1, 0, gid, 0, 0, 0, 0)) for mode, gid in devices]
+    assert gpu_check.groups_of(found) == groups
 
 
 def test_frameworks_that_an_environment_lacks_are_nothing_wrong(check: Check, environment: str) -> None:
