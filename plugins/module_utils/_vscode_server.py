@@ -12,11 +12,19 @@ import shutil
 from dataclasses import dataclass
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _command as command
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _modes as modes
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._files import (
+    rename_durably,
+    sync_file_systems,
+    write_atomically,
+)
 
 _PROGRAM = "server/bin/code-server"
 _CLIENT = "code"
 _STAMP = ".evenkeel"
+#: What follows in the stamp of a server whose permissions were looked through; older versions did not.
+_TIGHT = "tight\n"
 
 
 @dataclass(frozen=True)
@@ -66,13 +74,28 @@ def is_there(folder: str, server: Server) -> bool:
     """Tell whether the folder holds this server, whole."""
     try:
         with open(os.path.join(folder, _STAMP), "rb") as stream:
-            return stream.read() == server.stamp.encode()
+            return stream.read() in (server.stamp.encode(), (server.stamp + _TIGHT).encode())
     except OSError:
         return False
 
 
+def is_tight(folder: str, server: Server) -> bool:
+    """Tell whether the folder holds this server, and its permissions were looked through."""
+    try:
+        with open(os.path.join(folder, _STAMP), "rb") as stream:
+            return stream.read() == (server.stamp + _TIGHT).encode()
+    except OSError:
+        return False
+
+
+def tighten(folder: str, server: Server) -> None:
+    """Take from others what they may change of a server."""
+    modes.tighten(folder)
+    write_atomically(os.path.join(folder, _STAMP), server.stamp + _TIGHT)
+
+
 def unpack(folder: str, server: Server, archive: str, cli_archive: str) -> None:
-    """Unpack archives that have the right sums; the folder is there whole or not at all.
+    """Unpack archives that have the right sums; the folder is there whole, on the disk too, or not at all.
 
     Raises
     ------
@@ -82,7 +105,9 @@ def unpack(folder: str, server: Server, archive: str, cli_archive: str) -> None:
     stage, old = folder + ".new", folder + ".old"
     for left in (stage, old):
         shutil.rmtree(left, ignore_errors=True)
-    os.makedirs(os.path.join(stage, "server"), mode=0o755)
+    os.makedirs(os.path.dirname(stage), mode=0o755, exist_ok=True)
+    os.mkdir(stage, 0o700)  # nobody else can enter it before its permissions are what they should be
+    os.mkdir(os.path.join(stage, "server"), 0o755)
     try:
         _extract(archive, server.sha256, os.path.join(stage, "server"), "--strip-components=1")
         _require_server(stage, server.commit, archive)
@@ -90,11 +115,13 @@ def unpack(folder: str, server: Server, archive: str, cli_archive: str) -> None:
             _extract(cli_archive, server.cli_sha256, stage)
             if not os.path.isfile(os.path.join(stage, _CLIENT)):
                 raise EvenkeelError("%s holds no program %s" % (_name(cli_archive), _CLIENT), "Name VS Code's CLI")
-        with open(os.path.join(stage, _STAMP), "w") as stream:
-            stream.write(server.stamp)
+        modes.share(stage)
+        modes.open_up(stage)
+        sync_file_systems([stage])
+        write_atomically(os.path.join(stage, _STAMP), server.stamp + _TIGHT)
         if os.path.lexists(folder):
             os.rename(folder, old)
-        os.rename(stage, folder)
+        rename_durably(stage, folder)
     finally:
         shutil.rmtree(stage, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
@@ -133,7 +160,17 @@ def _extract(archive: str, sha256: str, folder: str, *options: str) -> None:
             "Fetch it anew, or correct the sum",
         )
     command.require(
-        ["tar", "--extract", "--no-same-owner", "--file", archive, "--directory", folder, *options],
+        [
+            "tar",
+            "--extract",
+            "--no-same-owner",
+            "--no-same-permissions",
+            "--file",
+            archive,
+            "--directory",
+            folder,
+            *options,
+        ],
         "Name an archive that tar can read",
     )
 

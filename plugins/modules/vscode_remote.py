@@ -178,11 +178,15 @@ def converge(params: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:
     if server and unpack and not check_mode:
         brought = [os.path.join(params["brought"], os.path.basename(name)) for name in archives(params["server"])]
         vscode_server.unpack(folder, server, brought[0], brought[-1])
+    loose = server is not None and not unpack and not vscode_server.is_tight(folder, server)
+    if server and loose and not check_mode:
+        vscode_server.tighten(folder, server)
     links = vscode_server.links(folder, server) if server else {}
     wish = vscode_home.Wish(settings, tuple(prefixes), params["environments"], links)
     outcomes = vscode_home.converge(users, wish, check_mode=check_mode)
     problems = {user: list(outcome.problems) for user, outcome in outcomes.items() if outcome.problems}
     diffs = [{"before": "", "after": "VS Code's server\n", "after_header": folder}] if unpack else []
+    diffs += [{"before": "", "after": "permissions\n", "after_header": folder}] if loose else []
     diffs += [dict(diff) for outcome in outcomes.values() for diff in outcome.diff]
     return {
         "changed": bool(diffs),
