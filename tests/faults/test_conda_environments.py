@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults.conftest import PROGRAMS, Node, answer_of
+from tests.faults.conftest import PROGRAMS, Node, ansible, answer_of, finish
 
 ROOT = "/opt/evenkeel"
 ENVS, GENERATIONS, PKGS, LOCKS = (f"{ROOT}/{place}" for place in ("envs", "generations", "pkgs", "locks"))
@@ -293,6 +293,28 @@ def test_a_package_added_by_hand_is_healed(warm: Node, small: Packages) -> None:
 
 
 # Others at work
+
+
+def test_files_whose_names_are_no_text_are_told_and_fail_nothing(warm: Node, small: Packages, larger: Packages) -> None:
+    assert warm.converge(name="named", resolved=small).succeeded()
+    warm.host.check_output("touch /opt/evenkeel/envs/named/\"$(printf 'caf\\351\\033[2K.txt')\"")
+    told = finish(
+        ansible(
+            "adhoc",
+            "gpu_nodes",
+            "--become",
+            "--module-name=evenkeel.gpu.conda_environment_info",
+            "--args=name=named verify=files",
+            EVENKEEL_LAB_GROUP=warm.group,
+        )
+    )
+    assert told.succeeded()
+    assert r"caf\\xe9\\x1b[2K.txt" in told.output  # as JSON has it
+    warm.host.check_output("rm /opt/evenkeel/envs/named/conda-meta/idna-*")
+    done = warm.converge(name="named", resolved=larger)
+    assert done.succeeded()
+    assert done.result["user_files"] == [r"caf\xe9\x1b[2K.txt"]
+    assert done.result["changed"]
 
 
 def together(node: Node, *commands: str) -> list[str]:

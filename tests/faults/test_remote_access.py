@@ -6,9 +6,11 @@ A session that is open before goes on through all of it.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import json
+import re
 import subprocess
 import tarfile
 from collections.abc import Iterator
@@ -18,7 +20,7 @@ from typing import Any
 import pytest
 
 from lab import ssh, wait
-from tests.faults.conftest import Answer, Node
+from tests.faults.conftest import Answer, Node, ansible, finish
 
 PLAYBOOK = "molecule/remote_access/converge.yml"
 DROP_IN = "/etc/ssh/sshd_config.d/40-evenkeel-remote-access.conf"
@@ -232,6 +234,21 @@ def test_one_home_that_cannot_be_kept_is_told_and_the_others_are(
         assert word in " ".join(answer.output.split())
     assert people.host.check_output("sha256sum /etc/shadow") == shadow
     assert people.host.file("/home/bo/.conda/environments.txt").content_string == "/opt/evenkeel/envs/ai-dev\n"
+
+
+def test_a_list_of_environments_that_is_no_text_is_kept(people: Node) -> None:
+    listed = "/home/ana/.conda/environments.txt"
+    people.host.check_output(
+        f"install -d --owner=ana /home/ana/.conda && printf 'caf\\351\\n\\033[2K\\n' >{listed} && chown ana {listed}"
+    )
+    variables = json.dumps({"conda_environments_list": [], "remote_access_environment": "ai-dev"})
+    process = ansible("playbook", PLAYBOOK, "--diff", f"--extra-vars={variables}", EVENKEEL_LAB_GROUP=people.group)
+    answer = finish(process)
+    assert answer.succeeded()
+    assert "+/opt/evenkeel/envs/ai-dev" in answer.output
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f]", answer.output)
+    kept = people.host.check_output(f"head --lines=2 {listed} | base64")
+    assert base64.b64decode(kept) == b"caf\xe9\n\x1b[2K\n"
 
 
 def archive(path: Path, files: dict[str, str]) -> str:

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What site.yml does with bad input: it says so before any role changes anything."""
+"""What site.yml does with bad input, which it refuses before any role changes anything, and with names of users."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -46,3 +48,28 @@ def test_bad_input_for_any_role_changes_nothing(bare: Node, variables: dict[str,
     before = bare.fingerprint()
     assert bare.play(**variables).failed_saying(*words)
     assert bare.fingerprint() == before
+
+
+# what users may call their files
+
+#: A name that clears the line, colours it and names the window.
+SPOOFED = "z\\033]0;pwned\\007\\033[2K\\r\\033[32mok: [n1]\\033[0m.yml"
+SHOWN = r"z\x1b]0;pwned\x07\x1b[2K\x0d\x1b[32mok: [n1]\x1b[0m.yml"
+
+
+@pytest.fixture
+def spoofing(bare: Node) -> Iterator[Node]:
+    """A node with a user bo who tries to write on the operator's terminal."""
+    bare.host.check_output(
+        "useradd --create-home bo && cd ~bo && mkdir -p .conda/condarc.d"
+        f" && printf 'channels: [x]\\n' >.conda/condarc.d/\"$(printf '{SPOOFED}')\" && chown -R bo: ."
+    )
+    yield bare
+    bare.host.check_output("userdel --remove bo")
+
+
+def test_what_users_call_their_files_is_written_out_on_the_terminal(spoofing: Node) -> None:
+    answer = spoofing.play(tags="condarc")
+    assert answer.succeeded()
+    assert f"/home/bo/.conda/condarc.d/{SHOWN} wins over" in answer.output
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f]", answer.output)
