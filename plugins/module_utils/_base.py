@@ -13,6 +13,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _generation as generation
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _kept_files as kept_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._files import write_atomically
 from ansible_collections.evenkeel.gpu.plugins.module_utils._package import changes, from_mapping
 
@@ -78,6 +79,7 @@ def environments(home: str) -> tuple[str, ...]:
 
 
 def _content(path: str) -> str | None:
-    with contextlib.suppress(OSError, UnicodeDecodeError), open(path, encoding="utf-8") as stream:
-        return stream.read()
+    """Return what a file says to everybody; None where it says nothing to some."""
+    with contextlib.suppress(OSError):
+        return kept_files.text(path) if kept_files.for_all(path) else None
     return None

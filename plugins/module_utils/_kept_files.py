@@ -71,13 +71,23 @@ class Change:
         return head + ("another secret\n" if file is self.after and self.before and self.of_text else "a secret\n")
 
 
-def is_ours(path: str, text: str) -> bool:
+def is_ours(path: str, text: str, mark: str = MARK) -> bool:
     """Tell whether a file may be replaced or removed.
 
     Paths with our name in them are ours whatever is there. At any other one that has to be seen from the text: it has
     our mark somewhere, or is so damaged that it says nothing.
     """
-    return OUR_NAME in path or MARK in text or MARK.startswith(text.strip(_BLANK))
+    return OUR_NAME in path or mark in text or mark.startswith(text.strip(_BLANK))
+
+
+def is_blank(text: str) -> bool:
+    """Tell whether a file says nothing, as a crash may leave it."""
+    return not text.strip(_BLANK)
+
+
+def for_all(path: str) -> bool:
+    """Tell whether everybody may read a file."""
+    return os.stat(path).st_mode & 0o444 == 0o444
 
 
 def require_ours(changes: Iterable[Change]) -> None:

@@ -10,9 +10,10 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _kept_files as kept_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._files import write_atomically
 
@@ -59,10 +60,20 @@ class Kernel:
 
 @dataclass(frozen=True)
 class Installed:
-    """A kernelspec as it is: its text, and whether we wrote it."""
+    """A kernelspec as it is: its text, and whether we wrote it.
+
+    Parameters
+    ----------
+    blank
+        Whether it says nothing, as a crash may leave it, and so can be replaced whosever it was.
+    hidden
+        Whether not everybody may read it, and so Jupyter shows no such kernel.
+    """
 
     text: str
     ours: bool
+    blank: bool = False
+    hidden: bool = False
 
 
 @dataclass(frozen=True)
@@ -137,7 +148,7 @@ def parse(text: str) -> Installed:
     try:
         spec = json.loads(text)
     except ValueError:
-        return Installed(text, ours=False)
+        return Installed(text, ours='"%s": {' % MARK in text, blank=kept_files.is_blank(text))
     metadata = spec.get("metadata") if isinstance(spec, dict) else None
     return Installed(text, ours=isinstance(metadata, dict) and MARK in metadata)
 
@@ -193,8 +204,12 @@ def read(directory: str) -> dict[str, Installed]:
     """Return the kernelspecs of ``directory`` by name."""
     installed = {}
     for path in glob.glob(os.path.join(glob.escape(directory), "*", SPEC)):
-        with open(path, encoding="utf-8", errors="replace") as stream:
-            installed[os.path.basename(os.path.dirname(path))] = parse(stream.read())
+        name = os.path.basename(os.path.dirname(path))
+        try:
+            found = parse(kept_files.text(path) or "")
+            installed[name] = replace(found, hidden=not kept_files.for_all(path))
+        except OSError:  # no file, or a link that leads nowhere
+            installed[name] = Installed("", ours=False)
     return installed
 
 
@@ -207,7 +222,7 @@ def plan(current: Mapping[str, Installed], desired: Iterable[Kernel], directory:
         A kernelspec of a desired name is there and someone else's.
     """
     wanted = {kernel.name: render(kernel) for kernel in desired}
-    foreign = sorted(name for name in wanted if name in current and not current[name].ours)
+    foreign = sorted(name for name in wanted if name in current and not (current[name].ours or current[name].blank))
     if foreign:
         raise EvenkeelError(
             "Someone else made %s" % ", ".join(os.path.join(directory, name) for name in foreign),
@@ -215,7 +230,11 @@ def plan(current: Mapping[str, Installed], desired: Iterable[Kernel], directory:
         )
     ours = {name: spec.text for name, spec in current.items() if spec.ours}
     return Plan(
-        write={name: text for name, text in wanted.items() if ours.get(name) != text},
+        write={
+            name: text
+            for name, text in wanted.items()
+            if ours.get(name) != text or (name in current and current[name].hidden)
+        },
         remove=tuple(sorted(ours.keys() - wanted.keys())),
         before=ours,
     )

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _kept_files as kept_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._files import write_atomically
 from ansible_collections.evenkeel.gpu.plugins.module_utils._secrets import difference, masked
@@ -60,19 +61,27 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a file says and shall say; None where there is no file."""
+    """What a file says and shall say; None where there is no file.
+
+    Parameters
+    ----------
+    open_up
+        Whether it has to be made readable for everybody.
+    """
 
     path: str
     before: str | None
     after: str | None
+    open_up: bool = False
 
     @property
     def changed(self) -> bool:
-        return self.before != self.after
+        return self.before != self.after or self.open_up
 
     def diff(self) -> dict[str, str]:
         """Return it in Ansible's terms, without the credentials of any URL."""
-        return difference(self.path, self.before, self.after)
+        head = "# not for everybody to read\n" if self.open_up else ""
+        return difference(self.path, head + (self.before or ""), self.after)
 
 
 def without_credentials(url: str) -> str:
@@ -87,72 +96,83 @@ def read(path: str) -> str | None:
     Raises
     ------
     EvenkeelError
-        It is no text.
+        It can't be read.
     """
     try:
-        with open(path, encoding="utf-8") as stream:
-            return stream.read()
-    except FileNotFoundError:
-        return None
-    except (OSError, UnicodeDecodeError) as error:
+        return kept_files.text(path)
+    except OSError as error:
         raise EvenkeelError("%s could not be read: %s" % (path, error), "Check what it is, and move it away") from None
 
 
-def plan_pip(path: str, text: str | None, wanted: Mapping[str, str]) -> Plan:
+def is_private(path: str) -> bool:
+    """Tell whether there is a file that not everybody may read."""
+    return os.path.exists(path) and not kept_files.for_all(path)
+
+
+def plan_pip(path: str, text: str | None, wanted: Mapping[str, str], *, private: bool = False) -> Plan:
     """Plan pip's file: our keys under a mark in ``[global]``, and all else as it is.
+
+    Parameters
+    ----------
+    private
+        Whether not everybody may read it; what people have written into it may be meant so, what we have is not.
 
     Raises
     ------
     EvenkeelError
         The file is malformed, or written in a way in which keys cannot be replaced.
     """
-    _parsed(path, text or "")
-    lines = _without_marked((text or "").splitlines())
+    said = _said(text)
+    _parsed(path, said)
+    lines = _without_marked(said.splitlines())
     lines = _without(lines, wanted)
+    others = _of_others(lines)
     if wanted:
         if "[global]" not in map(str.strip, lines):
             lines += ["", "[global]"] if lines else ["[global]"]
         at = [line.strip() for line in lines].index("[global]") + 1
         lines[at:at] = [PIP_MARK, *("%s = %s" % (key, wanted[key]) for key in _KEYS if key in wanted)]
-    elif text is not None and PIP_MARK in text and not [line for line in lines if line.strip() not in ("", "[global]")]:
+    elif PIP_MARK in said and not others:
         return Plan(path, text, None)
     after = "\n".join([*lines, ""]) if lines else None
-    if text is not None and after is not None and lines == text.splitlines():
+    if after is not None and lines == said.splitlines():
         after = text
     result = _parsed(path, after or "")
     for key, value in wanted.items():
         if result["global"].get(key) != value:
             raise EvenkeelError("%s of %s could not be replaced" % (key, path), "Take it out of the file by hand")
-    return Plan(path, text, after)
+    return Plan(path, text, after, open_up=private and bool(wanted) and not others)
 
 
 def defeated(path: str, text: str | None, wanted: Mapping[str, str]) -> list[str]:
     """Return what a section of one command says otherwise, which counts for that command."""
     return [
         "[%s] of %s says %s itself, which counts for pip %s" % (section, path, key, section)
-        for section, keys in _parsed(path, text or "").items()
+        for section, keys in _parsed(path, _said(text)).items()
         if section != "global"
         for key, value in keys.items()
         if wanted.get(key, value) != value
     ]
 
 
-def plan_uv(path: str, text: str | None, wanted: Sequence[str]) -> Plan:
-    """Plan uv's file, which is ours as a whole.
+def plan_uv(path: str, text: str | None, wanted: Sequence[str], *, private: bool = False) -> Plan:
+    """Plan uv's file, which is ours as a whole, and without which nobody's uv runs where it can't be read.
 
     Raises
     ------
     EvenkeelError
         Somebody else's file says otherwise.
     """
-    if text is not None and not text.startswith(UV_MARK):
+    if text is not None and not kept_files.is_ours(path, text, UV_MARK):
         if wanted and _statements(text.splitlines()) != _statements(wanted):
             raise EvenkeelError(
                 "%s is not Evenkeel's and says something else" % path,
                 "Move it away, or take the index and the proxy out of Evenkeel's variables",
             )
         return Plan(path, text, text)
-    return Plan(path, text, "\n".join([UV_MARK, *wanted, ""]) if wanted else None)
+    if text is not None and not wanted and UV_MARK not in text:
+        return Plan(path, text, text)
+    return Plan(path, text, "\n".join([UV_MARK, *wanted, ""]) if wanted else None, open_up=private and bool(wanted))
 
 
 def apply(plan: Plan) -> None:
@@ -161,19 +181,27 @@ def apply(plan: Plan) -> None:
         os.unlink(plan.path)
         return
     os.makedirs(os.path.dirname(plan.path), mode=0o755, exist_ok=True)
-    mode = 0o644 if plan.before is None else os.stat(plan.path).st_mode & 0o777
+    mode = 0o644 if plan.before is None or plan.open_up else os.stat(plan.path).st_mode & 0o777
     write_atomically(plan.path, plan.after, mode)
+
+
+def _said(text: str | None) -> str:
+    """Return a text, where a crash has left one."""
+    return "" if text is None or kept_files.is_blank(text) else text
 
 
 def _parsed(path: str, text: str) -> dict[str, dict[str, str]]:
     """Return what pip reads in a file: by section, its keys."""
     parser = configparser.RawConfigParser()
     try:
+        text.encode()
         parser.read_string(text, path)
     except configparser.Error as error:
         raise EvenkeelError(
             "%s is malformed: %s" % (path, masked(" ".join(str(error).split()))), "Correct it, or move it away"
         ) from None
+    except UnicodeEncodeError:
+        raise EvenkeelError("%s is no text in UTF-8" % path, "Correct it, or move it away") from None
     return {section: {_key(key): value for key, value in parser.items(section)} for section in parser.sections()}
 
 
@@ -197,6 +225,11 @@ def _without_marked(lines: Sequence[str]) -> list[str]:
         if not ours:
             kept.append(line)
     return kept
+
+
+def _of_others(lines: Sequence[str]) -> bool:
+    """Tell whether there is anything that we have not written."""
+    return any(line.strip() not in ("", "[global]") for line in lines)
 
 
 def _without(lines: Sequence[str], keys: Mapping[str, str]) -> list[str]:

@@ -166,7 +166,8 @@ def changed(repository: Repository) -> bool:
     standing = kept_files.text(repository.path)
     own = sha256(repository.key_path) if os.path.exists(repository.key_path) else ""
     origin = known(repository, standing, own)
-    if not origin or not _for_all(repository.key_path):
+    # apt looks at keys as a user of its own.
+    if not origin or not kept_files.for_all(repository.key_path):
         return True
     return bool(kept_files.changes({repository.path: text(repository, repository.key_path, origin, own)}))
 
@@ -204,15 +205,10 @@ def trial(repository: Repository | None, also: Mapping[str, str | None]) -> Iter
             seen[repository.path] = text(repository, key or repository.key_path, origin, own)
             source = os.path.join(folder, os.path.basename(os.path.dirname(repository.path)), _file_name(repository))
         changes = tuple(kept_files.changes(wanted))
-        if repository is not None and not changes and (key or not _for_all(repository.key_path)):
+        if repository is not None and not changes and (key or not kept_files.for_all(repository.key_path)):
             healed = ("the key %s" % repository.key_path,)
         stage = _stage_apt if os.path.isdir("/etc/apt/sources.list.d") else _stage_rpm
         yield Trial(repository, changes, tuple(stage(folder, seen)), source, key, healed)
-
-
-def _for_all(path: str) -> bool:
-    """Tell whether everybody may read a file; apt looks at keys as a user of its own."""
-    return os.stat(path).st_mode & 0o444 == 0o444
 
 
 def _file_name(repository: Repository) -> str:

@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _kept_files as kept_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._files import write_atomically
 
@@ -45,11 +46,17 @@ class Plan:
 
 
 def read() -> dict[str, str | None]:
-    """Return the content of each file that has a place on this node, None for one that is not there."""
+    """Return the content of each file that has a place on this node, None for one that is not there.
+
+    One of ours that people's shells can't read is as good as empty.
+    """
     found: dict[str, str | None] = {PROFILE: _content(PROFILE)}
     for path, shell in ((ZSH_PROFILE, ZSH), (FISH, FISH_SHELL)):
         if os.path.isdir(shell):
             found[path] = _content(path)
+    for path in (PROFILE, FISH):
+        if found.get(path) and not kept_files.for_all(path):
+            found[path] = ""
     return found
 
 
@@ -95,7 +102,8 @@ def _apply(path: str, content: str | None) -> None:
     try:
         if content is not None:
             os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
-            write_atomically(os.path.realpath(path), content)
+            # The file of many writers may be a link; what has our name is replaced, whatever it is.
+            write_atomically(os.path.realpath(path) if path == ZSH_PROFILE else path, content)
         elif os.path.lexists(path):
             os.unlink(path)
     except OSError as error:

@@ -118,12 +118,17 @@ def public(module: Module, name: str, url: str) -> str:
 def plan(params: dict[str, Any]) -> tuple[list[Plan], list[str]]:
     """Return what changes, and what people should know."""
     wanted = Wanted(params["index"], params["proxy"], params["no_proxy"], params["ca_bundle"])
-    pip, uv = pip_config.read(params["pip_conf"]), pip_config.read(params["uv_toml"])
-    plans = [
-        pip_config.plan_pip(params["pip_conf"], pip, wanted.pip()),
-        pip_config.plan_uv(params["uv_toml"], uv, wanted.uv()),
-    ]
-    return [one for one in plans if one.changed], pip_config.defeated(params["pip_conf"], pip, wanted.pip())
+    pip_conf, uv_toml = params["pip_conf"], params["uv_toml"]
+    text, private = pip_config.read(pip_conf), pip_config.is_private(pip_conf)
+    pip = pip_config.plan_pip(pip_conf, text, wanted.pip(), private=private)
+    uv = pip_config.plan_uv(uv_toml, pip_config.read(uv_toml), wanted.uv(), private=pip_config.is_private(uv_toml))
+    warnings = pip_config.defeated(pip_conf, text, wanted.pip())
+    if private and wanted.pip() and not pip.open_up:
+        warnings.append(
+            "Not everybody may read %s, and pip passes over it in silence for those who may not; `chmod a+r %s`, unless"
+            " it holds a secret" % (pip_conf, pip_conf)
+        )
+    return [one for one in (pip, uv) if one.changed], warnings
 
 
 if __name__ == "__main__":

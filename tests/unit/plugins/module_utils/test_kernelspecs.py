@@ -16,6 +16,8 @@ AI_DEV = Kernel("ai-dev", "/opt/evenkeel/envs/ai-dev", "Python (ai-dev)")
 VISION = Kernel("vision", "/opt/evenkeel/envs/vision", "Vision", {"CUDA_VISIBLE_DEVICES": "0"})
 FOREIGN = Installed('{"argv": ["R"], "display_name": "R"}', ours=False)
 DIRECTORY = "/usr/local/share/jupyter/kernels"
+CUT = kernelspecs.render(AI_DEV)[:-9]
+HIDDEN = Installed(kernelspecs.render(AI_DEV), ours=True, hidden=True)
 
 
 def ours(kernel: Kernel) -> Installed:
@@ -44,6 +46,11 @@ def environment(prefix: Path, *, ipykernel: bool = True, python: str = "#!/bin/s
         pytest.param({"ai-dev": ours(VISION)}, [AI_DEV], ["ai-dev"], (), id="another environment"),
         pytest.param({"ir": FOREIGN}, [AI_DEV], ["ai-dev"], (), id="someone else's stays"),
         pytest.param({"ir": FOREIGN, "vision": ours(VISION)}, [], [], ("vision",), id="none wanted"),
+        pytest.param({"ai-dev": kernelspecs.parse("")}, [AI_DEV], ["ai-dev"], (), id="truncated"),
+        pytest.param({"ai-dev": kernelspecs.parse("\0\0")}, [AI_DEV], ["ai-dev"], (), id="never reached the disk"),
+        pytest.param({"ai-dev": kernelspecs.parse(CUT)}, [AI_DEV], ["ai-dev"], (), id="cut short"),
+        pytest.param({"ai-dev": HIDDEN}, [AI_DEV], ["ai-dev"], (), id="for nobody to read"),
+        pytest.param({"ir": kernelspecs.parse("")}, [], [], (), id="nothing, and perhaps someone else's"),
     ],
 )
 def test_plan(
@@ -55,9 +62,10 @@ def test_plan(
     assert len(plan.diff(DIRECTORY)) == len(written) + len(removed)
 
 
-def test_plan_refuses_to_take_over() -> None:
+@pytest.mark.parametrize("there", [FOREIGN, Installed("", ours=False), kernelspecs.parse("\udcff{")])
+def test_plan_refuses_to_take_over(there: Installed) -> None:
     with pytest.raises(EvenkeelError, match=f"Someone else made {DIRECTORY}/ai-dev"):
-        kernelspecs.plan({"ai-dev": FOREIGN}, [AI_DEV], DIRECTORY)
+        kernelspecs.plan({"ai-dev": there}, [AI_DEV], DIRECTORY)
 
 
 def test_second_plan_after_apply_is_empty(tmp_path: Path) -> None:
@@ -94,7 +102,7 @@ def test_apply_removes_ours_and_nothing_else(tmp_path: Path) -> None:
     ],
 )
 def test_parse_tells_whose_it_is(text: str, is_ours: bool) -> None:
-    assert kernelspecs.parse(text) == Installed(text, is_ours)
+    assert kernelspecs.parse(text) == Installed(text, is_ours, blank=not text)
 
 
 @pytest.mark.parametrize(

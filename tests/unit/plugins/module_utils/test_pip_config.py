@@ -134,6 +134,11 @@ def test_a_commands_own_section_that_says_otherwise_is_told() -> None:
         (f"{UV_MARK}\na = 1\n", [], None),
         ("a = 2\n", [], "a = 2\n"),
         ("# by hand\n\n  a = 1\n", ["a = 1"], "# by hand\n\n  a = 1\n"),
+        ("", ["a = 1"], f"{UV_MARK}\na = 1\n"),
+        ("\0\0", ["a = 1"], f"{UV_MARK}\na = 1\n"),
+        (UV_MARK[:9], ["a = 1"], f"{UV_MARK}\na = 1\n"),
+        (f"\udcff{UV_MARK}", ["a = 1"], f"{UV_MARK}\na = 1\n"),
+        ("", [], ""),
     ],
 )
 def test_uvs_file_is_ours_or_left_alone(text: str | None, wanted: list[str], after: str | None) -> None:
@@ -170,7 +175,29 @@ def test_a_file_keeps_its_mode_and_a_new_one_is_for_all_to_read(tmp_path: Path) 
 
 def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     assert pip_config.read(str(tmp_path / "none")) is None
-    (tmp_path / "binary").write_bytes(b"\xff")
-    for path in (tmp_path, tmp_path / "binary"):
-        with pytest.raises(EvenkeelError, match=rf"^{path} could not be read: "):
-            pip_config.read(str(path))
+    with pytest.raises(EvenkeelError, match=rf"^{tmp_path} could not be read: "):
+        pip_config.read(str(tmp_path))
+
+
+@pytest.mark.parametrize("garbage", ["\udcff", "[global]\n# caf\udce9\n", "\0x", "no section"])
+def test_garbage_in_pips_file_is_named(garbage: str) -> None:
+    with pytest.raises(EvenkeelError, match=r"^/etc/pip\.conf is (malformed|no text)"):
+        pip_config.plan_pip("/etc/pip.conf", garbage, {"index-url": INDEX})
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted", "opened"),
+    [(OURS, True, True), ("", True, True), (f"{OURS}timeout = 1\n", True, False), (OURS, False, False)],
+)
+def test_what_we_have_written_is_for_everybody_to_read(tmp_path: Path, text: str, wanted: bool, opened: bool) -> None:
+    path = tmp_path / "pip.conf"
+    path.write_text(text)
+    path.chmod(0o600)
+    private = pip_config.is_private(str(path))
+    plan = pip_config.plan_pip(str(path), text, {"index-url": INDEX} if wanted else {}, private=private)
+    assert plan.open_up is opened
+    pip_config.apply(plan)
+    if wanted:
+        assert path.stat().st_mode & 0o777 == (0o644 if opened else 0o600)
+        again = pip_config.plan_pip(str(path), path.read_text(), {"index-url": INDEX}, private=private and not opened)
+        assert not again.changed
