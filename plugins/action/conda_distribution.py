@@ -9,9 +9,11 @@ from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._action import Action, warn
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._installers import unsupported_since
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._progress import shown_progress
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._transfer import bring
 
 MODULE = "evenkeel.gpu.conda_distribution"
+DEFAULT_STORE = "/opt/evenkeel/distributions"
 
 
 class ActionModule(Action):
@@ -36,7 +38,10 @@ class ActionModule(Action):
         return result
 
     def _converge(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
-        result: dict[str, Any] = self._execute_module(module_name=MODULE, module_args=arguments, task_vars=task_vars)
+        with shown_progress(self, f"{arguments.get('store', DEFAULT_STORE)}/.progress", "conda distribution"):
+            result: dict[str, Any] = self._execute_module(
+                module_name=MODULE, module_args=arguments, task_vars=task_vars
+            )
         return result
 
     def _warn(self, installer: str, result: dict[str, Any]) -> None:

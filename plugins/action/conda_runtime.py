@@ -10,6 +10,7 @@ from typing import Any
 from ansible import constants
 from ansible_collections.evenkeel.gpu.plugins.module_utils._platform import PLATFORMS
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._action import Action
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._progress import shown_progress
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._transfer import bring
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels import (
     Source,
@@ -18,6 +19,8 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels import (
     download_with_pip,
     gather,
 )
+
+DEFAULT_ROOT = "/opt/evenkeel"
 
 
 class ActionModule(Action):
@@ -50,7 +53,8 @@ class ActionModule(Action):
             for platform, wheels in available.items()
         }
         arguments = {**self._task.args, "available": offered, **(more or {})}
-        result: dict[str, Any] = self._execute_module(
-            module_name="evenkeel.gpu.conda_runtime", module_args=arguments, task_vars=task_vars
-        )
+        with shown_progress(self, f"{arguments.get('root', DEFAULT_ROOT)}/progress/runtime", "runtime"):
+            result: dict[str, Any] = self._execute_module(
+                module_name="evenkeel.gpu.conda_runtime", module_args=arguments, task_vars=task_vars
+            )
         return result

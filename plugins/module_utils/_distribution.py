@@ -20,11 +20,14 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import Evenke
 from ansible_collections.evenkeel.gpu.plugins.module_utils._files import (
     disk_full,
     link_atomically,
+    make_directories,
     require_normalised,
     require_space,
+    sync_file_systems,
     write_atomically,
 )
 from ansible_collections.evenkeel.gpu.plugins.module_utils._generation import MARKER
+from ansible_collections.evenkeel.gpu.plugins.module_utils._installed_files import emptied
 from ansible_collections.evenkeel.gpu.plugins.module_utils._modes import Loose
 
 #: Stands before the name of the installation that the download is for, so that it tells what a killed run was making.
@@ -112,6 +115,8 @@ class State:
     leftovers: tuple[str, ...] = ()
     #: All paths in the store.
     taken: frozenset[str] = frozenset()
+    #: Paths of installations that running processes use.
+    busy: frozenset[str] = frozenset()
 
     @property
     def in_use(self) -> Installation | None:
@@ -239,7 +244,10 @@ def _marker(home: str) -> Mapping[str, Any] | None:
     try:
         with open(os.path.join(home, MARKER), encoding="utf-8") as stream:
             marker: Mapping[str, Any] = json.load(stream)
-        return marker if isinstance(marker["installer"], str) and isinstance(marker["sha256"], str) else None
+        if not isinstance(marker["installer"], str) or not isinstance(marker["sha256"], str):
+            return None
+        # Earlier versions did not wait for the disk, and a power cut may have emptied what they installed.
+        return marker if marker.get("synced") or not emptied(home) else None
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
@@ -288,7 +296,7 @@ def plan(state: State, desired: Desired) -> Plan:
         install=target not in installed,
         protect=found is not None and not found.protected,
         switch=state.current != target,
-        prune=(*unneeded, *ruin),
+        prune=tuple(path for path in (*unneeded, *ruin) if path not in state.busy),
         before=state.current,
         after=target,
         number=max((one.number for one in state.installations), default=0) + 1,
@@ -306,7 +314,7 @@ def plan_absence(state: State, desired: Desired) -> Plan:
     return Plan(
         remove=state.leftovers,
         switch=state.current is not None,
-        prune=tuple(one.path for one in state.installations if not one.environments),
+        prune=tuple(one.path for one in state.installations if not one.environments and one.path not in state.busy),
         before=state.current,
         stranded=tuple(path for one in state.installations for path in one.environments),
     )
@@ -346,16 +354,28 @@ def order(version: str) -> tuple[int, ...]:
     return tuple(map(int, re.split("[.-]", version)))
 
 
-def apply(plan: Plan, desired: Desired, run_installer: RunCommand, fetch: Fetch) -> None:
-    """Bring the node to the plan's end. What fails half-way is removed; what is killed half-way is healed next time."""
+def apply(
+    plan: Plan,
+    desired: Desired,
+    run_installer: RunCommand,
+    fetch: Fetch,
+    waiting: Callable[[int], None] = lambda seconds: None,
+) -> None:
+    """Bring the node to the plan's end. What fails half-way is removed; what is killed half-way is healed next time.
+
+    Parameters
+    ----------
+    waiting
+        Called about every second while the disk is waited for, with the seconds that it has taken.
+    """
     try:
         for path, seen in plan.tighten.items():
             _tighten(path, seen)
         for path in plan.remove:
             shutil.rmtree(path)
         if plan.install and plan.after:
-            os.makedirs(desired.store, mode=0o755, exist_ok=True)
-            _install(plan, plan.after, desired, run_installer, fetch)
+            make_directories(desired.store)
+            _install(plan, plan.after, desired, run_installer, fetch, waiting)
         if plan.protect and plan.after:
             base.protect(plan.after)
         if plan.switch and plan.after:
@@ -374,7 +394,8 @@ def _tighten(home: str, seen: tuple[Loose, ...]) -> None:
     """Take from others what they may change of an installation, and note whether they could have changed it."""
     exposed = any(one.exposed for one in (*seen, *modes.tighten(home, _THEIRS)))
     marker = _marker(home) or {}
-    noted = {**marker, "tight": True, "exposed": exposed or bool(marker.get("exposed"))}
+    sync_file_systems([home])
+    noted = {**marker, "synced": True, "tight": True, "exposed": exposed or bool(marker.get("exposed"))}
     write_atomically(os.path.join(home, MARKER), json.dumps(noted, indent=1, sort_keys=True) + "\n")
 
 
@@ -385,7 +406,9 @@ def _remove(home: str) -> None:
     shutil.rmtree(doomed)
 
 
-def _install(plan: Plan, home: str, desired: Desired, run_installer: RunCommand, fetch: Fetch) -> None:
+def _install(
+    plan: Plan, home: str, desired: Desired, run_installer: RunCommand, fetch: Fetch, waiting: Callable[[int], None]
+) -> None:
     downloads = os.path.join(desired.store, DOWNLOAD_PREFIX + os.path.basename(home))
     os.mkdir(downloads, 0o700)
     try:
@@ -394,7 +417,7 @@ def _install(plan: Plan, home: str, desired: Desired, run_installer: RunCommand,
         size = installed_bytes(installer)
         if size:
             require_space(desired.store, size + BUFFER_BYTES, desired.file_name)
-        _run(installer, plan, home, desired, run_installer)
+        _run(installer, plan, home, desired, run_installer, waiting)
     finally:
         shutil.rmtree(downloads, ignore_errors=True)
 
@@ -422,7 +445,9 @@ def installed_bytes(installer: str) -> int:
     return int(told.group(1)) << 10 if told else 0
 
 
-def _run(installer: str, plan: Plan, home: str, desired: Desired, run_installer: RunCommand) -> None:
+def _run(
+    installer: str, plan: Plan, home: str, desired: Desired, run_installer: RunCommand, waiting: Callable[[int], None]
+) -> None:
     try:
         if os.path.lexists(home):
             shutil.rmtree(home)
@@ -432,11 +457,13 @@ def _run(installer: str, plan: Plan, home: str, desired: Desired, run_installer:
             raise _failure(desired, status, out, err)
         base.protect(home)
         modes.share(home)
+        sync_file_systems([home], waiting)
         marker = {
             "installer": desired.file_name,
             "sha256": desired.sha256,
             "url": desired.url,
             "number": plan.number,
+            "synced": True,
             "tight": True,
             **base.inventory(home),
         }

@@ -15,7 +15,11 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _installed_files as installed_files
-from ansible_collections.evenkeel.gpu.plugins.module_utils._files import make_directories, write_atomically
+from ansible_collections.evenkeel.gpu.plugins.module_utils._files import (
+    make_directories,
+    sync_file_systems,
+    write_atomically,
+)
 from ansible_collections.evenkeel.gpu.plugins.module_utils._package import PIP, Package, digest, from_mapping
 
 #: Beside conda's own bookkeeping; without a suffix, since conda reads every ``conda-meta/*.json`` as a package.
@@ -143,6 +147,9 @@ def mark_tight(path: str, *, exposed: bool) -> None:
     marker = os.path.join(path, MARKER)
     with open(marker, encoding="utf-8") as stream:
         content = json.load(stream)
+    if not content.get("synced") and not emptied(path):
+        sync_file_systems([path])
+        content["synced"] = True
     content.update(format=FORMAT, exposed=exposed)
     write_atomically(marker, json.dumps(content, indent=1, sort_keys=True) + "\n")
 

@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import time
+from collections.abc import Iterator
 
 INTERVAL_SECONDS = 0.25
 
@@ -60,3 +61,15 @@ class Progress:
         for path in (self._path, self._path + ".partial"):
             with contextlib.suppress(OSError):
                 os.unlink(path)
+
+
+@contextlib.contextmanager
+def progress_in(path: str) -> Iterator[Progress]:
+    """Yield a progress in ``path``, whose directory is made if it is missing, and remove it at the end."""
+    with contextlib.suppress(OSError):
+        os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+    progress = Progress(path)
+    try:
+        yield progress
+    finally:
+        progress.close()

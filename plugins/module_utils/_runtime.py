@@ -13,11 +13,17 @@ import os
 import re
 import shutil
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._files import disk_full, require_normalised
+from ansible_collections.evenkeel.gpu.plugins.module_utils._files import (
+    disk_full,
+    make_directories,
+    rename_durably,
+    require_normalised,
+    sync_file_systems,
+)
 
 RATTLER = "py_rattler"
 #: The oldest Python that py-rattler runs on.
@@ -182,7 +188,7 @@ def plan(state: State, desired: Desired) -> Plan:
     )
 
 
-def apply(plan: Plan, desired: Desired, brought: str) -> None:
+def apply(plan: Plan, desired: Desired, brought: str, waiting: Callable[[int], None] = lambda seconds: None) -> None:
     """Bring the node to the plan's end; the caller holds a lock.
 
     Parameters
@@ -193,12 +199,14 @@ def apply(plan: Plan, desired: Desired, brought: str) -> None:
         What it was planned for.
     brought
         The directory that holds the wheels, when the plan builds.
+    waiting
+        Called about every second while the disk is waited for, with the seconds that it has taken.
     """
     try:
         for name in plan.remove:
             _remove(desired.directory, name)
         if plan.build:
-            _build(desired, brought)
+            _build(desired, brought, waiting)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise disk_full(desired.directory) from error
@@ -214,15 +222,16 @@ def _remove(directory: str, name: str) -> None:
     shutil.rmtree(doomed)
 
 
-def _build(desired: Desired, brought: str) -> None:
+def _build(desired: Desired, brought: str, waiting: Callable[[int], None]) -> None:
     partial = os.path.join(desired.directory, PARTIAL + desired.id)
-    os.makedirs(partial, mode=0o755)
+    make_directories(partial)
     try:
         for wheel in desired.wheels:
             path = os.path.join(brought, wheel.name)
             require_hash(path, wheel)
             unpack(path, partial)
-        os.rename(partial, desired.path)
+        sync_file_systems([partial], waiting)
+        rename_durably(partial, desired.path)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
@@ -252,8 +261,6 @@ def unpack(wheel: str, target: str) -> None:
                 os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
                 with archive.open(entry) as source, open(path, "xb") as stream:
                     shutil.copyfileobj(source, stream, _CHUNK_BYTES)
-                    stream.flush()
-                    os.fsync(stream.fileno())
                 os.chmod(path, 0o755 if relative.startswith("bin/") else 0o644)
     except zipfile.BadZipFile as error:
         raise EvenkeelError(

@@ -14,6 +14,7 @@ import glob
 import json
 import os
 import shutil
+from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._files import (
     make_directories,
@@ -89,7 +90,7 @@ def _remove_all_but(pkgs: str, held: frozenset[str]) -> tuple[str, ...]:
     return tuple(going)
 
 
-def _read(path: str) -> dict[str, object] | None:
+def _read(path: str) -> dict[str, Any] | None:
     """Return what is noted; None without a note, and nothing of it when it can't be understood."""
     try:
         with open(path, encoding="utf-8") as stream:

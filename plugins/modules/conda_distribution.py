@@ -168,11 +168,13 @@ wanted:
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timezone
 from functools import partial
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _distribution as distribution
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _processes as processes
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _shared_cache as shared_cache
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _shell_hook as shell_hook
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _terms as terms
@@ -180,6 +182,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._download import copy
 from ansible_collections.evenkeel.gpu.plugins.module_utils._entry import Module, run
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._lock import held
+from ansible_collections.evenkeel.gpu.plugins.module_utils._progress import progress_in
 
 Params = dict[str, Any]
 
@@ -250,7 +253,8 @@ def converge(module: Module) -> dict[str, Any]:
             plan = _plan(params, desired)
             run_installer = partial(module.run_command, pass_fds=[lock])
             terms.apply(accepting, datetime.now(timezone.utc))
-            distribution.apply(plan, desired, run_installer, partial(_fetch, params))
+            with progress_in(os.path.join(desired.store, ".progress")) as progress:
+                distribution.apply(plan, desired, run_installer, partial(_fetch, params), progress.wait)
             shell_hook.apply(_plan_hook(params))  # others write there too, and an installation takes its time
             shared_cache.apply(cache)
     before, after = plan.lines
@@ -270,7 +274,11 @@ def _present(params: Params) -> bool:
 
 def _plan(params: Params, desired: distribution.Desired) -> distribution.Plan:
     decide = distribution.plan if _present(params) else distribution.plan_absence
-    return decide(distribution.read(desired), desired)
+    state = distribution.read(desired)
+    plan = decide(state, desired)
+    if plan.prune:
+        plan = decide(replace(state, busy=processes.using(plan.prune)), desired)
+    return plan
 
 
 def _plan_hook(params: Params) -> shell_hook.Plan:

@@ -260,9 +260,7 @@ unresolved:
   returned: when the packages are not known yet
 """
 
-import contextlib
 import os
-from collections.abc import Iterator
 from dataclasses import replace
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _builder as builder
@@ -277,7 +275,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._installer import Job
 from ansible_collections.evenkeel.gpu.plugins.module_utils._lock import held
 from ansible_collections.evenkeel.gpu.plugins.module_utils._package import from_mapping
 from ansible_collections.evenkeel.gpu.plugins.module_utils._platform import this_node
-from ansible_collections.evenkeel.gpu.plugins.module_utils._progress import Progress
+from ansible_collections.evenkeel.gpu.plugins.module_utils._progress import Progress, progress_in
 from ansible_collections.evenkeel.gpu.plugins.module_utils._verification import user_files, verify_files
 
 SOURCES = ("environment", "lock", "explicit", "packages")
@@ -366,7 +364,7 @@ def converge(module: Module) -> dict[str, object]:
             held(os.path.join(root, "locks", "pkgs"), params["lock_timeout"]) as lock,
         ):
             state, plan = decide(module, desired)
-            with progress_of(root, name) as progress:
+            with progress_in(os.path.join(root, "progress", "environment-" + name)) as progress:
                 kept = environment.apply(
                     plan, root, name, lambda target: build(module, state, target, lock, progress), progress.wait
                 )
@@ -441,19 +439,6 @@ def build(module: Module, state: environment.State, target: Generation, lock: in
     builder.build(job, installer, tools)
     package_cache.touch(params["root"], target.packages)
     return installer
-
-
-@contextlib.contextmanager
-def progress_of(root: str, name: str) -> Iterator[Progress]:
-    """Tell how far the build is in a file that the action may read meanwhile."""
-    folder = os.path.join(root, "progress")
-    with contextlib.suppress(OSError):
-        os.makedirs(folder, mode=0o755, exist_ok=True)
-    progress = Progress(os.path.join(folder, "environment-" + name))
-    try:
-        yield progress
-    finally:
-        progress.close()
 
 
 if __name__ == "__main__":

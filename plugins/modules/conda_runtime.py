@@ -95,6 +95,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils import _runtime as ru
 from ansible_collections.evenkeel.gpu.plugins.module_utils._entry import Module, run
 from ansible_collections.evenkeel.gpu.plugins.module_utils._lock import held
 from ansible_collections.evenkeel.gpu.plugins.module_utils._platform import conda_platform
+from ansible_collections.evenkeel.gpu.plugins.module_utils._progress import progress_in
 
 
 def main() -> None:
@@ -128,7 +129,8 @@ def converge(module: Module) -> dict[str, object]:
             return {"changed": False, "wanted": {"platform": platform, "wheels": names}}
         with held(os.path.join(root, "locks", "pkgs"), params["lock_timeout"]):
             plan = runtime.plan(runtime.read(desired.directory), desired)
-            runtime.apply(plan, desired, params["brought"] or "")
+            with progress_in(os.path.join(root, "progress", "runtime")) as progress:
+                runtime.apply(plan, desired, params["brought"] or "", progress.wait)
     return {
         "changed": plan.changed,
         "diff": plan.diff,

@@ -308,6 +308,16 @@ def state(current: str | None, *installations: Installation, leftovers: tuple[st
             Plan(switch=True, prune=(OLDEST,), before=OLD, after=CURRENT, number=10),
         ),
         (state(CURRENT, ours, old), {"keep": 0}, Plan(prune=(OLD,), before=CURRENT, after=CURRENT, number=3)),
+        (
+            replace(state(CURRENT, ours, old, replace(old, path=OLDEST)), busy=frozenset({OLD})),
+            {"keep": 0},
+            Plan(prune=(OLDEST,), before=CURRENT, after=CURRENT, number=3),
+        ),
+        (
+            replace(state(CURRENT, leftovers=(CURRENT,)), busy=frozenset({CURRENT})),
+            {},
+            Plan(install=True, switch=True, before=CURRENT, after=f"{CURRENT}-2", number=1),
+        ),
     ],
     ids=[
         *(
@@ -322,6 +332,7 @@ def state(current: str | None, *installations: Installation, leftovers: tuple[st
         ),
         "leftover",
         *("base unprotected", "heal", "healed and killed", "prune", "what was in use stays", "keep none"),
+        *("what a process uses stays", "and so does a ruin"),
     ],
 )
 def test_plan(state: State, change: dict[str, Any], plan: Plan) -> None:
@@ -335,11 +346,15 @@ def test_plan(state: State, change: dict[str, Any], plan: Plan) -> None:
         (state(CURRENT, ours, old), Plan(before=CURRENT, after=CURRENT, number=3)),
         (state(CURRENT, drifted), Plan(before=CURRENT, after=CURRENT, number=3, drift=drifted.drift)),
         (
+            replace(state(CURRENT, ours, old, replace(old, path=OLDEST, number=0)), busy=frozenset({OLDEST})),
+            Plan(before=CURRENT, after=CURRENT, number=3),
+        ),
+        (
             state(CURRENT, ours, inhabited, replace(inhabited, path=OLDEST, environments=(f"{OLDEST}/envs/x",))),
             Plan(before=CURRENT, after=CURRENT, number=3, stranded=(f"{OLD}/envs/thesis", f"{OLDEST}/envs/x")),
         ),
     ],
-    ids=["as desired", "drifted", "inhabited"],
+    ids=["as desired", "drifted", "used by a process", "inhabited"],
 )
 def test_nothing_to_do(state: State, plan: Plan) -> None:
     found = distribution.plan(state, PLANNED)
@@ -698,6 +713,39 @@ def test_what_is_pruned_goes_whole(desired: Desired) -> None:
         make_home(desired.store, name, number=number)
     assert converge(desired).prune == (f"{desired.store}/{OLD_HOME}",)
     assert names(desired.store) == sorted([HOME, f"{OLD_HOME}-2"])
+
+
+def test_all_of_it_is_on_the_disk_before_it_is_declared_complete(
+    desired: Desired, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[tuple[str, bool, bool]] = []
+
+    def sync(paths: Sequence[str], *_: object) -> None:
+        (home,) = paths
+        frozen = Path(home, "conda-meta", "frozen").exists()
+        synced.append((home, frozen, distribution.is_complete(home)))
+
+    monkeypatch.setattr(distribution, "sync_file_systems", sync)
+    converge(desired)
+    assert synced == [(desired.home, True, False)]
+    assert distribution.is_complete(desired.home)
+
+
+@pytest.mark.parametrize(("noted", "complete"), [({}, False), ({"synced": True}, True)])
+def test_what_an_earlier_version_installed_and_a_power_cut_emptied_is_not_complete(
+    desired: Desired, noted: dict[str, bool], complete: bool
+) -> None:
+    home = Path(make_home(desired.store, HOME))
+    (home / "bin").mkdir()
+    (home / "bin" / "python").touch()
+    paths = [{"_path": "bin/python", "path_type": "hardlink", "size_in_bytes": 7}]
+    record = {"name": "python", "version": "3.11", "build": "0", "paths_data": {"paths": paths}}
+    (home / "conda-meta" / "python-3.11-0.json").write_text(json.dumps(record))
+    marker = home / distribution.MARKER
+    marker.write_text(json.dumps({**json.loads(marker.read_text()), **noted}))
+    assert distribution.is_complete(str(home)) is complete
+    (home / "bin" / "python").write_text("python!")
+    assert distribution.is_complete(str(home))
 
 
 def test_absence(desired: Desired) -> None:

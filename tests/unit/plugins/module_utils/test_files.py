@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _files as files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 
+SYNCFS = files._syncfs
 Usage = namedtuple("Usage", "total used free")
 
 
@@ -216,7 +217,8 @@ def test_each_file_system_is_synced_once(
     assert log.read_text().splitlines() == ["/cache/a", "/generations"]
 
 
-def test_the_real_call_succeeds(tmp_path: Path) -> None:
+def test_the_real_call_succeeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "_syncfs", SYNCFS)
     files.sync_file_systems([str(tmp_path)])
     assert files._syncfs()(-1) == errno.EBADF
 
@@ -225,7 +227,7 @@ def test_without_the_call_all_is_synced(monkeypatch: pytest.MonkeyPatch) -> None
     calls: list[str] = []
     monkeypatch.setattr(files.ctypes, "CDLL", lambda *_, **__: object())
     monkeypatch.setattr(os, "sync", lambda: calls.append("sync"))
-    assert files._syncfs()(0) == 0
+    assert SYNCFS()(0) == 0
     assert calls == ["sync"]
 
 

@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -215,6 +215,20 @@ def test_wheels_are_unpacked_and_then_nothing_is_to_do(node: Node) -> None:
     assert runtime.read(str(node.directory)) == State(
         (Runtime(node.desired.id, node.desired.contents, path.stat().st_mtime),)
     )
+
+
+def test_all_of_it_is_on_the_disk_before_it_has_its_name(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[tuple[str, bool]] = []
+
+    def sync(paths: Sequence[str], *_: object) -> None:
+        (partial,) = paths
+        synced.append((Path(partial).name, Path(partial, "bin", "uv").exists()))
+        assert not Path(node.desired.path).exists()
+
+    monkeypatch.setattr(runtime, "sync_file_systems", sync)
+    node.converge()
+    assert synced == [(f".partial-{node.desired.id}", True)]
+    assert node.names == [node.desired.id]
 
 
 def test_of_the_others_the_newest_stays(node: Node) -> None:

@@ -2,77 +2,47 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import stat
 import tarfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _vscode_server as vscode_server
 from ansible_collections.evenkeel.gpu.plugins.module_utils._vscode_server import Server
 
-COMMIT = "c0ffee" * 6 + "c0ff"
+COMMIT = "c" * 40
 
 
-@pytest.fixture
-def archive(tmp_path: Path) -> Path:
-    """A server's archive, whose files others may write."""
-    path = tmp_path / "vscode-server-linux-x64.tar.gz"
+def archive(directory: Path) -> Path:
+    """Make an archive of a server."""
+    tree = directory / "vscode-server-linux-x64"
+    (tree / "bin").mkdir(parents=True)
+    (tree / "bin" / "code-server").write_text("#!/bin/sh\n")
+    (tree / "bin" / "code-server").chmod(0o755)
+    (tree / "product.json").write_text(json.dumps({"commit": COMMIT}))
+    path = directory / "server.tar.gz"
     with tarfile.open(path, "w:gz") as tar:
-        for name, mode, content in [
-            ("vscode/bin/code-server", 0o6777, b"#!/bin/sh\n"),
-            ("vscode/product.json", 0o666, json.dumps({"commit": COMMIT}).encode()),
-            ("vscode/private.json", 0o600, b"{}"),
-        ]:
-            member = tarfile.TarInfo(name)
-            member.size, member.mode = len(content), mode
-            tar.addfile(member, io.BytesIO(content))
-        folder = tarfile.TarInfo("vscode/out")
-        folder.type, folder.mode = tarfile.DIRTYPE, 0o3777
-        tar.addfile(folder)
+        tar.add(tree, tree.name)
     return path
 
 
-@pytest.fixture
-def server(archive: Path) -> Server:
-    return Server(COMMIT, hashlib.sha256(archive.read_bytes()).hexdigest())
-
-
-def mode(path: Path) -> int:
-    return stat.S_IMODE(path.stat().st_mode)
-
-
-def test_what_is_unpacked_is_everybodys_to_read_and_nobody_elses_to_write(
-    tmp_path: Path, archive: Path, server: Server
+def test_all_of_it_is_on_the_disk_before_it_is_declared_complete(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = tmp_path / "store" / COMMIT
-    vscode_server.unpack(str(folder), server, str(archive), "")
-    assert vscode_server.is_there(str(folder), server)
-    assert vscode_server.is_tight(str(folder), server)
-    found = {path.name: mode(path) for path in (folder, *folder.rglob("*"))}
-    assert found == {
-        COMMIT: 0o755,
-        ".evenkeel": 0o644,
-        "server": 0o755,
-        "bin": 0o755,
-        "code-server": 0o755,
-        "product.json": 0o644,
-        "private.json": 0o644,
-        "out": 0o755,
-    }
+    path = archive(tmp_path)
+    server = Server(COMMIT, hashlib.sha256(path.read_bytes()).hexdigest())
+    folder = str(tmp_path / "store" / COMMIT)
+    synced: list[str] = []
 
+    def sync(paths: Sequence[str]) -> None:
+        (stage,) = paths
+        synced.append(Path(stage).name)
+        assert Path(stage, "server", "bin", "code-server").exists()
+        assert not vscode_server.is_there(stage, server)
+        assert not Path(folder).exists()
 
-def test_an_older_version_s_server_stays_and_is_looked_through_once(
-    tmp_path: Path, archive: Path, server: Server
-) -> None:
-    folder = tmp_path / "store" / COMMIT
-    vscode_server.unpack(str(folder), server, str(archive), "")
-    (folder / ".evenkeel").write_text(server.stamp)
-    (folder / "server" / "product.json").chmod(0o666)
-    assert vscode_server.is_there(str(folder), server)
-    assert not vscode_server.is_tight(str(folder), server)
-    vscode_server.tighten(str(folder), server)
-    assert vscode_server.is_there(str(folder), server)
-    assert vscode_server.is_tight(str(folder), server)
-    assert mode(folder / "server" / "product.json") == 0o644
+    monkeypatch.setattr(vscode_server, "sync_file_systems", sync)
+    vscode_server.unpack(folder, server, str(path), "")
+    assert synced == [f"{COMMIT}.new"]
+    assert vscode_server.is_there(folder, server)
