@@ -16,6 +16,7 @@ Result = dict[str, Any]
 OURS = "/etc/conda/condarc.d/evenkeel.yml"
 ANNS = "/home/ann/.condarc"
 CASES = Path(__file__).parents[1] / "plugin_utils" / "data" / "condarc"
+A_PROBLEM_OF, ALONE = "A problem of the user", "which leaves the others alone"
 PRIVATE = "https://mirror.example/t/tk-hush/main"
 
 
@@ -144,7 +145,7 @@ def test_files_that_win_and_files_that_are_broken_are_told(control: Control) -> 
     assert result["warnings"][0] == f"{ANNS} wins over {OURS} for ann: offline"
     assert result["user_problems"].keys() == {"ben"}
     assert result["user_problems"]["ben"][0].startswith("conda cannot use /home/ben/.condarc, line 1: ")
-    assert result["warnings"][1] == f"Problems of user ben: {result['user_problems']['ben'][0]}"
+    assert result["warnings"][1] == f"{A_PROBLEM_OF} ben, {ALONE}: {result['user_problems']['ben'][0]}."
 
 
 @pytest.mark.parametrize("module", [condarc, condarc_info])
@@ -156,7 +157,7 @@ def test_hostile_files_are_problems_of_their_user_alone(control: Control, module
     assert not result.get("failed")
     (told,) = result["user_problems"]["ann"]
     assert told.startswith(f"conda cannot use {ANNS}, line ")
-    assert result["warnings"] == [f"Problems of user ann: {told}"]
+    assert result["warnings"] == [f"{A_PROBLEM_OF} ann, {ALONE}: {told}."]
 
 
 def test_names_of_files_reach_no_terminal_as_they_are(control: Control) -> None:

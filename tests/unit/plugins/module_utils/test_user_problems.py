@@ -5,8 +5,8 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils import _user_problems
 
 
 def test_each_user_is_one_warning() -> None:
-    problems = {"bo": ["a", "b"], "cy": [], "ana": [str(number) for number in range(7)]}
+    problems = {"bo": ["a", "b."], "cy": [], "ana": [str(number) for number in range(7)]}
     assert user_problems.warnings(problems) == [
-        "Problems of user ana: 0; 1; 2; 3; 4; and 2 more",
-        "Problems of user bo: a; b",
+        "A problem of the user ana, which leaves the others alone: 0. 1. 2. 3. 4. And 2 more.",
+        "A problem of the user bo, which leaves the others alone: a. b.",
     ]
