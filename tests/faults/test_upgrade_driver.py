@@ -107,6 +107,16 @@ def test_a_run_that_was_killed_is_finished_by_the_next_with_the_services_that_ra
     assert not gpu_node.host.file(RECORD).exists
 
 
+@pytest.mark.parametrize("damage", ["", "\\377\\000"], ids=["truncated", "garbage"])
+def test_a_damaged_note_of_an_unfinished_run_is_named(gpu_node: Node, damage: str) -> None:
+    gpu_node.host.check_output(f"install -D /dev/null {RECORD} && printf '{damage}' >{RECORD}")
+    try:
+        assert upgrade(gpu_node).failed_saying(f"{RECORD} is damaged", "remove the file")
+        assert hooks_run(gpu_node) == []
+    finally:
+        gpu_node.host.check_output(f"rm {RECORD}")
+
+
 def test_the_control_node_is_refused(gpu_node: Node) -> None:
     assert upgrade(gpu_node, ansible_connection="local").failed_saying("is the control node")
     assert hooks_run(gpu_node) == []
