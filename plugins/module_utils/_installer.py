@@ -230,7 +230,8 @@ def run_worker(job: Job, tools: Tools, validation: str) -> tuple[str, dict[str, 
         "connections": job.connections,
     }
     error = "it ended without a word"
-    argv = [tools.python, "-I", "-c", inspect.getsource(_rattler_worker)]
+    # What the distribution's site-packages have start with every Python is not wanted.
+    argv = [tools.python, "-I", "-S", "-c", inspect.getsource(_rattler_worker)]
     with started(job, argv, json.dumps(request)) as (process, output):
         for message in messages(job, process):
             if "progress" in message:
@@ -300,7 +301,12 @@ def install_with_uv(job: Job, tools: Tools) -> None:
     for packages, options in ((hashed, ["--require-hashes"]), (commits, [])):
         if not packages:
             continue
-        with tempfile.NamedTemporaryFile("w", suffix=".txt") as requirements:
+        # Where everybody may write, uv would share a lock with everybody.
+        with (
+            tempfile.TemporaryDirectory() as private,
+            open(os.path.join(private, "requirements.txt"), "w", encoding="utf-8") as requirements,
+        ):
+            variables["TMPDIR"] = private
             requirements.write("".join(map(requirement, packages)))
             requirements.flush()
             argv = [tools.uv, "pip", "install", "--no-deps", "--no-progress", "--no-python-downloads", *options]

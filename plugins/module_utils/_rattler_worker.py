@@ -118,7 +118,7 @@ async def install(request: dict[str, Any]) -> None:
     from rattler.package import BuildString
 
     cache = request["cache"]
-    os.makedirs(cache, mode=0o755, exist_ok=True)
+    os.makedirs(cache, mode=0o700, exist_ok=True)
     index = await PackageCache(cache).index()
     records, incomplete, bytes_to_fetch = [], [], 0
     for package in request["packages"]:
@@ -175,7 +175,6 @@ async def install(request: dict[str, Any]) -> None:
         raise RuntimeError("failed: " + ", ".join(reporter.failed_scripts))
     for home in incomplete:
         complete(os.path.join(request["prefix"], "conda-meta", os.path.basename(home) + ".json"), home)
-    open_to_all(request["prefix"])
 
 
 def scripts_of(packages: list[dict[str, Any]], cache: str) -> list[str]:
@@ -194,17 +193,6 @@ def complete(path: str, home: str) -> None:
         index = json.load(stream)
     with open(path, "w", encoding="utf-8") as stream:
         json.dump({**record, **index}, stream, indent=2)
-
-
-def open_to_all(prefix: str) -> None:
-    """Give records and programs the modes that conda gives them."""
-    for directory, mode in (("conda-meta", 0o644), ("bin", 0o755)):
-        place = os.path.join(prefix, directory)
-        for entry in os.scandir(place) if os.path.isdir(place) else ():
-            if entry.is_file(follow_symlinks=False):
-                status = entry.stat(follow_symlinks=False)
-                if status.st_nlink == 1 and status.st_mode & 0o777 in (0o600, 0o775):
-                    os.chmod(entry.path, mode)
 
 
 def main() -> None:

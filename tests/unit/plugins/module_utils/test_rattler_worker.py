@@ -3,23 +3,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import inspect
 import json
 import subprocess
 import sys
 import sysconfig
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from itertools import repeat
 from pathlib import Path
-from threading import Thread
+from threading import Event, Lock, Thread
 from typing import Any, NamedTuple
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _rattler_worker
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._installer import RATTLER, Job, Tools, install
 from ansible_collections.evenkeel.gpu.plugins.module_utils._package import from_mapping
 from ansible_collections.evenkeel.gpu.plugins.module_utils._transfer import most_bytes
@@ -33,8 +36,57 @@ PACKAGES = ("hello", "python", "tool")
 Record = dict[str, Any]
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    """Serves files and says nothing."""
+class Server(ThreadingHTTPServer):
+    """Counts the requests that wait at once for an answer, and has room for few that wait, as Python's own server has."""
+
+    request_queue_size = 5
+
+    def __init__(self, handler: Any) -> None:
+        super().__init__(("127.0.0.1", 0), handler)
+        self.waiting, self.most, self.enough = 0, 0, 1000
+        self.crowded, self.lock = Event(), Lock()
+
+    def count(self, change: int) -> None:
+        """Note that a request has come, or is answered."""
+        with self.lock:
+            self.waiting += change
+            self.most = max(self.most, self.waiting)
+            if self.waiting > self.enough:
+                self.crowded.set()
+
+
+class Handler(SimpleHTTPRequestHandler):
+    """Serves files and says nothing; ``/FAULT/PATH`` is PATH from a server that does not come to an end."""
+
+    server: Server
+
+    def do_GET(self) -> None:
+        """Answer with a file."""
+        fault, _, rest = self.path[1:].partition("/")
+        if fault in ("endless", "drip", "crowd"):
+            self.path = f"/{rest}"
+        if fault == "crowd":
+            self.server.count(1)
+            self.server.crowded.wait(0.1)
+            self.server.count(-1)
+        if fault in ("endless", "drip"):
+            with contextlib.suppress(ConnectionError):
+                self.spoil(fault)
+        else:
+            super().do_GET()
+
+    def spoil(self, fault: str) -> None:
+        """Send a file of no announced length, and zeros after it, or all of it byte by byte."""
+        self.send_response(200)
+        self.end_headers()
+        content = Path(self.translate_path(self.path)).read_bytes()
+        if fault == "endless":
+            self.wfile.write(content)
+        while fault == "endless":
+            self.wfile.write(b"\0" * (1 << 16))
+        for byte in content:
+            self.wfile.write(bytes([byte]))
+            time.sleep(0.01)
 
     def log_message(self, *_arguments: object) -> None:
         """Say nothing."""
@@ -52,8 +104,9 @@ class Answer(NamedTuple):
 class Channel:
     """A channel of small packages, as files and at an address."""
 
-    def __init__(self, directory: Path, address: str) -> None:
-        self.directory, self.address = directory, address
+    def __init__(self, directory: Path, server: Server) -> None:
+        self.directory, self.server = directory, server
+        self.address = f"http://127.0.0.1:{server.server_port}"
         self.files: dict[str, Path] = {}
         self.add("python", "3.11.2", {"bin/python3.11": "#!/bin/sh\n"}, subdir="linux-64")
         self.add(
@@ -101,10 +154,10 @@ class Channel:
         package = conda_package.Package(name, version, "0", build_number, subdir, depends, **more)
         self.files[name] = conda_package.write(package, tree, self.directory / subdir)
 
-    def package(self, name: str, *, http: bool = False) -> Record:
+    def package(self, name: str, *, http: bool = False, fault: str = "") -> Record:
         """Return one package as the module hands it over."""
         path = self.files[name]
-        base = self.address if http else self.directory.as_uri()
+        base = self.address + fault if http or fault else self.directory.as_uri()
         _, version, build = path.stem.rsplit("-", 2)
         return {
             "name": name,
@@ -134,7 +187,7 @@ class Node:
         self.runtime.mkdir()
         (self.runtime / "site-packages").symlink_to(sysconfig.get_path("purelib"))
 
-    def run(self, prefix: str, *packages: Record) -> Answer:
+    def run(self, prefix: str, *packages: Record, connections: int = 5) -> Answer:
         """Ask the worker alone."""
         request = {
             "site_packages": sysconfig.get_path("purelib"),
@@ -142,20 +195,22 @@ class Node:
             "prefix": str(self.directory / prefix),
             "packages": [{"most_bytes": most_bytes(package["size"]), **package} for package in packages],
             "validation": "skip",
-            "connections": 5,
+            "connections": connections,
         }
         return ask(json.dumps(request))
 
-    def make(self, prefix: str, *, distrust: bool = False, http: bool = False) -> Path:
+    def make(
+        self, prefix: str, *, distrust: bool = False, http: bool = False, fault: str = "", timeout: float = 60
+    ) -> Path:
         """Make an environment of all packages as the module does."""
         job = Job(
             name="ai-dev",
             prefix=str(self.directory / prefix),
-            packages=tuple(from_mapping(self.channel.package(name, http=http)) for name in PACKAGES),
+            packages=tuple(from_mapping(self.channel.package(name, http=http, fault=fault)) for name in PACKAGES),
             specs=(),
             pkgs=str(self.cache.parent),
             lock=2,
-            timeout=60,
+            timeout=timeout,
             pip_index="",
             progress=Silence(),
             distrust=distrust,
@@ -180,10 +235,9 @@ def ask(request: str) -> Answer:
 def channel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Channel]:
     directory = tmp_path_factory.mktemp("channel") / "main"
     directory.mkdir()
-    handler = partial(Quiet, directory=str(directory))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    with Server(partial(Handler, directory=str(directory))) as server:
         Thread(target=server.serve_forever, daemon=True).start()
-        yield Channel(directory, f"http://127.0.0.1:{server.server_port}")
+        yield Channel(directory, server)
         server.shutdown()
 
 
@@ -233,16 +287,6 @@ def test_records_are_complete_from_a_cold_and_from_a_warm_cache(node: Node, http
     assert (hello["depends"], hello["build_number"], hello["license"]) == (["python >=3.11", "tool"], 3, "MIT")
     assert (tool["constrains"], tool["noarch"]) == (["hello >=1"], "python")
     assert f"{SITE}/tool-2.0.dist-info/METADATA" in tool["files"]
-
-
-def test_everybody_may_read_records_and_run_programs_that_only_their_owner_may_write(node: Node) -> None:
-    for prefix in (node.make("cold"), node.make("warm")):
-        assert {mode(path) for path in (prefix / "conda-meta").glob("*.json")} == {0o644}
-        assert {path.name: mode(path) for path in (prefix / "bin").iterdir()} == {
-            "hello": 0o755,
-            "python3.11": 0o755,
-            "tool": 0o755,
-        }
 
 
 def test_progress_counts_packages_and_bytes(node: Node) -> None:
@@ -307,6 +351,38 @@ def test_what_was_edited_in_the_cache_is_fetched_anew_where_the_cache_is_not_tru
     assert (prefix / "lib" / "hello.txt").read_text() == "hello\n"
     assert (first / "lib" / "hello.txt").read_text() == text
     assert (node.make("third") / "lib" / "hello.txt").read_text() == "hello\n"
+
+
+# servers that do not come to an end
+
+
+@pytest.mark.parametrize("connections", [1, 3])
+def test_no_more_connections_are_open_than_told(node: Node, connections: int) -> None:
+    server, names = node.channel.server, [f"one-of-many{number}" for number in range(12)]
+    for name in names:
+        if name not in node.channel.files:
+            node.channel.add(name, "1.0", {f"share/{name}": name})
+    server.most, server.enough = 0, connections
+    server.crowded.clear()
+    packages = [node.channel.package(name, fault="/crowd") for name in names]
+    assert node.run("first", *packages, connections=connections).last == {"done": True}
+    assert server.most == connections
+
+
+def test_a_package_that_does_not_end_is_ended(node: Node) -> None:
+    with pytest.raises(EvenkeelError, match=rf"ai-dev: {node.channel.address}/endless/.*\.conda brings more than the "):
+        node.make("first", fault="/endless", timeout=20)
+    assert sum(path.stat().st_size for path in node.cache.rglob("*") if path.is_file()) < 1 << 20
+    assert not [path for path in node.cache.iterdir() if path.is_dir() and path.name.startswith(".")]
+    assert (node.make("second") / "lib" / "hello.txt").exists()
+
+
+def test_a_package_that_drips_is_given_up(node: Node) -> None:
+    with pytest.raises(
+        EvenkeelError, match=r"^The download of http.*\.conda for .* brought \d+ bytes in 0\.5 s; less than"
+    ):
+        node.make("first", fault="/drip", timeout=0.5)
+    assert (node.make("second") / "lib" / "hello.txt").exists()
 
 
 # failures
