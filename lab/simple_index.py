@@ -18,7 +18,7 @@ from urllib.parse import quote
 from packaging.version import Version
 from rich.progress import Progress
 
-from lab import cache, locks, paths, wheels
+from lab import cache, locks, paths, sample_wheels, wheels
 from lab.debian_python import PYTHONS
 from lab.wheels import Wheel
 
@@ -31,7 +31,7 @@ API_VERSION = "1.0"
 
 def build(progress: Progress) -> Path:
     """Build the index where its sources have changed, and return its folder."""
-    content_key = cache.key(Path(__file__), Path(wheels.__file__))
+    content_key = cache.key(Path(__file__), Path(wheels.__file__), Path(sample_wheels.__file__))
     with locks.held("simple-index"):
         if cache.published(paths.SIMPLE_INDEX) != content_key:
             stage = cache.staging(paths.SIMPLE_INDEX)
@@ -84,7 +84,7 @@ def page(title: str, links: Iterable[tuple[str, str, Mapping[str, str]]]) -> str
 
 def _wheels(progress: Progress) -> set[Wheel]:
     """Return the index's wheels, on this machine."""
-    found: set[Wheel] = set()
+    found = {sample_wheels.ensure()}
     for python in PYTHONS:
         of_python = {wheel for roots in (REQUIREMENTS, OLDER) for wheel in wheels.resolve(roots, python).values()}
         bar = progress.add_task(f"Index for Python {python.version}", total=len(of_python))

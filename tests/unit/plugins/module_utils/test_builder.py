@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-import base64
 import hashlib
 import os
 import subprocess
 import sys
 import sysconfig
 import threading
-import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,7 +19,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import Evenke
 from ansible_collections.evenkeel.gpu.plugins.module_utils._installer import Job, Tools
 from ansible_collections.evenkeel.gpu.plugins.module_utils._package import PIP, Package
 
-from lab import conda_package, sample_packages
+from lab import conda_package, sample_packages, sample_wheels
 from lab.debian_python import PYTHONS
 
 LINKED = frozenset({"lib/a.pyc"})
@@ -84,22 +82,6 @@ def test_nothing_is_compiled_after_a_failure(monkeypatch: pytest.MonkeyPatch, in
 # what packages bring, with the real py-rattler and the real uv
 
 SITE = PYTHONS[0].site_packages
-#: What the wheel brings: path, permissions and content.
-WHEEL = {
-    "permissive_wheel/__init__.py": (0o666, b"x = 1\n"),
-    "permissive_wheel/private.txt": (0o600, b"private\n"),
-    "permissive_wheel/program": (0o6777, b"#!/bin/sh\n"),
-    "permissive_wheel.pth": (0o666, b"# read by every Python that starts\n"),
-    "permissive_wheel-1.0.data/scripts/permissive-wheel": (0o6777, b"#!/bin/sh\n"),
-    "permissive_wheel-1.0.dist-info/METADATA": (
-        0o666,
-        b"Metadata-Version: 2.1\nName: permissive-wheel\nVersion: 1.0\n",
-    ),
-    "permissive_wheel-1.0.dist-info/WHEEL": (
-        0o644,
-        b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    ),
-}
 
 
 class Silence:
@@ -166,9 +148,8 @@ def test_conda_packages_become_everybodys_to_read_and_roots_to_write(tmp_path: P
 
 
 def test_wheels_become_so_too_and_uv_shares_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    wheel = tmp_path / "permissive_wheel-1.0-py3-none-any.whl"
-    write_wheel(wheel)
-    package = Package("permissive-wheel", "1.0", "", "", PIP, url=wheel.as_uri())
+    wheel = sample_wheels.write(tmp_path)
+    package = Package(sample_wheels.NAME, "1.0", "", "", PIP, url=wheel.as_uri())
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     seen = []
@@ -191,21 +172,7 @@ def test_wheels_become_so_too_and_uv_shares_no_lock(tmp_path: Path, monkeypatch:
     prefix = tmp_path / "environment"
     assert unsafe(prefix) == []
     (site,) = prefix.glob("lib/python3*/site-packages")
-    assert {path for path in WHEEL if ".data/" not in path} <= {
+    assert {path for path in sample_wheels.FILES if ".data/" not in path} <= {
         str(path.relative_to(site)) for path in site.rglob("*") if path.is_file()
     }
     assert (prefix / "bin" / "permissive-wheel").stat().st_mode & 0o7777 == 0o755
-
-
-def write_wheel(path: Path) -> None:
-    """Write a wheel whose files others may write."""
-    record = "permissive_wheel-1.0.dist-info/RECORD"
-    rows = [
-        f"{name},sha256={base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b'=').decode()},{len(content)}"
-        for name, (_, content) in WHEEL.items()
-    ]
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, (mode, content) in {**WHEEL, record: (0o644, "\n".join((*rows, f"{record},,", "")).encode())}.items():
-            member = zipfile.ZipInfo(name)
-            member.external_attr = (0o100000 | mode) << 16
-            archive.writestr(member, content)
