@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""nginx before the notebook servers of a node: its configuration, and whether it serves by it."""
+"""The front door: whose notebook server is reached by which name, and whether nginx serves so."""
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import json
 import os
@@ -15,27 +14,45 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _host_names as host_names
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._text_files import MARK
 
 HEALTH = "/healthz"
 
+_USER = re.compile(r"[^\x00-\x1f\x7f-\x9f/]+")
+_BASE_URL = re.compile(r"/(?:[\w.@+:~%-]+/)*", re.ASCII)
+_OF_BASE_URL = re.compile(r"/(?:(?!\.{1,2}/)[^\x00-\x1f\x7f/]+/)*")
 # Nothing in these can end a word of nginx's, or begin a variable.
-_USER = re.compile(r"[\w.@+\\-]+")
-_PATH = re.compile(r"/(?:[\w.@+:~\\-]+/)*(?:[\w.@+:~\\-]+/?)?")
+_PATH = re.compile(r"/(?:[\w.@+=:~\\-]+/)*(?:[\w.@+=:~\\-]+/?)?")
 _HOST = re.compile(r"(?:\*\.)?[\w.:-]+")
+_DOMAIN = re.compile(r"[\w-]+(?:\.[\w-]+)+")
+_ORIGIN = re.compile(r"https?://[\w.:\[\]-]+")
 _ADDRESS = re.compile(r"[\da-fA-F.:]+")
 _ANSWER_SECONDS = 10
+_LONGEST_HOST = 253
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 
 
 @dataclass(frozen=True)
 class Server:
-    """A notebook server; ``upstream`` is where nginx finds it."""
+    """A notebook server.
+
+    Parameters
+    ----------
+    base_url
+        The path that it answers at, as browsers send it.
+    upstream
+        Where nginx finds it.
+    """
 
     user: str
-    path: str
+    base_url: str
     upstream: str
+
+    @property
+    def path(self) -> str:
+        """The path as it is meant, which is what nginx compares."""
+        return unquote(self.base_url, errors="surrogateescape")
 
 
 @dataclass(frozen=True)
@@ -46,6 +63,12 @@ class Door:
     ----------
     hosts
         Names and addresses that people type.
+    domains
+        Those that each user's own host name is below.
+    share_origin
+        Whether several users' servers are paths of the same hosts, so that a page of one can act as another.
+    origins
+        Origins elsewhere whose pages may use the servers.
     addresses
         Where it listens.
     port, http_port
@@ -59,10 +82,13 @@ class Door:
     logins_per_minute
         How often one address may try to log in.
     hsts_days
-        How long browsers shall use TLS alone; 0 for no such word.
+        How long browsers must use TLS alone; 0 to not tell them.
     """
 
     hosts: tuple[str, ...]
+    domains: tuple[str, ...]
+    share_origin: bool
+    origins: tuple[str, ...]
     addresses: tuple[str, ...]
     port: int
     http_port: int
@@ -73,10 +99,38 @@ class Door:
     logins_per_minute: int
     hsts_days: int
 
-    def url(self, path: str) -> str:
+    def url(self, host: str, path: str) -> str:
         """Return an address as people type it."""
         port = "" if self.port == 443 else ":%d" % self.port
-        return "https://%s%s%s" % (literal(self.hosts[0]), port, path)
+        return "https://%s%s%s" % (literal(host), port, path)
+
+
+@dataclass(frozen=True)
+class Site:
+    """Hosts that are one origin each, and the servers below them; ``user`` is whose they are, where they are one's."""
+
+    hosts: tuple[str, ...]
+    servers: tuple[Server, ...]
+    user: str = ""
+
+
+def sites(door: Door, servers: Sequence[Server]) -> list[Site]:
+    """Return what is reached by which names; several users get names of their own unless they share an origin."""
+    if door.share_origin or len(servers) < 2:
+        return [Site(door.hosts, tuple(servers))]
+    return [
+        Site(door.hosts, ()),
+        *(Site(tuple(host_names.of_user(one.user, door.domains)), (one,), one.user) for one in servers),
+    ]
+
+
+def urls(door: Door, servers: Sequence[Server]) -> dict[str, str]:
+    """Return where each user's server is reached."""
+    return {
+        server.user: door.url(site.hosts[0], server.base_url)
+        for site in sites(door, servers)
+        for server in site.servers
+    }
 
 
 def check(door: Door) -> None:
@@ -94,7 +148,94 @@ def check(door: Door) -> None:
     ):
         wrong = [value for value in values if not form.fullmatch(value)]
         if wrong or not values:
-            raise EvenkeelError("%s holds %s" % (name, ", ".join(map(repr, wrong)) or "nothing"), "Mend that")
+            raise EvenkeelError(
+                "%s holds %s" % (name, ", ".join(map(repr, wrong)) or "nothing"), "Correct that value and run again"
+            )
+    for name, values, form, example in (
+        ("user_domains", door.domains, _DOMAIN, "gpu1.example.com"),
+        ("allowed_origins", door.origins, _ORIGIN, "https://portal.example.com"),
+    ):
+        wrong = [value for value in values if not form.fullmatch(value)]
+        if wrong:
+            raise EvenkeelError("%s holds %s" % (name, ", ".join(map(repr, wrong))), "Give such as %s" % example)
+
+
+def require_apart(door: Door, servers: Sequence[Server], certified: Sequence[str]) -> None:
+    """Refuse several users whose servers can't have host names of their own.
+
+    Parameters
+    ----------
+    certified
+        What the certificate is for; empty where that is not known.
+
+    Raises
+    ------
+    EvenkeelError
+        There is no domain for them, a host of all that has none, two with one name, or a name that the certificate
+        does not cover.
+    """
+    own = [site for site in sites(door, servers) if site.user]
+    if not own:
+        return
+    flat = [host for host in door.hosts if host_names.is_address(host) or host.startswith("*.")]
+    share = "or set front_door_users_share_origin to true, which lets each user's pages act as the other users"
+    if flat or not door.domains:
+        raise EvenkeelError(
+            "Several users have notebook servers, and each needs a host name of its own, which %s can't have below it"
+            % ", ".join(flat or door.hosts),
+            "Name a host with a domain in front_door_hosts, such as gpu1.example.com, without addresses and stars; "
+            + share,
+        )
+    whose: dict[str, str] = dict.fromkeys(door.hosts, "all users (front_door_hosts)")
+    for site in own:
+        for host in site.hosts:
+            if host in whose:
+                raise EvenkeelError(
+                    "%s would be the host name of %s and of %s" % (host, whose[host], site.user),
+                    "Set front_door_user_domains to another domain",
+                )
+            if len(host) > _LONGEST_HOST:
+                raise EvenkeelError(
+                    "The host name of %s is longer than DNS allows: %s" % (site.user, host),
+                    "Set front_door_user_domains to a shorter one",
+                )
+            whose[host] = site.user
+    lacking = [host for site in own for host in site.hosts if certified and not host_names.covers(certified, host)]
+    if lacking:
+        raise EvenkeelError(
+            "The certificate %s is not for %s; it is for %s"
+            % (door.certificate, ", ".join(lacking), ", ".join(certified)),
+            "Get one for them, such as for %s, %s" % (", ".join("*.%s" % domain for domain in door.domains), share),
+        )
+
+
+def require_told(door: Door, servers: Sequence[Server], moved: Sequence[str], *, decided: bool) -> None:
+    """Refuse to give people other addresses than they have before the operator has decided it.
+
+    Parameters
+    ----------
+    moved
+        The paths that are below the hosts of all users now and would not be any more.
+    decided
+        Whether it is said if users share an origin.
+
+    Raises
+    ------
+    EvenkeelError
+        It is not.
+    """
+    new = urls(door, servers)
+    leaving = [server for server in servers if server.path in moved]
+    if decided or not leaving:
+        return
+    raise EvenkeelError(
+        "All users of this front door share one host name, so that a page of one can act as any other. Each gets a host"
+        " name of its own now, and these addresses change: %s. Nothing was changed yet"
+        % "; ".join("%s -> %s" % (door.url(door.hosts[0], one.path), new[one.user]) for one in leaving),
+        "Have DNS lead %s to this node and set front_door_users_share_origin to false; or set it to true, which keeps"
+        " the old addresses and lets users act as each other"
+        % " and ".join("*.%s" % domain for domain in door.domains),
+    )
 
 
 @dataclass(frozen=True)
@@ -125,13 +266,14 @@ def parse(text: str, where: str) -> list[Server]:
     mend = "Run the role jupyter, which writes it"
     try:
         entries = json.loads(text)["servers"]
-        servers = [Server(entry["user"], unquote(entry["base_url"]), _upstream(entry)) for entry in entries]
+        servers = [Server(entry["user"], entry["base_url"], _upstream(entry)) for entry in entries]
     except (ValueError, KeyError, TypeError) as error:
         raise EvenkeelError("%s is not a list of notebook servers: %r" % (where, error), mend) from error
     taken: dict[str, str] = {}
     for server in servers:
-        if not (_USER.fullmatch(server.user) and _PATH.fullmatch(server.path) and server.path.endswith("/")):
-            raise EvenkeelError("%s holds %s of %s" % (where, server.path, server.user), mend)
+        well_formed = _BASE_URL.fullmatch(server.base_url) and _OF_BASE_URL.fullmatch(server.path)
+        if not (_USER.fullmatch(server.user) and well_formed):
+            raise EvenkeelError("%s holds %s of %s" % (where, server.base_url, server.user), mend)
         if server.path in taken:
             raise EvenkeelError(
                 "%s has the servers of %s and %s both at %s" % (where, taken[server.path], server.user, server.path),
@@ -153,134 +295,6 @@ def _upstream(entry: Mapping[str, object]) -> str:
     if not _ADDRESS.fullmatch(str(address)):
         raise ValueError("address %s" % address)
     return "%s://%s:%d" % (scheme, literal(str(address)), int(str(port)))
-
-
-def digest(door: Door, servers: Sequence[Server], certificate: str) -> str:
-    """Return what changes whenever nginx has to read something anew."""
-    return hashlib.sha256(repr((render(door, servers, ""), certificate)).encode()).hexdigest()[:16]
-
-
-def render(door: Door, servers: Sequence[Server], health: str) -> str:
-    """Return nginx's configuration; ``health`` is what it answers to those who ask for its health."""
-    names = " ".join(map(literal, door.hosts))
-    tls = """\
-    ssl_certificate %s;
-    ssl_certificate_key %s;
-    ssl_protocols TLSv1.2 TLSv1.3;
-    ssl_session_cache shared:evenkeel:1m;
-    ssl_session_tickets off;
-    server_tokens off;
-
-    location = %s {
-        default_type text/plain;
-        return 200 "%s\\n";
-    }
-""" % (door.certificate, door.key, HEALTH, health)
-    return """\
-%(mark)s
-# JupyterLab behind TLS. What is asked of another name, or of a path that is nobody's, is not found.
-
-map $http_upgrade $evenkeel_connection {
-    default upgrade;
-    "" "";
-}
-
-# Only attempts to log in are counted.
-map $request_method $evenkeel_login {
-    default "";
-    POST $binary_remote_addr;
-}
-limit_req_zone $evenkeel_login zone=evenkeel_login:1m rate=%(logins)dr/m;
-
-server {
-%(listen_default)s    server_name _;
-%(tls)s
-    location / {
-        return 404;
-    }
-}
-%(redirect)s
-server {
-%(listen)s    server_name %(names)s;
-%(tls)s%(hsts)s
-    client_max_body_size %(max_body)dm;
-    limit_req_status 429;
-    proxy_http_version 1.1;
-    proxy_buffering off;
-    proxy_request_buffering off;
-    proxy_read_timeout %(timeout)ds;
-    proxy_send_timeout %(timeout)ds;
-    proxy_set_header Host $http_host;
-    proxy_set_header Upgrade $http_upgrade;
-    proxy_set_header Connection $evenkeel_connection;
-    proxy_set_header X-Real-IP $remote_addr;
-    proxy_set_header X-Forwarded-For $remote_addr;
-    proxy_set_header X-Forwarded-Host $http_host;
-    proxy_set_header X-Forwarded-Proto https;
-    proxy_set_header X-Scheme https;
-
-    error_page 502 504 @evenkeel_silent;
-    location @evenkeel_silent {
-        default_type text/plain;
-        return 502 "This notebook server does not answer. It may be starting: try again; or ask who runs the node.\\n";
-    }
-%(front)s%(servers)s}
-""" % {
-        "mark": MARK,
-        "logins": door.logins_per_minute,
-        "listen": _listen(door.addresses, door.port, " ssl"),
-        "listen_default": _listen(door.addresses, door.port, " ssl default_server"),
-        "names": names,
-        "tls": tls,
-        "redirect": _redirect(door, names) if door.http_port else "",
-        "hsts": _hsts(door.hsts_days) if door.hsts_days else "",
-        "max_body": door.max_body,
-        "timeout": door.timeout,
-        "front": "" if any(server.path == "/" for server in servers) else _front(door),
-        "servers": "".join(map(_locations, servers)),
-    }
-
-
-def _listen(addresses: Sequence[str], port: int, options: str) -> str:
-    return "".join("    listen %s:%d%s;\n" % (literal(address), port, options) for address in addresses)
-
-
-def _redirect(door: Door, names: str) -> str:
-    return """
-server {
-%s    server_name %s;
-    server_tokens off;
-    return 301 https://$host%s$request_uri;
-}
-""" % (_listen(door.addresses, door.http_port, ""), names, "" if door.port == 443 else ":%d" % door.port)
-
-
-def _hsts(days: int) -> str:
-    return '    add_header Strict-Transport-Security "max-age=%d" always;\n' % (days * 86400)
-
-
-def _front(door: Door) -> str:
-    return """
-    location / {
-        return 404;
-    }
-    location = / {
-        default_type text/plain;
-        return 200 "Notebook servers are at %s\\n";
-    }
-""" % door.url("/user/NAME/")
-
-
-def _locations(server: Server) -> str:
-    return """
-    location %(path)s {
-        proxy_pass %(upstream)s;
-    }
-    location = %(path)slogin {
-        limit_req zone=evenkeel_login burst=5 nodelay;
-        proxy_pass %(upstream)s;
-    }
-""" % {"path": server.path, "upstream": server.upstream}
 
 
 def look(door: Door) -> Serving | None:

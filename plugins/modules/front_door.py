@@ -11,6 +11,10 @@ version_added: 0.4.0
 description:
   - Installs the distribution's nginx, and keeps one file of its configuration, C(conf.d/evenkeel-front-door.conf), made
     of the list of notebook servers that the role C(jupyter) keeps on the node.
+  - Where several users have servers, each gets a host name of its own below O(user_domains), and so an origin of its
+    own, because browsers let pages of one origin do anything to each other. The name is the user's, or its plain
+    characters and a hash where DNS does not allow it.
+  - Requests that a page of another site makes are refused, by their headers C(Origin) and C(Sec-Fetch-Site).
   - The configuration is tried before it is put in place. One that nginx refuses changes nothing.
   - nginx is reloaded, which leaves its connections alone, whenever what it serves is not what the files say, also when
     an earlier run was ended before. In the end it serves the certificate and the configuration that are on the disk.
@@ -22,6 +26,27 @@ options:
     type: list
     elements: str
     required: true
+  user_domains:
+    description:
+      - Domains below which each user has a host name, where there are several. Those of O(hosts) that have a dot and
+        are no addresses, when it is not given.
+    type: list
+    elements: str
+  users_share_origin:
+    description:
+      - Whether the servers of several users are paths of O(hosts), so that a page of one user can act as the others.
+      - As long as it is not given, a node whose users share an origin already is refused rather than changed.
+    type: bool
+  allowed_origins:
+    description: Origins elsewhere, such as C(https://portal.example.com), whose pages may use the servers.
+    type: list
+    elements: str
+    default: []
+  certified:
+    description: What the certificate is for. A user's host name that it does not cover is refused.
+    type: list
+    elements: str
+    default: []
   certificate:
     description: The file with the certificate and its chain.
     type: path
@@ -79,10 +104,10 @@ EXAMPLES = r"""
 
 RETURN = r"""
 urls:
-  description: Where each user's notebook server is reached.
+  description: Where each user's notebook server is reached; also in C(/etc/evenkeel/front_door/urls.json).
   type: dict
   returned: success
-  sample: {ana: "https://gpu1.example.com/user/ana/"}
+  sample: {ana: "https://ana.gpu1.example.com/user/ana/", bo: "https://bo.gpu1.example.com/user/bo/"}
 packages:
   description: Packages that changed, with their versions.
   type: list
@@ -94,22 +119,26 @@ reloaded:
   returned: success
 """
 
+import json
 import time
 from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _command as command
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _front_door as front_door
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _front_door_nginx as front_door_nginx
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _host_names as host_names
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _kept_files as kept_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _nginx as nginx
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _package_set as package_set
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _services as services
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _text_files as text_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._entry import Module, run
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._front_door import Door, Server
 from ansible_collections.evenkeel.gpu.plugins.module_utils._packages import Request, Wanted
 
 FILE = "evenkeel-front-door.conf"
+URLS = "/etc/evenkeel/front_door/urls.json"
 RELOAD_SECONDS = 30
 POLL_SECONDS = 0.1
 
@@ -119,6 +148,10 @@ def main() -> None:
         converge,
         {
             "hosts": {"type": "list", "elements": "str", "required": True},
+            "user_domains": {"type": "list", "elements": "str"},
+            "users_share_origin": {"type": "bool"},
+            "allowed_origins": {"type": "list", "elements": "str", "default": []},
+            "certified": {"type": "list", "elements": "str", "default": []},
             "certificate": {"type": "path", "required": True},
             "key": {"type": "path", "required": True, "no_log": False},
             "servers": {"type": "path", "default": "/etc/evenkeel/jupyter/servers.json"},
@@ -139,20 +172,24 @@ def converge(module: Module) -> dict[str, Any]:
     door = desired(params)
     front_door.check(door)
     servers = known_servers(params["servers"], may_be_missing=check_mode)
-    certificate = text_files.read(door.certificate)
+    front_door.require_apart(door, servers, params["certified"])
+    require_told(door, servers, decided=params["users_share_origin"] is not None)
+    certificate = kept_files.text(door.certificate)
     if certificate is None and not check_mode:
         raise EvenkeelError("There is no certificate %s" % door.certificate, "Put it there first")
     front_door.require_selinux_allows()
 
     wanted = package_set.Job(Request(wanted=(Wanted("nginx"),)), lock_timeout=params["lock_timeout"])
     outcome = package_set.converge(wanted, check_mode=check_mode)
-    health = front_door.digest(door, servers, certificate or "")
-    text = front_door.render(door, servers, health)
-    changes = text_files.changes({nginx.path(FILE): text})
+    health = front_door_nginx.digest(door, servers, certificate or "")
+    text = front_door_nginx.render(door, servers, health)
+    urls = front_door.urls(door, servers)
+    listed = json.dumps({"urls": urls}, indent=2, sort_keys=True) + "\n"
+    changes = kept_files.changes({nginx.path(FILE): text, URLS: listed})
     if nginx.is_there() and certificate is not None:
         nginx.try_out(FILE, text)
     if not check_mode:
-        text_files.apply(changes)
+        kept_files.apply_all(changes)
     reloaded = serve(
         lambda: front_door.serves(front_door.look(door), health, certificate or ""),
         changed=bool(changes),
@@ -160,7 +197,7 @@ def converge(module: Module) -> dict[str, Any]:
     )
     return {
         "changed": bool(outcome.changed or changes or reloaded),
-        "urls": {server.user: door.url(server.path) for server in servers},
+        "urls": urls,
         "packages": list(map(str, outcome.plan.steps)),
         "reloaded": reloaded,
         "diff": [*outcome.diffs(), *(change.diff() for change in changes)],
@@ -169,8 +206,13 @@ def converge(module: Module) -> dict[str, Any]:
 
 def desired(params: dict[str, Any]) -> Door:
     """Return what the options ask for."""
+    hosts = tuple(map(host_names.spelled, params["hosts"]))
+    domains = host_names.domains(hosts) if params["user_domains"] is None else params["user_domains"]
     return Door(
-        hosts=tuple(params["hosts"]),
+        hosts=hosts,
+        domains=tuple(map(host_names.spelled, domains)),
+        share_origin=bool(params["users_share_origin"]),
+        origins=tuple(params["allowed_origins"]),
         addresses=tuple(params["addresses"]),
         **{
             key: params[key]
@@ -184,12 +226,19 @@ def desired(params: dict[str, Any]) -> Door:
 
 def known_servers(path: str, *, may_be_missing: bool) -> list[Server]:
     """Return the notebook servers of the node; a rehearsal of the first run comes before there are any."""
-    text = text_files.read(path)
+    text = kept_files.text(path)
     if text is None:
         if may_be_missing:
             return []
         raise EvenkeelError("There is no %s" % path, "Run the role jupyter first, which writes it")
     return front_door.parse(text, path)
+
+
+def require_told(door: Door, servers: list[Server], *, decided: bool) -> None:
+    """Refuse to change people's addresses as long as the operator has not decided it."""
+    before = front_door_nginx.below_all(kept_files.text(nginx.path(FILE)) or "")
+    after = front_door_nginx.below_all(front_door_nginx.render(door, servers, ""))
+    front_door.require_told(door, servers, sorted(before - after), decided=decided)
 
 
 def serve(is_right: Callable[[], bool], *, changed: bool, check_mode: bool) -> bool:

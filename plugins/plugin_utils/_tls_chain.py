@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._host_names import covers, is_address
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
@@ -148,16 +149,6 @@ def issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     return True
 
 
-def covers(names: Iterable[str], host: str) -> bool:
-    """Tell whether a certificate for ``names`` is one for ``host``; a star stands for one part of a name.
-
-    >>> covers(["*.example.com"], "a.example.com"), covers(["*.example.com"], "a.b.example.com")
-    (True, False)
-    """
-    _, _, parent = host.partition(".")
-    return bool({host, f"*.{parent}"} & set(names)) and (not _is_address(host) or host in names)
-
-
 def host(text: str) -> str:
     """Return a DNS name or an IP address as certificates spell it.
 
@@ -166,7 +157,7 @@ def host(text: str) -> str:
     EvenkeelError
         It is neither.
     """
-    if _is_address(text):
+    if is_address(text):
         return str(ipaddress.ip_address(text))
     numeric = re.fullmatch(r"[\d.]+", text)
     if numeric or len(text) > 253 or not _NAME.fullmatch(text):
@@ -180,18 +171,10 @@ def host(text: str) -> str:
 def alternative_names(hosts: Iterable[str]) -> x509.SubjectAlternativeName:
     """Return hosts as a certificate holds them."""
     return x509.SubjectAlternativeName(
-        [x509.IPAddress(ipaddress.ip_address(one)) if _is_address(one) else x509.DNSName(one) for one in hosts]
+        [x509.IPAddress(ipaddress.ip_address(one)) if is_address(one) else x509.DNSName(one) for one in hosts]
     )
 
 
 def ends_within(certificate: x509.Certificate, days: int, now: datetime) -> bool:
     """Tell whether fewer than ``days`` are left of a certificate."""
     return certificate.not_valid_after_utc - now < timedelta(days=days)
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True

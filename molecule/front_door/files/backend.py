@@ -1,6 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A backend that tells what it was asked, and sends back what comes over a WebSocket; ana's is on a port."""
+"""A backend that tells what it was asked, and sends back what comes over a WebSocket; ana's is on a port.
+
+It has what a page of somebody else would be after: a cookie for whoever goes to ``visit``, and for that cookie a
+terminal and a WebSocket, which it counts. With ``attack?URL`` it is a server whose owner has made it attack another.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +15,12 @@ import socket
 import socketserver
 import sys
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 
 USER = sys.argv[1]
 MAGIC = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+ATTACK = Path("/usr/local/share/attack.html")
+TAKEN = {"terminals": 0, "sockets": 0}
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -23,18 +30,36 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         length = len(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+        page = self.path.partition("?")[0].rpartition("/")[2]
         if self.headers.get("Upgrade") == "websocket":
+            TAKEN["sockets"] += self.known
             self.echo()
-            return
-        told = {"user": USER, "path": self.path, "length": length, "headers": dict(self.headers)}
-        body = json.dumps(told).encode()
+        elif page == "attack":
+            self.answer(ATTACK.read_bytes(), {"Content-Type": "text/html"})
+        elif page == "taken":
+            self.answer(json.dumps(TAKEN).encode())
+        else:
+            TAKEN["terminals"] += self.known and self.command == "POST" and page == "terminals"
+            cookie = {"Set-Cookie": f"session={USER}; Path=/user/{USER}/; HttpOnly"} if page == "visit" else {}
+            told = {"user": USER, "path": self.path, "length": length, "headers": dict(self.headers)}
+            self.answer(json.dumps({**told, "known": self.known}).encode(), cookie)
+
+    do_POST = do_GET
+
+    @property
+    def known(self) -> bool:
+        """Whether a browser that has visited asks."""
+        return f"session={USER}" in self.headers.get("Cookie", "")
+
+    def answer(self, body: bytes, headers: dict[str, str] | None = None) -> None:
+        """Send what was asked for."""
+        hostile = {"Clear-Site-Data": '"cookies"', "Strict-Transport-Security": "max-age=1; includeSubDomains"}
         self.send_response(200)
-        self.send_header("Content-Type", "application/json")
+        for name, value in {"Content-Type": "application/json", **hostile, **(headers or {})}.items():
+            self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
-
-    do_POST = do_GET
 
     def echo(self) -> None:
         """Send one short text back, in capitals."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The front door's configuration, and whether what answers serves by it."""
+"""The front door: who is reached by which name, what is refused, and whether what answers serves so."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._front_door import Do
 from tests.unit.plugins.certificates import authority, issued
 
 DOOR = Door(
-    hosts=("gpu1.example.com", "192.0.2.7"),
+    hosts=("gpu1.example.com", "gpu1"),
+    domains=("gpu1.example.com", "gpu1.users.example.com"),
+    share_origin=False,
+    origins=(),
     addresses=("0.0.0.0",),  # noqa: S104
     port=443,
     http_port=80,
@@ -48,8 +51,13 @@ def listed(*servers: dict[str, Any]) -> str:
         ),
         pytest.param(
             {"user": "ana@corp", "base_url": "/user/ana%40corp/"},
-            Server("ana@corp", "/user/ana@corp/", "http://127.0.0.1:8889"),
-            id="nginx knows paths as they are meant",
+            Server("ana@corp", "/user/ana%40corp/", "http://127.0.0.1:8889"),
+            id="another name",
+        ),
+        pytest.param(
+            {"user": "a b$", "base_url": "/user/a%20b%24/", "port": None, "socket": "/run/a=20b=24.sock"},
+            Server("a b$", "/user/a%20b%24/", "http://unix:/run/a=20b=24.sock"),
+            id="an odd name",
         ),
         pytest.param({"base_url": "/"}, Server("ana", "/", "http://127.0.0.1:8889"), id="the only one"),
     ],
@@ -67,6 +75,9 @@ def test_servers(changed: dict[str, Any], server: Server) -> None:
         pytest.param(listed(ANA, {**ANA, "user": "bo"}), "ana and bo both at /user/ana/", id="one path for two"),
         pytest.param(listed({**ANA, "base_url": "/user/ana"}), "holds /user/ana of ana", id="no slash at the end"),
         pytest.param(listed({**ANA, "base_url": "/x { } /"}), "holds /x { } / of ana", id="a path that ends a word"),
+        pytest.param(listed({**ANA, "base_url": "/x/../y/"}), "holds /x/../y/ of ana", id="a path that goes up"),
+        pytest.param(listed({**ANA, "base_url": "/x/%0a/"}), "holds /x/%0a/ of ana", id="a line break"),
+        pytest.param(listed({**ANA, "base_url": "/x/%2e%2e/"}), "holds /x/%2e%2e/ of ana", id="a hidden way up"),
         pytest.param(listed({**ANA, "address": "x;"}), "address x;", id="no address"),
         pytest.param(listed({**ANA, "port": "80;"}), "invalid literal", id="no port"),
         pytest.param(listed({**ANA, "port": None, "socket": "/run/$x"}), "socket /run/", id="no socket"),
@@ -86,6 +97,8 @@ def test_what_is_no_list_of_servers(text: str, words: str) -> None:
         ({"hosts": ("a.test", "b; {")}, "hosts holds 'b; {'"),
         ({"addresses": ("everywhere",)}, "addresses holds 'everywhere'"),
         ({"key": "/a b"}, "certificate and key holds '/a b'"),
+        ({"domains": ("a b.test",)}, "user_domains holds 'a b.test'"),
+        ({"origins": ("https://x.test/;",)}, "allowed_origins holds 'https://x.test/;'"),
     ],
 )
 def test_words_that_nginx_would_read_as_something_else(changed: dict[str, Any], words: str) -> None:
@@ -95,43 +108,105 @@ def test_words_that_nginx_would_read_as_something_else(changed: dict[str, Any], 
     assert words in str(caught.value)
 
 
+SERVERS = [
+    Server("ana", "/user/ana/", "http://127.0.0.1:8889"),
+    Server("Bo@corp", "/user/Bo@corp%20%5C%22%24x%3B/", "http://unix:/run/bo.sock"),
+]
+BO = "bo-corp-b03d35e106e96cfc"
+
+
+def test_several_users_have_names_of_their_own() -> None:
+    assert [(site.user, site.hosts, len(site.servers)) for site in front_door.sites(DOOR, SERVERS)] == [
+        ("", ("gpu1.example.com", "gpu1"), 0),
+        ("ana", ("ana.gpu1.example.com", "ana.gpu1.users.example.com"), 1),
+        ("Bo@corp", (f"{BO}.gpu1.example.com", f"{BO}.gpu1.users.example.com"), 1),
+    ]
+
+
 @pytest.mark.parametrize(
-    ("changed", "there", "absent"),
+    ("changed", "servers"),
+    [({}, []), ({}, SERVERS[:1]), ({}, [Server("jupyter", "/", "")]), ({"share_origin": True}, SERVERS)],
+)
+def test_one_server_and_those_that_share_are_at_the_hosts(changed: dict[str, Any], servers: list[Server]) -> None:
+    (site,) = front_door.sites(replace(DOOR, **changed), servers)
+    assert (site.user, site.hosts, list(site.servers)) == ("", DOOR.hosts, servers)
+
+
+@pytest.mark.parametrize(
+    ("changed", "servers", "urls"),
+    [
+        ({}, SERVERS[:1], {"ana": "https://gpu1.example.com/user/ana/"}),
+        (
+            {"port": 8443},
+            SERVERS,
+            {
+                "ana": "https://ana.gpu1.example.com:8443/user/ana/",
+                "Bo@corp": f"https://{BO}.gpu1.example.com:8443/user/Bo@corp%20%5C%22%24x%3B/",
+            },
+        ),
+        ({"hosts": ("fd00::7",)}, [Server("jupyter", "/", "")], {"jupyter": "https://[fd00::7]/"}),
+    ],
+)
+def test_where_servers_are_reached(changed: dict[str, Any], servers: list[Server], urls: dict[str, str]) -> None:
+    assert front_door.urls(replace(DOOR, **changed), servers) == urls
+
+
+@pytest.mark.parametrize(
+    ("changed", "certified", "words"),
     [
         pytest.param(
-            {}, ["listen 0.0.0.0:443 ssl;", "server_name gpu1.example.com 192.0.2.7;"], ["max-age"], id="plain"
+            {"hosts": ("10.0.0.7",), "domains": ()}, [], "which 10.0.0.7 can't have below it", id="an address"
         ),
-        pytest.param({}, ["https://$host$request_uri"], [":443$request_uri"], id="the usual port is not named"),
-        pytest.param({"port": 8443}, ["https://$host:8443$request_uri"], ["0.0.0.0:443"], id="another port"),
-        pytest.param({"http_port": 0}, [], ["return 301"], id="without plain HTTP"),
-        pytest.param({"addresses": ("::1",)}, ["listen [::1]:443 ssl;"], ["listen 0"], id="IPv6"),
-        pytest.param({"hosts": ("::1",)}, ["server_name [::1];", "https://[::1]/user/NAME/"], [], id="an IPv6 host"),
-        pytest.param({"hsts_days": 2}, ["max-age=172800"], [], id="told to stay with TLS"),
+        pytest.param(
+            {"hosts": ("gpu1.example.com", "fd00::7")}, [], "which fd00::7 can't have", id="an address beside a name"
+        ),
+        pytest.param({"hosts": ("*.example.com",)}, [], "which *.example.com can't have", id="a star"),
+        pytest.param({"hosts": ("gpu1",), "domains": ()}, [], "which gpu1 can't have", id="no domain"),
+        pytest.param(
+            {"hosts": ("ana.example.com",), "domains": ("example.com",)},
+            [],
+            "ana.example.com would be the host name of all users (front_door_hosts) and of ana",
+            id="a user with the name of a host",
+        ),
+        pytest.param(
+            {"domains": ("x" * 60 + ".example.com",) * 1},
+            ["*.example.com"],
+            "is not for ana.xxx",
+            id="a star for two parts of a name",
+        ),
+        pytest.param(
+            {"domains": (".".join(["y" * 60] * 4),)}, [], "longer than DNS allows", id="a name that is too long"
+        ),
+        pytest.param(
+            {"domains": ("gpu1.example.com",)},
+            ["gpu1.example.com", "ana.gpu1.example.com"],
+            f"is not for {BO}.gpu1.example.com; it is for gpu1.example.com, ana.gpu1.example.com. "
+            "Get one for them, such as for *.gpu1.example.com",
+            id="a certificate that lacks one",
+        ),
     ],
 )
-def test_what_is_in_the_configuration(changed: dict[str, Any], there: list[str], absent: list[str]) -> None:
-    text = front_door.render(replace(DOOR, **changed), [], "healthy")
-    assert [words for words in there if words not in text] == []
-    assert [words for words in absent if words in text] == []
+def test_users_who_can_not_have_names_of_their_own(changed: dict[str, Any], certified: list[str], words: str) -> None:
+    door = replace(DOOR, **changed)
+    with pytest.raises(EvenkeelError) as caught:
+        front_door.require_apart(door, SERVERS, certified)
+    assert words in str(caught.value)
+    front_door.require_apart(door, SERVERS[:1], certified)
+    front_door.require_apart(replace(door, share_origin=True), SERVERS, certified)
 
 
-def test_who_has_the_root_has_the_front() -> None:
-    text = front_door.render(DOOR, [Server("ana", "/", "http://127.0.0.1:8889")], "healthy")
-    assert text.count("location / {") == 2  # that of other names, and the server's
-    assert "Notebook servers are at" not in text
+def test_users_who_can() -> None:
+    front_door.require_apart(DOOR, SERVERS, ["gpu1", "*.gpu1.example.com", "*.gpu1.users.example.com"])
 
 
-@pytest.mark.parametrize(
-    ("door", "servers", "certificate"),
-    [
-        (replace(DOOR, timeout=60), [], "certificate"),
-        (DOOR, [Server("ana", "/user/ana/", "http://127.0.0.1:8889")], "certificate"),
-        (DOOR, [], "another certificate"),
-    ],
-)
-def test_whatever_nginx_has_to_read_shows_in_its_health(door: Door, servers: list[Server], certificate: str) -> None:
-    assert front_door.digest(DOOR, [], "certificate") == front_door.digest(DOOR, [], "certificate")
-    assert front_door.digest(door, servers, certificate) != front_door.digest(DOOR, [], "certificate")
+def test_nobody_loses_an_address_before_the_operator_has_decided_it() -> None:
+    with pytest.raises(EvenkeelError) as caught:
+        front_door.require_told(DOOR, SERVERS, ["/user/ana/", "/user/gone/"], decided=False)
+    assert "https://gpu1.example.com/user/ana/ -> https://ana.gpu1.example.com/user/ana/" in str(caught.value)
+    assert "*.gpu1.example.com" in str(caught.value)
+    assert "front_door_users_share_origin to false" in str(caught.value)
+    front_door.require_told(DOOR, SERVERS, ["/user/ana/"], decided=True)
+    front_door.require_told(DOOR, SERVERS, ["/user/gone/"], decided=False)
 
 
 CHAIN, _ = issued(authority())
