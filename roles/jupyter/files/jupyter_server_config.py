@@ -6,15 +6,25 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
 
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_server.auth.decorator import allow_unauthenticated
-from jupyter_server.auth.identity import PasswordIdentityProvider
+from jupyter_server.auth.identity import PasswordIdentityProvider, User
 from jupyter_server.auth.login import LoginFormHandler
+from jupyter_server.base.handlers import JupyterHandler
+from tornado.httputil import HTTPServerRequest
+from tornado.web import Finish, HTTPError
+from traitlets import List, Unicode
 from traitlets.config import Config, get_config
 
 FOLDER = Path(os.environ["EVENKEEL_JUPYTER"])
@@ -59,6 +69,104 @@ class NodeKernelSpecManager(KernelSpecManager):
 class NodeIdentityProvider(PasswordIdentityProvider):
     """The token and the password of the node's own files."""
 
+    hosts = List(Unicode(), config=True, help="Hosts it answers for beside the loopback's; any if there are none.")
+    own_hosts = List(Unicode(), config=True, help="Those that browsers reach over TLS and that no other server has.")
+
+    async def get_user(self, handler: JupyterHandler) -> User | None:
+        """Return who asks; a browser that comes with a token in the address goes on without it."""
+        host = host_of(handler.request)
+        if self.hosts and host not in self.hosts and not is_loopback(host):
+            handler.current_user = handler._jupyter_current_user = None
+            raise HTTPError(403, "Not a host of this server: %s", host)
+        user = await super().get_user(handler)
+        if is_visit(handler.request, f"{handler.base_url}api/") and "token" in handler.request.query_arguments:
+            send_on(handler)
+        return user
+
+    def get_cookie_name(self, handler: JupyterHandler) -> str:
+        """Return a name that no page of another host can set, where the host is the server's own."""
+        return "__Host-notebook" if self._owns_host(handler) else super().get_cookie_name(handler)
+
+    def set_login_cookie(self, handler: JupyterHandler, user: User) -> None:
+        """Have the browser stay logged in."""
+        handler.set_secure_cookie(self.get_cookie_name(handler), self.user_to_cookie(user), **self._cookie(handler))
+
+    def clear_login_cookie(self, handler: JupyterHandler) -> None:
+        """Have the browser be logged out."""
+        handler.clear_cookie(self.get_cookie_name(handler), **self._cookie(handler))
+
+    def _cookie(self, handler: JupyterHandler) -> dict[str, Any]:
+        own = self._owns_host(handler)
+        return {
+            "path": "/" if own else handler.base_url,
+            "secure": own or handler.request.protocol == "https",
+            "httponly": True,
+            "samesite": "Strict",
+        }
+
+    def _owns_host(self, handler: JupyterHandler) -> bool:
+        return host_of(handler.request) in self.own_hosts
+
+
+def host_of(request: HTTPServerRequest) -> str:
+    """Return the host that was asked for, without a port and brackets; nothing where it is none."""
+    with suppress(ValueError):
+        return urlsplit(f"//{request.host}").hostname or ""
+    return ""
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host is a name or an address of this machine's loopback."""
+    with suppress(ValueError):
+        return ip_address(host).is_loopback
+    return host == "localhost"
+
+
+def is_visit(request: HTTPServerRequest, api: str) -> bool:
+    """Tell whether a browser goes to a page, and no program or script asks."""
+    if request.method != "GET" or "Upgrade" in request.headers or request.path.startswith(api):
+        return False
+    mode = request.headers.get("Sec-Fetch-Mode")
+    return mode == "navigate" if mode else "text/html" in request.headers.get("Accept", "")
+
+
+def without_token(uri: str) -> str:
+    """Return the path and the query of an address on this host, the query without a token."""
+    path, _, query = uri.partition("?")
+    left = "&".join(part for part in query.split("&") if unquote(part.partition("=")[0]) != "token")
+    path = "/" + path.lstrip("/\\")
+    return f"{path}?{left}" if left else path
+
+
+def send_on(handler: JupyterHandler) -> None:
+    """Have the browser ask again without the token, which it no longer needs if it was the right one."""
+    url = without_token(handler.request.uri)
+    handler.set_header("Cache-Control", "no-store")
+    handler.set_header("Referrer-Policy", "no-referrer")
+    if handler.request.headers.get("Sec-Fetch-Site") in ("none", "same-origin", "same-site"):
+        handler.redirect(url)
+    else:
+        # On a redirect after a link of another site browsers leave out strict cookies; this page asks by itself.
+        handler.set_header("Refresh", f"0; url={url}")
+    raise Finish
+
+
+def masking(secrets: set[str]) -> Callable[..., logging.LogRecord]:
+    """Return what makes records of the log, so that none shows a secret, whatever is logged by whom."""
+    make = logging.getLogRecordFactory()
+
+    def record(*args: Any, **kwargs: Any) -> logging.LogRecord:
+        made = make(*args, **kwargs)
+        with suppress(TypeError, ValueError, KeyError):
+            text = made.getMessage()
+            for secret in secrets:
+                text = text.replace(secret, "[secret]")
+            if text != made.getMessage():
+                made.msg, made.args = text, ()
+        return made
+
+    return record
+
 
 c = get_config()
 c.ServerApp.kernel_spec_manager_class = NodeKernelSpecManager
@@ -67,6 +175,9 @@ c.ServerApp.identity_provider_class = NodeIdentityProvider
 # Under the class's own name no file of the user's can say otherwise.
 c.NodeIdentityProvider.login_handler_class = PatientLoginHandler
 c.NodeIdentityProvider.allow_password_change = False
-c.NodeIdentityProvider.token = (FOLDER / "token").read_text()
+token = c.NodeIdentityProvider.token = (FOLDER / "token").read_text()
+if token:
+    logging.setLogRecordFactory(masking({token, quote(token, safe="")}))
+c.ServerApp.tornado_settings.setdefault("xsrf_cookie_kwargs", {"path": c.ServerApp.base_url, "samesite": "Strict"})
 password = FOLDER / "password"
 c.NodeIdentityProvider.hashed_password = password.read_text() if password.exists() else ""
