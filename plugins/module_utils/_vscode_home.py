@@ -34,8 +34,8 @@ LARGEST = 256 << 10
 MOST_SHOWN = 4096
 MOST_OF_USER = 128 << 10
 #: How long one home, and all of them, may take.
-SECONDS = 20.0
-TOTAL_SECONDS = 120.0
+SECONDS = 10.0
+TOTAL_SECONDS = 60.0
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.faults import homes
 from tests.faults.conftest import Node
 
 FILE = "/etc/conda/condarc.d/evenkeel.yml"
+CASES = Path(__file__).parents[1] / "unit/plugins/plugin_utils/data/condarc"
 PRIVATE = "http://ann:hush@proxy.example:3128"
 
 
@@ -53,7 +56,7 @@ def test_bad_settings_are_named_and_nothing_changes(
         ("quiet: true\\nquiet: false\\n", (f"{FILE}, line 2", "duplicate key")),
         ("chanels: [a]\\n", (f"{FILE} holds chanels", "Did you mean channels")),
         ("auto_activate: true\\nauto_activate_base: true\\n", ("auto_activate and auto_activate_base", "one setting")),
-        ("\\377\\376", (FILE, "is no text in UTF-8")),
+        ("\\377\\376", (FILE, "is not text in UTF-8")),
         ("{quiet: true}\\n", (FILE, "single keys cannot be replaced")),
     ],
 )
@@ -77,6 +80,52 @@ def test_a_link_at_its_place_is_left_alone(bare: Node) -> None:
     before = bare.fingerprint()
     assert bare.play(tags="condarc").failed_saying(f"{FILE} is a symbolic link to /etc/hostname")
     assert bare.fingerprint() == before
+
+
+#: What a user does as that user, with what comes of it.
+HOSTILE = {
+    "ana": ("cp /srv/bomb.condarc .condarc", "line 4: it holds more than 5000 values"),
+    "bo": ("cp /srv/cycle.condarc .condarc", "line 1: an alias leads to what it stands in"),
+    "cy": ("cp /srv/deep.condarc .condarc", "line 1: it is nested too deeply"),
+    "dan": ("mkfifo .condarc", "is a pipe, not a regular file"),
+    "eve": ("ln -s /dev/zero .condarc", "is a device, not a regular file"),
+    "flo": ("truncate --size=40G .condarc", "is larger than 64 KiB"),
+    "gus": (
+        "mkdir -p .conda/condarc.d; for n in $(seq 120); do ln -s /etc/passwd .conda/condarc.d/$n.yml; done",
+        "condarc.d: holds more than 50 configuration files",
+    ),
+    "hal": ("", "/home/hal: there was no answer within 10 s"),
+    "ian": ("ln -s /home/ops/.bashrc .condarc", "belongs to ops"),
+}
+#: Its name clears a line, sets a colour and a title.
+ESCAPING = r"""mkdir -p .conda/condarc.d; printf 'channels: [x]\n' > .conda/condarc.d/"$(
+printf 'z\033]0;pwned\007\033[2K\r\033[32mok: [n1]\033[0m\351.yml')" """
+
+
+def test_hostile_rc_files_are_problems_of_their_users_alone(bare: Node) -> None:
+    honest = {"lena": 70001, "otto": 70002}
+    with homes.people(bare, HOSTILE, honest, hangs="hal"):
+        for case in CASES.iterdir():
+            homes.put(bare, f"/srv/{case.name}", case.read_bytes())
+        bare.host.check_output("chmod 755 /home/ops; chmod 644 /home/ops/.bashrc")
+        for user, (make, _) in HOSTILE.items():
+            if make:
+                bare.host.check_output(f"sudo -u {user} sh -c %s", f"cd /home/{user}; {make}")
+        bare.host.check_output("sudo -u otto sh -c %s", f"cd /home/otto; {ESCAPING}")
+        homes.put(bare, "/home/lena/.condarc", b"channels: [conda-forge]\n", "lena")
+        bare.host.check_output("chmod 600 /home/lena/.condarc")
+
+        users = [*HOSTILE, *honest]
+        answer = bare.play(tags="condarc", condarc_users=users, ansible_python_interpreter=homes.SQUASHED)
+        assert answer.succeeded()
+        shown = " ".join(answer.output.split())
+        for user, (_, problem) in HOSTILE.items():
+            assert f"A problem of the user {user}, which leaves the others alone: " in shown
+            assert problem in shown
+        assert f"/home/lena/.condarc wins over {FILE} for lena: channels" in shown
+        assert r"z\x1b]0;pwned\x07\x1b[2K\x0d\x1b[32mok: [n1]\x1b[0m\xe9.yml wins" in shown
+        assert not [character for character in answer.output if not (character.isprintable() or character == "\n")]
+        assert bare.host.file(FILE).exists
 
 
 def test_a_full_disk_leaves_the_old_file(bare: Node) -> None:

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from lab import ssh, wait
+from tests.faults import homes
 from tests.faults.conftest import Answer, Node, ansible, finish
 
 PLAYBOOK = "molecule/remote_access/converge.yml"
@@ -27,7 +28,8 @@ DROP_IN = "/etc/ssh/sshd_config.d/40-evenkeel-remote-access.conf"
 SITE = "/etc/ssh/sshd_config.d/10-site.conf"
 CONFIG = "/etc/ssh/sshd_config"
 OVERRIDE = "/etc/systemd/system/ssh.service.d/fault.conf"
-SETTINGS = "/home/ana/.vscode-server/data/Machine/settings.json"
+MACHINE = ".vscode-server/data/Machine"
+ALL_RIGHT = ("bo", "ana", "lena", "cy", "dan", "eve", "flo")
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 STORE = "/opt/evenkeel/vscode"
 ENTRY = {
@@ -211,29 +213,46 @@ def test_an_environment_that_is_not_there(people: Node) -> None:
     assert not people.host.file("/home/ana/.vscode-server").exists
 
 
-@pytest.mark.parametrize(
-    ("make", "words"),
-    [
-        (f"echo '{{\"a\": 1' >{SETTINGS}", (SETTINGS, "line 2 is not JSON with comments")),
-        (f"ln -s /etc/shadow {SETTINGS}", (SETTINGS, "Permission denied")),
-        (f"mkfifo {SETTINGS}", (SETTINGS, "is no ordinary file")),
-        ("rm -rf /home/ana", ("there is no home /home/ana",)),
-        ("chown root /home/ana/.vscode-server/data/Machine", ("The home of ana could not be written",)),
-    ],
-)
-def test_one_home_that_cannot_be_kept_is_told_and_the_others_are(
-    people: Node, make: str, words: tuple[str, ...]
-) -> None:
-    folder = str(Path(SETTINGS).parent)
-    people.host.check_output(f"install -d --owner=ana /home/ana/.vscode-server /home/ana/.vscode-server/data {folder}")
-    people.host.check_output(make)
-    shadow = people.host.check_output("sha256sum /etc/shadow")
-    answer = play(people)
-    assert answer.succeeded()
-    for word in words:
-        assert word in " ".join(answer.output.split())
-    assert people.host.check_output("sha256sum /etc/shadow") == shadow
-    assert people.host.file("/home/bo/.conda/environments.txt").content_string == "/opt/evenkeel/envs/ai-dev\n"
+#: What is in the way of a user's settings, with what comes of it.
+IN_THE_WAY = {
+    "cy": (f"echo '{{\"a\": 1' >{MACHINE}/settings.json", "line 2 is not JSON with comments"),
+    "dan": (f"ln -s /etc/shadow {MACHINE}/settings.json", "Permission denied"),
+    "eve": (f"mkfifo {MACHINE}/settings.json", "is a pipe, not a regular file"),
+    "flo": (f"chown root {MACHINE}", "could not be written: Permission denied"),
+    "gus": ("rm -rf $PWD", "there is no home /home/gus"),
+    "hal": ("", "/home/hal: there was no answer within 10 s"),
+}
+
+
+def test_what_is_wrong_in_one_home_is_told_and_the_others_are_kept(people: Node) -> None:
+    with homes.people(people, IN_THE_WAY, {"lena": 70001}, hangs="hal"):
+        for user, (make, _) in IN_THE_WAY.items():
+            if make:
+                made = f"cd /home/{user} && sudo -u {user} mkdir -p {MACHINE} && {make}"
+                people.host.check_output("sh -c %s", made)
+        people.host.check_output(
+            "sudo -u bo sh -c %s", "mkdir ~bo/.conda; printf 'caf\\351\\n' >~bo/.conda/environments.txt"
+        )
+        shadow = people.host.check_output("sha256sum /etc/shadow")
+        told: dict[str, Any] = {
+            "remote_access_users": ["ana", "bo", "lena", *IN_THE_WAY],
+            "ansible_python_interpreter": homes.SQUASHED,
+        }
+        answer = play(people, **told)
+        assert answer.succeeded()
+        shown = " ".join(answer.output.split())
+        for user, (_, problem) in IN_THE_WAY.items():
+            assert f"A problem of the user {user}, which leaves the others alone: " in shown
+            assert problem in shown
+        assert people.host.check_output("sha256sum /etc/shadow") == shadow
+        listed = {user: people.host.check_output(f"cat -v /home/{user}/.conda/environments.txt") for user in ALL_RIGHT}
+        assert listed == {
+            "bo": "cafM-i\n/opt/evenkeel/envs/ai-dev",
+            **dict.fromkeys(ALL_RIGHT[1:], "/opt/evenkeel/envs/ai-dev"),
+        }
+        assert people.host.check_output("stat --format=%U /home/lena/.conda/environments.txt") == "lena"
+        assert "evenkeel-remote" in people.host.check_output("id --name --groups lena").split()
+        assert "changed=0" in play(people, **told).output
 
 
 def test_a_list_of_environments_that_is_no_text_is_kept(people: Node) -> None:
