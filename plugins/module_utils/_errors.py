@@ -38,7 +38,7 @@ _WAYS_OUT = {
     errno.EROFS: "The file system of %s is read-only: find out why (`dmesg`), and mount it for writing",
     errno.EISDIR: "Move the directory %s away",
     errno.ENOTDIR: "Move away what is no directory on the way to %s",
-    errno.ELOOP: "Replace the symbolic links on the way to %s",
+    errno.ELOOP: "Move away the symbolic link at %s, or on the way to it",
     errno.ENOSPC: "Free some space on the file system of %s",
     errno.EDQUOT: "Free some space on the file system of %s, or raise the quota",
     errno.EIO: "The disk of %s does not work (`dmesg`): replace it, or check its file system",
@@ -53,10 +53,19 @@ def from_os(error: OSError, path: str = "") -> EvenkeelError:
     path
         What was to be read or written, where the error does not say or names a temporary file.
     """
-    path = path or str(error.filename2 or error.filename or "")
-    way_out = _WAYS_OUT.get(error.errno or 0, "Repair that on the node")
+    path = path or path_of(error)
     what = "%s: %s" % (path, os.strerror(error.errno)) if path and error.errno else str(error)
-    return EvenkeelError(what, "%s, then run again" % way_out.replace("%s", path or "it"))
+    return EvenkeelError(what, "%s, then run again" % way_out(error, path))
+
+
+def path_of(error: OSError) -> str:
+    """Return the path that an error of the system is about; empty where it does not say."""
+    return str(error.filename2 or error.filename or "")
+
+
+def way_out(error: OSError, path: str) -> str:
+    """Return what to do about an error of the system."""
+    return _WAYS_OUT.get(error.errno or 0, "Repair that on the node").replace("%s", path or "it")
 
 
 def unexpected(error: Exception) -> EvenkeelError:

@@ -15,7 +15,7 @@ import stat
 import time
 from collections.abc import Iterator
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError, way_out
 
 POLL_SECONDS = 0.2
 #: How many holders an error names.
@@ -82,7 +82,7 @@ def open_private(path: str) -> int:
     except OSError as error:
         raise EvenkeelError(
             "The lock %s can't be opened: %s" % (path, error.strerror),
-            "Move away what is there, or choose another directory; Evenkeel makes a new one",
+            "%s, or move away what is there: Evenkeel makes a new one" % way_out(error, path),
         ) from error
     return descriptor
 

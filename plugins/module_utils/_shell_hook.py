@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _kept_files as kept_files
-from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError, way_out
 from ansible_collections.evenkeel.gpu.plugins.module_utils._files import write_atomically
 
 #: Read by login shells of the Bourne family; Debian's zsh alone does not read it by itself.
@@ -123,5 +123,5 @@ def _content(path: str) -> str | None:
 def _failure(path: str, error: OSError) -> EvenkeelError:
     return EvenkeelError(
         "The command conda can't be given to shells by %s (%s)" % (path, error.strerror),
-        "Mend it, or set shell_hook: false (miniconda_shell_hook of the role)",
+        "%s, or set shell_hook: false (miniconda_shell_hook of the role)" % way_out(error, path),
     )

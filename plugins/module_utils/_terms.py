@@ -23,7 +23,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ansible.module_utils.urls import open_url
-from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _kept_files as kept_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError, from_os
 from ansible_collections.evenkeel.gpu.plugins.module_utils._files import write_atomically
 
 ENDPOINT = "terms.json"
@@ -93,8 +94,9 @@ def accepted(channel: str, roots: Iterable[str]) -> datetime | None:
     newest: tuple[datetime, bool] | None = None
     for root in roots:
         for path in glob.glob(os.path.join(glob.escape(root), identity(channel), "*.json")):
-            with contextlib.suppress(OSError, ValueError, TypeError, KeyError), open(path, encoding="utf-8") as stream:
-                record = json.load(stream)
+            with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+                # What conda can't read for everybody it takes for no answer.
+                record = json.loads((kept_files.text(path) or "") if kept_files.for_all(path) else "")
                 answer = moment(record["version"]), record["tos_accepted"] is True
                 newest = answer if newest is None or answer[0] > newest[0] else newest
     return newest[0] if newest and newest[1] else None
@@ -140,7 +142,7 @@ def apply(plan: Plan, now: datetime) -> None:
             os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
             write_atomically(path, json.dumps(record(one, now)) + "\n")
         except OSError as error:
-            raise EvenkeelError("%s can't be written (%s)" % (path, error.strerror), "Mend it") from error
+            raise from_os(error, path) from error
 
 
 def record(terms: Terms, now: datetime) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError, path_of, way_out
 from ansible_collections.evenkeel.gpu.plugins.module_utils._lock import held
 from ansible_collections.evenkeel.gpu.plugins.module_utils._platform import PLATFORMS
 from packaging.tags import Tag
@@ -137,8 +137,8 @@ def _fetch(source: Source, versions: Mapping[str, str], download: Download) -> N
             partial.rmdir()
     except OSError as error:
         raise EvenkeelError(
-            f"The wheels can't be kept in {source.place}: {error.strerror}",
-            "Make room there, or name another cache directory with XDG_CACHE_HOME",
+            f"The wheels can't be kept in {source.place}: {path_of(error)}: {error.strerror}",
+            f"{way_out(error, path_of(error))}, or name another cache directory with XDG_CACHE_HOME",
         ) from error
 
 
