@@ -29,8 +29,8 @@ DROP_IN = "/etc/conda/condarc.d/evenkeel.yml"
 #: How large a file may be, how many there may be in a folder, and how long what a user, and all users, have is as JSON.
 LARGEST = 64 << 10
 MOST_FILES = 50
-MOST_OF_USER = 512 << 10
-MOST_OF_ALL = 4 << 20
+MOST_OF_USER = 128 << 10
+MOST_OF_ALL = 2 << 20
 #: How long one user's files, and those of all, may take.
 SECONDS = 10.0
 TOTAL_SECONDS = 60.0

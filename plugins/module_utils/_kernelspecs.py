@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _kept_files as kept_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _user_files as user_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._files import write_atomically
 
@@ -29,6 +30,7 @@ START = (
     'exec "$CONDA_PREFIX/bin/python" -m ipykernel_launcher -f "$@"'
 )
 
+_LARGEST = 1 << 20
 _LAUNCHER = "lib/python3*/site-packages/ipykernel_launcher.py"
 _SERVER = "bin/jupyter-lab"
 
@@ -147,7 +149,7 @@ def parse(text: str) -> Installed:
     """Read a kernelspec that someone wrote, perhaps we."""
     try:
         spec = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return Installed(text, ours='"%s": {' % MARK in text, blank=kept_files.is_blank(text))
     metadata = spec.get("metadata") if isinstance(spec, dict) else None
     return Installed(text, ours=isinstance(metadata, dict) and MARK in metadata)
@@ -206,9 +208,10 @@ def read(directory: str) -> dict[str, Installed]:
     for path in glob.glob(os.path.join(glob.escape(directory), "*", SPEC)):
         name = os.path.basename(os.path.dirname(path))
         try:
-            found = parse(kept_files.text(path) or "")
+            content = user_files.read(path, None, _LARGEST)
+            found = parse(content.text if content else "")
             installed[name] = replace(found, hidden=not kept_files.for_all(path))
-        except OSError:  # no file, or a link that leads nowhere
+        except (OSError, user_files.Refused):  # no file, or a link that leads nowhere
             installed[name] = Installed("", ours=False)
     return installed
 

@@ -198,10 +198,10 @@ def _parsed(path: str, text: str) -> dict[str, dict[str, str]]:
         parser.read_string(text, path)
     except configparser.Error as error:
         raise EvenkeelError(
-            "%s is malformed: %s" % (path, masked(" ".join(str(error).split()))), "Correct it, or move it away"
+            "%s is malformed: %s" % (path, masked(" ".join(str(error).split()))), "Fix that line, or move the file away"
         ) from None
     except UnicodeEncodeError:
-        raise EvenkeelError("%s is no text in UTF-8" % path, "Correct it, or move it away") from None
+        raise EvenkeelError("%s is no text in UTF-8" % path, "Convert it to UTF-8, or move it away") from None
     return {section: {_key(key): value for key, value in parser.items(section)} for section in parser.sections()}
 
 

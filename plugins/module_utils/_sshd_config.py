@@ -53,7 +53,9 @@ def check(settings: Mapping[str, str]) -> None:
                 "settings holds %r, which is no keyword of a Match block" % keyword, "Take it out; see sshd_config(5)"
             )
         if not _VALUE.fullmatch(value):
-            raise EvenkeelError("%s of settings is %r, which is no value of one line" % (keyword, value), "Correct it")
+            raise EvenkeelError(
+                "%s of settings is %r, which is no value of one line" % (keyword, value), "Give a value of one line"
+            )
 
 
 def render(criterion: str, settings: Mapping[str, str]) -> str:
@@ -144,7 +146,10 @@ class Trial:
             return
         alone = self._said(stage(self._text, DROP_IN, None), "")
         if alone is not None:
-            raise EvenkeelError("sshd could not read its configuration even before: %s" % alone, "Mend that first")
+            raise EvenkeelError(
+                "sshd could not read its configuration even before: %s" % alone,
+                "Fix that file, then run this again; `sshd -t` on the node says whether it is right",
+            )
         raise EvenkeelError(
             "sshd would not start with these settings, and nothing was changed: %s" % said,
             "Correct remote_access_sshd_settings; see sshd_config(5)",

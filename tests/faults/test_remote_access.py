@@ -367,3 +367,8 @@ def test_tokens_are_in_the_pages_only_when_they_are_asked_for(people: Node, tmp_
     assert (page.stat().st_mode & 0o777, page.parent.stat().st_mode & 0o777) == (0o600, 0o700)
     assert "to%2Bken" not in (tmp_path / "ana" / "ssh_config").read_text()
     assert "changed=0" in people.play(**arguments, client_config_secrets=True).output
+
+    people.host.check_output("truncate --size=40G /etc/evenkeel/jupyter/ana/token")
+    answer = people.play(**arguments, client_config_secrets=True)
+    assert answer.succeeded()
+    assert "the token of ana is none" in answer.output

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -164,3 +166,14 @@ def test_kernel_runs_from_the_generation_behind_the_link(tmp_path: Path) -> None
     bin_directory = f"{generation}/bin"
     launched = ["-m", "ipykernel_launcher", "-f", "/run/kernel 1.json"]
     assert shown == [f"{bin_directory}/python", str(generation), bin_directory, *launched]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [os.mkfifo, os.mkdir, lambda path: path.write_text("[" * 100_000), lambda path: path.write_text("x" * (2 << 20))],
+    ids=["pipe", "folder", "deep", "large"],
+)
+def test_what_is_no_kernelspec_is_someone_else_s(tmp_path: Path, make: Callable[[Path], object]) -> None:
+    (tmp_path / "odd").mkdir()
+    make(tmp_path / "odd" / kernelspecs.SPEC)
+    assert not kernelspecs.read(str(tmp_path))["odd"].ours
