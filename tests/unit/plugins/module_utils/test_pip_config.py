@@ -105,7 +105,7 @@ def test_what_we_wrote_can_be_taken_back(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("index-url = x\n", r"^/etc/pip\.conf is malformed: File contains no section headers.*\. Correct it"),
+        ("index-url = x\n", r"^/etc/pip\.conf is malformed: File contains no section headers.*\. Fix that line"),
         ("[global]\ntimeout = 1\ntimeout = 2\n", r"^/etc/pip\.conf is malformed: .*option 'timeout'.* already exists"),
         ("[global]\n  index-url = x\n", r"^index-url of /etc/pip\.conf could not be replaced\. Take it out"),
     ],
