@@ -24,6 +24,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "update": {"type": "list", "elements": "str"},
     "mirrors": {"type": "dict", "default": {}},
     "pip_index": {"type": "str", "default": ""},
+    "accept_changed_hashes": {"type": "bool", "default": False},
 }
 
 
@@ -49,7 +50,9 @@ class ActionModule(Action):
             before,
             arguments["update"],
         )
-        plan = _locking.plan(environment, {problem: resolve(problem) for problem in problems}, before)
+        answers = {problem: resolve(problem) for problem in problems}
+        accept = arguments["accept_changed_hashes"]
+        plan = _locking.plan(environment, answers, before, accept_changed_hashes=accept)
         changed, diff = bool(plan.changed), plan.diff
         if changed and not self._task.check_mode:
             _locking.apply(plan)

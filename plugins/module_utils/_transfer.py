@@ -74,5 +74,5 @@ class Pace:
         """Return what to say of downloads that are too slow."""
         brought = self._bytes - self._from
         if brought <= 0:
-            return "stood still for %d s" % self.seconds
-        return "brought %d bytes in %d s; less than %d bytes a second is given up" % (brought, self.seconds, SLOWEST)
+            return "stood still for %g s" % self.seconds
+        return "brought %d bytes in %g s; less than %d bytes a second is given up" % (brought, self.seconds, SLOWEST)

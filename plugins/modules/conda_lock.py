@@ -68,6 +68,12 @@ options:
     description: URL of the simple index for pip's packages; uv's own configuration counts when empty.
     type: str
     default: ''
+  accept_changed_hashes:
+    description:
+      - Whether an archive that the lock holds already, of the same name, version and build, may come with another hash.
+        Otherwise that is an error, since a published package does not change.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""

@@ -8,7 +8,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,7 @@ def render(lock: Lock, name: str) -> str:
             f"{_OURS}-digest": json.dumps({key: digest(found) for key, found in sorted(lock.packages.items())}),
             f"{_OURS}-variables": json.dumps(dict(lock.variables), sort_keys=True),
             f"{_OURS}-virtual-packages": json.dumps(lock.virtual_packages, sort_keys=True),
+            f"{_OURS}-sizes": json.dumps({key: _sizes(found) for key, found in sorted(lock.packages.items())}),
         },
     }
     entries = sorted(
@@ -137,11 +138,14 @@ def packages_for(lock: Lock, platform: str, path: Path) -> tuple[Package, ...]:
 
 def _lock(path: Path, metadata: Mapping[str, Any], entries: list[Mapping[str, Any]]) -> Lock:
     packages: dict[str, list[Package]] = {platform: [] for platform in metadata["platforms"]}
+    sizes = _ours(metadata, "sizes") or {}
     for entry in entries:
         if entry.get("category", "main") == "main":
             if entry["platform"] not in packages:
                 raise ValueError(f"{entry['name']} is for {entry['platform']}, which is not among the platforms")
-            packages[entry["platform"]].append(_package(path, entry))
+            package = _package(path, entry)
+            size = sizes.get(entry["platform"], {}).get(package.manager, {}).get(package.name, 0)
+            packages[entry["platform"]].append(replace(package, size=int(size)))
     return Lock(
         channels=tuple(_url(channel) for channel in metadata["channels"]),
         sources=tuple(metadata["sources"]),
@@ -155,6 +159,15 @@ def _lock(path: Path, metadata: Mapping[str, Any], entries: list[Mapping[str, An
             if hashes.get("sha256")
         },
     )
+
+
+def _sizes(packages: Iterable[Package]) -> dict[str, dict[str, int]]:
+    """Return the sizes of the archives, by manager and name; the format has no other place for them."""
+    found: dict[str, dict[str, int]] = {}
+    for package in sorted(packages):
+        if package.size:
+            found.setdefault(package.manager, {})[package.name] = package.size
+    return found
 
 
 def _url(channel: str | Mapping[str, Any]) -> str:

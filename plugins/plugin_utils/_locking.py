@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._files import write_atomically
-from ansible_collections.evenkeel.gpu.plugins.module_utils._package import Package, changes
+from ansible_collections.evenkeel.gpu.plugins.module_utils._package import CONDA, Package, changes
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils import _explicit_file, _lockfile
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._channels import Mirrors
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._environment_file import EnvironmentFile
@@ -114,8 +114,20 @@ def problems(
     ]
 
 
-def plan(environment: EnvironmentFile, answers: Mapping[Problem, Iterable[Package]], before: Lock | None) -> Plan:
-    """Return the files that tell the ``answers``."""
+def plan(
+    environment: EnvironmentFile,
+    answers: Mapping[Problem, Iterable[Package]],
+    before: Lock | None,
+    *,
+    accept_changed_hashes: bool = False,
+) -> Plan:
+    """Return the files that tell the ``answers``.
+
+    Raises
+    ------
+    EvenkeelError
+        An archive that is locked already comes with another hash, and that is not to be accepted.
+    """
     asked = {problem.platform: dict(problem.virtual_packages) for problem in answers}
     after = Lock(
         channels=environment.channels,
@@ -127,6 +139,8 @@ def plan(environment: EnvironmentFile, answers: Mapping[Problem, Iterable[Packag
         virtual_packages=asked,
         variables=environment.variables,
     )
+    if before and not accept_changed_hashes:
+        _refuse_changed_hashes(environment.path.with_name(_lockfile.NAME), before, after)
     files: dict[Path, str | None] = {
         explicit_file(environment.path, platform): _explicit_file.render(platform, packages)
         for platform, packages in after.packages.items()
@@ -145,6 +159,37 @@ def apply(plan: Plan) -> None:
             path.unlink()
         else:
             write_atomically(str(path), text)
+
+
+def changed_hashes(before: Lock, after: Lock) -> list[str]:
+    """Return what archives that both locks hold come with another hash, each with both hashes; pure."""
+    found: dict[str, str] = {}
+    for platform in sorted(before.packages.keys() & after.packages.keys()):
+        known = {_archive(package): package for package in before.packages[platform]}
+        for package in after.packages[platform]:
+            was = known.get(_archive(package))
+            for kind in ("sha256", "md5"):
+                then, now = getattr(was, kind, ""), getattr(package, kind)
+                if then and now and then != now:
+                    name = f"{package.name} {package.version} {package.build}".strip()
+                    text = f"{name} ({_archive(package)}) had the {kind} {then} and has {now} now"
+                    found.setdefault(_archive(package), text)
+    return list(found.values())
+
+
+def _archive(package: Package) -> str:
+    """Return what names an archive wherever it is: its platform, name, version and build, or a wheel's tags."""
+    parts = package.url.rsplit("/", 2)
+    return "/".join(parts[1:]) if package.manager == CONDA else parts[-1]
+
+
+def _refuse_changed_hashes(path: Path, before: Lock, after: Lock) -> None:
+    if changed := changed_hashes(before, after):
+        raise EvenkeelError(
+            f"{path}: {'; '.join(changed)}",
+            "A published package does not change, so somebody may have replaced it. Ask another mirror. Where you know "
+            "why it changed, lock with -e accept_changed_hashes=true",
+        )
 
 
 def _staying(packages: Iterable[Package], moving: Collection[str]) -> list[Package]:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -143,6 +144,20 @@ def test_bad_input_is_named_and_nothing_is_written(control: Control, arguments: 
     assert (result["failed"], result["changed"]) == (True, False)
     assert result["msg"].startswith(message.format(directory=control.directory))
     assert not control.files()
+
+
+def test_another_hash_of_a_locked_package_is_refused_unless_told(control: Control) -> None:
+    control.run()
+    before = control.files()
+    control.answer = replace(python("3.11"), sha256="2b" * 32)
+    for check in (True, False):
+        refused = control.run(check=check, update=[])
+        assert (refused["failed"], refused["changed"]) == (True, False)
+        assert f"had the sha256 {'1a' * 32} and has {'2b' * 32} now" in refused["msg"]
+        assert refused["msg"].endswith("lock with -e accept_changed_hashes=true.")
+    assert control.files() == before
+    assert control.run(accept_changed_hashes=True)["changed"]
+    assert "2b" * 32 in control.files()["conda-linux-64.lock"]
 
 
 def test_an_unsolvable_environment_leaves_the_lock_as_it_is(control: Control) -> None:

@@ -26,13 +26,20 @@ PYTHON = Package(
     "1b" * 32,
     url=f"{CHANNEL}/linux-64/python-3.11.10-hc5c86c4_0_cpython.conda",
     md5="0a" * 16,
+    size=30_000_000,
     depends=("__glibc >=2.17", "tzdata"),
 )
 TZDATA = Package(
     "tzdata", "2024b", "hc8b5060_0", "3d" * 32, url=f"{CHANNEL}/noarch/tzdata-2024b-hc8b5060_0.conda", md5="2c" * 16
 )
 HUMANIZE = Package(
-    "humanize", "4.11.0", "", "4e" * 32, "pip", url="https://files.example/packages/humanize-4.11.0-py3-none-any.whl"
+    "humanize",
+    "4.11.0",
+    "",
+    "4e" * 32,
+    "pip",
+    url="https://files.example/packages/humanize-4.11.0-py3-none-any.whl",
+    size=130_000,
 )
 TOOL = Package("tool", "0.1", "", "", "pip", url=f"git+https://host.example/tool@{'5f' * 20}")
 LOCK = Lock(
@@ -70,6 +77,16 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert whole(read(path)) == whole(LOCK)
 
 
+@pytest.mark.parametrize("sizes", ["[1]", '{"linux-64": 1}', '{"linux-64": {"conda": {"python": "large"}}}'])
+def test_sizes_that_are_none_are_told(tmp_path: Path, sizes: str) -> None:
+    content = yaml.safe_load(render(LOCK, "ai-dev"))
+    content["metadata"]["custom_metadata"]["evenkeel-sizes"] = sizes
+    path = tmp_path / "conda-lock.yml"
+    path.write_text(yaml.safe_dump(content))
+    with pytest.raises(EvenkeelError, match=f"^{path} is malformed"):
+        read(path)
+
+
 def test_equal_locks_have_equal_bytes() -> None:
     shuffled = {platform: tuple(reversed(found)) for platform, found in reversed(LOCK.packages.items())}
     assert render(replace(LOCK, packages=shuffled), "ai-dev") == render(LOCK, "ai-dev")
@@ -91,7 +108,7 @@ def test_a_lock_of_conda_lock_is_read(tmp_path: Path) -> None:
     path.write_text(BY_CONDA_LOCK.read_text())
     lock = read(path)
     assert [vars(package) for package in lock.packages["linux-64"]] == [
-        vars(package) for package in (PYTHON, TZDATA, HUMANIZE)
+        vars(replace(package, size=0)) for package in (PYTHON, TZDATA, HUMANIZE)
     ]
     assert sorted(lock.packages) == ["linux-64", "linux-aarch64"]
     assert (lock.channels, lock.sources) == (("conda-forge",), ("environment.yml",))

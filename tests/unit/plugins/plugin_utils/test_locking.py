@@ -11,7 +11,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._package import Packa
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._channels import Mirrors
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._environment_file import EnvironmentFile
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._lockfile import Lock, read
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locking import Plan, apply, plan, problems
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locking import Plan, apply, changed_hashes, plan, problems
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._problem import Problem
 
 CHANNEL = "https://channel.example/main"
@@ -73,6 +73,55 @@ def test_a_changed_input_alone_changes_the_lock_alone(environment: EnvironmentFi
     after = planned(replace(environment, variables={"A": "b"}), {"linux-64": [NUMPY]}, first.after)
     assert [path.name for path in after.changed] == ["conda-lock.yml"]
     assert after.diff == "conda-lock.yml\n"
+
+
+OTHER = "9f" * 32
+MOVED = "https://channel.example/other"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ([NUMPY], [NUMPY], []),
+        ([NUMPY], [replace(NUMPY, sha256=OTHER)], ["numpy 2.0 0 (noarch/numpy-2.0-0.conda) had the sha256 1a1a"]),
+        ([NUMPY], [replace(NUMPY, sha256=OTHER, url=f"{MOVED}/noarch/numpy-2.0-0.conda")], ["numpy 2.0 0 (noarch/"]),
+        ([NUMPY, PANDAS], [replace(PANDAS, sha256=OTHER), replace(NUMPY, sha256=OTHER)], ["pandas 1.0", "numpy 2.0"]),
+        ([NUMPY], [replace(NUMPY, sha256=OTHER, url=f"{CHANNEL}/linux-64/numpy-2.0-0.conda")], []),
+        ([NUMPY], [replace(NUMPY, sha256=OTHER, url=f"{CHANNEL}/noarch/numpy-2.0-0.tar.bz2")], []),
+        ([NUMPY], [replace(conda("numpy", "2.1"), sha256=OTHER)], []),
+        ([replace(NUMPY, sha256="")], [NUMPY], []),
+        ([replace(NUMPY, sha256="", md5="ab")], [replace(NUMPY, md5="ab")], []),
+        (
+            [replace(NUMPY, sha256="", md5="ab")],
+            [replace(NUMPY, md5="cd")],
+            ["numpy 2.0 0 (noarch/numpy-2.0-0.conda) had t"],
+        ),
+        ([TOOL], [replace(TOOL, sha256=OTHER)], ["some-tool 1.0 (some_tool-1.0-py3-none-any.whl) had the sha256 2b2b"]),
+        (
+            [TOOL],
+            [replace(TOOL, sha256=OTHER, url="https://mirror.example/a/b/some_tool-1.0-py3-none-any.whl")],
+            ["some-"],
+        ),
+        ([TOOL], [replace(TOOL, sha256=OTHER, url="https://files.example/some_tool-1.0-cp311-cp311-linux.whl")], []),
+    ],
+)
+def test_a_published_package_does_not_change(
+    environment: EnvironmentFile, before: list[Package], after: list[Package], told: list[str]
+) -> None:
+    first, second = (planned(environment, {"linux-64": packages}).after for packages in (before, after))
+    found = changed_hashes(first, second)
+    assert len(found) == len(told)
+    for text, start in zip(found, told, strict=True):
+        assert text.startswith(start)
+
+
+def test_a_changed_hash_is_refused_unless_told(environment: EnvironmentFile) -> None:
+    before = planned(environment, {"linux-64": [NUMPY]}).after
+    answers = {asked(environment)[0]: [replace(NUMPY, sha256=OTHER)]}
+    with pytest.raises(EvenkeelError, match=rf"conda-lock\.yml: numpy 2\.0 0 .* {NUMPY.sha256} and has {OTHER} now"):
+        plan(environment, answers, before)
+    accepted = plan(environment, answers, before, accept_changed_hashes=True)
+    assert accepted.diff == f"linux-64\n  ~ numpy 2.0 sha256 {NUMPY.sha256[:12]} -> {OTHER[:12]}\n"
 
 
 def test_the_explicit_file_of_a_platform_that_goes_is_removed(environment: EnvironmentFile) -> None:
