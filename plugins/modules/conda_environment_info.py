@@ -10,7 +10,7 @@ short_description: Tell what environments a node has, with digests, packages, ge
 version_added: 0.2.0
 description:
   - Reads the environments that M(evenkeel.gpu.conda_environment) keeps, or any environment of conda at O(prefix),
-    without starting conda.
+    without starting conda. One that a user owns is read with that user's rights and no more, for two minutes at most.
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
 attributes:
@@ -120,10 +120,13 @@ environments:
       generation: 3b7f0a2d1f9c4e5a
 """
 
+import functools
 import os
 from dataclasses import asdict
 from typing import Any
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _accounts as accounts
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _as_user as as_user
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _environment as environment
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _generation as generations
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _history as history
@@ -135,6 +138,10 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._modes import Loose
 from ansible_collections.evenkeel.gpu.plugins.module_utils._package import changes, digest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._platform import this_node
 from ansible_collections.evenkeel.gpu.plugins.module_utils._verification import verify_files
+
+#: How long an environment that a user owns may take, and how long what is told of it may be.
+SECONDS = 120.0
+MOST_BYTES = 32 << 20
 
 
 def main() -> None:
@@ -161,7 +168,7 @@ def told(params: dict[str, Any]) -> list[dict[str, Any]]:
     """Return what the module is asked for."""
     root, deep, size = params["root"], params["verify"] == "files", params["size"]
     if params["prefix"]:
-        return [any_environment(params["prefix"], size)]
+        return [with_rights_of_its_owner(params["prefix"], size)]
     place = os.path.join(root, "envs")
     names = sorted(os.listdir(place)) if os.path.isdir(place) else []
     if params["name"] is not None:
@@ -212,6 +219,16 @@ def kept(root: str, name: str, deep: bool, size: bool) -> dict[str, Any] | None:
     if size:
         result["size"] = measured(current.path)
     return result
+
+
+def with_rights_of_its_owner(prefix: str, size: bool) -> dict[str, Any]:
+    """Tell of an environment at any place; whoever made it may have put anything there."""
+    entry = accounts.owner(prefix)
+    look = functools.partial(any_environment, prefix, size)
+    if entry is None:
+        return look()
+    found: dict[str, Any] = as_user.call(entry, look, seconds=SECONDS, most_bytes=MOST_BYTES)
+    return found
 
 
 def any_environment(prefix: str, size: bool) -> dict[str, Any]:

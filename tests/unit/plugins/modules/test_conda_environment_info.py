@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pwd
 from pathlib import Path
 from typing import Any
 
@@ -145,3 +147,14 @@ def test_bad_input(node: Node, arguments: dict[str, str], message: str) -> None:
     result = node.tell(**{key: value.format(root=node.root) for key, value in arguments.items()})
     assert result["failed"]
     assert message.format(root=node.root) in result["msg"]
+
+
+def test_an_environment_of_a_user_s_is_looked_at_as_that_user(
+    node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conda_environment_info.accounts, "owner", lambda _: pwd.getpwuid(os.geteuid()))
+    install(tmp_path / "theirs", SIX)
+    assert node.tell(prefix=str(tmp_path / "theirs"))["environments"][0]["packages"][0]["name"] == "six"
+    monkeypatch.setattr(conda_environment_info, "SECONDS", 0.5)
+    os.mkfifo(tmp_path / "theirs/conda-meta/odd-1-0.json")
+    assert "there was no answer within 0.5 s" in node.tell(prefix=str(tmp_path / "theirs"))["msg"]
