@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 import re
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -78,12 +79,22 @@ def fetch(channels: Iterable[str], timeout: float, ca_path: str | None) -> tuple
     """
     found, patience = [], min(timeout, PATIENCE_SECONDS)
     for channel in dict.fromkeys(channel.rstrip("/") for channel in channels):
-        with contextlib.suppress(OSError, HTTPException, ValueError, TypeError, KeyError):
+        with contextlib.suppress(OSError, HTTPException, ValueError, TypeError, KeyError, RecursionError):
             with open_url("%s/%s" % (channel, ENDPOINT), timeout=patience, ca_path=ca_path) as response:
-                content = json.loads(response.read(_LARGEST_BYTES))
+                content = json.loads(_body(response, patience))
             if isinstance(content["text"], str) and isinstance(content["support"], str):
                 found.append(Terms(_CREDENTIALS.sub("", channel), moment(content["version"]), content))
     return tuple(found)
+
+
+def _body(response: Any, seconds: float) -> bytes:
+    """Return what a channel answers; one that drips or floods answers nothing."""
+    end, body = time.monotonic() + seconds, b""
+    while more := response.read1(_LARGEST_BYTES):
+        body += more
+        if len(body) > _LARGEST_BYTES or time.monotonic() > end:
+            raise ValueError("no terms")
+    return body
 
 
 def accepted(channel: str, roots: Iterable[str]) -> datetime | None:

@@ -124,7 +124,7 @@ def token_files(text: str | None) -> list[dict[str, str]]:
     try:
         entries = json.loads(text or "{}").get("servers", [])
         return [{"user": entry["user"], "token_file": entry["token_file"]} for entry in entries]
-    except (ValueError, AttributeError, KeyError, TypeError):
+    except (ValueError, AttributeError, KeyError, TypeError, RecursionError):
         return []
 
 
@@ -145,7 +145,7 @@ def _node(name: str, facts: Mapping[str, Any]) -> Node:
 def _entries(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
     try:
         entries = json.loads(facts.get("servers") or '{"servers": []}')["servers"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise Odd(f"its list of notebook servers can't be read ({type(error).__name__}: {error})") from error
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise Odd("its list of notebook servers is none")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections.abc import Iterator
@@ -301,3 +302,24 @@ def test_a_place_that_can_not_be_written_is_named(tmp_path: Path, monkeypatch: p
     (tmp_path / "tos").touch()
     with pytest.raises(EvenkeelError, match=f"^{tmp_path}/tos/{terms.identity(CHANNEL)}/1752537600.0.json: "):
         terms.apply(terms.Plan((ASKED,)), NOW)
+
+
+@pytest.mark.parametrize(
+    ("piece", "seconds"), [(b" ", 6.0), (b" " * (1 << 20), 0.0), (b"[" * 100_000, 0.0)], ids=["drip", "flood", "deep"]
+)
+def test_a_channel_that_never_comes_to_an_end_has_no_terms(
+    monkeypatch: pytest.MonkeyPatch, piece: bytes, seconds: float
+) -> None:
+    class Response(contextlib.nullcontext[None]):
+        def __enter__(self) -> Response:  # type: ignore[override]
+            return self
+
+        def read1(self, _: int) -> bytes:
+            nonlocal now, rest
+            now, rest = now + seconds, rest - 1
+            return piece if rest or not piece.startswith(b"[") else b""
+
+    now, rest = 0.0, 2
+    monkeypatch.setattr(terms.time, "monotonic", lambda: now)
+    monkeypatch.setattr(terms, "open_url", lambda *_, **__: Response())
+    assert terms.fetch(["https://channel.example"], 5, None) == ()
