@@ -269,6 +269,7 @@ def install_with_conda(job: Job, tools: Tools) -> None:
         variables = {
             "CONDA_PKGS_DIRS": os.path.join(job.pkgs, CONDA),
             "CONDA_REGISTER_ENVS": "false",
+            "PYTHONDONTWRITEBYTECODE": "1",  # of the distribution's own modules, which others could not read
             "CONDA_REMOTE_READ_TIMEOUT_SECS": str(job.timeout),
             "CONDA_FETCH_THREADS": str(job.connections),
         }

@@ -12,7 +12,7 @@ description:
   - Starts CUDA by the driver's own library, copies data to each GPU and back, compares it and measures the speed; asks
     NVML for memory errors; and compares what CUDA, NVML and the PCI bus count. No framework is needed for that.
   - With O(environment), has PyTorch and TensorFlow, where it has them, multiply matrices on each GPU, and compares with
-    the CPU's product.
+    the CPU's product. The user C(nobody) does that, with the groups that own the GPUs' device files.
   - A GPU that hangs or kills a program does so to a process of its own, which ends with O(timeout).
   - A node without a GPU is well, unless O(min_gpus) asks for some.
   - Takes some 32 MiB of each GPU's memory for a few seconds; runs in check mode too.
