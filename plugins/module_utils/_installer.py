@@ -230,8 +230,9 @@ def run_worker(job: Job, tools: Tools, validation: str) -> tuple[str, dict[str, 
         "connections": job.connections,
     }
     error = "it ended without a word"
-    # What the distribution's site-packages have start with every Python is not wanted.
-    argv = [tools.python, "-I", "-S", "-c", inspect.getsource(_rattler_worker)]
+    # What the distribution's site-packages have start with every Python is not wanted, nor is bytecode, which would be
+    # files of the runtime that no wheel brought.
+    argv = [tools.python, "-I", "-S", "-B", "-c", inspect.getsource(_rattler_worker)]
     with started(job, argv, json.dumps(request)) as (process, output):
         for message in messages(job, process):
             if "progress" in message:

@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import csv
 import errno
 import glob
 import hashlib
@@ -12,10 +14,13 @@ import json
 import os
 import re
 import shutil
+import stat
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _modes as modes
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._files import (
     disk_full,
@@ -35,6 +40,8 @@ _LEFTOVER = re.compile(re.escape(PARTIAL) + _NAME.pattern)
 #: Where a runtime has what a wheel keeps in the folders of its ``.data``.
 _PLACES = {"scripts": "bin", "purelib": "site-packages", "platlib": "site-packages"}
 _CHUNK_BYTES = 1 << 20
+#: How many damaged files a text names.
+_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -82,13 +89,18 @@ class Runtime:
     """One that is there."""
 
     id: str
-    #: Name and version of what is in it; nothing when it is damaged.
+    #: Name and version of what is in it; nothing when it lacks what it is known by.
     contents: tuple[str, ...]
     #: When it was made, in seconds since the epoch.
     made: float
+    #: How its files differ from those of its wheels, such as ``edited bin/uv``; of the desired runtime alone.
+    damage: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return "%s: %s" % (self.id, ", ".join(self.contents) or "damaged")
+        if not self.damage:
+            return "%s: %s" % (self.id, ", ".join(self.contents) or "damaged")
+        more = " and %d more" % (len(self.damage) - _NAMED) if len(self.damage) > _NAMED else ""
+        return "%s: damaged (%s%s)" % (self.id, ", ".join(self.damage[:_NAMED]), more)
 
 
 @dataclass(frozen=True)
@@ -151,32 +163,76 @@ def python_version(prefix: str) -> str:
     return ""
 
 
-def read(directory: str) -> State:
-    """Read which runtimes are there. Names that are none of ours are left alone."""
+def read(directory: str, wanted: str) -> State:
+    """Read which runtimes are there, and verify the ``wanted`` one. Names that are none of ours are left alone."""
     try:
         names = sorted(os.listdir(directory))
     except FileNotFoundError:
         return State()
     except OSError as error:
-        raise EvenkeelError("%s: %s" % (directory, error.strerror), "Mend it, or choose another root") from error
+        raise EvenkeelError(
+            "%s: %s" % (directory, error.strerror), "Remove what is in the way, or choose another root"
+        ) from error
     return State(
-        tuple(_runtime(directory, name) for name in names if _NAME.fullmatch(name)),
+        tuple(_runtime(directory, name, verified=name == wanted) for name in names if _NAME.fullmatch(name)),
         tuple(name for name in names if _LEFTOVER.fullmatch(name)),
     )
 
 
-def _runtime(directory: str, name: str) -> Runtime:
+def _runtime(directory: str, name: str, *, verified: bool) -> Runtime:
     path = os.path.join(directory, name)
     usable = os.access(os.path.join(path, "bin", "uv"), os.X_OK)
     metadata = glob.glob(os.path.join(glob.escape(path), "site-packages", "*.dist-info")) if usable else []
     contents = (os.path.basename(directory)[: -len(".dist-info")].replace("-", " ") for directory in metadata)
-    return Runtime(name, tuple(sorted(contents)), os.lstat(path).st_mtime)
+    return Runtime(name, tuple(sorted(contents)), os.lstat(path).st_mtime, damage(path) if verified else ())
+
+
+def damage(path: str) -> tuple[str, ...]:
+    """Return how the files of a runtime differ from what the RECORD files of its wheels say, sorted.
+
+    Every file is hashed, since a failing disk leaves size and time as they were.
+    """
+    expected, found = _recorded(path), []
+    present = {
+        os.path.relpath(os.path.join(folder, name), path) for folder, _, names in os.walk(path) for name in names
+    }
+    found += ["missing %s" % relative for relative in expected.keys() - present]
+    found += ["added %s" % relative for relative in present - expected.keys()]
+    known = sorted(expected.keys() & present, key=lambda relative: -os.lstat(os.path.join(path, relative)).st_size)
+    with ThreadPoolExecutor(2) as pool:
+        intact = pool.map(lambda relative: _intact(os.path.join(path, relative), expected[relative]), known)
+        found += ["edited %s" % relative for relative, well in zip(known, intact) if not well]
+    return tuple(sorted(found))
+
+
+def _recorded(path: str) -> Mapping[str, str]:
+    """Return path and SHA-256 of the files that the wheels brought, empty where a RECORD has none, as of itself."""
+    files: dict[str, str] = {}
+    for record in glob.glob(os.path.join(glob.escape(path), "site-packages", "*.dist-info", "RECORD")):
+        with contextlib.suppress(OSError, ValueError, csv.Error, EvenkeelError):
+            with open(record, encoding="utf-8", newline="") as stream:
+                rows = [row for row in csv.reader(stream) if len(row) == 3]
+            for member, signature, _size in rows:
+                encoded = signature.partition("sha256=")[2]
+                files[place(member)] = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).hex()
+    return files
+
+
+def _intact(path: str, sha256: str) -> bool:
+    """Whether a file is what its wheel brought, and root's alone to change."""
+    try:
+        status = os.lstat(path)
+        if not stat.S_ISREG(status.st_mode) or modes.judge(path, status, os.geteuid()):
+            return False
+        return not sha256 or _sha256(path) == sha256
+    except OSError:
+        return False
 
 
 def plan(state: State, desired: Desired) -> Plan:
     """Keep the desired runtime and the newest other one, which a build of an earlier run may have been made with."""
     found = [runtime for runtime in state.runtimes if runtime.id == desired.id]
-    build = [runtime.contents for runtime in found] != [desired.contents]
+    build = [(runtime.contents, runtime.damage) for runtime in found] != [(desired.contents, ())]
     others = sorted((runtime for runtime in state.runtimes if runtime.id != desired.id), key=lambda other: other.made)
     damaged = found if build else []
     wanted = Runtime(desired.id, desired.contents, 0)
@@ -239,16 +295,20 @@ def _build(desired: Desired, brought: str, waiting: Callable[[int], None]) -> No
 
 def require_hash(path: str, wheel: Wheel) -> None:
     """Refuse a file that is not the wheel that was promised."""
-    actual = hashlib.sha256()
-    with open(path, "rb") as stream:
-        for chunk in iter(lambda: stream.read(_CHUNK_BYTES), b""):
-            actual.update(chunk)
-    if actual.hexdigest() != wheel.sha256:
+    actual = _sha256(path)
+    if actual != wheel.sha256:
         raise EvenkeelError(
-            "The wheel %s reached the node with the SHA-256 %s, not %s"
-            % (wheel.name, actual.hexdigest(), wheel.sha256),
+            "The wheel %s reached the node with the SHA-256 %s, not %s" % (wheel.name, actual, wheel.sha256),
             "Nothing was unpacked; run again, and if it stays so, look for a failing disk or connection",
         )
+
+
+def _sha256(path: str) -> str:
+    found = hashlib.sha256()
+    with open(path, "rb") as stream:
+        for chunk in iter(lambda: stream.read(_CHUNK_BYTES), b""):
+            found.update(chunk)
+    return found.hexdigest()
 
 
 def unpack(wheel: str, target: str) -> None:

@@ -16,6 +16,7 @@ description:
     C(evenkeel/wheels) of the user's cache directory.
   - A runtime is named after its wheels. It is made beside the others and renamed when it is complete; what a killed run
     left is removed by the next. Of the other runtimes the newest one is kept.
+  - Its files are hashed in every run. A runtime of which one is damaged, missing or added is made anew.
   - py-rattler runs on the distribution's Python. Where that is too old or missing, the runtime has uv alone, and the
     result tells why.
 extends_documentation_fragment:
@@ -122,13 +123,13 @@ def converge(module: Module) -> dict[str, object]:
     if not wheels:
         return {"changed": False, "wanted": {"platform": platform, "wheels": []}}
 
-    plan = runtime.plan(runtime.read(desired.directory), desired)
+    plan = runtime.plan(runtime.read(desired.directory, desired.id), desired)
     if plan.changed and not module.check_mode:
         if plan.build and params["brought"] is None:
             names = [wheel.name for wheel in desired.wheels]
             return {"changed": False, "wanted": {"platform": platform, "wheels": names}}
         with held(os.path.join(root, "locks", "pkgs"), params["lock_timeout"]):
-            plan = runtime.plan(runtime.read(desired.directory), desired)
+            plan = runtime.plan(runtime.read(desired.directory, desired.id), desired)
             with progress_in(os.path.join(root, "progress", "runtime")) as progress:
                 runtime.apply(plan, desired, params["brought"] or "", progress.wait)
     return {

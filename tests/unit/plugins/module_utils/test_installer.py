@@ -488,7 +488,7 @@ def test_the_worker_gets_all_that_it_needs(node: Node) -> None:
     job = replace(node.job, packages=(NUMPY, PYTHON, EINOPS), connections=3, distrust=True)
     installer.install(job, "rattler", node.tools)
     argv = node.record("python", "argv")
-    assert argv.startswith("-I\n-S\n-c\n# SPDX")
+    assert argv.startswith("-I\n-S\n-B\n-c\n# SPDX")
     assert "asyncio.run(install(request))" in argv
     request = json.loads(node.record("python", "file"))
     packages = request.pop("packages")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import base64
 import errno
 import hashlib
 import json
@@ -8,7 +9,7 @@ import os
 import shutil
 import subprocess
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -165,6 +166,12 @@ def test_an_interpreter_that_is_not_there(tmp_path: Path, mode: int | None) -> N
 # apply
 
 
+def recorded(path: str, text: str) -> str:
+    """Return the line of a RECORD that a file has."""
+    digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode().rstrip("=")
+    return f"{path},sha256={digest},{len(text)}\n"
+
+
 class Node:
     def __init__(self, directory: Path) -> None:
         self.brought, self.directory = directory / "brought", directory / "runtime"
@@ -172,10 +179,12 @@ class Node:
         self.wheels = [self.bring(RATTLER.name, RATTLER_FILES), self.bring(UV.name, UV_FILES)]
 
     def bring(self, name: str, files: Mapping[str, str]) -> Wheel:
+        record = "{}-{}.dist-info/RECORD".format(*name.split("-"))
         with zipfile.ZipFile(self.brought / name, "w") as archive:
             archive.writestr("empty/", "")
             for path, text in files.items():
                 archive.writestr(path, text)
+            archive.writestr(record, "".join([*(recorded(*file) for file in files.items()), f"{record},,\n"]))
         return Wheel(name, hashlib.sha256((self.brought / name).read_bytes()).hexdigest())
 
     @property
@@ -183,7 +192,7 @@ class Node:
         return Desired(str(self.directory), tuple(self.wheels))
 
     def converge(self) -> Plan:
-        plan = runtime.plan(runtime.read(str(self.directory)), self.desired)
+        plan = runtime.plan(runtime.read(str(self.directory), self.desired.id), self.desired)
         runtime.apply(plan, self.desired, str(self.brought))
         return plan
 
@@ -203,8 +212,10 @@ def test_wheels_are_unpacked_and_then_nothing_is_to_do(node: Node) -> None:
     assert sorted(str(file.relative_to(path)) for file in path.rglob("*") if file.is_file()) == [
         "bin/uv",
         "site-packages/py_rattler-0.28.0.dist-info/METADATA",
+        "site-packages/py_rattler-0.28.0.dist-info/RECORD",
         "site-packages/rattler/__init__.py",
         "site-packages/uv-0.13.9.dist-info/METADATA",
+        "site-packages/uv-0.13.9.dist-info/RECORD",
         "site-packages/uv/__init__.py",
         "site-packages/uv/more.py",
     ]
@@ -212,7 +223,7 @@ def test_wheels_are_unpacked_and_then_nothing_is_to_do(node: Node) -> None:
     assert (path / "site-packages" / "uv" / "__init__.py").stat().st_mode & 0o777 == 0o644
     assert subprocess.run([path / "bin" / "uv"], check=True, capture_output=True).stdout == b"uv 0.13.9\n"
     assert not node.converge().changed
-    assert runtime.read(str(node.directory)) == State(
+    assert runtime.read(str(node.directory), node.desired.id) == State(
         (Runtime(node.desired.id, node.desired.contents, path.stat().st_mtime),)
     )
 
@@ -252,6 +263,59 @@ def test_a_damaged_runtime_is_made_anew(node: Node, damage: str) -> None:
     assert (plan.build, plan.remove) == (True, (node.desired.id,))
     assert Path(node.desired.path, "bin", "uv").is_file()
     assert not node.converge().changed
+
+
+RATTLER_INIT, UV_RECORD = "site-packages/rattler/__init__.py", "site-packages/uv-0.13.9.dist-info/RECORD"
+
+
+def linked(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/dev/null")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda path: os.truncate(path / "bin" / "uv", 0), "edited bin/uv"),
+        (lambda path: os.truncate(path / "bin" / "uv", 5), "edited bin/uv"),
+        (lambda path: (path / "bin" / "uv").write_text("#!/bin/sh\necho uv 0.13.8\n"), "edited bin/uv"),
+        (lambda path: (path / RATTLER_INIT).unlink(), f"missing {RATTLER_INIT}"),
+        (lambda path: (path / RATTLER_INIT).write_text("import evil"), f"edited {RATTLER_INIT}"),
+        (lambda path: (path / "site-packages" / "evil.pth").touch(), "added site-packages/evil.pth"),
+        (lambda path: (path / "bin" / "uv").chmod(0o777), "edited bin/uv"),
+        (lambda path: (path / "bin" / "uv").rename(path / "uv"), "added uv, missing bin/uv"),
+        (lambda path: linked(path / RATTLER_INIT), f"edited {RATTLER_INIT}"),
+        (lambda path: os.truncate(path / UV_RECORD, 0), "added bin/uv, added"),
+        (lambda path: (path / UV_RECORD).write_bytes(b"\0\xff" * 500), "added bin/uv, added"),
+        (lambda path: (path / UV_RECORD).write_text("../../etc/passwd,sha256=AAAA,1\n"), "added bin/uv, added"),
+    ],
+    ids=[
+        *("empty", "cut short", "same size", "missing", "another", "added", "everybody's", "moved", "link"),
+        *("RECORD empty", "RECORD garbage", "RECORD outside"),
+    ],
+)
+def test_a_damaged_file_is_named_and_the_runtime_made_anew(
+    node: Node, spoil: Callable[[Path], object], told: str
+) -> None:
+    node.converge()
+    spoil(Path(node.desired.path))
+    plan = node.converge()
+    assert (plan.build, plan.remove) == (True, (node.desired.id,))
+    assert plan.before[0].startswith(f"{node.desired.id}: damaged ({told}")
+    assert plan.diff["before"] != plan.diff["after"]
+    assert not node.converge().changed
+
+
+def test_of_much_damage_some_is_named() -> None:
+    assert str(replace(NOW, damage=("a", "b", "c"))) == f"{NOW.id}: damaged (a, b, c)"
+    assert str(replace(NOW, damage=("a", "b", "c", "d", "e"))) == f"{NOW.id}: damaged (a, b, c and 2 more)"
+
+
+def test_a_runtime_that_is_not_used_is_not_hashed(node: Node) -> None:
+    node.converge()
+    Path(node.desired.path, "bin", "uv").write_text("")
+    (seen,) = runtime.read(str(node.directory), "0" * 16).runtimes
+    assert seen.damage == ()
 
 
 def test_a_killed_removal_leaves_no_runtime_that_looks_whole(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,8 +35,10 @@ class Node:
         self.wheels = []
         for name, files in FILES.items():
             with zipfile.ZipFile(self.brought / name, "w") as archive:
+                record = "{}-{}.dist-info/RECORD".format(*name.split("-"))
                 for file in files:
                     archive.writestr(file, "")
+                archive.writestr(record, "".join(f"{file},,\n" for file in (*files, record)))
             self.wheels.append({"name": name, "sha256": hashlib.sha256((self.brought / name).read_bytes()).hexdigest()})
         for place in ("bin", "conda-meta"):
             (self.prefix / place).mkdir(parents=True)
