@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import quote
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._sanitise import in_one_line
+from ansible_collections.evenkeel.gpu.plugins.module_utils._sanitise import in_one_line, sanitise
 
 #: Local ports are taken from here: below what systems hand out by themselves, above what services use.
 _PORTS = range(20000, 30000)
@@ -123,7 +123,7 @@ def token_files(text: str | None) -> list[dict[str, str]]:
     """Return ``user`` and ``token_file`` of each server in a node's list; none where it is not readable."""
     try:
         entries = json.loads(text or "{}").get("servers", [])
-        return [{"user": entry["user"], "token_file": entry["token_file"]} for entry in entries]
+        return [{"user": sanitise(entry["user"]), "token_file": entry["token_file"]} for entry in entries]
     except (ValueError, AttributeError, KeyError, TypeError, RecursionError):
         return []
 
