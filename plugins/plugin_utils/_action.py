@@ -32,7 +32,7 @@ class Action(ActionBase):  # type: ignore[misc]
             failed = {"failed": True, "changed": False, "msg": str(unexpected(error))}
             result = {**failed, "exception": traceback.format_exc()}
         if "warnings" in result:
-            lines = [in_one_line(one) if isinstance(one, str) else one for one in result["warnings"]]
+            lines = [in_one_line(masked(one)) if isinstance(one, str) else one for one in result["warnings"]]
             result = {**result, "warnings": lines}
         shown: dict[str, Any] = sanitised(result)
         return shown

@@ -40,12 +40,17 @@ def result_of(act: Callable[[], Result]) -> Result:
 
 def test_a_result_can_be_shown() -> None:
     summary = object()
-    found = {"changed": True, ESCAPE: [ESCAPE], "diff": {"prepared": f"+ {ESCAPE}\n"}, "warnings": ["a\nb", summary]}
+    found = {
+        "changed": True,
+        ESCAPE: [ESCAPE],
+        "diff": {"prepared": f"+ {ESCAPE}\n"},
+        "warnings": ["a\nb https://me:pw@c", summary],
+    }
     assert result_of(lambda: found) == {
         "changed": True,
         SHOWN: [SHOWN],
         "diff": {"prepared": f"+ {SHOWN}\n"},
-        "warnings": ["a b", summary],
+        "warnings": ["a b https://********@c", summary],
     }
 
 
