@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import inspect
 import json
 import os
@@ -80,6 +79,10 @@ class Sources:
     complete: bool = True
 
 
+class DamagedCache(EvenkeelError):
+    """A file that a package cache should hold is missing there, or is not what its package brought."""
+
+
 @dataclass(frozen=True)
 class Index:
     """What the cache has of one package; sources that do not compile are simply not there."""
@@ -113,7 +116,7 @@ def link_ahead(job: Job) -> frozenset[str]:
     ready: list[tuple[str, Index]] = []
     for package in job.packages:
         home = os.path.join(cache, package.sha256)
-        index = _read(home, job.distrust) if package.sha256 else None
+        index = _read(home) if package.sha256 else None
         if index is None:
             return frozenset()
         if package.manager != PIP:
@@ -251,7 +254,7 @@ def _compile(job: Job, python: Python, workers: int, linked: frozenset[str]) -> 
 
     ready: dict[Package, Index] = {}
     for package in job.packages:
-        index = _read(os.path.join(cache, package.sha256), job.distrust) if package.sha256 else None
+        index = _read(os.path.join(cache, package.sha256)) if package.sha256 else None
         if index is not None:
             ready[package] = index
     fresh = {
@@ -302,7 +305,7 @@ def _compile(job: Job, python: Python, workers: int, linked: frozenset[str]) -> 
             path = bytecode_of(source.path, python.tag)
             sha256 = hashes[os.path.join(stage, path)]
             if sha256 == "":
-                raise EvenkeelError(
+                raise DamagedCache(
                     "%s is not what the package %s brought" % (os.path.join(job.prefix, source.path), package.name),
                     "Its copy in the package cache was edited; remove %s and run again"
                     % os.path.join(job.pkgs, "*", "%s-%s-%s" % (package.name, package.version, package.build)),
@@ -321,19 +324,14 @@ def _compile(job: Job, python: Python, workers: int, linked: frozenset[str]) -> 
     return manifest
 
 
-def _read(home: str, distrust: bool) -> Index | None:
+def _read(home: str) -> Index | None:
     """Return what the cache has of a package; None when it has nothing whole."""
     try:
         with open(os.path.join(home, _INDEX), encoding="utf-8") as stream:
             content = json.load(stream)
-        index = Index(content["bytecode"], tuple(content["rewritten"]))
-        for path, sha256 in index.bytecode.items() if distrust else ():
-            with open(os.path.join(home, path), "rb") as stream_of_bytes:
-                if hashlib.sha256(stream_of_bytes.read()).hexdigest() != sha256:
-                    return None
+        return Index(dict(content["bytecode"]), tuple(content["rewritten"]))
     except (FileNotFoundError, ValueError, TypeError, KeyError):
         return None
-    return index
 
 
 def _store(stage: str, home: str, index: Index) -> None:
@@ -365,7 +363,7 @@ def _link(home: str, prefix: str, paths: Iterable[str]) -> None:
             if os.path.exists(source):
                 raise
             shutil.rmtree(home)
-            raise EvenkeelError(
+            raise DamagedCache(
                 "The bytecode in the package cache was damaged: %s was missing" % source,
                 "What was left of it has been removed; run again",
             ) from error

@@ -91,8 +91,6 @@ class Job:
     progress: Progress
     #: How many packages may be downloaded at once.
     connections: int = 5
-    #: Whether the unpacked packages in the caches may have been edited, through a file that is linked from there.
-    distrust: bool = False
 
     @property
     def of_conda(self) -> tuple[Package, ...]:
@@ -207,7 +205,7 @@ def check_local_archives(packages: Iterable[Package]) -> None:
 def install_with_rattler(job: Job, tools: Tools) -> None:
     """Let py-rattler link the packages, in a process of its own with the private runtime's libraries."""
     # The cache is believed first, since looking at each of its files costs as much as linking it.
-    for validation in ("full",) if job.distrust else ("skip", "fast"):
+    for validation in ("skip", "fast"):
         error, details = run_worker(job, tools, validation)
         if "failed to link" not in error:
             break
@@ -260,9 +258,6 @@ def history(job: Job) -> str:
 
 def install_with_conda(job: Job, tools: Tools) -> None:
     """Let the distribution's own command make the environment of an explicit file."""
-    if job.distrust:
-        for package in job.of_conda:
-            shutil.rmtree(os.path.join(job.pkgs, CONDA, package.stem), ignore_errors=True)
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as explicit:
         explicit.write(explicit_file(job.of_conda))
         explicit.flush()

@@ -261,13 +261,16 @@ unresolved:
 """
 
 import os
+import shutil
 from dataclasses import replace
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _builder as builder
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _cache_verification as cache_verification
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _environment as environment
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _generation as generations
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _modes as modes
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _package_cache as package_cache
+from ansible_collections.evenkeel.gpu.plugins.module_utils._bytecode import DamagedCache
 from ansible_collections.evenkeel.gpu.plugins.module_utils._entry import Module, run
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._generation import Contents, Generation, intact
@@ -434,11 +437,28 @@ def build(module: Module, state: environment.State, target: Generation, lock: in
         connections=params["connections"],
         pip_index=params["pip_index"] or "",
         progress=progress,
-        distrust=state.current is not None and not intact(state.current, state.before),
     )
-    builder.build(job, installer, tools)
+    if state.current is not None and not intact(state.current, state.before):
+        clean_caches(module, job)
+    try:
+        builder.build(job, installer, tools)
+    except DamagedCache:
+        clean_caches(module, job)
+        shutil.rmtree(job.prefix)
+        builder.build(job, installer, tools)
     package_cache.touch(params["root"], target.packages)
     return installer
+
+
+def clean_caches(module: Module, job: Job) -> None:
+    """Remove what is damaged of the packages in the caches, so that it is fetched anew."""
+    damages = cache_verification.damaged(job.pkgs, job.packages)
+    cache_verification.remove(damages)
+    if damages:
+        module.warn(
+            "The package caches in %s were damaged, and what was is fetched anew: %s. Other environments that hold the "
+            "same packages may be damaged too; verify: files finds out." % (job.pkgs, "; ".join(map(str, damages)))
+        )
 
 
 if __name__ == "__main__":

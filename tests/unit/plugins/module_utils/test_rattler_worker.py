@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _rattler_worker
+from ansible_collections.evenkeel.gpu.plugins.module_utils._cache_verification import damaged, remove
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._installer import RATTLER, Job, Tools, install
 from ansible_collections.evenkeel.gpu.plugins.module_utils._package import from_mapping
@@ -37,7 +38,7 @@ Record = dict[str, Any]
 
 
 class Server(ThreadingHTTPServer):
-    """Counts the requests that wait at once for an answer, and has room for few that wait, as Python's own server has."""
+    """Counts the requests that wait for an answer at once, and has a backlog as small as Python's own server."""
 
     request_queue_size = 5
 
@@ -199,9 +200,7 @@ class Node:
         }
         return ask(json.dumps(request))
 
-    def make(
-        self, prefix: str, *, distrust: bool = False, http: bool = False, fault: str = "", timeout: float = 60
-    ) -> Path:
+    def make(self, prefix: str, *, http: bool = False, fault: str = "", timeout: float = 60) -> Path:
         """Make an environment of all packages as the module does."""
         job = Job(
             name="ai-dev",
@@ -213,7 +212,6 @@ class Node:
             timeout=timeout,
             pip_index="",
             progress=Silence(),
-            distrust=distrust,
         )
         install(job, RATTLER, Tools("", sys.executable, str(self.runtime)))
         return self.directory / prefix
@@ -343,11 +341,14 @@ def test_bookkeeping_of_the_cache_that_was_cut_short_is_fetched_anew(node: Node,
 
 
 @pytest.mark.parametrize("text", ["HELLO\n", "much longer than before\n"], ids=["same size", "other size"])
-def test_what_was_edited_in_the_cache_is_fetched_anew_where_the_cache_is_not_trusted(node: Node, text: str) -> None:
+def test_what_was_edited_in_the_cache_is_found_and_fetched_anew(node: Node, text: str) -> None:
     first = node.make("first")
     (first / "lib" / "hello.txt").write_text(text)
     assert (node.cache / "hello-1.0-0" / "lib" / "hello.txt").read_text() == text
-    prefix = node.make("second", distrust=True)
+    damages = damaged(str(node.cache.parent), [from_mapping(node.channel.package(name)) for name in PACKAGES])
+    assert [str(damage) for damage in damages] == ["rattler/hello-1.0-0 (lib/hello.txt)"]
+    remove(damages)
+    prefix = node.make("second")
     assert (prefix / "lib" / "hello.txt").read_text() == "hello\n"
     assert (first / "lib" / "hello.txt").read_text() == text
     assert (node.make("third") / "lib" / "hello.txt").read_text() == "hello\n"

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -17,6 +18,7 @@ from typing import Any
 import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _builder as builder
+from ansible_collections.evenkeel.gpu.plugins.module_utils._bytecode import DamagedCache
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._installer import Job
 from ansible_collections.evenkeel.gpu.plugins.module_utils._lock import held
@@ -229,7 +231,6 @@ def test_drift_is_seen_and_healed_without_a_solve(node: Node) -> None:
     assert result["generation"].endswith("-2")
     assert result["plan"] == checked["plan"]
     assert not node.run()["changed"]
-    assert [job.distrust for job in node.jobs] == [False, True]
 
 
 @pytest.mark.parametrize("keep", [1, 3])
@@ -261,8 +262,47 @@ def test_only_a_look_at_every_file_finds_an_edited_one(node: Node, change: str, 
     assert checked["plan"][0] == f"! {word} lib/numpy"
     result = node.run(verify="files")
     assert result["generation"].endswith("-2")
-    assert node.jobs[-1].distrust
     assert not node.run(verify="files")["changed"]
+    assert not node.warnings
+
+
+def test_caches_that_fed_a_damaged_file_lose_it_and_are_named(node: Node) -> None:
+    node.run(RESOLVED)
+    homes = [node.root / "pkgs" / "rattler" / name for name in ("numpy-2.3.1-0", "python-3.11.2-0")]
+    for home in homes:
+        (home / "info").mkdir(parents=True)
+        (home / "file").write_text("good")
+        entry = {"_path": "file", "path_type": "hardlink", "sha256": hashlib.sha256(b"good").hexdigest()}
+        (home / "info" / "paths.json").write_text(json.dumps({"paths": [entry]}))
+        (home / "info" / "index.json").write_text('{"name": "any"}')
+    (homes[0] / "file").write_text("")
+    assert not node.run(verify="files")["changed"]
+    assert homes[0].exists()
+    os.truncate(node.prefix / "lib" / "numpy", 0)
+    assert node.run(verify="files")["changed"]
+    assert [home.exists() for home in homes] == [False, True]
+    (warning,) = node.warnings
+    assert warning.startswith(f"The package caches in {node.root}/pkgs were damaged, and what was is fetched anew: ")
+    assert "rattler/numpy-2.3.1-0 (file)." in warning
+
+
+def test_a_build_that_meets_a_damaged_cache_is_begun_anew_once(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    def compile_environment(job: Job) -> None:
+        node.jobs.append(job)
+        if len(node.jobs) == 1:
+            raise DamagedCache("lib/numpy is not what the package numpy brought", "Remove it")
+
+    monkeypatch.setattr(builder, "compile_environment", compile_environment)
+    assert node.run(RESOLVED)["changed"]
+    assert node.runs == len(node.jobs) == 2
+    assert not node.run()["changed"]
+
+
+@pytest.mark.parametrize(("connections", "message"), [(3, ""), (0, "connections is 0. Give how many")])
+def test_connections(node: Node, connections: int, message: str) -> None:
+    result = node.run(RESOLVED, connections=connections)
+    assert result.get("msg", "").startswith(message)
+    assert [job.connections for job in node.jobs] == ([] if message else [connections])
 
 
 # generations
