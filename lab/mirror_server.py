@@ -12,6 +12,10 @@ a fault, so that any client meets it by a longer base URL alone::
     /_fault/truncate/PATH            announces all, sends half, closes
     /_fault/corrupt/PATH             one byte in the middle differs
     /_fault/slow/PATH                256 KiB/s
+    /_fault/drip/PATH                one byte at a time, ten a second
+    /_fault/headers/PATH             its headers never end, ten bytes a second
+    /_fault/unannounced/PATH         without a Content-Length
+    /_fault/endless/PATH             without a Content-Length, and zeros after all of it, for ever
     /_fault/stale/PATH               said to be two years older than it is
     /_fault/terms/PATH               every folder has a terms.json, terms of service to accept
     /_fault/flaky/N/TOKEN/PATH       503 for the first N requests with this token, then all is well
@@ -26,6 +30,7 @@ all others as they are: below ``/_fault/corrupt~idna-*.conda/`` the index is goo
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -45,12 +50,16 @@ from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
 HEALTH = "/_health"
-FAULTS = ("404", "html", "hang", "stall", "truncate", "corrupt", "slow", "stale", "terms", "flaky", "sync")
+FAULTS = (
+    *("404", "html", "hang", "stall", "truncate", "corrupt", "slow", "drip", "headers", "unannounced", "endless"),
+    *("stale", "terms", "flaky", "sync"),
+)
 
 _COUNTED = {"flaky", "sync"}
 
 _CHUNK = 64 * 1024
 _SLOW_BYTES_PER_SECOND = 256 * 1024
+_DRIP_BYTES_PER_SECOND = 10
 _STALE_SECONDS = 2 * 365 * 24 * 3600
 _TYPES = {
     ".conda": "application/octet-stream",
@@ -153,6 +162,18 @@ def corrupted(body: Iterator[bytes], start: int, spot: int) -> Iterator[bytes]:
         start += len(chunk)
 
 
+def dripped(body: Iterator[bytes]) -> Iterator[bytes]:
+    """Let ``body`` through byte by byte."""
+    return slowed((chunk[at : at + 1] for chunk in body for at in range(len(chunk))), _DRIP_BYTES_PER_SECOND)
+
+
+def continued(body: Iterator[bytes]) -> Iterator[bytes]:
+    """Let ``body`` through, and zeros after it."""
+    yield from body
+    while True:
+        yield bytes(_CHUNK)
+
+
 def slowed(body: Iterator[bytes], bytes_per_second: int) -> Iterator[bytes]:
     """Let ``body`` through at a limited rate."""
     for chunk in body:
@@ -214,6 +235,9 @@ class Handler(BaseHTTPRequestHandler):
             case "hang":
                 self.log_request("hang")
                 return self._hang()
+            case "headers":
+                self.log_request("headers")
+                return self._drip_headers()
             case "terms" if request.path.endswith("/terms.json"):
                 return self._page(HTTPStatus.OK, json.dumps(_TERMS).encode(), _TYPES[".json"])
             case "flaky" if self.server.still_failing(request):
@@ -258,8 +282,10 @@ class Handler(BaseHTTPRequestHandler):
         headers = validators | {"Content-Type": content_type(name), "Content-Length": str(len(wanted))}
         if part is not None:
             headers["Content-Range"] = f"bytes {wanted.start}-{wanted.stop - 1}/{stat.st_size}"
-        if fault == "truncate":
+        if fault in {"truncate", "unannounced", "endless"}:
             headers["Connection"] = "close"
+        if fault in {"unannounced", "endless"}:
+            del headers["Content-Length"]
         self._head(HTTPStatus.OK if part is None else HTTPStatus.PARTIAL_CONTENT, headers)
         if self.command == "HEAD":
             return None
@@ -269,6 +295,10 @@ class Handler(BaseHTTPRequestHandler):
             body = corrupted(body, wanted.start, stat.st_size // 2)
         elif fault == "slow":
             body = slowed(body, _SLOW_BYTES_PER_SECOND)
+        elif fault == "drip":
+            body = dripped(body)
+        elif fault == "endless":
+            body = continued(body)
         for chunk in body:
             self.wfile.write(chunk)
         if fault == "stall":
@@ -280,6 +310,12 @@ class Handler(BaseHTTPRequestHandler):
         while self.connection.recv(_CHUNK):
             pass
         self.close_connection = True
+
+    def _drip_headers(self) -> None:
+        """Send the beginning of an answer, and then headers until the client gives up."""
+        self.wfile.write(b"HTTP/1.1 200 OK\r\n")
+        for byte in dripped(itertools.repeat(b"X-Wait: a little\r\n")):
+            self.wfile.write(byte)
 
     def _moved(self, location: str) -> None:
         self._head(HTTPStatus.MOVED_PERMANENTLY, {"Location": location, "Content-Length": "0"})

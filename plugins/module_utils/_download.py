@@ -16,6 +16,8 @@ from http.client import HTTPException
 from ansible.module_utils.urls import open_url
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._files import require_space
+from ansible_collections.evenkeel.gpu.plugins.module_utils._transfer import MOST_BYTES, Pace, too_much
+from ansible_collections.evenkeel.gpu.plugins.module_utils._within import within
 
 CHUNK_BYTES = 1 << 20
 
@@ -31,10 +33,13 @@ def require_certificates(path: str) -> None:
         ) from None
 
 
-def download(url: str, target: str, timeout: float, retries: int, ca_path: str | None = None) -> str:
+def download(
+    url: str, target: str, timeout: float, retries: int, ca_path: str | None = None, most: int = MOST_BYTES
+) -> str:
     """Download ``url`` to ``target``; return its SHA-256.
 
-    A refusal (4xx) is final; silence, a broken transfer and 5xx are tried again, ``retries`` times.
+    A refusal (4xx) and too much are final. Silence, a drip, a broken transfer and 5xx are tried again, ``retries``
+    times.
 
     Parameters
     ----------
@@ -43,21 +48,23 @@ def download(url: str, target: str, timeout: float, retries: int, ca_path: str |
     target
         The file to write; its directory exists.
     timeout
-        How many seconds the server may stay silent.
+        How many seconds the server may stay silent, or be far too slow.
     retries
         How often it is tried again.
     ca_path
         A file of certificates, in PEM, to trust instead of the system's.
+    most
+        How many bytes it may have.
 
     Raises
     ------
     EvenkeelError
-        The server refused, did not deliver, or the file system has no room for what it announced.
+        The server refused, did not deliver or brings too much, or the file system has no room for what it announced.
     """
     attempt = 0
     while True:
         try:
-            return _download_once(url, target, timeout, ca_path)
+            return _download_once(url, target, timeout, ca_path, most)
         except urllib.error.HTTPError as error:
             if error.code < 500:
                 raise EvenkeelError(
@@ -65,7 +72,7 @@ def download(url: str, target: str, timeout: float, retries: int, ca_path: str |
                     "Check the version and the mirror's base URL",
                 ) from error
             reason = "answered %d %s" % (error.code, error.reason)
-        except (urllib.error.URLError, HTTPException, socket.timeout, ConnectionError) as error:
+        except (urllib.error.URLError, HTTPException, socket.timeout, TimeoutError, ConnectionError) as error:
             reason = "did not deliver (%s)" % (getattr(error, "reason", None) or error or type(error).__name__)
         attempt += 1
         if attempt > retries:
@@ -75,19 +82,34 @@ def download(url: str, target: str, timeout: float, retries: int, ca_path: str |
         time.sleep(min(2**attempt, 10))
 
 
-def _download_once(url: str, target: str, timeout: float, ca_path: str | None) -> str:
+def _download_once(url: str, target: str, timeout: float, ca_path: str | None, most: int) -> str:
     digest = hashlib.sha256()
-    with open_url(url, timeout=timeout, ca_path=ca_path) as response:
-        expected = response.headers.get("Content-Length")
+    with within(2 * timeout, lambda: open_url(url, timeout=timeout, ca_path=ca_path)) as response:
+        announced = response.headers.get("Content-Length") or ""
+        expected = int(announced) if announced.isdecimal() else None
+        if (expected or 0) > most:
+            raise _refusal(url, most)
         if expected is not None:
-            require_space(os.path.dirname(target), int(expected), url)
+            require_space(os.path.dirname(target), expected, url)
+        pace = Pace(timeout, time.monotonic())
         with open(target, "wb") as stream:
-            for chunk in iter(lambda: response.read(CHUNK_BYTES), b""):
+            for chunk in iter(lambda: response.read1(CHUNK_BYTES), b""):
                 digest.update(chunk)
                 stream.write(chunk)
-            if expected is not None and stream.tell() != int(expected):
-                raise ConnectionError("%d of %s bytes" % (stream.tell(), expected))
+                if stream.tell() > most:
+                    stream.truncate(0)
+                    raise _refusal(url, most)
+                now = time.monotonic()
+                pace.note(stream.tell(), None, now)
+                if now > pace.deadline:
+                    raise ConnectionError(pace.complaint())
+            if expected is not None and stream.tell() != expected:
+                raise ConnectionError("%d of %d bytes" % (stream.tell(), expected))
     return digest.hexdigest()
+
+
+def _refusal(url: str, most: int) -> EvenkeelError:
+    return EvenkeelError(too_much(url, most), "Check the version and the mirror's base URL, or choose another mirror")
 
 
 def sha256(path: str) -> str:

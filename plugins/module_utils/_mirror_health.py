@@ -7,6 +7,7 @@ from __future__ import annotations
 import base64
 import socket
 import ssl
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,9 +20,12 @@ from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._within import Late, within
 
 START_BYTES = 1024
 WORKERS = 16
+#: To one mirror at once.
+CONNECTIONS = 5
 
 
 @dataclass(frozen=True)
@@ -75,10 +79,11 @@ class Network:
     def ask(self, url: str) -> Answer:
         """Ask for an index, of which some hundred bytes are read and not some hundred megabytes."""
         try:
-            with self.opener.open(request_for(url), timeout=self.timeout) as response:
-                return judge(response.read1(START_BYTES), response.headers.get("Last-Modified"))
+            return within(2 * self.timeout, lambda: self._answer(url))
         except urllib.error.HTTPError as error:
             return Answer("answered %d %s" % (error.code, error.reason))
+        except Late:
+            return Answer("took longer than %g s for its first answer" % (2 * self.timeout))
         except socket.timeout:
             return Answer("said nothing for %g s" % self.timeout)
         except urllib.error.URLError as error:
@@ -88,6 +93,10 @@ class Network:
             )
         except (OSError, HTTPException, ValueError) as error:
             return Answer("could not be reached: %s" % (error or type(error).__name__))
+
+    def _answer(self, url: str) -> Answer:
+        with self.opener.open(request_for(url), timeout=self.timeout) as response:
+            return judge(response.read1(START_BYTES), response.headers.get("Last-Modified"))
 
 
 def request_for(url: str) -> urllib.request.Request:
@@ -157,7 +166,13 @@ def first_healthy(found: Sequence[Health]) -> int:
 
 
 def ask_all(urls: Iterable[str], network: Network) -> dict[str, Answer]:
-    """Ask for all of these at once."""
+    """Ask for all of these, several at once."""
     distinct = list(dict.fromkeys(urls))
+    free = {urlsplit(url).netloc: threading.Semaphore(CONNECTIONS) for url in distinct}
+
+    def ask(url: str) -> Answer:
+        with free[urlsplit(url).netloc]:
+            return network.ask(url)
+
     with ThreadPoolExecutor(max_workers=WORKERS) as pool:
-        return dict(zip(distinct, pool.map(network.ask, distinct)))
+        return dict(zip(distinct, pool.map(ask, distinct)))

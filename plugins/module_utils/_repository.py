@@ -34,6 +34,8 @@ ARGUMENTS: dict[str, dict[str, object]] = {
     "key_member": {"type": "str", "default": "", "no_log": False},
     "signed": {"type": "str", "choices": ["packages", "metadata"], "default": "packages"},
 }
+#: A key, or the small package that brings one.
+_LARGEST_KEY = 1 << 20
 _FORM = "# The key is of %s, whose SHA-256 is %s; its own is %s."
 _NOTED = re.compile(r"^# The key is of \S+, whose SHA-256 is (?P<origin>\w+); its own is (?P<own>\w+)\.$", re.MULTILINE)
 
@@ -250,7 +252,7 @@ def _copy_folder(standing: str, copy: str, files: Mapping[str, str | None]) -> N
 def _fetch_key(repository: Repository, folder: str) -> tuple[str, str]:
     """Return the path of the repository's key, fetched, and the SHA-256 of what it came from."""
     fetched = os.path.join(folder, "fetched")
-    origin = download(repository.key_url, fetched, timeout=30, retries=3)
+    origin = download(repository.key_url, fetched, timeout=30, retries=3, most=_LARGEST_KEY)
     if repository.key_sha256 not in ("", origin):
         raise EvenkeelError(
             "The key at %s has the SHA-256 %s, not %s" % (repository.key_url, origin, repository.key_sha256),

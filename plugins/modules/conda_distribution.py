@@ -187,6 +187,10 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._progress import prog
 Params = dict[str, Any]
 
 
+#: Many times what any of them has had so far, in bytes.
+LARGEST_INSTALLER = 2 << 30
+
+
 def main() -> None:
     run(
         converge,
@@ -305,7 +309,7 @@ def _fetch(params: Params, target: str) -> str:
     if params["brought"]:
         return copy(params["brought"], target)
     ca_path = None if params["offline"] else params["ca_path"]
-    return download(params["url"], target, params["timeout"], params["retries"], ca_path)
+    return download(params["url"], target, params["timeout"], params["retries"], ca_path, LARGEST_INSTALLER)
 
 
 def _text(lines: Sequence[str]) -> str:

@@ -208,6 +208,30 @@ def test_fault_slow(get: Get, monkeypatch: pytest.MonkeyPatch) -> None:
     assert sum(naps) == pytest.approx(len(BODY) / (256 * 1024))
 
 
+def test_fault_drip(get: Get, monkeypatch: pytest.MonkeyPatch) -> None:
+    naps: list[float] = []
+    monkeypatch.setattr(mirror_server.time, "sleep", naps.append)
+    _, body = get("/_fault/drip/simple/six/")
+    assert (body, naps) == (b"<a>six</a>", [0.1] * len(body))
+
+
+def test_fault_headers(get: Get, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mirror_server.time, "sleep", lambda _seconds: None)
+    with pytest.raises(http.client.HTTPException, match="got more than 100 headers"):
+        get("/_fault/headers/a.conda")
+
+
+def test_fault_unannounced(get: Get) -> None:
+    response, body = get("/_fault/unannounced/a.conda")
+    assert (response.headers["Content-Length"], body) == (None, BODY)
+
+
+def test_fault_endless(get: Get) -> None:
+    response, body = get("/_fault/endless/a.conda", length=len(BODY) + 1_000_000)
+    assert (response.headers["Content-Length"], body) == (None, BODY + bytes(1_000_000))
+    response.close()
+
+
 def test_fault_stale(get: Get) -> None:
     fresh, stale = (get(f"{fault}/a.conda")[0] for fault in ("", "/_fault/stale"))
     ages = [parsedate_to_datetime(str(response.headers["Last-Modified"])) for response in (fresh, stale)]

@@ -5,6 +5,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -46,6 +47,18 @@ class Mirror(ThreadingHTTPServer):
     def stay_silent(self, handler: BaseHTTPRequestHandler) -> None:
         self.closing.wait(60)
 
+    def drip(self, handler: BaseHTTPRequestHandler) -> None:
+        answer(handler, 200, INSTALLER[:1], claimed=1000)
+        while not self.closing.wait(0.01):
+            with suppress(ConnectionError):
+                handler.wfile.write(b"x")
+
+    def drip_headers(self, handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+        while not self.closing.wait(0.01):
+            with suppress(ConnectionError):
+                handler.wfile.write(b"X-Wait: a little\r\n")
+
     def fall_silent(self, handler: BaseHTTPRequestHandler) -> None:
         answer(handler, 200, INSTALLER[:5], claimed=len(INSTALLER))
         self.closing.wait(60)
@@ -79,7 +92,7 @@ def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """How long the download paused between attempts; it does not really."""
     seconds: list[float] = []
-    monkeypatch.setattr(_download, "time", SimpleNamespace(sleep=seconds.append))
+    monkeypatch.setattr(_download, "time", SimpleNamespace(sleep=seconds.append, monotonic=time.monotonic))
     return seconds
 
 
@@ -151,6 +164,65 @@ def test_silence_is_bounded(
     assert time.monotonic() - start < 10
 
 
+@pytest.mark.parametrize(
+    ("dripping", "words"),
+    [
+        (Mirror.drip, r"brought \d+ bytes in 0\.2 s; less than 10000 bytes"),
+        (Mirror.drip_headers, "timed out after 0.4 s"),
+    ],
+    ids=["body", "headers"],
+)
+def test_a_drip_is_bounded(
+    mirror: Mirror,
+    pauses: list[float],
+    tmp_path: Path,
+    dripping: Callable[[Mirror, BaseHTTPRequestHandler], None],
+    words: str,
+) -> None:
+    mirror.answers = [partial(dripping, mirror)]
+    with pytest.raises(EvenkeelError, match=rf"^{mirror.url} did not deliver \({words}.*\), 2 times in a row"):
+        _download.download(mirror.url, str(tmp_path / "installer"), timeout=0.2, retries=1)
+    assert mirror.requests == 2
+
+
+def unannounced(handler: BaseHTTPRequestHandler, times: int = 1) -> None:
+    handler.send_response(200)
+    handler.end_headers()
+    with suppress(ConnectionError):
+        for _ in range(times):
+            handler.wfile.write(INSTALLER)
+
+
+@pytest.mark.parametrize(
+    "too_much",
+    [partial(unannounced, times=1 << 20), partial(answer, status=200, body=INSTALLER * 2)],
+    ids=["endless", "announced"],
+)
+def test_more_than_it_may_have_is_refused_and_not_kept(
+    mirror: Mirror, pauses: list[float], tmp_path: Path, too_much: Callable[[BaseHTTPRequestHandler], None]
+) -> None:
+    mirror.answers = [too_much]
+    target = tmp_path / "installer"
+    most = len(INSTALLER)
+    with pytest.raises(EvenkeelError, match=f"^{mirror.url} brings more than the {most} bytes that it may have"):
+        _download.download(mirror.url, str(target), timeout=5, retries=3, most=most)
+    assert not target.exists() or target.stat().st_size == 0
+    assert mirror.requests == 1
+
+
+@pytest.mark.parametrize("length", [None, "none", "-1", ""])
+def test_a_server_may_announce_no_length_or_a_wrong_one(mirror: Mirror, tmp_path: Path, length: str | None) -> None:
+    def send(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        if length is not None:
+            handler.send_header("Content-Length", length)
+        handler.end_headers()
+        handler.wfile.write(INSTALLER)
+
+    mirror.answers = [send]
+    assert _download.download(mirror.url, str(tmp_path / "installer"), timeout=5, retries=0) == SHA256
+
+
 @pytest.mark.parametrize("retries", [0, 1])
 def test_nobody_listens(mirror: Mirror, pauses: list[float], tmp_path: Path, retries: int) -> None:
     mirror.server_close()
@@ -165,7 +237,7 @@ def test_what_does_not_fit_is_not_begun(mirror: Mirror, pauses: list[float], tmp
     with pytest.raises(
         EvenkeelError, match=rf"^{mirror.url} needs {1 << 60} bytes, and the file system of {tmp_path} "
     ):
-        _download.download(mirror.url, str(target), timeout=5, retries=3)
+        _download.download(mirror.url, str(target), timeout=5, retries=3, most=1 << 61)
     assert not target.exists()
     assert mirror.requests == 1
 
