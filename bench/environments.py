@@ -3,9 +3,11 @@
 
 Everything happens below one folder of this machine, with the packages of the lab's mirror, in turn and several times.
 The yardsticks are ``cp -al`` of the result, ``sha256sum`` of its files and, with ``--conda``, a real conda's explicit
-installation of the same packages. It reports; it judges nothing.
+installation of the same packages. None of these waits until the disk has what was written, so builds beside them do not
+either; what the wait costs is a table of its own. It reports; it judges nothing.
 
     make bench-environments
+    PYTHONPATH=collections python -m bench.environments --only disk --unwritten 10
     make bench-environments CONDA=/opt/miniconda3/bin/conda
 """
 
@@ -22,10 +24,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import uv
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _builder as builder
@@ -66,8 +69,14 @@ class Workplace:
         self.tools = Tools(conda, sys.executable, str(runtime))
         self.number = 0
 
-    def build(self, installer: str = RATTLER, *, bytecode: bool = True) -> Path:
-        """Build the environment under a name that nobody has yet, as the module does, and return its place."""
+    def build(self, installer: str = RATTLER, *, bytecode: bool = True, on_disk: bool = False) -> Path:
+        """Build the environment under a name that nobody has yet, as the module does, and return its place.
+
+        Parameters
+        ----------
+        on_disk
+            Whether to wait until the disk has it, as the module does.
+        """
         self.number += 1
         name = f"{NAME}-{self.number}"
         root = str(self.root)
@@ -83,7 +92,8 @@ class Workplace:
 
             state = environment.read(root, name)
             plan = environment.plan(state, root, name, environment.Desired(self.packages), environment.Policy())
-            environment.apply(plan, root, name, made)
+            with nullcontext() if on_disk else patch.object(environment, "sync_file_systems"):
+                environment.apply(plan, root, name, made)
         return (self.root / "envs" / name).resolve()
 
     def check(self) -> bool:
@@ -104,6 +114,20 @@ def timed(taken: list[float]) -> Iterator[None]:
     start = time.perf_counter()
     yield
     taken.append(time.perf_counter() - start)
+
+
+def unwritten() -> float:
+    """Return how many GB this machine has yet to write to its disks."""
+    found = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+    return sum(int(found[name].split()[0]) for name in ("Dirty", "Writeback")) / 1e6
+
+
+def write_without_waiting(path: Path, gigabytes: int) -> None:
+    """Write a file as somebody else may do meanwhile."""
+    block = os.urandom(1 << 20)
+    with path.open("wb") as stream:
+        for _ in range(gigabytes * 1000):
+            stream.write(block)
 
 
 def resolved(mirror: str) -> list[Package]:
@@ -166,6 +190,32 @@ def report_builds(place: Workplace, conda: str) -> None:
                 conda_create(conda, scratch / f"warm-{turn}", place.packages, scratch / "pkgs-0")
     files = sum(len(names) for _, _, names in os.walk(built))
     show(f"Building {len(place.packages)} packages, {files} files with bytecode", taken, "floor")
+
+
+def report_disk(place: Workplace, gigabytes: int) -> None:
+    """What it costs to wait for the disk, also beside what others have not written yet."""
+    names = [f"{caches}, {how}" for caches in ("cold", "warm") for how in ("not waiting", "on the disk")]
+    beside = f"warm, on the disk, beside {gigabytes} GB of others'"
+    taken: dict[str, list[float]] = {name: [] for name in names}
+    waiting: list[float] = []
+    for _ in range(ROUNDS):
+        for name in names:
+            if name.startswith("cold"):
+                place.forget_packages()
+            os.sync()
+            with timed(taken[name]):
+                place.build(on_disk=name.endswith("on the disk"))
+    others = place.root / "others"
+    for _ in range(ROUNDS if gigabytes else 0):
+        os.sync()
+        write_without_waiting(others, gigabytes)
+        waiting.append(unwritten())
+        with timed(taken.setdefault(beside, [])):
+            place.build(on_disk=True)
+        others.unlink()
+    show("Waiting until the disk has it", taken, names[2])
+    if waiting:
+        CONSOLE.print(f"When these builds began, {statistics.median(waiting):.1f} GB were not written yet")
 
 
 def report_bytecode(place: Workplace) -> None:
@@ -261,6 +311,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--conda", default="", help="a real conda to compare with")
     parser.add_argument("--only", choices=sorted(REPORTS), help="one of the tables")
+    parser.add_argument("--unwritten", type=int, default=0, help="GB that others write meanwhile, in the table disk")
     parser.add_argument("--growth", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.growth:
@@ -274,15 +325,16 @@ def main() -> None:
             if arguments.only in (None, name):
                 root = Path(folder) / name
                 root.mkdir()
-                report(root, packages, arguments.conda)
+                report(root, packages, arguments)
 
 
-REPORTS: dict[str, Callable[[Path, Sequence[Package], str], Any]] = {
-    "builds": lambda root, packages, conda: report_builds(Workplace(root, packages, conda), conda),
-    "bytecode": lambda root, packages, conda: report_bytecode(Workplace(root, packages)),
-    "checks": lambda root, packages, conda: report_checks(Workplace(root, packages)),
-    "growth": lambda root, packages, conda: report_growth(root, packages),
-    "sharing": lambda root, packages, conda: report_sharing(Workplace(root, packages)),
+REPORTS: dict[str, Callable[[Path, Sequence[Package], argparse.Namespace], Any]] = {
+    "builds": lambda root, packages, given: report_builds(Workplace(root, packages, given.conda), given.conda),
+    "disk": lambda root, packages, given: report_disk(Workplace(root, packages), given.unwritten),
+    "bytecode": lambda root, packages, given: report_bytecode(Workplace(root, packages)),
+    "checks": lambda root, packages, given: report_checks(Workplace(root, packages)),
+    "growth": lambda root, packages, given: report_growth(root, packages),
+    "sharing": lambda root, packages, given: report_sharing(Workplace(root, packages)),
 }
 
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -137,7 +138,9 @@ def ensure(directory: Path, load: Callable[[Path], bytes], renew_days: int, now:
     """
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with (directory / ".lock").open("w") as lock:
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        with os.fdopen(os.open(directory / ".lock", flags, 0o600), "w") as lock:
+            os.fchmod(lock.fileno(), 0o600)  # whoever can open it can hold it
             fcntl.flock(lock, fcntl.LOCK_EX)
             found = read(directory, load, renew_days, now)
             if found is None:

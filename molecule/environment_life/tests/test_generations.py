@@ -12,6 +12,8 @@ from lab.errors import LabError
 from lab.fleet import Fleet
 
 ROOT = "/opt/evenkeel"
+#: On another disk by a link, as ``/opt`` is at some sites.
+LINK, REAL = "/srv/link", "/srv/real"
 PYTHON = "python=3.11"
 CELLS = """
 import sys
@@ -44,9 +46,9 @@ pathlib.Path(log).write_text(chr(10).join(lines))
 """
 
 
-def in_use(fleet: Fleet, name: str) -> str:
+def in_use(fleet: Fleet, name: str, root: str = ROOT) -> str:
     """Return the name of the generation in use."""
-    return fleet.run(f"basename $(readlink {ROOT}/envs/{name})")
+    return fleet.run(f"basename $(readlink {root}/envs/{name})")
 
 
 def generations(fleet: Fleet, name: str) -> set[str]:
@@ -115,6 +117,33 @@ def test_a_live_kernel_keeps_its_generation(fleet: Fleet, kernel: str) -> None:
     pruned = fleet.environment("notebooks", PYTHON, "ipykernel", "idna", keep=1)
     assert pruned["plan"] == [f"- generation {kernel}"]
     assert generations(fleet, "notebooks") == {second}
+
+
+@pytest.mark.parametrize(
+    ("place", "begin"),
+    [(LINK, "exec"), ("/mnt", f"mount --bind {REAL} /mnt && exec")],
+    ids=["through a link", "mounted elsewhere in a namespace of its own"],
+)
+def test_a_process_keeps_its_generation_wherever_it_sees_it(fleet: Fleet, place: str, begin: str) -> None:
+    fleet.run(f"mkdir --parents {REAL} && ln --symbolic --force --no-dereference {REAL} {LINK}")
+    environment = {"root": f"{LINK}/evenkeel", "keep": 1}
+    fleet.environment("seen", PYTHON, **environment)
+    used = in_use(fleet, "seen", f"{LINK}/evenkeel")
+    program = f"{begin} {place}/evenkeel/envs/seen/bin/python -c 'import time; time.sleep(3000)'"
+    python = f"{place}/evenkeel/generations/seen/{used}/bin/python3.11"
+    try:
+        fleet.run(f"systemd-run --quiet --unit=seen unshare --mount sh -c {shlex.quote(program)}")
+        fleet.run(
+            "timeout 60 sh -c 'until readlink /proc/$(systemctl show --value --property=MainPID seen)/exe "
+            "| grep --quiet generations/seen; do sleep 0.1; done'"
+        )
+        switched = fleet.environment("seen", PYTHON, "idna", **environment)
+        assert not [line for line in switched["plan"] if line.startswith("-")]
+        assert not fleet.environment("seen", PYTHON, "idna", **environment)["changed"]
+        fleet.run(f"test -e {python.replace(place, LINK, 1)}")
+    finally:
+        fleet.run("systemctl stop seen")
+    assert fleet.environment("seen", PYTHON, "idna", **environment)["plan"] == [f"- generation {used}"]
 
 
 def test_an_environment_goes_back_by_steps_and_by_name(fleet: Fleet) -> None:

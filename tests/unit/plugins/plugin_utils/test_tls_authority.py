@@ -104,6 +104,23 @@ def test_half_an_authority_is_neither_used_nor_replaced(
     assert {path.name: path.read_bytes() for path in place.iterdir() if path.name != ".lock"} == before
 
 
+@pytest.mark.parametrize("there", [False, True])
+def test_its_lock_is_its_owners_alone(tmp_path: Path, there: bool) -> None:
+    lock = tmp_path / ".lock"
+    if there:
+        lock.touch(mode=0o644)
+        lock.chmod(0o644)
+    _tls_authority.ensure(tmp_path, load, 30, NOW)
+    assert lock.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_link_at_the_place_of_its_lock_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / ".lock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(EvenkeelError, match="can't be kept in"):
+        _tls_authority.ensure(tmp_path, load, 30, NOW)
+    assert not (tmp_path / "elsewhere").exists()
+
+
 def test_a_servers_certificate_is_no_authority(tmp_path: Path) -> None:
     _tls_authority.write(tmp_path, Authority(CHAIN.leaf, KEY))
     with pytest.raises(EvenkeelError, match="is not the certificate of an authority"):
