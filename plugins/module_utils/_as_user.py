@@ -110,6 +110,7 @@ def call_each(
     most_bytes: int,
     total_seconds: float | None = None,
     umask: int = 0o077,
+    at_once: int = AT_ONCE,
 ) -> list[Any]:
     """Run functions, each with its user's rights, several at a time, and return their answers in order.
 
@@ -121,6 +122,8 @@ def call_each(
         As for ``call``, for each of them.
     total_seconds
         How long all may take together; None is as long as each one may.
+    at_once
+        How many may run at a time.
 
     Returns
     -------
@@ -132,7 +135,7 @@ def call_each(
     end = float("inf") if total_seconds is None else time.monotonic() + total_seconds
     running: dict[int, _Child] = {}
     while waiting or running:
-        while waiting and len(running) < AT_ONCE:
+        while waiting and len(running) < at_once:
             place, (user, function) = waiting.pop()
             if time.monotonic() >= end:
                 answers[place] = _not_reached(user, total_seconds)

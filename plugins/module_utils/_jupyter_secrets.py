@@ -13,6 +13,8 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import Evenke
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 #: A shorter one on the node is the rest of a damaged file; what is made here has 43 characters.
 _SHORTEST = 32
+#: The file belongs to the user, who may have put anything else there.
+_LONGEST = 1024
 _HASH = re.compile(r"argon2:\$argon2id?\$[\x21-\x7e]+")
 
 
@@ -25,7 +27,7 @@ def token(current: str | None, given: str | None, user: str) -> str:
         The given one can't be one.
     """
     if given is None:
-        whole = current and len(current) >= _SHORTEST and _TOKEN.fullmatch(current)
+        whole = current and _SHORTEST <= len(current) <= _LONGEST and _TOKEN.fullmatch(current)
         return current if current and whole else secrets.token_urlsafe(_SHORTEST)
     if not _TOKEN.fullmatch(given):
         raise EvenkeelError(

@@ -7,13 +7,14 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter_accounts import Account
 from ansible_collections.evenkeel.gpu.plugins.module_utils._kept_files import MARK, Kept
+from ansible_collections.evenkeel.gpu.plugins.module_utils._unit_text import escape, value, word
 
 UNITS = "/etc/systemd/system"
 SOCKETS = "/run/evenkeel-jupyter"
@@ -62,6 +63,10 @@ class Server:
         Whether it runs only while somebody uses it.
     settings
         Jupyter's, class by class.
+    hosts
+        Those that it answers for beside the loopback's addresses; any where there are none.
+    own_hosts
+        Those that browsers reach over TLS and that no other server has.
     """
 
     account: Account
@@ -77,6 +82,8 @@ class Server:
     socket_group: tuple[str, int] | None = None
     certificate: str = ""
     key: str = ""
+    hosts: Sequence[str] = ()
+    own_hosts: Sequence[str] = ()
 
     @property
     def user(self) -> str:
@@ -86,7 +93,7 @@ class Server:
     @property
     def socket(self) -> str | None:
         """Where it listens when it has no port."""
-        return None if self.port else "%s/%s.sock" % (SOCKETS, self.user.replace("\\", "+"))
+        return None if self.port else "%s/%s.sock" % (SOCKETS, socket_name(self.user))
 
     def entry(self, folder: str) -> dict[str, Any]:
         """Return what others may know of it."""
@@ -103,24 +110,23 @@ class Server:
         }
 
 
-def escape(user: str) -> str:
-    """Return a user's name as systemd takes it for an instance's."""
-    return re.sub(r"[^A-Za-z0-9:_.-]", lambda match: "\\x%02x" % ord(match.group()), user)
-
-
-def unescape(instance: str) -> str:
-    """Return the user whose name ``escape`` made ``instance`` of."""
-    return re.sub(r"\\x([0-9a-f]{2})", lambda match: chr(int(match.group(1), 16)), instance)
-
-
 def instance(user: str, template: str) -> str:
     """Return the name of a user's own instance of a template unit."""
     return template.replace("@", "@" + escape(user))
 
 
+def socket_name(user: str) -> str:
+    """Return a user's name for a file that ssh's configuration and shells can name, the same for nobody else."""
+    return re.sub(r"[^A-Za-z0-9_.@-]", _for_a_socket, user)
+
+
+def _for_a_socket(found: re.Match[str]) -> str:
+    return "+" if found.group() == "\\" else "".join(map("=%02x".__mod__, found.group().encode()))
+
+
 def base_url(user: str) -> str:
-    """Return the path of a server among others."""
-    return "/user/%s/" % quote(user)
+    """Return the path of a server among others, as browsers send it."""
+    return "/user/%s/" % quote(user, safe="@")
 
 
 def port_of(drop_in: str) -> int | None:
@@ -145,7 +151,7 @@ def files(server: Server, folder: str) -> dict[str, Kept | None]:
         os.path.join(own, "key.pem"): secret(server.key),
         drop_in(server.user, SERVICE): Kept(service_drop_in(server, own)),
         drop_in(server.user, WAY_IN): Kept(socket_drop_in(server)),
-        drop_in(server.user, PROXY): Kept("%s\n[Service]\nUser=%s\n" % (MARK, server.user)),
+        drop_in(server.user, PROXY): Kept("%s\n[Service]\nUser=%s\n" % (MARK, value(server.user))),
     }
 
 
@@ -164,6 +170,7 @@ def settings(server: Server, own: str) -> dict[str, Any]:
         application.update(certfile=os.path.join(own, "certificate.pem"), keyfile=os.path.join(own, "key.pem"))
     if not server.on_demand:
         application["shutdown_no_activity_timeout"] = 0
+    merged["NodeIdentityProvider"] = {"hosts": list(server.hosts), "own_hosts": list(server.own_hosts)}
     return merged
 
 
@@ -174,12 +181,12 @@ def service_drop_in(server: Server, own: str) -> str:
     writable = [home] + [path for path in [server.root_dir] if not (path + "/").startswith(home + "/")]
     lines = [
         "[Service]",
-        "User=%s" % server.user,
-        "WorkingDirectory=%s" % home,
-        "Environment=EVENKEEL_JUPYTER=%s" % own.replace("\\", "\\\\"),
+        "User=%s" % value(server.user),
+        "WorkingDirectory=%s" % value(home),
+        "Environment=%s" % word("EVENKEEL_JUPYTER=%s" % own),
         "ProtectHome=%s" % ("tmpfs" if hidden else "yes"),
-        *(["BindPaths=%s" % home] if hidden else []),
-        "ReadWritePaths=%s" % " ".join(writable),
+        *(["BindPaths=%s" % word(home)] if hidden else []),
+        "ReadWritePaths=%s" % " ".join(map(word, writable)),
         # Shut down from the browser or for want of use, it ends with status 0.
         "Restart=%s" % ("on-failure" if server.on_demand else "always"),
         *server.limits.lines(),
@@ -194,7 +201,7 @@ def socket_drop_in(server: Server) -> str:
         # The address may come later than the socket when the node boots.
         lines = ["ListenStream=%s:%d" % (address, server.port), "FreeBind=yes"]
     else:
-        lines = ["ListenStream=%s" % server.socket, "SocketUser=%s" % server.user]
+        lines = ["ListenStream=%s" % server.socket, "SocketUser=%s" % value(server.user)]
         lines += ["SocketGroup=%s" % server.socket_group[0], "SocketMode=0660"] if server.socket_group else []
         lines += [] if server.socket_group else ["SocketMode=0600"]
     return "%s\n[Socket]\n%s\n" % (MARK, "\n".join(lines))

@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, NoReturn
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _command as command
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _jupyter_server as jupyter_server
@@ -24,19 +26,19 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter_server impor
     WAY_IN,
     Server,
     drop_in,
-    escape,
     instance,
-    unescape,
 )
 from ansible_collections.evenkeel.gpu.plugins.module_utils._kept_files import Change, Kept
+from ansible_collections.evenkeel.gpu.plugins.module_utils._unit_text import escape, unescape
 from ansible_collections.evenkeel.gpu.plugins.module_utils._units import Unit
 
 CONFIG = "jupyter_server_config.py"
 LIST = "servers.json"
 POLICIES = ("now", "idle", "manual")
 
+_LISTENS = "ListenStream="
 _TEMPLATES = (SERVICE, WAY_IN, PROXY)
-_JOURNAL_LINES = 20
+_JOURNAL_LINES, _JOURNAL_CHARACTERS = 20, 4000
 
 
 @dataclass(frozen=True)
@@ -99,18 +101,41 @@ class Plan:
         return [change.diff() for change in self.files] + ([{**header, "before": "", "after": said}] if said else [])
 
 
-def known(system: str = UNITS) -> dict[str, int | None]:
-    """Return the users whose servers an earlier run made, and the port of each that has one."""
-    found = {}
+def known(folder: str, system: str = UNITS) -> dict[str, int | None]:
+    """Return the users whose servers an earlier run made, and the port of each that has one.
+
+    Where the file of a way in is damaged, the list of all servers has the port.
+    """
+    found, listed = {}, _listed_ports(os.path.join(folder, LIST))
     for path in glob.glob(os.path.join(system, WAY_IN.replace("@", "@*") + ".d", jupyter_server.DROP_IN)):
         name = os.path.basename(os.path.dirname(path)).split("@", 1)[1][: -len(".socket.d")]
         file = kept_files.read(path)
-        found[unescape(name)] = jupyter_server.port_of(file.text) if file else None
+        user = unescape(name)
+        text = file.text if file else ""
+        found[user] = jupyter_server.port_of(text) if _LISTENS in text else listed.get(user)
     return found
 
 
+def _listed_ports(path: str) -> dict[str, int]:
+    """Return the ports by user that the list of all servers has; none where it is damaged."""
+    return {user: entry["port"] for user, entry in listed(path).items() if isinstance(entry.get("port"), int)}
+
+
+def listed(path: str) -> dict[str, dict[str, Any]]:
+    """Return the entries of the list of all servers by user; none where it is damaged."""
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        return {entry["user"]: entry for entry in json.loads(kept_files.text(path) or "{}")["servers"]}
+    return {}
+
+
 def wanted(
-    servers: Sequence[Server], gone: Sequence[str], shared: Mapping[str, str], config: str, folder: str
+    servers: Sequence[Server],
+    gone: Sequence[str],
+    shared: Mapping[str, str],
+    config: str,
+    folder: str,
+    *,
+    vanished: Sequence[str] = (),
 ) -> dict[str, Kept | None]:
     """Return all files, those of servers that are gone as none.
 
@@ -120,6 +145,8 @@ def wanted(
         The texts of the units that all servers share, by name.
     config
         The text of what every server reads last.
+    vanished
+        Users whose servers stay as they are, since the node does not know their accounts now.
     """
     found: dict[str, Kept | None] = {os.path.join(UNITS, name): Kept(text) for name, text in shared.items()}
     found[os.path.join(folder, CONFIG)] = Kept(config)
@@ -127,7 +154,9 @@ def wanted(
         found.update(jupyter_server.files(server, folder))
     for user in gone:
         found.update(dict.fromkeys(files_of(user, folder)))
-    entries = sorted((server.entry(folder) for server in servers), key=lambda entry: str(entry["user"]))
+    before = listed(os.path.join(folder, LIST)) if vanished else {}
+    kept = [before[user] for user in vanished if user in before]
+    entries = sorted((*(server.entry(folder) for server in servers), *kept), key=lambda entry: str(entry["user"]))
     found[os.path.join(folder, LIST)] = Kept(json.dumps({"servers": entries}, indent=2, sort_keys=True) + "\n")
     return found
 
@@ -137,6 +166,15 @@ def files_of(user: str, folder: str) -> list[str]:
     own = os.path.join(folder, escape(user))
     names = ("settings.json", "certificate.pem", *SECRETS)
     return [os.path.join(own, name) for name in names] + [drop_in(user, template) for template in _TEMPLATES]
+
+
+def secrets_of(*files: Mapping[str, Kept | None]) -> Iterator[str]:
+    """Yield what those files hold that are secret."""
+    return (file.text for some in files for path, file in some.items() if file and _is_secret(path))
+
+
+def _is_secret(path: str) -> bool:
+    return os.path.basename(path) in SECRETS
 
 
 def read(users: Sequence[str], paths: Iterable[str], folder: str, environment: str) -> State:
@@ -183,6 +221,7 @@ def plan(
     *,
     policy: str,
     folder: str,
+    homeless: Collection[str] = (),
 ) -> Plan:
     """Compare what is with what shall be.
 
@@ -195,15 +234,17 @@ def plan(
     policy
         When a restart may end what people run: ``now``, ``idle`` (never; it is due as long as something runs) or
         ``manual`` (no restart at all).
+    homeless
+        Users whose servers can't be started now.
 
     Raises
     ------
     EvenkeelError
         Somebody else's unit has the name of one of ours.
     """
-    changes = kept_files.plan(state.files, files, [path for path in files if os.path.basename(path) in SECRETS])
+    changes = kept_files.plan(state.files, files, list(filter(_is_secret, files)))
     kept_files.require_ours(change for change in changes if change.path.startswith(UNITS))
-    steps = _Steps(state, {change.path for change in changes if change.of_text}, policy, folder)
+    steps = _Steps(state, {change.path for change in changes if change.of_text}, policy, folder, homeless)
     leaving = [user for user in gone if steps.may_leave(user)]
     staying = {path for user in gone if user not in leaving for path in files_of(user, folder)}
     changes = [change for change in changes if change.path not in staying]
@@ -222,8 +263,9 @@ def plan(
 class _Steps:
     """What systemctl has to be told, gathered server by server."""
 
-    def __init__(self, state: State, rewritten: set[str], policy: str, folder: str) -> None:
+    def __init__(self, state: State, rewritten: set[str], policy: str, folder: str, homeless: Collection[str]) -> None:
         self.state, self.rewritten, self.policy, self.folder = state, rewritten, policy, folder
+        self.homeless = homeless
         self.waiting: list[Waiting] = []
         self.probes: dict[str, str] = {}
         self._units: dict[str, list[str]] = {}
@@ -242,6 +284,8 @@ class _Steps:
 
     def _converge_service(self, server: Server, service: Unit, way_in: Unit) -> str:
         """Return how the server is to be looked at afterwards."""
+        if server.user in self.homeless:
+            return "asleep"
         if not service.running:
             if server.on_demand:
                 return "asleep" if way_in.running else "full"
@@ -307,48 +351,81 @@ class _Steps:
         return [("daemon-reload",), *found] if reload else found
 
 
-def apply(todo: Plan) -> None:
-    """Do what the plan says.
+def apply(todo: Plan) -> dict[str, str]:
+    """Do what the plan says, and return why servers did not start, by user.
 
     Raises
     ------
     EvenkeelError
-        A file can't be written or a service does not start; the end of its journal is in the message.
+        A file can't be written, or systemd refuses; the end of the journal is in the message.
     """
     for argv in todo.before:
-        _systemctl(argv)
+        _require_systemctl(argv)
     for change in todo.files:
         kept_files.apply(change)
     for path in sorted({os.path.dirname(change.path) for change in todo.files if change.after is None}):
         if os.path.isdir(path) and not os.listdir(path):
             os.rmdir(path)
+    failed: dict[str, str] = {}
     for argv in todo.after:
-        for part in _parts(argv, os.cpu_count() or 1):
-            _systemctl(part)
+        if argv[0] in ("start", "restart") and all(is_server(unit) for unit in argv[1:]):
+            for part in _parts(argv, os.cpu_count() or 1):
+                failed.update(_start(part))
+        else:
+            _require_systemctl(argv)
+    return failed
+
+
+def is_server(unit: str) -> bool:
+    """Tell whether a unit is somebody's server, and so depends on what is that person's."""
+    return unit.startswith(SERVICE.split("@")[0] + "@")
+
+
+def user_of(unit: str) -> str:
+    """Return whose server a unit is."""
+    return unescape(unit[len(SERVICE.split("@")[0]) + 1 : -len(".service")])
+
+
+def _start(argv: Sequence[str]) -> dict[str, str]:
+    """Start servers, and return why some did not, by user."""
+    done = command.run(["systemctl", *argv])
+    if not done.status:
+        return {}
+    found = units.read(argv[1:])
+    failed = [name for name in argv[1:] if not found[name].running] or [name for name in argv[1:] if name in done.said]
+    if not failed:
+        _fail(argv, done)
+    return {
+        user_of(name): "`systemctl %s %s` failed: %s. The journal says why:\n%s"
+        % (argv[0], name, done.last_words(), journal(name))
+        for name in failed
+    }
 
 
 def _parts(argv: Sequence[str], most: int) -> list[Sequence[str]]:
     """Split what starts servers, which are slow to, into as many at once as there are processors."""
     verb, names = argv[0], argv[1:]
-    if verb not in ("start", "restart") or len(names) <= most:
-        return [argv]
     return [(verb, *names[start : start + most]) for start in range(0, len(names), most)]
 
 
-def _systemctl(argv: Sequence[str]) -> None:
+def _require_systemctl(argv: Sequence[str]) -> None:
     done = command.run(["systemctl", *argv])
     if done.status:
-        named = [unit for unit in argv[1:] if unit in done.said]
-        raise EvenkeelError(
-            "`systemctl %s` failed: %s" % (" ".join(argv), done.last_words()),
-            "The journal says why:\n%s" % "\n".join(map(journal, named)),
-        )
+        _fail(argv, done)
+
+
+def _fail(argv: Sequence[str], done: command.Done) -> NoReturn:
+    named = [unit for unit in argv[1:] if unit in done.said]
+    raise EvenkeelError(
+        "`systemctl %s` failed: %s" % (" ".join(argv), done.last_words()),
+        "The journal says why:\n%s" % "\n".join(map(journal, named)),
+    )
 
 
 def journal(unit: str) -> str:
-    """Return the last lines of a unit's journal."""
+    """Return the last lines of a unit's journal, which may be as long as its user likes."""
     argv = ["journalctl", "--unit", unit, "--boot", "--no-pager", "--quiet", "--lines", str(_JOURNAL_LINES)]
-    return command.run(argv).said.strip()
+    return command.run(argv).said.strip()[-_JOURNAL_CHARACTERS:]
 
 
 def foreign_drop_ins(state: State) -> dict[str, list[str]]:

@@ -18,6 +18,8 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._secrets import diffe
 MARK = "# Kept by Evenkeel: changes made here by hand are undone."
 #: A path with this name in it is used by Evenkeel alone.
 OUR_NAME = "evenkeel"
+#: More than any of them has. A user's token belongs to the user, who may make it as large as the disk.
+_LARGEST = 1 << 20
 #: What a crash leaves of a file that was not on the disk yet, and what nobody means to keep.
 _BLANK = "\0 \t\r\n"
 #: Clocks of file servers and nodes differ by so many seconds.
@@ -106,11 +108,11 @@ def require_ours(changes: Iterable[Change]) -> None:
             )
 
 
-def text(path: str) -> str | None:
-    """Return the text of anybody's file, or None when there is none."""
+def text(path: str, most: int = -1) -> str | None:
+    """Return the text of anybody's file, or ``most`` characters of it, or None when there is none."""
     try:
         with open(path, encoding="utf-8", errors="surrogateescape") as stream:
-            return stream.read()
+            return stream.read(most)
     except FileNotFoundError:
         return None
 
@@ -130,7 +132,7 @@ def read(path: str) -> Kept | None:
     if not stat.S_ISREG(status.st_mode):
         raise EvenkeelError("%s is not a regular file" % path, "Move it away, and run again")
     ahead = status.st_mtime > time.time() + _CLOCKS_DIFFER
-    return Kept(text(path) or "", stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid, ahead)
+    return Kept(text(path, _LARGEST) or "", stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid, ahead)
 
 
 def plan(

@@ -24,6 +24,8 @@ PROPERTIES = (
     "ExecMainStartTimestampMonotonic",
     "DropInPaths",
 )
+#: Users choose how many processes they have, and how those are called.
+_MOST_COMMANDS, _COMMAND_CHARACTERS = 10, 1000
 _RUNNING = ("active", "activating", "reloading")
 
 
@@ -86,8 +88,9 @@ def read(names: Sequence[str]) -> dict[str, Unit]:
 
 
 def processes(unit: Unit, proc: str = "/proc") -> list[str]:
-    """Return what runs in a unit beside its main process, for a person: id and command of each."""
-    found = []
+    """Return what runs in a unit beside its main process, for a person: id and command of the first few."""
+    found: list[str] = []
+    more = 0
     for pid in sorted(map(int, filter(str.isdigit, os.listdir(proc)))):
         home = os.path.join(proc, str(pid))
         with contextlib.suppress(OSError):
@@ -95,10 +98,12 @@ def processes(unit: Unit, proc: str = "/proc") -> list[str]:
                 of_unit = parse_unit(stream.read()) == unit.name
             if of_unit and pid != unit.main_pid:
                 with open(os.path.join(home, "cmdline"), errors="replace") as stream:
-                    words = stream.read().replace("\0", " ").strip()
-                if words:
+                    words = stream.read(_COMMAND_CHARACTERS).replace("\0", " ").strip()
+                if words and len(found) < _MOST_COMMANDS:
                     found.append("pid %d: %s" % (pid, words))
-    return found
+                elif words:
+                    more += 1
+    return [*found, "%d more" % more] if more else found
 
 
 def newer_than(started: float | None, paths: Iterable[str]) -> list[str]:

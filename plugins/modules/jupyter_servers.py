@@ -55,6 +55,12 @@ options:
         description:
           - A password as C(jupyter server password) hashes it, with argon2. Not together with O(servers[].password).
         type: str
+      system_account:
+        description:
+          - Whether the account is the node's own and nobody's, so that a server that fails fails the node. Others' are
+            in RV(user_problems), unless all fail.
+        type: bool
+        default: false
       memory_max:
         description: What all processes of the server may use, such as C(64G); see systemd's C(MemoryMax).
         type: str
@@ -98,6 +104,23 @@ options:
   key:
     description: The PEM file of its key.
     type: path
+  hostnames:
+    description:
+      - Names and addresses that the servers answer for beside the loopback's. On another address than the loopback's
+        they answer for any.
+    type: list
+    elements: str
+    default: []
+  front_door:
+    description:
+      - Whether a web server with TLS serves them, at O(hostnames), or at names of users where there are several.
+    type: bool
+    default: false
+  user_domains:
+    description: Domains below which each of several users has a host name at the front door.
+    type: list
+    elements: str
+    default: []
   on_demand:
     description: Whether a server starts with its first connection, and ends when nobody has used it for a while.
     type: bool
@@ -164,6 +187,13 @@ servers:
       unit: jupyter@ana.service
       on_demand: true
       probe: full
+user_problems:
+  description:
+    - What is wrong with users' homes, accounts and servers, by user. They are warned of, and leave the others alone.
+  type: dict
+  returned: success
+  sample:
+    ana: ["the home /home/ana is not a directory"]
 waiting:
   description: Servers whose restart is due, and what it would end.
   type: list
@@ -177,20 +207,28 @@ waiting:
 """
 
 import grp
+import ipaddress
 import os
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _host_names as host_names
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _jupyter_accounts as accounts
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _jupyter_ports as ports
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _jupyter_reference as jupyter_reference
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _jupyter_secrets as jupyter_secrets
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _jupyter_server as jupyter_server
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _jupyter_servers as jupyter_servers
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _kept_files as kept_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _tcp_port as tcp_port
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _unit_text as unit_text
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _user_problems as user_problems
 from ansible_collections.evenkeel.gpu.plugins.module_utils._entry import Module, run
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter_accounts import Account
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter_server import Limits, Server
+from ansible_collections.evenkeel.gpu.plugins.module_utils._secrets import long_enough
 
 LIMITS = ("memory_max", "cpu_quota", "tasks_max", "open_files")
 
@@ -205,6 +243,7 @@ def main() -> None:
         "token": {"type": "str", "no_log": True},
         "password": {"type": "str", "no_log": True},
         "hashed_password": {"type": "str", "no_log": True},
+        "system_account": {"type": "bool", "default": False},
         **limits,
     }
     run(
@@ -218,6 +257,9 @@ def main() -> None:
             "socket_group": {"type": "str"},
             "certificate": {"type": "path"},
             "key": {"type": "path", "no_log": False},
+            "hostnames": {"type": "list", "elements": "str", "default": []},
+            "front_door": {"type": "bool", "default": False},
+            "user_domains": {"type": "list", "elements": "str", "default": []},
             "on_demand": {"type": "bool", "default": False},
             "restart_policy": {"type": "str", "choices": list(jupyter_servers.POLICIES), "default": "idle"},
             "settings": {"type": "dict", "default": {}},
@@ -234,15 +276,38 @@ def main() -> None:
 def converge(module: Module) -> dict[str, Any]:
     params = module.params
     folder, policy = params["directory"], params["restart_policy"]
-    had = jupyter_servers.known()
-    servers = complete(params, {user: port for user, port in had.items() if port}, check_mode=module.check_mode)
+    had = jupyter_servers.known(folder)
+    names = [item["name"] for item in params["servers"]]
+    own = [item["name"] for item in params["servers"] if item["system_account"]]
+    found = look_up(names, params["planned"] if module.check_mode else {}, [user for user in had if user not in own])
+    ports_had = {user: port for user, port in had.items() if port}
+    servers = complete(params, found.accounts, ports_had, check_mode=module.check_mode)
     users = [server.user for server in servers]
-    gone = sorted(had.keys() - set(users))
-    files = jupyter_servers.wanted(servers, gone, params["units"], params["config"], folder)
+    gone = sorted(had.keys() - set(names))
+    vanished = [name for name in names if name not in found.accounts]
+    files = jupyter_servers.wanted(servers, gone, params["units"], params["config"], folder, vanished=vanished)
     state = jupyter_servers.read([*users, *gone], files, folder, params["environment"])
-    plan = jupyter_servers.plan(state, servers, gone, files, policy=policy, folder=folder)
+    # Whatever a service has written to its journal is in the errors.
+    module.no_log_values.update(long_enough(jupyter_servers.secrets_of(files, state.files)))
+    plan = jupyter_servers.plan(state, servers, gone, files, policy=policy, folder=folder, homeless=found.problems)
+    failed: dict[str, str] = {}
     if plan.changed and not module.check_mode:
-        jupyter_servers.apply(plan)
+        failed = jupyter_servers.apply(plan)
+    problems = user_problems.merged(
+        *({user: [text]} for some in (found.problems, failed) for user, text in some.items())
+    )
+
+    def reference() -> str | None:
+        return jupyter_reference.failure_of_server(
+            params["environment"], os.path.join(folder, jupyter_servers.CONFIG), params["settings"]
+        )
+
+    why = user_problems.of_node([*failed, *set(own).intersection(problems)], names, own, reference)
+    if why:
+        raise EvenkeelError(
+            "\n".join(text for texts in problems.values() for text in texts), "It is the node's own: %s" % why
+        )
+    user_problems.warn(module, problems)
     for waiting in plan.waiting:
         module.warn(waiting.words(policy))
     for unit, paths in jupyter_servers.foreign_drop_ins(state).items():
@@ -250,31 +315,53 @@ def converge(module: Module) -> dict[str, Any]:
     return {
         "changed": plan.changed,
         "diff": plan.diff(),
-        "servers": [{**server.entry(folder), "probe": plan.probes[server.user]} for server in servers],
+        "servers": [
+            {
+                **server.entry(folder),
+                "probe": "asleep" if server.user in failed else plan.probes[server.user],
+                "system_account": server.user in own,
+            }
+            for server in servers
+        ],
+        "user_problems": problems,
         "waiting": [asdict(waiting) for waiting in plan.waiting],
     }
 
 
-def complete(params: dict[str, Any], had: dict[str, int], *, check_mode: bool) -> list[Server]:
-    """Return the servers with all that the node alone knows."""
-    users = [item["name"] for item in params["servers"]]
-    twice = sorted({user for user in users if users.count(user) > 1})
+def look_up(names: list[str], planned: dict[str, str], served: list[str]) -> accounts.Found:
+    """Return the accounts, each of which is named once."""
+    twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise EvenkeelError("jupyter_users names %s twice" % ", ".join(twice), "Name everybody once")
-    found = accounts.look_up(users, params["planned"] if check_mode else {})
+    return accounts.look_up(names, planned, served)
+
+
+def complete(
+    params: dict[str, Any], found: Mapping[str, Account], had: dict[str, int], *, check_mode: bool
+) -> list[Server]:
+    """Return the servers of the accounts that were found, with all that the node alone knows."""
+    items = [item for item in params["servers"] if item["name"] in found]
     address = tcp_port.parse_address(params["address"])
     by_port = params["listen"] == "port"
-    asked = {item["name"]: item["port"] for item in params["servers"]} if by_port else {}
+    asked = {item["name"]: item["port"] for item in items} if by_port else {}
     given = ports.assign(asked, had, params["first_port"], lambda port: holders(address, port))
     socket_group = group(params["socket_group"], check_mode=check_mode)
     certificate, key = (text(params[name], check_mode=check_mode) for name in ("certificate", "key"))
+    hosts = list(map(host_names.spelled, params["hostnames"]))
+    # Where other machines reach the servers themselves, they answer for any name.
+    answers_any = by_port and not ipaddress.ip_address(params["address"]).is_loopback
     servers = []
-    for item in params["servers"]:
+    for item in items:
         account = found[item["name"]]
         hashed = item["hashed_password"] or ""
+        own_hosts = []
+        if params["front_door"]:
+            own_hosts = (
+                hosts if len(params["servers"]) == 1 else host_names.of_user(account.name, params["user_domains"])
+            )
         if hashed:
             jupyter_secrets.check_hash(hashed, account.name)
-        current = kept_files.read(os.path.join(params["directory"], jupyter_server.escape(account.name), "token"))
+        current = kept_files.read(os.path.join(params["directory"], unit_text.escape(account.name), "token"))
         servers.append(
             Server(
                 account=account,
@@ -290,6 +377,8 @@ def complete(params: dict[str, Any], had: dict[str, int], *, check_mode: bool) -
                 socket_group=socket_group,
                 certificate=certificate,
                 key=key,
+                hosts=() if answers_any else sorted({"localhost", *hosts, *own_hosts}),
+                own_hosts=own_hosts,
             )
         )
     return servers

@@ -12,10 +12,14 @@ description:
   - Asks each server on the node for C(/api/status) with its token and without it, and for its kernels, and has the
     first kernel compute something where the server is new or was restarted. A mistyped setting only makes a server log
     a warning, so whether it lets in whom it should is seen from outside alone.
-  - Waits while there is no answer, at most O(timeout) seconds; anything else that is wrong fails at once. The message
-    ends with the last lines of the unit's journal.
+  - A server is a process of its user's, who may have put anything in its place. It is asked with the user's rights
+    alone, several users at a time, each within a limit of time and bytes.
+  - What is wrong with one user's server is warned of and returned in RV(user_problems); the task goes on. It fails
+    where the fault is the node's, which is when a server or a kernel does not work without anything of a user's either,
+    when all servers fail, or when the server of an account of the node's own does.
+  - Waits while there is no answer, at most O(timeout) seconds for each server.
   - A server that sleeps until somebody needs it is left asleep, or sleeps again after it was looked at.
-  - In check mode it asks once and never fails.
+  - In check mode it asks those that run, once, and never fails.
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
 attributes:
@@ -35,10 +39,18 @@ options:
     type: list
     elements: str
     default: []
-  python:
-    description: The Python of the environment that the servers run from.
+  environment:
+    description: The environment that the servers run from.
     type: path
     required: true
+  kernels_directory:
+    description: Where the kernels are registered.
+    type: path
+    default: /usr/local/share/jupyter/kernels
+  config:
+    description: The settings that every server reads last.
+    type: path
+    default: /etc/evenkeel/jupyter/jupyter_server_config.py
   timeout:
     description: How many seconds to wait for an answer.
     type: int
@@ -50,35 +62,49 @@ EXAMPLES = r"""
   evenkeel.gpu.jupyter_status:
     servers: "{{ jupyter.servers }}"
     kernels: [ai-dev]
-    python: /opt/evenkeel/envs/jupyter/bin/python
+    environment: /opt/evenkeel/envs/jupyter
 """
 
 RETURN = r"""
 ready:
-  description: Whether all servers are as they should be. False only in check mode.
+  description: Whether all servers are as they should be.
   type: bool
   returned: success
 problems:
-  description: What is wrong, in check mode.
+  description: What is wrong, with all servers.
   type: list
   elements: str
   returned: success
-  sample: [The notebook server of ana does not answer]
+  sample: [The notebook server of ana does not answer. Its journal says why.]
+user_problems:
+  description: What is wrong with the servers that run, by user. They are warned of.
+  type: dict
+  returned: success
+  sample:
+    ana: ["The notebook server of ana does not answer. Its journal says why."]
 """
 
+import functools
+import json
+import math
 import os
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _accounts as accounts
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _as_user as as_user
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _command as command
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _jupyter_reference as jupyter_reference
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _jupyter_status as jupyter_status
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _units as units
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _user_problems as user_problems
 from ansible_collections.evenkeel.gpu.plugins.module_utils._entry import Module, run
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter_servers import journal
-from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter_status import Verdict
 
-AT_ONCE = 4
+ANSWER_BYTES = 1 << 16
+
+Server = Mapping[str, Any]
 
 
 def main() -> None:
@@ -87,55 +113,100 @@ def main() -> None:
         {
             "servers": {"type": "list", "elements": "dict", "required": True},
             "kernels": {"type": "list", "elements": "str", "default": []},
-            "python": {"type": "path", "required": True},
+            "environment": {"type": "path", "required": True},
+            "kernels_directory": {"type": "path", "default": "/usr/local/share/jupyter/kernels"},
+            "config": {"type": "path", "default": "/etc/evenkeel/jupyter/jupyter_server_config.py"},
             "timeout": {"type": "int", "default": 60},
         },
     )
 
 
 def check(module: Module) -> dict[str, Any]:
-    with ThreadPoolExecutor(min(AT_ONCE, os.cpu_count() or 1)) as pool:
-        problems = [said for said in pool.map(lambda server: look_at(module, server), module.params["servers"]) if said]
-    if problems and not module.check_mode:
-        return {"failed": True, "msg": "\n".join(problems)}
-    return {"ready": not problems, "problems": problems}
+    params = module.params
+    servers = [server for server in params["servers"] if server["probe"] != "asleep"]
+    running = units.read([server["unit"] for server in servers])
+    awake = [server for server in servers if running[server["unit"]].running]
+    # One that is asked wakes up.
+    slept = [server for server in servers if server not in awake] if not module.check_mode else []
+    # A server that starts keeps a processor busy.
+    found = {**look_at(module, awake, as_user.AT_ONCE), **look_at(module, slept, processors())}
+    problems = {user: told for user, (told, _) in found.items() if told}
+    if not module.check_mode:
+        again = [server["unit"] for server in slept if server["on_demand"] and server["user"] not in problems]
+        if again:
+            command.run(["systemctl", "stop", *again])
+        require_node(module, found)
+        user_problems.warn(module, {user: [told] for user, told in problems.items()})
+    return {
+        "ready": not problems,
+        "problems": list(problems.values()),
+        "user_problems": {user: [told] for user, told in sorted(problems.items())},
+    }
 
 
-def look_at(module: Module, server: dict[str, Any]) -> str:
-    if server["probe"] == "asleep":
-        return ""
-    unit = server["unit"]
-    slept = not module.check_mode and not units.read([unit])[unit].running
+def processors() -> int:
+    return max(1, min(as_user.AT_ONCE, os.cpu_count() or 1))
+
+
+def look_at(module: Module, servers: Sequence[Server], at_once: int) -> dict[str, tuple[str, bool]]:
+    """Return what is wrong with each server, empty where nothing is, and whether its kernel was asked."""
+    timeout = 0 if module.check_mode else module.params["timeout"]
+    seconds = jupyter_status.most_seconds(timeout)
+    answers = as_user.call_each(
+        [
+            (
+                accounts.account(server["user"]),
+                functools.partial(jupyter_status.examine, server, module.params["kernels"], timeout),
+            )
+            for server in servers
+        ],
+        seconds=seconds,
+        total_seconds=seconds * math.ceil(len(servers) / at_once),
+        most_bytes=ANSWER_BYTES,
+        at_once=at_once,
+    )
+    found = {}
+    for server, answer in zip(servers, answers):
+        verdict, kernel = jupyter_status.understood(answer)
+        said = "The notebook server of %s %s. %s." % (server["user"], verdict.problem, verdict.mend)
+        found[server["user"]] = ("" if verdict.ready else said, kernel)
+    return found
+
+
+def require_node(module: Module, found: Mapping[str, tuple[str, bool]]) -> None:
+    """Fail where the fault is the node's and no user's."""
+    params = module.params
+    failed = [user for user, (told, _) in found.items() if told]
+    of_kernels = [user for user in failed if found[user][1]]
+    units_of = {server["user"]: server["unit"] for server in params["servers"]}
+    own = [server["user"] for server in params["servers"] if server.get("system_account")]
+
+    def reference() -> str | None:
+        broken = None
+        if len(of_kernels) < len(failed):
+            settings = settings_of(params["servers"][0])
+            broken = jupyter_reference.failure_of_server(params["environment"], params["config"], settings)
+        if of_kernels and not broken:
+            broken = jupyter_reference.failure_of_kernel(params["kernels"][0], params["kernels_directory"])
+        return broken
+
+    why = user_problems.of_node(failed, units_of.keys(), own, reference)
+    if why:
+        lines = [
+            "%s\nThe last lines of %s:\n%s" % (found[user][0], units_of[user], journal(units_of[user]))
+            for user in failed
+        ]
+        raise EvenkeelError("\n".join(lines), "It is the node's own: %s" % why)
+
+
+def settings_of(server: Server) -> dict[str, Any]:
+    """Return the settings that a server has of the role."""
     try:
-        verdict = ask(module, server)
-    except EvenkeelError as error:
-        verdict = Verdict(error.what, error.mend)
-    if verdict.ready:
-        if slept and server["on_demand"]:
-            command.run(["systemctl", "stop", unit])
-        return ""
-    said = "The notebook server of %s %s. %s." % (server["user"], verdict.problem, verdict.mend)
-    return "%s\nThe last lines of %s:\n%s" % (said, unit, journal(unit))
-
-
-def ask(module: Module, server: dict[str, Any]) -> Verdict:
-    token = jupyter_status.read_token(server["token_file"])
-    module.no_log_values.add(token)
-    place, waiting = jupyter_status.place_of(server), server["probe"] == "waiting"
-    kernels = module.params["kernels"]
-
-    def look() -> Verdict:
-        return jupyter_status.judge(jupyter_status.observe(place, token, waiting=waiting), kernels, waiting=waiting)
-
-    if module.check_mode:
-        return look()
-    verdict = jupyter_status.wait(look, module.params["timeout"])
-    if not verdict.ready or server["probe"] != "full" or not kernels:
-        return verdict
-    question = (place, token, kernels[0], module.params["python"], server["user"])
-    # Where many servers start at once, a connection to a kernel may be lost; a broken environment fails twice.
-    failed = jupyter_status.failure_of_kernel(*question) and jupyter_status.failure_of_kernel(*question)
-    return jupyter_status.judge_kernel(failed)
+        path = os.path.join(os.path.dirname(server["token_file"]), "settings.json")
+        with open(path, encoding="utf-8") as stream:
+            return dict(json.load(stream))
+    except (OSError, ValueError, TypeError):
+        return {}
 
 
 if __name__ == "__main__":

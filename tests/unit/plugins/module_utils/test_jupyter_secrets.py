@@ -18,9 +18,7 @@ def test_token(current: str | None, given: str | None, token: str) -> None:
     assert jupyter_secrets.token(current, given, "ana") == token
 
 
-@pytest.mark.parametrize(
-    "current", [None, "", f"{WHOLE}\n", f"{WHOLE} {WHOLE}", WHOLE[:31], "\udcff" * 43, "\0" * 43]
-)
+@pytest.mark.parametrize("current", [None, "", f"{WHOLE}\n", f"{WHOLE} {WHOLE}", WHOLE[:31], "\udcff" * 43, "\0" * 43])
 def test_tokens_are_made_where_there_is_none_to_keep(current: str | None) -> None:
     made = {jupyter_secrets.token(current, None, "ana") for _ in range(8)}
     assert len(made) == 8

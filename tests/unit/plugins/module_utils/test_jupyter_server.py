@@ -11,7 +11,9 @@ from pathlib import Path
 
 import jinja2
 import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _jupyter_accounts as accounts
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _jupyter_server as jupyter_server
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _unit_text as unit_text
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter_accounts import Account
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter_server import Limits, Server
 
@@ -23,14 +25,68 @@ ANA = Server(
 SERVICE = Server(Account("jupyter", "/var/lib/jupyter", "/bin/bash", 998, 998), "::1", 8888, "/", "/data", token="hush")
 
 
-@pytest.mark.parametrize(
-    ("user", "instance"),
-    [("ana", "ana"), ("ana-b.c", "ana-b.c"), ("ana@lab", r"ana\x40lab"), (r"LAB\ana", r"LAB\x5cana")],
-)
-def test_names_of_instances(user: str, instance: str) -> None:
-    assert jupyter_server.escape(user) == instance
-    assert jupyter_server.unescape(instance) == user
+#: Names that directory services give, as instances of units, sockets and paths of URLs.
+ODD_NAMES = [
+    ("ana", "ana", "ana", "ana"),
+    ("Ana.B-c_1", "Ana.B-c_1", "Ana.B-c_1", "Ana.B-c_1"),
+    ("eve@corp.example", r"eve\x40corp.example", "eve@corp.example", "eve@corp.example"),
+    (r"LAB\ana", r"LAB\x5cana", "LAB+ana", "LAB%5Cana"),
+    ("LAB+ana", r"LAB\x2bana", "LAB=2bana", "LAB%2Bana"),
+    ("LAB=2bana", r"LAB\x3d2bana", "LAB=3d2bana", "LAB%3D2bana"),
+    ("node1$", r"node1\x24", "node1=24", "node1%24"),
+    ("ana maria", r"ana\x20maria", "ana=20maria", "ana%20maria"),
+    ("50%ana", r"50\x25ana", "50=25ana", "50%25ana"),
+    ("zoë", r"zo\xc3\xab", "zo=c3=ab", "zo%C3%AB"),
+    ("李雷", r"\xe6\x9d\x8e\xe9\x9b\xb7", "=e6=9d=8e=e9=9b=b7", "%E6%9D%8E%E9%9B%B7"),
+    ("o'neill\"", r"o\x27neill\x22", "o=27neill=22", "o%27neill%22"),
+    ("a" * 64, "a" * 64, "a" * 64, "a" * 64),
+]
+
+
+@pytest.mark.parametrize(("user", "instance", "socket", "path"), ODD_NAMES)
+def test_odd_names(user: str, instance: str, socket: str, path: str) -> None:
+    assert accounts.problem(user, Account(user, "/home/x", "/bin/bash", 1001, 1001)) is None
+    assert unit_text.escape(user) == instance
+    assert unit_text.unescape(instance) == user
     assert jupyter_server.instance(user, jupyter_server.SERVICE) == f"jupyter@{instance}.service"
+    assert jupyter_server.socket_name(user) == socket
+    assert jupyter_server.base_url(user) == f"/user/{path}/"
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")
+@pytest.mark.parametrize("user", [name for name, *_ in ODD_NAMES])
+def test_systemd_takes_odd_names(tmp_path: Path, user: str) -> None:
+    server = replace(ANA, account=replace(ANA.account, name=user, home=f"/home/{user}"), root_dir=f"/home/{user}")
+    unit = tmp_path / jupyter_server.instance(user, jupyter_server.SERVICE)
+    own = f"{FOLDER}/{unit_text.escape(user)}"
+    unit.write_text(service_template() + jupyter_server.service_drop_in(server, own))
+    argv = ["systemd-analyze", "--man=no", "--generators=no", "verify", str(unit)]
+    done = subprocess.run(argv, check=False, capture_output=True, text=True, env={"SYSTEMD_UNIT_PATH": f"{tmp_path}:"})
+    complaints = [line for line in done.stderr.splitlines() if str(unit.name) in line or "ignoring" in line]
+    assert complaints == []
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("/home/ana", "/home/ana"),
+        ("A=/x-1.2@b", "A=/x-1.2@b"),
+        ("/home/ana maria", '"/home/ana maria"'),
+        (r"/home/LAB\ana", r'"/home/LAB\\ana"'),
+        ("/home/50%", '"/home/50%%"'),
+        ('/home/"', r'"/home/\""'),
+    ],
+)
+def test_words_of_a_setting(text: str, word: str) -> None:
+    assert unit_text.word(text) == word
+
+
+def service_template() -> str:
+    """Return the text of the unit that all servers share."""
+    template = jinja2.Template((ROLE / "templates" / "jupyter@.service.j2").read_text(), trim_blocks=True)
+    return template.render(
+        jupyter_writable_paths=["/data"], jupyter_ready_timeout=60, __jupyter_config="/x", __jupyter_environment="/x"
+    )
 
 
 @pytest.mark.parametrize(
@@ -110,14 +166,7 @@ def test_what_is_not_wanted_is_not_there() -> None:
 def test_exposure_is_low(tmp_path: Path, server: Server, name: str) -> None:
     """Hold the units to 2.5 of 10 by ``systemd-analyze security``, which needs no systemd that runs."""
     if name == jupyter_server.SERVICE:
-        template = jinja2.Template((ROLE / "templates" / f"{name}.j2").read_text(), trim_blocks=True)
-        text = template.render(
-            jupyter_writable_paths=["/data"],
-            jupyter_ready_timeout=60,
-            __jupyter_program="/bin/true",
-            __jupyter_config="/x",
-            __jupyter_environment="/x",
-        )
+        text = service_template()
         text += jupyter_server.service_drop_in(server, FOLDER)
     else:
         text = (ROLE / "files" / name).read_text() + f"[Service]\nUser={server.user}\n"

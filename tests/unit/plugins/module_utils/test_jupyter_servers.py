@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _jupyter_servers as jupyter_servers
+from ansible_collections.evenkeel.gpu.plugins.module_utils._command import Done
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter_accounts import Account
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter_server import UNITS, Server
@@ -220,11 +221,29 @@ def test_drop_ins_of_others_are_found() -> None:
 
 
 def test_what_an_earlier_run_made_is_known(tmp_path: Path) -> None:
-    for user, listen in [("ana", "127.0.0.1:8889"), (r"bo\x40lab", "/run/evenkeel-jupyter/bo.sock")]:
+    for user, listen in [("ana", "127.0.0.1:8889"), (r"bo\x40lab", "/run/evenkeel-jupyter/bo.sock"), ("cy", "")]:
         folder = tmp_path / f"jupyter-proxy@{user}.socket.d"
         folder.mkdir()
-        (folder / "evenkeel.conf").write_text(f"{MARK}\n[Socket]\nListenStream={listen}\n")
-    assert jupyter_servers.known(str(tmp_path)) == {"ana": 8889, "bo@lab": None}
+        (folder / "evenkeel.conf").write_text(f"{MARK}\n[Socket]\nListenStream={listen}\n" if listen else "\0\0")
+    assert jupyter_servers.known(str(tmp_path), str(tmp_path)) == {"ana": 8889, "bo@lab": None, "cy": None}
+
+
+@pytest.mark.parametrize(
+    ("listed", "port"),
+    [
+        ('{"servers": [{"user": "ana", "port": 8890}]}', 8890),
+        ('{"servers": [{"user": "ana", "port": null}]}', None),
+        ("", None),
+        ("\0", None),
+        ("[]", None),
+        ('{"servers": [1]}', None),
+    ],
+)
+def test_a_damaged_way_in_keeps_its_port(tmp_path: Path, listed: str, port: int | None) -> None:
+    (tmp_path / "jupyter-proxy@ana.socket.d").mkdir()
+    (tmp_path / "jupyter-proxy@ana.socket.d" / "evenkeel.conf").write_text("")
+    (tmp_path / "servers.json").write_text(listed)
+    assert jupyter_servers.known(str(tmp_path), str(tmp_path)) == {"ana": port}
 
 
 @pytest.mark.parametrize(
@@ -232,9 +251,52 @@ def test_what_an_earlier_run_made_is_known(tmp_path: Path) -> None:
     [
         (("start", "a", "b", "c"), [("start", "a", "b"), ("start", "c")]),
         (("restart", "a", "b"), [("restart", "a", "b")]),
-        (("enable", "a", "b", "c"), [("enable", "a", "b", "c")]),
-        (("daemon-reload",), [("daemon-reload",)]),
     ],
 )
 def test_servers_start_a_few_at_a_time(argv: tuple[str, ...], parts: list[tuple[str, ...]]) -> None:
     assert jupyter_servers._parts(argv, 2) == parts
+
+
+def test_who_has_no_home_now_is_left_alone_and_the_others_start() -> None:
+    files = jupyter_servers.wanted([ANA, BO], [], SHARED, "config", FOLDER)
+    todo = jupyter_servers.plan(State(), [ANA, BO], [], files, policy="idle", folder=FOLDER, homeless=["ana"])
+    assert ("start", "jupyter@bo.service") in todo.after
+    assert ("start", "jupyter-proxy@ana.socket", "jupyter-proxy@bo.socket") in todo.after
+    assert todo.probes == {"ana": "asleep", "bo": "full"}
+
+
+def test_whom_the_directory_forgot_stays_in_the_list(tmp_path: Path) -> None:
+    files = jupyter_servers.wanted([ANA, BO], [], SHARED, "config", str(tmp_path))
+    listed = files[str(tmp_path / "servers.json")]
+    assert listed is not None
+    (tmp_path / "servers.json").write_text(listed.text)
+    later = jupyter_servers.wanted([ANA], [], SHARED, "config", str(tmp_path), vanished=["bo", "cy"])
+    assert later[str(tmp_path / "servers.json")] == listed
+    assert not [path for path in later if "bo" in path]
+
+
+@pytest.mark.parametrize("verb", ["start", "restart"])
+def test_a_server_that_does_not_start_keeps_no_other_from_it(monkeypatch: pytest.MonkeyPatch, verb: str) -> None:
+    called: list[list[str]] = []
+
+    def run(argv: list[str], **_: object) -> Done:
+        called.append(list(argv))
+        bad = r"jupyter@eve\x40corp.service" in argv and argv[0] == "systemctl"
+        return Done(int(bad), "", r"Job for jupyter@eve\x40corp.service failed." if bad else "the log")
+
+    monkeypatch.setattr(jupyter_servers.command, "run", run)
+    monkeypatch.setattr(
+        jupyter_servers.units, "read", lambda names: {name: Unit(name, running="eve" not in name) for name in names}
+    )
+    monkeypatch.setattr(jupyter_servers.os, "cpu_count", lambda: 2)
+    names = [f"jupyter@{user}.service" for user in ("ana", "bo", r"eve\x40corp", "zoe")]
+    failed = jupyter_servers.apply(Plan(after=((verb, *names),)))
+    assert list(failed) == ["eve@corp"]
+    assert "the log" in failed["eve@corp"]
+    assert ["systemctl", verb, names[2], names[3]] in called
+
+
+def test_what_is_not_one_users_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jupyter_servers.command, "run", lambda *_, **__: Done(1, "", "no systemd"))
+    with pytest.raises(EvenkeelError, match="`systemctl daemon-reload` failed: no systemd"):
+        jupyter_servers.apply(Plan(after=(("daemon-reload",),)))

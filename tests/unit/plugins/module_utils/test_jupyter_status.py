@@ -4,17 +4,22 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _as_user as as_user
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _jupyter_status as jupyter_status
-from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter_status import Observation, Place, Verdict
+from ansible_collections.evenkeel.gpu.plugins.module_utils._bounded_connection import Place
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter_status import Observation, Verdict
 
 KERNELS = frozenset({"ai-dev", "python3"})
 NOT_YET = Verdict("does not answer", "Its journal says why", final=False)
@@ -30,6 +35,7 @@ NOT_YET = Verdict("does not answer", "Its journal says why", final=False)
         pytest.param(Observation(200, 200, KERNELS), "lets people in without a token", True, id="open to all"),
         pytest.param(Observation(200, 302, KERNELS), "lets people in without a token", True, id="redirects"),
         pytest.param(Observation(200, 403, frozenset()), "does not offer these kernels: ai-dev", True, id="no kernels"),
+        pytest.param(Observation(floods=True), "sends more than 1048576 bytes", True, id="a flood"),
         pytest.param(Observation(200, 403, KERNELS), "", True, id="ready"),
     ],
 )
@@ -130,18 +136,155 @@ def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
     server.server_close()
 
 
+def observe(place: Place, token: str, *, waiting: bool = False) -> Observation:
+    return jupyter_status.observe(place, token, waiting=waiting, end=time.monotonic() + 60)
+
+
 def test_observe_a_server(place: Place) -> None:
-    assert jupyter_status.observe(place, "secret", waiting=False) == Observation(200, 403, KERNELS)
-    assert jupyter_status.observe(place, "wrong", waiting=False) == Observation(403)
-    assert jupyter_status.observe(place, "wrong", waiting=True) == Observation(without_token=403)
-    assert jupyter_status.observe(replace(place, base_url="/"), "secret", waiting=False) == Observation(404)
+    assert observe(place, "secret") == Observation(200, 403, KERNELS)
+    assert observe(place, "wrong") == Observation(403)
+    assert observe(place, "wrong", waiting=True) == Observation(without_token=403)
+    assert observe(replace(place, base_url="/"), "secret") == Observation(404)
 
 
 def test_observe_nothing(tmp_path: Path) -> None:
     for nothing in (Place("127.0.0.1", 1, None, "/"), Place("", None, str(tmp_path / "none"), "/")):
-        assert jupyter_status.observe(nothing, "secret", waiting=False) == Observation()
+        assert observe(nothing, "secret") == Observation()
 
 
-def test_token_that_can_not_be_read() -> None:
-    with pytest.raises(EvenkeelError, match="The token can't be read"):
-        jupyter_status.read_token("/nonexistent/token")
+OK = b"HTTP/1.1 200 OK\r\n"
+SPECS = b'{"kernelspecs": {"ai-dev": {}, "python3": {}}}'
+#: What a user may have put in the place of the server, and what is seen of it.
+LIES = {
+    "says nothing": ([], Observation()),
+    "is no HTTP": ([b"SSH-2.0-OpenSSH_9.2\r\n"], Observation()),
+    "has a status that is none": ([b"HTTP/1.1 two hundred\r\n\r\n"], Observation()),
+    "has a header without end": ([OK, b"X: ", b"x" * 200_000], Observation()),
+    "has headers without end": ([OK, b"X: y\r\n" * 1000], Observation()),
+    "continues without end": ([b"HTTP/1.1 100 Continue\r\n\r\n" * 60_000], Observation(floods=True)),
+    "has a body without end": ([OK, b"\r\n", b"x" * (2 << 20)], Observation(floods=True)),
+    "has chunks that are none": ([OK, b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"], Observation()),
+    "has chunks without end": (
+        [OK, b"Transfer-Encoding: chunked\r\n\r\n", b"8\r\nxxxxxxxx\r\n" * 200_000],
+        Observation(floods=True),
+    ),
+    "redirects to itself": ([b"HTTP/1.1 302 Found\r\nLocation: /lab/api/status\r\n\r\n"], Observation(302)),
+    "is cut off": ([OK, b"Content-Length: 100\r\n\r\nx"], Observation()),
+    "lists what are no kernels": (
+        [OK, b"Content-Length: 20\r\n\r\n", b'{"kernelspecs": 9   }'],
+        Observation(200, 200, frozenset()),
+    ),
+    "nests": ([OK, b"Content-Length: 100000\r\n\r\n", b"[" * 100_000], Observation(200, 200, frozenset())),
+    "lets everybody in": (
+        [OK, b"Content-Length: %d\r\n\r\n" % len(SPECS), SPECS],
+        Observation(200, 200, KERNELS),
+    ),
+}
+
+
+@contextmanager
+def liar(path: Path, pieces: Sequence[bytes], *, hold: bool = False) -> Iterator[Place]:
+    """Answer each connection with the same bytes, and then hang up, or hold it."""
+    done = threading.Event()
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        listening.listen(16)
+
+        def serve() -> None:
+            while not done.is_set():
+                channel, _ = listening.accept()
+                with channel, suppress(OSError):
+                    channel.recv(65536)
+                    for piece in pieces:
+                        channel.sendall(piece)
+                    if hold:
+                        done.wait()
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        try:
+            yield Place("", None, str(path), "/lab/")
+        finally:
+            done.set()
+            with socket.socket(socket.AF_UNIX) as last:
+                last.connect(str(path))
+            thread.join()
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_what_a_user_put_in_its_place_is_seen_through(tmp_path: Path, lie: str) -> None:
+    pieces, seen = LIES[lie]
+    with liar(tmp_path / "socket", pieces) as place:
+        assert observe(place, "secret") == seen
+
+
+def test_one_who_drips_is_left_at_the_end(tmp_path: Path) -> None:
+    with liar(tmp_path / "socket", [OK, b"Content-Length: 9\r\n\r\nx"], hold=True) as place:
+        assert jupyter_status.observe(place, "secret", waiting=False, end=time.monotonic() + 0.2) == Observation()
+        assert jupyter_status.observe(place, "secret", waiting=False, end=time.monotonic() - 1) == Observation()
+
+
+@pytest.mark.parametrize(
+    ("body", "identifier"),
+    [
+        (b'{"id": "1f-2e"}', "1f-2e"),
+        (b"[1]", None),
+        (b'{"id": 1}', None),
+        (b'{"id": "../../shutdown"}', None),
+        (b'{"id": "a\\r\\nHost: b"}', None),
+        (b"[" * 100_000, None),
+        (b"\xff", None),
+    ],
+)
+def test_an_id_comes_to_stand_in_a_path(body: bytes, identifier: str | None) -> None:
+    assert jupyter_status._identifier(body) == identifier
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem", "kernel"),
+    [
+        ({"problem": "", "mend": "", "kernel": True}, "", True),
+        ({"problem": "x" * 9999, "mend": "", "kernel": 1}, "x" * 2000, False),
+        ({"problem": 1, "mend": ""}, "could not be looked at", False),
+        (None, "could not be looked at", False),
+        (as_user.Failed("ana", "it hangs", "Look"), "could not be looked at: ana: it hangs", False),
+    ],
+)
+def test_what_comes_back_from_the_users_process_is_not_believed(answer: Any, problem: str, kernel: bool) -> None:
+    verdict, asked = jupyter_status.understood(answer)
+    assert (verdict.problem, asked) == (problem, kernel)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "has no token file"),
+        (b"two words", "holds something else"),
+        (b"", "holds something else"),
+        (b"x" * 5000, "can't be read"),
+        ("a pipe", "can't be read"),
+    ],
+)
+def test_a_token_file_is_its_users(tmp_path: Path, content: bytes | str | None, words: str) -> None:
+    path = tmp_path / "token"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content:
+        os.mkfifo(path)
+    server = {"token_file": str(path), "probe": "light", "scheme": "http", "address": "", "port": None, "base_url": "/"}
+    answer = jupyter_status.examine({**server, "socket": str(tmp_path / "none")}, [], 0)
+    assert words in answer["problem"]
+
+
+def test_a_token_is_not_shown(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("refuses")
+    with liar(tmp_path / "socket", [b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"]) as place:
+        server = {
+            "token_file": str(tmp_path / "token"),
+            "probe": "light",
+            "scheme": "http",
+            "address": "",
+            "port": None,
+        }
+        answer = jupyter_status.examine({**server, "base_url": "/", "socket": place.socket_path}, [], 0)
+    assert answer["problem"].startswith("******** the token")

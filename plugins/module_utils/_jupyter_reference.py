@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""A notebook server and a kernel without anything of a user's: whether the node's own part of them works.
+
+Both run as nobody, with an empty home.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+_SECONDS = 60
+_USER = "nobody"
+#: Jupyter goes on without a file of settings that it can't run, so without anything that guards it.
+_BROKEN_SETTINGS = "Exception while loading config file"
+
+
+def failure_of_server(environment: str, config: str, settings: Mapping[str, Any]) -> str | None:
+    """Have a server load all that it serves with, and end; return what went wrong, or None.
+
+    Parameters
+    ----------
+    environment
+        The environment that servers run from.
+    config
+        The file that every server reads last.
+    settings
+        Those of any server.
+    """
+    prefix = os.path.realpath(environment)
+    application = dict(settings.get("ServerApp") or {})
+    for name in ("certfile", "keyfile"):
+        application.pop(name, None)
+    with tempfile.TemporaryDirectory(prefix="evenkeel-jupyter-") as home:
+        application.update(sock=os.path.join(home, "socket"), root_dir=home)
+        _write(home, "settings.json", json.dumps({**settings, "ServerApp": application}))
+        _write(home, "token", os.urandom(32).hex())
+        _give(home)
+        argv = [os.path.join(prefix, "bin", "python"), "-s", os.path.join(prefix, "bin", "jupyter-lab")]
+        return _failure([*argv, "--config=%s" % config, "--show-config"], home, {"EVENKEEL_JUPYTER": home})
+
+
+def failure_of_kernel(kernel: str, directory: str) -> str | None:
+    """Have the Python of a kernel's environment load what runs kernels; return what went wrong, or None.
+
+    Parameters
+    ----------
+    directory
+        Where the kernels are registered.
+    """
+    try:
+        with open(os.path.join(directory, kernel, "kernel.json"), encoding="utf-8") as stream:
+            prefix = json.load(stream)["metadata"]["evenkeel"]["prefix"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return "the kernel %s is not registered as it should be: %s" % (kernel, error)
+    with tempfile.TemporaryDirectory(prefix="evenkeel-kernel-") as home:
+        _give(home)
+        argv = [os.path.join(prefix, "bin", "python"), "-s", "-c", "import ipykernel.kernelapp"]
+        return _failure(argv, home, {})
+
+
+def _failure(argv: Sequence[str], home: str, variables: Mapping[str, str]) -> str | None:
+    user: dict[str, Any] = {"user": _USER, "group": pwd.getpwnam(_USER).pw_gid, "extra_groups": []}
+    try:
+        done = subprocess.run(
+            argv,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            cwd=home,
+            env={"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": home, "JUPYTER_RUNTIME_DIR": home, **variables},
+            encoding="utf-8",
+            errors="replace",
+            timeout=_SECONDS,
+            **(user if os.geteuid() == 0 else {}),
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return "%s: %s" % (argv[0], error)
+    if done.returncode == 0 and _BROKEN_SETTINGS not in done.stderr:
+        return None
+    lines = (done.stderr.strip() or done.stdout.strip()).splitlines()[-5:]
+    return "`%s` ended with status %d: %s" % (" ".join(argv), done.returncode, " / ".join(map(str.strip, lines)))
+
+
+def _give(folder: str) -> None:
+    """Make a folder nobody's."""
+    if os.geteuid() == 0:
+        entry = pwd.getpwnam(_USER)
+        os.chown(folder, entry.pw_uid, entry.pw_gid)
+
+
+def _write(folder: str, name: str, text: str) -> None:
+    with open(os.path.join(folder, name), "w", encoding="utf-8") as stream:
+        stream.write(text)
