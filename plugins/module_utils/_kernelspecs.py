@@ -15,6 +15,7 @@ from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _kept_files as kept_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _user_files as user_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._activation import ISOLATION
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._files import write_atomically
 
@@ -23,12 +24,14 @@ MARK = "evenkeel"
 
 # Python takes sys.prefix from the path it was called by. A kernel called through the environment's symbolic link would
 # import half of its modules from the next generation once the link is switched, so the link is resolved at the start.
-# Where memory is short, the kernel that fills it is the one to go, not the server.
+# Where memory is short, the kernel that fills it is the one to go, not the server. What activation hides, a kernel does
+# not see either.
 START = (
     "echo 500 2>/dev/null >/proc/self/oom_score_adj; "
     'CONDA_PREFIX=$(readlink -f "$0") && export CONDA_PREFIX PATH="$CONDA_PREFIX/bin:$PATH" && '
+    'if [ -e "$CONDA_PREFIX/%s" ]; then export PYTHONNOUSERSITE=1; fi && '
     'exec "$CONDA_PREFIX/bin/python" -m ipykernel_launcher -f "$@"'
-)
+) % ISOLATION
 
 _LARGEST = 1 << 20
 _LAUNCHER = "lib/python3*/site-packages/ipykernel_launcher.py"

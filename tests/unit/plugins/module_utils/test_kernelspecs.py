@@ -7,10 +7,12 @@ import json
 import os
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _kernelspecs as kernelspecs
+from ansible_collections.evenkeel.gpu.plugins.module_utils._activation import ISOLATION
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._kernelspecs import Installed, Kernel
 
@@ -177,3 +179,19 @@ def test_what_is_no_kernelspec_is_someone_else_s(tmp_path: Path, make: Callable[
     (tmp_path / "odd").mkdir()
     make(tmp_path / "odd" / kernelspecs.SPEC)
     assert not kernelspecs.read(str(tmp_path))["odd"].ours
+
+
+@pytest.mark.parametrize("hidden", [True, False])
+def test_a_kernel_sees_what_activation_shows(tmp_path: Path, hidden: bool) -> None:
+    generation, link = tmp_path / "3b7f", tmp_path / "ai-dev"
+    (generation / "bin").mkdir(parents=True)
+    (generation / "bin" / "python").write_text('#!/bin/sh\necho "${PYTHONNOUSERSITE-shown} $0 $*"\n')
+    (generation / "bin" / "python").chmod(0o755)
+    link.symlink_to(generation)
+    if hidden:
+        (generation / ISOLATION).parent.mkdir(parents=True)
+        (generation / ISOLATION).touch()
+    argv = json.loads(kernelspecs.render(replace(VISION, prefix=str(link))))["argv"]
+    done = subprocess.run([*argv[:-1], "file"], check=True, capture_output=True, text=True)
+    shown = "1" if hidden else "shown"
+    assert done.stdout == f"{shown} {generation}/bin/python -m ipykernel_launcher -f file\n"
