@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError, from_os
-from ansible_collections.evenkeel.gpu.plugins.module_utils._files import write_atomically
+from ansible_collections.evenkeel.gpu.plugins.module_utils._files import make_directories, write_atomically
 from ansible_collections.evenkeel.gpu.plugins.module_utils._secrets import difference
 
 #: The first line of the files that can have a comment.
@@ -183,7 +183,7 @@ def apply(change: Change) -> None:
         if change.after is None:
             os.unlink(change.path)
         elif change.of_text:
-            os.makedirs(os.path.dirname(change.path), mode=0o755, exist_ok=True)
+            make_directories(os.path.dirname(change.path))
             owner = (change.after.uid, change.after.gid)
             write_atomically(change.path, change.after.text, change.after.mode, owner)
         else:
