@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils._limits import limited
 from ansible_collections.evenkeel.gpu.plugins.module_utils._package import Package
 from ansible_collections.evenkeel.gpu.plugins.module_utils._transfer import (
     MOST_BYTES,
@@ -101,6 +102,7 @@ def run(
         Returns what it is downloading.
     """
     with (
+        limited(),
         tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as out,
         tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as err,
         subprocess.Popen(

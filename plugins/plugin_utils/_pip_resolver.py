@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._limits import FILE_BYTES, limited
 from ansible_collections.evenkeel.gpu.plugins.module_utils._package import PIP, Package
 from packaging.tags import Tag, compatible_tags, cpython_tags
 from packaging.utils import parse_wheel_filename
@@ -120,16 +121,18 @@ def resolve(
             *(("--default-index", index) if index else ()),
         ]
         try:
-            done = subprocess.run(
-                command,
-                input="\n".join(asked),
-                cwd=work,
-                capture_output=True,
-                encoding="utf-8",
-                errors="replace",
-                timeout=SECONDS,
-                check=False,
-            )
+            with limited(FILE_BYTES):
+                done = subprocess.run(
+                    command,
+                    input="\n".join(asked),
+                    cwd=work,
+                    capture_output=True,
+                    encoding="utf-8",
+                    errors="replace",
+                    timeout=SECONDS,
+                    check=False,
+                    restore_signals=False,
+                )
         except subprocess.TimeoutExpired:
             raise EvenkeelError(
                 f"The pip packages {', '.join(asked)} could not be resolved in {SECONDS} seconds",

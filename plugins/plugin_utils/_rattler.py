@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._limits import FILE_BYTES, limited
 from ansible_collections.evenkeel.gpu.plugins.module_utils._package import Package
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._channels import Mirrors
 
@@ -55,14 +56,15 @@ def ask(channels: Iterable[str], question: Callable[[Gateway], Coroutine[None, N
 
     def answer(cache: Path | None) -> Answer:
         gateway = Gateway(cache_dir=cache, client=Client.default_client(timeout=REQUEST_SECONDS))
-        return asyncio.run(asyncio.wait_for(question(gateway), ALL_SECONDS))
+        with limited(FILE_BYTES):
+            return asyncio.run(asyncio.wait_for(question(gateway), ALL_SECONDS))
 
     names = list(channels)
     try:
         try:
             return answer(None)
         except (FetchRepoDataError, GatewayError) as error:
-            if "timed out" in str(error):
+            if any(words in str(error) for words in ("timed out", "File too large")):
                 raise
             # A cached index that the server's answers no longer fit fails for good; an empty cache does not.
             with tempfile.TemporaryDirectory() as empty:

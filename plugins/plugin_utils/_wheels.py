@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError, path_of, way_out
+from ansible_collections.evenkeel.gpu.plugins.module_utils._limits import FILE_BYTES, limited
 from ansible_collections.evenkeel.gpu.plugins.module_utils._lock import held
 from ansible_collections.evenkeel.gpu.plugins.module_utils._platform import PLATFORMS
 from packaging.tags import Tag
@@ -30,6 +31,8 @@ DISTRIBUTIONS = ("py-rattler", "uv")
 PYTHON, ABI = "3.10", "abi3"
 C_LIBRARIES = ("manylinux_2_17", "manylinux2014", "manylinux_2_28")
 LOCK_SECONDS = 1800
+#: For some 60 MB.
+SECONDS = 900
 
 Download = Callable[[str, Mapping[str, str], Path], None]
 
@@ -181,12 +184,25 @@ def download_with_pip(platform: str, versions: Mapping[str, str], target: Path) 
     for system in systems(platform):
         argv += ["--platform", system]
     argv += ["--dest", str(target), *(f"{name}=={version}" for name, version in versions.items())]
-    done = subprocess.run(
-        argv, check=False, capture_output=True, encoding="utf-8", errors="replace", stdin=subprocess.DEVNULL
-    )
+    wanted = " and ".join(f"{name} {version}" for name, version in versions.items())
+    try:
+        with limited(FILE_BYTES):
+            done = subprocess.run(
+                argv,
+                check=False,
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",
+                stdin=subprocess.DEVNULL,
+                timeout=SECONDS,
+            )
+    except subprocess.TimeoutExpired:
+        raise EvenkeelError(
+            f"pip could not fetch {wanted} for {platform} on the control node in {SECONDS} seconds",
+            "Check the index that pip asks there, or name a directory that has the wheels with the option wheels",
+        ) from None
     if done.returncode != 0:
         words = done.stderr.strip().splitlines() or ["it said nothing"]
-        wanted = " and ".join(f"{name} {version}" for name, version in versions.items())
         raise EvenkeelError(
             f"pip could not fetch {wanted} for {platform} on the control node: {words[-1].removeprefix('ERROR: ')}",
             "Check pip's configuration there, or name a directory that has the wheels with the option wheels",

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Channels and indexes that never end, asked by the control node: they end, and are named."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _limits as limits
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils import _pip_resolver, _rattler, _solver, _wheels
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._problem import Problem
+from rattler.networking import Client
+
+from lab.mirror_server import Mirror
+
+
+@pytest.fixture
+def endless(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The URL of a server whose every file has no end."""
+    for subdir in ("linux-64", "noarch"):
+        (tmp_path / "www" / "main" / subdir).mkdir(parents=True)
+        (tmp_path / "www" / "main" / subdir / "repodata.json").write_text("{}")
+    for name in ("humanize", "uv", "py-rattler"):
+        (tmp_path / "www" / "simple" / name).mkdir(parents=True)
+        (tmp_path / "www" / "simple" / name / "index.html").write_text("<html>")
+    monkeypatch.setattr(limits, "MEMORY_BYTES", 300 << 20)
+    with Mirror(tmp_path / "www", "127.0.0.1", 0) as server:
+        threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/_fault/endless"
+        server.shutdown()
+
+
+def test_a_channel(endless: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = Client.default_client
+    monkeypatch.setattr(Client, "default_client", lambda timeout: client(max_retries=0, timeout=timeout))
+    monkeypatch.setattr(limits, "MEMORY_BYTES", 16 << 30)
+    monkeypatch.setattr(_rattler, "FILE_BYTES", 1 << 20)
+    monkeypatch.setenv("RATTLER_CACHE_DIR", str(tmp_path / "cache"))
+    channel = f"{endless}/main"
+    problem = Problem(packages=("python",), channels=(channel,), platform="linux-64", virtual_packages=())
+    with pytest.raises(EvenkeelError, match=f"^The index of {channel} could not be read: (?s:.*)File too large"):
+        _solver.solve_with_rattler(problem)
+
+
+def test_an_index_that_uv_asks(endless: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UV_NO_CACHE", "1")
+    target = _pip_resolver.Target("3.11.2", "linux-64", "2.36")
+    with pytest.raises(
+        EvenkeelError, match=r"^The pip packages humanize cannot be resolved: .*memory allocation .*fail"
+    ):
+        _pip_resolver.resolve(["humanize"], target, {}, f"{endless}/simple")
+
+
+def test_an_index_that_pip_asks(endless: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_INDEX_URL", f"{endless}/simple")
+    monkeypatch.setenv("PIP_NO_CACHE_DIR", "1")
+    with pytest.raises(EvenkeelError, match=r"^pip could not fetch uv 1 for linux-64 on the control node: MemoryError"):
+        _wheels.download_with_pip("linux-64", {"uv": "1"}, tmp_path / "wheels")
+
+
+def test_a_pip_that_is_kept_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pip = tmp_path / "python"
+    pip.write_text("#!/bin/sh\nexec sleep 60\n")
+    pip.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(pip))
+    monkeypatch.setattr(_wheels, "SECONDS", 0.1)
+    with pytest.raises(EvenkeelError, match=r"could not fetch uv 1 for linux-64 on the control node in 0\.1 seconds"):
+        _wheels.download_with_pip("linux-64", {"uv": "1"}, tmp_path / "wheels")
