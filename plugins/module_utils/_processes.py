@@ -12,8 +12,12 @@ import contextlib
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
+#: What is looked at of one process, lest a user's keep the run busy: bytes of a table, and open files.
+_MOST_BYTES = 8 << 20
+_MOST_OPEN = 4096
 _ESCAPED = re.compile(r"\\([0-7]{3})")
 
 
@@ -89,9 +93,9 @@ def _paths(proc: str, pid: str) -> Iterator[str]:
     """Yield what the kernel tells of the files that a process uses."""
     for name in ("exe", "cwd", "root"):
         yield _link(proc, pid, name)
-    with contextlib.suppress(OSError):
-        for number in os.listdir(os.path.join(proc, pid, "fd")):
-            yield _link(proc, pid, "fd/" + number)
+    with contextlib.suppress(OSError), os.scandir(os.path.join(proc, pid, "fd")) as opened:
+        for entry in islice(opened, _MOST_OPEN):
+            yield _link(proc, pid, "fd/" + entry.name)
     for line in _text(proc, pid, "maps").splitlines():
         _, slash, path = line.partition("/")
         yield slash + path
@@ -105,7 +109,7 @@ def _text(proc: str, pid: str, name: str) -> str:
     """Return what a file of a process says; empty when it has ended or tells nothing."""
     try:
         with open(os.path.join(proc, pid, name), "rb") as stream:
-            return os.fsdecode(stream.read())
+            return os.fsdecode(stream.read(_MOST_BYTES))
     except OSError:
         return ""
 

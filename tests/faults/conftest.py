@@ -27,7 +27,7 @@ MADE_BY_ROLES = (
     *("/opt/evenkeel", "/opt/miniconda3", "/etc/conda", "/etc/evenkeel"),
     *("/etc/profile.d/evenkeel-conda.sh", "/etc/fish/conf.d/evenkeel-conda.fish"),
 )
-MADE_OF_ENVIRONMENTS = ("envs", "generations", "kept", "locks", "pkgs")
+MADE_OF_ENVIRONMENTS = ("envs", "generations", "kept", "locks", "pkgs", "progress")
 PLACES_OF_ROLES = "/opt /etc /usr/local /home /var/lib/jupyter"
 CHANNEL = "https://repo.anaconda.com/pkgs/main"
 #: On the node: the module conda_environment as programs of their own, one for each set of arguments.
@@ -167,6 +167,7 @@ def ansible(program: str, *arguments: str, **environment: str) -> subprocess.Pop
             "UV_HTTP_RETRIES": "0",
             **environment,
         },
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

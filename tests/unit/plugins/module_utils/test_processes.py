@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _processes
 from ansible_collections.evenkeel.gpu.plugins.module_utils._processes import using
 
 OLD, OLDER, NEW = "/opt/evenkeel/generations/ai/0123", "/opt/evenkeel/generations/ai/0123-2", "/opt/evenkeel/x/4567"
@@ -150,6 +151,16 @@ def test_a_process_in_a_changed_root_is_seen_as_it_is_told(add: AddProcess, tmp_
 def test_its_root_and_what_it_has_open_count(add: AddProcess, tmp_path: Path, place: str) -> None:
     add(7, **({"root": OLD} if place == "root" else {"opened": ["socket:[1]", f"{OLD}/share/data.db"]}))
     assert using([OLD, NEW], str(tmp_path)) == {OLD}
+
+
+def test_of_one_process_no_more_is_looked_at_than_a_run_can_bear(
+    add: AddProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_processes, "_MOST_OPEN", 3)
+    monkeypatch.setattr(_processes, "_MOST_BYTES", 1000)
+    add(7, "/usr/bin/bash", "/", *["/lib/x.so"] * 100, f"{OLD}/lib/libz.so", opened=["/dev/null"] * 5)
+    add(8, f"{NEW}/bin/python", opened=["/dev/null"] * 3)
+    assert using([OLD, NEW], str(tmp_path)) == {NEW}
 
 
 def test_a_directory_behind_a_link_is_found_by_its_own_name(add: AddProcess, tmp_path: Path) -> None:
