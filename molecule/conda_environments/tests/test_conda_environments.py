@@ -17,8 +17,8 @@ LOCKED = ("locked", "by-sha256", "by-md5", "by-conda-lock", "by-pixi", "by-conda
 NAMES = ("listed.2", "solved", *LOCKED)
 PIP = {
     "solved": {"humanize": "4.9.0", "tabulate": None},
-    "locked": {"deprecation": None, "xxhash": None},
-    "by-conda": {"deprecation": None, "xxhash": None},
+    "locked": {"deprecation": None, "permissive-wheel": "1.0", "xxhash": None},
+    "by-conda": {"deprecation": None, "permissive-wheel": "1.0", "xxhash": None},
 }
 VARIABLES = {"solved": ("SOLVED_THREADS", "8"), "locked": ("LOCKED_GREETING", 'it\'s a "quoted" $value')}
 
@@ -169,9 +169,27 @@ def test_whoever_may_not_write_imports_bytecode(host: Host) -> None:
 
 def test_everybody_can_read_and_only_root_can_write(host: Host) -> None:
     unreadable = "! -perm -o=r -o -type d ! -perm -o=x -o -perm -u=x ! -perm -o=x"
-    places = f"{ROOT}/envs {ROOT}/generations {ROOT}/runtime"
-    wrong = f"find {places} ! -type l '(' {unreadable} -o -perm /o=w -o ! -user root ')'"
+    places = f"{ROOT}/envs {ROOT}/generations {ROOT}/runtime {ROOT}/distributions"
+    writable = "-perm /go=w -o -perm /u=s,g=s -o ! -user root"
+    wrong = f"find {places} ! -type l ! -path '*/.locks*' '(' {unreadable} -o {writable} ')'"
     assert host.check_output(wrong) == ""
+
+
+@pytest.mark.parametrize("name", ["locked", "by-conda"])
+@pytest.mark.parametrize("file", ["permissive", "permissive_noarch", "permissive_wheel"])
+def test_no_user_changes_what_others_run(host: Host, name: str, file: str) -> None:
+    site = f"{ROOT}/envs/{name}/lib/python3.11/site-packages"
+    poison = f"echo 'import os; os.system(\"touch /tmp/poisoned-$(id -u)\")' >>{site}/{file}.pth"
+    assert host.run("sudo -u nobody sh -c %s", poison).rc != 0
+    assert host.run("sudo -u nobody sh -c %s", f"cd {ROOT}/envs/{name} && rm -f bin/{file.replace('_', '-')}").rc != 0
+    assert host.check_output(f"{ROOT}/envs/{name}/bin/python -c 'import {file}; print({file}.__name__)'") == file
+    assert host.run("ls /tmp/poisoned-*").rc != 0
+
+
+@pytest.mark.parametrize("cache", ["bytecode", "conda", "rattler", "uv"])
+def test_no_user_looks_into_a_cache_that_environments_are_linked_from(host: Host, cache: str) -> None:
+    assert host.file(f"{ROOT}/pkgs/{cache}").is_directory
+    assert host.run("sudo -u nobody ls %s/pkgs/%s", ROOT, cache).rc != 0
 
 
 def test_files_that_hold_their_prefix_hold_that_of_their_generation(host: Host) -> None:

@@ -24,7 +24,7 @@ def test_packages_that_root_added_and_files_of_users(fleet: Fleet) -> None:
     fleet.environment("touched", *packages)
     prefix, drifted = f"{ROOT}/envs/touched", in_use(fleet, "touched")
     index = f"--index-url {mirror.url()}/pypi/simple/ --trusted-host {mirror.address()}"
-    fleet.run(f"{prefix}/bin/python -m pip install --quiet --root-user-action=ignore {index} humanize==4.9.0")
+    fleet.run(f"{prefix}/bin/python -m pip install --quiet --break-system-packages --root-user-action=ignore {index} humanize==4.9.0")
     fleet.run(f"{CONDA} install --quiet --yes --override-frozen --name touched six >/dev/null")
     fleet.run(f"rm {prefix}/conda-meta/frozen && mkdir {prefix}/notes && echo mine >{prefix}/notes/today.txt")
     plan = [
@@ -82,3 +82,54 @@ def test_files_that_somebody_edited_or_deleted(fleet: Fleet, installer: str) -> 
     assert keep() == []
     keep(f"{name}-too")  # from the same cache, whose files were edited with the first one's
     assert keep(f"{name}-too", check=True) == []
+
+
+def test_what_users_may_change_is_reported_and_taken_back(fleet: Fleet) -> None:
+    name, packages = "loose", (PYTHON, "permissive", "permissive-noarch")
+    fleet.environment(name, *packages)
+    prefix, before = f"{ROOT}/envs/{name}", in_use(fleet, name)
+    assert not fleet.environment(name, *packages)["changed"]
+    pth, deep = f"{SITE_PACKAGES}/permissive.pth", f"{SITE_PACKAGES}/permissive/open"
+    fleet.run(f"cd {prefix} && chmod o+w {pth} {deep} && chmod u+s bin/permissive")
+    (told,) = fleet.module("evenkeel.gpu.conda_environment_info", name=name)["environments"]
+    assert told["drift"] == [f"others may change bin/permissive, {pth}, {deep}"]
+    fleet.run(f'echo \'import os; open("/tmp/poisoned", "w")\' >>{prefix}/{pth}', user="nobody")
+
+    plan = [
+        f"! others may change bin/permissive, {pth}",
+        f"~ generation {before} -> {before}-2",
+        f"~ permissions of 2 files in generation {before}",
+    ]
+    assert fleet.environment(name, *packages, check=True)["plan"] == plan
+    assert fleet.environment(name, *packages)["plan"] == plan
+    assert not fleet.environment(name, *packages)["changed"]
+    fleet.run(f"{prefix}/bin/python -c 'import permissive' && ! test -e /tmp/poisoned")
+    loose = f"find {ROOT}/generations/{name} ! -type l -perm /go=w,u=s,g=s"
+    assert fleet.run(loose) == ""
+    assert fleet.environment(name, generation="-1")["changed"]  # the file that was poisoned is known as such
+    assert fleet.environment(name, *packages, check=True)["plan"][0] == "! others could change its files"
+    fleet.environment(name, state="absent")
+
+
+def test_what_an_older_version_left_open_is_closed_once(fleet: Fleet) -> None:
+    name, packages = "old", (PYTHON, "permissive", "permissive-noarch")
+    fleet.environment(name, *packages)
+    prefix, before = f"{ROOT}/envs/{name}", in_use(fleet, name)
+    pth = f"{SITE_PACKAGES}/permissive.pth"
+    marker = f'sed --in-place \'s/"format": 3/"format": 2/\' {prefix}/conda-meta/evenkeel'
+    fleet.run(
+        f"cd {prefix} && chmod o+w {pth} && chmod g+w lib/python3.11/this.py && chmod 755 {ROOT}/pkgs/* && {marker}"
+    )
+    fleet.run(f"echo '# poison' >>{prefix}/{pth}", user="nobody")
+
+    replaced = fleet.environment(name, *packages)
+    caches = [f"~ permissions of {ROOT}/pkgs/{cache}" for cache in ("bytecode", "conda", "rattler", "uv")]
+    assert replaced["plan"] == [
+        f"! others may change {pth}",
+        f"~ generation {before} -> {before}-2",
+        *caches,
+        f"~ permissions of 2 files in generation {before}",
+    ]
+    assert not fleet.environment(name, *packages)["changed"]
+    fleet.run(f"! grep poison {prefix}/{pth} && ! ls {ROOT}/pkgs/rattler 2>/dev/null", user="nobody")
+    fleet.environment(name, state="absent")
