@@ -24,7 +24,8 @@ def test_packages_that_root_added_and_files_of_users(fleet: Fleet) -> None:
     fleet.environment("touched", *packages)
     prefix, drifted = f"{ROOT}/envs/touched", in_use(fleet, "touched")
     index = f"--index-url {mirror.url()}/pypi/simple/ --trusted-host {mirror.address()}"
-    fleet.run(f"{prefix}/bin/python -m pip install --quiet --break-system-packages --root-user-action=ignore {index} humanize==4.9.0")
+    pip = f"{prefix}/bin/python -m pip install --quiet --break-system-packages --root-user-action=ignore {index}"
+    fleet.run(f"{pip} humanize==4.9.0")
     fleet.run(f"{CONDA} install --quiet --yes --override-frozen --name touched six >/dev/null")
     fleet.run(f"rm {prefix}/conda-meta/frozen && mkdir {prefix}/notes && echo mine >{prefix}/notes/today.txt")
     plan = [
