@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib
 import json
 import os
 import sys
@@ -203,9 +202,6 @@ def main() -> None:
     try:
         request = json.load(sys.stdin)
         sys.path.insert(0, request["site_packages"])
-        private = os.umask(0o022)
-        importlib.import_module("rattler")  # whose bytecode is everybody's to read, unlike what is made next
-        os.umask(private)
         asyncio.run(install(request))
         emit({"done": True})
     except Exception as error:
