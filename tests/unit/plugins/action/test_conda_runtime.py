@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,8 +17,10 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils import _wheels
 VERSIONS = {"py-rattler": "0.28.0", "uv": "0.13.9"}
 RATTLER = "py_rattler-0.28.0-cp310-abi3-manylinux_2_17_x86_64.whl"
 UV = "uv-0.13.9-py3-none-manylinux_2_17_x86_64.whl"
-EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-OFFERED = {"linux-64": [{"name": RATTLER, "sha256": EMPTY}, {"name": UV, "sha256": EMPTY}]}
+#: A wheel with nothing in it.
+EMPTY = b"PK\x05\x06".ljust(22, b"\0")
+SHA256 = hashlib.sha256(EMPTY).hexdigest()
+OFFERED = {"linux-64": [{"name": RATTLER, "sha256": SHA256}, {"name": UV, "sha256": SHA256}]}
 ARGUMENTS = {"root": "/srv/evenkeel"}
 UNKNOWN = {"changed": False, "wanted": {"platform": "linux-64", "wheels": []}}
 LACKING = {"changed": False, "wanted": {"platform": "linux-64", "wheels": [RATTLER, UV]}}
@@ -49,7 +52,7 @@ class Control:
         if self.error:
             raise self.error
         for name in (RATTLER, UV):
-            (target / name).touch()
+            (target / name).write_bytes(EMPTY)
 
     def make_tmp_path(self) -> None:
         self.shell.tmpdir = "/home/ops/.ansible/tmp/1"
@@ -137,7 +140,7 @@ def test_a_directory_of_wheels_is_relative_to_the_playbook(control: Control, tmp
     control.arguments["wheels"] = "wheels"
     (tmp_path / "wheels").mkdir()
     for name in (RATTLER, UV):
-        (tmp_path / "wheels" / name).touch()
+        (tmp_path / "wheels" / name).write_bytes(EMPTY)
     control.run(LACKING, DONE)
     assert control.offered == [OFFERED, OFFERED]
     assert [local for local, _ in control.transferred] == [f"{tmp_path}/wheels/{name}" for name in (RATTLER, UV)]
