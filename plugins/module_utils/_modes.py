@@ -50,14 +50,14 @@ def shared(mode: int) -> int:
 
 
 def judge(path: str, status: os.stat_result, owner: int = 0) -> Loose | None:
-    """Return what is loose about a file or directory that should be ``owner``'s alone; None when nothing is.
+    """Return what is loose about a file or directory that should be root's or ``owner``'s; None when nothing is.
 
     A link can't be changed, only replaced, which is up to its directory.
     """
     mode = status.st_mode
     if stat.S_ISLNK(mode):
         return None
-    if status.st_uid != owner:
+    if status.st_uid not in (0, owner):
         return Loose(path, True)
     exposed = bool(mode & stat.S_IWOTH or (mode & stat.S_IWGRP and status.st_gid != 0))
     set_id = mode & _SET_ID and not stat.S_ISDIR(mode)
@@ -123,7 +123,10 @@ def loose_entrances(prefix: str, skip: Iterable[str] = ()) -> tuple[Loose, ...]:
     for pattern in _ENTRANCES:
         for place in glob.glob(os.path.join(glob.escape(prefix), pattern)):
             below = os.path.relpath(place, prefix)
-            with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(place) as entries:
+            with (
+                contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError),
+                os.scandir(place) as entries,
+            ):
                 found.add(judge(below, os.stat(place), owner))
                 for entry in entries:
                     path = entry.name if below == "." else below + "/" + entry.name
@@ -145,7 +148,7 @@ def loose_ancestors(path: str) -> tuple[str, ...]:
             status = os.stat(place)
         except FileNotFoundError:
             continue
-        about = judge(place, status, 0 if status.st_uid == 0 else os.geteuid())
+        about = judge(place, status, os.geteuid())
         # In a sticky directory everybody may add entries, but only their owners replace them.
         if about and about.exposed and not (status.st_mode & stat.S_ISVTX and status.st_uid in (0, os.geteuid())):
             found.append(place)
@@ -209,11 +212,11 @@ def _survey(tree: str, skip: frozenset[str], *, change: bool) -> tuple[Loose, ..
 
 @contextlib.contextmanager
 def _opened(path: str, flags: int, directory: int | None = None) -> Iterator[int | None]:
-    """Yield a descriptor; None for what has gone or has been exchanged meanwhile."""
+    """Yield a descriptor; None for what has gone or has been exchanged meanwhile, or what only root may read."""
     try:
         descriptor = os.open(path, flags, dir_fd=directory)
     except OSError as error:
-        if error.errno not in (errno.ENOENT, errno.ELOOP, errno.ENOTDIR):
+        if error.errno not in (errno.ENOENT, errno.ELOOP, errno.ENOTDIR, errno.EACCES):
             raise
         yield None
         return
@@ -228,6 +231,6 @@ def _take(descriptor: int, owner: int) -> None:
     place, status = "/proc/self/fd/%d" % descriptor, os.fstat(descriptor)
     if stat.S_ISLNK(status.st_mode):  # exchanged meanwhile
         return
-    if status.st_uid != owner:
+    if status.st_uid not in (0, owner):
         os.chown(place, owner, os.getegid())
     os.chmod(place, masked(status.st_mode))

@@ -30,7 +30,8 @@ def open_to_others(pkgs: str) -> tuple[str, ...]:
             status = os.lstat(path)
         except (FileNotFoundError, NotADirectoryError):
             continue
-        if stat.S_ISDIR(status.st_mode) and (stat.S_IMODE(status.st_mode), status.st_uid) != (MODE, os.geteuid()):
+        closed = stat.S_IMODE(status.st_mode) == MODE and status.st_uid in (0, os.geteuid())
+        if stat.S_ISDIR(status.st_mode) and not closed:
             found.append(path)
     return tuple(found)
 

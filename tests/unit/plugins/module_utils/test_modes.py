@@ -76,6 +76,12 @@ def test_what_is_loose_and_what_an_ordinary_user_may_have_changed(found: os.stat
     assert modes.judge("x", found) == verdict
 
 
+def test_what_root_owns_is_nobody_elses_for_an_ordinary_user_either() -> None:
+    assert modes.judge("x", status(FILE | 0o644), ANA) is None
+    assert modes.judge("x", status(FILE | 0o644, ANA), ANA) is None
+    assert modes.judge("x", status(FILE | 0o644, ANA + 1), ANA) == Loose("x", True)
+
+
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """What a careless package leaves, and a link out of it."""
