@@ -22,7 +22,8 @@ options:
   _input:
     description:
       - Of each host C(address), C(port), C(unreachable), C(servers), the text of C(/etc/evenkeel/jupyter/servers.json)
-        or nothing, C(why) there is none, and C(tokens) by user.
+        or nothing, C(why) there is none, C(tokens) by user, and C(door), the text of
+        C(/etc/evenkeel/front_door/urls.json) or nothing.
     type: dict
     required: true
   options:

@@ -26,6 +26,7 @@ _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]*\$?")
 _SOCKET = re.compile(r"(?:/[A-Za-z0-9_.+:-]+)+")
 _TOKEN_FILE = re.compile(r"(?:/(?:[A-Za-z0-9_.+:@-]|\\x[0-9a-f]{2})+)+")
 _BASE_URL = re.compile(r"/(?:(?:[A-Za-z0-9_.~@-]|%[0-9A-F]{2})+/)*")
+_DOOR = re.compile(r"https://(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 _SCHEME = re.compile(r"https?")
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 _TOKEN = re.compile(r"[!-~]+")
@@ -46,6 +47,8 @@ class Server:
         What prints the token for its person.
     path
         What a browser opens on it, with the token where that is known.
+    door
+        The link that a browser opens without ssh; empty where there is no front door.
     """
 
     node: str
@@ -56,6 +59,7 @@ class Server:
     token_command: str
     scheme: str
     path: str
+    door: str = ""
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ def build(found: Mapping[str, Mapping[str, Any]], options: Mapping[str, Any]) ->
     ----------
     found
         Of each host ``address``, ``port``, ``unreachable``, ``servers`` (the text of its list, None without one),
-        ``why`` there is none, and ``tokens`` by user.
+        ``why`` there is none, ``tokens`` by user, and ``door``, the text of the list of the front door's URLs.
     options
         Further options of ssh for every node.
 
@@ -100,7 +104,7 @@ def build(found: Mapping[str, Mapping[str, Any]], options: Mapping[str, Any]) ->
         nodes.append(node)
         for entry in entries:
             try:
-                servers.append(_server(name, entry, facts.get("tokens") or {}))
+                servers.append(_server(name, entry, facts.get("tokens") or {}, _doors(facts)))
             except Odd as error:
                 problems.append(f"{name}: {error}; that server is not in the files.")
         if facts.get("servers") is None:
@@ -152,7 +156,15 @@ def _entries(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
     return entries
 
 
-def _server(name: str, entry: Mapping[str, Any], tokens: Mapping[str, str]) -> Server:
+def _doors(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the front door's URLs by user; none where there is none, or where the list can't be read."""
+    try:
+        return dict(json.loads(facts.get("door") or "{}").get("urls", {}))
+    except (ValueError, AttributeError, TypeError):
+        return {}
+
+
+def _server(name: str, entry: Mapping[str, Any], tokens: Mapping[str, str], doors: Mapping[str, Any]) -> Server:
     user, base_url = _matching(_USER, entry, "user"), _matching(_BASE_URL, entry, "base_url")
     scheme, token = _matching(_SCHEME, entry, "scheme"), tokens.get(user)
     if entry.get("port") is None:
@@ -167,7 +179,9 @@ def _server(name: str, entry: Mapping[str, Any], tokens: Mapping[str, str]) -> S
     path = f"{base_url}lab" + (f"?token={quote(token, safe='')}" if token else "")
     file = _matching(_TOKEN_FILE, entry, "token_file")
     command = f"ssh {name} \"cat '{file}'\"" if "\\" in file else f"ssh {name} cat {file}"
-    return Server(name, user, target, local_port(name, user), personal, command, scheme, path)
+    origin = str(doors.get(user, "")).removesuffix(base_url)
+    door = f"{origin}{path}" if _DOOR.fullmatch(origin) else ""
+    return Server(name, user, target, local_port(name, user), personal, command, scheme, path, door)
 
 
 def _with_own_ports(servers: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ Small backends stand in for notebook servers, as in the scenario.
 from __future__ import annotations
 
 import http.client
+import json
 import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from lab import wait
+from lab import browser, wait
 from tests.faults.conftest import Answer, Node
 from tests.unit.plugins.certificates import authority, issued, pem
 
@@ -24,6 +25,8 @@ FILE = "/etc/nginx/conf.d/evenkeel-front-door.conf"
 OTHER = "/etc/nginx/conf.d/other.conf"
 SERVERS = "/etc/evenkeel/jupyter/servers.json"
 NAME = "debian12-1.evenkeel.test"
+ANA, BO = f"ana.{NAME}", f"bo.{NAME}"
+USERS = {"jupyter_users": [{"name": "ana"}, {"name": "bo"}]}
 WHAT_IS_SERVED = f"openssl s_client -connect 127.0.0.1:443 -servername {NAME} </dev/null 2>/dev/null | openssl x509"
 MAIN_PID = "systemctl show --property MainPID --value nginx"
 NOW = datetime.now(UTC)
@@ -39,7 +42,7 @@ def play(node: Node, place: Path, **variables: Any) -> Answer:
 
 
 def own(
-    place: Path, hosts: tuple[str, ...] = (NAME,), now: datetime = NOW, *, mismatched: bool = False
+    place: Path, hosts: tuple[str, ...] = (NAME, f"*.{NAME}"), now: datetime = NOW, *, mismatched: bool = False
 ) -> dict[str, Any]:
     """Have a certificate of one's own on the control node; return the variables that name it."""
     chain, key = issued(authority(now), hosts, now)
@@ -90,13 +93,25 @@ def healthy(node: Node) -> str:
     return answer.read().decode().strip()
 
 
-def ask(node: Node, path: str, body: bytes | None = None) -> http.client.HTTPResponse:
-    """Ask over TLS, whoever answers."""
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+def ask(
+    node: Node, path: str, body: bytes | None = None, host: str = NAME, trusted: Path | None = None
+) -> http.client.HTTPResponse:
+    """Ask over TLS, as a program with a token does; whoever answers unless an authority is ``trusted``."""
+    context = ssl.create_default_context(cafile=trusted)
+    if trusted is None:
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     connection = http.client.HTTPSConnection(node.variables["ansible_host"], context=context, timeout=30)
-    connection.request("POST" if body else "GET", path, body, headers={"Host": NAME})
+    headers = {"Host": host, "Authorization": "token x"}
+    connection.request("POST" if body else "GET", path, body, headers=headers)
     return connection.getresponse()
+
+
+def listed(node: Node, *users: str) -> str:
+    """Have these users alone have servers; return a command that undoes it."""
+    kept = node.host.file(SERVERS).content_string
+    servers = [server for server in json.loads(kept)["servers"] if server["user"] in users]
+    node.host.check_output(f"printf %s {quoted(json.dumps({'servers': servers}))} >{SERVERS}")
+    return f"printf %s {quoted(kept)} >{SERVERS}"
 
 
 @pytest.mark.parametrize(
@@ -106,6 +121,14 @@ def ask(node: Node, path: str, body: bytes | None = None) -> http.client.HTTPRes
         ({"now": NOW + timedelta(days=2)}, {}, ("own.pem is not valid before", "clock")),
         ({"mismatched": True}, {}, ("key is not that of the certificate", "own.pem")),
         ({"hosts": ("other.test",)}, {}, (f"is not for {NAME}; it is for other.test",)),
+        ({"hosts": (NAME,)}, USERS, (f"is not for {ANA}, {BO}; it is for {NAME}",)),
+        ({"hosts": (NAME, "*.evenkeel.test")}, {}, (f"is not for {ANA}, {BO}, cy-z-",)),
+        (
+            {},
+            {**USERS, "front_door_hosts": [NAME, "10.0.0.7"]},
+            ("such as gpu1.example.com, and no addresses",),
+        ),
+        ({"hosts": ("10.0.0.7",)}, {"front_door_hosts": ["10.0.0.7"]}, ("which 10.0.0.7 can't have below it",)),
         ({}, {"front_door_key": "/nonexistent/key.pem"}, ("/nonexistent/key.pem can't be read on the control node",)),
         ({}, {"front_door_key": ""}, ("Of front_door_certificate and front_door_key one alone is set",)),
         ({}, {"front_door_hosts": ["https://x.test"]}, ("hosts holds 'https://x.test'", "neither a DNS name")),
@@ -124,17 +147,17 @@ def test_what_can_not_work_changes_nothing(
 
 def test_a_configuration_changed_by_hand_is_restored(door: Node, place: Path) -> None:
     before = door.host.file(FILE).content_string
-    assert ask(door, "/user/ana/", b"x" * 2_000_000).status == http.client.OK
+    assert ask(door, "/user/ana/", b"x" * 2_000_000, ANA).status == http.client.OK
     door.host.check_output(f"sed -i 's/512m/1m/' {FILE} && systemctl reload nginx")
     wait.until(
-        lambda: ask(door, "/user/ana/", b"x" * 2_000_000).status == http.client.REQUEST_ENTITY_TOO_LARGE,
+        lambda: ask(door, "/user/ana/", b"x" * 2_000_000, ANA).status == http.client.REQUEST_ENTITY_TOO_LARGE,
         "nginx serves what was changed by hand",
         "systemctl status nginx",
         seconds=30,
     )
     assert play(door, place).succeeded()
     assert door.host.file(FILE).content_string == before
-    assert ask(door, "/user/ana/", b"x" * 2_000_000).status == http.client.OK
+    assert ask(door, "/user/ana/", b"x" * 2_000_000, ANA).status == http.client.OK
 
 
 def test_another_file_that_is_broken_is_named_and_the_old_goes_on(door: Node, place: Path) -> None:
@@ -171,6 +194,81 @@ def test_a_certificate_of_ones_own_takes_the_place_of_the_authoritys(door: Node,
     assert play(door, place, **variables).succeeded()
     assert door.host.check_output(WHAT_IS_SERVED) in Path(variables["front_door_certificate"]).read_text()
     assert "PRIVATE" not in play(door, place, **variables).output
+
+
+def test_users_who_share_an_origin_are_told_before_they_get_their_own(door: Node, place: Path) -> None:
+    assert play(door, place, front_door_users_share_origin=True).succeeded()
+    before, health = door.fingerprint(), healthy(door)
+    assert ask(door, "/user/bo/lab").status == http.client.OK
+    told = play(door, place)
+    assert told.failed_saying(
+        f"https://{NAME}/user/ana/ -> https://{ANA}/user/ana/",
+        f"https://{NAME}/user/bo/ -> https://{BO}/user/bo/",
+        f"Have DNS lead *.{NAME} to this node and set front_door_users_share_origin to false",
+    )
+    assert (door.fingerprint(), healthy(door)) == (before, health)
+    assert play(door, place, front_door_users_share_origin=False).succeeded()
+    assert ask(door, "/user/bo/lab").status == http.client.NOT_FOUND
+    assert ask(door, "/user/bo/lab", host=BO).status == http.client.OK
+    assert play(door, place).succeeded()
+
+
+def test_a_second_user_moves_nobody_unasked(door: Node, place: Path) -> None:
+    undo = listed(door, "bo")
+    try:
+        door.host.check_output(f"rm {FILE}")
+        assert play(door, place).succeeded()
+        assert ask(door, "/user/bo/lab").status == http.client.OK
+    finally:
+        door.host.check_output(undo)
+    assert play(door, place).failed_saying(f"https://{NAME}/user/bo/ -> https://{BO}/user/bo/")
+    assert ask(door, "/user/bo/lab").status == http.client.OK
+
+
+def test_one_user_is_reached_by_an_address(door: Node, place: Path) -> None:
+    """Browsers send no name for it in TLS, and an IPv6 address in brackets."""
+    undo = listed(door, "ana")
+    address = door.variables["ansible_host"]
+    try:
+        door.host.check_output(f"rm {FILE}")
+        reached = {"front_door_hosts": [address, "::1"], "front_door_addresses": ["0.0.0.0", "::"]}  # noqa: S104
+        assert play(door, place, **reached).succeeded()
+        with browser.opened(trusted=place / "ca" / "ca.pem") as page:
+            page.open(f"https://{address}/user/ana/lab")
+            assert f'"Host": "{address}"' in page.text
+        door.host.check_output(f"printf %s {quoted((place / 'ca' / 'ca.pem').read_text())} >/tmp/ca.pem")
+        told = (
+            "curl --silent --globoff --cacert /tmp/ca.pem -H 'Origin: https://[::1]' -X POST https://[::1]/user/ana/x"
+        )
+        assert '"Host": "[::1]"' in door.host.check_output(told)
+    finally:
+        door.host.check_output(undo)
+
+
+@pytest.mark.parametrize(
+    ("share", "taken"),
+    [
+        pytest.param(False, {"terminals": 0, "sockets": 0}, id="apart"),
+        pytest.param(True, {"terminals": 3, "sockets": 1}, id="sharing an origin"),
+    ],
+)
+def test_a_page_of_one_user_attacks_another(door: Node, place: Path, share: bool, taken: dict[str, int]) -> None:
+    """Bo has visited, and so has a cookie; then Bo looks at a page of Ana's, which tries all that a page can."""
+    assert play(door, place, front_door_users_share_origin=share).succeeded()
+    door.host.check_output("systemctl restart backend@bo")
+    ana, bo = (f"https://{NAME if share else host}/user/{user}" for user, host in (("ana", ANA), ("bo", BO)))
+    address = door.variables["ansible_host"]
+    with browser.opened(trusted=place / "ca" / "ca.pem", hosts={NAME: address, f"*.{NAME}": address}) as page:
+        page.open(f"{bo}/visit")
+        page.open(f"{bo}/lab")
+        assert '"known": true' in page.text
+        page.open(f"{ana}/attack?{bo}/")
+        wait.until(lambda: page.driver.title == "done", "the attack ends", "look at the page", seconds=120)
+        seen = json.loads(page.text)
+    told = json.loads(ask(door, "/user/bo/taken", host=NAME if share else BO).read())
+    assert told == taken
+    assert [text for text in seen if '"user": "bo"' in text or text == "SPOKEN"] == (seen if share else [])
+    assert len(seen) == (5 if share else 0)
 
 
 def test_half_an_authority_is_not_replaced(door: Node, place: Path) -> None:

@@ -64,6 +64,32 @@ def test_a_token_is_part_of_the_link_only_where_it_is_known() -> None:
 
 
 @pytest.mark.parametrize(
+    ("door", "link"),
+    [
+        ({"ana": "https://ana.gpu1.example.com/user/ana/"}, "https://ana.gpu1.example.com/user/ana/lab?token=t"),
+        ({"ana": "https://[fd00::7]:8443/user/ana/"}, "https://[fd00::7]:8443/user/ana/lab?token=t"),
+        ({"bo": "https://bo.gpu1.example.com/user/bo/"}, ""),
+        ({"ana": "https://ana.gpu1.example.com/user/bo/"}, ""),
+        ({"ana": 'https://x"><script>/user/ana/'}, ""),
+        ({"ana": "javascript:1/user/ana/"}, ""),
+        ({"ana": 1}, ""),
+        ([], ""),
+        (None, ""),
+    ],
+)
+def test_the_link_of_a_front_door(door: Any, link: str) -> None:
+    text = None if door is None else json.dumps({"urls": door})
+    built = client_config.build({"gpu1": node(ANA, tokens={"ana": "t"}, door=text)}, {})
+    assert built["users"]["ana"][0]["door"] == link
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "1"])
+def test_a_list_of_front_doors_that_is_none(text: str) -> None:
+    built = client_config.build({"gpu1": node(ANA, door=text)}, {})
+    assert built["users"]["ana"][0]["door"] == ""
+
+
+@pytest.mark.parametrize(
     ("facts", "words"),
     [
         ({"unreachable": True}, "gpu1 could not be reached"),
