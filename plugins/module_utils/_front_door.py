@@ -33,6 +33,10 @@ _LONGEST_HOST = 253
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 
 
+class Damaged(EvenkeelError):
+    """The list of notebook servers can't be understood."""
+
+
 @dataclass(frozen=True)
 class Server:
     """A notebook server.
@@ -260,15 +264,17 @@ def parse(text: str, where: str) -> list[Server]:
 
     Raises
     ------
+    Damaged
+        It is none.
     EvenkeelError
-        It is none, or two servers have one path.
+        A server is at no path, or two are at one.
     """
     mend = "Run the role jupyter, which writes it"
     try:
         entries = json.loads(text)["servers"]
         servers = [Server(entry["user"], entry["base_url"], _upstream(entry)) for entry in entries]
     except (ValueError, KeyError, TypeError) as error:
-        raise EvenkeelError("%s is not a list of notebook servers: %r" % (where, error), mend) from error
+        raise Damaged("%s is not a list of notebook servers: %r" % (where, error), mend) from error
     taken: dict[str, str] = {}
     for server in servers:
         well_formed = _BASE_URL.fullmatch(server.base_url) and _OF_BASE_URL.fullmatch(server.path)

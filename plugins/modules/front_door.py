@@ -225,13 +225,21 @@ def desired(params: dict[str, Any]) -> Door:
 
 
 def known_servers(path: str, *, may_be_missing: bool) -> list[Server]:
-    """Return the notebook servers of the node; a rehearsal of the first run comes before there are any."""
+    """Return the notebook servers of the node; a rehearsal of the first run comes before there are any.
+
+    It also comes before the role jupyter has replaced a damaged list.
+    """
     text = kept_files.text(path)
     if text is None:
         if may_be_missing:
             return []
         raise EvenkeelError("There is no %s" % path, "Run the role jupyter first, which writes it")
-    return front_door.parse(text, path)
+    try:
+        return front_door.parse(text, path)
+    except front_door.Damaged:
+        if may_be_missing:
+            return []
+        raise
 
 
 def require_told(door: Door, servers: list[Server], *, decided: bool) -> None:
