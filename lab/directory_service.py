@@ -40,6 +40,6 @@ def leave() -> str:
 def _library() -> bytes:
     with TemporaryDirectory() as folder:
         built = Path(folder, "library")
-        argv = ["cc", "-shared", "-fPIC", "-Os", "-s", "-Wall", "-Werror", "-o", built, SOURCE]
+        argv = ["cc", "-shared", "-fPIC", "-Os", "-s", "-Wall", "-Werror", "-o", str(built), str(SOURCE)]
         process.run(argv, mend="see lab/debian-packages.txt")
         return built.read_bytes()

@@ -78,7 +78,7 @@ def dumped(value: Any) -> list[str]:
     return dedent(stream.getvalue()).splitlines()
 
 
-class _Constructor(RoundTripConstructor):  # type: ignore[misc]
+class _Constructor(RoundTripConstructor):
     """Constructs nothing of a document that is over a limit."""
 
     def get_single_data(self) -> Any:
