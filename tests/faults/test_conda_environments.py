@@ -86,12 +86,16 @@ WHEEL = "humanize-4*.whl"
         ("rattler", "corrupt", (ARCHIVE,)),
         ("rattler", "stall", ("stood still for 2 s",)),
         ("rattler", "hang", ("stood still for 2 s",)),
+        ("rattler", "drip", (ARCHIVE, "less than 10000 bytes a second")),
+        ("rattler", "endless", (ARCHIVE, "brings more than")),
         ("conda", "404", (ARCHIVE, "404")),
         ("conda", "html", (ARCHIVE,)),
         ("conda", "truncate", (ARCHIVE,)),
         ("conda", "corrupt", (ARCHIVE,)),
         ("conda", "stall", ("timed out",)),
         ("conda", "hang", (ARCHIVE,)),
+        ("conda", "drip", (ARCHIVE, "less than 10000 bytes a second")),
+        ("conda", "endless", (ARCHIVE, "brings more than")),
     ],
 )
 def test_a_broken_mirror_of_conda_is_told_and_poisons_nothing(
@@ -99,11 +103,18 @@ def test_a_broken_mirror_of_conda_is_told_and_poisons_nothing(
 ) -> None:
     mirrors = {"https://repo.anaconda.com": warm.faulty_mirror(f"{fault}~{ARCHIVE}")}
     arguments = {"name": "analysis", "resolved": small, "installer": installer}
-    patience = {"download_timeout": 2} if fault in ("stall", "hang") else {}
+    patience = {"download_timeout": 2} if fault in ("stall", "hang", "drip") else {}
     answer = warm.converge(**arguments, **patience, mirrors=mirrors)
     assert answer.failed_saying("analysis", *words)
     assert_nothing_is_made(warm, "analysis")
+    assert warm.host.run(f"find {PKGS} -name '*idna*.partial' -o -path '*/.*idna*' -size +1M").stdout == ""
     assert warm.converge(**arguments).succeeded()
+
+
+@pytest.mark.parametrize("installer", ["rattler", "conda"])
+def test_a_mirror_need_not_announce_lengths(warm: Node, small: Packages, installer: str) -> None:
+    mirrors = {"https://repo.anaconda.com": warm.faulty_mirror("unannounced")}
+    assert warm.converge(name="analysis", resolved=small, installer=installer, mirrors=mirrors).succeeded()
 
 
 def test_how_long_a_download_may_stand_still_is_the_roles_to_say(warm: Node) -> None:
@@ -119,7 +130,10 @@ def test_how_long_a_download_may_stand_still_is_the_roles_to_say(warm: Node) -> 
 
 @pytest.mark.parametrize(
     ("fault", "words"),
-    [("404", ("404",)), ("html", ()), ("truncate", ()), ("corrupt", ()), ("stall", ("timeout",))],
+    [
+        *(("404", ("404",)), ("html", ()), ("truncate", ()), ("corrupt", ()), ("stall", ("timeout",))),
+        *(("drip", ("a second",)), ("endless", ("stood still for 2 s",))),
+    ],
 )
 def test_a_broken_index_of_pip_is_told_and_poisons_nothing(
     warm: Node, with_pip: Packages, fault: str, words: tuple[str, ...]
@@ -290,6 +304,48 @@ def test_a_package_added_by_hand_is_healed(warm: Node, small: Packages) -> None:
     assert warm.converge(name="analysis", resolved=small).succeeded()
     assert warm.host.file(f"{ENVS}/analysis").linked_to == f"{first}-2"
     assert warm.host.run(f"{ENVS}/analysis/bin/python -c 'import six'").rc != 0
+
+
+# Damage
+
+CACHED = ("lib/python3.11/site-packages/idna/core.py", "lib/python3.11/site-packages/humanize/time.py")
+COMPILED = "lib/python3.11/site-packages/idna/__pycache__/core.cpython-311.pyc"
+
+
+def test_what_is_damaged_in_the_caches_is_named_and_not_linked_again(warm: Node, with_pip: Packages) -> None:
+    first = warm.converge(name="analysis", resolved=with_pip).result["generation"]
+    warm.host.check_output(f"cd {first} && truncate --size 0 {' '.join(CACHED)} {COMPILED}")
+    assert warm.host.check_output(f"find {PKGS} -name core.py -empty -samefile {first}/{CACHED[0]}")
+    healed = warm.converge(name="analysis", resolved=with_pip, verify="files")
+    assert healed.succeeded()
+    (warning,) = (str(text) for text in healed.result["warnings"])
+    for entry in ("rattler/idna-3.20-py_0 (", "uv/humanize-4", "bytecode/cpython-311 of idna ("):
+        assert entry in warning
+    assert warm.host.run(f"{ENVS}/analysis/bin/python -c 'import humanize.time, idna.core'").rc == 0
+    assert warm.converge(name="analysis", resolved=with_pip, verify="files").result["plan"] == []
+    assert warm.host.run(f"find {PKGS} -name core.py -empty").stdout == ""
+
+
+def test_a_damaged_runtime_is_made_anew(warm: Node) -> None:
+    runtime = warm.arguments["runtime"]
+    listed = f"cd {runtime} && find . -type f -exec sha256sum {{}} + | LC_ALL=C sort"
+    whole = warm.host.check_output(listed)
+    warm.host.check_output(
+        f"cd {runtime} && truncate --size 100 bin/uv && rm site-packages/rattler/__init__.py && touch x"
+    )
+    absent = [{"name": "none", "state": "absent"}]
+    answer = warm.play(tags="conda_environments", conda_environments_list=absent)
+    assert answer.succeeded()
+    assert "changed: [debian12-1]" in answer.output
+    assert warm.host.check_output(listed) == whole
+
+
+def test_a_rollback_that_nobody_confirms_changes_nothing(warm: Node, small: Packages, larger: Packages) -> None:
+    for resolved in (small, larger):
+        assert warm.converge(name="analysis", resolved=resolved).succeeded()
+    there = warm.host.file(f"{ENVS}/analysis").linked_to
+    assert warm.play("playbooks/rollback.yml", env="analysis").failed_saying("Nothing was changed", "-e confirm=false")
+    assert warm.host.file(f"{ENVS}/analysis").linked_to == there
 
 
 # Others at work

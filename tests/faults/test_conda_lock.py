@@ -21,6 +21,38 @@ LOCK = json.dumps(
 )
 
 
+CHANNEL = "https://channel.example/main"
+
+
+def publish(mirror: Path, sha256: str) -> None:
+    """Write the index of a mirror that has one package."""
+    package = {"name": "tool", "version": "1.0", "build": "0", "build_number": 0, "depends": [], "subdir": "noarch"}
+    for subdir, packages in (("noarch", {"tool-1.0-0.conda": {**package, "sha256": sha256}}), ("linux-64", {})):
+        (mirror / subdir).mkdir(parents=True, exist_ok=True)
+        content = {"info": {"subdir": subdir}, "packages": {}, "packages.conda": packages}
+        (mirror / subdir / "repodata.json").write_text(json.dumps(content))
+
+
+def test_a_mirror_that_tells_another_hash_of_a_locked_package_is_refused(tmp_path: Path) -> None:
+    directory, mirror = tmp_path / "here", tmp_path / "mirror"
+    directory.mkdir()
+    (directory / "environment.yml").write_text(f"channels: [{CHANNEL}]\ndependencies: [tool]\n")
+    given = {"env": "here", "environments": str(tmp_path), "lock_mirrors": {CHANNEL: mirror.as_uri()}}
+
+    def lock(**more: Any) -> Any:
+        return finish(ansible("playbook", "playbooks/lock.yml", f"--extra-vars={json.dumps({**given, **more})}"))
+
+    publish(mirror, "19" * 32)
+    assert lock().succeeded()
+    before = (directory / "conda-lock.yml").read_text()
+    publish(mirror, "00" * 32)
+    refused = lock(update="")
+    assert refused.failed_saying("tool 1.0 0", "19" * 32, "00" * 32, "accept_changed_hashes=true")
+    assert (directory / "conda-lock.yml").read_text() == before
+    assert lock(update="", accept_changed_hashes=True).succeeded()
+    assert "00" * 32 in (directory / "conda-lock.yml").read_text()
+
+
 @pytest.mark.parametrize(
     ("files", "variables", "words"),
     [
