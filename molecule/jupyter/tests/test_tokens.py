@@ -1,82 +1,105 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where a token goes that is part of an address: into a cookie, and into no log; and who is answered at all."""
+"""Where a token in an address goes: into a cookie, and into no log; and for which names a server answers."""
 
 from __future__ import annotations
+
+import http.client
+import os
+from collections.abc import Iterator, Mapping
+from urllib.parse import urlsplit
 
 import pytest
 from testinfra.host import Host
 
-TOKEN = '"$(cat /etc/evenkeel/jupyter/jupyter/token)"'  # noqa: S105
-VISIT = "-H 'Sec-Fetch-Mode: navigate' -H 'Sec-Fetch-Site: none'"
-LINK = "-H 'Sec-Fetch-Mode: navigate' -H 'Sec-Fetch-Site: cross-site'"
-OLD_BROWSER = "-H 'Accept: text/html,*/*'"
+from lab import browser, nodes
+
+GROUP = os.environ["MOLECULE_SCENARIO_NAME"]
+TYPED = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "none"}
+LINKED = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "cross-site"}
+OLD_BROWSER = {"Accept": "text/html,*/*"}
 
 
-def ask(host: Host, path: str, options: str = "") -> str:
-    """Return the status line and the headers of an answer; ``TOKEN`` in a path is the server's."""
-    url = f"http://127.0.0.1:8888{path.replace('TOKEN', TOKEN)}"
-    return host.check_output(f"curl --silent --path-as-is --dump-header - --output /dev/null {options} {url}")
+@pytest.fixture(scope="module")
+def server(host: Host) -> Iterator[str]:
+    """The server's address on this machine."""
+    (node,) = (node for node in nodes.find(GROUP) if node.name == host.backend.host)
+    with browser.tunnel(node.address, 8888) as url:
+        yield urlsplit(url).netloc
 
 
-@pytest.mark.parametrize(
-    ("path", "options", "location"),
-    [
-        ("/lab?token=TOKEN", VISIT, "Location: /lab\n"),
-        ("/lab/tree/a%20b?reset\\&token=TOKEN\\&x=%2F", VISIT, "Location: /lab/tree/a%20b?reset&x=%2F\n"),
-        ("/lab?token=TOKEN", LINK, "Refresh: 0; url=/lab\n"),
-        ("/lab?token=TOKEN", OLD_BROWSER, "Refresh: 0; url=/lab\n"),
-        ("//elsewhere.test/lab?token=TOKEN", VISIT, "Location: /elsewhere.test/lab\n"),
-    ],
-)
-def test_a_browser_goes_on_with_a_cookie(host: Host, path: str, options: str, location: str) -> None:
-    answer = ask(host, path, options).replace("\r", "") + "\n"
-    assert location in answer
-    assert "Cache-Control: no-store\n" in answer
-    assert "Referrer-Policy: no-referrer\n" in answer
-    (cookie,) = [line for line in answer.splitlines() if line.startswith("Set-Cookie: username-")]
-    assert {"HttpOnly", "Path=/", "SameSite=Strict"} <= set(cookie.split("; "))
+@pytest.fixture(scope="module")
+def token(host: Host) -> str:
+    return str(host.file("/etc/evenkeel/jupyter/jupyter/token").content_string)
 
 
-def test_a_wrong_token_leads_to_the_login_page_without_it(host: Host) -> None:
-    answer = ask(host, "/lab?token=guess", f"{VISIT} --location")
-    assert "Location: /lab\r" in answer
-    assert "Location: /login?next=%2Flab\r" in answer
-    assert "Set-Cookie: username-" not in answer
-
-
-def test_the_cookie_opens_the_page(host: Host) -> None:
-    jar = "--cookie-jar /tmp/jar --cookie /tmp/jar --location"
-    assert "HTTP/1.1 200 OK" in ask(host, "/lab?token=TOKEN", f"{VISIT} {jar}")
+def ask(
+    server: str, path: str, headers: Mapping[str, str], method: str = "GET", body: str | None = None
+) -> http.client.HTTPResponse:
+    connection = http.client.HTTPConnection(server, timeout=60)
+    connection.request(method, path, body, dict(headers))
+    answer = connection.getresponse()
+    answer.read()
+    return answer
 
 
 @pytest.mark.parametrize(
-    ("path", "options", "status"),
+    ("path", "headers", "name", "value"),
     [
-        ("/api/status?token=TOKEN", "", 200),
-        ("/api/status?token=TOKEN", VISIT, 200),
-        ("/lab?token=TOKEN", "", 200),
-        ("/api/status?token=guess", "", 403),
+        ("/lab?token=TOKEN", TYPED, "Location", "/lab"),
+        ("/lab/tree/a%20b?reset&token=TOKEN&x=%2F", TYPED, "Location", "/lab/tree/a%20b?reset&x=%2F"),
+        ("//elsewhere.test/lab?token=TOKEN", TYPED, "Location", "/elsewhere.test/lab"),
+        ("/lab?token=TOKEN", LINKED, "Refresh", "0; url=/lab"),
+        ("/lab?token=TOKEN", OLD_BROWSER, "Refresh", "0; url=/lab"),
     ],
 )
-def test_programs_are_answered_where_they_ask(host: Host, path: str, options: str, status: int) -> None:
-    assert ask(host, path, options).startswith(f"HTTP/1.1 {status} ")
+def test_a_browser_goes_on_with_a_cookie(
+    server: str, token: str, path: str, headers: dict[str, str], name: str, value: str
+) -> None:
+    answer = ask(server, path.replace("TOKEN", token), headers)
+    assert answer.headers[name] == value
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    cookie, *attributes = answer.headers["Set-Cookie"].split("; ")
+    assert {"HttpOnly", "Path=/", "SameSite=Strict"} <= set(attributes)
+    assert ask(server, "/lab", {**TYPED, "Cookie": cookie}).status == 200
+
+
+def test_a_wrong_token_leads_to_the_login_page_without_it(server: str) -> None:
+    answer = ask(server, "/lab?token=guess", TYPED)
+    assert (answer.status, answer.headers["Location"], answer.headers["Set-Cookie"]) == (302, "/lab", None)
+    assert ask(server, "/lab", TYPED).headers["Location"] == "/login?next=%2Flab"
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        ("/api/status?token=TOKEN", {}, 200),
+        ("/api/status?token=TOKEN", TYPED, 200),
+        ("/lab?token=TOKEN", {}, 200),
+        ("/api/status?token=guess", {}, 403),
+    ],
+)
+def test_programs_are_answered_where_they_ask(
+    server: str, token: str, path: str, headers: dict[str, str], status: int
+) -> None:
+    assert ask(server, path.replace("TOKEN", token), headers).status == status
 
 
 @pytest.mark.parametrize(
     ("name", "status"),
-    [("localhost:8888", 200), ("127.0.0.1", 200), ("[::1]:99", 200), ("evil.test", 403), ("10.0.0.7", 403), ("[", 403)],
+    [("localhost:8888", 200), ("127.0.0.1", 200), ("[::1]:99", 200), ("evil.test", 403), ("10.0.0.7", 403)],
 )
-def test_it_answers_for_its_own_names_alone(host: Host, name: str, status: int) -> None:
-    assert ask(host, "/login", f"-H 'Host: {name}'").startswith(f"HTTP/1.1 {status} ")
+def test_it_answers_for_its_own_names_alone(server: str, name: str, status: int) -> None:
+    assert ask(server, "/login", {"Host": name}).status == status
 
 
-def test_no_token_is_in_the_journal(host: Host) -> None:
+def test_no_token_is_in_the_journal(host: Host, server: str, token: str) -> None:
     """Jupyter leaves it out of what it logs of requests, and not out of what it logs of failures."""
     for path in ("api/contents/nope", "nope", "nbconvert/html/nope", "lab"):
-        ask(host, f"/{path}?token=TOKEN")
+        ask(server, f"/{path}?token={token}", {})
     for path in ("api/sessions", "api/kernels"):
-        ask(host, f"/{path}?token=TOKEN", "-X POST -d '{'")
-    ask(host, "/api/contents/nope", f"-H 'Referer: http://x.test/?token='{TOKEN}")
-    journal = "journalctl --unit jupyter@jupyter"
-    assert "token=[secret]" in host.check_output(journal)
-    assert host.run(f"{journal} | grep --fixed-strings {TOKEN}").rc == 1
+        ask(server, f"/{path}?token={token}", {}, "POST", "{")
+    ask(server, "/api/contents/nope", {"Referer": f"http://x.test/?token={token}"})
+    journal = host.check_output("journalctl --unit jupyter@jupyter")
+    assert "api/contents/nope?token=[secret]" in journal
+    assert token not in journal

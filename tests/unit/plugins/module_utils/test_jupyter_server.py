@@ -125,6 +125,15 @@ def test_what_systemd_has_to_know(server: Server, lines: set[str]) -> None:
     assert lines <= set(jupyter_server.service_drop_in(server, f"{FOLDER}/ana").splitlines())
 
 
+def test_a_server_knows_its_hosts() -> None:
+    asked = {"NodeIdentityProvider": {"own_hosts": ["bo.gpu1.example.com"], "token": ""}}
+    server = replace(ANA, hosts=("localhost", "ana.gpu1.test"), own_hosts=("ana.gpu1.test",), settings=asked)
+    assert jupyter_server.settings(server, "/x")["NodeIdentityProvider"] == {
+        "hosts": ["localhost", "ana.gpu1.test"],
+        "own_hosts": ["ana.gpu1.test"],
+    }
+
+
 def test_settings_that_were_asked_for_give_way() -> None:
     asked = {"ServerApp": {"root_dir": "/", "terminals_enabled": False, "shutdown_no_activity_timeout": 60}}
     found = jupyter_server.settings(replace(ANA, settings=asked), f"{FOLDER}/ana")["ServerApp"]
