@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 ROLES := $(notdir $(wildcard roles/*))
 # Two run at a time: the virtual machine beside light ones, and short ones last, so that none ends alone.
 SHORT_SCENARIOS := nvidia_driver miniconda remote_access mirror nvidia_container_toolkit
-SCENARIOS := nvidia_driver_vm $(filter-out $(SHORT_SCENARIOS),$(ROLES)) jupyter_multiuser nvidia_driver_dkms site \
+SCENARIOS := nvidia_driver_vm $(filter-out $(SHORT_SCENARIOS),$(ROLES)) jupyter_multiuser hostile_user nvidia_driver_dkms site \
 	distribution_life environment_life environment_drift $(SHORT_SCENARIOS)
 LONG_SCENARIOS := driver_upgrade secure_boot site_vm front_door_jupyter
 DEBIAN13_SCENARIOS := nvidia_driver_dkms environment_life distribution_life
