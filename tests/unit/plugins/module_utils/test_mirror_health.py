@@ -159,3 +159,24 @@ def test_each_index_is_asked_for_once(mirror: str) -> None:
     assert sorted(asked) == sorted(answers)
     assert [bool(answer.problem) for answer in answers.values()] == [False, True]
     assert answers[f"{mirror}/no"].problem.endswith(HTTPStatus.NOT_FOUND.phrase)
+
+
+def test_a_mirror_is_asked_for_few_things_at_once() -> None:
+    asked, most, crowded, lock = 0, 0, threading.Event(), threading.Lock()
+
+    class Crowd:
+        def ask(self, url: str) -> Answer:
+            nonlocal asked, most
+            with lock:
+                asked += 1
+                most = max(most, asked)
+                if asked > mirror_health.CONNECTIONS:
+                    crowded.set()
+            crowded.wait(0.05)
+            with lock:
+                asked -= 1
+            return Answer()
+
+    urls = [f"https://a.example/{number}/repodata.json" for number in range(12)]
+    assert len(mirror_health.ask_all(urls, Crowd())) == len(urls)  # type: ignore[arg-type]
+    assert most == mirror_health.CONNECTIONS
