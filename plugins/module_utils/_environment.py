@@ -440,7 +440,7 @@ def apply(
         unsynced.end(pkgs)
 
     try:
-        environment_modes.apply(plan.permissions)
+        environment_modes.apply(plan.permissions, root)
         for path in plan.remove:
             shutil.rmtree(path)
         if plan.target and plan.build:

@@ -9,6 +9,7 @@ at what Python, conda and shells read first, and at all of it where it is asked 
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -98,8 +99,10 @@ def notes(generation: Generation, permissions: Permissions, *, current: bool) ->
     return said if said or not generation.exposed else ("others could change its files",)
 
 
-def apply(permissions: Permissions) -> None:
-    """Take back what others may do, and note which builds they could have changed."""
+def apply(permissions: Permissions, root: str) -> None:
+    """Take back what others may do, and note which builds they could have changed, those of other environments too."""
+    if permissions.caches or any(one.exposed for found in permissions.builds.values() for one in found):
+        _note_others(permissions, root)
     for place in permissions.places:
         modes.take(place)
     for path in permissions.caches:
@@ -109,3 +112,13 @@ def apply(permissions: Permissions) -> None:
         known = generations.read(path)
         if known is not None:
             generations.mark_tight(path, exposed=exposed or known.exposed)
+
+
+def _note_others(permissions: Permissions, root: str) -> None:
+    """Look through all other builds: they share files, whose permissions tell nothing once they are taken back."""
+    for path in glob.glob(os.path.join(glob.escape(root), "generations", "*", "*")):
+        other = None if path in permissions.builds else generations.read(path)
+        if other is None or other.exposed or other.installer == ADOPTED:
+            continue
+        if any(one.exposed for one in modes.loose(path)):
+            generations.mark_exposed(path)

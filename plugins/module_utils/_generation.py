@@ -144,13 +144,22 @@ def write(generation: Generation, path: str) -> None:
 
 def mark_tight(path: str, *, exposed: bool) -> None:
     """Note in the marker of the build at ``path`` that its permissions were looked through, and what was found."""
+    _mark(path, format=FORMAT, exposed=exposed)
+
+
+def mark_exposed(path: str) -> None:
+    """Note in the marker of the build at ``path`` that users could change its files."""
+    _mark(path, exposed=True)
+
+
+def _mark(path: str, **what: object) -> None:
     marker = os.path.join(path, MARKER)
     with open(marker, encoding="utf-8") as stream:
         content = json.load(stream)
     if not content.get("synced") and not emptied(path):
         sync_file_systems([path])
         content["synced"] = True
-    content.update(format=FORMAT, exposed=exposed)
+    content.update(what)
     write_atomically(marker, json.dumps(content, indent=1, sort_keys=True) + "\n")
 
 

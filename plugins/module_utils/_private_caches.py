@@ -47,7 +47,7 @@ def close(path: str) -> None:
         with os.scandir(path) as entries:
             packages = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
         for package in packages:
-            if any(one.exposed for one in modes.tighten(package)):
+            if any(one.exposed for one in modes.loose(package)):
                 shutil.rmtree(package)
     os.chmod(path, MODE)
 

@@ -1310,3 +1310,26 @@ def test_caches_that_others_may_enter_are_closed_and_what_they_could_change_is_r
     kept = ["good"] if os.getegid() == 0 else []
     assert (names(pkgs / "rattler"), mode(pkgs / "rattler")) == (kept, 0o700)
     assert not node.plan().changed
+
+
+@pytest.mark.parametrize("older", [True, False])
+def test_builds_of_other_environments_that_share_a_file_are_known_too(node: Node, older: bool) -> None:
+    def converge(name: str) -> Plan:
+        state = environment.read(node.root, name, DESIRED.digest)
+        plan = environment.plan(state, node.root, name, DESIRED, POLICY)
+        environment.apply(plan, node.root, name, Builder())
+        return plan
+
+    file = f"{SITE}/a.pth"
+    first, other = (Path(converge(name).target.path) for name in (NAME, "other"))  # type: ignore[union-attr]
+    for path in (first, other):
+        (path / SITE).mkdir(parents=True)
+        if older:
+            as_an_older_version_left_it(path, {})
+    (first / file).touch()
+    (other / file).hardlink_to(first / file)
+    (first / file).chmod(0o646)
+    assert f"! others may change {file}" in converge(NAME).lines
+    assert mode(other / file) == 0o644
+    assert "! others could change its files" in converge("other").lines
+    assert not converge("other").changed
