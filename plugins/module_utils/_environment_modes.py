@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import glob
 import os
+import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -101,17 +102,32 @@ def notes(generation: Generation, permissions: Permissions, *, current: bool) ->
 
 def apply(permissions: Permissions, root: str) -> None:
     """Take back what others may do, and note which builds they could have changed, those of other environments too."""
-    if permissions.caches or any(one.exposed for found in permissions.builds.values() for one in found):
+    exposed = [
+        os.path.join(path, one.path) for path, found in permissions.builds.items() for one in found if one.exposed
+    ]
+    if permissions.caches or exposed:
         _note_others(permissions, root)
+        private_caches.forget(os.path.join(root, "pkgs"), _inodes_of_files(exposed))
     for place in permissions.places:
         modes.take(place)
     for path in permissions.caches:
         private_caches.close(path)
     for path, seen in permissions.builds.items():
-        exposed = any(one.exposed for one in (*seen, *modes.tighten(path)))
+        open_to_users = any(one.exposed for one in (*seen, *modes.tighten(path)))
         known = generations.read(path)
         if known is not None:
-            generations.mark_tight(path, exposed=exposed or known.exposed)
+            generations.mark_tight(path, exposed=open_to_users or known.exposed)
+
+
+def _inodes_of_files(paths: Iterable[str]) -> set[int]:
+    """Return the numbers of those paths that are files, and still there."""
+    inodes = set()
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            status = os.lstat(path)
+            if stat.S_ISREG(status.st_mode):
+                inodes.add(status.st_ino)
+    return inodes
 
 
 def _note_others(permissions: Permissions, root: str) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+from collections.abc import Collection
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _modes as modes
 
@@ -44,12 +45,28 @@ def close(path: str) -> None:
     modes.take(path)
     os.chmod(path, 0)
     if os.path.basename(path) in _UNPACKED:
-        with os.scandir(path) as entries:
-            packages = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
-        for package in packages:
+        for package in _packages(path):
             if any(one.exposed for one in modes.loose(package)):
                 shutil.rmtree(package)
     os.chmod(path, MODE)
+
+
+def forget(pkgs: str, inodes: Collection[int]) -> None:
+    """Remove packages that share files with a build: who could write to one may still have it open."""
+    for name in _UNPACKED if inodes else ():
+        for package in _packages(os.path.join(pkgs, name)):
+            files = (entry for folder, _folders, _names in os.walk(package) for entry in os.scandir(folder))
+            if any(entry.inode() in inodes for entry in files):
+                shutil.rmtree(package)
+
+
+def _packages(cache: str) -> list[str]:
+    """Return the paths of what is unpacked in a cache."""
+    try:
+        with os.scandir(cache) as entries:
+            return [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except FileNotFoundError:
+        return []
 
 
 def make(pkgs: str) -> None:

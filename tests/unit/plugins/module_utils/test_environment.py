@@ -1333,3 +1333,19 @@ def test_builds_of_other_environments_that_share_a_file_are_known_too(node: Node
     assert mode(other / file) == 0o644
     assert "! others could change its files" in converge("other").lines
     assert not converge("other").changed
+
+
+@pytest.mark.parametrize("exposed", [True, False])
+def test_what_users_may_still_have_open_is_linked_into_no_further_build(node: Node, exposed: bool) -> None:
+    built = node.converge()
+    cached = Path(node.root, "pkgs", "rattler", "numpy-2.3.1-0", "lib", "numpy")
+    other = Path(node.root, "pkgs", "rattler", "six-1.17.0-0", "lib", "six")
+    for path in (cached, other):
+        path.parent.mkdir(parents=True)
+        path.touch(mode=0o644)
+    cached.parents[2].chmod(0o700)
+    (built / "bin").mkdir()
+    (built / "bin" / "numpy").hardlink_to(cached)
+    (built / "bin" / "numpy").chmod(0o646 if exposed else 0o4755)
+    node.converge()
+    assert (cached.exists(), other.exists()) == (not exposed, True)
