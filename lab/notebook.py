@@ -51,7 +51,7 @@ class Server:
 
     def kernels(self) -> dict[str, str]:
         """Return the display name of each kernel on offer."""
-        specs: dict[str, Any] = self._ask("GET", "api/kernelspecs")["kernelspecs"]
+        specs: dict[str, Any] = self.ask("GET", "api/kernelspecs")["kernelspecs"]
         return {name: spec["spec"]["display_name"] for name, spec in sorted(specs.items())}
 
     def run(self, kernel: str, code: str) -> str:
@@ -68,11 +68,11 @@ class Server:
     @contextmanager
     def kernel(self, name: str) -> Iterator[Kernel]:
         """Have a fresh kernel until it is let go."""
-        path = f"api/kernels/{self._ask('POST', 'api/kernels', json.dumps({'name': name}))['id']}"
+        path = f"api/kernels/{self.ask('POST', 'api/kernels', json.dumps({'name': name}))['id']}"
         try:
             yield Kernel(self, name, path)
         finally:
-            self._ask("DELETE", path)
+            self.ask("DELETE", path)
 
     def log_in(self, secret: str) -> int:
         """Send the login page a password or a token, as a browser does, and return the HTTP status."""
@@ -96,7 +96,14 @@ class Server:
             connection.sock = channel
             yield connection
 
-    def _ask(self, method: str, path: str, body: str | None = None) -> Any:
+    def ask(self, method: str, path: str, body: str | None = None) -> Any:
+        """Ask the server's API, and return its answer.
+
+        Raises
+        ------
+        LabError
+            It refuses, or does not answer.
+        """
         with self.connection() as connection:
             try:
                 connection.request(method, self.base_url + path, body, self.authorization)

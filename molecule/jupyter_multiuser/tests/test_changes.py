@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from testinfra.host import Host
 
+from lab import notebook
 from lab.nodes import Node
 from lab.notebook import Server
 
@@ -71,7 +72,12 @@ def test_a_restart_waits_for_running_kernels_and_says_so(host: Host, role: Calla
 
 @pytest.mark.usefixtures("as_it_was")
 def test_other_machines_are_answered_over_tls_alone(host: Host, node: Node, role: Callable, tmp_path: Path) -> None:
-    reachable = {"jupyter_address": node.address, "jupyter_allow_remote_address": True, "jupyter_users": [ANA, BO]}
+    reachable = {
+        "jupyter_address": node.address,
+        "jupyter_allow_remote_address": True,
+        "jupyter_users": [ANA, BO],
+        "jupyter_users_share_cookies": True,
+    }
     role(**reachable, jupyter_restart_policy="now", jupyter_ca_directory=str(tmp_path)).well()
     (server,) = [one for one in listed(host) if one["user"] == "ana"]
     assert (server["scheme"], server["address"]) == ("https", node.address)
@@ -134,6 +140,10 @@ def test_who_leaves_takes_the_server_along_and_keeps_the_home(
         ({"jupyter_environment": "minimal"}, ("server: the environment", "no jupyterlab")),
         ({"jupyter_kernels": [{"name": "jupyter", "memory_max": "much"}]}, ("memory_max of kernel jupyter is 'much'",)),
         ({"jupyter_address": "0.0.0.0"}, ("jupyter_allow_remote_address",)),  # noqa: S104
+        (
+            {"jupyter_address": "0.0.0.0", "jupyter_allow_remote_address": True},  # noqa: S104
+            ("jupyter_users names 2 users", "jupyter_users_share_cookies"),
+        ),
         ({"jupyter_settings": {"ServerApp": {"sock": "/x"}}}, ("ServerApp.sock", "the role sets itself")),
         ({"jupyter_limits": {"memory": "64G"}}, ("memory", "jupyter_limits")),
         ({"jupyter_restart_policy": "sometimes"}, ("jupyter_restart_policy", "sometimes")),
@@ -149,16 +159,42 @@ def test_bad_input_changes_nothing(host: Host, role: Callable, variables: dict, 
 
 
 @pytest.mark.usefixtures("as_it_was")
-def test_a_server_that_does_not_start_is_told_with_its_journal(host: Host, role: Callable) -> None:
+def test_a_broken_environment_is_the_nodes_fault_and_told_with_the_journal(host: Host, role: Callable) -> None:
     program = "/opt/evenkeel/envs/jupyter/bin/jupyter-lab"
-    host.check_output(f"systemctl stop jupyter@ana; cp -p {program} /root/; printf '#!/bin/false' >{program}")
+    host.check_output(f"systemctl stop jupyter@ana; cp -p {program} /root/; echo 'raise SystemExit(7)' >{program}")
     try:
-        run = role(jupyter_on_demand=False)
+        run = role(jupyter_on_demand=False, jupyter_users=[ANA], jupyter_restart_policy="now")
         assert run.status != 0
-        assert "Job for jupyter@ana.service failed because the control process exited" in run.output
         assert "jupyter@ana.service: Main process exited" in run.output
+        assert "It is the node's own" in run.output
+        assert "ended with status 7" in run.output
     finally:
         host.check_output(f"cp -p /root/jupyter-lab {program}")
+
+
+@pytest.mark.usefixtures("as_it_was")
+def test_a_home_that_is_gone_is_its_users_problem(host: Host, role: Callable, bo: Server) -> None:
+    host.check_output("systemctl stop jupyter@ana && mv /home/ana /home/away")
+    try:
+        run = role(jupyter_on_demand=False).well()
+        assert "A problem of the user ana" in run.output
+        assert "the home /home/ana is not a directory" in run.output
+        assert "A problem of the user bo" not in run.output
+        assert host.service("jupyter@bo").is_running
+        assert bo.run("minimal", "print(1)") == "1\n"
+    finally:
+        host.check_output("mv /home/away /home/ana")
+
+
+@pytest.mark.usefixtures("as_it_was")
+def test_names_of_a_directory_get_their_servers(host: Host, node: Node, role: Callable) -> None:
+    odd = ["eve@corp.example", r"LAB\zoe"]
+    role(jupyter_users=[ANA, BO, *({"name": name} for name in odd)]).well()
+    for name in odd:
+        server = notebook.at(node.address, name)
+        assert server.run("minimal", "import os, pwd; print(pwd.getpwuid(os.getuid()).pw_name, os.getcwd())") == (
+            f"{name} /home/{name}\n"
+        )
 
 
 def test_with_a_full_home_there_is_a_server_to_make_room_with(host: Host, ana: Server) -> None:

@@ -101,6 +101,64 @@ def test_a_password_opens_its_own_server_alone(host: Host, ana: Server, bo: Serv
 
 
 @pytest.mark.usefixtures("one_node")
+def test_what_ana_has_installed_for_herself_breaks_neither_server_nor_shared_kernels(host: Host, ana: Server) -> None:
+    place = "/home/ana/.local/lib/python3.11/site-packages"
+    host.check_output("systemctl stop jupyter@ana")
+    host.check_output(f"runuser -u ana -- mkdir -p {place}/tornado")
+    host.check_output(f"echo 'raise ImportError(\"an old one\")' | runuser -u ana -- tee {place}/tornado/__init__.py")
+    try:
+        cell = "import os, tornado; print(tornado.__file__[:13], os.environ['PYTHONNOUSERSITE'])"
+        assert ana.run("minimal", cell) == "/opt/evenkeel 1\n"
+        environment = host.check_output("tr '\\0' '\\n' </proc/$(systemctl show -P MainPID jupyter@ana)/environ")
+        assert "PYTHONNOUSERSITE" not in environment, "terminals are as usual"
+        run = "su - ana -c '/opt/miniconda3/bin/conda run --name minimal python -c %s'"
+        assert host.check_output(run % '"import tornado; print(tornado.version_info[0] > 5)"') == "True"
+    finally:
+        host.check_output(f"rm -r {place}/tornado")
+
+
+@pytest.mark.usefixtures("one_node")
+def test_jupyterlab_installs_no_extensions(host: Host, ana: Server) -> None:
+    ana.kernels()
+    host.check_output("journalctl --unit jupyter@ana --grep \"Extension Manager is 'readonly'\"")
+    with pytest.raises(LabError, match="blocked"):
+        ana.ask("POST", "lab/api/extensions", json.dumps({"cmd": "install", "extension_name": "jupyterlab-git"}))
+
+
+# What the refusal of pip and uv says to do.
+WAYS = {
+    "a clone": "conda create --yes --name mine --clone minimal >&2 && conda activate mine",
+    "a layer": "/opt/evenkeel/envs/minimal/bin/python -m venv --system-site-packages ~/mine && . ~/mine/bin/activate",
+}
+PREPARED = "set -e; . /etc/profile; conda activate minimal; {way}; {install}"
+INSTALL = "python -m pip install -q humanize==4.9.0; python -m ipykernel install --user --name mine >&2"
+
+
+@pytest.mark.usefixtures("one_node")
+@pytest.mark.parametrize("way", WAYS)
+def test_people_have_packages_of_their_own(host: Host, bo: Server, way: str) -> None:
+    shell = "su - bo -c %s"
+    for program in (
+        "pip install humanize",
+        "pip install --user humanize",
+        "$(ls /opt/evenkeel/runtime/*/bin/uv) pip install humanize",
+    ):
+        refused = host.run(shell, PREPARED.format(way=":", install=program))
+        assert refused.rc != 0
+        assert "conda create --name mine --clone minimal" in refused.stderr
+        assert "-m venv --system-site-packages ~/mine" in refused.stderr
+    try:
+        host.check_output(shell, PREPARED.format(way=WAYS[way], install=INSTALL))
+        cell = "import humanize, ipykernel, sys; print(humanize.__version__, sys.prefix)"
+        version, prefix = bo.run("mine", cell).split()
+        assert version == "4.9.0"
+        assert prefix in {"/home/bo/mine", "/home/bo/.conda/envs/mine"}
+        assert host.run("/opt/miniconda3/bin/conda run --name minimal python -c 'import humanize'").rc != 0
+    finally:
+        host.check_output("rm -rf /home/bo/mine /home/bo/.conda/envs/mine /home/bo/.local/share/jupyter/kernels/mine")
+
+
+@pytest.mark.usefixtures("one_node")
 def test_two_hundred_wrong_passwords_do_not_keep_the_owner_out(host: Host, ana: Server) -> None:
     place = listed(host)["ana"]["socket"] or ("127.0.0.1", listed(host)["ana"]["port"])
     with ana.kernel("minimal") as kernel:  # without one, the server would end soon
