@@ -380,8 +380,10 @@ KINDS: dict[str, Kind] = {
     },
     "jupyter: token": Kind(of_jupyter("evenkeel/ana/token"), secret=True),
     "kernel.json": Kind(kernel, NO_FILE | {"garbage", "garbage after the first line"}, timeless=True),
-    "pip.conf": Kind(of_pip("pip.conf"), {"a directory", "garbage", "garbage after the first line"}, timeless=True),
-    "uv.toml": Kind(of_pip("uv.toml"), {"a directory", "garbage"}, timeless=True),
+    "pip.conf": Kind(
+        of_pip("pip.conf"), frozenset({"a directory", "garbage", "garbage after the first line"}), timeless=True
+    ),
+    "uv.toml": Kind(of_pip("uv.toml"), frozenset({"a directory", "garbage"}), timeless=True),
     "sysctl": Kind(sysctl),
     "sshd": Kind(
         kept(

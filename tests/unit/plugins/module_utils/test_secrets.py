@@ -86,6 +86,10 @@ def test_the_key_of_a_certificate(standing: tuple[str, int, int] | None, wanted:
     _silent([*(change.diff() for change in changes), tls_files.words(changes)])
 
 
+def _kept(before: str | None, after: str | None) -> dict[str, str]:
+    return Change("/f", Kept(before) if before else None, Kept(after) if after else None).diff()
+
+
 def _docker(before: str | None, _: str | None) -> dict[str, str]:
     return plan_docker(json.dumps({"http-proxy": before}) if before else None).diff()
 
@@ -97,7 +101,7 @@ def _condarc(before: str | None, after: str | None) -> dict[str, str]:
 @pytest.mark.parametrize(
     "show",
     [
-        pytest.param(lambda before, after: Change("/f", *_files(before, after)).diff(), id="a kept file"),
+        pytest.param(_kept, id="a kept file"),
         pytest.param(lambda before, after: pip_config.Plan("/f", before, after).diff(), id="pip and uv"),
         pytest.param(_docker, id="Docker"),
         pytest.param(_condarc, id="condarc"),
@@ -142,10 +146,6 @@ def test_secrets_of_parameters(value: Any, expected: set[str]) -> None:
 
 def test_a_short_secret_hides_no_other_words() -> None:
     assert secrets.long_enough(["", "a", "long-enough"]) == {"long-enough"}
-
-
-def _files(*texts: str | None) -> tuple[Kept | None, ...]:
-    return tuple(Kept(text) if text else None for text in texts)
 
 
 def _silent(shown: Any) -> None:
