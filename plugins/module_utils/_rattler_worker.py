@@ -77,7 +77,8 @@ class Reporter:
         with self.lock:
             package = self.downloads[download_idx]
             if progress > package["most_bytes"]:
-                emit({"error": "%(url)s brings more than the %(most_bytes)d bytes that it may have" % package})
+                text = "%(url)s brings more than the %(most_bytes)d bytes that it may have" % package
+                emit({"error": text + ": check the mirror, or choose another one"})
                 os._exit(1)
             self.received[download_idx] = progress
             self.counts["bytes"] = sum(self.received)

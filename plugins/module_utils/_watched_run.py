@@ -25,14 +25,17 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._transfer import (
 POLL_SECONDS = 0.5
 #: How many bytes a byte of a wheel may become when it is unpacked.
 EXPANSION = 20
+_ADVICE = ": check the mirror, or choose another one"
 
 
 @dataclass(frozen=True)
 class Seen:
     """What a program is downloading, as far as its cache shows it."""
 
-    #: By URL or name, the bytes that are there.
+    #: By URL or path, the bytes that are there.
     unfinished: Mapping[str, int] = field(default_factory=dict)
+    #: What is downloading, for people; the keys of ``unfinished`` when empty.
+    what: str = ""
     #: What is more than it may be.
     outgrown: str = ""
 
@@ -46,7 +49,7 @@ def seen_of_conda(cache: str, packages: Iterable[Package]) -> Seen:
             unfinished[package.url] = size
             if size > most_bytes(package.size):
                 outgrown = too_much(package.url, most_bytes(package.size))
-    return Seen(unfinished, outgrown)
+    return Seen(unfinished, outgrown=outgrown)
 
 
 def partial_of_conda(cache: str, package: Package) -> str:
@@ -58,10 +61,10 @@ def seen_of_uv(cache: str, packages: Sequence[Package], index: str) -> Seen:
     """Look at the wheels that uv is unpacking while they come; it checks them when all has come."""
     most = sum(package.size * EXPANSION + SLACK_BYTES if package.size else MOST_BYTES for package in packages)
     unfinished = {path: size_below(path) for path in unfinished_below(cache)}
-    if sum(unfinished.values()) <= most:
-        return Seen(unfinished)
     names = ", ".join(package.name for package in packages)
-    return Seen(unfinished, too_much("%s from %s, unpacked," % (names, index or "the configured index"), most))
+    what = "%s from %s" % (names, index or "the index that uv is configured to ask")
+    outgrown = too_much(what + ", unpacked,", most) if sum(unfinished.values()) > most else ""
+    return Seen(unfinished, what, outgrown)
 
 
 def unfinished_below(cache: str) -> list[str]:
@@ -135,8 +138,8 @@ def _complaints(process: subprocess.Popen[bytes], timeout: float, look: Callable
         now = time.monotonic()
         pace.note(sum(seen.unfinished.values()), frozenset(seen.unfinished), now)
         if seen.outgrown:
-            yield seen.outgrown
+            yield seen.outgrown + _ADVICE
         elif seen.unfinished and now > pace.deadline:
-            yield "%s %s" % (", ".join(map(os.path.basename, seen.unfinished)), pace.complaint())
+            yield "%s %s%s" % (seen.what or ", ".join(seen.unfinished), pace.complaint(), _ADVICE)
         elif not seen.unfinished:
             pace.restart(now)

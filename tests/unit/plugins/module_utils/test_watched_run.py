@@ -53,7 +53,7 @@ def test_conda(tmp_path: Path, size: int, brought: int, outgrown: bool) -> None:
 def test_uv(tmp_path: Path, size: int, brought: int, outgrown: bool) -> None:
     package = replace(EINOPS, size=size)
     sparse(tmp_path / "archive-v0" / "whole" / "file", MOST_BYTES * 2)
-    assert watched_run.seen_of_uv(str(tmp_path), [package], "") == Seen()
+    assert watched_run.seen_of_uv(str(tmp_path), [package], "").unfinished == {}
     sparse(tmp_path / ".tmpAbC" / "deep" / "file", brought)
     seen = watched_run.seen_of_uv(str(tmp_path), [package], "https://index.example/simple")
     assert list(seen.unfinished.values()) == [brought]
@@ -63,7 +63,7 @@ def test_uv(tmp_path: Path, size: int, brought: int, outgrown: bool) -> None:
 
 
 def test_without_a_cache_nothing_is_seen(tmp_path: Path) -> None:
-    assert watched_run.seen_of_uv(str(tmp_path / "none"), [EINOPS], "") == Seen()
+    assert watched_run.seen_of_uv(str(tmp_path / "none"), [EINOPS], "").unfinished == {}
 
 
 def test_a_program_that_ends_is_told_in_its_own_words() -> None:
@@ -83,14 +83,20 @@ def test_a_download_that_is_too_slow_ends_its_program() -> None:
     seen = growing(1)
     status, _, error = run(["sleep", "60"], {}, 2, 0.1, lambda: next(seen))
     assert status != 0
-    assert error.startswith("a.conda brought ")
+    assert error.startswith("https://m.example/a.conda brought ")
+    assert error.endswith(": check the mirror, or choose another one")
     assert f"less than {SLOWEST} bytes a second is given up" in error
 
 
 def test_a_download_that_outgrows_its_package_ends_its_program() -> None:
-    status, _, error = run(["sleep", "60"], {}, 2, 60, lambda: Seen({"a": 1}, "a brings more"))
+    status, _, error = run(["sleep", "60"], {}, 2, 60, lambda: Seen({"a": 1}, outgrown="a brings more"))
     assert status != 0
-    assert error == "a brings more"
+    assert error == "a brings more: check the mirror, or choose another one"
+
+
+def test_what_is_slow_is_named_for_people() -> None:
+    _, _, error = run(["sleep", "60"], {}, 2, 0.05, lambda: Seen({"/pkgs/uv/.tmpAbC": 5}, "einops from the index"))
+    assert error.startswith("einops from the index ")
 
 
 @pytest.mark.parametrize("step", [None, SLOWEST])
