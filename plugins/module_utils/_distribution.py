@@ -29,6 +29,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._files import (
 from ansible_collections.evenkeel.gpu.plugins.module_utils._generation import MARKER
 from ansible_collections.evenkeel.gpu.plugins.module_utils._installed_files import emptied
 from ansible_collections.evenkeel.gpu.plugins.module_utils._modes import Loose
+from ansible_collections.evenkeel.gpu.plugins.module_utils._secrets import masked
 
 #: Stands before the name of the installation that the download is for, so that it tells what a killed run was making.
 DOWNLOAD_PREFIX = ".download-"
@@ -461,7 +462,7 @@ def _run(
         marker = {
             "installer": desired.file_name,
             "sha256": desired.sha256,
-            "url": desired.url,
+            "url": masked(desired.url),
             "number": plan.number,
             "synced": True,
             "tight": True,
