@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
+import shlex
 import socket
 import subprocess
 import sys
@@ -198,7 +199,7 @@ def at(address: str, user: str = USER) -> Server:
     found = next((one for one in json.loads(listed)["servers"] if one["user"] == user), None)
     if found is None:
         raise LabError(f"{user} has no notebook server at {address}", mend)
-    token = process.run(ssh.command(address, remote=("sudo", "cat", found["token_file"])), mend=mend)
+    token = process.run(ssh.command(address, remote=("sudo", "cat", shlex.quote(found["token_file"]))), mend=mend)
     return Server(address, token, found["port"], found["base_url"], user, found["socket"] or "")
 
 

@@ -23,7 +23,7 @@ _HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _ADDRESS = re.compile(r"[A-Za-z0-9_.:-]+(?:%[A-Za-z0-9_.-]+)?")
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]*\$?")
 #: What ssh would expand or unescape, as of Jupyter's socket of a user ana@example.org, is not among these.
-_SOCKET = re.compile(r"(?:/[A-Za-z0-9_.+:-]+)+")
+_SOCKET = re.compile(r"(?:/[A-Za-z0-9_.+=@:-]+)+")
 _TOKEN_FILE = re.compile(r"(?:/(?:[A-Za-z0-9_.+:@-]|\\x[0-9a-f]{2})+)+")
 _BASE_URL = re.compile(r"/(?:(?:[A-Za-z0-9_.~@-]|%[0-9A-F]{2})+/)*")
 _DOOR = re.compile(r"https://(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")

@@ -33,6 +33,11 @@ def node(*servers: dict[str, Any], **facts: Any) -> dict[str, Any]:
         ({**ANA, "address": "::1"}, "[::1]:8889", True),
         ({**ANA, "address": "0.0.0.0"}, "127.0.0.1:8889", True),  # noqa: S104
         ({**ANA, "port": None, "socket": "/run/evenkeel-jupyter/ana.sock"}, "/run/evenkeel-jupyter/ana.sock", True),
+        (
+            {**ANA, "user": "eve@corp", "port": None, "socket": "/run/evenkeel-jupyter/eve@corp.sock"},
+            "/run/evenkeel-jupyter/eve@corp.sock",
+            True,
+        ),
         (SHARED, "127.0.0.1:8888", False),
     ],
 )
