@@ -18,7 +18,7 @@ from lab.browser import Page
 ROOT = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
 GPU_ROLES = ("nvidia_driver", "cuda_toolkit", "nvidia_container_toolkit")
 NOTEBOOK_ROLES = ("jupyter", "remote_access")
-MOST_TASKS = 31
+MOST_TASKS = 32
 #: Of the notebook servers and the ways to them, for any number of people.
 MOST_TASKS_OF_NOTEBOOKS = 12
 #: Of the roles for GPUs, which may have two more that are skipped where nothing changes.
