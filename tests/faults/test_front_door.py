@@ -32,7 +32,7 @@ MAIN_PID = "systemctl show --property MainPID --value nginx"
 NOW = datetime.now(UTC)
 ON_THE_NODE = """
 import http.client, ssl
-connection = http.client.HTTPSConnection("::1", context=ssl.create_default_context(cafile="/tmp/ca.pem"))
+connection = http.client.HTTPSConnection("[::1]", context=ssl.create_default_context(cafile="/tmp/ca.pem"))
 connection.request("POST", "/user/ana/x", headers={"Host": "[::1]", "Origin": "https://[::1]"})
 print(connection.getresponse().read().decode())
 """
