@@ -13,7 +13,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils import _front_door as
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._front_door import Door, Server, Serving
 
-from tests.unit.plugins.certificates import authority, issued
+from tests.unit.plugins.certificates import authority, issued, pem
 
 DOOR = Door(
     hosts=("gpu1.example.com", "gpu1"),
@@ -209,7 +209,7 @@ def test_nobody_loses_an_address_before_the_operator_has_decided_it() -> None:
     front_door.require_told(DOOR, SERVERS, ["/user/gone/"], decided=False)
 
 
-CHAIN, _ = issued(authority())
+CHAIN, KEY = issued(authority())
 OTHER, _ = issued(authority())
 
 
@@ -225,6 +225,26 @@ OTHER, _ = issued(authority())
 def test_serves(seen: Serving | None, right: bool) -> None:
     assert front_door.serves(seen, "1", CHAIN.pem) is right
     assert not front_door.serves(Serving(b"", "1"), "2", "no certificate")
+
+
+@pytest.mark.parametrize(
+    ("certificate", "key", "can"),
+    [
+        pytest.param(CHAIN.pem.encode(), pem(KEY), True, id="whole"),
+        pytest.param(CHAIN.pem.encode(), pem(issued(authority())[1]), False, id="of another"),
+        pytest.param(b"", pem(KEY), False, id="truncated"),
+        pytest.param(b"\xff\0 garbage", pem(KEY), False, id="garbage"),
+        pytest.param(CHAIN.pem.encode(), b"", False, id="without a key"),
+        pytest.param(CHAIN.pem.encode(), pem(KEY, "x"), False, id="with a passphrase"),
+        pytest.param(None, None, False, id="none yet"),
+    ],
+)
+def test_what_can_be_served(tmp_path: Path, certificate: bytes | None, key: bytes | None, can: bool) -> None:
+    for name, content in (("c", certificate), ("k", key)):
+        if content is not None:
+            (tmp_path / name).write_bytes(content)
+    door = replace(DOOR, certificate=str(tmp_path / "c"), key=str(tmp_path / "k"))
+    assert front_door.can_be_served(door) is can
 
 
 def test_look_where_nobody_is() -> None:
