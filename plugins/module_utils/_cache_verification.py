@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import glob
-import hashlib
 import json
 import os
 import shutil
@@ -21,11 +20,11 @@ from functools import partial
 from typing import NamedTuple
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._files import sha256_of
 from ansible_collections.evenkeel.gpu.plugins.module_utils._generation import distribution
 from ansible_collections.evenkeel.gpu.plugins.module_utils._installed_files import InstalledFile, of_conda, of_pip
 from ansible_collections.evenkeel.gpu.plugins.module_utils._package import PIP, Package
 
-_CHUNK_BYTES = 1 << 20
 #: How many files a text names.
 _NAMED = 3
 _ARCHIVES = (".conda", ".tar.bz2")
@@ -109,7 +108,7 @@ def _check(name: str, home: str, expected: Callable[[str], Iterable[InstalledFil
 
 def _check_archive(name: str, path: str, sha256: str) -> Damage | None:
     with contextlib.suppress(OSError):
-        if _sha256(path) == sha256:
+        if sha256_of(path) == sha256:
             return None
     return Damage(name, path)
 
@@ -150,16 +149,8 @@ def _intact(home: str, file: InstalledFile) -> bool:
             return file.link and stat.S_ISLNK(status.st_mode)
         if not stat.S_ISREG(status.st_mode) or (file.size and status.st_size != file.size):
             return False
-        return not file.sha256 or _sha256(path) == file.sha256
+        return not file.sha256 or sha256_of(path) == file.sha256
     except (FileNotFoundError, NotADirectoryError):
         return file.compiled
     except OSError:
         return False
-
-
-def _sha256(path: str) -> str:
-    found = hashlib.sha256()
-    with open(path, "rb") as stream:
-        for chunk in iter(lambda: stream.read(_CHUNK_BYTES), b""):
-            found.update(chunk)
-    return found.hexdigest()

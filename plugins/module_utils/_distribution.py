@@ -15,9 +15,9 @@ from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _base as base
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _modes as modes
-from ansible_collections.evenkeel.gpu.plugins.module_utils._download import CHUNK_BYTES
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._files import (
+    CHUNK_BYTES,
     disk_full,
     link_atomically,
     make_directories,

@@ -15,11 +15,9 @@ from http.client import HTTPException
 
 from ansible.module_utils.urls import open_url
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._files import require_space
+from ansible_collections.evenkeel.gpu.plugins.module_utils._files import CHUNK_BYTES, require_space, sha256_of
 from ansible_collections.evenkeel.gpu.plugins.module_utils._transfer import MOST_BYTES, Pace, too_much
 from ansible_collections.evenkeel.gpu.plugins.module_utils._within import within
-
-CHUNK_BYTES = 1 << 20
 
 
 def require_certificates(path: str) -> None:
@@ -112,17 +110,8 @@ def _refusal(url: str, most: int) -> EvenkeelError:
     return EvenkeelError(too_much(url, most), "Check the version and the mirror's base URL, or choose another mirror")
 
 
-def sha256(path: str) -> str:
-    """Return the SHA-256 of a file."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as stream:
-        for chunk in iter(lambda: stream.read(CHUNK_BYTES), b""):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
 def copy(source: str, target: str) -> str:
     """Copy a file; return its SHA-256."""
     require_space(os.path.dirname(target), os.path.getsize(source), source)
     shutil.copyfile(source, target)
-    return sha256(target)
+    return sha256_of(target)

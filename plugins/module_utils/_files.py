@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import hashlib
 import os
 import select
 import shutil
@@ -18,6 +19,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import Evenke
 
 #: How often the wait for a disk is reported.
 POLL_SECONDS = 1.0
+CHUNK_BYTES = 1 << 20
 
 
 def write_atomically(path: str, text: str, mode: int = 0o644, owner: tuple[int, int] | None = None) -> None:
@@ -167,6 +169,15 @@ def _syncfs() -> Callable[[int], int]:
         return 0
 
     return sync
+
+
+def sha256_of(path: str) -> str:
+    """Return the SHA-256 of a file."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as stream:
+        for chunk in iter(lambda: stream.read(CHUNK_BYTES), b""):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def require_normalised(name: str, path: str) -> None:

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import inspect
 import json
 import os
@@ -24,7 +23,7 @@ from urllib.parse import unquote, urlsplit
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _rattler_worker
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda_cli import explain_failure
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._files import disk_full
+from ansible_collections.evenkeel.gpu.plugins.module_utils._files import disk_full, sha256_of
 from ansible_collections.evenkeel.gpu.plugins.module_utils._generation import installed
 from ansible_collections.evenkeel.gpu.plugins.module_utils._package import PIP, Package, in_order
 from ansible_collections.evenkeel.gpu.plugins.module_utils._transfer import MOST_BYTES, Pace, most_bytes
@@ -42,7 +41,6 @@ CONDA = "conda"
 UV = "uv"
 AUTO = "auto"
 _FULL = ("No space left on device", "NoSpaceLeftError", "Disk quota exceeded", "os error 28", "os error 122")
-_CHUNK_BYTES = 1 << 20
 
 
 class Progress(Protocol):
@@ -184,20 +182,16 @@ def check_local_archives(packages: Iterable[Package]) -> None:
         if parts.scheme != "file":
             continue
         path = unquote(parts.path)
-        found = hashlib.sha256()
         try:
-            with open(path, "rb") as stream:
-                for chunk in iter(lambda: stream.read(_CHUNK_BYTES), b""):
-                    found.update(chunk)
+            found = sha256_of(path)
         except OSError as error:
             raise EvenkeelError(
                 "The package %s can't be read from %s: %s" % (package.name, path, error.strerror),
                 "Bring the file to the node, or use a mirror that has it",
             ) from error
-        if found.hexdigest() != package.sha256:
+        if found != package.sha256:
             raise EvenkeelError(
-                "The package %s at %s has the SHA-256 %s, not %s"
-                % (package.name, path, found.hexdigest(), package.sha256),
+                "The package %s at %s has the SHA-256 %s, not %s" % (package.name, path, found, package.sha256),
                 "Nothing was installed from it; fetch the package anew, or correct the lock",
             )
 

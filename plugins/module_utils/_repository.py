@@ -19,8 +19,9 @@ from dataclasses import dataclass
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _command as command
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _kept_files as kept_files
-from ansible_collections.evenkeel.gpu.plugins.module_utils._download import download, sha256
+from ansible_collections.evenkeel.gpu.plugins.module_utils._download import download
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._files import sha256_of
 
 #: The suboptions of a module's option ``repository``.
 ARGUMENTS: dict[str, dict[str, object]] = {
@@ -166,7 +167,7 @@ class Trial:
 def changed(repository: Repository) -> bool:
     """Tell whether the node's files are not yet those of the repository; asks no network."""
     standing = kept_files.text(repository.path)
-    own = sha256(repository.key_path) if os.path.exists(repository.key_path) else ""
+    own = sha256_of(repository.key_path) if os.path.exists(repository.key_path) else ""
     origin = known(repository, standing, own)
     # apt looks at keys as a user of its own.
     if not origin or not kept_files.for_all(repository.key_path):
@@ -197,12 +198,12 @@ def trial(repository: Repository | None, also: Mapping[str, str | None]) -> Iter
         wanted, seen = dict(also), dict(also)
         if repository is not None:
             standing = kept_files.text(repository.path)
-            own = sha256(repository.key_path) if os.path.exists(repository.key_path) else ""
+            own = sha256_of(repository.key_path) if os.path.exists(repository.key_path) else ""
             origin = known(repository, standing, own)
             if not origin:
                 key, origin = _fetch_key(repository, folder)
                 os.chmod(key, 0o644)
-                own = sha256(key)
+                own = sha256_of(key)
             wanted[repository.path] = text(repository, repository.key_path, origin, own)
             seen[repository.path] = text(repository, key or repository.key_path, origin, own)
             source = os.path.join(folder, os.path.basename(os.path.dirname(repository.path)), _file_name(repository))

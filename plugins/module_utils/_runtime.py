@@ -23,10 +23,12 @@ from dataclasses import dataclass
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _modes as modes
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._files import (
+    CHUNK_BYTES,
     disk_full,
     make_directories,
     rename_durably,
     require_normalised,
+    sha256_of,
     sync_file_systems,
 )
 
@@ -39,7 +41,6 @@ _NAME = re.compile(r"[0-9a-f]{16}")
 _LEFTOVER = re.compile(re.escape(PARTIAL) + _NAME.pattern)
 #: Where a runtime has what a wheel keeps in the folders of its ``.data``.
 _PLACES = {"scripts": "bin", "purelib": "site-packages", "platlib": "site-packages"}
-_CHUNK_BYTES = 1 << 20
 #: How many damaged files a text names.
 _NAMED = 3
 
@@ -224,7 +225,7 @@ def _intact(path: str, sha256: str) -> bool:
         status = os.lstat(path)
         if not stat.S_ISREG(status.st_mode) or modes.judge(path, status, os.geteuid()):
             return False
-        return not sha256 or _sha256(path) == sha256
+        return not sha256 or sha256_of(path) == sha256
     except OSError:
         return False
 
@@ -295,20 +296,12 @@ def _build(desired: Desired, brought: str, waiting: Callable[[int], None]) -> No
 
 def require_hash(path: str, wheel: Wheel) -> None:
     """Refuse a file that is not the wheel that was promised."""
-    actual = _sha256(path)
+    actual = sha256_of(path)
     if actual != wheel.sha256:
         raise EvenkeelError(
             "The wheel %s reached the node with the SHA-256 %s, not %s" % (wheel.name, actual, wheel.sha256),
             "Nothing was unpacked; run again, and if it stays so, look for a failing disk or connection",
         )
-
-
-def _sha256(path: str) -> str:
-    found = hashlib.sha256()
-    with open(path, "rb") as stream:
-        for chunk in iter(lambda: stream.read(_CHUNK_BYTES), b""):
-            found.update(chunk)
-    return found.hexdigest()
 
 
 def unpack(wheel: str, target: str) -> None:
@@ -320,7 +313,7 @@ def unpack(wheel: str, target: str) -> None:
                 path = os.path.join(target, relative)
                 os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
                 with archive.open(entry) as source, open(path, "xb") as stream:
-                    shutil.copyfileobj(source, stream, _CHUNK_BYTES)
+                    shutil.copyfileobj(source, stream, CHUNK_BYTES)
                 os.chmod(path, 0o755 if relative.startswith("bin/") else 0o644)
     except zipfile.BadZipFile as error:
         raise EvenkeelError(

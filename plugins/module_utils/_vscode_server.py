@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -16,6 +15,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils import _modes as mode
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._files import (
     rename_durably,
+    sha256_of,
     sync_file_systems,
     write_atomically,
 )
@@ -149,14 +149,11 @@ def _require_server(stage: str, commit: str, archive: str) -> None:
         )
 
 
-def _extract(archive: str, sha256: str, folder: str, *options: str) -> None:
-    digest = hashlib.sha256()
-    with open(archive, "rb") as stream:
-        for block in iter(lambda: stream.read(1 << 20), b""):
-            digest.update(block)
-    if digest.hexdigest() != sha256:
+def _extract(archive: str, wanted: str, folder: str, *options: str) -> None:
+    actual = sha256_of(archive)
+    if actual != wanted:
         raise EvenkeelError(
-            "%s has the SHA-256 %s, not %s, and was not unpacked" % (_name(archive), digest.hexdigest(), sha256),
+            "%s has the SHA-256 %s, not %s, and was not unpacked" % (_name(archive), actual, wanted),
             "Fetch it anew, or correct the sum",
         )
     command.require(

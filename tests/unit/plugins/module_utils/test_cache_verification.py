@@ -126,7 +126,7 @@ def test_what_cannot_be_read_is_damaged(caches: Caches, monkeypatch: pytest.Monk
     def fail(path: str) -> str:
         raise OSError(5, "Input/output error", path)
 
-    monkeypatch.setattr(cache_verification, "_sha256", fail)
+    monkeypatch.setattr(cache_verification, "sha256_of", fail)
     assert [damage.name for damage in caches.damaged()] == [COMPILED, CONDA, f"{CONDA}.conda", RATTLER, WHEEL]
 
 
