@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from io import StringIO
@@ -96,7 +97,9 @@ def _loaded(text: str, path: str) -> CommentedMap:
     yaml = YAML()
     yaml.Constructor = _Constructor
     try:
-        document = yaml.load(text)
+        # Python would write the library's warnings, which quote the text, to the operator's terminal as they are.
+        with warnings.catch_warnings(action="ignore"):
+            document = yaml.load(text)
     except MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         told = masked(str(error.problem or error.context).splitlines()[0])

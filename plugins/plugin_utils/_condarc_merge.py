@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from textwrap import indent
@@ -90,7 +91,8 @@ class _Entry:
 
 
 def _entries(text: str) -> list[_Entry]:
-    root = YAML().compose(text)
+    with warnings.catch_warnings(action="ignore"):  # they quote the text, and Python writes them to the terminal
+        root = YAML().compose(text)
     return [
         _Entry(str(key.value), key, value, key.start_mark.line, max(key.end_mark.line, _last_line(value)))
         for key, value in (root.value if root is not None else ())

@@ -2,12 +2,15 @@
 from __future__ import annotations
 
 import re
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc_file import exact, is_ours, parse
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc_merge import merged
 
 DATA = Path(__file__).parent / "data" / "condarc"
 
@@ -101,6 +104,23 @@ def test_what_is_no_configuration_is_told_with_its_line(text: str, words: str) -
 def test_what_would_grow_beyond_limits_is_refused(text: str, words: str) -> None:
     with pytest.raises(EvenkeelError, match=f"^/f.*{re.escape(words)}"):
         parse(text, "/f")
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        pytest.param(lambda text: parse(text, "/f"), id="read"),
+        pytest.param(lambda text: merged(text, "/f", {"c": 1}, [], []), id="merged"),
+    ],
+)
+@pytest.mark.parametrize(
+    "text", ["a: &x b\nc: &x d\u202e\n", "%YAML 1.1\n---\na: 1e5\n"], ids=["anchor twice", "number of an old YAML"]
+)
+def test_the_library_writes_nothing_of_the_text_to_the_terminal(read: Callable[[str], Any], text: str) -> None:
+    with warnings.catch_warnings(record=True) as written:
+        warnings.simplefilter("always")
+        read(text)
+    assert not written
 
 
 def test_aliases_within_limits_are_filled_in() -> None:
