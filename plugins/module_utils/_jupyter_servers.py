@@ -168,9 +168,13 @@ def files_of(user: str, folder: str) -> list[str]:
     return [os.path.join(own, name) for name in names] + [drop_in(user, template) for template in _TEMPLATES]
 
 
-def secrets_of(*files: Mapping[str, Kept | None]) -> Iterator[str]:
-    """Yield what those files hold that are secret."""
-    return (file.text for some in files for path, file in some.items() if file and _is_secret(path))
+def secrets_of(user: str, folder: str, *files: Mapping[str, Kept | None]) -> Iterator[str]:
+    """Yield what those files of a server hold that are secret.
+
+    They belong to the user, who may have put any words there: only in texts about this user are they to be hidden.
+    """
+    paths = list(filter(_is_secret, files_of(user, folder)))
+    return (file.text for some in files for path in paths if (file := some.get(path)))
 
 
 def _is_secret(path: str) -> bool:

@@ -109,12 +109,22 @@ def require_ours(changes: Iterable[Change]) -> None:
 
 
 def text(path: str, most: int = -1) -> str | None:
-    """Return the text of anybody's file, or ``most`` characters of it, or None when there is none."""
+    """Return the text of anybody's file, or ``most`` characters of it, or None when there is none.
+
+    Raises
+    ------
+    BlockingIOError
+        Its owner has a lease on it, which would keep the reader waiting.
+    """
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as stream:
+        with open(path, encoding="utf-8", errors="surrogateescape", opener=_open_at_once) as stream:
             return stream.read(most)
     except FileNotFoundError:
         return None
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def read(path: str) -> Kept | None:
@@ -132,7 +142,11 @@ def read(path: str) -> Kept | None:
     if not stat.S_ISREG(status.st_mode):
         raise EvenkeelError("%s is not a regular file" % path, "Move it away, and run again")
     ahead = status.st_mtime > time.time() + _CLOCKS_DIFFER
-    return Kept(text(path, _LARGEST) or "", stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid, ahead)
+    try:
+        said = text(path, _LARGEST) or ""
+    except BlockingIOError:  # it is replaced, which no lease prevents
+        said = ""
+    return Kept(said, stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid, ahead)
 
 
 def plan(

@@ -51,6 +51,13 @@ def long_enough(texts: Iterable[str]) -> set[str]:
     return {text for text in texts if len(text) >= _SHORTEST}
 
 
+def without(text: str, secrets: Iterable[str]) -> str:
+    """Return a text without what is secret, where that is long enough to stand for nothing else."""
+    for secret in sorted(long_enough(secrets), key=len, reverse=True):
+        text = text.replace(secret, HIDDEN)
+    return text
+
+
 def _texts(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value

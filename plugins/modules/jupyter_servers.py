@@ -208,9 +208,10 @@ waiting:
 
 import grp
 import ipaddress
+import itertools
 import os
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _host_names as host_names
@@ -228,7 +229,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._entry import Module,
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter_accounts import Account
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter_server import Limits, Server
-from ansible_collections.evenkeel.gpu.plugins.module_utils._secrets import long_enough
+from ansible_collections.evenkeel.gpu.plugins.module_utils._secrets import without
 
 LIMITS = ("memory_max", "cpu_quota", "tasks_max", "open_files")
 
@@ -287,12 +288,19 @@ def converge(module: Module) -> dict[str, Any]:
     vanished = [name for name in names if name not in found.accounts]
     files = jupyter_servers.wanted(servers, gone, params["units"], params["config"], folder, vanished=vanished)
     state = jupyter_servers.read([*users, *gone], files, folder, params["environment"])
-    # Whatever a service has written to its journal is in the errors.
-    module.no_log_values.update(long_enough(jupyter_servers.secrets_of(files, state.files)))
+
+    def hidden(text: str, *whose: str) -> str:
+        """Return a text that quotes what servers have written to the journal, or what runs in them."""
+        secrets = (jupyter_servers.secrets_of(user, folder, files, state.files) for user in whose)
+        return without(text, itertools.chain.from_iterable(secrets))
+
     plan = jupyter_servers.plan(state, servers, gone, files, policy=policy, folder=folder, homeless=found.problems)
     failed: dict[str, str] = {}
     if plan.changed and not module.check_mode:
-        failed = jupyter_servers.apply(plan)
+        try:
+            failed = {user: hidden(text, user) for user, text in jupyter_servers.apply(plan).items()}
+        except EvenkeelError as error:
+            raise EvenkeelError(*(hidden(text, *users, *gone) for text in (error.what, error.mend))) from error
     problems = user_problems.merged(
         *({user: [text]} for some in (found.problems, failed) for user, text in some.items())
     )
@@ -308,7 +316,11 @@ def converge(module: Module) -> dict[str, Any]:
             "\n".join(text for texts in problems.values() for text in texts), "It is the node's own: %s" % why
         )
     user_problems.warn(module, problems)
-    for waiting in plan.waiting:
+    waits = [
+        replace(waiting, processes=tuple(hidden(text, waiting.user) for text in waiting.processes))
+        for waiting in plan.waiting
+    ]
+    for waiting in waits:
         module.warn(waiting.words(policy))
     for unit, paths in jupyter_servers.foreign_drop_ins(state).items():
         module.warn("%s is changed by %s, which may undo its hardening" % (unit, ", ".join(paths)))
@@ -324,7 +336,7 @@ def converge(module: Module) -> dict[str, Any]:
             for server in servers
         ],
         "user_problems": problems,
-        "waiting": [asdict(waiting) for waiting in plan.waiting],
+        "waiting": list(map(asdict, waits)),
     }
 
 

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -135,3 +137,22 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("/etc/passwd")
     with pytest.raises(EvenkeelError, match="link is not a regular file"):
         kept_files.read(str(tmp_path / "link"))
+
+
+def test_a_lease_of_its_owner_keeps_nobody_waiting(tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    path.write_text("hush")
+    handler = signal.signal(signal.SIGIO, signal.SIG_IGN)
+    try:
+        with path.open("r+") as owner:
+            try:
+                fcntl.fcntl(owner, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+            except OSError as error:
+                pytest.skip(f"no leases on this file system: {error}")
+            with pytest.raises(BlockingIOError):
+                kept_files.text(str(path))
+            (change,) = kept_files.plan({str(path): kept_files.read(str(path))}, {str(path): SECRET})
+            kept_files.apply(change)
+        assert path.read_text() == "hush"
+    finally:
+        signal.signal(signal.SIGIO, handler)

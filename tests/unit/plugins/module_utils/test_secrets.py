@@ -148,5 +148,11 @@ def test_a_short_secret_hides_no_other_words() -> None:
     assert secrets.long_enough(["", "a", "long-enough"]) == {"long-enough"}
 
 
+def test_a_text_without_secrets() -> None:
+    assert (
+        secrets.without("a, hush-hush-hush, hush-hush", ["a", "hush-hush", "hush-hush-hush"]) == "a, ********, ********"
+    )
+
+
 def _silent(shown: Any) -> None:
     assert "hush" not in str(shown)
