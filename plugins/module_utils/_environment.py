@@ -542,8 +542,11 @@ def discard(path: str, keep_at: str) -> list[str]:
     kept = []
     for relative in user_files(path):
         destination = os.path.join(keep_at, relative)
-        os.makedirs(os.path.dirname(destination), mode=0o755, exist_ok=True)
-        shutil.move(os.path.join(path, relative), destination)
+        with modes.inside(path, relative) as place:
+            if place is None or not os.path.lexists(place):  # its user has exchanged or removed it meanwhile
+                continue
+            os.makedirs(os.path.dirname(destination), mode=0o755, exist_ok=True)
+            shutil.move(place, destination)
         kept.append(destination)
     if kept:
         sync_file_systems([keep_at])

@@ -187,7 +187,13 @@ def _survey(tree: str, skip: frozenset[str], *, change: bool) -> tuple[Loose, ..
                 if not path and entry.name in skip:
                     continue
                 below = "%s/%s" % (path, entry.name) if path else entry.name
-                status = entry.stat(follow_symlinks=False)
+                try:
+                    status = entry.stat(follow_symlinks=False)
+                except FileNotFoundError:  # removed meanwhile
+                    continue
+                except OSError:  # where a user has mounted something, that user alone may look
+                    found.append(Loose(below, True))
+                    continue
                 if stat.S_ISDIR(status.st_mode):
                     if depth == _DEEPEST:
                         found.append(Loose(below, True))
@@ -208,6 +214,17 @@ def _survey(tree: str, skip: frozenset[str], *, change: bool) -> tuple[Loose, ..
         if top is not None:
             look(top, "", 0)
     return tuple(sorted(found))
+
+
+@contextlib.contextmanager
+def inside(tree: str, relative: str) -> Iterator[str | None]:
+    """Yield a path that leads to what is below ``tree`` whatever users do meanwhile; None where links lead away."""
+    with contextlib.ExitStack() as stack:
+        descriptor = stack.enter_context(_opened(tree, _DIRECTORY))
+        for name in filter(None, os.path.dirname(relative).split("/")):
+            if descriptor is not None:
+                descriptor = stack.enter_context(_opened(name, _DIRECTORY, descriptor))
+        yield None if descriptor is None else "/proc/self/fd/%d/%s" % (descriptor, os.path.basename(relative))
 
 
 @contextlib.contextmanager

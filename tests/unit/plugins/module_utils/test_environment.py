@@ -1349,3 +1349,28 @@ def test_what_users_may_still_have_open_is_linked_into_no_further_build(node: No
     (built / "bin" / "numpy").chmod(0o646 if exposed else 0o4755)
     node.converge()
     assert (cached.exists(), other.exists()) == (not exposed, True)
+
+
+@pytest.mark.parametrize("exchanged", ["work", "work/deep"])
+def test_what_a_user_exchanges_for_a_link_meanwhile_moves_nothing_of_others(
+    node: Node, monkeypatch: pytest.MonkeyPatch, exchanged: str
+) -> None:
+    first = node.converge()
+    theirs = Path(node.root, "theirs")
+    for place in (theirs, theirs / "deep", first / "work" / "deep"):
+        place.mkdir(parents=True)
+        (place / "results.csv").write_text("1")
+    (first / "notes").write_text("2")
+    find = environment.user_files
+
+    def and_then(prefix: str) -> tuple[str, ...]:
+        found = find(prefix)
+        (first / exchanged).rename(first / "away")
+        (first / exchanged).symlink_to(theirs)
+        return found
+
+    monkeypatch.setattr(environment, "user_files", and_then)
+    kept = environment.discard(str(first), str(Path(node.root, "kept")))
+    assert [Path(path).name for path in kept] == ["notes"]
+    assert sorted(theirs.rglob("*.csv")) == [theirs / "deep" / "results.csv", theirs / "results.csv"]
+    assert not first.exists()

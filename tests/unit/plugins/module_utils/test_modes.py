@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import stat
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _modes as modes
@@ -159,6 +162,23 @@ def test_a_directory_that_is_exchanged_for_a_link_is_not_followed(
     modes.tighten(str(tree))
     assert attacked.is_symlink()
     assert mode(target / "key") == 0o666
+
+
+@pytest.mark.parametrize(
+    ("error", "found"),
+    [
+        pytest.param(FileNotFoundError(errno.ENOENT, "gone"), (), id="removed meanwhile"),
+        pytest.param(PermissionError(errno.EACCES, "FUSE"), (Loose("its", True),), id="a user's mount"),
+        pytest.param(OSError(errno.ENOTCONN, "FUSE"), (Loose("its", True),), id="a user's mount that has ended"),
+    ],
+)
+def test_what_can_not_be_looked_at_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, found: tuple[Loose, ...]
+) -> None:
+    entry = mock.Mock(**{"stat.side_effect": error})
+    entry.name = "its"
+    monkeypatch.setattr(modes.os, "scandir", lambda _: contextlib.nullcontext([entry]))
+    assert modes.loose(str(tmp_path)) == found
 
 
 def test_directories_without_end_are_reported_not_followed(tmp_path: Path) -> None:
