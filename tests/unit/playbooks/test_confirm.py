@@ -68,9 +68,15 @@ def test_only_yes_goes_on(command: list[str], tmp_path: Path, answer: str, acts:
     assert ("Nothing was changed" in output) != acts
 
 
-@pytest.mark.parametrize("stdin", ["", "yes\n"], ids=["nothing", "a pipe"])
-def test_without_a_terminal_it_stops_and_names_the_variable(command: list[str], tmp_path: Path, stdin: str) -> None:
-    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, input=stdin)
+@pytest.mark.parametrize(
+    ("stdin", "options"),
+    [("", []), ("yes\n", []), ("", ["--extra-vars=confirm=flase"]), ("", ["--extra-vars=confirm="])],
+    ids=["nothing", "a pipe", "a typing error", "an empty variable"],
+)
+def test_without_a_terminal_it_stops_and_names_the_variable(
+    command: list[str], tmp_path: Path, stdin: str, options: list[str]
+) -> None:
+    done = subprocess.run([*command, *options], check=False, capture_output=True, text=True, cwd=ROOT, input=stdin)
     assert done.returncode != 0
     assert "-e confirm=false" in done.stdout
     assert not (tmp_path / "acted").exists()
