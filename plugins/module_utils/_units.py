@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -67,7 +68,8 @@ def parse(shown: str, now: float, monotonic: float) -> dict[str, Unit]:
             started=now - (monotonic - since_boot) if running and since_boot else None,
             main_pid=int(properties.get("MainPID") or 0) or None,
             unread=properties.get("NeedDaemonReload") == "yes",
-            drop_ins=tuple(properties.get("DropInPaths", "").split()),
+            # Quoted where an instance's name is escaped.
+            drop_ins=tuple(shlex.split(properties.get("DropInPaths", ""))),
         )
     return units
 

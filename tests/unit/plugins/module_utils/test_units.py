@@ -34,6 +34,10 @@ def shown(**properties: str) -> str:
         (shown(UnitFileState="enabled", NeedDaemonReload="yes"), Unit("a.service", enabled=True, unread=True)),
         (shown(UnitFileState="disabled"), Unit("a.service")),
         (shown(DropInPaths="/etc/a /run/b"), Unit("a.service", drop_ins=("/etc/a", "/run/b"))),
+        (
+            shown(DropInPaths=r'/etc/a "/etc/b@eve\\x40corp.service.d/c.conf"'),
+            Unit("a.service", drop_ins=("/etc/a", r"/etc/b@eve\x40corp.service.d/c.conf")),
+        ),
     ],
 )
 def test_parse(text: str, unit: Unit) -> None:
