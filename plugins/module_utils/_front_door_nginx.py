@@ -140,7 +140,7 @@ server {
     proxy_hide_header Strict-Transport-Security;
     # It would log people out of other hosts.
     proxy_hide_header Clear-Site-Data;
-    # Every cookie, whatever set it.
+    # Every cookie that names a path, as all of Jupyter's do.
     proxy_cookie_path "~^(.*)$" "$1; Secure; SameSite=Strict";
 
     absolute_redirect off;
