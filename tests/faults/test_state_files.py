@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +118,7 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def whole(node: Node, tmp_path_factory: pytest.TempPathFactory) -> Site:
+def whole(node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     node.strip()
     source = f"deb {node.variables['lab_mirror_url']}/debian bookworm main"
     node.host.check_output(f"echo '{source}' >/etc/apt/sources.list && apt-get update --quiet=2")
@@ -125,7 +126,13 @@ def whole(node: Node, tmp_path_factory: pytest.TempPathFactory) -> Site:
     found = Site(node, tmp_path_factory.mktemp("control"))
     assert found.run().succeeded()
     found.whole = found.look(*SAME, *ANEW)
-    return found
+    yield found
+    node.host.check_output("systemctl disable --now jupyter@ana.service jupyter-proxy@ana.socket")
+    node.host.check_output("systemctl stop jupyter-proxy@ana.service && dpkg --purge nginx nginx-common")
+    node.host.check_output(f"rm -rf /etc/nginx {KERNELS} /etc/uv {' '.join(SAME)} {UNITS}/jupyter*.d")
+    node.host.check_output("systemctl daemon-reload && systemctl reload ssh && userdel --remove ana")
+    node.host.check_output("groupdel evenkeel-remote; rm -f /etc/sysctl.d/60-evenkeel-inotify.conf")
+    node.strip()
 
 
 def test_what_was_truncated_is_healed(whole: Site) -> None:
