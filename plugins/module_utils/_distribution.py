@@ -158,7 +158,7 @@ class Plan:
         after = [self.after or "absent"]
         if self.protect and not self.install:
             after.append("base protected")
-        after += ["permissions of %d files in %s" % (len(found), path) for path, found in self.tighten.items()]
+        after += [modes.correction(found, path) for path, found in self.tighten.items()]
         return tuple(before), tuple(after)
 
 

@@ -42,7 +42,7 @@ class Permissions:
         return [
             *("~ permissions of %s" % path for path in (*self.places, *self.caches)),
             *(
-                "~ permissions of %d files in generation %s" % (len(found), os.path.basename(path))
+                "~ %s" % modes.correction(found, "generation %s" % os.path.basename(path))
                 for path, found in self.builds.items()
             ),
         ]

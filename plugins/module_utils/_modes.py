@@ -13,7 +13,7 @@ import errno
 import glob
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
@@ -162,6 +162,19 @@ def told(found: Iterable[Loose]) -> tuple[str, ...]:
         return ()
     more = " and %d more" % (len(paths) - _NAMED) if len(paths) > _NAMED else ""
     return ("others may change %s%s" % (", ".join(paths[:_NAMED]), more),)
+
+
+def correction(found: Sequence[Loose], where: str) -> str:
+    """Return in one line what is taken back in a build; one that was never looked through may have nothing of that.
+
+    >>> correction((), "b1")
+    'permissions of b1 looked through, nothing to correct'
+    >>> correction((Loose("bin/python", True),), "b1")
+    'permissions of 1 file in b1'
+    """
+    if not found:
+        return "permissions of %s looked through, nothing to correct" % where
+    return "permissions of %d file%s in %s" % (len(found), "" if len(found) == 1 else "s", where)
 
 
 def take(directory: str) -> None:

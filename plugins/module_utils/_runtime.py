@@ -100,6 +100,8 @@ class Runtime:
     def __str__(self) -> str:
         if not self.damage:
             return "%s: %s" % (self.id, ", ".join(self.contents) or "damaged")
+        if all(one.startswith("added ") and "/__pycache__/" in one for one in self.damage):
+            return "%s: has bytecode of its own, as those of earlier versions do" % self.id
         more = " and %d more" % (len(self.damage) - _NAMED) if len(self.damage) > _NAMED else ""
         return "%s: damaged (%s%s)" % (self.id, ", ".join(self.damage[:_NAMED]), more)
 

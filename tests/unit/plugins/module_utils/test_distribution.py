@@ -465,7 +465,7 @@ def test_what_others_may_change_is_taken_back_and_told(
     theirs.mkdir(parents=True)
     theirs.chmod(0o777)
     plan = converge(desired)
-    assert plan.lines[1] == (desired.home, f"permissions of 1 files in {desired.home}")
+    assert plan.lines[1] == (desired.home, f"permissions of 1 file in {desired.home}")
     assert bool(plan.drift) == (tight or bool(drift))
     assert Path(desired.home, "bin", "conda").stat().st_mode & 0o7777 == 0o755
     assert theirs.stat().st_mode & 0o777 == 0o777

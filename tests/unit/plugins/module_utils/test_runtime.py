@@ -306,6 +306,16 @@ def test_a_damaged_file_is_named_and_the_runtime_made_anew(
     assert not node.converge().changed
 
 
+def test_bytecode_of_an_earlier_version_is_no_damage_and_goes(node: Node) -> None:
+    node.converge()
+    bytecode = Path(node.desired.path, RATTLER_INIT).parent / "__pycache__" / "__init__.cpython-311.pyc"
+    bytecode.parent.mkdir()
+    bytecode.touch()
+    plan = node.converge()
+    assert plan.before == (f"{node.desired.id}: has bytecode of its own, as those of earlier versions do",)
+    assert not bytecode.exists()
+
+
 def test_of_much_damage_some_is_named() -> None:
     assert str(replace(NOW, damage=("a", "b", "c"))) == f"{NOW.id}: damaged (a, b, c)"
     assert str(replace(NOW, damage=("a", "b", "c", "d", "e"))) == f"{NOW.id}: damaged (a, b, c and 2 more)"
