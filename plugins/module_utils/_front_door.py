@@ -234,8 +234,8 @@ def require_told(door: Door, servers: Sequence[Server], moved: Sequence[str], *,
         return
     raise EvenkeelError(
         "All users of this front door share one host name, so that a page of one can act as any other. Each gets a host"
-        " name of its own now, and these addresses change: %s. A server that waits for its kernels to end answers for no"
-        " new address before its restart; until then its user reaches it through SSH alone. Nothing was changed yet"
+        " name of its own now, and these addresses change: %s. A server that waits for its kernels to end answers for"
+        " no new address before its restart; until then its user reaches it through SSH alone. Nothing was changed yet"
         % "; ".join("%s -> %s" % (door.url(door.hosts[0], one.path), new[one.user]) for one in leaving),
         "Have DNS lead %s to this node and set front_door_users_share_origin to false; or set it to true, which keeps"
         " the old addresses and lets users act as each other"
