@@ -22,6 +22,7 @@ Run = Callable[..., Result]
 def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     # As on a node, where no test has loaded what the control node has.
     monkeypatch.setattr("ansible.module_utils._internal.is_controller", False)
+    monkeypatch.setattr("ansible.module_utils.common.warnings._global_warnings", {}, raising=False)
 
     def run(**arguments: Any) -> Result:
         places = {"pip_conf": str(tmp_path / "pip.conf"), "uv_toml": str(tmp_path / "uv" / "uv.toml")}
