@@ -12,6 +12,8 @@ SCENARIOS := nvidia_driver_vm $(filter-out $(SHORT_SCENARIOS),$(ROLES)) jupyter_
 	distribution_life environment_life environment_drift $(SHORT_SCENARIOS)
 LONG_SCENARIOS := driver_upgrade secure_boot site_vm front_door_jupyter
 DEBIAN13_SCENARIOS := nvidia_driver_dkms environment_life distribution_life
+# A whole site is converged six times; tests/unit/plugins/test_state_files.py has the same damage file by file.
+LONG_FAULTS := tests/faults/test_state_files.py
 ENTERPRISE_SCENARIOS := nvidia_driver cuda_toolkit nvidia_container_toolkit
 ROLE ?=
 INDEX ?=
@@ -49,11 +51,12 @@ $(READY): pyproject.toml
 test: setup checks lab molecule faults ## Everything: lint, unit and contract tests, a Molecule scenario for each role and the site, bad input
 
 .PHONY: test-long
-test-long: lab ## What takes longer: whole sites, upgrades and Secure Boot on virtual machines, Debian 13's own driver, other releases
+test-long: lab ## What takes longer: whole sites, upgrades and Secure Boot on virtual machines, Debian 13's own driver, other releases, a damaged site
 	python -m lab mirror --debian-driver debian13
 	for scenario in $(DEBIAN13_SCENARIOS); do EVENKEEL_RELEASES=debian13 molecule test --scenario-name $$scenario; done
 	for scenario in $(ENTERPRISE_SCENARIOS); do EVENKEEL_RELEASES="rocky8 rocky10" molecule test --scenario-name $$scenario; done
 	for scenario in $(LONG_SCENARIOS); do molecule test --scenario-name $$scenario; done
+	pytest $(LONG_FAULTS) --numprocesses 1
 
 .PHONY: checks
 checks: $(READY) ## lint and unit, side by side
@@ -94,7 +97,7 @@ test-role: lab ## The inner loop on one role: make test-role ROLE=jupyter
 # Three at a time: each waits for its node a sixth of the time.
 .PHONY: faults
 faults: lab ## Bad input, broken mirrors, full disks and killed runs, on nodes of the lab
-	pytest tests/faults --numprocesses 3 --dist loadfile
+	pytest tests/faults --ignore $(LONG_FAULTS) --numprocesses 3 --dist loadfile
 
 .PHONY: test-gpu
 test-gpu: ## What needs a real GPU, with Python alone; ends with status 77 where there is none
