@@ -20,10 +20,11 @@ FILES = sorted((ROOT / "inventories").glob("*/group_vars/**/*.yml"))
 
 
 def known() -> set[str]:
-    """Return every input of every role, and of the playbook that locks."""
+    """Return every input of every role, and of the playbooks that lock and that bring nodes to their state."""
     specs = [yaml.safe_load(path.read_text()) for path in ROOT.glob("roles/*/meta/argument_specs.yml")]
     lock = re.findall(r"\b(lock_\w+) \| default", (ROOT / "playbooks" / "lock.yml").read_text())
-    return SHARED.union(lock, *(spec["argument_specs"]["main"]["options"] for spec in specs))
+    site = re.findall(r"\b(evenkeel_\w+) \| default", (ROOT / "playbooks" / "site.yml").read_text())
+    return SHARED.union(lock, site, *(spec["argument_specs"]["main"]["options"] for spec in specs))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
