@@ -105,16 +105,22 @@ class Server:
         LabError
             It refuses, or does not answer.
         """
-        with self.connection() as connection:
+        try:
             try:
-                connection.request(method, self.base_url + path, body, self.authorization)
-                answer = connection.getresponse()
-                text = answer.read().decode()
-            except (http.client.HTTPException, OSError) as error:
-                raise self.failure(f"no answer to {method} {path}: {error}") from error
-        if answer.status >= http.client.BAD_REQUEST:
-            raise self.failure(f"{method} {path}: {answer.status} {text}")
+                status, text = self._answer(method, path, body)
+            except ConnectionError:  # it was just ending because nobody used it; the next connection starts it
+                status, text = self._answer(method, path, body)
+        except (http.client.HTTPException, OSError) as error:
+            raise self.failure(f"no answer to {method} {path}: {error}") from error
+        if status >= http.client.BAD_REQUEST:
+            raise self.failure(f"{method} {path}: {status} {text}")
         return json.loads(text) if text else None
+
+    def _answer(self, method: str, path: str, body: str | None) -> tuple[int, str]:
+        with self.connection() as connection:
+            connection.request(method, self.base_url + path, body, self.authorization)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
 
     @contextmanager
     def channel(self) -> Iterator[socket.socket]:
