@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from ansible_collections.evenkeel.gpu.plugins.module_utils import _command as command
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]*\$?")
+_GROUP = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]*\$?")
+#: A directory service separates the domain from the name with a backslash or a plus sign.
+_USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@\\+%-]*\$?")
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ def check(group: str, users: Sequence[str]) -> None:
     EvenkeelError
         All that can't are named.
     """
-    wrong = [name for name in (group, *users) if not _NAME.fullmatch(name)]
+    wrong = [group] * (not _GROUP.fullmatch(group)) + [name for name in users if not _USER.fullmatch(name)]
     if wrong:
         raise EvenkeelError(
             "%s can't be the name of a group or a user" % ", ".join(map(repr, wrong)), "Correct group and users"

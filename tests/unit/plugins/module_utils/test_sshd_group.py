@@ -37,6 +37,13 @@ def test_names_that_are_none(name: str) -> None:
         sshd_group.check(name, [])
 
 
+@pytest.mark.parametrize(
+    "name", ["ana", "eve@corp.example", "CORP\\carl", "CORP+carl", "a%b", "mach$", "Upper.Case", "0day"]
+)
+def test_names_that_directory_services_give(name: str) -> None:
+    sshd_group.check("people", [name])
+
+
 def test_who_is_known() -> None:
     found = sshd_group.read(["root", "nobody-here"])
     assert 0 in (found["root"] or ())
