@@ -27,6 +27,7 @@ Run = Callable[..., dict[str, Any]]
 @pytest.fixture
 def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setattr("ansible.module_utils._internal.is_controller", False)
+    monkeypatch.setattr("ansible.module_utils.common.warnings._global_warnings", {}, raising=False)
     accounts = {name: Account(name, f"/home/{name}", "/bin/sh", 1001, 1001) for name in USERS}
     monkeypatch.setattr(module, "look_up", lambda *_: Found(accounts))
     monkeypatch.setattr(jupyter_servers, "known", lambda _: {})
@@ -82,6 +83,7 @@ def test_what_waits_has_no_secret_of_its_user(run: Run) -> None:
     waiting = Waiting("ana", "jupyter@ana.service", ("x",), (f"pid 1: python --token={TOKEN}",))
     result = run(TOKEN, plan=Plan(waiting=(waiting,), probes=dict.fromkeys(USERS, "light")))
     assert result["waiting"][0]["processes"] == ["pid 1: python --token=********"]
+    assert TOKEN not in json.dumps(result)
 
 
 def test_what_systemd_refuses_has_no_secret(run: Run) -> None:
