@@ -10,6 +10,7 @@ the answer, and no longer than it said.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
 import pwd
@@ -30,6 +31,7 @@ MOST_MEMORY = 512 << 20
 LARGEST_FILE = 64 << 20
 #: How long a killed child may take to go; one that waits for a dead file server does not, and is left behind.
 GRACE_SECONDS = 1.0
+_PR_SET_DUMPABLE = 4
 
 Job = tuple[pwd.struct_passwd, Callable[[], Any]]
 
@@ -206,6 +208,8 @@ def _confine(user: pwd.struct_passwd, groups: Sequence[int] | None, pipe: int, s
         os.setgroups(groups)
         os.setresgid(user.pw_gid, user.pw_gid, user.pw_gid)
         os.setresuid(user.pw_uid, user.pw_uid, user.pw_uid)
+        # The module's options may be secret, and fs.suid_dumpable=1 would have the user read them in this process.
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     os.umask(umask)
     os.chdir("/")
     path = os.environ.get("PATH", os.defpath)

@@ -47,6 +47,17 @@ class Permissions:
             ),
         ]
 
+    @property
+    def warnings(self) -> list[str]:
+        """What users of the node could change, for the operator."""
+        exposed = {path: [one for one in found if one.exposed] for path, found in self.builds.items()}
+        return [
+            "In generation %s %s. That is taken back, and the generation is used for no name again"
+            % (os.path.basename(path), ", ".join(modes.told(found)))
+            for path, found in exposed.items()
+            if found
+        ]
+
     def without(self, builds: Iterable[str]) -> Permissions:
         """Return the same without builds that go."""
         going = set(builds)

@@ -97,10 +97,17 @@ class Runtime:
     #: How its files differ from those of its wheels, such as ``edited bin/uv``; of the desired runtime alone.
     damage: tuple[str, ...] = ()
 
+    @property
+    def damaged(self) -> bool:
+        """Whether more is wrong with it than bytecode of its own, which earlier versions left in theirs."""
+        return not self.contents or any(
+            not (one.startswith("added ") and "/__pycache__/" in one) for one in self.damage
+        )
+
     def __str__(self) -> str:
         if not self.damage:
             return "%s: %s" % (self.id, ", ".join(self.contents) or "damaged")
-        if all(one.startswith("added ") and "/__pycache__/" in one for one in self.damage):
+        if not self.damaged:
             return "%s: has bytecode of its own, as those of earlier versions do" % self.id
         more = " and %d more" % (len(self.damage) - _NAMED) if len(self.damage) > _NAMED else ""
         return "%s: damaged (%s%s)" % (self.id, ", ".join(self.damage[:_NAMED]), more)
@@ -124,6 +131,8 @@ class Plan:
     build: bool
     before: tuple[str, ...]
     after: tuple[str, ...]
+    #: What is wrong with the desired one.
+    damage: tuple[str, ...] = ()
 
     @property
     def changed(self) -> bool:
@@ -244,6 +253,7 @@ def plan(state: State, desired: Desired) -> Plan:
         build=build,
         before=(*map(str, state.runtimes), *("%s: interrupted" % name for name in state.leftovers)),
         after=tuple(sorted(map(str, (wanted, *others[-1:])))),
+        damage=tuple(str(runtime) for runtime in damaged if runtime.damaged),
     )
 
 

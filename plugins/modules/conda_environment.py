@@ -378,7 +378,8 @@ def converge(module: Module) -> dict[str, object]:
         there = generations.read(plan.target.path)
         if there:
             result["installer"] = there.installer
-    return {"changed": plan.changed, "diff": plan.diff, "plan": plan.lines, **result}
+    warnings = plan.permissions.warnings
+    return {"changed": plan.changed, "diff": plan.diff, "plan": plan.lines, "warnings": warnings, **result}
 
 
 def desired_by(module: Module) -> environment.Desired | None:

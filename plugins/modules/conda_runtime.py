@@ -135,6 +135,7 @@ def converge(module: Module) -> dict[str, object]:
     return {
         "changed": plan.changed,
         "diff": plan.diff,
+        "warnings": ["The runtime %s. It is made anew" % one for one in plan.damage],
         "path": desired.path,
         "rattler": not reason,
         "reason": reason,

@@ -337,6 +337,9 @@ def test_a_damaged_runtime_is_made_anew(warm: Node) -> None:
     answer = warm.play(tags="conda_environments", conda_environments_list=absent)
     assert answer.succeeded()
     assert "changed: [debian12-1]" in answer.output
+    assert (
+        "damaged (added x, edited bin/uv, missing site-packages/rattler/__init__.py). It is made anew" in answer.output
+    )
     assert warm.host.check_output(listed) == whole
 
 

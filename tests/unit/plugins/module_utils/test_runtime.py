@@ -302,6 +302,7 @@ def test_a_damaged_file_is_named_and_the_runtime_made_anew(
     plan = node.converge()
     assert (plan.build, plan.remove) == (True, (node.desired.id,))
     assert plan.before[0].startswith(f"{node.desired.id}: damaged ({told}")
+    assert plan.damage == plan.before
     assert plan.diff["before"] != plan.diff["after"]
     assert not node.converge().changed
 
@@ -313,6 +314,7 @@ def test_bytecode_of_an_earlier_version_is_no_damage_and_goes(node: Node) -> Non
     bytecode.touch()
     plan = node.converge()
     assert plan.before == (f"{node.desired.id}: has bytecode of its own, as those of earlier versions do",)
+    assert plan.damage == ()
     assert not bytecode.exists()
 
 
