@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 #: What no index and no wheel needs.
 FILE_BYTES = 4 << 30
-MEMORY_BYTES = 16 << 30
+MEMORY_BYTES = 8 << 30
 
 
 @contextlib.contextmanager

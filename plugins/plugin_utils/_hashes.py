@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING
 from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._package import CONDA, Package
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._channels import Mirrors
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._rattler import ask, package_from, require_rattler
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._rattler import (
+    ask,
+    isolated,
+    package_from,
+    require_rattler,
+)
 
 if TYPE_CHECKING:
     from rattler import Gateway, RepoDataRecord
@@ -43,11 +48,11 @@ def complete(path: Path, packages: Iterable[Package], platform: str, mirrors: Mi
     async def question(gateway: Gateway) -> list[list[RepoDataRecord]]:
         return list(await gateway.query(channels, [Subdir(platform), Subdir("noarch")], names, recursive=False))
 
-    index = {
-        package.url: package
-        for records in ask(channels, question)
-        for package in (package_from(record, mirrors) for record in records)
-    }
+    def known() -> dict[str, Package]:
+        packages = (package_from(record, mirrors) for records in ask(channels, question) for record in records)
+        return {package.url: package for package in packages}
+
+    index = isolated(known, channels)
     return tuple(_hashed(path, package, index) if package in missing else package for package in found)
 
 

@@ -14,6 +14,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import Evenke
 from ansible_collections.evenkeel.gpu.plugins.module_utils._limits import FILE_BYTES, limited
 from ansible_collections.evenkeel.gpu.plugins.module_utils._package import Package
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._channels import Mirrors
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._child import has_threads_of_its_own, in_child
 
 if TYPE_CHECKING:
     from rattler import Gateway, RepoDataRecord
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 #: For one answer of a channel, and for all of them together.
 REQUEST_SECONDS = 90
 ALL_SECONDS = 300
+#: How the names of py-rattler's threads begin.
+_THREADS = "tokio-r"
 
 Answer = TypeVar("Answer")
 
@@ -85,6 +88,19 @@ def ask(channels: Iterable[str], question: Callable[[Gateway], Coroutine[None, N
             f"The index of {', '.join(names)} could not be read in {ALL_SECONDS} seconds",
             "Check that the control node reaches the channels, or choose a nearer mirror",
         ) from None
+
+
+def isolated(function: Callable[[], Answer], channels: Iterable[str]) -> Answer:
+    """Return what a function that asks ``channels`` returns; a py-rattler that runs out of memory ends a child alone.
+
+    Raises
+    ------
+    EvenkeelError
+        Whatever the function raised, or the child was ended.
+    """
+    if has_threads_of_its_own(_THREADS):  # py-rattler is at work in this process, and would not be in a child
+        return function()
+    return in_child(function, "The index of %s could not be read" % ", ".join(channels), 2 * ALL_SECONDS + 60)
 
 
 def package_from(record: RepoDataRecord, mirrors: Mirrors) -> Package:

@@ -11,7 +11,12 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import Evenke
 from ansible_collections.evenkeel.gpu.plugins.module_utils._package import CONDA, Package
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._channels import Mirrors, channel_urls
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._problem import Problem
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._rattler import ask, package_from, require_rattler
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._rattler import (
+    ask,
+    isolated,
+    package_from,
+    require_rattler,
+)
 
 if TYPE_CHECKING:
     from rattler import Gateway, GenericVirtualPackage, MatchSpec, RepoDataRecord, Subdir
@@ -28,6 +33,10 @@ def solve_with_rattler(problem: Problem) -> list[Package]:
         A specification is malformed, a channel cannot be read, or nothing fits; the solver says why.
     """
     require_rattler()
+    return isolated(lambda: _solve(problem), map(problem.mirrors.mirrored, problem.channels))
+
+
+def _solve(problem: Problem) -> list[Package]:
     from rattler import ChannelPriority, Subdir, solve
     from rattler.exceptions import SolverError
 

@@ -59,7 +59,9 @@ def at_a_terminal(command: list[str], answer: str) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize(
-    ("answer", "acts"), [("", False), ("no", False), ("y", False), ("yes", True), (" Yes ", True)], ids=repr
+    ("answer", "acts"),
+    [("", False), ("no", False), ("y", False), ("yes", True), (" yes ", True), ("Yes", False)],
+    ids=repr,
 )
 def test_only_yes_goes_on(command: list[str], tmp_path: Path, answer: str, acts: bool) -> None:
     status, output = at_a_terminal(command, answer)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -17,18 +19,26 @@ from rattler.networking import Client
 
 from lab.mirror_server import Mirror
 
+COLLECTIONS = Path(__file__).parents[4] / "collections"
+
 
 @pytest.fixture
-def endless(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def www(tmp_path: Path) -> Path:
+    """What the server has."""
+    return tmp_path / "www"
+
+
+@pytest.fixture
+def endless(www: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The URL of a server whose every file has no end."""
     for subdir in ("linux-64", "noarch"):
-        (tmp_path / "www" / "main" / subdir).mkdir(parents=True)
-        (tmp_path / "www" / "main" / subdir / "repodata.json").write_text("{}")
+        (www / "main" / subdir).mkdir(parents=True)
+        (www / "main" / subdir / "repodata.json").write_text("{}")
     for name in ("humanize", "uv", "py-rattler"):
-        (tmp_path / "www" / "simple" / name).mkdir(parents=True)
-        (tmp_path / "www" / "simple" / name / "index.html").write_text("<html>")
+        (www / "simple" / name).mkdir(parents=True)
+        (www / "simple" / name / "index.html").write_text("<html>")
     monkeypatch.setattr(limits, "MEMORY_BYTES", 300 << 20)
-    with Mirror(tmp_path / "www", "127.0.0.1", 0) as server:
+    with Mirror(www, "127.0.0.1", 0) as server:
         threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/_fault/endless"
         server.shutdown()
@@ -44,6 +54,36 @@ def test_a_channel(endless: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     problem = Problem(packages=("python",), channels=(channel,), platform="linux-64", virtual_packages=())
     with pytest.raises(EvenkeelError, match=f"^The index of {channel} could not be read: (?s:.*)File too large"):
         _solver.solve_with_rattler(problem)
+
+
+#: A process of its own, as Ansible's workers are: py-rattler has no threads in it yet.
+WORKER = """
+import sys
+from ansible_collections.evenkeel.gpu.plugins.module_utils import _limits
+from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils import _problem, _solver
+_limits.MEMORY_BYTES = 600 << 20
+try:
+    _solver.solve_with_rattler(_problem.Problem(("python",), (sys.argv[1],), "linux-64", ()))
+except EvenkeelError as error:
+    print(error)
+"""
+
+
+def test_a_channel_that_takes_all_memory_ends_no_worker(endless: str, www: Path, tmp_path: Path) -> None:
+    for subdir in ("linux-64", "noarch"):
+        (www / "main" / subdir / "repodata_shards.msgpack.zst").write_text("")
+    done = subprocess.run(
+        [sys.executable, "-c", WORKER, f"{endless}/main"],
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(COLLECTIONS), "RATTLER_CACHE_DIR": str(tmp_path / "cache")},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"The index of {endless}/main could not be read" in done.stdout
+    assert not done.stderr
 
 
 def test_an_index_that_uv_asks(endless: str, monkeypatch: pytest.MonkeyPatch) -> None:
