@@ -38,7 +38,7 @@ class Permissions:
 
     @property
     def lines(self) -> list[str]:
-        """What is taken back, in people's words."""
+        """What is taken back, for people to read."""
         return [
             *("~ permissions of %s" % path for path in (*self.places, *self.caches)),
             *(
@@ -100,7 +100,7 @@ def read(root: str, home: str, found: Iterable[Generation], inspected: Iterable[
 
 
 def notes(generation: Generation, permissions: Permissions, *, current: bool) -> tuple[str, ...]:
-    """Return why a build may be otherwise than it was built, in people's words; pure.
+    """Return why a build may differ from what was built, for people to read; pure.
 
     That the group of root may write a file counts only in a build that was looked through: packages bring such files.
     """

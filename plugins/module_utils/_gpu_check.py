@@ -80,7 +80,7 @@ def check(python: str, environment: str, bounds: Bounds, timeout: float, system:
 
 
 def groups_of(devices: Iterable[os.stat_result]) -> list[int]:
-    """Return the groups that whoever is not root has to be in to use devices, root's own aside; pure."""
+    """Return the groups that a user other than root has to be in to use devices, root's own aside; pure."""
     both, everybody = stat.S_IRGRP | stat.S_IWGRP, stat.S_IROTH | stat.S_IWOTH
     return sorted(
         {

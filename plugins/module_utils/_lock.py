@@ -2,7 +2,7 @@
 # PRIVATE to this collection.
 """Locks between Evenkeel's own runs on one machine; a killed holder releases its lock.
 
-Whoever can open a lock file can hold it. So a lock is in a folder that its owner alone can enter.
+A user who can open a lock file can hold it. So a lock is in a folder that its owner alone can enter.
 """
 
 from __future__ import annotations

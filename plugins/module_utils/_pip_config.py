@@ -61,7 +61,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a file says and shall say; None where there is no file.
+    """What a file says and must say; None where there is no file.
 
     Parameters
     ----------

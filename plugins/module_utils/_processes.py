@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-#: What is looked at of one process, lest a user's keep the run busy: bytes of a table, and open files.
+#: What is looked at of one process, so that a user's keeps no run busy: bytes of a table, and open files.
 _MOST_BYTES = 8 << 20
 _MOST_OPEN = 4096
 _ESCAPED = re.compile(r"\\([0-7]{3})")

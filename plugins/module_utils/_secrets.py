@@ -13,7 +13,7 @@ HIDDEN = "********"
 _USER = re.compile(r"(?<=://)[^/\s]+(?=@)")
 _TOKEN = re.compile(r"(?<=/t/)[^/\s\"',\]}]+")
 _KEY = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----\n).*?(?=-----END|\Z)", re.DOTALL)
-#: conda takes these from the environment of whoever runs it; they are no secrets.
+#: conda takes these from the environment of the user who runs it; they are no secrets.
 _VARIABLES = re.compile(r"(\$\{?\w+\}?:?)+")
 #: Ansible hides a secret wherever it stands, in words that have nothing to do with it too.
 _SHORTEST = 8

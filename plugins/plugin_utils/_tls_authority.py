@@ -140,7 +140,7 @@ def ensure(directory: Path, load: Callable[[Path], bytes], renew_days: int, now:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         with os.fdopen(os.open(directory / ".lock", flags, 0o600), "w") as lock:
-            os.fchmod(lock.fileno(), 0o600)  # whoever can open it can hold it
+            os.fchmod(lock.fileno(), 0o600)  # a user who can open it can hold it
             fcntl.flock(lock, fcntl.LOCK_EX)
             found = read(directory, load, renew_days, now)
             if found is None:
