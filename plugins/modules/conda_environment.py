@@ -357,7 +357,7 @@ def converge(module: Module) -> dict[str, object]:
             return {"changed": False, "unresolved": unresolved, **result}
 
     for place in modes.loose_ancestors(root):
-        module.warn("%s is not root's alone to change: who can exchange %s runs code as its users" % (place, root))
+        module.warn("%s is not root's alone to change: a user who replaces %s runs code as its users" % (place, root))
     state, plan = decide(module, desired)
     if plan.was and plan.target and not intact(plan.was, plan.before):
         result["user_files"] = list(user_files(plan.was.path))
