@@ -31,14 +31,14 @@ from typing import Any
 from unittest.mock import patch
 
 import uv
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _builder as builder
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _environment as environment
-from ansible_collections.evenkeel.gpu.plugins.module_utils._bytecode import compile_environment
-from ansible_collections.evenkeel.gpu.plugins.module_utils._generation import Generation
-from ansible_collections.evenkeel.gpu.plugins.module_utils._installer import RATTLER, Job, Tools, install
-from ansible_collections.evenkeel.gpu.plugins.module_utils._lock import held
-from ansible_collections.evenkeel.gpu.plugins.module_utils._package import Package, from_mapping
-from ansible_collections.evenkeel.gpu.plugins.module_utils._verification import verify_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import build as builder
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import environment
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.bytecode import compile_environment
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.generation import Generation
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.linking import RATTLER, Job, Tools, install
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package, from_mapping
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.verification import verify_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_lock import held
 from rich.console import Console
 from rich.table import Table
 
@@ -135,7 +135,7 @@ def resolved(mirror: str) -> list[Package]:
     program = (
         "import json, os, sys\n"
         "from bench.environments import SPECS\n"
-        "from ansible_collections.evenkeel.gpu.plugins.plugin_utils._sources import load\n"
+        "from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.sources import load\n"
         "from dataclasses import asdict\n"
         "from pathlib import Path\n"
         "import tempfile\n"

@@ -7,14 +7,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._files import write_atomically
-from ansible_collections.evenkeel.gpu.plugins.module_utils._package import digest
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils import _capture, _locking
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._action import Action
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._channels import mirrors_from
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._hashes import complete
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._problem import Problem
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._resolver import with_pip
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import digest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import write_atomically
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import capture, locking
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.missing_hashes import complete
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import mirrors_from
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.problem import Problem
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.resolver import with_pip
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "found": {"type": "dict", "required": True},
@@ -41,9 +41,9 @@ class ActionModule(Action):
 
     def _capture(self, arguments: dict[str, Any], path: Path, host: str) -> dict[str, Any]:
         mirrors = mirrors_from(arguments["mirrors"])
-        found = _capture.found_on(host, arguments["found"], mirrors)
-        text = _capture.write_down(path, found)
-        environment = _capture.understood(path, text)
+        found = capture.found_on(host, arguments["found"], mirrors)
+        text = capture.write_down(path, found)
+        environment = capture.understood(path, text)
         problem = Problem(
             packages=environment.packages,
             channels=environment.channels,
@@ -55,11 +55,11 @@ class ActionModule(Action):
         )
         of_conda = complete(path, found.conda, problem.platform, mirrors)
         packages = with_pip(problem, list(of_conda))
-        plan = _locking.plan(environment, {problem: packages}, None)
+        plan = locking.plan(environment, {problem: packages}, None)
         changed = bool(plan.changed) or not path.exists()
         if changed and not self._task.check_mode:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(str(path), text)
-            _locking.apply(plan)
+            locking.apply(plan)
         result = {"changed": changed, "path": str(path), "digest": digest(packages, found.variables)}
         return {**result, "diff": {"prepared": text + plan.diff}} if changed and self._task.diff else result

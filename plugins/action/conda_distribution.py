@@ -7,10 +7,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._action import Action, warn
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._installers import unsupported_since
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._progress import shown_progress
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._transfer import bring
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action, warn
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.shown_progress import shown_progress
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.transfer import bring
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._upstream.installers import unsupported_since
 
 MODULE = "evenkeel.gpu.conda_distribution"
 DEFAULT_STORE = "/opt/evenkeel/distributions"

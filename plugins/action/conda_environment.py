@@ -8,10 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from ansible import constants
-from ansible_collections.evenkeel.gpu.plugins.module_utils._platform import PLATFORMS
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._action import Action
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._progress import shown_progress
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._sources import Resolved, load, request_of, variables_of
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.platform import PLATFORMS
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.shown_progress import shown_progress
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.sources import (
+    Resolved,
+    load,
+    request_of,
+    variables_of,
+)
 
 MODULE = "evenkeel.gpu.conda_environment"
 DEFAULT_ROOT = "/opt/evenkeel"

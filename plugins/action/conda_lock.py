@@ -6,14 +6,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._package import digest
-from ansible_collections.evenkeel.gpu.plugins.module_utils._platform import PLATFORMS
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils import _environment_file, _lockfile, _locking
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._action import Action
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._channels import mirrors_from
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._resolver import resolve
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._targets import virtual_packages
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import digest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.platform import PLATFORMS
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import conda_lock, environment_file, locking
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import mirrors_from
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.resolver import resolve
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.targets import virtual_packages
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "environment": {"type": "path", "required": True},
@@ -39,10 +39,10 @@ class ActionModule(Action):
         return self._lock(arguments)
 
     def _lock(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        environment = _environment_file.read(Path(arguments["environment"]))
-        path = environment.path.with_name(_lockfile.NAME)
-        before = _lockfile.read(path) if path.exists() else None
-        problems = _locking.problems(
+        environment = environment_file.read(Path(arguments["environment"]))
+        path = environment.path.with_name(conda_lock.NAME)
+        before = conda_lock.read(path) if path.exists() else None
+        problems = locking.problems(
             environment,
             _told_to_the_solver(arguments),
             mirrors_from(arguments["mirrors"]),
@@ -52,12 +52,12 @@ class ActionModule(Action):
         )
         answers = {problem: resolve(problem) for problem in problems}
         accept = arguments["accept_changed_hashes"]
-        plan = _locking.plan(environment, answers, before, accept_changed_hashes=accept)
+        plan = locking.plan(environment, answers, before, accept_changed_hashes=accept)
         changed, diff = bool(plan.changed), plan.diff
         if changed and not self._task.check_mode:
-            _locking.apply(plan)
+            locking.apply(plan)
         digests = {platform: digest(found, plan.after.variables) for platform, found in plan.after.packages.items()}
-        explicit = {platform: str(_locking.explicit_file(path, platform)) for platform in digests}
+        explicit = {platform: str(locking.explicit_file(path, platform)) for platform in digests}
         result: dict[str, Any] = {"changed": changed, "path": str(path), "explicit": explicit, "digests": digests}
         return {**result, "diff": {"prepared": diff}} if self._task.diff else result
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._action import Action
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._mirrors import candidates
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._upstream.mirrors import candidates
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "mirrors": {"type": "list", "elements": "raw", "required": True},

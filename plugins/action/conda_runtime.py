@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from ansible import constants
-from ansible_collections.evenkeel.gpu.plugins.module_utils._platform import PLATFORMS
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._action import Action
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._progress import shown_progress
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._transfer import bring
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels import (
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.platform import PLATFORMS
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.shown_progress import shown_progress
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.transfer import bring
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._upstream.wheels import (
     Source,
     Wheel,
     at_hand,

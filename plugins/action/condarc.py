@@ -6,12 +6,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _user_problems as user_problems
-from ansible_collections.evenkeel.gpu.plugins.module_utils._condarc import ARGUMENT_SPEC, REQUIRED_IF
-from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._action import Action
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc_keys import spelled
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc_plan import (
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.condarc import ARGUMENT_SPEC, REQUIRED_IF
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import user_problems
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc.keys import spelled
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc.plan import (
     Desired,
     Plan,
     check,
@@ -22,7 +21,8 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc_plan import 
     plan,
     problems_of_users,
 )
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc_secrets import has_secret
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc.secrets import has_secret
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action
 
 #: What the node's module needs to know; never the settings, which may hold secrets.
 NODE_OPTIONS = ("scope", "path", "distribution", "prefix", "user", "users")

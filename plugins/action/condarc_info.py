@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _user_problems as user_problems
-from ansible_collections.evenkeel.gpu.plugins.module_utils._condarc import INFO_ARGUMENT_SPEC
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._action import Action
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc_keys import require_known
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc_plan import files_for, problems_of_users
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc_precedence import effective, keys_of
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc_secrets import masked_value
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.condarc import INFO_ARGUMENT_SPEC
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import user_problems
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc.keys import require_known
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc.plan import files_for, problems_of_users
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc.precedence import effective, keys_of
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc.secrets import masked_value
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action
 
 
 class ActionModule(Action):

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._action import Action, warn
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._jupyter_passwords import hashed, in_plain_text
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._access.jupyter_passwords import hashed, in_plain_text
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action, warn
 
 
 class ActionModule(Action):

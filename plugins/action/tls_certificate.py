@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._tls_files import ARGUMENT_SPEC, CERTIFICATE, KEY
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils import _tls_authority, _tls_chain
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._action import Action
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._tls_chain import Chain
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.tls_files import ARGUMENT_SPEC, CERTIFICATE, KEY
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._access import tls_authority, tls_chain
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._access.tls_chain import Chain
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action
 
 LONGEST_RENEWAL = 365
 
@@ -28,24 +28,22 @@ class ActionModule(Action):
             mutually_exclusive=[("certificate", "ca_directory")],
         )
         check(arguments)
-        arguments["hosts"] = [_tls_chain.host(one) for one in arguments["hosts"]]
+        arguments["hosts"] = [tls_chain.host(one) for one in arguments["hosts"]]
         way = self._bring if arguments["certificate"] else self._issue
         return way(arguments, datetime.now(UTC).replace(microsecond=0), task_vars)
 
     def _bring(self, arguments: dict[str, Any], now: datetime, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Put a certificate of the operator's in place."""
         where = Path(arguments["certificate"])
-        chain = _tls_chain.parse(self._load(where), str(where))
+        chain = tls_chain.parse(self._load(where), str(where))
         key = self._load(Path(arguments["key"]))
-        _tls_chain.require_usable(
-            chain, _tls_chain.parse_key(key, arguments["key"]), arguments["hosts"], now, str(where)
-        )
+        tls_chain.require_usable(chain, tls_chain.parse_key(key, arguments["key"]), arguments["hosts"], now, str(where))
         install = {"certificate": chain.pem, "key": key.decode()}
         answer = self._on_node(arguments["directory"], task_vars, install=install)
         if "found" not in answer:
             return answer
         result = self._result(arguments, answer, chain)
-        if _tls_chain.ends_within(chain.leaf, arguments["renew_days"], now):
+        if tls_chain.ends_within(chain.leaf, arguments["renew_days"], now):
             result["warnings"] = [f"The certificate {where} ends on {chain.not_after:%F}; have it renewed"]
         return result
 
@@ -53,13 +51,13 @@ class ActionModule(Action):
         """Have the node's certificate be one of the authority's."""
         place = Path(self._loader.path_dwim(arguments["ca_directory"]))
         days = arguments["renew_days"]
-        authority = _tls_authority.read(place, self._load, days, now)
+        authority = tls_authority.read(place, self._load, days, now)
         answer = self._on_node(arguments["directory"], task_vars)
         if "found" not in answer:
             return answer
         chain = standing(answer["found"])
-        reasons = _tls_authority.reasons(chain, answer["match"], authority, arguments["hosts"], days, now)
-        told = {"ca": str(place / _tls_authority.CERTIFICATE), "reasons": reasons}
+        reasons = tls_authority.reasons(chain, answer["match"], authority, arguments["hosts"], days, now)
+        told = {"ca": str(place / tls_authority.CERTIFICATE), "reasons": reasons}
         if not reasons:
             return {**self._result(arguments, answer, chain), **told}
         if self._task.check_mode:
@@ -72,7 +70,7 @@ class ActionModule(Action):
         self, arguments: dict[str, Any], place: Path, now: datetime, task_vars: dict[str, Any]
     ) -> tuple[dict[str, Any], Chain | None]:
         """Have the node make a key, and bring it a certificate for it; return the node's last answer too."""
-        authority = _tls_authority.ensure(place, self._load, arguments["renew_days"], now)
+        authority = tls_authority.ensure(place, self._load, arguments["renew_days"], now)
         asked = self._on_node(arguments["directory"], task_vars, request=True, hosts=arguments["hosts"])
         if "request" not in asked:
             return asked, None
@@ -137,7 +135,7 @@ def check(arguments: dict[str, Any]) -> None:
 def standing(text: str) -> Chain | None:
     """Return the certificate that a node has; what is none counts as none."""
     try:
-        return _tls_chain.parse(text.encode(), "the node's file") if text else None
+        return tls_chain.parse(text.encode(), "the node's file") if text else None
     except EvenkeelError:
         return None
 

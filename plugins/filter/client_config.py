@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils import _client_config as client_config
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._access import client_config
 
 DOCUMENTATION = r"""
 name: client_config

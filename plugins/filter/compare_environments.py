@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible.errors import AnsibleTypeError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._package import changes, from_mapping
-from ansible_collections.evenkeel.gpu.plugins.module_utils._sanitise import sanitise
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import changes, from_mapping
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sanitise import sanitise
 
 DOCUMENTATION = r"""
 name: compare_environments

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils import _installers
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._upstream import installers
 
 DOCUMENTATION = r"""
 name: conda_installer
@@ -60,7 +60,7 @@ def conda_installer(distribution: str, version: str, architecture: str) -> dict[
         There is none.
     """
     try:
-        return _installers.choose(distribution, version, architecture, _installers.known()).as_dict()
+        return installers.choose(distribution, version, architecture, installers.known()).as_dict()
     except EvenkeelError as error:
         raise AnsibleFilterError(str(error)) from error
 

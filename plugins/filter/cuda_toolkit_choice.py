@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils import _cuda_choice as cuda_choice
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._nvidia_repositories import Platform
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu import cuda_choice
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu.nvidia_repositories import Platform
 
 DOCUMENTATION = r"""
 name: cuda_toolkit_choice

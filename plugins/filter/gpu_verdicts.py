@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._sanitise import sanitised
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sanitise import sanitised
 
 DOCUMENTATION = r"""
 name: gpu_verdicts

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _host_names as host_names
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import host_names
 
 DOCUMENTATION = r"""
 name: user_hosts

@@ -173,16 +173,13 @@ from datetime import datetime, timezone
 from functools import partial
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _distribution as distribution
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _processes as processes
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _shared_cache as shared_cache
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _shell_hook as shell_hook
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _terms as terms
-from ansible_collections.evenkeel.gpu.plugins.module_utils._download import copy, download, require_certificates
-from ansible_collections.evenkeel.gpu.plugins.module_utils._entry import Module, run
-from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._lock import held
-from ansible_collections.evenkeel.gpu.plugins.module_utils._progress import progress_in
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import distribution, shared_cache, shell_hook, terms
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.build_progress import progress_in
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import processes
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.download import copy, download, require_certificates
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import Module, run
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_lock import held
 
 Params = dict[str, Any]
 

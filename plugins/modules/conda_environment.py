@@ -264,22 +264,20 @@ import os
 import shutil
 from dataclasses import replace
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _builder as builder
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _cache_verification as cache_verification
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _environment as environment
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _generation as generations
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _modes as modes
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _package_cache as package_cache
-from ansible_collections.evenkeel.gpu.plugins.module_utils._bytecode import DamagedCache
-from ansible_collections.evenkeel.gpu.plugins.module_utils._entry import Module, run
-from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._generation import Contents, Generation, intact
-from ansible_collections.evenkeel.gpu.plugins.module_utils._installer import Job, Tools, choose, rewritten
-from ansible_collections.evenkeel.gpu.plugins.module_utils._lock import held
-from ansible_collections.evenkeel.gpu.plugins.module_utils._package import from_mapping
-from ansible_collections.evenkeel.gpu.plugins.module_utils._platform import this_node
-from ansible_collections.evenkeel.gpu.plugins.module_utils._progress import Progress, progress_in
-from ansible_collections.evenkeel.gpu.plugins.module_utils._verification import user_files, verify_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import build as builder
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import cache_verification, environment, package_cache
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import generation as generations
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.build_progress import Progress, progress_in
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.bytecode import DamagedCache
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.generation import Contents, Generation, intact
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.linking import Job, Tools, choose, rewritten
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import from_mapping
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.platform import this_node
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.verification import user_files, verify_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import modes
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import Module, run
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_lock import held
 
 SOURCES = ("environment", "lock", "explicit", "packages")
 

@@ -125,19 +125,16 @@ import os
 from dataclasses import asdict
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _accounts as accounts
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _as_user as as_user
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _environment as environment
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _generation as generations
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _history as history
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _modes as modes
-from ansible_collections.evenkeel.gpu.plugins.module_utils._entry import Module, run
-from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._generation import Generation
-from ansible_collections.evenkeel.gpu.plugins.module_utils._modes import Loose
-from ansible_collections.evenkeel.gpu.plugins.module_utils._package import changes, digest
-from ansible_collections.evenkeel.gpu.plugins.module_utils._platform import this_node
-from ansible_collections.evenkeel.gpu.plugins.module_utils._verification import verify_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import environment, history
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import generation as generations
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.generation import Generation
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import changes, digest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.platform import this_node
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.verification import verify_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import accounts, as_user, modes
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import Module, run
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.modes import Loose
 
 #: How long an environment that a user owns may take, and how long what is told of it may be.
 SECONDS = 120.0

@@ -101,8 +101,13 @@ report:
 from datetime import datetime, timezone
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._entry import run
-from ansible_collections.evenkeel.gpu.plugins.module_utils._mirror_health import Network, ask_all, first_healthy, health
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.mirror_health import (
+    Network,
+    ask_all,
+    first_healthy,
+    health,
+)
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import run
 
 
 def main() -> None:

@@ -58,11 +58,11 @@ freed_bytes:
 import os
 import time
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _package_cache as package_cache
-from ansible_collections.evenkeel.gpu.plugins.module_utils._entry import Module, run
-from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._files import require_normalised
-from ansible_collections.evenkeel.gpu.plugins.module_utils._lock import held
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import package_cache
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import Module, run
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import require_normalised
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_lock import held
 
 SECONDS_A_DAY = 86400
 

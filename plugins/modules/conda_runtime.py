@@ -92,11 +92,11 @@ wanted:
 
 import os
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _runtime as runtime
-from ansible_collections.evenkeel.gpu.plugins.module_utils._entry import Module, run
-from ansible_collections.evenkeel.gpu.plugins.module_utils._lock import held
-from ansible_collections.evenkeel.gpu.plugins.module_utils._platform import conda_platform
-from ansible_collections.evenkeel.gpu.plugins.module_utils._progress import progress_in
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import runtime
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.build_progress import progress_in
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.platform import conda_platform
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import Module, run
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_lock import held
 
 
 def main() -> None:

@@ -188,9 +188,9 @@ found:
 
 import os
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _accounts as accounts
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _condarc as condarc
-from ansible_collections.evenkeel.gpu.plugins.module_utils._entry import Module, run
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import condarc
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import accounts
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import Module, run
 
 
 def main() -> None:

@@ -107,8 +107,8 @@ found:
   returned: when the action has not answered yet
 """
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _condarc as condarc
-from ansible_collections.evenkeel.gpu.plugins.module_utils._entry import Module, run
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import condarc
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import Module, run
 
 
 def main() -> None:

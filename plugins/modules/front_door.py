@@ -124,18 +124,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _command as command
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _front_door as front_door
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _front_door_nginx as front_door_nginx
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _host_names as host_names
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _kept_files as kept_files
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _nginx as nginx
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _package_set as package_set
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _services as services
-from ansible_collections.evenkeel.gpu.plugins.module_utils._entry import Module, run
-from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._front_door import Door, Server
-from ansible_collections.evenkeel.gpu.plugins.module_utils._packages import Request, Wanted
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import front_door, front_door_nginx, nginx
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter.front_door import Door, Server
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, host_names, kept_files, services
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import Module, run
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import converge as package_set
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Request, Wanted
 
 FILE = "evenkeel-front-door.conf"
 URLS = "/etc/evenkeel/front_door/urls.json"

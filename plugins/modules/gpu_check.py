@@ -105,10 +105,10 @@ frameworks:
 
 import sys
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _gpu_check as gpu_check
-from ansible_collections.evenkeel.gpu.plugins.module_utils._entry import Module, run
-from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu_verdict import Bounds
-from ansible_collections.evenkeel.gpu.plugins.module_utils._sysroot import Sysroot
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import check as gpu_check
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.verdict import Bounds
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import Module, run
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sysroot import Sysroot
 
 
 def main() -> None:

@@ -148,9 +148,9 @@ ansible_facts:
 
 import os
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _gpu_facts as gpu_facts
-from ansible_collections.evenkeel.gpu.plugins.module_utils._entry import Module, run
-from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import facts as gpu_facts
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import Module, run
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 
 
 def main() -> None:

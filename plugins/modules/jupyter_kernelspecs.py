@@ -93,8 +93,8 @@ removed:
 
 import os
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _kernelspecs as kernelspecs
-from ansible_collections.evenkeel.gpu.plugins.module_utils._entry import Module, run
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import kernelspecs
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import Module, run
 
 
 def main() -> None:

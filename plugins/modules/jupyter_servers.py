@@ -214,22 +214,23 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _host_names as host_names
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _jupyter_accounts as accounts
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _jupyter_ports as ports
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _jupyter_reference as jupyter_reference
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _jupyter_secrets as jupyter_secrets
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _jupyter_server as jupyter_server
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _jupyter_servers as jupyter_servers
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _kept_files as kept_files
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _tcp_port as tcp_port
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _unit_text as unit_text
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _user_problems as user_problems
-from ansible_collections.evenkeel.gpu.plugins.module_utils._entry import Module, run
-from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter_accounts import Account
-from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter_server import Limits, Server
-from ansible_collections.evenkeel.gpu.plugins.module_utils._secrets import without
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import accounts, ports
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import reference_server as jupyter_reference
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import secrets as jupyter_secrets
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import server as jupyter_server
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import servers as jupyter_servers
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter.accounts import Account
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter.server import Limits, Server
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import (
+    host_names,
+    kept_files,
+    tcp_port,
+    unit_text,
+    user_problems,
+)
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import Module, run
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.secrets import without
 
 LIMITS = ("memory_max", "cpu_quota", "tasks_max", "open_files")
 

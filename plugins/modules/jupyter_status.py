@@ -91,16 +91,12 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _accounts as accounts
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _as_user as as_user
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _command as command
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _jupyter_reference as jupyter_reference
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _jupyter_status as jupyter_status
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _units as units
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _user_problems as user_problems
-from ansible_collections.evenkeel.gpu.plugins.module_utils._entry import Module, run
-from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter_servers import journal
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import reference_server as jupyter_reference
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import status as jupyter_status
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter.servers import journal
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import accounts, as_user, command, units, user_problems
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import Module, run
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 
 ANSWER_BYTES = 1 << 16
 

@@ -82,10 +82,10 @@ left:
 
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _container_toolkit as container_toolkit
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _package_set as package_set
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _repository as repositories
-from ansible_collections.evenkeel.gpu.plugins.module_utils._entry import Module, run
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import container_toolkit
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import Module, run
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import converge as package_set
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import repository as repositories
 
 
 def main() -> None:

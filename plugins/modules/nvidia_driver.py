@@ -137,10 +137,10 @@ reboot:
 from dataclasses import asdict
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _driver as driver
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _package_set as package_set
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _repository as repositories
-from ansible_collections.evenkeel.gpu.plugins.module_utils._entry import Module, run
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import driver
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import Module, run
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import converge as package_set
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import repository as repositories
 
 
 def main() -> None:

@@ -65,11 +65,11 @@ paths:
 
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _pip_config as pip_config
-from ansible_collections.evenkeel.gpu.plugins.module_utils._entry import Module, run
-from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._pip_config import Plan, Wanted, without_credentials
-from ansible_collections.evenkeel.gpu.plugins.module_utils._secrets import without_user
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import pip_config
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.pip_config import Plan, Wanted, without_credentials
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import Module, run
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.secrets import without_user
 
 
 def main() -> None:

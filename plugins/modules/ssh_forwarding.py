@@ -70,12 +70,10 @@ reloaded:
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _kept_files as kept_files
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _sshd_config as sshd_config
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _sshd_group as sshd_group
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _sshd_service as sshd_service
-from ansible_collections.evenkeel.gpu.plugins.module_utils._entry import run
-from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._access import sshd_config, sshd_group, sshd_service
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import run
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 
 FORWARDING = {"AllowTcpForwarding": "yes", "AllowStreamLocalForwarding": "yes", "DisableForwarding": "no"}
 

@@ -54,12 +54,11 @@ path:
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _kept_files as kept_files
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _sysctl_floor as sysctl_floor
-from ansible_collections.evenkeel.gpu.plugins.module_utils._entry import Module, run
-from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._sysroot import Sysroot
-from ansible_collections.evenkeel.gpu.plugins.module_utils._virtualization import container
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files, sysctl_floor
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import Module, run
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sysroot import Sysroot
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.virtualization import container
 
 
 def main() -> None:

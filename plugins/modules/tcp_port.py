@@ -50,9 +50,9 @@ held:
   returned: success
 """
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _tcp_port as tcp_port
-from ansible_collections.evenkeel.gpu.plugins.module_utils._entry import run
-from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import tcp_port
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import run
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 
 
 def main() -> None:

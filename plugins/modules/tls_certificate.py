@@ -111,8 +111,8 @@ reasons:
 """
 
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _tls_files as tls_files
-from ansible_collections.evenkeel.gpu.plugins.module_utils._entry import Module, run
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import tls_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import Module, run
 
 
 def main() -> None:

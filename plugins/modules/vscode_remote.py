@@ -127,14 +127,12 @@ import os
 import pwd
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _accounts as accounts
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _user_problems as user_problems
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _vscode_home as vscode_home
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _vscode_requirements as requirements
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _vscode_server as vscode_server
-from ansible_collections.evenkeel.gpu.plugins.module_utils._entry import run
-from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._vscode_server import Server
+from ansible_collections.evenkeel.gpu.plugins.module_utils._access import vscode_home, vscode_server
+from ansible_collections.evenkeel.gpu.plugins.module_utils._access import vscode_requirements as requirements
+from ansible_collections.evenkeel.gpu.plugins.module_utils._access.vscode_server import Server
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import accounts, user_problems
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import run
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 
 SERVER = {
     "commit": {"type": "str", "required": True},

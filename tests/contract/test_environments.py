@@ -11,15 +11,14 @@ import sysconfig
 from pathlib import Path
 
 import pytest
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _activation as activation
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _environment as environment
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _generation as generations
-from ansible_collections.evenkeel.gpu.plugins.module_utils._builder import build
-from ansible_collections.evenkeel.gpu.plugins.module_utils._generation import Generation
-from ansible_collections.evenkeel.gpu.plugins.module_utils._installer import CONDA, RATTLER, Job, Tools
-from ansible_collections.evenkeel.gpu.plugins.module_utils._lock import held
-from ansible_collections.evenkeel.gpu.plugins.module_utils._package import Package, from_mapping
-from ansible_collections.evenkeel.gpu.plugins.module_utils._verification import verify_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import activation, environment
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import generation as generations
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.build import build
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.generation import Generation
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.linking import CONDA, RATTLER, Job, Tools
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package, from_mapping
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.verification import verify_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_lock import held
 
 from tests.contract.world import World
 

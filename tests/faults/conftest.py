@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 import testinfra
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._channels import mirrors_from
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._problem import Problem
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._resolver import resolve
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import mirrors_from
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.problem import Problem
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.resolver import resolve
 from testinfra.host import Host
 
 ROOT = Path(__file__).parents[2]

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils import _cuda_choice as cuda_choice
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._strict_yaml import read_mapping
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.strict_yaml import read_mapping
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu import cuda_choice
 
 from tests.faults.conftest import Answer, Node, ansible, finish
 

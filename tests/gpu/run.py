@@ -19,10 +19,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "collections"))
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _gpu_check as gpu_check
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _gpu_facts as gpu_facts
-from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu_verdict import Bounds, Verdict
-from ansible_collections.evenkeel.gpu.plugins.module_utils._sysroot import Sysroot
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import check as gpu_check
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import facts as gpu_facts
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.verdict import Bounds, Verdict
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sysroot import Sysroot
 
 SKIPPED = 77
 SECONDS = 300.0

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _gpu_facts as gpu_facts
-from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu_verdict import Verdict
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import facts as gpu_facts
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.verdict import Verdict
 
 from tests.gpu import run
 from tests.unit.plugins import trees

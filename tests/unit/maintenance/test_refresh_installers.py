@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 
 from maintenance import refresh_installers
 from maintenance.refresh_installers import Row, listed, merged, read, refresh, text

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils import _tls_authority
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._tls_authority import Authority
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._tls_chain import Chain
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._access import tls_authority
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._access.tls_authority import Authority
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._access.tls_chain import Chain
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey, generate_private_key
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -25,7 +25,7 @@ HOSTS = ("gpu1.example.com", "192.0.2.7")
 
 
 def authority(now: datetime = NOW) -> Authority:
-    return _tls_authority.make(now)
+    return tls_authority.make(now)
 
 
 def issued(by: Authority, hosts: tuple[str, ...] = HOSTS, now: datetime = NOW) -> tuple[Chain, EllipticCurvePrivateKey]:

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _files as files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import files
 
 
 @pytest.fixture(autouse=True)

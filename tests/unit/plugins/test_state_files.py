@@ -18,36 +18,29 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _base as base
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _cuda_toolkit as cuda_toolkit
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _docker_daemon as docker_daemon
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _driver as driver
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _generation as generations
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _jupyter_secrets as jupyter_secrets
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _jupyter_server as jupyter_server
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _jupyter_servers as jupyter_servers
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _kept_files as kept_files
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _kernelspecs as kernelspecs
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _lock as lock
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _pip_config as pip_config
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _repository as repositories
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _shell_hook as shell_hook
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _sshd_config as sshd_config
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _sysctl_floor as sysctl_floor
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _terms as terms
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _tls_files as tls_files
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _vscode_server as vscode_server
-from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError, from_os
-from ansible_collections.evenkeel.gpu.plugins.module_utils._generation import Generation
-from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter_accounts import Account
-from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter_server import Server
-from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter_servers import State
-from ansible_collections.evenkeel.gpu.plugins.module_utils._kernelspecs import Kernel
-from ansible_collections.evenkeel.gpu.plugins.module_utils._package import Package
-from ansible_collections.evenkeel.gpu.plugins.module_utils._pip_config import Wanted
-from ansible_collections.evenkeel.gpu.plugins.module_utils._repository import Repository
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils import _tls_authority as tls_authority
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils import _wheels as wheels
+from ansible_collections.evenkeel.gpu.plugins.module_utils._access import sshd_config, vscode_server
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import distribution_base as base
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import generation as generations
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import pip_config, shell_hook, terms
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.generation import Generation
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.pip_config import Wanted
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import cuda_toolkit, docker_daemon, driver
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import kernelspecs
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import secrets as jupyter_secrets
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import server as jupyter_server
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import servers as jupyter_servers
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter.accounts import Account
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter.kernelspecs import Kernel
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter.server import Server
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter.servers import State
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files, sysctl_floor, tls_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import run_lock as lock
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, from_os
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import repository as repositories
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.repository import Repository
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._access import tls_authority
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._upstream import wheels
 
 from tests.unit.plugins.certificates import NOW, authority, issued, pem
 

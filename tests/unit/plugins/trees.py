@@ -6,9 +6,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _gpu_facts as gpu_facts
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils import _gpus as gpus
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._strict_yaml import read_mapping
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import facts as gpu_facts
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.strict_yaml import read_mapping
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu import gpus
 
 from tests.unit.plugins import kernel_object
 

@@ -11,10 +11,10 @@ from ansible import constants
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.action import ActionBase
 from ansible_collections.evenkeel.gpu.plugins.action import conda_environment as action
-from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._package import Package
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils import _sources
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._problem import Problem
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve import sources
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.problem import Problem
 
 MAIN = "https://repo.anaconda.com/pkgs/main"
 ARGUMENTS = {"name": "ai-dev", "packages": ["python=3.11", "numpy"], "channels": ["pkgs/main"], "root": "/srv/evenkeel"}
@@ -78,7 +78,7 @@ def control(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Control:
     control = Control(tmp_path)
     monkeypatch.setattr(constants, "DEFAULT_LOCAL_TMP", str(tmp_path))
     monkeypatch.setattr(ActionBase, "_execute_module", lambda plugin, **call: control.execute_module(plugin, **call))
-    monkeypatch.setattr(_sources, "resolve", control.solve)
+    monkeypatch.setattr(sources, "resolve", control.solve)
     return control
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from ansible.plugins.action import ActionBase
 from ansible_collections.evenkeel.gpu.plugins.action import conda_mirror as action
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils import _mirrors as mirrors
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._upstream import mirrors
 
 Result = dict[str, Any]
 

@@ -11,8 +11,8 @@ import pytest
 from ansible import constants
 from ansible.plugins.action import ActionBase
 from ansible_collections.evenkeel.gpu.plugins.action import conda_runtime as action
-from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils import _wheels
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._upstream import wheels as _wheels
 
 VERSIONS = {"py-rattler": "0.28.0", "uv": "0.13.9"}
 RATTLER = "py_rattler-0.28.0-cp310-abi3-manylinux_2_17_x86_64.whl"

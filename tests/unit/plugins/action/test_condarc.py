@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ansible.plugins.action import ActionBase
 from ansible_collections.evenkeel.gpu.plugins.action import condarc, condarc_info
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc_file import HEADER
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc.file import HEADER
 
 Result = dict[str, Any]
 

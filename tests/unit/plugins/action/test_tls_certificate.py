@@ -12,9 +12,8 @@ from typing import Any
 import pytest
 from ansible.plugins.action import ActionBase
 from ansible_collections.evenkeel.gpu.plugins.action import tls_certificate as action
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _kept_files as kept_files
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _tls_files as tls_files
-from ansible_collections.evenkeel.gpu.plugins.module_utils._kept_files import Change, Kept
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files, tls_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.kept_files import Change, Kept
 from ansible_collections.evenkeel.gpu.plugins.modules import tls_certificate as module
 
 from tests.unit.plugins.certificates import HOSTS, authority, issued, pem

@@ -17,9 +17,8 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _shell_hook as shell_hook
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _terms as terms
-from ansible_collections.evenkeel.gpu.plugins.module_utils._lock import held
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import shell_hook, terms
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_lock import held
 from ansible_collections.evenkeel.gpu.plugins.modules import conda_distribution
 
 ROOT = Path(__file__).parents[4]

@@ -17,11 +17,11 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _builder as builder
-from ansible_collections.evenkeel.gpu.plugins.module_utils._bytecode import DamagedCache
-from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._installer import Job
-from ansible_collections.evenkeel.gpu.plugins.module_utils._lock import held
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import build as builder
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.bytecode import DamagedCache
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.linking import Job
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_lock import held
 from ansible_collections.evenkeel.gpu.plugins.modules import conda_environment
 
 ROOT = Path(__file__).parents[4]

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _environment as environment
-from ansible_collections.evenkeel.gpu.plugins.module_utils._generation import Generation
-from ansible_collections.evenkeel.gpu.plugins.module_utils._package import Package, digest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import environment
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.generation import Generation
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package, digest
 from ansible_collections.evenkeel.gpu.plugins.modules import conda_environment_info
 
 MAIN = "https://repo.anaconda.com/pkgs/main/noarch"

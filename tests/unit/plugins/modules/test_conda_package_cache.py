@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _generation as generations
-from ansible_collections.evenkeel.gpu.plugins.module_utils._generation import Generation
-from ansible_collections.evenkeel.gpu.plugins.module_utils._lock import held
-from ansible_collections.evenkeel.gpu.plugins.module_utils._package import Package
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import generation as generations
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.generation import Generation
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_lock import held
 from ansible_collections.evenkeel.gpu.plugins.modules import conda_package_cache
 
 DAY = 86400

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _entry
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import entry
 
 MODULES = sorted(path.stem for path in (Path(__file__).parents[4] / "plugins" / "modules").glob("*.py"))
 COMPARED = ("type", "elements", "required", "default", "choices")
@@ -31,7 +31,7 @@ def taken_by(module: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     def take(_verbatim: Any, **arguments: Any) -> None:
         raise Taken(arguments)
 
-    monkeypatch.setattr(_entry, "Module", take)
+    monkeypatch.setattr(entry, "Module", take)
     with pytest.raises(Taken) as taken:
         module.main()
     return dict(taken.value.args[0])

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _jupyter_reference as jupyter_reference
-from ansible_collections.evenkeel.gpu.plugins.module_utils import _jupyter_servers as jupyter_servers
-from ansible_collections.evenkeel.gpu.plugins.module_utils._errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter_accounts import Account, Found
-from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter_servers import Plan, Waiting
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import reference_server as jupyter_reference
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import servers as jupyter_servers
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter.accounts import Account, Found
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter.servers import Plan, Waiting
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.modules import jupyter_servers as module
 
 USERS = ("ana", "bo")

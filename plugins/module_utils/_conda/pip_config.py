@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""The system-wide configuration of pip, of which single keys are ours, and of uv, of which the whole file is."""
+
+from __future__ import annotations
+
+import configparser
+import ipaddress
+import json
+import os
+import re
+import urllib.request
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit, urlunsplit
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import write_atomically
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.secrets import difference, masked
+
+PIP_MARK = "# Evenkeel keeps the keys that follow."
+UV_MARK = "# Evenkeel keeps this file."
+
+_KEYS = ("index-url", "trusted-host", "proxy", "cert")
+_OPTION = re.compile(r"([^\s#;\[=:][^=:]*?)\s*[=:]")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What pip and uv shall use; what is empty they choose themselves."""
+
+    index: str = ""
+    proxy: str = ""
+    no_proxy: str = ""
+    ca_bundle: str = ""
+
+    def pip(self) -> dict[str, str]:
+        """Return pip's keys. A proxy that it is given counts for every host, so the index decides."""
+        host = urlsplit(self.index).hostname or ""
+        direct = bool(host) and bool(urllib.request.proxy_bypass_environment(host, {"no": self.no_proxy}))  # type: ignore[attr-defined]
+        found = {
+            "index-url": self.index,
+            "trusted-host": urlsplit(self.index).netloc if self.index.startswith("http:") and not _local(host) else "",
+            "proxy": "" if direct else self.proxy,
+            "cert": self.ca_bundle,
+        }
+        return {key: value for key, value in found.items() if value}
+
+    def uv(self) -> list[str]:
+        """Return the lines of uv's file. It is told of a file of certificates by the environment alone."""
+        lines = []
+        if self.proxy:
+            lines += ["%s-proxy = %s" % (scheme, json.dumps(self.proxy)) for scheme in ("http", "https")]
+            hosts = [host.strip() for host in self.no_proxy.split(",") if host.strip()]
+            lines += ["no-proxy = %s" % json.dumps(hosts)] if hosts else []
+        if self.index:
+            lines += ["", "[[index]]", "url = %s" % json.dumps(self.index), "default = true"]
+        return lines
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a file says and must say; None where there is no file.
+
+    Parameters
+    ----------
+    open_up
+        Whether it has to be made readable for everybody.
+    """
+
+    path: str
+    before: str | None
+    after: str | None
+    open_up: bool = False
+
+    @property
+    def changed(self) -> bool:
+        return self.before != self.after or self.open_up
+
+    def diff(self) -> dict[str, str]:
+        """Return it in Ansible's terms, without the credentials of any URL."""
+        head = "# not for everybody to read\n" if self.open_up else ""
+        return difference(self.path, head + (self.before or ""), self.after)
+
+
+def without_credentials(url: str) -> str:
+    """Return a URL that everybody may read."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def read(path: str) -> str | None:
+    """Return what a file says, None where there is none.
+
+    Raises
+    ------
+    EvenkeelError
+        It can't be read.
+    """
+    try:
+        return kept_files.text(path)
+    except OSError as error:
+        raise EvenkeelError("%s could not be read: %s" % (path, error), "Check what it is, and move it away") from None
+
+
+def is_private(path: str) -> bool:
+    """Tell whether there is a file that not everybody may read."""
+    return os.path.exists(path) and not kept_files.for_all(path)
+
+
+def plan_pip(path: str, text: str | None, wanted: Mapping[str, str], *, private: bool = False) -> Plan:
+    """Plan pip's file: our keys under a mark in ``[global]``, and all else as it is.
+
+    Parameters
+    ----------
+    private
+        Whether not everybody may read it; what people have written into it may be meant so, what we have is not.
+
+    Raises
+    ------
+    EvenkeelError
+        The file is malformed, or written in a way in which keys cannot be replaced.
+    """
+    said = _said(text)
+    _parsed(path, said)
+    lines = _without_marked(said.splitlines())
+    lines = _without(lines, wanted)
+    others = _of_others(lines)
+    if wanted:
+        if "[global]" not in map(str.strip, lines):
+            lines += ["", "[global]"] if lines else ["[global]"]
+        at = [line.strip() for line in lines].index("[global]") + 1
+        lines[at:at] = [PIP_MARK, *("%s = %s" % (key, wanted[key]) for key in _KEYS if key in wanted)]
+    elif PIP_MARK in said and not others:
+        return Plan(path, text, None)
+    after = "\n".join([*lines, ""]) if lines else None
+    if after is not None and lines == said.splitlines():
+        after = text
+    result = _parsed(path, after or "")
+    for key, value in wanted.items():
+        if result["global"].get(key) != value:
+            raise EvenkeelError("%s of %s could not be replaced" % (key, path), "Take it out of the file by hand")
+    return Plan(path, text, after, open_up=private and bool(wanted) and not others)
+
+
+def defeated(path: str, text: str | None, wanted: Mapping[str, str]) -> list[str]:
+    """Return what a section of one command says otherwise, which counts for that command."""
+    return [
+        "[%s] of %s says %s itself, which counts for pip %s" % (section, path, key, section)
+        for section, keys in _parsed(path, _said(text)).items()
+        if section != "global"
+        for key, value in keys.items()
+        if wanted.get(key, value) != value
+    ]
+
+
+def plan_uv(path: str, text: str | None, wanted: Sequence[str], *, private: bool = False) -> Plan:
+    """Plan uv's file, which is ours as a whole, and without which nobody's uv runs where it can't be read.
+
+    Raises
+    ------
+    EvenkeelError
+        Somebody else's file says otherwise.
+    """
+    if text is not None and not kept_files.is_ours(path, text, UV_MARK):
+        if wanted and _statements(text.splitlines()) != _statements(wanted):
+            raise EvenkeelError(
+                "%s is not Evenkeel's and says something else" % path,
+                "Move it away, or take the index and the proxy out of Evenkeel's variables",
+            )
+        return Plan(path, text, text)
+    if text is not None and not wanted and UV_MARK not in text:
+        return Plan(path, text, text)
+    return Plan(path, text, "\n".join([UV_MARK, *wanted, ""]) if wanted else None, open_up=private and bool(wanted))
+
+
+def apply(plan: Plan) -> None:
+    """Write or remove the file; one that is there keeps its mode."""
+    if plan.after is None:
+        os.unlink(plan.path)
+        return
+    os.makedirs(os.path.dirname(plan.path), mode=0o755, exist_ok=True)
+    mode = 0o644 if plan.before is None or plan.open_up else os.stat(plan.path).st_mode & 0o777
+    write_atomically(plan.path, plan.after, mode)
+
+
+def _said(text: str | None) -> str:
+    """Return a text, where a crash has left one."""
+    return "" if text is None or kept_files.is_blank(text) else text
+
+
+def _parsed(path: str, text: str) -> dict[str, dict[str, str]]:
+    """Return what pip reads in a file: by section, its keys."""
+    parser = configparser.RawConfigParser()
+    try:
+        text.encode()
+        parser.read_string(text, path)
+    except configparser.Error as error:
+        raise EvenkeelError(
+            "%s is malformed: %s" % (path, masked(" ".join(str(error).split()))), "Fix that line, or move the file away"
+        ) from None
+    except UnicodeEncodeError:
+        raise EvenkeelError("%s is no text in UTF-8" % path, "Convert it to UTF-8, or move it away") from None
+    return {section: {_key(key): value for key, value in parser.items(section)} for section in parser.sections()}
+
+
+def _key(written: str) -> str:
+    """Return the one name of a key, of which pip takes several spellings."""
+    name = written.strip().lower().replace("_", "-")
+    return name[2:] if name.startswith("--") else name
+
+
+def _key_on(line: str) -> str:
+    """Return the key that begins on a line, empty where none does."""
+    found = _OPTION.match(line)
+    return _key(found[1]) if found else ""
+
+
+def _without_marked(lines: Sequence[str]) -> list[str]:
+    """Return the lines without ours: the mark and the keys that follow it."""
+    kept, ours = [], False
+    for line in lines:
+        ours = line.strip() == PIP_MARK or (ours and _key_on(line) in _KEYS)
+        if not ours:
+            kept.append(line)
+    return kept
+
+
+def _of_others(lines: Sequence[str]) -> bool:
+    """Tell whether there is anything that we have not written."""
+    return any(line.strip() not in ("", "[global]") for line in lines)
+
+
+def _without(lines: Sequence[str], keys: Mapping[str, str]) -> list[str]:
+    """Return the lines without these keys of ``[global]``, whoever wrote them, and without the rest of their values."""
+    kept, section, dropping = [], "", False
+    for line in lines:
+        if line.startswith("["):
+            section = line.strip()
+        if not line[:1].isspace():
+            dropping = section == "[global]" and _key_on(line) in keys
+        if not dropping:
+            kept.append(line)
+    return kept
+
+
+def _statements(lines: Sequence[str]) -> list[str]:
+    """Return the lines that say something."""
+    return [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
+
+
+def _local(host: str) -> bool:
+    """Whether pip takes a host for this machine, which it trusts without TLS."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

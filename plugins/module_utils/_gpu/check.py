@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""Use every GPU of a node, in processes that may hang or die, and judge.
+
+What is imported from an environment is not root's business: frameworks are tried as an ordinary user, who may use the
+GPUs as the node's users may. The driver's own library, from the system, is all that root uses.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import inspect
+import json
+import os
+import pwd
+import signal
+import stat
+import subprocess
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import pci as gpu_pci
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import probe as gpu_probe
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import verdict as gpu_verdict
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.verdict import Bounds, Heard, Verdict
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import virtualization
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sysroot import Sysroot
+
+#: What would hide GPUs from the check, and what keeps TensorFlow from taking all memory and from chatting.
+_WITHOUT = ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES")
+_WITH = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "TF_CPP_MIN_LOG_LEVEL": "3"}
+#: Who tries frameworks.
+_ORDINARY = "nobody"
+_DEVICES = ("/dev/nvidia*", "/dev/nvidia-caps/*")
+#: How much of what a probe prints is read.
+_MOST_BYTES = 1 << 20
+#: How many seconds a killed process is waited for; one that a GPU holds inside the kernel never ends.
+_GRACE = 5
+
+
+def check(python: str, environment: str, bounds: Bounds, timeout: float, system: Sysroot) -> Verdict:
+    """Return the verdict on a node.
+
+    Parameters
+    ----------
+    python
+        The interpreter for the driver's part; any from 3.9 on.
+    environment
+        The prefix whose frameworks are tried too; none when empty.
+    timeout
+        How many seconds each of the two parts may take.
+
+    Raises
+    ------
+    EvenkeelError
+        The environment has no Python, or one that ordinary users can't run.
+    """
+    tried = os.path.join(environment, "bin", "python")
+    if environment and not os.access(tried, os.X_OK):
+        raise EvenkeelError("There is no Python in %s" % environment, "Set environment to the prefix of one")
+    devices, _ = gpu_pci.read(system)
+    if not devices:
+        return gpu_verdict.without_gpu(bounds)
+    heard = listen([python, "-S"], ["driver"], timeout)
+    verdict = gpu_verdict.of_driver(devices, heard, bounds, container=bool(virtualization.container(system)))
+    if not environment or not verdict.ok:
+        return verdict
+    with _ordinary_user() as user:
+        try:
+            heard = listen([tried], ["framework", *gpu_probe.FRAMEWORKS], timeout, user)
+        except PermissionError as error:
+            raise EvenkeelError(
+                "Ordinary users can't run %s: %s" % (tried, error.strerror),
+                "Let everybody enter the directories above it, and run again",
+            ) from error
+    return gpu_verdict.of_frameworks(verdict, heard, environment)
+
+
+def groups_of(devices: Iterable[os.stat_result]) -> list[int]:
+    """Return the groups that a user other than root has to be in to use devices, root's own aside; pure."""
+    both, everybody = stat.S_IRGRP | stat.S_IWGRP, stat.S_IROTH | stat.S_IWOTH
+    return sorted(
+        {
+            device.st_gid
+            for device in devices
+            if stat.S_ISCHR(device.st_mode)
+            and device.st_gid != 0
+            and device.st_mode & both == both
+            and device.st_mode & everybody != everybody
+        }
+    )
+
+
+@contextlib.contextmanager
+def _ordinary_user() -> Iterator[dict[str, Any]]:
+    """Yield what has ``Popen`` run a program as an ordinary user with an empty home; nothing where this is not root."""
+    if os.geteuid() != 0:
+        yield {}
+        return
+    account = pwd.getpwnam(_ORDINARY)
+    groups = groups_of(os.stat(path) for pattern in _DEVICES for path in glob.glob(pattern))
+    with tempfile.TemporaryDirectory() as home:
+        os.chown(home, account.pw_uid, account.pw_gid)
+        names = {"HOME": home, "TMPDIR": home, "USER": account.pw_name, "LOGNAME": account.pw_name}
+        ids = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": groups}
+        yield {**ids, "cwd": home, "env": {**_inherited(), **names}}
+
+
+def _inherited() -> dict[str, str]:
+    """Return the environment of a probe."""
+    return {**{name: value for name, value in os.environ.items() if name not in _WITHOUT}, **_WITH}
+
+
+def listen(
+    python: Sequence[str], arguments: Sequence[str], timeout: float, user: Mapping[str, Any] | None = None
+) -> Heard:
+    """Run the probe, and return what it said until it ended, died or was out of time."""
+    argv = [*python, "-I", "-c", inspect.getsource(gpu_probe), *arguments]
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=errors,
+            start_new_session=True,
+            **{"env": _inherited(), **(user or {})},
+        )
+        how = ""
+        try:
+            status = process.wait(timeout)
+            how = _ending(status, _last_line(errors)) if status != 0 else ""
+        except subprocess.TimeoutExpired:
+            how = "hung for %g seconds" % timeout
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_GRACE)
+        output.seek(0)
+        return Heard(tuple(parse(output.read(_MOST_BYTES).decode("utf-8", "replace"))), how)
+
+
+def parse(said: str) -> list[tuple[str, Any]]:
+    """Read what a probe printed; what frameworks print between its lines is passed over."""
+    events = []
+    for line in said.splitlines():
+        with contextlib.suppress(ValueError):
+            event = json.loads(line)
+            if isinstance(event, list) and len(event) == 2 and isinstance(event[0], str):
+                events.append((event[0], event[1]))
+    return events
+
+
+def _ending(status: int, last_line: str) -> str:
+    if status < 0:
+        with contextlib.suppress(ValueError):
+            return "was killed by %s" % signal.Signals(-status).name
+    return "ended with status %d (%s)" % (status, last_line or "it said nothing")
+
+
+def _last_line(stream: Any) -> str:
+    stream.seek(0)
+    lines = stream.read(_MOST_BYTES).decode("utf-8", "replace").strip().splitlines()
+    return lines[-1].strip() if lines else ""

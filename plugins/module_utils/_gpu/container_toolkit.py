@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""The NVIDIA Container Toolkit of a node: packages, container engines, and the CDI specification."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import cdi, docker_daemon
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, services
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import converge as package_set
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.apt import Apt
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.repository import Repository
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Request, Wanted
+
+ENGINES = {"docker": "dockerd", "podman": "podman"}
+#: The first podman that takes devices by CDI.
+_PODMAN = (4, 1)
+_UNITS = "/usr/lib/systemd/system", "/lib/systemd/system", "/etc/systemd/system"
+_VERSIONLOCK = "python3-dnf-plugin-versionlock"
+_CHECK = "%s run --rm --device nvidia.com/gpu=all %sdocker.io/library/ubuntu nvidia-smi -L"
+
+
+@dataclass(frozen=True)
+class Desired:
+    """What a node is to have; the options of the module ``nvidia_container_toolkit``, which describes them."""
+
+    packages: tuple[Wanted, ...] = ()
+    repository: Repository | None = None
+    engines: tuple[str, ...] = ("auto",)
+    restart_docker: bool = False
+    hold: bool = True
+    lock_timeout: int = 300
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the module returns, which describes it."""
+
+    changed: bool
+    engines: tuple[str, ...]
+    specification: str
+    check: tuple[str, ...]
+    packages: tuple[str, ...]
+    healed: tuple[str, ...]
+    left: tuple[str, ...]
+    diffs: tuple[Mapping[str, str], ...]
+
+
+@dataclass
+class _Work:
+    """What has been done so far, or would be in check mode."""
+
+    check_mode: bool
+    diffs: list[Mapping[str, str]] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+
+    def note(self, what: str, after: str) -> None:
+        self.diffs.append({"before_header": what, "after_header": what, "before": "", "after": after + "\n"})
+
+
+def converge(desired: Desired, *, check_mode: bool) -> Outcome:
+    """Bring a node to what is desired.
+
+    Raises
+    ------
+    EvenkeelError
+        Something can't be done. Unless the message says otherwise, nothing was changed.
+    """
+    work = _Work(check_mode)
+    found = engines(desired.engines, {name for name, program in ENGINES.items() if shutil.which(program)})
+    settings = docker_daemon.plan(docker_daemon.read()) if "docker" in found else None
+    manager = package_set.manager_of_node(lock_timeout=desired.lock_timeout)
+    job = package_set.Job(
+        request(desired, apt=isinstance(manager, Apt)), desired.repository, lock_timeout=desired.lock_timeout
+    )
+    outcome = package_set.converge(job, check_mode=check_mode)
+    work.diffs += outcome.diffs()
+    if settings is not None:
+        _converge_docker(desired, settings, work)
+    if "podman" in found and shutil.which("podman"):
+        work.left += podman_problems(command.run(["podman", "--version"]).output)
+    _converge_specification(work)
+    if not found:
+        work.left.append("no container engine was set up: neither Docker nor podman is installed")
+    return Outcome(
+        changed=bool(work.diffs or outcome.healed),
+        engines=found,
+        specification=cdi.where() if os.path.exists(cdi.where()) else "",
+        check=tuple(map(check_command, found)),
+        packages=tuple(map(str, outcome.plan.steps)),
+        healed=outcome.healed,
+        left=tuple(work.left),
+        diffs=tuple(work.diffs),
+    )
+
+
+def request(desired: Desired, *, apt: bool) -> Request:
+    """Return what is asked of the package manager."""
+    names = tuple(one.name for one in desired.packages)
+    lock = (Wanted(_VERSIONLOCK),) if desired.hold and not apt else ()
+    return Request(
+        wanted=lock + desired.packages,
+        hold=names if desired.hold else (),
+        release=() if desired.hold else names,
+    )
+
+
+def engines(wanted: Collection[str], installed: Collection[str]) -> tuple[str, ...]:
+    """Return the container engines to set up: those that are named, and with ``auto`` those that are installed."""
+    return tuple(name for name in ENGINES if name in wanted or ("auto" in wanted and name in installed))
+
+
+def podman_problems(said: str) -> list[str]:
+    """Return what ``podman --version`` tells against it."""
+    found = re.search(r"(\d+)\.(\d+)", said)
+    if found is None or tuple(map(int, found.groups())) >= _PODMAN:
+        return []
+    first = "%d.%d" % _PODMAN
+    return ["podman %s does not take GPUs by their names; podman %s is the first that does" % (found[0], first)]
+
+
+def check_command(engine: str) -> str:
+    """Return the command that shows the GPUs from within a container."""
+    return _CHECK % (engine, "--security-opt=label=disable " if engine == "podman" else "")
+
+
+def _converge_docker(desired: Desired, settings: docker_daemon.Settings, work: _Work) -> None:
+    running = docker_daemon.ask()
+    step = docker_daemon.step(running, settings, restart=desired.restart_docker)
+    if settings.changed:
+        work.diffs.append(settings.diff())
+    if step:
+        work.note(docker_daemon.UNIT, {"restart": "restarted", "reload": "reloaded"}[step])
+    if not work.check_mode:
+        if settings.changed:
+            settings.apply()
+        if step:
+            docker_daemon.act(step)
+            running = docker_daemon.ask()
+    if not settings.cdi:
+        work.left.append("%s turns CDI off, so that Docker takes no GPU by its name" % docker_daemon.SETTINGS)
+    elif running is not None and running.cdi is False and step != "restart":
+        work.left.append(
+            "Docker takes GPUs by their names when it has been restarted, which stops its containers: do it, or set"
+            " nvidia_container_toolkit_restart_docker to true"
+        )
+
+
+def _converge_specification(work: _Work) -> None:
+    for name, run in ((cdi.PATH_UNIT, True), (cdi.SERVICE, False)):
+        if work.check_mode and not any(os.path.exists(os.path.join(folder, name)) for folder in _UNITS):
+            continue
+        change = services.change(name, run=run)
+        if change is not None:
+            work.diffs.append(change.diff())
+            if not work.check_mode:
+                change.apply()
+    version = cdi.loaded()
+    why = cdi.why_left(version, cdi.libraries())
+    if why:
+        work.left.append(why)
+    elif not cdi.is_current(version, cdi.read()):
+        work.note(cdi.where(), "of the driver %s" % version)
+        if not work.check_mode:
+            cdi.refresh(version)

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""The kernel module built on the node: tried before anything changes, and told in the compiler's own words."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+
+MODULE = "nvidia"
+LOGS = "/var/log/evenkeel"
+_ERROR = re.compile(r"^.*?(?:(?:fatal )?error:|ERROR:|Error!).*$", re.MULTILINE)
+_NO_ERROR = re.compile(r"^make(\[\d+\])?: |conftest", re.MULTILINE)
+
+
+def sources(folder: str) -> list[tuple[str, str]]:
+    """Return path and version of each DKMS source of the driver below an unpacked package."""
+    found = sorted(glob.glob(os.path.join(folder, "usr/src/*/dkms.conf")))
+    return [(os.path.dirname(path), parse_version(_text(path))) for path in found]
+
+
+def parse_version(text: str) -> str:
+    """Return the version that a ``dkms.conf`` names."""
+    found = re.search(r"^PACKAGE_VERSION=\"?([^\"\s]+)\"?", text, re.MULTILINE)
+    return found[1] if found else ""
+
+
+def parse_name(text: str) -> str:
+    """Return the name that a ``dkms.conf`` gives its module."""
+    found = re.search(r"^PACKAGE_NAME=\"?([^\"\s]+)\"?", text, re.MULTILINE)
+    return found[1] if found else MODULE
+
+
+def first_error(log: str) -> str:
+    """Return the compiler's first error line in the log of a build, or its last line."""
+    for found in _ERROR.finditer(log):
+        if not _NO_ERROR.search(found[0]):
+            return " ".join(found[0].split())
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    return lines[-1] if lines else "the log is empty"
+
+
+def try_build(source: str, kernels: Iterable[str]) -> None:
+    """Build a driver's module for kernels in a folder that goes away.
+
+    Parameters
+    ----------
+    source
+        The folder with its ``dkms.conf``.
+
+    Raises
+    ------
+    EvenkeelError
+        It does not build. The log stays.
+    """
+    conf = _text(os.path.join(source, "dkms.conf"))
+    name, version = parse_name(conf), parse_version(conf)
+    with tempfile.TemporaryDirectory(prefix="evenkeel-dkms-", dir="/var/tmp") as folder:
+        trees = {kind: os.path.join(folder, kind) for kind in ("dkms", "src")}
+        for path in trees.values():
+            os.mkdir(path)
+        shutil.copytree(source, os.path.join(trees["src"], "%s-%s" % (name, version)), symlinks=True)
+        options = ["--dkmstree", trees["dkms"], "--sourcetree", trees["src"], "-m", name, "-v", version]
+        for kernel in kernels:
+            done = command.run(["dkms", "build", *options, "-k", kernel])
+            if done.status != 0:
+                raise failed(kernel, version, trees["dkms"], done, "Nothing was changed. ")
+
+
+def build(name: str, version: str, kernel: str, *, again: bool = False) -> None:
+    """Build and install the driver's module for a kernel.
+
+    Parameters
+    ----------
+    again
+        Whether to do so where it is built and installed already.
+
+    Raises
+    ------
+    EvenkeelError
+        It does not build.
+    """
+    for step in ("build", "install") if again else ("install",):
+        done = command.run(["dkms", step, *(["--force"] if again else []), "-m", name, "-v", version, "-k", kernel])
+        if done.status != 0:
+            raise failed(kernel, version, "/var/lib/dkms", done)
+
+
+def registered(tree: str = "/var/lib/dkms") -> list[tuple[str, str]]:
+    """Return name and version of the driver's modules that DKMS knows: ``nvidia``, or Debian's ``nvidia-current``."""
+    found = []
+    for path in sorted(glob.glob(os.path.join(tree, MODULE + "*", "*", "source"))):
+        name, version = path.split(os.sep)[-3:-1]
+        found.append((name, version))
+    return found
+
+
+def failed(kernel: str, version: str, tree: str, done: command.Done, first: str = "") -> EvenkeelError:
+    """Return what a failed build means, and keep its log."""
+    logs = glob.glob(os.path.join(tree, "*", version, "build", "make.log"))
+    logs += glob.glob(os.path.join(tree, "*", version, kernel, "*", "log", "make.log"))
+    log = _text(logs[0]) if logs else done.said
+    kept = keep_log(log, version, kernel)
+    return EvenkeelError(
+        "The module of the driver %s does not build for the kernel %s: %s" % (version, kernel, first_error(log)),
+        "%sChoose another branch or version of the driver, or keep the kernel that it builds for and remove %s;"
+        " the whole log is in %s" % (first, kernel, kept),
+        dkms=kept,
+    )
+
+
+def logs(tree: str = "/var/lib/dkms") -> dict[str, int]:
+    """Return the logs of failed builds, each with when it was written, in nanoseconds since the epoch."""
+    paths = glob.glob(os.path.join(tree, MODULE + "*", "*", "build", "make.log"))
+    return {path: os.stat(path).st_mtime_ns for path in paths}
+
+
+def failed_since(earlier: Mapping[str, int], tree: str = "/var/lib/dkms") -> EvenkeelError | None:
+    """Return what a build that failed since then means, None when none did."""
+    for path, written in sorted(logs(tree).items()):
+        log = _text(path)
+        if written != earlier.get(path) and _ERROR.search(log):
+            found = re.search(r"for kernel (\S+)", log)
+            version = path.split(os.sep)[-3]
+            return failed(found[1].strip("()") if found else "?", version, tree, command.Done(1, log, ""))
+    return None
+
+
+def keep_log(log: str, version: str, kernel: str) -> str:
+    """Write the log of a build where it stays; return its path."""
+    os.makedirs(LOGS, mode=0o755, exist_ok=True)
+    path = os.path.join(LOGS, "dkms-%s-%s.log" % (version, kernel))
+    with open(path, "w", encoding="utf-8", errors="surrogateescape") as stream:
+        stream.write(log)
+    return path
+
+
+def require_headers(kernels: Sequence[str]) -> None:
+    """Refuse to go on when modules can't be built for a kernel.
+
+    Raises
+    ------
+    EvenkeelError
+        Its headers are not there.
+    """
+    if kernels:
+        raise EvenkeelError(
+            "The headers of the kernel %s are not there, so that no module can be built for it" % ", ".join(kernels),
+            "Install them, or remove the kernel, if the node has another one to boot",
+        )
+
+
+def _text(path: str) -> str:
+    with open(path, encoding="utf-8", errors="surrogateescape") as stream:
+        return stream.read()

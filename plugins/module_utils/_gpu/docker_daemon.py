@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""Docker's daemon: its settings, of which we keep two, and whether they are in effect."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, kept_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import write_atomically
+
+SETTINGS = "/etc/docker/daemon.json"
+UNIT = "docker.service"
+RUNTIME = "nvidia"
+#: What `nvidia-ctk runtime configure --runtime=docker` writes; the daemon finds the program in its PATH.
+_RUNTIME = {"path": "nvidia-container-runtime", "args": []}
+_INDENT = re.compile(r"^([ \t]+)\S", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings as they are to be, and of what was and will be only our part, for the rest may hold credentials."""
+
+    text: str
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+
+    @property
+    def changed(self) -> bool:
+        return self.before != self.after
+
+    @property
+    def cdi(self) -> bool:
+        """Whether the daemon is to give devices by CDI."""
+        return bool(self.after["features"]["cdi"])
+
+    def diff(self) -> dict[str, str]:
+        """Return it as Ansible shows differences."""
+        before, after = (json.dumps(part, indent=4, sort_keys=True) + "\n" for part in (self.before, self.after))
+        return {"before_header": SETTINGS, "after_header": SETTINGS, "before": before, "after": after}
+
+    def apply(self) -> None:
+        """Write the settings, for those to read who may read them now."""
+        path = os.path.realpath(SETTINGS)
+        os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+        standing = os.stat(path) if os.path.exists(path) else None
+        write_atomically(path, self.text, stat.S_IMODE(standing.st_mode) if standing else 0o644)
+        if standing:
+            os.chown(path, standing.st_uid, standing.st_gid)
+
+
+@dataclass(frozen=True)
+class Running:
+    """What the running daemon says of itself."""
+
+    runtimes: tuple[str, ...] = ()
+    #: Whether it gives devices by CDI; None where it is too old to tell.
+    cdi: bool | None = None
+
+    def obeys(self, settings: Settings) -> bool:
+        """Tell whether these settings are in effect."""
+        return RUNTIME in self.runtimes and (self.cdi is not False or not settings.cdi)
+
+
+def plan(text: str | None) -> Settings:
+    """Return the settings with the runtime ``nvidia`` and CDI in them.
+
+    Parameters
+    ----------
+    text
+        What stands in the file; None where there is none.
+
+    Raises
+    ------
+    EvenkeelError
+        It can't be read, so that nothing can be added.
+    """
+    settings = parse(text or "")
+    runtimes, features = _mapping(settings, "runtimes"), _mapping(settings, "features")
+    # What people have set stays, a runtime of another path and CDI that is off too.
+    wanted = {
+        **settings,
+        "runtimes": {**runtimes, RUNTIME: runtimes.get(RUNTIME, _RUNTIME)},
+        "features": {**features, "cdi": features.get("cdi", True)},
+    }
+    indent = _INDENT.search(text or "")
+    return Settings(json.dumps(wanted, indent=indent[1] if indent else 4) + "\n", _ours(settings), _ours(wanted))
+
+
+def parse(text: str) -> dict[str, Any]:
+    """Read settings; an empty file holds none.
+
+    Raises
+    ------
+    EvenkeelError
+        They are no JSON, or no object, or name something twice.
+    """
+    if not text.strip():
+        return {}
+    try:
+        settings = json.loads(text, object_pairs_hook=_without_doubles)
+    except ValueError as error:
+        raise EvenkeelError(
+            "%s is not what Docker can read: %s" % (SETTINGS, error), "Correct it; nothing was changed"
+        ) from None
+    if not isinstance(settings, dict):
+        raise EvenkeelError("%s holds no JSON object" % SETTINGS, "Correct it; nothing was changed")
+    return settings
+
+
+def parse_info(text: str) -> Running:
+    """Read ``docker info --format '{{json .}}'``."""
+    with contextlib.suppress(ValueError):
+        info = json.loads(text)
+        if isinstance(info, dict):
+            folders = info.get("CDISpecDirs", ())
+            return Running(tuple(info.get("Runtimes") or ()), None if folders == () else bool(folders))
+    return Running()
+
+
+def step(running: Running | None, settings: Settings, *, restart: bool) -> str:
+    """Return what the daemon needs: ``restart``, ``reload``, or nothing.
+
+    A reload, which leaves containers alone, is enough for a runtime; CDI comes with a restart.
+
+    Parameters
+    ----------
+    running
+        None when it doesn't run.
+    settings
+        As they are to be; whether they change is known to them.
+    restart
+        Whether it may be restarted.
+    """
+    if running is None:
+        return ""
+    if restart and (settings.changed or not running.obeys(settings)):
+        return "restart"
+    return "reload" if settings.changed or RUNTIME not in running.runtimes else ""
+
+
+def read() -> str | None:
+    """Return what stands in the file of settings, None where there is none."""
+    return kept_files.text(SETTINGS)
+
+
+def ask() -> Running | None:
+    """Ask the running daemon; None when it doesn't run."""
+    if not shutil.which("docker") or command.run(["systemctl", "is-active", UNIT]).status != 0:
+        return None
+    done = command.run(["docker", "info", "--format", "{{json .}}"], timeout=30)
+    return parse_info(done.output) if done.status == 0 else None
+
+
+def act(step: str) -> None:
+    """Restart or reload it."""
+    command.require(["systemctl", step, UNIT], "See `journalctl --unit %s`" % UNIT)
+
+
+def _ours(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of the settings is ours."""
+    parts = (("runtimes", RUNTIME), ("features", "cdi"))
+    return {part: {key: settings[part][key]} for part, key in parts if key in settings.get(part, {})}
+
+
+def _mapping(settings: Mapping[str, Any], name: str) -> dict[str, Any]:
+    found = settings.get(name, {})
+    if not isinstance(found, dict):
+        raise EvenkeelError("%s in %s is no JSON object" % (name, SETTINGS), "Correct it; nothing was changed")
+    return found
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        double = next(name for name in names if names.count(name) > 1)
+        raise ValueError("%s stands there twice" % json.dumps(double))
+    return found

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""The key that modules built on the node are signed with, where Secure Boot refuses unsigned ones."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+
+_SUBJECT = "/CN=DKMS module signing key/"
+_DAYS = "36500"
+#: What mokutil says of a key.
+_ENROLLED, _WAITS = "already enrolled", "already in the enrollment request"
+
+
+@dataclass(frozen=True)
+class Key:
+    """A machine owner key; paths of the certificate, in DER, and of the private key."""
+
+    certificate: str
+    private: str
+
+
+#: Where DKMS looks for its key: Ubuntu's, and everybody else's.
+UBUNTU = Key("/var/lib/shim-signed/mok/MOK.der", "/var/lib/shim-signed/mok/MOK.priv")
+OTHERS = Key("/var/lib/dkms/mok.pub", "/var/lib/dkms/mok.key")
+
+
+def key_of_node() -> Key:
+    """Return where the node's key is or would be."""
+    return UBUNTU if os.path.isdir("/var/lib/shim-signed") else OTHERS
+
+
+def require_enrolled(key: Key, *, make: bool) -> None:
+    """Refuse to go on as long as the firmware does not know the key.
+
+    Parameters
+    ----------
+    make
+        Whether a key may be made where there is none.
+
+    Raises
+    ------
+    EvenkeelError
+        The key is not enrolled; the message tells how it gets there.
+    """
+    if not os.path.exists(key.certificate) and make:
+        _make(key)
+    said = command.run(["mokutil", "--test-key", key.certificate]).said if os.path.exists(key.certificate) else ""
+    if _ENROLLED in said:
+        return
+    raise EvenkeelError(
+        "Secure Boot is on, and the firmware does not know the key that the driver's module is signed with",
+        "The driver that is there was left alone. %s" % way_to_enrol(key, said),
+    )
+
+
+def way_to_enrol(key: Key, said: str) -> str:
+    """Return what has to be done for a key of which ``mokutil --test-key`` said something."""
+    at_console = "reboot, and at the console choose Enroll MOK and give the password; then run again"
+    if _WAITS in said:
+        return "The key waits to be enrolled: %s" % at_console
+    return (
+        "Enrol the key once: run `mokutil --import %s` on the node and choose a password, %s."
+        " Or take a driver whose modules the distribution has signed, as Ubuntu's: nvidia_driver_source: distribution"
+        % (key.certificate, at_console)
+    )
+
+
+def _make(key: Key) -> None:
+    """Make a key; the certificate comes last, so that one which is there has its private key."""
+    os.makedirs(os.path.dirname(key.private), mode=0o755, exist_ok=True)
+    fresh = Key(key.certificate + ".new", key.private + ".new")
+    argv = ["openssl", "req", "-new", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", _DAYS, "-subj", _SUBJECT]
+    argv += ["-addext", "extendedKeyUsage=codeSigning,1.3.6.1.4.1.2312.16.1.2"]
+    mask = os.umask(0o077)
+    try:
+        command.require([*argv, "-outform", "DER", "-keyout", fresh.private, "-out", fresh.certificate], "Mend openssl")
+    finally:
+        os.umask(mask)
+    os.chmod(fresh.certificate, 0o644)
+    os.replace(fresh.private, key.private)
+    os.replace(fresh.certificate, key.certificate)

@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""Jupyter kernels of conda environments: read, plan, apply."""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.activation import ISOLATION
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files, user_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import write_atomically
+
+SPEC = "kernel.json"
+MARK = "evenkeel"
+
+# Python takes sys.prefix from the path it was called by. A kernel called through the environment's symbolic link would
+# import half of its modules from the next generation once the link is switched, so the link is resolved at the start.
+# Where memory is short, the kernel that fills it is the one to go, not the server. What activation hides, a kernel does
+# not see either.
+START = (
+    "echo 500 2>/dev/null >/proc/self/oom_score_adj; "
+    'CONDA_PREFIX=$(readlink -f "$0") && export CONDA_PREFIX PATH="$CONDA_PREFIX/bin:$PATH" && '
+    'if [ -e "$CONDA_PREFIX/%s" ]; then export PYTHONNOUSERSITE=1; fi && '
+    'exec "$CONDA_PREFIX/bin/python" -m ipykernel_launcher -f "$@"'
+) % ISOLATION
+
+_LARGEST = 1 << 20
+_LAUNCHER = "lib/python3*/site-packages/ipykernel_launcher.py"
+_SERVER = "bin/jupyter-lab"
+
+_NAME = re.compile(r"[a-z0-9._-]+")
+_SIZE = re.compile(r"(\d+)([KMGT]?)")
+_UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A kernel as it shall be.
+
+    Parameters
+    ----------
+    prefix
+        The environment it runs in.
+    env
+        Environment variables on top of those that the environment itself needs.
+    memory
+        How many bytes of data each process may have; None is no limit.
+    """
+
+    name: str
+    prefix: str
+    display_name: str
+    env: Mapping[str, str] = field(default_factory=dict)
+    memory: int | None = None
+
+
+@dataclass(frozen=True)
+class Installed:
+    """A kernelspec as it is: its text, and whether we wrote it.
+
+    Parameters
+    ----------
+    blank
+        Whether it says nothing, as a crash may leave it, and so can be replaced whosever it was.
+    hidden
+        Whether not everybody may read it, and so Jupyter shows no such kernel.
+    """
+
+    text: str
+    ours: bool
+    blank: bool = False
+    hidden: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to write and what to remove, by kernel name."""
+
+    write: Mapping[str, str]
+    remove: tuple[str, ...]
+    before: Mapping[str, str]
+
+    @property
+    def changed(self) -> bool:
+        """Whether there is anything to do."""
+        return bool(self.write or self.remove)
+
+    def diff(self, directory: str) -> list[dict[str, str]]:
+        """Return what changes, file by file."""
+        return [
+            {
+                "before": self.before.get(name, ""),
+                "after": self.write.get(name, ""),
+                "before_header": os.path.join(directory, name, SPEC),
+                "after_header": os.path.join(directory, name, SPEC),
+            }
+            for name in sorted({*self.write, *self.remove})
+        ]
+
+
+def complete(item: Mapping[str, Any], environments: str) -> Kernel:
+    """Fill in what a person left out of a kernel's description; ``environments`` holds the named environments.
+
+    Raises
+    ------
+    EvenkeelError
+        Its limit of memory is none.
+    """
+    devices = item.get("cuda_visible_devices")
+    visible = {} if devices is None else {"CUDA_VISIBLE_DEVICES": devices}
+    return Kernel(
+        name=item["name"].lower(),
+        prefix=os.path.join(environments, item["environment"] or item["name"]),
+        display_name=item["display_name"] or "Python (%s)" % item["name"],
+        env={**{key: str(value) for key, value in item["env"].items()}, **visible},
+        memory=_bytes(item["name"], item["memory_max"]) if item.get("memory_max") else None,
+    )
+
+
+def _bytes(kernel: str, size: str) -> int:
+    found = _SIZE.fullmatch(size)
+    if not found:
+        raise EvenkeelError(
+            "memory_max of kernel %s is %r, which is no size" % (kernel, size), "Give a number with K, M, G or T"
+        )
+    return int(found.group(1)) << _UNITS[found.group(2)]
+
+
+def render(kernel: Kernel) -> str:
+    """Return the text of a kernel's ``kernel.json``."""
+    limited = ["prlimit", "--data=%d" % kernel.memory, "--"] if kernel.memory else []
+    spec = {
+        "argv": [*limited, "/bin/sh", "-c", START, kernel.prefix, "{connection_file}"],
+        "display_name": kernel.display_name,
+        "env": {"CONDA_DEFAULT_ENV": os.path.basename(kernel.prefix), **kernel.env},
+        "language": "python",
+        "metadata": {"debugger": True, MARK: {"prefix": kernel.prefix}},
+    }
+    return json.dumps(spec, indent=2, sort_keys=True) + "\n"
+
+
+def parse(text: str) -> Installed:
+    """Read a kernelspec that someone wrote, perhaps we."""
+    try:
+        spec = json.loads(text)
+    except (ValueError, RecursionError):
+        return Installed(text, ours='"%s": {' % MARK in text, blank=kept_files.is_blank(text))
+    metadata = spec.get("metadata") if isinstance(spec, dict) else None
+    return Installed(text, ours=isinstance(metadata, dict) and MARK in metadata)
+
+
+def check_names(kernels: Iterable[Kernel]) -> None:
+    """Require names that Jupyter accepts, each once.
+
+    Raises
+    ------
+    EvenkeelError
+        A name is not one, or two kernels share one.
+    """
+    seen = set()
+    for kernel in kernels:
+        if not _NAME.fullmatch(kernel.name):
+            raise EvenkeelError(
+                "%r can't be the name of a kernel" % kernel.name, "Use letters, digits, '.', '_' and '-'"
+            )
+        if kernel.name in seen:
+            raise EvenkeelError("Two kernels are named %s" % kernel.name, "Give each a name of its own")
+        seen.add(kernel.name)
+
+
+def lacking(prefix: str, file: str, package: str) -> str | None:
+    """Return what the environment ``prefix`` lacks, ``package`` with its ``file`` or a Python at all, or None."""
+    if not os.access(os.path.join(prefix, "bin", "python"), os.X_OK):
+        return "there is no environment with a Python at %s" % prefix
+    if not glob.glob(os.path.join(glob.escape(prefix), file)):
+        return "the environment %s has no %s" % (prefix, package)
+    return None
+
+
+def check_environments(kernels: Iterable[Kernel], server: str | None) -> None:
+    """Require of each kernel's environment, and of the one that the server runs from, that it can run one.
+
+    Raises
+    ------
+    EvenkeelError
+        Some can't; all of them are named.
+    """
+    found = [("kernel " + kernel.name, lacking(kernel.prefix, _LAUNCHER, "ipykernel")) for kernel in kernels]
+    if server:
+        found.insert(0, ("server", lacking(server, _SERVER, "jupyterlab")))
+    problems = ["%s: %s" % (what, problem) for what, problem in found if problem]
+    if problems:
+        raise EvenkeelError(
+            "Jupyter can't run what it shall. %s" % "; ".join(problems),
+            "Build the environment first, add the package to it, or choose another environment",
+        )
+
+
+def read(directory: str) -> dict[str, Installed]:
+    """Return the kernelspecs of ``directory`` by name."""
+    installed = {}
+    for path in glob.glob(os.path.join(glob.escape(directory), "*", SPEC)):
+        name = os.path.basename(os.path.dirname(path))
+        try:
+            content = user_files.read(path, None, _LARGEST)
+            found = parse(content.text if content else "")
+            installed[name] = replace(found, hidden=not kept_files.for_all(path))
+        except (OSError, user_files.Refused):  # no file, or a link that leads nowhere
+            installed[name] = Installed("", ours=False)
+    return installed
+
+
+def plan(current: Mapping[str, Installed], desired: Iterable[Kernel], directory: str) -> Plan:
+    """Compare what is with what shall be.
+
+    Raises
+    ------
+    EvenkeelError
+        A kernelspec of a desired name is there and someone else's.
+    """
+    wanted = {kernel.name: render(kernel) for kernel in desired}
+    foreign = sorted(name for name in wanted if name in current and not (current[name].ours or current[name].blank))
+    if foreign:
+        raise EvenkeelError(
+            "Someone else made %s" % ", ".join(os.path.join(directory, name) for name in foreign),
+            "Remove it, or give the kernel another name",
+        )
+    ours = {name: spec.text for name, spec in current.items() if spec.ours}
+    return Plan(
+        write={
+            name: text
+            for name, text in wanted.items()
+            if ours.get(name) != text or (name in current and current[name].hidden)
+        },
+        remove=tuple(sorted(ours.keys() - wanted.keys())),
+        before=ours,
+    )
+
+
+def apply(todo: Plan, directory: str) -> None:
+    """Do what the plan says; each kernelspec is there whole or not at all."""
+    for name, text in todo.write.items():
+        os.makedirs(os.path.join(directory, name), mode=0o755, exist_ok=True)
+        write_atomically(os.path.join(directory, name, SPEC), text)
+    for name in todo.remove:
+        os.unlink(os.path.join(directory, name, SPEC))
+        with contextlib.suppress(OSError):  # someone put more into it
+            os.rmdir(os.path.join(directory, name))

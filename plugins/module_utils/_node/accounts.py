@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""The accounts of a node."""
+
+from __future__ import annotations
+
+import os
+import pwd
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+
+ACCOUNTS = "/etc/passwd"
+
+
+def account(name: str) -> pwd.struct_passwd:
+    """Return an account of the node, also of a directory service."""
+    try:
+        return pwd.getpwnam(name)
+    except (KeyError, ValueError):
+        raise EvenkeelError("The node has no user %s" % name, "Correct the name, or make the account first") from None
+
+
+def local_users() -> list[str]:
+    """Return the node's own accounts that have a home, one for each home, or the module's own account without root.
+
+    Those of a directory service are not listed: there may be thousands, whose homes are mounted when looked at. Nothing
+    looks at the homes themselves, which may hang.
+    """
+    if os.geteuid() != 0:
+        return [pwd.getpwuid(os.geteuid()).pw_name]
+    with open(ACCOUNTS, encoding="utf-8", errors="surrogateescape") as stream:
+        fields = [line.rstrip("\n").split(":") for line in stream if line.count(":") == 6]
+    homes = {home: name for name, _, _, _, _, home, _ in reversed(fields) if home not in ("", "/", "/nonexistent")}
+    return sorted(homes.values())
+
+
+def owner(path: str) -> pwd.struct_passwd | None:
+    """Return with whose rights to use a path: those of the owner of the first part of it that is not root's.
+
+    None are the module's own: where it is not root, and where all that is there of the path is root's, links and their
+    targets included.
+    """
+    if os.geteuid() != 0:
+        return None
+    for name in (path, os.path.realpath(path)):
+        parts = name.strip("/").split("/")
+        for end in range(1, len(parts) + 1):
+            try:
+                status = os.lstat("/" + "/".join(parts[:end]))
+            except (FileNotFoundError, NotADirectoryError):
+                break
+            if status.st_uid != 0:
+                return _known_by(status.st_uid, status.st_gid)
+    return None
+
+
+def _known_by(uid: int, gid: int) -> pwd.struct_passwd:
+    """Return an account by its number, or one that has nothing but that."""
+    try:
+        return pwd.getpwuid(uid)
+    except KeyError:
+        return pwd.struct_passwd(("user %d" % uid, "x", uid, gid, "", "/", "/bin/sh"))

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""Programs of the node, run without a terminal, in a language that can be read back."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+
+ENVIRONMENT = {"LC_ALL": "C.UTF-8", "LANGUAGE": "", "DEBIAN_FRONTEND": "noninteractive", "TERM": "dumb"}
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a program ended; ``output`` is what it printed, ``said`` that and its errors, in order of the two."""
+
+    status: int
+    output: str
+    errors: str
+
+    @property
+    def said(self) -> str:
+        return self.output + self.errors
+
+    def last_words(self, lines: int = 5) -> str:
+        """Return its last lines, the errors' first, in one."""
+        words = [line.strip() for line in (self.errors.strip() or self.output.strip()).splitlines() if line.strip()]
+        return " / ".join(words[-lines:]) or "it said nothing"
+
+
+def run(argv: Sequence[str], *, timeout: float | None = None, extra: Mapping[str, str] | None = None) -> Done:
+    """Run a program to its end, whatever that is.
+
+    Parameters
+    ----------
+    timeout
+        How many seconds it may take.
+    extra
+        Variables of its environment.
+
+    Raises
+    ------
+    EvenkeelError
+        It is not there, or took longer.
+    """
+    environment = {**os.environ, **ENVIRONMENT, **(extra or {})}
+    try:
+        done = subprocess.run(
+            argv,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            env=environment,
+            encoding="utf-8",
+            errors="replace",
+            timeout=timeout,
+        )
+    except FileNotFoundError:
+        raise EvenkeelError("The node has no program %s" % argv[0], "Install it, or check its PATH") from None
+    except subprocess.TimeoutExpired:
+        raise EvenkeelError(
+            "`%s` did not end within %d seconds" % (" ".join(argv), timeout or 0), "Find out what it waits for"
+        ) from None
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def require(argv: Sequence[str], mend: str, *, timeout: float | None = None) -> str:
+    """Run a program that has to end well, and return what it printed.
+
+    Raises
+    ------
+    EvenkeelError
+        It did not; its last words are in the message.
+    """
+    done = run(argv, timeout=timeout)
+    if done.status != 0:
+        raise EvenkeelError("`%s` ended with status %d: %s" % (" ".join(argv), done.status, done.last_words()), mend)
+    return done.output

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""Downloads that are whole or fail, and say why."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import socket
+import ssl
+import time
+import urllib.error
+from http.client import HTTPException
+
+from ansible.module_utils.urls import open_url
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import CHUNK_BYTES, require_space, sha256_of
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.transfer import MOST_BYTES, Pace, too_much
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.within import within
+
+
+def require_certificates(path: str) -> None:
+    """Refuse a file of certificates that can't be used, before anything is asked of the network."""
+    try:
+        ssl.create_default_context(cafile=path)
+    except OSError as error:  # ssl.SSLError is one
+        raise EvenkeelError(
+            "The certificates in %s cannot be used: %s" % (path, error),
+            "Name a file of certificates in PEM that the node has",
+        ) from None
+
+
+def download(
+    url: str, target: str, timeout: float, retries: int, ca_path: str | None = None, most: int = MOST_BYTES
+) -> str:
+    """Download ``url`` to ``target``; return its SHA-256.
+
+    A refusal (4xx) and too much are final. Silence, a drip, a broken transfer and 5xx are tried again, ``retries``
+    times.
+
+    Parameters
+    ----------
+    url
+        ``http``, ``https`` or ``file``.
+    target
+        The file to write; its directory exists.
+    timeout
+        How many seconds the server may stay silent, or be far too slow.
+    retries
+        How often it is tried again.
+    ca_path
+        A file of certificates, in PEM, to trust instead of the system's.
+    most
+        How many bytes it may have.
+
+    Raises
+    ------
+    EvenkeelError
+        The server refused, did not deliver or brings too much, or the file system has no room for what it announced.
+    """
+    attempt = 0
+    while True:
+        try:
+            return _download_once(url, target, timeout, ca_path, most)
+        except urllib.error.HTTPError as error:
+            if error.code < 500:
+                raise EvenkeelError(
+                    "%s answered %d %s" % (url, error.code, error.reason),
+                    "Check the version and the mirror's base URL",
+                ) from error
+            reason = "answered %d %s" % (error.code, error.reason)
+        except (urllib.error.URLError, HTTPException, socket.timeout, TimeoutError, ConnectionError) as error:
+            reason = "did not deliver (%s)" % (getattr(error, "reason", None) or error or type(error).__name__)
+        attempt += 1
+        if attempt > retries:
+            raise EvenkeelError(
+                "%s %s, %d times in a row" % (url, reason, attempt), "Check that the node reaches the mirror"
+            )
+        time.sleep(min(2**attempt, 10))
+
+
+def _download_once(url: str, target: str, timeout: float, ca_path: str | None, most: int) -> str:
+    digest = hashlib.sha256()
+    with within(2 * timeout, lambda: open_url(url, timeout=timeout, ca_path=ca_path)) as response:
+        announced = response.headers.get("Content-Length") or ""
+        expected = int(announced) if announced.isdecimal() else None
+        if (expected or 0) > most:
+            raise _refusal(url, most)
+        if expected is not None:
+            require_space(os.path.dirname(target), expected, url)
+        pace = Pace(timeout, time.monotonic())
+        with open(target, "wb") as stream:
+            for chunk in iter(lambda: response.read1(CHUNK_BYTES), b""):
+                digest.update(chunk)
+                stream.write(chunk)
+                if stream.tell() > most:
+                    stream.truncate(0)
+                    raise _refusal(url, most)
+                now = time.monotonic()
+                pace.note(stream.tell(), None, now)
+                if now > pace.deadline:
+                    raise ConnectionError(pace.complaint())
+            if expected is not None and stream.tell() != expected:
+                raise ConnectionError("%d of %d bytes" % (stream.tell(), expected))
+    return digest.hexdigest()
+
+
+def _refusal(url: str, most: int) -> EvenkeelError:
+    return EvenkeelError(too_much(url, most), "Check the version and the mirror's base URL, or choose another mirror")
+
+
+def copy(source: str, target: str) -> str:
+    """Copy a file; return its SHA-256."""
+    require_space(os.path.dirname(target), os.path.getsize(source), source)
+    shutil.copyfile(source, target)
+    return sha256_of(target)

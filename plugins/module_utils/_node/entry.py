@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""The one way into and out of every module."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.common.parameters import remove_values
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, from_os, unexpected
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sanitise import in_one_line, sanitise, sanitised
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.secrets import long_enough, masked, of_urls
+
+
+class Module(AnsibleModule):  # type: ignore[misc]
+    """An AnsibleModule of which all that leaves it is sanitised, without the credentials of its options' URLs.
+
+    Parameters
+    ----------
+    verbatim
+        Keys of the result whose texts programs read back, see ``sanitised``.
+    options
+        AnsibleModule's own.
+    """
+
+    def __init__(self, verbatim: Sequence[str] = (), **options: Any) -> None:
+        self._verbatim = verbatim
+        super().__init__(**options)
+        self.no_log_values.update(long_enough(of_urls(self.params)))
+
+    def warn(self, warning: str, **more: Any) -> None:
+        """Warn, in one line, and without secrets, which Ansible leaves in warnings."""
+        super().warn(in_one_line(masked(remove_values(warning, self.no_log_values))), **more)
+
+    def exit_json(self, **result: Any) -> None:
+        """End well."""
+        super().exit_json(**self._shown(result))
+
+    def fail_json(self, msg: str, **result: Any) -> None:
+        """End with an error."""
+        super().fail_json(sanitise(masked(str(msg))), **self._shown(result))
+
+    def _shown(self, result: Mapping[str, Any]) -> dict[str, Any]:
+        # What is secret is masked after this, and must be found as it is shown too.
+        self.no_log_values.update([sanitise(str(secret)) for secret in self.no_log_values])
+        shown: dict[str, Any] = sanitised({"invocation": {"module_args": self.params}, **result}, self._verbatim)
+        return shown
+
+
+def run(
+    logic: Callable[[Module], Mapping[str, Any]],
+    argument_spec: Mapping[str, Any],
+    *,
+    verbatim: Sequence[str] = (),
+    **options: Any,
+) -> None:
+    """Do what a module is for, and end the process with its result.
+
+    Parameters
+    ----------
+    logic
+        Returns the result. Of its keys, ``warnings`` becomes warnings, ``diff`` is left out unless asked for, and
+        ``failed`` with ``msg`` makes it a failure; without ``changed`` nothing was.
+    argument_spec, options
+        AnsibleModule's own; every module supports check mode.
+    verbatim
+        Keys of the result whose texts programs read back, see ``sanitised``.
+    """
+    os.umask(0o022)
+    module = Module(verbatim, argument_spec=argument_spec, supports_check_mode=True, **options)
+    try:
+        result = {"changed": False, **logic(module)}
+    except EvenkeelError as error:
+        module.fail_json(str(error), **error.details)
+    except OSError as error:
+        module.fail_json(str(from_os(error)), exception=traceback.format_exc())
+    except Exception as error:  # Ansible would show its text as it is
+        module.fail_json(str(unexpected(error)), exception=traceback.format_exc())
+    for warning in result.pop("warnings", ()):
+        module.warn(warning)
+    if not module._diff:
+        result.pop("diff", None)
+    if result.pop("failed", False):
+        module.fail_json(**result)
+    module.exit_json(**result)

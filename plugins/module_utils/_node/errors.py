@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""The one error of Evenkeel's modules, and what the system's errors mean for an operator."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sanitise import sanitise
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.secrets import masked
+
+
+class EvenkeelError(Exception):
+    """A failure that the operator can act on. Its text may quote what users and mirrors say, and is made fit to show.
+
+    Parameters
+    ----------
+    what
+        What failed, on what.
+    mend
+        What to do about it.
+    details
+        Further keys of the module's failure result, such as ``rc`` or ``stderr``.
+    """
+
+    def __init__(self, what: str, mend: str, **details: object) -> None:
+        super().__init__(sanitise(masked("%s. %s." % (what.rstrip(". \n"), mend.rstrip(". \n")))))
+        self.what = what
+        self.mend = mend
+        self.details = details
+
+
+#: What to do about an error of the system, by its number; %s is the path.
+_WAYS_OUT = {
+    errno.EPERM: "Look at `lsattr -d %s`: with the attribute i nothing can change it until `chattr -i %s`",
+    errno.EACCES: "Look at the permissions of %s, and at its file system: over NFS, root may not be root",
+    errno.EROFS: "The file system of %s is read-only: find out why (`dmesg`), and mount it for writing",
+    errno.EISDIR: "Move the directory %s away",
+    errno.ENOTDIR: "Move away what is no directory on the way to %s",
+    errno.ELOOP: "Move away the symbolic link at %s, or on the way to it",
+    errno.ENOSPC: "Free some space on the file system of %s",
+    errno.EDQUOT: "Free some space on the file system of %s, or raise the quota",
+    errno.EIO: "The disk of %s does not work (`dmesg`): replace it, or check its file system",
+}
+
+
+def from_os(error: OSError, path: str = "") -> EvenkeelError:
+    """Return an error of the system as one that an operator can act on.
+
+    Parameters
+    ----------
+    path
+        What was to be read or written, where the error does not say or names a temporary file.
+    """
+    path = path or path_of(error)
+    what = "%s: %s" % (path, os.strerror(error.errno)) if path and error.errno else str(error)
+    return EvenkeelError(what, "%s, then run again" % way_out(error, path))
+
+
+def path_of(error: OSError) -> str:
+    """Return the path that an error of the system is about; empty where it does not say."""
+    return str(error.filename2 or error.filename or "")
+
+
+def way_out(error: OSError, path: str) -> str:
+    """Return what to do about an error of the system."""
+    return _WAYS_OUT.get(error.errno or 0, "Repair that on the node").replace("%s", path or "it")
+
+
+def unexpected(error: Exception) -> EvenkeelError:
+    """Return an error that nobody foresaw as one that an operator can report."""
+    return EvenkeelError(
+        "An error in Evenkeel itself: %s: %s" % (type(error).__name__, error),
+        "Report it, with what ANSIBLE_DISPLAY_TRACEBACK=error shows of it",
+    )

@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""Files that Evenkeel keeps as a whole: what is there, whose it is, what changes, and the change in one rename."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, from_os
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import make_directories, write_atomically
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.secrets import difference
+
+#: The first line of the files that can have a comment.
+MARK = "# Kept by Evenkeel: changes made here by hand are undone."
+#: A path with this name in it is used by Evenkeel alone.
+OUR_NAME = "evenkeel"
+#: More than any of them has. A user's token belongs to the user, who may make it as large as the disk.
+_LARGEST = 1 << 20
+#: What a crash leaves of a file that was not on the disk yet, and what nobody means to keep.
+_BLANK = "\0 \t\r\n"
+#: Clocks of file servers and nodes differ by so many seconds.
+_CLOCKS_DIFFER = 60.0
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A file: its text, and who may do what with it.
+
+    Parameters
+    ----------
+    ahead
+        Whether its time is still to come, so that nothing could ever be newer.
+    """
+
+    text: str
+    mode: int = 0o644
+    uid: int = field(default_factory=os.geteuid)
+    gid: int = field(default_factory=os.getegid)
+    ahead: bool = False
+
+
+@dataclass(frozen=True)
+class Change:
+    """A file that is to be made, replaced or removed; what a secret one says is in no diff, in neither direction."""
+
+    path: str
+    before: Kept | None
+    after: Kept | None
+    secret: bool = False
+
+    @property
+    def of_text(self) -> bool:
+        """Whether what it says changes, and not its owner, mode or time alone."""
+        return (self.before and self.before.text) != (self.after and self.after.text)
+
+    def diff(self) -> dict[str, str]:
+        """Return it as Ansible shows differences."""
+        return difference(self.path, self._words(self.before), self._words(self.after))
+
+    def _words(self, file: Kept | None) -> str:
+        if file is None:
+            return ""
+        other = self.before if file is self.after else self.after
+        differs = [] if other is None else [(other.mode, other.uid) != (file.mode, file.uid)]
+        head = "# owner %d, mode %04o\n" % (file.uid, file.mode) if any(differs) else ""
+        head += "# its time is still to come\n" if file.ahead else ""
+        if not self.secret:
+            return head + file.text
+        return head + ("another secret\n" if file is self.after and self.before and self.of_text else "a secret\n")
+
+
+def is_ours(path: str, text: str, mark: str = MARK) -> bool:
+    """Tell whether a file may be replaced or removed.
+
+    Paths with our name in them are ours whatever is there. At any other one that has to be seen from the text: it has
+    our mark somewhere, or is so damaged that it says nothing.
+    """
+    return OUR_NAME in path or mark in text or mark.startswith(text.strip(_BLANK))
+
+
+def is_blank(text: str) -> bool:
+    """Tell whether a file says nothing, as a crash may leave it."""
+    return not text.strip(_BLANK)
+
+
+def for_all(path: str) -> bool:
+    """Tell whether everybody may read a file."""
+    return os.stat(path).st_mode & 0o444 == 0o444
+
+
+def require_ours(changes: Iterable[Change]) -> None:
+    """Refuse to touch what somebody else has made.
+
+    Raises
+    ------
+    EvenkeelError
+        A file is not ours.
+    """
+    for change in changes:
+        if change.before is not None and not is_ours(change.path, change.before.text):
+            raise EvenkeelError(
+                "%s was not written by Evenkeel, or is damaged" % change.path,
+                "Move it away, if nobody needs what it says",
+            )
+
+
+def text(path: str, most: int = -1) -> str | None:
+    """Return the text of anybody's file, or ``most`` characters of it, or None when there is none.
+
+    Raises
+    ------
+    BlockingIOError
+        Its owner has a lease on it, which would keep the reader waiting.
+    """
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape", opener=_open_at_once) as stream:
+            return stream.read(most)
+    except FileNotFoundError:
+        return None
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+def read(path: str) -> Kept | None:
+    """Return a file as it is, or None when there is none.
+
+    Raises
+    ------
+    EvenkeelError
+        Something else than a file is there.
+    """
+    try:
+        status = os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        raise EvenkeelError("%s is not a regular file" % path, "Move it away, and run again")
+    ahead = status.st_mtime > time.time() + _CLOCKS_DIFFER
+    try:
+        said = text(path, _LARGEST) or ""
+    except BlockingIOError:  # it is replaced, which no lease prevents
+        said = ""
+    return Kept(said, stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid, ahead)
+
+
+def plan(
+    current: Mapping[str, Kept | None], wanted: Mapping[str, Kept | None], secrets: Collection[str] = ()
+) -> list[Change]:
+    """Return what changes, in the order of ``wanted``; None is no file.
+
+    Parameters
+    ----------
+    secrets
+        The paths of files that hold a secret, whatever becomes of them.
+    """
+    changes = []
+    for path, file in wanted.items():
+        before = current.get(path)
+        if before is None or file is None:
+            same = before is file
+        else:
+            same = (before.text, before.mode, before.uid, before.ahead) == (file.text, file.mode, file.uid, False)
+        if not same:
+            changes.append(Change(path, before, file, path in secrets))
+    return changes
+
+
+def changes(wanted: Mapping[str, str | None]) -> list[Change]:
+    """Return what changes on this node, by the text of each file; None for no file.
+
+    Raises
+    ------
+    EvenkeelError
+        Something is in the way that is not ours.
+    """
+    files = {path: None if content is None else Kept(content) for path, content in wanted.items()}
+    found = plan({path: read(path) for path in files}, files)
+    require_ours(found)
+    return found
+
+
+def apply(change: Change) -> None:
+    """Make the change in one rename; nobody but its owner can read a secret at any moment.
+
+    Raises
+    ------
+    EvenkeelError
+        The file can't be written.
+    """
+    try:
+        if change.after is None:
+            os.unlink(change.path)
+        elif change.of_text:
+            make_directories(os.path.dirname(change.path))
+            owner = (change.after.uid, change.after.gid)
+            write_atomically(change.path, change.after.text, change.after.mode, owner)
+        else:
+            os.chown(change.path, change.after.uid, change.after.gid)
+            os.chmod(change.path, change.after.mode)
+            if change.before and change.before.ahead:
+                os.utime(change.path)
+    except FileNotFoundError:
+        if change.after is not None:
+            raise
+    except OSError as error:
+        raise from_os(error, change.path) from error
+
+
+def apply_all(changes: Iterable[Change]) -> None:
+    """Make changes, in their order."""
+    for change in changes:
+        apply(change)

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""A certificate and its key on a node: what is there, a fresh key with a request for it, and both put in place."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, kept_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.kept_files import Change, Kept
+
+CERTIFICATE, KEY = "certificate.pem", "key.pem"
+#: A key that its certificate is awaited for.
+FRESH_KEY = ".key.pem.new"
+
+ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
+    "directory": {"type": "path", "required": True},
+    "certificate": {"type": "path"},
+    "key": {"type": "path", "no_log": False},
+    "ca_directory": {"type": "path"},
+    "hosts": {"type": "list", "elements": "str", "default": []},
+    "renew_days": {"type": "int", "default": 30},
+    "request": {"type": "bool", "default": False},
+    "install": {
+        "type": "dict",
+        "options": {"certificate": {"type": "str", "required": True}, "key": {"type": "str", "no_log": True}},
+    },
+}
+
+_MEND = "See what openssl says; it is in the distribution's package openssl"
+
+
+@dataclass(frozen=True)
+class Found:
+    """The two files as they are."""
+
+    certificate: Kept | None
+    key: Kept | None
+
+
+def read(directory: str) -> Found:
+    """Return what is there."""
+    return Found(*(kept_files.read(os.path.join(directory, name)) for name in (CERTIFICATE, KEY)))
+
+
+def belong_together(directory: str, found: Found) -> bool:
+    """Tell whether the key is the certificate's; what is not there or can't be read is not.
+
+    Raises
+    ------
+    EvenkeelError
+        openssl is not there.
+    """
+    if not (found.certificate and found.key):
+        return False
+    certificate, key = (os.path.join(directory, name) for name in (CERTIFICATE, KEY))
+    of_certificate = _public("x509", "-in", certificate, "-noout", "-pubkey")
+    # Without an answer to it, openssl would ask for the passphrase of a key that has one.
+    return bool(of_certificate) and of_certificate == _public("pkey", "-in", key, "-pubout", "-passin", "pass:")
+
+
+def plan(found: Found, certificate: str | None, key: str | None) -> list[Change]:
+    """Return what changes, the key first; None for a text that stays as it is."""
+    current = {KEY: found.key, CERTIFICATE: found.certificate}
+    texts = {KEY: key, CERTIFICATE: certificate}
+    wanted: dict[str, Kept | None] = {}
+    for name, before in current.items():
+        text = texts[name] or (before.text if before else None)
+        wanted[name] = None if text is None else Kept(text, 0o600 if name == KEY else 0o644)
+    return kept_files.plan(current, wanted, {KEY})
+
+
+def words(changes: list[Change]) -> Mapping[str, str]:
+    """Return for each file that changes what becomes of it, without anything it holds."""
+    told = {}
+    for change in changes:
+        before, after = change.before, change.after
+        if before is None or after is None:
+            told[change.path] = "made"
+        elif change.of_text:
+            told[change.path] = "replaced"
+        else:
+            told[change.path] = "owner %d, mode %04o -> owner 0, mode %04o" % (before.uid, before.mode, after.mode)
+    return told
+
+
+def request(directory: str, host: str) -> str:
+    """Make a key beside the one in use, and return a signing request for it; the key stays on the node.
+
+    Raises
+    ------
+    EvenkeelError
+        openssl is not there, or failed.
+    """
+    os.makedirs(directory, mode=0o755, exist_ok=True)
+    fresh = os.path.join(directory, FRESH_KEY)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(fresh)
+    os.close(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    command.require(
+        ["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", fresh], _MEND
+    )
+    return command.require(["openssl", "req", "-new", "-key", fresh, "-subj", "/CN=%s" % host[:64]], _MEND)
+
+
+def install(directory: str, certificate: str, key: str | None, *, check_mode: bool) -> list[Change]:
+    """Put a certificate and its key in place, and return what changed; without a key, the fresh one goes with it.
+
+    Raises
+    ------
+    EvenkeelError
+        There is no fresh key, or a file can't be written.
+    """
+    found = read(directory)
+    fresh = os.path.join(directory, FRESH_KEY)
+    if key is None:
+        made = kept_files.read(fresh)
+        if made is None:
+            raise EvenkeelError("%s is gone" % fresh, "Run it again")
+        key = made.text
+    changes = plan(found, certificate, key)
+    if not check_mode:
+        apply(directory, changes)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(fresh)
+    return changes
+
+
+def apply(directory: str, changes: list[Change]) -> None:
+    """Make the changes."""
+    for change in changes:
+        kept_files.apply(replace(change, path=os.path.join(directory, change.path)))
+
+
+def _public(*arguments: str) -> str:
+    """Return a public key, or nothing where the file holds none."""
+    done = command.run(["openssl", *arguments])
+    return done.output if done.status == 0 else ""

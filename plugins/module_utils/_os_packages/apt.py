@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""The package manager apt."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+import time
+from collections.abc import Sequence
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import manager_lock as package_lock
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Manager, Step
+
+_LOCKS = (
+    *("/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock"),
+    *("/var/lib/apt/lists/lock", "/var/cache/apt/archives/lock"),
+)
+_OPTIONS = ("--yes", "--no-install-recommends", "--allow-downgrades", "--allow-change-held-packages", "--ignore-hold")
+_KEEP_SETTINGS = ("-oDpkg::Options::=--force-confdef", "-oDpkg::Options::=--force-confold")
+_STEP = re.compile(
+    r"^(?P<verb>Inst|Remv|Purg) (?P<name>[^ :]+)(?::\S+)?(?: \[(?P<before>[^]]+)\])?(?: \((?P<after>\S+) [^)]*\))?",
+    re.MULTILINE,
+)
+#: What ``apt-get update`` says when a repository can't be trusted or is not whole, and what that means.
+_UPDATE_PROBLEMS = (
+    (r"EXPKEYSIG (\w+)", "is signed by the key %s, which has expired", "Get its new key, and give its checksum"),
+    (
+        r"NO_PUBKEY (\w+)",
+        "is signed by the key %s, which is not the one that is known",
+        "Find out whether its owner has changed the key; then give the new one and its checksum",
+    ),
+    (r"BADSIG (\w+)", "has a signature of the key %s that is wrong", "Don't use it before you know why"),
+    (
+        r"(Hash Sum mismatch|unexpected size|Mirror sync in progress)",
+        "is not whole (%s), as in the middle of a synchronisation",
+        "Run again in some minutes, or use another mirror",
+    ),
+    (r"(is not signed|no longer signed)", "%s", "Don't use it: Evenkeel never trusts such a repository"),
+)
+_IN_THE_MIDDLE = re.compile(_UPDATE_PROBLEMS[3][0])
+_CONFLICT = re.compile(r"Conflicting values set for option Signed-By regarding source (\S+) .*: (\S+) != (\S*)")
+
+
+class Apt(Manager):
+    """apt, with options that may point it at other sources than the node's own.
+
+    Parameters
+    ----------
+    options
+        Options of apt's commands.
+    lock_timeout
+        How many seconds to wait for somebody else's run of apt or dpkg.
+    """
+
+    def __init__(self, options: Sequence[str] = (), lock_timeout: int = 300) -> None:
+        self.options = tuple(options)
+        self.lock_timeout = lock_timeout
+
+    def installed(self) -> dict[str, str]:
+        return {name: version for name, version, _, state in _listed() if state == "i"}
+
+    def held(self) -> set[str]:
+        return {name for name, _, wish, _ in _listed() if wish == "h"}
+
+    def known(self) -> set[str]:
+        """Return the packages that are there, be it half-done."""
+        return {name for name, _, _, state in _listed() if state not in "nc"}
+
+    def interrupted(self) -> list[str]:
+        """Return the packages that an earlier run of dpkg left half-done."""
+        return [name for name, _, wish, state in _listed() if state in "UFHWt" and wish != "u"]
+
+    def heal(self) -> None:
+        """Finish what an earlier run of dpkg left half-done."""
+        self._wait()
+        mend = "Mend what it says, then run again"
+        # It fails where the run was killed before it had unpacked all; what is missing comes with the next command.
+        command.run(["dpkg", "--configure", "-a", "--force-confdef", "--force-confold"])
+        command.require(["apt-get", *_OPTIONS, *_KEEP_SETTINGS, "--fix-broken", "install"], mend)
+
+    def versions(self, name: str) -> list[str]:
+        rows = [line.split("|") for line in self._cache("madison", name).splitlines()]
+        return list(dict.fromkeys(row[1].strip() for row in rows if len(row) == 3))
+
+    def simulate(self, install: Sequence[str], remove: Sequence[str]) -> list[Step]:
+        argv = [
+            "apt-get",
+            *self.options,
+            *_OPTIONS,
+            "--simulate",
+            "install",
+            *install,
+            *("%s-" % name for name in remove),
+        ]
+        done = command.run(argv)
+        if done.status != 0:
+            raise EvenkeelError(
+                "apt cannot install %s: %s" % (" ".join(install), explain(done.said)),
+                "Nothing was changed. Choose another version, or take away what is in its way",
+            )
+        return parse_steps(done.output)
+
+    def apply(self, install: Sequence[str], remove: Sequence[str]) -> None:
+        self._wait()
+        timeout = "-oDPkg::Lock::Timeout=%d" % self.lock_timeout
+        argv = ["apt-get", *self.options, *_OPTIONS, *_KEEP_SETTINGS, timeout, "install", *install]
+        done = command.run([*argv, *("%s-" % name for name in remove)])
+        if done.status != 0:
+            raise EvenkeelError(
+                "apt did not install %s: %s" % (" ".join(install), explain(done.said)),
+                "Mend what it says, then run again; the next run goes on from here",
+                stdout=done.output,
+                stderr=done.errors,
+            )
+
+    def hold(self, names: Sequence[str]) -> None:
+        command.require(["apt-mark", "hold", *names], "Run again")
+
+    def release(self, names: Sequence[str]) -> None:
+        command.require(["apt-mark", "unhold", *names], "Run again")
+
+    def refresh(self, source: str, retries: int = 3) -> None:
+        """Fetch the lists of one file of sources; of all when ``source`` is empty, and then some may fail.
+
+        Parameters
+        ----------
+        retries
+            How often a repository is asked again that is in the middle of a synchronisation.
+
+        Raises
+        ------
+        EvenkeelError
+            The repository does not answer, is not whole, or is signed by a key that isn't its own.
+        """
+        self._wait()
+        only = ("-oDir::Etc::SourceList=%s" % source, "-oDir::Etc::SourceParts=-", "-oAPT::Get::List-Cleanup=0")
+        strict = (*only, "-oAPT::Update::Error-Mode=any") if source else ()
+        argv = ["apt-get", *self.options, *strict, "update"]
+        attempt = 0
+        while True:
+            done = command.run(argv)
+            if done.status == 0:
+                return
+            attempt += 1
+            if attempt > retries or not _IN_THE_MIDDLE.search(done.said):
+                raise explain_update(done.said, source)
+            time.sleep(min(2**attempt, 10))
+
+    def never_asked(self) -> bool:
+        """Tell whether the node has no lists of packages at all."""
+        return not glob.glob("/var/lib/apt/lists/*_Packages*")
+
+    def download(self, spec: str, folder: str) -> str:
+        """Download a package into a folder that is there, and return its path."""
+        argv = ["apt-get", *self.options, "download", spec]
+        done = command.run(["sh", "-c", 'cd "$0" && exec "$@"', folder, *argv])
+        found = sorted(name for name in os.listdir(folder) if name.endswith(".deb"))
+        if done.status != 0 or not found:
+            raise EvenkeelError("apt did not download %s: %s" % (spec, explain(done.said)), "Check the repository")
+        return os.path.join(folder, found[-1])
+
+    def unpack(self, package: str, folder: str) -> None:
+        """Unpack a downloaded package into a folder that is made."""
+        command.require(["dpkg-deb", "--extract", package, folder], "Is the disk full?")
+
+    def _cache(self, *arguments: str) -> str:
+        return command.run(["apt-cache", *self.options, *arguments]).output
+
+    def _wait(self) -> None:
+        package_lock.wait(_LOCKS, self.lock_timeout)
+
+
+def parse_steps(output: str) -> list[Step]:
+    """Read what ``apt-get --simulate`` would do."""
+    steps = []
+    for found in _STEP.finditer(output):
+        gone = found["verb"] != "Inst"
+        steps.append(Step(found["name"], found["before"] or "", "" if gone else found["after"] or ""))
+    return steps
+
+
+def explain(said: str) -> str:
+    """Return the lines in which apt says why it failed, in one."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    start = next((at + 1 for at, line in enumerate(lines) if "unmet dependencies" in line), None)
+    if start is not None:
+        return "; ".join(line for line in lines[start : start + 5] if not line.startswith("E:"))
+    errors = [line[2:].strip() for line in lines if line.startswith("E:")]
+    return "; ".join(errors[-4:] or lines[-3:]) or "it said nothing"
+
+
+def explain_update(said: str, source: str) -> EvenkeelError:
+    """Return what a failed ``apt-get update`` means."""
+    conflict = _CONFLICT.search(said)
+    if conflict:
+        return EvenkeelError(
+            "Another file of APT's sources names the repository %s with another key" % conflict[1],
+            "Find it by `grep -r %s /etc/apt` and take it away, or use its packages through it" % conflict[1],
+        )
+    for pattern, what, mend in _UPDATE_PROBLEMS:
+        found = re.search(pattern, said)
+        if found:
+            return EvenkeelError("The repository of %s %s" % (source, what % found[1]), mend)
+    return EvenkeelError(
+        "The lists of %s could not be fetched: %s" % (source, explain(said)),
+        "Check the repository's address, and that the node reaches it",
+    )
+
+
+def _listed() -> list[tuple[str, str, str, str]]:
+    """Return name, version, wish (``i``, ``h``...) and state (``i``, ``U``...) of each package of the node's own."""
+    form = "${Package}\t${Version}\t${db:Status-Abbrev}\t${Architecture}\n"
+    native = command.require(["dpkg", "--print-architecture"], "Mend dpkg").strip()
+    rows = [line.split("\t") for line in command.require(["dpkg-query", "-W", "-f", form], "Mend dpkg").splitlines()]
+    return [(name, version, state[0], state[1]) for name, version, state, arch in rows if arch in (native, "all")]

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""The locks of package managers: wait for them for a bounded time, and name who holds them."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import struct
+import time
+from collections.abc import Sequence
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+
+#: ``struct flock`` of 64-bit Linux: type, whence, start, length, pid.
+_FLOCK = "hhqqi4x"
+_PAUSE = 0.5
+
+
+def wait(paths: Sequence[str], timeout: float, proc: str = "/proc") -> None:
+    """Wait until nobody holds the lock files.
+
+    Parameters
+    ----------
+    paths
+        Lock files, which need not exist.
+    timeout
+        How many seconds at most.
+
+    Raises
+    ------
+    EvenkeelError
+        Somebody still holds one.
+    """
+    end = time.monotonic() + timeout
+    while True:
+        held = [(path, pid) for path in paths for pid in [holder(path)] if pid is not None]
+        if not held:
+            return
+        if time.monotonic() >= end:
+            path, pid = held[0]
+            raise EvenkeelError(
+                "%s has been locked for %d seconds by %s" % (path, timeout, describe(pid, proc)),
+                "Let it finish and run again, or stop it",
+            )
+        time.sleep(_PAUSE)
+
+
+def holder(path: str) -> int | None:
+    """Return the process id of who holds a POSIX lock on a file, or None; -1 where the kernel doesn't say."""
+    try:
+        descriptor = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return None
+    try:
+        asked = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+        kind, _, _, _, pid = struct.unpack(_FLOCK, fcntl.fcntl(descriptor, fcntl.F_GETLK, asked))
+        return None if kind == fcntl.F_UNLCK else pid or -1
+    finally:
+        os.close(descriptor)
+
+
+def describe(pid: int, proc: str = "/proc") -> str:
+    """Say who a process is, for a person."""
+    try:
+        with open(os.path.join(proc, str(pid), "cmdline"), "rb") as stream:
+            words = stream.read().replace(b"\0", b" ").decode(errors="replace").strip()
+    except OSError:
+        return "a process that /proc does not show"
+    return "%s, pid %d" % (words or "a kernel thread", pid)

@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""A package repository that the node trusts by a key of its own, whose origin is checked by a SHA-256.
+
+All of it is tried in a folder of its own before it takes effect: a repository that doesn't answer, or lacks what is
+asked for, leaves no trace.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, kept_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.download import download
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import sha256_of
+
+#: The suboptions of a module's option ``repository``.
+ARGUMENTS: dict[str, dict[str, object]] = {
+    "name": {"type": "str", "required": True},
+    "kind": {"type": "str", "choices": ["apt", "rpm"], "required": True},
+    "url": {"type": "str", "required": True},
+    "suite": {"type": "str", "default": "/"},
+    "components": {"type": "list", "elements": "str", "default": []},
+    "key_url": {"type": "str", "required": True, "no_log": False},
+    "key_sha256": {"type": "str", "default": "", "no_log": False},
+    "key_member": {"type": "str", "default": "", "no_log": False},
+    "signed": {"type": "str", "choices": ["packages", "metadata"], "default": "packages"},
+}
+#: A key, or the small package that brings one.
+_LARGEST_KEY = 1 << 20
+_FORM = "# The key is of %s, whose SHA-256 is %s; its own is %s."
+_NOTED = re.compile(r"^# The key is of \S+, whose SHA-256 is (?P<origin>\w+); its own is (?P<own>\w+)\.$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A repository, as a module's option describes it.
+
+    Parameters
+    ----------
+    name
+        What its files are named by, such as ``evenkeel-nvidia-cuda``.
+    kind
+        ``apt`` or ``rpm``.
+    url
+        Its base.
+    signed
+        What the key has signed, ``packages`` or the ``metadata`` with their checksums; rpm alone.
+    suite, components
+        Where below it its lists are; apt alone. ``/`` is a repository without suites.
+    key_url
+        Where the key is: a keyring, a key in ASCII armour, or a Debian package that holds one.
+    key_sha256
+        The SHA-256 of what is there. Empty is whatever is there the first time.
+    key_member
+        The path of the key in the Debian package.
+    """
+
+    name: str
+    kind: str
+    url: str
+    key_url: str
+    key_sha256: str = ""
+    key_member: str = ""
+    signed: str = "packages"
+    suite: str = "/"
+    components: tuple[str, ...] = ()
+
+    @property
+    def path(self) -> str:
+        """The file that tells the package manager of it."""
+        return ("/etc/apt/sources.list.d/%s.sources" if self.kind == "apt" else "/etc/yum.repos.d/%s.repo") % self.name
+
+    @property
+    def key_path(self) -> str:
+        """The file of its key."""
+        folder = "/etc/apt/keyrings" if self.kind == "apt" else "/etc/pki/rpm-gpg"
+        return os.path.join(
+            folder, self.name + (".gpg" if self.key_member or self.key_url.endswith(".gpg") else ".asc")
+        )
+
+
+def text(repository: Repository, key: str, origin: str, own: str) -> str:
+    """Return the text of the file that tells the package manager of a repository.
+
+    Parameters
+    ----------
+    key
+        The path of the key.
+    origin, own
+        The SHA-256 of what the key came from, and of the key.
+    """
+    head = "%s\n%s\n" % (kept_files.MARK, _FORM % (repository.key_url, origin, own))
+    if repository.kind == "apt":
+        components = "Components: %s\n" % " ".join(repository.components) if repository.components else ""
+        lines = "Types: deb\nURIs: %s\nSuites: %s\n%sSigned-By: %s\n"
+        return head + lines % (repository.url, repository.suite, components, key)
+    # Exact versions choose, whatever stream of a module the node has enabled.
+    lines = "[%s]\nname=%s\nbaseurl=%s\nenabled=1\n%s\ngpgkey=file://%s\nmodule_hotfixes=1\n"
+    check = "gpgcheck=1" if repository.signed == "packages" else "gpgcheck=0\nrepo_gpgcheck=1"
+    return head + lines % (repository.name, repository.name, repository.url, check, key)
+
+
+def known(repository: Repository, standing: str | None, own: str) -> str:
+    """Return the origin's SHA-256 of the key that stands on the node and is the right one; else an empty string.
+
+    Parameters
+    ----------
+    standing
+        The text of the repository's file, None when there is none.
+    own
+        The SHA-256 of the key file that is there, empty when there is none.
+    """
+    noted = _NOTED.search(standing or "")
+    if noted is None or noted["own"] != own or repository.key_sha256 not in ("", noted["origin"]):
+        return ""
+    return noted["origin"]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A repository's files as they will be, in a folder of their own.
+
+    Parameters
+    ----------
+    changes
+        What the node's files will change by, in their final places.
+    options
+        What makes the package manager see them already.
+    source
+        The file of the repository that it is to see; empty when there is none of our own.
+    key
+        The fetched key; empty when the one on the node is right.
+    healed
+        What is repaired although no file of the package manager changes, in words.
+    """
+
+    repository: Repository | None
+    changes: tuple[kept_files.Change, ...]
+    options: tuple[str, ...] = ()
+    source: str = ""
+    key: str = ""
+    healed: tuple[str, ...] = ()
+
+    def apply(self) -> None:
+        """Have it take effect."""
+        if self.repository and self.key:
+            os.makedirs(os.path.dirname(self.repository.key_path), mode=0o755, exist_ok=True)
+            temporary = "%s.partial" % self.repository.key_path
+            shutil.copyfile(self.key, temporary)
+            os.chmod(temporary, 0o644)
+            os.rename(temporary, self.repository.key_path)
+        elif self.repository:
+            os.chmod(self.repository.key_path, 0o644)
+        kept_files.apply_all(self.changes)
+
+
+def changed(repository: Repository) -> bool:
+    """Tell whether the node's files are not yet those of the repository; asks no network."""
+    standing = kept_files.text(repository.path)
+    own = sha256_of(repository.key_path) if os.path.exists(repository.key_path) else ""
+    origin = known(repository, standing, own)
+    # apt looks at keys as a user of its own.
+    if not origin or not kept_files.for_all(repository.key_path):
+        return True
+    return bool(kept_files.changes({repository.path: text(repository, repository.key_path, origin, own)}))
+
+
+@contextlib.contextmanager
+def trial(repository: Repository | None, also: Mapping[str, str | None]) -> Iterator[Trial]:
+    """Fetch the key where it is missing and prepare the package manager's files in a folder that goes away.
+
+    Parameters
+    ----------
+    repository
+        None is the repositories that the node has.
+    also
+        Further files, such as preferences of apt, with their texts.
+
+    Raises
+    ------
+    EvenkeelError
+        The key is not there or not the right one, or a file is in the way.
+    """
+    with tempfile.TemporaryDirectory(prefix="evenkeel-repository-") as folder:
+        os.chmod(folder, 0o755)  # noqa: S103  # apt fetches as a user of its own
+        source, key = "", ""
+        healed: tuple[str, ...] = ()
+        wanted, seen = dict(also), dict(also)
+        if repository is not None:
+            standing = kept_files.text(repository.path)
+            own = sha256_of(repository.key_path) if os.path.exists(repository.key_path) else ""
+            origin = known(repository, standing, own)
+            if not origin:
+                key, origin = _fetch_key(repository, folder)
+                os.chmod(key, 0o644)
+                own = sha256_of(key)
+            wanted[repository.path] = text(repository, repository.key_path, origin, own)
+            seen[repository.path] = text(repository, key or repository.key_path, origin, own)
+            source = os.path.join(folder, os.path.basename(os.path.dirname(repository.path)), _file_name(repository))
+        changes = tuple(kept_files.changes(wanted))
+        if repository is not None and not changes and (key or not kept_files.for_all(repository.key_path)):
+            healed = ("the key %s" % repository.key_path,)
+        stage = _stage_apt if os.path.isdir("/etc/apt/sources.list.d") else _stage_rpm
+        yield Trial(repository, changes, tuple(stage(folder, seen)), source, key, healed)
+
+
+def _file_name(repository: Repository) -> str:
+    return os.path.basename(repository.path)
+
+
+def _stage_apt(folder: str, files: Mapping[str, str | None]) -> list[str]:
+    """Make copies of apt's folders with these files in them; return apt's options for them."""
+    options = []
+    for part, setting in (("sources.list.d", "Dir::Etc::SourceParts"), ("preferences.d", "Dir::Etc::PreferencesParts")):
+        _copy_folder(os.path.join("/etc/apt", part), os.path.join(folder, part), files)
+        options.append("-o%s=%s" % (setting, os.path.join(folder, part)))
+    lists = os.path.join(folder, "lists")
+    os.makedirs(os.path.join(lists, "partial"))
+    for path in glob.glob("/var/lib/apt/lists/*"):
+        if os.path.isfile(path) and os.path.basename(path) != "lock":
+            shutil.copy2(path, lists)
+    return [*options, "-oDir::State::Lists=%s" % lists, "-oDir::Cache::pkgcache=", "-oDir::Cache::srcpkgcache="]
+
+
+def _stage_rpm(folder: str, files: Mapping[str, str | None]) -> list[str]:
+    """Make a copy of dnf's folder of repositories with these files in it; return dnf's options for it."""
+    place = os.path.join(folder, "yum.repos.d")
+    _copy_folder("/etc/yum.repos.d", place, files)
+    return ["--setopt=reposdir=%s" % place]
+
+
+def _copy_folder(standing: str, copy: str, files: Mapping[str, str | None]) -> None:
+    os.makedirs(copy)
+    for path in glob.glob(os.path.join(standing, "*")):
+        if path not in files:
+            os.symlink(path, os.path.join(copy, os.path.basename(path)))
+    for path, wanted in files.items():
+        if os.path.dirname(path) == standing and wanted is not None:
+            with open(os.path.join(copy, os.path.basename(path)), "w", encoding="utf-8") as stream:
+                stream.write(wanted)
+
+
+def _fetch_key(repository: Repository, folder: str) -> tuple[str, str]:
+    """Return the path of the repository's key, fetched, and the SHA-256 of what it came from."""
+    fetched = os.path.join(folder, "fetched")
+    origin = download(repository.key_url, fetched, timeout=30, retries=3, most=_LARGEST_KEY)
+    if repository.key_sha256 not in ("", origin):
+        raise EvenkeelError(
+            "The key at %s has the SHA-256 %s, not %s" % (repository.key_url, origin, repository.key_sha256),
+            "Find out whether its owner has changed it; then give the new checksum",
+        )
+    key = os.path.join(folder, os.path.basename(repository.key_path))
+    if not repository.key_member:
+        os.rename(fetched, key)
+        return key, origin
+    unpacked = os.path.join(folder, "unpacked")
+    command.require(["dpkg-deb", "--extract", fetched, unpacked], "Is %s a Debian package?" % repository.key_url)
+    try:
+        shutil.copyfile(os.path.join(unpacked, repository.key_member.lstrip("/")), key)
+    except FileNotFoundError:
+        raise EvenkeelError(
+            "%s holds no %s" % (repository.key_url, repository.key_member), "Check where the package has its key"
+        ) from None
+    return key, origin
+
+
+def parse(option: Mapping[str, object]) -> Repository:
+    """Return the repository that a module's option describes."""
+    components = option["components"]
+    texts = {name: str(value) for name, value in option.items() if name != "components"}
+    return Repository(**texts, components=tuple(components) if isinstance(components, Sequence) else ())

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""An authority of Evenkeel's own on the control node, which issues the nodes' certificates."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import write_atomically
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._access import tls_chain
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._access.tls_chain import Chain
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+CERTIFICATE, KEY = "ca.pem", "ca-key.pem"
+#: The longest that Chromium and Safari accept of a public authority, and a good measure for a private one.
+DAYS = 397
+
+_CA_DAYS = 3650
+#: Clocks differ.
+_EARLIER = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Authority:
+    """Its certificate and its key."""
+
+    certificate: x509.Certificate
+    key: EllipticCurvePrivateKey | RSAPrivateKey
+
+    def issue(self, request: str, hosts: Sequence[str], now: datetime) -> Chain:
+        """Return a certificate for ``hosts`` with the key of a signing request; nothing else of that counts.
+
+        Raises
+        ------
+        EvenkeelError
+            The request is not signed with its own key.
+        """
+        asked = x509.load_pem_x509_csr(request.encode())
+        if not asked.is_signature_valid:
+            raise EvenkeelError("The node's signing request is not signed with its own key", "Run it again")
+        leaf = (
+            x509.CertificateBuilder()
+            .subject_name(_named(hosts[0]))
+            .issuer_name(self.certificate.subject)
+            .public_key(asked.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - _EARLIER)
+            .not_valid_after(min(now + timedelta(days=DAYS), self.certificate.not_valid_after_utc))
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(_usage(signs_certificates=False), critical=True)
+            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+            .add_extension(tls_chain.alternative_names(hosts), critical=False)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(asked.public_key()), critical=False)
+            .add_extension(_issuer(self.certificate), critical=False)
+            .sign(self.key, SHA256())
+        )
+        return Chain((leaf, self.certificate))
+
+
+def reasons(
+    chain: Chain | None, match: bool, authority: Authority | None, hosts: Sequence[str], renew_days: int, now: datetime
+) -> list[str]:
+    """Return why a node needs another certificate than ``chain``; none when it doesn't.
+
+    Parameters
+    ----------
+    match
+        Whether the node's key is that of the chain.
+    authority
+        None for one that is yet to be made.
+    """
+    if chain is None:
+        return ["there is none yet"]
+    found = []
+    if not match:
+        found.append("its key is another's")
+    if authority is None or not tls_chain.issued_by(chain.leaf, authority.certificate):
+        found.append("another authority issued it")
+    if set(chain.hosts) != set(hosts):
+        found.append(f"it is for {', '.join(chain.hosts) or 'no host'}")
+    if tls_chain.ends_within(chain.leaf, renew_days, now):
+        found.append(f"it ends on {chain.not_after:%F}")
+    return found
+
+
+def read(directory: Path, load: Callable[[Path], bytes], renew_days: int, now: datetime) -> Authority | None:
+    """Return the authority in ``directory``, or None when there is none.
+
+    Raises
+    ------
+    EvenkeelError
+        Half of it is missing, it is not one, or fewer than ``renew_days`` are left of it.
+    """
+    paths = [directory / name for name in (CERTIFICATE, KEY)]
+    there = [path for path in paths if path.exists()]
+    if not there:
+        return None
+    if len(there) == 1:
+        lost = next(path for path in paths if path not in there)
+        raise EvenkeelError(
+            f"{there[0]} is there, and {lost.name} is not",
+            "Restore it; or move what is left away, and a new authority is made, which clients have to trust",
+        )
+    certificate = tls_chain.parse(load(paths[0]), str(paths[0])).leaf
+    key = tls_chain.parse_key(load(paths[1]), str(paths[1]))
+    mend = "Restore the right ones; or move both away, and a new authority is made, which clients have to trust"
+    if not tls_chain.belong_together(certificate, key):
+        raise EvenkeelError(f"{paths[1]} is not the key of {paths[0]}", mend)
+    if not _is_authority(certificate) or not isinstance(key, EllipticCurvePrivateKey | RSAPrivateKey):
+        raise EvenkeelError(f"{paths[0]} is not the certificate of an authority with an EC or RSA key", mend)
+    if tls_chain.ends_within(certificate, renew_days, now):
+        raise EvenkeelError(
+            f"The authority {paths[0]} ends on {certificate.not_valid_after_utc:%F}, in fewer than {renew_days} days",
+            mend,
+        )
+    return Authority(certificate, key)
+
+
+def ensure(directory: Path, load: Callable[[Path], bytes], renew_days: int, now: datetime) -> Authority:
+    """Return the authority in ``directory``; the first of Ansible's workers to ask makes it, the others wait.
+
+    Raises
+    ------
+    EvenkeelError
+        See ``read``; or the directory can't be written.
+    """
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        with os.fdopen(os.open(directory / ".lock", flags, 0o600), "w") as lock:
+            os.fchmod(lock.fileno(), 0o600)  # a user who can open it can hold it
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            found = read(directory, load, renew_days, now)
+            if found is None:
+                found = make(now)
+                write(directory, found)
+            return found
+    except OSError as error:
+        raise EvenkeelError(
+            f"The authority can't be kept in {directory}: {error}", "Name another directory of the control node"
+        ) from error
+
+
+def make(now: datetime) -> Authority:
+    """Return a new authority."""
+    key = generate_private_key(SECP256R1())
+    name = _named("Evenkeel CA")
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - _EARLIER)
+        .not_valid_after(now + timedelta(days=_CA_DAYS))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_usage(signs_certificates=True), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, SHA256())
+    )
+    return Authority(certificate, key)
+
+
+def write(directory: Path, authority: Authority) -> None:
+    """Keep an authority, out of git's reach as far as its key goes."""
+    (directory / ".gitignore").write_text(f"{KEY}\n.lock\n")
+    key = authority.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    write_atomically(str(directory / KEY), key, 0o600)
+    write_atomically(str(directory / CERTIFICATE), Chain((authority.certificate,)).pem)
+
+
+def _named(name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])
+
+
+def _issuer(certificate: x509.Certificate) -> x509.AuthorityKeyIdentifier:
+    with suppress(x509.ExtensionNotFound):
+        known = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+        return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(known)
+    return x509.AuthorityKeyIdentifier.from_issuer_public_key(certificate.public_key())  # type: ignore[arg-type]
+
+
+def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not signs_certificates,
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _is_authority(certificate: x509.Certificate) -> bool:
+    with suppress(x509.ExtensionNotFound):
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    return False

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""What every action shares: its way in and out, and what it says to people meanwhile."""
+
+from __future__ import annotations
+
+import traceback
+from typing import Any
+
+from ansible.errors import AnsibleError
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, unexpected
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sanitise import in_one_line, sanitise, sanitised
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.secrets import masked
+
+
+class Action(ActionBase):  # type: ignore[misc]
+    """An action whose result is sanitised, and whose EvenkeelError is a failure of its task."""
+
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        super().run(tmp, task_vars)
+        try:
+            result = self.act(task_vars or {})
+        except EvenkeelError as error:
+            result = {"failed": True, "changed": False, "msg": str(error), **error.details}
+        except AnsibleError:
+            raise
+        except Exception as error:  # Ansible would show its text as it is
+            failed = {"failed": True, "changed": False, "msg": str(unexpected(error))}
+            result = {**failed, "exception": traceback.format_exc()}
+        if "warnings" in result:
+            lines = [in_one_line(masked(one)) if isinstance(one, str) else one for one in result["warnings"]]
+            result = {**result, "warnings": lines}
+        shown: dict[str, Any] = sanitised(result)
+        return shown
+
+    def act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Do what the action is for, and return its result."""
+        raise NotImplementedError
+
+
+def warn(text: str) -> None:
+    """Warn the operator; the same warning is shown once."""
+    Display().warning(in_one_line(masked(text)))
+
+
+def show(text: str) -> None:
+    """Show the operator a line, while a task runs."""
+    Display().display(sanitise(text))

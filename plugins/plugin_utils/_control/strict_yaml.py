@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""YAML files of people, in which a mistake is told and never guessed around."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.yaml_limits import Excess, Limits, require_limits
+
+try:
+    from yaml import CSafeLoader as SafeLoader
+except ImportError:  # PyYAML built without libyaml
+    from yaml import SafeLoader  # type: ignore[assignment]
+
+#: Far above the largest lock file.
+LIMITS = Limits(values=5_000_000, depth=50, characters=1 << 20)
+
+
+class _Loader(SafeLoader):
+    """Refuses a key that stands twice in one mapping, and what would grow beyond all limits."""
+
+    def get_single_node(self) -> yaml.Node | None:
+        root: yaml.Node | None = super().get_single_node()
+        if root is not None:
+            require_limits(root, LIMITS)
+        return root
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen and key.value != "<<":
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key.value!r} stands there twice", key.start_mark
+                )
+            seen.add(str(key.value))
+        return super().construct_mapping(node, deep)
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a file.
+
+    Raises
+    ------
+    EvenkeelError
+        It cannot be read, or is no text in UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise EvenkeelError(
+            f"{path} could not be read: {error.strerror}", "Check the path, on the control node"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise EvenkeelError(f"{path} is no text in UTF-8: {error.reason}", "Check that it is the right file") from None
+
+
+def read_mapping(path: Path) -> dict[str, Any]:
+    """Return what a YAML file of keys and values holds.
+
+    Raises
+    ------
+    EvenkeelError
+        It cannot be read, is malformed (with the line), over a limit or no mapping.
+    """
+    try:
+        content = yaml.load(read_text(path), _Loader)  # noqa: S506 (derived from the safe loader)
+    except yaml.MarkedYAMLError as error:
+        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise EvenkeelError(f"{path}{line}: {error.problem or error.context}", "Correct the file's YAML") from None
+    except Excess as error:
+        raise EvenkeelError(f"{path}, line {error.line}: {error.problem}", "Correct the file's YAML") from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise EvenkeelError(f"{path}: {error}", "Correct the file's YAML") from None
+    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
+        raise EvenkeelError(f"{path} does not hold keys and values", "Check that it is the right file")
+    return content

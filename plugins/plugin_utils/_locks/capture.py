@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""Write down an environment that somebody made by hand, so that every node can have it."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import PIP, Package, from_mapping
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import environment_file
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.environment_file import EnvironmentFile
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import ALIAS, DEFAULTS, Mirrors
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.conda_solver import match_spec
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.pip_requirements import COMMIT_URL
+
+_HEADER = """\
+# What {prefix} on {host} was made of, as its history tells it. Review it before it becomes everybody's.
+"""
+
+
+@dataclass(frozen=True)
+class Found:
+    """An environment as a node has it."""
+
+    host: str
+    prefix: str
+    #: conda's, with the channels' own URLs.
+    conda: tuple[Package, ...]
+    pip: tuple[Package, ...]
+    #: What people asked conda for; empty when its history does not tell.
+    requested: tuple[str, ...]
+    variables: Mapping[str, str]
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The channels' URLs, those of most packages first."""
+        counted = Counter(package.url.rsplit("/", 2)[0] for package in self.conda)
+        return tuple(sorted(counted, key=lambda url: (-counted[url], url)))
+
+    @property
+    def dependencies(self) -> tuple[str, ...]:
+        """What to ask conda for: what people asked for, where it still holds, or what nothing else needs."""
+        if not self.requested:
+            return tuple(f"{package.name}={package.version}" for package in roots(self.conda))
+        by_name = {package.name: package for package in self.conda}
+        specs = {match_spec(text, Mirrors()).name.normalized: text for text in self.requested}
+        return tuple(
+            text if holds(text, by_name[name]) else f"{name}={by_name[name].version}"
+            for name, text in sorted(specs.items())
+            if name in by_name
+        )
+
+    @property
+    def requirements(self) -> tuple[str, ...]:
+        """What to ask pip for: every package, with its version or its commit."""
+        return tuple(
+            f"{package.name} @ {package.url}" if package.url else f"{package.name}=={package.version}"
+            for package in self.pip
+        )
+
+
+def found_on(host: str, environment: Mapping[str, Any], mirrors: Mirrors) -> Found:
+    """Return what the module conda_environment_info told of an environment.
+
+    Raises
+    ------
+    EvenkeelError
+        Something in it cannot be had from a channel or an index: a package without a URL, or a folder of that node.
+    """
+    packages = [from_mapping(fields) for fields in environment["packages"]]
+    conda = [replace(one, url=mirrors.original(one.url)) for one in packages if one.manager != PIP]
+    pip = [one for one in packages if one.manager == PIP]
+    local = [one for one in conda if "://" not in one.url or one.url.startswith("file:")]
+    local += [one for one in pip if one.url and not COMMIT_URL.fullmatch(one.url)]
+    if local:
+        named = ", ".join(f"{one.name} ({one.url or 'no URL'})" for one in sorted(local))
+        raise EvenkeelError(
+            f"{environment['prefix']} on {host} holds what other nodes cannot get: {named}",
+            "Publish it in a channel or an index, or remove it from the environment first",
+        )
+    return Found(
+        host=host,
+        prefix=environment["prefix"],
+        conda=tuple(sorted(conda)),
+        pip=tuple(sorted(pip)),
+        requested=tuple(environment["requested"]),
+        variables=dict(environment["variables"]),
+    )
+
+
+def roots(packages: Sequence[Package]) -> list[Package]:
+    """Return the packages that no other one needs."""
+    needed = {re.split(r"[^\w.-]", text, maxsplit=1)[0] for package in packages for text in package.depends}
+    return [package for package in sorted(packages) if package.name not in needed or package.name == "python"]
+
+
+def holds(text: str, package: Package) -> bool:
+    """Tell whether a package is what a specification asks for."""
+    from rattler import BuildString, PackageRecord
+
+    record = PackageRecord(
+        name=package.name,
+        version=package.version,
+        build=BuildString(package.build),
+        build_number=int(re.sub(r".*?(\d*)$", r"\1", package.build) or 0),
+        subdir=package.url.rsplit("/", 2)[1],
+    )
+    return bool(match_spec(text.rpartition("::")[2], Mirrors()).matches(record))
+
+
+def render(found: Found) -> str:
+    """Return the text of an environment.yml."""
+    dependencies: list[Any] = list(found.dependencies)
+    if found.requirements:
+        dependencies.append({"pip": list(found.requirements)})
+    content: dict[str, Any] = {"channels": short_names(found.channels), "dependencies": dependencies}
+    if found.variables:
+        content["variables"] = dict(found.variables)
+    header = _HEADER.format(prefix=found.prefix, host=found.host)
+    return header + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=1000)
+
+
+def short_names(urls: Iterable[str]) -> list[str]:
+    """Return channels as people write them."""
+    names = ["defaults" if url in DEFAULTS else url.removeprefix(f"{ALIAS}/") for url in urls]
+    return list(dict.fromkeys(names))
+
+
+def write_down(path: Path, found: Found) -> str:
+    """Return the text for ``path``, or what is there already when it says the same.
+
+    Raises
+    ------
+    EvenkeelError
+        Another environment.yml is there.
+    """
+    text = render(found)
+    if path.exists() and path.read_bytes() != text.encode():
+        raise EvenkeelError(
+            f"{path} is there already and says something else; it was left as it is",
+            "Give the environment another name, or move that file away",
+        )
+    return text
+
+
+def understood(path: Path, text: str) -> EnvironmentFile:
+    """Return what the text of an environment.yml says that is going to be at ``path``."""
+    with tempfile.TemporaryDirectory() as directory:
+        draft = Path(directory, path.name)
+        draft.write_text(text, encoding="utf-8")
+        return replace(environment_file.read(draft), path=path)

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""conda-lock.yml, in the format 1 of conda-lock: what was solved, to be reviewed and committed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import CONDA, PIP, Package, digest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.strict_yaml import read_mapping
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.entries import ANEW, check, conda_package, pip_package
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.environment_file import EnvironmentFile
+
+NAME = "conda-lock.yml"
+VERSION = 1
+_OURS = "evenkeel"
+_HEADER = """\
+# Exact packages of {source}, locked by Evenkeel in the format of conda-lock. Do not edit: change {source}
+# and lock it anew. All packages, or only some of them, to the newest that fit:
+#     ansible-playbook playbooks/lock.yml -e env={name}
+#     ansible-playbook playbooks/lock.yml -e env={name} -e update=numpy,pandas
+"""
+
+
+@dataclass(frozen=True)
+class Lock:
+    """The exact packages of one environment on each of its platforms."""
+
+    #: URLs, in order of priority.
+    channels: tuple[str, ...]
+    #: Names of the files that it was made from.
+    sources: tuple[str, ...]
+    #: By platform.
+    packages: Mapping[str, tuple[Package, ...]]
+    #: By platform: what was asked, as one hash.
+    content_hash: Mapping[str, str]
+    #: By platform, name to version: what the solver was told of the nodes; None in locks of other programs.
+    virtual_packages: Mapping[str, Mapping[str, str]] | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+    #: SHA-256 of the sources, where the program that locked tells it.
+    inputs: Mapping[str, str] = field(default_factory=dict)
+
+
+def content_hash(environment: EnvironmentFile, platform: str, virtual_packages: Mapping[str, str]) -> str:
+    """Return one hash of all that an answer depends on besides the channels' state; its spelling does not count."""
+    asked = {
+        **environment.request,
+        "platform": platform,
+        "variables": dict(environment.variables),
+        "virtual_packages": dict(virtual_packages),
+    }
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+
+
+def render(lock: Lock, name: str) -> str:
+    """Return the text of the lock of the environment ``name``; equal locks have the same text."""
+    metadata = {
+        "content_hash": dict(sorted(lock.content_hash.items())),
+        "channels": [{"url": url, "used_env_vars": []} for url in lock.channels],
+        "platforms": sorted(lock.packages),
+        "sources": list(lock.sources),
+        "custom_metadata": {
+            f"{_OURS}-digest": json.dumps({key: digest(found) for key, found in sorted(lock.packages.items())}),
+            f"{_OURS}-variables": json.dumps(dict(lock.variables), sort_keys=True),
+            f"{_OURS}-virtual-packages": json.dumps(lock.virtual_packages, sort_keys=True),
+            f"{_OURS}-sizes": json.dumps({key: _sizes(found) for key, found in sorted(lock.packages.items())}),
+        },
+    }
+    entries = sorted(
+        (package.name, package.manager, platform, package)
+        for platform, packages in lock.packages.items()
+        for package in packages
+    )
+    content = {
+        "version": VERSION,
+        "metadata": metadata,
+        "package": [_entry(package, platform) for _, _, platform, package in entries],
+    }
+    header = _HEADER.format(source=" ".join(lock.sources), name=name)
+    return header + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=1000)
+
+
+def read(path: Path) -> Lock:
+    """Return what a lock holds, ours or conda-lock's own.
+
+    Packages that conda-lock keeps for other groups than ``main`` are left out, as its ``install`` does not need them.
+
+    Raises
+    ------
+    EvenkeelError
+        It is malformed, of an unknown version, or holds a package twice, without a hash or without a fixed content;
+        or its packages are not those that were locked.
+    """
+    content = read_mapping(path)
+    if content.get("version") != VERSION:
+        raise EvenkeelError(
+            f"{path}: version is {content.get('version')!r}, and only {VERSION} of conda-lock's format is known", ANEW
+        )
+    try:
+        lock = _lock(path, content["metadata"], content["package"])
+        digests = _ours(content["metadata"], "digest") or {}
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise EvenkeelError(
+            f"{path} is malformed: {type(error).__name__}: {error}", "Restore it from version control, or lock anew"
+        ) from None
+    for platform, expected in digests.items():
+        if digest(lock.packages.get(platform, ())) != expected:
+            raise EvenkeelError(
+                f"{path}: the packages of {platform} are not those that were locked; somebody edited the file",
+                "Restore it from version control, or remove it and lock anew",
+            )
+    return lock
+
+
+def packages_for(lock: Lock, platform: str, path: Path) -> tuple[Package, ...]:
+    """Return the packages of one platform.
+
+    Raises
+    ------
+    EvenkeelError
+        The lock is for other platforms.
+    """
+    if platform not in lock.packages:
+        raise EvenkeelError(
+            f"{path} is for {', '.join(sorted(lock.packages)) or 'no platform'}, not for {platform}",
+            f"Lock anew with {platform} among the platforms",
+        )
+    return lock.packages[platform]
+
+
+def _lock(path: Path, metadata: Mapping[str, Any], entries: list[Mapping[str, Any]]) -> Lock:
+    packages: dict[str, list[Package]] = {platform: [] for platform in metadata["platforms"]}
+    sizes = _ours(metadata, "sizes") or {}
+    for entry in entries:
+        if entry.get("category", "main") == "main":
+            if entry["platform"] not in packages:
+                raise ValueError(f"{entry['name']} is for {entry['platform']}, which is not among the platforms")
+            package = _package(path, entry)
+            size = sizes.get(entry["platform"], {}).get(package.manager, {}).get(package.name, 0)
+            packages[entry["platform"]].append(replace(package, size=int(size)))
+    return Lock(
+        channels=tuple(_url(channel) for channel in metadata["channels"]),
+        sources=tuple(metadata["sources"]),
+        packages={platform: check(path, found) for platform, found in packages.items()},
+        content_hash=dict(metadata["content_hash"]),
+        virtual_packages=_ours(metadata, "virtual-packages"),
+        variables=_ours(metadata, "variables") or {},
+        inputs={
+            source: hashes["sha256"]
+            for source, hashes in (metadata.get("inputs_metadata") or {}).items()
+            if hashes.get("sha256")
+        },
+    )
+
+
+def _sizes(packages: Iterable[Package]) -> dict[str, dict[str, int]]:
+    """Return the sizes of the archives, by manager and name; the format has no other place for them."""
+    found: dict[str, dict[str, int]] = {}
+    for package in sorted(packages):
+        if package.size:
+            found.setdefault(package.manager, {})[package.name] = package.size
+    return found
+
+
+def _url(channel: str | Mapping[str, Any]) -> str:
+    return channel if isinstance(channel, str) else str(channel["url"])
+
+
+def _ours(metadata: Mapping[str, Any], key: str) -> dict[str, Any] | None:
+    text = (metadata.get("custom_metadata") or {}).get(f"{_OURS}-{key}")
+    return None if text is None else dict(json.loads(text))
+
+
+def _entry(package: Package, platform: str) -> dict[str, Any]:
+    hashes = {"md5": package.md5, "sha256": package.sha256}
+    return {
+        "name": package.name,
+        "version": package.version,
+        "manager": package.manager,
+        "platform": platform,
+        "dependencies": _dependencies(package.depends),
+        "url": package.url,
+        "hash": {kind: value for kind, value in hashes.items() if value},
+        "category": "main",
+        "optional": False,
+    }
+
+
+def _dependencies(depends: Iterable[str]) -> dict[str, str]:
+    """Return name to constraint, joined where conda names a package more than once."""
+    found: dict[str, list[str]] = {}
+    for text in sorted(depends):
+        name = re.split(r"[^\w.-]", text, maxsplit=1)[0]
+        found.setdefault(name, []).append(text[len(name) :].strip())
+    return {name: ",".join(filter(None, constraints)) for name, constraints in found.items()}
+
+
+def _package(path: Path, entry: Mapping[str, Any]) -> Package:
+    hashes = entry["hash"]
+    depends = tuple(f"{name} {constraint}".strip() for name, constraint in entry.get("dependencies", {}).items())
+    if entry["manager"] == PIP:
+        return pip_package(path, str(entry["name"]), str(entry["version"]), entry["url"], hashes.get("sha256"), depends)
+    if entry["manager"] != CONDA:
+        raise ValueError(f"{entry['name']} is of {entry['manager']!r}, neither conda's nor pip's")
+    return conda_package(path, entry["url"], hashes.get("md5"), hashes.get("sha256"), depends)

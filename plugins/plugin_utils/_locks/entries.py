@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""Packages as locks of every format name them: by a URL and a hash."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import CONDA, PIP, Package
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.pip_requirements import COMMIT_URL
+from packaging.utils import canonicalize_name
+
+ANEW = "Lock anew with the program that wrote it, or with Evenkeel's playbook lock.yml"
+SUFFIXES = (".conda", ".tar.bz2")
+_DIGITS = {"md5": 32, "sha256": 64}
+
+
+def conda_package(
+    path: Path, url: str, md5: str | None, sha256: str | None, depends: Iterable[str] = (), size: int = 0
+) -> Package:
+    """Return the package of conda that the lock at ``path`` names.
+
+    Raises
+    ------
+    EvenkeelError
+        The URL is no package's, or there is no hash or one that is none.
+    """
+    file = unquote(urlsplit(url).path.rpartition("/")[2])
+    suffix = next((suffix for suffix in SUFFIXES if file.endswith(suffix)), None)
+    parts = file.removesuffix(suffix).rsplit("-", 2) if suffix else []
+    if "://" not in url or len(parts) != 3 or not all(parts):
+        raise EvenkeelError(f"{path}: {url!r} is not the URL of a package of conda", ANEW)
+    if not md5 and not sha256:
+        raise EvenkeelError(f"{path}: {url} has no hash, so nobody can tell whether it is the right one", ANEW)
+    name, version, build = parts
+    return Package(
+        name=name,
+        version=version,
+        build=build,
+        sha256=_hash(path, url, "sha256", sha256),
+        manager=CONDA,
+        url=url,
+        md5=_hash(path, url, "md5", md5),
+        size=size,
+        depends=tuple(depends),
+    )
+
+
+def pip_package(
+    path: Path, name: str, version: str, url: str, sha256: str | None, depends: Iterable[str] = ()
+) -> Package:
+    """Return the package of pip that the lock at ``path`` names.
+
+    Raises
+    ------
+    EvenkeelError
+        Its content is not fixed: it is a path, a branch or a tag, or has no hash or one that is none.
+    """
+    name = canonicalize_name(name)
+    if COMMIT_URL.fullmatch(url):
+        return Package(name, version, "", "", PIP, url=url, depends=tuple(depends))
+    if "://" not in url or "+" in urlsplit(url).scheme:
+        raise EvenkeelError(
+            f"{path}: {name} is at {url!r}, whose content may change at any time",
+            "Publish it as a wheel, or name a commit: NAME @ git+https://HOST/PROJECT@COMMIT; then lock anew",
+        )
+    if not sha256:
+        raise EvenkeelError(f"{path}: {url} has no SHA-256, so nobody can tell whether it is the right one", ANEW)
+    return Package(name, version, "", _hash(path, url, "sha256", sha256), PIP, url=url, depends=tuple(depends))
+
+
+def check(path: Path, packages: Iterable[Package]) -> tuple[Package, ...]:
+    """Return ``packages``, conda's first, each kind sorted.
+
+    Raises
+    ------
+    EvenkeelError
+        One is there twice.
+    """
+    found: dict[tuple[str, str], Package] = {}
+    for package in packages:
+        other = found.setdefault((package.manager, package.name), package)
+        if other is not package:
+            versions = " and ".join(f"{one.version} {one.build}".strip() for one in (other, package))
+            raise EvenkeelError(f"{path} holds {package.name} twice: {versions}", ANEW)
+    return tuple(found[key] for key in sorted(found))
+
+
+def _hash(path: Path, url: str, kind: str, value: str | None) -> str:
+    if value and not re.fullmatch(rf"[0-9a-fA-F]{{{_DIGITS[kind]}}}", value):
+        raise EvenkeelError(f"{path}: {url} has the {kind} {value!r}, which is none", ANEW)
+    return (value or "").lower()

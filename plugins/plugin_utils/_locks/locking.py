@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""Lock an environment.yml: solve it for each platform, and write down the answers beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import CONDA, Package, changes
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import write_atomically
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import conda_lock
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import explicit_file as _explicit_file
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.conda_lock import Lock
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.environment_file import EnvironmentFile
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.missing_hashes import complete
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import Mirrors
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.conda_solver import match_spec
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.problem import Problem
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The files of a lock as they shall be; None for one that shall go."""
+
+    files: Mapping[Path, str | None]
+    before: Lock | None
+    after: Lock
+
+    @property
+    def changed(self) -> dict[Path, str | None]:
+        """The files that are not yet as they shall be."""
+        return {path: text for path, text in self.files.items() if text != _text(path)}
+
+    @property
+    def diff(self) -> str:
+        """What changes, in people's words, for each platform."""
+        old = self.before.packages if self.before else {}
+        lines: list[str] = []
+        for platform in sorted(old.keys() | self.after.packages.keys()):
+            moved = changes(old.get(platform, ()), self.after.packages.get(platform, ()))
+            lines += [platform, *(f"  {line}" for line in moved)] if moved else []
+        if not lines and self.changed:
+            lines = [path.name for path in self.changed]
+        return "".join(f"{line}\n" for line in lines)
+
+
+def explicit_file(environment: Path, platform: str) -> Path:
+    """Return where the explicit file of a platform is."""
+    return environment.with_name(f"conda-{platform}.lock")
+
+
+def problems(
+    environment: EnvironmentFile,
+    virtual_packages: Mapping[str, Mapping[str, str]],
+    mirrors: Mirrors,
+    pip_index: str,
+    before: Lock | None,
+    update: Collection[str] | None,
+) -> list[Problem]:
+    """Return what has to be solved, one problem for each platform.
+
+    Parameters
+    ----------
+    environment
+        What is asked.
+    virtual_packages
+        By platform, name to version.
+    mirrors, pip_index
+        Where to get what the environment asks for.
+    before
+        The lock that is there.
+    update
+        Names of packages that shall move; all others stay wherever they still fit. None to solve everything anew.
+
+    Raises
+    ------
+    EvenkeelError
+        A name is neither in the lock nor in the environment, or there is no lock to update.
+    """
+    lock = environment.path.with_name(conda_lock.NAME)
+    moving = {canonicalize_name(name) for name in update or () if name.strip()}
+    if update is not None and before is None:
+        raise EvenkeelError(f"{lock} is not there, so nothing in it can be updated", "Lock without update first")
+    if before and moving:
+        known = {canonicalize_name(package.name) for found in before.packages.values() for package in found}
+        unknown = moving - known - _asked_for(environment)
+        if unknown:
+            raise EvenkeelError(
+                f"{', '.join(sorted(unknown))}, which shall be updated, is not in {lock}", "Correct the name"
+            )
+    kept: dict[str, tuple[Package, ...]] = {}
+    if before and update is not None:
+        kept = {
+            platform: complete(lock, _staying(found, moving), platform, mirrors)
+            for platform, found in before.packages.items()
+            if platform in virtual_packages
+        }
+    return [
+        Problem(
+            packages=environment.packages,
+            channels=environment.channels,
+            platform=platform,
+            virtual_packages=tuple(sorted(of_platform.items())),
+            pip=environment.pip,
+            mirrors=mirrors,
+            pip_index=pip_index,
+            kept=kept.get(platform, ()),
+        )
+        for platform, of_platform in sorted(virtual_packages.items())
+    ]
+
+
+def plan(
+    environment: EnvironmentFile,
+    answers: Mapping[Problem, Iterable[Package]],
+    before: Lock | None,
+    *,
+    accept_changed_hashes: bool = False,
+) -> Plan:
+    """Return the files that tell the ``answers``.
+
+    Raises
+    ------
+    EvenkeelError
+        An archive that is locked already comes with another hash, and that is not to be accepted.
+    """
+    asked = {problem.platform: dict(problem.virtual_packages) for problem in answers}
+    after = Lock(
+        channels=environment.channels,
+        sources=(environment.path.name,),
+        packages={problem.platform: tuple(packages) for problem, packages in answers.items()},
+        content_hash={
+            platform: conda_lock.content_hash(environment, platform, told) for platform, told in asked.items()
+        },
+        virtual_packages=asked,
+        variables=environment.variables,
+    )
+    if before and not accept_changed_hashes:
+        _refuse_changed_hashes(environment.path.with_name(conda_lock.NAME), before, after)
+    files: dict[Path, str | None] = {
+        explicit_file(environment.path, platform): _explicit_file.render(platform, packages)
+        for platform, packages in after.packages.items()
+    }
+    if before and before.virtual_packages is not None:
+        gone = before.packages.keys() - after.packages.keys()
+        files |= {explicit_file(environment.path, platform): None for platform in gone}
+    files[environment.path.with_name(conda_lock.NAME)] = conda_lock.render(after, environment.path.parent.name)
+    return Plan(files, before, after)
+
+
+def apply(plan: Plan) -> None:
+    """Write what changes; each file is there whole or not at all."""
+    for path, text in plan.changed.items():
+        if text is None:
+            path.unlink()
+        else:
+            write_atomically(str(path), text)
+
+
+def changed_hashes(before: Lock, after: Lock) -> list[str]:
+    """Return what archives that both locks hold come with another hash, each with both hashes; pure."""
+    found: dict[str, str] = {}
+    for platform in sorted(before.packages.keys() & after.packages.keys()):
+        known = {_archive(package): package for package in before.packages[platform]}
+        for package in after.packages[platform]:
+            was = known.get(_archive(package))
+            for kind in ("sha256", "md5"):
+                then, now = getattr(was, kind, ""), getattr(package, kind)
+                if then and now and then != now:
+                    name = f"{package.name} {package.version} {package.build}".strip()
+                    text = f"{name} ({_archive(package)}) had the {kind} {then} and has {now} now"
+                    found.setdefault(_archive(package), text)
+    return list(found.values())
+
+
+def _archive(package: Package) -> str:
+    """Return what names an archive wherever it is: its platform, name, version and build, or a wheel's tags."""
+    parts = package.url.rsplit("/", 2)
+    return "/".join(parts[1:]) if package.manager == CONDA else parts[-1]
+
+
+def _refuse_changed_hashes(path: Path, before: Lock, after: Lock) -> None:
+    if changed := changed_hashes(before, after):
+        raise EvenkeelError(
+            f"{path}: {'; '.join(changed)}",
+            "A published package does not change, so somebody may have replaced it. Ask another mirror. Where you know "
+            "why it changed, lock with -e accept_changed_hashes=true",
+        )
+
+
+def _staying(packages: Iterable[Package], moving: Collection[str]) -> list[Package]:
+    return [package for package in packages if canonicalize_name(package.name) not in moving]
+
+
+def _asked_for(environment: EnvironmentFile) -> set[str]:
+    of_conda = {match_spec(text, Mirrors()).name.normalized for text in environment.packages}
+    return {canonicalize_name(name) for name in of_conda | {Requirement(text).name for text in environment.pip}}
+
+
+def _text(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.exists() else None

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""Names of channels and the one URL each has; mirrors that answer in place of another host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit, urlunsplit
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.secrets import without_user
+
+ANACONDA = "https://repo.anaconda.com"
+#: conda's ``defaults`` on Linux, in order of priority.
+DEFAULTS = (f"{ANACONDA}/pkgs/main", f"{ANACONDA}/pkgs/r")
+ALIAS = "https://conda.anaconda.org"
+#: Says that conda's configured channels shall not be added; nothing is added here, ever.
+NODEFAULTS = "nodefaults"
+
+
+@dataclass(frozen=True)
+class Mirrors:
+    """Prefixes of URLs and what to ask in their place; the longest prefix that fits wins."""
+
+    #: Original prefix and mirror's, without a slash at the end, the longest originals first.
+    pairs: tuple[tuple[str, str], ...] = ()
+
+    def mirrored(self, url: str) -> str:
+        """Return where to get what stands at ``url``."""
+        return _replaced(url, self.pairs)
+
+    def original(self, url: str) -> str:
+        """Return the URL that ``mirrored`` made ``url`` of."""
+        mirrors = ((mirror, original) for original, mirror in self.pairs)
+        return _replaced(url, sorted(mirrors, key=lambda pair: -len(pair[0])))
+
+
+def mirrors_from(option: Mapping[str, str] | None) -> Mirrors:
+    """Return the mirrors that an option ``{prefix: prefix}`` tells.
+
+    Raises
+    ------
+    EvenkeelError
+        A prefix is no URL.
+    """
+    for url in (url for pair in (option or {}).items() for url in pair):
+        if not isinstance(url, str) or "://" not in url:
+            raise EvenkeelError(
+                f"mirrors holds {without_user(url)!r}, which is no URL",
+                "Write it as {https://repo.anaconda.com: URL of the mirror}",
+            )
+    pairs = [(original.rstrip("/"), mirror.rstrip("/")) for original, mirror in (option or {}).items()]
+    return Mirrors(tuple(sorted(pairs, key=lambda pair: (-len(pair[0]), pair))))
+
+
+def channel_urls(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the URLs of channels, in the order of their names and each once.
+
+    Raises
+    ------
+    EvenkeelError
+        A URL carries credentials, which would end up in a lock.
+    """
+    return tuple(dict.fromkeys(url for name in names for url in _urls(name.strip().rstrip("/"))))
+
+
+def without_credentials(url: str) -> str:
+    """Return a URL that everybody may read."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def _urls(name: str) -> tuple[str, ...]:
+    if name == NODEFAULTS:
+        return ()
+    if name == "defaults":
+        return DEFAULTS
+    if "://" not in name:
+        return (f"{ANACONDA if name.startswith('pkgs/') else ALIAS}/{name}",)
+    parts = urlsplit(name)
+    if "@" in parts.netloc or parts.path.startswith("/t/"):
+        raise EvenkeelError(
+            f"The channel on {parts.hostname} is written with credentials, which every reader of a lock would see",
+            "Write it without them, and keep them in the control node's own ~/.netrc or ~/.rattler/credentials.json",
+        )
+    return (name,)
+
+
+def _replaced(url: str, pairs: Iterable[tuple[str, str]]) -> str:
+    for prefix, other in pairs:
+        if url == prefix or url.startswith(f"{prefix}/"):
+            return other + url[len(prefix) :]
+    return url

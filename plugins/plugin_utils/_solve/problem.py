@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""What a solve is asked, and one answer to it for all of Ansible's workers."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package, from_mapping
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import Mirrors
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is asked; equal problems have equal answers within one run."""
+
+    #: conda's match specifications.
+    packages: tuple[str, ...]
+    #: URLs, in order of priority.
+    channels: tuple[str, ...]
+    #: conda's name, such as ``linux-64``.
+    platform: str
+    #: Name and version.
+    virtual_packages: tuple[tuple[str, str], ...]
+    #: pip's requirements.
+    pip: tuple[str, ...] = ()
+    mirrors: Mirrors = field(default_factory=Mirrors)
+    #: URL of the index for pip; empty for the one that uv is configured to ask.
+    pip_index: str = ""
+    #: Packages of an earlier answer that stay wherever they still fit.
+    kept: tuple[Package, ...] = ()
+
+    @property
+    def key(self) -> str:
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+
+def solve_once(problem: Problem, run_directory: Path, solve: Callable[[Problem], Iterable[Package]]) -> list[Package]:
+    """Return the answer to ``problem``; the first of Ansible's workers to ask computes it, the others wait for it.
+
+    Parameters
+    ----------
+    problem
+        What to solve.
+    run_directory
+        A directory that all workers of this run share and that goes with the run.
+    solve
+        The solver.
+    """
+    with (run_directory / f"solve-{problem.key}.json").open("a+") as answer:
+        fcntl.flock(answer, fcntl.LOCK_EX)
+        answer.seek(0)
+        if text := answer.read():
+            known = json.loads(text)
+            if "error" in known:
+                raise EvenkeelError(*known["error"])
+            return [from_mapping(package) for package in known["packages"]]
+        try:
+            packages = list(solve(problem))
+        except EvenkeelError as error:
+            json.dump({"error": [error.what, error.mend]}, answer)
+            raise
+        json.dump({"packages": [asdict(package) for package in packages]}, answer)
+        return packages

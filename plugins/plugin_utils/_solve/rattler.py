@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""py-rattler on the control node: how long to wait for a channel, and what to say when it does not answer."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Callable, Coroutine, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.limits import FILE_BYTES, limited
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.child import has_threads_of_its_own, in_child
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import Mirrors
+
+if TYPE_CHECKING:
+    from rattler import Gateway, RepoDataRecord
+
+#: For one answer of a channel, and for all of them together.
+REQUEST_SECONDS = 90
+ALL_SECONDS = 300
+#: How the names of py-rattler's threads begin.
+_THREADS = "tokio-r"
+
+Answer = TypeVar("Answer")
+
+
+def require_rattler() -> None:
+    """Refuse to go on where py-rattler is not installed.
+
+    Raises
+    ------
+    EvenkeelError
+        It is not there; tells how to install it.
+    """
+    try:
+        import rattler  # noqa: F401
+    except ImportError as error:
+        raise EvenkeelError(
+            f"The control node's Python has no py-rattler ({error})",
+            "Install it beside ansible-core: python -m pip install py-rattler",
+        ) from error
+
+
+def ask(channels: Iterable[str], question: Callable[[Gateway], Coroutine[None, None, Answer]]) -> Answer:
+    """Return what ``question`` finds in the index of ``channels``, in bounded time.
+
+    Raises
+    ------
+    EvenkeelError
+        A channel is not there, does not answer in time or has no index that can be understood.
+    """
+    from rattler import Gateway
+    from rattler.exceptions import FetchRepoDataError, GatewayError, InvalidChannelError, InvalidUrlError
+    from rattler.networking import Client
+
+    def answer(cache: Path | None) -> Answer:
+        gateway = Gateway(cache_dir=cache, client=Client.default_client(timeout=REQUEST_SECONDS))
+        with limited(FILE_BYTES):
+            return asyncio.run(asyncio.wait_for(question(gateway), ALL_SECONDS))
+
+    names = list(channels)
+    try:
+        try:
+            return answer(None)
+        except (FetchRepoDataError, GatewayError) as error:
+            if any(words in str(error) for words in ("timed out", "File too large")):
+                raise
+            # A cached index that the server's answers no longer fit fails for good; an empty cache does not.
+            with tempfile.TemporaryDirectory() as empty:
+                return answer(Path(empty))
+    except (InvalidChannelError, InvalidUrlError) as error:
+        raise EvenkeelError(
+            f"Not all of the channels {', '.join(names)} can be understood: {error}",
+            "Write each as a URL or as the name of a channel",
+        ) from error
+    except (FetchRepoDataError, GatewayError) as error:
+        meant = [name for name in names if name.rstrip("/") in str(error)] or names
+        raise EvenkeelError(
+            f"The index of {', '.join(meant)} could not be read: {error}",
+            "Check the channels' URLs and that the control node reaches them",
+        ) from error
+    except TimeoutError:
+        raise EvenkeelError(
+            f"The index of {', '.join(names)} could not be read in {ALL_SECONDS} seconds",
+            "Check that the control node reaches the channels, or choose a nearer mirror",
+        ) from None
+
+
+def isolated(function: Callable[[], Answer], channels: Iterable[str]) -> Answer:
+    """Return what a function that asks ``channels`` returns; a py-rattler that runs out of memory ends a child alone.
+
+    Raises
+    ------
+    EvenkeelError
+        Whatever the function raised, or the child was ended.
+    """
+    if has_threads_of_its_own(_THREADS):  # py-rattler is at work in this process, and would not be in a child
+        return function()
+    return in_child(function, "The index of %s could not be read" % ", ".join(channels), 2 * ALL_SECONDS + 60)
+
+
+def package_from(record: RepoDataRecord, mirrors: Mirrors) -> Package:
+    """Return the package that an index tells, at its original URL."""
+    return Package(
+        name=record.name.normalized,
+        version=str(record.version),
+        build=str(record.build),
+        sha256=record.sha256.hex() if record.sha256 else "",
+        url=mirrors.original(record.url),
+        md5=record.md5.hex() if record.md5 else "",
+        size=record.size or 0,
+        depends=tuple(record.depends),
+    )

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""What an environment is made from, whichever way it is told, as exact packages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import (
+    conda_lock,
+    environment_file,
+    explicit_file,
+    pixi_lock,
+)
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.conda_lock import packages_for
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.freshness import require_fresh
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.missing_hashes import complete
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import channel_urls, mirrors_from
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.problem import Problem, solve_once
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.resolver import resolve
+
+#: The options of which exactly one tells the source.
+SOURCES = ("environment", "lock", "explicit", "packages")
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """The exact packages of one environment on one platform."""
+
+    #: conda's first, each kind by name.
+    packages: tuple[Package, ...]
+    #: What activation sets, name to value.
+    variables: dict[str, str] = field(default_factory=dict)
+    #: As of ``request_of``.
+    request: dict[str, Any] | None = None
+
+
+def request_of(arguments: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the fingerprint of what has to be solved; None when a lock or an explicit file tells it exactly.
+
+    An environment whose generation in use carries the same request needs no new solve. Reads files, asks no network.
+
+    Parameters
+    ----------
+    arguments
+        The task's options: ``environment``, ``lock`` or ``explicit`` (paths that exist as they are written here), or
+        ``packages`` and ``channels``.
+
+    Returns
+    -------
+    dict or None
+        ``packages`` and ``pip`` (sorted lists of specifications) and ``channels`` (canonical URLs, by priority).
+
+    Raises
+    ------
+    EvenkeelError
+        Not exactly one source, or one that is malformed.
+    """
+    source = _source(arguments)
+    if source == "packages":
+        return _asked(arguments)
+    if source == "environment":
+        environment = environment_file.read(Path(arguments[source]))
+        return None if lock_beside(environment.path).exists() else environment.request
+    return None
+
+
+def variables_of(arguments: Mapping[str, Any]) -> dict[str, str]:
+    """Return what activation sets, name to value, by an ``environment.yml`` that has to be solved or was before."""
+    source = _source(arguments)
+    return dict(environment_file.read(Path(arguments[source])).variables) if source == "environment" else {}
+
+
+def load(
+    arguments: Mapping[str, Any], platform: str, virtual_packages: Mapping[str, str], run_directory: Path
+) -> Resolved:
+    """Return what the source of ``arguments`` holds for one platform, solved where it is not locked.
+
+    Equal questions are solved once in a run, whichever of Ansible's workers asks.
+
+    Parameters
+    ----------
+    arguments
+        As of ``request_of``; besides ``mirrors`` (URL prefix to URL prefix) and ``pip_index`` (URL).
+    platform
+        conda's name, such as ``linux-64``.
+    virtual_packages
+        Name to version, such as ``{"__glibc": "2.36"}``; counts only where something is solved.
+    run_directory
+        A directory that all workers of this run share and that goes with the run.
+
+    Raises
+    ------
+    EvenkeelError
+        The source is malformed, stale or for other platforms only, or cannot be solved.
+    """
+    mirrors = mirrors_from(arguments.get("mirrors"))
+    asked = request_of(arguments)
+    if asked is None:
+        path, packages, variables = written(arguments, platform)
+        return Resolved(complete(path, packages, platform, mirrors), variables)
+    problem = Problem(
+        packages=tuple(asked["packages"]),
+        channels=tuple(asked["channels"]),
+        platform=platform,
+        virtual_packages=tuple(sorted(virtual_packages.items())),
+        pip=tuple(asked["pip"]),
+        mirrors=mirrors,
+        pip_index=arguments.get("pip_index") or "",
+    )
+    return Resolved(tuple(solve_once(problem, run_directory, resolve)), variables_of(arguments), asked)
+
+
+def written(arguments: Mapping[str, Any], platform: str) -> tuple[Path, tuple[Package, ...], dict[str, str]]:
+    """Return the file that tells the packages exactly, what it tells for one platform, and what activation sets.
+
+    Only for a source that ``request_of`` has no request for. Asks no network; packages may lack their SHA-256.
+
+    Raises
+    ------
+    EvenkeelError
+        The file is malformed, stale or for other platforms only.
+    """
+    source = _source(arguments)
+    path = Path(arguments[source])
+    if source == "explicit":
+        return path, explicit_file.read(path, platform), {}
+    if source == "lock" and path.suffix == ".lock":
+        return path, pixi_lock.read(path, platform), {}
+    if source == "lock":
+        lock = conda_lock.read(path)
+        return path, packages_for(lock, platform, path), dict(lock.variables)
+    environment = environment_file.read(path)
+    beside = lock_beside(path)
+    lock = conda_lock.read(beside)
+    require_fresh(environment, lock, beside, platform)
+    return beside, packages_for(lock, platform, beside), dict(environment.variables)
+
+
+def lock_beside(environment: Path) -> Path:
+    """Return where the lock of an environment.yml is, if it is locked."""
+    return environment.with_name(conda_lock.NAME)
+
+
+def _source(arguments: Mapping[str, Any]) -> str:
+    given = [name for name in SOURCES if arguments.get(name) is not None]
+    if len(given) != 1:
+        raise EvenkeelError(
+            f"The environment has {' and '.join(given) or 'no source'}", f"Set exactly one of {', '.join(SOURCES)}"
+        )
+    return given[0]
+
+
+def _asked(arguments: Mapping[str, Any]) -> dict[str, list[str]]:
+    packages, channels = (_list(arguments.get(name)) for name in ("packages", "channels"))
+    urls = channel_urls(channels)
+    if not urls:
+        raise EvenkeelError("packages are given, and no channels", "Set channels, such as conda-forge")
+    return {"packages": sorted(packages), "channels": list(urls), "pip": []}
+
+
+def _list(option: Any) -> list[str]:
+    """Return an option as Ansible understands a list, before a module has looked at it."""
+    return [part.strip() for part in option.split(",")] if isinstance(option, str) else list(option or [])

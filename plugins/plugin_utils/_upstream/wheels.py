@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""The wheels that the control node hands over, found or fetched once for all nodes of a platform."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import importlib.metadata
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.platform import PLATFORMS
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, path_of, way_out
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.limits import FILE_BYTES, limited
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_lock import held
+from packaging.tags import Tag
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from packaging.version import Version
+
+DISTRIBUTIONS = ("py-rattler", "uv")
+#: One wheel serves every Python from 3.10 on; no supported system has an older C library than the newest of these.
+PYTHON, ABI = "3.10", "abi3"
+C_LIBRARIES = ("manylinux_2_17", "manylinux2014", "manylinux_2_28")
+LOCK_SECONDS = 1800
+#: For some 60 MB.
+SECONDS = 900
+
+Download = Callable[[str, Mapping[str, str], Path], None]
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """A wheel on the control node."""
+
+    path: Path
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the wheels of one platform come from."""
+
+    platform: str
+    #: The directory that has them; None for an index, with the cache before it.
+    directory: Path | None
+    #: A directory that all workers of this run share and that goes with the run.
+    run_directory: Path
+
+    @property
+    def place(self) -> Path:
+        return self.directory or cache() / self.platform
+
+    @property
+    def answer(self) -> Path:
+        key = hashlib.sha256(os.fsencode(self.place)).hexdigest()[:16]
+        return self.run_directory / f"wheels-{self.platform}-{key}.json"
+
+
+def cache() -> Path:
+    """Return where wheels are kept between runs."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "evenkeel" / "wheels"
+
+
+def at_hand(source: Source) -> list[Wheel] | None:
+    """Return the wheels that need no fetching; None unless all are there."""
+    return _answered(source, None)
+
+
+def gather(source: Source, download: Download) -> list[Wheel]:
+    """Return the wheels; the first of Ansible's workers to ask fetches what is missing, the others wait for it.
+
+    Raises
+    ------
+    EvenkeelError
+        The directory does not have them, or the index; told to all workers without trying again.
+    """
+    return _answered(source, download) or []
+
+
+def _answered(source: Source, download: Download | None) -> list[Wheel] | None:
+    with source.answer.open("a+") as answer:
+        fcntl.flock(answer, fcntl.LOCK_EX)
+        answer.seek(0)
+        if text := answer.read():
+            known = json.loads(text)
+            if "error" in known:
+                raise EvenkeelError(*known["error"])
+            return [Wheel(Path(path), sha256) for path, sha256 in known["wheels"]]
+        try:
+            found = _found(source, download)
+        except EvenkeelError as error:
+            json.dump({"error": [error.what, error.mend]}, answer)
+            raise
+        if found is None:
+            return None
+        wheels = [Wheel(path, _sha256(path)) for path in found]
+        json.dump({"wheels": [(str(wheel.path), wheel.sha256) for wheel in wheels]}, answer)
+        return wheels
+
+
+def _found(source: Source, download: Download | None) -> list[Path] | None:
+    versions = installed_versions()
+    found = _whole(source, versions)
+    if len(found) < len(versions) and download:
+        if source.directory:
+            lacking = ", ".join(f"{name} {version}" for name, version in versions.items() if name not in found)
+            raise EvenkeelError(
+                f"The directory {source.directory} has no wheel of {lacking} for {source.platform}",
+                "Put it there, or leave the option wheels out where the control node reaches an index",
+            )
+        _fetch(source, versions, download)
+        found = _whole(source, versions)
+    return list(found.values()) if len(found) == len(versions) else None
+
+
+def _whole(source: Source, versions: Mapping[str, str]) -> dict[str, Path]:
+    """Return the wheels that are there; what a crash has cut short in the cache is fetched again."""
+    found = find(source.place, source.platform, versions)
+    return {name: path for name, path in found.items() if source.directory or zipfile.is_zipfile(path)}
+
+
+def _fetch(source: Source, versions: Mapping[str, str], download: Download) -> None:
+    partial = source.place / ".partial"
+    try:
+        with held(str(source.place.parent / "locks" / source.place.name), LOCK_SECONDS):
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir(parents=True)
+            download(source.platform, versions, partial)
+            for wheel in partial.iterdir():
+                wheel.rename(source.place / wheel.name)
+            partial.rmdir()
+    except OSError as error:
+        raise EvenkeelError(
+            f"The wheels can't be kept in {source.place}: {path_of(error)}: {error.strerror}",
+            f"{way_out(error, path_of(error))}, or name another cache directory with XDG_CACHE_HOME",
+        ) from error
+
+
+def installed_versions() -> dict[str, str]:
+    """Return name and version of what the control node has installed, and so the nodes shall have."""
+    versions = {}
+    for name in DISTRIBUTIONS:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            raise EvenkeelError(
+                f"The control node's Python has no {name}",
+                f"Install it beside ansible-core: python -m pip install {name}",
+            ) from None
+    return versions
+
+
+def find(directory: Path, platform: str, versions: Mapping[str, str]) -> dict[str, Path]:
+    """Return by name those wheels of ``directory`` that are of these versions and run on the platform."""
+    fitting = {Tag(*tags, system) for system in systems(platform) for tags in (("cp310", ABI), ("py3", "none"))}
+    found = {}
+    for path in sorted(directory.glob("*.whl")):
+        with contextlib.suppress(InvalidWheelFilename):
+            name, version, _, tags = parse_wheel_filename(path.name)
+            if name in versions and version == Version(versions[name]) and not fitting.isdisjoint(tags):
+                found[str(name)] = path
+    return found
+
+
+def systems(platform: str) -> list[str]:
+    """Return the names that wheels have for conda's platform, such as ``manylinux_2_17_x86_64``."""
+    machine = next(machine for machine, name in PLATFORMS.items() if name == platform)
+    return [f"{c_library}_{machine}" for c_library in C_LIBRARIES]
+
+
+def download_with_pip(platform: str, versions: Mapping[str, str], target: Path) -> None:
+    """Fetch wheels into ``target`` from wherever the control node's pip is configured to."""
+    argv = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check"]
+    argv += ["--no-deps", "--only-binary", ":all:", "--implementation", "cp", "--abi", ABI, "--python-version", PYTHON]
+    for system in systems(platform):
+        argv += ["--platform", system]
+    argv += ["--dest", str(target), *(f"{name}=={version}" for name, version in versions.items())]
+    wanted = " and ".join(f"{name} {version}" for name, version in versions.items())
+    try:
+        with limited(FILE_BYTES):
+            done = subprocess.run(
+                argv,
+                check=False,
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",
+                stdin=subprocess.DEVNULL,
+                timeout=SECONDS,
+            )
+    except subprocess.TimeoutExpired:
+        raise EvenkeelError(
+            f"pip could not fetch {wanted} for {platform} on the control node in {SECONDS} seconds",
+            "Check the index that pip asks there, or name a directory that has the wheels with the option wheels",
+        ) from None
+    if done.returncode != 0:
+        words = done.stderr.strip().splitlines() or ["it said nothing"]
+        raise EvenkeelError(
+            f"pip could not fetch {wanted} for {platform} on the control node: {words[-1].removeprefix('ERROR: ')}",
+            "Check pip's configuration there, or name a directory that has the wheels with the option wheels",
+        )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

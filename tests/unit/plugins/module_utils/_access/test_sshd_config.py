@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The staged configuration of sshd, and what is read from the real one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._access import sshd_config
+from ansible_collections.evenkeel.gpu.plugins.module_utils._access.sshd_config import Override
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+
+CANDIDATE = "/tmp/trial/candidate"  # noqa: S108
+
+
+@pytest.fixture
+def drop_in(tmp_path: Path) -> str:
+    """The drop-in's path in a folder that has two others."""
+    for name in ("10-site.conf", "50-cloud.conf"):
+        (tmp_path / name).touch()
+    return str(tmp_path / "40-ours.conf")
+
+
+@pytest.mark.parametrize("line", ["Include {0}/*.conf", '  include="{0}/*.conf"', "INCLUDE {0}/4*.conf {0}/[15]*.conf"])
+@pytest.mark.parametrize("standing", [False, True], ids=["new", "there already"])
+def test_the_candidate_takes_the_place_of_the_drop_in(drop_in: str, line: str, standing: bool) -> None:
+    folder = Path(drop_in).parent
+    if standing:
+        Path(drop_in).touch()
+    staged = sshd_config.stage(f"{line.format(folder)}\nPort 22\n", drop_in, CANDIDATE).splitlines()
+    assert sorted(staged) == sorted(
+        [f"Include {folder}/10-site.conf", f"Include {CANDIDATE}", f"Include {folder}/50-cloud.conf", "Port 22"]
+    )
+    assert staged[-1] == "Port 22"
+    if "*.conf {" not in line:
+        assert staged.index(f"Include {CANDIDATE}") == 1
+    assert CANDIDATE not in sshd_config.stage(f"Include {folder}/*.conf\n", drop_in, None)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "# Include /etc/ssh/sshd_config.d/*.conf\n", "Include /etc/ssh/other.d/*.conf\n", "Include *.conf\n"]
+)
+def test_a_drop_in_that_would_not_be_read(text: str) -> None:
+    with pytest.raises(EvenkeelError, match="does not include"):
+        sshd_config.stage(text, sshd_config.DROP_IN, CANDIDATE)
+    assert sshd_config.stage(text, sshd_config.DROP_IN, None) == text
+
+
+def test_a_relative_include_is_one_of_sshd_s_folder() -> None:
+    assert sshd_config.includes("Include sshd_config.d/*.conf") == ["/etc/ssh/sshd_config.d/*.conf"]
+    assert sshd_config.includes("Port 22") == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"Match": "all"}, "no keyword"),
+        ({"include": "/etc/passwd"}, "no keyword"),
+        ({"Allow Tcp": "yes"}, "no keyword"),
+        ({"": "yes"}, "no keyword"),
+        ({"Banner": "a\nMatch all"}, "no value of one line"),
+        ({"Banner": ""}, "no value of one line"),
+        ({"Banner": "none # or some"}, "no value of one line"),
+    ],
+)
+def test_settings_that_would_end_the_block(settings: dict[str, str], words: str) -> None:
+    with pytest.raises(EvenkeelError, match=words):
+        sshd_config.check(settings)
+
+
+def test_a_block_ends_itself() -> None:
+    text = sshd_config.render("Group people", {"B": "2", "A": "1 x"})
+    assert text.splitlines()[1:] == ["Match Group people", "    A 1 x", "    B 2", "Match all"]
+
+
+def test_what_sshd_shows() -> None:
+    assert sshd_config.parse("port 22\nlistenaddress [::]:22\nlistenaddress 0.0.0.0:22\nbanner none\n") == {
+        "port": "22",
+        "listenaddress": "[::]:22\n0.0.0.0:22",
+        "banner": "none",
+    }
+
+
+def test_who_comes_first_is_told_once_for_all() -> None:
+    lines = tuple(sshd_config.lines_with("allowTCPforwarding", {"/a": "Port 1\n AllowTcpForwarding = no\n#Port 2\n"}))
+    assert lines == ("/a:2: AllowTcpForwarding = no",)
+    found = [Override("AllowTcpForwarding", "no", user, lines) for user in ("ana", "bo")]
+    assert sshd_config.tell(found) == "AllowTcpForwarding is no for ana, bo (/a:2: AllowTcpForwarding = no)"

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Docker's settings: ours are added, nobody else's is touched, and what is no JSON is told."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import docker_daemon
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.docker_daemon import Running
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+
+NVIDIA = {"path": "nvidia-container-runtime", "args": []}
+OURS: dict[str, Any] = {"runtimes": {"nvidia": NVIDIA}, "features": {"cdi": True}}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (None, OURS),
+        ("", OURS),
+        ("{}", OURS),
+        (
+            '{"log-driver": "journald", "proxies": {"http-proxy": "http://me:secret@proxy"}}',
+            {"log-driver": "journald", "proxies": {"http-proxy": "http://me:secret@proxy"}, **OURS},
+        ),
+        (
+            '{"features": {"buildkit": true}, "runtimes": {"kata": {"path": "kata"}}}',
+            {
+                "features": {"buildkit": True, "cdi": True},
+                "runtimes": {"kata": {"path": "kata"}, "nvidia": NVIDIA},
+            },
+        ),
+        # What people have set themselves.
+        (
+            '{"runtimes": {"nvidia": {"path": "/opt/bin/nvidia-container-runtime"}}, "features": {"cdi": false}}',
+            {"runtimes": {"nvidia": {"path": "/opt/bin/nvidia-container-runtime"}}, "features": {"cdi": False}},
+        ),
+    ],
+)
+def test_ours_is_added_and_the_rest_stays(before: str | None, after: dict[str, Any]) -> None:
+    settings = docker_daemon.plan(before)
+    assert json.loads(settings.text) == after
+    assert settings.changed is (after != json.loads(before or "{}"))
+    assert not docker_daemon.plan(settings.text).changed
+
+
+def test_order_and_indentation_stay_as_people_have_them() -> None:
+    settings = docker_daemon.plan('{\n  "log-driver": "journald",\n  "features": {\n    "x": true\n  }\n}\n')
+    lines = settings.text.splitlines()
+    assert lines[1] == '  "log-driver": "journald",'
+    assert lines[2] == '  "features": {'
+
+
+def test_the_difference_shows_nothing_that_is_not_ours() -> None:
+    diff = docker_daemon.plan('{"proxies": {"http-proxy": "http://me:secret@proxy"}}').diff()
+    assert "secret" not in json.dumps(diff)
+    assert json.loads(diff["before"]) == {}
+    assert json.loads(diff["after"]) == OURS
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"a": 1,}', "daemon.json is not what Docker can read: .*line 1 column"),
+        ("[]", "holds no JSON object"),
+        ('{"runtimes": []}', "runtimes in /etc/docker/daemon.json is no JSON object"),
+        ('{"features": "cdi"}', "features in /etc/docker/daemon.json is no JSON object"),
+        ('{"a": 1, "a": 2}', '"a" stands there twice'),
+    ],
+)
+def test_what_cannot_be_added_to_is_told(text: str, words: str) -> None:
+    with pytest.raises(EvenkeelError, match=words):
+        docker_daemon.plan(text)
+
+
+@pytest.mark.parametrize(
+    ("info", "expected"),
+    [
+        ('{"Runtimes": {"runc": {}, "nvidia": {}}}', Running(("runc", "nvidia"), None)),
+        ('{"Runtimes": {"runc": {}}, "CDISpecDirs": ["/etc/cdi"]}', Running(("runc",), True)),
+        ('{"Runtimes": {"runc": {}}, "CDISpecDirs": []}', Running(("runc",), False)),
+        ('{"Runtimes": null, "CDISpecDirs": null}', Running((), False)),
+        ("Cannot connect", Running()),
+        ("[]", Running()),
+    ],
+)
+def test_the_daemon_tells_of_itself(info: str, expected: Running) -> None:
+    assert docker_daemon.parse_info(info) == expected
+
+
+NEW, OLD_DOCKER, NO_CDI = Running(("nvidia",), True), Running(("nvidia",), None), Running(("nvidia",), False)
+DONE = docker_daemon.plan(docker_daemon.plan(None).text)
+OFF = docker_daemon.plan('{"runtimes": {"nvidia": {}}, "features": {"cdi": false}}')
+
+
+@pytest.mark.parametrize(
+    ("running", "settings", "restart", "expected"),
+    [
+        (None, docker_daemon.plan(None), True, ""),
+        (Running(), docker_daemon.plan(None), False, "reload"),
+        (Running(), docker_daemon.plan(None), True, "restart"),
+        (NEW, DONE, True, ""),
+        (NEW, DONE, False, ""),
+        (OLD_DOCKER, DONE, True, ""),
+        # An earlier run was killed after it had written the settings, or was not allowed to restart.
+        (Running(("runc",), False), DONE, False, "reload"),
+        (NO_CDI, DONE, False, ""),
+        (NO_CDI, DONE, True, "restart"),
+        (NO_CDI, OFF, True, ""),
+    ],
+)
+def test_the_daemon_is_disturbed_only_where_it_has_to_be(
+    running: Running | None, settings: docker_daemon.Settings, restart: bool, expected: str
+) -> None:
+    assert docker_daemon.step(running, settings, restart=restart) == expected
+
+
+def test_a_file_that_others_may_not_read_stays_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = tmp_path / "real.json"
+    real.write_text("{}")
+    real.chmod(0o600)
+    link = tmp_path / "daemon.json"
+    link.symlink_to(real)
+    monkeypatch.setattr(docker_daemon, "SETTINGS", str(link))
+    docker_daemon.plan("{}").apply()
+    assert link.is_symlink()
+    assert real.stat().st_mode & 0o777 == 0o600
+    assert json.loads(real.read_text()) == OURS

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Code in a kernel over a WebSocket, whose other side may be anything."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import kernel_run
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.bounded_connection import Place
+
+UPGRADE = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"
+Answer = Callable[[str, int], list[bytes]]
+
+
+def text(message: object, *, first: int = 0x81) -> bytes:
+    """Return a frame as servers send it."""
+    payload = message if isinstance(message, bytes) else json.dumps(message).encode()
+    if len(payload) < 126:
+        return bytes([first, len(payload)]) + payload
+    return bytes([first, 126]) + len(payload).to_bytes(2, "big") + payload
+
+
+def said(asked: str, kind: str, **content: object) -> dict[str, object]:
+    return {"header": {"msg_type": kind}, "parent_header": {"msg_id": asked}, "content": content}
+
+
+def idle(asked: str) -> bytes:
+    return text(said(asked, "status", execution_state="idle"))
+
+
+def whole(asked: str, number: int) -> list[bytes]:
+    of_others = text(said("other", "stream", text="another"))
+    printed = json.dumps(said(asked, "stream", text=f"{number * 7}\n")).encode()
+    halves = [text(printed[:40], first=0x01), text(b"hi", first=0x89), text(printed[40:], first=0x80)]
+    return [UPGRADE, text(b"\0\1", first=0x82), of_others, *halves, idle(asked)]
+
+
+@contextmanager
+def server(path: Path, answer: Answer, *, hold: bool = False) -> Iterator[Place]:
+    """Answer one request for a WebSocket, and the code that comes over it."""
+    done = threading.Event()
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        listening.listen()
+
+        def serve() -> None:
+            channel, _ = listening.accept()
+            with channel, suppress(OSError):
+                assert b"Authorization: token hush\r\n" in channel.recv(65536)
+                channel.sendall(UPGRADE)
+                head = channel.recv(65536)
+                # The mask is before the payload, whose length is in two bytes.
+                body = bytes(byte ^ head[4 + place % 4] for place, byte in enumerate(head[8:]))
+                asked = json.loads(body)
+                number = int(re.findall(r"print\((\d+)", asked["content"]["code"])[0])
+                for piece in answer(asked["header"]["msg_id"], number)[1:]:
+                    channel.sendall(piece)
+                if hold:
+                    done.wait()
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        try:
+            yield Place("", None, str(path), "/")
+        finally:
+            done.set()
+            thread.join()
+
+
+def test_a_kernel_computes(tmp_path: Path) -> None:
+    with server(tmp_path / "socket", whole, hold=True) as place:
+        assert kernel_run.run(place, "/api/kernels/1/channels", "hush", time.monotonic() + 60) is None
+
+
+LIES: dict[str, tuple[Answer, str]] = {
+    "wrong": (lambda asked, _: [UPGRADE, text(said(asked, "stream", text="8")), idle(asked)], "it printed '8'"),
+    "an error": (
+        lambda asked, _: [UPGRADE, text(said(asked, "error", ename="NameError", evalue="x"))],
+        "NameError: x",
+    ),
+    "closed": (lambda *_: [UPGRADE, b"\x88\x00"], "ended before the code did"),
+    "hung up": (lambda *_: [UPGRADE], "ended before the code did"),
+    "no JSON": (lambda *_: [UPGRADE, text(b"hello")], "no message of Jupyter's"),
+    "no message": (lambda *_: [UPGRADE, text([1])], "no message of Jupyter's"),
+    "no text": (lambda asked, _: [UPGRADE, text(said(asked, "stream", text=1))], "no message of Jupyter's"),
+    "nested": (lambda *_: [UPGRADE, text(b"[" * 60_000)], "no message of Jupyter's"),
+    "no frame": (lambda *_: [UPGRADE, b"\xff\xff"], "no WebSocket's frame"),
+    "no kind": (lambda *_: [UPGRADE, b"\x85\x00"], "no WebSocket's frame"),
+    "masked": (lambda *_: [UPGRADE, b"\x81\x81abcd!"], "no WebSocket's frame"),
+    "huge": (lambda *_: [UPGRADE, b"\x81\x7f" + b"\xff" * 8], "no WebSocket's frame"),
+    "a flood": (lambda *_: [UPGRADE, *[text(b"{}" * 20_000, first=0x01)] * 200], "more than it may"),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_what_is_no_kernel_is_seen_through(tmp_path: Path, lie: str) -> None:
+    answer, words = LIES[lie]
+    with server(tmp_path / "socket", answer) as place:
+        failed = kernel_run.run(place, "/", "hush", time.monotonic() + 60)
+    assert words in (failed or "")
+
+
+def test_one_who_says_nothing_more_is_left_at_the_end(tmp_path: Path) -> None:
+    with server(tmp_path / "socket", lambda *_: [UPGRADE], hold=True) as place:
+        assert "timed out" in (kernel_run.run(place, "/", "hush", time.monotonic() + 0.2) or "")
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (b"HTTP/1.1 403 Forbidden\r\n\r\n", "it answers 403"),
+        (b"", "it answers "),
+        (b"HTTP/1.1 101 x\r\n" + b"A: b\r\n" * 200, "its headers have no end"),
+    ],
+)
+def test_what_is_no_websocket(answer: bytes, words: str) -> None:
+    near, far = socket.socketpair()
+    with near, far:
+        far.sendall(answer)
+        far.shutdown(socket.SHUT_WR)
+        connection = kernel_run.Connection(near, time.monotonic() + 60, 1 << 20)
+        with pytest.raises(kernel_run.Malformed, match=words):
+            kernel_run._open(connection, connection.makefile("rb"), "/", "hush")

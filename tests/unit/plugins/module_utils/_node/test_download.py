@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import download
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+
+NAME = "Miniconda3-py313_26.7.1-0-Linux-x86_64"
+INSTALLER = b"#!/bin/sh\necho the installer\n"
+SHA256 = hashlib.sha256(INSTALLER).hexdigest()
+
+
+def answer(handler: BaseHTTPRequestHandler, status: int, body: bytes = b"", *, claimed: int | None = None) -> None:
+    handler.send_response(status)
+    handler.send_header("Content-Length", str(len(body) if claimed is None else claimed))
+    handler.end_headers()
+    handler.wfile.write(body)
+
+
+def hang_up(handler: BaseHTTPRequestHandler) -> None:
+    handler.close_connection = True
+
+
+class Mirror(ThreadingHTTPServer):
+    """A mirror that gives the answers it was told to, one for each request; the last one again and again."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.answers: list[Callable[[BaseHTTPRequestHandler], None]] = []
+        self.requests = 0
+        self.closing = threading.Event()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/{NAME}.sh"
+
+    def stay_silent(self, handler: BaseHTTPRequestHandler) -> None:
+        self.closing.wait(60)
+
+    def drip(self, handler: BaseHTTPRequestHandler) -> None:
+        answer(handler, 200, INSTALLER[:1], claimed=1000)
+        while not self.closing.wait(0.01):
+            with suppress(ConnectionError):
+                handler.wfile.write(b"x")
+
+    def drip_headers(self, handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+        while not self.closing.wait(0.01):
+            with suppress(ConnectionError):
+                handler.wfile.write(b"X-Wait: a little\r\n")
+
+    def fall_silent(self, handler: BaseHTTPRequestHandler) -> None:
+        answer(handler, 200, INSTALLER[:5], claimed=len(INSTALLER))
+        self.closing.wait(60)
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Mirror
+
+    def do_GET(self) -> None:
+        index = min(self.server.requests, len(self.server.answers) - 1)
+        self.server.requests += 1
+        self.server.answers[index](self)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with Mirror() as server:
+        thread = threading.Thread(target=partial(server.serve_forever, poll_interval=0.01))
+        thread.start()
+        yield server
+        server.closing.set()
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long the download paused between attempts; it does not really."""
+    seconds: list[float] = []
+    monkeypatch.setattr(download, "time", SimpleNamespace(sleep=seconds.append, monotonic=time.monotonic))
+    return seconds
+
+
+SENT = partial(answer, status=200, body=INSTALLER)
+TRUNCATED = partial(answer, status=200, body=INSTALLER[:5], claimed=len(INSTALLER))
+UNAVAILABLE = partial(answer, status=503)
+
+
+@pytest.mark.parametrize(
+    "failures",
+    [[], [UNAVAILABLE], [partial(answer, status=500), UNAVAILABLE], [TRUNCATED], [hang_up], [TRUNCATED, UNAVAILABLE]],
+    ids=["at once", "503", "500 and 503", "truncated", "hung up", "truncated and 503"],
+)
+def test_what_passes_is_tried_again(
+    mirror: Mirror, pauses: list[float], tmp_path: Path, failures: list[Callable[[BaseHTTPRequestHandler], None]]
+) -> None:
+    mirror.answers = [*failures, SENT]
+    target = tmp_path / "installer"
+    assert download.download(mirror.url, str(target), timeout=5, retries=2) == SHA256
+    assert target.read_bytes() == INSTALLER
+    assert mirror.requests == len(failures) + 1
+    assert pauses == [2, 4][: len(failures)]
+
+
+@pytest.mark.parametrize(("status", "reason"), [(404, "Not Found"), (403, "Forbidden"), (401, "Unauthorized")])
+def test_a_refusal_is_final(mirror: Mirror, pauses: list[float], tmp_path: Path, status: int, reason: str) -> None:
+    mirror.answers = [partial(answer, status=status), SENT]
+    with pytest.raises(EvenkeelError, match=f"^{mirror.url} answered {status} {reason}"):
+        download.download(mirror.url, str(tmp_path / "installer"), timeout=5, retries=3)
+    assert mirror.requests == 1
+    assert not pauses
+
+
+@pytest.mark.parametrize(
+    ("failure", "reason"),
+    [
+        (UNAVAILABLE, "answered 503 Service Unavailable"),
+        (TRUNCATED, rf"did not deliver \(.*{len(INSTALLER)}.*\)"),
+        (hang_up, r"did not deliver \(.+\)"),
+    ],
+    ids=["503", "truncated", "hung up"],
+)
+def test_retries_are_bounded(
+    mirror: Mirror,
+    pauses: list[float],
+    tmp_path: Path,
+    failure: Callable[[BaseHTTPRequestHandler], None],
+    reason: str,
+) -> None:
+    mirror.answers = [failure]
+    with pytest.raises(EvenkeelError, match=f"^{mirror.url} {reason}, 5 times in a row"):
+        download.download(mirror.url, str(tmp_path / "installer"), timeout=5, retries=4)
+    assert mirror.requests == 5
+    assert pauses == [2, 4, 8, 10]
+
+
+@pytest.mark.parametrize("silent", [Mirror.stay_silent, Mirror.fall_silent])
+def test_silence_is_bounded(
+    mirror: Mirror,
+    pauses: list[float],
+    tmp_path: Path,
+    silent: Callable[[Mirror, BaseHTTPRequestHandler], None],
+) -> None:
+    mirror.answers = [partial(silent, mirror)]
+    start = time.monotonic()
+    with pytest.raises(EvenkeelError, match=f"^{mirror.url} did not deliver .*timed out.*, 2 times in a row"):
+        download.download(mirror.url, str(tmp_path / "installer"), timeout=0.1, retries=1)
+    assert mirror.requests == 2
+    assert time.monotonic() - start < 10
+
+
+@pytest.mark.parametrize(
+    ("dripping", "words"),
+    [
+        (Mirror.drip, r"brought \d+ bytes in 0\.2 s; less than 10000 bytes"),
+        (Mirror.drip_headers, "timed out after 0.4 s"),
+    ],
+    ids=["body", "headers"],
+)
+def test_a_drip_is_bounded(
+    mirror: Mirror,
+    pauses: list[float],
+    tmp_path: Path,
+    dripping: Callable[[Mirror, BaseHTTPRequestHandler], None],
+    words: str,
+) -> None:
+    mirror.answers = [partial(dripping, mirror)]
+    with pytest.raises(EvenkeelError, match=rf"^{mirror.url} did not deliver \({words}.*\), 2 times in a row"):
+        download.download(mirror.url, str(tmp_path / "installer"), timeout=0.2, retries=1)
+    assert mirror.requests == 2
+
+
+def unannounced(handler: BaseHTTPRequestHandler, times: int = 1) -> None:
+    handler.send_response(200)
+    handler.end_headers()
+    with suppress(ConnectionError):
+        for _ in range(times):
+            handler.wfile.write(INSTALLER)
+
+
+@pytest.mark.parametrize(
+    "too_much",
+    [partial(unannounced, times=1 << 20), partial(answer, status=200, body=INSTALLER * 2)],
+    ids=["endless", "announced"],
+)
+def test_more_than_it_may_have_is_refused_and_not_kept(
+    mirror: Mirror, pauses: list[float], tmp_path: Path, too_much: Callable[[BaseHTTPRequestHandler], None]
+) -> None:
+    mirror.answers = [too_much]
+    target = tmp_path / "installer"
+    most = len(INSTALLER)
+    with pytest.raises(EvenkeelError, match=f"^{mirror.url} brings more than the {most} bytes that it may have"):
+        download.download(mirror.url, str(target), timeout=5, retries=3, most=most)
+    assert not target.exists() or target.stat().st_size == 0
+    assert mirror.requests == 1
+
+
+@pytest.mark.parametrize("length", [None, "none", "-1", ""])
+def test_a_server_may_announce_no_length_or_a_wrong_one(mirror: Mirror, tmp_path: Path, length: str | None) -> None:
+    def send(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        if length is not None:
+            handler.send_header("Content-Length", length)
+        handler.end_headers()
+        handler.wfile.write(INSTALLER)
+
+    mirror.answers = [send]
+    assert download.download(mirror.url, str(tmp_path / "installer"), timeout=5, retries=0) == SHA256
+
+
+@pytest.mark.parametrize("retries", [0, 1])
+def test_nobody_listens(mirror: Mirror, pauses: list[float], tmp_path: Path, retries: int) -> None:
+    mirror.server_close()
+    with pytest.raises(EvenkeelError, match=f"did not deliver .*refused.*, {retries + 1} times in a row"):
+        download.download(mirror.url, str(tmp_path / "installer"), timeout=5, retries=retries)
+    assert len(pauses) == retries
+
+
+def test_what_does_not_fit_is_not_begun(mirror: Mirror, pauses: list[float], tmp_path: Path) -> None:
+    mirror.answers = [partial(answer, status=200, claimed=1 << 60)]
+    target = tmp_path / "installer"
+    with pytest.raises(
+        EvenkeelError, match=rf"^{mirror.url} needs {1 << 60} bytes, and the file system of {tmp_path} "
+    ):
+        download.download(mirror.url, str(target), timeout=5, retries=3, most=1 << 61)
+    assert not target.exists()
+    assert mirror.requests == 1
+
+
+def test_a_copy_tells_what_it_copied(tmp_path: Path) -> None:
+    (tmp_path / "brought").write_bytes(INSTALLER)
+    assert download.copy(str(tmp_path / "brought"), str(tmp_path / "copy")) == SHA256
+    assert (tmp_path / "copy").read_bytes() == INSTALLER

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files with an owner and a mode, and secrets that no diff shows."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.kept_files import MARK, Change, Kept
+
+ME, MINE = os.getuid(), os.getgid()
+TEXT = Kept("text\n", 0o644, ME, MINE)
+SECRET = Kept("hush", 0o600, ME, MINE)
+
+
+@pytest.mark.parametrize(
+    ("current", "wanted", "changed", "of_text"),
+    [
+        pytest.param(None, TEXT, True, True, id="none yet"),
+        pytest.param(TEXT, TEXT, False, False, id="as it shall be"),
+        pytest.param(SECRET, SECRET, False, False, id="a secret as it shall be"),
+        pytest.param(TEXT, None, True, True, id="to go"),
+        pytest.param(None, None, False, False, id="gone"),
+        pytest.param(Kept("other"), Kept("text"), True, True, id="another text"),
+        pytest.param(Kept("hush", 0o644, ME), SECRET, True, False, id="for all to read"),
+        pytest.param(Kept("hush", 0o600, ME + 1), SECRET, True, False, id="somebody else's"),
+    ],
+)
+def test_plan(current: Kept | None, wanted: Kept | None, changed: bool, of_text: bool) -> None:
+    changes = kept_files.plan({"/f": current}, {"/f": wanted})
+    assert bool(changes) is changed
+    assert [change.of_text for change in changes] in ([], [of_text])
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "secret", "said"),
+    [
+        pytest.param(None, SECRET, True, ("", "a secret\n"), id="made"),
+        pytest.param(SECRET, None, True, ("a secret\n", ""), id="removed"),
+        pytest.param(Kept("old", 0o600, ME), SECRET, True, ("a secret\n", "another secret\n"), id="replaced"),
+        pytest.param(
+            Kept("hush", 0o644, ME),
+            SECRET,
+            True,
+            (f"# owner {ME}, mode 0644\na secret\n", f"# owner {ME}, mode 0600\na secret\n"),
+            id="its mode alone",
+        ),
+        pytest.param(
+            Kept("hush", 0o600, ME + 1),
+            SECRET,
+            True,
+            (f"# owner {ME + 1}, mode 0600\na secret\n", f"# owner {ME}, mode 0600\na secret\n"),
+            id="its owner alone",
+        ),
+        pytest.param(
+            Kept("old", 0o644, ME),
+            SECRET,
+            True,
+            (f"# owner {ME}, mode 0644\na secret\n", f"# owner {ME}, mode 0600\nanother secret\n"),
+            id="text and mode",
+        ),
+        pytest.param(None, TEXT, False, ("", "text\n"), id="no secret made"),
+        pytest.param(TEXT, None, False, ("text\n", ""), id="no secret removed"),
+        pytest.param(
+            Kept("http://me:hush@a\n"), Kept("b\n"), False, ("http://********@a\n", "b\n"), id="credentials in a URL"
+        ),
+    ],
+)
+def test_diff(before: Kept | None, after: Kept | None, secret: bool, said: tuple[str, str]) -> None:
+    diff = Change("/f", before, after, secret).diff()
+    assert (diff["before"], diff["after"]) == said
+
+
+@pytest.mark.parametrize("wanted", [TEXT, SECRET, Kept("", 0o640, ME, MINE), None])
+@pytest.mark.parametrize("there", [None, "text\n", "hush"])
+def test_second_plan_after_apply_is_empty(tmp_path: Path, there: str | None, wanted: Kept | None) -> None:
+    path = str(tmp_path / "deep" / "file")
+    if there is not None:
+        (tmp_path / "deep").mkdir()
+        Path(path).write_text(there)
+    for change in kept_files.plan({path: kept_files.read(path)}, {path: wanted}):
+        kept_files.apply(change)
+    assert kept_files.plan({path: kept_files.read(path)}, {path: wanted}) == []
+
+
+def test_a_change_of_mode_leaves_the_time_of_the_text(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("hush")
+    os.utime(path, (1, 1))
+    (change,) = kept_files.plan({str(path): kept_files.read(str(path))}, {str(path): SECRET})
+    kept_files.apply(change)
+    assert (path.stat().st_mtime, path.stat().st_mode & 0o777) == (1, 0o600)
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "ours"),
+    [
+        pytest.param("/etc/evenkeel/x", "theirs", True, id="a folder of ours"),
+        pytest.param("/etc/sysctl.d/60-evenkeel-x.conf", "\udcff", True, id="a name of ours"),
+        pytest.param("/etc/x", f"{MARK}\nx", True, id="our mark comes first"),
+        pytest.param("/etc/x", f"#!/bin/sh\n{MARK}\nx", True, id="our mark comes later"),
+        pytest.param("/etc/x", MARK[:20], True, id="cut off in our mark"),
+        pytest.param("/etc/x", "", True, id="truncated"),
+        pytest.param("/etc/x", "\0" * 512, True, id="never reached the disk"),
+        pytest.param("/etc/x", "theirs", False, id="another text"),
+        pytest.param("/etc/x", "\udcff\udcfe", False, id="garbage"),
+        pytest.param("/etc/x", "# Kept by me", False, id="another mark"),
+    ],
+)
+def test_whose_a_file_is(path: str, text: str, ours: bool) -> None:
+    assert kept_files.is_ours(path, text) is ours
+    with (
+        contextlib.nullcontext() if ours else pytest.raises(EvenkeelError, match=f"{path} was not written by Evenkeel")
+    ):
+        kept_files.require_ours([Change(path, Kept(text), None)])
+
+
+def test_a_time_that_is_still_to_come_is_set_right_once(tmp_path: Path) -> None:
+    path = tmp_path / "evenkeel"
+    path.write_text("text\n")
+    os.utime(path, (1 << 33, 1 << 33))
+    (change,) = kept_files.changes({str(path): "text\n"})
+    assert not change.of_text
+    assert change.diff()["before"] == "# its time is still to come\ntext\n"
+    kept_files.apply(change)
+    assert path.stat().st_mtime < 1 << 33
+    assert kept_files.changes({str(path): "text\n"}) == []
+
+
+def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("/etc/passwd")
+    with pytest.raises(EvenkeelError, match="link is not a regular file"):
+        kept_files.read(str(tmp_path / "link"))
+
+
+def test_a_lease_of_its_owner_keeps_nobody_waiting(tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    path.write_text("hush")
+    handler = signal.signal(signal.SIGIO, signal.SIG_IGN)
+    try:
+        with path.open("r+") as owner:
+            try:
+                fcntl.fcntl(owner, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+            except OSError as error:
+                pytest.skip(f"no leases on this file system: {error}")
+            with pytest.raises(BlockingIOError):
+                kept_files.text(str(path))
+            (change,) = kept_files.plan({str(path): kept_files.read(str(path))}, {str(path): SECRET})
+            kept_files.apply(change)
+        assert path.read_text() == "hush"
+    finally:
+        signal.signal(signal.SIGIO, handler)

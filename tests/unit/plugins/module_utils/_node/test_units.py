@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What systemd says of units."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import units
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.units import Unit
+
+NOW, MONOTONIC = 1_000_000.0, 500.0
+
+
+def shown(**properties: str) -> str:
+    return "".join(f"{name}={value}\n" for name, value in {"Id": "a.service", **properties}.items())
+
+
+@pytest.mark.parametrize(
+    ("text", "unit"),
+    [
+        (shown(), Unit("a.service")),
+        (
+            shown(ActiveState="active", MainPID="7", ExecMainStartTimestampMonotonic="400000000"),
+            Unit("a.service", running=True, started=NOW - 100, main_pid=7),
+        ),
+        (
+            shown(ActiveState="active", ExecMainStartTimestampMonotonic="", ActiveEnterTimestampMonotonic="300000000"),
+            Unit("a.service", running=True, started=NOW - 200),
+        ),
+        (shown(ActiveState="inactive", ExecMainStartTimestampMonotonic="400000000"), Unit("a.service")),
+        (shown(ActiveState="failed", MainPID="0"), Unit("a.service")),
+        (shown(UnitFileState="enabled", NeedDaemonReload="yes"), Unit("a.service", enabled=True, unread=True)),
+        (shown(UnitFileState="disabled"), Unit("a.service")),
+        (shown(DropInPaths="/etc/a /run/b"), Unit("a.service", drop_ins=("/etc/a", "/run/b"))),
+        (
+            shown(DropInPaths=r'/etc/a "/etc/b@eve\\x40corp.service.d/c.conf"'),
+            Unit("a.service", drop_ins=("/etc/a", r"/etc/b@eve\x40corp.service.d/c.conf")),
+        ),
+    ],
+)
+def test_parse(text: str, unit: Unit) -> None:
+    other = shown(Id="b.socket")
+    assert units.parse(f"{text}\n{other}", NOW, MONOTONIC) == {"a.service": unit, "b.socket": Unit("b.socket")}
+
+
+def test_processes_beside_the_main_one(tmp_path: Path) -> None:
+    for pid, unit, command in [
+        (1, "init.scope", "init"),
+        (7, "a.service", "server"),
+        (8, "a.service", "python\0-m\0ipykernel"),
+        (9, "a.service", ""),
+        (10, "aa.service", "other"),
+    ]:
+        home = tmp_path / str(pid)
+        home.mkdir()
+        (home / "cgroup").write_text(f"0::/system.slice/{unit}\n")
+        (home / "cmdline").write_text(command)
+    unit = Unit("a.service", running=True, main_pid=7)
+    assert units.processes(unit, str(tmp_path)) == ["pid 8: python -m ipykernel"]
+
+
+def test_newer_than(tmp_path: Path) -> None:
+    for name, at in [("older", 90), ("newer", 110), ("to come", 1 << 33)]:
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (at, at))
+    (tmp_path / "folder to come").mkdir()
+    os.utime(tmp_path / "folder to come", (1 << 33, 1 << 33))
+    paths = [str(tmp_path / name) for name in ("older", "newer", "to come", "folder to come", "not there")]
+    assert units.newer_than(100, paths) == paths[1:3]
+    assert units.newer_than(None, paths) == []

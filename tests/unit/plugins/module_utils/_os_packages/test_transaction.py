@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A transaction is judged before it is done: versions, what it may change, and what it may not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import transaction as packages
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import (
+    Manager,
+    Plan,
+    Request,
+    Step,
+    Wanted,
+)
+
+NEWEST = ["610.57.04-1", "580.178.04-1", "580.159.03-1"]
+
+
+class Pretended(Manager):
+    """A package manager that has what it is given."""
+
+    def __init__(self, installed: dict[str, str], held: Sequence[str] = (), steps: Sequence[Step] = ()) -> None:
+        self._installed, self._held, self._steps = installed, set(held), list(steps)
+        self.asked: list[tuple[Sequence[str], Sequence[str]]] = []
+        self.done: list[tuple[str, Sequence[str]]] = []
+
+    def installed(self) -> dict[str, str]:
+        return self._installed
+
+    def held(self) -> set[str]:
+        return self._held
+
+    def versions(self, name: str) -> list[str]:
+        return NEWEST
+
+    def simulate(self, install: Sequence[str], remove: Sequence[str]) -> list[Step]:
+        self.asked.append((install, remove))
+        return self._steps
+
+    def apply(self, install: Sequence[str], remove: Sequence[str]) -> None:
+        self.done.append(("apply", (*install, *remove)))
+
+    def hold(self, names: Sequence[str]) -> None:
+        self.done.append(("hold", names))
+
+    def release(self, names: Sequence[str]) -> None:
+        self.done.append(("release", names))
+
+
+@pytest.mark.parametrize(
+    ("full", "version", "expected"),
+    [
+        ("580.178.04-1", "580.178.04", True),
+        ("580.178.04-1", "580.178.04-1", True),
+        ("580.178.04-1", "580.178", False),
+        ("580.178.04-1", "580.178.0", False),
+        ("580.178.04-1", "", True),
+        ("3:580.178.04-1.el9", "580.178.04", True),
+        ("3:580.178.04-1.el9", "580.178.04-1.el9", True),
+        ("3:580.178.04-1.el9", "3:580.178.04-1.el9", True),
+        ("570.172.08-0ubuntu0.24.04.1", "570.172.08", True),
+        ("2.40", "2.40", True),
+    ],
+)
+def test_versions_of_packages_and_of_the_software(full: str, version: str, expected: bool) -> None:
+    assert packages.matches(full, version) is expected
+
+
+def test_what_is_installed_and_held_needs_nothing_and_nobody_is_asked() -> None:
+    manager = Pretended({"driver": "580.178.04-1", "bash": "5"}, held=["driver"])
+    assert packages.plan(manager, Request((Wanted("driver", "580.178.04"),), hold=("driv*",))) == Plan()
+    assert manager.asked == []
+
+
+def test_an_exact_version_is_installed_and_its_family_held() -> None:
+    steps = [Step("driver", "580.159.03-1", "580.178.04-1"), Step("library", "", "580.178.04-1")]
+    manager = Pretended({"driver": "580.159.03-1"}, held=["driver"], steps=steps)
+    request = Request((Wanted("driver", "580.178.04"),), hold=("driver", "lib*"), of_version={"driver": "580.178.04"})
+    plan = packages.plan(manager, request)
+    assert manager.asked == [(("driver=580.178.04-1",), ())]
+    assert (plan.install, plan.hold) == (("driver=580.178.04-1",), ("driver", "library"))
+    packages.apply(manager, plan)
+    assert manager.done == [("apply", ("driver=580.178.04-1",)), ("hold", ("driver", "library"))]
+
+
+def test_holds_that_are_no_longer_wanted_are_released() -> None:
+    plan = packages.plan(Pretended({"driver": "1-1"}, held=["driver", "mine"]), Request(release=("driver*",)))
+    assert plan == Plan(release=("driver",))
+
+
+def test_without_a_simulation_what_is_asked_for_is_told() -> None:
+    manager = Pretended({"other": "1-1"})
+    request = Request((Wanted("driver", "580.178.04"), Wanted("tool")), absent=("oth*",))
+    plan = packages.plan(manager, request, simulate=False)
+    assert (plan.install, plan.remove, manager.asked) == (("driver=580.178.04", "tool"), ("other",), [])
+    assert plan.diff()["after"] == "driver 580.178.04\ntool its newest version\n"
+
+
+def test_a_version_that_the_repositories_lack_is_told_with_those_that_they_have() -> None:
+    with pytest.raises(
+        EvenkeelError, match=r"no version 580\.1 of driver; they have 610\.57\.04, 580\.178\.04, 580\.15"
+    ):
+        packages.plan(Pretended({}), Request((Wanted("driver", "580.1"),)))
+
+
+def test_a_package_that_no_repository_has() -> None:
+    with pytest.raises(EvenkeelError, match="No repository of the node has the package drivr"):
+        packages.spec("%s=%s", Wanted("drivr"), [])
+
+
+@pytest.mark.parametrize(
+    ("steps", "words"),
+    [
+        ([Step("linux-image-amd64", "6.1", "6.2")], "linux-image-amd64 6.1 -> 6.2"),
+        ([Step("desktop", "1-1", "")], "would remove others: desktop 1-1 -> removed"),
+        ([Step("mine", "1-1", "2-1")], "what somebody holds: mine 1-1 -> 2-1"),
+        ([Step("lib-a", "", "610.57.04-1")], "other versions than 580.178.04: lib-a 610.57.04-1"),
+    ],
+    ids=["a kernel", "somebody's package", "somebody's hold", "another branch"],
+)
+def test_a_transaction_that_does_what_it_must_not(steps: list[Step], words: str) -> None:
+    request = Request(refuse=("linux-image-*",), may_go=("old*",), of_version={"lib-*": "580.178.04"})
+    with pytest.raises(EvenkeelError, match=words):
+        packages.judge(request, steps, held=["mine"])
+
+
+@pytest.mark.parametrize(
+    "step",
+    [Step("old-driver", "1-1", ""), Step("gone", "1-1", ""), Step("lib-a", "", "580.178.04-1"), Step("bash", "", "5")],
+)
+def test_a_transaction_that_is_allowed(step: Step) -> None:
+    request = Request(absent=("gone",), refuse=("linux-*",), may_go=("old*",), of_version={"lib-*": "580.178.04"})
+    packages.judge(request, [step], held=["gone", "mine"])
+
+
+def test_patterns_match_whole_names() -> None:
+    names = ["nvidia-driver", "nvidia-driver-cuda", "nvidia-container-toolkit", "xnvidia-driver"]
+    assert packages.matching(names, ["nvidia-driver*"]) == ("nvidia-driver", "nvidia-driver-cuda")
+    assert packages.matching(names, []) == ()

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleConnectionFailure
+from ansible.utils.display import Display
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control import action
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action
+
+PLUGINS = Path(__file__).parents[5] / "plugins"
+ACTIONS = sorted((PLUGINS / "action").glob("*.py"))
+ON_THE_CONTROL_NODE = sorted(
+    path
+    for folder in ("action", "plugin_utils", "filter", "lookup")
+    for path in (PLUGINS / folder).rglob("*.py")
+    if path.name != "action.py"
+)
+ESCAPE = "\x1b[2K\rok: [n1]"
+SHOWN = r"\x1b[2K\x0dok: [n1]"
+
+Result = dict[str, Any]
+
+
+def result_of(act: Callable[[], Result]) -> Result:
+    class Acting(Action):
+        def act(self, task_vars: dict[str, Any]) -> Result:
+            return act()
+
+    task = SimpleNamespace(async_val=0, check_mode=False, args={})
+    shell = SimpleNamespace(tmpdir="/tmp")  # noqa: S108
+    return Acting(task, SimpleNamespace(_shell=shell), None, None, None, None).run(task_vars={})
+
+
+def test_a_result_can_be_shown() -> None:
+    summary = object()
+    found = {
+        "changed": True,
+        ESCAPE: [ESCAPE],
+        "diff": {"prepared": f"+ {ESCAPE}\n"},
+        "warnings": ["a\nb https://me:pw@c", summary],
+    }
+    assert result_of(lambda: found) == {
+        "changed": True,
+        SHOWN: [SHOWN],
+        "diff": {"prepared": f"+ {SHOWN}\n"},
+        "warnings": ["a b https://********@c", summary],
+    }
+
+
+def test_an_error_is_a_failure_of_the_task() -> None:
+    def fail() -> Result:
+        raise EvenkeelError(f"{ESCAPE} is odd", "Remove it", rc=3)
+
+    assert result_of(fail) == {"failed": True, "changed": False, "msg": f"{SHOWN} is odd. Remove it.", "rc": 3}
+
+
+def test_what_nobody_foresaw_is_one_too() -> None:
+    def fail() -> Result:
+        raise ValueError(ESCAPE)
+
+    result = result_of(fail)
+    assert result["failed"]
+    assert result["msg"].startswith(f"An error in Evenkeel itself: ValueError: {SHOWN}. Report it")
+    assert "\x1b" not in result["exception"]
+
+
+def test_errors_of_ansible_stay_its_own() -> None:
+    def fail() -> Result:
+        raise AnsibleConnectionFailure("gone")
+
+    with pytest.raises(AnsibleConnectionFailure):
+        result_of(fail)
+
+
+def test_what_is_said_meanwhile_can_be_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(Display, "warning", lambda _, text: said.append(text))
+    monkeypatch.setattr(Display, "display", lambda _, text: said.append(text))
+    action.warn(f"a\n{ESCAPE}")
+    action.show(ESCAPE)
+    assert said == [f"a {SHOWN}", SHOWN]
+
+
+@pytest.mark.parametrize("path", ACTIONS, ids=[path.stem for path in ACTIONS])
+def test_every_action_is_one_of_these(path: Path) -> None:
+    (plugin,) = (node for node in ast.parse(path.read_text()).body if isinstance(node, ast.ClassDef))
+    methods = {node.name for node in plugin.body if isinstance(node, ast.FunctionDef)}
+    assert ([ast.unparse(base) for base in plugin.bases], "act" in methods, "run" in methods) == (
+        ["Action"],
+        True,
+        False,
+    )
+
+
+@pytest.mark.parametrize("path", ON_THE_CONTROL_NODE, ids=[path.stem for path in ON_THE_CONTROL_NODE])
+def test_nothing_speaks_past_it(path: Path) -> None:
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    names = {node.id for node in nodes if isinstance(node, ast.Name)}
+    names |= {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    assert not names & {"Display", "_display", "print"}

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control import strict_yaml
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.yaml_limits import Limits
+
+DATA = Path(__file__).parents[1] / "data" / "condarc"
+
+
+def read(tmp_path: Path, text: str) -> dict[str, object]:
+    path = tmp_path / "f.yml"
+    path.write_text(text)
+    return strict_yaml.read_mapping(path)
+
+
+def test_keys_and_values(tmp_path: Path) -> None:
+    assert read(tmp_path, "a: &a {x: [1, '1', null, 2001-01-01]}\nb: *a\nc: {<<: *a, y: 1.5}\n").keys() == {
+        "a",
+        "b",
+        "c",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a: 1\na: 2\n", "line 2: the key 'a' stands there twice"),
+        ("a: [\n", "line 2: "),
+        ("- a\n", "does not hold keys and values"),
+        ("1: a\n", "does not hold keys and values"),
+        ("a: 2001-99-99\n", "month must be in"),
+        ("a: !!python/name:os.system\n", "line 1: it has the tag !!python/name:os.system"),
+        ("a: !x b\n", "line 1: it has the tag !x"),
+        ("a: &a\n  <<: *a\n", "line 1: an alias leads to what it stands in"),
+        ((DATA / "cycle.condarc").read_text(), "line 1: an alias leads to what it stands in"),
+        ((DATA / "bomb.condarc").read_text(), "line 4: it holds more than 5000 values, with each alias filled in"),
+        ("a: " + "[" * 60 + "]" * 60, "line 1: it is nested more than 50 deep"),
+        ((DATA / "deep.condarc").read_text(), "f.yml"),
+    ],
+)
+def test_mistakes_are_named_with_their_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, words: str
+) -> None:
+    monkeypatch.setattr(strict_yaml, "LIMITS", Limits(values=5000, depth=50, characters=1000))
+    with pytest.raises(EvenkeelError) as error:
+        read(tmp_path, text)
+    assert words in str(error.value)
+    assert str(error.value).startswith(f"{tmp_path}/f.yml")

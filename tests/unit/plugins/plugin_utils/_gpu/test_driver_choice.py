@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The driver for each hardware: flavour, branch, packages, and all that speaks against it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu import driver_choice
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu.driver_choice import Wish
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu.nvidia_repositories import Platform
+
+DEBIAN = Platform("Debian", "12.11", "x86_64")
+UBUNTU = Platform("Ubuntu", "24.04", "x86_64")
+ROCKY = Platform("Rocky", "9.4", "x86_64")
+NVIDIA = Wish("nvidia", branch="580")
+
+
+def gpu(name: str = "T4", **other: Any) -> dict[str, Any]:
+    """Return a GPU as the facts have it."""
+    kinds = {
+        "K80": ("0x102d", "kepler", [], None, 470),
+        "V100": ("0x1db1", "volta", ["proprietary"], None, 580),
+        "T4": ("0x1eb8", "turing", ["open", "proprietary"], None, None),
+        "A100": ("0x20b2", "ampere", ["open", "proprietary"], None, None),
+        "GH200": ("0x2342", "hopper", ["open"], 535, None),
+        "B200": ("0x2901", "blackwell", ["open"], 570, None),
+        "": ("0x9999", "unknown", [], None, None),
+    }
+    device, generation, flavours, least, most = kinds[name]
+    return {
+        "address": "0000:01:00.0",
+        "device_id": device,
+        "name": name,
+        "generation": generation,
+        "flavours": flavours,
+        "min_branch": least,
+        "max_branch": most,
+        "bound": "",
+        **other,
+    }
+
+
+def facts(
+    *gpus: dict[str, Any], kernels: tuple[str, ...] = (), fabric: bool = False, nvlink5: bool = False
+) -> dict[str, Any]:
+    """Return the facts of a node."""
+    return {
+        "gpus": list(gpus),
+        "kernels": [{"release": release, "bootable": True} for release in kernels],
+        "fabric_manager": {"needed": fabric},
+        "nvlink5": nvlink5,
+    }
+
+
+def packages(chosen: dict[str, Any]) -> list[str]:
+    assert chosen["problems"] == []
+    return [f"{one['name']}={one['version']}" for one in chosen["packages"]]
+
+
+@pytest.mark.parametrize(
+    ("gpus", "flavour"),
+    [
+        ([], "open"),
+        (["T4"], "open"),
+        (["V100"], "proprietary"),
+        (["V100", "T4"], "proprietary"),
+        (["A100", "A100"], "open"),
+        (["GH200"], "open"),
+        (["B200", "T4"], "open"),
+    ],
+)
+def test_flavour_by_hardware(gpus: list[str], flavour: str) -> None:
+    chosen = driver_choice.choose(facts(*map(gpu, gpus)), DEBIAN, NVIDIA)
+    assert (chosen["flavour"], chosen["problems"]) == (flavour, [])
+
+
+@pytest.mark.parametrize(
+    ("gpus", "wish", "words"),
+    [
+        (["K80"], NVIDIA, ["K80 (0x102d)", "kepler", "no branch"]),
+        (["V100"], Wish("nvidia", branch="595"), ["595", "no longer supports V100 (0x1db1)", "580 is the last"]),
+        (["B200"], Wish("nvidia", version="535.274.02"), ["535", "B200 (0x2901)", "570 is the first"]),
+        (["V100"], Wish("nvidia", branch="580", flavour="open"), ["open kernel module", "V100", "auto or proprietary"]),
+        (["B200"], Wish("nvidia", branch="580", flavour="proprietary"), ["proprietary", "B200", "auto or open"]),
+        (["V100", "B200"], NVIDIA, ["V100 (0x1db1) needs proprietary", "B200 (0x2901) needs open", "one kind out"]),
+        ([""], NVIDIA, ["0x9999", "nvidia_driver_flavour", "nvidia_driver_branch"]),
+        (["T4"], Wish("nvidia", version="620.1.1", flavour="proprietary"), ["620", "no proprietary", "615"]),
+        (["T4"], Wish("nvidia", branch="581"), ["581", "nvidia_driver_version", "580"]),
+        (["T4"], Wish("nvidia", branch="580", version="595.91.07"), ["595.91.07", "580"]),
+        (["T4"], Wish("nvidia", version="latest"), ["latest", "580.178.04"]),
+        (["T4"], Wish("nvidia", branch="new"), ["'new'"]),
+        (["T4"], Wish("local", branch="580"), ["nvidia_driver_repository_url"]),
+        (["T4"], Wish("runfile", branch="580"), ["nvidia_driver_runfile_sha256"]),
+        (["T4"], Wish("distribution", branch="580"), ["535", "580"]),
+    ],
+)
+def test_what_can_not_work_is_told_with_a_way_out(gpus: list[str], wish: Wish, words: list[str]) -> None:
+    problems = " ".join(driver_choice.choose(facts(*map(gpu, gpus)), DEBIAN, wish)["problems"])
+    for word in words:
+        assert word in problems
+
+
+def test_an_unknown_gpu_is_overridden_by_a_flavour() -> None:
+    chosen = driver_choice.choose(facts(gpu("")), DEBIAN, Wish("nvidia", branch="580", flavour="open"))
+    assert (chosen["flavour"], chosen["problems"]) == ("open", [])
+
+
+def test_gpus_that_are_passed_through_get_no_driver() -> None:
+    problems = driver_choice.choose(facts(gpu(bound="vfio-pci")), DEBIAN, NVIDIA)["problems"]
+    assert "vfio-pci" in problems[0]
+    assert driver_choice.choose(facts(gpu(bound="vfio-pci"), gpu()), DEBIAN, NVIDIA)["problems"] == []
+
+
+@pytest.mark.parametrize(
+    ("kernels", "refused"),
+    [(("6.12.9-amd64",), False), (("6.12.9-amd64", "7.0.1-amd64"), True), (("7.1.0-4.el10",), True), (("odd",), False)],
+)
+def test_a_kernel_too_new_for_a_branch(kernels: tuple[str, ...], refused: bool) -> None:
+    chosen = driver_choice.choose(facts(gpu(), kernels=kernels), DEBIAN, Wish("nvidia", branch="590"))
+    assert bool(chosen["problems"]) is refused
+    assert all(kernels[-1] in problem for problem in chosen["problems"])
+
+
+@pytest.mark.parametrize(
+    ("platform", "wish", "kind", "expected"),
+    [
+        (DEBIAN, NVIDIA, "T4", ["nvidia-driver-cuda", "nvidia-kernel-open-dkms", "nvidia-persistenced"]),
+        (DEBIAN, NVIDIA, "V100", ["nvidia-driver-cuda", "nvidia-kernel-dkms", "nvidia-persistenced"]),
+        (DEBIAN, Wish("nvidia", branch="580", graphics=True), "T4", ["nvidia-open", "nvidia-persistenced"]),
+        (
+            UBUNTU,
+            NVIDIA,
+            "T4",
+            ["libnvidia-compute-580", "nvidia-dkms-580-open", "nvidia-utils-580", "nvidia-compute-utils-580"],
+        ),
+        (
+            UBUNTU,
+            Wish("nvidia", branch="595"),
+            "T4",
+            ["libnvidia-compute", "nvidia-dkms-open", "nvidia-utils", "nvidia-persistenced"],
+        ),
+        (ROCKY, NVIDIA, "T4", ["nvidia-driver-cuda", "kmod-nvidia-open-dkms", "nvidia-persistenced"]),
+        (ROCKY, NVIDIA, "V100", ["nvidia-driver-cuda", "kmod-nvidia-latest-dkms", "nvidia-persistenced"]),
+    ],
+)
+def test_packages_of_nvidias_repository(platform: Platform, wish: Wish, kind: str, expected: list[str]) -> None:
+    chosen = driver_choice.choose(facts(gpu(kind)), platform, wish)
+    assert packages(chosen) == [f"{name}={chosen['version']}" for name in expected]
+    assert chosen["version"].startswith(wish.branch)
+
+
+def test_packages_of_debian_are_of_its_own_version() -> None:
+    chosen = driver_choice.choose(facts(gpu("V100")), DEBIAN, Wish("distribution"))
+    assert packages(chosen) == ["nvidia-kernel-dkms=", "nvidia-smi=", "libcuda1=", "nvidia-persistenced="]
+    assert (chosen["branch"], chosen["version"], chosen["repository"]) == ("535", "", None)
+
+
+def test_ubuntu_has_signed_modules_for_each_kernel() -> None:
+    node = facts(gpu(), kernels=("6.8.0-50-generic", "6.8.0-51-generic"))
+    chosen = driver_choice.choose(node, UBUNTU, Wish("distribution", branch="580"))
+    assert "linux-modules-nvidia-580-server-open-6.8.0-51-generic=" in packages(chosen)
+    assert (len(packages(chosen)), chosen["dkms"]) == (5, "")
+
+
+def test_the_red_hat_family_has_no_driver_of_its_own() -> None:
+    problems = driver_choice.choose(facts(gpu()), ROCKY, Wish("distribution", branch="580"))["problems"]
+    assert "has no driver of its own" in problems[0]
+
+
+@pytest.mark.parametrize(
+    ("platform", "branch", "nvlink5", "expected"),
+    [
+        (DEBIAN, "580", False, {"nvidia-fabricmanager=580.178.04", "libnvidia-nscq=580.178.04"}),
+        (DEBIAN, "570", False, {"nvidia-fabricmanager-570=570.211.01", "libnvidia-nscq-570=570.211.01"}),
+        (ROCKY, "570", False, {"nvidia-fabric-manager=570.211.01", "libnvidia-nscq-570=570.211.01"}),
+        (UBUNTU, "580", True, {"nvidia-fabricmanager=580.178.04", "nvlsm=", "infiniband-diags="}),
+    ],
+)
+def test_fabric_manager_is_of_the_drivers_version(
+    platform: Platform, branch: str, nvlink5: bool, expected: set[str]
+) -> None:
+    chosen = driver_choice.choose(
+        facts(gpu("A100"), fabric=True, nvlink5=nvlink5), platform, Wish("nvidia", branch=branch)
+    )
+    assert expected <= set(packages(chosen))
+    assert chosen["fabric_manager"] is True
+
+
+def test_without_nvswitch_there_is_no_fabric_manager() -> None:
+    chosen = driver_choice.choose(facts(gpu("A100")), DEBIAN, NVIDIA)
+    assert not any("fabric" in name for name in packages(chosen))
+    assert chosen["fabric_manager"] is False
+
+
+@pytest.mark.parametrize(
+    ("platform", "url", "key"),
+    [
+        (DEBIAN, "debian12/x86_64/", "cuda-keyring_1.1-1_all.deb"),
+        (Platform("Ubuntu", "24.04", "aarch64"), "ubuntu2404/sbsa/", "cuda-keyring_1.1-1_all.deb"),
+        (Platform("AlmaLinux", "10.0", "x86_64"), "rhel10/x86_64/", "D42D0685.pub"),
+    ],
+)
+def test_repository_by_platform(platform: Platform, url: str, key: str) -> None:
+    repository = driver_choice.choose(facts(gpu()), platform, NVIDIA)["repository"]
+    assert repository["url"] == f"https://developer.download.nvidia.com/compute/cuda/repos/{url}"
+    assert repository["key_url"] == repository["url"] + key
+
+
+def test_a_mirror_keeps_the_known_checksum_and_a_repository_of_ones_own_has_none() -> None:
+    mirrored = driver_choice.choose(facts(gpu()), DEBIAN, Wish("nvidia", "580", repository_base="http://m/cuda/"))
+    assert mirrored["repository"]["url"] == "http://m/cuda/debian12/x86_64/"
+    assert mirrored["repository"]["key_sha256"].startswith("e7f219eab")
+    own = driver_choice.choose(
+        facts(gpu()), DEBIAN, Wish("local", "580", repository_url="http://m/own", repository_key_url="http://m/own.gpg")
+    )
+    assert (own["repository"]["key_sha256"], own["repository"]["key_member"]) == ("", "")
+
+
+@pytest.mark.parametrize(
+    "platform",
+    [Platform("Debian", "11", "x86_64"), Platform("Fedora", "42", "x86_64"), Platform("Debian", "12", "riscv64")],
+    ids=str,
+)
+def test_platforms_without_a_driver(platform: Platform) -> None:
+    assert str(platform) in driver_choice.choose(facts(gpu()), platform, NVIDIA)["problems"][0]
+
+
+def test_the_installer_by_its_checksum() -> None:
+    wish = Wish("runfile", "580", runfile_url="http://m/{version}/N-{architecture}-{version}.run", runfile_sha256="ab")
+    chosen = driver_choice.choose(facts(gpu()), DEBIAN, wish)
+    assert chosen["runfile"] == {"url": "http://m/580.178.04/N-x86_64-580.178.04.run", "sha256": "ab"}
+    switched = driver_choice.choose(facts(gpu("A100"), fabric=True), DEBIAN, wish)
+    assert "NVSwitch" in switched["problems"][0]

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is known of GPUs by their ids."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.strict_yaml import read_mapping
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu import gpus
+
+DATA = read_mapping(gpus.DATA)
+
+
+@pytest.mark.parametrize(
+    ("device_id", "name", "generation", "flavours", "window"),
+    [
+        ("0x102d", "K80", "kepler", [], (None, 470)),
+        ("0x17fd", "", "maxwell", ["proprietary"], (None, 580)),
+        ("0x15f8", "P100 PCIe 16GB", "pascal", ["proprietary"], (None, 580)),
+        ("0x1725", "", "pascal", ["proprietary"], (None, 580)),
+        ("0x1db1", "V100 SXM2 16GB", "volta", ["proprietary"], (None, 580)),
+        ("0x1e00", "", "turing", ["open", "proprietary"], (None, None)),
+        ("0x2187", "", "turing", ["open", "proprietary"], (None, None)),
+        ("0x20B2", "A100 SXM4 80GB", "ampere", ["open", "proprietary"], (None, None)),
+        ("0x2330", "H100 SXM5 80GB", "hopper", ["open", "proprietary"], (None, None)),
+        ("0x2342", "GH200 120GB", "hopper", ["open"], (535, None)),
+        ("0x27b8", "L4", "ada", ["open", "proprietary"], (None, None)),
+        ("0x2901", "B200", "blackwell", ["open"], (570, None)),
+        ("0x2bb5", "RTX PRO 6000 Blackwell Server Edition", "blackwell", ["open"], (570, None)),
+        ("0x31c2", "GB300", "blackwell", ["open"], (570, None)),
+        ("0x0fbf", "", "unknown", [], (None, None)),
+        ("0x12bb", "", "unknown", [], (None, None)),
+        ("0x1d57", "", "unknown", [], (None, None)),
+        ("0x2a00", "", "unknown", [], (None, None)),
+        ("0x3000", "", "unknown", [], (None, None)),
+        ("0x3200", "", "unknown", [], (None, None)),
+    ],
+)
+def test_rules(device_id: str, name: str, generation: str, flavours: list[str], window: tuple[int, int]) -> None:
+    found = gpus.describe(device_id)
+    assert (found["name"], found["generation"], found["flavours"]) == (name, generation, flavours)
+    assert (found["min_branch"], found["max_branch"]) == window
+    assert found["required_flavour"] == (flavours[0] if len(flavours) == 1 else "")
+
+
+def test_every_named_gpu_has_a_generation() -> None:
+    assert [device for device in DATA["names"] if gpus.describe(device)["generation"] == gpus.UNKNOWN] == []
+
+
+def test_ranges_are_of_known_generations_and_lie_apart_or_within_each_other() -> None:
+    ranges = [(entry["first"], entry["last"]) for entry in DATA["ranges"]]
+    assert all(first <= last for first, last in ranges)
+    assert all(
+        one[1] < two[0] or two[1] < one[0] or (one[0] <= two[0] and two[1] <= one[1])
+        for number, one in enumerate(ranges)
+        for two in ranges[number + 1 :]
+    )
+    assert {entry["generation"] for entry in DATA["ranges"]} == set(DATA["generations"])
+
+
+def test_the_name_that_a_driver_tells_counts() -> None:
+    assert gpus.known({"device_id": "0x1eb8", "name": "Tesla T4"})["name"] == "Tesla T4"
+    assert gpus.known({"device_id": "0x1eb8", "name": ""})["name"] == "T4"

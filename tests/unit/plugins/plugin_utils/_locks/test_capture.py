@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import capture
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import Mirrors
+
+MAIN = "https://repo.anaconda.com/pkgs/main"
+FORGE = "https://conda.anaconda.org/conda-forge"
+MIRROR = "http://mirror.example/anaconda"
+MIRRORS = Mirrors((("https://repo.anaconda.com", MIRROR),))
+COMMIT = "git+https://git.example/tool@" + "0f" * 20
+
+
+def conda(name: str, version: str = "1.0", *depends: str, channel: str = MAIN) -> dict[str, Any]:
+    url = f"{channel}/noarch/{name}-{version}-py_0.conda"
+    return {"name": name, "version": version, "build": "py_0", "sha256": "ab" * 32, "url": url, "depends": depends}
+
+
+def pip(name: str, version: str = "1.0", url: str = "") -> dict[str, Any]:
+    return {"name": name, "version": version, "build": "", "manager": "pip", "url": url}
+
+
+def found(*packages: dict[str, Any], requested: tuple[str, ...] = (), **variables: str) -> capture.Found:
+    environment = {"prefix": "/srv/nlp", "packages": packages, "requested": requested, "variables": variables}
+    return capture.found_on("node1", environment, MIRRORS)
+
+
+@pytest.mark.parametrize(
+    ("requested", "dependencies"),
+    [
+        ((), ("pandas=3.0", "python=3.11.2")),
+        (("python=3.11", "numpy"), ("numpy", "python=3.11")),
+        (("numpy>=3",), ("numpy=2.4",)),
+        (("defaults::numpy>=2",), ("defaults::numpy>=2",)),
+        (("scipy", "numpy"), ("numpy",)),
+    ],
+    ids=["no history", "as asked", "no longer true", "with a channel", "no longer there"],
+)
+def test_dependencies(requested: tuple[str, ...], dependencies: tuple[str, ...]) -> None:
+    packages = (conda("python", "3.11.2"), conda("numpy", "2.4", "python >=3.9"), conda("pandas", "3.0", "numpy >=2"))
+    assert found(*packages, requested=requested).dependencies == dependencies
+
+
+def test_channels_are_the_original_ones_the_largest_first() -> None:
+    packages = (
+        conda("a", channel=f"{MIRROR}/pkgs/main"),
+        conda("b", channel=FORGE),
+        conda("c", channel=FORGE),
+    )
+    assert found(*packages).channels == (FORGE, MAIN)
+    assert capture.short_names(found(*packages).channels) == ["conda-forge", "defaults"]
+
+
+@pytest.mark.parametrize(
+    ("packages", "named"),
+    [
+        ((conda("a", channel="file:///home/ada/channel"),), r"a \(file:///home/ada/channel/noarch/a-1.0-py_0.conda\)"),
+        (({**conda("a"), "url": ""},), r"a \(no URL\)"),
+        ((conda("a"), pip("mine", url="file:///home/ada/mine")), r"mine \(file:///home/ada/mine\)"),
+        ((conda("a"), pip("tool", url="git+https://git.example/tool@main")), r"tool \(git\+https"),
+    ],
+    ids=["a channel of the node's", "no URL", "an editable project", "a branch"],
+)
+def test_what_other_nodes_cannot_get_is_refused(packages: tuple[dict[str, Any], ...], named: str) -> None:
+    with pytest.raises(EvenkeelError, match=f"^/srv/nlp on node1 holds what other nodes cannot get: {named}"):
+        found(*packages)
+
+
+def test_the_text_is_an_environment_that_is_understood(tmp_path: Path) -> None:
+    packages = (conda("python", "3.11.2"), pip("humanize", "4.17.0"), pip("tool", "0.1", COMMIT))
+    seen = found(*packages, requested=("python=3.11",), TOKENIZERS_PARALLELISM="false")
+    text = capture.render(seen)
+    assert yaml.safe_load(text) == {
+        "channels": ["defaults"],
+        "dependencies": ["python=3.11", {"pip": ["humanize==4.17.0", f"tool @ {COMMIT}"]}],
+        "variables": {"TOKENIZERS_PARALLELISM": "false"},
+    }
+    environment = capture.understood(tmp_path / "environment.yml", text)
+    assert environment.path == tmp_path / "environment.yml"
+    assert environment.packages == ("python=3.11",)
+    assert environment.variables == {"TOKENIZERS_PARALLELISM": "false"}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_file_is_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "environment.yml"
+    seen = found(conda("python", "3.11.2"))
+    path.write_text(capture.write_down(path, seen))
+    assert capture.write_down(path, seen) == capture.render(seen)
+    path.write_bytes(b"dependencies: [precious]  # caf\xe9\n")
+    with pytest.raises(EvenkeelError, match=f"^{path} is there already and says something else"):
+        capture.write_down(path, seen)
+    assert path.read_bytes().startswith(b"dependencies: [precious]")

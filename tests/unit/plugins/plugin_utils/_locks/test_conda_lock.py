@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.conda_lock import (
+    Lock,
+    content_hash,
+    packages_for,
+    read,
+    render,
+)
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.environment_file import EnvironmentFile
+
+CHANNEL = "https://conda.anaconda.org/conda-forge"
+PYTHON = Package(
+    "python",
+    "3.11.10",
+    "hc5c86c4_0_cpython",
+    "1b" * 32,
+    url=f"{CHANNEL}/linux-64/python-3.11.10-hc5c86c4_0_cpython.conda",
+    md5="0a" * 16,
+    size=30_000_000,
+    depends=("__glibc >=2.17", "tzdata"),
+)
+TZDATA = Package(
+    "tzdata", "2024b", "hc8b5060_0", "3d" * 32, url=f"{CHANNEL}/noarch/tzdata-2024b-hc8b5060_0.conda", md5="2c" * 16
+)
+HUMANIZE = Package(
+    "humanize",
+    "4.11.0",
+    "",
+    "4e" * 32,
+    "pip",
+    url="https://files.example/packages/humanize-4.11.0-py3-none-any.whl",
+    size=130_000,
+)
+TOOL = Package("tool", "0.1", "", "", "pip", url=f"git+https://host.example/tool@{'5f' * 20}")
+LOCK = Lock(
+    channels=(CHANNEL,),
+    sources=("environment.yml",),
+    packages={"linux-64": (PYTHON, TZDATA, HUMANIZE, TOOL), "linux-aarch64": (TZDATA,)},
+    content_hash={"linux-64": "aa" * 32, "linux-aarch64": "bb" * 32},
+    virtual_packages={"linux-64": {"__glibc": "2.36"}, "linux-aarch64": {"__glibc": "2.36"}},
+    variables={"OMP_NUM_THREADS": "8"},
+)
+BY_CONDA_LOCK = Path(__file__).parents[1] / "data" / "conda-lock-4.0.3.txt"
+
+
+def whole(lock: Lock) -> dict[str, list[dict[str, Any]]]:
+    """Return all fields of the packages, those too that equality ignores."""
+    return {platform: [vars(package) for package in packages] for platform, packages in lock.packages.items()}
+
+
+def changed(tmp_path: Path, of: str = "python", **fields: Any) -> Path:
+    """Write a lock of conda-lock in which the first entry of a package has other ``fields``, or none of them."""
+    content = yaml.safe_load(BY_CONDA_LOCK.read_text())
+    entry = next(entry for entry in content["package"] if entry["name"] == of)
+    entry |= fields
+    for name in [name for name, value in fields.items() if value is None]:
+        del entry[name]
+    path = tmp_path / "conda-lock.yml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "conda-lock.yml"
+    path.write_text(render(LOCK, "ai-dev"))
+    assert read(path) == LOCK
+    assert whole(read(path)) == whole(LOCK)
+
+
+@pytest.mark.parametrize("sizes", ["[1]", '{"linux-64": 1}', '{"linux-64": {"conda": {"python": "large"}}}'])
+def test_sizes_that_are_none_are_told(tmp_path: Path, sizes: str) -> None:
+    content = yaml.safe_load(render(LOCK, "ai-dev"))
+    content["metadata"]["custom_metadata"]["evenkeel-sizes"] = sizes
+    path = tmp_path / "conda-lock.yml"
+    path.write_text(yaml.safe_dump(content))
+    with pytest.raises(EvenkeelError, match=f"^{path} is malformed"):
+        read(path)
+
+
+def test_equal_locks_have_equal_bytes() -> None:
+    shuffled = {platform: tuple(reversed(found)) for platform, found in reversed(LOCK.packages.items())}
+    assert render(replace(LOCK, packages=shuffled), "ai-dev") == render(LOCK, "ai-dev")
+
+
+def test_it_tells_how_to_update() -> None:
+    assert "playbooks/lock.yml -e env=ai-dev -e update=numpy,pandas\n" in render(LOCK, "ai-dev")
+
+
+def test_dependencies_are_told_by_name() -> None:
+    depends = ("b >=1", "a", "b <2", "c[version='>=3']", "d 1.0 py311_0")
+    lock = replace(LOCK, packages={"linux-64": (replace(TZDATA, depends=depends),)})
+    (entry,) = yaml.safe_load(render(lock, "ai-dev"))["package"]
+    assert entry["dependencies"] == {"a": "", "b": "<2,>=1", "c": "[version='>=3']", "d": "1.0 py311_0"}
+
+
+def test_a_lock_of_conda_lock_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "conda-lock.yml"
+    path.write_text(BY_CONDA_LOCK.read_text())
+    lock = read(path)
+    assert [vars(package) for package in lock.packages["linux-64"]] == [
+        vars(replace(package, size=0)) for package in (PYTHON, TZDATA, HUMANIZE)
+    ]
+    assert sorted(lock.packages) == ["linux-64", "linux-aarch64"]
+    assert (lock.channels, lock.sources) == (("conda-forge",), ("environment.yml",))
+    assert lock.inputs == {"environment.yml": "ae" * 32}
+    assert lock.virtual_packages is None
+
+
+def test_an_entry_without_a_sha256_is_read(tmp_path: Path) -> None:
+    python = read(changed(tmp_path, hash={"md5": "0A" * 16})).packages["linux-64"][0]
+    assert (python.name, python.sha256, python.md5) == ("python", "", "0a" * 16)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"hash": {}}, "python-3.11.10-hc5c86c4_0_cpython.conda has no hash"),
+        ({"hash": {"md5": "0a" * 15}}, "has the md5 '0a0a.*', which is none"),
+        ({"hash": {"md5": "0a" * 16, "sha256": "xy" * 32}}, "has the sha256 'xyxy.*', which is none"),
+        ({"hash": {"md5": 5}}, "is malformed: TypeError"),
+        ({"hash": None}, "is malformed: KeyError: 'hash'"),
+        ({"url": f"{CHANNEL}/linux-64/python.whl"}, "is not the URL of a package of conda"),
+        ({"url": "python-3.11.10-0.conda"}, "is not the URL of a package of conda"),
+        ({"name": "tzdata", "url": f"{CHANNEL}/noarch/tzdata-2025a-0.conda"}, "holds tzdata twice: 20.* and 20"),
+        ({"platform": "win-64"}, "python is for win-64, which is not among the platforms"),
+        ({"manager": "npm"}, "python is of 'npm', neither conda's nor pip's"),
+        ({"of": "humanize", "hash": {"md5": "0a" * 16}}, "humanize-4.11.0-py3-none-any.whl has no SHA-256"),
+        (
+            {"of": "humanize", "url": "git+https://host.example/tool@main"},
+            "humanize is at 'git.*may change at any time",
+        ),
+        ({"of": "humanize", "url": "./humanize"}, "humanize is at './humanize', whose content may change at any time"),
+    ],
+)
+def test_a_lock_that_proves_nothing_is_refused_by_name(tmp_path: Path, fields: dict[str, Any], message: str) -> None:
+    path = changed(tmp_path, **fields)
+    with pytest.raises(EvenkeelError, match=f"^{path}.*{message}"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("version: 2\n", "version is 2, and only 1"),
+        ("metadata: {}\n", "version is None, and only 1"),
+        ("version: 1\n", "is malformed: KeyError: 'metadata'"),
+        ("version: 1\nmetadata: []\npackage: []\n", "is malformed: TypeError"),
+        ("version: 1\nmetadata: {platforms: [linux-64]}\npackage: [a]\n", "is malformed: AttributeError"),
+        ("version: 1\nversion: 1\n", "line 2: the key 'version' stands there twice"),
+        ("- 1\n", "does not hold keys and values"),
+    ],
+)
+def test_a_file_that_is_no_lock(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "conda-lock.yml"
+    path.write_text(text)
+    with pytest.raises(EvenkeelError, match=f"^{path}.*{message}"):
+        read(path)
+
+
+def test_a_lock_edited_by_hand_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "conda-lock.yml"
+    path.write_text(render(LOCK, "ai-dev").replace("1b" * 32, "1c" * 32))
+    with pytest.raises(EvenkeelError, match=f"^{path}: the packages of linux-64 are not those that were locked"):
+        read(path)
+
+
+def test_a_lock_for_other_platforms_names_them() -> None:
+    with pytest.raises(EvenkeelError, match=r"^conda-lock\.yml is for linux-64, linux-aarch64, not for osx-arm64"):
+        packages_for(LOCK, "osx-arm64", Path("conda-lock.yml"))
+
+
+ENVIRONMENT = EnvironmentFile(
+    Path("environment.yml"), (CHANNEL, "https://b"), ("python", "numpy"), ("a", "b"), {"C": "d"}
+)
+NODE = {"__glibc": "2.36"}
+
+
+@pytest.mark.parametrize(
+    ("other", "platform", "node", "equal"),
+    [
+        (replace(ENVIRONMENT, packages=("numpy", "python"), pip=("b", "a")), "linux-64", NODE, True),
+        (replace(ENVIRONMENT, path=Path("other.yml")), "linux-64", NODE, True),
+        (replace(ENVIRONMENT, packages=("numpy",)), "linux-64", NODE, False),
+        (replace(ENVIRONMENT, channels=ENVIRONMENT.channels[::-1]), "linux-64", NODE, False),
+        (replace(ENVIRONMENT, pip=("a",)), "linux-64", NODE, False),
+        (replace(ENVIRONMENT, variables={"C": "e"}), "linux-64", NODE, False),
+        (ENVIRONMENT, "linux-aarch64", NODE, False),
+        (ENVIRONMENT, "linux-64", {"__glibc": "2.39"}, False),
+    ],
+)
+def test_the_hash_is_of_the_meaning(other: EnvironmentFile, platform: str, node: dict[str, str], equal: bool) -> None:
+    assert (content_hash(other, platform, node) == content_hash(ENVIRONMENT, "linux-64", NODE)) is equal

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.conda_lock import Lock, read
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.environment_file import EnvironmentFile
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.locking import (
+    Plan,
+    apply,
+    changed_hashes,
+    plan,
+    problems,
+)
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import Mirrors
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.problem import Problem
+
+CHANNEL = "https://channel.example/main"
+NODE = {"__glibc": "2.36"}
+
+
+def conda(name: str, version: str) -> Package:
+    return Package(name, version, "0", "1a" * 32, url=f"{CHANNEL}/noarch/{name}-{version}-0.conda")
+
+
+NUMPY, PANDAS = conda("numpy", "2.0"), conda("pandas", "1.0")
+TOOL = Package("some-tool", "1.0", "", "2b" * 32, "pip", url="https://files.example/some_tool-1.0-py3-none-any.whl")
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> EnvironmentFile:
+    return EnvironmentFile(tmp_path / "environment.yml", (CHANNEL,), ("numpy>=1", "pandas"), ("some-tool",))
+
+
+def asked(
+    environment: EnvironmentFile, before: Lock | None = None, update: list[str] | None = None, *platforms: str
+) -> list[Problem]:
+    nodes = dict.fromkeys(platforms or ("linux-64",), NODE)
+    return problems(environment, nodes, Mirrors(), "", before, update)
+
+
+def planned(environment: EnvironmentFile, answers: Mapping[str, list[Package]], before: Lock | None = None) -> Plan:
+    of = {problem.platform: problem for problem in asked(environment, None, None, *answers)}
+    return plan(environment, {of[platform]: packages for platform, packages in answers.items()}, before)
+
+
+def test_a_second_plan_after_apply_is_empty(environment: EnvironmentFile) -> None:
+    answers = {"linux-64": [NUMPY, PANDAS, TOOL], "linux-aarch64": [NUMPY, PANDAS]}
+    first = planned(environment, answers)
+    directory = environment.path.parent
+    assert {path.name for path in first.changed} == {
+        "conda-lock.yml",
+        "conda-linux-64.lock",
+        "conda-linux-aarch64.lock",
+    }
+    assert not list(directory.iterdir())
+    apply(first)
+    assert not planned(environment, answers, read(directory / "conda-lock.yml")).changed
+    assert first.diff == (
+        "linux-64\n  + numpy 2.0 (main)\n  + pandas 1.0 (main)\n  + some-tool 1.0 (pip)\n"
+        "linux-aarch64\n  + numpy 2.0 (main)\n  + pandas 1.0 (main)\n"
+    )
+
+
+def test_what_moves_is_told_by_platform(environment: EnvironmentFile) -> None:
+    before = planned(environment, {"linux-64": [NUMPY, PANDAS], "linux-aarch64": [NUMPY]}).after
+    after = planned(environment, {"linux-64": [conda("numpy", "2.1"), TOOL], "linux-aarch64": [NUMPY]}, before)
+    assert after.diff == "linux-64\n  ~ numpy 2.0 -> 2.1\n  - pandas 1.0\n  + some-tool 1.0 (pip)\n"
+
+
+def test_a_changed_input_alone_changes_the_lock_alone(environment: EnvironmentFile) -> None:
+    first = planned(environment, {"linux-64": [NUMPY]})
+    apply(first)
+    after = planned(replace(environment, variables={"A": "b"}), {"linux-64": [NUMPY]}, first.after)
+    assert [path.name for path in after.changed] == ["conda-lock.yml"]
+    assert after.diff == "conda-lock.yml\n"
+
+
+OTHER = "9f" * 32
+MOVED = "https://channel.example/other"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ([NUMPY], [NUMPY], []),
+        ([NUMPY], [replace(NUMPY, sha256=OTHER)], ["numpy 2.0 0 (noarch/numpy-2.0-0.conda) had the sha256 1a1a"]),
+        ([NUMPY], [replace(NUMPY, sha256=OTHER, url=f"{MOVED}/noarch/numpy-2.0-0.conda")], ["numpy 2.0 0 (noarch/"]),
+        ([NUMPY, PANDAS], [replace(PANDAS, sha256=OTHER), replace(NUMPY, sha256=OTHER)], ["pandas 1.0", "numpy 2.0"]),
+        ([NUMPY], [replace(NUMPY, sha256=OTHER, url=f"{CHANNEL}/linux-64/numpy-2.0-0.conda")], []),
+        ([NUMPY], [replace(NUMPY, sha256=OTHER, url=f"{CHANNEL}/noarch/numpy-2.0-0.tar.bz2")], []),
+        ([NUMPY], [replace(conda("numpy", "2.1"), sha256=OTHER)], []),
+        ([replace(NUMPY, sha256="")], [NUMPY], []),
+        ([replace(NUMPY, sha256="", md5="ab")], [replace(NUMPY, md5="ab")], []),
+        (
+            [replace(NUMPY, sha256="", md5="ab")],
+            [replace(NUMPY, md5="cd")],
+            ["numpy 2.0 0 (noarch/numpy-2.0-0.conda) had t"],
+        ),
+        ([TOOL], [replace(TOOL, sha256=OTHER)], ["some-tool 1.0 (some_tool-1.0-py3-none-any.whl) had the sha256 2b2b"]),
+        (
+            [TOOL],
+            [replace(TOOL, sha256=OTHER, url="https://mirror.example/a/b/some_tool-1.0-py3-none-any.whl")],
+            ["some-"],
+        ),
+        ([TOOL], [replace(TOOL, sha256=OTHER, url="https://files.example/some_tool-1.0-cp311-cp311-linux.whl")], []),
+    ],
+)
+def test_a_published_package_does_not_change(
+    environment: EnvironmentFile, before: list[Package], after: list[Package], told: list[str]
+) -> None:
+    first, second = (planned(environment, {"linux-64": packages}).after for packages in (before, after))
+    found = changed_hashes(first, second)
+    assert len(found) == len(told)
+    for text, start in zip(found, told, strict=True):
+        assert text.startswith(start)
+
+
+def test_a_changed_hash_is_refused_unless_told(environment: EnvironmentFile) -> None:
+    before = planned(environment, {"linux-64": [NUMPY]}).after
+    answers = {asked(environment)[0]: [replace(NUMPY, sha256=OTHER)]}
+    with pytest.raises(EvenkeelError, match=rf"conda-lock\.yml: numpy 2\.0 0 .* {NUMPY.sha256} and has {OTHER} now"):
+        plan(environment, answers, before)
+    accepted = plan(environment, answers, before, accept_changed_hashes=True)
+    assert accepted.diff == f"linux-64\n  ~ numpy 2.0 sha256 {NUMPY.sha256[:12]} -> {OTHER[:12]}\n"
+
+
+def test_the_explicit_file_of_a_platform_that_goes_is_removed(environment: EnvironmentFile) -> None:
+    both = planned(environment, {"linux-64": [NUMPY], "linux-aarch64": [NUMPY]})
+    apply(both)
+    apply(planned(environment, {"linux-64": [NUMPY]}, both.after))
+    directory = environment.path.parent
+    assert sorted(path.name for path in directory.iterdir()) == ["conda-linux-64.lock", "conda-lock.yml"]
+
+
+def test_files_beside_another_programs_lock_are_not_ours_to_remove(environment: EnvironmentFile) -> None:
+    both = planned(environment, {"linux-64": [NUMPY], "linux-aarch64": [NUMPY]})
+    apply(both)
+    apply(planned(environment, {"linux-64": [NUMPY]}, replace(both.after, virtual_packages=None)))
+    assert (environment.path.parent / "conda-linux-aarch64.lock").exists()
+
+
+@pytest.mark.parametrize(
+    ("update", "kept"),
+    [
+        (None, []),
+        ([], ["numpy", "pandas", "some-tool"]),
+        ([""], ["numpy", "pandas", "some-tool"]),
+        (["pandas"], ["numpy", "some-tool"]),
+        (["Pandas", "Some_Tool"], ["numpy"]),
+        (["numpy", "pandas", "some-tool"], []),
+    ],
+)
+def test_what_is_not_asked_stays(environment: EnvironmentFile, update: list[str] | None, kept: list[str]) -> None:
+    before = planned(environment, {"linux-64": [NUMPY, PANDAS, TOOL]}).after
+    (problem,) = asked(environment, before, update)
+    assert [package.name for package in problem.kept] == kept
+
+
+def test_a_platform_that_is_new_has_nothing_to_keep(environment: EnvironmentFile) -> None:
+    before = planned(environment, {"linux-64": [NUMPY]}).after
+    of = {problem.platform: problem for problem in asked(environment, before, [], "linux-64", "linux-aarch64")}
+    assert {platform: len(problem.kept) for platform, problem in of.items()} == {"linux-64": 1, "linux-aarch64": 0}
+
+
+def test_a_name_that_the_environment_asks_for_and_the_lock_lacks_is_new(environment: EnvironmentFile) -> None:
+    before = planned(environment, {"linux-64": [NUMPY]}).after
+    (problem,) = asked(environment, before, ["pandas", "some-tool"])
+    assert problem.kept == (NUMPY,)
+
+
+def test_a_name_that_nobody_knows_is_told(environment: EnvironmentFile) -> None:
+    before = planned(environment, {"linux-64": [NUMPY]}).after
+    with pytest.raises(EvenkeelError, match=r"^nunpy, which shall be updated, is not in .*conda-lock\.yml"):
+        asked(environment, before, ["numpy", "nunpy"])
+
+
+def test_without_a_lock_there_is_nothing_to_update(environment: EnvironmentFile) -> None:
+    with pytest.raises(EvenkeelError, match=r"conda-lock\.yml is not there, so nothing in it can be updated"):
+        asked(environment, None, ["numpy"])

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import (
+    DEFAULTS,
+    channel_urls,
+    mirrors_from,
+    without_credentials,
+)
+
+MAIN, R = DEFAULTS
+MIRRORS = mirrors_from(
+    {
+        "https://repo.anaconda.com": "http://mirror.example/anaconda/",
+        "https://conda.anaconda.org": "http://mirror.example/anaconda/cloud",
+        "https://conda.anaconda.org/nvidia": "https://nvidia.example",
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("names", "urls"),
+    [
+        (["defaults"], [MAIN, R]),
+        (["conda-forge"], ["https://conda.anaconda.org/conda-forge"]),
+        (["conda-forge/label/dev"], ["https://conda.anaconda.org/conda-forge/label/dev"]),
+        (["pkgs/main"], [MAIN]),
+        (["nvidia", "nodefaults", "defaults"], ["https://conda.anaconda.org/nvidia", MAIN, R]),
+        (["nodefaults"], []),
+        ([f"{MAIN}/", "defaults"], [MAIN, R]),
+        (["file:///srv/channel"], ["file:///srv/channel"]),
+    ],
+)
+def test_each_channel_has_one_url(names: list[str], urls: list[str]) -> None:
+    assert channel_urls(names) == tuple(urls)
+
+
+@pytest.mark.parametrize("url", ["https://me:secret@host.example/main", "https://host.example/t/secret/main"])
+def test_credentials_do_not_get_into_a_lock(url: str) -> None:
+    with pytest.raises(EvenkeelError, match=r"^The channel on host\.example is written with credentials") as error:
+        channel_urls([url])
+    assert "secret" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("original", "mirror"),
+    [
+        (f"{MAIN}/noarch/a-1-0.conda", "http://mirror.example/anaconda/pkgs/main/noarch/a-1-0.conda"),
+        ("https://repo.anaconda.com", "http://mirror.example/anaconda"),
+        ("https://conda.anaconda.org/conda-forge", "http://mirror.example/anaconda/cloud/conda-forge"),
+        ("https://conda.anaconda.org/nvidia/noarch", "https://nvidia.example/noarch"),
+        ("https://conda.anaconda.org/nvidia2", "http://mirror.example/anaconda/cloud/nvidia2"),
+        ("https://repo.anaconda.community/main", "https://repo.anaconda.community/main"),
+        ("file:///srv/channel", "file:///srv/channel"),
+    ],
+)
+def test_a_mirror_stands_for_a_prefix_there_and_back(original: str, mirror: str) -> None:
+    assert MIRRORS.mirrored(original) == mirror
+    assert MIRRORS.original(mirror) == original
+
+
+@pytest.mark.parametrize("option", [{"conda-forge": "http://mirror.example"}, {MAIN: "mirror.example"}, {MAIN: 1}])
+def test_mirrors_are_urls(option: dict[str, str]) -> None:
+    with pytest.raises(EvenkeelError, match="which is no URL"):
+        mirrors_from(option)
+
+
+@pytest.mark.parametrize(
+    ("url", "public"),
+    [
+        ("https://me:secret@host.example/a-1.whl", "https://host.example/a-1.whl"),
+        ("https://host.example:8080/a@b-1.whl#c", "https://host.example:8080/a@b-1.whl#c"),
+        (f"git+https://me@host.example/tool@{'5f' * 20}", f"git+https://host.example/tool@{'5f' * 20}"),
+        ("file:///srv/a-1.whl", "file:///srv/a-1.whl"),
+    ],
+)
+def test_credentials_are_no_part_of_a_public_url(url: str, public: str) -> None:
+    assert without_credentials(url) == public
