@@ -317,7 +317,7 @@ def main() -> None:
     if arguments.growth:
         growth(arguments.growth)
         return
-    from lab import mirror
+    from lab.upstream import mirror
 
     packages = resolved(mirror.url())
     with tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR", "/var/tmp")) as folder:  # noqa: S108

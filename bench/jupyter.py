@@ -19,7 +19,8 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from lab import nodes, process, ssh
+from lab import process
+from lab.nodes import nodes, ssh
 
 ROOT = Path(__file__).parents[1]
 GROUP = "demo"

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 
-from lab import nodes, ssh
+from lab.nodes import nodes, ssh
 
 NODE = next(node for node in nodes.find("demo") if node.name == os.environ["EVENKEEL_BENCH_NODE"])
 

@@ -14,8 +14,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from lab import files, host, image, inventory, locks, machine_image, machines, mirror, nodes, paths, podman
+from lab import files, host, locks, paths
 from lab.errors import LabError
+from lab.images import image, machine_image
+from lab.nodes import inventory, machines, nodes, podman
+from lab.upstream import mirror
 
 CONSOLE = Console(highlight=False)
 #: The nodes that a scenario wants, by their releases with spaces between them.

@@ -17,8 +17,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from lab import nodes, notebook, paths, ssh
+from lab import paths
 from lab.errors import LabError
+from lab.nodes import nodes, ssh
+from lab.people import notebook
 
 ROOT = Path(__file__).parents[1]
 GROUP = "demo"
@@ -54,7 +56,7 @@ def main() -> int:
         play("playbooks/rollback.yml", "--extra-vars", "env=minimal confirm=false")
         compare()
         CONSOLE.rule("A cell in every kernel, through the notebook servers")
-        run("lab.notebook", GROUP)
+        run("lab.people.notebook", GROUP)
         CONSOLE.rule("Open the notebooks")
         tell_how_to_open()
     except LabError as error:

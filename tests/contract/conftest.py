@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from lab.conda_package import Package, index_json, write
+from lab.upstream.conda.conda_package import Package, index_json, write
 from tests.contract.world import World
 
 PURE = {"certifi": "2026.10.18", "idna": "3.20", "pip": "26.3", "six": "1.17.0"}

@@ -14,7 +14,7 @@ from tests.contract.world import World
 
 CHANNEL = "http://mirror.example/conda/main"
 CREATE = ("create", "--json", "-y", "--override-channels", "-c", CHANNEL)
-HOOK = Path(__file__).parents[2] / "lab" / "standin" / "conda.sh"
+HOOK = Path(__file__).parents[2] / "lab" / "upstream" / "conda" / "standin" / "conda.sh"
 
 
 def condarc(world: World, text: str) -> None:

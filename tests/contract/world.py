@@ -16,7 +16,7 @@ import pytest
 
 from tests.contract.recording import load
 
-STANDIN = Path(__file__).parents[2] / "lab" / "standin"
+STANDIN = Path(__file__).parents[2] / "lab" / "upstream" / "conda" / "standin"
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ class Node:
         return str(self.variables["lab_pip_index_url"])
 
     def faulty(self, fault: str, url: str) -> str:
-        """Return a URL of the mirror behind one of the faults that lab/mirror_server.py can play."""
+        """Return a URL of the mirror behind one of the faults that lab/upstream/mirror_server.py can play."""
         base = self.variables["lab_mirror_url"]
         return f"{base}/_fault/{fault}{url.removeprefix(base)}"
 

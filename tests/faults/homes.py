@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from lab import directory_service, hanging_file_system, wait
+from lab import wait
+from lab.people import directory_service, hanging_file_system
 from tests.faults.conftest import Node
 
 #: A Python whose root reads and writes no more than the permissions of files let it, as on NFS with root_squash.

@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from lab import browser, wait
+from lab import wait
+from lab.people import browser
 from tests.faults.conftest import Answer, Node
 from tests.unit.plugins.certificates import authority, issued, pem
 

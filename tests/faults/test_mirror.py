@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lab import certificates, mirror
+from lab.upstream import certificates, mirror
 from tests.faults.conftest import ROOT, Node
 
 CA = "/etc/evenkeel-faults-ca.pem"

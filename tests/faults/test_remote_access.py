@@ -19,7 +19,8 @@ from typing import Any
 
 import pytest
 
-from lab import ssh, wait
+from lab import wait
+from lab.nodes import ssh
 from tests.faults import homes
 from tests.faults.conftest import Answer, Node, ansible, finish
 

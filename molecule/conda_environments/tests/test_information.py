@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lab.fleet import Fleet, agreed
+from lab.nodes.fleet import Fleet, agreed
 
 INFO = "evenkeel.gpu.conda_environment_info"
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lab.errors import LabError
-from lab.fleet import Fleet
+from lab.nodes.fleet import Fleet
 
 OURS = "/etc/conda/condarc.d/evenkeel.yml"
 ANNS = "/home/ann/.condarc"

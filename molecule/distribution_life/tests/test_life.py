@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 
-from lab import installer, inventory, mirror, paths
+from lab import paths
 from lab.errors import LabError
-from lab.fleet import Fleet, Result
+from lab.nodes import inventory
+from lab.nodes.fleet import Fleet, Result
+from lab.upstream import mirror
+from lab.upstream.conda import installer
 
 PREFIX = "/opt/miniconda3"
 STORE = "/opt/evenkeel/distributions"

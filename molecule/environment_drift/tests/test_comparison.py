@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from lab.errors import LabError
-from lab.fleet import Fleet
+from lab.nodes.fleet import Fleet
 
 CONDA = "/opt/miniconda3/bin/conda"
 COMPARE = "playbooks/compare.yml"

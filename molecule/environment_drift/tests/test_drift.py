@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from lab import mirror
-from lab.fleet import Fleet
+from lab.nodes.fleet import Fleet
+from lab.upstream import mirror
 
 ROOT = "/opt/evenkeel"
 CONDA = "/opt/miniconda3/bin/conda"

@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from lab.fleet import Fleet
+from lab.nodes.fleet import Fleet
 
 
 @pytest.fixture(scope="session")

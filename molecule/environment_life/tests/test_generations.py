@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from lab.errors import LabError
-from lab.fleet import Fleet
+from lab.nodes.fleet import Fleet
 
 ROOT = "/opt/evenkeel"
 #: On another disk by a link, as ``/opt`` is at some sites.

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from lab.fleet import Fleet
+from lab.nodes.fleet import Fleet
 
 CACHE = "evenkeel.gpu.conda_package_cache"
 PKGS = "/opt/evenkeel/pkgs"

@@ -17,7 +17,8 @@ import pytest
 import websocket
 from testinfra.host import Host
 
-from lab import browser, nodes
+from lab.nodes import nodes
+from lab.people import browser
 
 GROUP = os.environ["MOLECULE_SCENARIO_NAME"]
 #: The name of the user Cy.Z, as DNS takes it.

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 from testinfra.host import Host
 
-from lab import browser, nodes, wait
-from lab.browser import Browser, Output, Page
+from lab import wait
+from lab.nodes import nodes
+from lab.people import browser
+from lab.people.browser import Browser, Output, Page
 
 GROUP = os.environ["MOLECULE_SCENARIO_NAME"]
 AUTHORITY = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "ca" / "ca.pem"

@@ -17,8 +17,10 @@ import pytest
 import testinfra
 from testinfra.host import Host
 
-from lab import nodes, notebook, wait
-from lab.notebook import Kernel
+from lab import wait
+from lab.nodes import nodes
+from lab.people import notebook
+from lab.people.notebook import Kernel
 
 ROOT = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
 GROUP = os.environ["MOLECULE_SCENARIO_NAME"]

@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 import pytest
 from testinfra.host import Host
 
-from lab import browser, nodes
+from lab.nodes import nodes
+from lab.people import browser
 
 GROUP = os.environ["MOLECULE_SCENARIO_NAME"]
 TYPED = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "none"}

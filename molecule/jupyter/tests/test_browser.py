@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from testinfra.host import Host
 
-from lab import browser, nodes
-from lab.browser import Browser, Page
+from lab.nodes import nodes
+from lab.people import browser
+from lab.people.browser import Browser, Page
 
 GROUP = os.environ["MOLECULE_SCENARIO_NAME"]
 #: What the browser showed at the end, for whoever reads the run.

@@ -10,10 +10,12 @@ import pytest
 from rich.progress import Progress
 from testinfra.host import Host
 
-from lab import nodes, notebook, podman, wait
+from lab import wait
 from lab.errors import LabError
-from lab.nodes import Node
-from lab.notebook import Server
+from lab.nodes import nodes, podman
+from lab.nodes.nodes import Node
+from lab.people import notebook
+from lab.people.notebook import Server
 
 GROUP = os.environ["MOLECULE_SCENARIO_NAME"]
 UNIT = "jupyter@jupyter.service"

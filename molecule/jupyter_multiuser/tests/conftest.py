@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 from testinfra.host import Host
 
-from lab import nodes, notebook
-from lab.nodes import Node
-from lab.notebook import Server
+from lab.nodes import nodes
+from lab.nodes.nodes import Node
+from lab.people import notebook
+from lab.people.notebook import Server
 
 ROOT = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
 GROUP = os.environ["MOLECULE_SCENARIO_NAME"]

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from testinfra.host import Host
 
-from lab import notebook
-from lab.nodes import Node
-from lab.notebook import Server
+from lab.nodes.nodes import Node
+from lab.people import notebook
+from lab.people.notebook import Server
 
 pytestmark = pytest.mark.usefixtures("one_node")
 

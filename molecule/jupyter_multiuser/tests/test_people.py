@@ -13,7 +13,7 @@ from testinfra.host import Host
 
 from lab import wait
 from lab.errors import LabError
-from lab.notebook import Server
+from lab.people.notebook import Server
 
 PASSWORD = "correct horse battery staple"  # noqa: S105
 FLOOD = """

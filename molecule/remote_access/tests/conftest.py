@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 from testinfra.host import Host
 
-from lab import nodes, ssh, wait
-from lab.fleet import Fleet
-from lab.nodes import Node
+from lab import wait
+from lab.nodes import nodes, ssh
+from lab.nodes.fleet import Fleet
+from lab.nodes.nodes import Node
 
 GROUP = os.environ["MOLECULE_SCENARIO_NAME"]
 

@@ -13,8 +13,8 @@ from urllib.request import ProxyHandler, build_opener
 import pytest
 from testinfra.host import Host
 
-from lab import ssh
-from lab.nodes import Node
+from lab.nodes import ssh
+from lab.nodes.nodes import Node
 
 from .conftest import Desk
 

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from testinfra.host import Host
 
-from lab import browser, demo, notebook
-from lab.browser import Page
+from lab import demo
+from lab.people import browser, notebook
+from lab.people.browser import Page
 
 ROOT = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
 GPU_ROLES = ("nvidia_driver", "cuda_toolkit", "nvidia_container_toolkit")

@@ -8,9 +8,10 @@ import os
 import pytest
 from testinfra.host import Host
 
-from lab import nodes, notebook
 from lab.errors import LabError
-from lab.notebook import Server
+from lab.nodes import nodes
+from lab.people import notebook
+from lab.people.notebook import Server
 
 GROUP = os.environ["MOLECULE_SCENARIO_NAME"]
 MAIN_PID = "systemctl show --property=MainPID --value jupyter@jupyter"

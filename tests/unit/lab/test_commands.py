@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from lab import commands, locks, mirror, nodes, paths, podman
+from lab import commands, locks, paths
 from lab.errors import LabError
-from lab.podman import Container
+from lab.nodes import nodes, podman
+from lab.nodes.podman import Container
+from lab.upstream import mirror
 
 
 class Lab:

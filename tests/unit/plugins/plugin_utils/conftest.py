@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from lab import channel as lab_channel
-from lab import conda_package
+from lab.upstream.conda import channel as lab_channel
+from lab.upstream.conda import conda_package
 
 #: Name, version, subdir and what it depends on; besides the distribution that its site-packages tell, if any.
 Told = tuple[str, str, str, tuple[str, ...]]

@@ -19,8 +19,9 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import modes
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 
-from lab import conda_package, sample_packages, sample_wheels
-from lab.debian_python import PYTHONS
+from lab.upstream.conda import conda_package, sample_packages
+from lab.upstream.conda.debian_python import PYTHONS
+from lab.upstream.pypi import sample_wheels
 
 LINKED = frozenset({"lib/a.pyc"})
 JOB: Any = SimpleNamespace(prefix="/opt/x", pkgs="/opt/pkgs")

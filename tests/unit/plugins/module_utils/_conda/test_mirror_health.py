@@ -13,7 +13,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import mirror_
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.mirror_health import Answer, Health, Network
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 
-from lab.mirror_server import Mirror
+from lab.upstream.mirror_server import Mirror
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 YESTERDAY = NOW - timedelta(days=1)

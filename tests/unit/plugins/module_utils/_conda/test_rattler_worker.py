@@ -28,8 +28,8 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.transfer import most_bytes
 
-from lab import conda_package
-from lab.conda_package import PREFIX_PLACEHOLDER
+from lab.upstream.conda import conda_package
+from lab.upstream.conda.conda_package import PREFIX_PLACEHOLDER
 
 SITE = "lib/python3.11/site-packages"
 PACKAGES = ("hello", "python", "tool")

@@ -18,7 +18,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.problem import
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._upstream import wheels
 from rattler.networking import Client
 
-from lab.mirror_server import Mirror
+from lab.upstream.mirror_server import Mirror
 
 COLLECTIONS = Path(__file__).parents[5] / "collections"
 

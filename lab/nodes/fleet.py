@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The nodes of a group as one: each is told the same, through Ansible or a shell, and all have to answer the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, TypeVar
+
+from lab import process
+from lab.errors import LabError
+from lab.nodes import nodes, ssh
+from lab.nodes.nodes import Node
+from lab.upstream import mirror
+
+ROOT = Path(__file__).parents[2]
+INVENTORY = ROOT / "molecule" / "inventory"
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What an Ansible module returned on each node."""
+
+    of_node: Mapping[str, Mapping[str, Any]]
+    #: What Ansible showed, warnings with it, as one line.
+    shown: str
+
+    def __getitem__(self, key: str) -> Any:
+        """Return what all nodes say of ``key``; None when none of them knows it."""
+        return agreed({node: fields.get(key) for node, fields in self.of_node.items()}, key)
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """The running nodes of ``group``."""
+
+    group: str
+
+    def module(self, name: str, /, *, check: bool = False, **arguments: Any) -> Result:
+        """Run one Ansible module as root.
+
+        Raises
+        ------
+        LabError
+            It failed on a node; the node's own message says why.
+        """
+        with TemporaryDirectory() as results:
+            options = ["--module-name", name, "--args", json.dumps(arguments), "--tree", results]
+            output, status = self._ansible("adhoc", "gpu_nodes", "--become", *options, *(["--check"] if check else []))
+            of_node = {path.name: json.loads(path.read_text()) for path in Path(results).iterdir()}
+        shown = " ".join(output.split())
+        if status != 0 or not of_node:
+            raise LabError(f"{name}: {shown}", "read what the nodes say")
+        return Result(of_node, shown)
+
+    def environment(self, name: str, /, *packages: str, check: bool = False, **options: Any) -> Result:
+        """Run the module ``conda_environment`` with the lab's mirror, for a list of packages where some are given.
+
+        Raises
+        ------
+        LabError
+            It failed on a node; the node's own message says why.
+        """
+        source = {"packages": packages, "channels": ["defaults"]} if packages else {}
+        built_with = {
+            "mirrors": {"https://repo.anaconda.com": f"{mirror.url()}/anaconda"},
+            "runtime": self._runtime,
+        }
+        return self.module(
+            "evenkeel.gpu.conda_environment", check=check, name=name, **{**built_with, **source, **options}
+        )
+
+    def play(self, playbook: str, /, **variables: Any) -> str:
+        """Run one of the project's playbooks and return its output; ``variables`` win over the inventory's.
+
+        Raises
+        ------
+        LabError
+            It failed; all of its output is in the message.
+        """
+        output, status = self._ansible("playbook", playbook, "--extra-vars", json.dumps(variables))
+        if status != 0:
+            raise LabError(f"{playbook} ended with status {status}:\n{output}", "read its output")
+        return output
+
+    def run(self, command: str, user: str = "root") -> str:
+        """Run a shell command on every node and return what it printed, without the last newline.
+
+        Raises
+        ------
+        LabError
+            It ended with a status other than 0, or printed different things.
+        """
+
+        def one(node: Node) -> str:
+            remote = ("sudo", f"--user={user}", "--", "sh", "-c", shlex.quote(command))
+            return process.run(ssh.command(node.address, remote=remote), mend=f"look at {node.name}").rstrip("\n")
+
+        found = nodes.find(self.group)
+        with ThreadPoolExecutor(len(found)) as pool:
+            return agreed(dict(zip((node.name for node in found), pool.map(one, found), strict=True)), command)
+
+    @cached_property
+    def _runtime(self) -> str:
+        """The private runtime that the role conda_environments made."""
+        return self.run("ls --directory /opt/evenkeel/runtime/*")
+
+    def _ansible(self, *arguments: str) -> tuple[str, int]:
+        """Run Ansible's ``adhoc`` or ``playbook`` in the project's root; return its output and its exit status."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+        done = subprocess.run(
+            [sys.executable, "-m", "ansible", *arguments, f"--inventory={INVENTORY}"],
+            check=False,
+            cwd=ROOT,
+            env={**inherited, "EVENKEEL_LAB_GROUP": self.group, "ANSIBLE_CACHE_PLUGIN": "memory"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        return done.stdout, done.returncode
+
+
+def agreed(values: Mapping[str, Value], of: str) -> Value:
+    """Return the one value that all nodes have.
+
+    Raises
+    ------
+    LabError
+        They differ, or there are no nodes.
+    """
+    found = list(values.values())
+    if not found or any(value != found[0] for value in found):
+        told = "\n".join(f"  {node}: {value!r}" for node, value in sorted(values.items()))
+        raise LabError(f"the nodes differ in {of}:\n{told or '  no node runs'}", "find out what sets them apart")
+    return found[0]

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from lab.nodes import inventory
+from lab.nodes.nodes import Node
+
+NODES = [
+    Node("debian12-1", "demo", "debian12", "10.0.0.5"),
+    Node("debian12-2", "demo", "debian12", "10.0.0.6"),
+    Node("debian13-1", "demo", "debian13", "10.0.0.7"),
+]
+
+
+def test_every_node_is_a_gpu_node_of_its_release() -> None:
+    found = inventory.render(NODES, {})
+    assert found["gpu_nodes"]["children"] == ["debian12", "debian13"]
+    assert found["debian12"]["hosts"] == ["debian12-1", "debian12-2"]
+    assert found["debian13"]["hosts"] == ["debian13-1"]
+
+
+def test_a_release_that_is_not_always_there_gets_its_group_with_its_nodes() -> None:
+    found = inventory.render([Node("rocky9-1", "demo", "rocky9", "10.0.0.8")], {})
+    assert found["gpu_nodes"]["children"] == ["debian12", "debian13", "rocky9"]
+    assert found["rocky9"] == {"hosts": ["rocky9-1"]}
+
+
+def test_no_host_shares_a_name_with_a_group() -> None:
+    found = inventory.render(NODES, {})
+    assert found["_meta"]["hostvars"].keys().isdisjoint(found)
+
+
+def test_a_node_is_reached_with_the_keys_of_the_lab_alone() -> None:
+    found = inventory.render(NODES, {"lab_mirror_url": "http://10.0.0.2"})
+    variables = found["all"]["vars"]
+    assert found["_meta"]["hostvars"]["debian13-1"] == {"ansible_host": "10.0.0.7"}
+    assert variables["ansible_user"] == "ops"
+    assert variables["lab_mirror_url"] == "http://10.0.0.2"
+    assert "StrictHostKeyChecking=yes" in variables["ansible_ssh_common_args"]
+    assert "Control" not in variables["ansible_ssh_common_args"]
+
+
+def test_an_empty_lab_is_an_empty_inventory() -> None:
+    found = inventory.render([], {})
+    assert found["_meta"] == {"hostvars": {}}
+    assert found["debian12"] == {"hosts": []}
+
+
+def test_sums() -> None:
+    assert inventory.parse_sums("abc  one.sh\nDEF *two.sh\n\n") == {"one.sh": "abc", "two.sh": "DEF"}
