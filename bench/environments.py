@@ -135,7 +135,7 @@ def resolved(mirror: str) -> list[Package]:
     program = (
         "import json, os, sys\n"
         "from bench.environments import SPECS\n"
-        "from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.sources import load\n"
+        "from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.sources import load\n"
         "from dataclasses import asdict\n"
         "from pathlib import Path\n"
         "import tempfile\n"

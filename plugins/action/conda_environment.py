@@ -11,7 +11,7 @@ from ansible import constants
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.platform import PLATFORMS
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.shown_progress import shown_progress
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.sources import (
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.sources import (
     Resolved,
     load,
     request_of,

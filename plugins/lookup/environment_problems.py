@@ -10,7 +10,7 @@ from typing import Any
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.platform import conda_platform
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.sources import SOURCES, request_of, written
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.sources import SOURCES, request_of, written
 
 DOCUMENTATION = r"""
 name: environment_problems

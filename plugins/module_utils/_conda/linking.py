@@ -24,10 +24,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import rattler
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.conda_errors import explain_failure
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.generation import installed
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import PIP, Package, in_order
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import disk_full, sha256_of
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.transfer import MOST_BYTES, Pace, most_bytes
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.watched_run import (
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.watched_run import (
     Seen,
     partial_of_conda,
     run,
@@ -35,6 +32,9 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.watched_run imp
     seen_of_uv,
     unfinished_below,
 )
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import disk_full, sha256_of
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.transfer import MOST_BYTES, Pace, most_bytes
 
 RATTLER = "rattler"
 CONDA = "conda"

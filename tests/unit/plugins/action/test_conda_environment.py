@@ -13,7 +13,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.evenkeel.gpu.plugins.action import conda_environment as action
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve import sources
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import sources
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.problem import Problem
 
 MAIN = "https://repo.anaconda.com/pkgs/main"

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import sources as _sources
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.conda_lock import Lock, content_hash
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.conda_lock import render as render_lock
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.environment_file import read
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.explicit_file import render as render_explicit
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve import sources as _sources
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.sources import Resolved, load, request_of
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.problem import Problem
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.sources import Resolved, load, request_of
 
 FORGE = "https://conda.anaconda.org/conda-forge"
 NODE = {"__unix": "0", "__glibc": "2.36"}

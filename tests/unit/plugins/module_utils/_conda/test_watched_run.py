@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import watched_run
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import PIP, Package
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import watched_run
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.watched_run import EXPANSION, Seen, run
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.transfer import MOST_BYTES, SLACK_BYTES, SLOWEST
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.watched_run import EXPANSION, Seen, run
 
 NUMPY = Package("numpy", "2.3.1", "0", "cd" * 32, url="https://m.example/linux-64/numpy-2.3.1-0.conda", size=10)
 EINOPS = Package("einops", "0.8.1", "", "12" * 32, PIP, size=10)
