@@ -120,7 +120,8 @@ $(VENV)/.bench-ready: $(READY)
 	@touch $@
 
 .PHONY: docs
-docs: $(READY) ## Generate the roles' references from their argument specifications
+docs: $(READY) ## Generate the roles' references from their argument specifications, and the picture of the rooms
+	python -m maintenance.draw_rooms
 	for role in $(ROLES); do ansible-docsmith generate --no-defaults roles/$$role >/dev/null; done
 
 .PHONY: installers
