@@ -1,89 +1,73 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""sshd's service: whether it has read a file, and how it is told to. Sessions go on."""
+"""sshd's service: whether it has read a file, and how it is made to. Sessions go on."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, kept_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, kept_files, units
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.kept_files import Change
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.units import Unit
 
 #: Its names, on Debian and elsewhere.
 _UNITS = ("ssh.service", "sshd.service")
-_PROPERTIES = "Id,ActiveState,StateChangeTimestampMonotonic"
 #: Seconds in which a reloaded sshd, which listens anew, has to answer again.
 _PATIENCE = 10.0
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 
 
-@dataclass(frozen=True)
-class Service:
-    """The unit that runs; ``read`` is when it was started or reloaded last, in seconds since the epoch."""
+def find() -> Unit | None:
+    """Return the unit that runs; None where none does, and each connection has an sshd of its own.
 
-    unit: str
-    read: float
-
-
-def parse(shown: str, now: float, monotonic: float) -> Service | None:
-    """Read ``systemctl show`` of the units; None where none runs, and each connection has an sshd of its own."""
-    for block in shown.split("\n\n"):
-        properties = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
-        if properties.get("ActiveState") in ("active", "reloading"):
-            since_boot = int(properties.get("StateChangeTimestampMonotonic") or 0) / 1e6
-            return Service(properties["Id"], now - (monotonic - since_boot))
-    return None
+    Raises
+    ------
+    EvenkeelError
+        systemd gave no answer.
+    """
+    return next((unit for unit in units.read(_UNITS).values() if unit.running), None)
 
 
-def find() -> Service | None:
-    """Return the node's service."""
-    shown = command.run(["systemctl", "show", "--property=" + _PROPERTIES, *_UNITS]).output
-    return parse(shown, time.time(), time.monotonic())
+def has_read(service: Unit, path: str) -> bool:
+    """Whether the service was started or reloaded after a file was written; a run may have been killed in between."""
+    return not units.newer_than(service.changed, [path])
 
 
-def has_read(service: Service, path: str) -> bool:
-    """Tell whether the service was told after a file was written; a run may have been killed between the two."""
-    with contextlib.suppress(FileNotFoundError):
-        return os.stat(path).st_mtime <= service.read
-    return True
-
-
-def apply(changes: Sequence[Change], service: Service | None, addresses: Iterable[str]) -> None:
-    """Write the files and have them read; where that fails, have the old ones back.
+def apply(changes: Sequence[Change], service: Unit | None, addresses: Iterable[str]) -> None:
+    """Write the files and reload the service; where that fails, restore the old files and reload again.
 
     Parameters
     ----------
     service
         What is to be reloaded; None for nothing.
     addresses
-        Where sshd listens, as ``sshd -T`` says; those that answer before have to do so afterwards.
+        Where sshd listens, by ``sshd -T``; those that answer before the reload must answer after it.
 
     Raises
     ------
     EvenkeelError
-        sshd did not take them.
+        sshd did not accept them.
     """
     kept_files.apply_all(changes)
     if service is None:
         return
     answering = [address for address in addresses if answers(address)]
     try:
-        _reload(service.unit, answering)
+        _reload(service.name, answering)
     except EvenkeelError:
         kept_files.apply_all(replace(change, before=change.after, after=change.before) for change in changes)
         with contextlib.suppress(EvenkeelError):
-            _reload(service.unit, answering)
+            _reload(service.name, answering)
         raise
 
 
 def answers(address: str) -> bool:
-    """Tell whether an SSH server answers at an address such as ``0.0.0.0:22`` or ``[::]:22``."""
+    """Whether an SSH server answers at an address such as ``0.0.0.0:22`` or ``[::]:22``."""
     host, _, port = address.rpartition(":")
     host = host.strip("[]")
     try:
@@ -94,10 +78,10 @@ def answers(address: str) -> bool:
 
 
 def _reload(unit: str, answering: Sequence[str]) -> None:
-    mend = "See `journalctl --unit %s`; the settings are as they were" % unit
-    command.require(["systemctl", "reload", unit], mend)
+    remedy = "See `journalctl --unit %s`; the old settings are restored" % unit
+    command.require(["systemctl", "reload", unit], remedy)
     end = time.monotonic() + _PATIENCE
     while not all(map(answers, answering)):
         if time.monotonic() > end:
-            raise EvenkeelError("sshd does not answer at %s any more" % ", ".join(answering), mend)
+            raise EvenkeelError("sshd no longer answers at %s" % ", ".join(answering), remedy)
         time.sleep(0.05)

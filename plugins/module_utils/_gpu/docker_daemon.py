@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, kept_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, kept_files, units
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import write_atomically
 
@@ -155,7 +155,7 @@ def read() -> str | None:
 
 def ask() -> Running | None:
     """Ask the running daemon; None when it doesn't run."""
-    if not shutil.which("docker") or command.run(["systemctl", "is-active", UNIT]).status != 0:
+    if not shutil.which("docker") or not units.read([UNIT])[UNIT].running:
         return None
     done = command.run(["docker", "info", "--format", "{{json .}}"], timeout=30)
     return parse_info(done.output) if done.status == 0 else None

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""systemd's services: whether they start at boot, and whether they run."""
+"""Enable services and start them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, units
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.units import Unit
 
 
 @dataclass(frozen=True)
@@ -18,11 +19,11 @@ class Change:
     start: bool
 
     def apply(self) -> None:
-        mend = "See `journalctl --unit %s`" % self.name
+        remedy = "See `journalctl --unit %s`" % self.name
         if self.enable:
-            command.require(["systemctl", "enable", self.name], mend)
+            command.require(["systemctl", "enable", self.name], remedy)
         if self.start:
-            command.require(["systemctl", "restart", self.name], mend)
+            command.require(["systemctl", "restart", self.name], remedy)
 
     def diff(self) -> dict[str, str]:
         after = ["enabled"] * self.enable + ["started"] * self.start
@@ -30,22 +31,18 @@ class Change:
         return {**header, "before": "", "after": "".join("%s\n" % word for word in after)}
 
 
-def plan(name: str, *, enabled: str, active: str, run: bool) -> Change | None:
-    """Return what is to be done.
-
-    Parameters
-    ----------
-    enabled, active
-        What ``systemctl is-enabled`` and ``is-active`` say.
-    run
-        Whether it is to run now too.
-    """
-    enable = enabled not in ("enabled", "static", "enabled-runtime", "indirect", "generated")
-    start = run and active not in ("active", "activating", "reloading")
-    return Change(name, enable, start) if enable or start else None
+def plan(unit: Unit, *, run: bool) -> Change | None:
+    """Return what is to be done with a service; ``run`` is whether it is to run now, not only from the next boot on."""
+    start = run and not unit.running
+    return Change(unit.name, unit.can_be_enabled, start) if unit.can_be_enabled or start else None
 
 
 def change(name: str, *, run: bool) -> Change | None:
-    """Return what is to be done on this node."""
-    said = [command.run(["systemctl", verb, name]).output.strip() for verb in ("is-enabled", "is-active")]
-    return plan(name, enabled=said[0], active=said[1], run=run)
+    """Return what is to be done on this node.
+
+    Raises
+    ------
+    EvenkeelError
+        systemd gave no answer.
+    """
+    return plan(units.read([name])[name], run=run)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""What systemd says of units, and which processes are theirs."""
+"""The state of systemd's units: the one reader of it, and of the processes in a unit."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import contextlib
 import os
 import shlex
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command
@@ -16,18 +16,21 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.tcp_port import
 
 PROPERTIES = (
     "Id",
-    "LoadState",
+    "Names",
     "ActiveState",
     "UnitFileState",
     "NeedDaemonReload",
     "MainPID",
     "ActiveEnterTimestampMonotonic",
     "ExecMainStartTimestampMonotonic",
+    "StateChangeTimestampMonotonic",
     "DropInPaths",
 )
 #: Users choose how many processes they have, and how those are called.
 _MOST_COMMANDS, _COMMAND_CHARACTERS = 10, 1000
 _RUNNING = ("active", "activating", "reloading")
+_ENABLED = ("enabled", "enabled-runtime")
+_STARTED_BY_OTHERS = ("static", "indirect", "generated", "alias")
 
 
 @dataclass(frozen=True)
@@ -36,8 +39,13 @@ class Unit:
 
     Parameters
     ----------
-    started
-        When it was started, in seconds since the epoch; None when it does not run.
+    enabled
+        Whether it starts at boot by itself.
+    can_be_enabled
+        Whether ``systemctl enable`` would change something; not so of a unit that only others start.
+    started, changed
+        When it was started, and when it was started or reloaded last, in seconds since the epoch; None when it does not
+        run.
     unread
         Whether systemd has to read its units again to know it as it is on disk.
     """
@@ -45,33 +53,52 @@ class Unit:
     name: str
     running: bool = False
     enabled: bool = False
+    can_be_enabled: bool = True
     started: float | None = None
+    changed: float | None = None
     main_pid: int | None = None
     unread: bool = False
     drop_ins: tuple[str, ...] = ()
 
 
 def parse(shown: str, now: float, monotonic: float) -> dict[str, Unit]:
-    """Read ``systemctl show`` of ``PROPERTIES`` of some units, given the current time of both clocks in seconds."""
-    units = {}
+    """Read ``systemctl show`` of ``PROPERTIES`` of some units, given the current time of both clocks in seconds.
+
+    A unit is there under each of its names.
+    """
+    units: dict[str, Unit] = {}
     for block in shown.strip().split("\n\n"):
         properties = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
-        name = properties.get("Id", "")
-        running = properties.get("ActiveState") in _RUNNING
-        # A socket has no process; it was started when it became active.
-        stamps = (properties.get(key) or "0" for key in ("ExecMainStartTimestampMonotonic", PROPERTIES[6]))
-        since_boot = next((int(stamp) / 1e6 for stamp in stamps if int(stamp)), 0.0)
-        units[name] = Unit(
-            name=name,
-            running=running,
-            enabled=properties.get("UnitFileState") in ("enabled", "enabled-runtime"),
-            started=now - (monotonic - since_boot) if running and since_boot else None,
-            main_pid=int(properties.get("MainPID") or 0) or None,
-            unread=properties.get("NeedDaemonReload") == "yes",
-            # Quoted where an instance's name is escaped.
-            drop_ins=tuple(shlex.split(properties.get("DropInPaths", ""))),
-        )
+        unit = _unit(properties, now - monotonic)
+        units.update(dict.fromkeys(_words(properties.get("Names", "")) or [unit.name], unit))
     return units
+
+
+def _unit(properties: Mapping[str, str], boot: float) -> Unit:
+    """Return a unit of which systemd shows these properties; ``boot`` is when the node was started."""
+    running = properties.get("ActiveState") in _RUNNING
+
+    def at(*names: str) -> float | None:
+        stamps = (int(properties.get(name) or 0) for name in names) if running else ()
+        return next((boot + stamp / 1e6 for stamp in stamps if stamp), None)
+
+    return Unit(
+        name=properties.get("Id", ""),
+        running=running,
+        enabled=properties.get("UnitFileState") in _ENABLED,
+        can_be_enabled=properties.get("UnitFileState") not in (*_ENABLED, *_STARTED_BY_OTHERS),
+        # A socket has no process; it was started when it became active.
+        started=at("ExecMainStartTimestampMonotonic", "ActiveEnterTimestampMonotonic"),
+        changed=at("StateChangeTimestampMonotonic"),
+        main_pid=int(properties.get("MainPID") or 0) or None,
+        unread=properties.get("NeedDaemonReload") == "yes",
+        drop_ins=_words(properties.get("DropInPaths", "")),
+    )
+
+
+def _words(shown: str) -> tuple[str, ...]:
+    """Split a list that systemctl shows; words with backslashes, as an escaped instance's name has, are quoted."""
+    return tuple(shlex.split(shown))
 
 
 def read(names: Sequence[str]) -> dict[str, Unit]:
@@ -85,12 +112,13 @@ def read(names: Sequence[str]) -> dict[str, Unit]:
     if not names:
         return {}
     argv = ["systemctl", "show", "--property=%s" % ",".join(PROPERTIES), "--", *names]
-    shown = command.require(argv, "Run it on a node whose services systemd keeps")
-    return {**{name: Unit(name) for name in names}, **parse(shown, time.time(), time.monotonic())}
+    shown = command.require(argv, "The node has to run systemd; see `systemctl status`")
+    found = parse(shown, time.time(), time.monotonic())
+    return {name: found.get(name, Unit(name)) for name in names}
 
 
 def processes(unit: Unit, proc: str = "/proc") -> list[str]:
-    """Return what runs in a unit beside its main process, for a person: id and command of the first few."""
+    """Return the processes of a unit other than its main one, for messages: id and command of the first few."""
     found: list[str] = []
     more = 0
     for pid in sorted(map(int, filter(str.isdigit, os.listdir(proc)))):
@@ -111,7 +139,8 @@ def processes(unit: Unit, proc: str = "/proc") -> list[str]:
 def newer_than(started: float | None, paths: Iterable[str]) -> list[str]:
     """Return those of the files that were written after a unit was started; none when it does not run.
 
-    A directory whose time is still to come says nothing, as it would in every run. That of a file is set right.
+    A directory whose time lies in the future is left out, since it would be newer in every run; a file's time is
+    corrected when the file is written.
     """
     if started is None:
         return []

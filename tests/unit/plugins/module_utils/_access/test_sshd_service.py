@@ -10,36 +10,36 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._access import sshd_service
-from ansible_collections.evenkeel.gpu.plugins.module_utils._access.sshd_service import Service
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.kept_files import MARK, Change, Kept
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.units import Unit
 
 
 @pytest.mark.parametrize(
-    ("states", "unit"),
+    ("running", "found"),
     [
-        (("active", "inactive"), "ssh.service"),
-        (("inactive", "active"), "sshd.service"),
-        (("reloading", "active"), "ssh.service"),
-        (("inactive", "failed"), None),
+        (["ssh.service"], "ssh.service"),
+        (["sshd.service"], "sshd.service"),
+        (["ssh.service", "sshd.service"], "ssh.service"),
+        ([], None),
     ],
 )
-def test_the_unit_that_runs_is_found(states: tuple[str, str], unit: str | None) -> None:
-    shown = "\n\n".join(
-        f"Id={name}\nActiveState={state}\nStateChangeTimestampMonotonic=5000000"
-        for name, state in zip(("ssh.service", "sshd.service"), states, strict=True)
+def test_the_unit_that_runs_is_found(monkeypatch: pytest.MonkeyPatch, running: list[str], found: str | None) -> None:
+    monkeypatch.setattr(
+        sshd_service.units, "read", lambda names: {name: Unit(name, running=name in running) for name in names}
     )
-    found = sshd_service.parse(shown, 1000.0, 25.0)
-    assert found == (Service(unit, 980.0) if unit else None)
+    unit = sshd_service.find()
+    assert (unit and unit.name) == found
 
 
 @pytest.mark.parametrize(("written", "read"), [(99, True), (100, True), (101, False)])
-def test_a_file_is_read_when_the_service_was_told_later(tmp_path: Path, written: int, read: bool) -> None:
+def test_a_file_is_read_when_the_service_was_reloaded_later(tmp_path: Path, written: int, read: bool) -> None:
+    service = Unit("ssh.service", running=True, changed=100)
     path = tmp_path / "file"
-    assert sshd_service.has_read(Service("ssh.service", 100), str(path))
+    assert sshd_service.has_read(service, str(path))
     path.touch()
     os.utime(path, (written, written))
-    assert sshd_service.has_read(Service("ssh.service", 100), str(path)) is read
+    assert sshd_service.has_read(service, str(path)) is read
 
 
 @pytest.mark.parametrize("before", [None, f"{MARK}\nold\n"], ids=["none before", "another before"])
@@ -56,7 +56,7 @@ def test_what_was_there_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(sshd_service, "_reload", reload)
     with pytest.raises(EvenkeelError, match="no"):
         sshd_service.apply(
-            [Change(str(path), Kept(before) if before else None, Kept("new"))], Service("ssh.service", 0), []
+            [Change(str(path), Kept(before) if before else None, Kept("new"))], Unit("ssh.service", running=True), []
         )
     assert seen == ["new", before]
     assert (path.read_text() if path.exists() else None) == before

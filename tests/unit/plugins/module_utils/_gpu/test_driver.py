@@ -13,7 +13,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import linux_ker
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.driver import Desired
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.initramfs import Image
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.linux_kernels import Kernel
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files, services
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.command import Done
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import manager_lock as package_lock
@@ -150,21 +150,6 @@ def test_a_full_boot_is_told_before_anything_is_made(tmp_path: Path) -> None:
     with pytest.raises(EvenkeelError, match=r"needs \d+ MiB in .*free.*nothing was changed"):
         initramfs.require_room([Image("a", "/boot/a", 1, 1 << 60)], str(tmp_path))
     initramfs.require_room([], str(tmp_path))
-
-
-@pytest.mark.parametrize(
-    ("enabled", "active", "run", "expected"),
-    [
-        ("enabled", "active", True, None),
-        ("disabled", "inactive", True, (True, True)),
-        ("enabled", "inactive", False, None),
-        ("static", "failed", True, (False, True)),
-        ("disabled", "inactive", False, (True, False)),
-    ],
-)
-def test_services(enabled: str, active: str, run: bool, expected: tuple[bool, bool] | None) -> None:
-    change = services.plan("x.service", enabled=enabled, active=active, run=run)
-    assert (change and (change.enable, change.start)) == expected
 
 
 @pytest.mark.parametrize(

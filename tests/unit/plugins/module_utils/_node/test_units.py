@@ -31,7 +31,16 @@ def shown(**properties: str) -> str:
         ),
         (shown(ActiveState="inactive", ExecMainStartTimestampMonotonic="400000000"), Unit("a.service")),
         (shown(ActiveState="failed", MainPID="0"), Unit("a.service")),
-        (shown(UnitFileState="enabled", NeedDaemonReload="yes"), Unit("a.service", enabled=True, unread=True)),
+        (
+            shown(UnitFileState="enabled", NeedDaemonReload="yes"),
+            Unit("a.service", enabled=True, can_be_enabled=False, unread=True),
+        ),
+        (shown(UnitFileState="static"), Unit("a.service", can_be_enabled=False)),
+        (
+            shown(ActiveState="reloading", StateChangeTimestampMonotonic="450000000"),
+            Unit("a.service", running=True, changed=NOW - 50),
+        ),
+        (shown(ActiveState="failed", StateChangeTimestampMonotonic="450000000"), Unit("a.service")),
         (shown(UnitFileState="disabled"), Unit("a.service")),
         (shown(DropInPaths="/etc/a /run/b"), Unit("a.service", drop_ins=("/etc/a", "/run/b"))),
         (
@@ -43,6 +52,32 @@ def shown(**properties: str) -> str:
 def test_parse(text: str, unit: Unit) -> None:
     other = shown(Id="b.socket")
     assert units.parse(f"{text}\n{other}", NOW, MONOTONIC) == {"a.service": unit, "b.socket": Unit("b.socket")}
+
+
+def test_a_unit_is_found_by_each_of_its_names() -> None:
+    text = shown(Id="ssh.service", Names="ssh.service sshd.service", ActiveState="active")
+    other = shown(Id=r"a@b\x40c.service", Names=r'"a@b\\x40c.service"', ActiveState="active")
+    found = units.parse(f"{text}\n{other}", NOW, MONOTONIC)
+    unit = Unit("ssh.service", running=True)
+    instance = Unit(r"a@b\x40c.service", running=True)
+    assert found == {"ssh.service": unit, "sshd.service": unit, instance.name: instance}
+
+
+def test_units_that_systemd_does_not_show_do_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[list[str]] = []
+
+    def require(argv: list[str], _: str) -> str:
+        asked.append(argv)
+        return shown(ActiveState="active") + "\n" + shown(Id="c.service", Names="c.service")
+
+    monkeypatch.setattr(units.command, "require", require)
+    assert units.read(["a.service", "b.service"]) == {
+        "a.service": Unit("a.service", running=True),
+        "b.service": Unit("b.service"),
+    }
+    assert asked[0][-3:] == ["--", "a.service", "b.service"]
+    assert units.read([]) == {}
+    assert len(asked) == 1
 
 
 def test_processes_beside_the_main_one(tmp_path: Path) -> None:
