@@ -51,19 +51,22 @@ def as_it_was(one_node: None, role: Callable[..., object]) -> Iterator[None]:
 
 @pytest.mark.usefixtures("as_it_was")
 def test_a_restart_waits_for_running_kernels_and_says_so(host: Host, role: Callable, ana: Server, bo: Server) -> None:
-    changed = [{**ANA, "cpu_quota": "100%"}, BO]
+    # However long the runs below take, no server ends because nobody uses it.
+    sleepless = {"jupyter_server_idle_timeout": 0}
+    role(jupyter_restart_policy="now", **sleepless).well()
+    changed = {"jupyter_users": [{**ANA, "cpu_quota": "100%"}, BO], **sleepless}
     with ana.kernel("minimal") as kernel, bo.kernel("minimal"):
         before = {user: main_pid(host, user) for user in ("ana", "bo")}
         kernel.run("kept = 7")
-        by_hand = role(jupyter_users=changed, jupyter_restart_policy="manual").well()
+        by_hand = role(**changed, jupyter_restart_policy="manual").well()
         assert "`systemctl restart jupyter@ana.service` when it suits ana" in by_hand.output
-        waits = role(jupyter_users=changed).well()
+        waits = role(**changed).well()
         assert not waits.changed
         assert "jupyter@ana.service waits for its restart" in waits.output
         assert "ipykernel_launcher" in waits.output
         assert kernel.run("print(kept)") == "7\n"
         assert {user: main_pid(host, user) for user in ("ana", "bo")} == before
-    run = role(jupyter_users=changed).well()
+    run = role(**changed).well()
     assert run.changed
     assert "waits for its restart" not in run.output
     assert main_pid(host, "ana") != before["ana"]
