@@ -41,14 +41,15 @@ _JOURNAL_LINES, _JOURNAL_CHARACTERS = 20, 4000
 
 @dataclass(frozen=True)
 class State:
-    """What is there.
+    """The present state of a node.
 
     Parameters
     ----------
     older_than
-        For each unit that runs, those of its files that were written after its start, and the environment that is.
+        For each unit that runs, those of its files that were written after its start, and the environment when a
+        newer generation of it is in place.
     processes
-        For each server, what runs in it beside the server itself.
+        For each server, the processes in it other than the server itself.
     """
 
     files: Mapping[str, Kept | None] = field(default_factory=dict)
@@ -59,7 +60,7 @@ class State:
 
 @dataclass(frozen=True)
 class Waiting:
-    """A restart, or a stop for good, that would end what people run."""
+    """A restart, or a removal, that would end what its user runs."""
 
     user: str
     unit: str
@@ -67,19 +68,19 @@ class Waiting:
     processes: tuple[str, ...]
 
     def words(self, policy: str) -> str:
-        """Say what waits, and for what."""
-        said = "%s waits for its restart (%s). " % (self.unit, ", ".join(self.why))
+        """Return a warning: what waits, and for what."""
+        waits = "%s waits for its restart (%s). " % (self.unit, ", ".join(self.why))
         if policy == "manual":
-            return said + "jupyter_restart_policy is manual; `systemctl restart %s` when it suits %s." % (
+            return waits + "jupyter_restart_policy is manual; run `systemctl restart %s` when it suits %s." % (
                 self.unit,
                 self.user,
             )
-        return said + "It would end: %s. jupyter_restart_policy=now does it all the same." % "; ".join(self.processes)
+        return waits + "It would end: %s. jupyter_restart_policy=now restarts it anyway." % "; ".join(self.processes)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be done, in this order; each command is one of systemctl's."""
+    """What is to be done, in this order; each command is an argument list for systemctl."""
 
     before: tuple[tuple[str, ...], ...] = ()
     files: tuple[Change, ...] = ()
@@ -93,16 +94,17 @@ class Plan:
         return bool(self.before or self.files or self.after)
 
     def diff(self) -> list[dict[str, str]]:
-        """Return what changes, file by file, and what systemctl is told."""
-        said = "".join("systemctl %s\n" % " ".join(argv) for argv in (*self.before, *self.after))
+        """Return the changes of files, and the commands of systemctl."""
+        commands = "".join("systemctl %s\n" % " ".join(argv) for argv in (*self.before, *self.after))
         header = {"before_header": "services", "after_header": "services"}
-        return [change.diff() for change in self.files] + ([{**header, "before": "", "after": said}] if said else [])
+        services = [{**header, "before": "", "after": commands}] if commands else []
+        return [change.diff() for change in self.files] + services
 
 
 def known(folder: str, system: str = UNITS) -> dict[str, int | None]:
     """Return the users whose servers an earlier run made, and the port of each that has one.
 
-    Where the file of a way in is damaged, the list of all servers has the port.
+    Where the file of a way in is damaged, the port comes from the list of all servers.
     """
     found, listed = {}, _listed_ports(os.path.join(folder, LIST))
     for path in glob.glob(os.path.join(system, WAY_IN.replace("@", "@*") + ".d", jupyter_server.DROP_IN)):
@@ -135,7 +137,7 @@ def wanted(
     *,
     vanished: Sequence[str] = (),
 ) -> dict[str, Kept | None]:
-    """Return all files, those of servers that are gone as none.
+    """Return all files by path; None for those that are to be removed.
 
     Parameters
     ----------
@@ -169,7 +171,7 @@ def files_of(user: str, folder: str) -> list[str]:
 def secrets_of(user: str, folder: str, *files: Mapping[str, Kept | None]) -> Iterator[str]:
     """Yield what those files of a server hold that are secret.
 
-    They belong to the user, who may have put any words there: only in texts about this user are they to be hidden.
+    The user may have put any words there, so they are hidden in texts about this user only.
     """
     paths = list(filter(_is_secret, files_of(user, folder)))
     return (file.text for some in files for path in paths if (file := some.get(path)))
@@ -198,7 +200,7 @@ def read_by(user: str, template: str, folder: str) -> list[str]:
     """Return the files that a user's unit reads when it starts."""
     paths = [os.path.join(UNITS, template), drop_in(user, template)]
     if template == SERVICE:
-        # The directory tells of files that are gone, a password's say.
+        # The directory's time shows that a file, such as a password's, was removed.
         paths += [os.path.join(folder, CONFIG), os.path.join(folder, escape(user))]
         paths += [path for path in files_of(user, folder) if not path.startswith(UNITS)]
     return paths
@@ -225,17 +227,16 @@ def plan(
     folder: str,
     homeless: Collection[str] = (),
 ) -> Plan:
-    """Compare what is with what shall be.
+    """Compare the present state with the wanted one.
 
     Parameters
     ----------
     gone
-        Users whose servers are to go.
+        Users whose servers are to be removed.
     files
         What ``wanted`` returned.
     policy
-        When a restart may end what people run: ``now``, ``idle`` (never; it is due as long as something runs) or
-        ``manual`` (no restart at all).
+        ``now``: a restart may end what people run; ``idle``: it waits until nothing runs; ``manual``: no restart.
     homeless
         Users whose servers can't be started now.
 
@@ -246,79 +247,121 @@ def plan(
     """
     changes = kept_files.plan(state.files, files, list(filter(_is_secret, files)))
     kept_files.require_ours(change for change in changes if change.path.startswith(UNITS))
-    steps = _Steps(state, {change.path for change in changes if change.of_text}, policy, folder, homeless)
-    leaving = [user for user in gone if steps.may_leave(user)]
+    rewritten = {change.path for change in changes if change.of_text}
+    comparison = _Comparison(state, rewritten, policy, folder, homeless)
+    leaving = [user for user in gone if comparison.may_leave(user)]
     staying = {path for user in gone if user not in leaving for path in files_of(user, folder)}
     changes = [change for change in changes if change.path not in staying]
     for server in servers:
-        steps.converge(server)
-    reload = any(change.path.startswith(UNITS) for change in changes)
+        comparison.compare(server)
+    unread = any(unit.unread for unit in state.units.values())
+    reload = unread or any(change.path.startswith(UNITS) for change in changes)
     return Plan(
-        before=tuple(steps.before(leaving)),
+        before=_ending(leaving),
         files=tuple(changes),
-        after=tuple(steps.after(reload=reload)),
-        waiting=tuple(steps.waiting),
-        probes=steps.probes,
+        after=(("daemon-reload",),) * reload + comparison.steps.commands(),
+        waiting=tuple(comparison.waiting),
+        probes=comparison.probes,
     )
 
 
+def _ending(leaving: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    """Return the commands of systemctl that end the servers of some users for good."""
+    if not leaving:
+        return ()
+    return (
+        ("disable", "--now", *[instance(user, WAY_IN) for user in leaving]),
+        ("stop", *[instance(user, PROXY) for user in leaving]),
+        ("disable", "--now", *[instance(user, SERVICE) for user in leaving]),
+    )
+
+
+@dataclass
 class _Steps:
-    """What systemctl has to be told, gathered server by server."""
+    """The units that each step is for; the steps are in this order."""
+
+    disable: list[str] = field(default_factory=list)
+    enable: list[str] = field(default_factory=list)
+    stop_proxies: list[str] = field(default_factory=list)
+    restart_ways_in: list[str] = field(default_factory=list)
+    start_ways_in: list[str] = field(default_factory=list)
+    restart_servers: list[str] = field(default_factory=list)
+    start_servers: list[str] = field(default_factory=list)
+
+    def commands(self) -> tuple[tuple[str, ...], ...]:
+        """Return them as commands of systemctl."""
+        steps = (
+            ("disable", self.disable),
+            ("enable", self.enable),
+            ("stop", self.stop_proxies),
+            ("restart", self.restart_ways_in),
+            ("start", self.start_ways_in),
+            ("restart", self.restart_servers),
+            ("start", self.start_servers),
+        )
+        return tuple((verb, *names) for verb, names in steps if names)
+
+
+class _Comparison:
+    """What servers need, gathered one by one."""
 
     def __init__(self, state: State, rewritten: set[str], policy: str, folder: str, homeless: Collection[str]) -> None:
         self.state, self.rewritten, self.policy, self.folder = state, rewritten, policy, folder
         self.homeless = homeless
+        self.steps = _Steps()
         self.waiting: list[Waiting] = []
         self.probes: dict[str, str] = {}
-        self._units: dict[str, list[str]] = {}
 
     def may_leave(self, user: str) -> bool:
-        """Tell whether a server that is no longer wanted may be stopped."""
+        """Whether a server that is no longer wanted may be stopped."""
         return not self._unit(user, SERVICE).running or self._may_restart(user, ("no longer in jupyter_users",))
 
-    def converge(self, server: Server) -> None:
+    def compare(self, server: Server) -> None:
         """Find out what one server needs."""
         service, way_in = self._unit(server.user, SERVICE), self._unit(server.user, WAY_IN)
-        self.probes[server.user] = self._converge_service(server, service, way_in)
-        if service.enabled == server.on_demand:
-            self._add("disable" if server.on_demand else "enable", service)
-        self._converge_way_in(server.user, way_in)
+        self.probes[server.user] = self._compare_service(server, service, way_in)
+        if service.enabled and server.on_demand:
+            self.steps.disable.append(service.name)
+        if not service.enabled and not server.on_demand:
+            self.steps.enable.append(service.name)
+        self._compare_way_in(server.user, way_in)
 
-    def _converge_service(self, server: Server, service: Unit, way_in: Unit) -> str:
-        """Return how the server is to be looked at afterwards."""
+    def _compare_service(self, server: Server, service: Unit, way_in: Unit) -> str:
+        """Return how the server is to be examined afterwards."""
         if server.user in self.homeless:
             return "asleep"
         if not service.running:
             if server.on_demand:
                 return "asleep" if way_in.running else "full"
-            self._add("start", service)
+            self.steps.start_servers.append(service.name)
             return "full"
         outdated = self._outdated(server.user, SERVICE)
         if not outdated:
             return "light"
         if not self._may_restart(server.user, outdated):
             return "waiting"
-        self._add("restart", service)
+        self.steps.restart_servers.append(service.name)
         return "full"
 
-    def _converge_way_in(self, user: str, way_in: Unit) -> None:
+    def _compare_way_in(self, user: str, way_in: Unit) -> None:
         if not way_in.enabled:
-            self._add("enable", way_in)
+            self.steps.enable.append(way_in.name)
         elsewhere = bool(self._outdated(user, WAY_IN))
         # A socket does not start while what it starts runs; browsers connect again by themselves.
         proxy = self._unit(user, PROXY)
         if proxy.running and (elsewhere or not way_in.running or self._outdated(user, PROXY)):
-            self._add("stop proxy", proxy)
+            self.steps.stop_proxies.append(proxy.name)
         if not way_in.running:
-            self._add("start way in", way_in)
+            self.steps.start_ways_in.append(way_in.name)
         elif elsewhere:
-            self._add("restart way in", way_in)
+            self.steps.restart_ways_in.append(way_in.name)
 
     def _unit(self, user: str, template: str) -> Unit:
         name = instance(user, template)
         return self.state.units.get(name, Unit(name))
 
     def _outdated(self, user: str, template: str) -> tuple[str, ...]:
+        """Return what a running unit reads and what is newer than it."""
         unit = self._unit(user, template)
         if not unit.running:
             return ()
@@ -332,34 +375,14 @@ class _Steps:
         self.waiting.append(Waiting(user, instance(user, SERVICE), why, processes))
         return False
 
-    def _add(self, verb: str, unit: Unit) -> None:
-        self._units.setdefault(verb, []).append(unit.name)
-
-    def before(self, leaving: Sequence[str]) -> list[tuple[str, ...]]:
-        """Return what comes before files are written and removed."""
-        if not leaving:
-            return []
-        return [
-            ("disable", "--now", *[instance(user, WAY_IN) for user in leaving]),
-            ("stop", *[instance(user, PROXY) for user in leaving]),
-            ("disable", "--now", *[instance(user, SERVICE) for user in leaving]),
-        ]
-
-    def after(self, *, reload: bool) -> list[tuple[str, ...]]:
-        """Return what comes once the files are there."""
-        reload = reload or any(unit.unread for unit in self.state.units.values())
-        verbs = ("disable", "enable", "stop proxy", "restart way in", "start way in", "restart", "start")
-        found = [(verb.split()[0], *self._units[verb]) for verb in verbs if verb in self._units]
-        return [("daemon-reload",), *found] if reload else found
-
 
 def apply(todo: Plan) -> dict[str, str]:
-    """Do what the plan says, and return why servers did not start, by user.
+    """Carry out the plan, and return why servers did not start, by user.
 
     Raises
     ------
     EvenkeelError
-        A file can't be written, or systemd refuses; the end of the journal is in the message.
+        A file can't be written, or systemctl fails; the end of the journal is in the message.
     """
     for argv in todo.before:
         _require_systemctl(argv)
@@ -379,7 +402,7 @@ def apply(todo: Plan) -> dict[str, str]:
 
 
 def is_server(unit: str) -> bool:
-    """Tell whether a unit is somebody's server, and so depends on what is that person's."""
+    """Whether a unit is a user's server, and so depends on files of that user."""
     return unit.startswith(SERVICE.split("@")[0] + "@")
 
 
@@ -398,7 +421,7 @@ def _start(argv: Sequence[str]) -> dict[str, str]:
     if not failed:
         _fail(argv, done)
     return {
-        user_of(name): "`systemctl %s %s` failed: %s. The journal says why:\n%s"
+        user_of(name): "`systemctl %s %s` failed: %s. The journal:\n%s"
         % (argv[0], name, done.last_words(), journal(name))
         for name in failed
     }
@@ -420,7 +443,7 @@ def _fail(argv: Sequence[str], done: command.Done) -> NoReturn:
     named = [unit for unit in argv[1:] if unit in done.said]
     raise EvenkeelError(
         "`systemctl %s` failed: %s" % (" ".join(argv), done.last_words()),
-        "The journal says why:\n%s" % "\n".join(map(journal, named)),
+        "See the journal:\n%s" % "\n".join(map(journal, named)),
     )
 
 
@@ -431,7 +454,7 @@ def journal(unit: str) -> str:
 
 
 def foreign_drop_ins(state: State) -> dict[str, list[str]]:
-    """Return drop-ins of our units that somebody else made, and which may undo what ours say."""
+    """Return drop-ins of our units that are not ours and may override ours."""
     ours = os.path.join(os.sep, jupyter_server.DROP_IN)
     found = {name: [path for path in unit.drop_ins if not path.endswith(ours)] for name, unit in state.units.items()}
     return {name: paths for name, paths in found.items() if paths}

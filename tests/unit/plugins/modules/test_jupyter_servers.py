@@ -19,7 +19,7 @@ from ansible_collections.evenkeel.gpu.plugins.modules import jupyter_servers as 
 
 USERS = ("ana", "bo")
 TOKEN = "a-token-of-ana-that-is-as-long-as-one"  # noqa: S105
-SAID = f"The journal says why: {TOKEN} and more."
+SAID = f"The journal: {TOKEN} and more."
 
 Run = Callable[..., dict[str, Any]]
 
@@ -87,6 +87,6 @@ def test_what_waits_has_no_secret_of_its_user(run: Run) -> None:
 
 
 def test_what_systemd_refuses_has_no_secret(run: Run) -> None:
-    result = run(TOKEN, failed=EvenkeelError("systemctl failed", f"The journal says why:\n{TOKEN}"))
+    result = run(TOKEN, failed=EvenkeelError("systemctl failed", f"The journal:\n{TOKEN}"))
     assert result["failed"]
-    assert "The journal says why:\n********" in result["msg"]
+    assert "The journal:\n********" in result["msg"]

@@ -165,7 +165,7 @@ def test_what_waits_says_for_what() -> None:
     (waiting,) = plan(state, replace(ANA, token="other")).waiting
     assert waiting.words("idle") == (
         f"jupyter@ana.service waits for its restart ({FOLDER}/ana/token). It would end: {KERNEL}. "
-        "jupyter_restart_policy=now does it all the same."
+        "jupyter_restart_policy=now restarts it anyway."
     )
     assert "`systemctl restart jupyter@ana.service` when it suits ana" in waiting.words("manual")
 
