@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import manager_lock as package_lock
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Manager, Step
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import manager_lock
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Step
 
 _LOCKS = (
     *("/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock"),
@@ -45,19 +45,22 @@ _IN_THE_MIDDLE = re.compile(_UPDATE_PROBLEMS[3][0])
 _CONFLICT = re.compile(r"Conflicting values set for option Signed-By regarding source (\S+) .*: (\S+) != (\S*)")
 
 
-class Apt(Manager):
-    """apt, with options that may point it at other sources than the node's own.
+class Apt:
+    """apt, with settings that may point it at other sources than the node's own.
 
     Parameters
     ----------
-    options
-        Options of apt's commands.
+    settings
+        Settings of apt, each as ``NAME=VALUE``.
     lock_timeout
         How many seconds to wait for somebody else's run of apt or dpkg.
     """
 
-    def __init__(self, options: Sequence[str] = (), lock_timeout: int = 300) -> None:
-        self.options = tuple(options)
+    name = "apt"
+    exact = "%s=%s"
+
+    def __init__(self, settings: Sequence[str] = (), lock_timeout: int = 300) -> None:
+        self.options = tuple("-o%s" % setting for setting in settings)
         self.lock_timeout = lock_timeout
 
     def installed(self) -> dict[str, str]:
@@ -171,7 +174,7 @@ class Apt(Manager):
         return command.run(["apt-cache", *self.options, *arguments]).output
 
     def _wait(self) -> None:
-        package_lock.wait(_LOCKS, self.lock_timeout)
+        manager_lock.wait(_LOCKS, self.lock_timeout)
 
 
 def parse_steps(output: str) -> list[Step]:

@@ -10,14 +10,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Union
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import repository as repositories
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import transaction as packages
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import repository, transaction
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.apt import Apt
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.dnf import Dnf
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Manager
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.repository import Repository
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Plan, Request, Wanted
 
@@ -29,12 +28,12 @@ ARGUMENTS: dict[str, dict[str, object]] = {
         "default": [],
         "options": {"name": {"type": "str", "required": True}, "version": {"type": "str", "default": ""}},
     },
-    "repository": {"type": "dict", "options": repositories.ARGUMENTS},
+    "repository": {"type": "dict", "options": repository.ARGUMENTS},
     "lock_timeout": {"type": "int", "default": 300},
 }
-AnyManager = Union[Apt, Dnf]
+AnyManager = Manager
 #: Called when a transaction is known and has not begun, with a manager that sees the repository. It may refuse.
-Before = Callable[[AnyManager, Plan], None]
+Before = Callable[[Manager, Plan], None]
 
 
 @dataclass(frozen=True)
@@ -82,70 +81,88 @@ def wanted(option: Iterable[Mapping[str, str]]) -> tuple[Wanted, ...]:
     return tuple(Wanted(one["name"], one["version"]) for one in option)
 
 
-def manager_of_node(options: tuple[str, ...] = (), lock_timeout: int = 300) -> AnyManager:
+def manager_of_node(settings: tuple[str, ...] = (), lock_timeout: int = 300) -> Manager:
     """Return the node's package manager.
+
+    Parameters
+    ----------
+    settings
+        Settings of it, each as ``NAME=VALUE``, that differ from the node's own; see ``repository.trial``.
 
     Raises
     ------
     EvenkeelError
-        It has none that is known.
+        The node is of neither family.
     """
-    # A distribution of the Debian family may have rpm, and the other way round; their files tell.
+    # A distribution of the Debian family may have rpm, and the other way round; their files decide.
     if os.path.exists("/etc/debian_version"):
-        return Apt(options, lock_timeout)
+        return Apt(settings, lock_timeout)
     if os.path.exists("/etc/redhat-release"):
-        return Dnf(options, lock_timeout)
+        return Dnf(settings, lock_timeout)
     raise EvenkeelError(
         "The node is of neither the Debian nor the Red Hat family", "Use a distribution that the role's README names"
     )
 
 
 def converge(job: Job, *, check_mode: bool, before: Before | None = None) -> Outcome:
-    """Bring the packages to the node; nothing changes where it can't be done.
+    """Bring the packages to the node; nothing changes where that is not possible.
 
     Parameters
     ----------
     before
-        What has to go well first.
+        What has to succeed before the first change.
 
     Raises
     ------
     EvenkeelError
-        What failed; see ``_packages.plan`` and ``_repository.trial``.
+        What failed; see ``transaction.plan`` and ``repository.trial``.
     """
     manager = manager_of_node(lock_timeout=job.lock_timeout)
-    healed = tuple(manager.interrupted())
-    if healed and not check_mode:
-        manager.heal()
-    if _standing(job) and not _missing(manager, job.request):
-        plan = packages.plan(manager, job.request)
-        if not check_mode:
-            packages.apply(manager, plan)
+    healed = _heal(manager, check_mode=check_mode)
+    if _is_there(job, manager):
+        plan = _change_holds(job, manager, check_mode=check_mode)
         return Outcome((), plan, healed)
-    with repositories.trial(job.repository, job.files) as trial:
-        staged = manager_of_node(trial.options, job.lock_timeout)
-        # A node fresh from its image may never have asked its own repositories.
-        own = [""] if manager.never_asked() else []
-        for source in dict.fromkeys([*own, trial.source]):
-            staged.refresh(source)
-        plan = packages.plan(staged, job.request)
+    with repository.trial(job.repository, job.files) as trial:
+        staged = manager_of_node(trial.settings, job.lock_timeout)
+        _fetch_lists(staged, trial.source)
+        plan = transaction.plan(staged, job.request)
         if not check_mode:
             if before is not None:
                 before(staged, plan)
             trial.apply()
-            for source in dict.fromkeys([*own, job.repository.path if job.repository else ""]):
-                manager.refresh(source)
-            packages.apply(manager, plan)
+            _fetch_lists(manager, job.repository.path if job.repository else "")
+            transaction.apply(manager, plan)
         return Outcome(trial.changes, plan, (*healed, *trial.healed))
 
 
-def _standing(job: Job) -> bool:
-    """Tell whether the node's files are as they should be."""
-    if job.repository is not None and repositories.changed(job.repository):
+def _heal(manager: Manager, *, check_mode: bool) -> tuple[str, ...]:
+    """Finish what a killed run left unfinished; return those packages."""
+    unfinished = tuple(manager.interrupted())
+    if unfinished and not check_mode:
+        manager.heal()
+    return unfinished
+
+
+def _is_there(job: Job, manager: Manager) -> bool:
+    """Return whether files and packages are as wanted already; asks no network."""
+    if job.repository is not None and repository.changed(job.repository):
         return False
-    return not kept_files.changes(job.files)
-
-
-def _missing(manager: AnyManager, request: Request) -> bool:
+    if kept_files.changes(job.files):
+        return False
     installed = manager.installed()
-    return bool(packages.lacking(request.wanted, installed) or packages.matching(installed, request.absent))
+    lacking = transaction.lacking(job.request.wanted, installed)
+    return not lacking and not transaction.matching(installed, job.request.absent)
+
+
+def _change_holds(job: Job, manager: Manager, *, check_mode: bool) -> Plan:
+    """Hold and release what is installed already."""
+    plan = transaction.plan(manager, job.request)
+    if not check_mode:
+        transaction.apply(manager, plan)
+    return plan
+
+
+def _fetch_lists(manager: Manager, source: str) -> None:
+    """Fetch the lists of a file of repositories, or of all; all too on a node that has none, fresh from its image."""
+    for one in dict.fromkeys(["", source] if manager.never_asked() else [source]):
+        manager.refresh(one)

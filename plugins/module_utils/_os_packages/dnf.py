@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, kept_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.kept_files import Kept
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import manager_lock as package_lock
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Manager, Step
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import manager_lock
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Step
 
 _LOCKS = ("/var/lib/rpm/.rpm.lock", "/usr/lib/sysimage/rpm/.rpm.lock")
 _VERSIONLOCK = "/etc/dnf/plugins/versionlock.list"
@@ -37,21 +37,22 @@ _PROBLEMS = (
 )
 
 
-class Dnf(Manager):
-    """dnf, with options that may point it at other repositories than the node's own.
+class Dnf:
+    """dnf, with settings that may point it at other repositories than the node's own.
 
     Parameters
     ----------
-    options
-        Options of dnf.
+    settings
+        Settings of dnf, each as ``NAME=VALUE``.
     lock_timeout
         How many seconds to wait for somebody else's run of dnf or rpm.
     """
 
+    name = "dnf"
     exact = "%s-%s"
 
-    def __init__(self, options: Sequence[str] = (), lock_timeout: int = 300) -> None:
-        self.options = tuple(options)
+    def __init__(self, settings: Sequence[str] = (), lock_timeout: int = 300) -> None:
+        self.options = tuple("--setopt=%s" % setting for setting in settings)
         self.lock_timeout = lock_timeout
 
     def installed(self) -> dict[str, str]:
@@ -176,7 +177,7 @@ class Dnf(Manager):
         kept_files.apply(kept_files.Change(_VERSIONLOCK, None, Kept(text)))
 
     def _wait(self) -> None:
-        package_lock.wait(_LOCKS, self.lock_timeout)
+        manager_lock.wait(_LOCKS, self.lock_timeout)
 
 
 def parse_versionlock(text: str) -> dict[str, str]:

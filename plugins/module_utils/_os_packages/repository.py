@@ -133,8 +133,8 @@ class Trial:
     ----------
     changes
         What the node's files will change by, in their final places.
-    options
-        What makes the package manager see them already.
+    settings
+        What makes the package manager see them already: its settings, each as ``NAME=VALUE``.
     source
         The file of the repository that it is to see; empty when there is none of our own.
     key
@@ -145,7 +145,7 @@ class Trial:
 
     repository: Repository | None
     changes: tuple[kept_files.Change, ...]
-    options: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
     source: str = ""
     key: str = ""
     healed: tuple[str, ...] = ()
@@ -218,24 +218,24 @@ def _file_name(repository: Repository) -> str:
 
 
 def _stage_apt(folder: str, files: Mapping[str, str | None]) -> list[str]:
-    """Make copies of apt's folders with these files in them; return apt's options for them."""
-    options = []
+    """Make copies of apt's folders with these files in them; return apt's settings for them."""
+    settings = []
     for part, setting in (("sources.list.d", "Dir::Etc::SourceParts"), ("preferences.d", "Dir::Etc::PreferencesParts")):
         _copy_folder(os.path.join("/etc/apt", part), os.path.join(folder, part), files)
-        options.append("-o%s=%s" % (setting, os.path.join(folder, part)))
+        settings.append("%s=%s" % (setting, os.path.join(folder, part)))
     lists = os.path.join(folder, "lists")
     os.makedirs(os.path.join(lists, "partial"))
     for path in glob.glob("/var/lib/apt/lists/*"):
         if os.path.isfile(path) and os.path.basename(path) != "lock":
             shutil.copy2(path, lists)
-    return [*options, "-oDir::State::Lists=%s" % lists, "-oDir::Cache::pkgcache=", "-oDir::Cache::srcpkgcache="]
+    return [*settings, "Dir::State::Lists=%s" % lists, "Dir::Cache::pkgcache=", "Dir::Cache::srcpkgcache="]
 
 
 def _stage_rpm(folder: str, files: Mapping[str, str | None]) -> list[str]:
-    """Make a copy of dnf's folder of repositories with these files in it; return dnf's options for it."""
+    """Make a copy of dnf's folder of repositories with these files in it; return dnf's settings for it."""
     place = os.path.join(folder, "yum.repos.d")
     _copy_folder("/etc/yum.repos.d", place, files)
-    return ["--setopt=reposdir=%s" % place]
+    return ["reposdir=%s" % place]
 
 
 def _copy_folder(standing: str, copy: str, files: Mapping[str, str | None]) -> None:

@@ -2,8 +2,7 @@
 # PRIVATE to this collection.
 """A set of packages at exact versions: what has to be done for it is simulated and judged before anything is done.
 
-``Request`` says what is wanted, ``plan`` finds out what that takes, ``apply`` does it. The package manager of the node,
-apt or dnf, is behind ``Manager``.
+``Request`` says what is wanted, ``plan`` finds out what that takes, ``apply`` does it.
 """
 
 from __future__ import annotations
@@ -14,8 +13,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Manager, Step
 
-_TOLD = 8
+#: So many of the versions that the repositories have are named where the wanted one is missing.
+_NAMED_VERSIONS = 8
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Request:
     absent
         Packages that must not be there.
     hold
-        Of those installed in the end, the ones that nobody shall change but us.
+        Of those installed in the end, the ones that only Evenkeel may change.
     release
         Of those held, the ones that anybody may change again.
     of_version
@@ -62,22 +63,8 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Step:
-    """A package that changes; an empty version is its absence."""
-
-    name: str
-    before: str
-    after: str
-
-    def __str__(self) -> str:
-        if not self.before:
-            return "%s %s" % (self.name, self.after)
-        return "%s %s -> %s" % (self.name, self.before, self.after or "removed")
-
-
-@dataclass(frozen=True)
 class Plan:
-    """What it takes; nothing when all is well."""
+    """What it takes; empty where nothing has to change."""
 
     install: tuple[str, ...] = ()
     remove: tuple[str, ...] = ()
@@ -99,69 +86,20 @@ class Plan:
         return {**header, "before": _lines(gone + released), "after": _lines(come + held)}
 
 
-class Manager:
-    """The package manager of a node."""
-
-    #: What it names a package and its version with.
-    exact = "%s=%s"
-
-    def installed(self) -> dict[str, str]:
-        """Return the version of each installed package."""
-        raise NotImplementedError
-
-    def held(self) -> set[str]:
-        """Return the names of the packages that are held."""
-        raise NotImplementedError
-
-    def versions(self, name: str) -> list[str]:
-        """Return the versions of a package that the repositories have, newest first."""
-        raise NotImplementedError
-
-    def simulate(self, install: Sequence[str], remove: Sequence[str]) -> list[Step]:
-        """Return what would change."""
-        raise NotImplementedError
-
-    def apply(self, install: Sequence[str], remove: Sequence[str]) -> None:
-        """Change it."""
-        raise NotImplementedError
-
-    def hold(self, names: Sequence[str]) -> None:
-        """Have nobody change these packages."""
-        raise NotImplementedError
-
-    def release(self, names: Sequence[str]) -> None:
-        """Undo a hold."""
-        raise NotImplementedError
-
-
-def plan(manager: Manager, request: Request, *, simulate: bool = True) -> Plan:
+def plan(manager: Manager, request: Request) -> Plan:
     """Find out what a request takes.
-
-    Parameters
-    ----------
-    simulate
-        Whether the repositories can be asked; where they aren't known to the node yet, the answer names only what is
-        asked for.
 
     Raises
     ------
     EvenkeelError
-        The repositories lack a version, or what it takes is not to be done.
+        The repositories lack a version, or the transaction would do what it must not.
     """
     installed = manager.installed()
-    missing = lacking(request.wanted, installed)
-    remove = matching(installed, request.absent)
     held = manager.held()
-    if simulate:
-        install = tuple(spec(manager.exact, one, manager.versions(one.name)) for one in missing)
-        steps = tuple(manager.simulate(install, remove)) if install or remove else ()
-        judge(request, steps, held)
-    else:
-        install = tuple(manager.exact % (one.name, one.version) if one.version else one.name for one in missing)
-        steps = (
-            *(Step(one.name, installed.get(one.name, ""), one.version or "its newest version") for one in missing),
-            *(Step(name, installed[name], "") for name in remove),
-        )
+    remove = matching(installed, request.absent)
+    install = tuple(spec(manager.exact, one, manager.versions(one.name)) for one in lacking(request.wanted, installed))
+    steps = tuple(manager.simulate(install, remove)) if install or remove else ()
+    judge(request, steps, held)
     kept = after(installed, steps)
     # A hold may be one of a version, as dnf's are.
     changed = {step.name for step in steps if step.after}
@@ -227,8 +165,8 @@ def spec(exact: str, wanted: Wanted, versions: Sequence[str]) -> str:
         )
     found = [full for full in versions if matches(full, wanted.version)]
     if not found:
-        known = ", ".join(dict.fromkeys(upstream(full) for full in versions[:_TOLD]))
-        more = " and %d more" % (len(versions) - _TOLD) if len(versions) > _TOLD else ""
+        known = ", ".join(dict.fromkeys(upstream(full) for full in versions[:_NAMED_VERSIONS]))
+        more = " and %d more" % (len(versions) - _NAMED_VERSIONS) if len(versions) > _NAMED_VERSIONS else ""
         raise EvenkeelError(
             "The repositories have no version %s of %s; they have %s%s" % (wanted.version, wanted.name, known, more),
             "Choose one of these, or a repository that has it",

@@ -3,51 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import transaction as packages
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import (
-    Manager,
-    Plan,
-    Request,
-    Step,
-    Wanted,
-)
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Step
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Plan, Request, Wanted
+
+from tests.unit.plugins.module_utils._os_packages.fakes import FakeManager
 
 NEWEST = ["610.57.04-1", "580.178.04-1", "580.159.03-1"]
-
-
-class Pretended(Manager):
-    """A package manager that has what it is given."""
-
-    def __init__(self, installed: dict[str, str], held: Sequence[str] = (), steps: Sequence[Step] = ()) -> None:
-        self._installed, self._held, self._steps = installed, set(held), list(steps)
-        self.asked: list[tuple[Sequence[str], Sequence[str]]] = []
-        self.done: list[tuple[str, Sequence[str]]] = []
-
-    def installed(self) -> dict[str, str]:
-        return self._installed
-
-    def held(self) -> set[str]:
-        return self._held
-
-    def versions(self, name: str) -> list[str]:
-        return NEWEST
-
-    def simulate(self, install: Sequence[str], remove: Sequence[str]) -> list[Step]:
-        self.asked.append((install, remove))
-        return self._steps
-
-    def apply(self, install: Sequence[str], remove: Sequence[str]) -> None:
-        self.done.append(("apply", (*install, *remove)))
-
-    def hold(self, names: Sequence[str]) -> None:
-        self.done.append(("hold", names))
-
-    def release(self, names: Sequence[str]) -> None:
-        self.done.append(("release", names))
 
 
 @pytest.mark.parametrize(
@@ -70,40 +34,38 @@ def test_versions_of_packages_and_of_the_software(full: str, version: str, expec
 
 
 def test_what_is_installed_and_held_needs_nothing_and_nobody_is_asked() -> None:
-    manager = Pretended({"driver": "580.178.04-1", "bash": "5"}, held=["driver"])
+    manager = FakeManager({"driver": "580.178.04-1", "bash": "5"}, {"driver"})
     assert packages.plan(manager, Request((Wanted("driver", "580.178.04"),), hold=("driv*",))) == Plan()
-    assert manager.asked == []
+    assert manager.calls == []
 
 
 def test_an_exact_version_is_installed_and_its_family_held() -> None:
-    steps = [Step("driver", "580.159.03-1", "580.178.04-1"), Step("library", "", "580.178.04-1")]
-    manager = Pretended({"driver": "580.159.03-1"}, held=["driver"], steps=steps)
+    brings = {"driver": {"library": "580.178.04-1"}}
+    manager = FakeManager({"driver": "580.159.03-1"}, {"driver"}, {"driver": NEWEST}, brings=brings)
     request = Request((Wanted("driver", "580.178.04"),), hold=("driver", "lib*"), of_version={"driver": "580.178.04"})
     plan = packages.plan(manager, request)
-    assert manager.asked == [(("driver=580.178.04-1",), ())]
     assert (plan.install, plan.hold) == (("driver=580.178.04-1",), ("driver", "library"))
     packages.apply(manager, plan)
-    assert manager.done == [("apply", ("driver=580.178.04-1",)), ("hold", ("driver", "library"))]
+    assert manager.calls == [
+        "simulate driver=580.178.04-1",
+        "apply driver=580.178.04-1",
+        "hold driver library",
+    ]
 
 
 def test_holds_that_are_no_longer_wanted_are_released() -> None:
-    plan = packages.plan(Pretended({"driver": "1-1"}, held=["driver", "mine"]), Request(release=("driver*",)))
+    manager = FakeManager({"driver": "1-1", "mine": "1-1"}, {"driver", "mine"})
+    plan = packages.plan(manager, Request(release=("driver*",)))
     assert plan == Plan(release=("driver",))
-
-
-def test_without_a_simulation_what_is_asked_for_is_told() -> None:
-    manager = Pretended({"other": "1-1"})
-    request = Request((Wanted("driver", "580.178.04"), Wanted("tool")), absent=("oth*",))
-    plan = packages.plan(manager, request, simulate=False)
-    assert (plan.install, plan.remove, manager.asked) == (("driver=580.178.04", "tool"), ("other",), [])
-    assert plan.diff()["after"] == "driver 580.178.04\ntool its newest version\n"
+    packages.apply(manager, plan)
+    assert (manager.calls, manager.holds) == (["release driver"], {"mine"})
 
 
 def test_a_version_that_the_repositories_lack_is_told_with_those_that_they_have() -> None:
     with pytest.raises(
         EvenkeelError, match=r"no version 580\.1 of driver; they have 610\.57\.04, 580\.178\.04, 580\.15"
     ):
-        packages.plan(Pretended({}), Request((Wanted("driver", "580.1"),)))
+        packages.plan(FakeManager(repositories={"driver": NEWEST}), Request((Wanted("driver", "580.1"),)))
 
 
 def test_a_package_that_no_repository_has() -> None:

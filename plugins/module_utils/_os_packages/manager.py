@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""What Evenkeel asks of a node's package manager, whichever it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Step:
+    """A package that changes; an empty version is its absence."""
+
+    name: str
+    before: str
+    after: str
+
+    def __str__(self) -> str:
+        if not self.before:
+            return "%s %s" % (self.name, self.after)
+        return "%s %s -> %s" % (self.name, self.before, self.after or "removed")
+
+
+class Manager(Protocol):
+    """The package manager of a node.
+
+    A package is named by its name alone or, with a version, as ``exact`` says. Every method that asks the node or its
+    repositories raises an EvenkeelError where the answer cannot be had.
+    """
+
+    @property
+    def name(self) -> str:
+        """``apt`` or ``dnf``."""
+
+    @property
+    def exact(self) -> str:
+        """The form of a package and its version, such as ``%s=%s``."""
+
+    def installed(self) -> dict[str, str]:
+        """Return the version of each installed package."""
+
+    def known(self) -> set[str]:
+        """Return the packages that are there, even if their installation was not finished."""
+
+    def held(self) -> set[str]:
+        """Return the installed packages that are held at their version."""
+
+    def versions(self, name: str) -> list[str]:
+        """Return the versions of a package that the repositories have, newest first."""
+
+    def simulate(self, install: Sequence[str], remove: Sequence[str]) -> list[Step]:
+        """Return what would change if packages were installed and removed."""
+
+    def apply(self, install: Sequence[str], remove: Sequence[str]) -> None:
+        """Install and remove packages."""
+
+    def hold(self, names: Sequence[str]) -> None:
+        """Hold packages at the version that is installed."""
+
+    def release(self, names: Sequence[str]) -> None:
+        """Undo a hold."""
+
+    def interrupted(self) -> list[str]:
+        """Return the packages that a killed run left unfinished."""
+
+    def heal(self) -> None:
+        """Finish what a killed run left unfinished."""
+
+    def refresh(self, source: str) -> None:
+        """Fetch the lists of the repositories that a file names; of all repositories where it is empty."""
+
+    def never_asked(self) -> bool:
+        """Return whether the node has no lists of packages at all and must fetch them first."""
+
+    def download(self, spec: str, folder: str) -> str:
+        """Download a package into an existing folder, and return its path."""
+
+    def unpack(self, package: str, folder: str) -> None:
+        """Unpack a downloaded package into a folder, which is made."""

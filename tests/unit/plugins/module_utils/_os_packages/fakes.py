@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A package manager for unit tests: it has what a test gives it, changes it as a real one would, and records it all.
+
+manager = FakeManager({"driver": "1-1"}, repositories={"driver": ["2-1", "1-1"]})
+manager.serve(monkeypatch)
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import converge, repository
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Step
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.repository import Repository, Trial
+
+STAGED = ("staged=yes",)
+STAGED_SOURCE = "/staged/evenkeel.sources"
+
+
+@dataclass
+class FakeManager:
+    """A node's package manager.
+
+    Parameters
+    ----------
+    packages
+        What is installed, with versions. Transactions change it.
+    holds
+        The packages that are held.
+    repositories
+        The versions that the repositories have of each package, newest first.
+    pins
+        The version that a package gets if none is named; else the newest.
+    brings
+        What else changes when a package is installed: names with versions; an empty version is a removal.
+    takes
+        What else goes when a package is removed.
+    unfinished
+        What a killed run left unfinished.
+    fresh
+        Whether the node has never fetched any list of packages.
+    failures
+        What a call raises, by what ``calls`` would say of it, or by the first word of that.
+    during
+        What else happens in a call, by the same; a failure comes after it.
+    contents
+        The files of each downloaded package, with their texts.
+    calls
+        What was called that changes something or asks the repositories, in order; ``staged: `` stands before what a
+        manager was asked that sees the files on trial.
+    """
+
+    packages: dict[str, str] = field(default_factory=dict)
+    holds: set[str] = field(default_factory=set)
+    repositories: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    pins: Mapping[str, str] = field(default_factory=dict)
+    brings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    takes: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    unfinished: list[str] = field(default_factory=list)
+    fresh: bool = False
+    failures: Mapping[str, EvenkeelError] = field(default_factory=dict)
+    during: Mapping[str, Callable[[], None]] = field(default_factory=dict)
+    contents: Mapping[str, str] = field(default_factory=dict)
+    name: str = "apt"
+    exact: str = "%s=%s"
+    calls: list[str] = field(default_factory=list)
+    settings: tuple[str, ...] = ()
+
+    def serve(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Make it the manager of the node; repositories and files are tried and applied without touching the disk."""
+
+        def manager_of_node(settings: tuple[str, ...] = (), lock_timeout: int = 300) -> FakeManager:
+            served = copy.copy(self)
+            served.settings = settings
+            return served
+
+        @contextmanager
+        def trial(of: Repository | None, also: Mapping[str, str | None]) -> Iterator[FakeTrial]:
+            changes = tuple(kept_files.plan({}, {path: kept_files.Kept(text) for path, text in also.items() if text}))
+            yield FakeTrial(of, changes, STAGED, STAGED_SOURCE if of else "", calls=self.calls)
+
+        monkeypatch.setattr(converge, "manager_of_node", manager_of_node)
+        monkeypatch.setattr(repository, "trial", trial)
+
+    def installed(self) -> dict[str, str]:
+        return {name: version for name, version in self.packages.items() if name not in self.unfinished}
+
+    def known(self) -> set[str]:
+        return {*self.packages, *self.unfinished}
+
+    def held(self) -> set[str]:
+        return set(self.holds)
+
+    def versions(self, name: str) -> list[str]:
+        return list(self.repositories.get(name, []))
+
+    def simulate(self, install: Sequence[str], remove: Sequence[str]) -> list[Step]:
+        self._called("simulate", *install, *(f"{name}-" for name in remove))
+        return self._steps(install, remove)
+
+    def apply(self, install: Sequence[str], remove: Sequence[str]) -> None:
+        steps = self._steps(install, remove)
+        self._called("apply", *install, *(f"{name}-" for name in remove))
+        for step in steps:
+            if step.after:
+                self.packages[step.name] = step.after
+            else:
+                self.packages.pop(step.name, None)
+                if step.name in self.unfinished:
+                    self.unfinished.remove(step.name)
+
+    def hold(self, names: Sequence[str]) -> None:
+        self._called("hold", *names)
+        self.holds.update(names)
+
+    def release(self, names: Sequence[str]) -> None:
+        self._called("release", *names)
+        self.holds.difference_update(names)
+
+    def interrupted(self) -> list[str]:
+        return list(self.unfinished)
+
+    def heal(self) -> None:
+        self._called("heal")
+        self.unfinished.clear()
+
+    def refresh(self, source: str) -> None:
+        self._called("refresh", *([source] if source else []))
+
+    def never_asked(self) -> bool:
+        return self.fresh
+
+    def download(self, spec: str, folder: str) -> str:
+        self._called("download", spec)
+        path = Path(folder, "package")
+        path.touch()
+        return str(path)
+
+    def unpack(self, package: str, folder: str) -> None:
+        self._called("unpack")
+        for path, text in self.contents.items():
+            file = Path(folder, path.lstrip("/"))
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+
+    def _called(self, *words: str) -> None:
+        said = " ".join(words)
+        self.calls.append(f"staged: {said}" if self.settings else said)
+        for key in (said, words[0]):
+            if key in self.during:
+                self.during[key]()
+        for key in (said, words[0]):
+            if key in self.failures:
+                raise self.failures[key]
+
+    def _steps(self, install: Sequence[str], remove: Sequence[str]) -> list[Step]:
+        wanted: dict[str, str] = {}
+        for spec in install:
+            name, version = self._parsed(spec)
+            wanted[name] = version
+            wanted.update(self.brings.get(name, {}))
+        for name in remove:
+            wanted[name] = ""
+            wanted.update(dict.fromkeys(self.takes.get(name, ()), ""))
+        return [
+            Step(name, self.packages.get(name, ""), version)
+            for name, version in wanted.items()
+            if self.packages.get(name, "") != version or (name in self.unfinished and not version)
+        ]
+
+    def _parsed(self, spec: str) -> tuple[str, str]:
+        for name, versions in self.repositories.items():
+            for version in versions:
+                if spec == self.exact % (name, version):
+                    return name, version
+        return spec, self.pins.get(spec) or next(iter(self.repositories.get(spec, [])), "1-1")
+
+
+@dataclass(frozen=True)
+class FakeTrial(Trial):
+    """A repository on trial that takes effect by being recorded."""
+
+    calls: list[str] = field(default_factory=list)
+
+    def apply(self) -> None:
+        """Record it."""
+        self.calls.append("files take effect")

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A repository and its packages come to a node in phases: nothing changes before all that can be known is known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import converge, repository
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.apt import Apt
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.converge import Job
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.dnf import Dnf
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Manager
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.repository import Repository
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Plan, Request, Wanted
+
+from tests.unit.plugins.module_utils._os_packages.fakes import STAGED_SOURCE, FakeManager
+
+CUDA = Repository("cuda", "apt", "http://m/debian12/", "http://m/keyring.deb", "a" * 64)
+#: A file of the package manager that is nowhere.
+PREFERENCES = {"/etc/apt/preferences.d/evenkeel-of-a-test": "Package: driver\n"}
+DRIVER = Request((Wanted("driver", "2"),), hold=("driver",))
+
+
+def node(monkeypatch: pytest.MonkeyPatch, **state: object) -> FakeManager:
+    """Return the package manager of a node that has the driver 1, and whose repositories have 2."""
+    given = {"packages": {"driver": "1-1"}, "repositories": {"driver": ["2-1", "1-1"]}, **state}
+    manager = FakeManager(**given)  # type: ignore[arg-type]
+    manager.serve(monkeypatch)
+    return manager
+
+
+def test_the_phases_of_a_change_and_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    manager = node(monkeypatch)
+
+    def build(staged: Manager, plan: Plan) -> None:
+        manager.calls.append(" ".join(["build", *map(str, plan.steps)]))
+
+    outcome = converge.converge(Job(DRIVER, CUDA, PREFERENCES), check_mode=False, before=build)
+    assert manager.calls == [
+        f"staged: refresh {STAGED_SOURCE}",
+        "staged: simulate driver=2-1",
+        "build driver 1-1 -> 2-1",
+        "files take effect",
+        f"refresh {CUDA.path}",
+        "apply driver=2-1",
+        "hold driver",
+    ]
+    assert [change.path for change in outcome.files] == [*PREFERENCES]
+    assert outcome.changed
+
+
+def test_a_check_of_the_same_does_nothing_to_the_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    manager = node(monkeypatch, unfinished=["halfway"])
+
+    def build(staged: Manager, plan: Plan) -> None:
+        raise AssertionError("nothing is built in check mode")
+
+    outcome = converge.converge(Job(DRIVER, CUDA, PREFERENCES), check_mode=True, before=build)
+    assert manager.calls == [f"staged: refresh {STAGED_SOURCE}", "staged: simulate driver=2-1"]
+    assert (outcome.changed, outcome.healed, manager.unfinished) == (True, ("halfway",), ["halfway"])
+
+
+def test_what_a_killed_run_left_is_finished_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    manager = node(monkeypatch, unfinished=["halfway"])
+    outcome = converge.converge(Job(Request((Wanted("driver"),))), check_mode=False)
+    assert (manager.calls, outcome.healed, outcome.changed) == (["heal"], ("halfway",), True)
+
+
+@pytest.mark.parametrize(
+    ("call", "stays"),
+    [
+        (f"refresh {STAGED_SOURCE}", []),
+        ("simulate driver=2-1", []),
+        ("build", []),
+        (f"refresh {CUDA.path}", ["files take effect"]),
+    ],
+)
+def test_what_fails_first_leaves_the_rest_undone(monkeypatch: pytest.MonkeyPatch, call: str, stays: list[str]) -> None:
+    manager = node(monkeypatch, failures={call: EvenkeelError("It failed", "Look")})
+
+    def build(staged: Manager, plan: Plan) -> None:
+        if "build" in manager.failures:
+            raise manager.failures["build"]
+
+    with pytest.raises(EvenkeelError, match="It failed"):
+        converge.converge(Job(DRIVER, CUDA, PREFERENCES), check_mode=False, before=build)
+    assert [said for said in manager.calls if said.split()[0] in ("files", "apply", "hold")] == stays
+    assert manager.packages == {"driver": "1-1"}
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_where_all_is_there_only_holds_change_and_no_repository_is_asked(
+    monkeypatch: pytest.MonkeyPatch, check_mode: bool
+) -> None:
+    manager = node(monkeypatch, packages={"driver": "2-1", "old": "1-1"}, holds={"old"})
+    request = Request((Wanted("driver", "2"),), hold=("driver",), release=("old",))
+    outcome = converge.converge(Job(request), check_mode=check_mode)
+    assert manager.calls == ([] if check_mode else ["release old", "hold driver"])
+    assert (outcome.plan.hold, outcome.plan.release, outcome.changed) == (("driver",), ("old",), True)
+
+
+def test_what_must_not_be_there_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    manager = node(monkeypatch)
+    converge.converge(Job(Request(absent=("driver",))), check_mode=False)
+    assert manager.packages == {}
+
+
+def test_a_repository_that_is_not_the_nodes_yet_comes_though_all_packages_are_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    manager = node(monkeypatch)
+    monkeypatch.setattr(repository, "changed", lambda one: one == CUDA)
+    converge.converge(Job(Request((Wanted("driver"),)), CUDA), check_mode=False)
+    assert "files take effect" in manager.calls
+
+
+@pytest.mark.parametrize(
+    ("fresh", "of", "asked"),
+    [
+        (False, None, ["staged: refresh", "refresh"]),
+        (False, CUDA, [f"staged: refresh {STAGED_SOURCE}", f"refresh {CUDA.path}"]),
+        (
+            True,
+            CUDA,
+            ["staged: refresh", f"staged: refresh {STAGED_SOURCE}", "refresh", f"refresh {CUDA.path}"],
+        ),
+        (True, None, ["staged: refresh", "refresh"]),
+    ],
+    ids=["the node's own", "ours", "ours on a fresh node", "the node's own on a fresh node"],
+)
+def test_lists_are_fetched_of_the_repository_alone_but_on_a_fresh_node(
+    monkeypatch: pytest.MonkeyPatch, fresh: bool, of: Repository | None, asked: list[str]
+) -> None:
+    manager = node(monkeypatch, fresh=fresh)
+    converge.converge(Job(DRIVER, of), check_mode=False)
+    assert [call for call in manager.calls if "refresh" in call] == asked
+
+
+def test_a_second_run_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    manager = node(monkeypatch)
+    converge.converge(Job(DRIVER), check_mode=False)
+    manager.calls.clear()
+    assert not converge.converge(Job(DRIVER), check_mode=False).changed
+    assert manager.calls == []
+
+
+def test_differences_are_those_of_files_and_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    node(monkeypatch)
+    outcome = converge.converge(Job(DRIVER, files=PREFERENCES), check_mode=True)
+    of_file, of_packages = outcome.diffs()
+    assert of_file["after"] == "Package: driver\n"
+    assert (of_packages["before"], of_packages["after"]) == ("driver 1-1\n", "driver 2-1\nheld: driver\n")
+    assert converge.Outcome().diffs() == []
+    assert not converge.Outcome().changed
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        (["/etc/debian_version", "/etc/redhat-release"], Apt),
+        (["/etc/redhat-release"], Dnf),
+    ],
+    ids=["Debian, where rpm may be too", "Red Hat"],
+)
+def test_the_manager_is_that_of_the_family(
+    monkeypatch: pytest.MonkeyPatch, files: list[str], expected: type[Apt | Dnf]
+) -> None:
+    monkeypatch.setattr(converge.os.path, "exists", lambda path: path in files)
+    manager = converge.manager_of_node(("a=b",), 7)
+    assert isinstance(manager, expected)
+    assert manager.lock_timeout == 7
+    assert manager.options == (("-oa=b",) if expected is Apt else ("--setopt=a=b",))
+
+
+def test_a_node_of_neither_family(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(converge.os.path, "exists", lambda path: False)
+    with pytest.raises(EvenkeelError, match="neither the Debian nor the Red Hat family"):
+        converge.manager_of_node()
+
+
+def test_a_file_that_somebody_else_has_made_stays(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    manager = node(monkeypatch, packages={"driver": "2-1"})
+    foreign = tmp_path / "preferences"
+    foreign.write_text("Package: *\n")
+    with pytest.raises(EvenkeelError, match="was not written by Evenkeel"):
+        converge.converge(Job(DRIVER, files={str(foreign): kept_files.MARK}), check_mode=False)
+    assert manager.calls == []
+
+
+def test_packages_of_a_modules_option() -> None:
+    option = [{"name": "driver", "version": "2"}, {"name": "tool", "version": ""}]
+    assert converge.wanted(option) == (Wanted("driver", "2"), Wanted("tool"))
