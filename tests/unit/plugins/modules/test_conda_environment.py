@@ -18,8 +18,10 @@ from typing import Any
 import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import build as builder
-from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.bytecode import DamagedCache
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import conda_environment as logic
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.bytecode_cache import DamagedCache
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.linking import Job
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import Module
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_lock import held
 from ansible_collections.evenkeel.gpu.plugins.modules import conda_environment
@@ -125,10 +127,10 @@ class Node:
 
 @pytest.fixture
 def node(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Node:
-    monkeypatch.setattr(conda_environment, "this_node", lambda: NODE_HAS)
+    monkeypatch.setattr(logic, "this_node", lambda: NODE_HAS)
     node = Node(tmp_path, capsys)
     monkeypatch.setattr(builder, "compile_environment", node.jobs.append)
-    monkeypatch.setattr(conda_environment.Module, "warn", lambda _module, text: node.warnings.append(text))
+    monkeypatch.setattr(Module, "warn", lambda _module, text: node.warnings.append(text))
     return node
 
 
@@ -490,11 +492,11 @@ def test_a_look_waits_for_nobody(node: Node) -> None:
 
 def test_what_another_run_did_meanwhile_is_not_done_again(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     def wait_for_the_other_run(path: str, timeout: float) -> object:
-        monkeypatch.setattr(conda_environment, "held", held)
+        monkeypatch.setattr(logic, "held", held)
         assert node.run(RESOLVED)["changed"]
         return held(path, timeout)
 
-    monkeypatch.setattr(conda_environment, "held", wait_for_the_other_run)
+    monkeypatch.setattr(logic, "held", wait_for_the_other_run)
     assert not node.run(RESOLVED)["changed"]
     assert node.runs == 1
 

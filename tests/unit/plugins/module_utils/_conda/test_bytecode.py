@@ -6,7 +6,6 @@ from __future__ import annotations
 import base64
 import errno
 import hashlib
-import importlib.util
 import json
 import os
 import shutil
@@ -19,9 +18,9 @@ from types import ModuleType
 from typing import NoReturn
 
 import pytest
-from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import bytecode
-from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.bytecode import Index, Python, Source, Sources, Task
-from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.installed_files import InstalledFile
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import bytecode, bytecode_workers
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.bytecode_cache import DamagedCache
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.bytecode_plan import Index
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.linking import Job
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import PIP, Package
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
@@ -142,77 +141,6 @@ FILES = {
 }
 
 
-@pytest.mark.parametrize(
-    ("package", "python"),
-    [
-        (Package("python", "3.11.2", "1_cpython", ""), Python("cpython-311", "lib/python3.11")),
-        (Package("python", "3.7.0", "h0371630_3", ""), Python("cpython-37", "lib/python3.7")),
-        (Package("python", "3.13.1", "5_99_cp313", ""), Python("cpython-313", "lib/python3.13")),
-        (Package("python", "3.13.1", "5_99_cp313t", ""), None),
-        (Package("python", "3.9.18", "0_73_pypy", ""), None),
-        (Package("python", "3.6.15", "0", ""), None),
-        (Package("python", "2.7.18", "0", ""), None),
-        (Package("python", "3.11.2", "", "", PIP), None),
-        (Package("pythonnet", "3.11.2", "0", ""), None),
-    ],
-)
-def test_which_python_has_bytecode(package: Package, python: Python | None) -> None:
-    assert bytecode.python_of([OTHER, package]) == python
-
-
-@pytest.mark.parametrize("source", ["lib/python3.11/os.py", "lib/python3.11/site-packages/a.b/c.d.py"])
-def test_where_bytecode_is(source: str) -> None:
-    path = bytecode.bytecode_of(source, TAG)
-    assert path == importlib.util.cache_from_source(source)
-    assert bytecode.source_of(path) == source
-
-
-@pytest.mark.parametrize(
-    ("files", "sources"),
-    [
-        pytest.param([InstalledFile(CORE, "a", 9)], Sources((Source(CORE, "a", 9),)), id="a module"),
-        pytest.param(
-            [InstalledFile(CORE, "a", 9, rewritten=True)], Sources((), (Source(CORE, "", 9),)), id="prefix in it"
-        ),
-        pytest.param([InstalledFile(CORE, "a", link=True)], Sources(), id="a link"),
-        pytest.param([InstalledFile("bin/x.py", "a"), InstalledFile("share/x.py", "a")], Sources(), id="no modules"),
-        pytest.param([InstalledFile(f"{SITE}/idna/data.txt", "a")], Sources(), id="no Python"),
-        pytest.param([InstalledFile(CORE, "a"), InstalledFile(pyc(CORE), "b")], Sources(), id="with its own bytecode"),
-        pytest.param(
-            [InstalledFile(CORE, "a"), InstalledFile(pyc(CORE), "", compiled=True)],
-            Sources((Source(CORE, "a", 0),)),
-            id="with bytecode that an installer compiled",
-        ),
-        pytest.param(
-            [InstalledFile(CORE, "a"), InstalledFile(f"__clobbers__/idna/{SIX_PY}", "a")],
-            Sources((Source(CORE, "a", 0),), complete=False),
-            id="with a file out of place",
-        ),
-    ],
-)
-def test_what_is_compiled(files: list[InstalledFile], sources: Sources) -> None:
-    assert bytecode.sources_of(files, Python(TAG, LIBRARY)) == sources
-
-
-@pytest.mark.parametrize(
-    ("sizes", "expected"),
-    [
-        ([], []),
-        ([1], [[1]]),
-        ([1, 600_000, 2], [[600_000], [2, 1]]),
-        ([300_000, 200_000, 100_000, 50_000], [[300_000, 200_000, 100_000], [50_000]]),
-    ],
-)
-def test_batches(sizes: list[int], expected: list[list[int]]) -> None:
-    tasks = [Task("", "", str(size), "", size) for size in sizes]
-    assert [[task.size for task in batch] for batch in bytecode.batches(tasks)] == expected
-
-
-def test_many_small_files_are_many_batches() -> None:
-    tasks = [Task("", "", str(number), "", 0) for number in range(1000)]
-    assert [len(batch) for batch in bytecode.batches(tasks)] == [256, 256, 256, 232]
-
-
 def test_bytecode_is_compiled_once_and_hardlinked(lab: Lab) -> None:
     first, second = lab.environment("a", FILES), lab.environment("b/deeper", FILES)
     manifest = lab.compile(first, PYTHON, IDNA, SIX)
@@ -298,11 +226,11 @@ def test_the_program_of_all_workers_is_read_once(lab: Lab, monkeypatch: pytest.M
         read.append(module)
         return original(module)
 
-    original = bytecode.inspect.getsource
-    monkeypatch.setattr(bytecode.inspect, "getsource", getsource)
+    original = bytecode_workers.inspect.getsource
+    monkeypatch.setattr(bytecode_workers.inspect, "getsource", getsource)
     files = {OTHER: {f"{SITE}/m{n}.py": "#" * 600_000 for n in range(2)}}
     lab.compile(lab.environment("a", {PYTHON: {}, **files}), PYTHON, OTHER, workers=2)
-    assert read == [bytecode.bytecode_compiler]
+    assert read == [bytecode_workers.bytecode_compiler]
 
 
 def run(prefix: Path, code: str) -> str:
@@ -363,7 +291,7 @@ def test_a_path_of_two_packages_is_compiled_from_what_is_there(
     lost, won = {SIX_PY: "six = 'lost'\n"}, {SIX_PY: "six = 'won'\n"}
     if cached:
         lab.compile(lab.environment("a", {PYTHON: {}, OTHER: lost}), PYTHON, OTHER)
-    monkeypatch.setattr(bytecode.os, "link", lambda source, target: pytest.fail(f"linked {source}"))
+    monkeypatch.setattr(os, "link", lambda source, target: pytest.fail(f"linked {source}"))
     prefix = lab.environment("b", {PYTHON: {}, OTHER: lost, SIX: won})
     assert list(lab.compile(prefix, PYTHON, OTHER, SIX)) == [pyc(SIX_PY)]
     (prefix / SIX_PY).write_text("six = 'compiled anew'\n")
@@ -421,7 +349,7 @@ def test_the_cache_heals(lab: Lab, damage: Callable[[Path], object]) -> None:
 def test_a_cache_that_lost_a_file_is_told_and_heals(lab: Lab) -> None:
     manifest = lab.compile(lab.environment("a", FILES), PYTHON, IDNA, SIX)
     (lab.cache / IDNA.sha256 / pyc(CORE)).unlink()
-    with pytest.raises(bytecode.DamagedCache, match=r"core.*pyc was missing"):
+    with pytest.raises(DamagedCache, match=r"core.*pyc was missing"):
         lab.compile(lab.environment("b", FILES), PYTHON, IDNA, SIX)
     assert lab.compile(lab.environment("c", FILES), PYTHON, IDNA, SIX) == manifest
 
@@ -429,9 +357,7 @@ def test_a_cache_that_lost_a_file_is_told_and_heals(lab: Lab) -> None:
 def test_a_source_that_is_not_its_package_s_is_an_error_and_never_cached(lab: Lab) -> None:
     prefix = lab.environment("a", FILES)
     (prefix / CORE).write_text("edited = True\n")
-    with pytest.raises(
-        bytecode.DamagedCache, match=rf"{prefix / CORE} is not what the package idna brought.*idna-3\.20-py_0"
-    ):
+    with pytest.raises(DamagedCache, match=rf"{prefix / CORE} is not what the package idna brought.*idna-3\.20-py_0"):
         lab.compile(prefix, PYTHON, IDNA, SIX)
     assert not (lab.cache / IDNA.sha256).exists()
 
@@ -484,7 +410,7 @@ def test_another_file_system_gets_copies(lab: Lab, monkeypatch: pytest.MonkeyPat
     stale = prefix / pyc(CORE)
     stale.parent.mkdir()
     stale.write_text("with the time of its source")
-    monkeypatch.setattr(bytecode.os, "link", other_file_system)
+    monkeypatch.setattr(os, "link", other_file_system)
     manifest = lab.compile(prefix, PYTHON, IDNA, SIX)
     assert {(prefix / path).stat().st_nlink for path in manifest} == {1}
     assert pyc(CORE) in manifest

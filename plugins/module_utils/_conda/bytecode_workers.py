@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""Bytecode compiled by an environment's own Python, in several processes at once."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import json
+import os
+import subprocess
+import tempfile
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import NamedTuple
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import bytecode_compiler
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.linking import Job
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+
+#: A worker's share at a time: small, so that all end together, and an orphan soon.
+_BATCH_BYTES = 1 << 19
+#: What a file costs whatever its size, in bytes of source.
+_FILE_BYTES = 1 << 11
+
+
+class Task(NamedTuple):
+    """What a worker does: read ``source``, which tracebacks call ``name``, and write ``target``."""
+
+    source: str
+    name: str
+    target: str
+    sha256: str
+    size: int
+
+
+def compile_files(job: Job, tasks: Sequence[Task], workers: int) -> dict[str, str | None]:
+    """Do the tasks, and return the SHA-256 of each target.
+
+    It is None where the source does not compile, and empty where the source is not what its package brought.
+
+    Raises
+    ------
+    EvenkeelError
+        A worker crashed.
+    OSError
+        A worker could not read or write a file.
+    """
+    work = deque(batches(tasks))
+    results: dict[str, str | None] = {}
+    of_bytes = sum(task.size for task in tasks)
+    done_bytes = 0
+    lock = threading.Lock()
+    compiler = inspect.getsource(bytecode_compiler)  # here, since threads that read a source at once may find none
+
+    def drive() -> None:
+        nonlocal done_bytes
+        with _worker(job, compiler) as ask:
+            while True:
+                try:
+                    batch = work.popleft()
+                except IndexError:
+                    return
+                hashes = ask(batch)
+                with lock:
+                    results.update(zip((task.target for task in batch), hashes))
+                    done_bytes += sum(task.size for task in batch)
+                    job.progress.update("compile", len(results), len(tasks), done_bytes, of_bytes)
+
+    count = min(workers, len(work))
+    if count:
+        with ThreadPoolExecutor(count) as pool:
+            try:
+                for future in as_completed([pool.submit(drive) for _ in range(count)]):
+                    future.result()
+            except BaseException:
+                work.clear()
+                raise
+    return results
+
+
+def batches(tasks: Iterable[Task]) -> list[list[Task]]:
+    """Divide the work, the largest files first, so that workers that take one batch after another end together."""
+    found: list[list[Task]] = []
+    room = 0
+    for task in sorted(tasks, key=lambda task: (-task.size, task.target)):
+        if room <= 0:
+            found.append([])
+            room = _BATCH_BYTES
+        found[-1].append(task)
+        room -= task.size + _FILE_BYTES
+    return found
+
+
+@contextlib.contextmanager
+def _worker(job: Job, compiler: str) -> Iterator[Callable[[Sequence[Task]], list[str | None]]]:
+    """Start the environment's own Python; yield what has it do a batch. It keeps the lock, and ends with its input."""
+    program = os.path.join(job.prefix, "bin", "python")
+    # The order in sets of constants, which older Pythons write as it is, depends on the seed.
+    environment = {"PYTHONHASHSEED": "0", "PYTHONIOENCODING": "utf-8"}
+    with (
+        tempfile.TemporaryFile("w+", errors="replace") as output,
+        subprocess.Popen(
+            [program, "-s", "-S", "-B", "-W", "ignore", "-c", compiler],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=output,
+            encoding="utf-8",
+            env=environment,
+            cwd="/",
+            pass_fds=[job.lock],
+        ) as process,
+    ):
+        stdin, stdout = process.stdin, process.stdout
+        assert stdin is not None
+        assert stdout is not None
+
+        def ask(batch: Sequence[Task]) -> list[str | None]:
+            with contextlib.suppress(BrokenPipeError):
+                stdin.write(json.dumps([task[:4] for task in batch]) + "\n")
+                stdin.flush()
+            line = stdout.readline()
+            if not line.endswith("\n"):
+                process.kill()
+                output.seek(0)
+                raise EvenkeelError(
+                    "%s crashed while it compiled the bytecode of the environment %s" % (program, job.name),
+                    "Nothing was changed; see stderr, and whether the node has enough memory",
+                    rc=process.wait(),
+                    stderr=output.read(),
+                )
+            answer = json.loads(line)
+            if "error" in answer:
+                raise OSError(answer["errno"], answer["error"])
+            hashes: list[str | None] = answer["hashes"]
+            return hashes
+
+        try:
+            yield ask
+        except BaseException:
+            process.kill()
+            with contextlib.suppress(BrokenPipeError):
+                stdin.close()
+            raise
