@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""sshd's configuration with one file of ours in it: tried as a whole beside the real one, before it is put in place."""
+"""sshd's configuration with a drop-in of ours: tried as a whole, beside the real one, before the drop-in is written."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ DROP_IN = PLACE + "/sshd_config.d/40-evenkeel-remote-access.conf"
 _KEYWORD = re.compile(r"[A-Za-z]+")
 _VALUE = re.compile(r"[^\x00-\x1f#]*[^\x00-\x20#]")
 _LINE = re.compile(r"\s*(?P<keyword>[A-Za-z]+)(?:\s+|\s*=\s*)(?P<value>.*?)\s*")
-# Addresses for documentation: what sshd is asked of a connection from anywhere.
+# A connection from anywhere; the addresses are those reserved for documentation.
 _CONNECTION = "host=client.invalid,addr=192.0.2.1,laddr=192.0.2.2,lport=22"
 
 
 @dataclass(frozen=True)
 class Override:
-    """A keyword that has another value than the drop-in wants, for a user, and the lines that may be why."""
+    """A keyword whose value for a user is not the drop-in's, and the lines that may be the cause."""
 
     keyword: str
     value: str
@@ -40,26 +40,27 @@ class Override:
 
 
 def check(settings: Mapping[str, str]) -> None:
-    """Require settings that can be lines of a block.
+    """Require settings that stay inside a Match block.
 
     Raises
     ------
     EvenkeelError
-        A keyword or a value would end the line or the block.
+        A keyword or a value would end its line or the block.
     """
     for keyword, value in settings.items():
         if not _KEYWORD.fullmatch(keyword) or keyword.lower() in ("match", "include"):
             raise EvenkeelError(
-                "settings holds %r, which is no keyword of a Match block" % keyword, "Take it out; see sshd_config(5)"
+                "settings holds %r, which is no keyword of a Match block" % keyword, "Remove it; see sshd_config(5)"
             )
         if not _VALUE.fullmatch(value):
             raise EvenkeelError(
-                "%s of settings is %r, which is no value of one line" % (keyword, value), "Give a value of one line"
+                "%s of settings is %r, which is no value of one line" % (keyword, value),
+                "Give a value of one line that ends without a space and holds no #",
             )
 
 
 def render(criterion: str, settings: Mapping[str, str]) -> str:
-    """Return the drop-in's text; the last line ends the block for whatever is read next."""
+    """Return the drop-in's text; its last line ends the block, since sshd reads other files after it."""
     lines = ["    %s %s" % item for item in sorted(settings.items())]
     return "\n".join([MARK, "Match %s" % criterion, *lines, "Match all", ""])
 
@@ -73,17 +74,17 @@ def includes(line: str) -> list[str]:
 
 
 def takes_in(pattern: str, path: str) -> bool:
-    """Tell whether a pattern of an Include line matches a path."""
+    """Whether a pattern of an Include line matches a path."""
     return fnmatch.fnmatchcase(path, pattern) and os.path.dirname(path) == os.path.dirname(pattern)
 
 
 def stage(text: str, drop_in: str, candidate: str | None) -> str:
-    """Return a main configuration that reads ``candidate`` in the drop-in's place; None leaves that out.
+    """Return the main configuration with ``candidate`` in the drop-in's place, or without either for None.
 
     Raises
     ------
     EvenkeelError
-        It would never read the drop-in.
+        It does not include the drop-in.
     """
     staged, found = [], False
     for line in text.splitlines():
@@ -124,8 +125,31 @@ def lines_with(keyword: str, texts: Mapping[str, str]) -> Iterator[str]:
                 yield "%s:%d: %s" % (path, number, line.strip())
 
 
+def differences(
+    settings: Mapping[str, str],
+    wanted: Mapping[str, str],
+    actual: Mapping[str, Mapping[str, str]],
+    texts: Mapping[str, str],
+) -> list[Override]:
+    """Return the settings that are not in force.
+
+    Parameters
+    ----------
+    wanted, actual
+        Values by keyword as ``sshd -T`` prints them; the actual ones for each user.
+    texts
+        Of the files that may hold the lines that prevail, by path.
+    """
+    return [
+        Override(keyword, values.get(keyword.lower(), ""), user, tuple(lines_with(keyword, texts)))
+        for user, values in actual.items()
+        for keyword in sorted(settings)
+        if values.get(keyword.lower()) != wanted.get(keyword.lower())
+    ]
+
+
 class Trial:
-    """A staged configuration, read by the node's own sshd; nothing real is touched."""
+    """Configurations in a folder of their own, read by the node's own sshd; the real files are only read."""
 
     def __init__(self, folder: str) -> None:
         self._main = os.path.join(folder, "sshd_config")
@@ -139,24 +163,24 @@ class Trial:
         Raises
         ------
         EvenkeelError
-            sshd's own words, with the real names of the files; or the configuration is broken without it.
+            sshd's message, with the real names of the files; or the configuration is broken without the drop-in.
         """
-        said = self._said(stage(self._text, DROP_IN, self._candidate), drop_in)
-        if said is None:
+        problem = self._problem(self._with_candidate(), drop_in)
+        if not problem:
             return
-        alone = self._said(stage(self._text, DROP_IN, None), "")
-        if alone is not None:
+        before = self._problem(self._without_drop_in(), "")
+        if before:
             raise EvenkeelError(
-                "sshd could not read its configuration even before: %s" % alone,
-                "Fix that file, then run this again; `sshd -t` on the node says whether it is right",
+                "sshd could not read its configuration even before: %s" % before,
+                "Fix that file, check it with `sshd -t` on the node, then run this again",
             )
         raise EvenkeelError(
-            "sshd would not start with these settings, and nothing was changed: %s" % said,
+            "sshd would not start with these settings, and nothing was changed: %s" % problem,
             "Correct remote_access_sshd_settings; see sshd_config(5)",
         )
 
     def overrides(self, settings: Mapping[str, str], users: Sequence[str], *, dropped_in: bool) -> list[Override]:
-        """Return what would not be in force for these users, whatever groups they are in by now.
+        """Return the settings that would not be in force for these users, in whatever groups they are now.
 
         Parameters
         ----------
@@ -164,49 +188,49 @@ class Trial:
             Whether there is a drop-in; without one the configuration is taken as it is.
         """
         block = render("User %s" % ",".join(users), settings)
-        self._write("Include %s\n%s" % (self._candidate, stage(self._text, DROP_IN, None)), block)
-        wanted = self._in_force(users[0])
-        self._write(stage(self._text, DROP_IN, self._candidate if dropped_in else None), block)
-        found = []
-        for user in users:
-            real = self._in_force(user)
-            for keyword in sorted(settings):
-                if real.get(keyword.lower()) != wanted.get(keyword.lower()):
-                    lines = tuple(lines_with(keyword, self._others()))
-                    found.append(Override(keyword, real.get(keyword.lower(), ""), user, lines))
-        return found
+        # Of two values the first prevails: as the first file, the block has all that it sets in force.
+        as_first = "Include %s\n%s" % (self._candidate, self._without_drop_in())
+        in_place = self._with_candidate() if dropped_in else self._without_drop_in()
+        wanted = self._in_force(as_first, block, users[0])
+        actual = {user: self._in_force(in_place, block, user) for user in users}
+        return differences(settings, wanted, actual, self._others())
 
     def addresses(self) -> list[str]:
-        """Return where sshd listens."""
-        self._write(stage(self._text, DROP_IN, None), "")
-        return self._in_force("root").get("listenaddress", "").splitlines()
+        """Return where sshd listens, as ``sshd -T`` prints it."""
+        return self._in_force(self._without_drop_in(), "", "root").get("listenaddress", "").splitlines()
 
-    def _said(self, main: str, drop_in: str) -> str | None:
-        """Return what sshd has against a configuration; None where it has nothing."""
-        self._write(main, drop_in)
-        done = command.run([self._sshd, "-t", "-f", self._main])
-        return None if done.status == 0 else self._real_names(done.last_words())
+    def _with_candidate(self) -> str:
+        return stage(self._text, DROP_IN, self._candidate)
 
-    def _in_force(self, user: str) -> dict[str, str]:
-        argv = [self._sshd, "-T", "-f", self._main, "-C", "user=%s,%s" % (user, _CONNECTION)]
-        done = command.run(argv)
+    def _without_drop_in(self) -> str:
+        return stage(self._text, DROP_IN, None)
+
+    def _problem(self, main: str, candidate: str) -> str:
+        """Return why sshd refuses a configuration; empty when it accepts it."""
+        done = self._run(main, candidate, "-t")
+        return "" if done.status == 0 else self._real_names(done.last_words())
+
+    def _in_force(self, main: str, candidate: str, user: str) -> dict[str, str]:
+        """Return the values of a configuration for a connection of a user, by keyword in lower case."""
+        done = self._run(main, candidate, "-T", "-C", "user=%s,%s" % (user, _CONNECTION))
         if done.status != 0:
             raise EvenkeelError(
-                "sshd does not tell its settings for %s: %s" % (user, self._real_names(done.last_words())),
-                "Run `sshd -T` on the node",
+                "sshd can't show its settings for %s: %s" % (user, self._real_names(done.last_words())),
+                "Run `sshd -T` on the node, and fix what it reports",
             )
         return parse(done.output)
 
-    def _others(self) -> dict[str, str]:
-        """Return the texts of the files that sshd reads, the drop-in aside."""
-        patterns = [pattern for line in self._text.splitlines() for pattern in includes(line)]
-        files = [file for pattern in patterns for file in sorted(glob.glob(pattern)) if file != DROP_IN]
-        return {file: _read(file) for file in [*files, CONFIG]}
-
-    def _write(self, main: str, candidate: str) -> None:
+    def _run(self, main: str, candidate: str, *options: str) -> command.Done:
         for path, text in ((self._main, main), (self._candidate, candidate)):
             with open(path, "w", encoding="utf-8", errors="surrogateescape") as stream:
                 stream.write(text)
+        return command.run([self._sshd, "-f", self._main, *options])
+
+    def _others(self) -> dict[str, str]:
+        """Return the texts of the files that sshd reads, without the drop-in."""
+        patterns = [pattern for line in self._text.splitlines() for pattern in includes(line)]
+        files = [file for pattern in patterns for file in sorted(glob.glob(pattern)) if file != DROP_IN]
+        return {file: _read(file) for file in [*files, CONFIG]}
 
     def _real_names(self, text: str) -> str:
         return text.replace(self._candidate, DROP_IN).replace(self._main, CONFIG)
@@ -214,13 +238,13 @@ class Trial:
 
 @contextlib.contextmanager
 def trial() -> Iterator[Trial]:
-    """Have a place to try configurations in, which goes afterwards."""
+    """Yield a trial in a temporary folder."""
     with tempfile.TemporaryDirectory(prefix="evenkeel-sshd-") as folder:
         yield Trial(folder)
 
 
 def tell(overrides: Iterable[Override]) -> str:
-    """Return overrides as words, one for each keyword and value."""
+    """Describe overrides, one phrase for each keyword and value."""
     users: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
     for found in overrides:
         users.setdefault((found.keyword, found.value, found.lines), []).append(found.user)

@@ -10,6 +10,8 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._access import sshd_c
 from ansible_collections.evenkeel.gpu.plugins.module_utils._access.sshd_config import Override
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 
+from tests.unit.plugins.module_utils._access.fake_sshd import Sshd
+
 CANDIDATE = "/tmp/trial/candidate"  # noqa: S108
 
 
@@ -86,3 +88,75 @@ def test_who_comes_first_is_told_once_for_all() -> None:
     assert lines == ("/a:2: AllowTcpForwarding = no",)
     found = [Override("AllowTcpForwarding", "no", user, lines) for user in ("ana", "bo")]
     assert sshd_config.tell(found) == "AllowTcpForwarding is no for ana, bo (/a:2: AllowTcpForwarding = no)"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "actual", "expected"),
+    [
+        ({"a": "1"}, {"ana": {"a": "1"}}, []),
+        ({"a": "1"}, {"ana": {"a": "2"}}, [Override("A", "2", "ana", ("/x:1: A 2",))]),
+        ({"a": "1"}, {"ana": {}}, [Override("A", "", "ana", ("/x:1: A 2",))]),
+        ({"a": "1"}, {"ana": {"a": "1"}, "bo": {"a": "2"}}, [Override("A", "2", "bo", ("/x:1: A 2",))]),
+        ({"a": "1"}, {"ana": {"a": "1", "b": "9"}}, []),
+    ],
+)
+def test_differences(
+    wanted: dict[str, str], actual: dict[str, dict[str, str]], expected: list[sshd_config.Override]
+) -> None:
+    assert sshd_config.differences({"A": "1"}, wanted, actual, {"/x": "A 2\nB 9\n"}) == expected
+
+
+@pytest.fixture
+def sshd(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Sshd:
+    return Sshd(monkeypatch, tmp_path)
+
+
+FORWARD = {"AllowTcpForwarding": "yes"}
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "dropped_in", "users"),
+    [
+        ("", "", True, []),
+        ("", "", False, ["ana", "bo"]),
+        ("10-first.conf", "AllowTcpForwarding no\n", True, ["ana", "bo"]),
+        ("10-first.conf", "Match User bo\n    AllowTcpForwarding no\n", True, ["bo"]),
+        ("10-first.conf", "AllowTcpForwarding yes\n", False, []),
+        ("50-later.conf", "AllowTcpForwarding no\n", True, []),
+    ],
+)
+def test_what_comes_before_the_drop_in_prevails(
+    sshd: Sshd, file: str, text: str, dropped_in: bool, users: list[str]
+) -> None:
+    if file:
+        (sshd.drop_in.parent / file).write_text(text)
+    with sshd_config.trial() as trial:
+        found = trial.overrides(FORWARD, ["ana", "bo"], dropped_in=dropped_in)
+    assert [override.user for override in found] == users
+    assert not sshd.drop_in.exists()
+
+
+def test_where_sshd_listens(sshd: Sshd) -> None:
+    with sshd_config.trial() as trial:
+        assert trial.addresses() == ["0.0.0.0:22"]
+
+
+@pytest.mark.parametrize(
+    ("drop_in", "other", "message"),
+    [
+        ("Match User ana\n    Forward yes\n", "", r"would not start .*{drop_in}: Bad configuration option: Forward"),
+        ("AllowTcpForwarding yes\n", "Forward yes\n", r"even before: {folder}/50-x.conf: Bad"),
+    ],
+)
+def test_what_sshd_refuses_is_named_by_its_real_path(sshd: Sshd, drop_in: str, other: str, message: str) -> None:
+    (sshd.drop_in.parent / "50-x.conf").write_text(other)
+    with sshd_config.trial() as trial:
+        wanted = message.format(drop_in=sshd.drop_in, folder=sshd.drop_in.parent)
+        with pytest.raises(EvenkeelError, match=wanted):
+            trial.require_parsable(drop_in)
+
+
+def test_what_sshd_accepts(sshd: Sshd) -> None:
+    with sshd_config.trial() as trial:
+        trial.require_parsable("AllowTcpForwarding yes\n")
+    assert not sshd.drop_in.exists()

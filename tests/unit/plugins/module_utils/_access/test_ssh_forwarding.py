@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module ssh_forwarding on a node whose sshd, groups and systemd are fakes."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._access import (
+    ssh_forwarding,
+    sshd_config,
+    sshd_group,
+    sshd_service,
+)
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.units import Unit
+
+from tests.unit.plugins.module_utils._access.fake_sshd import Sshd
+
+PARAMS: dict[str, Any] = {
+    "group": "people",
+    "users": ["ana", "bo", "ana"],
+    "settings": ssh_forwarding.FORWARDING,
+    "drop_in": True,
+}
+NOW = 1_000_000.0
+
+
+@dataclass
+class Node:
+    """What the module sees of a node, and what it did there."""
+
+    sshd: Sshd
+    groups: dict[str, int] = field(default_factory=dict)
+    users: dict[str, set[int]] = field(default_factory=lambda: {"ana": {100}, "bo": {100}})
+    service: Unit | None = field(default_factory=lambda: Unit("ssh.service", running=True, changed=NOW))
+    done: list[tuple[str, ...]] = field(default_factory=list)
+
+    def converge(self, *, check_mode: bool = False, **params: Any) -> dict[str, Any]:
+        return ssh_forwarding.converge({**PARAMS, **params}, check_mode)
+
+    def command(self, argv: list[str], *_: object) -> str:
+        self.done.append(tuple(argv))
+        if argv[0] == "groupadd":
+            self.groups[argv[-1]] = 500
+        if argv[0] == "gpasswd":
+            self.users[argv[2]].add(self.groups[argv[3]])
+        if argv[0] == "systemctl" and self.service:
+            self.service = Unit(self.service.name, running=True, changed=NOW)
+            if self.sshd.drop_in.exists():
+                os.utime(self.sshd.drop_in, (NOW, NOW))
+        return ""
+
+
+@pytest.fixture
+def node(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Node:
+    found = Node(Sshd(monkeypatch, tmp_path))
+    monkeypatch.setattr(sshd_group, "group_id", found.groups.get)
+    monkeypatch.setattr(sshd_group, "_groups_of", found.users.get)
+    monkeypatch.setattr(sshd_service, "find", lambda: found.service)
+    monkeypatch.setattr(sshd_service, "answers", lambda _: True)
+    monkeypatch.setattr(sshd_config.command, "require", found.command)
+    return found
+
+
+RELOAD = ("systemctl", "reload", "ssh.service")
+CREATE = ("groupadd", "--system", "people")
+
+
+def join(user: str) -> tuple[str, ...]:
+    return ("gpasswd", "--add", user, "people")
+
+
+def test_a_bare_node_and_the_run_after(node: Node) -> None:
+    result = node.converge()
+    assert node.done == [CREATE, join("ana"), join("bo"), RELOAD]
+    assert (result["changed"], result["reloaded"], result["joined"]) == (True, True, ["ana", "bo"])
+    assert "Match Group people" in node.sshd.drop_in.read_text()
+    assert len(result["diff"]) == 2
+    node.done.clear()
+    result = node.converge()
+    assert (result["changed"], result["reloaded"], result["diff"], node.done) == (False, False, [], [])
+
+
+def test_check_mode_reports_the_same_and_does_nothing(node: Node) -> None:
+    rehearsed = node.converge(check_mode=True)
+    assert not node.done
+    assert not node.sshd.drop_in.exists()
+    assert rehearsed == node.converge()
+
+
+@pytest.mark.parametrize(
+    ("states", "expected"),
+    [
+        # One that runs with an older file than the one on disk was killed before its reload.
+        ({"service": Unit("ssh.service", running=True, changed=NOW - 1)}, [RELOAD]),
+        ({"service": Unit("ssh.service", running=True, changed=NOW)}, []),
+        ({"service": None}, []),
+        ({"users": {"ana": {500}, "bo": {100}}}, [join("bo")]),
+    ],
+)
+def test_what_is_missing_is_done(node: Node, states: dict[str, Any], expected: list[tuple[str, ...]]) -> None:
+    node.converge()
+    node.done.clear()
+    node.users.update(states.get("users", {}))
+    node.service = states.get("service", node.service)
+    result = node.converge()
+    assert node.done == expected
+    assert result["changed"] is bool(expected)
+
+
+def test_without_a_service_the_file_alone_is_written(node: Node) -> None:
+    node.service = None
+    result = node.converge()
+    assert RELOAD not in node.done
+    assert not result["reloaded"]
+    assert node.sshd.drop_in.exists()
+
+
+@pytest.mark.parametrize("present", [True, False])
+def test_without_a_drop_in_the_configuration_itself_has_to_allow_it(node: Node, present: bool) -> None:
+    if present:
+        node.converge()
+    with pytest.raises(EvenkeelError, match=r"AllowTcpForwarding is  for ana, bo; .*DisableForwarding"):
+        node.converge(drop_in=False)
+    lines = "".join(f"{keyword} {value}\n" for keyword, value in ssh_forwarding.FORWARDING.items())
+    node.sshd.main.write_text(node.sshd.main.read_text() + lines)
+    assert node.converge(drop_in=False)["changed"] is True
+    assert not node.sshd.drop_in.exists()
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"users": ["ana", "eve"]}, "no user eve"),
+        ({"group": "wheel"}, "The group is wheel"),
+        ({"settings": {"Match": "all"}}, "no keyword of a Match block"),
+        ({"settings": {"Forward": "yes"}}, "would not start .*Forward"),
+    ],
+)
+def test_nothing_is_done_where_anything_is_wrong(node: Node, params: dict[str, Any], message: str) -> None:
+    with pytest.raises(EvenkeelError, match=message):
+        node.converge(**params)
+    assert not node.done
+    assert not node.sshd.drop_in.exists()
+
+
+def test_an_earlier_file_of_sshd_s_prevails_and_nothing_is_done(node: Node) -> None:
+    (node.sshd.drop_in.parent / "10-first.conf").write_text("Match User bo\n    AllowTcpForwarding no\n")
+    with pytest.raises(EvenkeelError, match=r"AllowTcpForwarding is no for bo \(.*10-first.conf:2"):
+        node.converge()
+    assert not node.done
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [(True, "yes"), (False, "no"), (10, "10"), (["a", 2], "a 2"), ("keep as is", "keep as is")]
+)
+def test_values_of_yaml_are_words_of_sshd(value: object, words: str) -> None:
+    assert ssh_forwarding.words(value) == words
