@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.condarc import ARGUMENT_SPEC, REQUIRED_IF
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.condarc import ARGUMENT_SPEC, RULES
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import user_problems
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc.keys import spelled
@@ -32,7 +32,7 @@ class ActionModule(Action):
     """Have the node read, decide here, and have it write what changes."""
 
     def act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
-        _, arguments = self.validate_argument_spec(ARGUMENT_SPEC, required_if=REQUIRED_IF)
+        _, arguments = self.validate_argument_spec(ARGUMENT_SPEC, **RULES)
         return self._run(plain(arguments), task_vars)
 
     def _run(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:

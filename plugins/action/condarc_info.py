@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.condarc import INFO_ARGUMENT_SPEC
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.condarc_info import ARGUMENT_SPEC
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import user_problems
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc.keys import require_known
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc.plan import files_for, problems_of_users
@@ -20,7 +20,7 @@ class ActionModule(Action):
     """Have the node read, and say here what comes of it."""
 
     def act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
-        _, arguments = self.validate_argument_spec(INFO_ARGUMENT_SPEC)
+        _, arguments = self.validate_argument_spec(ARGUMENT_SPEC)
         answer: dict[str, Any] = self._execute_module(module_name="evenkeel.gpu.condarc_info", task_vars=task_vars)
         if "found" not in answer:
             return answer

@@ -9,7 +9,8 @@ from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.tls_files import ARGUMENT_SPEC, CERTIFICATE, KEY
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.tls_certificate import ARGUMENT_SPEC
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.tls_files import CERTIFICATE, KEY
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._access import tls_authority, tls_chain
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._access.tls_chain import Chain
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action

@@ -98,43 +98,12 @@ report:
     - {name: bfsu, healthy: true, problems: [], newest: "2026-11-24T23:10:42+00:00"}
 """
 
-from datetime import datetime, timezone
-from typing import Any
-
-from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.mirror_health import (
-    Network,
-    ask_all,
-    first_healthy,
-    health,
-)
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import conda_mirror
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import run
 
 
 def main() -> None:
-    run(
-        lambda module: choice(module.params),
-        {
-            "mirrors": {"type": "list", "elements": "raw", "required": True},
-            "channels": {"type": "list", "elements": "str", "default": ["defaults"]},
-            "platforms": {"type": "list", "elements": "str", "default": ["linux-64"]},
-            "elsewhere": {"type": "dict", "default": {}},
-            "max_age_days": {"type": "int", "default": 30},
-            "timeout": {"type": "int", "default": 10},
-            "ca_path": {"type": "path"},
-            "candidates": {"type": "list", "elements": "dict", "default": []},
-        },
-    )
-
-
-def choice(params: dict[str, Any]) -> dict[str, Any]:
-    """Return the mirror that is chosen, and why."""
-    candidates = params["candidates"]
-    urls = [url for candidate in candidates for url in candidate.get("repodata", ())]
-    answers = ask_all(urls, Network(params["timeout"], params["ca_path"]))
-    now = datetime.now(timezone.utc)
-    found = [health(candidate, answers, now, params["max_age_days"]) for candidate in candidates]
-    index = first_healthy(found)
-    return {"chosen": candidates[index], "index": index, "report": [one.told() for one in found]}
+    run(conda_mirror.read, conda_mirror.ARGUMENT_SPEC)
 
 
 if __name__ == "__main__":

@@ -55,57 +55,12 @@ freed_bytes:
   sample: 73400320
 """
 
-import os
-import time
-
-from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import package_cache
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import Module, run
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import require_normalised
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_lock import held
-
-SECONDS_A_DAY = 86400
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import conda_package_cache
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import run
 
 
 def main() -> None:
-    run(
-        converge,
-        {
-            "root": {"type": "path", "default": "/opt/evenkeel"},
-            "max_days": {"type": "int", "default": 0},
-            "max_megabytes": {"type": "int", "default": 0},
-            "lock_timeout": {"type": "int", "default": 1800},
-        },
-    )
-
-
-def converge(module: Module) -> dict[str, object]:
-    root = module.params["root"]
-    require_normalised("root", root)
-    for option in ("max_days", "max_megabytes"):
-        if module.params[option] < 0:
-            raise EvenkeelError("%s is %d" % (option, module.params[option]), "Give a number, or 0 to set no limit")
-    limits = package_cache.Limits(
-        module.params["max_days"] * SECONDS_A_DAY, module.params["max_megabytes"] * 1000 * 1000
-    )
-
-    entries = package_cache.read(root)
-    going = package_cache.superfluous(entries, limits, time.time())
-    interrupted = package_cache.interrupted(root)
-    if (going or interrupted) and not module.check_mode:
-        with held(os.path.join(root, "locks", "pkgs"), module.params["lock_timeout"]):
-            package_cache.sweep(root)
-            entries = package_cache.read(root)
-            going = package_cache.superfluous(entries, limits, time.time())
-            package_cache.remove(going)
-    names = [entry.name for entry in going]
-    lines = ["- interrupted removal %s" % path for path in interrupted] + ["- %s" % name for name in names]
-    return {
-        "changed": bool(lines),
-        "diff": {"prepared": "".join("%s\n" % line for line in lines)},
-        "removed": names,
-        "freed_bytes": sum(entry.size for entry in going),
-    }
+    run(conda_package_cache.converge, conda_package_cache.ARGUMENT_SPEC)
 
 
 if __name__ == "__main__":

@@ -90,57 +90,12 @@ wanted:
   returned: when wheels have to be brought
 """
 
-import os
-
-from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import runtime
-from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.build_progress import progress_in
-from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.platform import conda_platform
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import Module, run
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_lock import held
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import conda_runtime
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import run
 
 
 def main() -> None:
-    run(
-        converge,
-        {
-            "root": {"type": "path", "default": "/opt/evenkeel"},
-            "python": {"type": "path", "default": "/opt/miniconda3/bin/python"},
-            "wheels": {"type": "path"},
-            "available": {"type": "dict", "default": {}},
-            "brought": {"type": "path"},
-            "lock_timeout": {"type": "int", "default": 1800},
-        },
-    )
-
-
-def converge(module: Module) -> dict[str, object]:
-    params = module.params
-    root, python = params["root"], params["python"]
-    platform = conda_platform(os.uname().machine)
-    reason = runtime.reason_against_rattler(python)
-    wheels = [runtime.Wheel(**wheel) for wheel in params["available"].get(platform, ())]
-    desired = runtime.desired(root, wheels, reason)
-    if not wheels:
-        return {"changed": False, "wanted": {"platform": platform, "wheels": []}}
-
-    plan = runtime.plan(runtime.read(desired.directory, desired.id), desired)
-    if plan.changed and not module.check_mode:
-        if plan.build and params["brought"] is None:
-            names = [wheel.name for wheel in desired.wheels]
-            return {"changed": False, "wanted": {"platform": platform, "wheels": names}}
-        with held(os.path.join(root, "locks", "pkgs"), params["lock_timeout"]):
-            plan = runtime.plan(runtime.read(desired.directory, desired.id), desired)
-            with progress_in(os.path.join(root, "progress", "runtime")) as progress:
-                runtime.apply(plan, desired, params["brought"] or "", progress.wait)
-    return {
-        "changed": plan.changed,
-        "diff": plan.diff,
-        "warnings": ["The runtime %s. It is made anew" % one for one in plan.damage],
-        "path": desired.path,
-        "rattler": not reason,
-        "reason": reason,
-        "python": python,
-    }
+    run(conda_runtime.converge, conda_runtime.ARGUMENT_SPEC)
 
 
 if __name__ == "__main__":

@@ -186,39 +186,12 @@ found:
   returned: when the action has not decided yet
 """
 
-import os
-
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import condarc
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import accounts
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import Module, run
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import run
 
 
 def main() -> None:
-    run(
-        lambda module: write(module) if module.params["write"] else read(module),
-        condarc.ARGUMENT_SPEC,
-        verbatim=("found",),
-        required_if=condarc.REQUIRED_IF,
-    )
-
-
-def read(module: Module) -> dict[str, object]:
-    params = module.params
-    own = [params["user"]] if params["scope"] == "user" else []
-    users = own or (accounts.local_users() if params["users"] is None else params["users"])
-    found = condarc.read(params, users, condarc.target(params))
-    missing = [path for path in params["needed_files"] if not os.path.exists(path)]
-    return {"changed": False, "found": {**found, "users": users, "missing": missing}}
-
-
-def write(module: Module) -> dict[str, object]:
-    params = module.params
-    path, write = condarc.target(params), params["write"]
-    if params["scope"] in ("distribution", "environment") and not params["path"]:
-        condarc.require_environment(os.path.dirname(path))
-    user = params["user"] if params["scope"] == "user" else None
-    kept = condarc.replace(path, write["text"], write["before"], write["mode"], user, write["backup"])
-    return {"changed": True, **({"backup_file": kept} if kept else {})}
+    run(condarc.converge, condarc.ARGUMENT_SPEC, verbatim=("found",), **condarc.RULES)
 
 
 if __name__ == "__main__":

@@ -107,17 +107,12 @@ found:
   returned: when the action has not answered yet
 """
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import condarc
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import Module, run
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import condarc_info
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import run
 
 
 def main() -> None:
-    run(read, condarc.INFO_ARGUMENT_SPEC, verbatim=("found",))
-
-
-def read(module: Module) -> dict[str, object]:
-    users = [module.params["user"]] if module.params["user"] else []
-    return {"found": condarc.read(module.params, users)}
+    run(condarc_info.read, condarc_info.ARGUMENT_SPEC, verbatim=("found",))
 
 
 if __name__ == "__main__":

@@ -107,59 +107,12 @@ left:
   returned: success
 """
 
-from typing import Any
-
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import cuda_toolkit
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import Module, run
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import converge as package_set
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import repository as repositories
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import run
 
 
 def main() -> None:
-    run(
-        converge,
-        {
-            "toolkits": {"type": "list", "elements": "str", "default": []},
-            "default": {"type": "str", "default": ""},
-            "parts": {"type": "str", "default": "(?!)"},
-            "refuse": {"type": "list", "elements": "str", "default": []},
-            "exclusive": {"type": "bool", "default": False},
-            "shells": {"type": "bool", "default": True},
-            "loader": {"type": "bool", "default": True},
-            "warn": {"type": "list", "elements": "str", "default": []},
-            **package_set.ARGUMENTS,
-        },
-    )
-
-
-def converge(module: Module) -> dict[str, Any]:
-    outcome = cuda_toolkit.converge(desired(module.params), check_mode=module.check_mode)
-    return {
-        "changed": outcome.changed,
-        "toolkits": list(outcome.toolkits),
-        "default": outcome.default,
-        "packages": list(outcome.packages),
-        "healed": list(outcome.healed),
-        "left": list(outcome.left),
-        "warnings": [*module.params["warn"], *outcome.left],
-        "diff": list(outcome.diffs),
-    }
-
-
-def desired(params: dict[str, Any]) -> cuda_toolkit.Desired:
-    """Return what the options ask for."""
-    return cuda_toolkit.Desired(
-        toolkits=tuple(params["toolkits"]),
-        default=params["default"],
-        packages=package_set.wanted(params["packages"]),
-        repository=repositories.parse(params["repository"]) if params["repository"] else None,
-        parts=params["parts"],
-        refuse=tuple(params["refuse"]),
-        exclusive=params["exclusive"],
-        shells=params["shells"],
-        loader=params["loader"],
-        lock_timeout=params["lock_timeout"],
-    )
+    run(cuda_toolkit.converge, cuda_toolkit.ARGUMENT_SPEC)
 
 
 if __name__ == "__main__":

@@ -103,41 +103,12 @@ frameworks:
     error: {description: "What it raised.", type: str}
 """
 
-import sys
-
-from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import check as gpu_check
-from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.verdict import Bounds
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import Module, run
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sysroot import Sysroot
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import gpu_check
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import run
 
 
 def main() -> None:
-    run(
-        check,
-        {
-            "environment": {"type": "path"},
-            "min_gpus": {"type": "int", "default": 0},
-            "min_bandwidth_gbps": {"type": "float", "default": 0},
-            "max_ecc_errors": {"type": "int", "default": 0},
-            "timeout": {"type": "int", "default": 120},
-        },
-    )
-
-
-def check(module: Module) -> dict[str, object]:
-    params = module.params
-    bounds = Bounds(params["min_gpus"], params["min_bandwidth_gbps"], params["max_ecc_errors"])
-    verdict = gpu_check.check(sys.executable, params["environment"] or "", bounds, params["timeout"], Sysroot())
-    return {
-        "ok": verdict.ok,
-        "present": verdict.present,
-        "verdict": verdict.text,
-        "problems": list(verdict.problems),
-        "cuda": verdict.cuda,
-        "gpus": list(verdict.gpus),
-        "frameworks": list(verdict.frameworks),
-        **({} if verdict.ok else {"failed": True, "msg": verdict.text}),
-    }
+    run(gpu_check.read, gpu_check.ARGUMENT_SPEC)
 
 
 if __name__ == "__main__":

@@ -146,22 +146,12 @@ ansible_facts:
           type: dict
 """
 
-import os
-
-from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import facts as gpu_facts
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import Module, run
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import gpu_facts
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import run
 
 
 def main() -> None:
-    run(read, {"sysroot": {"type": "path", "default": "/"}})
-
-
-def read(module: Module) -> dict[str, object]:
-    sysroot = module.params["sysroot"]
-    if not os.path.isdir(sysroot):
-        raise EvenkeelError("There is no directory %s" % sysroot, "Set sysroot to the root of a system")
-    return {"ansible_facts": {"evenkeel_gpu": gpu_facts.read(sysroot)}}
+    run(gpu_facts.read, gpu_facts.ARGUMENT_SPEC)
 
 
 if __name__ == "__main__":

@@ -91,52 +91,12 @@ removed:
   returned: success
 """
 
-import os
-
-from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import kernelspecs
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import Module, run
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import jupyter_kernelspecs
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import run
 
 
 def main() -> None:
-    kernel_spec = {
-        "name": {"type": "str", "required": True},
-        "environment": {"type": "str"},
-        "display_name": {"type": "str"},
-        "cuda_visible_devices": {"type": "str"},
-        "memory_max": {"type": "str"},
-        "env": {"type": "dict", "default": {}},
-    }
-    run(
-        converge,
-        {
-            "directory": {"type": "path", "default": "/usr/local/share/jupyter/kernels"},
-            "environments": {"type": "path", "default": "/opt/evenkeel/envs"},
-            "kernels": {"type": "list", "elements": "dict", "required": True, "options": kernel_spec},
-            "server": {"type": "str"},
-            "planned": {"type": "list", "elements": "str", "default": []},
-        },
-    )
-
-
-def converge(module: Module) -> dict[str, object]:
-    directory, environments = module.params["directory"], module.params["environments"]
-    server = module.params["server"] and os.path.join(environments, module.params["server"])
-    rehearsed = {os.path.join(environments, name) for name in module.params["planned"]} if module.check_mode else set()
-    kernels = [kernelspecs.complete(item, environments) for item in module.params["kernels"]]
-    kernelspecs.check_names(kernels)
-    kernelspecs.check_environments(
-        [kernel for kernel in kernels if kernel.prefix not in rehearsed],
-        server if server not in rehearsed else None,
-    )
-    plan = kernelspecs.plan(kernelspecs.read(directory), kernels, directory)
-    if plan.changed and not module.check_mode:
-        kernelspecs.apply(plan, directory)
-    return {
-        "changed": plan.changed,
-        "diff": plan.diff(directory),
-        "written": sorted(plan.write),
-        "removed": list(plan.remove),
-    }
+    run(jupyter_kernelspecs.converge, jupyter_kernelspecs.ARGUMENT_SPEC)
 
 
 if __name__ == "__main__":

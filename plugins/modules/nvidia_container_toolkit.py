@@ -80,56 +80,12 @@ left:
   returned: success
 """
 
-from typing import Any
-
-from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import container_toolkit
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import Module, run
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import converge as package_set
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import repository as repositories
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import nvidia_container_toolkit
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import run
 
 
 def main() -> None:
-    run(
-        converge,
-        {
-            "engines": {
-                "type": "list",
-                "elements": "str",
-                "choices": ["auto", *container_toolkit.ENGINES],
-                "default": ["auto"],
-            },
-            "restart_docker": {"type": "bool", "default": False},
-            "hold": {"type": "bool", "default": True},
-            **package_set.ARGUMENTS,
-        },
-    )
-
-
-def converge(module: Module) -> dict[str, Any]:
-    outcome = container_toolkit.converge(desired(module.params), check_mode=module.check_mode)
-    return {
-        "changed": outcome.changed,
-        "engines": list(outcome.engines),
-        "specification": outcome.specification,
-        "check": list(outcome.check),
-        "packages": list(outcome.packages),
-        "healed": list(outcome.healed),
-        "left": list(outcome.left),
-        "warnings": list(outcome.left),
-        "diff": list(outcome.diffs),
-    }
-
-
-def desired(params: dict[str, Any]) -> container_toolkit.Desired:
-    """Return what the options ask for."""
-    return container_toolkit.Desired(
-        packages=package_set.wanted(params["packages"]),
-        repository=repositories.parse(params["repository"]) if params["repository"] else None,
-        engines=tuple(params["engines"]),
-        restart_docker=params["restart_docker"],
-        hold=params["hold"],
-        lock_timeout=params["lock_timeout"],
-    )
+    run(nvidia_container_toolkit.converge, nvidia_container_toolkit.ARGUMENT_SPEC)
 
 
 if __name__ == "__main__":

@@ -134,69 +134,12 @@ reboot:
   returned: success
 """
 
-from dataclasses import asdict
-from typing import Any
-
-from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import driver
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import Module, run
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import converge as package_set
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import repository as repositories
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import nvidia_driver
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import run
 
 
 def main() -> None:
-    run(
-        converge,
-        {
-            "version": {"type": "str", "default": ""},
-            "flavour": {"type": "str", "choices": ["open", "proprietary"], "required": True},
-            "absent": {"type": "list", "elements": "str", "default": []},
-            "family": {"type": "list", "elements": "str", "default": []},
-            "dkms": {"type": "str", "default": ""},
-            "runfile": {
-                "type": "dict",
-                "options": {"url": {"type": "str", "required": True}, "sha256": {"type": "str", "required": True}},
-            },
-            "hold": {"type": "bool", "default": True},
-            "hold_kernel": {"type": "bool", "default": True},
-            "keep_off": {"type": "bool", "default": True},
-            "persistence": {"type": "bool", "default": True},
-            "fabric_manager": {"type": "bool", "default": False},
-            "gpu": {"type": "bool", "required": True},
-            "container": {"type": "bool", "default": False},
-            "secure_boot": {"type": "bool", "default": False},
-            **package_set.ARGUMENTS,
-        },
-        mutually_exclusive=[("runfile", "packages")],
-    )
-
-
-def converge(module: Module) -> dict[str, Any]:
-    outcome = driver.converge(desired(module.params), check_mode=module.check_mode)
-    return {
-        "changed": outcome.changed,
-        "version": outcome.version,
-        "kernels": [asdict(kernel) for kernel in outcome.kernels],
-        "packages": list(outcome.packages),
-        "healed": list(outcome.healed),
-        "left": list(outcome.left),
-        "reboot": list(outcome.reboot),
-        "warnings": list(outcome.left),
-        "diff": list(outcome.diffs),
-    }
-
-
-def desired(params: dict[str, Any]) -> driver.Desired:
-    """Return what the options ask for."""
-    return driver.Desired(
-        **{
-            **params,
-            "repository": repositories.parse(params["repository"]) if params["repository"] else None,
-            "packages": package_set.wanted(params["packages"]),
-            "absent": tuple(params["absent"]),
-            "family": tuple(params["family"]),
-            "runfile": driver.Runfile(**params["runfile"]) if params["runfile"] else None,
-        }
-    )
+    run(nvidia_driver.converge, nvidia_driver.ARGUMENT_SPEC, **nvidia_driver.RULES)
 
 
 if __name__ == "__main__":

@@ -63,72 +63,12 @@ paths:
   sample: [/etc/pip.conf, /etc/uv/uv.toml]
 """
 
-from typing import Any
-
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import pip_config
-from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.pip_config import Plan, Wanted, without_credentials
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import Module, run
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.secrets import without_user
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import run
 
 
 def main() -> None:
-    run(
-        converge,
-        {
-            "index": {"type": "str", "default": ""},
-            "proxy": {"type": "str", "default": ""},
-            "no_proxy": {"type": "str", "default": ""},
-            "ca_bundle": {"type": "str", "default": ""},
-            "pip_conf": {"type": "path", "default": "/etc/pip.conf"},
-            "uv_toml": {"type": "path", "default": "/etc/uv/uv.toml"},
-        },
-        # Credentials in the URLs must not get into the node's log.
-        no_log=True,
-    )
-
-
-def converge(module: Module) -> dict[str, Any]:
-    for name in ("index", "proxy"):
-        module.params[name] = public(module, name, module.params[name])
-    plans, warnings = plan(module.params)
-    if not module.check_mode:
-        for one in plans:
-            pip_config.apply(one)
-    return {
-        "changed": bool(plans),
-        "paths": [one.path for one in plans],
-        "warnings": warnings,
-        "diff": [one.diff() for one in plans],
-    }
-
-
-def public(module: Module, name: str, url: str) -> str:
-    """Return a URL as it may stand in a file that everyone can read."""
-    if url and (not url.startswith(("http://", "https://", "file:///")) or url.split() != [url]):
-        module.no_log_values.update(filter(None, [url.rpartition("@")[0]]))
-        raise EvenkeelError("%s is %r, which is no URL" % (name, without_user(url)), "Write it as https://HOST/PATH")
-    secret = url.partition("://")[2].partition("/")[0].rpartition("@")[0]
-    if secret:
-        module.no_log_values.add(secret)
-        module.warn("The credentials of %s are not written, as everyone can read the files; see ~/.netrc" % name)
-    return without_credentials(url)
-
-
-def plan(params: dict[str, Any]) -> tuple[list[Plan], list[str]]:
-    """Return what changes, and what people should know."""
-    wanted = Wanted(params["index"], params["proxy"], params["no_proxy"], params["ca_bundle"])
-    pip_conf, uv_toml = params["pip_conf"], params["uv_toml"]
-    text, private = pip_config.read(pip_conf), pip_config.is_private(pip_conf)
-    pip = pip_config.plan_pip(pip_conf, text, wanted.pip(), private=private)
-    uv = pip_config.plan_uv(uv_toml, pip_config.read(uv_toml), wanted.uv(), private=pip_config.is_private(uv_toml))
-    warnings = pip_config.defeated(pip_conf, text, wanted.pip())
-    if private and wanted.pip() and not pip.open_up:
-        warnings.append(
-            "Not everybody may read %s, and pip passes over it in silence for those who may not; `chmod a+r %s`, unless"
-            " it holds a secret" % (pip_conf, pip_conf)
-        )
-    return [one for one in (pip, uv) if one.changed], warnings
+    run(pip_config.converge, pip_config.ARGUMENT_SPEC, secrets=pip_config.secrets, **pip_config.RULES)
 
 
 if __name__ == "__main__":

@@ -67,75 +67,12 @@ reloaded:
   returned: success
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
-from ansible_collections.evenkeel.gpu.plugins.module_utils._access import sshd_config, sshd_group, sshd_service
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._access import ssh_forwarding
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import run
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-
-FORWARDING = {"AllowTcpForwarding": "yes", "AllowStreamLocalForwarding": "yes", "DisableForwarding": "no"}
 
 
 def main() -> None:
-    run(
-        lambda module: converge(**module.params, check_mode=module.check_mode),
-        {
-            "group": {"type": "str", "required": True},
-            "users": {"type": "list", "elements": "str", "default": []},
-            "settings": {"type": "dict", "default": FORWARDING},
-            "drop_in": {"type": "bool", "default": True},
-        },
-    )
-
-
-def converge(
-    group: str, users: Sequence[str], settings: Mapping[str, Any], drop_in: bool, *, check_mode: bool
-) -> dict[str, Any]:
-    """Bring the node to the declared state, or tell what that would change."""
-    users = list(dict.fromkeys(users))
-    lines = {keyword: words(value) for keyword, value in settings.items()}
-    sshd_group.check(group, users)
-    sshd_config.check(lines)
-    members = sshd_group.plan(group, sshd_group.group_id(group), sshd_group.read(users), may_be_missing=check_mode)
-    text = sshd_config.render("Group %s" % group, lines)
-    changes = kept_files.changes({sshd_config.DROP_IN: text if drop_in else None})
-    addresses = try_out(lines, users or ["nobody"], text if drop_in else None)
-    service = sshd_service.find()
-    reload = service is not None and (bool(changes) or not sshd_service.has_read(service, sshd_config.DROP_IN))
-    if not check_mode:
-        sshd_group.apply(members)
-        sshd_service.apply(changes, service if reload else None, addresses)
-    return {
-        "changed": bool(members.changed or changes or reload),
-        "diff": [change.diff() for change in ([members] if members.changed else []) + changes],
-        "joined": list(members.join),
-        "path": sshd_config.DROP_IN,
-        "reloaded": reload,
-    }
-
-
-def words(value: Any) -> str:
-    """Return a value as sshd reads it, whatever YAML has made of it."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def try_out(settings: Mapping[str, str], users: Sequence[str], text: str | None) -> list[str]:
-    """Require that sshd takes the settings and that they are in force, and return where it listens."""
-    with sshd_config.trial() as trial:
-        if text is not None:
-            trial.require_parsable(text)
-        found = trial.overrides(settings, users, dropped_in=text is not None)
-        addresses = trial.addresses()
-    if found:
-        raise EvenkeelError(
-            "sshd's settings would not be the wanted ones: %s" % sshd_config.tell(found),
-            "Change them there, or take them out of remote_access_sshd_settings",
-        )
-    return addresses
+    run(ssh_forwarding.converge, ssh_forwarding.ARGUMENT_SPEC)
 
 
 if __name__ == "__main__":

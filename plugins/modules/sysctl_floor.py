@@ -51,55 +51,12 @@ path:
   sample: /etc/sysctl.d/60-evenkeel-inotify.conf
 """
 
-from collections.abc import Mapping
-from typing import Any
-
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files, sysctl_floor
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import Module, run
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sysroot import Sysroot
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.virtualization import container
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import sysctl_floor
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import run
 
 
 def main() -> None:
-    run(
-        converge,
-        {
-            "name": {"type": "str", "required": True},
-            "values": {"type": "dict", "required": True},
-        },
-    )
-
-
-def converge(module: Module) -> dict[str, Any]:
-    values = numbers(module.params["values"])
-    sysctl_floor.check(module.params["name"], values)
-    path = sysctl_floor.path_of(module.params["name"])
-    plan = sysctl_floor.plan(
-        path,
-        kept_files.read(path),
-        values,
-        sysctl_floor.read(list(values), in_container=bool(container(Sysroot()))),
-        sysctl_floor.later(path),
-    )
-    if not module.check_mode:
-        sysctl_floor.apply(plan)
-    return {
-        "changed": plan.changed,
-        "diff": plan.diff(),
-        "raised": plan.rise,
-        "left": list(plan.left),
-        "warnings": list(plan.left),
-        "path": path,
-    }
-
-
-def numbers(values: Mapping[str, Any]) -> dict[str, int]:
-    """Return the values as numbers."""
-    try:
-        return {name: int(str(value)) for name, value in values.items()}
-    except ValueError as error:
-        raise EvenkeelError("values holds something else than whole numbers: %s" % error, "Correct it") from error
+    run(sysctl_floor.converge, sysctl_floor.ARGUMENT_SPEC)
 
 
 if __name__ == "__main__":

@@ -52,32 +52,10 @@ held:
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import tcp_port
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import run
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 
 
 def main() -> None:
-    run(
-        lambda module: {"held": guard(**module.params)},
-        {
-            "port": {"type": "int", "required": True},
-            "address": {"type": "str", "default": "127.0.0.1"},
-            "unit": {"type": "str", "required": True},
-            "variable": {"type": "str", "default": "port"},
-        },
-    )
-
-
-def guard(port: int, address: str, unit: str, variable: str) -> bool:
-    if not 1 <= port <= 65535:
-        raise EvenkeelError("%d is not a TCP port" % port, "Set %s to a number from 1 to 65535" % variable)
-    holders = tcp_port.read(tcp_port.parse_address(address), port)
-    others = tcp_port.others(holders, unit)
-    if others:
-        raise EvenkeelError(
-            "Port %d on %s is in use by %s" % (port, address, "; ".join(map(tcp_port.describe, others))),
-            "Stop it, or set %s to another port" % variable,
-        )
-    return bool(holders)
+    run(tcp_port.converge, tcp_port.ARGUMENT_SPEC)
 
 
 if __name__ == "__main__":

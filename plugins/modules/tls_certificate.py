@@ -110,33 +110,12 @@ reasons:
   sample: ["it ends on 2026-12-01"]
 """
 
-
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import tls_files
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import Module, run
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import tls_certificate
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import run
 
 
 def main() -> None:
-    run(answer, tls_files.ARGUMENT_SPEC, verbatim=("found", "request"))
-
-
-def answer(module: Module) -> dict[str, object]:
-    """Do what the action asks for; without a word of it, mend owners and modes, and tell what is there."""
-    directory, wish = module.params["directory"], module.params["install"]
-    if module.params["request"]:
-        return {"changed": False, "request": tls_files.request(directory, module.params["hosts"][0])}
-    found = tls_files.read(directory)
-    if wish:
-        changes = tls_files.install(directory, wish["certificate"], wish["key"], check_mode=module.check_mode)
-    else:
-        changes = tls_files.plan(found, None, None)
-        if not module.check_mode:
-            tls_files.apply(directory, changes)
-    return {
-        "changed": bool(changes),
-        "files": tls_files.words(changes),
-        "found": found.certificate.text if found.certificate else "",
-        **({} if wish else {"match": tls_files.belong_together(directory, found)}),
-    }
+    run(tls_certificate.converge, tls_certificate.ARGUMENT_SPEC, verbatim=("found", "request"))
 
 
 if __name__ == "__main__":

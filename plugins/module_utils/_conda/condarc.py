@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import as_user, user_files
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.accounts import account, owner
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.accounts import account, local_users, owner
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import write_atomically
 
@@ -34,7 +34,7 @@ MOST_OF_ALL = 2 << 20
 SECONDS = 10.0
 TOTAL_SECONDS = 60.0
 
-#: The options of the module condarc; its action takes the same.
+#: The action takes the same.
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "settings": {"type": "dict", "default": {}},
     "state": {"type": "str", "choices": ["merged", "exact", "absent"], "default": "merged"},
@@ -60,13 +60,29 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
         },
     },
 }
-REQUIRED_IF = [("scope", "user", ["user"]), ("scope", "environment", ["prefix"])]
-INFO_ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
-    "keys": {"type": "list", "elements": "str", "default": []},
-    "user": {"type": "str"},
-    "prefix": {"type": "path"},
-    "distribution": {"type": "path", "default": "/opt/miniconda3"},
-}
+RULES: dict[str, Any] = {"required_if": [("scope", "user", ["user"]), ("scope", "environment", ["prefix"])]}
+
+
+def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Read what the action needs to plan, or write what it has planned."""
+    return _written(params) if params["write"] else _asked_for(params)
+
+
+def _asked_for(params: dict[str, Any]) -> dict[str, Any]:
+    own = [params["user"]] if params["scope"] == "user" else []
+    users = own or (local_users() if params["users"] is None else params["users"])
+    found = read(params, users, target(params))
+    missing = [path for path in params["needed_files"] if not os.path.exists(path)]
+    return {"changed": False, "found": {**found, "users": users, "missing": missing}}
+
+
+def _written(params: dict[str, Any]) -> dict[str, Any]:
+    path, write = target(params), params["write"]
+    if params["scope"] in ("distribution", "environment") and not params["path"]:
+        require_environment(os.path.dirname(path))
+    user = params["user"] if params["scope"] == "user" else None
+    kept = replace(path, write["text"], write["before"], write["mode"], user, write["backup"])
+    return {"changed": True, **({"backup_file": kept} if kept else {})}
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""The system-wide configuration of pip, of which single keys are ours, and of uv, of which the whole file is."""
+"""The module pip_config: pip's system-wide configuration, of which single keys are ours, and uv's, which is ours."""
 
 from __future__ import annotations
 
@@ -12,16 +12,29 @@ import re
 import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, carrying
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import write_atomically
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.secrets import difference, masked
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.secrets import difference, masked, without_user
+
+ARGUMENT_SPEC: dict[str, Any] = {
+    "index": {"type": "str", "default": ""},
+    "proxy": {"type": "str", "default": ""},
+    "no_proxy": {"type": "str", "default": ""},
+    "ca_bundle": {"type": "str", "default": ""},
+    "pip_conf": {"type": "path", "default": "/etc/pip.conf"},
+    "uv_toml": {"type": "path", "default": "/etc/uv/uv.toml"},
+}
+#: Credentials in the URLs must not get into the node's log.
+RULES: dict[str, Any] = {"no_log": True}
 
 PIP_MARK = "# Evenkeel keeps the keys that follow."
 UV_MARK = "# Evenkeel keeps this file."
 
+_URLS = ("index", "proxy")
 _KEYS = ("index-url", "trusted-host", "proxy", "cert")
 _OPTION = re.compile(r"([^\s#;\[=:][^=:]*?)\s*[=:]")
 
@@ -84,10 +97,64 @@ class Plan:
         return difference(self.path, head + (self.before or ""), self.after)
 
 
-def without_credentials(url: str) -> str:
-    """Return a URL that everybody may read."""
+def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Bring both files to the declared state, or return what that would change."""
+    warnings = [
+        "The credentials of %s are not written, as everyone can read the files; see ~/.netrc" % name
+        for name in _URLS
+        if _credentials(params[name])
+    ]
+    with carrying(warnings):
+        index, proxy = (_public(name, params[name]) for name in _URLS)
+        wanted = Wanted(index, proxy, params["no_proxy"], params["ca_bundle"])
+        plans, more = _plans(wanted, params["pip_conf"], params["uv_toml"])
+        if not check_mode:
+            for one in plans:
+                apply(one)
+    return {
+        "changed": bool(plans),
+        "paths": [one.path for one in plans],
+        "warnings": warnings + more,
+        "diff": [one.diff() for one in plans],
+    }
+
+
+def secrets(params: dict[str, Any]) -> set[str]:
+    """Return the credentials in the options, also in what is no URL."""
+    return {secret for name in _URLS for secret in [_credentials(params[name])] if secret}
+
+
+def _credentials(url: str) -> str:
+    """Return what stands before the ``@`` of a URL, or of what was meant as one."""
+    if not _is_url(url):
+        return url.rpartition("@")[0]
+    return url.partition("://")[2].partition("/")[0].rpartition("@")[0]
+
+
+def _is_url(url: str) -> bool:
+    return url.startswith(("http://", "https://", "file:///")) and url.split() == [url]
+
+
+def _public(name: str, url: str) -> str:
+    """Return a URL without its credentials, as it may stand in a file that everyone can read."""
+    if url and not _is_url(url):
+        raise EvenkeelError("%s is %r, which is no URL" % (name, without_user(url)), "Write it as https://HOST/PATH")
     parts = urlsplit(url)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def _plans(wanted: Wanted, pip_conf: str, uv_toml: str) -> tuple[list[Plan], list[str]]:
+    """Return what changes, and what is to be warned of."""
+    text, private = read(pip_conf), is_private(pip_conf)
+    pip = plan_pip(pip_conf, text, wanted.pip(), private=private)
+    uv = plan_uv(uv_toml, read(uv_toml), wanted.uv(), private=is_private(uv_toml))
+    warnings = defeated(pip_conf, text, wanted.pip())
+    if private and wanted.pip() and not pip.open_up:
+        warnings.append(
+            "Not everybody may read %s, and pip passes over it in silence for those who may not; `chmod a+r %s`, unless"
+            " it holds a secret" % (pip_conf, pip_conf)
+        )
+    return [one for one in (pip, uv) if one.changed], warnings
 
 
 def read(path: str) -> str | None:

@@ -1,371 +1,155 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""The front door: whose notebook server is reached by which name, and whether nginx serves so."""
+"""The module front_door: nginx with TLS before a node's notebook servers."""
 
 from __future__ import annotations
 
-import http.client
 import json
-import os
-import re
-import socket
-import ssl
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from urllib.parse import unquote
+import time
+from collections.abc import Callable
+from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import host_names
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import door as doors
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import front_door_nginx, nginx
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter.door import Door, Server
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, host_names, kept_files, services
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import converge as package_set
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Request, Wanted
 
-HEALTH = "/healthz"
+FILE = "evenkeel-front-door.conf"
+URLS = "/etc/evenkeel/front_door/urls.json"
+RELOAD_SECONDS = 30
+POLL_SECONDS = 0.1
 
-_USER = re.compile(r"[^\x00-\x1f\x7f-\x9f/]+")
-_BASE_URL = re.compile(r"/(?:[\w.@+:~%-]+/)*", re.ASCII)
-_OF_BASE_URL = re.compile(r"/(?:(?!\.{1,2}/)[^\x00-\x1f\x7f/]+/)*")
-# Nothing in these can end a word of nginx's, or begin a variable.
-_PATH = re.compile(r"/(?:[\w.@+=:~\\-]+/)*(?:[\w.@+=:~\\-]+/?)?")
-_HOST = re.compile(r"(?:\*\.)?[\w.:-]+")
-_DOMAIN = re.compile(r"[\w-]+(?:\.[\w-]+)+")
-_ORIGIN = re.compile(r"https?://[\w.:\[\]-]+")
-_ADDRESS = re.compile(r"[\da-fA-F.:]+")
-_ANSWER_SECONDS = 10
-_LONGEST_HOST = 253
-_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
-
-
-class Damaged(EvenkeelError):
-    """The list of notebook servers can't be understood."""
-
-
-@dataclass(frozen=True)
-class Server:
-    """A notebook server.
-
-    Parameters
-    ----------
-    base_url
-        The path that it answers at, as browsers send it.
-    upstream
-        Where nginx finds it.
-    """
-
-    user: str
-    base_url: str
-    upstream: str
-
-    @property
-    def path(self) -> str:
-        """The path as it is meant, which is what nginx compares."""
-        return unquote(self.base_url, errors="surrogateescape")
+ARGUMENT_SPEC: dict[str, Any] = {
+    "hosts": {"type": "list", "elements": "str", "required": True},
+    "user_domains": {"type": "list", "elements": "str"},
+    "users_share_origin": {"type": "bool"},
+    "allowed_origins": {"type": "list", "elements": "str", "default": []},
+    "certified": {"type": "list", "elements": "str", "default": []},
+    "certificate": {"type": "path", "required": True},
+    "key": {"type": "path", "required": True, "no_log": False},
+    "servers": {"type": "path", "default": "/etc/evenkeel/jupyter/servers.json"},
+    "addresses": {"type": "list", "elements": "str", "default": ["0.0.0.0"]},  # noqa: S104
+    "port": {"type": "int", "default": 443},
+    "http_port": {"type": "int", "default": 80},
+    "max_body": {"type": "int", "default": 512},
+    "timeout": {"type": "int", "default": 3600},
+    "logins_per_minute": {"type": "int", "default": 10},
+    "hsts_days": {"type": "int", "default": 0},
+    "lock_timeout": {"type": "int", "default": 300},
+}
 
 
-@dataclass(frozen=True)
-class Door:
-    """What nginx is to do.
+def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+    door = desired(params)
+    doors.check(door)
+    servers = known_servers(params["servers"], may_be_missing=check_mode)
+    doors.require_apart(door, servers, params["certified"])
+    require_told(door, servers, decided=params["users_share_origin"] is not None)
+    certificate = kept_files.text(door.certificate)
+    if certificate is None and not check_mode:
+        raise EvenkeelError("There is no certificate %s" % door.certificate, "Put it there first")
+    doors.require_selinux_allows()
 
-    Parameters
-    ----------
-    hosts
-        Names and addresses that people type.
-    domains
-        Those that each user's own host name is below.
-    share_origin
-        Whether several users' servers are paths of the same hosts, so that a page of one can act as another.
-    origins
-        Origins elsewhere whose pages may use the servers.
-    addresses
-        Where it listens.
-    port, http_port
-        For TLS, and for those who forgot the s; 0 for no such.
-    certificate, key
-        Paths.
-    max_body
-        The largest request, in MiB.
-    timeout
-        How many seconds a connection may stay silent.
-    logins_per_minute
-        How often one address may try to log in.
-    hsts_days
-        How long browsers must use TLS alone; 0 to not tell them.
-    """
-
-    hosts: tuple[str, ...]
-    domains: tuple[str, ...]
-    share_origin: bool
-    origins: tuple[str, ...]
-    addresses: tuple[str, ...]
-    port: int
-    http_port: int
-    certificate: str
-    key: str
-    max_body: int
-    timeout: int
-    logins_per_minute: int
-    hsts_days: int
-
-    def url(self, host: str, path: str) -> str:
-        """Return an address as people type it."""
-        port = "" if self.port == 443 else ":%d" % self.port
-        return "https://%s%s%s" % (literal(host), port, path)
-
-
-@dataclass(frozen=True)
-class Site:
-    """Hosts that are one origin each, and the servers below them; ``user`` is whose they are, where they are one's."""
-
-    hosts: tuple[str, ...]
-    servers: tuple[Server, ...]
-    user: str = ""
-
-
-def sites(door: Door, servers: Sequence[Server]) -> list[Site]:
-    """Return what is reached by which names; several users get names of their own unless they share an origin."""
-    if door.share_origin or len(servers) < 2:
-        return [Site(door.hosts, tuple(servers))]
-    return [
-        Site(door.hosts, ()),
-        *(Site(tuple(host_names.of_user(one.user, door.domains)), (one,), one.user) for one in servers),
-    ]
-
-
-def urls(door: Door, servers: Sequence[Server]) -> dict[str, str]:
-    """Return where each user's server is reached."""
+    wanted = package_set.Job(Request(wanted=(Wanted("nginx"),)), lock_timeout=params["lock_timeout"])
+    outcome = package_set.converge(wanted, check_mode=check_mode)
+    health = front_door_nginx.digest(door, servers, certificate or "")
+    text = front_door_nginx.render(door, servers, health)
+    urls = doors.urls(door, servers)
+    listed = json.dumps({"urls": urls}, indent=2, sort_keys=True) + "\n"
+    changes = kept_files.changes({nginx.path(FILE): text, URLS: listed})
+    # A rehearsal comes before a damaged certificate is issued again, too.
+    if nginx.is_there() and (not check_mode or doors.can_be_served(door)):
+        nginx.try_out(FILE, text)
+    if not check_mode:
+        kept_files.apply_all(changes)
+    reloaded = serve(
+        lambda: doors.serves(doors.look(door), health, certificate or ""),
+        changed=bool(changes),
+        check_mode=check_mode,
+    )
     return {
-        server.user: door.url(site.hosts[0], server.base_url)
-        for site in sites(door, servers)
-        for server in site.servers
+        "changed": bool(outcome.changed or changes or reloaded),
+        "urls": urls,
+        "packages": list(map(str, outcome.plan.steps)),
+        "reloaded": reloaded,
+        "diff": [*outcome.diffs(), *(change.diff() for change in changes)],
     }
 
 
-def check(door: Door) -> None:
-    """Refuse what nginx would read as something else.
-
-    Raises
-    ------
-    EvenkeelError
-        No host or no address, or a word that is none.
-    """
-    for name, values, form in (
-        ("hosts", door.hosts, _HOST),
-        ("addresses", door.addresses, _ADDRESS),
-        ("certificate and key", (door.certificate, door.key), _PATH),
-    ):
-        wrong = [value for value in values if not form.fullmatch(value)]
-        if wrong or not values:
-            raise EvenkeelError(
-                "%s holds %s" % (name, ", ".join(map(repr, wrong)) or "nothing"), "Correct that value and run again"
+def desired(params: dict[str, Any]) -> Door:
+    """Return what the options ask for."""
+    hosts = tuple(map(host_names.spelled, params["hosts"]))
+    domains = host_names.domains(hosts) if params["user_domains"] is None else params["user_domains"]
+    return Door(
+        hosts=hosts,
+        domains=tuple(map(host_names.spelled, domains)),
+        share_origin=bool(params["users_share_origin"]),
+        origins=tuple(params["allowed_origins"]),
+        addresses=tuple(params["addresses"]),
+        **{
+            key: params[key]
+            for key in (
+                *("port", "http_port", "certificate", "key"),
+                *("max_body", "timeout", "logins_per_minute", "hsts_days"),
             )
-    for name, values, form, example in (
-        ("user_domains", door.domains, _DOMAIN, "gpu1.example.com"),
-        ("allowed_origins", door.origins, _ORIGIN, "https://portal.example.com"),
-    ):
-        wrong = [value for value in values if not form.fullmatch(value)]
-        if wrong:
-            raise EvenkeelError("%s holds %s" % (name, ", ".join(map(repr, wrong))), "Give such as %s" % example)
-
-
-def require_apart(door: Door, servers: Sequence[Server], certified: Sequence[str]) -> None:
-    """Refuse several users whose servers can't have host names of their own.
-
-    Parameters
-    ----------
-    certified
-        What the certificate is for; empty where that is not known.
-
-    Raises
-    ------
-    EvenkeelError
-        There is no domain for them, a host of all that has none, two with one name, or a name that the certificate
-        does not cover.
-    """
-    own = [site for site in sites(door, servers) if site.user]
-    if not own:
-        return
-    flat = [host for host in door.hosts if host_names.is_address(host) or host.startswith("*.")]
-    share = "or set front_door_users_share_origin to true, which lets each user's pages act as the other users"
-    if flat or not door.domains:
-        raise EvenkeelError(
-            "Several users have notebook servers, and each needs a host name of its own, which %s can't have below it"
-            % ", ".join(flat or door.hosts),
-            "Name a host with a domain in front_door_hosts, such as gpu1.example.com, without addresses and stars; "
-            + share,
-        )
-    whose: dict[str, str] = dict.fromkeys(door.hosts, "all users (front_door_hosts)")
-    for site in own:
-        for host in site.hosts:
-            if host in whose:
-                raise EvenkeelError(
-                    "%s would be the host name of %s and of %s" % (host, whose[host], site.user),
-                    "Set front_door_user_domains to another domain",
-                )
-            if len(host) > _LONGEST_HOST:
-                raise EvenkeelError(
-                    "The host name of %s is longer than DNS allows: %s" % (site.user, host),
-                    "Set front_door_user_domains to a shorter one",
-                )
-            whose[host] = site.user
-    lacking = [host for site in own for host in site.hosts if certified and not host_names.covers(certified, host)]
-    if lacking:
-        raise EvenkeelError(
-            "The certificate %s is not for %s; it is for %s"
-            % (door.certificate, ", ".join(lacking), ", ".join(certified)),
-            "Get one for them, such as for %s, %s" % (", ".join("*.%s" % domain for domain in door.domains), share),
-        )
-
-
-def require_told(door: Door, servers: Sequence[Server], moved: Sequence[str], *, decided: bool) -> None:
-    """Refuse to give people other addresses than they have before the operator has decided it.
-
-    Parameters
-    ----------
-    moved
-        The paths that are below the hosts of all users now and would not be any more.
-    decided
-        Whether it is said if users share an origin.
-
-    Raises
-    ------
-    EvenkeelError
-        It is not.
-    """
-    new = urls(door, servers)
-    leaving = [server for server in servers if server.path in moved]
-    if decided or not leaving:
-        return
-    raise EvenkeelError(
-        "All users of this front door share one host name, so that a page of one can act as any other. Each gets a host"
-        " name of its own now, and these addresses change: %s. A server that waits for its kernels to end answers for"
-        " no new address before its restart; until then its user reaches it through SSH alone. Nothing was changed yet"
-        % "; ".join("%s -> %s" % (door.url(door.hosts[0], one.path), new[one.user]) for one in leaving),
-        "Have DNS lead %s to this node and set front_door_users_share_origin to false; or set it to true, which keeps"
-        " the old addresses and lets users act as each other"
-        % " and ".join("*.%s" % domain for domain in door.domains),
+        },
     )
 
 
-@dataclass(frozen=True)
-class Serving:
-    """What a running nginx shows: the certificate, as DER, and the answer to a question for its health."""
+def known_servers(path: str, *, may_be_missing: bool) -> list[Server]:
+    """Return the notebook servers of the node; a rehearsal of the first run comes before there are any.
 
-    certificate: bytes
-    health: str
-
-
-def literal(host: str) -> str:
-    """Return a host as URLs have it.
-
-    >>> literal("::1"), literal("gpu.example.com")
-    ('[::1]', 'gpu.example.com')
+    It also comes before the role jupyter has replaced a damaged list.
     """
-    return "[%s]" % host if ":" in host else host
+    text = kept_files.text(path)
+    if text is None:
+        if may_be_missing:
+            return []
+        raise EvenkeelError("There is no %s" % path, "Run the role jupyter first, which writes it")
+    try:
+        return doors.parse(text, path)
+    except doors.Damaged:
+        if may_be_missing:
+            return []
+        raise
 
 
-def parse(text: str, where: str) -> list[Server]:
-    """Read the list of notebook servers that the role jupyter writes.
+def require_told(door: Door, servers: list[Server], *, decided: bool) -> None:
+    """Refuse to change people's addresses as long as the operator has not decided it."""
+    before = front_door_nginx.below_all(kept_files.text(nginx.path(FILE)) or "")
+    after = front_door_nginx.below_all(front_door_nginx.render(door, servers, ""))
+    doors.require_told(door, servers, sorted(before - after), decided=decided)
+
+
+def serve(is_right: Callable[[], bool], *, changed: bool, check_mode: bool) -> bool:
+    """Have nginx run, at boot too, and serve what the files say; tell whether that took anything.
+
+    Parameters
+    ----------
+    changed
+        Whether they were just changed; what was changed by hand may look right.
 
     Raises
     ------
-    Damaged
-        It is none.
     EvenkeelError
-        A server is at no path, or two are at one.
+        It does not start, or goes on serving something else.
     """
-    mend = "Run the role jupyter, which writes it"
-    try:
-        entries = json.loads(text)["servers"]
-        servers = [Server(entry["user"], entry["base_url"], _upstream(entry)) for entry in entries]
-    except (ValueError, KeyError, TypeError) as error:
-        raise Damaged("%s is not a list of notebook servers: %r" % (where, error), mend) from error
-    taken: dict[str, str] = {}
-    for server in servers:
-        well_formed = _BASE_URL.fullmatch(server.base_url) and _OF_BASE_URL.fullmatch(server.path)
-        if not (_USER.fullmatch(server.user) and well_formed):
-            raise EvenkeelError("%s holds %s of %s" % (where, server.base_url, server.user), mend)
-        if server.path in taken:
-            raise EvenkeelError(
-                "%s has the servers of %s and %s both at %s" % (where, taken[server.path], server.user, server.path),
-                "Give each a base_url of its own",
-            )
-        taken[server.path] = server.user
-    return servers
-
-
-def _upstream(entry: Mapping[str, object]) -> str:
-    """Return a server's place as nginx has it."""
-    scheme, address, port, path = (entry[key] for key in ("scheme", "address", "port", "socket"))
-    if scheme not in ("http", "https"):
-        raise ValueError("scheme %s" % scheme)
-    if port is None:
-        if not _PATH.fullmatch(str(path)):
-            raise ValueError("socket %s" % path)
-        return "%s://unix:%s" % (scheme, path)
-    if not _ADDRESS.fullmatch(str(address)):
-        raise ValueError("address %s" % address)
-    return "%s://%s:%d" % (scheme, literal(str(address)), int(str(port)))
-
-
-def look(door: Door) -> Serving | None:
-    """Return what whoever listens at the door shows, or None where nobody does, or no nginx of ours."""
-    address = _EVERYWHERE.get(door.addresses[0], door.addresses[0])
-    name = door.hosts[0].replace("*", "any", 1)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE  # it is compared with the one that should be there
-    connection = http.client.HTTPConnection(name, door.port, timeout=_ANSWER_SECONDS)
-    try:
-        channel = socket.create_connection((address, door.port), _ANSWER_SECONDS)
-        with context.wrap_socket(channel, server_hostname=name) as secured:
-            certificate = secured.getpeercert(binary_form=True) or b""
-            connection.sock = secured
-            connection.request("GET", HEALTH)
-            answer = connection.getresponse().read().decode(errors="replace")
-            return Serving(certificate, answer.strip())
-    except (OSError, http.client.HTTPException):
-        return None
-
-
-def serves(seen: Serving | None, health: str, certificate: str) -> bool:
-    """Tell whether what is seen is what the files say; ``certificate`` is the text of its file."""
-    return seen is not None and seen.health == health and seen.certificate == first_certificate(certificate)
-
-
-def can_be_served(door: Door) -> bool:
-    """Tell whether the certificate and its key are there, whole and of each other."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    try:
-        # Without an answer to it, OpenSSL would ask for the passphrase of a key that has one.
-        context.load_cert_chain(door.certificate, door.key, password="")
-    except (OSError, ValueError):
+    todo = services.change(nginx.UNIT, run=True)
+    if todo is None and not changed and is_right():
         return False
+    if check_mode:
+        return True
+    remedy = "Read its journal: journalctl --unit %s" % nginx.UNIT
+    if todo is not None:
+        todo.apply()
+    if changed or not is_right():
+        command.require(["systemctl", "reload", nginx.UNIT], remedy)
+    end = time.monotonic() + RELOAD_SECONDS
+    while not is_right():
+        if time.monotonic() > end:
+            raise EvenkeelError("nginx runs, and does not serve what %s says" % nginx.path(FILE), remedy)
+        time.sleep(POLL_SECONDS)
     return True
-
-
-def first_certificate(text: str) -> bytes:
-    """Return the first certificate of a file in PEM, as DER; nothing where there is none."""
-    _, begin, rest = text.partition("-----BEGIN CERTIFICATE-----")
-    body, end, _ = rest.partition("-----END CERTIFICATE-----")
-    return ssl.PEM_cert_to_DER_cert(begin + body + end) if begin and end else b""
-
-
-def require_selinux_allows(root: str = "/sys/fs/selinux") -> None:
-    """Refuse a node whose SELinux keeps nginx from the notebook servers.
-
-    Raises
-    ------
-    EvenkeelError
-        It does.
-    """
-    boolean = "httpd_can_network_connect"
-    enforced, allowed = (_text(os.path.join(root, name)) for name in ("enforce", "booleans/%s" % boolean))
-    if enforced.strip() == "1" and allowed[:1] == "0":
-        raise EvenkeelError(
-            "SELinux does not let nginx connect to the notebook servers", "Allow it: setsebool -P %s on" % boolean
-        )
-
-
-def _text(path: str) -> str:
-    try:
-        with open(path) as stream:
-            return stream.read()
-    except OSError:
-        return ""

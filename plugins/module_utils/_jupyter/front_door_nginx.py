@@ -8,7 +8,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter.front_door import (
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter.door import (
     HEALTH,
     Door,
     Server,

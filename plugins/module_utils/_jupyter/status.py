@@ -60,10 +60,10 @@ class Observation:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the answers mean: ready, or a problem that time may or may not mend."""
+    """What the answers mean: ready, or a problem that time may or may not solve."""
 
     problem: str = ""
-    mend: str = ""
+    remedy: str = ""
     final: bool = True
 
     @property
@@ -125,7 +125,7 @@ def examine(server: Mapping[str, Any], kernels: Collection[str], timeout: float)
     try:
         token = read_token(server["token_file"])
     except EvenkeelError as error:
-        return {"problem": error.what, "mend": error.mend, "kernel": False}
+        return {"problem": error.what, "remedy": error.remedy, "kernel": False}
     place, end = place_of(server), time.monotonic() + max(timeout, _ANSWER_SECONDS)
 
     def look() -> Verdict:
@@ -140,7 +140,7 @@ def examine(server: Mapping[str, Any], kernels: Collection[str], timeout: float)
         failed = failure_of_kernel(place, token, kernel, until) and failure_of_kernel(place, token, kernel, until)
         verdict = judge_kernel(failed)
     hidden = verdict.problem.replace(token, "********") if token else verdict.problem
-    return {"problem": hidden, "mend": verdict.mend, "kernel": asked}
+    return {"problem": hidden, "remedy": verdict.remedy, "kernel": asked}
 
 
 def most_seconds(timeout: float) -> float:
@@ -151,10 +151,10 @@ def most_seconds(timeout: float) -> float:
 def understood(answer: Any) -> tuple[Verdict, bool]:
     """Return what ``examine`` answered, by way of a process of the user's, and whether a kernel was asked."""
     if isinstance(answer, EvenkeelError):
-        return Verdict("could not be looked at: %s" % answer.what, answer.mend), False
-    if not isinstance(answer, dict) or not all(isinstance(answer.get(key), str) for key in ("problem", "mend")):
+        return Verdict("could not be looked at: %s" % answer.what, answer.remedy), False
+    if not isinstance(answer, dict) or not all(isinstance(answer.get(key), str) for key in ("problem", "remedy")):
         return Verdict("could not be looked at", _LOOK), False
-    return Verdict(answer["problem"][:2000], answer["mend"][:500]), answer.get("kernel") is True
+    return Verdict(answer["problem"][:2000], answer["remedy"][:500]), answer.get("kernel") is True
 
 
 def observe(place: Place, token: str, *, waiting: bool, end: float) -> Observation:

@@ -45,12 +45,12 @@ class Failed(EvenkeelError):
         Whose rights it had.
     reason
         What failed, on what.
-    mend
+    remedy
         What to do about it.
     """
 
-    def __init__(self, user: str, reason: str, mend: str) -> None:
-        super().__init__("%s: %s" % (user, reason), mend)
+    def __init__(self, user: str, reason: str, remedy: str) -> None:
+        super().__init__("%s: %s" % (user, reason), remedy)
         self.user = user
         self.reason = reason
 
@@ -223,16 +223,16 @@ def _answer(function: Callable[[], Any], most_bytes: int) -> bytes:
         answer = json.dumps({"answer": function()}).encode()
         if len(answer) <= most_bytes:
             return answer
-        what, mend = "there is more than %d bytes of it" % most_bytes, ""
+        what, remedy = "there is more than %d bytes of it" % most_bytes, ""
     except EvenkeelError as error:
-        what, mend = error.what, error.mend
+        what, remedy = error.what, error.remedy
     except OSError as error:
-        what, mend = "%s%s" % ("%s: " % error.filename if error.filename else "", error.strerror), ""
+        what, remedy = "%s%s" % ("%s: " % error.filename if error.filename else "", error.strerror), ""
     except MemoryError:
-        what, mend = "it takes more than %d MiB of memory" % (MOST_MEMORY >> 20), ""
+        what, remedy = "it takes more than %d MiB of memory" % (MOST_MEMORY >> 20), ""
     except Exception as error:  # what a user owns must not fail a node, whatever it made of our code
-        what, mend = "%s: %s" % (type(error).__name__, error), ""
-    return json.dumps({"failed": [what, mend]}).encode()
+        what, remedy = "%s: %s" % (type(error).__name__, error), ""
+    return json.dumps({"failed": [what, remedy]}).encode()
 
 
 def _tell(pipe: int, answer: bytes) -> None:
@@ -301,10 +301,10 @@ def _end(child: _Child) -> Any:
         message = json.loads(child.answer)
         if "failed" not in message:
             return message["answer"]
-        what, mend = message["failed"]
+        what, remedy = message["failed"]
     except (ValueError, KeyError, RecursionError):
-        what, mend = "what was to look at %s ended without an answer" % child.user.pw_dir, ""
-    return Failed(child.user.pw_name, what, mend or "Look at it on the node")
+        what, remedy = "what was to look at %s ended without an answer" % child.user.pw_dir, ""
+    return Failed(child.user.pw_name, what, remedy or "Look at it on the node")
 
 
 def _not_reached(user: pwd.struct_passwd, total_seconds: float | None) -> Failed:

@@ -32,7 +32,13 @@ class Done:
         return " / ".join(words[-lines:]) or "it said nothing"
 
 
-def run(argv: Sequence[str], *, timeout: float | None = None, extra: Mapping[str, str] | None = None) -> Done:
+def run(
+    argv: Sequence[str],
+    *,
+    timeout: float | None = None,
+    extra: Mapping[str, str] | None = None,
+    pass_fds: Sequence[int] = (),
+) -> Done:
     """Run a program to its end, whatever that is.
 
     Parameters
@@ -41,6 +47,8 @@ def run(argv: Sequence[str], *, timeout: float | None = None, extra: Mapping[str
         How many seconds it may take.
     extra
         Variables of its environment.
+    pass_fds
+        Open files that it inherits.
 
     Raises
     ------
@@ -58,6 +66,7 @@ def run(argv: Sequence[str], *, timeout: float | None = None, extra: Mapping[str
             encoding="utf-8",
             errors="replace",
             timeout=timeout,
+            pass_fds=pass_fds,
         )
     except FileNotFoundError:
         raise EvenkeelError("The node has no program %s" % argv[0], "Install it, or check its PATH") from None
@@ -68,7 +77,7 @@ def run(argv: Sequence[str], *, timeout: float | None = None, extra: Mapping[str
     return Done(done.returncode, done.stdout, done.stderr)
 
 
-def require(argv: Sequence[str], mend: str, *, timeout: float | None = None) -> str:
+def require(argv: Sequence[str], remedy: str, *, timeout: float | None = None) -> str:
     """Run a program that has to end well, and return what it printed.
 
     Raises
@@ -78,5 +87,5 @@ def require(argv: Sequence[str], mend: str, *, timeout: float | None = None) -> 
     """
     done = run(argv, timeout=timeout)
     if done.status != 0:
-        raise EvenkeelError("`%s` ended with status %d: %s" % (" ".join(argv), done.status, done.last_words()), mend)
+        raise EvenkeelError("`%s` ended with status %d: %s" % (" ".join(argv), done.status, done.last_words()), remedy)
     return done.output

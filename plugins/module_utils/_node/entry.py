@@ -1,12 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""The one way into and out of every module."""
+"""The one way into and out of every module.
+
+``plugins/modules/NAME.py`` is documentation and a ``main()`` that calls ``run``. What the module does stands in the
+file ``NAME.py`` of its room, which knows no AnsibleModule, so that several modules can be called in one process:
+
+- ``ARGUMENT_SPEC`` and, where there are any, ``RULES`` across options, such as ``mutually_exclusive``: AnsibleModule's
+  own;
+- ``converge(params, check_mode)``, or ``read(params, check_mode)`` where nothing can change: returns the result or
+  raises ``EvenkeelError``.
+"""
 
 from __future__ import annotations
 
 import os
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -14,6 +23,9 @@ from ansible.module_utils.common.parameters import remove_values
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, from_os, unexpected
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sanitise import in_one_line, sanitise, sanitised
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.secrets import long_enough, masked, of_urls
+
+Params = dict[str, Any]
+Logic = Callable[[Params, bool], Mapping[str, Any]]
 
 
 class Module(AnsibleModule):  # type: ignore[misc]
@@ -37,7 +49,7 @@ class Module(AnsibleModule):  # type: ignore[misc]
         super().warn(in_one_line(masked(remove_values(warning, self.no_log_values))), **more)
 
     def exit_json(self, **result: Any) -> None:
-        """End well."""
+        """End with a result."""
         super().exit_json(**self._shown(result))
 
     def fail_json(self, msg: str, **result: Any) -> None:
@@ -45,45 +57,55 @@ class Module(AnsibleModule):  # type: ignore[misc]
         super().fail_json(sanitise(masked(str(msg))), **self._shown(result))
 
     def _shown(self, result: Mapping[str, Any]) -> dict[str, Any]:
-        # What is secret is masked after this, and must be found as it is shown too.
+        # Secrets are masked after this, and must be found in the form in which they are shown too.
         self.no_log_values.update([sanitise(str(secret)) for secret in self.no_log_values])
         shown: dict[str, Any] = sanitised({"invocation": {"module_args": self.params}, **result}, self._verbatim)
         return shown
 
 
 def run(
-    logic: Callable[[Module], Mapping[str, Any]],
+    logic: Logic,
     argument_spec: Mapping[str, Any],
     *,
     verbatim: Sequence[str] = (),
-    **options: Any,
+    secrets: Callable[[Params], Iterable[str]] = lambda params: (),
+    **rules: Any,
 ) -> None:
-    """Do what a module is for, and end the process with its result.
+    """Run a module's logic, and end the process with its result.
 
     Parameters
     ----------
     logic
-        Returns the result. Of its keys, ``warnings`` becomes warnings, ``diff`` is left out unless asked for, and
-        ``failed`` with ``msg`` makes it a failure; without ``changed`` nothing was.
-    argument_spec, options
+        Takes the options and whether this is check mode, and returns the result. Of the result's keys, ``warnings``
+        becomes warnings, ``diff`` is left out unless it was asked for, and ``failed`` with ``msg`` makes it a failure;
+        ``changed`` is false unless given. Warnings that precede an error are in its details, see ``errors.carrying``.
+    argument_spec, rules
         AnsibleModule's own; every module supports check mode.
     verbatim
         Keys of the result whose texts programs read back, see ``sanitised``.
+    secrets
+        Returns what in the options must never be shown, beside options with ``no_log`` and credentials in URLs.
     """
     os.umask(0o022)
-    module = Module(verbatim, argument_spec=argument_spec, supports_check_mode=True, **options)
+    module = Module(verbatim, argument_spec=argument_spec, supports_check_mode=True, **rules)
+    module.no_log_values.update(secrets(module.params))
     try:
-        result = {"changed": False, **logic(module)}
+        result = {"changed": False, **logic(module.params, module.check_mode)}
     except EvenkeelError as error:
+        _warn(module, error.details)
         module.fail_json(str(error), **error.details)
     except OSError as error:
         module.fail_json(str(from_os(error)), exception=traceback.format_exc())
     except Exception as error:  # Ansible would show its text as it is
         module.fail_json(str(unexpected(error)), exception=traceback.format_exc())
-    for warning in result.pop("warnings", ()):
-        module.warn(warning)
+    _warn(module, result)
     if not module._diff:
         result.pop("diff", None)
     if result.pop("failed", False):
         module.fail_json(**result)
     module.exit_json(**result)
+
+
+def _warn(module: Module, result: dict[str, Any]) -> None:
+    for warning in result.pop("warnings", ()):
+        module.warn(warning)

@@ -6,6 +6,9 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sanitise import sanitise
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.secrets import masked
@@ -18,17 +21,31 @@ class EvenkeelError(Exception):
     ----------
     what
         What failed, on what.
-    mend
+    remedy
         What to do about it.
     details
         Further keys of the module's failure result, such as ``rc`` or ``stderr``.
     """
 
-    def __init__(self, what: str, mend: str, **details: object) -> None:
-        super().__init__(sanitise(masked("%s. %s." % (what.rstrip(". \n"), mend.rstrip(". \n")))))
+    def __init__(self, what: str, remedy: str, **details: Any) -> None:
+        super().__init__(sanitise(masked("%s. %s." % (what.rstrip(". \n"), remedy.rstrip(". \n")))))
         self.what = what
-        self.mend = mend
+        self.remedy = remedy
         self.details = details
+
+
+@contextmanager
+def carrying(warnings: Sequence[str]) -> Iterator[None]:
+    """Add the warnings collected so far to the details of an error that ends the block, so that they are shown too."""
+    try:
+        yield
+    except EvenkeelError as error:
+        error.details["warnings"] = [*warnings, *error.details.get("warnings", ())]
+        raise
+    except OSError as error:
+        failed = from_os(error)
+        failed.details["warnings"] = list(warnings)
+        raise failed from error
 
 
 #: What to do about an error of the system, by its number; %s is the path.

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""Kernel parameters that are to be at least so high: read, plan, apply. Nothing is ever lowered."""
+"""The module sysctl_floor: lower limits of kernel parameters. Nothing is ever lowered."""
 
 from __future__ import annotations
 
@@ -9,10 +9,18 @@ import os
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.kept_files import MARK, Change, Kept
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sysroot import Sysroot
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.virtualization import container
+
+ARGUMENT_SPEC: dict[str, Any] = {
+    "name": {"type": "str", "required": True},
+    "values": {"type": "dict", "required": True},
+}
 
 #: Where systemd-sysctl looks, the first place of a name hiding the others (sysctl.d(5)).
 _PLACES = ("/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d", "/lib/sysctl.d")
@@ -57,6 +65,34 @@ class Plan:
             for values in (self.before, self.rise)
         )
         return ([self.file.diff()] if self.file else []) + ([live] if self.rise else [])
+
+
+def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Raise what is too low, or return what that would change."""
+    values = _numbers(params["values"])
+    check(params["name"], values)
+    path = path_of(params["name"])
+    states = read(list(values), in_container=bool(container(Sysroot())))
+    todo = plan(path, kept_files.read(path), values, states, later(path))
+    if not check_mode:
+        apply(todo)
+    return {
+        "changed": todo.changed,
+        "diff": todo.diff(),
+        "raised": todo.rise,
+        "left": list(todo.left),
+        "warnings": list(todo.left),
+        "path": path,
+    }
+
+
+def _numbers(values: Mapping[str, Any]) -> dict[str, int]:
+    wrong = [name for name, value in values.items() if not re.fullmatch(r"-?\d+", str(value))]
+    if wrong:
+        raise EvenkeelError(
+            "values gives %s no whole number" % ", ".join(sorted(wrong)), "Give every parameter a whole number"
+        )
+    return {name: int(str(value)) for name, value in values.items()}
 
 
 def check(name: str, values: Mapping[str, int]) -> None:

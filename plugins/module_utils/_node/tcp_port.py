@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""Who listens on a TCP port, read from /proc."""
+"""The module tcp_port, and who listens on a TCP port, read from /proc."""
 
 from __future__ import annotations
 
@@ -9,11 +9,18 @@ import os
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Union
+from typing import Any, Union
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 
 Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
+
+ARGUMENT_SPEC: dict[str, Any] = {
+    "port": {"type": "int", "required": True},
+    "address": {"type": "str", "default": "127.0.0.1"},
+    "unit": {"type": "str", "required": True},
+    "variable": {"type": "str", "default": "port"},
+}
 
 _LISTENING = "0A"
 
@@ -137,3 +144,18 @@ def _socket_inodes(home: str) -> set[int]:
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         pass  # it ended meanwhile, or belongs to another user
     return inodes
+
+
+def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Require that nothing but the unit listens on the port, and return whether the unit does."""
+    port, variable = params["port"], params["variable"]
+    if not 1 <= port <= 65535:
+        raise EvenkeelError("%d is not a TCP port" % port, "Set %s to a number from 1 to 65535" % variable)
+    holders = read(parse_address(params["address"]), port)
+    strangers = others(holders, params["unit"])
+    if strangers:
+        raise EvenkeelError(
+            "Port %d on %s is in use by %s" % (port, params["address"], "; ".join(map(describe, strangers))),
+            "Stop it, or set %s to another port" % variable,
+        )
+    return {"held": bool(holders)}

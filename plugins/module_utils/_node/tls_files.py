@@ -8,7 +8,6 @@ import contextlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, kept_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
@@ -17,20 +16,6 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.kept_files impo
 CERTIFICATE, KEY = "certificate.pem", "key.pem"
 #: A key that its certificate is awaited for.
 FRESH_KEY = ".key.pem.new"
-
-ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
-    "directory": {"type": "path", "required": True},
-    "certificate": {"type": "path"},
-    "key": {"type": "path", "no_log": False},
-    "ca_directory": {"type": "path"},
-    "hosts": {"type": "list", "elements": "str", "default": []},
-    "renew_days": {"type": "int", "default": 30},
-    "request": {"type": "bool", "default": False},
-    "install": {
-        "type": "dict",
-        "options": {"certificate": {"type": "str", "required": True}, "key": {"type": "str", "no_log": True}},
-    },
-}
 
 _MEND = "See what openssl says; it is in the distribution's package openssl"
 

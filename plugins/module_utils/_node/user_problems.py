@@ -6,8 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import Module
-
 Problems = Mapping[str, Sequence[str]]
 
 #: How many texts of one user a warning shows.
@@ -45,12 +43,6 @@ def merged(*several: Problems) -> dict[str, list[str]]:
         for user, texts in problems.items():
             found.setdefault(user, []).extend(texts)
     return dict(sorted(found.items()))
-
-
-def warn(module: Module, problems: Problems) -> None:
-    """Warn of each user once."""
-    for text in warnings(problems):
-        module.warn(text)
 
 
 def warnings(problems: Problems) -> list[str]:

@@ -88,7 +88,7 @@ def _tell(function: Callable[[], Any], pipe: int) -> None:
     try:
         answer: tuple[str, Any] = ("answer", function())
     except EvenkeelError as error:
-        answer = ("failed", (error.what, error.mend))
+        answer = ("failed", (error.what, error.remedy))
     except Exception as error:
         answer = ("failed", ("%s: %s" % (type(error).__name__, error), "Report it as an error in Evenkeel itself"))
     with os.fdopen(pipe, "wb") as stream:

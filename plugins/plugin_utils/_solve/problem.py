@@ -64,7 +64,7 @@ def solve_once(problem: Problem, run_directory: Path, solve: Callable[[Problem],
         try:
             packages = list(solve(problem))
         except EvenkeelError as error:
-            json.dump({"error": [error.what, error.mend]}, answer)
+            json.dump({"error": [error.what, error.remedy]}, answer)
             raise
         json.dump({"packages": [asdict(package) for package in packages]}, answer)
         return packages

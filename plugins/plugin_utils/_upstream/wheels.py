@@ -98,7 +98,7 @@ def _answered(source: Source, download: Download | None) -> list[Wheel] | None:
         try:
             found = _found(source, download)
         except EvenkeelError as error:
-            json.dump({"error": [error.what, error.mend]}, answer)
+            json.dump({"error": [error.what, error.remedy]}, answer)
             raise
         if found is None:
             return None

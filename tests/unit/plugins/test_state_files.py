@@ -25,7 +25,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import pip_con
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.generation import Generation
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.pip_config import Wanted
-from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import cuda_toolkit, docker_daemon, driver
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import cuda_toolkits, docker_daemon, driver
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import kernelspecs
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import secrets as jupyter_secrets
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import server as jupyter_server
@@ -98,7 +98,7 @@ def below(root: Path, files: Mapping[str, str | None]) -> dict[str, str | None]:
 
 
 DRIVER = driver.Desired("open", gpu=True, version="580.1", family=("nvidia-*",))
-CUDA = cuda_toolkit.Desired(("12.8",), "12.8")
+CUDA = cuda_toolkits.Desired(("12.8",), "12.8")
 
 
 def of_driver(path: str) -> Make:
@@ -107,7 +107,7 @@ def of_driver(path: str) -> Make:
 
 
 def of_cuda(path: str) -> Make:
-    return kept(lambda root: below(root, cuda_toolkit.setting_files(CUDA, has_fish=True)), path)
+    return kept(lambda root: below(root, cuda_toolkits.setting_files(CUDA, has_fish=True)), path)
 
 
 def of_jupyter(name: str) -> Make:
@@ -410,7 +410,7 @@ KINDS: dict[str, Kind] = {
         f"driver: {path}": Kind(of_driver(path))
         for path in (driver.MODPROBE, driver.DRACUT, driver.PREFERENCES, driver.UNATTENDED)
     },
-    **{f"cuda: {path}": Kind(of_cuda(path)) for path in (cuda_toolkit.PROFILE, cuda_toolkit.FISH, cuda_toolkit.LOADER)},
+    **{f"cuda: {path}": Kind(of_cuda(path)) for path in (cuda_toolkits.PROFILE, cuda_toolkits.FISH, cuda_toolkits.LOADER)},
     "repository": Kind(of_repository("evenkeel-x.sources")),
     "key of the repository": Kind(of_repository("keyrings/evenkeel-x.asc"), frozenset({"a directory"}), timeless=True),
     "profile.d": Kind(of_shells("evenkeel-conda.sh"), frozenset({"a directory"}), timeless=True),

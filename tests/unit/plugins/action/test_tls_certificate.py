@@ -12,9 +12,8 @@ from typing import Any
 import pytest
 from ansible.plugins.action import ActionBase
 from ansible_collections.evenkeel.gpu.plugins.action import tls_certificate as action
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files, tls_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files, tls_certificate, tls_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.kept_files import Change, Kept
-from ansible_collections.evenkeel.gpu.plugins.modules import tls_certificate as module
 
 from tests.unit.plugins.certificates import HOSTS, authority, issued, pem
 
@@ -55,7 +54,7 @@ class Fleet:
         if arguments.get("install"):
             arguments = {**arguments, "install": {"key": None, **arguments["install"]}}
         params = {**empty, **arguments}
-        return module.answer(SimpleNamespace(params=params, check_mode=self.check_mode))  # type: ignore[arg-type]
+        return tls_certificate.converge(params, self.check_mode)
 
     def own(self, hosts: tuple[str, ...] = HOSTS, now: datetime = NOW) -> dict[str, str]:
         """Have a certificate on the control node; return the options that name it."""

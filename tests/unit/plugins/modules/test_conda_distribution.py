@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import conda_distribution as logic
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import shell_hook, terms
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_lock import held
 from ansible_collections.evenkeel.gpu.plugins.modules import conda_distribution
@@ -203,11 +204,11 @@ def test_another_run_on_the_same_store_is_named(node: Node) -> None:
 
 def test_what_another_run_did_meanwhile_is_not_done_again(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     def wait_for_the_other_run(path: str, timeout: float) -> object:
-        monkeypatch.setattr(conda_distribution, "held", held)
+        monkeypatch.setattr(logic, "held", held)
         assert node.run()["changed"]
         return held(path, timeout)
 
-    monkeypatch.setattr(conda_distribution, "held", wait_for_the_other_run)
+    monkeypatch.setattr(logic, "held", wait_for_the_other_run)
     assert not node.run()["changed"]
     assert node.runs == 1
 

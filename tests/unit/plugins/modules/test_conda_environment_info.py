@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import conda_environment_info as logic
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import environment
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.generation import Generation
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package, digest
@@ -61,7 +62,7 @@ class Node:
 
 @pytest.fixture
 def node(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Node:
-    monkeypatch.setattr(conda_environment_info, "this_node", lambda: NODE_HAS)
+    monkeypatch.setattr(logic, "this_node", lambda: NODE_HAS)
     return Node(tmp_path / "evenkeel", capsys)
 
 
@@ -152,9 +153,9 @@ def test_bad_input(node: Node, arguments: dict[str, str], message: str) -> None:
 def test_an_environment_of_a_user_s_is_looked_at_as_that_user(
     node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(conda_environment_info.accounts, "owner", lambda _: pwd.getpwuid(os.geteuid()))
+    monkeypatch.setattr(logic.accounts, "owner", lambda _: pwd.getpwuid(os.geteuid()))
     install(tmp_path / "theirs", SIX)
     assert node.tell(prefix=str(tmp_path / "theirs"))["environments"][0]["packages"][0]["name"] == "six"
-    monkeypatch.setattr(conda_environment_info, "SECONDS", 0.5)
+    monkeypatch.setattr(logic, "SECONDS", 0.5)
     os.mkfifo(tmp_path / "theirs/conda-meta/odd-1-0.json")
     assert "there was no answer within 0.5 s" in node.tell(prefix=str(tmp_path / "theirs"))["msg"]

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import conda_runtime as logic
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.platform import PLATFORMS
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_lock import held
 from ansible_collections.evenkeel.gpu.plugins.modules import conda_runtime
@@ -160,11 +161,11 @@ def test_another_run_on_the_same_root_is_named(node: Node) -> None:
 
 def test_what_another_run_did_meanwhile_is_not_done_again(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     def wait_for_the_other_run(path: str, timeout: float) -> object:
-        monkeypatch.setattr(conda_runtime, "held", held)
+        monkeypatch.setattr(logic, "held", held)
         assert node.bring()["changed"]
         return held(path, timeout)
 
-    monkeypatch.setattr(conda_runtime, "held", wait_for_the_other_run)
+    monkeypatch.setattr(logic, "held", wait_for_the_other_run)
     assert not node.bring()["changed"]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import jupyter_servers as logic
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import reference_server as jupyter_reference
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import servers as jupyter_servers
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter.accounts import Account, Found
@@ -29,7 +30,7 @@ def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
     monkeypatch.setattr("ansible.module_utils._internal.is_controller", False)
     monkeypatch.setattr("ansible.module_utils.common.warnings._global_warnings", {}, raising=False)
     accounts = {name: Account(name, f"/home/{name}", "/bin/sh", 1001, 1001) for name in USERS}
-    monkeypatch.setattr(module, "look_up", lambda *_: Found(accounts))
+    monkeypatch.setattr(logic, "look_up", lambda *_: Found(accounts))
     monkeypatch.setattr(jupyter_servers, "known", lambda _: {})
     monkeypatch.setattr(
         jupyter_servers.units, "read", lambda names: {name: jupyter_servers.Unit(name) for name in names}

@@ -264,7 +264,7 @@ def test_nothing_is_accepted_in_the_operators_place() -> None:
     assert f"{CHANNEL} (version of 2025-07-15: {CHANNEL}/terms.json) and {other.channel} (version of" in str(
         raised.value
     )
-    assert "accept_tos: true" in raised.value.mend
+    assert "accept_tos: true" in raised.value.remedy
     assert not terms.plan([ASKED], {CHANNEL: VERSION}, accept=False).changed
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import front_door_nginx
-from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter.front_door import Door, Server
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter.door import Door, Server
 
-from tests.unit.plugins.module_utils._jupyter.test_front_door import DOOR, SERVERS
+from tests.unit.plugins.module_utils._jupyter.test_door import DOOR, SERVERS
 
 ONE = [Server("jupyter", "/", "http://127.0.0.1:8888")]
 

@@ -243,9 +243,9 @@ def test_an_id_comes_to_stand_in_a_path(body: bytes, identifier: str | None) -> 
 @pytest.mark.parametrize(
     ("answer", "problem", "kernel"),
     [
-        ({"problem": "", "mend": "", "kernel": True}, "", True),
-        ({"problem": "x" * 9999, "mend": "", "kernel": 1}, "x" * 2000, False),
-        ({"problem": 1, "mend": ""}, "could not be looked at", False),
+        ({"problem": "", "remedy": "", "kernel": True}, "", True),
+        ({"problem": "x" * 9999, "remedy": "", "kernel": 1}, "x" * 2000, False),
+        ({"problem": 1, "remedy": ""}, "could not be looked at", False),
         (None, "could not be looked at", False),
         (as_user.Failed("ana", "it hangs", "Look"), "could not be looked at: ana: it hangs", False),
     ],

@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import entry
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import Module
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, carrying
 
-MODULES = sorted((Path(__file__).parents[5] / "plugins" / "modules").glob("*.py"))
+PLUGINS = Path(__file__).parents[5] / "plugins"
+MODULES = sorted((PLUGINS / "modules").glob("*.py"))
+ROOMS = sorted((PLUGINS / "module_utils").glob("_*"))
+UTILS = "ansible_collections.evenkeel.gpu.plugins.module_utils"
 LATIN_1 = os.fsdecode(b"caf\xe9.txt")
 ESCAPE = "\x1b[2K\r\x9b32mok: [n1]"
 SHOWN = r"\x1b[2K\x0d\u009b32mok: [n1]"
@@ -24,6 +26,7 @@ SPEC = {"name": {"type": "str", "default": "x"}, "secret": {"type": "str", "no_l
 
 Result = dict[str, Any]
 Run = Callable[..., Result]
+Logic = Callable[[Result, bool], Result]
 
 
 @pytest.fixture
@@ -33,9 +36,14 @@ def run(capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("ansible.module_utils.common.warnings._global_warnings", {}, raising=False)
     before = os.umask(0o077)
 
-    def run(logic: Callable[[Module], Result], verbatim: tuple[str, ...] = (), **arguments: Any) -> Result:
+    def run(
+        logic: Logic,
+        verbatim: tuple[str, ...] = (),
+        secrets: Callable[[Result], set[str]] = lambda params: set(),
+        **arguments: Any,
+    ) -> Result:
         with patch_module_args(arguments), pytest.raises(SystemExit):
-            entry.run(logic, SPEC, verbatim=verbatim)
+            entry.run(logic, SPEC, verbatim=verbatim, secrets=secrets)
         result: Result = json.loads(capfdbinary.readouterr().out.decode())
         return result
 
@@ -49,7 +57,7 @@ def everything(result: Result) -> str:
 
 def test_a_result_is_text_that_can_be_shown_whatever_the_names_are(run: Run) -> None:
     result = run(
-        lambda _: {
+        lambda *_: {
             "changed": True,
             "files": {LATIN_1: [ESCAPE]},
             "diff": [{"before": "", "after": ESCAPE}],
@@ -69,13 +77,13 @@ def test_a_result_is_text_that_can_be_shown_whatever_the_names_are(run: Run) -> 
 
 
 def test_nothing_changed_where_nothing_is_said_and_a_diff_is_only_for_those_who_ask(run: Run) -> None:
-    result = run(lambda _: {"diff": {"prepared": "+ a"}})
+    result = run(lambda *_: {"diff": {"prepared": "+ a"}})
     assert not result["changed"]
     assert "diff" not in result
 
 
-def fail_as(error: Exception) -> Callable[[Module], Result]:
-    def logic(_: Module) -> Result:
+def fail_as(error: Exception) -> Logic:
+    def logic(*_: Any) -> Result:
         raise error
 
     return logic
@@ -90,11 +98,11 @@ def fail_as(error: Exception) -> Callable[[Module], Result]:
             r"/opt/caf\xe9.txt: No space left on device",
         ),
         (fail_as(ValueError(ESCAPE)), f"An error in Evenkeel itself: ValueError: {SHOWN}"),
-        (lambda _: {"failed": True, "msg": ESCAPE, "gpus": []}, SHOWN),
+        (lambda *_: {"failed": True, "msg": ESCAPE, "gpus": []}, SHOWN),
     ],
     ids=["domain", "system", "own", "verdict"],
 )
-def test_failures_have_the_same_way_out(run: Run, logic: Callable[[Module], Result], words: str) -> None:
+def test_failures_have_the_same_way_out(run: Run, logic: Logic, words: str) -> None:
     result = run(logic)
     assert result["failed"]
     assert words in result["msg"]
@@ -107,10 +115,10 @@ def test_details_of_an_error_come_with_it(run: Run) -> None:
 
 @pytest.mark.parametrize("secret", ["hunter\x1b[2K2", "hunter\u202e2", "hunter2"])
 def test_a_secret_is_masked_however_it_is_shown(run: Run, secret: str) -> None:
-    def logic(module: Module) -> Result:
-        assert module.params["secret"] == secret
-        module.warn(f"of {secret}")
-        raise EvenkeelError(f"https://me:{secret}@host is odd", "Remove it", said=secret)
+    def logic(params: Result, _: bool) -> Result:
+        assert params["secret"] == secret
+        with carrying([f"of {secret}"]):
+            raise EvenkeelError(f"https://me:{secret}@host is odd", "Remove it", said=secret)
 
     result = run(logic, secret=secret)
     assert "is odd. Remove it." in result["msg"]
@@ -121,16 +129,16 @@ def test_a_secret_is_masked_however_it_is_shown(run: Run, secret: str) -> None:
 def test_credentials_of_urls_are_in_no_message(run: Run, secret: str) -> None:
     url = f"https://me:{secret}@host/simple"
 
-    def logic(module: Module) -> Result:
-        module.warn(f"of {url}")
-        raise EvenkeelError(f"{url} is odd", "Remove it")
+    def logic(*_: Any) -> Result:
+        with carrying([f"of {url}"]):
+            raise EvenkeelError(f"{url} is odd", "Remove it")
 
     assert secret not in everything({**run(logic, name=url), "invocation": None})
     assert "of https://********@host/simple" in everything(run(logic, name=url))
 
 
 def test_files_of_modules_are_for_everybody_to_read(run: Run, tmp_path: Path) -> None:
-    def logic(_: Module) -> Result:
+    def logic(*_: Any) -> Result:
         (tmp_path / "file").touch()
         return {}
 
@@ -138,14 +146,46 @@ def test_files_of_modules_are_for_everybody_to_read(run: Run, tmp_path: Path) ->
     assert (tmp_path / "file").stat().st_mode & 0o777 == 0o644
 
 
+def test_what_a_module_calls_a_secret_is_shown_nowhere(run: Run) -> None:
+    result = run(
+        lambda params, _: {"said": [params["name"]], "warnings": [f"of {params['name']}"]},
+        secrets=lambda params: {params["name"]},
+        name="s3cret",
+    )
+    assert "s3cret" not in everything(result)
+    assert "of ****" in everything(result["warnings"])
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_the_logic_is_a_function_of_options_and_check_mode(run: Run, check_mode: bool) -> None:
+    result = run(lambda params, mode: {"seen": [params["name"], mode]}, name="n", _ansible_check_mode=check_mode)
+    assert result["seen"] == ["n", check_mode]
+
+
 @pytest.mark.parametrize("path", MODULES, ids=[path.stem for path in MODULES])
-def test_every_module_goes_through_it(path: Path) -> None:
+def test_a_module_is_documentation_and_the_call_of_its_logic(path: Path) -> None:
     tree = ast.parse(path.read_text())
-    nodes = list(ast.walk(tree))
-    names = {node.id for node in nodes if isinstance(node, ast.Name)}
-    names |= {node.attr for node in nodes if isinstance(node, ast.Attribute)}
-    names |= {alias.name for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names}
-    assert not names & {"AnsibleModule", "exit_json", "fail_json", "print"}
-    main = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "main"]
-    assert all(ast.unparse(function.body[-1]).startswith("run(") for function in main)
-    assert main or not any(isinstance(node, ast.FunctionDef) for node in tree.body)  # an action alone
+    imports = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    if not functions:  # an action alone
+        assert [ast.unparse(node) for node in imports] == ["from __future__ import annotations"]
+        return
+    _, *logic_and_entry = sorted(map(ast.unparse, imports))
+    room = next(one for one in ROOMS if (one / f"{path.stem}.py").exists())
+    assert logic_and_entry == sorted(
+        [f"from {UTILS}.{room.name} import {path.stem}", f"from {UTILS}._node.entry import run"]
+    )
+    (main,) = functions
+    assert ast.unparse(main.body[-1]).startswith(f"run({path.stem}.")
+    assert len(main.body) == 1
+
+
+def test_nothing_but_the_entry_knows_an_ansible_module() -> None:
+    names = {"AnsibleModule", "exit_json", "fail_json", "no_log_values", "run_command"}
+    knowing = {
+        path.relative_to(PLUGINS).as_posix()
+        for path in PLUGINS.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if (node.id if isinstance(node, ast.Name) else getattr(node, "attr", "")) in names
+    }
+    assert knowing == {"module_utils/_node/entry.py"}

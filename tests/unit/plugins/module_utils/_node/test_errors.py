@@ -2,18 +2,33 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, carrying
 
 
 @pytest.mark.parametrize(
-    ("what", "mend", "message"),
+    ("what", "remedy", "message"),
     [
-        ("It broke", "Mend it", "It broke. Mend it."),
-        ("It broke.", "Mend it.", "It broke. Mend it."),
+        ("It broke", "Repair it", "It broke. Repair it."),
+        ("It broke.", "Repair it.", "It broke. Repair it."),
         ("No candidates were found for nope *.\n", "Change it", "No candidates were found for nope *. Change it."),
     ],
 )
-def test_the_message_is_two_sentences(what: str, mend: str, message: str) -> None:
-    error = EvenkeelError(what, mend, rc=3)
+def test_the_message_is_two_sentences(what: str, remedy: str, message: str) -> None:
+    error = EvenkeelError(what, remedy, rc=3)
     assert str(error) == message
     assert error.details == {"rc": 3}
+
+
+@pytest.mark.parametrize("error", [EvenkeelError("It broke", "Repair it", rc=3), OSError(28, "No space left", "/opt")])
+def test_an_error_carries_the_warnings_that_preceded_it(error: Exception) -> None:
+    warnings: list[str] = []
+
+    def fail() -> None:
+        with carrying(warnings):
+            warnings.append("first")
+            with carrying(["second"]):
+                raise error
+
+    with pytest.raises(EvenkeelError) as caught:
+        fail()
+    assert caught.value.details["warnings"] == ["first", "second"]

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import front_door
-from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter.front_door import Door, Server, Serving
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import door as doors
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter.door import Door, Server, Serving
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 
 from tests.unit.plugins.certificates import authority, issued, pem
@@ -63,7 +63,7 @@ def listed(*servers: dict[str, Any]) -> str:
     ],
 )
 def test_servers(changed: dict[str, Any], server: Server) -> None:
-    assert front_door.parse(listed({**ANA, **changed}), "servers.json") == [server]
+    assert doors.parse(listed({**ANA, **changed}), "servers.json") == [server]
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_servers(changed: dict[str, Any], server: Server) -> None:
 )
 def test_what_is_no_list_of_servers(text: str, words: str) -> None:
     with pytest.raises(EvenkeelError) as caught:
-        front_door.parse(text, "servers.json")
+        doors.parse(text, "servers.json")
     assert words in str(caught.value)
 
 
@@ -102,9 +102,9 @@ def test_what_is_no_list_of_servers(text: str, words: str) -> None:
     ],
 )
 def test_words_that_nginx_would_read_as_something_else(changed: dict[str, Any], words: str) -> None:
-    front_door.check(DOOR)
+    doors.check(DOOR)
     with pytest.raises(EvenkeelError) as caught:
-        front_door.check(replace(DOOR, **changed))
+        doors.check(replace(DOOR, **changed))
     assert words in str(caught.value)
 
 
@@ -116,7 +116,7 @@ BO = "bo-corp-b03d35e106e96cfc"
 
 
 def test_several_users_have_names_of_their_own() -> None:
-    assert [(site.user, site.hosts, len(site.servers)) for site in front_door.sites(DOOR, SERVERS)] == [
+    assert [(site.user, site.hosts, len(site.servers)) for site in doors.sites(DOOR, SERVERS)] == [
         ("", ("gpu1.example.com", "gpu1"), 0),
         ("ana", ("ana.gpu1.example.com", "ana.gpu1.users.example.com"), 1),
         ("Bo@corp", (f"{BO}.gpu1.example.com", f"{BO}.gpu1.users.example.com"), 1),
@@ -128,7 +128,7 @@ def test_several_users_have_names_of_their_own() -> None:
     [({}, []), ({}, SERVERS[:1]), ({}, [Server("jupyter", "/", "")]), ({"share_origin": True}, SERVERS)],
 )
 def test_one_server_and_those_that_share_are_at_the_hosts(changed: dict[str, Any], servers: list[Server]) -> None:
-    (site,) = front_door.sites(replace(DOOR, **changed), servers)
+    (site,) = doors.sites(replace(DOOR, **changed), servers)
     assert (site.user, site.hosts, list(site.servers)) == ("", DOOR.hosts, servers)
 
 
@@ -148,7 +148,7 @@ def test_one_server_and_those_that_share_are_at_the_hosts(changed: dict[str, Any
     ],
 )
 def test_where_servers_are_reached(changed: dict[str, Any], servers: list[Server], urls: dict[str, str]) -> None:
-    assert front_door.urls(replace(DOOR, **changed), servers) == urls
+    assert doors.urls(replace(DOOR, **changed), servers) == urls
 
 
 @pytest.mark.parametrize(
@@ -189,24 +189,24 @@ def test_where_servers_are_reached(changed: dict[str, Any], servers: list[Server
 def test_users_who_can_not_have_names_of_their_own(changed: dict[str, Any], certified: list[str], words: str) -> None:
     door = replace(DOOR, **changed)
     with pytest.raises(EvenkeelError) as caught:
-        front_door.require_apart(door, SERVERS, certified)
+        doors.require_apart(door, SERVERS, certified)
     assert words in str(caught.value)
-    front_door.require_apart(door, SERVERS[:1], certified)
-    front_door.require_apart(replace(door, share_origin=True), SERVERS, certified)
+    doors.require_apart(door, SERVERS[:1], certified)
+    doors.require_apart(replace(door, share_origin=True), SERVERS, certified)
 
 
 def test_users_who_can() -> None:
-    front_door.require_apart(DOOR, SERVERS, ["gpu1", "*.gpu1.example.com", "*.gpu1.users.example.com"])
+    doors.require_apart(DOOR, SERVERS, ["gpu1", "*.gpu1.example.com", "*.gpu1.users.example.com"])
 
 
 def test_nobody_loses_an_address_before_the_operator_has_decided_it() -> None:
     with pytest.raises(EvenkeelError) as caught:
-        front_door.require_told(DOOR, SERVERS, ["/user/ana/", "/user/gone/"], decided=False)
+        doors.require_told(DOOR, SERVERS, ["/user/ana/", "/user/gone/"], decided=False)
     assert "https://gpu1.example.com/user/ana/ -> https://ana.gpu1.example.com/user/ana/" in str(caught.value)
     assert "*.gpu1.example.com" in str(caught.value)
     assert "front_door_users_share_origin to false" in str(caught.value)
-    front_door.require_told(DOOR, SERVERS, ["/user/ana/"], decided=True)
-    front_door.require_told(DOOR, SERVERS, ["/user/gone/"], decided=False)
+    doors.require_told(DOOR, SERVERS, ["/user/ana/"], decided=True)
+    doors.require_told(DOOR, SERVERS, ["/user/gone/"], decided=False)
 
 
 CHAIN, KEY = issued(authority())
@@ -217,14 +217,14 @@ OTHER, _ = issued(authority())
     ("seen", "right"),
     [
         pytest.param(None, False, id="nobody"),
-        pytest.param(Serving(front_door.first_certificate(CHAIN.pem), "1"), True, id="this one"),
-        pytest.param(Serving(front_door.first_certificate(CHAIN.pem), "2"), False, id="by an older configuration"),
-        pytest.param(Serving(front_door.first_certificate(OTHER.pem), "1"), False, id="with an older certificate"),
+        pytest.param(Serving(doors.first_certificate(CHAIN.pem), "1"), True, id="this one"),
+        pytest.param(Serving(doors.first_certificate(CHAIN.pem), "2"), False, id="by an older configuration"),
+        pytest.param(Serving(doors.first_certificate(OTHER.pem), "1"), False, id="with an older certificate"),
     ],
 )
 def test_serves(seen: Serving | None, right: bool) -> None:
-    assert front_door.serves(seen, "1", CHAIN.pem) is right
-    assert not front_door.serves(Serving(b"", "1"), "2", "no certificate")
+    assert doors.serves(seen, "1", CHAIN.pem) is right
+    assert not doors.serves(Serving(b"", "1"), "2", "no certificate")
 
 
 @pytest.mark.parametrize(
@@ -244,11 +244,11 @@ def test_what_can_be_served(tmp_path: Path, certificate: bytes | None, key: byte
         if content is not None:
             (tmp_path / name).write_bytes(content)
     door = replace(DOOR, certificate=str(tmp_path / "c"), key=str(tmp_path / "k"))
-    assert front_door.can_be_served(door) is can
+    assert doors.can_be_served(door) is can
 
 
 def test_look_where_nobody_is() -> None:
-    assert front_door.look(replace(DOOR, addresses=("127.0.0.1",), port=1)) is None
+    assert doors.look(replace(DOOR, addresses=("127.0.0.1",), port=1)) is None
 
 
 def selinux(place: Path, enforce: str, boolean: str) -> str:
@@ -260,10 +260,10 @@ def selinux(place: Path, enforce: str, boolean: str) -> str:
 
 @pytest.mark.parametrize(("enforce", "boolean"), [("1", "1 1"), ("0", "0 0")])
 def test_selinux_may_allow_it(tmp_path: Path, enforce: str, boolean: str) -> None:
-    front_door.require_selinux_allows(str(tmp_path / "not there"))
-    front_door.require_selinux_allows(selinux(tmp_path, enforce, boolean))
+    doors.require_selinux_allows(str(tmp_path / "not there"))
+    doors.require_selinux_allows(selinux(tmp_path, enforce, boolean))
 
 
 def test_selinux_may_not(tmp_path: Path) -> None:
     with pytest.raises(EvenkeelError, match="setsebool -P httpd_can_network_connect on"):
-        front_door.require_selinux_allows(selinux(tmp_path, "1", "0 0"))
+        doors.require_selinux_allows(selinux(tmp_path, "1", "0 0"))

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._access import vscode_remote
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.modules import vscode_remote
 
 
 @pytest.fixture

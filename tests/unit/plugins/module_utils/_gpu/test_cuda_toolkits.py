@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import cuda_link, cuda_toolkit
-from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.cuda_toolkit import Desired
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import cuda_link, cuda_toolkits
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.cuda_toolkits import Desired
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Wanted
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.strict_yaml import read_mapping
@@ -40,7 +40,7 @@ def desired(*toolkits: str, exact: str = "", **other: Any) -> Desired:
 def test_a_toolkit_that_is_not_listed_goes_with_all_its_parts_and_nothing_else(
     wanted: Desired, expected: tuple[str, ...]
 ) -> None:
-    assert cuda_toolkit.request(wanted, [*OLD, *NEW, *OTHERS], apt=True).absent == expected
+    assert cuda_toolkits.request(wanted, [*OLD, *NEW, *OTHERS], apt=True).absent == expected
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_a_toolkit_that_is_not_listed_goes_with_all_its_parts_and_nothing_else(
 def test_an_exact_release_is_held_and_any_other_is_released(
     exact: str, apt: bool, names: list[str], held: tuple[str, ...]
 ) -> None:
-    request = cuda_toolkit.request(desired("13.0", exact=exact), [], apt=apt)
+    request = cuda_toolkits.request(desired("13.0", exact=exact), [], apt=apt)
     assert [one.name for one in request.wanted] == names
     assert request.hold == held
     assert request.release == (() if held else ("cuda-toolkit-13-0",))
@@ -72,38 +72,38 @@ def test_an_exact_release_is_held_and_any_other_is_released(
     ],
 )
 def test_nothing_is_in_the_way(directories: list[str], packages: list[str]) -> None:
-    cuda_toolkit.require_free(desired("13.0"), directories, packages)
+    cuda_toolkits.require_free(desired("13.0"), directories, packages)
 
 
 def test_a_toolkit_of_an_installer_is_not_installed_over() -> None:
     with pytest.raises(EvenkeelError, match=r"/usr/local/cuda-13\.0 is there, and no package.*bin/cuda-uninstaller"):
-        cuda_toolkit.require_free(desired("12.4", "13.0"), ["12.4", "13.0"], OLD)
+        cuda_toolkits.require_free(desired("12.4", "13.0"), ["12.4", "13.0"], OLD)
 
 
 def test_what_no_package_has_made_is_told_and_stays() -> None:
-    (told,) = cuda_toolkit.what_is_left(desired("13.0", exclusive=True), ["11.8", "12.4", "13.0"], OLD + NEW)
+    (told,) = cuda_toolkits.what_is_left(desired("13.0", exclusive=True), ["11.8", "12.4", "13.0"], OLD + NEW)
     assert told.startswith("/usr/local/cuda-11.8 is not in cuda_toolkit_versions, and stays")
-    assert cuda_toolkit.what_is_left(desired("13.0"), ["11.8"], NEW) == []
-    assert cuda_toolkit.what_is_left(desired("13.0", exclusive=True), ["11.8"], ["cuda-compat-11-8"]) == []
+    assert cuda_toolkits.what_is_left(desired("13.0"), ["11.8"], NEW) == []
+    assert cuda_toolkits.what_is_left(desired("13.0", exclusive=True), ["11.8"], ["cuda-compat-11-8"]) == []
 
 
 def test_toolkits_are_told_apart_from_their_parts_oldest_first() -> None:
     names = ["cuda-toolkit-13-0", "cuda-toolkit-12-10", "cuda-toolkit-12-8", "cuda-toolkit-config-common", *OTHERS]
-    assert cuda_toolkit.standing(names) == ["12.8", "12.10", "13.0"]
+    assert cuda_toolkits.standing(names) == ["12.8", "12.10", "13.0"]
 
 
 @pytest.mark.parametrize(
     ("wanted", "has_fish", "expected"),
     [
-        (desired("13.0"), False, {cuda_toolkit.PROFILE: True, cuda_toolkit.LOADER: True}),
+        (desired("13.0"), False, {cuda_toolkits.PROFILE: True, cuda_toolkits.LOADER: True}),
         (desired("13.0", shells=False), True, {"profile": False, "loader": True, "fish": False}),
         (desired("13.0", loader=False), True, {"profile": True, "loader": False, "fish": True}),
         (desired(exclusive=True), True, {"profile": False, "loader": False, "fish": False}),
     ],
 )
 def test_files_are_there_for_what_is_wanted(wanted: Desired, has_fish: bool, expected: dict[str, bool]) -> None:
-    places = {"profile": cuda_toolkit.PROFILE, "loader": cuda_toolkit.LOADER, "fish": cuda_toolkit.FISH}
-    files = cuda_toolkit.setting_files(wanted, has_fish=has_fish)
+    places = {"profile": cuda_toolkits.PROFILE, "loader": cuda_toolkits.LOADER, "fish": cuda_toolkits.FISH}
+    files = cuda_toolkits.setting_files(wanted, has_fish=has_fish)
     assert {path: text is not None for path, text in files.items()} == {
         places.get(name, name): there for name, there in expected.items()
     }
@@ -120,7 +120,7 @@ def cuda(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def shell(tmp_path: Path, **environment: str) -> list[str]:
     profile = tmp_path / "profile.sh"
-    profile.write_text(cuda_toolkit.setting_files(desired("13.0"), has_fish=False)[cuda_toolkit.PROFILE] or "")
+    profile.write_text(cuda_toolkits.setting_files(desired("13.0"), has_fish=False)[cuda_toolkits.PROFILE] or "")
     script = f'set -eu; . {profile}; . {profile}; echo "$CUDA_HOME"; echo "$PATH"'
     given = {"PATH": "/usr/bin:/bin", **environment}
     done = subprocess.run(["/bin/sh", "-c", script], env=given, check=True, capture_output=True, text=True)
@@ -149,7 +149,7 @@ def test_the_loaders_cache_is_as_new_as_the_link(
     cache.touch()
     os.utime(link, (1000 - link_age, 1000 - link_age), follow_symlinks=False)
     os.utime(cache, (1000 - cache_age, 1000 - cache_age))
-    monkeypatch.setattr(cuda_toolkit, "LOADER_CACHE", str(cache))
-    monkeypatch.setattr(cuda_toolkit, "LOADER", str(tmp_path / "none"))
+    monkeypatch.setattr(cuda_toolkits, "LOADER_CACHE", str(cache))
+    monkeypatch.setattr(cuda_toolkits, "LOADER", str(tmp_path / "none"))
     monkeypatch.setattr(cuda_link, "files", lambda: [str(link)])
-    assert cuda_toolkit.loader_is_old() is old
+    assert cuda_toolkits.loader_is_old() is old

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""The module conda_distribution: a conda distribution."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timezone
+from functools import partial
+from typing import Any
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import distribution, shared_cache, shell_hook, terms
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.build_progress import progress_in
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, processes
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.download import copy, download, require_certificates
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_lock import held
+
+Params = dict[str, Any]
+
+
+#: Many times what any of them has had so far, in bytes.
+LARGEST_INSTALLER = 2 << 30
+
+ARGUMENT_SPEC: dict[str, Any] = {
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "url": {"type": "str"},
+    "src": {"type": "path"},
+    "sha256": {"type": "str"},
+    "prefix": {"type": "path", "default": "/opt/miniconda3"},
+    "store": {"type": "path", "default": "/opt/evenkeel/distributions"},
+    "force": {"type": "bool", "default": False},
+    "heal_base": {"type": "bool", "default": False},
+    "keep": {"type": "int", "default": 1},
+    "shell_hook": {"type": "bool", "default": True},
+    "channels": {"type": "list", "elements": "str", "default": []},
+    "accept_tos": {"type": "bool", "default": False},
+    "shared_cache": {"type": "path", "default": "/opt/evenkeel/pkgs/shared"},
+    "shared_cache_group": {"type": "str", "default": ""},
+    "offline": {"type": "bool", "default": False},
+    "ca_path": {"type": "path"},
+    "timeout": {"type": "int", "default": 30},
+    "retries": {"type": "int", "default": 3},
+    "lock_timeout": {"type": "int", "default": 600},
+    "brought": {"type": "path"},
+}
+RULES: dict[str, Any] = {
+    "required_if": [("state", "present", ("sha256",)), ("state", "present", ("url", "src"), True)],
+    "mutually_exclusive": [("url", "src")],
+}
+
+
+def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Read, plan and, outside of check mode, apply; return the module's result."""
+    url = params["url"] or "file:///%s" % os.path.basename(params["src"] or "absent.sh")
+    desired = distribution.Desired(
+        url,
+        params["sha256"] or "",
+        params["prefix"],
+        params["store"],
+        params["force"],
+        params["heal_base"],
+        params["keep"],
+    )
+    if params["state"] == "present":
+        distribution.check(desired)
+    else:
+        distribution.check_places(desired)
+    if _present(params) and params["ca_path"] and not params["offline"]:
+        require_certificates(params["ca_path"])
+    plan = _plan(params, desired)
+    hook = _plan_hook(params)
+    cache = _plan_cache(params)
+    accepting = _plan_terms(params)
+    if plan.install and params["offline"] and desired.url.startswith("http"):
+        raise EvenkeelError(
+            "%s is to be installed, and offline is true" % desired.url,
+            "Name a file of the node by a file URL, or one of the control node by src",
+        )
+    others_changed = hook.changed or cache.changed or accepting.changed
+    if (plan.changed or others_changed) and not check_mode:
+        if plan.install and params["src"] and not params["brought"]:
+            return {"changed": False, "wanted": True}
+        with held(os.path.join(desired.store, ".locks", "store"), params["lock_timeout"]) as lock:
+            plan = _plan(params, desired)
+            run_installer = partial(_run_installer, lock)
+            terms.apply(accepting, datetime.now(timezone.utc))
+            with progress_in(os.path.join(desired.store, ".progress")) as progress:
+                distribution.apply(plan, desired, run_installer, partial(_fetch, params), progress.wait)
+            shell_hook.apply(_plan_hook(params))  # others write there too, and an installation takes its time
+            shared_cache.apply(cache)
+    before, after = plan.lines
+    return {
+        "changed": plan.changed or others_changed,
+        "diff": {"before": _text(before), "after": _text((*after, *hook.lines, *cache.lines, *accepting.lines))},
+        "prefix": desired.prefix,
+        "home": plan.after or "",
+        "drift": list(plan.drift),
+        "stranded": list(plan.stranded),
+    }
+
+
+def _present(params: Params) -> bool:
+    return bool(params["state"] == "present")
+
+
+def _plan(params: Params, desired: distribution.Desired) -> distribution.Plan:
+    decide = distribution.plan if _present(params) else distribution.plan_absence
+    state = distribution.read(desired)
+    plan = decide(state, desired)
+    if plan.prune:
+        plan = decide(replace(state, busy=processes.using(plan.prune)), desired)
+    return plan
+
+
+def _plan_hook(params: Params) -> shell_hook.Plan:
+    return shell_hook.plan(shell_hook.read(), params["prefix"], wanted=_present(params) and params["shell_hook"])
+
+
+def _plan_cache(params: Params) -> shared_cache.Plan:
+    if not _present(params) or not params["shared_cache_group"]:
+        return shared_cache.Plan()
+    desired = shared_cache.Desired(params["shared_cache"], params["shared_cache_group"])
+    return shared_cache.plan(shared_cache.read(desired), desired, shared_cache.group_id(desired))
+
+
+def _plan_terms(params: Params) -> terms.Plan:
+    if not _present(params) or params["offline"]:
+        return terms.Plan()
+    asked = terms.fetch(params["channels"], params["timeout"], params["ca_path"])
+    roots = (*terms.SYSTEM, os.path.join(params["prefix"], "conda-meta", "tos"))
+    answers = {one.channel: terms.accepted(one.channel, roots) for one in asked}
+    return terms.plan(asked, answers, accept=params["accept_tos"])
+
+
+def _run_installer(lock: int, argv: Sequence[str]) -> tuple[int, str, str]:
+    """Run an installer, which holds the lock for as long as it lives, even if this process is killed."""
+    done = command.run(argv, pass_fds=[lock])
+    return done.status, done.output, done.errors
+
+
+def _fetch(params: Params, target: str) -> str:
+    if params["brought"]:
+        return copy(params["brought"], target)
+    ca_path = None if params["offline"] else params["ca_path"]
+    return download(params["url"], target, params["timeout"], params["retries"], ca_path, LARGEST_INSTALLER)
+
+
+def _text(lines: Sequence[str]) -> str:
+    return "".join("%s\n" % line for line in lines)

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""The module conda_environment: a named conda environment."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import build as builder
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import cache_verification, environment, package_cache
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import generation as generations
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.build_progress import Progress, progress_in
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.bytecode_cache import DamagedCache
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.generation import Contents, Generation, intact
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.linking import Job, Tools, choose, rewritten
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import from_mapping
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.platform import this_node
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.verification import user_files, verify_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import modes
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, carrying
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_lock import held
+
+SOURCES = ("environment", "lock", "explicit", "packages")
+
+_TEXT = {"type": "str", "default": ""}
+_PACKAGE = {
+    "name": {"type": "str", "required": True},
+    "version": {"type": "str", "required": True},
+    "build": _TEXT,
+    "sha256": _TEXT,
+    "manager": {"type": "str", "choices": ["conda", "pip"], "default": "conda"},
+    "url": _TEXT,
+    "md5": _TEXT,
+    "size": {"type": "int", "default": 0},
+    "depends": {"type": "list", "elements": "str", "default": []},
+}
+ARGUMENT_SPEC: dict[str, Any] = {
+    "name": {"type": "str", "required": True},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "environment": {"type": "path"},
+    "lock": {"type": "path"},
+    "explicit": {"type": "path"},
+    "packages": {"type": "list", "elements": "str"},
+    "channels": {"type": "list", "elements": "str"},
+    "generation": {"type": "str"},
+    "mirrors": {"type": "dict", "default": {}},
+    "pip_index": {"type": "str"},
+    "keep": {"type": "int", "default": 3},
+    "pin": {"type": "bool"},
+    "adopt": {"type": "bool", "default": False},
+    "user_site": {"type": "bool"},
+    "verify": {"type": "str", "choices": ["metadata", "files"], "default": "metadata"},
+    "installer": {"type": "str", "choices": ["auto", "rattler", "conda"], "default": "auto"},
+    "root": {"type": "path", "default": "/opt/evenkeel"},
+    "conda": {"type": "path", "default": "/opt/miniconda3/bin/conda"},
+    "python": {"type": "path", "default": "/opt/miniconda3/bin/python"},
+    "runtime": {"type": "path"},
+    "resolved": {"type": "list", "elements": "dict", "options": _PACKAGE},
+    "variables": {"type": "dict", "default": {}},
+    "request": {"type": "dict"},
+    "download_timeout": {"type": "int", "default": 60},
+    "connections": {"type": "int", "default": 5},
+    "lock_timeout": {"type": "int", "default": 1800},
+}
+RULES: dict[str, Any] = {
+    "mutually_exclusive": [(*SOURCES, "generation")],
+    "required_together": [("packages", "channels")],
+    "required_if": [("state", "present", (*SOURCES, "generation"), True)],
+}
+
+
+def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Bring the environment to the declared state, or return what that would change."""
+    warnings: list[str] = []
+    with carrying(warnings):
+        return {**_converge(params, check_mode, warnings), "warnings": warnings}
+
+
+def _converge(params: dict[str, Any], check_mode: bool, warnings: list[str]) -> dict[str, Any]:
+    name, root = params["name"], params["root"]
+    environment.check(root, name)
+    if params["keep"] < 0:
+        raise EvenkeelError("keep is %d" % params["keep"], "Give a number of generations, or 0 to remove none")
+    if params["connections"] < 1:
+        raise EvenkeelError("connections is %d" % params["connections"], "Give how many downloads there may be at once")
+    result: dict[str, Any] = {"prefix": environment.link_of(root, name)}
+
+    desired = None
+    if params["state"] == "present" and params["generation"] is None:
+        desired = desired_by(params)
+        if desired is None:
+            platform, virtual_packages = this_node()
+            unresolved = {"platform": platform, "virtual_packages": virtual_packages}
+            return {"changed": False, "unresolved": unresolved, **result}
+
+    warnings += [
+        "%s is not root's alone to change: a user who replaces %s runs code as its users" % (place, root)
+        for place in modes.loose_ancestors(root)
+    ]
+    state, plan = decide(params, desired)
+    if plan.was and plan.target and not intact(plan.was, plan.before):
+        result["user_files"] = list(user_files(plan.was.path))
+    if plan.changed and not check_mode:
+        with (
+            held(os.path.join(root, "locks", "environment-" + name), params["lock_timeout"]),
+            held(os.path.join(root, "locks", "pkgs"), params["lock_timeout"]) as lock,
+        ):
+            state, plan = decide(params, desired)
+            with progress_in(os.path.join(root, "progress", "environment-" + name)) as progress:
+                make = partial(build, params, state, lock=lock, progress=progress, warnings=warnings)
+                kept = environment.apply(plan, root, name, make, progress.wait)
+        if kept:
+            result["kept"] = kept
+    if plan.target:
+        result.update(digest=plan.target.digest, generation=plan.target.path)
+        there = generations.read(plan.target.path)
+        if there:
+            result["installer"] = there.installer
+    warnings += plan.permissions.warnings
+    return {"changed": plan.changed, "diff": plan.diff, "plan": plan.lines, **result}
+
+
+def desired_by(params: dict[str, Any]) -> environment.Desired | None:
+    """Return what the source asks for; None when it has to be solved first."""
+    packages = None
+    if params["resolved"] is not None:
+        packages = tuple(from_mapping(fields) for fields in params["resolved"])
+    elif params["request"] is not None:
+        packages = environment.known(environment.read(params["root"], params["name"]), params["request"])
+    if packages is None:
+        return None
+    return environment.Desired(packages, params["variables"], params["request"])
+
+
+def decide(params: dict[str, Any], desired: environment.Desired | None) -> tuple[environment.State, environment.Plan]:
+    """Read the node and plan."""
+    name, root = params["name"], params["root"]
+    if params["state"] == "absent":
+        state = environment.read(root, name, keep=1)
+        return state, environment.plan_absent(state, root, name)
+    if desired is None:
+        state = environment.read(root, name, user_site=params["user_site"])
+        return state, environment.plan_switch(state, root, name, params["generation"])
+    deep = params["verify"] == "files"
+    state = environment.read(root, name, desired.digest, params["keep"], params["user_site"], deep=deep)
+    if deep and state.current:
+        seen = state.contents[state.current.path]
+        report = verify_files(state.current.path)
+        looked_into = Contents(seen.packages, (*seen.notes, *report.lines()))
+        state = replace(state, contents={**state.contents, state.current.path: looked_into})
+    policy = environment.Policy(params["keep"], params["pin"], params["adopt"])
+    return state, environment.plan(state, root, name, desired, policy)
+
+
+def build(
+    params: dict[str, Any],
+    state: environment.State,
+    target: Generation,
+    *,
+    lock: int,
+    progress: Progress,
+    warnings: list[str],
+) -> str:
+    """Make the environment, with bytecode, at the generation's path, and return the installer's name."""
+    pkgs = os.path.join(params["root"], "pkgs")
+    tools = Tools(params["conda"], params["python"], params["runtime"] or "")
+    installer, why = choose(params["installer"], tools)
+    if why:
+        warnings.append("The environment %s is built with conda: %s" % (params["name"], why))
+    os.makedirs(pkgs, mode=0o755, exist_ok=True)
+    if os.stat(pkgs).st_dev != os.stat(os.path.dirname(target.path)).st_dev:
+        warnings.append("%s is on another file system than the environments, so files are copied, not linked" % pkgs)
+    job = Job(
+        name=params["name"],
+        prefix=target.path,
+        packages=rewritten(target.packages, params["mirrors"]),
+        specs=tuple((target.request or {}).get("packages") or ()),
+        pkgs=pkgs,
+        lock=lock,
+        timeout=params["download_timeout"],
+        connections=params["connections"],
+        pip_index=params["pip_index"] or "",
+        progress=progress,
+    )
+    if state.current is not None and not intact(state.current, state.before):
+        clean_caches(job, warnings)
+    try:
+        builder.build(job, installer, tools)
+    except DamagedCache:
+        clean_caches(job, warnings)
+        shutil.rmtree(job.prefix)
+        builder.build(job, installer, tools)
+    package_cache.touch(params["root"], target.packages)
+    return installer
+
+
+def clean_caches(job: Job, warnings: list[str]) -> None:
+    """Remove what is damaged of the packages in the caches, so that it is fetched anew."""
+    damages = cache_verification.damaged(job.pkgs, job.packages)
+    cache_verification.remove(damages)
+    if damages:
+        warnings.append(
+            "The package caches in %s were damaged, and what was is fetched anew: %s. Other environments that hold the "
+            "same packages may be damaged too; verify: files finds out." % (job.pkgs, "; ".join(map(str, damages)))
+        )

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""The module nvidia_driver: the NVIDIA driver of a node, with all that keeps it working after the next boot."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import driver
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import converge as package_set
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import repository as repositories
+
+ARGUMENT_SPEC: dict[str, Any] = {
+    "version": {"type": "str", "default": ""},
+    "flavour": {"type": "str", "choices": ["open", "proprietary"], "required": True},
+    "absent": {"type": "list", "elements": "str", "default": []},
+    "family": {"type": "list", "elements": "str", "default": []},
+    "dkms": {"type": "str", "default": ""},
+    "runfile": {
+        "type": "dict",
+        "options": {"url": {"type": "str", "required": True}, "sha256": {"type": "str", "required": True}},
+    },
+    "hold": {"type": "bool", "default": True},
+    "hold_kernel": {"type": "bool", "default": True},
+    "keep_off": {"type": "bool", "default": True},
+    "persistence": {"type": "bool", "default": True},
+    "fabric_manager": {"type": "bool", "default": False},
+    "gpu": {"type": "bool", "required": True},
+    "container": {"type": "bool", "default": False},
+    "secure_boot": {"type": "bool", "default": False},
+    **package_set.ARGUMENTS,
+}
+RULES: dict[str, Any] = {"mutually_exclusive": [("runfile", "packages")]}
+
+
+def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+    outcome = driver.converge(desired(params), check_mode=check_mode)
+    return {
+        "changed": outcome.changed,
+        "version": outcome.version,
+        "kernels": [asdict(kernel) for kernel in outcome.kernels],
+        "packages": list(outcome.packages),
+        "healed": list(outcome.healed),
+        "left": list(outcome.left),
+        "reboot": list(outcome.reboot),
+        "warnings": list(outcome.left),
+        "diff": list(outcome.diffs),
+    }
+
+
+def desired(params: dict[str, Any]) -> driver.Desired:
+    """Return what the options ask for."""
+    return driver.Desired(
+        **{
+            **params,
+            "repository": repositories.parse(params["repository"]) if params["repository"] else None,
+            "packages": package_set.wanted(params["packages"]),
+            "absent": tuple(params["absent"]),
+            "family": tuple(params["family"]),
+            "runfile": driver.Runfile(**params["runfile"]) if params["runfile"] else None,
+        }
+    )

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""The module jupyter_kernelspecs: the kernels that Jupyter offers."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import kernelspecs
+
+kernel_spec = {
+    "name": {"type": "str", "required": True},
+    "environment": {"type": "str"},
+    "display_name": {"type": "str"},
+    "cuda_visible_devices": {"type": "str"},
+    "memory_max": {"type": "str"},
+    "env": {"type": "dict", "default": {}},
+}
+ARGUMENT_SPEC: dict[str, Any] = {
+    "directory": {"type": "path", "default": "/usr/local/share/jupyter/kernels"},
+    "environments": {"type": "path", "default": "/opt/evenkeel/envs"},
+    "kernels": {"type": "list", "elements": "dict", "required": True, "options": kernel_spec},
+    "server": {"type": "str"},
+    "planned": {"type": "list", "elements": "str", "default": []},
+}
+
+
+def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+    directory, environments = params["directory"], params["environments"]
+    server = params["server"] and os.path.join(environments, params["server"])
+    rehearsed = {os.path.join(environments, name) for name in params["planned"]} if check_mode else set()
+    kernels = [kernelspecs.complete(item, environments) for item in params["kernels"]]
+    kernelspecs.check_names(kernels)
+    kernelspecs.check_environments(
+        [kernel for kernel in kernels if kernel.prefix not in rehearsed],
+        server if server not in rehearsed else None,
+    )
+    plan = kernelspecs.plan(kernelspecs.read(directory), kernels, directory)
+    if plan.changed and not check_mode:
+        kernelspecs.apply(plan, directory)
+    return {
+        "changed": plan.changed,
+        "diff": plan.diff(directory),
+        "written": sorted(plan.write),
+        "removed": list(plan.remove),
+    }

@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""The module jupyter_servers: the notebook servers of a node, one for each user."""
+
+from __future__ import annotations
+
+import grp
+import ipaddress
+import itertools
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import Any
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import accounts, ports
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import reference_server as jupyter_reference
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import secrets as jupyter_secrets
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import server as jupyter_server
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import servers as jupyter_servers
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter.accounts import Account
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter.server import Limits, Server
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import (
+    host_names,
+    kept_files,
+    tcp_port,
+    unit_text,
+    user_problems,
+)
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.secrets import without
+
+LIMITS = ("memory_max", "cpu_quota", "tasks_max", "open_files")
+
+limits = {name: {"type": "str"} for name in LIMITS}
+server = {
+    "name": {"type": "str", "required": True},
+    "port": {"type": "int"},
+    "base_url": {"type": "str"},
+    "root_dir": {"type": "path"},
+    "token": {"type": "str", "no_log": True},
+    "password": {"type": "str", "no_log": True},
+    "hashed_password": {"type": "str", "no_log": True},
+    "system_account": {"type": "bool", "default": False},
+    **limits,
+}
+ARGUMENT_SPEC: dict[str, Any] = {
+    "servers": {"type": "list", "elements": "dict", "required": True, "options": server},
+    "limits": {"type": "dict", "default": {}, "options": limits},
+    "listen": {"type": "str", "choices": ["port", "socket"], "default": "port"},
+    "address": {"type": "str", "default": "127.0.0.1"},
+    "first_port": {"type": "int", "default": 8889},
+    "socket_group": {"type": "str"},
+    "certificate": {"type": "path"},
+    "key": {"type": "path", "no_log": False},
+    "hostnames": {"type": "list", "elements": "str", "default": []},
+    "front_door": {"type": "bool", "default": False},
+    "user_domains": {"type": "list", "elements": "str", "default": []},
+    "on_demand": {"type": "bool", "default": False},
+    "restart_policy": {"type": "str", "choices": list(jupyter_servers.POLICIES), "default": "idle"},
+    "settings": {"type": "dict", "default": {}},
+    "environment": {"type": "path", "required": True},
+    "units": {"type": "dict", "required": True},
+    "config": {"type": "str", "required": True},
+    "directory": {"type": "path", "default": "/etc/evenkeel/jupyter"},
+    "planned": {"type": "dict", "default": {}},
+}
+RULES: dict[str, Any] = {"required_together": [("certificate", "key")]}
+
+
+def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Bring the servers to the declared state, or return what that would change."""
+    folder, policy = params["directory"], params["restart_policy"]
+    had = jupyter_servers.known(folder)
+    names = [item["name"] for item in params["servers"]]
+    own = [item["name"] for item in params["servers"] if item["system_account"]]
+    found = look_up(names, params["planned"] if check_mode else {}, [user for user in had if user not in own])
+    ports_had = {user: port for user, port in had.items() if port}
+    servers = complete(params, found.accounts, ports_had, check_mode=check_mode)
+    users = [server.user for server in servers]
+    gone = sorted(had.keys() - set(names))
+    vanished = [name for name in names if name not in found.accounts]
+    files = jupyter_servers.wanted(servers, gone, params["units"], params["config"], folder, vanished=vanished)
+    state = jupyter_servers.read([*users, *gone], files, folder, params["environment"])
+
+    def hidden(text: str, *whose: str) -> str:
+        """Return a text that quotes what servers have written to the journal, or what runs in them."""
+        secrets = (jupyter_servers.secrets_of(user, folder, files, state.files) for user in whose)
+        return without(text, itertools.chain.from_iterable(secrets))
+
+    plan = jupyter_servers.plan(state, servers, gone, files, policy=policy, folder=folder, homeless=found.problems)
+    failed: dict[str, str] = {}
+    if plan.changed and not check_mode:
+        try:
+            failed = {user: hidden(text, user) for user, text in jupyter_servers.apply(plan).items()}
+        except EvenkeelError as error:
+            raise EvenkeelError(*(hidden(text, *users, *gone) for text in (error.what, error.remedy))) from error
+    problems = user_problems.merged(
+        *({user: [text]} for some in (found.problems, failed) for user, text in some.items())
+    )
+
+    def reference() -> str | None:
+        return jupyter_reference.failure_of_server(
+            params["environment"], os.path.join(folder, jupyter_servers.CONFIG), params["settings"]
+        )
+
+    why = user_problems.of_node([*failed, *set(own).intersection(problems)], names, own, reference)
+    if why:
+        raise EvenkeelError(
+            "\n".join(text for texts in problems.values() for text in texts), "It is the node's own: %s" % why
+        )
+    warnings = user_problems.warnings(problems)
+    waits = [
+        replace(waiting, processes=tuple(hidden(text, waiting.user) for text in waiting.processes))
+        for waiting in plan.waiting
+    ]
+    warnings += [waiting.words(policy) for waiting in waits]
+    warnings += [
+        "%s is changed by %s, which may undo its hardening" % (unit, ", ".join(paths))
+        for unit, paths in jupyter_servers.foreign_drop_ins(state).items()
+    ]
+    return {
+        "changed": plan.changed,
+        "diff": plan.diff(),
+        "servers": [
+            {
+                **server.entry(folder),
+                "probe": "asleep" if server.user in failed else plan.probes[server.user],
+                "system_account": server.user in own,
+            }
+            for server in servers
+        ],
+        "user_problems": problems,
+        "waiting": list(map(asdict, waits)),
+        "warnings": warnings,
+    }
+
+
+def look_up(names: list[str], planned: dict[str, str], served: list[str]) -> accounts.Found:
+    """Return the accounts, each of which is named once."""
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise EvenkeelError("jupyter_users names %s twice" % ", ".join(twice), "Name everybody once")
+    return accounts.look_up(names, planned, served)
+
+
+def complete(
+    params: dict[str, Any], found: Mapping[str, Account], had: dict[str, int], *, check_mode: bool
+) -> list[Server]:
+    """Return the servers of the accounts that were found, with all that the node alone knows."""
+    items = [item for item in params["servers"] if item["name"] in found]
+    address = tcp_port.parse_address(params["address"])
+    by_port = params["listen"] == "port"
+    asked = {item["name"]: item["port"] for item in items} if by_port else {}
+    given = ports.assign(asked, had, params["first_port"], lambda port: holders(address, port))
+    socket_group = group(params["socket_group"], check_mode=check_mode)
+    certificate, key = (text(params[name], check_mode=check_mode) for name in ("certificate", "key"))
+    hosts = list(map(host_names.spelled, params["hostnames"]))
+    # Where other machines reach the servers themselves, they answer for any name.
+    answers_any = by_port and not ipaddress.ip_address(params["address"]).is_loopback
+    servers = []
+    for item in items:
+        account = found[item["name"]]
+        hashed = item["hashed_password"] or ""
+        own_hosts = []
+        if params["front_door"]:
+            own_hosts = (
+                hosts if len(params["servers"]) == 1 else host_names.of_user(account.name, params["user_domains"])
+            )
+        if hashed:
+            jupyter_secrets.check_hash(hashed, account.name)
+        current = kept_files.read(os.path.join(params["directory"], unit_text.escape(account.name), "token"))
+        servers.append(
+            Server(
+                account=account,
+                address=params["address"],
+                port=given.get(account.name),
+                base_url=item["base_url"] or jupyter_server.base_url(account.name),
+                root_dir=item["root_dir"] or account.home,
+                token=jupyter_secrets.token(current.text if current else None, item["token"], account.name),
+                hashed_password=hashed,
+                on_demand=params["on_demand"],
+                limits=Limits(*(str(item[name] or params["limits"].get(name) or "") for name in LIMITS)),
+                settings=params["settings"],
+                socket_group=socket_group,
+                certificate=certificate,
+                key=key,
+                hosts=() if answers_any else sorted({"localhost", *hosts, *own_hosts}),
+                own_hosts=own_hosts,
+            )
+        )
+    return servers
+
+
+def holders(address: tcp_port.Address, port: int) -> str:
+    return "; ".join(map(tcp_port.describe, tcp_port.read(address, port)))
+
+
+def group(name: str | None, *, check_mode: bool) -> tuple[str, int] | None:
+    if not name:
+        return None
+    try:
+        return name, grp.getgrnam(name).gr_gid
+    except KeyError:
+        if check_mode:
+            return name, -1
+        raise EvenkeelError("There is no group %s" % name, "Set jupyter_socket_group to one of the node's") from None
+
+
+def text(path: str | None, *, check_mode: bool) -> str:
+    if not path:
+        return ""
+    file = kept_files.read(path)
+    if file is None and check_mode:
+        return ""
+    if file is None:
+        raise EvenkeelError("There is no file %s" % path, "Put the certificate and its key on the node first")
+    return file.text

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""The module tls_certificate: a certificate for TLS, and its key."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import tls_files
+
+ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
+    "directory": {"type": "path", "required": True},
+    "certificate": {"type": "path"},
+    "key": {"type": "path", "no_log": False},
+    "ca_directory": {"type": "path"},
+    "hosts": {"type": "list", "elements": "str", "default": []},
+    "renew_days": {"type": "int", "default": 30},
+    "request": {"type": "bool", "default": False},
+    "install": {
+        "type": "dict",
+        "options": {"certificate": {"type": "str", "required": True}, "key": {"type": "str", "no_log": True}},
+    },
+}
+
+
+def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Do what the action asks for; otherwise correct owners and modes, and return what is there."""
+    directory, wish = params["directory"], params["install"]
+    if params["request"]:
+        return {"changed": False, "request": tls_files.request(directory, params["hosts"][0])}
+    found = tls_files.read(directory)
+    if wish:
+        changes = tls_files.install(directory, wish["certificate"], wish["key"], check_mode=check_mode)
+    else:
+        changes = tls_files.plan(found, None, None)
+        if not check_mode:
+            tls_files.apply(directory, changes)
+    return {
+        "changed": bool(changes),
+        "files": tls_files.words(changes),
+        "found": found.certificate.text if found.certificate else "",
+        **({} if wish else {"match": tls_files.belong_together(directory, found)}),
+    }

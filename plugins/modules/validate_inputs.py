@@ -1,0 +1,54 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ansible module: validate the inputs of this collection's roles and playbooks. All of it is an action."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: validate_inputs
+short_description: Validate the inputs of a role or a playbook of this collection
+version_added: 0.2.0
+description:
+  - In a role, compares the role's variables with its argument specification, then makes the checks that take several
+    variables into account. In a playbook, compares the playbook's variables with its specification.
+  - Each problem is one line, which names the variable, its value and what it must be.
+  - A variable of the command line (C(-e)) that begins like an input and is none is refused, and so is a variable that has
+    another name now.
+  - Runs on the control node, whatever the task's host is, and touches no node.
+extends_documentation_fragment:
+  - evenkeel.gpu.attributes
+  - evenkeel.gpu.attributes.action
+attributes:
+  become:
+    support: none
+  diff_mode:
+    support: none
+options:
+  checks:
+    description:
+      - The name of a variable with a list of mappings, each with C(ok), whether a rule is kept, and C(problem), what to say
+        when it is not. It is read when all types are right.
+    type: str
+  playbook:
+    description: The playbook whose inputs are validated, such as C(lock). Without it they are those of the task's role.
+    type: str
+"""
+
+EXAMPLES = r"""
+- name: Validate | Require inputs of the declared types that go together
+  evenkeel.gpu.validate_inputs:
+    checks: __jupyter_checks
+
+- name: Validate the inputs
+  evenkeel.gpu.validate_inputs:
+    playbook: lock
+  run_once: true
+"""
+
+RETURN = r"""
+msg:
+  description: A line for each problem.
+  type: str
+  returned: failure
+  sample: jupyter_port is 'abc'. Set it to a whole number.
+"""
