@@ -10,8 +10,8 @@ from typing import Any
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.condarc_info import ARGUMENT_SPEC
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import user_problems
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc.keys import require_known
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc.plan import files_for, problems_of_users
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc.precedence import effective, keys_of
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc.search_path import files_for, problems_of_users
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc.secrets import masked_value
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action
 

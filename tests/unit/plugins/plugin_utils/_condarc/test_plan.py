@@ -6,15 +6,10 @@ from typing import Any
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc.file import HEADER
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc.options import Desired
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc.plan import (
-    Desired,
     Plan,
-    defeats,
-    files_for,
-    needed_files,
-    plain,
     plan,
-    require_path,
 )
 
 PATH = "/etc/conda/condarc.d/evenkeel.yml"
@@ -106,84 +101,3 @@ def test_the_difference_hides_secrets_but_not_that_there_is_one() -> None:
     assert "hist" not in str(diff)
     assert diff["before"] != diff["after"]
     assert plan(there(OURS), desired("absent")).diff["after"] == ""
-
-
-@pytest.mark.parametrize("path", ["/etc/conda/.condarc", "/etc/conda/condarc", "/x/y.yml", "/x/y.yaml"])
-def test_names_that_conda_reads_are_taken(path: str) -> None:
-    require_path(path)
-
-
-@pytest.mark.parametrize(
-    "path", ["etc/condarc", "/etc/conda/evenkeel.conf", "/etc/../condarc", "/etc//condarc", "/x.yml/"]
-)
-def test_names_that_conda_does_not_read_are_refused(path: str) -> None:
-    with pytest.raises(EvenkeelError, match="conda reads only files named"):
-        require_path(path)
-
-
-@pytest.mark.parametrize(
-    ("settings", "expected"),
-    [
-        ({"ssl_verify": True, "client_ssl_cert": None}, []),
-        ({"ssl_verify": "truststore"}, []),
-        (
-            {"ssl_verify": "/etc/ssl/site.pem", "client_cert": "/etc/ssl/me.pem"},
-            ["/etc/ssl/site.pem", "/etc/ssl/me.pem"],
-        ),
-        ({"ssl_verify": "$BUNDLE", "client_ssl_cert": "~/me.pem"}, []),
-        ({"channels": ["/etc"]}, []),
-    ],
-)
-def test_files_that_the_node_needs_are_known(settings: dict[str, Any], expected: list[str]) -> None:
-    assert needed_files(settings) == expected
-
-
-NODE = [
-    {**there("channels: [a]\nquiet: true\n"), "path": "/opt/miniconda3/.condarc", "scope": "distribution"},
-    there("offline: true\n"),
-    {**there("channels: [c]\n"), "path": "/prefix/.condarc", "scope": "environment"},
-    {**there("offline: false\n"), "path": "/home/ann/.condarc", "scope": "user", "user": "ann"},
-    {**there("offline: [\n"), "path": "/home/ben/.condarc", "scope": "user", "user": "ben"},
-    {**there("copy: true\nalways_copy: true\n"), "path": "/home/ben/.conda/condarc", "scope": "user", "user": "ben"},
-    {**there("", problem="Permission denied"), "path": "/home/cat/.condarc", "scope": "user", "user": "cat"},
-]
-
-
-@pytest.mark.parametrize(
-    ("user", "paths", "problems"),
-    [
-        ("", [PATH, "/opt/miniconda3/.condarc", "/prefix/.condarc"], {}),
-        ("ann", [PATH, "/opt/miniconda3/.condarc", "/home/ann/.condarc", "/prefix/.condarc"], {}),
-        ("ben",
-         [PATH, "/opt/miniconda3/.condarc", "/home/ben/.condarc", "/home/ben/.conda/condarc", "/prefix/.condarc"],
-         {"/home/ben/.condarc": ".condarc, line 2", "/home/ben/.conda/condarc": "holds copy and always_copy"}),
-        ("cat", [PATH, "/opt/miniconda3/.condarc", "/home/cat/.condarc", "/prefix/.condarc"],
-         {"/home/cat/.condarc": "Permission denied"}),
-    ],
-)  # fmt: skip
-def test_the_search_path_of_a_user(user: str, paths: list[str], problems: dict[str, str]) -> None:
-    files, found = files_for(NODE, user)
-    assert [file.path for file in files] == paths
-    assert found.keys() == problems.keys()
-    assert all(words in found[path] for path, words in problems.items())
-
-
-def test_who_defeats_the_fleets_file_is_told_once() -> None:
-    made = plan(ABSENT, desired("exact", offline=True, channels=["a"]))
-    assert defeats([ABSENT, *NODE[:1], *NODE[2:]], made, ["ann", "ben", "cat"]) == [
-        {"user": "", "path": "/prefix/.condarc", "keys": ["channels"]},
-        {"user": "ann", "path": "/home/ann/.condarc", "keys": ["offline"]},
-    ]
-    assert defeats([ABSENT], made, ["ann"]) == []
-    assert defeats(NODE, plan(there(OURS), desired("absent")), ["ann"]) == []
-    assert defeats([], made, ["ann"]) == []
-
-
-class Text(str):
-    """What Ansible makes of text."""
-
-
-def test_what_ansible_adds_to_values_goes() -> None:
-    value = plain({Text("a"): [Text("b"), True, 1, 1.5, None]})
-    assert value == {"a": ["b", True, 1, 1.5, None]}
-    assert type(value["a"][0]) is str
