@@ -111,5 +111,5 @@ class _Stream(io.RawIOBase):
 def _seconds_until(deadline: float) -> float:
     left = deadline - time.monotonic()
     if left <= 0:
-        raise TimeoutError("its time is over")
+        raise TimeoutError("timed out")
     return left

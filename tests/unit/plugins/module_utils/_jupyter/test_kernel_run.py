@@ -6,15 +6,16 @@ from __future__ import annotations
 import json
 import re
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import kernel_run
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.bounded_connection import Place
+
+from tests.unit.plugins.module_utils._jupyter.socket_server import serving
 
 UPGRADE = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"
 Answer = Callable[[str, int], list[bytes]]
@@ -40,39 +41,25 @@ def whole(asked: str, number: int) -> list[bytes]:
     of_others = text(said("other", "stream", text="another"))
     printed = json.dumps(said(asked, "stream", text=f"{number * 7}\n")).encode()
     halves = [text(printed[:40], first=0x01), text(b"hi", first=0x89), text(printed[40:], first=0x80)]
-    return [UPGRADE, text(b"\0\1", first=0x82), of_others, *halves, idle(asked)]
+    return [text(b"\0\1", first=0x82), of_others, *halves, idle(asked)]
 
 
 @contextmanager
 def server(path: Path, answer: Answer, *, hold: bool = False) -> Iterator[Place]:
-    """Answer one request for a WebSocket, and the code that comes over it."""
-    done = threading.Event()
-    with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(str(path))
-        listening.listen()
+    """Answer a request for a WebSocket, and the code that comes over it."""
 
-        def serve() -> None:
-            channel, _ = listening.accept()
-            with channel, suppress(OSError):
-                assert b"Authorization: token hush\r\n" in channel.recv(65536)
-                channel.sendall(UPGRADE)
-                head = channel.recv(65536)
-                # The mask is before the payload, whose length is in two bytes.
-                body = bytes(byte ^ head[4 + place % 4] for place, byte in enumerate(head[8:]))
-                asked = json.loads(body)
-                number = int(re.findall(r"print\((\d+)", asked["content"]["code"])[0])
-                for piece in answer(asked["header"]["msg_id"], number)[1:]:
-                    channel.sendall(piece)
-                if hold:
-                    done.wait()
+    def serve(channel: socket.socket) -> None:
+        assert b"Authorization: token hush\r\n" in channel.recv(65536)
+        channel.sendall(UPGRADE)
+        head = channel.recv(65536)
+        # The mask is before the payload, whose length is in two bytes.
+        asked = json.loads(bytes(byte ^ head[4 + place % 4] for place, byte in enumerate(head[8:])))
+        number = int(re.findall(r"print\((\d+)", asked["content"]["code"])[0])
+        for piece in answer(asked["header"]["msg_id"], number):
+            channel.sendall(piece)
 
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        try:
-            yield Place("", None, str(path), "/")
-        finally:
-            done.set()
-            thread.join()
+    with serving(path, serve, hold=hold):
+        yield Place("", None, str(path), "/")
 
 
 def test_a_kernel_computes(tmp_path: Path) -> None:
@@ -81,22 +68,22 @@ def test_a_kernel_computes(tmp_path: Path) -> None:
 
 
 LIES: dict[str, tuple[Answer, str]] = {
-    "wrong": (lambda asked, _: [UPGRADE, text(said(asked, "stream", text="8")), idle(asked)], "it printed '8'"),
+    "wrong": (lambda asked, _: [text(said(asked, "stream", text="8")), idle(asked)], "it printed '8'"),
     "an error": (
-        lambda asked, _: [UPGRADE, text(said(asked, "error", ename="NameError", evalue="x"))],
+        lambda asked, _: [text(said(asked, "error", ename="NameError", evalue="x"))],
         "NameError: x",
     ),
-    "closed": (lambda *_: [UPGRADE, b"\x88\x00"], "ended before the code did"),
-    "hung up": (lambda *_: [UPGRADE], "ended before the code did"),
-    "no JSON": (lambda *_: [UPGRADE, text(b"hello")], "no message of Jupyter's"),
-    "no message": (lambda *_: [UPGRADE, text([1])], "no message of Jupyter's"),
-    "no text": (lambda asked, _: [UPGRADE, text(said(asked, "stream", text=1))], "no message of Jupyter's"),
-    "nested": (lambda *_: [UPGRADE, text(b"[" * 60_000)], "no message of Jupyter's"),
-    "no frame": (lambda *_: [UPGRADE, b"\xff\xff"], "no WebSocket's frame"),
-    "no kind": (lambda *_: [UPGRADE, b"\x85\x00"], "no WebSocket's frame"),
-    "masked": (lambda *_: [UPGRADE, b"\x81\x81abcd!"], "no WebSocket's frame"),
-    "huge": (lambda *_: [UPGRADE, b"\x81\x7f" + b"\xff" * 8], "no WebSocket's frame"),
-    "a flood": (lambda *_: [UPGRADE, *[text(b"{}" * 20_000, first=0x01)] * 200], "more than it may"),
+    "closed": (lambda *_: [b"\x88\x00"], "ended before the code did"),
+    "hung up": (lambda *_: [], "ended before the code did"),
+    "no JSON": (lambda *_: [text(b"hello")], "no message of Jupyter's"),
+    "no message": (lambda *_: [text([1])], "no message of Jupyter's"),
+    "no text": (lambda asked, _: [text(said(asked, "stream", text=1))], "no message of Jupyter's"),
+    "nested": (lambda *_: [text(b"[" * 60_000)], "no message of Jupyter's"),
+    "no frame": (lambda *_: [b"\xff\xff"], "no WebSocket's frame"),
+    "no kind": (lambda *_: [b"\x85\x00"], "no WebSocket's frame"),
+    "masked": (lambda *_: [b"\x81\x81abcd!"], "no WebSocket's frame"),
+    "huge": (lambda *_: [b"\x81\x7f" + b"\xff" * 8], "no WebSocket's frame"),
+    "a flood": (lambda *_: [*[text(b"{}" * 20_000, first=0x01)] * 200], "more than it may"),
 }
 
 
@@ -109,7 +96,7 @@ def test_what_is_no_kernel_is_seen_through(tmp_path: Path, lie: str) -> None:
 
 
 def test_one_who_says_nothing_more_is_left_at_the_end(tmp_path: Path) -> None:
-    with server(tmp_path / "socket", lambda *_: [UPGRADE], hold=True) as place:
+    with server(tmp_path / "socket", lambda *_: [], hold=True) as place:
         assert "timed out" in (kernel_run.run(place, "/", "hush", time.monotonic() + 0.2) or "")
 
 

@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -20,6 +20,8 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import statu
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter.status import Observation, Verdict
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import as_user
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.bounded_connection import Place
+
+from tests.unit.plugins.module_utils._jupyter.socket_server import serving
 
 KERNELS = frozenset({"ai-dev", "python3"})
 NOT_YET = Verdict("does not answer", "Its journal says why", final=False)
@@ -184,31 +186,15 @@ LIES = {
 
 @contextmanager
 def liar(path: Path, pieces: Sequence[bytes], *, hold: bool = False) -> Iterator[Place]:
-    """Answer each connection with the same bytes, and then hang up, or hold it."""
-    done = threading.Event()
-    with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(str(path))
-        listening.listen(16)
+    """Answer each connection with the same bytes."""
 
-        def serve() -> None:
-            while not done.is_set():
-                channel, _ = listening.accept()
-                with channel, suppress(OSError):
-                    channel.recv(65536)
-                    for piece in pieces:
-                        channel.sendall(piece)
-                    if hold:
-                        done.wait()
+    def answer(channel: socket.socket) -> None:
+        channel.recv(65536)
+        for piece in pieces:
+            channel.sendall(piece)
 
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        try:
-            yield Place("", None, str(path), "/lab/")
-        finally:
-            done.set()
-            with socket.socket(socket.AF_UNIX) as last:
-                last.connect(str(path))
-            thread.join()
+    with serving(path, answer, hold=hold):
+        yield Place("", None, str(path), "/lab/")
 
 
 @pytest.mark.parametrize("lie", LIES)
