@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc.file import Setting
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc.keys import known, main_name, same_setting
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc.keys import known, same_setting
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,6 @@ class Effective:
     file: str
     #: All that set the key, the lowest precedence first.
     files: list[str]
-    #: The file whose ``#!final`` keeps those above it out; empty when there is none.
-    pinned_by: str
-
-
-def keys_of(files: Iterable[File]) -> list[str]:
-    """Return every key that a file sets, in the spelling that conda prefers."""
-    return sorted({main_name(name) for file in files for name in file.settings})
 
 
 def effective(name: str, files: Sequence[File]) -> Effective | None:
@@ -59,12 +52,8 @@ def effective(name: str, files: Sequence[File]) -> Effective | None:
         return None
     pin = next((position for position, (_, setting) in enumerate(matches) if setting.flag == "final"), None)
     relevant = matches if pin is None else matches[: pin + 1]
-    return Effective(
-        _merged([setting for _, setting in relevant], kind),
-        relevant[-1][0],
-        [path for path, _ in matches],
-        "" if pin is None else relevant[-1][0],
-    )
+    value = _merged([setting for _, setting in relevant], kind)
+    return Effective(value, relevant[-1][0], [path for path, _ in matches])
 
 
 def overridden(ours: File, files: Sequence[File]) -> dict[str, list[str]]:

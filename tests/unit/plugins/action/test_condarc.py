@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from ansible.plugins.action import ActionBase
-from ansible_collections.evenkeel.gpu.plugins.action import condarc, condarc_info
+from ansible_collections.evenkeel.gpu.plugins.action import condarc
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc.file import HEADER
 
 Result = dict[str, Any]
@@ -55,9 +55,9 @@ class Control:
         found = {"target": target, "files": [target, *self.others], "users": users, "problems": {}}
         return {"changed": False, "found": {**found, "conda": self.conda, "missing": self.missing}}
 
-    def run(self, module: Any = condarc, **arguments: Any) -> Result:
+    def run(self, **arguments: Any) -> Result:
         self.calls.clear()
-        plugin = module.ActionModule(
+        plugin = condarc.ActionModule(
             task=SimpleNamespace(
                 args=arguments, async_val=0, check_mode=self.check_mode, diff=self.diff, action="evenkeel.gpu.condarc"
             ),
@@ -148,12 +148,11 @@ def test_files_that_win_and_files_that_are_broken_are_told(control: Control) -> 
     assert result["warnings"][1] == f"{A_PROBLEM_OF} ben, {ALONE}: {result['user_problems']['ben'][0]}."
 
 
-@pytest.mark.parametrize("module", [condarc, condarc_info])
 @pytest.mark.parametrize("name", ["bomb", "cycle", "deep"])
-def test_hostile_files_are_problems_of_their_user_alone(control: Control, module: Any, name: str) -> None:
+def test_hostile_files_are_problems_of_their_user_alone(control: Control, name: str) -> None:
     control.text = "offline: true\n"
     control.others = [file(ANNS, (CASES / f"{name}.condarc").read_text(), "user", "ann")]
-    result = control.run(module, **({"user": "ann"} if module is condarc_info else {"settings": {"offline": True}}))
+    result = control.run(settings={"offline": True})
     assert not result.get("failed")
     (told,) = result["user_problems"]["ann"]
     assert told.startswith(f"conda cannot use {ANNS}, line ")
@@ -163,10 +162,10 @@ def test_hostile_files_are_problems_of_their_user_alone(control: Control, module
 def test_names_of_files_reach_no_terminal_as_they_are(control: Control) -> None:
     name = "/home/ann/.conda/condarc.d/z\x1b]0;pwned\a\x1b[2K\r\x1b[32mok: [n1]\x1b[0m.yml"
     control.others = [file(name, "channels: [\n", "user", "ann"), file(ANNS, "offline: false\n", "user", "ann")]
-    for result in (control.run(settings={"offline": True}), control.run(condarc_info, user="ann")):
-        shown = repr([result[key] for key in ("warnings", "user_problems")])
-        assert "\\x1b]0;pwned" in shown.replace("\\\\", "\\")
-        assert all(character.isprintable() for one in result["warnings"] for character in one)
+    result = control.run(settings={"offline": True})
+    shown = repr([result[key] for key in ("warnings", "user_problems")])
+    assert "\\x1b]0;pwned" in shown.replace("\\\\", "\\")
+    assert all(character.isprintable() for one in result["warnings"] for character in one)
 
 
 @pytest.mark.parametrize(
@@ -205,18 +204,3 @@ def test_what_fails_on_the_node_is_passed_on(control: Control, monkeypatch: pyte
     failure = {"failed": True, "msg": "The node has no user ann"}
     monkeypatch.setattr(ActionBase, "_execute_module", lambda *_, **__: failure)
     assert control.run(scope="user", user="ann") == failure
-    assert control.run(condarc_info, user="ann") == failure
-
-
-def test_info_tells_which_file_wins(control: Control) -> None:
-    control.text = f"channels: [{PRIVATE}]\noffline: true  #!final\n"
-    control.others = [file(ANNS, "channels: [b]\noffline: false\n", "user", "ann")]
-    result = control.run(condarc_info, user="ann")
-    assert result["settings"] == {
-        "channels": {"value": ["b", PRIVATE.replace("tk-hush", "********")], "file": ANNS, "files": [OURS, ANNS],
-                     "pinned_by": ""},
-        "offline": {"value": True, "file": OURS, "files": [OURS, ANNS], "pinned_by": OURS},
-    }  # fmt: skip
-    assert result["files"] == [OURS, ANNS]
-    assert list(control.run(condarc_info, user="ann", keys=["offline", "quiet"])["settings"]) == ["offline"]
-    assert "keys holds chanels" in control.run(condarc_info, keys=["chanels"])["msg"]

@@ -11,7 +11,6 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc.precedence i
     Effective,
     File,
     effective,
-    keys_of,
     overridden,
 )
 
@@ -22,50 +21,46 @@ def files(*texts: str) -> list[File]:
 
 
 @pytest.mark.parametrize(
-    ("key", "texts", "value", "wins", "pinned_by"),
+    ("key", "texts", "value", "wins"),
     [
-        ("offline", ["offline: true", "offline: false"], False, "1", ""),
-        ("offline", ["offline: true  #!final", "offline: false"], True, "0", "0"),
-        ("offline", ["offline: true", "offline: false  #!final", "offline: true"], False, "1", "1"),
-        ("offline", ["offline: true  #!final\n# why\nquiet: true", "offline: false"], False, "1", ""),
-        ("always_yes", ["always_yes: true", "always_yes:"], None, "1", ""),
-        ("auto_activate", ["auto_activate_base: false", "auto_activate: true"], True, "1", ""),
-        ("auto_activate_base", ["auto_activate_base: false  #!final", "auto_activate: true"], False, "0", "0"),
-        ("channels", ["channels: [a, b]", "channels: [c, a]"], ["c", "a", "b"], "1", ""),
-        ("channels", ["channels: [a]", "channels:"], ["a"], "0", ""),
-        ("channels", ["channels: [a]", "channels: []"], ["a"], "1", ""),
-        ("channels", ["channels: [a]  #!final", "channels: [b]"], ["a"], "0", "0"),
-        ("channels", ["channels: [a]", "channels: [b]  #!final", "channels: [c]"], ["b", "a"], "1", "1"),
-        ("channels", ["channels:\n  - a  #!top\n  - b", "channels:\n  - c\n  - d  #!bottom"], [*"acbd"], "1", ""),
+        ("offline", ["offline: true", "offline: false"], False, "1"),
+        ("offline", ["offline: true  #!final", "offline: false"], True, "0"),
+        ("offline", ["offline: true", "offline: false  #!final", "offline: true"], False, "1"),
+        ("offline", ["offline: true  #!final\n# why\nquiet: true", "offline: false"], False, "1"),
+        ("always_yes", ["always_yes: true", "always_yes:"], None, "1"),
+        ("auto_activate", ["auto_activate_base: false", "auto_activate: true"], True, "1"),
+        ("auto_activate_base", ["auto_activate_base: false  #!final", "auto_activate: true"], False, "0"),
+        ("channels", ["channels: [a, b]", "channels: [c, a]"], ["c", "a", "b"], "1"),
+        ("channels", ["channels: [a]", "channels:"], ["a"], "0"),
+        ("channels", ["channels: [a]", "channels: []"], ["a"], "1"),
+        ("channels", ["channels: [a]  #!final", "channels: [b]"], ["a"], "0"),
+        ("channels", ["channels: [a]", "channels: [b]  #!final", "channels: [c]"], ["b", "a"], "1"),
+        ("channels", ["channels:\n  - a  #!top\n  - b", "channels:\n  - c\n  - d  #!bottom"], [*"acbd"], "1"),
         ("channels", ["channels:\n  - a  #!bottom\n  - b", "channels:\n  - a  #!top\n  - c",
-                      "channels:\n  - b  #!top\n  - d  #!bottom"], [*"bcda"], "2", ""),
+                      "channels:\n  - b  #!top\n  - d  #!bottom"], [*"bcda"], "2"),
         ("custom_channels", ["custom_channels: {x: p}", "custom_channels: {x: q, y: r}"],
-         {"x": "q", "y": "r"}, "1", ""),
+         {"x": "q", "y": "r"}, "1"),
         ("custom_channels", ["custom_channels:  #!final\n  x: p", "custom_channels: {x: q, y: r}"],
-         {"x": "p"}, "0", "0"),
+         {"x": "p"}, "0"),
         ("custom_channels", ["custom_channels:\n  x: p  #!final", "custom_channels: {x: q, y: r}"],
-         {"x": "p", "y": "r"}, "1", ""),
+         {"x": "p", "y": "r"}, "1"),
         ("custom_multichannels", ["custom_multichannels: {x: [a]}", "custom_multichannels: {x: [b]}"],
-         {"x": ["b", "a"]}, "1", ""),
+         {"x": ["b", "a"]}, "1"),
         ("custom_multichannels", ["custom_multichannels:\n  x:\n    - a\n    - c  #!bottom\n    - b"],
-         {"x": ["a", "b", "c"]}, "0", ""),
+         {"x": ["a", "b", "c"]}, "0"),
     ],
 )  # fmt: skip
-def test_files_are_merged_as_conda_does(key: str, texts: list[str], value: Any, wins: str, pinned_by: str) -> None:
+def test_files_are_merged_as_conda_does(key: str, texts: list[str], value: Any, wins: str) -> None:
     found = effective(key, files(*texts))
     assert found is not None
-    assert (found.value, found.file, found.pinned_by) == (value, wins, pinned_by)
+    assert (found.value, found.file) == (value, wins)
 
 
 def test_all_files_that_set_a_key_are_told() -> None:
     found = effective("offline", files("offline: true  #!final", "quiet: true", "offline: false"))
-    assert found == Effective(True, "0", ["0", "2"], "0")
+    assert found == Effective(True, "0", ["0", "2"])
     assert effective("offline", files("quiet: true")) is None
     assert effective("channels", files("channels: words")) is None
-
-
-def test_keys_are_named_as_conda_prefers() -> None:
-    assert keys_of(files("auto_activate_base: true\nzzz: 1", "copy: true")) == ["always_copy", "auto_activate", "zzz"]
 
 
 @pytest.mark.parametrize(
