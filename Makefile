@@ -70,7 +70,7 @@ lint: $(READY) ## ansible-lint (production profile), yamllint, ruff, mypy, stale
 	yamllint --strict .
 	ansible-lint --config-file .config/ansible-lint.yml
 	antsibull-changelog lint
-	for role in $(ROLES); do ansible-docsmith generate --no-defaults --check roles/$$role >/dev/null || { echo "roles/$$role/README.md is stale: make docs" >&2; exit 1; }; done
+	python -m maintenance.role_readmes --check
 
 .PHONY: unit
 unit: $(READY) ## Unit and contract tests
@@ -122,7 +122,7 @@ $(VENV)/.bench-ready: $(READY)
 .PHONY: docs
 docs: $(READY) ## Generate the roles' references from their argument specifications, and the picture of the rooms
 	python -m maintenance.draw_rooms
-	for role in $(ROLES); do ansible-docsmith generate --no-defaults roles/$$role >/dev/null; done
+	python -m maintenance.role_readmes
 
 .PHONY: installers
 installers: $(READY) ## Add the installers that an index lists to the known ones: make installers INDEX=https://repo.anaconda.com/miniconda/

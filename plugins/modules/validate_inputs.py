@@ -12,8 +12,8 @@ description:
   - In a role, compares the role's variables with its argument specification, then makes the checks that take several
     variables into account. In a playbook, compares the playbook's variables with its specification.
   - Each problem is one line, which names the variable, its value and what it must be.
-  - A variable of the command line (C(-e)) that begins like an input and is none is refused, and so is a variable that has
-    another name now.
+  - Refuses a variable of the command line (C(-e)) that begins like an input and is none, and an input by the name that
+    an earlier release had for it.
   - Runs on the control node, whatever the task's host is, and touches no node.
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
@@ -26,8 +26,8 @@ attributes:
 options:
   checks:
     description:
-      - The name of a variable with a list of mappings, each with C(ok), whether a rule is kept, and C(problem), what to say
-        when it is not. It is read when all types are right.
+      - The name of a variable with a list of mappings. C(ok) of each says whether a rule is kept, C(problem) is the
+        message when it is not. The variable is read only when all types are right.
     type: str
   playbook:
     description: The playbook whose inputs are validated, such as C(lock). Without it they are those of the task's role.

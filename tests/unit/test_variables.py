@@ -24,7 +24,7 @@ def known() -> set[str]:
     specs = [yaml.safe_load(path.read_text()) for path in ROOT.glob("roles/*/meta/argument_specs.yml")]
     lock = re.findall(r"\b(lock_\w+) \| default", (ROOT / "playbooks" / "lock.yml").read_text())
     site = re.findall(r"\b(evenkeel_\w+) \| default", (ROOT / "playbooks" / "site.yml").read_text())
-    return SHARED.union(lock, site, *(spec["argument_specs"]["main"]["options"] for spec in specs))
+    return SHARED.union(lock, site, *(spec["argument_specs"]["inputs"]["options"] for spec in specs))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -36,6 +36,6 @@ def test_variables_exist(path: Path) -> None:
 
 @pytest.mark.parametrize("spec", sorted(ROOT.glob("roles/*/meta/argument_specs.yml")), ids=lambda path: path.parts[-3])
 def test_defaults_are_documented_and_documented_defaults_are_set(spec: Path) -> None:
-    options = yaml.safe_load(spec.read_text())["argument_specs"]["main"]["options"]
+    options = yaml.safe_load(spec.read_text())["argument_specs"]["inputs"]["options"]
     defaults = yaml.safe_load((spec.parents[1] / "defaults" / "main.yml").read_text())
     assert {name: option["default"] for name, option in options.items() if "default" in option} == defaults

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""What is wrong with the inputs of a role or a playbook: one line for each, which names the variable."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.common import validation
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.strict_yaml import read_mapping
+
+RENAMED = Path(__file__).parents[1] / "data" / "renamed.yml"
+#: Longer values are cut.
+_SHOWN = 60
+
+
+Options = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class _Type:
+    """A type of an argument specification."""
+
+    described: str
+    fits: Callable[[Any], bool]
+
+
+def _converts(check: Callable[[Any], Any]) -> Callable[[Any], bool]:
+    def fits(value: Any) -> bool:
+        try:
+            check(value)
+        except (TypeError, ValueError):
+            return False
+        return True
+
+    return fits
+
+
+def _is_scalar(value: Any) -> bool:
+    return isinstance(value, (str, int, float))
+
+
+#: A text is no list and no mapping, other than in a module: templates would take it apart letter by letter.
+_TYPES = {
+    "str": _Type("text", _is_scalar),
+    "path": _Type("a path", _is_scalar),
+    "int": _Type("a whole number", _converts(validation.check_type_int)),
+    "float": _Type("a number", _converts(validation.check_type_float)),
+    "bool": _Type("true or false", _converts(validation.check_type_bool)),
+    "list": _Type("a list", lambda value: isinstance(value, (list, tuple))),
+    "dict": _Type("a mapping", lambda value: isinstance(value, Mapping)),
+    "raw": _Type("any value", lambda _: True),
+}
+
+
+def problems(options: Options, values: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with variables, a line for each problem.
+
+    Parameters
+    ----------
+    options
+        Of each variable, what its argument specification says: ``type``, ``elements``, ``choices``, ``options``,
+        ``required``, ``default``, ``no_log``.
+    values
+        The values of those that are set, templated.
+    """
+    return [line for name, option in options.items() for line in _of_key(name, option, values, name)]
+
+
+def _of_key(key: str, option: Mapping[str, Any], values: Mapping[str, Any], name: str) -> Iterator[str]:
+    wanted = _TYPES[option.get("type", "str")]
+    if key not in values:
+        if option.get("required"):
+            yield _line(f"{name} is not set", f"Set it to {wanted.described}")
+    elif values[key] is not None:
+        yield from _of_value(name, option, values[key])
+    elif option.get("required") or "default" in option:
+        yield _line(f"{name} is empty", f"Set it to {wanted.described}")
+
+
+def _of_value(name: str, option: Mapping[str, Any], value: Any) -> Iterator[str]:
+    wanted = _TYPES[option.get("type", "str")]
+    if not wanted.fits(value):
+        yield _line(f"{name} is {_shown(value, option)}", f"Set it to {wanted.described}")
+    elif isinstance(value, (list, tuple)):
+        of_each = {**option, "type": option.get("elements", "raw")}
+        for number, element in enumerate(value):
+            yield from _of_value(f"{name}[{number}]", of_each, element)
+    elif isinstance(value, Mapping):
+        yield from _of_mapping(name, option.get("options", {}), value)
+    elif "choices" in option and value not in option["choices"]:
+        yield _line(f"{name} is {_shown(value, option)}", f"Set it to one of {', '.join(map(str, option['choices']))}")
+
+
+def _of_mapping(name: str, options: Options, value: Mapping[str, Any]) -> Iterator[str]:
+    for key in value:
+        if options and key not in options:
+            yield _line(f"{name} holds {_shown(key, {})}, which is none of its keys", _suggestion(str(key), options))
+    for key, option in options.items():
+        yield from _of_key(key, option, value, f"{name}.{key}")
+
+
+def misspelt(given: Iterable[str], prefixes: Iterable[str], known: Iterable[str]) -> list[str]:
+    """Return a line for each variable of the command line that begins like an input and is none."""
+    names, beginnings = sorted(known), tuple(prefixes)
+    wrong = [name for name in sorted(given) if name.startswith(beginnings) and name not in names]
+    return [_line(f"There is no variable {name}", _suggestion(name, names)) for name in wrong]
+
+
+def renamed(given: Iterable[str], names: Mapping[str, str]) -> list[str]:
+    """Return a line for each variable that has another name now.
+
+    Parameters
+    ----------
+    names
+        The new name of each old one.
+    """
+    return [
+        _line(f"{name} has another name now", f"Set {names[name]} instead") for name in sorted(given) if name in names
+    ]
+
+
+def unreadable(name: str, error: str) -> str:
+    """Return the line for a variable whose template fails."""
+    return _line(f"{name} can't be read: {' '.join(error.split())}", "Correct it where it is set")
+
+
+@cache
+def changes() -> dict[str, Any]:
+    """Return what earlier releases called otherwise and what they had as defaults, as data/renamed.yml says it."""
+    return read_mapping(RENAMED)
+
+
+def changed_defaults(role: str, values: Mapping[str, Any]) -> list[str]:
+    """Return a line for each input of a role that has another default than in the release before, and has that.
+
+    Parameters
+    ----------
+    values
+        The values of the role's variables.
+    """
+    changed = changes()["changed_defaults"].get(role, {})
+    return [
+        _line(
+            f"{name} is {json.dumps(change['now'])} by default since {change['since']}",
+            f"Set it to {json.dumps(change['before'])} to keep what it was",
+        )
+        for name, change in changed.items()
+        if values.get(name) == change["now"]
+    ]
+
+
+def _suggestion(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
+    return f"Correct it, perhaps to {close[0]}" if close else f"Known are {', '.join(sorted(known))}"
+
+
+def _shown(value: Any, option: Mapping[str, Any]) -> str:
+    if isinstance(value, str):
+        text = "text" if option.get("no_log") else repr(str(value))
+        return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}...'"
+    if isinstance(value, (list, tuple)):
+        return "a list"
+    if isinstance(value, Mapping):
+        return "a mapping"
+    return json.dumps(value, default=str)
+
+
+def _line(what: str, remedy: str) -> str:
+    return str(EvenkeelError(what, remedy))

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control import inputs
+
+USERS = {"type": "list", "elements": "dict", "options": {"name": {"required": True}, "token": {"no_log": True}}}
+RUNTIMES = {"type": "list", "elements": "str", "choices": ["auto", "docker"]}
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "lines"),
+    [
+        ({"type": "int"}, "8888", []),
+        ({"type": "int"}, "abc", ["x is 'abc'. Set it to a whole number."]),
+        ({"type": "int"}, [8888], ["x is a list. Set it to a whole number."]),
+        ({"type": "float"}, "20.5", []),
+        ({"type": "float"}, "fast", ["x is 'fast'. Set it to a number."]),
+        ({"type": "bool"}, "false", []),
+        ({"type": "bool"}, "flase", ["x is 'flase'. Set it to true or false."]),
+        ({}, 3.13, []),
+        ({}, {"a": 1}, ["x is a mapping. Set it to text."]),
+        ({"type": "path"}, ["/opt"], ["x is a list. Set it to a path."]),
+        ({"type": "list"}, [], []),
+        ({"type": "list"}, "a,b", ["x is 'a,b'. Set it to a list."]),
+        ({"type": "dict"}, "a=b", ["x is 'a=b'. Set it to a mapping."]),
+        ({"type": "dict"}, {"a": 1}, []),
+        ({"type": "raw"}, object(), []),
+        ({"choices": ["port", "socket"]}, "port", []),
+        ({"choices": ["port", "socket"]}, "sockt", ["x is 'sockt'. Set it to one of port, socket."]),
+        (RUNTIMES, ["auto"], []),
+        (RUNTIMES, ["auto", "podman"], ["x[1] is 'podman'. Set it to one of auto, docker."]),
+        ({"type": "list", "elements": "int"}, [1, "two"], ["x[1] is 'two'. Set it to a whole number."]),
+        ({}, None, []),
+        ({"default": ""}, None, ["x is empty. Set it to text."]),
+        ({"required": True}, None, ["x is empty. Set it to text."]),
+        (USERS, [{"name": "ada", "token": "s"}], []),
+        (USERS, [{"token": None}], ["x[0].name is not set. Set it to text."]),
+        (
+            USERS,
+            [{"name": "ada", "tokn": "s"}],
+            ["x[0] holds 'tokn', which is none of its keys. Correct it, perhaps to token."],
+        ),
+        (USERS, [{"name": "ada", "q": 1}], ["x[0] holds 'q', which is none of its keys. Known are name, token."]),
+        (USERS, ["ada"], ["x[0] is 'ada'. Set it to a mapping."]),
+        ({"type": "int", "no_log": True}, "hunter2", ["x is text. Set it to a whole number."]),
+        ({"type": "int"}, "a" * 90, [f"x is '{'a' * 56}...'. Set it to a whole number."]),
+    ],
+)
+def test_each_problem_is_a_line_that_names_the_variable(option: dict[str, Any], value: Any, lines: list[str]) -> None:
+    assert inputs.problems({"x": option}, {"x": value}) == lines
+
+
+def test_only_what_is_required_has_to_be_set() -> None:
+    options = {"x": {"required": True, "type": "list"}, "y": {"default": 1}}
+    assert inputs.problems(options, {}) == ["x is not set. Set it to a list."]
+
+
+@pytest.mark.parametrize(
+    ("given", "lines"),
+    [
+        (["lock_env", "other"], []),
+        (["lock_evn"], ["There is no variable lock_evn. Correct it, perhaps to lock_env."]),
+        (["lock_qwxyvb"], ["There is no variable lock_qwxyvb. Known are lock_env, lock_update."]),
+    ],
+)
+def test_a_variable_that_begins_like_an_input_has_to_be_one(given: list[str], lines: list[str]) -> None:
+    assert inputs.misspelt(given, ["lock_"], {"lock_env", "lock_update"}) == lines
+
+
+def test_an_old_name_is_answered_with_the_new_one() -> None:
+    assert inputs.renamed(["env", "x"], {"env": "lock_env"}) == ["env has another name now. Set lock_env instead."]
+
+
+@pytest.mark.parametrize(
+    ("value", "lines"), [(3, []), (5, ["x is 5 by default since 0.2.0. Set it to 3 to keep what it was."])]
+)
+def test_a_changed_default_is_reported_to_those_who_have_it(
+    monkeypatch: pytest.MonkeyPatch, value: int, lines: list[str]
+) -> None:
+    changed = {"changed_defaults": {"jupyter": {"x": {"before": 3, "now": 5, "since": "0.2.0"}}}}
+    monkeypatch.setattr(inputs, "changes", lambda: changed)
+    assert inputs.changed_defaults("jupyter", {"x": value}) == lines
+    assert inputs.changed_defaults("mirror", {"x": value}) == []
