@@ -13,27 +13,24 @@ import glob
 import inspect
 import json
 import os
-import pwd
 import signal
 import stat
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import pci as gpu_pci
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import probe as gpu_probe
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import verdict as gpu_verdict
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.verdict import Bounds, Heard, Verdict
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import virtualization
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import as_nobody, virtualization
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sysroot import Sysroot
 
 #: What would hide GPUs from the check, and what keeps TensorFlow from taking all memory and from chatting.
 _WITHOUT = ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES")
 _WITH = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "TF_CPP_MIN_LOG_LEVEL": "3"}
-#: Who tries frameworks.
-_ORDINARY = "nobody"
 _DEVICES = ("/dev/nvidia*", "/dev/nvidia-caps/*")
 #: How much of what a probe prints is read.
 _MOST_BYTES = 1 << 20
@@ -68,7 +65,9 @@ def check(python: str, environment: str, bounds: Bounds, timeout: float, system:
     verdict = gpu_verdict.of_driver(devices, heard, bounds, container=bool(virtualization.container(system)))
     if not environment or not verdict.ok:
         return verdict
-    with _ordinary_user() as user:
+    groups = groups_of(os.stat(path) for pattern in _DEVICES for path in glob.glob(pattern))
+    with tempfile.TemporaryDirectory() as home:
+        user = as_nobody.options(home, _inherited(), groups)
         try:
             heard = listen([tried], ["framework", *gpu_probe.FRAMEWORKS], timeout, user)
         except PermissionError as error:
@@ -92,21 +91,6 @@ def groups_of(devices: Iterable[os.stat_result]) -> list[int]:
             and device.st_mode & everybody != everybody
         }
     )
-
-
-@contextlib.contextmanager
-def _ordinary_user() -> Iterator[dict[str, Any]]:
-    """Yield what has ``Popen`` run a program as an ordinary user with an empty home; nothing where this is not root."""
-    if os.geteuid() != 0:
-        yield {}
-        return
-    account = pwd.getpwnam(_ORDINARY)
-    groups = groups_of(os.stat(path) for pattern in _DEVICES for path in glob.glob(pattern))
-    with tempfile.TemporaryDirectory() as home:
-        os.chown(home, account.pw_uid, account.pw_gid)
-        names = {"HOME": home, "TMPDIR": home, "USER": account.pw_name, "LOGNAME": account.pw_name}
-        ids = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": groups}
-        yield {**ids, "cwd": home, "env": {**_inherited(), **names}}
 
 
 def _inherited() -> dict[str, str]:

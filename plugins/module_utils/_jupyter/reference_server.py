@@ -1,28 +1,28 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""A notebook server and a kernel without anything of a user's: whether the node's own part of them works.
+"""A notebook server and a kernel with no files of a user's: whether the node's own part of them works.
 
-Both run as nobody, with an empty home.
+Both run as nobody, in an empty home.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import pwd
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import as_nobody
+
 _SECONDS = 60
-_USER = "nobody"
-#: Jupyter goes on without a file of settings that it can't run, so without anything that guards it.
+#: Jupyter goes on without a settings file that it can't run, and so without the protection that the file sets up.
 _BROKEN_SETTINGS = "Exception while loading config file"
 
 
 def failure_of_server(environment: str, config: str, settings: Mapping[str, Any]) -> str | None:
-    """Have a server load all that it serves with, and end; return what went wrong, or None.
+    """Have a server load all that it needs, and end; return what went wrong, or None.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def failure_of_server(environment: str, config: str, settings: Mapping[str, Any]
     config
         The file that every server reads last.
     settings
-        Those of any server.
+        The settings of any server.
     """
     prefix = os.path.realpath(environment)
     application = dict(settings.get("ServerApp") or {})
@@ -41,7 +41,6 @@ def failure_of_server(environment: str, config: str, settings: Mapping[str, Any]
         application.update(sock=os.path.join(home, "socket"), root_dir=home)
         _write(home, "settings.json", json.dumps({**settings, "ServerApp": application}))
         _write(home, "token", os.urandom(32).hex())
-        _give(home)
         argv = [os.path.join(prefix, "bin", "python"), "-s", os.path.join(prefix, "bin", "jupyter-lab")]
         return _failure([*argv, "--config=%s" % config, "--show-config"], home, {"EVENKEEL_JUPYTER": home})
 
@@ -60,25 +59,23 @@ def failure_of_kernel(kernel: str, directory: str) -> str | None:
     except (OSError, ValueError, KeyError, TypeError) as error:
         return "the kernel %s is not registered as it should be: %s" % (kernel, error)
     with tempfile.TemporaryDirectory(prefix="evenkeel-kernel-") as home:
-        _give(home)
         argv = [os.path.join(prefix, "bin", "python"), "-s", "-c", "import ipykernel.kernelapp"]
         return _failure(argv, home, {})
 
 
 def _failure(argv: Sequence[str], home: str, variables: Mapping[str, str]) -> str | None:
-    user: dict[str, Any] = {"user": _USER, "group": pwd.getpwnam(_USER).pw_gid, "extra_groups": []}
+    """Run a program as nobody in ``home``; return what went wrong, or None."""
+    environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "JUPYTER_RUNTIME_DIR": home, **variables}
     try:
         done = subprocess.run(
             argv,
             check=False,
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            cwd=home,
-            env={"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": home, "JUPYTER_RUNTIME_DIR": home, **variables},
             encoding="utf-8",
             errors="replace",
             timeout=_SECONDS,
-            **(user if os.geteuid() == 0 else {}),
+            **as_nobody.options(home, environment),
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return "%s: %s" % (argv[0], error)
@@ -86,13 +83,6 @@ def _failure(argv: Sequence[str], home: str, variables: Mapping[str, str]) -> st
         return None
     lines = (done.stderr.strip() or done.stdout.strip()).splitlines()[-5:]
     return "`%s` ended with status %d: %s" % (" ".join(argv), done.returncode, " / ".join(map(str.strip, lines)))
-
-
-def _give(folder: str) -> None:
-    """Make a folder nobody's."""
-    if os.geteuid() == 0:
-        entry = pwd.getpwnam(_USER)
-        os.chown(folder, entry.pw_uid, entry.pw_gid)
 
 
 def _write(folder: str, name: str, text: str) -> None:
