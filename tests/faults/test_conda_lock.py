@@ -56,7 +56,7 @@ def test_a_mirror_that_tells_another_hash_of_a_locked_package_is_refused(tmp_pat
 @pytest.mark.parametrize(
     ("files", "variables", "words"),
     [
-        ({}, {"env": "nowhere"}, ("nowhere/environment.yml", "Correct env or environments")),
+        ({}, {"env": "nowhere"}, ("nowhere/environment.yml", "set env to the name of a folder in")),
         ({}, {"update": ["numpy"]}, ("here/conda-lock.yml is not there", "Lock without update first")),
         ({"conda-lock.yml": LOCK}, {"update": ["nonesuch"]}, ("nonesuch, which shall be updated", "conda-lock.yml")),
         ({"conda-lock.yml": "version: 1\n"}, {}, ("here/conda-lock.yml is malformed",)),

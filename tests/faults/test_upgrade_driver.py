@@ -68,7 +68,7 @@ def test_a_gpu_in_use_is_refused_with_who_uses_it_and_the_next_run_goes_on(gpu_n
     node = gpu_node
     node.host.check_output("sudo -u ops sh -c 'sleep 86400 </dev/nvidia0 >/dev/null 2>&1 & echo $! >/tmp/pid'")
     pid = node.host.check_output("cat /tmp/pid")
-    words = ("the GPU is in use by", f"{pid} sleep", "(ops", "Refuse while somebody does", "stays drained")
+    words = ("the GPU is in use by", f"{pid} sleep", "(ops", "Refuse while a GPU is in use", "stays drained")
     assert upgrade(node).failed_saying(*words)
     assert hooks_run(node) == ["drain"]
     assert installed(node) == ""

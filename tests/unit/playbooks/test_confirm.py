@@ -18,7 +18,7 @@ import yaml
 
 ROOT = Path(__file__).parents[3]
 CONFIRM = ROOT / "playbooks" / "tasks" / "confirm.yml"
-PROMPT = "Type yes to go on"
+PROMPT = "Type yes to continue"
 
 
 @pytest.fixture
