@@ -21,11 +21,12 @@ _LOCKS = (
 )
 _OPTIONS = ("--yes", "--no-install-recommends", "--allow-downgrades", "--allow-change-held-packages", "--ignore-hold")
 _KEEP_SETTINGS = ("-oDpkg::Options::=--force-confdef", "-oDpkg::Options::=--force-confold")
+_RUN_MARK = "Run it on the node: it says what is wrong; then run again"
 _STEP = re.compile(
     r"^(?P<verb>Inst|Remv|Purg) (?P<name>[^ :]+)(?::\S+)?(?: \[(?P<before>[^]]+)\])?(?: \((?P<after>\S+) [^)]*\))?",
     re.MULTILINE,
 )
-#: What ``apt-get update`` says when a repository can't be trusted or is not whole, and what that means.
+#: What ``apt-get update`` says where a repository can't be trusted or is not whole, what that means, and what to do.
 _UPDATE_PROBLEMS = (
     (r"EXPKEYSIG (\w+)", "is signed by the key %s, which has expired", "Get its new key, and give its checksum"),
     (
@@ -33,7 +34,11 @@ _UPDATE_PROBLEMS = (
         "is signed by the key %s, which is not the one that is known",
         "Find out whether its owner has changed the key; then give the new one and its checksum",
     ),
-    (r"BADSIG (\w+)", "has a signature of the key %s that is wrong", "Don't use it before you know why"),
+    (
+        r"BADSIG (\w+)",
+        "has a signature of the key %s that is wrong",
+        "Don't use it before you know why: somebody without the key has changed it",
+    ),
     (
         r"(Hash Sum mismatch|unexpected size|Mirror sync in progress)",
         "is not whole (%s), as in the middle of a synchronisation",
@@ -70,20 +75,17 @@ class Apt:
         return {name for name, _, wish, _ in _listed() if wish == "h"}
 
     def known(self) -> set[str]:
-        """Return the packages that are there, be it half-done."""
         return {name for name, _, _, state in _listed() if state not in "nc"}
 
     def interrupted(self) -> list[str]:
-        """Return the packages that an earlier run of dpkg left half-done."""
         return [name for name, _, wish, state in _listed() if state in "UFHWt" and wish != "u"]
 
     def heal(self) -> None:
-        """Finish what an earlier run of dpkg left half-done."""
         self._wait()
-        mend = "Mend what it says, then run again"
+        remedy = "Run `dpkg --configure -a` on the node and follow what it says, then run again"
         # It fails where the run was killed before it had unpacked all; what is missing comes with the next command.
         command.run(["dpkg", "--configure", "-a", "--force-confdef", "--force-confold"])
-        command.require(["apt-get", *_OPTIONS, *_KEEP_SETTINGS, "--fix-broken", "install"], mend)
+        command.require(["apt-get", *_OPTIONS, *_KEEP_SETTINGS, "--fix-broken", "install"], remedy)
 
     def versions(self, name: str) -> list[str]:
         rows = [line.split("|") for line in self._cache("madison", name).splitlines()]
@@ -115,19 +117,19 @@ class Apt:
         if done.status != 0:
             raise EvenkeelError(
                 "apt did not install %s: %s" % (" ".join(install), explain(done.said)),
-                "Mend what it says, then run again; the next run goes on from here",
+                "Correct on the node what apt complains of, then run again; the next run continues from here",
                 stdout=done.output,
                 stderr=done.errors,
             )
 
     def hold(self, names: Sequence[str]) -> None:
-        command.require(["apt-mark", "hold", *names], "Run again")
+        command.require(["apt-mark", "hold", *names], _RUN_MARK)
 
     def release(self, names: Sequence[str]) -> None:
-        command.require(["apt-mark", "unhold", *names], "Run again")
+        command.require(["apt-mark", "unhold", *names], _RUN_MARK)
 
     def refresh(self, source: str, retries: int = 3) -> None:
-        """Fetch the lists of one file of sources; of all when ``source`` is empty, and then some may fail.
+        """Fetch the lists of one file of sources; of all where ``source`` is empty, and then some may fail.
 
         Parameters
         ----------
@@ -154,21 +156,21 @@ class Apt:
             time.sleep(min(2**attempt, 10))
 
     def never_asked(self) -> bool:
-        """Tell whether the node has no lists of packages at all."""
         return not glob.glob("/var/lib/apt/lists/*_Packages*")
 
     def download(self, spec: str, folder: str) -> str:
-        """Download a package into a folder that is there, and return its path."""
         argv = ["apt-get", *self.options, "download", spec]
         done = command.run(["sh", "-c", 'cd "$0" && exec "$@"', folder, *argv])
         found = sorted(name for name in os.listdir(folder) if name.endswith(".deb"))
         if done.status != 0 or not found:
-            raise EvenkeelError("apt did not download %s: %s" % (spec, explain(done.said)), "Check the repository")
+            raise EvenkeelError(
+                "apt did not download %s: %s" % (spec, explain(done.said)),
+                "Check that the node reaches the repository, and that the repository has the package",
+            )
         return os.path.join(folder, found[-1])
 
     def unpack(self, package: str, folder: str) -> None:
-        """Unpack a downloaded package into a folder that is made."""
-        command.require(["dpkg-deb", "--extract", package, folder], "Is the disk full?")
+        command.require(["dpkg-deb", "--extract", package, folder], "Check that /var/tmp has free space")
 
     def _cache(self, *arguments: str) -> str:
         return command.run(["apt-cache", *self.options, *arguments]).output
@@ -187,7 +189,7 @@ def parse_steps(output: str) -> list[Step]:
 
 
 def explain(said: str) -> str:
-    """Return the lines in which apt says why it failed, in one."""
+    """Return why apt failed: its lines about unmet dependencies, or else its errors, joined."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     start = next((at + 1 for at, line in enumerate(lines) if "unmet dependencies" in line), None)
     if start is not None:
@@ -197,17 +199,17 @@ def explain(said: str) -> str:
 
 
 def explain_update(said: str, source: str) -> EvenkeelError:
-    """Return what a failed ``apt-get update`` means."""
+    """Return the error that a failed ``apt-get update`` means."""
     conflict = _CONFLICT.search(said)
     if conflict:
         return EvenkeelError(
             "Another file of APT's sources names the repository %s with another key" % conflict[1],
             "Find it by `grep -r %s /etc/apt` and take it away, or use its packages through it" % conflict[1],
         )
-    for pattern, what, mend in _UPDATE_PROBLEMS:
+    for pattern, what, remedy in _UPDATE_PROBLEMS:
         found = re.search(pattern, said)
         if found:
-            return EvenkeelError("The repository of %s %s" % (source, what % found[1]), mend)
+            return EvenkeelError("The repository of %s %s" % (source, what % found[1]), remedy)
     return EvenkeelError(
         "The lists of %s could not be fetched: %s" % (source, explain(said)),
         "Check the repository's address, and that the node reaches it",
@@ -217,6 +219,7 @@ def explain_update(said: str, source: str) -> EvenkeelError:
 def _listed() -> list[tuple[str, str, str, str]]:
     """Return name, version, wish (``i``, ``h``...) and state (``i``, ``U``...) of each package of the node's own."""
     form = "${Package}\t${Version}\t${db:Status-Abbrev}\t${Architecture}\n"
-    native = command.require(["dpkg", "--print-architecture"], "Mend dpkg").strip()
-    rows = [line.split("\t") for line in command.require(["dpkg-query", "-W", "-f", form], "Mend dpkg").splitlines()]
+    remedy = "Run it on the node: without its answer Evenkeel does not know what is installed"
+    native = command.require(["dpkg", "--print-architecture"], remedy).strip()
+    rows = [line.split("\t") for line in command.require(["dpkg-query", "-W", "-f", form], remedy).splitlines()]
     return [(name, version, state[0], state[1]) for name, version, state, arch in rows if arch in (native, "all")]

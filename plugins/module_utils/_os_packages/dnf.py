@@ -4,25 +4,28 @@
 
 from __future__ import annotations
 
+import inspect
+import json
 import os
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, kept_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.kept_files import Kept
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import manager_lock
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import dnf_worker, manager_lock
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Step
 
 _LOCKS = ("/var/lib/rpm/.rpm.lock", "/usr/lib/sysimage/rpm/.rpm.lock")
 _VERSIONLOCK = "/etc/dnf/plugins/versionlock.list"
-_HEADER = "Package"
-#: Titles of dnf's table of a transaction, and what becomes of the packages below them.
-_COMES = re.compile(r"^(Installing|Upgrading|Downgrading|Reinstalling)\b.*:$")
-_GOES = re.compile(r"^Removing\b.*:$")
+#: The system's own Python, which has dnf's interface: that of RHEL 8 stands aside from all others.
+_PYTHONS = ("/usr/libexec/platform-python", "/usr/bin/python3")
+#: An entry of the list of held versions, as ``dnf versionlock`` writes it.
 _NAME_ARCH = re.compile(r"^(?P<name>.+)-(?P<epoch>\d+):(?P<version>[^-]+)-(?P<release>[^-]+)\.(?P<arch>[^.]+)$")
-_COLUMNS = 5
-#: What dnf says when a repository can't be trusted or is not whole, and what that means.
+#: Packages of which several versions may stand beside each other, though dnf does not know it of all.
+_SIDE_BY_SIDE = ("kernel", "gpg-pubkey", "kmod")
+#: What dnf says where a repository can't be trusted or is not whole, what that means, and what to do.
 _PROBLEMS = (
     (
         r"((?:repomd\.xml )?GPG (?:signature verification error|check FAILED)[^\n]*|[Bb]ad GPG signature)",
@@ -52,13 +55,16 @@ class Dnf:
     exact = "%s-%s"
 
     def __init__(self, settings: Sequence[str] = (), lock_timeout: int = 300) -> None:
+        self.settings = dict(setting.split("=", 1) for setting in settings)
         self.options = tuple("--setopt=%s" % setting for setting in settings)
         self.lock_timeout = lock_timeout
 
     def installed(self) -> dict[str, str]:
-        form = "%{NAME}\t%{EPOCHNUM}:%{VERSION}-%{RELEASE}\n"
-        rows = command.require(["rpm", "--query", "--all", "--queryformat", form], "Mend the rpm database").splitlines()
-        return dict(sorted((row.split("\t")[0], row.split("\t")[1]) for row in rows))
+        form = "%{NAME}\t%{EPOCHNUM}:%{VERSION}-%{RELEASE}\t%{INSTALLTIME}\n"
+        argv = ["rpm", "--query", "--all", "--queryformat", form]
+        rows = [row.split("\t") for row in command.require(argv, "Run `rpm --rebuilddb` on the node").splitlines()]
+        # Of packages that are there more than once, such as kernels, the last to come counts.
+        return {name: version for name, version, _ in sorted(rows, key=lambda row: int(row[2]))}
 
     def held(self) -> set[str]:
         installed = self.installed()
@@ -66,40 +72,37 @@ class Dnf:
         return {name for name, version in entries.items() if installed.get(name) == version}
 
     def known(self) -> set[str]:
-        """Return the packages that are there."""
         return set(self.installed())
 
     def interrupted(self) -> list[str]:
-        """Return the packages that a killed transaction left twice: the new one beside the old."""
-        done = command.run(["dnf", *self._quiet(), "--cacheonly", "repoquery", "--duplicates", "--qf", "%{name}"])
-        kernels = ("kernel", "gpg-pubkey", "kmod")
-        return sorted({name for name in done.output.split() if done.status == 0 and not name.startswith(kernels)})
+        # What a killed transaction left twice: the new package beside the old one.
+        found: list[str] = self._ask("duplicates")
+        return [name for name in found if not name.startswith(_SIDE_BY_SIDE)]
 
     def heal(self) -> None:
-        """Finish what a killed transaction left half-done."""
         self._wait()
-        command.require(["dnf", *self._quiet(), "remove", "--duplicates"], "Mend what it says, then run again")
+        command.require(
+            ["dnf", *self._options(), "--assumeyes", "remove", "--duplicates"],
+            "Run `dnf remove --duplicates` on the node and follow what it says, then run again",
+        )
 
     def versions(self, name: str) -> list[str]:
-        form = "%{epoch}:%{version}-%{release}"
-        argv = ["dnf", *self._quiet(), "repoquery", "--available", "--qf", form, name]
-        found = command.run(argv).output.split()
-        return list(dict.fromkeys(sorted(found, key=version_key, reverse=True)))
+        return list(dict.fromkeys(self._ask("versions", name=name)))
 
     def simulate(self, install: Sequence[str], remove: Sequence[str]) -> list[Step]:
-        argv = ["dnf", *self._options(), "--assumeno", "--allowerasing"]
         installed = self.installed()
-        steps: list[Step] = []
-        if install:
-            steps += self._simulated([*argv, "install", *install], install, installed)
-        if remove:
-            steps += self._simulated([*argv, "--noautoremove", "remove", *remove], remove, installed)
+        names = [*install, *remove]
+        changes = self._ask("simulate", "cannot change %s" % " ".join(names), install=[*install], remove=[*remove])
+        steps = (
+            Step(one["name"], installed.get(one["name"], ""), "" if one["goes"] else one["version"]) for one in changes
+        )
+        # Of two architectures of a package the name alone counts.
         return list(dict.fromkeys(steps))
 
     def apply(self, install: Sequence[str], remove: Sequence[str]) -> None:
         self._wait()
         argv = ["dnf", *self._options(), "--assumeyes", "--allowerasing"]
-        # A package of the other flavour conflicts with the new one, so what goes is erased by the same transaction.
+        # What conflicts with a new package goes in the same transaction; the rest of what must go is removed after it.
         for verb, names in (("install", install), ("remove", [name for name in remove if name in self.installed()])):
             if not names:
                 continue
@@ -108,7 +111,7 @@ class Dnf:
             if done.status != 0:
                 raise EvenkeelError(
                     "dnf did not %s %s: %s" % (verb, " ".join(names), explain(done.said)),
-                    "Mend what it says, then run again; the next run goes on from here",
+                    "Correct on the node what dnf complains of, then run again; the next run continues from here",
                     stdout=done.output,
                     stderr=done.errors,
                 )
@@ -132,42 +135,61 @@ class Dnf:
         raise explain_refresh(done.said, source)
 
     def never_asked(self) -> bool:
-        """Tell that dnf asks by itself."""
-        return False
+        return False  # dnf fetches what it lacks by itself
 
     def download(self, spec: str, folder: str) -> str:
-        """Download a package into a folder that is there, and return its path."""
         argv = ["dnf", *self._options(), "--assumeyes", "install", "--downloadonly", "--destdir", folder, spec]
         done = command.run(argv)
-        name = spec.partition(":")[0].rpartition("-")[0]
-        found = sorted(path for path in os.listdir(folder) if path.startswith(name) and path.endswith(".rpm"))
+        # What it depends on comes beside it. The names of files have no epoch.
+        start = "%s." % re.sub(r"-\d+:", "-", spec)
+        found = [name for name in os.listdir(folder) if name.startswith(start) and name.endswith(".rpm")]
         if done.status != 0 or not found:
-            raise EvenkeelError("dnf did not download %s: %s" % (spec, explain(done.said)), "Check the repository")
-        return os.path.join(folder, found[-1])
+            raise EvenkeelError(
+                "dnf did not download %s: %s" % (spec, explain(done.said)),
+                "Check that the node reaches the repository, and that the repository has the package",
+            )
+        return os.path.join(folder, found[0])
 
     def unpack(self, package: str, folder: str) -> None:
-        """Unpack a downloaded package into a folder that is made."""
         os.makedirs(folder)
         script = 'cd "$0" && rpm2cpio "$1" | cpio --extract --make-directories --quiet'
-        command.require(["sh", "-c", script, folder, package], "Is cpio there, and is the disk full?")
+        command.require(
+            ["sh", "-c", script, folder, package],
+            "Check that the node has rpm2cpio and cpio, and free space in /var/tmp",
+        )
 
-    def _simulated(self, argv: Sequence[str], names: Sequence[str], installed: dict[str, str]) -> list[Step]:
-        done = command.run(argv)
-        steps = parse_steps(done.output, installed)
-        # Without a yes dnf ends with status 1, as it does where it finds no way.
-        if not steps and "Nothing to do" not in done.said:
+    def _ask(self, question: str, failed: str = "does not answer", **details: object) -> Any:
+        """Ask dnf by its own interface; see ``dnf_worker``.
+
+        Raises
+        ------
+        EvenkeelError
+            dnf refuses, or its interface is not there.
+        """
+        python = next((path for path in _PYTHONS if os.path.exists(path)), _PYTHONS[-1])
+        request = json.dumps({"question": question, "reposdir": self.settings.get("reposdir", ""), **details})
+        done = command.run([python, "-I", "-c", inspect.getsource(dnf_worker), request])
+        try:
+            said = json.loads(done.output)
+        except ValueError:
+            said = {"error": done.last_words()}
+        if "missing" in said:
             raise EvenkeelError(
-                "dnf cannot change %s: %s" % (" ".join(names), explain(done.said)),
-                "Nothing was changed. Choose another version, or take away what is in its way",
+                "%s cannot ask dnf: %s" % (python, said["missing"]),
+                "Install the package python3-dnf. A node that has dnf 5 alone is not supported",
             )
-        return steps
+        if "error" in said:
+            raise EvenkeelError(
+                "dnf %s: %s" % (failed, explain(said["error"])),
+                "Nothing was changed. Choose another version, or take away what is in its way"
+                if question == "simulate"
+                else "Check the repositories and the settings of dnf on the node",
+            )
+        return said["answer"]
 
     def _options(self) -> list[str]:
-        # Our own holds are not in our own way.
+        # Our own holds must not be in our own way.
         return [*self.options, "--disableplugin=versionlock", "--setopt=install_weak_deps=False"]
-
-    def _quiet(self) -> list[str]:
-        return [*self._options(), "--quiet"]
 
     def _lock_versions(self, drop: set[str], add: dict[str, str]) -> None:
         lines = (kept_files.text(_VERSIONLOCK) or "").splitlines()
@@ -186,47 +208,19 @@ def parse_versionlock(text: str) -> dict[str, str]:
     return {one["name"]: "%s:%s-%s" % (one["epoch"], one["version"], one["release"]) for one in found if one}
 
 
-def parse_steps(output: str, installed: dict[str, str]) -> list[Step]:
-    """Read dnf's table of a transaction: rows of name, architecture, version, repository and size.
-
-    A row may go over several lines, which break between columns; a size below a thousand has no unit.
-    """
-    steps = []
-    words: list[str] = []
-    section = ""
-    for line in output.splitlines():
-        if line and not line[0].isspace():
-            section = "comes" if _COMES.match(line) else "goes" if _GOES.match(line) else ""
-            words = []
-        elif section and line.strip() and not line.strip().startswith("replacing "):
-            words += line.split()
-            if len(words) >= _COLUMNS:
-                name, _arch, version, *_ = words
-                words = []
-                full = version if ":" in version else "0:%s" % version
-                steps.append(Step(name, installed.get(name, ""), full if section == "comes" else ""))
-    return steps
-
-
-def version_key(full: str) -> list[tuple[int, int, str]]:
-    """Return something to sort versions by: numbers by their value, words before numbers."""
-    parts = re.findall(r"\d+|[a-zA-Z]+", full)
-    return [(1, int(part), "") if part.isdigit() else (0, 0, part) for part in parts]
-
-
 def explain(said: str) -> str:
-    """Return the lines in which dnf says why it failed, in one."""
+    """Return why dnf failed: its lines from the first that names an error on, joined."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     start = next((at for at, line in enumerate(lines) if line.startswith(("Error:", "No match", "Problem"))), None)
     return "; ".join(lines[start : start + 6] if start is not None else lines[-3:]) or "it said nothing"
 
 
 def explain_refresh(said: str, source: str) -> EvenkeelError:
-    """Return what failed metadata mean."""
-    for pattern, what, mend in _PROBLEMS:
+    """Return the error that a failed refresh of metadata means."""
+    for pattern, what, remedy in _PROBLEMS:
         found = re.search(pattern, said)
         if found:
-            return EvenkeelError("The repository of %s %s" % (source, what % found[1]), mend)
+            return EvenkeelError("The repository of %s %s" % (source, what % found[1]), remedy)
     return EvenkeelError(
         "The metadata of %s could not be fetched: %s" % (source, explain(said)),
         "Check the repository's address, and that the node reaches it",

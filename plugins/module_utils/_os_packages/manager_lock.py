@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""The locks of package managers: wait for them for a bounded time, and name who holds them."""
+"""The locks of package managers: wait for them for a bounded time, and name the process that holds them."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ def wait(paths: Sequence[str], timeout: float, proc: str = "/proc") -> None:
             path, pid = held[0]
             raise EvenkeelError(
                 "%s has been locked for %d seconds by %s" % (path, timeout, describe(pid, proc)),
-                "Let it finish and run again, or stop it",
+                "Wait until it ends and run again, or stop it",
             )
         time.sleep(_PAUSE)
 
 
 def holder(path: str) -> int | None:
-    """Return the process id of who holds a POSIX lock on a file, or None; -1 where the kernel doesn't say."""
+    """Return the id of the process that holds a POSIX lock on a file, or None; -1 where the kernel doesn't say."""
     try:
         descriptor = os.open(path, os.O_RDWR)
     except FileNotFoundError:
@@ -61,7 +61,7 @@ def holder(path: str) -> int | None:
 
 
 def describe(pid: int, proc: str = "/proc") -> str:
-    """Say who a process is, for a person."""
+    """Return the words by which a person knows a process: its command line and id."""
     try:
         with open(os.path.join(proc, str(pid), "cmdline"), "rb") as stream:
             words = stream.read().replace(b"\0", b" ").decode(errors="replace").strip()

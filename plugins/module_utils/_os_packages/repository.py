@@ -76,7 +76,7 @@ class Repository:
 
     @property
     def path(self) -> str:
-        """The file that tells the package manager of it."""
+        """The file by which the package manager knows it."""
         return ("/etc/apt/sources.list.d/%s.sources" if self.kind == "apt" else "/etc/yum.repos.d/%s.repo") % self.name
 
     @property
@@ -89,7 +89,7 @@ class Repository:
 
 
 def text(repository: Repository, key: str, origin: str, own: str) -> str:
-    """Return the text of the file that tells the package manager of a repository.
+    """Return the text of the file by which the package manager knows a repository.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ class Trial:
     healed: tuple[str, ...] = ()
 
     def apply(self) -> None:
-        """Have it take effect."""
+        """Make it take effect."""
         if self.repository and self.key:
             os.makedirs(os.path.dirname(self.repository.key_path), mode=0o755, exist_ok=True)
             temporary = "%s.partial" % self.repository.key_path
@@ -164,7 +164,7 @@ class Trial:
 
 
 def changed(repository: Repository) -> bool:
-    """Tell whether the node's files are not yet those of the repository; asks no network."""
+    """Return whether the node's files are not yet those of the repository; asks no network."""
     standing = kept_files.text(repository.path)
     own = sha256_of(repository.key_path) if os.path.exists(repository.key_path) else ""
     origin = known(repository, standing, own)

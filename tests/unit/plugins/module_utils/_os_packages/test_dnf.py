@@ -1,67 +1,268 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What dnf says, read: its table of a transaction, its list of held versions, its refusals."""
+"""How dnf is asked and run, its list of held versions, its refusals."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
 import pytest
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import dnf
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Step
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.command import Done
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import dnf, manager_lock
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.dnf import Dnf
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Step
 
-TABLE = """\
-Dependencies resolved.
-================================================================================
- Package                Arch   Version               Repository            Size
-================================================================================
-Installing:
- kmod-nvidia-open-dkms  x86_64 3:580.178.04-1.el9    evenkeel-nvidia-cuda   12 k
-     replacing  kmod-nvidia-latest-dkms.x86_64 3:570.211.01-1.el9
-Upgrading:
- nvidia-driver-cuda-libs-of-a-very-long-name
-                        x86_64 3:580.178.04-1.el9    evenkeel-nvidia-cuda  7.1 k
-Installing dependencies:
- dkms                   noarch 3.1.8-1.el9           baseos                 80 k
-Removing dependent packages:
- nvidia-old             x86_64 3:570.211.01-1.el9    @evenkeel-nvidia-cuda   0
-
-Transaction Summary
-================================================================================
-Install  2 Packages
-"""
+Reply = str | Done | Callable[[Sequence[str]], Done]
+OPTIONS = ["--disableplugin=versionlock", "--setopt=install_weak_deps=False"]
+RPMS = "driver\t3:580.178.04-1.el9\t200\nkernel\t0:5.14.0-611.el9\t150\nkernel\t0:5.14.0-70.el9\t100\n"
 
 
-def test_a_table_is_read_though_its_rows_are_broken() -> None:
-    long = "nvidia-driver-cuda-libs-of-a-very-long-name"
-    assert dnf.parse_steps(TABLE, {long: "3:570.211.01-1.el9", "nvidia-old": "3:570.211.01-1.el9"}) == [
-        Step("kmod-nvidia-open-dkms", "", "3:580.178.04-1.el9"),
-        Step(long, "3:570.211.01-1.el9", "3:580.178.04-1.el9"),
-        Step("dkms", "", "0:3.1.8-1.el9"),
-        Step("nvidia-old", "3:570.211.01-1.el9", ""),
+class Node:
+    """The programs of a node: what they answer, by their first words, and how they were called."""
+
+    def __init__(self, **replies: Reply) -> None:
+        self.replies: dict[str, Reply] = {"rpm": RPMS, **replies}
+        self.calls: list[list[str]] = []
+
+    def run(self, argv: Sequence[str], **_: object) -> Done:
+        self.calls.append(list(argv))
+        reply = self.replies[Path(argv[0]).name.replace("-", "_")]
+        return Done(0, reply, "") if isinstance(reply, str) else reply(argv) if callable(reply) else reply
+
+    def of(self, program: str) -> list[list[str]]:
+        """Return the arguments of each call of a program."""
+        return [argv[1:] for argv in self.calls if argv[0] == program]
+
+
+@pytest.fixture
+def make(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Node]:
+    """Return what makes a node, whose list of held versions is in ``tmp_path``."""
+
+    def make(**replies: Reply) -> Node:
+        node = Node(**replies)
+        monkeypatch.setattr(command, "run", node.run)
+        monkeypatch.setattr(dnf, "_VERSIONLOCK", str(tmp_path / "versionlock.list"))
+        monkeypatch.setattr(dnf, "_PYTHONS", (str(tmp_path / "platform-python"), "/usr/bin/python3"))
+        monkeypatch.setattr(manager_lock, "wait", lambda paths, timeout: node.calls.append(["wait", str(timeout)]))
+        return node
+
+    return make
+
+
+def answer(of: Any) -> str:
+    return json.dumps({"answer": of})
+
+
+def test_of_what_is_installed_more_than_once_the_last_to_come_counts(make: Callable[..., Node]) -> None:
+    make()
+    assert Dnf().installed() == {"driver": "3:580.178.04-1.el9", "kernel": "0:5.14.0-611.el9"}
+    assert Dnf().known() == {"driver", "kernel"}
+
+
+@pytest.mark.parametrize("has_platform_python", [False, True])
+def test_the_systems_own_python_is_asked_apart_from_what_else_it_has(
+    make: Callable[..., Node], tmp_path: Path, has_platform_python: bool
+) -> None:
+    node = make(python3=answer([]), platform_python=answer([]))
+    if has_platform_python:
+        (tmp_path / "platform-python").touch()
+    Dnf(["reposdir=/staged"]).versions("driver")
+    (python, *flags, program, request) = node.calls[0]
+    assert python == (str(tmp_path / "platform-python") if has_platform_python else "/usr/bin/python3")
+    assert flags == ["-I", "-c"]
+    assert "import dnf" in program
+    assert json.loads(request) == {"question": "versions", "reposdir": "/staged", "name": "driver"}
+
+
+def test_a_version_of_two_architectures_is_one(make: Callable[..., Node]) -> None:
+    make(python3=answer(["3:2-1", "3:2-1", "3:1-1"]))
+    assert Dnf().versions("driver") == ["3:2-1", "3:1-1"]
+
+
+def test_a_simulation_is_told_in_steps(make: Callable[..., Node]) -> None:
+    changes = [
+        {"name": "driver", "version": "3:610.57.04-1.el9", "goes": False},
+        {"name": "library", "version": "3:610.57.04-1.el9", "goes": False},
+        {"name": "library", "version": "3:610.57.04-1.el9", "goes": False},
+        {"name": "kernel", "version": "0:5.14.0-611.el9", "goes": True},
     ]
-
-
-def test_held_versions_are_read() -> None:
-    text = "# Added lock on Mon\nnvidia-open-3:580.178.04-1.el9.*\nkernel-core-0:5.14.0-427.el9.*\n!gone-0:1-1.*\n"
-    assert dnf.parse_versionlock(text) == {"nvidia-open": "3:580.178.04-1.el9", "kernel-core": "0:5.14.0-427.el9"}
+    node = make(python3=answer(changes))
+    assert Dnf().simulate(["driver-3:610.57.04-1.el9"], ["kernel"]) == [
+        Step("driver", "3:580.178.04-1.el9", "3:610.57.04-1.el9"),
+        Step("library", "", "3:610.57.04-1.el9"),
+        Step("kernel", "0:5.14.0-611.el9", ""),
+    ]
+    request = json.loads(node.of("/usr/bin/python3")[0][-1])
+    assert (request["install"], request["remove"]) == (["driver-3:610.57.04-1.el9"], ["kernel"])
 
 
 @pytest.mark.parametrize(
-    ("older", "newer"),
+    ("said", "words"),
     [
-        ("3:580.159.03-1.el9", "3:580.178.04-1.el9"),
-        ("3:580.178.04-1.el9", "3:610.57.04-1.el9"),
-        ("0:9-1", "0:10-1"),
-        ("0:1-1", "1:0-1"),
+        (
+            Done(0, json.dumps({"error": "\n Problem: conflicting requests\n  - nothing provides dkms >= 3"}), ""),
+            r"dnf cannot change driver old: Problem: conflicting requests; - nothing provides dkms >= 3\. Nothing was",
+        ),
+        (Done(1, "", "Segmentation fault\n"), "dnf cannot change driver old: Segmentation fault"),
+        (
+            Done(0, json.dumps({"missing": "No module named 'dnf'"}), ""),
+            r"/usr/bin/python3 cannot ask dnf: No module named 'dnf'\. Install the package python3-dnf\. .* dnf 5",
+        ),
+    ],
+    ids=["a refusal", "no answer", "no interface"],
+)
+def test_a_simulation_that_fails(make: Callable[..., Node], said: Done, words: str) -> None:
+    make(python3=said)
+    with pytest.raises(EvenkeelError, match=words):
+        Dnf().simulate(["driver"], ["old"])
+
+
+def test_a_question_that_fails(make: Callable[..., Node]) -> None:
+    make(python3=json.dumps({"error": "Failed to download metadata for repo 'x'"}))
+    with pytest.raises(EvenkeelError, match=r"dnf does not answer: Failed to download .* 'x'\. Check the repositories"):
+        Dnf().versions("driver")
+
+
+def test_packages_that_are_there_twice_were_interrupted_but_not_kernels(make: Callable[..., Node]) -> None:
+    make(python3=answer(["driver", "kernel-core", "kmod-x", "gpg-pubkey"]))
+    assert Dnf().interrupted() == ["driver"]
+
+
+def test_duplicates_are_removed_without_a_question(make: Callable[..., Node]) -> None:
+    node = make(dnf="")
+    Dnf(lock_timeout=7).heal()
+    assert node.calls == [["wait", "7"], ["dnf", *OPTIONS, "--assumeyes", "remove", "--duplicates"]]
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        ("driver-3:580.178.04-1.el9.*", {"driver"}),
+        ("driver-3:580.178.04-1.el9.x86_64", {"driver"}),
+        ("driver-3:580.159.03-1.el9.*", set()),
+        ("!driver-3:580.178.04-1.el9.*", set()),
+        ("gone-3:580.178.04-1.el9.*", set()),
+        ("", set()),
+    ],
+    ids=["held", "of one architecture", "of another version", "an exclusion", "not installed", "empty"],
+)
+def test_held_is_what_is_locked_at_the_installed_version(
+    make: Callable[..., Node], tmp_path: Path, entry: str, expected: set[str]
+) -> None:
+    make()
+    (tmp_path / "versionlock.list").write_text(f"# Added lock on Mon\n{entry}\n")
+    assert Dnf().held() == expected
+
+
+def test_without_a_list_nothing_is_held(make: Callable[..., Node]) -> None:
+    make()
+    assert Dnf().held() == set()
+
+
+def test_a_hold_replaces_the_one_of_another_version_and_nothing_else(make: Callable[..., Node], tmp_path: Path) -> None:
+    make()
+    versionlock = tmp_path / "versionlock.list"
+    versionlock.write_text("# mine\nmine-0:1-1.*\ndriver-3:570.1-1.el9.*\n")
+    Dnf().hold(["driver", "gone"])
+    assert versionlock.read_text() == "# mine\nmine-0:1-1.*\ndriver-3:580.178.04-1.el9.*\n"
+    assert Dnf().held() == {"driver"}
+    Dnf().release(["driver"])
+    assert versionlock.read_text() == "# mine\nmine-0:1-1.*\n"
+
+
+def test_a_transaction_installs_and_then_removes_what_is_still_there(make: Callable[..., Node]) -> None:
+    node = make(dnf="")
+    Dnf(["reposdir=/staged"]).apply(["driver-3:1-1"], ["kernel", "gone"])
+    options = ["--setopt=reposdir=/staged", *OPTIONS, "--assumeyes", "--allowerasing"]
+    assert node.calls[0][0] == "wait"
+    assert node.of("dnf") == [
+        [*options, "install", "driver-3:1-1"],
+        [*options, "--noautoremove", "remove", "kernel"],
+    ]
+
+
+def test_nothing_to_remove_runs_nothing(make: Callable[..., Node]) -> None:
+    node = make(dnf="")
+    Dnf().apply([], ["gone"])
+    assert node.of("dnf") == []
+
+
+def test_a_transaction_that_fails_names_what_and_keeps_all_that_was_said(make: Callable[..., Node]) -> None:
+    make(dnf=Done(1, "Last metadata\n", "Error: Transaction test error:\n  file conflicts\n"))
+    with pytest.raises(
+        EvenkeelError, match="dnf did not install driver: Error: Transaction test error:; file"
+    ) as raised:
+        Dnf().apply(["driver"], [])
+    assert raised.value.details == {
+        "stdout": "Last metadata\n",
+        "stderr": "Error: Transaction test error:\n  file conflicts\n",
+    }
+
+
+def test_a_refresh_asks_the_repositories_of_its_file_alone(make: Callable[..., Node], tmp_path: Path) -> None:
+    source = tmp_path / "cuda.repo"
+    source.write_text("[cuda]\nname=x\n[cuda-two]\n")
+    node = make(dnf="")
+    Dnf().refresh(str(source))
+    asked = ["--disablerepo=*", "--enablerepo=cuda", "--enablerepo=cuda-two"]
+    assert node.of("dnf") == [[*OPTIONS, *asked, "--assumeyes", "makecache", "--refresh"]]
+    assert not Dnf().never_asked()
+
+
+def test_a_refresh_of_all_asks_all(make: Callable[..., Node]) -> None:
+    node = make(dnf="")
+    Dnf().refresh("")
+    assert node.of("dnf") == [[*OPTIONS, "--assumeyes", "makecache", "--refresh"]]
+
+
+def test_a_refresh_is_tried_again_and_its_failure_explained(make: Callable[..., Node]) -> None:
+    node = make(dnf=Done(1, "", "Error: Downloading successful, but checksum doesn't match.\n"))
+    with pytest.raises(EvenkeelError, match="is not whole"):
+        Dnf().refresh("", retries=2)
+    assert len(node.of("dnf")) == 3
+
+
+def test_of_a_download_the_package_itself_is_taken(make: Callable[..., Node], tmp_path: Path) -> None:
+    def download(argv: Sequence[str]) -> Done:
+        for name in ("driver-580-1.el9.x86_64.rpm", "driver-cuda-580-1.el9.x86_64.rpm", "driver-580-1.el9.txt"):
+            (tmp_path / name).touch()
+        return Done(0, "", "")
+
+    make(dnf=download)
+    assert Dnf().download("driver-3:580-1.el9", str(tmp_path)) == str(tmp_path / "driver-580-1.el9.x86_64.rpm")
+
+
+@pytest.mark.parametrize("done", [Done(1, "", "Error: no route\n"), Done(0, "", "")], ids=["failed", "brought nothing"])
+def test_a_download_that_fails(make: Callable[..., Node], tmp_path: Path, done: Done) -> None:
+    make(dnf=done)
+    with pytest.raises(EvenkeelError, match="dnf did not download driver-3:1-1"):
+        Dnf().download("driver-3:1-1", str(tmp_path))
+
+
+def test_a_package_is_unpacked_into_a_folder_of_its_own(make: Callable[..., Node], tmp_path: Path) -> None:
+    node = make(sh="")
+    Dnf().unpack("/p.rpm", str(tmp_path / "new"))
+    assert (tmp_path / "new").is_dir()
+    assert node.of("sh")[0][2:] == [str(tmp_path / "new"), "/p.rpm"]
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (
+            "Last metadata\nError: \n Problem: conflicting\n  - nothing provides dkms >= 3.1.8\n",
+            "Error:; Problem: conflicting; - nothing provides dkms >= 3.1.8",
+        ),
+        ("one\ntwo\nthree\nfour\n", "two; three; four"),
+        ("", "it said nothing"),
     ],
 )
-def test_versions_are_sorted_by_their_numbers(older: str, newer: str) -> None:
-    assert dnf.version_key(older) < dnf.version_key(newer)
-
-
-def test_a_refusal_is_told_from_its_first_word_on() -> None:
-    said = (
-        "Last metadata expiration check\nError: \n Problem: conflicting requests\n  - nothing provides dkms >= 3.1.8\n"
-    )
-    assert dnf.explain(said) == "Error:; Problem: conflicting requests; - nothing provides dkms >= 3.1.8"
+def test_a_refusal_is_quoted_from_its_first_word_on(said: str, expected: str) -> None:
+    assert dnf.explain(said) == expected
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""Ask dnf about packages by its own interface; run by the system's own Python as a program of its own.
+
+That Python may be 3.6, and no other has dnf. The only argument is a JSON object, ``{"question": ..., "reposdir": FOLDER
+or ""}`` with what the question needs. The answer is one JSON object on standard output: ``{"answer": ...}``,
+``{"missing": TEXT}`` where this Python has no dnf, or ``{"error": TEXT}``.
+"""
+
+import json
+import os
+import sys
+from typing import Any, Dict, List
+
+
+def start(reposdir: str, repositories: bool) -> Any:
+    """Return dnf's base with the installed packages, and with those of the repositories if asked.
+
+    Our own holds must not be in our own way, so the plugin that keeps them is left out; others may be what brings a
+    repository.
+    """
+    import dnf
+
+    base = dnf.Base()
+    base.conf.substitutions.update_from_etc(base.conf.installroot)
+    base.conf.read()
+    base.conf.install_weak_deps = False
+    if reposdir:
+        base.conf.reposdir = [reposdir]
+    base.init_plugins(["versionlock"])
+    base.pre_configure_plugins()
+    base.read_all_repos()
+    base.configure_plugins()
+    base.fill_sack(load_system_repo="auto", load_available_repos=repositories)
+    return base
+
+
+def full_version(package: Any) -> str:
+    """Return a package's epoch, version and release."""
+    return "%d:%s-%s" % (int(package.epoch), package.version, package.release)
+
+
+def versions(request: Dict[str, Any]) -> List[str]:
+    """Return the versions of the package ``name`` that the repositories have, newest first."""
+    base = start(request["reposdir"], repositories=True)
+    return [
+        full_version(one) for one in sorted(base.sack.query().available().filter(name=request["name"]), reverse=True)
+    ]
+
+
+def duplicates(request: Dict[str, Any]) -> List[str]:
+    """Return the installed packages that are there twice although only one may be."""
+    base = start(request["reposdir"], repositories=False)
+    installed = base.sack.query().installed()
+    side_by_side = installed.filter(provides=base.conf.installonlypkgs)
+    return sorted({one.name for one in installed.difference(side_by_side).duplicated()})
+
+
+def simulate(request: Dict[str, Any]) -> List[Dict[str, Any]]:
+    """Return what installing the specs ``install`` and then removing the names ``remove`` would change.
+
+    Each change is ``{"name": ..., "version": ..., "goes": whether the package is removed}``.
+    """
+    changes = []
+    if request["install"]:
+        base = start(request["reposdir"], repositories=True)
+        for spec in request["install"]:
+            base.install(spec)
+        changes += resolved(base)
+    if request["remove"]:
+        # Without repositories, as `dnf remove` does it: what depends on a package goes too, and nothing replaces it.
+        base = start(request["reposdir"], repositories=False)
+        base.conf.clean_requirements_on_remove = False
+        for name in request["remove"]:
+            base.remove(name)
+        changes += resolved(base)
+    return changes
+
+
+def resolved(base: Any) -> List[Dict[str, Any]]:
+    """Return the changes of the transaction that dnf finds."""
+    from dnf.transaction import FORWARD_ACTIONS, PKG_OBSOLETED, PKG_REMOVE
+
+    base.resolve(allow_erasing=True)
+    return [
+        {"name": one.pkg.name, "version": full_version(one.pkg), "goes": one.action not in FORWARD_ACTIONS}
+        for one in base.transaction
+        if one.action in (*FORWARD_ACTIONS, PKG_OBSOLETED, PKG_REMOVE)
+    ]
+
+
+QUESTIONS = {"versions": versions, "duplicates": duplicates, "simulate": simulate}
+
+
+def answer(request: Dict[str, Any]) -> Dict[str, Any]:
+    """Return the answer to a request, or why there is none."""
+    try:
+        import dnf
+        import dnf.exceptions
+        import dnf.transaction
+    except ImportError as error:
+        return {"missing": str(error)}
+    try:
+        return {"answer": QUESTIONS[request["question"]](request)}
+    except (dnf.exceptions.Error, OSError, ValueError) as error:
+        return {"error": str(error)}
+
+
+def main() -> None:
+    """Keep standard output for the answer: plugins may print."""
+    output = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    json.dump(answer(json.loads(sys.argv[1])), output)
+    output.close()
+
+
+if __name__ == "__main__":
+    main()
