@@ -21,7 +21,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._access import vscode
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import as_user, user_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import link_atomically, write_atomically
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.secrets import difference
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.kept_files import Change, Kept
 
 SERVER = ".vscode-server"
 SETTINGS = SERVER + "/data/Machine/settings.json"
@@ -80,20 +80,6 @@ class State:
 
 
 @dataclass(frozen=True)
-class Change:
-    """A file that gets another text, and of what was and will be only our part, for the rest may hold credentials."""
-
-    path: str
-    before: str | None
-    after: str | None
-    ours: tuple[str, str]
-
-    def diff(self) -> dict[str, str]:
-        """Return it as Ansible shows differences."""
-        return difference(self.path, *self.ours)
-
-
-@dataclass(frozen=True)
 class Plan:
     """What changes in a home; ``kept`` are keys that the user has set otherwise, ``left`` says what is left alone."""
 
@@ -112,7 +98,7 @@ class Plan:
         files = [(change.diff(), functools.partial(_write, change)) for change in self.files]
         places = {os.path.join(self.home, SERVER, path): target for path, target in self.links.items()}
         links = [
-            (difference(place, None, "link to %s\n" % target), functools.partial(_link, place, target))
+            (Change(place, None, Kept("link to %s\n" % target)).diff(), functools.partial(_link, place, target))
             for place, target in places.items()
         ]
         return [*files, *links]
@@ -180,9 +166,7 @@ def plan(home: str, state: State, wish: Wish) -> Plan:
         changes.append(_plan_environments(home, state.environments, wish))
     # A server that VS Code has fetched itself is as good.
     links = {path: target for path, target in wish.links.items() if state.links.get(path, "") not in (None, target)}
-    return Plan(
-        home, tuple(change for change in changes if change.before != change.after), links, tuple(kept), tuple(left)
-    )
+    return Plan(home, tuple(change for change in changes if change.changed), links, tuple(kept), tuple(left))
 
 
 def apply(todo: Plan) -> tuple[list[dict[str, str]], list[str]]:
@@ -210,14 +194,20 @@ def _plan_settings(home: str, text: str | None, wish: Wish) -> tuple[Change, lis
     differing = {key: value for key, value in wish.settings.items() if key not in kept and known.get(key) != value}
     before = {key: known[key] for key in differing if key in known}
     after = vscode_settings.merge(text, differing)
-    change = Change(os.path.join(home, SETTINGS), text, after, (_shown(before), _shown(differing)))
+    change = _change(os.path.join(home, SETTINGS), text, after, (_shown(before), _shown(differing)))
     return change, [key for key in kept if known[key] != wish.settings[key]]
 
 
 def _plan_environments(home: str, text: str | None, wish: Wish) -> Change:
     listed = _listed(text, wish)
     ours = _lines_only_in(text, listed), _lines_only_in(listed, text)
-    return Change(os.path.join(home, ENVIRONMENTS), text, listed, ours)
+    return _change(os.path.join(home, ENVIRONMENTS), text, listed, ours)
+
+
+def _change(path: str, before: str | None, after: str | None, ours: tuple[str, str]) -> Change:
+    """Return a change of text, of which a diff shows our part alone, for the rest may hold credentials."""
+    files = (None if text is None else Kept(text) for text in (before, after))
+    return Change(path, next(files), next(files), ours=ours)
 
 
 def _is_ours(value: Any, root: str) -> bool:
@@ -260,7 +250,7 @@ def _write(change: Change) -> None:
     with contextlib.suppress(FileNotFoundError):
         mode = stat.S_IMODE(os.stat(path).st_mode)
     _make_folders(os.path.dirname(path))
-    write_atomically(path, change.after or "", mode)
+    write_atomically(path, change.after.text if change.after else "", mode)
 
 
 def _link(path: str, target: str) -> None:

@@ -7,18 +7,17 @@ from __future__ import annotations
 import configparser
 import ipaddress
 import json
-import os
 import re
 import urllib.request
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, carrying
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import write_atomically
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.secrets import difference, masked, without_user
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.kept_files import Change, Kept
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.secrets import masked, without_user
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "index": {"type": "str", "default": ""},
@@ -72,31 +71,6 @@ class Wanted:
         return lines
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What a file says and must say; None where there is no file.
-
-    Parameters
-    ----------
-    open_up
-        Whether it has to be made readable for everybody.
-    """
-
-    path: str
-    before: str | None
-    after: str | None
-    open_up: bool = False
-
-    @property
-    def changed(self) -> bool:
-        return self.before != self.after or self.open_up
-
-    def diff(self) -> dict[str, str]:
-        """Return it in Ansible's terms, without the credentials of any URL."""
-        head = "# not for everybody to read\n" if self.open_up else ""
-        return difference(self.path, head + (self.before or ""), self.after)
-
-
 def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Bring both files to the declared state, or return what that would change."""
     warnings = [
@@ -107,15 +81,14 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     with carrying(warnings):
         index, proxy = (_public(name, params[name]) for name in _URLS)
         wanted = Wanted(index, proxy, params["no_proxy"], params["ca_bundle"])
-        plans, more = _plans(wanted, params["pip_conf"], params["uv_toml"])
+        changes, more = _changes(wanted, params["pip_conf"], params["uv_toml"])
         if not check_mode:
-            for one in plans:
-                apply(one)
+            kept_files.apply_all(changes)
     return {
-        "changed": bool(plans),
-        "paths": [one.path for one in plans],
+        "changed": bool(changes),
+        "paths": [change.path for change in changes],
         "warnings": warnings + more,
-        "diff": [one.diff() for one in plans],
+        "diff": [change.diff() for change in changes],
     }
 
 
@@ -143,53 +116,29 @@ def _public(name: str, url: str) -> str:
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
-def _plans(wanted: Wanted, pip_conf: str, uv_toml: str) -> tuple[list[Plan], list[str]]:
+def _changes(wanted: Wanted, pip_conf: str, uv_toml: str) -> tuple[list[Change], list[str]]:
     """Return what changes, and what is to be warned of."""
-    text, private = read(pip_conf), is_private(pip_conf)
-    pip = plan_pip(pip_conf, text, wanted.pip(), private=private)
-    uv = plan_uv(uv_toml, read(uv_toml), wanted.uv(), private=is_private(uv_toml))
-    warnings = defeated(pip_conf, text, wanted.pip())
-    if private and wanted.pip() and not pip.open_up:
+    of_pip = kept_files.read_shared(pip_conf)
+    pip = plan_pip(pip_conf, of_pip, wanted.pip())
+    uv = plan_uv(uv_toml, kept_files.read_shared(uv_toml), wanted.uv())
+    warnings = defeated(pip_conf, of_pip, wanted.pip())
+    if wanted.pip() and pip.after and not pip.after.for_all:
         warnings.append(
             "Not everybody may read %s, and pip passes over it in silence for those who may not; `chmod a+r %s`, unless"
             " it holds a secret" % (pip_conf, pip_conf)
         )
-    return [one for one in (pip, uv) if one.changed], warnings
+    return [change for change in (pip, uv) if change.changed], warnings
 
 
-def read(path: str) -> str | None:
-    """Return what a file says, None where there is none.
-
-    Raises
-    ------
-    EvenkeelError
-        It can't be read.
-    """
-    try:
-        return kept_files.text(path)
-    except OSError as error:
-        raise EvenkeelError("%s could not be read: %s" % (path, error), "Check what it is, and move it away") from None
-
-
-def is_private(path: str) -> bool:
-    """Tell whether there is a file that not everybody may read."""
-    return os.path.exists(path) and not kept_files.for_all(path)
-
-
-def plan_pip(path: str, text: str | None, wanted: Mapping[str, str], *, private: bool = False) -> Plan:
+def plan_pip(path: str, file: Kept | None, wanted: Mapping[str, str]) -> Change:
     """Plan pip's file: our keys under a mark in ``[global]``, and all else as it is.
-
-    Parameters
-    ----------
-    private
-        Whether not everybody may read it; what people have written into it may be meant so, what we have is not.
 
     Raises
     ------
     EvenkeelError
         The file is malformed, or written in a way in which keys cannot be replaced.
     """
-    said = _said(text)
+    said = _said(file)
     _parsed(path, said)
     lines = _without_marked(said.splitlines())
     lines = _without(lines, wanted)
@@ -200,61 +149,60 @@ def plan_pip(path: str, text: str | None, wanted: Mapping[str, str], *, private:
         at = [line.strip() for line in lines].index("[global]") + 1
         lines[at:at] = [PIP_MARK, *("%s = %s" % (key, wanted[key]) for key in _KEYS if key in wanted)]
     elif PIP_MARK in said and not others:
-        return Plan(path, text, None)
+        return kept_files.edited(path, file, None)
     after = "\n".join([*lines, ""]) if lines else None
-    if after is not None and lines == said.splitlines():
-        after = text
+    if file is not None and after is not None and lines == said.splitlines():
+        after = file.text
     result = _parsed(path, after or "")
     for key, value in wanted.items():
         if result["global"].get(key) != value:
             raise EvenkeelError("%s of %s could not be replaced" % (key, path), "Take it out of the file by hand")
-    return Plan(path, text, after, open_up=private and bool(wanted) and not others)
+    return _opened(kept_files.edited(path, file, after), ours_alone=bool(wanted) and not others)
 
 
-def defeated(path: str, text: str | None, wanted: Mapping[str, str]) -> list[str]:
+def defeated(path: str, file: Kept | None, wanted: Mapping[str, str]) -> list[str]:
     """Return what a section of one command says otherwise, which counts for that command."""
     return [
         "[%s] of %s says %s itself, which counts for pip %s" % (section, path, key, section)
-        for section, keys in _parsed(path, _said(text)).items()
+        for section, keys in _parsed(path, _said(file)).items()
         if section != "global"
         for key, value in keys.items()
         if wanted.get(key, value) != value
     ]
 
 
-def plan_uv(path: str, text: str | None, wanted: Sequence[str], *, private: bool = False) -> Plan:
-    """Plan uv's file, which is ours as a whole, and without which nobody's uv runs where it can't be read.
+def plan_uv(path: str, file: Kept | None, wanted: Sequence[str]) -> Change:
+    """Plan uv's file, which is ours as a whole; nobody's uv runs where it can't be read.
 
     Raises
     ------
     EvenkeelError
         Somebody else's file says otherwise.
     """
-    if text is not None and not kept_files.is_ours(path, text, UV_MARK):
-        if wanted and _statements(text.splitlines()) != _statements(wanted):
+    unchanged = Change(path, file, file)
+    if file is not None and not kept_files.is_ours(path, file.text, UV_MARK):
+        if wanted and _statements(file.text.splitlines()) != _statements(wanted):
             raise EvenkeelError(
                 "%s is not Evenkeel's and says something else" % path,
                 "Move it away, or take the index and the proxy out of Evenkeel's variables",
             )
-        return Plan(path, text, text)
-    if text is not None and not wanted and UV_MARK not in text:
-        return Plan(path, text, text)
-    return Plan(path, text, "\n".join([UV_MARK, *wanted, ""]) if wanted else None, open_up=private and bool(wanted))
+        return unchanged
+    if file is not None and not wanted and UV_MARK not in file.text:
+        return unchanged
+    after = "\n".join([UV_MARK, *wanted, ""]) if wanted else None
+    return _opened(kept_files.edited(path, file, after), ours_alone=True)
 
 
-def apply(plan: Plan) -> None:
-    """Write or remove the file; one that is there keeps its mode."""
-    if plan.after is None:
-        os.unlink(plan.path)
-        return
-    os.makedirs(os.path.dirname(plan.path), mode=0o755, exist_ok=True)
-    mode = 0o644 if plan.before is None or plan.open_up else os.stat(plan.path).st_mode & 0o777
-    write_atomically(plan.path, plan.after, mode)
+def _opened(change: Change, *, ours_alone: bool) -> Change:
+    """Have everybody read a file in which we want something; what others have written into it may be private."""
+    if change.after is None or not ours_alone:
+        return change
+    return replace(change, after=replace(change.after, mode=change.after.mode | 0o444))
 
 
-def _said(text: str | None) -> str:
-    """Return a text, where a crash has left one."""
-    return "" if text is None or kept_files.is_blank(text) else text
+def _said(file: Kept | None) -> str:
+    """Return the text of a file, where a crash has left one."""
+    return "" if file is None or kept_files.is_blank(file.text) else file.text
 
 
 def _parsed(path: str, text: str) -> dict[str, dict[str, str]]:

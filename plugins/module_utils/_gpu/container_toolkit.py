@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import cdi, docker_daemon
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, services
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, kept_files, services
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import converge as package_set
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.apt import Apt
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.repository import Repository
@@ -133,12 +133,12 @@ def _converge_docker(desired: Desired, settings: docker_daemon.Settings, work: _
     running = docker_daemon.ask()
     step = docker_daemon.step(running, settings, restart=desired.restart_docker)
     if settings.changed:
-        work.diffs.append(settings.diff())
+        work.diffs.append(settings.file.diff())
     if step:
         work.note(docker_daemon.UNIT, {"restart": "restarted", "reload": "reloaded"}[step])
     if not work.check_mode:
         if settings.changed:
-            settings.apply()
+            kept_files.apply(settings.file)
         if step:
             docker_daemon.act(step)
             running = docker_daemon.ask()

@@ -6,17 +6,15 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import shutil
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, kept_files, units
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import write_atomically
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.kept_files import Change, Kept
 
 SETTINGS = "/etc/docker/daemon.json"
 UNIT = "docker.service"
@@ -28,34 +26,14 @@ _INDENT = re.compile(r"^([ \t]+)\S", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings as they are to be, and of what was and will be only our part, for the rest may hold credentials."""
+    """What changes in the file of settings, and whether the daemon is to give devices by CDI."""
 
-    text: str
-    before: Mapping[str, Any]
-    after: Mapping[str, Any]
+    file: Change
+    cdi: bool
 
     @property
     def changed(self) -> bool:
-        return self.before != self.after
-
-    @property
-    def cdi(self) -> bool:
-        """Whether the daemon is to give devices by CDI."""
-        return bool(self.after["features"]["cdi"])
-
-    def diff(self) -> dict[str, str]:
-        """Return it as Ansible shows differences."""
-        before, after = (json.dumps(part, indent=4, sort_keys=True) + "\n" for part in (self.before, self.after))
-        return {"before_header": SETTINGS, "after_header": SETTINGS, "before": before, "after": after}
-
-    def apply(self) -> None:
-        """Write the settings, for those to read who may read them now."""
-        path = os.path.realpath(SETTINGS)
-        os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
-        standing = os.stat(path) if os.path.exists(path) else None
-        write_atomically(path, self.text, stat.S_IMODE(standing.st_mode) if standing else 0o644)
-        if standing:
-            os.chown(path, standing.st_uid, standing.st_gid)
+        return self.file.changed
 
 
 @dataclass(frozen=True)
@@ -71,20 +49,16 @@ class Running:
         return RUNTIME in self.runtimes and (self.cdi is not False or not settings.cdi)
 
 
-def plan(text: str | None) -> Settings:
-    """Return the settings with the runtime ``nvidia`` and CDI in them.
-
-    Parameters
-    ----------
-    text
-        What stands in the file; None where there is none.
+def plan(file: Kept | None) -> Settings:
+    """Add the runtime ``nvidia`` and CDI to the settings; a diff shows these alone, for the rest may hold credentials.
 
     Raises
     ------
     EvenkeelError
         It can't be read, so that nothing can be added.
     """
-    settings = parse(text or "")
+    text = file.text if file else ""
+    settings = parse(text)
     runtimes, features = _mapping(settings, "runtimes"), _mapping(settings, "features")
     # What people have set stays, a runtime of another path and CDI that is off too.
     wanted = {
@@ -92,8 +66,13 @@ def plan(text: str | None) -> Settings:
         "runtimes": {**runtimes, RUNTIME: runtimes.get(RUNTIME, _RUNTIME)},
         "features": {**features, "cdi": features.get("cdi", True)},
     }
-    indent = _INDENT.search(text or "")
-    return Settings(json.dumps(wanted, indent=indent[1] if indent else 4) + "\n", _ours(settings), _ours(wanted))
+    indent = _INDENT.search(text)
+    ours = _ours(settings), _ours(wanted)
+    if ours[0] != ours[1]:
+        text = json.dumps(wanted, indent=indent[1] if indent else 4) + "\n"
+    before, after = (json.dumps(part, indent=4, sort_keys=True) + "\n" for part in ours)
+    change = kept_files.edited(SETTINGS, file, text, ours=(before, after))
+    return Settings(change, bool(wanted["features"]["cdi"]))
 
 
 def parse(text: str) -> dict[str, Any]:
@@ -148,9 +127,9 @@ def step(running: Running | None, settings: Settings, *, restart: bool) -> str:
     return "reload" if settings.changed or RUNTIME not in running.runtimes else ""
 
 
-def read() -> str | None:
-    """Return what stands in the file of settings, None where there is none."""
-    return kept_files.text(SETTINGS)
+def read() -> Kept | None:
+    """Return the file of settings, None where there is none."""
+    return kept_files.read_shared(SETTINGS)
 
 
 def ask() -> Running | None:

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""Files that Evenkeel keeps as a whole: what is there, whose it is, what changes, and the change in one rename."""
+"""Files that Evenkeel keeps, as a whole or in part: what is there, whose it is, what changes, and the change itself.
+
+A change has one diff. A secret is in it in no direction: not when it is made, replaced, removed, or gets another mode.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,11 @@ import os
 import stat
 import time
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, from_os
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import make_directories, write_atomically
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.secrets import difference
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.secrets import masked
 
 #: The first line of the files that can have a comment.
 MARK = "# Kept by Evenkeel: changes made here by hand are undone."
@@ -42,15 +45,38 @@ class Kept:
     gid: int = field(default_factory=os.getegid)
     ahead: bool = False
 
+    @property
+    def for_all(self) -> bool:
+        """Whether everybody may read it."""
+        return self.mode & 0o444 == 0o444
+
 
 @dataclass(frozen=True)
 class Change:
-    """A file that is to be made, replaced or removed; what a secret one says is in no diff, in neither direction."""
+    """A file that is to be made, replaced or removed.
+
+    Parameters
+    ----------
+    secret
+        Whether the file is a secret as a whole, so that no diff shows its text.
+    ours
+        What is ours of the texts before and after, of a file in which others may keep secrets: a diff shows this
+        alone.
+    """
 
     path: str
     before: Kept | None
     after: Kept | None
     secret: bool = False
+    ours: tuple[str, str] | None = None
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything changes: the text, the mode, the owner, or a time that is still to come."""
+        if self.before is None or self.after is None:
+            return self.before is not self.after
+        compared = ((file.text, file.mode, file.uid, file.ahead) for file in (self.before, self.after))
+        return next(compared) != next(compared)
 
     @property
     def of_text(self) -> bool:
@@ -58,8 +84,11 @@ class Change:
         return (self.before and self.before.text) != (self.after and self.after.text)
 
     def diff(self) -> dict[str, str]:
-        """Return it as Ansible shows differences."""
-        return difference(self.path, self._words(self.before), self._words(self.after))
+        """Return it as Ansible shows differences, without the credentials of URLs and without private keys."""
+        before, after = masked(self._words(self.before)), masked(self._words(self.after))
+        if before == after and self.before and self.after and self.of_text and self.ours is None:
+            after += "# What differs is a password, a token or a key, which is not shown.\n"
+        return {"before_header": self.path, "after_header": self.path, "before": before, "after": after}
 
     def _words(self, file: Kept | None) -> str:
         if file is None:
@@ -68,6 +97,8 @@ class Change:
         differs = [] if other is None else [(other.mode, other.uid) != (file.mode, file.uid)]
         head = "# owner %d, mode %04o\n" % (file.uid, file.mode) if any(differs) else ""
         head += "# its time is still to come\n" if file.ahead else ""
+        if self.ours is not None:
+            return head + self.ours[file is self.after]
         if not self.secret:
             return head + file.text
         return head + ("another secret\n" if file is self.after and self.before and self.of_text else "a secret\n")
@@ -128,13 +159,43 @@ def _open_at_once(path: str, flags: int) -> int:
 
 
 def read(path: str) -> Kept | None:
-    """Return a file as it is, or None when there is none.
+    """Return a file as it is, or None when there is none; of one that is kept as a whole, no more than may be in it.
 
     Raises
     ------
     EvenkeelError
         Something else than a file is there.
     """
+    return _read(path, whole=False)
+
+
+def read_shared(path: str) -> Kept | None:
+    """Return a file in which others write too, and which is to be edited: all of it, links followed.
+
+    Raises
+    ------
+    EvenkeelError
+        Something else than a file is there, or it can't be read.
+    """
+    try:
+        return _read(os.path.realpath(path), whole=True)
+    except OSError as error:
+        raise from_os(error, path) from error
+
+
+def edited(path: str, before: Kept | None, text: str | None, ours: tuple[str, str] | None = None) -> Change:
+    """Return the change of a file in which others write too: its owner and its mode stay; None removes the file.
+
+    Parameters
+    ----------
+    ours
+        What is ours of the texts before and after, see ``Change``.
+    """
+    after = None if text is None else replace(before, text=text) if before else Kept(text)
+    return Change(os.path.realpath(path), before, after, ours=ours)
+
+
+def _read(path: str, *, whole: bool) -> Kept | None:
     try:
         status = os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -143,8 +204,10 @@ def read(path: str) -> Kept | None:
         raise EvenkeelError("%s is not a regular file" % path, "Move it away, and run again")
     ahead = status.st_mtime > time.time() + _CLOCKS_DIFFER
     try:
-        said = text(path, _LARGEST) or ""
-    except BlockingIOError:  # it is replaced, which no lease prevents
+        said = text(path, -1 if whole else _LARGEST) or ""
+    except BlockingIOError:  # a file of ours is replaced, which no lease prevents
+        if whole:
+            raise
         said = ""
     return Kept(said, stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid, ahead)
 
@@ -159,16 +222,8 @@ def plan(
     secrets
         The paths of files that hold a secret, whatever becomes of them.
     """
-    changes = []
-    for path, file in wanted.items():
-        before = current.get(path)
-        if before is None or file is None:
-            same = before is file
-        else:
-            same = (before.text, before.mode, before.uid, before.ahead) == (file.text, file.mode, file.uid, False)
-        if not same:
-            changes.append(Change(path, before, file, path in secrets))
-    return changes
+    changes = (Change(path, current.get(path), file, path in secrets) for path, file in wanted.items())
+    return [change for change in changes if change.changed]
 
 
 def changes(wanted: Mapping[str, str | None]) -> list[Change]:

@@ -32,14 +32,6 @@ def without_user(url: Any) -> Any:
     return HIDDEN + at + rest if user else url
 
 
-def difference(path: str, before: str | None, after: str | None) -> dict[str, str]:
-    """Return a change of a file as Ansible shows differences; None is no file."""
-    shown, will_be = masked(before or ""), masked(after or "")
-    if shown == will_be and before and after and before != after:
-        will_be += "# What differs is a password, a token or a key, which is not shown.\n"
-    return {"before_header": path, "after_header": path, "before": shown, "after": will_be}
-
-
 def of_urls(value: Any) -> set[str]:
     """Return the passwords and tokens of the URLs in a value, for ``AnsibleModule.no_log_values``."""
     found = (match[0] for text in _texts(value) for pattern in (_USER, _TOKEN) for match in pattern.finditer(text))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.secrets import difference
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.kept_files import Change, Kept
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc import file as condarc
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc.keys import require_known, require_one_spelling
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc.merge import merged
@@ -42,8 +42,9 @@ class Plan:
 
     @property
     def diff(self) -> dict[str, str]:
-        """What changes, for people: without secrets."""
-        return difference(self.path, self.before, self.after)
+        """What changes, without secrets."""
+        before = Kept(self.before) if self.before else None
+        return Change(self.path, before, None if self.after is None else Kept(self.after)).diff()
 
 
 def plan(found: Mapping[str, Any], desired: Desired) -> Plan:

@@ -162,14 +162,14 @@ def of_pip(name: str) -> Make:
         path, wanted = str(root / name), Wanted(index="https://pip.example/simple")
 
         def converge() -> bool:
-            text, private = pip_config.read(path), pip_config.is_private(path)
+            file = kept_files.read_shared(path)
             if name == "pip.conf":
-                plan = pip_config.plan_pip(path, text, wanted.pip(), private=private)
+                change = pip_config.plan_pip(path, file, wanted.pip())
             else:
-                plan = pip_config.plan_uv(path, text, wanted.uv(), private=private)
-            if plan.changed:
-                pip_config.apply(plan)
-            return plan.changed
+                change = pip_config.plan_uv(path, file, wanted.uv())
+            if change.changed:
+                kept_files.apply(change)
+            return change.changed
 
         return Path(path), converge
 
@@ -305,7 +305,7 @@ def docker(root: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Converge]
     def converge() -> bool:
         settings = docker_daemon.plan(docker_daemon.read())
         if settings.changed:
-            settings.apply()
+            kept_files.apply(settings.file)
         return settings.changed
 
     return root / "daemon.json", converge
@@ -410,7 +410,10 @@ KINDS: dict[str, Kind] = {
         f"driver: {path}": Kind(of_driver(path))
         for path in (driver.MODPROBE, driver.DRACUT, driver.PREFERENCES, driver.UNATTENDED)
     },
-    **{f"cuda: {path}": Kind(of_cuda(path)) for path in (cuda_toolkits.PROFILE, cuda_toolkits.FISH, cuda_toolkits.LOADER)},
+    **{
+        f"cuda: {path}": Kind(of_cuda(path))
+        for path in (cuda_toolkits.PROFILE, cuda_toolkits.FISH, cuda_toolkits.LOADER)
+    },
     "repository": Kind(of_repository("evenkeel-x.sources")),
     "key of the repository": Kind(of_repository("keyrings/evenkeel-x.asc"), frozenset({"a directory"}), timeless=True),
     "profile.d": Kind(of_shells("evenkeel-conda.sh"), frozenset({"a directory"}), timeless=True),

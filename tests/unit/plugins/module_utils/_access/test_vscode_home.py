@@ -40,7 +40,7 @@ def test_settings(
 ) -> None:
     text = json.dumps(settings) if isinstance(settings, dict) else settings
     plan = vscode_home.plan("/home/a", State(text, LISTED, {next(iter(LINKS)): LINKS[next(iter(LINKS))]}), WISH)
-    assert [json.loads(change.after or "") for change in plan.files] == ([after] if after else [])
+    assert [json.loads(change.after.text) for change in plan.files if change.after] == ([after] if after else [])
     assert plan.kept == kept
     assert not plan.links
 
@@ -57,7 +57,7 @@ def test_settings(
 )
 def test_environments(text: str | None, after: str) -> None:
     plan = vscode_home.plan("/home/a", State(None, text), Wish({}, WISH.environments, ROOT))
-    assert [change.after for change in plan.files] == ([after] if text != after else [])
+    assert [change.after and change.after.text for change in plan.files] == ([after] if text != after else [])
 
 
 @pytest.mark.parametrize(

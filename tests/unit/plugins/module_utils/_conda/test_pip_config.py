@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import pip_config
-from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.pip_config import PIP_MARK, UV_MARK, Plan, Wanted
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.pip_config import PIP_MARK, UV_MARK, Wanted
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.kept_files import Change, Kept
 
 INDEX = "https://pip.example/simple"
 PROXY = "http://proxy.example:3128"
@@ -88,18 +90,22 @@ def test_what_uv_is_told(wanted: Wanted, uv: dict[str, object]) -> None:
     ],
 )
 def test_our_keys_are_kept_among_all_others(text: str | None, wanted: dict[str, str], after: str | None) -> None:
-    plan = pip_config.plan_pip("/etc/pip.conf", text, wanted)
-    assert plan == Plan("/etc/pip.conf", text, after)
-    assert not pip_config.plan_pip("/etc/pip.conf", after, wanted).changed
+    change = pip_config.plan_pip("/etc/pip.conf", file(text), wanted)
+    assert change == Change("/etc/pip.conf", file(text), file(after))
+    assert not pip_config.plan_pip("/etc/pip.conf", file(after), wanted).changed
     parser = configparser.RawConfigParser()
     parser.read_string(after or "[global]")
     assert {key: parser.get("global", key) for key in wanted} == wanted
 
 
+def file(text: str | None) -> Kept | None:
+    return None if text is None else Kept(text)
+
+
 @pytest.mark.parametrize("text", [THEIRS, "# alone\n[global]\n", "[global]\ntimeout = 1\n"])
 def test_what_we_wrote_can_be_taken_back(text: str) -> None:
-    ours = pip_config.plan_pip("/etc/pip.conf", text, {"index-url": INDEX, "proxy": PROXY}).after
-    assert pip_config.plan_pip("/etc/pip.conf", ours, {}).after == text
+    ours = pip_config.plan_pip("/etc/pip.conf", file(text), {"index-url": INDEX, "proxy": PROXY}).after
+    assert pip_config.plan_pip("/etc/pip.conf", ours, {}).after == file(text)
 
 
 @pytest.mark.parametrize(
@@ -112,15 +118,15 @@ def test_what_we_wrote_can_be_taken_back(text: str) -> None:
 )
 def test_a_file_that_cannot_be_edited_is_refused(text: str, message: str) -> None:
     with pytest.raises(EvenkeelError, match=message):
-        pip_config.plan_pip("/etc/pip.conf", text, {"index-url": INDEX})
+        pip_config.plan_pip("/etc/pip.conf", file(text), {"index-url": INDEX})
 
 
 def test_a_commands_own_section_that_says_otherwise_is_told() -> None:
     text = f"[global]\nindex-url = x\n[install]\nindex_url = https://b\ntimeout = 1\n[download]\nindex-url = {INDEX}\n"
-    assert pip_config.defeated("/etc/pip.conf", text, {"index-url": INDEX}) == [
+    assert pip_config.defeated("/etc/pip.conf", file(text), {"index-url": INDEX}) == [
         "[install] of /etc/pip.conf says index-url itself, which counts for pip install"
     ]
-    assert pip_config.defeated("/etc/pip.conf", text, {}) == []
+    assert pip_config.defeated("/etc/pip.conf", file(text), {}) == []
     assert pip_config.defeated("/etc/pip.conf", None, {"index-url": INDEX}) == []
 
 
@@ -142,47 +148,20 @@ def test_a_commands_own_section_that_says_otherwise_is_told() -> None:
     ],
 )
 def test_uvs_file_is_ours_or_left_alone(text: str | None, wanted: list[str], after: str | None) -> None:
-    assert pip_config.plan_uv("/etc/uv/uv.toml", text, wanted).after == after
+    assert pip_config.plan_uv("/etc/uv/uv.toml", file(text), wanted).after == file(after)
 
 
 def test_somebody_elses_file_for_uv_is_no_place_for_ours() -> None:
     with pytest.raises(
         EvenkeelError, match=r"^/etc/uv/uv\.toml is not Evenkeel's and says something else\. Move it away"
     ):
-        pip_config.plan_uv("/etc/uv/uv.toml", "a = 2\n", ["a = 1"])
-
-
-def test_a_diff_shows_no_credentials() -> None:
-    plan = Plan("/etc/pip.conf", "extra-index-url = https://me:secret@a/simple\n", "x = https://token@b/simple\n")
-    assert plan.diff() == {
-        "before_header": "/etc/pip.conf",
-        "after_header": "/etc/pip.conf",
-        "before": "extra-index-url = https://********@a/simple\n",
-        "after": "x = https://********@b/simple\n",
-    }
-
-
-def test_a_file_keeps_its_mode_and_a_new_one_is_for_all_to_read(tmp_path: Path) -> None:
-    mine, new = tmp_path / "pip.conf", tmp_path / "uv" / "uv.toml"
-    mine.write_text("old")
-    mine.chmod(0o600)
-    pip_config.apply(Plan(str(mine), "old", "new"))
-    pip_config.apply(Plan(str(new), None, "new"))
-    assert [(file.read_text(), file.stat().st_mode & 0o777) for file in (mine, new)] == [("new", 0o600), ("new", 0o644)]
-    pip_config.apply(Plan(str(new), "new", None))
-    assert not new.exists()
-
-
-def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
-    assert pip_config.read(str(tmp_path / "none")) is None
-    with pytest.raises(EvenkeelError, match=rf"^{tmp_path} could not be read: "):
-        pip_config.read(str(tmp_path))
+        pip_config.plan_uv("/etc/uv/uv.toml", file("a = 2\n"), ["a = 1"])
 
 
 @pytest.mark.parametrize("garbage", ["\udcff", "[global]\n# caf\udce9\n", "\0x", "no section"])
 def test_garbage_in_pips_file_is_named(garbage: str) -> None:
     with pytest.raises(EvenkeelError, match=r"^/etc/pip\.conf is (malformed|no text)"):
-        pip_config.plan_pip("/etc/pip.conf", garbage, {"index-url": INDEX})
+        pip_config.plan_pip("/etc/pip.conf", file(garbage), {"index-url": INDEX})
 
 
 @pytest.mark.parametrize(
@@ -193,11 +172,11 @@ def test_what_we_have_written_is_for_everybody_to_read(tmp_path: Path, text: str
     path = tmp_path / "pip.conf"
     path.write_text(text)
     path.chmod(0o600)
-    private = pip_config.is_private(str(path))
-    plan = pip_config.plan_pip(str(path), text, {"index-url": INDEX} if wanted else {}, private=private)
-    assert plan.open_up is opened
-    pip_config.apply(plan)
-    if wanted:
-        assert path.stat().st_mode & 0o777 == (0o644 if opened else 0o600)
-        again = pip_config.plan_pip(str(path), path.read_text(), {"index-url": INDEX}, private=private and not opened)
-        assert not again.changed
+    asked = {"index-url": INDEX} if wanted else {}
+    change = pip_config.plan_pip(str(path), kept_files.read(str(path)), asked)
+    kept_files.apply(change)
+    if not wanted:
+        assert change.after is None
+        return
+    assert path.stat().st_mode & 0o777 == (0o644 if opened else 0o600)
+    assert not pip_config.plan_pip(str(path), kept_files.read(str(path)), asked).changed

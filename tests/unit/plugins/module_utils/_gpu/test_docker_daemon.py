@@ -10,10 +10,21 @@ from typing import Any
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import docker_daemon
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.docker_daemon import Running
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.kept_files import Kept
 
 NVIDIA = {"path": "nvidia-container-runtime", "args": []}
 OURS: dict[str, Any] = {"runtimes": {"nvidia": NVIDIA}, "features": {"cdi": True}}
+
+
+def plan(text: str | None) -> docker_daemon.Settings:
+    return docker_daemon.plan(None if text is None else Kept(text))
+
+
+def text_of(settings: docker_daemon.Settings) -> str:
+    assert settings.file.after
+    return settings.file.after.text
 
 
 @pytest.mark.parametrize(
@@ -41,21 +52,21 @@ OURS: dict[str, Any] = {"runtimes": {"nvidia": NVIDIA}, "features": {"cdi": True
     ],
 )
 def test_ours_is_added_and_the_rest_stays(before: str | None, after: dict[str, Any]) -> None:
-    settings = docker_daemon.plan(before)
-    assert json.loads(settings.text) == after
+    settings = plan(before)
+    assert json.loads(text_of(settings)) == after
     assert settings.changed is (after != json.loads(before or "{}"))
-    assert not docker_daemon.plan(settings.text).changed
+    assert not plan(text_of(settings)).changed
 
 
 def test_order_and_indentation_stay_as_people_have_them() -> None:
-    settings = docker_daemon.plan('{\n  "log-driver": "journald",\n  "features": {\n    "x": true\n  }\n}\n')
-    lines = settings.text.splitlines()
+    settings = plan('{\n  "log-driver": "journald",\n  "features": {\n    "x": true\n  }\n}\n')
+    lines = text_of(settings).splitlines()
     assert lines[1] == '  "log-driver": "journald",'
     assert lines[2] == '  "features": {'
 
 
 def test_the_difference_shows_nothing_that_is_not_ours() -> None:
-    diff = docker_daemon.plan('{"proxies": {"http-proxy": "http://me:secret@proxy"}}').diff()
+    diff = plan('{"proxies": {"http-proxy": "http://me:secret@proxy"}}').file.diff()
     assert "secret" not in json.dumps(diff)
     assert json.loads(diff["before"]) == {}
     assert json.loads(diff["after"]) == OURS
@@ -73,7 +84,7 @@ def test_the_difference_shows_nothing_that_is_not_ours() -> None:
 )
 def test_what_cannot_be_added_to_is_told(text: str, words: str) -> None:
     with pytest.raises(EvenkeelError, match=words):
-        docker_daemon.plan(text)
+        plan(text)
 
 
 @pytest.mark.parametrize(
@@ -92,16 +103,16 @@ def test_the_daemon_tells_of_itself(info: str, expected: Running) -> None:
 
 
 NEW, OLD_DOCKER, NO_CDI = Running(("nvidia",), True), Running(("nvidia",), None), Running(("nvidia",), False)
-DONE = docker_daemon.plan(docker_daemon.plan(None).text)
-OFF = docker_daemon.plan('{"runtimes": {"nvidia": {}}, "features": {"cdi": false}}')
+DONE = plan(text_of(plan(None)))
+OFF = plan('{"runtimes": {"nvidia": {}}, "features": {"cdi": false}}')
 
 
 @pytest.mark.parametrize(
     ("running", "settings", "restart", "expected"),
     [
-        (None, docker_daemon.plan(None), True, ""),
-        (Running(), docker_daemon.plan(None), False, "reload"),
-        (Running(), docker_daemon.plan(None), True, "restart"),
+        (None, plan(None), True, ""),
+        (Running(), plan(None), False, "reload"),
+        (Running(), plan(None), True, "restart"),
         (NEW, DONE, True, ""),
         (NEW, DONE, False, ""),
         (OLD_DOCKER, DONE, True, ""),
@@ -125,7 +136,7 @@ def test_a_file_that_others_may_not_read_stays_so(tmp_path: Path, monkeypatch: p
     link = tmp_path / "daemon.json"
     link.symlink_to(real)
     monkeypatch.setattr(docker_daemon, "SETTINGS", str(link))
-    docker_daemon.plan("{}").apply()
+    kept_files.apply(docker_daemon.plan(docker_daemon.read()).file)
     assert link.is_symlink()
     assert real.stat().st_mode & 0o777 == 0o600
     assert json.loads(real.read_text()) == OURS

@@ -156,3 +156,57 @@ def test_a_lease_of_its_owner_keeps_nobody_waiting(tmp_path: Path) -> None:
         assert path.read_text() == "hush"
     finally:
         signal.signal(signal.SIGIO, handler)
+
+
+OURS = ("ours\n", "ours, new\n")
+
+
+@pytest.mark.parametrize(
+    ("before", "text", "said"),
+    [
+        pytest.param(None, "new", ("", "ours, new\n"), id="made"),
+        pytest.param(Kept("hush"), "hush new", OURS, id="edited"),
+        pytest.param(Kept("hush"), None, ("ours\n", ""), id="removed"),
+    ],
+)
+def test_of_a_shared_file_a_diff_shows_our_part_alone(
+    before: Kept | None, text: str | None, said: tuple[str, str]
+) -> None:
+    diff = kept_files.edited("/f", before, text, OURS).diff()
+    assert (diff["before"], diff["after"]) == said
+
+
+def test_a_shared_file_keeps_its_mode_its_links_and_all_that_others_wrote(tmp_path: Path) -> None:
+    (tmp_path / "real").write_text("x" * (2 << 20))
+    (tmp_path / "real").chmod(0o640)
+    (tmp_path / "link").symlink_to("real")
+    path = str(tmp_path / "link")
+    before = kept_files.read_shared(path)
+    assert before is not None
+    assert len(before.text) == 2 << 20
+    kept_files.apply(kept_files.edited(path, before, before.text + "ours"))
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real").read_text().endswith("xours")
+    assert (tmp_path / "real").stat().st_mode & 0o777 == 0o640
+    assert not kept_files.edited(path, kept_files.read_shared(path), before.text + "ours").changed
+
+
+def test_a_shared_file_that_is_none_is_named(tmp_path: Path) -> None:
+    assert kept_files.read_shared(str(tmp_path / "none")) is None
+    with pytest.raises(EvenkeelError, match=rf"^{tmp_path} is not a regular file"):
+        kept_files.read_shared(str(tmp_path))
+
+
+def test_a_new_empty_file_is_no_hidden_secret() -> None:
+    assert Change("/f", None, Kept("")).diff()["after"] == ""
+
+
+def test_a_secret_is_its_owners_at_every_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[tuple[int, int, int]] = []
+
+    def note(_path: str, _text: str, mode: int, owner: tuple[int, int]) -> None:
+        written.append((mode, *owner))
+
+    monkeypatch.setattr(kept_files, "write_atomically", note)
+    kept_files.apply(Change(str(tmp_path / "token"), None, Kept("hush", 0o600, 1001, 1002), secret=True))
+    assert written == [(0o600, 1001, 1002)]

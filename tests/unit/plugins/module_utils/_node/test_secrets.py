@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import pip_config
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.docker_daemon import plan as plan_docker
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import server as jupyter_server
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import servers as jupyter_servers
@@ -90,7 +89,7 @@ def _kept(before: str | None, after: str | None) -> dict[str, str]:
 
 
 def _docker(before: str | None, _: str | None) -> dict[str, str]:
-    return plan_docker(json.dumps({"http-proxy": before}) if before else None).diff()
+    return plan_docker(Kept(json.dumps({"http-proxy": before})) if before else None).file.diff()
 
 
 def _condarc(before: str | None, after: str | None) -> dict[str, str]:
@@ -101,7 +100,6 @@ def _condarc(before: str | None, after: str | None) -> dict[str, str]:
     "show",
     [
         pytest.param(_kept, id="a kept file"),
-        pytest.param(lambda before, after: pip_config.Plan("/f", before, after).diff(), id="pip and uv"),
         pytest.param(_docker, id="Docker"),
         pytest.param(_condarc, id="condarc"),
     ],
@@ -126,7 +124,7 @@ def test_credentials_in_urls(
 
 
 def test_that_a_secret_differs_is_shown() -> None:
-    diff = secrets.difference("/f", "https://me:old@a", "https://me:new@a")
+    diff = _kept("https://me:old@a", "https://me:new@a")
     assert diff["before"] != diff["after"]
 
 
