@@ -101,6 +101,10 @@ version:
   description: The version of the module on disk; empty where there is no kernel to have one.
   type: str
   returned: success
+flavour:
+  description: Its flavour, V(open) or V(proprietary).
+  type: str
+  returned: success
 kernels:
   description: The kernels that the node may boot.
   type: list
@@ -111,7 +115,7 @@ kernels:
     headers: {description: "Whether modules can be built for it.", type: bool}
     module: {description: "The version of its module; empty when it has none.", type: str}
     flavour: {description: "The flavour of its module.", type: str}
-    signed: {description: "Whether anybody has signed its module.", type: bool}
+    signed: {description: "Whether its module is signed.", type: bool}
 packages:
   description: Packages that changed, with their versions.
   type: list

@@ -1,87 +1,167 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""The kernels that a node may boot, and the NVIDIA module that each has."""
+"""The installed Linux kernels, each with its NVIDIA modules as modinfo describes them."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+import re
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sysroot import Sysroot
 
-#: Where a module may come to lie; depmod looks for it in this order.
+FOLDER = "/lib/modules"
+RUNNING = "/proc/sys/kernel/osrelease"
+_SECONDS = 300
+#: Where modinfo is, which the PATH of an ordinary user may lack.
+_PROGRAMS = "/usr/sbin:/sbin"
+#: Where a module may be; depmod searches in this order.
 _PLACES = ("updates", "extra", "weak-updates", "kernel")
-#: Debian's own packages name the module nvidia-current, and have modprobe know it as nvidia.
+#: Debian's own packages name the module nvidia-current, and modprobe knows it as nvidia.
 _NAMES = tuple(name + suffix for name in ("nvidia.ko", "nvidia-current.ko") for suffix in ("", ".xz", ".zst", ".gz"))
+#: modinfo -0 separates the name of the file by a colon, and all other fields by an equals sign.
+_ENTRY = re.compile(r"(\w+)(?::\s*|=)(.*)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Module:
+    """An NVIDIA kernel module, as its file describes it; the module ``gpu_facts`` documents the fields."""
+
+    version: str
+    flavour: str
+    path: str = ""
+    vermagic_ok: bool = True
+    signed: bool = False
+    signer: str = ""
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """A kernel that is installed.
-
-    Parameters
-    ----------
-    release
-        As ``uname -r`` says it.
-    headers
-        Whether modules can be built for it.
-    module
-        The version of its NVIDIA module; empty when it has none.
-    flavour
-        The flavour of the module.
-    signed
-        Whether anybody has signed the module.
-    """
+    """An installed kernel; the module ``gpu_facts`` documents the fields. The first of ``modules`` is loaded."""
 
     release: str
-    headers: bool
-    module: str = ""
-    flavour: str = ""
-    signed: bool = False
+    running: bool = False
+    bootable: bool = True
+    headers: bool = True
+    modules: tuple[Module, ...] = ()
+
+    @property
+    def module(self) -> Module | None:
+        """The module that the kernel loads, None where it has none."""
+        return self.modules[0] if self.modules else None
+
+    def has(self, version: str, flavour: str) -> bool:
+        """Return whether the kernel loads a module of this version and flavour; an empty version is any."""
+        return bool(
+            self.module
+            and self.module.version
+            and version in ("", self.module.version)
+            and flavour == self.module.flavour
+        )
 
 
-def read(root: str = "/") -> list[Kernel]:
-    """Return the kernels below ``root`` that a boot loader may choose."""
-    modules = os.path.join(root, "lib/modules")
-    releases = sorted(os.listdir(modules)) if os.path.isdir(modules) else []
-    found = []
-    for release in releases:
-        folder = os.path.join(modules, release)
-        images = (os.path.join(root, "boot", "vmlinuz-%s" % release), os.path.join(folder, "vmlinuz"))
-        if any(map(os.path.exists, images)):
-            headers = os.path.exists(os.path.join(folder, "build", "include"))
-            found.append(Kernel(release, headers, *_module(folder)))
+def read(system: Sysroot) -> list[Kernel]:
+    """Return the kernels of a system; without modinfo, none of their modules is found.
+
+    Raises
+    ------
+    EvenkeelError
+        modinfo did not end in time.
+    """
+    running = system.text(RUNNING)
+    releases = [name for name in system.names(FOLDER) if system.names("%s/%s" % (FOLDER, name))]
+    files = {release: _files(system, release) for release in releases}
+    described = describe(system, [path for paths in files.values() for path in paths])
+    return [
+        Kernel(
+            release=release,
+            running=release == running,
+            bootable=any(map(system.exists, ("/boot/vmlinuz-" + release, "%s/%s/vmlinuz" % (FOLDER, release)))),
+            headers=system.exists("%s/%s/build/include" % (FOLDER, release)),
+            modules=tuple(module(path, release, described[path]) for path in paths if path in described),
+        )
+        for release, paths in files.items()
+    ]
+
+
+def bootable(system: Sysroot) -> list[Kernel]:
+    """Return the kernels that a boot loader may choose; see ``read``."""
+    return [kernel for kernel in read(system) if kernel.bootable]
+
+
+def without_module(kernels: Iterable[Kernel], version: str, flavour: str) -> list[Kernel]:
+    """Return the kernels that load no module of this version and flavour; an empty version is any."""
+    return [kernel for kernel in kernels if not kernel.has(version, flavour)]
+
+
+def unsigned(kernels: Iterable[Kernel], version: str) -> list[Kernel]:
+    """Return the kernels that load an unsigned module of this version; an empty version is any."""
+    return [
+        kernel
+        for kernel in kernels
+        if kernel.module and not kernel.module.signed and version in ("", kernel.module.version)
+    ]
+
+
+def loaded_by_running(kernels: Iterable[Kernel]) -> Module | None:
+    """Return the module that the running kernel loads, None where it has none."""
+    return next((kernel.module for kernel in kernels if kernel.running), None)
+
+
+def describe(system: Sysroot, paths: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Return what modinfo prints about files, by path."""
+    program = shutil.which("modinfo", path=":".join((os.environ.get("PATH", os.defpath), _PROGRAMS)))
+    if not paths or program is None:
+        return {}
+    outside = {path: system.outside(system.resolve(path)) for path in paths}
+    printed = parse(command.run([program, "-0", *outside.values()], timeout=_SECONDS).output)
+    return {path: printed[file] for path, file in outside.items() if file in printed}
+
+
+def parse(output: str) -> dict[str, dict[str, str]]:
+    """Read the output of ``modinfo -0`` on one or more files: the first value of each field, by file."""
+    found: dict[str, dict[str, str]] = {}
+    fields: dict[str, str] = {}
+    for entry in output.split("\0"):
+        match = _ENTRY.match(entry)
+        if match and match.group(1) == "filename":
+            fields = found.setdefault(match.group(2), {})
+        elif match:
+            fields.setdefault(match.group(1), match.group(2).strip())
     return found
 
 
-def without_module(kernels: Sequence[Kernel], version: str) -> list[Kernel]:
-    """Return the kernels whose module is not of a version, any when that is empty."""
-    return [kernel for kernel in kernels if not kernel.module or version not in ("", kernel.module)]
+def module(path: str, release: str, fields: Mapping[str, str]) -> Module:
+    """Return a module from the fields that modinfo prints.
 
-
-def unsigned(kernels: Sequence[Kernel], version: str) -> list[Kernel]:
-    """Return the kernels whose module of a version, any when that is empty, nobody has signed."""
-    return [kernel for kernel in kernels if kernel.module and not kernel.signed and version in ("", kernel.module)]
+    One below ``weak-updates`` was built for another kernel with the same interface, which is correct there.
+    """
+    magic = fields.get("vermagic", "").split()
+    return Module(
+        version=fields.get("version", ""),
+        flavour=flavour_of(fields.get("license", "")),
+        path=path,
+        vermagic_ok="/weak-updates/" in path or magic[:1] == [release],
+        signed=bool(fields.get("signer") or fields.get("sig_id")),
+        signer=fields.get("signer", ""),
+    )
 
 
 def flavour_of(licence: str) -> str:
-    """Return a module's flavour by the licence that it declares."""
+    """Return the flavour of a module by the licence that it declares."""
     return "" if not licence else "proprietary" if licence == "NVIDIA" else "open"
 
 
-def _module(folder: str) -> tuple[str, str, bool]:
-    """Return version and flavour of the NVIDIA module below a kernel's folder, and whether it is signed."""
-    path = next(module_files(folder), None)
-    if path is None:
-        return "", "", False
-    version, licence, signature = (
-        command.run(["modinfo", "-F", field, path]).output.strip() for field in ("version", "license", "sig_id")
-    )
-    return version, flavour_of(licence), bool(signature)
+def _files(system: Sysroot, release: str) -> list[str]:
+    folder = "%s/%s" % (FOLDER, release)
+    outside = system.outside(system.resolve(folder))
+    return [os.path.join(folder, os.path.relpath(path, outside)) for path in _module_files(outside)]
 
 
-def module_files(folder: str) -> Iterator[str]:
+def _module_files(folder: str) -> Iterator[str]:
     for place in _PLACES:
         for directory, _, names in os.walk(os.path.join(folder, place)):
             for name in _NAMES:

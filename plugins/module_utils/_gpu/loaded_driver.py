@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""The kernel drivers that are loaded, and the driver's libraries, by files alone."""
+"""The kernel drivers that are loaded, and the driver's libraries, read from files."""
 
 from __future__ import annotations
 
 import os
 import re
+from dataclasses import dataclass
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sysroot import Sysroot
 
@@ -22,16 +23,20 @@ _KEPT_OFF = re.compile(r"^\s*(?:blacklist\s+nouveau\s*$|install\s+nouveau\s+\S*/
 _KEPT_OFF_AT_BOOT = re.compile(r"\b(?:modprobe\.blacklist|module_blacklist)=(?:\S*,)?nouveau(?:[,\s]|$)")
 
 
-def version(system: Sysroot) -> str:
-    """Return the version of the NVIDIA module that is loaded, or an empty string."""
-    return system.text("/sys/module/nvidia/version")
+@dataclass(frozen=True)
+class Loaded:
+    """The version and the flavour of the NVIDIA module that is loaded; both are empty where none is."""
+
+    version: str = ""
+    flavour: str = ""
 
 
-def flavour(system: Sysroot) -> str:
-    """Return the flavour of the NVIDIA module that is loaded: the proprietary one taints the kernel with a P."""
-    if not version(system):
-        return ""
-    return "proprietary" if "P" in system.text("/sys/module/nvidia/taint") else "open"
+def read(system: Sysroot) -> Loaded:
+    """Return what is loaded: the proprietary module taints the kernel with a P."""
+    version = system.text("/sys/module/nvidia/version")
+    if not version:
+        return Loaded()
+    return Loaded(version, "proprietary" if "P" in system.text("/sys/module/nvidia/taint") else "open")
 
 
 def has_nouveau(system: Sysroot) -> bool:
@@ -39,7 +44,7 @@ def has_nouveau(system: Sysroot) -> bool:
 
 
 def keeps_nouveau_off(system: Sysroot) -> bool:
-    """Tell whether modprobe's settings or the kernel's command line forbid nouveau."""
+    """Return whether modprobe's settings or the kernel's command line forbid nouveau."""
     files = ["%s/%s" % (folder, name) for folder in _MODPROBE for name in system.names(folder, r".*\.conf$")]
     return any(map(_KEPT_OFF.search, map(system.text, files))) or bool(
         _KEPT_OFF_AT_BOOT.search(system.text("/proc/cmdline"))

@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import driver
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.driver_request import Desired, Runfile
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.linux_kernels import Kernel, Module
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import converge as package_set
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import repository as repositories
 
@@ -39,7 +40,8 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     return {
         "changed": outcome.changed,
         "version": outcome.version,
-        "kernels": [asdict(kernel) for kernel in outcome.kernels],
+        "flavour": outcome.flavour,
+        "kernels": list(map(described, outcome.kernels)),
         "packages": list(outcome.packages),
         "healed": list(outcome.healed),
         "left": list(outcome.left),
@@ -49,15 +51,27 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     }
 
 
-def desired(params: dict[str, Any]) -> driver.Desired:
+def described(kernel: Kernel) -> dict[str, Any]:
+    """Return a kernel as the module documents it."""
+    module = kernel.module or Module("", "")
+    return {
+        "release": kernel.release,
+        "headers": kernel.headers,
+        "module": module.version,
+        "flavour": module.flavour,
+        "signed": module.signed,
+    }
+
+
+def desired(params: dict[str, Any]) -> Desired:
     """Return what the options ask for."""
-    return driver.Desired(
+    return Desired(
         **{
             **params,
             "repository": repositories.parse(params["repository"]) if params["repository"] else None,
             "packages": package_set.wanted(params["packages"]),
             "absent": tuple(params["absent"]),
             "family": tuple(params["family"]),
-            "runfile": driver.Runfile(**params["runfile"]) if params["runfile"] else None,
+            "runfile": Runfile(**params["runfile"]) if params["runfile"] else None,
         }
     )

@@ -43,8 +43,12 @@ def require_no_packages(names: list[str]) -> None:
 
 
 def arguments(flavour: str) -> list[str]:
-    """Return the installer's options: no questions, the module through DKMS, nothing of X."""
-    return ["--silent", "--dkms", "--no-x-check", "--no-nouveau-check", "--kernel-module-type=%s" % flavour]
+    """Return the installer's options: no questions, the module through DKMS, nothing of X.
+
+    A module that is loaded stays loaded until the node is rebooted, as with packages.
+    """
+    options = ["--silent", "--dkms", "--no-x-check", "--no-nouveau-check", "--allow-installation-with-running-driver"]
+    return [*options, "--kernel-module-type=%s" % flavour]
 
 
 def install(url: str, sha256: str, version: str, flavour: str) -> None:

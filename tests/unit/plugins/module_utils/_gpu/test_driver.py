@@ -1,234 +1,356 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the driver needs beside its packages, and when the node has to be rebooted."""
+"""The steps by which a node gets its driver, on a node whose kernels, packages and programs are pretended."""
 
 from __future__ import annotations
 
 import dataclasses
-from contextlib import nullcontext
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import driver, initramfs, secure_boot
-from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import linux_kernels as kernels
-from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.driver import Desired
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import (
+    dkms,
+    driver,
+    driver_request,
+    initramfs,
+    linux_kernels,
+    loaded_driver,
+    nvidia_driver,
+    pci,
+    runfile,
+    secure_boot,
+)
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.driver_request import Desired, Runfile
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.initramfs import Image
-from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.linux_kernels import Kernel
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.command import Done
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.linux_kernels import Kernel, Module
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.loaded_driver import Loaded
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.pci import Device
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files, services
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import manager_lock as package_lock
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import manager_lock
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Wanted
 
-DESIRED = Desired("open", gpu=True, version="580.178.04", family=("nvidia-driver*", "libcuda1"), dkms="nvidia-dkms")
-HEADLESS = Kernel("6.1.0-49-amd64", headers=False)
-READY = Kernel("6.1.0-50-amd64", headers=True, module="580.178.04", flavour="open")
+from tests.unit.plugins.module_utils._os_packages.fakes import FakeManager
+
+OLD, NEW = "580.159.03", "580.178.04"
+OPEN, PROPRIETARY = Module(NEW, "open", signed=True), Module(NEW, "proprietary", signed=True)
+SOURCES = {"open": "nvidia-kernel-open-dkms", "proprietary": "nvidia-kernel-dkms"}
+REFUSED = EvenkeelError("It can't be", "Change that")
 
 
-@pytest.mark.parametrize(
-    ("loaded", "on_disk", "nouveau", "count"),
-    [
-        ("580.178.04", "580.178.04", False, 0),
-        ("580.159.03", "580.178.04", False, 1),
-        ("", "580.178.04", False, 0),
-        ("", "580.178.04", True, 1),
-        ("580.159.03", "", False, 0),
-    ],
-)
-def test_reasons_to_reboot(loaded: str, on_disk: str, nouveau: bool, count: int) -> None:
-    assert len(driver.reasons_to_reboot(loaded, on_disk, nouveau=nouveau)) == count
+def desired(flavour: str = "open", **more: object) -> Desired:
+    """Return a driver out of packages; nothing is held."""
+    (other,) = set(SOURCES) - {flavour}
+    given: dict[str, object] = {
+        "version": NEW,
+        "packages": (Wanted(SOURCES[flavour], NEW),),
+        "absent": (SOURCES[other],),
+        "family": ("nvidia-*",),
+        "dkms": SOURCES[flavour],
+        "hold": False,
+        "hold_kernel": False,
+        "persistence": False,
+    }
+    return Desired(flavour, gpu=True, **{**given, **more})  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
-    ("desired", "apt", "expected"),
-    [
-        (DESIRED, True, ["dkms", "linux-headers-6.1.0-49-amd64", "linux-headers-amd64"]),
-        (
-            DESIRED,
-            False,
-            ["python3-dnf-plugin-versionlock", "dkms", "kernel-devel-6.1.0-49-amd64", "linux-headers-amd64"],
-        ),
-        (dataclasses.replace(DESIRED, dkms=""), True, []),
-        (
-            dataclasses.replace(DESIRED, secure_boot=True),
-            True,
-            ["dkms", "linux-headers-6.1.0-49-amd64", "linux-headers-amd64", "mokutil", "openssl"],
-        ),
-        (dataclasses.replace(DESIRED, dkms="", hold=False, hold_kernel=False), False, []),
-    ],
-    ids=["apt", "dnf", "modules come built", "Secure Boot", "nothing is held"],
-)
-def test_what_comes_first(desired: Desired, apt: bool, expected: list[str]) -> None:
-    installed = ["linux-image-amd64", "linux-image-6.1.0-49-amd64", "bash"]
-    found = driver.prerequisites(desired, [HEADLESS, READY], installed, apt=apt)
-    assert found == tuple(map(Wanted, expected))
+def of_installer(flavour: str = "open") -> Desired:
+    more = {"packages": (), "absent": (), "family": (), "dkms": ""}
+    return desired(flavour, runfile=Runfile("http://m/x.run", "0" * 64), **more)
 
 
-def test_the_version_is_pinned_for_the_whole_family_and_updates_are_kept_off() -> None:
-    files = driver.package_files(DESIRED, apt=True)
-    assert files[driver.PREFERENCES] == (
-        f"{kept_files.MARK}\nPackage: nvidia-driver* libcuda1\nPin: version 580.178.04-*\nPin-Priority: 1001\n"
+@dataclass
+class Node:
+    """A node with a GPU; ``done`` lists what a run has done to it, in order.
+
+    Parameters
+    ----------
+    registered
+        The names and versions of the modules that DKMS builds.
+    images
+        The initial RAM disks that are rebuilt.
+    """
+
+    manager: FakeManager
+    kernels: list[Kernel] = field(default_factory=list)
+    loaded: Loaded = field(default_factory=Loaded)
+    nouveau: bool = False
+    registered: list[tuple[str, str]] = field(default_factory=list)
+    images: list[Image] = field(default_factory=list)
+    installer: str = ""
+    done: list[str] = field(default_factory=list)
+
+    def set_modules(self, module: Module) -> None:
+        """Have every kernel load this module."""
+        self.kernels = [dataclasses.replace(kernel, modules=(module,)) for kernel in self.kernels]
+
+    def changes(self) -> list[str]:
+        """Return what changed on the node, packages included."""
+        return self.done + [call for call in self.manager.calls if not call.startswith("staged: ")]
+
+
+@pytest.fixture
+def node(monkeypatch: pytest.MonkeyPatch) -> Node:
+    """A node that runs the open module of 580.178.04 out of packages, as it should be."""
+    packages = {"dkms": "3", SOURCES["open"]: f"{NEW}-1"}
+    repositories = {name: [f"{NEW}-1", f"{OLD}-1"] for name in SOURCES.values()}
+    kernel = Kernel("6.1.0-49", running=True, modules=(OPEN,))
+    found = Node(FakeManager(packages, repositories=repositories), [kernel], Loaded(NEW, "open"))
+    found.manager.serve(monkeypatch)
+    found.registered = [("nvidia", NEW)]
+    device = Device("0000:01:00.0", "0x1eb8")
+
+    def build(name: str, version: str, release: str, *, again: bool) -> None:
+        found.done.append(f"dkms {name} {version} {release}{' again' if again else ''}")
+
+    def install(url: str, sha256: str, version: str, flavour: str) -> None:
+        found.done.append(f"installer {version} {flavour}")
+        found.set_modules(Module(version, flavour, signed=True))
+
+    def load(argv: Sequence[str], remedy: str) -> str:
+        found.done.append(" ".join(argv))
+        module = found.kernels[0].module
+        found.loaded = Loaded(module.version, module.flavour) if module else Loaded()
+        return ""
+
+    def rebuild(tool: initramfs.Tool, images: Sequence[Image]) -> None:
+        found.done.extend(f"rebuild {image.path}" for image in images)
+
+    monkeypatch.setattr(linux_kernels, "read", lambda system: list(found.kernels))
+    monkeypatch.setattr(loaded_driver, "read", lambda system: found.loaded)
+    monkeypatch.setattr(loaded_driver, "has_nouveau", lambda system: found.nouveau)
+    monkeypatch.setattr(
+        pci, "read", lambda system: ([dataclasses.replace(device, bound="nouveau" * found.nouveau or "nvidia")], [])
     )
-    unattended = str(files[driver.UNATTENDED])
-    for line in ('"^nvidia\\-driver.*";', '"^libcuda1";', '"^linux-image-";'):
-        assert line in unattended
+    monkeypatch.setattr(dkms, "registered", lambda: list(found.registered))
+    monkeypatch.setattr(dkms, "logs", dict)
+    monkeypatch.setattr(dkms, "failed_since", lambda logs: None)
+    monkeypatch.setattr(dkms, "build", build)
+    monkeypatch.setattr(runfile, "installed", lambda: found.installer)
+    monkeypatch.setattr(runfile, "install", install)
+    monkeypatch.setattr(initramfs, "tool", lambda: initramfs.TOOLS[0])
+    monkeypatch.setattr(initramfs, "images", lambda tool, releases: list(found.images))
+    monkeypatch.setattr(initramfs, "stale", lambda images, written, now: list(images))
+    monkeypatch.setattr(initramfs, "rebuild", rebuild)
+    monkeypatch.setattr(initramfs, "with_nouveau", lambda tool, images, settings: [])
+    monkeypatch.setattr(secure_boot, "require_enrolled", lambda key, make: None)
+    monkeypatch.setattr(services, "change", lambda name, run: None)
+    monkeypatch.setattr(driver.command, "require", load)
+    monkeypatch.setattr(kept_files, "apply_all", lambda changes: found.done.extend(one.path for one in changes))
+    monkeypatch.setattr(driver_request, "package_files", lambda desired, manager: {})
+    monkeypatch.setattr(driver, "MODPROBE", __file__)
+    monkeypatch.setattr(driver, "_nouveau_changes", list)
+    return found
+
+
+def test_a_node_that_is_as_it_should_be_is_left_alone(node: Node) -> None:
+    outcome = driver.converge(desired(), check_mode=False)
+    assert not outcome.changed
+    assert node.changes() == []
+    assert (outcome.version, outcome.flavour, outcome.reboot) == (NEW, "open", ())
+
+
+def test_the_other_flavour_of_the_same_version_needs_a_reboot(node: Node) -> None:
+    node.manager.during = {"apply": lambda: node.set_modules(PROPRIETARY)}
+    outcome = driver.converge(desired("proprietary"), check_mode=False)
+    assert outcome.changed
+    assert node.manager.packages == {"dkms": "3", SOURCES["proprietary"]: f"{NEW}-1"}
+    assert (outcome.version, outcome.flavour) == (NEW, "proprietary")
+    assert outcome.reboot == ("the open module is loaded, and the proprietary one is installed",)
+    again = driver.converge(desired("proprietary"), check_mode=False)
+    assert not again.changed
+    assert again.reboot == outcome.reboot
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_the_installer_runs_for_another_flavour_of_the_same_version(check_mode: bool, node: Node) -> None:
+    node.manager.packages = {"dkms": "3"}
+    node.installer = NEW
+    outcome = driver.converge(of_installer("proprietary"), check_mode=check_mode)
+    assert outcome.changed
+    first = outcome.diffs[0]
+    assert (first["before"], first["after"]) == (f"{NEW} open\n", f"{NEW} proprietary\n")
+    assert node.changes() == ([] if check_mode else [f"installer {NEW} proprietary"])
+    reason = "the open module is loaded, and the proprietary one is installed"
+    assert outcome.reboot == (() if check_mode else (reason,))
 
 
 @pytest.mark.parametrize(
-    ("change", "absent"),
-    [({"version": ""}, driver.PREFERENCES), ({"keep_off": False}, driver.UNATTENDED)],
+    ("installer", "module", "runs"),
+    [(NEW, OPEN, False), (OLD, OPEN, True), ("", OPEN, True), (NEW, PROPRIETARY, True)],
+    ids=["as it should be", "another version", "none", "another flavour"],
 )
-def test_files_that_are_not_to_be(change: dict[str, object], absent: str) -> None:
-    assert driver.package_files(dataclasses.replace(DESIRED, **change), apt=True)[absent] is None
-
-
-def test_dnf_needs_no_files() -> None:
-    assert driver.package_files(DESIRED, apt=False) == {}
-
-
-def test_nouveau_is_kept_off_and_out_of_dracuts_images() -> None:
-    assert list(driver.setting_files(DESIRED, has_dracut=False)) == [driver.MODPROBE]
-    files = driver.setting_files(DESIRED, has_dracut=True)
-    assert "blacklist nouveau\n" in str(files[driver.MODPROBE])
-    assert "nouveau" in str(files[driver.DRACUT])
-
-
-@pytest.mark.parametrize(
-    ("desired", "found", "words"),
-    [
-        (DESIRED, [READY], []),
-        (DESIRED, [], ["no kernel of its own"]),
-        (dataclasses.replace(DESIRED, container=True), [READY], ["is a container"]),
-        (dataclasses.replace(DESIRED, gpu=False), [READY], ["has no GPU"]),
-    ],
-)
-def test_what_is_left_is_told(desired: Desired, found: list[Kernel], words: list[str]) -> None:
-    left = driver.what_is_left(desired, found)
-    assert len(left) == len(words)
-    assert all(word in text for word, text in zip(words, left, strict=True))
-
-
-def test_holds_follow_the_wishes() -> None:
-    held = driver.request(DESIRED)
-    assert "libcuda1" in held.hold
-    assert "linux-image-[!0-9]*" in held.hold
-    free = driver.request(dataclasses.replace(DESIRED, hold=False, hold_kernel=False))
-    assert (free.hold, free.release) == ((), held.hold)
-
-
-@pytest.mark.parametrize(("licence", "expected"), [("Dual MIT/GPL", "open"), ("NVIDIA", "proprietary"), ("", "")])
-def test_flavour_by_licence(licence: str, expected: str) -> None:
-    assert kernels.flavour_of(licence) == expected
-
-
-def test_kernels_that_may_boot_are_found(tmp_path: Path) -> None:
-    for place in ("lib/modules/6.1.0-49/build/include", "lib/modules/6.1.0-50", "lib/modules/gone", "boot"):
-        (tmp_path / place).mkdir(parents=True)
-    (tmp_path / "boot/vmlinuz-6.1.0-49").touch()
-    (tmp_path / "lib/modules/6.1.0-50/vmlinuz").touch()
-    assert kernels.read(str(tmp_path)) == [Kernel("6.1.0-49", headers=True), Kernel("6.1.0-50", headers=False)]
-
-
-def test_kernels_without_the_module() -> None:
-    assert kernels.without_module([HEADLESS, READY], "580.178.04") == [HEADLESS]
-    assert kernels.without_module([HEADLESS, READY], "") == [HEADLESS]
-    assert kernels.without_module([READY], "610.57.04") == [READY]
-
-
-def test_kernels_whose_module_nobody_has_signed() -> None:
-    signed = dataclasses.replace(READY, signed=True)
-    assert kernels.unsigned([HEADLESS, READY, signed], "580.178.04") == [READY]
-    assert kernels.unsigned([READY, signed], "") == [READY]
-    assert kernels.unsigned([READY], "610.57.04") == []
-
-
-def test_images_older_than_the_settings_are_stale() -> None:
-    old, new, to_come = Image("a", "/boot/a", 1, 5), Image("b", "/boot/b", 3, 5), Image("c", "/boot/c", 9, 5)
-    assert initramfs.stale([old, new, to_come], 2, now=4) == [old, to_come]
-
-
-def test_a_full_boot_is_told_before_anything_is_made(tmp_path: Path) -> None:
-    with pytest.raises(EvenkeelError, match=r"needs \d+ MiB in .*free.*nothing was changed"):
-        initramfs.require_room([Image("a", "/boot/a", 1, 1 << 60)], str(tmp_path))
-    initramfs.require_room([], str(tmp_path))
-
-
-@pytest.mark.parametrize(
-    ("said", "expected"),
-    [
-        ("/k is not enrolled\n", "run `mokutil --import /k` on the node and choose a password, reboot, and"),
-        ("", "run `mokutil --import /k`"),
-        ("/k is already in the enrollment request\n", "The key waits to be enrolled: reboot, and at the console"),
-    ],
-)
-def test_the_way_to_enrol_a_key(said: str, expected: str) -> None:
-    assert expected in secure_boot.way_to_enrol(secure_boot.Key("/k", "/p"), said)
-
-
-@pytest.mark.parametrize(
-    ("said", "refused"),
-    [("/k is already enrolled\n", False), ("/k is not enrolled\n", True), ("", True)],
-)
-def test_only_a_key_that_is_enrolled_will_do(
-    said: str, refused: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_installer_runs_where_version_or_flavour_differ(
+    installer: str, module: Module, runs: bool, node: Node
 ) -> None:
-    key = secure_boot.Key(str(tmp_path / "mok.pub"), str(tmp_path / "mok.key"))
-    Path(key.certificate).touch()
-    monkeypatch.setattr(secure_boot.command, "run", lambda argv: Done(0, said, ""))
-    with pytest.raises(EvenkeelError, match="does not know the key") if refused else nullcontext():
-        secure_boot.require_enrolled(key, make=True)
+    node.manager.packages = {"dkms": "3"}
+    node.installer = installer
+    node.set_modules(module)
+    driver.converge(of_installer(), check_mode=False)
+    assert node.changes() == [f"installer {NEW} open"] * runs
+
+
+def test_a_kernel_without_the_module_gets_it_and_a_module_of_the_other_flavour_is_replaced(node: Node) -> None:
+    other = Kernel("6.1.0-50", modules=(PROPRIETARY,))
+    node.kernels += [other, Kernel("6.1.0-51")]
+    with pytest.raises(EvenkeelError, match=r"The kernel 6.1.0-50, 6.1.0-51 has no open module of the driver 580.178"):
+        driver.converge(desired(), check_mode=False)
+    assert node.done == [f"dkms nvidia {NEW} 6.1.0-50 again", f"dkms nvidia {NEW} 6.1.0-51"]
+    outcome = driver.converge(desired(), check_mode=True)
+    shown = [(diff["before_header"], diff["before"], diff["after"]) for diff in outcome.diffs]
+    assert shown == [
+        ("module for 6.1.0-50", f"{NEW} proprietary\n", f"{NEW} open\n"),
+        ("module for 6.1.0-51", "", f"{NEW} open\n"),
+    ]
+
+
+def test_what_an_installer_of_the_past_has_registered_is_not_built(node: Node) -> None:
+    node.registered = [("nvidia", OLD), ("nvidia", NEW)]
+    driver.converge(desired(), check_mode=False)
+    assert node.done == []
 
 
 @pytest.mark.parametrize(("signs", "refused"), [(True, False), (False, True)])
 def test_an_unsigned_module_is_built_again_where_signatures_count(
-    signs: bool, refused: bool, monkeypatch: pytest.MonkeyPatch
+    signs: bool, refused: bool, node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found, built = [READY], []
+    unsigned = dataclasses.replace(OPEN, signed=False)
+    node.set_modules(unsigned)
+    node.manager.packages |= {"mokutil": "1", "openssl": "1"}
+    driver.converge(desired(), check_mode=False)
+    assert node.done == []
 
-    def build(name: str, version: str, kernel: str, *, again: bool = False) -> None:
-        built.append((name, version, kernel, again))
-        found[:] = [dataclasses.replace(READY, signed=signs)]
+    def build(name: str, version: str, release: str, *, again: bool) -> None:
+        node.done.append(f"{release} {again}")
+        node.set_modules(OPEN if signs else unsigned)
 
-    monkeypatch.setattr(driver.kernels, "read", lambda: list(found))
-    monkeypatch.setattr(driver.dkms, "registered", lambda: [("nvidia", READY.module)])
-    monkeypatch.setattr(driver.dkms, "build", build)
-    work = driver._Work(check_mode=False)
-    driver._converge_modules(DESIRED, list(found), work)
-    assert built == []
-    desired = dataclasses.replace(DESIRED, version=READY.module, secure_boot=True)
-    with pytest.raises(EvenkeelError, match=f"{READY.release} is not signed") if refused else nullcontext():
-        driver._converge_modules(desired, list(found), work)
-    assert built == [("nvidia", READY.module, READY.release, True)]
-
-
-def test_an_unknown_key_is_told_with_the_way_to_enrol_it(tmp_path: Path) -> None:
-    key = secure_boot.Key(str(tmp_path / "mok.pub"), str(tmp_path / "mok.key"))
-    with pytest.raises(EvenkeelError, match=rf"Secure Boot is on.*left alone.*mokutil --import {key.certificate}"):
-        secure_boot.require_enrolled(key, make=False)
-    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr(dkms, "build", build)
+    if refused:
+        with pytest.raises(EvenkeelError, match=r"for the kernel 6\.1\.0-49 is not signed"):
+            driver.converge(desired(secure_boot=True), check_mode=False)
+    else:
+        driver.converge(desired(secure_boot=True), check_mode=False)
+    assert node.done == ["6.1.0-49 True"]
 
 
-def test_a_key_that_was_cut_short_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    key = secure_boot.Key(str(tmp_path / "mok.pub"), str(tmp_path / "mok.key"))
-    room = [False, True]
+def _refuse(*arguments: object, **options: object) -> None:
+    raise REFUSED
 
-    def openssl(argv: list[str], mend: str) -> None:
-        whole = room.pop(0)
-        for option in ("-keyout", "-out"):
-            Path(argv[argv.index(option) + 1]).write_text(f"{option} whole" if whole else "")
-        if not whole:
-            raise EvenkeelError("No space left on device", mend)
 
-    monkeypatch.setattr(secure_boot.command, "require", openssl)
-    monkeypatch.setattr(secure_boot.command, "run", lambda argv: Done(0, f"{argv[-1]} is already enrolled", ""))
-    with pytest.raises(EvenkeelError, match="No space left"):
-        secure_boot.require_enrolled(key, make=True)
-    secure_boot.require_enrolled(key, make=True)
-    made = {path.name: (path.read_text(), path.stat().st_mode & 0o777) for path in tmp_path.iterdir()}
-    assert made["mok.pub"] == ("-out whole", 0o644)
-    assert made["mok.key"][0] == "-keyout whole"
-    assert len(made) == 2
+@pytest.mark.parametrize(
+    ("what", "more"),
+    [
+        ((initramfs, "require_room"), {}),
+        ((runfile, "require_no_packages"), {"runfile": Runfile("u", "s"), "packages": (), "absent": (), "dkms": ""}),
+        ((dkms, "require_headers"), {}),
+        ((secure_boot, "require_enrolled"), {"secure_boot": True}),
+    ],
+    ids=["no room in /boot", "two sources", "no headers", "no key"],
+)
+def test_what_stands_in_the_way_is_found_before_the_driver_changes(
+    what: tuple[object, str], more: dict[str, object], node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node.manager.packages |= {"mokutil": "1", "openssl": "1"}
+    monkeypatch.setattr(*what, _refuse)
+    monkeypatch.setattr(driver, "_nouveau_changes", lambda: [kept_files.Change("/x", None, None)])
+    with pytest.raises(EvenkeelError, match="It can't be"):
+        driver.converge(desired("proprietary", **more), check_mode=False)
+    assert node.changes() == []
+
+
+def test_the_drivers_own_problems_are_reported_before_its_prerequisites_are_installed(node: Node) -> None:
+    node.manager.packages = {}
+    node.manager.repositories = {"dkms": ["3"]}
+    with pytest.raises(EvenkeelError, match="No repository of the node has the package nvidia-kernel-open-dkms"):
+        driver.converge(desired(), check_mode=False)
+    assert node.changes() == []
+
+
+def test_prerequisites_come_before_the_driver(node: Node) -> None:
+    node.manager.packages = {"linux-image-amd64": "6.1"}
+    node.manager.repositories = {
+        **node.manager.repositories,
+        "dkms": ["3"],
+        "linux-headers-amd64": ["6.1"],
+    }
+    driver.converge(desired(), check_mode=False)
+    applied = [call for call in node.changes() if call.startswith("apply ")]
+    assert applied == ["apply dkms linux-headers-amd64", f"apply {SOURCES['open']}={NEW}-1"]
+
+
+@pytest.mark.parametrize(
+    ("loaded", "nouveau", "more", "loads"),
+    [
+        (Loaded(), False, {}, True),
+        (Loaded(OLD, "open"), False, {}, False),
+        (Loaded(), True, {}, False),
+        (Loaded(), False, {"gpu": False}, False),
+        (Loaded(), False, {"container": True}, False),
+    ],
+    ids=["nothing is loaded", "another driver", "nouveau", "no GPU", "a container"],
+)
+def test_the_module_is_loaded_where_nothing_else_is(
+    loaded: Loaded, nouveau: bool, more: dict[str, object], loads: bool, node: Node
+) -> None:
+    node.loaded, node.nouveau = loaded, nouveau
+    outcome = driver.converge(dataclasses.replace(desired(), **more), check_mode=False)  # type: ignore[arg-type]
+    assert node.done == ["modprobe nvidia"] * loads
+    assert outcome.changed is loads
+
+
+def test_initial_ram_disks_older_than_the_settings_are_rebuilt(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    node.images = [Image("6.1.0-49", "/boot/initrd.img-6.1.0-49", 1, 1)]
+    assert driver.converge(desired(), check_mode=True).changed
+    assert node.done == []
+    driver.converge(desired(), check_mode=False)
+    assert node.done == ["rebuild /boot/initrd.img-6.1.0-49"]
+    monkeypatch.setattr(initramfs, "with_nouveau", lambda tool, images, settings: images)
+    with pytest.raises(EvenkeelError, match=r"nouveau is still in /boot/initrd\.img-6\.1\.0-49"):
+        driver.converge(desired(), check_mode=False)
+    node.done.clear()
+    driver.converge(desired(container=True), check_mode=False)
+    assert node.done == []
+
+
+@pytest.mark.parametrize(("loaded", "now"), [(Loaded(NEW, "open"), True), (Loaded(), False)])
+def test_services_are_started_where_the_driver_is_loaded(
+    loaded: Loaded, now: bool, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, bool]] = []
+
+    def change(name: str, run: bool) -> None:
+        asked.append((name, run))
+
+    monkeypatch.setattr(services, "change", change)
+    node.loaded, node.nouveau = loaded, not now
+    driver.converge(desired(persistence=True, fabric_manager=True), check_mode=False)
+    assert asked == [("nvidia-persistenced.service", now), ("nvidia-fabricmanager.service", now)]
+
+
+@pytest.mark.parametrize(("kernels", "expected"), [(True, (NEW, "open")), (False, ("", ""))])
+def test_the_module_describes_the_kernels_that_may_boot(
+    kernels: bool, expected: tuple[str, str], node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node.kernels = node.kernels if kernels else []
+    asked: list[Desired] = []
+    converge: Callable[..., driver.Outcome] = driver.converge
+
+    def of_packages(wanted: Desired, *, check_mode: bool) -> driver.Outcome:
+        asked.append(wanted)
+        return converge(desired(), check_mode=check_mode)
+
+    monkeypatch.setattr(driver, "converge", of_packages)
+    options: dict[str, object] = {"repository": None, "packages": [], "absent": [], "family": ["nvidia-*"]}
+    found = nvidia_driver.converge({**options, "runfile": None, "flavour": "open", "gpu": True}, True)
+    assert (found["version"], found["flavour"]) == expected
+    assert (
+        found["kernels"]
+        == [{"release": "6.1.0-49", "headers": True, "module": NEW, "flavour": "open", "signed": True}][:kernels]
+    )
+    assert asked[0].family == ("nvidia-*",)
 
 
 def test_a_lock_that_nobody_holds_is_no_lock(tmp_path: Path) -> None:
     (tmp_path / "lock").touch()
-    package_lock.wait([str(tmp_path / "lock"), str(tmp_path / "none")], timeout=0)
+    manager_lock.wait([str(tmp_path / "lock"), str(tmp_path / "none")], timeout=0)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import (
     cuda_found,
     efi,
     fabric_manager,
-    kernel_modules,
     loaded_driver,
 )
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import facts as gpu_facts
@@ -93,40 +91,6 @@ def test_links_stay_below_the_root(tmp_path: Path) -> None:
     assert system.resolve("/up/alternatives") == "/usr/share"
     assert not system.exists("/round")
     assert system.text("/etc/passwd") == ""
-
-
-def test_modules_without_modinfo_are_no_information(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", os.fspath(tmp_path / "nowhere"))
-    monkeypatch.setattr(kernel_modules, "_PROGRAMS", os.fspath(tmp_path / "nor_here"))
-    found = trees.facts("t4", tmp_path)
-    assert [kernel["modules"] for kernel in found["kernels"]] == [[]]
-    assert found["driver"]["installed"] == ""
-
-
-@pytest.mark.parametrize(
-    ("path", "fields", "expected"),
-    [
-        ("/x/updates/nvidia.ko", {"vermagic": "6.1 SMP"}, ("", True, False, "")),
-        ("/x/updates/nvidia.ko", {"vermagic": "6.10 SMP"}, ("", False, False, "")),
-        ("/x/updates/nvidia.ko", {}, ("", False, False, "")),
-        ("/x/weak-updates/nvidia.ko", {"vermagic": "6.0 SMP"}, ("", True, False, "")),
-        ("/x/nvidia.ko", {"vermagic": "6.1", "license": "NVIDIA", "signer": "us"}, ("proprietary", True, True, "us")),
-        ("/x/nvidia.ko", {"vermagic": "6.1", "license": "Dual MIT/GPL", "sig_id": "PKCS#7"}, ("open", True, True, "")),
-    ],
-)
-def test_module(path: str, fields: dict[str, str], expected: tuple[str, bool, bool, str]) -> None:
-    module = kernel_modules.module(path, "6.1", fields)
-    assert (module.flavour, module.vermagic_ok, module.signed, module.signer) == expected
-
-
-def test_modinfo_of_several_files() -> None:
-    said = (
-        "filename:       /a=1/nvidia.ko\0version=580.1\0alias=pci:v*\0filename:       /b.ko\0alias=x\0license=NVIDIA\0"
-    )
-    assert kernel_modules.parse(said) == {
-        "/a=1/nvidia.ko": {"version": "580.1", "alias": "pci:v*"},
-        "/b.ko": {"alias": "x", "license": "NVIDIA"},
-    }
 
 
 @pytest.mark.parametrize(
@@ -225,8 +189,3 @@ def test_virtual_machines(vendor: str, product: str, kind: str, tmp_path: Path) 
     (folder / "sys_vendor").write_text(vendor + "\n")
     (folder / "product_name").write_text(product + "\n")
     assert virtualization.machine(Sysroot(str(tmp_path))) == kind
-
-
-def test_modinfo_is_found_by_ordinary_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", os.fspath(tmp_path / "nowhere"))
-    assert trees.facts("t4", tmp_path)["driver"]["installed"] == "580.178.04"

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""What a driver needs of the package manager and of the node's settings, computed from what is desired."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.linux_kernels import Kernel
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.repository import Repository
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Request, Wanted
+
+PREFERENCES = "/etc/apt/preferences.d/evenkeel-nvidia-driver"
+UNATTENDED = "/etc/apt/apt.conf.d/52evenkeel-nvidia-driver"
+MODPROBE = "/etc/modprobe.d/evenkeel-nvidia-driver.conf"
+DRACUT = "/etc/dracut.conf.d/evenkeel-nvidia-driver.conf"
+#: The kernel of a node, which the driver's transaction never changes.
+_KERNELS = ("linux-image-*", "kernel", "kernel-core")
+#: What brings newer kernels and their headers; held beside the driver.
+_KERNEL_HOLDS = ("linux-image-[!0-9]*", "linux-headers-[!0-9]*", "linux-generic*", "kernel", "kernel-*")
+_VERSIONLOCK = "python3-dnf-plugin-versionlock"
+#: Packages that put a driver where NVIDIA's installer puts one.
+_DRIVER_PACKAGES = re.compile(r"(nvidia-(kernel|dkms|driver)|kmod-nvidia)")
+
+
+@dataclass(frozen=True)
+class Runfile:
+    """NVIDIA's installer."""
+
+    url: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Desired:
+    """What a node must have; the options of the module ``nvidia_driver``, which describes them."""
+
+    flavour: str
+    gpu: bool
+    version: str = ""
+    repository: Repository | None = None
+    packages: tuple[Wanted, ...] = ()
+    absent: tuple[str, ...] = ()
+    family: tuple[str, ...] = ()
+    dkms: str = ""
+    runfile: Runfile | None = None
+    hold: bool = True
+    hold_kernel: bool = True
+    keep_off: bool = True
+    persistence: bool = True
+    fabric_manager: bool = False
+    container: bool = False
+    secure_boot: bool = False
+    lock_timeout: int = 300
+
+    @property
+    def is_built(self) -> bool:
+        """Whether the kernel module is built on the node."""
+        return bool(self.dkms or self.runfile)
+
+
+def packages(desired: Desired) -> Request:
+    """Return what is asked of the package manager for the driver."""
+    holds = (desired.family if desired.hold else ()) + (_KERNEL_HOLDS if desired.hold_kernel else ())
+    releases = (() if desired.hold else desired.family) + (() if desired.hold_kernel else _KERNEL_HOLDS)
+    return Request(
+        wanted=desired.packages,
+        absent=desired.absent,
+        hold=holds,
+        release=releases,
+        of_version=dict.fromkeys(desired.family, desired.version) if desired.version else {},
+        refuse=_KERNELS,
+        may_go=desired.family,
+    )
+
+
+def prerequisites(desired: Desired, kernels: Iterable[Kernel], installed: Iterable[str], manager: str) -> Request:
+    """Return the packages that have to be there before the driver's.
+
+    Parameters
+    ----------
+    manager
+        The package manager, ``apt`` or ``dnf``.
+    """
+    apt = manager == "apt"
+    names = [] if apt or not (desired.hold or desired.hold_kernel) else [_VERSIONLOCK]
+    if desired.is_built:
+        headers = "linux-headers-%s" if apt else "kernel-devel-%s"
+        names += ["dkms", *(headers % kernel.release for kernel in kernels if not kernel.headers)]
+        names += _header_packages(installed)
+        if desired.secure_boot:
+            names += ["mokutil", "openssl"]
+    return Request(wanted=tuple(map(Wanted, names)), refuse=_KERNELS)
+
+
+def package_files(desired: Desired, manager: str) -> dict[str, str | None]:
+    """Return the files of the package manager, with their texts; None for a file that must not be there."""
+    if manager != "apt" or desired.runfile:
+        return {}
+    preferences = unattended = None
+    if desired.version and desired.family:
+        form = "%s\nPackage: %s\nPin: version %s-*\nPin-Priority: 1001\n"
+        preferences = form % (kept_files.MARK, " ".join(desired.family), desired.version)
+    if desired.keep_off:
+        patterns = [*map(_regular_expression, desired.family), "^cuda-drivers"]
+        kernel = ["^linux-image-", "^linux-headers-"] if desired.hold_kernel else []
+        lines = "".join('    "%s";\n' % pattern for pattern in dict.fromkeys([*patterns, *kernel]))
+        unattended = "%s\nUnattended-Upgrade::Package-Blacklist {\n%s};\n" % (kept_files.MARK, lines)
+    return {PREFERENCES: preferences, UNATTENDED: unattended}
+
+
+def nouveau_files(*, has_dracut: bool) -> dict[str, str | None]:
+    """Return the files that keep nouveau off the hardware, with their texts."""
+    modprobe = "blacklist nouveau\nblacklist nova_core\noptions nouveau modeset=0\ninstall nouveau /bin/false\n"
+    files: dict[str, str | None] = {MODPROBE: "%s\n%s" % (kept_files.MARK, modprobe)}
+    if has_dracut:
+        files[DRACUT] = '%s\nomit_drivers+=" nouveau nova_core "\n' % kept_files.MARK
+    return files
+
+
+def driver_packages(installed: Iterable[str]) -> list[str]:
+    """Return the installed packages that have brought a driver."""
+    return sorted(filter(_DRIVER_PACKAGES.match, installed))
+
+
+def what_is_left(desired: Desired, kernels: Sequence[Kernel]) -> list[str]:
+    """Return what could not be done on a node, and why."""
+    left = []
+    if not kernels:
+        left.append("no kernel module was built: the node has no kernel of its own")
+    elif desired.container:
+        left.append("the kernel module is not loaded: the node is a container")
+    if not desired.gpu:
+        left.append("the driver's services were not started: the node has no GPU")
+    return left
+
+
+def _header_packages(installed: Iterable[str]) -> list[str]:
+    """Return what brings the headers of future kernels, for each package that brings the kernels."""
+    found = [name for name in installed if re.match(r"linux-image-(?!\d)", name)]
+    return [name.replace("linux-image-", "linux-headers-", 1) for name in sorted(found)]
+
+
+def _regular_expression(pattern: str) -> str:
+    """Return a shell pattern of package names as a regular expression of unattended-upgrades."""
+    return "^%s" % re.escape(pattern).replace(r"\*", ".*").replace(r"\[", "[").replace(r"\]", "]")

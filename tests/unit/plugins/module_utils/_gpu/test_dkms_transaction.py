@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A module is built on trial before a driver that works is replaced; a first driver that does not build goes again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import dkms, dkms_transaction
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.linux_kernels import Kernel, Module
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.converge import Job
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Request, Wanted
+
+from tests.unit.plugins.module_utils._os_packages.fakes import FakeManager
+
+SOURCE, OLD, NEW = "nvidia-kernel-open-dkms", "580.159.03-1", "580.178.04-1"
+BARE, READY = Kernel("6.1.0-49"), Kernel("6.1.0-50", modules=(Module("580.159.03", "open"),))
+JOB = Job(Request(wanted=(Wanted(SOURCE, "580.178.04"),)))
+REFUSED = EvenkeelError("apt did not install it", "See why")
+DOES_NOT_BUILD = EvenkeelError("The module does not build: error: no such function", "Choose another branch")
+
+
+@pytest.fixture(autouse=True)
+def tried(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str]]]:
+    """What was built on trial, by the end of its path, and for which kernels; no build has failed."""
+    found: list[tuple[str, list[str]]] = []
+    monkeypatch.setattr(dkms, "try_build", lambda source, kernels: found.append((Path(source).name, list(kernels))))
+    monkeypatch.setattr(dkms, "logs", dict)
+    monkeypatch.setattr(dkms, "failed_since", lambda logs: None)
+    return found
+
+
+def node(monkeypatch: pytest.MonkeyPatch, installed: dict[str, str], **state: object) -> FakeManager:
+    given: dict[str, object] = {
+        "packages": installed,
+        "repositories": {SOURCE: [NEW, OLD]},
+        "brings": {SOURCE: {"nvidia-kernel-common": NEW}},
+        "contents": {"/usr/src/nvidia-580.178.04/dkms.conf": "PACKAGE_VERSION=580.178.04\n"},
+    }
+    manager = FakeManager(**{**given, **state})  # type: ignore[arg-type]
+    manager.serve(monkeypatch)
+    return manager
+
+
+def test_an_upgrade_is_built_on_trial_for_every_kernel_before_the_first_change(
+    monkeypatch: pytest.MonkeyPatch, tried: list[tuple[str, list[str]]]
+) -> None:
+    manager = node(monkeypatch, {SOURCE: OLD})
+    dkms_transaction.converge(JOB, SOURCE, [BARE, READY], check_mode=False)
+    assert tried == [("nvidia-580.178.04", ["6.1.0-49", "6.1.0-50"])]
+    first = manager.calls.index(f"staged: download {SOURCE}={NEW}")
+    assert first < manager.calls.index("files take effect") < manager.calls.index(f"apply {SOURCE}={NEW}")
+
+
+def test_an_upgrade_that_does_not_build_never_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    manager = node(monkeypatch, {SOURCE: OLD})
+
+    def fail(source: str, kernels: list[str]) -> None:
+        raise DOES_NOT_BUILD
+
+    monkeypatch.setattr(dkms, "try_build", fail)
+    with pytest.raises(EvenkeelError, match="does not build"):
+        dkms_transaction.converge(JOB, SOURCE, [READY], check_mode=False)
+    assert manager.packages == {SOURCE: OLD}
+    assert all(call.startswith("staged: ") for call in manager.calls)
+
+
+@pytest.mark.parametrize(
+    ("source", "kernels", "check_mode"),
+    [(SOURCE, [BARE], False), (SOURCE, [], False), ("", [READY], False), ("other-dkms", [READY], False)],
+    ids=["no module to lose", "no kernel", "nothing is built", "another package is built"],
+)
+def test_what_is_not_built_on_trial(
+    source: str,
+    kernels: list[Kernel],
+    check_mode: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    tried: list[tuple[str, list[str]]],
+) -> None:
+    node(monkeypatch, {})
+    dkms_transaction.converge(JOB, source, kernels, check_mode=check_mode)
+    assert tried == []
+
+
+def test_a_first_driver_that_does_not_build_is_removed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    manager = node(monkeypatch, {"bash": "5"})
+
+    def half_done() -> None:
+        manager.packages["nvidia-kernel-common"] = NEW
+        manager.unfinished.append(SOURCE)
+
+    manager.during, manager.failures = {f"apply {SOURCE}={NEW}": half_done}, {f"apply {SOURCE}={NEW}": REFUSED}
+    manager.serve(monkeypatch)
+    monkeypatch.setattr(dkms, "failed_since", lambda logs: DOES_NOT_BUILD)
+    with pytest.raises(EvenkeelError, match=r"error: no such function. The packages .* were removed again. Choose"):
+        dkms_transaction.converge(JOB, SOURCE, [BARE], check_mode=False)
+    assert manager.packages == {"bash": "5"}
+    assert manager.unfinished == []
+
+
+@pytest.mark.parametrize(
+    ("installed", "source", "kernels"),
+    [
+        ({"nvidia-kernel-common": OLD}, SOURCE, [BARE]),
+        ({}, SOURCE, [BARE, READY]),
+        ({}, "", [BARE]),
+    ],
+    ids=["a package was upgraded", "a kernel has a module", "prerequisites"],
+)
+def test_packages_that_stay_although_a_build_failed(
+    installed: dict[str, str], source: str, kernels: list[Kernel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = f"apply {SOURCE}={NEW}"
+    manager = node(monkeypatch, installed, failures={call: REFUSED})
+    manager.during = {call: lambda: manager.packages.update({"nvidia-kernel-common": NEW})}
+    manager.serve(monkeypatch)
+    monkeypatch.setattr(dkms, "failed_since", lambda logs: DOES_NOT_BUILD)
+    with pytest.raises(EvenkeelError, match=r"no such function\. Choose another branch"):
+        dkms_transaction.converge(JOB, source, kernels, check_mode=False)
+    assert manager.packages == {"nvidia-kernel-common": NEW}
+    assert manager.calls[-1] == call
+
+
+def test_a_transaction_that_failed_for_another_reason_reports_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    manager = node(monkeypatch, {}, failures={f"apply {SOURCE}={NEW}": REFUSED})
+    with pytest.raises(EvenkeelError, match="apt did not install it"):
+        dkms_transaction.converge(JOB, SOURCE, [BARE], check_mode=False)
+    assert manager.calls[-1] == f"apply {SOURCE}={NEW}"

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a driver needs of the package manager and of the node's settings."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import driver_request
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.driver_request import Desired, Runfile
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.linux_kernels import Kernel, Module
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import transaction
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Step
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Wanted
+
+DESIRED = Desired("open", gpu=True, version="580.178.04", family=("nvidia-driver*", "libcuda1"), dkms="nvidia-dkms")
+RUNFILE = Desired("open", gpu=True, version="580.178.04", runfile=Runfile("http://m/x.run", "0" * 64))
+HEADLESS = Kernel("6.1.0-49-amd64", headers=False)
+READY = Kernel("6.1.0-50-amd64", modules=(Module("580.178.04", "open"),))
+
+
+@pytest.mark.parametrize(
+    ("desired", "manager", "expected"),
+    [
+        (DESIRED, "apt", ["dkms", "linux-headers-6.1.0-49-amd64", "linux-headers-amd64"]),
+        (RUNFILE, "apt", ["dkms", "linux-headers-6.1.0-49-amd64", "linux-headers-amd64"]),
+        (
+            DESIRED,
+            "dnf",
+            ["python3-dnf-plugin-versionlock", "dkms", "kernel-devel-6.1.0-49-amd64", "linux-headers-amd64"],
+        ),
+        (dataclasses.replace(DESIRED, dkms=""), "apt", []),
+        (
+            dataclasses.replace(DESIRED, secure_boot=True),
+            "apt",
+            ["dkms", "linux-headers-6.1.0-49-amd64", "linux-headers-amd64", "mokutil", "openssl"],
+        ),
+        (dataclasses.replace(DESIRED, dkms="", hold=False, hold_kernel=False), "dnf", []),
+        (dataclasses.replace(DESIRED, dkms="", hold=False), "dnf", ["python3-dnf-plugin-versionlock"]),
+    ],
+    ids=["apt", "installer", "dnf", "modules come built", "Secure Boot", "nothing is held", "the kernel alone is held"],
+)
+def test_prerequisites(desired: Desired, manager: str, expected: list[str]) -> None:
+    installed = ["linux-image-amd64", "linux-image-6.1.0-49-amd64", "bash"]
+    request = driver_request.prerequisites(desired, [HEADLESS, READY], installed, manager)
+    assert request.wanted == tuple(map(Wanted, expected))
+
+
+@pytest.mark.parametrize("kernel", ["linux-image-amd64", "linux-image-6.1.0-51-amd64", "kernel", "kernel-core"])
+@pytest.mark.parametrize("before", ["", "6.1-1"])
+def test_no_transaction_changes_a_kernel(kernel: str, before: str) -> None:
+    step = Step(kernel, before, "6.2-1")
+    for request in (
+        driver_request.packages(DESIRED),
+        driver_request.prerequisites(DESIRED, [HEADLESS], [], "apt"),
+    ):
+        with pytest.raises(EvenkeelError, match=f"would change what it must not: {kernel}"):
+            transaction.judge(request, [step])
+
+
+def test_the_driver_may_replace_its_own_packages_and_no_others() -> None:
+    request = driver_request.packages(dataclasses.replace(DESIRED, absent=("nvidia-closed",)))
+    transaction.judge(request, [Step("libcuda1", "570", ""), Step("nvidia-closed", "580", "")])
+    with pytest.raises(EvenkeelError, match=r"would remove others: libc6 2\.36 -> removed"):
+        transaction.judge(request, [Step("libc6", "2.36", "")])
+
+
+def test_the_driver_comes_in_its_version_alone() -> None:
+    request = driver_request.packages(DESIRED)
+    transaction.judge(request, [Step("libcuda1", "", "580.178.04-1"), Step("libc6", "2.36", "2.37")])
+    with pytest.raises(EvenkeelError, match=r"other versions than 580\.178\.04: libcuda1 610"):
+        transaction.judge(request, [Step("libcuda1", "", "610.57.04-1")])
+
+
+def test_holds_follow_the_options() -> None:
+    held = driver_request.packages(DESIRED)
+    assert {"libcuda1", "linux-image-[!0-9]*"} <= set(held.hold)
+    assert held.release == ()
+    free = driver_request.packages(dataclasses.replace(DESIRED, hold=False, hold_kernel=False))
+    assert (free.hold, free.release) == ((), held.hold)
+    kernel = driver_request.packages(dataclasses.replace(DESIRED, hold=False))
+    assert (kernel.release, "libcuda1" in kernel.hold) == (DESIRED.family, False)
+
+
+def test_the_version_is_pinned_for_the_whole_family_and_updates_are_kept_off() -> None:
+    files = driver_request.package_files(DESIRED, "apt")
+    assert files[driver_request.PREFERENCES] == (
+        f"{kept_files.MARK}\nPackage: nvidia-driver* libcuda1\nPin: version 580.178.04-*\nPin-Priority: 1001\n"
+    )
+    unattended = str(files[driver_request.UNATTENDED])
+    for line in ('"^nvidia\\-driver.*";', '"^libcuda1";', '"^linux-image-";'):
+        assert line in unattended
+
+
+@pytest.mark.parametrize(
+    ("change", "absent"),
+    [({"version": ""}, driver_request.PREFERENCES), ({"keep_off": False}, driver_request.UNATTENDED)],
+)
+def test_files_that_must_not_be_there(change: dict[str, object], absent: str) -> None:
+    assert driver_request.package_files(dataclasses.replace(DESIRED, **change), "apt")[absent] is None
+
+
+@pytest.mark.parametrize(("desired", "manager"), [(DESIRED, "dnf"), (RUNFILE, "apt")])
+def test_dnf_and_the_installer_need_no_files(desired: Desired, manager: str) -> None:
+    assert driver_request.package_files(desired, manager) == {}
+
+
+def test_nouveau_is_kept_off_and_out_of_dracuts_images() -> None:
+    assert list(driver_request.nouveau_files(has_dracut=False)) == [driver_request.MODPROBE]
+    files = driver_request.nouveau_files(has_dracut=True)
+    assert "blacklist nouveau\n" in str(files[driver_request.MODPROBE])
+    assert "nouveau" in str(files[driver_request.DRACUT])
+
+
+def test_packages_that_have_brought_a_driver() -> None:
+    names = ["bash", "kmod-nvidia-open-dkms", "libcuda1", "nvidia-container-toolkit", "nvidia-kernel-dkms"]
+    assert driver_request.driver_packages(names) == ["kmod-nvidia-open-dkms", "nvidia-kernel-dkms"]
+
+
+@pytest.mark.parametrize(
+    ("desired", "kernels", "words"),
+    [
+        (DESIRED, [READY], []),
+        (DESIRED, [], ["no kernel of its own"]),
+        (dataclasses.replace(DESIRED, container=True), [READY], ["is a container"]),
+        (dataclasses.replace(DESIRED, gpu=False), [READY], ["has no GPU"]),
+    ],
+)
+def test_what_is_left_is_reported(desired: Desired, kernels: list[Kernel], words: list[str]) -> None:
+    left = driver_request.what_is_left(desired, kernels)
+    assert len(left) == len(words)
+    assert all(word in text for word, text in zip(words, left, strict=True))

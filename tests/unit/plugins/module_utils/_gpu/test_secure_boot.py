@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The key that modules are signed with: made whole, and trusted by the firmware before a driver is replaced."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from pathlib import Path
+
+import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import secure_boot
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.command import Done
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> secure_boot.Key:
+    return secure_boot.Key(str(tmp_path / "mok.pub"), str(tmp_path / "mok.key"))
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ("/k is not enrolled\n", "run `mokutil --import /k` on the node and choose a password, reboot, and"),
+        ("", "run `mokutil --import /k`"),
+        ("/k is already in the enrollment request\n", "The key waits to be enrolled: reboot, and at the console"),
+    ],
+)
+def test_the_way_to_enrol_a_key(answer: str, expected: str) -> None:
+    assert expected in secure_boot.way_to_enrol(secure_boot.Key("/k", "/p"), answer)
+
+
+@pytest.mark.parametrize(
+    ("answer", "refused"),
+    [("/k is already enrolled\n", False), ("/k is not enrolled\n", True), ("", True)],
+)
+def test_a_key_has_to_be_enrolled(
+    answer: str, refused: bool, key: secure_boot.Key, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path(key.certificate).touch()
+    monkeypatch.setattr(secure_boot.command, "run", lambda argv: Done(0, answer, ""))
+    with pytest.raises(EvenkeelError, match="does not know the key") if refused else nullcontext():
+        secure_boot.require_enrolled(key, make=True)
+
+
+def test_in_check_mode_no_key_is_made_and_the_way_to_enrol_one_is_reported(
+    key: secure_boot.Key, tmp_path: Path
+) -> None:
+    with pytest.raises(EvenkeelError, match=rf"Secure Boot is on.*left alone.*mokutil --import {key.certificate}"):
+        secure_boot.require_enrolled(key, make=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def _openssl(monkeypatch: pytest.MonkeyPatch, *, room: list[bool]) -> None:
+    """Have openssl write both files, or find a full disk."""
+
+    def openssl(argv: list[str], remedy: str) -> None:
+        whole = room.pop(0)
+        for option in ("-keyout", "-out"):
+            Path(argv[argv.index(option) + 1]).write_text(f"{option} whole" if whole else "")
+        if not whole:
+            raise EvenkeelError("No space left on device", remedy)
+
+    monkeypatch.setattr(secure_boot.command, "require", openssl)
+    monkeypatch.setattr(secure_boot.command, "run", lambda argv: Done(0, f"{argv[-1]} is already enrolled", ""))
+
+
+def test_a_key_that_was_cut_short_is_made_anew(
+    key: secure_boot.Key, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _openssl(monkeypatch, room=[False, True])
+    with pytest.raises(EvenkeelError, match="No space left"):
+        secure_boot.require_enrolled(key, make=True)
+    secure_boot.require_enrolled(key, make=True)
+    made = {path.name: (path.read_text(), path.stat().st_mode & 0o777) for path in tmp_path.iterdir()}
+    assert made["mok.pub"] == ("-out whole", 0o644)
+    assert made["mok.key"][0] == "-keyout whole"
+    assert len(made) == 2
+
+
+def test_a_run_that_ends_between_the_two_files_leaves_no_certificate_without_its_key(
+    key: secure_boot.Key, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _openssl(monkeypatch, room=[True, True])
+    rename = secure_boot.os.replace
+    renamed: list[str] = []
+
+    def cut(source: str, target: str) -> None:
+        if renamed:
+            raise KeyboardInterrupt
+        renamed.append(target)
+        rename(source, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(secure_boot.os, "replace", cut)
+        with pytest.raises(KeyboardInterrupt):
+            secure_boot.require_enrolled(key, make=True)
+    assert Path(key.private).exists()
+    assert not Path(key.certificate).exists()
+    secure_boot.require_enrolled(key, make=True)
+    assert Path(key.certificate).read_text() == "-out whole"
