@@ -32,8 +32,13 @@ from unittest.mock import patch
 
 import uv
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import build as builder
-from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import environment
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import (
+    environment,
+    environment_apply,
+    environment_plan,
+)
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.bytecode import compile_environment
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.environment_plan import Desired, Policy
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.generation import Generation
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.linking import RATTLER, Job, Tools, install
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package, from_mapping
@@ -91,17 +96,17 @@ class Workplace:
                 return installer
 
             state = environment.read(root, name)
-            plan = environment.plan(state, root, name, environment.Desired(self.packages), environment.Policy())
-            with nullcontext() if on_disk else patch.object(environment, "sync_file_systems"):
-                environment.apply(plan, root, name, made)
+            plan = environment_plan.plan(state, root, name, Desired(self.packages), Policy())
+            with nullcontext() if on_disk else patch.object(environment_apply, "sync_file_systems"):
+                environment_apply.apply(plan, root, name, made)
         return (self.root / "envs" / name).resolve()
 
     def check(self) -> bool:
         """Check the last environment as a run that changes nothing does."""
         name, root = f"{NAME}-{self.number}", str(self.root)
-        desired = environment.Desired(self.packages)
+        desired = Desired(self.packages)
         state = environment.read(root, name, desired.digest, 3)
-        return environment.plan(state, root, name, desired, environment.Policy(keep=3)).changed
+        return environment_plan.plan(state, root, name, desired, Policy(keep=3)).changed
 
     def forget_packages(self) -> None:
         """Make the caches cold."""

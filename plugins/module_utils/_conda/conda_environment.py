@@ -11,10 +11,18 @@ from functools import partial
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import build as builder
-from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import cache_verification, environment, package_cache
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import (
+    cache_verification,
+    environment,
+    environment_apply,
+    environment_plan,
+    package_cache,
+)
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import generation as generations
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.build_progress import Progress, progress_in
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.bytecode_cache import DamagedCache
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.environment import State
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.environment_plan import Desired, Plan, Policy
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.generation import Contents, Generation, intact
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.linking import Job, Tools, choose, rewritten
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import from_mapping
@@ -112,7 +120,7 @@ def _converge(params: dict[str, Any], check_mode: bool, warnings: list[str]) -> 
             state, plan = decide(params, desired)
             with progress_in(os.path.join(root, "progress", "environment-" + name)) as progress:
                 make = partial(build, params, state, lock=lock, progress=progress, warnings=warnings)
-                kept = environment.apply(plan, root, name, make, progress.wait)
+                kept = environment_apply.apply(plan, root, name, make, progress.wait)
         if kept:
             result["kept"] = kept
     if plan.target:
@@ -124,7 +132,7 @@ def _converge(params: dict[str, Any], check_mode: bool, warnings: list[str]) -> 
     return {"changed": plan.changed, "diff": plan.diff, "plan": plan.lines, **result}
 
 
-def desired_by(params: dict[str, Any]) -> environment.Desired | None:
+def desired_by(params: dict[str, Any]) -> Desired | None:
     """Return what the source asks for; None when it has to be solved first."""
     packages = None
     if params["resolved"] is not None:
@@ -133,18 +141,18 @@ def desired_by(params: dict[str, Any]) -> environment.Desired | None:
         packages = environment.known(environment.read(params["root"], params["name"]), params["request"])
     if packages is None:
         return None
-    return environment.Desired(packages, params["variables"], params["request"])
+    return Desired(packages, params["variables"], params["request"])
 
 
-def decide(params: dict[str, Any], desired: environment.Desired | None) -> tuple[environment.State, environment.Plan]:
+def decide(params: dict[str, Any], desired: Desired | None) -> tuple[State, Plan]:
     """Read the node and plan."""
     name, root = params["name"], params["root"]
     if params["state"] == "absent":
         state = environment.read(root, name, keep=1)
-        return state, environment.plan_absent(state, root, name)
+        return state, environment_plan.plan_absent(state, root, name)
     if desired is None:
         state = environment.read(root, name, user_site=params["user_site"])
-        return state, environment.plan_switch(state, root, name, params["generation"])
+        return state, environment_plan.plan_switch(state, root, name, params["generation"])
     deep = params["verify"] == "files"
     state = environment.read(root, name, desired.digest, params["keep"], params["user_site"], deep=deep)
     if deep and state.current:
@@ -152,13 +160,13 @@ def decide(params: dict[str, Any], desired: environment.Desired | None) -> tuple
         report = verify_files(state.current.path)
         looked_into = Contents(seen.packages, (*seen.notes, *report.lines()))
         state = replace(state, contents={**state.contents, state.current.path: looked_into})
-    policy = environment.Policy(params["keep"], params["pin"], params["adopt"])
-    return state, environment.plan(state, root, name, desired, policy)
+    policy = Policy(params["keep"], params["pin"], params["adopt"])
+    return state, environment_plan.plan(state, root, name, desired, policy)
 
 
 def build(
     params: dict[str, Any],
-    state: environment.State,
+    state: State,
     target: Generation,
     *,
     lock: int,

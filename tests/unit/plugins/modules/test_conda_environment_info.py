@@ -10,7 +10,11 @@ from typing import Any
 import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import conda_environment_info as logic
-from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import environment
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import (
+    environment,
+    environment_apply,
+    environment_plan,
+)
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.generation import Generation
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package, digest
 from ansible_collections.evenkeel.gpu.plugins.modules import conda_environment_info
@@ -46,10 +50,10 @@ class Node:
             install(Path(target.path), *target.packages)
             return "rattler"
 
-        desired = environment.Desired((package,), variables)
+        desired = environment_plan.Desired((package,), variables)
         state = environment.read(str(self.root), name, desired.digest)
-        plan = environment.plan(state, str(self.root), name, desired, environment.Policy())
-        environment.apply(plan, str(self.root), name, build)
+        plan = environment_plan.plan(state, str(self.root), name, desired, environment_plan.Policy())
+        environment_apply.apply(plan, str(self.root), name, build)
         assert plan.target
         return plan.target.id
 

@@ -11,9 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import activation, environment
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import (
+    activation,
+    environment,
+    environment_apply,
+    environment_plan,
+)
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import generation as generations
-from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.environment import Desired, Plan, Policy, State
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.environment import State
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.environment_plan import Desired, Plan, Policy
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.generation import ADOPTED, Contents, Generation
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import PIP, Package, digest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
@@ -90,10 +96,10 @@ class Node:
         return environment.read(self.root, NAME, desired.digest, policy.keep)
 
     def plan(self, desired: Desired = DESIRED, policy: Policy = POLICY) -> Plan:
-        return environment.plan(self.read(desired, policy), self.root, NAME, desired, policy)
+        return environment_plan.plan(self.read(desired, policy), self.root, NAME, desired, policy)
 
     def apply(self, plan: Plan, build: Callable[[Generation], str] | None = None) -> Plan:
-        self.kept = environment.apply(plan, self.root, NAME, build or Builder())
+        self.kept = environment_apply.apply(plan, self.root, NAME, build or Builder())
         return plan
 
     def converge(
@@ -108,10 +114,10 @@ class Node:
         return Path(plan.target.path)
 
     def switch(self, reference: str) -> Plan:
-        return self.apply(environment.plan_switch(self.read(), self.root, NAME, reference))
+        return self.apply(environment_plan.plan_switch(self.read(), self.root, NAME, reference))
 
     def remove(self) -> Plan:
-        return self.apply(environment.plan_absent(environment.read(self.root, NAME, keep=1), self.root, NAME))
+        return self.apply(environment_plan.plan_absent(environment.read(self.root, NAME, keep=1), self.root, NAME))
 
     def make_by_hand(self) -> None:
         """Make an environment as somebody does before Evenkeel comes."""
@@ -194,7 +200,7 @@ def test_check_refuses(root: str, name: str, problem: str) -> None:
     ],
 )
 def test_free_path(taken: list[str], path: str) -> None:
-    assert environment.free_path("/g/abc", taken) == path
+    assert environment_plan.free_path("/g/abc", taken) == path
 
 
 # plan
@@ -303,7 +309,7 @@ DRIFTED = having(LIVE, current=LIVE, contents={PATH: Contents((NEWER, PYTHON))})
     ],
 )
 def test_plan(state: State, request_: Mapping[str, Any] | None, expected: Plan) -> None:
-    plan = environment.plan(state, ROOT, NAME, Desired(PACKAGES, {}, request_), Policy())
+    plan = environment_plan.plan(state, ROOT, NAME, Desired(PACKAGES, {}, request_), Policy())
     assert plan == expected
     assert plan.changed == (plan != Plan(LIVE, Contents(PACKAGES), was=LIVE))
 
@@ -311,7 +317,7 @@ def test_plan(state: State, request_: Mapping[str, Any] | None, expected: Plan) 
 @pytest.mark.parametrize("packages", [(PYTHON, NUMPY), (replace(NUMPY, url="file:///elsewhere"), PYTHON)])
 def test_neither_order_nor_mirror_is_a_change(packages: tuple[Package, ...]) -> None:
     desired = Desired(packages, {}, REQUEST)
-    assert not environment.plan(having(LIVE, current=LIVE), ROOT, NAME, desired, Policy()).changed
+    assert not environment_plan.plan(having(LIVE, current=LIVE), ROOT, NAME, desired, Policy()).changed
 
 
 @pytest.mark.parametrize(
@@ -320,7 +326,7 @@ def test_neither_order_nor_mirror_is_a_change(packages: tuple[Package, ...]) -> 
     ids=["pip", "variables"],
 )
 def test_a_package_of_pip_and_a_variable_are_changes(desired: Desired) -> None:
-    plan = environment.plan(having(LIVE, current=LIVE), ROOT, NAME, desired, Policy())
+    plan = environment_plan.plan(having(LIVE, current=LIVE), ROOT, NAME, desired, Policy())
     assert plan.build
     assert plan.target is not None
     assert plan.target.path == f"{HOME}/{desired.digest[:16]}" != PATH
@@ -339,7 +345,7 @@ def test_a_package_of_pip_and_a_variable_are_changes(desired: Desired) -> None:
 )
 def test_a_pin_is_set_where_it_is_not(pinned: bool, pin: bool | None, step: bool | None) -> None:
     live = replace(LIVE, pinned=pinned)
-    plan = environment.plan(having(live, current=live), ROOT, NAME, DESIRED, Policy(pin=pin))
+    plan = environment_plan.plan(having(live, current=live), ROOT, NAME, DESIRED, Policy(pin=pin))
     assert plan.pin is step
     assert plan.changed == (step is not None)
 
@@ -371,7 +377,7 @@ def test_what_is_more_than_is_to_be_kept_goes(
     found = [numbered(number, **changes_.get(number, {})) for number in range(1, 6)]
     paths = frozenset(f"{HOME}/{number:016x}" for number in busy_)
     state = having(*found, current=found[-1], busy=paths)
-    plan = environment.plan(state, ROOT, NAME, DESIRED, Policy(keep))
+    plan = environment_plan.plan(state, ROOT, NAME, DESIRED, Policy(keep))
     assert plan.prune == tuple(f"{HOME}/{number:016x}" for number in pruned)
     assert plan.target is not None
     assert plan.target.number == 6
@@ -379,7 +385,7 @@ def test_what_is_more_than_is_to_be_kept_goes(
 
 def test_the_generation_that_is_gone_back_to_is_never_pruned() -> None:
     found = [LIVE, *(numbered(number) for number in range(2, 6))]
-    plan = environment.plan(having(*found, current=found[-1]), ROOT, NAME, DESIRED, Policy(2))
+    plan = environment_plan.plan(having(*found, current=found[-1]), ROOT, NAME, DESIRED, Policy(2))
     assert not plan.build
     assert plan.prune == tuple(f"{HOME}/{number:016x}" for number in (4, 3, 2))
 
@@ -391,14 +397,14 @@ BY_HAND = (replace(EINOPS, sha256=""), PYTHON)
 
 def test_plan_adopts_on_explicit_wish() -> None:
     state = having(OLD, link="a directory", foreign=BY_HAND)
-    plan = environment.plan(state, ROOT, NAME, DESIRED, Policy(adopt=True))
+    plan = environment_plan.plan(state, ROOT, NAME, DESIRED, Policy(adopt=True))
     adopted = Generation(f"{HOME}/{digest(BY_HAND)[:16]}", BY_HAND, number=0, installer=ADOPTED)
     assert plan == Plan(replace(NEW, number=2), Contents(BY_HAND), adopt=adopted, build=True, switch=True)
 
 
 def test_an_adopted_environment_never_takes_the_place_of_a_build() -> None:
     state = having(LIVE, link="a directory", foreign=PACKAGES, contents={PATH: Contents((NEWER,))})
-    plan = environment.plan(state, ROOT, NAME, DESIRED, Policy(adopt=True))
+    plan = environment_plan.plan(state, ROOT, NAME, DESIRED, Policy(adopt=True))
     assert plan.adopt is not None
     assert plan.target is not None
     assert (plan.adopt.path, plan.target.path) == (f"{PATH}-2", f"{PATH}-3")
@@ -419,9 +425,9 @@ def test_plan_refuses_what_is_not_ours(
     link: str, foreign: tuple[Package, ...] | None, adopt: bool, advice: str
 ) -> None:
     state = having(LIVE, link=link, foreign=foreign)
-    plans: list[Callable[[], Plan]] = [lambda: environment.plan(state, ROOT, NAME, DESIRED, Policy(adopt=adopt))]
-    plans += [lambda: environment.plan_switch(state, ROOT, NAME, "-1")]
-    plans += [lambda: environment.plan_absent(state, ROOT, NAME)]
+    plans: list[Callable[[], Plan]] = [lambda: environment_plan.plan(state, ROOT, NAME, DESIRED, Policy(adopt=adopt))]
+    plans += [lambda: environment_plan.plan_switch(state, ROOT, NAME, "-1")]
+    plans += [lambda: environment_plan.plan_absent(state, ROOT, NAME)]
     for plan in plans:
         with pytest.raises(EvenkeelError, match=f"^{LINK} is {link} that Evenkeel did not make; .* {advice}$"):
             plan()
@@ -451,7 +457,7 @@ FIRST, DIGEST = replace(OLD, number=1, path=f"{HOME}/{OLD.digest[:16]}"), LIVE.d
 )
 def test_plan_switch(current: Generation | None, reference: str, target: Generation) -> None:
     state = having(THIRD, FIRST, SECOND, current=current, link="ours" if current else "absent")
-    plan = environment.plan_switch(state, ROOT, NAME, reference)
+    plan = environment_plan.plan_switch(state, ROOT, NAME, reference)
     assert plan.target == target
     assert plan.switch == plan.changed == (current != target)
     assert not plan.build
@@ -477,19 +483,19 @@ def test_a_reference_that_means_no_generation_tells_those_that_are_there(
     state = having(THIRD, FIRST, SECOND, current=current)
     have = f"The node keeps, from the oldest on: {FIRST.id}, {SECOND.id}, {THIRD.id}"
     with pytest.raises(EvenkeelError, match=rf"^The environment {NAME} {message}\. {have}\.$"):
-        environment.plan_switch(state, ROOT, NAME, reference)
+        environment_plan.plan_switch(state, ROOT, NAME, reference)
 
 
 def test_a_node_without_generations_says_so() -> None:
     with pytest.raises(EvenkeelError, match="from the oldest on: none"):
-        environment.plan_switch(having(link="absent"), ROOT, NAME, "-1")
+        environment_plan.plan_switch(having(link="absent"), ROOT, NAME, "-1")
 
 
 def test_a_build_that_lost_its_marker_is_declared_before_the_name_leaves_it() -> None:
     state = having(UNMARKED, OLD, current=UNMARKED)
-    plan = environment.plan_switch(state, ROOT, NAME, OLD.id)
+    plan = environment_plan.plan_switch(state, ROOT, NAME, OLD.id)
     assert plan.adopt == replace(UNMARKED, number=2)
-    assert environment.plan_absent(state, ROOT, NAME).adopt == replace(UNMARKED, number=2)
+    assert environment_plan.plan_absent(state, ROOT, NAME).adopt == replace(UNMARKED, number=2)
 
 
 # plan_absent
@@ -513,7 +519,7 @@ def test_a_build_that_lost_its_marker_is_declared_before_the_name_leaves_it() ->
     ids=["absent", "dangling link", "there", "link lost", "busy", "pinned", "adopted", "leftover"],
 )
 def test_plan_absent(state: State, expected: Plan) -> None:
-    plan = environment.plan_absent(state, ROOT, NAME)
+    plan = environment_plan.plan_absent(state, ROOT, NAME)
     assert plan == expected
     assert plan.changed == bool(expected.unlink or expected.prune or expected.remove)
 
@@ -678,7 +684,7 @@ class PythonBuilder(Builder):
 @pytest.mark.parametrize("user_site", [None, False, True])
 def test_users_packages_are_hidden_unless_told(node: Node, user_site: bool | None) -> None:
     state = environment.read(node.root, NAME, DESIRED.digest, user_site=user_site)
-    node.apply(environment.plan(state, node.root, NAME, DESIRED, POLICY), PythonBuilder())
+    node.apply(environment_plan.plan(state, node.root, NAME, DESIRED, POLICY), PythonBuilder())
     assert (node.link / activation.ISOLATION).exists() is not user_site
     assert (node.link / "lib" / "python3.11" / activation.MANAGED).exists()
     assert not node.plan().changed, "without a word it stays as it is"
@@ -689,7 +695,7 @@ def test_a_build_of_an_earlier_release_is_isolated_once_without_a_build(node: No
     shutil.rmtree(path / "etc")
     (path / "lib" / "python3.11" / activation.MANAGED).unlink()
     state = environment.read(node.root, NAME, DESIRED.digest, user_site=False)
-    plan = environment.plan(state, node.root, NAME, DESIRED, POLICY)
+    plan = environment_plan.plan(state, node.root, NAME, DESIRED, POLICY)
     assert f"~ {activation.ISOLATION}" in plan.lines
     assert "~ lib/python3.11/EXTERNALLY-MANAGED" in plan.lines
     build = Builder()
@@ -895,8 +901,16 @@ FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         (Builder(crash=EvenkeelError("conda said no", "Mend it")), EvenkeelError, "^conda said no. Mend it.$"),
         (Builder(crash=FULL), EvenkeelError, "^No space left on the file system of "),
         (Builder(crash=OSError(errno.EDQUOT, "Disk quota exceeded")), EvenkeelError, "^No space left on the file syst"),
-        (Builder(crash=PermissionError(13, "Permission denied", "/x")), EvenkeelError, "^/x: Permission denied. Mend"),
-        (Builder(crash=OSError(5, "Input/output error")), EvenkeelError, r"^.*/evenkeel: Input/output error\. Mend"),
+        (
+            Builder(crash=PermissionError(13, "Permission denied", "/x")),
+            EvenkeelError,
+            "^/x: Permission denied. Look at",
+        ),
+        (
+            Builder(crash=OSError(5, "Input/output error")),
+            EvenkeelError,
+            r"^.*/evenkeel: Input/output error\. The ",
+        ),
         (Builder(crash=KeyboardInterrupt("stop")), KeyboardInterrupt, "stop"),
         (Builder(crash=SystemExit("stop")), SystemExit, "stop"),
         (
@@ -945,7 +959,7 @@ def test_what_is_in_the_way_is_named(node: Node) -> None:
     (node.generations / "0123456789abcdef").mkdir()
     plan = node.plan()
     (node.generations / "0123456789abcdef").rmdir()
-    with pytest.raises(EvenkeelError, match=r"0123456789abcdef: No such file or directory\. Mend it and run again"):
+    with pytest.raises(EvenkeelError, match=r"0123456789abcdef: No such file or directory. Repair that on"):
         node.apply(plan)
 
 
@@ -965,10 +979,10 @@ def syncs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
         return noted
 
-    monkeypatch.setattr(environment, "sync_file_systems", note("sync", lambda *_: None))
+    monkeypatch.setattr(environment_apply, "sync_file_systems", note("sync", lambda *_: None))
     monkeypatch.setattr(generations, "write_atomically", note("marker", generations.write_atomically))
-    monkeypatch.setattr(environment, "link_atomically", note("link", environment.link_atomically))
-    monkeypatch.setattr(environment, "rename_durably", note("rename", environment.rename_durably))
+    monkeypatch.setattr(environment_apply, "link_atomically", note("link", environment_apply.link_atomically))
+    monkeypatch.setattr(environment_apply, "rename_durably", note("rename", environment_apply.rename_durably))
     return found
 
 
@@ -1019,7 +1033,7 @@ def test_what_does_not_reach_the_disk_is_not_declared_complete(node: Node, monke
     def refuse(*_: object) -> None:
         raise EvenkeelError("the disk said no", "Buy another")
 
-    monkeypatch.setattr(environment, "sync_file_systems", refuse)
+    monkeypatch.setattr(environment_apply, "sync_file_systems", refuse)
     before = node.tree()
     with pytest.raises(EvenkeelError, match="the disk said no"):
         node.converge()
@@ -1144,7 +1158,7 @@ def test_adopt_and_then_nothing(node: Node) -> None:
 STEPS = [
     (generations, "write"),
     (os, "rename"),
-    (environment, "link_atomically"),
+    (environment_apply, "link_atomically"),
 ]
 
 
@@ -1184,7 +1198,7 @@ def test_an_adoption_that_is_interrupted_is_healed(
 
 def test_a_clock_that_is_set_back_changes_no_order(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     times = iter(["2030-01-01T00:00:00+00:00", "2029-01-01T00:00:00+00:00", "1999-01-01T00:00:00+00:00"])
-    monkeypatch.setattr(environment, "now", lambda: next(times))
+    monkeypatch.setattr(environment_apply, "now", lambda: next(times))
     builds: Sequence[Desired] = [Desired((NUMPY,)), Desired((NEWER,)), Desired((PYTHON,))]
     paths = [node.converge(desired) for desired in builds]
     assert [generation.number for generation in map(generations.read, map(str, paths)) if generation] == [1, 2, 3]
@@ -1317,8 +1331,8 @@ def test_caches_that_others_may_enter_are_closed_and_what_they_could_change_is_r
 def test_builds_of_other_environments_that_share_a_file_are_known_too(node: Node, older: bool) -> None:
     def converge(name: str) -> Plan:
         state = environment.read(node.root, name, DESIRED.digest)
-        plan = environment.plan(state, node.root, name, DESIRED, POLICY)
-        environment.apply(plan, node.root, name, Builder())
+        plan = environment_plan.plan(state, node.root, name, DESIRED, POLICY)
+        environment_apply.apply(plan, node.root, name, Builder())
         return plan
 
     file = f"{SITE}/a.pth"
@@ -1362,7 +1376,7 @@ def test_what_a_user_exchanges_for_a_link_meanwhile_moves_nothing_of_others(
         place.mkdir(parents=True)
         (place / "results.csv").write_text("1")
     (first / "notes").write_text("2")
-    find = environment.user_files
+    find = environment_apply.user_files
 
     def and_then(prefix: str) -> tuple[str, ...]:
         found = find(prefix)
@@ -1370,8 +1384,8 @@ def test_what_a_user_exchanges_for_a_link_meanwhile_moves_nothing_of_others(
         (first / exchanged).symlink_to(theirs)
         return found
 
-    monkeypatch.setattr(environment, "user_files", and_then)
-    kept = environment.discard(str(first), str(Path(node.root, "kept")))
+    monkeypatch.setattr(environment_apply, "user_files", and_then)
+    kept = environment_apply.discard(str(first), str(Path(node.root, "kept")))
     assert [Path(path).name for path in kept] == ["notes"]
     assert sorted(theirs.rglob("*.csv")) == [theirs / "deep" / "results.csv", theirs / "results.csv"]
     assert not first.exists()
