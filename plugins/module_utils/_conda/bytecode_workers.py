@@ -14,7 +14,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from typing import NamedTuple
+from typing import IO, NamedTuple, cast
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import bytecode_compiler
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.linking import Job
@@ -113,9 +113,7 @@ def _worker(job: Job, compiler: str) -> Iterator[Callable[[Sequence[Task]], list
             pass_fds=[job.lock],
         ) as process,
     ):
-        stdin, stdout = process.stdin, process.stdout
-        assert stdin is not None
-        assert stdout is not None
+        stdin, stdout = cast("IO[str]", process.stdin), cast("IO[str]", process.stdout)
 
         def ask(batch: Sequence[Task]) -> list[str | None]:
             with contextlib.suppress(BrokenPipeError):

@@ -17,7 +17,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import distrib
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.generation import MARKER
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.installed_files import emptied
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import modes
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, from_os, path_of
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import (
     CHUNK_BYTES,
     disk_full,
@@ -388,7 +388,7 @@ def apply(
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise disk_full(desired.store) from error
-        raise EvenkeelError("%s: %s" % (error.filename or desired.store, error.strerror), "Mend it") from error
+        raise from_os(error, path_of(error) or desired.store) from error
 
 
 def _tighten(home: str, seen: tuple[Loose, ...]) -> None:
@@ -480,10 +480,10 @@ def _failure(desired: Desired, status: int, out: str, err: str) -> EvenkeelError
         return disk_full(desired.store)
     how = "ended with status %d" % status if status else "made no bin/conda"
     said = "%s %s: %s" % (desired.file_name, how, _last_words(err or out))
-    mend = "Read the installer's own message; nothing was left behind"
+    remedy = "Read the installer's own message; nothing was left behind"
     if "requires GLIBC" in out + err:
-        mend = "Choose a version that was built for an older C library; nothing was left behind"
-    return EvenkeelError(said, mend, rc=status, stdout=out, stderr=err)
+        remedy = "Choose a version that was built for an older C library; nothing was left behind"
+    return EvenkeelError(said, remedy, rc=status, stdout=out, stderr=err)
 
 
 def _last_words(text: str) -> str:

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from queue import Empty, SimpleQueue
-from typing import IO, Any, NoReturn, Protocol
+from typing import IO, Any, NoReturn, Protocol, cast
 from urllib.parse import unquote, urlsplit
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import rattler_worker
@@ -340,8 +340,7 @@ def started(job: Job, argv: Sequence[str], text: str) -> Iterator[tuple[subproce
         ) as process,
     ):
         try:
-            assert process.stdin is not None
-            with contextlib.suppress(BrokenPipeError), process.stdin as stream:
+            with contextlib.suppress(BrokenPipeError), cast("IO[str]", process.stdin) as stream:
                 stream.write(text)
             yield process, output
         except BaseException:
@@ -360,8 +359,7 @@ def messages(job: Job, process: subprocess.Popen[str]) -> Iterator[dict[str, Any
     queue: SimpleQueue[str | None] = SimpleQueue()
 
     def read() -> None:
-        assert process.stdout is not None
-        for line in process.stdout:
+        for line in cast("IO[str]", process.stdout):
             queue.put(line)
         queue.put(None)
 

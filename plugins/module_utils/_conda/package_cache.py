@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import generation as generations
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, path_of, way_out
 
 _ARCHIVES = (".conda", ".tar.bz2")
 _REMOVED = ".removed-"
@@ -100,8 +100,10 @@ def remove(entries: Iterable[Entry]) -> None:
             else:
                 os.unlink(path)
     except OSError as error:
+        path = path_of(error)
         raise EvenkeelError(
-            "%s can't be removed from the package cache: %s" % (error.filename, error.strerror), "Mend it and run again"
+            "%s can't be removed from the package cache: %s" % (path, error.strerror),
+            "%s, then run again" % way_out(error, path),
         ) from error
 
 

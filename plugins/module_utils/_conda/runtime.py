@@ -21,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import modes
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, from_os, path_of
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import (
     CHUNK_BYTES,
     disk_full,
@@ -279,7 +279,7 @@ def apply(plan: Plan, desired: Desired, brought: str, waiting: Callable[[int], N
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise disk_full(desired.directory) from error
-        raise EvenkeelError("%s: %s" % (error.filename or desired.directory, error.strerror), "Mend it") from error
+        raise from_os(error, path_of(error) or desired.directory) from error
 
 
 def _remove(directory: str, name: str) -> None:

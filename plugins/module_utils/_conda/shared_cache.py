@@ -11,7 +11,7 @@ import stat
 import struct
 from dataclasses import dataclass
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, path_of
 
 #: conda takes a cache for one that it may write when it may write this file in it.
 REGISTER = "urls.txt"
@@ -49,16 +49,16 @@ class Plan:
 
     path: str = ""
     gid: int = 0
-    mend: bool = False
+    repair: bool = False
 
     @property
     def changed(self) -> bool:
-        return self.mend
+        return self.repair
 
     @property
     def lines(self) -> tuple[str, ...]:
         """What changes, in people's words."""
-        return ("~ %s, for the group %d to write" % (self.path, self.gid),) if self.mend else ()
+        return ("~ %s, for the group %d to write" % (self.path, self.gid),) if self.repair else ()
 
 
 def group_id(desired: Desired) -> int:
@@ -96,19 +96,19 @@ def plan(state: State, desired: Desired, gid: int) -> Plan:
 
 def apply(plan: Plan) -> None:
     """Bring the cache to the plan's end; what is in it stays."""
-    if not plan.mend:
+    if not plan.repair:
         return
     try:
-        _mend(plan)
+        _repair(plan)
     except OSError as error:
         raise EvenkeelError(
             "The shared package cache %s can't be set up (%s: %s)"
-            % (plan.path, error.filename or plan.path, error.strerror),
-            "Mend or remove what is in the way, or choose another shared_cache",
+            % (plan.path, path_of(error) or plan.path, error.strerror),
+            "Remove what is in the way, or choose another shared_cache",
         ) from error
 
 
-def _mend(plan: Plan) -> None:
+def _repair(plan: Plan) -> None:
     os.makedirs(plan.path, mode=0o755, exist_ok=True)
     os.chown(plan.path, 0, plan.gid)
     os.chmod(plan.path, DIRECTORY_MODE)

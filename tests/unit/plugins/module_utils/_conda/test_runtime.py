@@ -387,7 +387,7 @@ def test_a_bad_wheel_leaves_all_as_it_was(node: Node, spoil: object, message: st
     [
         (errno.ENOSPC, "^No space left on the file system of"),
         (errno.EDQUOT, "^No space left on the file system of"),
-        (errno.EIO, "Input/output error. Mend it"),
+        (errno.EIO, "Input/output error. The disk of .* does not work"),
     ],
 )
 def test_a_disk_that_fails_leaves_nothing(

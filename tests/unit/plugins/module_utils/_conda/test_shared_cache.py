@@ -25,7 +25,7 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files
 
 
 @pytest.mark.parametrize(
-    ("change", "mend"),
+    ("change", "repair"),
     [
         ({}, False),
         ({"inherits": None}, False),
@@ -41,11 +41,11 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files
         ({"inherits": False}, True),
     ],
 )
-def test_plan(change: dict[str, Any], mend: bool) -> None:
+def test_plan(change: dict[str, Any], repair: bool) -> None:
     plan = shared_cache.plan(replace(INTACT, **change), DESIRED, GID)
-    assert plan == Plan(DESIRED.path, GID, mend)
-    assert plan.changed is mend
-    assert plan.lines == ((f"~ {DESIRED.path}, for the group {GID} to write",) if mend else ())
+    assert plan == Plan(DESIRED.path, GID, repair)
+    assert plan.changed is repair
+    assert plan.lines == ((f"~ {DESIRED.path}, for the group {GID} to write",) if repair else ())
 
 
 def test_no_plan_changes_nothing() -> None:
