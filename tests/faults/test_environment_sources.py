@@ -134,7 +134,7 @@ def test_names_that_are_none_are_told(prepared: Node) -> None:
     answer = prepared.play(tags="conda_environments", conda_environments_list=environments)
     shown = ", ".join(json.dumps(name) for name in NAMES)
     assert answer.failed_saying(
-        json.dumps(f"no names of environments: {shown}. ")[1:-1], "names base, which is", "a name more than once"
+        json.dumps(f"invalid names of environments: {shown}. ")[1:-1], "names base, which is", "a name more than once"
     )
     assert prepared.fingerprint() == before
 

@@ -137,7 +137,7 @@ def listed(node: Node, *users: str) -> str:
         ),
         ({"hosts": ("10.0.0.7",)}, {"front_door_hosts": ["10.0.0.7"]}, ("which 10.0.0.7 can't have below it",)),
         ({}, {"front_door_key": "/nonexistent/key.pem"}, ("/nonexistent/key.pem can't be read on the control node",)),
-        ({}, {"front_door_key": ""}, ("Of front_door_certificate and front_door_key one alone is set",)),
+        ({}, {"front_door_key": ""}, ("Only one of front_door_certificate and front_door_key is set",)),
         ({}, {"front_door_hosts": ["https://x.test"]}, ("hosts holds 'https://x.test'", "neither a DNS name")),
         ({}, {"front_door_hosts": []}, ("front_door_hosts is empty",)),
         ({}, {"front_door_http_port": 443}, ("are both 443",)),

@@ -189,8 +189,8 @@ def test_what_a_hand_has_broken_is_repaired(people: Node) -> None:
     ("variables", "words"),
     [
         ({"remote_access_users": ["ana", "nobody-here", "nor-here"]}, ("no user nobody-here, nor-here",)),
-        ({"remote_access_users": ["root"]}, ("remote_access_users holds root",)),
-        ({"remote_access_users": ["ana", "ana"]}, ("has a name twice",)),
+        ({"remote_access_users": ["root"]}, ("remote_access_users contains root",)),
+        ({"remote_access_users": ["ana", "ana"]}, ("contains a name twice",)),
         ({"remote_access_users": ["../ana", "a b"]}, ("../ana, a b", "can't be names of users")),
         ({"remote_access_users": "ana"}, ("remote_access_users",)),
         ({"remote_access_group": "a,b"}, ("remote_access_group is a,b",)),
