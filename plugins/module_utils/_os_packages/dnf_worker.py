@@ -13,8 +13,8 @@ import sys
 from typing import Any, Dict, List
 
 
-def start(reposdir: str, repositories: bool) -> Any:
-    """Return dnf's base with the installed packages, and with those of the repositories if asked.
+def start(reposdir: str) -> Any:
+    """Return dnf's base, set up as its command does it; a program can have only one.
 
     Our own holds must not be in our own way, so the plugin that keeps them is left out; others may be what brings a
     repository.
@@ -31,8 +31,12 @@ def start(reposdir: str, repositories: bool) -> Any:
     base.pre_configure_plugins()
     base.read_all_repos()
     base.configure_plugins()
-    base.fill_sack(load_system_repo="auto", load_available_repos=repositories)
     return base
+
+
+def load(base: Any, repositories: bool) -> None:
+    """Load the installed packages, and those of the repositories if asked; what was marked before is forgotten."""
+    base.fill_sack(load_system_repo="auto", load_available_repos=repositories)
 
 
 def full_version(package: Any) -> str:
@@ -42,15 +46,16 @@ def full_version(package: Any) -> str:
 
 def versions(request: Dict[str, Any]) -> List[str]:
     """Return the versions of the package ``name`` that the repositories have, newest first."""
-    base = start(request["reposdir"], repositories=True)
-    return [
-        full_version(one) for one in sorted(base.sack.query().available().filter(name=request["name"]), reverse=True)
-    ]
+    base = start(request["reposdir"])
+    load(base, repositories=True)
+    found = base.sack.query().available().filter(name=request["name"])
+    return [full_version(one) for one in sorted(found, reverse=True)]
 
 
 def duplicates(request: Dict[str, Any]) -> List[str]:
     """Return the installed packages that are there twice although only one may be."""
-    base = start(request["reposdir"], repositories=False)
+    base = start(request["reposdir"])
+    load(base, repositories=False)
     installed = base.sack.query().installed()
     side_by_side = installed.filter(provides=base.conf.installonlypkgs)
     return sorted({one.name for one in installed.difference(side_by_side).duplicated()})
@@ -61,15 +66,16 @@ def simulate(request: Dict[str, Any]) -> List[Dict[str, Any]]:
 
     Each change is ``{"name": ..., "version": ..., "goes": whether the package is removed}``.
     """
+    base = start(request["reposdir"])
     changes = []
     if request["install"]:
-        base = start(request["reposdir"], repositories=True)
+        load(base, repositories=True)
         for spec in request["install"]:
             base.install(spec)
         changes += resolved(base)
     if request["remove"]:
         # Without repositories, as `dnf remove` does it: what depends on a package goes too, and nothing replaces it.
-        base = start(request["reposdir"], repositories=False)
+        load(base, repositories=False)
         base.conf.clean_requirements_on_remove = False
         for name in request["remove"]:
             base.remove(name)
