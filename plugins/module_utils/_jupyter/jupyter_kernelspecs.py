@@ -9,7 +9,7 @@ from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import kernelspecs
 
-kernel_spec = {
+_KERNEL = {
     "name": {"type": "str", "required": True},
     "environment": {"type": "str"},
     "display_name": {"type": "str"},
@@ -20,7 +20,7 @@ kernel_spec = {
 ARGUMENT_SPEC: dict[str, Any] = {
     "directory": {"type": "path", "default": "/usr/local/share/jupyter/kernels"},
     "environments": {"type": "path", "default": "/opt/evenkeel/envs"},
-    "kernels": {"type": "list", "elements": "dict", "required": True, "options": kernel_spec},
+    "kernels": {"type": "list", "elements": "dict", "required": True, "options": _KERNEL},
     "server": {"type": "str"},
     "planned": {"type": "list", "elements": "str", "default": []},
 }

@@ -31,8 +31,8 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.secrets import 
 
 LIMITS = ("memory_max", "cpu_quota", "tasks_max", "open_files")
 
-limits = {name: {"type": "str"} for name in LIMITS}
-server = {
+_LIMITS = {name: {"type": "str"} for name in LIMITS}
+_SERVER = {
     "name": {"type": "str", "required": True},
     "port": {"type": "int"},
     "base_url": {"type": "str"},
@@ -41,11 +41,11 @@ server = {
     "password": {"type": "str", "no_log": True},
     "hashed_password": {"type": "str", "no_log": True},
     "system_account": {"type": "bool", "default": False},
-    **limits,
+    **_LIMITS,
 }
 ARGUMENT_SPEC: dict[str, Any] = {
-    "servers": {"type": "list", "elements": "dict", "required": True, "options": server},
-    "limits": {"type": "dict", "default": {}, "options": limits},
+    "servers": {"type": "list", "elements": "dict", "required": True, "options": _SERVER},
+    "limits": {"type": "dict", "default": {}, "options": _LIMITS},
     "listen": {"type": "str", "choices": ["port", "socket"], "default": "port"},
     "address": {"type": "str", "default": "127.0.0.1"},
     "first_port": {"type": "int", "default": 8889},

@@ -17,6 +17,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.activation imp
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files, user_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import write_atomically
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.kept_files import Change, Kept
 
 SPEC = "kernel.json"
 MARK = "evenkeel"
@@ -95,15 +96,17 @@ class Plan:
 
     def diff(self, directory: str) -> list[dict[str, str]]:
         """Return what changes, file by file."""
+        names = sorted({*self.write, *self.remove})
         return [
-            {
-                "before": self.before.get(name, ""),
-                "after": self.write.get(name, ""),
-                "before_header": os.path.join(directory, name, SPEC),
-                "after_header": os.path.join(directory, name, SPEC),
-            }
-            for name in sorted({*self.write, *self.remove})
+            Change(
+                os.path.join(directory, name, SPEC), _file(self.before.get(name)), _file(self.write.get(name))
+            ).diff()
+            for name in names
         ]
+
+
+def _file(text: str | None) -> Kept | None:
+    return None if text is None else Kept(text)
 
 
 def complete(item: Mapping[str, Any], environments: str) -> Kernel:
