@@ -372,4 +372,4 @@ def test_tokens_are_in_the_pages_only_when_they_are_asked_for(people: Node, tmp_
     people.host.check_output("truncate --size=40G /etc/evenkeel/jupyter/ana/token")
     answer = people.play(**arguments, client_config_secrets=True)
     assert answer.succeeded()
-    assert "the token of ana is none" in answer.output
+    assert "the token of ana has other characters" in answer.output

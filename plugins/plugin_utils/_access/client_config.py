@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""What people need on their own computers: how each node is reached, and which of its notebook servers is whose.
+"""What users need on their own computers: how each node is reached, and which of its notebook servers is whose.
 
-What a node says of its servers ends in files that a person's ssh and browser trust, so anything odd is refused.
+What a node says of its servers ends up in files that a user's ssh and browser trust, so unexpected values are refused.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import re
 import zlib
-from collections.abc import Mapping
+from base64 import b64decode
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import quote
@@ -22,7 +23,7 @@ _PORTS = range(20000, 30000)
 _HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _ADDRESS = re.compile(r"[A-Za-z0-9_.:-]+(?:%[A-Za-z0-9_.-]+)?")
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]*\$?")
-#: What ssh would expand or unescape, as of Jupyter's socket of a user ana@example.org, is not among these.
+#: Without % and backslash, which ssh would expand.
 _SOCKET = re.compile(r"(?:/[A-Za-z0-9_.+=@:-]+)+")
 _TOKEN_FILE = re.compile(r"(?:/(?:[A-Za-z0-9_.+:@-]|\\x[0-9a-f]{2})+)+")
 _BASE_URL = re.compile(r"/(?:(?:[A-Za-z0-9_.~@-]|%[0-9A-F]{2})+/)*")
@@ -42,13 +43,13 @@ class Server:
     target
         What ssh forwards to: ``address:port``, or the path of a socket.
     personal
-        Whether it is one person's, whose account has the server's name.
+        Whether it is one user's, whose account has the server's name, and not one that all share.
     token_command
-        What prints the token for its person.
+        The command with which its user prints the token.
     path
-        What a browser opens on it, with the token where that is known.
+        The path that a browser opens, with the token where it is known.
     door
-        The link that a browser opens without ssh; empty where there is no front door.
+        The URL at the front door, for use without ssh; empty where there is none.
     """
 
     node: str
@@ -71,12 +72,41 @@ class Node:
     port: int
 
 
-class Odd(Exception):
-    """A node says what can't be meant, or what nobody should be handed."""
+class Refused(Exception):
+    """A node says something that must not go into a user's files."""
+
+
+def gathered(variables: Mapping[str, Mapping[str, Any]], hosts: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return what playbooks/client_config.yml has read from each node, as ``build`` takes it.
+
+    Parameters
+    ----------
+    variables
+        Of each host, its address and what the playbook's tasks have registered.
+    """
+    return {host: _gathered(host, variables[host]) for host in hosts}
+
+
+def _gathered(host: str, variables: Mapping[str, Any]) -> dict[str, Any]:
+    listed, door, tokens = (variables.get(f"__client_{name}", {}) for name in ("list", "door", "tokens"))
+    return {
+        "address": variables.get("client_config_address", variables.get("ansible_host", host)),
+        "port": variables.get("ansible_port", 22),
+        "unreachable": listed.get("unreachable", False),
+        "servers": _content(listed),
+        "why": listed.get("msg", ""),
+        "tokens": {one["item"]["user"]: one["stdout"] for one in tokens.get("results", ()) if "stdout" in one},
+        "door": _content(door),
+    }
+
+
+def _content(slurped: Mapping[str, Any]) -> str | None:
+    """Return the text of a file that ``slurp`` has read; None where there is none."""
+    return b64decode(slurped["content"]).decode(errors="replace") if "content" in slurped else None
 
 
 def build(found: Mapping[str, Mapping[str, Any]], options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the files of people's computers are made of.
+    """Return the data for the files of users' computers.
 
     Parameters
     ----------
@@ -98,18 +128,18 @@ def build(found: Mapping[str, Mapping[str, Any]], options: Mapping[str, Any]) ->
             continue
         try:
             node, entries = _node(name, facts), _entries(facts)
-        except Odd as error:
+        except Refused as error:
             problems.append(f"{name}: {error}; it is not in the files.")
             continue
         nodes.append(node)
         for entry in entries:
             try:
                 servers.append(_server(name, entry, facts.get("tokens") or {}, _doors(facts)))
-            except Odd as error:
+            except Refused as error:
                 problems.append(f"{name}: {error}; that server is not in the files.")
         if facts.get("servers") is None:
             problems.append(
-                f"{name} tells of no notebook servers ({facts.get('why') or 'the role jupyter was not run'})."
+                f"{name} has no list of notebook servers ({facts.get('why') or 'the role jupyter was not run'})."
             )
     problems += [f"client_config_options: {name!r} is left out." for name in options if not _fits(name, options[name])]
     by_user: dict[str, list[dict[str, Any]]] = {}
@@ -133,16 +163,16 @@ def token_files(text: str | None) -> list[dict[str, str]]:
 
 
 def local_port(node: str, user: str) -> int:
-    """Return the port of a person's computer for a server: the same in every run, whatever other nodes there are."""
+    """Return the port of a user's computer for a server: the same in every run, whatever other nodes there are."""
     return _PORTS[zlib.crc32(f"{node}/{user}".encode()) % len(_PORTS)]
 
 
 def _node(name: str, facts: Mapping[str, Any]) -> Node:
     address, port = str(facts.get("address") or name), str(facts.get("port") or 22)
     if not _HOST.fullmatch(name):
-        raise Odd(f"{name!r} can't be a Host of ssh")
+        raise Refused(f"{name!r} can't be a Host of ssh")
     if not _ADDRESS.fullmatch(address):
-        raise Odd(f"its address is {address!r}")
+        raise Refused(f"its address is {address!r}")
     return Node(name, address, _port(port))
 
 
@@ -150,9 +180,9 @@ def _entries(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
     try:
         entries = json.loads(facts.get("servers") or '{"servers": []}')["servers"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise Odd(f"its list of notebook servers can't be read ({type(error).__name__}: {error})") from error
+        raise Refused(f"its list of notebook servers can't be read ({type(error).__name__}: {error})") from error
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise Odd("its list of notebook servers is none")
+        raise Refused("its list of notebook servers has another form")
     return entries
 
 
@@ -174,7 +204,7 @@ def _server(name: str, entry: Mapping[str, Any], tokens: Mapping[str, str], door
         address = _EVERYWHERE.get(address, address)
         target = f"{f'[{address}]' if ':' in address else address}:{_port(entry.get('port'))}"
     if token is not None and not _TOKEN.fullmatch(token):
-        raise Odd(f"the token of {user} is none")
+        raise Refused(f"the token of {user} has other characters than a token")
     personal = base_url != "/" or entry.get("port") is None
     path = f"{base_url}lab" + (f"?token={quote(token, safe='')}" if token else "")
     file = _matching(_TOKEN_FILE, entry, "token_file")
@@ -185,7 +215,7 @@ def _server(name: str, entry: Mapping[str, Any], tokens: Mapping[str, str], door
 
 
 def _with_own_ports(servers: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return a person's servers with links, and ports that differ: of two with one port the later takes the next."""
+    """Return a user's servers with links and different ports: of two with the same port the later gets the next one."""
     taken: set[int] = set()
     for server in servers:
         while server["local_port"] in taken:
@@ -198,13 +228,13 @@ def _with_own_ports(servers: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _matching(form: re.Pattern[str], entry: Mapping[str, Any], key: str) -> str:
     value = entry.get(key)
     if not isinstance(value, str) or not form.fullmatch(value) or ".." in value:
-        raise Odd(f"a server has {value!r} as its {key}")
+        raise Refused(f"a server has {value!r} as its {key}")
     return value
 
 
 def _port(value: Any) -> int:
     if not re.fullmatch(r"[0-9]{1,5}", str(value)) or not 0 < int(value) < 65536:
-        raise Odd(f"{value!r} is no port")
+        raise Refused(f"{value!r} is no port")
     return int(value)
 
 

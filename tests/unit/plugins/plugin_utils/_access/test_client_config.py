@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -100,8 +101,8 @@ def test_a_list_of_front_doors_that_is_none(text: str) -> None:
         ({"unreachable": True}, "gpu1 could not be reached"),
         (node(servers="{"), "can't be read"),
         (node(servers="[]"), "can't be read"),
-        (node(servers='{"servers": [1]}'), "is none"),
-        (node(servers='{"servers": {"a": 1}}'), "is none"),
+        (node(servers='{"servers": [1]}'), "has another form"),
+        (node(servers='{"servers": {"a": 1}}'), "has another form"),
         (node(ANA, address="x\n  y"), "its address is"),
     ],
 )
@@ -145,7 +146,7 @@ def test_an_odd_server_is_named_and_the_others_stay(differing: dict[str, Any], w
 def test_a_token_that_is_none_is_not_part_of_a_link() -> None:
     built = client_config.build({"gpu1": node(ANA, tokens={"ana": "a b"})}, {})
     assert built["users"] == {}
-    assert "the token of ana is none" in built["problems"][0]
+    assert "the token of ana has other characters" in built["problems"][0]
 
 
 def test_a_name_of_a_directory_service() -> None:
@@ -159,7 +160,7 @@ def test_a_name_of_a_directory_service() -> None:
 def test_a_node_without_notebooks_can_be_reached_all_the_same() -> None:
     built = client_config.build({"gpu1": node(servers=None, why="file not found")}, {})
     assert ([found["name"] for found in built["nodes"]], built["users"]) == (["gpu1"], {})
-    assert built["problems"] == ["gpu1 tells of no notebook servers (file not found)."]
+    assert built["problems"] == ["gpu1 has no list of notebook servers (file not found)."]
 
 
 def test_options_of_ssh_stay_options() -> None:
@@ -175,3 +176,49 @@ def test_tokens_of_a_list_that_cannot_be_read(text: str | None) -> None:
 
 def test_where_the_tokens_are() -> None:
     assert client_config.token_files(node(ANA)["servers"]) == [{"user": "ana", "token_file": ANA["token_file"]}]
+
+
+def slurped(text: bytes) -> dict[str, Any]:
+    return {"content": b64encode(text).decode(), "encoding": "base64"}
+
+
+NOTHING = {
+    "address": "gpu1",
+    "port": 22,
+    "unreachable": False,
+    "servers": None,
+    "why": "",
+    "tokens": {},
+    "door": None,
+}
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({}, {}),
+        ({"ansible_host": "10.0.0.1", "ansible_port": 2222}, {"address": "10.0.0.1", "port": 2222}),
+        ({"ansible_host": "10.0.0.1", "client_config_address": "gpu1.example.com"}, {"address": "gpu1.example.com"}),
+        ({"__client_list": {"unreachable": True, "msg": "no route"}}, {"unreachable": True, "why": "no route"}),
+        ({"__client_list": {"failed": True, "msg": "file not found"}}, {"why": "file not found"}),
+        (
+            {"__client_list": slurped(b"{}"), "__client_door": slurped(b"[]"), "__client_tokens": {"skipped": True}},
+            {"servers": "{}", "door": "[]"},
+        ),
+        ({"__client_list": slurped(b"\xff")}, {"servers": "\ufffd"}),
+        (
+            {
+                "__client_tokens": {
+                    "results": [
+                        {"item": {"user": "ana"}, "stdout": "hush"},
+                        {"item": {"user": "bo"}, "unreachable": True},
+                    ]
+                }
+            },
+            {"tokens": {"ana": "hush"}},
+        ),
+    ],
+)
+def test_what_was_read_from_a_node(variables: dict[str, Any], expected: dict[str, Any]) -> None:
+    found = client_config.gathered({"gpu1": variables, "gpu2": {}}, ["gpu1"])
+    assert found == {"gpu1": {**NOTHING, **expected}}
