@@ -138,7 +138,7 @@ def desired_by(params: dict[str, Any]) -> Desired | None:
     if params["resolved"] is not None:
         packages = tuple(from_mapping(fields) for fields in params["resolved"])
     elif params["request"] is not None:
-        packages = environment.known(environment.read(params["root"], params["name"]), params["request"])
+        packages = environment_plan.known(environment.read(params["root"], params["name"]), params["request"])
     if packages is None:
         return None
     return Desired(packages, params["variables"], params["request"])

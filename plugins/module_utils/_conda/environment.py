@@ -8,7 +8,6 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import activation, environment_modes
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import generation as generations
@@ -157,10 +156,3 @@ def _builds(home: str, target: str) -> tuple[tuple[Generation, ...], tuple[str, 
         elif _ID.fullmatch(os.path.basename(path)):
             leftovers.append(path)
     return tuple(found), tuple(leftovers)
-
-
-def known(state: State, request: Mapping[str, Any]) -> tuple[Package, ...] | None:
-    """Return the packages that this very request was answered with before; None when it has to be solved."""
-    if state.current is not None and state.current.request == request:
-        return state.current.packages
-    return None

@@ -115,6 +115,13 @@ class Plan:
         return {"prepared": "".join(line + "\n" for line in self.lines)}
 
 
+def known(state: State, request: Mapping[str, Any]) -> tuple[Package, ...] | None:
+    """Return the packages that this very request was answered with before; None when it has to be solved."""
+    if state.current is not None and state.current.request == request:
+        return state.current.packages
+    return None
+
+
 def plan(state: State, root: str, name: str, desired: Desired, policy: Policy) -> Plan:
     """Decide how the environment comes to hold what is desired; pure.
 
