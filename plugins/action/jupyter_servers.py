@@ -15,7 +15,8 @@ class ActionModule(Action):
 
     def act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         node = task_vars.get("inventory_hostname", "")
-        servers = [self._without_password(server, node) for server in self._task.args.get("servers") or []]
+        places = [str(task_vars[name]) for name in ("inventory_dir", "playbook_dir") if task_vars.get(name)]
+        servers = [self._without_password(server, node, places) for server in self._task.args.get("servers") or []]
         result: dict[str, Any] = self._execute_module(
             module_name="evenkeel.gpu.jupyter_servers",
             module_args={**self._task.args, "servers": servers},
@@ -23,13 +24,13 @@ class ActionModule(Action):
         )
         return result
 
-    def _without_password(self, server: Any, node: str) -> Any:
+    def _without_password(self, server: Any, node: str, places: list[str]) -> Any:
         if not isinstance(server, dict) or server.get("password") is None:
             return server
         user, password = server.get("name", ""), server["password"]
         if server.get("hashed_password"):
             raise EvenkeelError(f"{user} has a password and a hashed_password", "Give one of the two")
-        where = in_plain_text(password)
+        where = in_plain_text(password, places)
         if where:
             warn(
                 f"The password of {user} is in plain text in {where}. Put it into a vault: "

@@ -1,19 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ansible filters: what playbooks/client_config.yml writes for people's own computers."""
+"""Ansible filter: what playbooks/client_config.yml writes for users' own computers."""
 
 from __future__ import annotations
-
-from collections.abc import Callable, Mapping
-from typing import Any
-
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._access import client_config
 
 DOCUMENTATION = r"""
 name: client_config
 short_description: Tell how people reach their notebooks from their own computers
 version_added: 0.4.0
 author:
-  - The Evenkeel team
+  - The Evenkeel team (@evenkeel)
 description:
   - Reads what each node tells of its notebook servers, and gives each user a port on the own computer for each of them,
     the same in every run. A node that could not be reached, or that says what can't be meant, is named and left out.
@@ -46,15 +41,22 @@ _value:
   type: dict
 """
 
+from collections.abc import Callable, Mapping
+from typing import Any
 
-def build(found: Mapping[str, Any], options: Mapping[str, Any] | None = None) -> dict[str, Any]:
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._access import client_config as files
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.filters import answering
+
+
+@answering
+def client_config(found: Mapping[str, Any], options: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return what the files are made of."""
-    return client_config.build(found, options or {})
+    return files.build(found, options or {})
 
 
 class FilterModule:
-    """The filters of this file."""
+    """The filter of this file."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        """Return them by name."""
-        return {"client_config": build, "client_config_tokens": client_config.token_files}
+        """Return it by name."""
+        return {"client_config": client_config}

@@ -3,19 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
-
-from ansible.errors import AnsibleTypeError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import changes, from_mapping
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sanitise import sanitise
-
 DOCUMENTATION = r"""
 name: compare_environments
 short_description: Tell which nodes have other environments than the rest, and how they differ
 version_added: 0.2.0
 author:
-  - The Evenkeel team
+  - The Evenkeel team (@evenkeel)
 description:
   - Groups nodes by the digest of each environment. The largest group is what the others are compared with; of two as
     large, the one with the node that comes first.
@@ -41,7 +34,16 @@ _value:
   type: dict
 """
 
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+from ansible.errors import AnsibleTypeError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import changes, from_mapping
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sanitise import sanitise
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.filters import answering
+
+
+@answering
 def compare_environments(nodes: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
     """Compare the environments of nodes.
 
@@ -102,8 +104,8 @@ def _packages(nodes: Mapping[str, Mapping[str, Any] | None], group: Sequence[str
 
 
 class FilterModule:
-    """The filters of this file."""
+    """The filter of this file."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        """Return them by name."""
+        """Return it by name."""
         return {"compare_environments": compare_environments}

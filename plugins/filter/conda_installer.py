@@ -3,19 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-from ansible.errors import AnsibleFilterError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._upstream import installers
-
 DOCUMENTATION = r"""
 name: conda_installer
 short_description: Tell the installer of a conda distribution, with its checksum
 version_added: 0.2.0
 author:
-  - The Evenkeel team
+  - The Evenkeel team (@evenkeel)
 description:
   - Finds the installer in the collection's list of known ones, C(plugins/plugin_utils/data/installers.tsv).
 positional: version, architecture
@@ -50,7 +43,14 @@ _value:
   type: dict
 """
 
+from collections.abc import Callable
+from typing import Any
 
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.filters import answering
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._upstream import installers
+
+
+@answering
 def conda_installer(distribution: str, version: str, architecture: str) -> dict[str, str]:
     """Return the installer that a distribution and a version mean.
 
@@ -59,15 +59,12 @@ def conda_installer(distribution: str, version: str, architecture: str) -> dict[
     AnsibleFilterError
         There is none.
     """
-    try:
-        return installers.choose(distribution, version, architecture, installers.known()).as_dict()
-    except EvenkeelError as error:
-        raise AnsibleFilterError(str(error)) from error
+    return installers.choose(distribution, version, architecture, installers.known()).as_dict()
 
 
 class FilterModule:
-    """The filters of this file."""
+    """The filter of this file."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        """Return them by name."""
+        """Return it by name."""
         return {"conda_installer": conda_installer}

@@ -3,19 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
-
-from ansible.errors import AnsibleFilterError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._upstream.mirrors import answer
-
 DOCUMENTATION = r"""
 name: conda_mirror
 short_description: Tell what a choice of mirror means for channels, installers and pip's index
 version_added: 0.2.0
 author:
-  - The Evenkeel team
+  - The Evenkeel team (@evenkeel)
 description:
   - Looks the mirror up among those that are known and refuses a channel that it does not carry, before anything is
     written anywhere. It asks no network; M(evenkeel.gpu.conda_mirror) does.
@@ -67,7 +60,14 @@ _value:
   type: dict
 """
 
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.filters import answering
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._upstream.mirrors import answer
+
+
+@answering
 def conda_mirror(
     mirror: Any,
     channels: Sequence[str] = (),
@@ -81,15 +81,12 @@ def conda_mirror(
     AnsibleFilterError
         A mirror is unknown, or lacks a channel.
     """
-    try:
-        return answer(mirror, channels, platforms, elsewhere)
-    except EvenkeelError as error:
-        raise AnsibleFilterError(str(error)) from error
+    return answer(mirror, channels, platforms, elsewhere)
 
 
 class FilterModule:
-    """The filters of this file."""
+    """The filter of this file."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        """Return them by name."""
+        """Return it by name."""
         return {"conda_mirror": conda_mirror}

@@ -3,19 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
-
-from ansible.errors import AnsibleFilterError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc.plan import check, plain
-
 DOCUMENTATION = r"""
 name: condarc_settings
 short_description: Check settings of conda before any node is touched
 version_added: 0.2.0
 author:
-  - The Evenkeel team
+  - The Evenkeel team (@evenkeel)
 description:
   - Refuses what M(evenkeel.gpu.condarc) would refuse whatever a node has, so that a play can fail before it changes
     anything. What depends on the release of a node's conda is left to the module.
@@ -57,7 +50,14 @@ _value:
   type: dict
 """
 
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc.options import check, plain
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.filters import answering
+
+
+@answering
 def condarc_settings(
     settings: Mapping[str, Any],
     path: str = "",
@@ -81,16 +81,13 @@ def condarc_settings(
         "allow_unknown": list(allow_unknown),
         "conda_version": "",
     }
-    try:
-        check(given)
-    except EvenkeelError as error:
-        raise AnsibleFilterError(str(error)) from error
+    check(given)
     return dict(settings)
 
 
 class FilterModule:
-    """The filters of this file."""
+    """The filter of this file."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        """Return them by name."""
+        """Return it by name."""
         return {"condarc_settings": condarc_settings}

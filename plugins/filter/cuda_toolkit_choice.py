@@ -3,18 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
-
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu import cuda_choice
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu.nvidia_repositories import Platform
-
 DOCUMENTATION = r"""
 name: cuda_toolkit_choice
 short_description: Tell which CUDA toolkits a node gets
 version_added: 0.3.0
 author:
-  - The Evenkeel team
+  - The Evenkeel team (@evenkeel)
 description:
   - Chooses packages for a list of CUDA toolkits, and checks each against the node's driver and its GPUs with the
     collection's data on CUDA. Below the least driver of a toolkit's major version it can't work, a problem; below the
@@ -52,15 +46,23 @@ _value:
   type: dict
 """
 
+from collections.abc import Callable, Mapping
+from typing import Any
 
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.filters import answering
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu import cuda_choice
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu.nvidia_repositories import Platform
+
+
+@answering
 def cuda_toolkit_choice(gpu: Mapping[str, Any], facts: Mapping[str, Any], wish: Mapping[str, Any]) -> dict[str, Any]:
     """Return the toolkits for a node."""
     return cuda_choice.choose(gpu, Platform.of(facts), cuda_choice.Wish(**wish))
 
 
 class FilterModule:
-    """The filters of this file."""
+    """The filter of this file."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        """Return them by name."""
+        """Return it by name."""
         return {"cuda_toolkit_choice": cuda_toolkit_choice}

@@ -3,17 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
-
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sanitise import sanitised
-
 DOCUMENTATION = r"""
 name: gpu_verdicts
 short_description: Sum up checks of GPUs
 version_added: 0.3.0
 author:
-  - The Evenkeel team
+  - The Evenkeel team (@evenkeel)
 description:
   - Puts the results of P(evenkeel.gpu.gpu_check#module) of several nodes together.
 options:
@@ -37,7 +32,14 @@ _value:
   type: dict
 """
 
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sanitise import sanitised
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.filters import answering
+
+
+@answering
 def gpu_verdicts(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
     """Return the verdict on each node."""
     nodes = {node: joined(checks) for node, checks in results.items()}
@@ -79,8 +81,8 @@ def lines(node: str, found: Mapping[str, Any]) -> list[str]:
 
 
 class FilterModule:
-    """The filters of this file."""
+    """The filter of this file."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        """Return them by name."""
+        """Return it by name."""
         return {"gpu_verdicts": gpu_verdicts}

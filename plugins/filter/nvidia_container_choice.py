@@ -3,18 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
-
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu import container_choice
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu.nvidia_repositories import Platform
-
 DOCUMENTATION = r"""
 name: nvidia_container_choice
 short_description: Tell which NVIDIA Container Toolkit a node gets
 version_added: 0.3.0
 author:
-  - The Evenkeel team
+  - The Evenkeel team (@evenkeel)
 description:
   - Chooses repository and packages by the node's distribution and architecture, with the collection's data.
 positional: wish
@@ -45,15 +39,23 @@ _value:
   type: dict
 """
 
+from collections.abc import Callable, Mapping
+from typing import Any
 
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.filters import answering
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu import container_choice
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu.nvidia_repositories import Platform
+
+
+@answering
 def nvidia_container_choice(facts: Mapping[str, Any], wish: Mapping[str, Any]) -> dict[str, Any]:
     """Return the toolkit for a node."""
     return container_choice.choose(Platform.of(facts), container_choice.Wish(**wish))
 
 
 class FilterModule:
-    """The filters of this file."""
+    """The filter of this file."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        """Return them by name."""
+        """Return it by name."""
         return {"nvidia_container_choice": nvidia_container_choice}

@@ -3,18 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
-
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu import driver_choice
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu.nvidia_repositories import Platform
-
 DOCUMENTATION = r"""
 name: nvidia_driver_choice
 short_description: Tell which NVIDIA driver a node gets
 version_added: 0.3.0
 author:
-  - The Evenkeel team
+  - The Evenkeel team (@evenkeel)
 description:
   - Chooses branch, version, flavour of the kernel module and packages by the hardware that
     P(evenkeel.gpu.gpu_facts#module) found, with the collection's data on GPUs, branches and packages; and tells
@@ -53,15 +47,23 @@ _value:
   type: dict
 """
 
+from collections.abc import Callable, Mapping
+from typing import Any
 
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.filters import answering
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu import driver_choice
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu.nvidia_repositories import Platform
+
+
+@answering
 def nvidia_driver_choice(gpu: Mapping[str, Any], facts: Mapping[str, Any], wish: Mapping[str, Any]) -> dict[str, Any]:
     """Return the driver for a node."""
     return driver_choice.choose(gpu, Platform.of(facts), driver_choice.Wish(**wish))
 
 
 class FilterModule:
-    """The filters of this file."""
+    """The filter of this file."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        """Return them by name."""
+        """Return it by name."""
         return {"nvidia_driver_choice": nvidia_driver_choice}

@@ -1,19 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ansible filters: the host names that users have behind a front door."""
+"""Ansible filter: the host names that users have behind a front door."""
 
 from __future__ import annotations
-
-from collections.abc import Callable, Iterable
-from typing import Any
-
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import host_names
 
 DOCUMENTATION = r"""
 name: user_hosts
 short_description: Return the host names that users have behind a front door
 version_added: 0.5.0
 author:
-  - The Evenkeel team
+  - The Evenkeel team (@evenkeel)
 description:
   - Puts each user's name before each domain. A name that is no label of DNS, for its case, its length or a dot in it,
     becomes its plain characters and a hash, so that no two users have the same.
@@ -45,7 +40,14 @@ _value:
   sample: [ana.gpu1.example.com, bo-corp-b03d35e106e96cfc.gpu1.example.com]
 """
 
+from collections.abc import Callable, Iterable
+from typing import Any
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import host_names
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.filters import answering
+
+
+@answering
 def user_hosts(users: Iterable[str], domains: Iterable[str]) -> list[str]:
     """Return the host names of all users."""
     below = list(domains)
@@ -53,8 +55,8 @@ def user_hosts(users: Iterable[str], domains: Iterable[str]) -> list[str]:
 
 
 class FilterModule:
-    """The filters of this file."""
+    """The filter of this file."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        """Return them by name."""
-        return {"user_hosts": user_hosts, "user_domains": host_names.domains}
+        """Return it by name."""
+        return {"user_hosts": user_hosts}

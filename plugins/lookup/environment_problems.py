@@ -1,23 +1,15 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Ansible lookup: what is wrong with the sources of environments, before anything is changed."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
-
-from ansible.plugins.lookup import LookupBase
-from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.platform import conda_platform
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.sources import SOURCES, request_of, written
 
 DOCUMENTATION = r"""
 name: environment_problems
 short_description: Tell what is wrong with the sources of environments
 version_added: 0.2.0
 author:
-  - The Evenkeel team
+  - The Evenkeel team (@evenkeel)
 description:
   - Reads, on the control node, the files that M(evenkeel.gpu.conda_environment) would be given, and asks no network.
 options:
@@ -59,6 +51,17 @@ _raw:
   elements: str
 """
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleLookupError
+from ansible.plugins.lookup import LookupBase
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.platform import conda_platform
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import require
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.sources import SOURCES, request_of, written
+
 FILE = "environment.yml"
 
 
@@ -74,6 +77,10 @@ class LookupModule(LookupBase):  # type: ignore[misc]
         channels: Sequence[str] = (),
         architecture: str = "x86_64",
     ) -> list[str]:
+        try:
+            require()
+        except EvenkeelError as error:
+            raise AnsibleLookupError(str(error)) from error
         place = Path(self._loader.path_dwim(directory))
         present = [term for term in terms if term.get("state") != "absent"]
         found = (problem(term, given(term, place, channels), architecture) for term in present)

@@ -5,21 +5,21 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
-from ansible._internal._datatag._tags import Origin
 from ansible.parsing.vault import VaultHelper
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import optional
 
-try:
+with optional():
     from argon2 import Type
     from argon2.low_level import hash_secret
-except ImportError as error:  # reported where a password is to be hashed
-    MISSING: ImportError | None = error
-else:
-    MISSING = None
 
+#: Where variables are beside an inventory or a playbook.
+_PLACES = ("group_vars", "host_vars", "vars")
+_LARGEST = 1 << 20
 _VAULT = b"$ANSIBLE_VAULT"
 _SALT_BYTES = 16
 _HASH_BYTES = 32
@@ -33,32 +33,40 @@ def hashed(password: str, node: str, user: str) -> str:
     Raises
     ------
     EvenkeelError
-        The password is empty, or this control node has no argon2.
+        The password is empty.
     """
     if not password:
         raise EvenkeelError(
             f"The password of {user} is empty, which would let everybody in", "Give one, or none to have a token alone"
-        )
-    if MISSING:
-        raise EvenkeelError(
-            f"The password of {user} can't be hashed here: {MISSING}",
-            "Install argon2-cffi on the control node, or give hashed_password as `jupyter server password` makes it",
         )
     salt = hashlib.sha256(f"evenkeel.gpu.jupyter\0{node}\0{user}".encode()).digest()[:_SALT_BYTES]
     encoded: bytes = hash_secret(password.encode(), salt, _ROUNDS, _MEMORY, _LANES, _HASH_BYTES, Type.ID)
     return f"argon2:{encoded.decode()}"
 
 
-def in_plain_text(value: Any) -> str | None:
-    """Return the file of the inventory in which a value stands for everybody to read, or None."""
-    if VaultHelper.get_ciphertext(value, with_tags=False) is not None:
+def in_plain_text(password: str, directories: Iterable[str]) -> Path | None:
+    """Return a file with variables in which a password stands as it is, or None.
+
+    Parameters
+    ----------
+    password
+        As Ansible hands it over.
+    directories
+        Of the inventory and of the playbook; their ``group_vars``, ``host_vars`` and ``vars`` are searched.
+    """
+    if VaultHelper.get_ciphertext(password, with_tags=False) is not None:
         return None
-    origin = Origin.get_tag(value)
-    if origin is None or not origin.path:
-        return None
-    path = Path(origin.path)
+    found = re.compile(rb"(?<!\w)%s(?!\w)" % re.escape(password.encode()))
+    files = (file for top in directories for place in _PLACES for file in sorted(Path(top, place).rglob("*")))
+    return next((file for file in files if found.search(_content(file))), None)
+
+
+def _content(file: Path) -> bytes:
+    """Return what a file holds; nothing where it is none, encrypted, too large or not readable."""
     try:
-        with path.open("rb") as stream:
-            return None if stream.read(len(_VAULT)) == _VAULT else str(path)
+        if not file.is_file() or file.stat().st_size > _LARGEST:
+            return b""
+        content = file.read_bytes()
     except OSError:
-        return None
+        return b""
+    return b"" if content.startswith(_VAULT) else content

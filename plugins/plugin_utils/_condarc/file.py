@@ -14,11 +14,13 @@ from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.secrets import masked
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import optional
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.yaml_limits import Excess, Limits, require_limits
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap
-from ruamel.yaml.constructor import RoundTripConstructor
-from ruamel.yaml.error import MarkedYAMLError
+
+with optional():
+    from ruamel.yaml import YAML
+    from ruamel.yaml.comments import CommentedMap
+    from ruamel.yaml.error import MarkedYAMLError
 
 HEADER = "# Evenkeel manages this file and overwrites what is changed here."
 FINAL = "#!final"
@@ -79,26 +81,17 @@ def dumped(value: Any) -> list[str]:
     return dedent(stream.getvalue()).splitlines()
 
 
-class _Constructor(RoundTripConstructor):
-    """Constructs nothing of a document that is over a limit."""
-
-    def get_single_data(self) -> Any:
-        root = self.composer.get_single_node()
-        if root is None:
-            return None
-        require_limits(root, LIMITS)
-        return self.construct_document(root)
-
-
 def _loaded(text: str, path: str) -> CommentedMap:
     for number, content in enumerate(text.splitlines(), start=1):
         if content.count("[") + content.count("{") > MOST_BRACKETS:
             raise EvenkeelError(f"{path}, line {number}: it is nested too deeply", "Correct the file's YAML")
     yaml = YAML()
-    yaml.Constructor = _Constructor
     try:
         # Python would write the library's warnings, which quote the text, to the operator's terminal as they are.
         with warnings.catch_warnings(action="ignore"):
+            root = yaml.compose(text)
+            if root is not None:
+                require_limits(root, LIMITS)
             document = yaml.load(text)
     except MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""

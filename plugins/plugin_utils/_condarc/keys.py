@@ -14,8 +14,11 @@ from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.secrets import masked
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import optional
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.strict_yaml import read_mapping
-from packaging.version import InvalidVersion, Version
+
+with optional():
+    from packaging.version import InvalidVersion, Version
 
 DATA = Path(__file__).parents[1] / "data" / "condarc_keys.yml"
 

@@ -21,8 +21,11 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc.file import 
     setting_of,
 )
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc.keys import same_setting
-from ruamel.yaml import YAML
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import optional
+
+with optional():
+    from ruamel.yaml import YAML
+    from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 _FLAGGED_LINE = re.compile(r"\s#[#!]*(final|top|bottom)[#!]*\s*$")
 

@@ -13,6 +13,7 @@ from ansible.utils.display import Display
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, unexpected
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sanitise import in_one_line, sanitise, sanitised
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.secrets import masked
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import require
 
 
 class Action(ActionBase):  # type: ignore[misc]
@@ -23,6 +24,7 @@ class Action(ActionBase):  # type: ignore[misc]
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
         try:
+            require()
             result = self.act(task_vars or {})
         except EvenkeelError as error:
             result = {"failed": True, "changed": False, "msg": str(error), **error.details}

@@ -11,8 +11,11 @@ from urllib.parse import unquote, urlsplit
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import CONDA, PIP, Package
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import optional
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.pip_requirements import COMMIT_URL
-from packaging.utils import canonicalize_name
+
+with optional():
+    from packaging.utils import canonicalize_name
 
 ANEW = "Lock anew with the program that wrote it, or with Evenkeel's playbook lock.yml"
 SUFFIXES = (".conda", ".tar.bz2")

@@ -11,6 +11,7 @@ from pathlib import Path
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import CONDA, Package, changes
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import write_atomically
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import optional
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import conda_lock
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import explicit_file as _explicit_file
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.conda_lock import Lock
@@ -19,8 +20,10 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.missing_hashes
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import Mirrors
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.conda_solver import match_spec
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.problem import Problem
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+
+with optional():
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
 
 
 @dataclass(frozen=True)
@@ -189,7 +192,7 @@ def _refuse_changed_hashes(path: Path, before: Lock, after: Lock) -> None:
         raise EvenkeelError(
             f"{path}: {'; '.join(changed)}",
             "A published package does not change, so somebody may have replaced it. Ask another mirror. Where you know "
-            "why it changed, lock with -e accept_changed_hashes=true",
+            "why it changed, lock with -e lock_accept_changed_hashes=true",
         )
 
 

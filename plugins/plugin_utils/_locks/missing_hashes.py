@@ -16,7 +16,6 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.rattler import
     ask,
     isolated,
     package_from,
-    require_rattler,
 )
 
 if TYPE_CHECKING:
@@ -39,7 +38,6 @@ def complete(path: Path, packages: Iterable[Package], platform: str, mirrors: Mi
     missing = [package for package in found if package.manager == CONDA and not package.sha256]
     if not missing:
         return found
-    require_rattler()
     from rattler import Subdir
 
     channels = sorted({mirrors.mirrored(package.url.rsplit("/", 2)[0]) for package in missing})

@@ -10,7 +10,6 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.strict_yaml import read_mapping
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.entries import ANEW, check, conda_package, pip_package
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.rattler import require_rattler
 
 
 def read(path: Path, platform: str) -> tuple[Package, ...]:
@@ -22,7 +21,6 @@ def read(path: Path, platform: str) -> tuple[Package, ...]:
         It is malformed, of an unknown version, for other platforms, without a default environment, or holds a package
         without a fixed content.
     """
-    require_rattler()
     from rattler import LockFile
     from rattler.exceptions import ParseCondaLockError
     from rattler.lock import CondaLockedBinaryPackage, PypiLockedPackage

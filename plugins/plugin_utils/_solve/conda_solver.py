@@ -15,7 +15,6 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.rattler import
     ask,
     isolated,
     package_from,
-    require_rattler,
 )
 
 if TYPE_CHECKING:
@@ -32,7 +31,6 @@ def solve_with_rattler(problem: Problem) -> list[Package]:
     EvenkeelError
         A specification is malformed, a channel cannot be read, or nothing fits; the solver says why.
     """
-    require_rattler()
     return isolated(lambda: _solve(problem), map(problem.mirrors.mirrored, problem.channels))
 
 
@@ -110,7 +108,6 @@ def match_spec(text: str, mirrors: Mirrors) -> MatchSpec:
     EvenkeelError
         It is malformed.
     """
-    require_rattler()
     from rattler import MatchSpec
     from rattler.exceptions import InvalidMatchSpecError
 

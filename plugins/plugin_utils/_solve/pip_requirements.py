@@ -8,7 +8,10 @@ import re
 from urllib.parse import urlsplit
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from packaging.requirements import InvalidRequirement, Requirement
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import optional
+
+with optional():
+    from packaging.requirements import InvalidRequirement, Requirement
 
 #: A commit, told by its whole hash: a branch or a tag may move.
 COMMIT_URL = re.compile(r"git\+https://[^@\s]+@[0-9a-f]{40}(#subdirectory=[^\s&]+)?")

@@ -20,9 +20,12 @@ from urllib.parse import unquote, urlsplit
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import PIP, Package
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.limits import FILE_BYTES, limited
-from packaging.tags import Tag, compatible_tags, cpython_tags
-from packaging.utils import parse_wheel_filename
-from packaging.version import InvalidVersion, Version
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import optional
+
+with optional():
+    from packaging.tags import Tag, compatible_tags, cpython_tags
+    from packaging.utils import parse_wheel_filename
+    from packaging.version import InvalidVersion, Version
 
 #: For all that uv does; each of its requests has a shorter limit of uv's own.
 SECONDS = 600
@@ -156,13 +159,8 @@ def resolve(
 
 def uv() -> str:
     """Return the path of the program uv."""
-    try:
-        from uv import find_uv_bin
-    except ImportError as error:
-        raise EvenkeelError(
-            f"The control node's Python has no uv ({error})",
-            "Install it beside ansible-core: python -m pip install uv",
-        ) from error
+    from uv import find_uv_bin
+
     return str(find_uv_bin())
 
 

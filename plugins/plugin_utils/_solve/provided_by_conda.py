@@ -16,9 +16,12 @@ from urllib.parse import unquote, urlsplit
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import write_atomically
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import optional
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import Mirrors
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.rattler import ALL_SECONDS, REQUEST_SECONDS
-from packaging.utils import canonicalize_name
+
+with optional():
+    from packaging.utils import canonicalize_name
 
 #: How many packages are asked for their list of files at once.
 AT_ONCE = 16

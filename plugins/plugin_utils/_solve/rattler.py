@@ -28,23 +28,6 @@ _THREADS = "tokio-r"
 Answer = TypeVar("Answer")
 
 
-def require_rattler() -> None:
-    """Refuse to go on where py-rattler is not installed.
-
-    Raises
-    ------
-    EvenkeelError
-        It is not there; tells how to install it.
-    """
-    try:
-        import rattler  # noqa: F401
-    except ImportError as error:
-        raise EvenkeelError(
-            f"The control node's Python has no py-rattler ({error})",
-            "Install it beside ansible-core: python -m pip install py-rattler",
-        ) from error
-
-
 def ask(channels: Iterable[str], question: Callable[[Gateway], Coroutine[None, None, Answer]]) -> Answer:
     """Return what ``question`` finds in the index of ``channels``, in bounded time.
 

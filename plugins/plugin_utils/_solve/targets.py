@@ -8,8 +8,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import optional
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.strict_yaml import read_mapping
-from packaging.version import Version
+
+with optional():
+    from packaging.version import Version
 
 DATA = Path(__file__).parents[1] / "data" / "targets.yml"
 

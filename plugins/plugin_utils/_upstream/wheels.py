@@ -22,9 +22,12 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.platform impor
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, path_of, way_out
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.limits import FILE_BYTES, limited
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_lock import held
-from packaging.tags import Tag
-from packaging.utils import InvalidWheelFilename, parse_wheel_filename
-from packaging.version import Version
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import optional
+
+with optional():
+    from packaging.tags import Tag
+    from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+    from packaging.version import Version
 
 DISTRIBUTIONS = ("py-rattler", "uv")
 #: One wheel serves every Python from 3.10 on; no supported system has an older C library than the newest of these.
@@ -147,16 +150,7 @@ def _fetch(source: Source, versions: Mapping[str, str], download: Download) -> N
 
 def installed_versions() -> dict[str, str]:
     """Return name and version of what the control node has installed, and so the nodes shall have."""
-    versions = {}
-    for name in DISTRIBUTIONS:
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            raise EvenkeelError(
-                f"The control node's Python has no {name}",
-                f"Install it beside ansible-core: python -m pip install {name}",
-            ) from None
-    return versions
+    return {name: importlib.metadata.version(name) for name in DISTRIBUTIONS}
 
 
 def find(directory: Path, platform: str, versions: Mapping[str, str]) -> dict[str, Path]:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from ansible.errors import AnsibleFilterError
-from ansible_collections.evenkeel.gpu.plugins.filter.client_config import FilterModule as ClientConfig
-from ansible_collections.evenkeel.gpu.plugins.filter.client_config import build
+from ansible_collections.evenkeel.gpu.plugins.filter.client_config import client_config
+from ansible_collections.evenkeel.gpu.plugins.filter.client_config_tokens import FilterModule as ClientConfigTokens
 from ansible_collections.evenkeel.gpu.plugins.filter.compare_environments import compare_environments
 from ansible_collections.evenkeel.gpu.plugins.filter.conda_mirror import conda_mirror
 from ansible_collections.evenkeel.gpu.plugins.filter.gpu_verdicts import gpu_verdicts
@@ -24,8 +24,8 @@ ENTRY = {"user": ESCAPE, "token_file": "/etc/evenkeel/jupyter/ana/token"}
     [
         compare_environments({"n1": [DRIFTED]}),
         gpu_verdicts({"n1": [{"failed": True, "msg": ESCAPE}]}),
-        build({"n1": {"servers": None, "why": ESCAPE}}),
-        ClientConfig().filters()["client_config_tokens"](json.dumps({"servers": [ENTRY]})),
+        client_config({"n1": {"servers": None, "why": ESCAPE}}),
+        ClientConfigTokens().filters()["client_config_tokens"](json.dumps({"servers": [ENTRY]})),
     ],
     ids=["compare_environments", "gpu_verdicts", "client_config", "client_config_tokens"],
 )

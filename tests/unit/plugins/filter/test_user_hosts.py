@@ -14,7 +14,3 @@ def test_every_user_has_a_host_below_every_domain() -> None:
         "bo-corp-b03d35e106e96cfc.gpu1.example.com",
         "bo-corp-b03d35e106e96cfc.gpu1.users.test",
     ]
-
-
-def test_the_filters_are_found_by_their_names() -> None:
-    assert set(user_hosts.FilterModule().filters()) == {"user_hosts", "user_domains"}

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import argon2
 import pytest
-from ansible._internal._datatag._tags import Origin
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import secrets as jupyter_secrets
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._access import jupyter_passwords as passwords
@@ -34,25 +33,33 @@ def test_an_empty_password_is_refused() -> None:
         passwords.hashed("", "node1", "ana")
 
 
-def test_a_control_node_without_argon2(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(passwords, "MISSING", ImportError("No module named 'argon2'"))
-    with pytest.raises(EvenkeelError, match="Install argon2-cffi"):
-        passwords.hashed("correct horse", "node1", "ana")
-
-
+@pytest.mark.parametrize("place", ["group_vars/all/people.yml", "host_vars/node1", "vars/people.yml"])
 @pytest.mark.parametrize(
     ("text", "found"),
-    [("password: correct horse\n", True), ("$ANSIBLE_VAULT;1.1;AES256\n6162\n", False), (None, False)],
-    ids=["plain", "vaulted file", "gone"],
+    [
+        ("password: correct horse\n", True),
+        ("password: incorrect horses\n", False),
+        ("$ANSIBLE_VAULT;1.1;AES256\ncorrect horse\n", False),
+        ("password: correct horse\n" + "#" * (1 << 20), False),
+    ],
+    ids=["plain", "another", "vaulted file", "too large"],
 )
-def test_passwords_in_plain_text(tmp_path: Path, text: str | None, found: bool) -> None:
-    path = tmp_path / "vars.yml"
-    if text is not None:
-        path.write_text(text)
-    value = Origin(path=str(path)).tag("correct horse")
-    assert passwords.in_plain_text(value) == (str(path) if found else None)
+def test_passwords_in_plain_text(tmp_path: Path, place: str, text: str, found: bool) -> None:
+    path = tmp_path / place
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    assert passwords.in_plain_text("correct horse", ["/nowhere", str(tmp_path)]) == (path if found else None)
 
 
-def test_passwords_from_elsewhere() -> None:
-    assert passwords.in_plain_text("correct horse") is None
-    assert passwords.in_plain_text(Origin(description="a lookup").tag("correct horse")) is None
+def test_passwords_elsewhere_and_files_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "hosts.yml").write_text("password: correct horse\n")
+    (tmp_path / "vars").mkdir()
+    (tmp_path / "vars" / "gone.yml").symlink_to("nowhere")
+    assert passwords.in_plain_text("correct horse", [str(tmp_path)]) is None
+
+
+def test_a_vaulted_value_is_not_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "vars").mkdir()
+    (tmp_path / "vars" / "people.yml").write_text("correct horse\n")
+    monkeypatch.setattr(passwords.VaultHelper, "get_ciphertext", lambda value, with_tags: "$ANSIBLE_VAULT;...")
+    assert passwords.in_plain_text("correct horse", [str(tmp_path)]) is None

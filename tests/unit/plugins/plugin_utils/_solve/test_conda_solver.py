@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import socket
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -112,12 +111,6 @@ def test_an_index_that_is_no_index(tmp_path: Path) -> None:
         (tmp_path / subdir / "repodata.json").write_text("<html>Log in</html>")
     with pytest.raises(EvenkeelError, match=f"^The index of {tmp_path.as_uri()} could not be read: "):
         ask(tmp_path.as_uri(), "hello")
-
-
-def test_without_rattler_it_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "rattler", None)
-    with pytest.raises(EvenkeelError, match=r"has no py-rattler.*python -m pip install py-rattler"):
-        ask("https://mirror.example/main", "hello")
 
 
 def test_packages_are_told_whole(channel: str) -> None:

@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -148,9 +147,3 @@ def test_an_index_that_does_not_answer_in_time(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(pip_solver, "SECONDS", 0)
     with pytest.raises(EvenkeelError, match="could not be resolved in 0 seconds"):
         resolve(["app"], NODE, {}, "http://127.0.0.1:9/simple")
-
-
-def test_without_uv_it_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "uv", None)
-    with pytest.raises(EvenkeelError, match=r"has no uv.*python -m pip install uv"):
-        resolve(["app"], NODE, {}, "")

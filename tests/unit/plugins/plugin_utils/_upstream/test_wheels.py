@@ -201,18 +201,6 @@ def test_the_versions_are_the_control_nodes_own(monkeypatch: pytest.MonkeyPatch)
     assert _wheels.installed_versions() == {name: importlib.metadata.version(name) for name in ("py-rattler", "uv")}
 
 
-def test_a_control_node_that_lacks_one_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    def version(name: str) -> str:
-        if name == "uv":
-            raise importlib.metadata.PackageNotFoundError(name)
-        return "0.28.0"
-
-    monkeypatch.undo()
-    monkeypatch.setattr(importlib.metadata, "version", version)
-    with pytest.raises(EvenkeelError, match=r"^The control node's Python has no uv\. .*python -m pip install uv"):
-        _wheels.installed_versions()
-
-
 def test_pip_brings_wheels_that_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """pip itself, which is told to look into a directory as a machine's configuration would tell it."""
     offered, target = tmp_path / "offered", tmp_path / "target"
