@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Kept by Evenkeel (role jupyter); changes made here are replaced by the next run.
-"""What every notebook server of the node reads last: its own settings, and who gets in."""
+"""The configuration that every notebook server of the node reads last: its own settings and authentication."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ FOLDER = Path(os.environ["EVENKEEL_JUPYTER"])
 SECONDS_MORE_FOR_EACH = 0.25
 MOST_SECONDS = 5.0
 
-# Passwords are compared one at a time, beside the server's own thread: a flood of them slows down neither.
+# Passwords are compared one at a time, in a thread of their own, so a flood of them does not block the server.
 comparing = ThreadPoolExecutor(max_workers=1)
 
 
 class PatientLoginHandler(LoginFormHandler):
-    """Answers wrong passwords the later the more there have been; a right one is never kept waiting."""
+    """Delays answers to wrong passwords, longer after each; a right one is answered at once."""
 
     failures = 0
 
     @allow_unauthenticated
     async def post(self) -> None:
-        """Log in whoever knows the password."""
+        """Log in a user with the right password."""
         provider, loop = self.identity_provider, asyncio.get_running_loop()
         user = self.current_user = await loop.run_in_executor(comparing, provider.process_login_form, self)
         if user is None:
@@ -58,7 +58,7 @@ class PatientLoginHandler(LoginFormHandler):
 
 
 class NodeKernelSpecManager(KernelSpecManager):
-    """The kernels of the node and of the user; the server's own environment is not there to compute in."""
+    """The kernels of the node and of the user, without one of the server's own environment."""
 
     ensure_native_kernel = False
 
@@ -73,7 +73,7 @@ class NodeIdentityProvider(PasswordIdentityProvider):
     own_hosts = List(Unicode(), config=True, help="Those that browsers reach over TLS and that no other server has.")
 
     async def get_user(self, handler: JupyterHandler) -> User | None:
-        """Return who asks; a browser that comes with a token in the address goes on without it."""
+        """Return the request's user; redirect a browser with a token in the address to the address without it."""
         host = host_of(handler.request)
         if self.hosts and host not in self.hosts and not is_loopback(host):
             handler.current_user = handler._jupyter_current_user = None
@@ -84,15 +84,15 @@ class NodeIdentityProvider(PasswordIdentityProvider):
         return user
 
     def get_cookie_name(self, handler: JupyterHandler) -> str:
-        """Return a name that no page of another host can set, where the host is the server's own."""
+        """Return a cookie name that no page of another host can set, if the server has its own host name."""
         return "__Host-notebook" if self._owns_host(handler) else super().get_cookie_name(handler)
 
     def set_login_cookie(self, handler: JupyterHandler, user: User) -> None:
-        """Have the browser stay logged in."""
+        """Set the login cookie."""
         handler.set_secure_cookie(self.get_cookie_name(handler), self.user_to_cookie(user), **self._cookie(handler))
 
     def clear_login_cookie(self, handler: JupyterHandler) -> None:
-        """Have the browser be logged out."""
+        """Clear the login cookie."""
         handler.clear_cookie(self.get_cookie_name(handler), **self._cookie(handler))
 
     def _cookie(self, handler: JupyterHandler) -> dict[str, Any]:
@@ -109,21 +109,21 @@ class NodeIdentityProvider(PasswordIdentityProvider):
 
 
 def host_of(request: HTTPServerRequest) -> str:
-    """Return the host that was asked for, without a port and brackets; nothing where it is none."""
+    """Return the requested host, without port and brackets; empty if it is invalid."""
     with suppress(ValueError):
         return urlsplit(f"//{request.host}").hostname or ""
     return ""
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host is a name or an address of this machine's loopback."""
+    """Return whether a host is a name or an address of this machine's loopback."""
     with suppress(ValueError):
         return ip_address(host).is_loopback
     return host == "localhost"
 
 
 def is_visit(request: HTTPServerRequest, api: str) -> bool:
-    """Tell whether a browser goes to a page, and no program or script asks."""
+    """Return whether a browser navigates to a page, in contrast to a request of a program or script."""
     if request.method != "GET" or "Upgrade" in request.headers or request.path.startswith(api):
         return False
     mode = request.headers.get("Sec-Fetch-Mode")
@@ -139,20 +139,20 @@ def without_token(uri: str) -> str:
 
 
 def send_on(handler: JupyterHandler) -> None:
-    """Have the browser ask again without the token, which it no longer needs if it was the right one."""
+    """Redirect the browser to the address without the token, which it no longer needs if the token was right."""
     url = without_token(handler.request.uri)
     handler.set_header("Cache-Control", "no-store")
     handler.set_header("Referrer-Policy", "no-referrer")
     if handler.request.headers.get("Sec-Fetch-Site") in ("none", "same-origin", "same-site"):
         handler.redirect(url)
     else:
-        # On a redirect after a link of another site browsers leave out strict cookies; this page asks by itself.
+        # After a link on another site, browsers omit strict cookies on redirects; this page sends a request of its own.
         handler.set_header("Refresh", f"0; url={url}")
     raise Finish
 
 
 def masking(secrets: set[str]) -> Callable[..., logging.LogRecord]:
-    """Return what makes records of the log, so that none shows a secret, whatever is logged by whom."""
+    """Return a factory of log records that masks secrets in every record."""
     make = logging.getLogRecordFactory()
 
     def record(*args: Any, **kwargs: Any) -> logging.LogRecord:
@@ -172,7 +172,7 @@ c = get_config()
 c.ServerApp.kernel_spec_manager_class = NodeKernelSpecManager
 c.merge(Config(json.loads((FOLDER / "settings.json").read_text())))
 c.ServerApp.identity_provider_class = NodeIdentityProvider
-# Under the class's own name no file of the user's can say otherwise.
+# Set under the class's own name, so that no file of the user can override it.
 c.NodeIdentityProvider.login_handler_class = PatientLoginHandler
 c.NodeIdentityProvider.allow_password_change = False
 token = c.NodeIdentityProvider.token = (FOLDER / "token").read_text()
