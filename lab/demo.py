@@ -53,7 +53,7 @@ def main() -> int:
         site("--tags", "conda_environments")
         compare()
         CONSOLE.rule("rollback.yml: one generation back")
-        play("playbooks/rollback.yml", "--extra-vars", "env=minimal confirm=false")
+        play("playbooks/rollback.yml", "--extra-vars", "rollback_env=minimal rollback_confirm=false")
         compare()
         CONSOLE.rule("A cell in every kernel, through the notebook servers")
         run("lab.people.notebook", GROUP)
@@ -79,7 +79,7 @@ def add_package(environment: str, package: str) -> None:
 
 def lock(*arguments: str) -> str:
     """Lock the demo's environments; show the output and return it."""
-    return play("playbooks/lock.yml", "--extra-vars", json.dumps({"environments": str(ENVIRONMENTS)}), *arguments)
+    return play("playbooks/lock.yml", "--extra-vars", json.dumps({"lock_directory": str(ENVIRONMENTS)}), *arguments)
 
 
 def site(*arguments: str) -> str:
@@ -90,7 +90,7 @@ def site(*arguments: str) -> str:
 
 def compare() -> str:
     """Require that the nodes have the same environments; show the output and return it."""
-    return play("playbooks/compare.yml", "--extra-vars", "strict=true")
+    return play("playbooks/compare.yml", "--extra-vars", "compare_strict=true")
 
 
 def play(playbook: str, *arguments: str) -> str:

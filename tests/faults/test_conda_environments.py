@@ -268,7 +268,9 @@ def test_an_unknown_generation_is_told(warm: Node, small: Packages) -> None:
     before = warm.fingerprint()
     for reference, words in (("0000", "no generation '0000'"), ("-1", "no generation 1 steps back")):
         assert warm.converge(name="analysis", generation=reference).failed_saying(words, there)
-    assert warm.play("playbooks/rollback.yml", env="nowhere", confirm=False).failed_saying("nowhere", "none")
+    assert warm.play("playbooks/rollback.yml", rollback_env="nowhere", rollback_confirm=False).failed_saying(
+        "nowhere", "none"
+    )
     assert warm.fingerprint() == before
 
 
@@ -347,7 +349,9 @@ def test_a_rollback_that_nobody_confirms_changes_nothing(warm: Node, small: Pack
     for resolved in (small, larger):
         assert warm.converge(name="analysis", resolved=resolved).succeeded()
     there = warm.host.file(f"{ENVS}/analysis").linked_to
-    assert warm.play("playbooks/rollback.yml", env="analysis").failed_saying("Nothing was changed", "-e confirm=false")
+    assert warm.play("playbooks/rollback.yml", rollback_env="analysis").failed_saying(
+        "Nothing was changed", "-e rollback_confirm=false"
+    )
     assert warm.host.file(f"{ENVS}/analysis").linked_to == there
 
 

@@ -37,7 +37,7 @@ def test_a_mirror_that_tells_another_hash_of_a_locked_package_is_refused(tmp_pat
     directory, mirror = tmp_path / "here", tmp_path / "mirror"
     directory.mkdir()
     (directory / "environment.yml").write_text(f"channels: [{CHANNEL}]\ndependencies: [tool]\n")
-    given = {"env": "here", "environments": str(tmp_path), "lock_mirrors": {CHANNEL: mirror.as_uri()}}
+    given = {"lock_env": "here", "lock_directory": str(tmp_path), "lock_mirrors": {CHANNEL: mirror.as_uri()}}
 
     def lock(**more: Any) -> Any:
         return finish(ansible("playbook", "playbooks/lock.yml", f"--extra-vars={json.dumps({**given, **more})}"))
@@ -46,19 +46,23 @@ def test_a_mirror_that_tells_another_hash_of_a_locked_package_is_refused(tmp_pat
     assert lock().succeeded()
     before = (directory / "conda-lock.yml").read_text()
     publish(mirror, "00" * 32)
-    refused = lock(update="")
+    refused = lock(lock_update="")
     assert refused.failed_saying("tool 1.0 0", "19" * 32, "00" * 32, "accept_changed_hashes=true")
     assert (directory / "conda-lock.yml").read_text() == before
-    assert lock(update="", accept_changed_hashes=True).succeeded()
+    assert lock(lock_update="", lock_accept_changed_hashes=True).succeeded()
     assert "00" * 32 in (directory / "conda-lock.yml").read_text()
 
 
 @pytest.mark.parametrize(
     ("files", "variables", "words"),
     [
-        ({}, {"env": "nowhere"}, ("nowhere/environment.yml", "set env to the name of a folder in")),
-        ({}, {"update": ["numpy"]}, ("here/conda-lock.yml is not there", "Lock without update first")),
-        ({"conda-lock.yml": LOCK}, {"update": ["nonesuch"]}, ("nonesuch, which shall be updated", "conda-lock.yml")),
+        ({}, {"lock_env": "nowhere"}, ("nowhere/environment.yml", "set lock_env to the name of a folder in")),
+        ({}, {"lock_update": ["numpy"]}, ("here/conda-lock.yml is not there", "Lock without update first")),
+        (
+            {"conda-lock.yml": LOCK},
+            {"lock_update": ["nonesuch"]},
+            ("nonesuch, which shall be updated", "conda-lock.yml"),
+        ),
         ({"conda-lock.yml": "version: 1\n"}, {}, ("here/conda-lock.yml is malformed",)),
         ({"environment.yml": "channels: [\n"}, {}, ("here/environment.yml",)),
         ({}, {"lock_platforms": ["linux-65"]}, ("platforms", "linux-65", "linux-64, linux-aarch64")),
@@ -76,7 +80,7 @@ def test_bad_arguments_are_told(
     content = {"environment.yml": ENVIRONMENT, **files}
     for name, text in content.items():
         (directory / name).write_text(text)
-    given = json.dumps({"env": "here", "environments": str(tmp_path), **variables})
+    given = json.dumps({"lock_env": "here", "lock_directory": str(tmp_path), **variables})
     answer = finish(ansible("playbook", "playbooks/lock.yml", f"--extra-vars={given}"))
     assert answer.failed_saying(*words)
     assert {path.name: path.read_text() for path in directory.iterdir()} == content

@@ -51,7 +51,7 @@ def test_the_first_healthy_mirror_is_taken_and_the_broken_ones_are_not(bare: Nod
     broken = [bare.faulty_mirror(fault) for fault in FAULTS]
     answer = bare.play(tags="mirror", evenkeel_mirror=[*broken, named(bare, "good"), named(bare, "better")], **QUICK)
     assert answer.succeeded()
-    assert "Take for all nodes good" in answer.output
+    assert "Use on all nodes good" in answer.output
     assert bare.fingerprint() == before
 
 
@@ -67,7 +67,7 @@ def test_a_mirror_that_rests_is_healthy_where_any_age_will_do(bare: Node) -> Non
     stale = bare.faulty_mirror("stale")
     answer = bare.play(tags="mirror", evenkeel_mirror=[stale], mirror_timeout=5, mirror_max_age_days=0)
     assert answer.succeeded()
-    assert f"Take for all nodes {stale}" in answer.output
+    assert f"Use on all nodes {stale}" in answer.output
 
 
 def test_a_mirror_that_lacks_a_channel_is_passed_over(bare: Node) -> None:
@@ -140,7 +140,7 @@ def test_the_distribution_comes_through_the_proxy_from_a_mirror_with_a_certifica
 
 def test_offline_an_environment_is_built_of_what_the_cache_holds(bare: Node, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "lab" / "environments" / "minimal", tmp_path / "minimal")
-    assert bare.play("playbooks/lock.yml", environments=str(tmp_path), env="minimal").succeeded()
+    assert bare.play("playbooks/lock.yml", lock_directory=str(tmp_path), lock_env="minimal").succeeded()
     site = {
         "tags": "miniconda,condarc,conda_environments",
         "conda_environments_directory": str(tmp_path),

@@ -16,7 +16,7 @@ PACKAGES = ("python=3.11", "idna")
 def test_nodes_are_the_same_until_somebody_changes_one_by_hand(fleet: Fleet) -> None:
     for name, installer in (("linked", "rattler"), ("created", "conda")):
         digest = fleet.environment(name, *PACKAGES, installer=installer)["digest"]
-    output = fleet.play(COMPARE, strict=True)
+    output = fleet.play(COMPARE, compare_strict=True)
     for name in ("linked", "created", "team"):
         assert f"{name}: the same on all 2 nodes, digest {digest[:16]}" in output
 
@@ -24,7 +24,7 @@ def test_nodes_are_the_same_until_somebody_changes_one_by_hand(fleet: Fleet) -> 
     fleet.run(f'test "$(hostname)" != debian13-1 || {install}')
     assert "created: drifted" in fleet.play(COMPARE)
     with pytest.raises(LabError, match=r"(?s)drifted on debian13-1:.*six 1\.17\.0.*The nodes do not all have the same"):
-        fleet.play(COMPARE, strict=True)
+        fleet.play(COMPARE, compare_strict=True)
 
     fleet.environment("created", state="absent")
-    fleet.play(COMPARE, strict=True)
+    fleet.play(COMPARE, compare_strict=True)

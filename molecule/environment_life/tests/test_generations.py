@@ -152,18 +152,18 @@ def test_an_environment_goes_back_by_steps_and_by_name(fleet: Fleet) -> None:
         fleet.environment("history", PYTHON, *packages)
         made.append(in_use(fleet, "history"))
 
-    output = fleet.play("playbooks/rollback.yml", env="history", confirm=False)
+    output = fleet.play("playbooks/rollback.yml", rollback_env="history", rollback_confirm=False)
     assert in_use(fleet, "history") == made[1]
     shown, _, done = output.partition("TASK [Go back]")
     assert "- six 1.17.0" in shown
     assert "changed" in done
 
-    fleet.play("playbooks/rollback.yml", env="history", generation=made[2], confirm=False)
+    fleet.play("playbooks/rollback.yml", rollback_env="history", rollback_generation=made[2], rollback_confirm=False)
     assert in_use(fleet, "history") == made[2]
-    fleet.play("playbooks/rollback.yml", env="history", steps=2, confirm=False)
+    fleet.play("playbooks/rollback.yml", rollback_env="history", rollback_steps=2, rollback_confirm=False)
     assert in_use(fleet, "history") == made[0]
     with pytest.raises(LabError, match="has no generation 1 steps back from the one in use"):
-        fleet.play("playbooks/rollback.yml", env="history", confirm=False)
+        fleet.play("playbooks/rollback.yml", rollback_env="history", rollback_confirm=False)
     assert in_use(fleet, "history") == made[0]
     assert generations(fleet, "history") == set(made)
 

@@ -67,7 +67,7 @@ def problems(options: Options, values: Mapping[str, Any]) -> list[str]:
     ----------
     options
         Of each variable, what its argument specification says: ``type``, ``elements``, ``choices``, ``options``,
-        ``required``, ``default``, ``no_log``.
+        ``required``, ``default``, ``no_log``; and the ``description``, one text, of what is required.
     values
         The values of those that are set, templated.
     """
@@ -78,7 +78,8 @@ def _of_key(key: str, option: Mapping[str, Any], values: Mapping[str, Any], name
     wanted = _TYPES[option.get("type", "str")]
     if key not in values:
         if option.get("required"):
-            yield _line(f"{name} is not set", f"Set it to {wanted.described}")
+            described = option.get("description", wanted.described)
+            yield _line(f"{name} is not set", f"Set it to {described[0].lower()}{described[1:]}")
     elif values[key] is not None:
         yield from _of_value(name, option, values[key])
     elif option.get("required") or "default" in option:

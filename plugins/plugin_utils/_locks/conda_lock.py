@@ -26,7 +26,7 @@ _HEADER = """\
 # Exact packages of {source}, locked by Evenkeel in the format of conda-lock. Do not edit: change {source}
 # and lock it anew. All packages, or only some of them, to the newest that fit:
 #     ansible-playbook playbooks/lock.yml -e env={name}
-#     ansible-playbook playbooks/lock.yml -e env={name} -e update=numpy,pandas
+#     ansible-playbook playbooks/lock.yml -e lock_env={name} -e lock_update=numpy,pandas
 """
 
 

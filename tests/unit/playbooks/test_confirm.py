@@ -25,7 +25,7 @@ PROMPT = "Type yes to continue"
 def command(tmp_path: Path) -> list[str]:
     """A playbook that asks, and then makes a file."""
     tasks = [
-        {"ansible.builtin.import_tasks": str(CONFIRM), "vars": {"confirm_prompt": "Go on?"}},
+        {"ansible.builtin.import_tasks": str(CONFIRM), "vars": {"confirm_prompt": "Go on?", "confirm_switch": "go_on"}},
         {"name": "Act", "ansible.builtin.file": {"path": str(tmp_path / "acted"), "state": "touch", "mode": "0644"}},
     ]
     play = {"hosts": "localhost,other", "connection": "local", "gather_facts": False, "tasks": tasks}
@@ -72,7 +72,7 @@ def test_only_yes_goes_on(command: list[str], tmp_path: Path, answer: str, acts:
 
 @pytest.mark.parametrize(
     ("stdin", "options"),
-    [("", []), ("yes\n", []), ("", ["--extra-vars=confirm=flase"]), ("", ["--extra-vars=confirm="])],
+    [("", []), ("yes\n", []), ("", ["--extra-vars=go_on=flase"]), ("", ["--extra-vars=go_on="])],
     ids=["nothing", "a pipe", "a typing error", "an empty variable"],
 )
 def test_without_a_terminal_it_stops_and_names_the_variable(
@@ -80,11 +80,11 @@ def test_without_a_terminal_it_stops_and_names_the_variable(
 ) -> None:
     done = subprocess.run([*command, *options], check=False, capture_output=True, text=True, cwd=ROOT, input=stdin)
     assert done.returncode != 0
-    assert "-e confirm=false" in done.stdout
+    assert "-e go_on=false" in done.stdout
     assert not (tmp_path / "acted").exists()
 
 
-@pytest.mark.parametrize(("option", "acts"), [("--extra-vars=confirm=false", True), ("--check", False)])
+@pytest.mark.parametrize(("option", "acts"), [("--extra-vars=go_on=false", True), ("--check", False)])
 def test_what_is_confirmed_already_or_only_rehearsed_is_not_asked(
     command: list[str], tmp_path: Path, option: str, acts: bool
 ) -> None:

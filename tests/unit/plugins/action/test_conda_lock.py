@@ -154,7 +154,7 @@ def test_another_hash_of_a_locked_package_is_refused_unless_told(control: Contro
         refused = control.run(check=check, update=[])
         assert (refused["failed"], refused["changed"]) == (True, False)
         assert f"had the sha256 {'1a' * 32} and has {'2b' * 32} now" in refused["msg"]
-        assert refused["msg"].endswith("lock with -e accept_changed_hashes=true.")
+        assert refused["msg"].endswith("lock with -e lock_accept_changed_hashes=true.")
     assert control.files() == before
     assert control.run(accept_changed_hashes=True)["changed"]
     assert "2b" * 32 in control.files()["conda-linux-64.lock"]

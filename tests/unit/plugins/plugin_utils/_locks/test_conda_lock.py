@@ -93,7 +93,7 @@ def test_equal_locks_have_equal_bytes() -> None:
 
 
 def test_it_tells_how_to_update() -> None:
-    assert "playbooks/lock.yml -e env=ai-dev -e update=numpy,pandas\n" in render(LOCK, "ai-dev")
+    assert "playbooks/lock.yml -e lock_env=ai-dev -e lock_update=numpy,pandas\n" in render(LOCK, "ai-dev")
 
 
 def test_dependencies_are_told_by_name() -> None:

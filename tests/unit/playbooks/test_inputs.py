@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every playbook validates its inputs first, and its inputs are those of its specification."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[3]
+PLAYBOOKS = ROOT / "playbooks"
+SPECIFICATION = yaml.safe_load((PLAYBOOKS / "meta" / "argument_specs.yml").read_text())["argument_specs"]
+NAMES = sorted(path.stem for path in PLAYBOOKS.glob("*.yml"))
+PLUGINS = "\n".join(path.read_text() for path in (ROOT / "plugins" / "plugin_utils").rglob("*.py"))
+#: What the playbook hands to its hooks.
+HANDED_ON = {"upgrade_step"}
+
+
+def options(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = SPECIFICATION[name]["options"]
+    return found
+
+
+def source(name: str) -> str:
+    """Return a playbook and the files that are parts of it."""
+    parts = [PLAYBOOKS / "vars" / f"{name}.yml", PLAYBOOKS / "tasks" / f"{name.replace('driver', 'node')}.yml"]
+    return "\n".join(path.read_text() for path in [PLAYBOOKS / f"{name}.yml", *parts] if path.exists())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_playbook_validates_its_inputs_first(name: str) -> None:
+    first = yaml.safe_load((PLAYBOOKS / f"{name}.yml").read_text())[0]["tasks"][0]
+    assert first["evenkeel.gpu.validate_inputs"] == {"playbook": name}
+    assert first["run_once"]
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "site"])
+def test_inputs_are_those_of_the_specification(name: str) -> None:
+    prefix = f"{name.partition('_')[0]}_"
+    text = "\n".join(line for line in source(name).splitlines() if not line.lstrip().startswith("#"))
+    text = re.sub(r"evenkeel\.gpu\.\w+", "", text)
+    used = set(re.findall(rf"(?<![\w/'-]){prefix}\w+(?!\w*[.\w])", text)) - {name}
+    by_plugins = {option for option in options(name) if f'"{option}"' in PLUGINS}
+    assert used - HANDED_ON | by_plugins == set(options(name))
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "site"])
+def test_documented_defaults_are_those_in_use(name: str) -> None:
+    used = dict(re.findall(r"(\w+) \| default\((true|false|\d+|'[\w.-]*'|\[[^\]]*\]|\{\})\)", source(name)))
+    for option, description in options(name).items():
+        if option in used and "default" in description:
+            assert yaml.safe_load(used[option]) == description["default"], option
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "site"])
+def test_the_readme_names_every_input(name: str) -> None:
+    (row,) = [line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith(f"| [`{name}.yml`]")]
+    assert set(options(name)) <= set(re.findall(r"`(\w+)`", row))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "lines"),
+    [
+        ("rollback -e rollback_evn=a", ["There is no variable rollback_evn. Correct it, perhaps to rollback_env."]),
+        ("rollback -e env=a", ["env has another name now. Set rollback_env instead."]),
+        ("rollback", ["rollback_env is not set. Set it to the environment's name."]),
+        ("compare -e compare_strict=flase", ["compare_strict is 'flase'. Set it to true or false."]),
+        (
+            "site -e evenkeel_miror=tuna -e jupyter_prot=1",
+            [
+                "There is no variable evenkeel_miror. Correct it, perhaps to evenkeel_mirror.",
+                "There is no variable jupyter_prot. Correct it, perhaps to jupyter_port.",
+            ],
+        ),
+    ],
+)
+def test_a_wrong_input_is_refused_before_anything_else(arguments: str, lines: list[str]) -> None:
+    name, *more = arguments.split()
+    command = [sys.executable, "-m", "ansible", "playbook", "-i", "inventories/localhost", f"playbooks/{name}.yml"]
+    environment = {"ANSIBLE_CALLBACK_RESULT_FORMAT": "json", "ANSIBLE_GATHERING": "explicit", "ANSIBLE_NOCOLOR": "1"}
+    done = subprocess.run(
+        ["env", *(f"{key}={value}" for key, value in environment.items()), *command, *more],
+        check=False,
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode != 0
+    assert '"msg": "{}"'.format("\\n".join(lines)) in done.stdout
+    assert done.stdout.count("TASK [") == 1
