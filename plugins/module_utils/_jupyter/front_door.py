@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""The module front_door: nginx with TLS before a node's notebook servers."""
+"""The module front_door: nginx with TLS in front of a node's notebook servers."""
 
 from __future__ import annotations
 
@@ -43,6 +43,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
 
 
 def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Bring the node to the declared state, or return what that would change."""
     door = desired(params)
     doors.check(door)
     servers = known_servers(params["servers"], may_be_missing=check_mode)
@@ -50,7 +51,7 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     require_told(door, servers, decided=params["users_share_origin"] is not None)
     certificate = kept_files.text(door.certificate)
     if certificate is None and not check_mode:
-        raise EvenkeelError("There is no certificate %s" % door.certificate, "Put it there first")
+        raise EvenkeelError("There is no certificate %s" % door.certificate, "Put it and its key there first")
     doors.require_selinux_allows()
 
     wanted = package_set.Job(Request(wanted=(Wanted("nginx"),)), lock_timeout=params["lock_timeout"])
@@ -60,7 +61,7 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     urls = doors.urls(door, servers)
     listed = json.dumps({"urls": urls}, indent=2, sort_keys=True) + "\n"
     changes = kept_files.changes({nginx.path(FILE): text, URLS: listed})
-    # A rehearsal comes before a damaged certificate is issued again, too.
+    # In check mode, a damaged certificate has not been replaced yet.
     if nginx.is_there() and (not check_mode or doors.can_be_served(door)):
         nginx.try_out(FILE, text)
     if not check_mode:
@@ -100,9 +101,12 @@ def desired(params: dict[str, Any]) -> Door:
 
 
 def known_servers(path: str, *, may_be_missing: bool) -> list[Server]:
-    """Return the notebook servers of the node; a rehearsal of the first run comes before there are any.
+    """Return the notebook servers of the node.
 
-    It also comes before the role jupyter has replaced a damaged list.
+    Parameters
+    ----------
+    may_be_missing
+        Whether the role jupyter may write the list, or replace a damaged one, before this in a real run.
     """
     text = kept_files.text(path)
     if text is None:
@@ -118,31 +122,33 @@ def known_servers(path: str, *, may_be_missing: bool) -> list[Server]:
 
 
 def require_told(door: Door, servers: list[Server], *, decided: bool) -> None:
-    """Refuse to change people's addresses as long as the operator has not decided it."""
+    """Refuse to change users' addresses unless the operator has decided it."""
     before = front_door_nginx.below_all(kept_files.text(nginx.path(FILE)) or "")
     after = front_door_nginx.below_all(front_door_nginx.render(door, servers, ""))
     doors.require_told(door, servers, sorted(before - after), decided=decided)
 
 
 def serve(is_right: Callable[[], bool], *, changed: bool, check_mode: bool) -> bool:
-    """Have nginx run, at boot too, and serve what the files say; tell whether that took anything.
+    """Have nginx run, at boot too, and serve what the files say; return whether anything was to be done.
 
     Parameters
     ----------
+    is_right
+        Whether nginx serves what the files say.
     changed
-        Whether they were just changed; what was changed by hand may look right.
+        Whether the files were just changed. nginx is reloaded then, even where it seems to serve the right thing.
 
     Raises
     ------
     EvenkeelError
-        It does not start, or goes on serving something else.
+        nginx does not start, or does not serve what the files say.
     """
     todo = services.change(nginx.UNIT, run=True)
     if todo is None and not changed and is_right():
         return False
     if check_mode:
         return True
-    remedy = "Read its journal: journalctl --unit %s" % nginx.UNIT
+    remedy = "See `journalctl --unit %s`" % nginx.UNIT
     if todo is not None:
         todo.apply()
     if changed or not is_right():
@@ -150,6 +156,6 @@ def serve(is_right: Callable[[], bool], *, changed: bool, check_mode: bool) -> b
     end = time.monotonic() + RELOAD_SECONDS
     while not is_right():
         if time.monotonic() > end:
-            raise EvenkeelError("nginx runs, and does not serve what %s says" % nginx.path(FILE), remedy)
+            raise EvenkeelError("nginx runs, but does not serve what %s says" % nginx.path(FILE), remedy)
         time.sleep(POLL_SECONDS)
     return True
