@@ -15,10 +15,18 @@ VERIFY = Path(__file__).parents[3] / "roles" / "nvidia_driver" / "tasks" / "veri
 
 
 def facts(loaded: str, installed: str, *, gpus: int = 1, nouveau: bool = False) -> dict[str, Any]:
-    mismatch = len({loaded, installed} - {""}) > 1
+    """Return the facts of a node, of which modules are named as ``version flavour``."""
+    loaded_version, _, loaded_flavour = loaded.partition(" ")
+    version, _, flavour = installed.partition(" ")
     return {
         "gpus": [{}] * gpus,
-        "driver": {"loaded": loaded, "installed": installed, "mismatch": mismatch},
+        "driver": {
+            "loaded": loaded_version,
+            "loaded_flavour": loaded_flavour,
+            "installed": version,
+            "installed_flavour": flavour,
+            "mismatch": len({loaded_version, version} - {""}) > 1,
+        },
         "nouveau": {"loaded": nouveau},
     }
 
@@ -26,24 +34,48 @@ def facts(loaded: str, installed: str, *, gpus: int = 1, nouveau: bool = False) 
 @pytest.mark.parametrize(
     ("found", "words"),
     [
-        (facts("580.1", "580.1"), ""),
-        (facts("", "580.1", gpus=0), ""),
-        (facts("", "580.1"), "none loaded and 580.1 installed, where 580.1 is declared"),
-        (facts("", "580.1", nouveau=True), "nouveau loaded and 580.1 installed"),
-        (facts("570.1", "580.1"), "570.1 loaded and 580.1 installed"),
-        (facts("570.1", "570.1"), "570.1 loaded and 570.1 installed, where 580.1 is declared"),
+        (facts("580.1 open", "580.1 open"), ""),
+        (facts("", "580.1 open", gpus=0), ""),
+        (facts("", "580.1 open"), "none loaded and 580.1 open installed, where 580.1 open is declared"),
+        (facts("", "580.1 open", nouveau=True), "nouveau loaded and 580.1 open installed"),
+        (facts("570.1 open", "580.1 open"), "570.1 open loaded and 580.1 open installed"),
+        (facts("570.1 open", "580.1 open", gpus=0), "570.1 open loaded and 580.1 open installed"),
+        (
+            facts("570.1 open", "570.1 open"),
+            "570.1 open loaded and 570.1 open installed, where 580.1 open is declared",
+        ),
+        (facts("580.1 proprietary", "580.1 open"), "580.1 proprietary loaded and 580.1 open installed"),
+        (facts("580.1 proprietary", "580.1 open", gpus=0), "580.1 proprietary loaded and 580.1 open installed"),
+        (
+            facts("580.1 proprietary", "580.1 proprietary"),
+            "580.1 proprietary loaded and 580.1 proprietary installed, where 580.1 open is declared",
+        ),
         (facts("", "", gpus=0), "none loaded and none installed"),
     ],
 )
-def test_the_driver_is_loaded_installed_and_declared_in_one_version(found: dict[str, Any], words: str) -> None:
+def test_the_driver_is_loaded_installed_and_declared_in_one_version_and_flavour(
+    found: dict[str, Any], words: str
+) -> None:
+    verified, message = verdict(found, {"version": "580.1", "flavour": "open"})
+    assert verified == (not words)
+    assert words in message
+
+
+def test_a_container_without_a_kernel_has_no_module_to_compare() -> None:
+    verified, _ = verdict(facts("", "", gpus=0), {"version": "", "flavour": ""})
+    assert verified
+
+
+def verdict(found: dict[str, Any], result: dict[str, str]) -> tuple[bool, str]:
+    """Return whether the role accepts these facts after this result of its module, and the message if not."""
     _, require = yaml.safe_load(VERIFY.read_text())
     variables = {
         "inventory_hostname": "gpu01",
         "ansible_facts": {"evenkeel_gpu": found},
-        "__nvidia_driver_result": {"version": "580.1"},
+        "__nvidia_driver_result": result,
+        **{name: trust_as_template(value) for name, value in require["vars"].items()},
     }
     templar = Templar(DataLoader(), variables)
     task = require["ansible.builtin.assert"]
-    verdicts = [templar.evaluate_conditional(trust_as_template(condition)) for condition in task["that"]]
-    assert all(verdicts) == (not words)
-    assert words in templar.template(trust_as_template(task["fail_msg"]))
+    conditions = map(trust_as_template, task["that"])
+    return all(map(templar.evaluate_conditional, conditions)), templar.template(trust_as_template(task["fail_msg"]))
