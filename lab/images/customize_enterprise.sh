@@ -30,6 +30,22 @@ install -d "$root/etc/dnf/vars" "$root/etc/dracut.conf.d" "$root/etc/pki/rpm-gpg
 printf '[main]\ngpgcheck=1\ninstallonly_limit=3\nclean_requirements_on_remove=True\nbest=True\n' >"$root/etc/dnf/dnf.conf"
 printf '%s\n' "$major" >"$root/etc/dnf/vars/releasever"
 rm "$root/usr/lib/python3/dist-packages/dnf-plugins/local.py" # a package of its own there
+
+# Release 8 has a Python of its own for dnf, beside which the users' Pythons know nothing of it.
+if [ "$major" = 8 ]; then
+    platform=$root/usr/lib/platform-python
+    modules=$platform/lib/$(basename "$(readlink "$root/usr/bin/python3")")/site-packages
+    install -d "$platform/bin" "$modules" "$root/usr/libexec"
+    ln -s /usr/bin/python3 "$platform/bin/python3"
+    printf 'home = /usr/bin\ninclude-system-site-packages = false\n' >"$platform/pyvenv.cfg"
+    (cd "$root/usr/lib/python3/dist-packages" && mv dnf dnfpluginscore gpg hawkey libcomps libdnf rpm "$modules")
+    for module in "$root"/usr/lib/python3/dist-packages/_dbus_* dateutil dbus six.py; do
+        ln -s "/usr/lib/python3/dist-packages/$(basename "$module")" "$modules"
+    done
+    printf '#!/bin/sh\nexec /usr/lib/platform-python/bin/python3 "$@"\n' >"$root/usr/libexec/platform-python"
+    chmod 0755 "$root/usr/libexec/platform-python"
+    sed -i '1s|.*|#!/usr/libexec/platform-python|' "$root/usr/bin/dnf-3"
+fi
 printf '/usr/lib64\n' >"$root/etc/ld.so.conf.d/lib64.conf"
 
 # Nothing of the other package manager, but for the record of what it has installed.
