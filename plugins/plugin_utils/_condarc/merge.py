@@ -117,33 +117,51 @@ def _last_line(node: Node) -> int:
 
 def _rewritten(entry: _Entry, old: list[str], name: str, setting: Setting) -> list[str]:
     """Return the lines of a key with its new value, and with the comments and the unchanged items of the old ones."""
-    remark = _remark_of(entry, old)
     pinned = setting.flag == "final"
-    above, behind = ([remark], "") if remark and pinned else ([], remark and f"  {remark}")
-    new = lines_of(name, setting.value, pinned)
-    if not _is_block(entry.value) or not isinstance(setting.value, list | dict) or not setting.value:
-        return [*above, *_comments(entry, old)[bool(remark) :], new[0] + behind, *new[1:]]
-    parts = _parts(entry, old)
-    column = entry.value.value[0][0] if isinstance(entry.value, MappingNode) else entry.value
-    margin = " " * column.start_mark.column
-    body: list[str] = []
-    for value in _items(setting.value):
-        lines = indent("\n".join(dumped(value)), margin).splitlines()
-        known = next((part for part in parts if part.value == value), None)
-        if known is not None:
-            lines = list(known.lines)
+    remark = _remark_of(entry, old)
+    above: list[str] = []
+    head, *below = lines_of(name, setting.value, pinned)
+    if _is_block(entry.value) and isinstance(setting.value, list | dict) and setting.value:
+        below = _rewritten_parts(entry, old, setting.value)
+        if pinned:  # a comment right below would hide the mark from conda
+            above, below = _without_leading_comments(below)
+    else:
+        above = _comments(entry, old)[bool(remark) :]
+    if remark and pinned:
+        above = [remark, *above]
+    elif remark:
+        head += f"  {remark}"
+    return [*above, head, *below]
+
+
+def _rewritten_parts(entry: _Entry, old: list[str], value: list[Any] | dict[str, Any]) -> list[str]:
+    """Return the lines of a new list or map: what stays keeps its lines, and comments stay above what they are about.
+
+    The comments of what goes come first.
+    """
+    first = entry.value.value[0][0] if isinstance(entry.value, MappingNode) else entry.value
+    margin = " " * first.start_mark.column
+    left = _parts(entry, old)
+    lines: list[str] = []
+    for one in _items(value):
+        part = next((part for part in left if part.value == one), None)
+        if part is not None:
+            new = list(part.lines)
         else:
-            known = next((part for part in parts if isinstance(value, dict) and part.name in value), None)
-            lines[0] += f"  {known.remark}" if known and known.remark else ""
-        if known is not None:
-            parts.remove(known)
-            body += known.comments
-        body += lines
-    body = [comment for part in parts for comment in part.comments] + body
-    if pinned:  # a comment right below would hide the mark from conda
-        leading = next(number for number, line in enumerate(body) if line.strip() and not _is_comment(line))
-        above, body = above + body[:leading], body[leading:]
-    return [*above, new[0] + behind, *body]
+            new = indent("\n".join(dumped(one)), margin).splitlines()
+            part = next((part for part in left if isinstance(one, dict) and part.name in one), None)
+            new[0] += f"  {part.remark}" if part and part.remark else ""
+        if part is not None:
+            left.remove(part)
+            lines += part.comments
+        lines += new
+    return [comment for part in left for comment in part.comments] + lines
+
+
+def _without_leading_comments(lines: list[str]) -> tuple[list[str], list[str]]:
+    """Return the comments and empty lines that come first, and the rest."""
+    first = next(number for number, line in enumerate(lines) if line.strip() and not _is_comment(line))
+    return lines[:first], lines[first:]
 
 
 @dataclass(frozen=True)
