@@ -16,7 +16,8 @@ DRIVER = "'*nvidia*' 'libcuda*' 'libnv*' 'cuda-*'"
 FILES = (
     *("/etc/apt/sources.list.d/evenkeel-nvidia-cuda.sources", "/etc/apt/keyrings/evenkeel-nvidia-cuda.gpg"),
     *("/etc/apt/preferences.d/evenkeel-nvidia-driver", "/etc/apt/apt.conf.d/52evenkeel-nvidia-driver"),
-    *("/etc/modprobe.d/evenkeel-nvidia-driver.conf", "/var/lib/dkms/nvidia"),
+    *("/etc/modprobe.d/evenkeel-nvidia-driver.conf", "/var/lib/dkms/nvidia", "/usr/src/nvidia-*"),
+    *("/usr/bin/nvidia-uninstall", "/usr/lib/x86_64-linux-gnu/libcuda.so.*", "/lib/modules/*/updates/dkms/nvidia.ko*"),
 )
 #: Holds a lock of dpkg's, as a run of it does, and says so.
 LOCKER = """
@@ -68,6 +69,11 @@ def module(node: Node) -> str:
 
 def repository(node: Node, kind: str) -> str:
     return f"{node.variables['lab_mirror_url']}/nvidia/{kind}/compute/cuda/repos"
+
+
+def flavour(node: Node) -> str:
+    licence = node.host.check_output(f"modinfo -k {kernel(node)} -F license nvidia")
+    return "proprietary" if licence == "NVIDIA" else "open"
 
 
 @pytest.mark.parametrize(
@@ -150,3 +156,18 @@ def test_a_run_killed_among_its_packages_is_finished_by_the_next(bare: Node) -> 
     assert answer.succeeded()
     assert bare.host.check_output("dpkg --audit") == ""
     assert module(bare) == NEW
+
+
+@pytest.mark.parametrize("source", ["nvidia", "runfile"])
+def test_another_flavour_of_the_same_version_is_installed(bare: Node, source: str) -> None:
+    installer = {
+        "nvidia_driver_runfile_url": bare.variables["lab_nvidia_runfiles"]
+        + "/{version}/NVIDIA-Linux-{architecture}-{version}.run",
+        "nvidia_driver_runfile_sha256": bare.variables["lab_nvidia_runfile_sha256"][NEW],
+    }
+    wanted = {"nvidia_driver_source": source, **(installer if source == "runfile" else {})}
+    assert play(bare, **wanted).succeeded()
+    assert (module(bare), flavour(bare)) == (NEW, "open")
+    assert play(bare, **wanted, nvidia_driver_flavour="proprietary").succeeded()
+    assert (module(bare), flavour(bare)) == (NEW, "proprietary")
+    assert "changed=0" in play(bare, **wanted, nvidia_driver_flavour="proprietary").output

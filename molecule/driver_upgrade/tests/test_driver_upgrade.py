@@ -10,6 +10,7 @@ VERSION = "580.178.04"
 
 def test_the_new_driver_is_loaded(host: Host) -> None:
     assert host.file("/sys/module/nvidia/version").content_string.strip() == VERSION
+    assert "Open Kernel Module" in host.file("/proc/driver/nvidia/version").content_string
     assert host.check_output("/sbin/modinfo -F version nvidia") == VERSION
 
 

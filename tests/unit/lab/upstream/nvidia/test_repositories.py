@@ -78,3 +78,13 @@ def test_no_placeholder_is_left() -> None:
         for package in [*nvidia_driver.debian_packages(version), *nvidia_driver_rpm.packages(version, "el9")]:
             for text in [*package.files.values(), *package.scripts.values()]:
                 assert not re.search(r"@[A-Z]+@", text if isinstance(text, str) else text.decode("latin-1"))
+
+
+@pytest.mark.parametrize(
+    ("open_", "title", "licence"),
+    [(True, "Open Kernel Module for x86_64", "Dual MIT/GPL"), (False, "x86_64 Kernel Module", "NVIDIA")],
+)
+def test_a_module_shows_its_flavour_where_it_is_read(open_: bool, title: str, licence: str) -> None:
+    source = str(nvidia_driver.module_source("580.178.04", open_=open_)["usr/src/nvidia-580.178.04/nvidia.c"])
+    assert f"NVRM version: NVIDIA UNIX {title}  580.178.04  Release Build" in source
+    assert f'MODULE_LICENSE("{licence}")' in source
