@@ -49,7 +49,7 @@ def main() -> int:
         compare()
         CONSOLE.rule("minimal gets NumPy: lock, look at what changes, build")
         add_package("minimal", "numpy")
-        lock("--diff", "--extra-vars", "env=minimal")
+        lock("--diff", "--extra-vars", "lock_env=minimal")
         site("--tags", "conda_environments")
         compare()
         CONSOLE.rule("rollback.yml: one generation back")

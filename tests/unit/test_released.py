@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Names and defaults of the last release are today's, or data/renamed.yml says what they are now."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control import inputs
+
+from maintenance import released
+
+RELEASE = released.last()
+TODAY = released.names(released.ROOT)
+KINDS = ("roles", "playbooks", "modules")
+OWNERS = [(kind, owner) for kind in KINDS for owner in getattr(RELEASE, kind)]
+TOMBSTONES = yaml.safe_load((released.ROOT / "meta" / "runtime.yml").read_text()).get("plugin_routing", {})
+
+
+def of_release(kind: str, owner: str) -> dict[str, Any]:
+    found: dict[str, Any] = getattr(RELEASE, kind)[owner]
+    return found
+
+
+@pytest.mark.parametrize(("kind", "owner"), OWNERS)
+def test_each_released_name_is_there_or_its_new_name_is_known(kind: str, owner: str) -> None:
+    if owner not in TODAY[kind]:
+        assert "tombstone" in TOMBSTONES[kind][owner]
+        return
+    new_names = {**inputs.changes()[kind].get(owner, {})}
+    removed = inputs.changes()["removed_options"].get(owner, {}) if kind == "modules" else {}
+    gone = of_release(kind, owner).keys() - TODAY[kind][owner].keys()
+    assert gone == new_names.keys() | removed.keys()
+    assert set(new_names.values()) <= TODAY[kind][owner].keys()
+
+
+def test_a_renamed_option_is_a_deprecated_alias() -> None:
+    for module, new_names in inputs.changes()["modules"].items():
+        source = (released.ROOT / "plugins" / "modules" / f"{module}.py").read_text()
+        for old in new_names:
+            assert f'"name": "{old}"' in source.partition("deprecated_aliases")[2], f"{module}: {old}"
+
+
+@pytest.mark.parametrize(("kind", "owner"), OWNERS)
+def test_each_changed_default_is_reported(kind: str, owner: str) -> None:
+    before, now = of_release(kind, owner), TODAY[kind].get(owner, {})
+    changed = {name: (before[name], now[name]) for name in before.keys() & now.keys() if before[name] != now[name]}
+    reported = inputs.changes()["changed_defaults"].get(owner, {}) if kind == "roles" else {}
+    assert {name: (change["before"], change["now"]) for name, change in reported.items()} == changed
+    fragments = "\n".join(path.read_text() for path in (released.ROOT / "changelogs" / "fragments").glob("*.yml"))
+    assert [name for name in changed if name not in fragments] == []
+
+
+def test_a_shallow_clone_is_told_what_it_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
+    monkeypatch.setattr(released, "ROOT", tmp_path)
+    with pytest.raises(released.ReleaseError, match=f"{RELEASE.commit} of the release .* is not in this clone"):
+        released.install(RELEASE, tmp_path / "collections")
