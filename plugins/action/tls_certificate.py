@@ -40,7 +40,7 @@ class ActionModule(Action):
         key = self._load(Path(arguments["key"]))
         tls_chain.require_usable(chain, tls_chain.parse_key(key, arguments["key"]), arguments["hosts"], now, str(where))
         install = {"certificate": chain.pem, "key": key.decode()}
-        answer = self._on_node(arguments["directory"], task_vars, install=install)
+        answer = self._on_node(arguments, task_vars, install=install)
         if "found" not in answer:
             return answer
         result = self._result(arguments, answer, chain)
@@ -53,7 +53,7 @@ class ActionModule(Action):
         place = Path(self._loader.path_dwim(arguments["ca_directory"]))
         days = arguments["renew_days"]
         authority = tls_authority.read(place, self._load, days, now)
-        answer = self._on_node(arguments["directory"], task_vars)
+        answer = self._on_node(arguments, task_vars)
         if "found" not in answer:
             return answer
         chain = standing(answer["found"])
@@ -72,11 +72,11 @@ class ActionModule(Action):
     ) -> tuple[dict[str, Any], Chain | None]:
         """Have the node make a key, and bring it a certificate for it; return the node's last answer too."""
         authority = tls_authority.ensure(place, self._load, arguments["renew_days"], now)
-        asked = self._on_node(arguments["directory"], task_vars, request=True, hosts=arguments["hosts"])
+        asked = self._on_node(arguments, task_vars, request=True)
         if "request" not in asked:
             return asked, None
         chain = authority.issue(asked["request"], arguments["hosts"], now)
-        return self._on_node(arguments["directory"], task_vars, install={"certificate": chain.pem}), chain
+        return self._on_node(arguments, task_vars, install={"certificate": chain.pem}), chain
 
     def _result(self, arguments: dict[str, Any], answer: dict[str, Any], chain: Chain | None) -> dict[str, Any]:
         """Return what people want to know: of the certificate as it is now, or would be."""
@@ -108,13 +108,9 @@ class ActionModule(Action):
                 f"{path} can't be read on the control node: {error}", "Give the path of a file that you may read"
             ) from error
 
-    def _on_node(self, directory: str, task_vars: dict[str, Any], **wish: Any) -> dict[str, Any]:
-        result: dict[str, Any] = self._execute_module(
-            module_name="evenkeel.gpu.tls_certificate",
-            module_args={"directory": directory, **wish},
-            task_vars=task_vars,
-        )
-        return result
+    def _on_node(self, arguments: dict[str, Any], task_vars: dict[str, Any], **handed: Any) -> dict[str, Any]:
+        options = {name: arguments[name] for name in ("directory", "hosts")}
+        return self.execute("tls_certificate", options, task_vars, **handed)
 
 
 def check(arguments: dict[str, Any]) -> None:

@@ -50,16 +50,6 @@ options:
         sooner is warned of.
     type: int
     default: 30
-  request:
-    description: Whether to make a key and a signing request. The action fills this in.
-    type: bool
-    default: false
-  install:
-    description: What to put in place. The action fills this in.
-    type: dict
-    suboptions:
-      certificate: {description: "The certificate and its chain, in PEM.", type: str, required: true}
-      key: {description: "Its key; the one of the signing request when not given.", type: str}
 """
 
 EXAMPLES = r"""
@@ -115,7 +105,13 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import ru
 
 
 def main() -> None:
-    run(tls_certificate.converge, tls_certificate.ARGUMENT_SPEC, verbatim=("found", "request"))
+    run(
+        tls_certificate.converge,
+        tls_certificate.ARGUMENT_SPEC,
+        from_action=tls_certificate.FROM_ACTION,
+        verbatim=("found", "request"),
+        secrets=tls_certificate.secrets,
+    )
 
 
 if __name__ == "__main__":

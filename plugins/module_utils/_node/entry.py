@@ -7,6 +7,8 @@ file ``NAME.py`` of its room, which knows no AnsibleModule, so that several modu
 
 - ``ARGUMENT_SPEC`` and, where there are any, ``RULES`` across options, such as ``mutually_exclusive``: AnsibleModule's
   own;
+- ``FROM_ACTION``, where there is an action of the same name that hands its module what no task sets: the specification
+  of that, which is no part of the documentation;
 - ``converge(params, check_mode)``, or ``read(params, check_mode)`` where nothing can change: returns the result or
   raises ``EvenkeelError``.
 """
@@ -19,10 +21,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, from_os, unexpected
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sanitise import in_one_line, sanitise, sanitised
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.secrets import long_enough, masked, of_urls
+
+#: Under this key an action hands its module what is no option of it; see ``plugin_utils._control.action``.
+HANDED = "_from_action"
 
 Params = dict[str, Any]
 Logic = Callable[[Params, bool], Mapping[str, Any]]
@@ -41,8 +47,20 @@ class Module(AnsibleModule):  # type: ignore[misc]
 
     def __init__(self, verbatim: Sequence[str] = (), **options: Any) -> None:
         self._verbatim = verbatim
+        self._handed: Params = {}
         super().__init__(**options)
         self.no_log_values.update(long_enough(of_urls(self.params)))
+
+    def _load_params(self) -> None:
+        super()._load_params()
+        self._handed = self.params.pop(HANDED, None) or {}
+
+    def handed(self, specification: Mapping[str, Any]) -> Params:
+        """Return what the action has handed over, with defaults; end with an error where that is something else."""
+        checked = ArgumentSpecValidator(dict(specification)).validate(self._handed)
+        if checked.error_messages:
+            self.fail_json("%s: %s" % (HANDED, "; ".join(checked.error_messages)))
+        return dict(checked.validated_parameters)
 
     def warn(self, warning: str, **more: Any) -> None:
         """Warn, in one line, and without secrets, which Ansible leaves in warnings."""
@@ -67,6 +85,7 @@ def run(
     logic: Logic,
     argument_spec: Mapping[str, Any],
     *,
+    from_action: Mapping[str, Any] | None = None,
     verbatim: Sequence[str] = (),
     secrets: Callable[[Params], Iterable[str]] = lambda params: (),
     **rules: Any,
@@ -81,6 +100,8 @@ def run(
         ``changed`` is false unless given. Warnings that precede an error are in its details, see ``errors.carrying``.
     argument_spec, rules
         AnsibleModule's own; every module supports check mode.
+    from_action
+        The specification of what the action of the same name hands over, which the logic finds among the options.
     verbatim
         Keys of the result whose texts programs read back, see ``sanitised``.
     secrets
@@ -88,9 +109,10 @@ def run(
     """
     os.umask(0o022)
     module = Module(verbatim, argument_spec=argument_spec, supports_check_mode=True, **rules)
-    module.no_log_values.update(secrets(module.params))
+    params = {**module.params, **module.handed(from_action or {})}
+    module.no_log_values.update(secrets(params))
     try:
-        result = {"changed": False, **logic(module.params, module.check_mode)}
+        result = {"changed": False, **logic(params, module.check_mode)}
     except EvenkeelError as error:
         _warn(module, error.details)
         module.fail_json(str(error), **error.details)

@@ -15,12 +15,19 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "ca_directory": {"type": "path"},
     "hosts": {"type": "list", "elements": "str", "default": []},
     "renew_days": {"type": "int", "default": 30},
-    "request": {"type": "bool", "default": False},
-    "install": {
-        "type": "dict",
-        "options": {"certificate": {"type": "str", "required": True}, "key": {"type": "str", "no_log": True}},
-    },
 }
+#: Whether to make a key and a signing request; or the certificate with its chain to put in place, in PEM, and its key,
+#: which is the one of the signing request when not given.
+FROM_ACTION: dict[str, Any] = {
+    "request": {"type": "bool", "default": False},
+    "install": {"type": "dict", "options": {"certificate": {"type": "str", "required": True}, "key": {"type": "str"}}},
+}
+
+
+def secrets(params: dict[str, Any]) -> list[str]:
+    """Return the key that is to be put in place."""
+    key = (params["install"] or {}).get("key")
+    return [key] if key else []
 
 
 def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:

@@ -5,11 +5,13 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Mapping
 from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import HANDED
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, unexpected
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sanitise import in_one_line, sanitise, sanitised
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.secrets import masked
@@ -42,6 +44,25 @@ class Action(ActionBase):  # type: ignore[misc]
     def act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Do what the action is for, and return its result."""
         raise NotImplementedError
+
+    def execute(
+        self, module: str, options: Mapping[str, Any], task_vars: dict[str, Any], **handed: Any
+    ) -> dict[str, Any]:
+        """Run one of the collection's modules on the node.
+
+        Parameters
+        ----------
+        module
+            Its name within the collection.
+        options
+            Options of the module, as a task may set them.
+        handed
+            What no task sets: the module's ``FROM_ACTION`` specifies it.
+        """
+        result: dict[str, Any] = self._execute_module(
+            module_name="evenkeel.gpu." + module, module_args={**options, HANDED: handed}, task_vars=task_vars
+        )
+        return result
 
 
 def warn(text: str) -> None:

@@ -10,9 +10,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 from ansible_collections.evenkeel.gpu.plugins.action import tls_certificate as action
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files, tls_certificate, tls_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import HANDED
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.kept_files import Change, Kept
 
 from tests.unit.plugins.certificates import HOSTS, authority, issued, pem
@@ -49,11 +51,10 @@ class Fleet:
 
     def execute_module(self, **call: Any) -> Result:
         arguments = call["module_args"]
-        self.calls.append(arguments)
-        empty = {"request": False, "install": None, "hosts": []}
-        if arguments.get("install"):
-            arguments = {**arguments, "install": {"key": None, **arguments["install"]}}
-        params = {**empty, **arguments}
+        handed = ArgumentSpecValidator(tls_certificate.FROM_ACTION).validate(arguments.pop(HANDED))
+        assert not handed.error_messages
+        params = {**arguments, **handed.validated_parameters}
+        self.calls.append(params)
         return tls_certificate.converge(params, self.check_mode)
 
     def own(self, hosts: tuple[str, ...] = HOSTS, now: datetime = NOW) -> dict[str, str]:

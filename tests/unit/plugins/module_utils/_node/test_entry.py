@@ -40,10 +40,11 @@ def run(capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPat
         logic: Logic,
         verbatim: tuple[str, ...] = (),
         secrets: Callable[[Result], set[str]] = lambda params: set(),
+        from_action: Result | None = None,
         **arguments: Any,
     ) -> Result:
         with patch_module_args(arguments), pytest.raises(SystemExit):
-            entry.run(logic, SPEC, verbatim=verbatim, secrets=secrets)
+            entry.run(logic, SPEC, from_action=from_action, verbatim=verbatim, secrets=secrets)
         result: Result = json.loads(capfdbinary.readouterr().out.decode())
         return result
 
@@ -154,6 +155,23 @@ def test_what_a_module_calls_a_secret_is_shown_nowhere(run: Run) -> None:
     )
     assert "s3cret" not in everything(result)
     assert "of ****" in everything(result["warnings"])
+
+
+OF_ACTION = {"found": {"type": "list", "elements": "int"}, "brought": {"type": "path"}}
+
+
+def test_what_an_action_hands_over_is_no_option(run: Run) -> None:
+    handed = {entry.HANDED: {"found": ["1"]}}
+    result = run(lambda params, _: {"seen": params}, from_action=OF_ACTION, name="n", **handed)
+    assert result["seen"] == {"name": "n", "secret": None, "found": [1], "brought": None}
+    assert result["invocation"]["module_args"] == {"name": "n", "secret": None}
+    assert run(lambda params, _: {"seen": params}, from_action=OF_ACTION)["seen"]["brought"] is None
+
+
+@pytest.mark.parametrize("from_action", [OF_ACTION, None])
+@pytest.mark.parametrize("arguments", [{"found": [1]}, {entry.HANDED: {"else": 1}}, {entry.HANDED: {"found": "x"}}])
+def test_what_no_action_hands_over_is_refused(run: Run, from_action: Result | None, arguments: Result) -> None:
+    assert run(lambda *_: {}, from_action=from_action, **arguments)["failed"]
 
 
 @pytest.mark.parametrize("check_mode", [True, False])
