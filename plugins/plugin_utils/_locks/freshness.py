@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import CONDA, PIP, Package
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import sha256_of
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import optional
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.conda_lock import Lock, content_hash, packages_for
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.environment_file import EnvironmentFile
@@ -42,7 +42,7 @@ def require_fresh(environment: EnvironmentFile, lock: Lock, path: Path, platform
         told = content_hash(environment, platform, lock.virtual_packages.get(platform, {}))
         reason = "" if told == lock.content_hash.get(platform) else "it asks for something else now"
     elif environment.path.name in lock.inputs:
-        told = hashlib.sha256(environment.path.read_bytes()).hexdigest()
+        told = sha256_of(str(environment.path))
         reason = "" if told == lock.inputs[environment.path.name] else "it has another hash now"
     else:
         reason = unmet(environment, packages)

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.platform import PLATFORMS
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, path_of, way_out
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import sha256_of
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.limits import FILE_BYTES, limited
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_lock import held
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import optional
@@ -105,7 +106,7 @@ def _answered(source: Source, download: Download | None) -> list[Wheel] | None:
             raise
         if found is None:
             return None
-        wheels = [Wheel(path, _sha256(path)) for path in found]
+        wheels = [Wheel(path, sha256_of(str(path))) for path in found]
         json.dump({"wheels": [(str(wheel.path), wheel.sha256) for wheel in wheels]}, answer)
         return wheels
 
@@ -201,8 +202,3 @@ def download_with_pip(platform: str, versions: Mapping[str, str], target: Path) 
             f"pip could not fetch {wanted} for {platform} on the control node: {words[-1].removeprefix('ERROR: ')}",
             "Check pip's configuration there, or name a directory that has the wheels with the option wheels",
         )
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -113,7 +113,7 @@ def test_an_exact_version_that_is_known_has_its_checksum() -> None:
 
 
 @pytest.mark.parametrize(
-    ("distribution", "version", "architecture", "what", "mend"),
+    ("distribution", "version", "architecture", "what", "remedy"),
     [
         ("anaconda", "latest-known", "x86_64", "There is no distribution 'anaconda'", "miniconda, miniforge"),
         ("miniconda", "py312", "x86_64", "version py312 could mean", "or one of py39, py310, py313$"),
@@ -127,11 +127,11 @@ def test_an_exact_version_that_is_known_has_its_checksum() -> None:
         ("miniconda", "py313_../../26", "x86_64", "is no version of miniconda", "or latest-known"),
     ],
 )
-def test_choose_refuses(distribution: str, version: str, architecture: str, what: str, mend: str) -> None:
+def test_choose_refuses(distribution: str, version: str, architecture: str, what: str, remedy: str) -> None:
     with pytest.raises(EvenkeelError) as raised:
         installers.choose(distribution, version, architecture, CANDIDATES)
     assert what in raised.value.what
-    assert re.search(mend, raised.value.mend)
+    assert re.search(remedy, raised.value.remedy)
 
 
 # the data
