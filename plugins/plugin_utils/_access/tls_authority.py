@@ -48,9 +48,12 @@ class Authority:
         Raises
         ------
         EvenkeelError
-            The request is not signed with its own key.
+            The request is none, or is not signed with its own key.
         """
-        asked = x509.load_pem_x509_csr(request.encode())
+        try:
+            asked = x509.load_pem_x509_csr(request.encode())
+        except ValueError as error:
+            raise EvenkeelError(f"The node's signing request can't be read: {error}", "Run it again") from error
         if not asked.is_signature_valid:
             raise EvenkeelError("The node's signing request is not signed with its own key", "Run it again")
         leaf = (

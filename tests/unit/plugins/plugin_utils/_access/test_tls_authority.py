@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ssl
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -14,6 +15,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._access import tls_au
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._access.tls_authority import Authority
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._access.tls_chain import Chain
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.verification import PolicyBuilder, Store
 
 from tests.unit.plugins.certificates import HOSTS, NOW, authority, days, issued, pem, request
@@ -133,7 +135,21 @@ def test_a_place_that_can_not_be_written(tmp_path: Path) -> None:
         tls_authority.ensure(tmp_path / "file" / "ca", load, 30, NOW)
 
 
-def test_a_request_that_somebody_changed_is_refused() -> None:
-    asked = request(KEY)
-    with pytest.raises((EvenkeelError, ValueError)):
-        CA.issue(asked[:200] + ("A" if asked[200] != "A" else "B") + asked[201:], HOSTS, NOW)
+def changed(asked: str) -> str:
+    """Return a request with another name in it, and the signature of the first."""
+    der = x509.load_pem_x509_csr(asked.encode()).public_bytes(Encoding.DER)
+    return ssl.DER_cert_to_PEM_cert(der.replace(b"whatever", b"somebody")).replace("CERTIFICATE", "CERTIFICATE REQUEST")
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (changed(request(KEY)), "is not signed with its own key"),
+        (request(KEY)[:200], "can't be read"),
+        ("", "can't be read"),
+    ],
+    ids=["changed", "cut off", "none"],
+)
+def test_a_request_that_is_not_its_keys_owners_is_refused(asked: str, words: str) -> None:
+    with pytest.raises(EvenkeelError, match=words):
+        CA.issue(asked, HOSTS, NOW)
