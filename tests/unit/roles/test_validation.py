@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The inputs of a role are validated once, however it is called."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[3]
+ROLES = sorted(path.name for path in (ROOT / "roles").iterdir())
+MIRROR = "evenkeel.gpu.mirror"
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_validates_its_inputs_first_and_ansible_does_not(role: str) -> None:
+    first = yaml.safe_load((ROOT / "roles" / role / "tasks" / "validate.yml").read_text())[0]
+    assert "evenkeel.gpu.validate_inputs" in first
+    entry_points = yaml.safe_load((ROOT / "roles" / role / "meta" / "argument_specs.yml").read_text())["argument_specs"]
+    tasks = {path.stem for path in (ROOT / "roles" / role / "tasks").iterdir()}
+    assert not tasks & entry_points.keys()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        {"roles": [MIRROR]},
+        {"tasks": [{"ansible.builtin.import_role": {"name": MIRROR}}]},
+        {"tasks": [{"ansible.builtin.include_role": {"name": MIRROR}}]},
+        {"tasks": [{"ansible.builtin.import_role": {"name": MIRROR, "tasks_from": "validate"}}]},
+    ],
+    ids=["roles", "import_role", "include_role", "validate alone"],
+)
+def test_inputs_are_validated_once_and_a_wrong_one_is_one_line(call: dict[str, Any], tmp_path: Path) -> None:
+    play = {"hosts": "localhost", "connection": "local", "gather_facts": False, **call}
+    playbook = tmp_path / "play.yml"
+    playbook.write_text(json.dumps([play]))
+
+    def run(**variables: object) -> str:
+        command = [sys.executable, "-m", "ansible", "playbook", "-i", "localhost,", str(playbook)]
+        done = subprocess.run(
+            [*command, "--extra-vars", json.dumps(variables)], check=False, cwd=ROOT, capture_output=True, text=True
+        )
+        return done.stdout
+
+    assert run().upper().count("VALIDAT") == 1
+    result = run(mirror_timeout="abc").partition("FAILED! =>")[2].partition("PLAY RECAP")[0]
+    assert yaml.safe_load(result) == {"changed": False, "msg": "mirror_timeout is 'abc'. Set it to a whole number."}
