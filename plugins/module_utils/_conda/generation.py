@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import contextlib
 import glob
-import hashlib
 import json
 import os
 import re
@@ -18,9 +17,11 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import install
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import PIP, Package, digest, from_mapping
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import (
     make_directories,
+    sha256_of,
     sync_file_systems,
     write_atomically,
 )
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.state_format import require_known
 
 #: Beside conda's own bookkeeping; without a suffix, since conda reads every ``conda-meta/*.json`` as a package.
 MARKER = os.path.join("conda-meta", "evenkeel")
@@ -28,6 +29,7 @@ PIN = os.path.join("conda-meta", "evenkeel-pin")
 FROZEN = os.path.join("conda-meta", "frozen")
 #: What conda keeps of an environment beside its packages: the variables that activation sets.
 VARIABLES = os.path.join("conda-meta", "state")
+#: Of the marker, and of the manifests that Evenkeel keeps beside it.
 FORMAT = 3
 #: Markers of this format or a later one stand for builds whose permissions were looked through.
 _TIGHT_FORMAT = 3
@@ -99,10 +101,17 @@ def intact(generation: Generation, contents: Contents) -> bool:
 
 
 def read(path: str) -> Generation | None:
-    """Return the complete build at ``path``; None when it was interrupted, since the marker comes last, and whole."""
+    """Return the complete build at ``path``; None when it was interrupted, since the marker comes last, and whole.
+
+    Raises
+    ------
+    EvenkeelError
+        A newer Evenkeel has built it.
+    """
     try:
         with open(os.path.join(path, MARKER), encoding="utf-8") as stream:
             marker = json.load(stream)
+        require_known(stream.name, marker, FORMAT)
         return Generation(
             path=path,
             packages=tuple(sorted(from_mapping(fields) for fields in marker["packages"])),
@@ -202,8 +211,7 @@ def records(prefix: str) -> dict[str, str]:
     with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(meta) as entries:
         for entry in entries:
             if entry.name.endswith(".json") or entry.name in _WATCHED:
-                with open(entry.path, "rb") as stream:
-                    found[entry.name] = hashlib.sha256(stream.read()).hexdigest()
+                found[entry.name] = sha256_of(entry.path)
     return found
 
 

@@ -26,6 +26,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.installed_file
     site_packages,
 )
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import sha256_of_chunks
 
 _CHUNK_BYTES = 1 << 20
 #: Below the prefix, made by installers for themselves.
@@ -179,18 +180,13 @@ def _hash(path: str, content: bool) -> tuple[bool | None, str, int]:
 
     What is neither a link nor a file is None.
     """
-    size = 0
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 return None, "", 0
-            found = hashlib.sha256()
-            while content:
-                chunk = os.read(descriptor, _CHUNK_BYTES)
-                found.update(chunk)
-                size += len(chunk)
-                content = len(chunk) == _CHUNK_BYTES
+            found = sha256_of_chunks(_chunks(descriptor) if content else ())
+            size = os.lseek(descriptor, 0, os.SEEK_CUR)
         finally:
             os.close(descriptor)
     except OSError as error:
@@ -203,7 +199,16 @@ def _hash(path: str, content: bool) -> tuple[bool | None, str, int]:
         raise EvenkeelError(
             "%s can't be read: %s" % (path, error.strerror), "Check the disk and the file's permissions, and run again"
         ) from error
-    return False, found.hexdigest(), size
+    return False, found, size
+
+
+def _chunks(descriptor: int) -> Iterator[bytes]:
+    """Yield a file's content; a part that is not full is the last one, which spares most files a second read."""
+    part = os.read(descriptor, _CHUNK_BYTES)
+    yield part
+    while len(part) == _CHUNK_BYTES:
+        part = os.read(descriptor, _CHUNK_BYTES)
+        yield part
 
 
 def _of_users(expectation: Expectation, prefix: str) -> tuple[str, ...]:

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import socket
@@ -15,7 +14,12 @@ from http.client import HTTPException
 
 from ansible.module_utils.urls import open_url
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import CHUNK_BYTES, require_space, sha256_of
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import (
+    chunks,
+    require_space,
+    sha256_of,
+    sha256_of_chunks,
+)
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.transfer import MOST_BYTES, Pace, too_much
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.within import within
 
@@ -81,7 +85,6 @@ def download(
 
 
 def _download_once(url: str, target: str, timeout: float, ca_path: str | None, most: int) -> str:
-    digest = hashlib.sha256()
     with within(2 * timeout, lambda: open_url(url, timeout=timeout, ca_path=ca_path)) as response:
         announced = response.headers.get("Content-Length") or ""
         expected = int(announced) if announced.isdecimal() else None
@@ -91,8 +94,8 @@ def _download_once(url: str, target: str, timeout: float, ca_path: str | None, m
             require_space(os.path.dirname(target), expected, url)
         pace = Pace(timeout, time.monotonic())
         with open(target, "wb") as stream:
-            for chunk in iter(lambda: response.read1(CHUNK_BYTES), b""):
-                digest.update(chunk)
+
+            def keep(chunk: bytes) -> None:
                 stream.write(chunk)
                 if stream.tell() > most:
                     stream.truncate(0)
@@ -101,9 +104,11 @@ def _download_once(url: str, target: str, timeout: float, ca_path: str | None, m
                 pace.note(stream.tell(), None, now)
                 if now > pace.deadline:
                     raise ConnectionError(pace.complaint())
+
+            found = sha256_of_chunks(chunks(response.read1), keep)
             if expected is not None and stream.tell() != expected:
                 raise ConnectionError("%d of %d bytes" % (stream.tell(), expected))
-    return digest.hexdigest()
+    return found
 
 
 def _refusal(url: str, most: int) -> EvenkeelError:

@@ -173,11 +173,30 @@ def _syncfs() -> Callable[[int], int]:
 
 def sha256_of(path: str) -> str:
     """Return the SHA-256 of a file."""
-    digest = hashlib.sha256()
     with open(path, "rb") as stream:
-        for chunk in iter(lambda: stream.read(CHUNK_BYTES), b""):
-            digest.update(chunk)
+        return sha256_of_chunks(chunks(stream.read))
+
+
+def sha256_of_chunks(parts: Iterable[bytes], take: Callable[[bytes], object] = lambda part: None) -> str:
+    """Return the SHA-256 of what is read.
+
+    Parameters
+    ----------
+    parts
+        What is read, such as ``chunks``.
+    take
+        Called with each part, for what else is to be done with it meanwhile.
+    """
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+        take(part)
     return digest.hexdigest()
+
+
+def chunks(read: Callable[[int], bytes]) -> Iterator[bytes]:
+    """Yield what a function such as a stream's ``read`` returns, up to the end."""
+    return iter(lambda: read(CHUNK_BYTES), b"")
 
 
 def require_normalised(name: str, path: str) -> None:

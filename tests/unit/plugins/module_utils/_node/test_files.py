@@ -2,12 +2,14 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import shutil
 import signal
 import stat
 from collections import namedtuple
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -119,6 +121,24 @@ def test_disk_full_names_the_place_and_what_is_left(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(0, 0, 3 << 20))
     error = files.disk_full(str(tmp_path))
     assert f"No space left on the file system of {tmp_path} (3 MiB free)" in str(error)
+
+
+@pytest.mark.parametrize("size", [0, 1, files.CHUNK_BYTES, files.CHUNK_BYTES + 1])
+def test_the_hash_of_what_is_read_meanwhile(tmp_path: Path, size: int) -> None:
+    content, taken = os.urandom(size), bytearray()
+    (tmp_path / "file").write_bytes(content)
+    expected = hashlib.sha256(content).hexdigest()
+    assert files.sha256_of(str(tmp_path / "file")) == expected
+    with (tmp_path / "file").open("rb") as stream:
+        assert files.sha256_of_chunks(files.chunks(stream.read), taken.extend) == expected
+    assert bytes(taken) == content
+
+
+@pytest.mark.parametrize(("free", "fits"), [(100, True), (101, True), (99, False)])
+def test_what_just_fits_is_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, fits: bool) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(0, 0, free))
+    with nullcontext() if fits else pytest.raises(EvenkeelError, match=f"x needs 100 bytes, .* has {free} free"):
+        files.require_space(str(tmp_path), 100, "x")
 
 
 # on the disk

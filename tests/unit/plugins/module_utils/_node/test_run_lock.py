@@ -130,16 +130,20 @@ def test_it_excludes_a_second_holder_of_the_same_process(tmp_path: Path) -> None
         pytest.fail("held twice")
 
 
-def test_waiting_is_bounded_and_names_the_holder(tmp_path: Path, hold: Hold) -> None:
-    path = tmp_path / "pkgs"
+@pytest.mark.parametrize(("timeout", "pauses"), [(0, 0), (60, 300)])
+def test_waiting_is_bounded_and_names_the_holder(
+    tmp_path: Path, hold: Hold, monkeypatch: pytest.MonkeyPatch, timeout: int, pauses: int
+) -> None:
+    path, slept = tmp_path / "pkgs", []
     holder = hold(path, "inherits")
-    start = time.monotonic()
+    monkeypatch.setattr(lock, "POLL_SECONDS", 0.2)
+    monkeypatch.setattr(lock, "time", SimpleNamespace(monotonic=lambda: round(sum(slept), 3), sleep=slept.append))
     with (
         pytest.raises(EvenkeelError, match=rf"{path} is still locked by .*process {holder.pid} \(python[^ ]* of "),
-        lock.held(str(path), 0.1),
+        lock.held(str(path), timeout),
     ):
         pytest.fail("held while another process holds it")
-    assert 0.1 <= time.monotonic() - start < 30
+    assert len(slept) == pauses
 
 
 def test_a_released_lock_is_taken(tmp_path: Path, hold: Hold, monkeypatch: pytest.MonkeyPatch) -> None:
