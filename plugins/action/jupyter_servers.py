@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ansible action: hash people's passwords before the module of the same name gets them."""
+"""Ansible action: hash users' passwords before the module of the same name gets them."""
 
 from __future__ import annotations
 
@@ -17,12 +17,7 @@ class ActionModule(Action):
         node = task_vars.get("inventory_hostname", "")
         places = [str(task_vars[name]) for name in ("inventory_dir", "playbook_dir") if task_vars.get(name)]
         servers = [self._without_password(server, node, places) for server in self._task.args.get("servers") or []]
-        result: dict[str, Any] = self._execute_module(
-            module_name="evenkeel.gpu.jupyter_servers",
-            module_args={**self._task.args, "servers": servers},
-            task_vars=task_vars,
-        )
-        return result
+        return self.execute("jupyter_servers", {**self._task.args, "servers": servers}, task_vars)
 
     def _without_password(self, server: Any, node: str, places: list[str]) -> Any:
         if not isinstance(server, dict) or server.get("password") is None:

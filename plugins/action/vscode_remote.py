@@ -6,28 +6,25 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.transfer import bring
 
-MODULE = "evenkeel.gpu.vscode_remote"
-
 
 class ActionModule(Action):
-    """Run the module; hand it files of the control node when it asks for them, and run it again."""
+    """Run the module; when it asks for files of the control node, bring them and run it again."""
 
     def act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
-        arguments = dict(self._task.args)
-        server = arguments.get("server") or {}
-        named = [server[name] for name in ("archive", "cli_archive") if server.get(name)]
-        files = [Path(self._loader.path_dwim(name)) for name in named]
-        for file in files:
-            if not file.is_file():
-                return {"failed": True, "changed": False, "msg": f"{file} is no file on the control node."}
-        result = self._converge(arguments, task_vars)
+        options = self._task.args
+        server = options.get("server") or {}
+        files = [Path(self._loader.path_dwim(server[name])) for name in ("archive", "cli_archive") if server.get(name)]
+        missing = [str(file) for file in files if not file.is_file()]
+        if missing:
+            raise EvenkeelError(
+                f"{', '.join(missing)} is no file on the control node", "Download it there, or correct the path"
+            )
+        result = self.execute("vscode_remote", options, task_vars)
         if result.get("wanted"):
-            result = self._converge({**arguments, "brought": bring(self, files)}, task_vars)
-        return result
-
-    def _converge(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
-        result: dict[str, Any] = self._execute_module(module_name=MODULE, module_args=arguments, task_vars=task_vars)
+            result = self.execute("vscode_remote", options, task_vars, brought=bring(self, files))
+        result.pop("wanted", None)
         return result

@@ -81,9 +81,6 @@ options:
     description: Where servers are unpacked.
     type: path
     default: /opt/evenkeel/vscode
-  brought:
-    description: The folder on the node with the archives; the action sets it.
-    type: path
 """
 
 EXAMPLES = r"""
@@ -116,11 +113,6 @@ user_problems:
   type: dict
   returned: success
   sample: {bo: ['/home/bo/.conda/environments.txt: is a pipe, not a regular file']}
-wanted:
-  description: The archives that the node needs; the action brings them.
-  type: list
-  elements: str
-  returned: success
 """
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._access import vscode_remote
@@ -128,7 +120,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import ru
 
 
 def main() -> None:
-    run(vscode_remote.converge, vscode_remote.ARGUMENT_SPEC)
+    run(vscode_remote.converge, vscode_remote.ARGUMENT_SPEC, from_action=vscode_remote.FROM_ACTION)
 
 
 if __name__ == "__main__":

@@ -32,8 +32,9 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "floors": {"type": "dict", "required": True},
     "server": {"type": "dict", "options": SERVER},
     "store": {"type": "path", "default": "/opt/evenkeel/vscode"},
-    "brought": {"type": "path"},
 }
+#: The folder on the node with the archives.
+FROM_ACTION: dict[str, Any] = {"brought": {"type": "path"}}
 
 
 def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
