@@ -6,7 +6,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: client_config
 short_description: Tell how people reach their notebooks from their own computers
-version_added: 0.4.0
+version_added: 0.1.0
 author:
   - The Evenkeel team (@evenkeel)
 description:

@@ -6,7 +6,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: client_config_tokens
 short_description: Return the files with the tokens of a node's notebook servers
-version_added: 0.4.0
+version_added: 0.1.0
 author:
   - The Evenkeel team (@evenkeel)
 description:

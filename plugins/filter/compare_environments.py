@@ -6,7 +6,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: compare_environments
 short_description: Tell which nodes have other environments than the rest, and how they differ
-version_added: 0.2.0
+version_added: 0.1.0
 author:
   - The Evenkeel team (@evenkeel)
 description:

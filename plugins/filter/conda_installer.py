@@ -6,7 +6,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: conda_installer
 short_description: Tell the installer of a conda distribution, with its checksum
-version_added: 0.2.0
+version_added: 0.1.0
 author:
   - The Evenkeel team (@evenkeel)
 description:

@@ -6,7 +6,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: conda_mirror
 short_description: Tell what a choice of mirror means for channels, installers and pip's index
-version_added: 0.2.0
+version_added: 0.1.0
 author:
   - The Evenkeel team (@evenkeel)
 description:

@@ -6,7 +6,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: condarc_settings
 short_description: Check settings of conda before any node is touched
-version_added: 0.2.0
+version_added: 0.1.0
 author:
   - The Evenkeel team (@evenkeel)
 description:

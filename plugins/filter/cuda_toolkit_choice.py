@@ -6,7 +6,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: cuda_toolkit_choice
 short_description: Tell which CUDA toolkits a node gets
-version_added: 0.3.0
+version_added: 0.1.0
 author:
   - The Evenkeel team (@evenkeel)
 description:

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ansible filter: what checks of GPUs come to, for people and for programs."""
+"""Ansible filter: the results of GPU checks, for people and for programs."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: gpu_verdicts
 short_description: Sum up checks of GPUs
-version_added: 0.3.0
+version_added: 0.1.0
 author:
   - The Evenkeel team (@evenkeel)
 description:
@@ -43,8 +43,8 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.filters impo
 def gpu_verdicts(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
     """Return the verdict on each node."""
     nodes = {node: joined(checks) for node, checks in results.items()}
-    told = [line for node, found in nodes.items() for line in lines(node, found)]
-    verdicts: dict[str, Any] = sanitised({"nodes": nodes, "lines": told})
+    shown = [line for node, found in nodes.items() for line in lines(node, found)]
+    verdicts: dict[str, Any] = sanitised({"nodes": nodes, "lines": shown})
     return verdicts
 
 
@@ -60,7 +60,7 @@ def joined(checks: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "cuda": last.get("cuda", ""),
         "gpus": list(last.get("gpus", [])),
         "frameworks": [
-            {"environment": check.get("item", ""), **told} for check in checks for told in check.get("frameworks", [])
+            {"environment": check.get("item", ""), **one} for check in checks for one in check.get("frameworks", [])
         ],
     }
 
@@ -68,14 +68,14 @@ def joined(checks: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def lines(node: str, found: Mapping[str, Any]) -> list[str]:
     """Return a node's verdict, its GPUs and its frameworks as lines."""
     cuda = f", CUDA {found['cuda']}" if found["cuda"] else ""
-    head = f"{node}: {found['verdict']}{cuda}" if found["ok"] else f"{node}: NOT WELL{cuda}"
+    head = f"{node}: {found['verdict']}{cuda}" if found["ok"] else f"{node}: FAILED{cuda}"
     gpus = [
         f"  {gpu['address']} {gpu['name']}, {gpu['memory_mib']} MiB, {gpu['to_gpu_gbps']:.1f} GB/s to it,"
         f" {gpu['from_gpu_gbps']:.1f} GB/s from it"
         for gpu in found["gpus"]
     ]
     frameworks = [
-        f"  {told['environment']}: {told['name']} {told['version']} sees {told['gpus']}" for told in found["frameworks"]
+        f"  {one['environment']}: {one['name']} {one['version']} sees {one['gpus']}" for one in found["frameworks"]
     ]
     return [head, *gpus, *frameworks, *(f"  ! {problem}" for problem in found["problems"])]
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: nvidia_container_choice
 short_description: Tell which NVIDIA Container Toolkit a node gets
-version_added: 0.3.0
+version_added: 0.1.0
 author:
   - The Evenkeel team (@evenkeel)
 description:

@@ -6,7 +6,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: user_domains
 short_description: Return those hosts that names of users can be put before
-version_added: 0.5.0
+version_added: 0.1.0
 author:
   - The Evenkeel team (@evenkeel)
 description:

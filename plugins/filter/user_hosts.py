@@ -6,7 +6,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: user_hosts
 short_description: Return the host names that users have behind a front door
-version_added: 0.5.0
+version_added: 0.1.0
 author:
   - The Evenkeel team (@evenkeel)
 description:

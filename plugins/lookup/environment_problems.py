@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: environment_problems
 short_description: Tell what is wrong with the sources of environments
-version_added: 0.2.0
+version_added: 0.1.0
 author:
   - The Evenkeel team (@evenkeel)
 description:
