@@ -14,8 +14,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter.servers import LIST_FORMAT
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import host_names
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.state_format import require_known
 
 HEALTH = "/healthz"
 
@@ -268,11 +270,13 @@ def parse(text: str, where: str) -> list[Server]:
     Damaged
         It is none.
     EvenkeelError
-        A server is at no path, or two are at one.
+        A newer Evenkeel has written it, a server is at no path, or two are at one.
     """
     mend = "Run the role jupyter, which writes it"
     try:
-        entries = json.loads(text)["servers"]
+        content = json.loads(text)
+        require_known(where, content, LIST_FORMAT)
+        entries = content["servers"]
         servers = [Server(entry["user"], entry["base_url"], _upstream(entry)) for entry in entries]
     except (ValueError, KeyError, TypeError) as error:
         raise Damaged("%s is not a list of notebook servers: %r" % (where, error), mend) from error

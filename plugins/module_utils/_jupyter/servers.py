@@ -27,11 +27,14 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter.server impor
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, kept_files, units
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.kept_files import Change, Kept
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.state_format import require_known
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.unit_text import escape, unescape
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.units import Unit
 
 CONFIG = "jupyter_server_config.py"
 LIST = "servers.json"
+#: Of this list, whose entries readers count on.
+LIST_FORMAT = 1
 POLICIES = ("now", "idle", "manual")
 
 _LISTENS = "ListenStream="
@@ -122,9 +125,17 @@ def _listed_ports(path: str) -> dict[str, int]:
 
 
 def listed(path: str) -> dict[str, dict[str, Any]]:
-    """Return the entries of the list of all servers by user; none where it is damaged."""
+    """Return the entries of the list of all servers by user; none where it is damaged.
+
+    Raises
+    ------
+    EvenkeelError
+        A newer Evenkeel has written it.
+    """
     with contextlib.suppress(ValueError, KeyError, TypeError):
-        return {entry["user"]: entry for entry in json.loads(kept_files.text(path) or "{}")["servers"]}
+        content = json.loads(kept_files.text(path) or "{}")
+        require_known(path, content, LIST_FORMAT)
+        return {entry["user"]: entry for entry in content["servers"]}
     return {}
 
 

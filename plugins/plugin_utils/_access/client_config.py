@@ -16,8 +16,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import quote
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sanitise import in_one_line, sanitise
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.state_format import require_known
 
+#: Of a node's list of servers; module_utils/_jupyter/servers.py writes it.
+_LIST_FORMAT = 1
 #: Local ports are taken from here: below what systems hand out by themselves, above what services use.
 _PORTS = range(20000, 30000)
 _HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
@@ -178,7 +182,11 @@ def _node(name: str, facts: Mapping[str, Any]) -> Node:
 
 def _entries(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
     try:
-        entries = json.loads(facts.get("servers") or '{"servers": []}')["servers"]
+        content = json.loads(facts.get("servers") or '{"servers": []}')
+        require_known("its list of notebook servers", content, _LIST_FORMAT)
+        entries = content["servers"]
+    except EvenkeelError as error:
+        raise Refused(str(error).rstrip(".")) from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise Refused(f"its list of notebook servers can't be read ({type(error).__name__}: {error})") from error
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):

@@ -82,6 +82,7 @@ def test_servers(changed: dict[str, Any], server: Server) -> None:
         pytest.param(listed({**ANA, "port": "80;"}), "invalid literal", id="no port"),
         pytest.param(listed({**ANA, "port": None, "socket": "/run/$x"}), "socket /run/", id="no socket"),
         pytest.param(listed({**ANA, "scheme": "file"}), "scheme file", id="no scheme"),
+        pytest.param('{"format": 2, "servers": []}', "written by a newer Evenkeel", id="of a newer release"),
     ],
 )
 def test_what_is_no_list_of_servers(text: str, words: str) -> None:

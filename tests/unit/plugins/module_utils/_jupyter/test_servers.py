@@ -246,6 +246,12 @@ def test_a_damaged_way_in_keeps_its_port(tmp_path: Path, listed: str, port: int 
     assert jupyter_servers.known(str(tmp_path), str(tmp_path)) == {"ana": port}
 
 
+def test_a_list_of_a_newer_release_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "servers.json").write_text('{"format": 2, "servers": {"ana": 8890}}')
+    with pytest.raises(EvenkeelError, match=r"servers.json was written by a newer Evenkeel \(format 2"):
+        jupyter_servers.known(str(tmp_path), str(tmp_path))
+
+
 @pytest.mark.parametrize(
     ("argv", "parts"),
     [

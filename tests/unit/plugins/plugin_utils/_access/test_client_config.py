@@ -103,6 +103,7 @@ def test_a_list_of_front_doors_that_is_none(text: str) -> None:
         (node(servers="[]"), "can't be read"),
         (node(servers='{"servers": [1]}'), "has another form"),
         (node(servers='{"servers": {"a": 1}}'), "has another form"),
+        (node(servers='{"format": 2, "servers": []}'), "was written by a newer Evenkeel"),
         (node(ANA, address="x\n  y"), "its address is"),
     ],
 )
