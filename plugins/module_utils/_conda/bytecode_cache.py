@@ -18,8 +18,10 @@ from dataclasses import asdict
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.bytecode_plan import Index, Python
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.state_format import require_known
 
 _INDEX = "index.json"
+_FORMAT = 1
 _PARTIAL = ".partial"
 
 
@@ -41,12 +43,19 @@ class BytecodeCache:
                 shutil.rmtree(os.path.join(self._home, name))
 
     def read(self, package: Package) -> Index | None:
-        """Return what there is of a package; None when there is nothing whole."""
+        """Return what there is of a package; None when there is nothing whole.
+
+        Raises
+        ------
+        EvenkeelError
+            A newer Evenkeel has written it.
+        """
         if not package.sha256:
             return None
         try:
             with open(os.path.join(self._home, package.sha256, _INDEX), encoding="utf-8") as stream:
                 content = json.load(stream)
+            require_known(stream.name, content, _FORMAT)
             return Index(dict(content["bytecode"]), tuple(content["rewritten"]))
         except (FileNotFoundError, ValueError, TypeError, KeyError):
             return None
@@ -61,7 +70,7 @@ class BytecodeCache:
         """Declare what was compiled of a package complete, with one rename."""
         stage, home = self._stage(package), os.path.join(self._home, package.sha256)
         with open(os.path.join(stage, _INDEX), "w", encoding="utf-8") as stream:
-            json.dump(asdict(index), stream)
+            json.dump({"format": _FORMAT, **asdict(index)}, stream)
         if os.path.lexists(home):
             shutil.rmtree(home)
         os.rename(stage, home)

@@ -30,11 +30,14 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import (
 )
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.modes import Loose
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.secrets import masked
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.state_format import require_known
 
 #: Stands before the name of the installation that the download is for, so that it tells what a killed run was making.
 DOWNLOAD_PREFIX = ".download-"
 #: Stands before the name of an installation that is being removed.
 DOOMED_PREFIX = ".removing-"
+#: Of the marker; those of 0.1.0 have none.
+FORMAT = 1
 _HOME = r"[A-Za-z0-9][A-Za-z0-9._-]*-[0-9a-f]{12}(?:-\d+)?"
 DOWNLOAD_PATTERN = re.escape(DOWNLOAD_PREFIX) + "(%s)" % _HOME
 DOOMED_PATTERN = re.escape(DOOMED_PREFIX) + _HOME
@@ -196,13 +199,14 @@ def check_places(desired: Desired) -> None:
             )
 
 
-def is_complete(home: str) -> bool:
-    """Whether an installation in the store was finished; the marker is written last."""
-    return _marker(home) is not None
-
-
 def read(desired: Desired) -> State:
-    """Read the node's state from the file system, without starting conda."""
+    """Read the node's state from the file system, without starting conda.
+
+    Raises
+    ------
+    EvenkeelError
+        A newer Evenkeel has installed something there.
+    """
     prefix, current = _pointed_at(desired)
     names = sorted(os.listdir(desired.store)) if os.path.isdir(desired.store) else []
     markers = {name: marker for name in names if (marker := _marker(os.path.join(desired.store, name))) is not None}
@@ -242,9 +246,11 @@ def _pointed_at(desired: Desired) -> tuple[str, str | None]:
 
 
 def _marker(home: str) -> Mapping[str, Any] | None:
+    """Return the marker of a complete installation; None where it was interrupted, since the marker is written last."""
     try:
         with open(os.path.join(home, MARKER), encoding="utf-8") as stream:
             marker: Mapping[str, Any] = json.load(stream)
+        require_known(stream.name, marker, FORMAT)
         if not isinstance(marker["installer"], str) or not isinstance(marker["sha256"], str):
             return None
         # Earlier versions did not wait for the disk, and a power cut may have emptied what they installed.
@@ -460,6 +466,7 @@ def _run(
         modes.share(home)
         sync_file_systems([home], waiting)
         marker = {
+            "format": FORMAT,
             "installer": desired.file_name,
             "sha256": desired.sha256,
             "url": masked(desired.url),

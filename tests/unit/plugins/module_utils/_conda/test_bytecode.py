@@ -346,6 +346,21 @@ def test_the_cache_heals(lab: Lab, damage: Callable[[Path], object]) -> None:
     assert lab.compile(lab.root / "c", PYTHON, IDNA, SIX) == manifest
 
 
+def test_a_cache_of_a_newer_evenkeel_is_refused_and_left(lab: Lab) -> None:
+    lab.compile(lab.environment("a", FILES), PYTHON, IDNA, SIX)
+    index = lab.cache / IDNA.sha256 / "index.json"
+    assert json.loads(index.read_text())["format"] == 1
+    index.write_text('{"format": 2, "files": {}}')
+    prefix = lab.environment("b", FILES)
+    for act in (bytecode.link_ahead, bytecode.compile_environment):
+        with pytest.raises(
+            EvenkeelError, match=rf"^{index} was written by a newer Evenkeel \(format 2"
+        ):
+            act(lab.job(prefix, PYTHON, IDNA, SIX))
+    assert index.read_text() == '{"format": 2, "files": {}}'
+    assert (lab.cache / IDNA.sha256 / pyc(CORE)).exists()
+
+
 def test_a_cache_that_lost_a_file_is_told_and_heals(lab: Lab) -> None:
     manifest = lab.compile(lab.environment("a", FILES), PYTHON, IDNA, SIX)
     (lab.cache / IDNA.sha256 / pyc(CORE)).unlink()

@@ -89,6 +89,10 @@ def points_at(link: str) -> str:
     return str(Path(link).readlink())
 
 
+def is_complete(desired: Desired, home: str) -> bool:
+    return home in [one.path for one in distribution.read(desired).installations]
+
+
 def make_home(store: str, name: str, *, complete: bool = True, number: int = 0) -> str:
     home = Path(store, name)
     (home / "conda-meta").mkdir(parents=True)
@@ -190,6 +194,18 @@ def test_a_broken_marker_is_none(desired: Desired, marker: str) -> None:
     home = make_home(desired.store, HOME, complete=False)
     Path(home, distribution.MARKER).write_text(marker)
     assert distribution.read(desired) == State("absent", None, (), (home,), frozenset({home}))
+
+
+def test_what_a_newer_evenkeel_installed_is_refused_and_left(desired: Desired) -> None:
+    converge(desired)
+    marker = Path(desired.home, distribution.MARKER)
+    content = json.loads(marker.read_text())
+    assert content["format"] == 1
+    marker.write_text(json.dumps({"format": 9, "installer": [content["installer"]]}))
+    before = tree(Path(desired.store))
+    with pytest.raises(EvenkeelError, match=rf"^{marker} was written by a newer Evenkeel \(format 9; this one knows 1"):
+        converge(desired)
+    assert tree(Path(desired.store)) == before
 
 
 def test_environments_of_people_are_seen(desired: Desired) -> None:
@@ -491,7 +507,7 @@ def test_another_version_is_a_switch_that_keeps_the_old_one(desired: Desired) ->
     plan = converge(desired)
     assert plan.lines == ((old,), (desired.home,))
     assert points_at(desired.prefix) == desired.home
-    assert distribution.is_complete(old)
+    assert is_complete(desired, old)
     assert not second_plan(desired).changed
 
 
@@ -723,12 +739,12 @@ def test_all_of_it_is_on_the_disk_before_it_is_declared_complete(
     def sync(paths: Sequence[str], *_: object) -> None:
         (home,) = paths
         frozen = Path(home, "conda-meta", "frozen").exists()
-        synced.append((home, frozen, distribution.is_complete(home)))
+        synced.append((home, frozen, is_complete(desired, home)))
 
     monkeypatch.setattr(distribution, "sync_file_systems", sync)
     converge(desired)
     assert synced == [(desired.home, True, False)]
-    assert distribution.is_complete(desired.home)
+    assert is_complete(desired, desired.home)
 
 
 @pytest.mark.parametrize(("noted", "complete"), [({}, False), ({"synced": True}, True)])
@@ -743,9 +759,9 @@ def test_what_an_earlier_version_installed_and_a_power_cut_emptied_is_not_comple
     (home / "conda-meta" / "python-3.11-0.json").write_text(json.dumps(record))
     marker = home / distribution.MARKER
     marker.write_text(json.dumps({**json.loads(marker.read_text()), **noted}))
-    assert distribution.is_complete(str(home)) is complete
+    assert is_complete(desired, str(home)) is complete
     (home / "bin" / "python").write_text("python!")
-    assert distribution.is_complete(str(home))
+    assert is_complete(desired, str(home))
 
 
 def test_absence(desired: Desired) -> None:

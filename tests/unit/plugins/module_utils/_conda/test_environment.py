@@ -227,6 +227,20 @@ def test_a_generation_without_a_whole_marker_was_interrupted(node: Node, marker:
     assert node.read() == State("absent", leftovers=tuple(map(str, halves)))
 
 
+@pytest.mark.parametrize("in_use", [True, False])
+def test_what_a_newer_evenkeel_built_is_refused_and_left(node: Node, in_use: bool) -> None:
+    marker = node.converge() / generations.MARKER
+    marker.write_text(json.dumps({"format": 9, "packages_of_conda": []}))
+    if not in_use:
+        node.link.unlink()
+    before = node.tree()
+    expected = rf"^{marker} was written by a newer Evenkeel \(format 9; this one knows 3\). Upgrade the collection"
+    for act in (node.converge, node.remove, lambda: node.switch("-1")):
+        with pytest.raises(EvenkeelError, match=expected):
+            act()
+    assert node.tree() == before
+
+
 def test_read_tells_own_links_from_others(node: Node) -> None:
     node.envs.mkdir(parents=True)
     for target, link in [
