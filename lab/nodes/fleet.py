@@ -4,10 +4,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
-import subprocess
-import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,10 +17,8 @@ from lab import process
 from lab.errors import LabError
 from lab.nodes import nodes, ssh
 from lab.nodes.nodes import Node
+from lab.nodes.playbooks import ansible
 from lab.upstream import mirror
-
-ROOT = Path(__file__).parents[2]
-INVENTORY = ROOT / "molecule" / "inventory"
 
 Value = TypeVar("Value")
 
@@ -57,10 +52,10 @@ class Fleet:
         """
         with TemporaryDirectory() as results:
             options = ["--module-name", name, "--args", json.dumps(arguments), "--tree", results]
-            output, status = self._ansible("adhoc", "gpu_nodes", "--become", *options, *(["--check"] if check else []))
+            run = ansible("adhoc", self.group, "gpu_nodes", "--become", *options, *(["--check"] if check else []))
             of_node = {path.name: json.loads(path.read_text()) for path in Path(results).iterdir()}
-        shown = " ".join(output.split())
-        if status != 0 or not of_node:
+        shown = " ".join(run.output.split())
+        if run.status != 0 or not of_node:
             raise LabError(f"{name}: {shown}", "read what the nodes say")
         return Result(of_node, shown)
 
@@ -89,10 +84,10 @@ class Fleet:
         LabError
             It failed; all of its output is in the message.
         """
-        output, status = self._ansible("playbook", playbook, "--extra-vars", json.dumps(variables))
-        if status != 0:
-            raise LabError(f"{playbook} ended with status {status}:\n{output}", "read its output")
-        return output
+        run = ansible("playbook", self.group, playbook, "--extra-vars", json.dumps(variables))
+        if run.status != 0:
+            raise LabError(f"{playbook} ended with status {run.status}:\n{run.output}", "read its output")
+        return run.output
 
     def run(self, command: str, user: str = "root") -> str:
         """Run a shell command on every node and return what it printed, without the last newline.
@@ -115,20 +110,6 @@ class Fleet:
     def _runtime(self) -> str:
         """The private runtime that the role conda_environments made."""
         return self.run("ls --directory /opt/evenkeel/runtime/*")
-
-    def _ansible(self, *arguments: str) -> tuple[str, int]:
-        """Run Ansible's ``adhoc`` or ``playbook`` in the project's root; return its output and its exit status."""
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
-        done = subprocess.run(
-            [sys.executable, "-m", "ansible", *arguments, f"--inventory={INVENTORY}"],
-            check=False,
-            cwd=ROOT,
-            env={**inherited, "EVENKEEL_LAB_GROUP": self.group, "ANSIBLE_CACHE_PLUGIN": "memory"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        return done.stdout, done.returncode
 
 
 def agreed(values: Mapping[str, Value], of: str) -> Value:

@@ -3,11 +3,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +15,13 @@ import testinfra
 from testinfra.host import Host
 
 from lab import wait
-from lab.nodes import nodes
+from lab.nodes import nodes, playbooks
+from lab.nodes.playbooks import Run
 from lab.people import notebook
 from lab.people.notebook import Kernel
 
 ROOT = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
 GROUP = os.environ["MOLECULE_SCENARIO_NAME"]
-INVENTORY = ROOT / "molecule" / "inventory"
 VARIABLES = ROOT / "molecule" / GROUP / "vars" / "people.yml"
 TAGS = "condarc,conda_environments,jupyter,remote_access"
 COUNT = """
@@ -37,18 +34,6 @@ def count():
         time.sleep(0.01)
 threading.Thread(target=count, daemon=True).start()
 """
-
-
-@dataclass(frozen=True)
-class Run:
-    """How a run of the site ended."""
-
-    status: int
-    output: str
-
-    def about(self, user: str) -> str:
-        """Return the lines that name a user."""
-        return "\n".join(line for line in self.output.splitlines() if user in line)
 
 
 @dataclass(frozen=True)
@@ -67,7 +52,7 @@ class Work:
 @pytest.fixture(scope="module")
 def the_node() -> Host:
     """The node, for fixtures that outlive a test."""
-    return testinfra.get_hosts(["ansible://gpu_nodes"], ansible_inventory=str(INVENTORY), sudo=True)[0]
+    return testinfra.get_hosts(["ansible://gpu_nodes"], ansible_inventory=str(playbooks.INVENTORY), sudo=True)[0]
 
 
 @pytest.fixture(scope="module")
@@ -94,26 +79,7 @@ def site() -> Callable[..., Run]:
     """Run the site as an operator does."""
 
     def run(tags: str = TAGS, **variables: Any) -> Run:
-        command = [sys.executable, "-m", "ansible", "playbook", "site.yml", "--inventory", str(INVENTORY)]
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
-        done = subprocess.run(
-            [
-                *command,
-                "--diff",
-                "--tags",
-                tags,
-                "--extra-vars",
-                f"@{VARIABLES}",
-                "--extra-vars",
-                json.dumps(variables),
-            ],
-            check=False,
-            cwd=ROOT,
-            env={**environment, "ANSIBLE_CACHE_PLUGIN": "memory", "COLUMNS": "10000"},
-            capture_output=True,
-            text=True,
-        )
-        return Run(done.returncode, done.stdout + done.stderr)
+        return playbooks.play("site.yml", GROUP, f"--tags={tags}", f"--extra-vars=@{VARIABLES}", **variables)
 
     return run
 
