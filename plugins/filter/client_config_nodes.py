@@ -6,7 +6,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: client_config_nodes
 short_description: Return what playbooks/client_config.yml has read from each node
-version_added: 0.5.0
+version_added: 0.2.0
 author:
   - The Evenkeel team (@evenkeel)
 description:

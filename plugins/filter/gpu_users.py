@@ -6,7 +6,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: gpu_users
 short_description: Return the processes that use a GPU, but for those of some services
-version_added: 0.6.0
+version_added: 0.2.0
 author:
   - The Evenkeel team (@evenkeel)
 description:

@@ -6,7 +6,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: services_to_stop
 short_description: Return the running services that patterns name
-version_added: 0.6.0
+version_added: 0.2.0
 author:
   - The Evenkeel team (@evenkeel)
 description:
