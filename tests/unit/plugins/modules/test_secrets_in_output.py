@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What modules that keep a secret show of it, made, changed and removed, with --diff and -vvv: nothing.
 
+And their directories are for everybody to enter, whatever the umask.
+
 Those that need no more than a folder are run by Ansible itself; the others as Ansible calls them, in this process.
 """
 
@@ -45,14 +47,14 @@ def url(name: str) -> str:
 
 def of_pip(place: Path) -> list[Task]:
     (place / "pip.conf").write_text(f"[global]\nextra-index-url = https://me:{HUSH}@127.0.0.1/extra\n")
-    files = {"pip_conf": str(place / "pip.conf"), "uv_toml": str(place / "uv.toml")}
+    files = {"pip_conf": str(place / "pip.conf"), "uv_toml": str(place / "uv" / "uv.toml")}
     wrong = {"index": f"me:{TEMPLATED}@host"}
     asked = ({"index": url("index"), "proxy": url("proxy")}, {"index": url("other")}, {}, wrong)
     return [{"evenkeel.gpu.pip_config": {**files, **options}} for options in asked]
 
 
 def of_conda(place: Path) -> list[Task]:
-    common = {"path": str(place / "condarc"), "users": [], "conda_version": "26.5.0"}
+    common = {"path": str(place / "conda-folder" / "condarc"), "users": [], "conda_version": "26.5.0"}
     settings = [
         {"channels": [f"https://127.0.0.1/t/{TEMPLATED}-token/main"], "proxy_servers": {"https": url("proxy")}},
         {"channels": [f"https://127.0.0.1/t/{TEMPLATED}-other/main"], "ssl_verify": True},
@@ -101,12 +103,15 @@ def test_modules_that_ansible_runs(tmp_path: Path) -> None:
         text=True,
         env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"), "ANSIBLE_NOCOLOR": "1"},
         cwd=tmp_path,
+        umask=0o077,
     )
     said = done.stdout + done.stderr
     assert "failed=0" in said, said
     kept = [(tmp_path / name) for name in ("pip.conf", "tls/key.pem")]
     assert all(path.exists() for path in kept)
-    assert not (tmp_path / "condarc").exists()
+    assert not (tmp_path / "conda-folder" / "condarc").exists()
+    modes = {path.name: path.stat().st_mode & 0o777 for path in map(tmp_path.joinpath, ("uv", "conda-folder", "tls"))}
+    assert modes == {"uv": 0o755, "conda-folder": 0o755, "tls": 0o755}
     assert said.count("changed: [localhost]") >= 3 + 5 + 2
     assert [line for line in said.splitlines() if HUSH in line or any(key in line for key in keys)] == []
 
