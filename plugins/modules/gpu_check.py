@@ -6,15 +6,16 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: gpu_check
-short_description: Use every GPU of a node, and fail unless all are well
+short_description: Use every GPU of a node, and fail unless all work
 version_added: 0.3.0
 description:
   - Starts CUDA by the driver's own library, copies data to each GPU and back, compares it and measures the speed; asks
     NVML for memory errors; and compares what CUDA, NVML and the PCI bus count. No framework is needed for that.
   - With O(environment), has PyTorch and TensorFlow, where it has them, multiply matrices on each GPU, and compares with
     the CPU's product. The user C(nobody) does that, with the groups that own the GPUs' device files.
-  - A GPU that hangs or kills a program does so to a process of its own, which ends with O(timeout).
-  - A node without a GPU is well, unless O(min_gpus) asks for some.
+  - Each part runs in a process of its own, which ends after O(timeout), so a GPU that hangs or kills a program does not
+    stop the module.
+  - A node without a GPU passes, unless O(min_gpus) requires some.
   - Takes some 32 MiB of each GPU's memory for a few seconds; runs in check mode too.
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
@@ -53,7 +54,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 ok:
-  description: Whether all is well; the module fails where it is not, and returns the same keys.
+  description: Whether there is no problem; otherwise the module fails, and returns the same keys.
   type: bool
   returned: always
 present:
@@ -61,12 +62,12 @@ present:
   type: bool
   returned: always
 verdict:
-  description: The whole in one line.
+  description: The result in one line.
   type: str
   returned: always
-  sample: 8 GPUs are well
+  sample: 8 GPUs work
 problems:
-  description: What is wrong, and what is to be done about it.
+  description: What is wrong, and what to do about it.
   type: list
   elements: str
   returned: always
@@ -87,7 +88,7 @@ gpus:
     to_gpu_gbps: {description: "The speed of the copy to it, in 10^9 bytes a second.", type: float}
     from_gpu_gbps: {description: "The speed of the copy from it.", type: float}
     ecc_errors: {description: "Uncorrected memory errors since boot; null where it has no ECC.", type: int}
-    ok: {description: "Whether it is well.", type: bool}
+    ok: {description: "Whether it works.", type: bool}
     problems: {description: "What is wrong with it.", type: list, elements: str}
 frameworks:
   description: The frameworks that O(environment) has.

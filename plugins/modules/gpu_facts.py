@@ -6,14 +6,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: gpu_facts
-short_description: Tell what there is of GPUs, driver, kernels and CUDA
+short_description: Read the GPUs, the driver, the kernels and CUDA
 version_added: 0.3.0
 description:
   - Reads sysfs, C(/proc), the modules on disk by modinfo, EFI's variables and a few directories. It needs no driver and
-    changes nothing; where a driver is loaded, nvidia-smi is asked once for what it alone knows.
-  - All keys are always there. What a user other than root may not read is left out, processes of others above all;
-    what is not to be found out is empty or null.
-  - What generations of GPUs ask of a driver is added on the control node, from data of the collection.
+    changes nothing; where a driver is loaded, nvidia-smi is run once for what only it reports.
+  - All keys are always there. What a user other than root may not read is left out, such as the processes of others;
+    what can't be read is empty or null.
+  - What generations of GPUs need of a driver is added on the control node, from data of the collection.
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
   - evenkeel.gpu.attributes.action
@@ -55,9 +55,9 @@ ansible_facts:
             device_id: {description: "The PCI device id.", type: str, sample: "0x1db1"}
             bound: {description: "The kernel driver that has it, such as C(nvidia) or C(nouveau).", type: str}
             name: {description: "The model, as its driver or else the data name it.", type: str}
-            uuid: {description: "Its UUID, where a driver tells.", type: str}
-            memory_mib: {description: "Its memory in MiB, where a driver tells.", type: int}
-            mig: {description: "C(enabled) or C(disabled), where a driver tells.", type: str}
+            uuid: {description: "Its UUID, if the driver reports it.", type: str}
+            memory_mib: {description: "Its memory in MiB, if the driver reports it.", type: int}
+            mig: {description: "C(enabled) or C(disabled), if the driver reports it.", type: str}
             generation: {description: "Its generation, or C(unknown).", type: str, sample: volta}
             flavours:
               description: Flavours of the kernel module that it works with, the recommended one first.
@@ -131,7 +131,7 @@ ansible_facts:
             needed: {description: "Whether the node has NVSwitch or NVLink 5.", type: bool}
             version: {description: "Its version.", type: str}
             active: {description: "Whether it runs; null where it is not installed.", type: bool}
-            state: {description: "How far the GPUs are in joining the fabric, where a driver tells.", type: str}
+            state: {description: "How far the GPUs are in joining the fabric, if the driver reports it.", type: str}
         processes:
           description: Processes that have a GPU open, with C(pid), C(command), C(user), C(devices), systemd's C(unit).
           type: list
@@ -139,7 +139,7 @@ ansible_facts:
         reboot:
           description:
             - Whether a reboot is C(needed), and the C(reasons). A newer kernel that is installed is no reason, for
-              nothing tells whether the boot loader takes it.
+              nothing shows whether the boot loader takes it.
           type: dict
         virtualization:
           description: The kind of C(container) and of virtual machine, C(vm); empty where the node is none.

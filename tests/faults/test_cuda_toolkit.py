@@ -90,8 +90,8 @@ def test_a_package_that_pulls_a_driver_is_refused_and_the_driver_is_named(bare: 
 @pytest.mark.parametrize(
     ("place", "words"),
     [
-        ("/usr/local/cuda-13.0/bin/nvcc", "/usr/local/cuda-13.0 is there, and no package has made it"),
-        ("/usr/local/cuda/bin/nvcc", "/usr/local/cuda is no link"),
+        ("/usr/local/cuda-13.0/bin/nvcc", "/usr/local/cuda-13.0 exists, and does not belong to a package"),
+        ("/usr/local/cuda/bin/nvcc", "/usr/local/cuda is not a symbolic link"),
     ],
 )
 def test_what_somebody_has_put_there_is_not_installed_over(bare: Node, place: str, words: str) -> None:

@@ -98,7 +98,7 @@ def load(node: Node, loaded: str, *installed: str) -> None:
 @pytest.mark.parametrize(
     ("variables", "settings", "words"),
     [
-        ({}, '{"log-driver": "journald",}', ("is not what Docker can read", "line 1 column")),
+        ({}, '{"log-driver": "journald",}', ("is not JSON that Docker can read", "line 1 column")),
         (
             {"nvidia_container_toolkit_version": "1.19.9"},
             "{}",
@@ -156,4 +156,4 @@ def test_the_specification_follows_the_driver(bare: Node) -> None:
 def test_a_specification_that_is_not_made_is_told(bare: Node) -> None:
     load(bare, "580.178.04", "580.178.04")
     bare.host.check_output("rm /usr/bin/nvidia-smi")
-    assert play(bare).failed_saying("nvidia-cdi-refresh.service made no specification of the driver 580.178.04")
+    assert play(bare).failed_saying("nvidia-cdi-refresh.service created no specification of the driver 580.178.04")

@@ -55,18 +55,18 @@ def test_a_node_without_a_gpu_is_well_and_nothing_is_changed(node: Node) -> None
     ],
 )
 def test_what_is_asked_for_and_not_there_fails(node: Node, variables: dict[str, object], words: str) -> None:
-    assert node.play(PLAYBOOK, **variables).failed_saying(words, "NOT WELL")
+    assert node.play(PLAYBOOK, **variables).failed_saying(words, "FAILED")
 
 
 def test_a_gpu_is_used_and_reported(with_gpu: Node, tmp_path: Path) -> None:
     report = tmp_path / "report.json"
     answer = with_gpu.play(PLAYBOOK, verify_min_gpus=1, verify_report=str(report))
     assert answer.succeeded()
-    assert "debian12-1: 1 GPU is well, CUDA 13.0" in answer.output
+    assert "debian12-1: 1 GPU works, CUDA 13.0" in answer.output
     found = json.loads(report.read_text())["debian12-1"]
     assert (found["ok"], found["gpus"][0]["address"], found["gpus"][0]["ok"]) == (True, "0000:01:00.0", True)
 
 
 def test_a_gpu_that_is_slower_than_asked_for_fails(with_gpu: Node) -> None:
     answer = with_gpu.play(PLAYBOOK, verify_min_bandwidth_gbps=1e6)
-    assert answer.failed_saying("GPU 0000:01:00.0: the copy to it makes", "less than 1000000.0")
+    assert answer.failed_saying("GPU 0000:01:00.0: the copy to it reaches", "less than 1000000.0")

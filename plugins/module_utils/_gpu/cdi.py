@@ -20,7 +20,7 @@ SERVICE = "nvidia-cdi-refresh.service"
 #: Starts the service when modules are installed.
 PATH_UNIT = "nvidia-cdi-refresh.path"
 DEFAULT = "/var/run/cdi/nvidia.yaml"
-#: Where people may tell the service another place.
+#: Where an administrator may configure another place.
 SERVICE_SETTINGS = "/etc/nvidia-container-toolkit/nvidia-cdi-refresh.env"
 _PLACE = "NVIDIA_CTK_CDI_OUTPUT_FILE_PATH"
 _LIBRARY = re.compile(r"libcuda\.so\.(\d+(?:\.\d+)+)")
@@ -42,7 +42,7 @@ def versions(text: str) -> set[str]:
 
 
 def why_left(loaded: str, libraries: Collection[str]) -> str:
-    """Return why no specification can be made now, or an empty string.
+    """Return why no specification can be created now, or an empty string.
 
     Parameters
     ----------
@@ -52,9 +52,9 @@ def why_left(loaded: str, libraries: Collection[str]) -> str:
         The versions of the driver's libraries on disk.
     """
     if not loaded:
-        return "no CDI specification was made: no driver is loaded; the boot that loads one makes it"
+        return "no CDI specification was created: no driver is loaded; the boot that loads one creates it"
     if not libraries:
-        return "no CDI specification was made: the driver's libraries are not installed"
+        return "no CDI specification was created: the driver's libraries are not installed"
     if loaded not in libraries:
         return "the CDI specification waits for a reboot: the driver %s is loaded, and %s is installed" % (
             loaded,
@@ -64,7 +64,7 @@ def why_left(loaded: str, libraries: Collection[str]) -> str:
 
 
 def is_current(loaded: str, specification: str) -> bool:
-    """Tell whether a specification is of the loaded driver."""
+    """Return whether a specification is of the loaded driver."""
     return loaded in versions(specification)
 
 
@@ -91,14 +91,14 @@ def read() -> str:
 
 
 def refresh(version: str) -> None:
-    """Have the service make the specification, of this version of the driver.
+    """Have the service create the specification of this version of the driver.
 
     Raises
     ------
     EvenkeelError
-        It did not.
+        The service failed, or created another one.
     """
-    mend = "See `journalctl --unit %s`" % SERVICE
-    command.require(["systemctl", "restart", SERVICE], mend)
+    remedy = "Find the reason in `journalctl --unit %s`, then run again" % SERVICE
+    command.require(["systemctl", "restart", SERVICE], remedy)
     if not is_current(version, read()):
-        raise EvenkeelError("%s made no specification of the driver %s in %s" % (SERVICE, version, where()), mend)
+        raise EvenkeelError("%s created no specification of the driver %s in %s" % (SERVICE, version, where()), remedy)

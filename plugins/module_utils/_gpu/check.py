@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""Use every GPU of a node, in processes that may hang or die, and judge.
+"""Use every GPU of a node, in processes that may hang or die, and return the verdict.
 
-What is imported from an environment is not root's business: frameworks are tried as an ordinary user, who may use the
-GPUs as the node's users may. The driver's own library, from the system, is all that root uses.
+Root imports nothing from an environment: frameworks are tried as an ordinary user, who may use the GPUs as the node's
+users may. Root uses the system's driver library alone.
 """
 
 from __future__ import annotations
@@ -57,7 +57,10 @@ def check(python: str, environment: str, bounds: Bounds, timeout: float, system:
     """
     tried = os.path.join(environment, "bin", "python")
     if environment and not os.access(tried, os.X_OK):
-        raise EvenkeelError("There is no Python in %s" % environment, "Set environment to the prefix of one")
+        raise EvenkeelError(
+            "There is no Python in %s" % environment,
+            "Set environment to the prefix of a conda environment that has Python",
+        )
     devices, _ = gpu_pci.read(system)
     if not devices:
         return gpu_verdict.without_gpu(bounds)
@@ -73,7 +76,7 @@ def check(python: str, environment: str, bounds: Bounds, timeout: float, system:
         except PermissionError as error:
             raise EvenkeelError(
                 "Ordinary users can't run %s: %s" % (tried, error.strerror),
-                "Let everybody enter the directories above it, and run again",
+                "Give all users execute permission on the directories above it, then run again",
             ) from error
     return gpu_verdict.of_frameworks(verdict, heard, environment)
 
@@ -101,7 +104,7 @@ def _inherited() -> dict[str, str]:
 def listen(
     python: Sequence[str], arguments: Sequence[str], timeout: float, user: Mapping[str, Any] | None = None
 ) -> Heard:
-    """Run the probe, and return what it said until it ended, died or was out of time."""
+    """Run the probe, and return what it reported until it ended, died or was out of time."""
     argv = [*python, "-I", "-c", inspect.getsource(gpu_probe), *arguments]
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
@@ -127,10 +130,10 @@ def listen(
         return Heard(tuple(parse(output.read(_MOST_BYTES).decode("utf-8", "replace"))), how)
 
 
-def parse(said: str) -> list[tuple[str, Any]]:
-    """Read what a probe printed; what frameworks print between its lines is passed over."""
+def parse(output: str) -> list[tuple[str, Any]]:
+    """Read the output of a probe; what frameworks print between its lines is skipped."""
     events = []
-    for line in said.splitlines():
+    for line in output.splitlines():
         with contextlib.suppress(ValueError):
             event = json.loads(line)
             if isinstance(event, list) and len(event) == 2 and isinstance(event[0], str):
@@ -142,7 +145,7 @@ def _ending(status: int, last_line: str) -> str:
     if status < 0:
         with contextlib.suppress(ValueError):
             return "was killed by %s" % signal.Signals(-status).name
-    return "ended with status %d (%s)" % (status, last_line or "it said nothing")
+    return "ended with status %d (%s)" % (status, last_line or "it printed nothing")
 
 
 def _last_line(stream: Any) -> str:

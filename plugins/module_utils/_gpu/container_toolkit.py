@@ -27,7 +27,7 @@ _CHECK = "%s run --rm --device nvidia.com/gpu=all %sdocker.io/library/ubuntu nvi
 
 @dataclass(frozen=True)
 class Desired:
-    """What a node is to have; the options of the module ``nvidia_container_toolkit``, which describes them."""
+    """What a node must have; the options of the module ``nvidia_container_toolkit``, which describes them."""
 
     packages: tuple[Wanted, ...] = ()
     repository: Repository | None = None
@@ -69,7 +69,7 @@ def converge(desired: Desired, *, check_mode: bool) -> Outcome:
     Raises
     ------
     EvenkeelError
-        Something can't be done. Unless the message says otherwise, nothing was changed.
+        A step failed. Unless the message says otherwise, nothing was changed.
     """
     work = _Work(check_mode)
     found = engines(desired.engines, {name for name, program in ENGINES.items() if shutil.which(program)})
@@ -115,9 +115,9 @@ def engines(wanted: Collection[str], installed: Collection[str]) -> tuple[str, .
     return tuple(name for name in ENGINES if name in wanted or ("auto" in wanted and name in installed))
 
 
-def podman_problems(said: str) -> list[str]:
-    """Return what ``podman --version`` tells against it."""
-    found = re.search(r"(\d+)\.(\d+)", said)
+def podman_problems(output: str) -> list[str]:
+    """Return what the output of ``podman --version`` shows to be too old."""
+    found = re.search(r"(\d+)\.(\d+)", output)
     if found is None or tuple(map(int, found.groups())) >= _PODMAN:
         return []
     first = "%d.%d" % _PODMAN

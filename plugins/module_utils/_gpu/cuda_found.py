@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""The CUDA toolkits of a node, whoever installed them."""
+"""The CUDA toolkits of a node, from packages or not."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def read(system: Sysroot) -> list[Toolkit]:
     found = []
     for name in system.names(_PLACE, _PREFIX + r"\d+\.\d+$"):
         path = "%s/%s" % (_PLACE, name)
-        told = version(system.text(path + "/version.json"))
+        own = version(system.text(path + "/version.json"))
         complete = system.exists(path + "/bin/nvcc")
-        if told or complete:
-            found.append(Toolkit(told or name[len(_PREFIX) :], path, complete))
+        if own or complete:
+            found.append(Toolkit(own or name[len(_PREFIX) :], path, complete))
     return sorted(found, key=lambda toolkit: [int(part) for part in toolkit.version.split(".") if part.isdigit()])
 
 

@@ -14,7 +14,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import E
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import link_atomically
 
 LINK = "/usr/local/cuda"
-#: The group of alternatives, and the link that they keep beside the one that people see.
+#: The group of alternatives, and the link that they keep beside the public one.
 GROUP = "cuda"
 ALTERNATIVE = "/etc/alternatives/cuda"
 #: Debian's and Red Hat's program print this alike.
@@ -72,8 +72,8 @@ class Plan:
 
 def read() -> State:
     """Return what is there."""
-    said = command.run(["update-alternatives", "--display", GROUP])
-    choices, chosen = parse(said.output) if said.status == 0 else ((), False)
+    shown = command.run(["update-alternatives", "--display", GROUP])
+    choices, chosen = parse(shown.output) if shown.status == 0 else ((), False)
     if not os.path.islink(LINK):
         return State("other" if os.path.lexists(LINK) else "absent", choices=choices, chosen=chosen)
     target = os.readlink(LINK)
@@ -84,9 +84,9 @@ def read() -> State:
     return State(kind, target, not os.path.exists(LINK), choices, chosen)
 
 
-def parse(said: str) -> tuple[tuple[str, ...], bool]:
+def parse(shown: str) -> tuple[tuple[str, ...], bool]:
     """Read what ``update-alternatives --display`` says: the choices, and whether somebody has chosen."""
-    return tuple(_CHOICE.findall(said)), "manual" in said.partition("\n")[0]
+    return tuple(_CHOICE.findall(shown)), "manual" in shown.partition("\n")[0]
 
 
 def plan(state: State, target: str) -> Plan | None:
@@ -106,8 +106,8 @@ def plan(state: State, target: str) -> Plan | None:
         return Plan(state.target, "") if state.kind == "link" and state.dangling else None
     if state.kind == "other":
         raise EvenkeelError(
-            "%s is no link, so that no toolkit can be made the default" % LINK,
-            "Move it away if nobody needs what is in it, such as to %s-old" % LINK,
+            "%s is not a symbolic link, so no toolkit can be made the default" % LINK,
+            "Move it away, for example to %s-old, if its contents are not needed" % LINK,
         )
     if not state.choices:
         return None if state.kind == "link" and state.target == target else Plan(state.target, target)
@@ -122,15 +122,18 @@ def apply(plan: Plan) -> None:
         os.unlink(LINK)
         return
     if not os.path.isdir(plan.target):
-        raise EvenkeelError("%s is not there after its installation" % plan.target, "Check what its packages hold")
+        raise EvenkeelError(
+            "%s does not exist after its packages were installed" % plan.target,
+            "List the files of its packages: `dpkg --listfiles`, or `rpm --query --list`",
+        )
     if not plan.alternatives:
         link_atomically(LINK, plan.target)
         return
-    mend = "See `update-alternatives --display %s`" % GROUP
+    remedy = "See `update-alternatives --display %s`" % GROUP
     if plan.register:
         argv = ["update-alternatives", "--install", LINK, GROUP, plan.target, priority(plan.target)]
-        command.require(argv, mend)
-    command.require(["update-alternatives", "--set", GROUP, plan.target], mend)
+        command.require(argv, remedy)
+    command.require(["update-alternatives", "--set", GROUP, plan.target], remedy)
 
 
 def priority(target: str) -> str:

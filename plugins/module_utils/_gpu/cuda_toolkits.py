@@ -109,11 +109,9 @@ def converge(desired: Desired, *, check_mode: bool) -> Outcome:
         link = before or link
     if link is not None:
         diffs.append(link.diff())
-    told = link is not None or any(change.path == LOADER for change in settings)
-    if told or (desired.loader and loader_is_old()):
-        diffs.append(
-            {"before_header": LOADER_CACHE, "after_header": LOADER_CACHE, "before": "", "after": "made anew\n"}
-        )
+    changed = link is not None or any(change.path == LOADER for change in settings)
+    if changed or (desired.loader and loader_is_old()):
+        diffs.append({"before_header": LOADER_CACHE, "after_header": LOADER_CACHE, "before": "", "after": "rebuilt\n"})
         if not check_mode:
             make_loader_cache()
     kept = installed if check_mode else manager.installed()
@@ -149,7 +147,7 @@ def request(desired: Desired, installed: Iterable[str], *, apt: bool) -> Request
 
 
 def require_free(desired: Desired, directories: Iterable[str], packages: Iterable[str]) -> None:
-    """Refuse to install packages over a toolkit that no package has made.
+    """Refuse to install packages over a toolkit that belongs to no package.
 
     Parameters
     ----------
@@ -167,7 +165,7 @@ def require_free(desired: Desired, directories: Iterable[str], packages: Iterabl
     for one in directories:
         if one in desired.toolkits and one not in owned:
             raise EvenkeelError(
-                "%s is there, and no package has made it" % path(one),
+                "%s exists, and does not belong to a package" % path(one),
                 "Remove it by its own uninstaller, %s/bin/cuda-uninstaller, or take %s out of cuda_toolkit_versions"
                 % (path(one), one),
             )
@@ -196,14 +194,14 @@ def what_is_left(desired: Desired, directories: Iterable[str], installed: Iterab
         return []
     made = owned_by(installed)
     return [
-        "%s is not in cuda_toolkit_versions, and stays: no package has made it" % path(one)
+        "%s is not in cuda_toolkit_versions, and stays: it does not belong to a package" % path(one)
         for one in directories
         if one not in desired.toolkits and one not in made
     ]
 
 
 def setting_files(desired: Desired, *, has_fish: bool) -> dict[str, str | None]:
-    """Return the files for shells and the loader, with their texts; None for a file that isn't to be."""
+    """Return the files for shells and the loader, with their texts; None for a file that must not be there."""
     shells = desired.shells and bool(desired.toolkits)
     loader = desired.loader and bool(desired.toolkits)
     form = "%s\n%s" % (kept_files.MARK, "%s")

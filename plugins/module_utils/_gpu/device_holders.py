@@ -27,7 +27,7 @@ class Holder:
 
 
 def read(system: Sysroot) -> list[Holder]:
-    """Return the processes that hold a device; without root those of one's own alone can be seen."""
+    """Return the processes that hold a device; without root, only the user's own can be seen."""
     if not system.names("/dev", "nvidia"):
         return []
     found = []

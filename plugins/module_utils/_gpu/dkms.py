@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""The kernel module built on the node: tried before anything changes, and told in the compiler's own words."""
+"""The kernel module that DKMS builds on the node, and the compiler's first error where that fails."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def registered(tree: str = "/var/lib/dkms") -> list[tuple[str, str]]:
 
 
 def failed(kernel: str, version: str, tree: str, done: command.Done, first: str = "") -> EvenkeelError:
-    """Return what a failed build means, and keep its log."""
+    """Return the error of a failed build, and keep its log."""
     logs = glob.glob(os.path.join(tree, "*", version, "build", "make.log"))
     logs += glob.glob(os.path.join(tree, "*", version, kernel, "*", "log", "make.log"))
     log = _text(logs[0]) if logs else done.said
@@ -123,7 +123,7 @@ def logs(tree: str = "/var/lib/dkms") -> dict[str, int]:
 
 
 def failed_since(earlier: Mapping[str, int], tree: str = "/var/lib/dkms") -> EvenkeelError | None:
-    """Return what a build that failed since then means, None when none did."""
+    """Return the error of a build that has failed since then, None if none has."""
     for path, written in sorted(logs(tree).items()):
         log = _text(path)
         if written != earlier.get(path) and _ERROR.search(log):
@@ -143,17 +143,17 @@ def keep_log(log: str, version: str, kernel: str) -> str:
 
 
 def require_headers(kernels: Sequence[str]) -> None:
-    """Refuse to go on when modules can't be built for a kernel.
+    """Refuse a node with kernels for which no module can be built.
 
     Raises
     ------
     EvenkeelError
-        Its headers are not there.
+        There are such kernels: their headers are missing.
     """
     if kernels:
         raise EvenkeelError(
-            "The headers of the kernel %s are not there, so that no module can be built for it" % ", ".join(kernels),
-            "Install them, or remove the kernel, if the node has another one to boot",
+            "The headers of the kernel %s are missing, so no module can be built for it" % ", ".join(kernels),
+            "Install its headers, or remove the kernel if the node has another one to boot",
         )
 
 

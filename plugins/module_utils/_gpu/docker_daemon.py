@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""Docker's daemon: its settings, of which we keep two, and whether they are in effect."""
+"""Docker's daemon: its settings, of which Evenkeel keeps two, and whether they are in effect."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ class Settings:
 
 @dataclass(frozen=True)
 class Running:
-    """What the running daemon says of itself."""
+    """What the running daemon reports."""
 
     runtimes: tuple[str, ...] = ()
-    #: Whether it gives devices by CDI; None where it is too old to tell.
+    #: Whether it gives devices by CDI; None where it is too old to report that.
     cdi: bool | None = None
 
     def obeys(self, settings: Settings) -> bool:
-        """Tell whether these settings are in effect."""
+        """Return whether these settings are in effect."""
         return RUNTIME in self.runtimes and (self.cdi is not False or not settings.cdi)
 
 
@@ -55,12 +55,12 @@ def plan(file: Kept | None) -> Settings:
     Raises
     ------
     EvenkeelError
-        It can't be read, so that nothing can be added.
+        They can't be read, so nothing can be added.
     """
     text = file.text if file else ""
     settings = parse(text)
     runtimes, features = _mapping(settings, "runtimes"), _mapping(settings, "features")
-    # What people have set stays, a runtime of another path and CDI that is off too.
+    # What an administrator has set stays, even a runtime at another path or CDI that is off.
     wanted = {
         **settings,
         "runtimes": {**runtimes, RUNTIME: runtimes.get(RUNTIME, _RUNTIME)},
@@ -81,7 +81,7 @@ def parse(text: str) -> dict[str, Any]:
     Raises
     ------
     EvenkeelError
-        They are no JSON, or no object, or name something twice.
+        They are not JSON, not an object, or have a key twice.
     """
     if not text.strip():
         return {}
@@ -89,10 +89,14 @@ def parse(text: str) -> dict[str, Any]:
         settings = json.loads(text, object_pairs_hook=_without_doubles)
     except ValueError as error:
         raise EvenkeelError(
-            "%s is not what Docker can read: %s" % (SETTINGS, error), "Correct it; nothing was changed"
+            "%s is not JSON that Docker can read: %s" % (SETTINGS, error),
+            "Fix the JSON of that file, then run again; nothing was changed",
         ) from None
     if not isinstance(settings, dict):
-        raise EvenkeelError("%s holds no JSON object" % SETTINGS, "Correct it; nothing was changed")
+        raise EvenkeelError(
+            "%s holds no JSON object" % SETTINGS,
+            "Write a JSON object to that file, or remove it, then run again; nothing was changed",
+        )
     return settings
 
 
@@ -114,9 +118,9 @@ def step(running: Running | None, settings: Settings, *, restart: bool) -> str:
     Parameters
     ----------
     running
-        None when it doesn't run.
+        None if it does not run.
     settings
-        As they are to be; whether they change is known to them.
+        The settings as they must be, and whether they change.
     restart
         Whether it may be restarted.
     """
@@ -133,7 +137,7 @@ def read() -> Kept | None:
 
 
 def ask() -> Running | None:
-    """Ask the running daemon; None when it doesn't run."""
+    """Ask the running daemon; None if it does not run."""
     if not shutil.which("docker") or not units.read([UNIT])[UNIT].running:
         return None
     done = command.run(["docker", "info", "--format", "{{json .}}"], timeout=30)
@@ -142,7 +146,7 @@ def ask() -> Running | None:
 
 def act(step: str) -> None:
     """Restart or reload it."""
-    command.require(["systemctl", step, UNIT], "See `journalctl --unit %s`" % UNIT)
+    command.require(["systemctl", step, UNIT], "Find the reason in `journalctl --unit %s`, then run again" % UNIT)
 
 
 def _ours(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -154,7 +158,10 @@ def _ours(settings: Mapping[str, Any]) -> dict[str, Any]:
 def _mapping(settings: Mapping[str, Any], name: str) -> dict[str, Any]:
     found = settings.get(name, {})
     if not isinstance(found, dict):
-        raise EvenkeelError("%s in %s is no JSON object" % (name, SETTINGS), "Correct it; nothing was changed")
+        raise EvenkeelError(
+            "%s in %s is not a JSON object" % (name, SETTINGS),
+            "Make it an object, or remove it, then run again; nothing was changed",
+        )
     return found
 
 
@@ -163,5 +170,5 @@ def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         double = next(name for name in names if names.count(name) > 1)
-        raise ValueError("%s stands there twice" % json.dumps(double))
+        raise ValueError("the key %s is there twice" % json.dumps(double))
     return found

@@ -23,10 +23,10 @@ _LOCKED = ("integrity", "confidentiality")
 
 
 def secure_boot(system: Sysroot) -> bool | None:
-    """Tell whether the kernel takes signed modules alone; None where there is no EFI to ask, or it can't be asked.
+    """Return whether the kernel loads signed modules only; None where there is no EFI, or where it can't be read.
 
-    The shim can be told not to insist; then the kernel does not either. A kernel that is locked down tells as much
-    where nobody has mounted the variables.
+    The shim can be configured not to insist; then the kernel does not either. Where EFI's variables are not mounted,
+    a kernel in lockdown shows the same.
     """
     if not _variable(system, "SecureBoot"):
         return True if system.exists(_EFI) and lockdown(system) in _LOCKED else None
@@ -60,7 +60,7 @@ def fingerprint(certificate: bytes) -> str:
 
 
 def lockdown(system: Sysroot) -> str:
-    """Return the kernel's lockdown mode, or an empty string where it is not told."""
+    """Return the kernel's lockdown mode, or an empty string where it is not known."""
     found = re.search(r"\[(\w+)\]", system.text("/sys/kernel/security/lockdown"))
     return found.group(1) if found else ""
 

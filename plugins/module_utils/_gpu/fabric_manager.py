@@ -17,7 +17,7 @@ _COMMAND = "nv-fabricmanager"[:15]
 
 
 def version(system: Sysroot) -> str:
-    """Return the version that is installed; empty without one, or where it can't be asked."""
+    """Return the version that is installed; empty without one, or where it can't be run."""
     if not system.is_own or not system.exists(PROGRAM):
         return ""
     try:
@@ -26,14 +26,14 @@ def version(system: Sysroot) -> str:
         return ""
 
 
-def parse_version(said: str) -> str:
-    """Read the answer to ``--version``."""
-    found = re.search(r"\d+\.\d+(?:\.\d+)?", said)
+def parse_version(output: str) -> str:
+    """Return the version in the output of ``--version``."""
+    found = re.search(r"\d+\.\d+(?:\.\d+)?", output)
     return found.group() if found else ""
 
 
 def is_active(system: Sysroot) -> bool | None:
-    """Tell whether it runs; None where it is not installed."""
+    """Return whether it runs; None where it is not installed."""
     if not system.exists(PROGRAM):
         return None
     return any(system.text("/proc/%s/comm" % pid) == _COMMAND for pid in system.names("/proc", r"\d+$"))

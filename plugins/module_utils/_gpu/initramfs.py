@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""The initial RAM disks that a node boots from: nouveau may be in them, long after it was blacklisted."""
+"""The initial RAM disks that a node boots from: nouveau may be in them long after it was blacklisted."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def images(one: Tool, releases: Iterable[str], boot: str = "/boot") -> list[Imag
 def stale(images: Sequence[Image], settings_written: int, now: int) -> list[Image]:
     """Return the RAM disks that are older than the settings that they have to follow.
 
-    Of one whose time is still to come nobody knows.
+    One whose time is in the future counts as older, since its age is not known.
     """
     return [image for image in images if image.written < settings_written or image.written > now]
 
@@ -71,7 +71,7 @@ def require_room(images: Sequence[Image], boot: str = "/boot") -> None:
     Raises
     ------
     EvenkeelError
-        It has not.
+        It has no room.
     """
     needed = max((image.size for image in images), default=0) + _MARGIN_BYTES
     free = shutil.disk_usage(boot).free
@@ -83,7 +83,7 @@ def require_room(images: Sequence[Image], boot: str = "/boot") -> None:
 
 
 def rebuild(one: Tool, images: Sequence[Image]) -> None:
-    """Make RAM disks anew.
+    """Rebuild initial RAM disks.
 
     Raises
     ------
@@ -92,7 +92,7 @@ def rebuild(one: Tool, images: Sequence[Image]) -> None:
     """
     for image in images:
         argv = [part % image.release if "%s" in part else part for part in one.build]
-        command.require(argv, "Mend what it says, then run again, before the node is rebooted")
+        command.require(argv, "Fix the error that it reports, and run again before you reboot the node")
 
 
 def with_nouveau(one: Tool, images: Sequence[Image], settings: str) -> list[Image]:

@@ -14,7 +14,7 @@ INFINIBAND = "/sys/class/infiniband"
 _VENDOR = "0x10de"
 _GPU = ("0x0300", "0x0302")
 _NVSWITCH = "0x0680"
-#: What the management port of an NVLink 5 switch says in its vital product data.
+#: In the vital product data of an NVLink 5 switch's management port.
 _NVLINK5 = b"SW_MNG"
 
 
@@ -29,7 +29,7 @@ class Device:
     device_id
         Such as ``0x1db1``.
     bound
-        The kernel driver that has it; empty without one.
+        The kernel driver that is bound to it; empty without one.
     """
 
     address: str
@@ -55,5 +55,5 @@ def read(system: Sysroot) -> tuple[list[Device], list[Device]]:
 
 
 def has_nvlink5(system: Sysroot) -> bool:
-    """Tell whether switches of NVLink 5 are there; they show as InfiniBand devices."""
+    """Return whether the node has switches of NVLink 5; they show as InfiniBand devices."""
     return any(_NVLINK5 in system.binary("%s/%s/device/vpd" % (INFINIBAND, name)) for name in system.names(INFINIBAND))

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""Use every GPU once, and tell how that went: a program of its own, since a broken GPU may hang or kill it.
+"""Use every GPU once, and report the result: a separate program, since a broken GPU may hang or kill it.
 
-It runs on any Python from 3.9 on, without packages: ``python3 _gpu_probe.py driver`` uses the driver's libraries, and
-``python3 _gpu_probe.py framework torch`` one of an environment. It prints a line of JSON for each thing that it learns,
-``[what, value]``; the last ``at`` tells where it ended, if it did not come to ``done``.
+It runs on any Python from 3.9 on, without packages: ``python3 probe.py driver`` uses the driver's libraries, and
+``python3 probe.py framework torch`` one of an environment. It prints a line of JSON for each result,
+``[what, value]``; the last ``at`` is where it ended, if it did not reach ``done``.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class PciInfo(ctypes.Structure):
 
 
 def probe_nvml() -> None:
-    """Tell what NVML counts: GPUs, whether they are split up, and memory errors since boot that were not corrected."""
+    """Report what NVML counts: GPUs, whether they are split up, and uncorrected memory errors since boot."""
     say("at", "nvmlInit")
     try:
         nvml = ctypes.CDLL("libnvidia-ml.so.1")
@@ -100,8 +100,8 @@ def _nvml_gpu(nvml: ctypes.CDLL, index: int) -> dict[str, Any] | None:
     current, pending = ctypes.c_uint(0), ctypes.c_uint(0)
     split = nvml.nvmlDeviceGetMigMode(handle, ctypes.byref(current), ctypes.byref(pending)) == 0 and current.value == 1
     errors = ctypes.c_ulonglong(0)
-    told = nvml.nvmlDeviceGetTotalEccErrors(handle, _UNCORRECTED, _SINCE_BOOT, ctypes.byref(errors)) == 0
-    return {"address": as_sysfs(pci.address.decode()), "mig": split, "ecc_errors": errors.value if told else None}
+    counted = nvml.nvmlDeviceGetTotalEccErrors(handle, _UNCORRECTED, _SINCE_BOOT, ctypes.byref(errors)) == 0
+    return {"address": as_sysfs(pci.address.decode()), "mig": split, "ecc_errors": errors.value if counted else None}
 
 
 def probe_cuda() -> None:
@@ -119,8 +119,8 @@ def probe_cuda() -> None:
     except CudaError as error:
         say("cuda", {"error": error.code, "name": error.name, "count": 0, "version": ""})
         return
-    told = "%d.%d" % (version.value // 1000, version.value % 1000 // 10)
-    say("cuda", {"error": 0, "name": "", "count": count.value, "version": told})
+    supported = "%d.%d" % (version.value // 1000, version.value % 1000 // 10)
+    say("cuda", {"error": 0, "name": "", "count": count.value, "version": supported})
     for index in range(count.value):
         _probe_gpu(cuda, index)
 
@@ -184,12 +184,12 @@ def probe_framework(name: str) -> None:
     if importlib.util.find_spec(name) is None:
         say("framework", {"name": name, "installed": False, "version": "", "gpus": 0, "wrong": [], "error": ""})
         return
-    told: dict[str, Any] = {"name": name, "installed": True, "version": "", "gpus": 0, "wrong": [], "error": ""}
+    found: dict[str, Any] = {"name": name, "installed": True, "version": "", "gpus": 0, "wrong": [], "error": ""}
     try:
-        told.update(FRAMEWORKS[name]())
-    except Exception as error:  # whatever a framework raises is its verdict
-        told["error"] = "%s: %s" % (type(error).__name__, str(error).strip().split("\n")[0])
-    say("framework", told)
+        found.update(FRAMEWORKS[name]())
+    except Exception as error:  # any exception of a framework is its verdict
+        found["error"] = "%s: %s" % (type(error).__name__, str(error).strip().split("\n")[0])
+    say("framework", found)
 
 
 def _torch() -> dict[str, Any]:
@@ -231,7 +231,7 @@ FRAMEWORKS = {"torch": _torch, "tensorflow": _tensorflow}
 
 
 def as_sysfs(address: str) -> str:
-    """Return a PCI address, whose domain may have eight digits, as sysfs says it."""
+    """Return a PCI address, whose domain may have eight digits, as sysfs writes it."""
     return address.lower()[-len("0000:00:00.0") :]
 
 

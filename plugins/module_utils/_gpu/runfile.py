@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""The driver by NVIDIA's self-extracting installer, for distributions and versions that have no packages."""
+"""The driver from NVIDIA's self-extracting installer, for distributions and versions that have no packages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LOG = "/var/log/nvidia-installer.log"
 
 
 def installed(root: str = "/") -> str:
-    """Return the version that the installer has brought, empty when it has not."""
+    """Return the version that the installer has installed, empty if it has not."""
     if not os.path.exists(os.path.join(root, UNINSTALLER.lstrip("/"))):
         return ""
     for folder in _LIBRARIES:
@@ -28,7 +28,7 @@ def installed(root: str = "/") -> str:
 
 
 def require_no_packages(names: list[str]) -> None:
-    """Refuse to put a driver over one that packages have brought.
+    """Refuse to install a driver over one from packages.
 
     Raises
     ------
@@ -38,7 +38,7 @@ def require_no_packages(names: list[str]) -> None:
     if names:
         raise EvenkeelError(
             "A driver is installed by packages: %s" % ", ".join(names),
-            "Remove them first; two drivers in one place end in neither",
+            "Remove them first: two drivers in one place break each other",
         )
 
 
@@ -57,18 +57,19 @@ def install(url: str, sha256: str, version: str, flavour: str) -> None:
     Raises
     ------
     EvenkeelError
-        It is not what it should be, or it failed.
+        Its checksum is wrong, or it failed.
     """
     with tempfile.TemporaryDirectory(prefix="evenkeel-runfile-", dir="/var/tmp") as folder:
         path = os.path.join(folder, url.rpartition("/")[2])
         found = download(url, path, timeout=30, retries=3)
         if found != sha256:
             raise EvenkeelError(
-                "%s has the SHA-256 %s, not %s" % (url, found, sha256), "Check the version and its checksum"
+                "%s has the SHA-256 %s, not %s" % (url, found, sha256),
+                "Check nvidia_driver_version and nvidia_driver_runfile_sha256",
             )
         done = command.run(["sh", path, *arguments(flavour)])
         if done.status != 0:
             raise EvenkeelError(
                 "NVIDIA's installer of %s ended with status %d: %s" % (version, done.status, done.last_words()),
-                "Read %s on the node, then run again" % _LOG,
+                "Fix the error that %s on the node shows, then run again" % _LOG,
             )

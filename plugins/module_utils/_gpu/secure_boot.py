@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""The key that modules built on the node are signed with, where Secure Boot refuses unsigned ones."""
+"""The key that signs the modules built on the node, where Secure Boot refuses unsigned ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import E
 
 _SUBJECT = "/CN=DKMS module signing key/"
 _DAYS = "36500"
-#: What mokutil says of a key.
+#: What mokutil prints about a key.
 _ENROLLED, _WAITS = "already enrolled", "already in the enrollment request"
 
 
@@ -24,7 +24,7 @@ class Key:
     private: str
 
 
-#: Where DKMS looks for its key: Ubuntu's, and everybody else's.
+#: Where DKMS looks for its key on Ubuntu, and on all other distributions.
 UBUNTU = Key("/var/lib/shim-signed/mok/MOK.der", "/var/lib/shim-signed/mok/MOK.priv")
 OTHERS = Key("/var/lib/dkms/mok.pub", "/var/lib/dkms/mok.key")
 
@@ -35,7 +35,7 @@ def key_of_node() -> Key:
 
 
 def require_enrolled(key: Key, *, make: bool) -> None:
-    """Refuse to go on as long as the firmware does not know the key.
+    """Refuse a node whose firmware does not trust the key.
 
     Parameters
     ----------
@@ -45,40 +45,43 @@ def require_enrolled(key: Key, *, make: bool) -> None:
     Raises
     ------
     EvenkeelError
-        The key is not enrolled; the message tells how it gets there.
+        The key is not enrolled; the message says how to enrol it.
     """
     if not os.path.exists(key.certificate) and make:
         _make(key)
-    said = command.run(["mokutil", "--test-key", key.certificate]).said if os.path.exists(key.certificate) else ""
-    if _ENROLLED in said:
+    answer = command.run(["mokutil", "--test-key", key.certificate]).said if os.path.exists(key.certificate) else ""
+    if _ENROLLED in answer:
         return
     raise EvenkeelError(
         "Secure Boot is on, and the firmware does not know the key that the driver's module is signed with",
-        "The driver that is there was left alone. %s" % way_to_enrol(key, said),
+        "The installed driver was not changed. %s" % way_to_enrol(key, answer),
     )
 
 
-def way_to_enrol(key: Key, said: str) -> str:
-    """Return what has to be done for a key of which ``mokutil --test-key`` said something."""
+def way_to_enrol(key: Key, answer: str) -> str:
+    """Return how to enrol a key, by the answer of ``mokutil --test-key``."""
     at_console = "reboot, and at the console choose Enroll MOK and give the password; then run again"
-    if _WAITS in said:
+    if _WAITS in answer:
         return "The key waits to be enrolled: %s" % at_console
     return (
         "Enrol the key once: run `mokutil --import %s` on the node and choose a password, %s."
-        " Or take a driver whose modules the distribution has signed, as Ubuntu's: nvidia_driver_source: distribution"
+        " Or use a driver whose modules the distribution has signed, as Ubuntu does: nvidia_driver_source: distribution"
         % (key.certificate, at_console)
     )
 
 
 def _make(key: Key) -> None:
-    """Make a key; the certificate comes last, so that one which is there has its private key."""
+    """Create a key; the certificate comes last, so a certificate that exists has its private key."""
     os.makedirs(os.path.dirname(key.private), mode=0o755, exist_ok=True)
     fresh = Key(key.certificate + ".new", key.private + ".new")
     argv = ["openssl", "req", "-new", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", _DAYS, "-subj", _SUBJECT]
     argv += ["-addext", "extendedKeyUsage=codeSigning,1.3.6.1.4.1.2312.16.1.2"]
     mask = os.umask(0o077)
     try:
-        command.require([*argv, "-outform", "DER", "-keyout", fresh.private, "-out", fresh.certificate], "Mend openssl")
+        command.require(
+            [*argv, "-outform", "DER", "-keyout", fresh.private, "-out", fresh.certificate],
+            "Fix the error that openssl reports, then run again",
+        )
     finally:
         os.umask(mask)
     os.chmod(fresh.certificate, 0o644)

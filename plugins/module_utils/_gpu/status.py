@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""What the loaded driver tells of its GPUs."""
+"""What the loaded driver reports about its GPUs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SECONDS = 20
 
 @dataclass(frozen=True)
 class Status:
-    """What a driver tells of a GPU; empty or None is not told. ``memory_mib`` is in MiB."""
+    """What a driver reports about a GPU; empty or None is not known. ``memory_mib`` is in MiB."""
 
     name: str = ""
     uuid: str = ""
@@ -27,7 +27,7 @@ class Status:
 
 
 def read(system: Sysroot) -> dict[str, Status]:
-    """Return what is told of each GPU, by its PCI address."""
+    """Return what is reported about each GPU, by its PCI address."""
     if not system.exists(_FOLDER):
         return {}
     return {**_from_proc(system), **(parse(_ask(_FIELDS)) if system.is_own else {})}
@@ -40,10 +40,10 @@ def fabric_state(system: Sysroot) -> str:
     return ", ".join(sorted({line.strip() for line in _ask("fabric.state").splitlines() if line.strip()}))
 
 
-def parse(said: str) -> dict[str, Status]:
+def parse(output: str) -> dict[str, Status]:
     """Read the answer of nvidia-smi, in CSV without header and units."""
     found = {}
-    for line in said.splitlines():
+    for line in output.splitlines():
         cells = [cell.strip() for cell in line.split(",")]
         if len(cells) == len(_FIELDS.split(",")):
             address, name, uuid, memory, mig = cells
@@ -65,11 +65,11 @@ def parse_information(text: str) -> dict[str, str]:
 def _from_proc(system: Sysroot) -> dict[str, Status]:
     found = {}
     for address in system.names(_FOLDER + "/gpus"):
-        told = parse_information(system.text("%s/gpus/%s/information" % (_FOLDER, address)))
-        parts = "%s/capabilities/gpu%s/mig" % (_FOLDER, told.get("Device Minor", ""))
+        fields = parse_information(system.text("%s/gpus/%s/information" % (_FOLDER, address)))
+        parts = "%s/capabilities/gpu%s/mig" % (_FOLDER, fields.get("Device Minor", ""))
         mig = "enabled" if system.names(parts, "gi") else ""
-        uuid = told.get("GPU UUID", "")
-        found[address] = Status(told.get("Model", ""), "" if "?" in uuid else uuid, None, mig)
+        uuid = fields.get("GPU UUID", "")
+        found[address] = Status(fields.get("Model", ""), "" if "?" in uuid else uuid, None, mig)
     return found
 
 

@@ -26,7 +26,7 @@ _VERSION = re.compile(r"\d+\.\d+\.\d+", re.ASCII)
 
 @dataclass(frozen=True)
 class Wish:
-    """What the role's variables ask for; each is described in its argument specification."""
+    """The role's variables; each is described in its argument specification."""
 
     version: str = ""
     repository_base: str = ""
@@ -35,12 +35,12 @@ class Wish:
 
 
 def choose(platform: Platform, wish: Wish) -> dict[str, Any]:
-    """Return what the module ``nvidia_container_toolkit`` is told, with what speaks against it.
+    """Return the options of the module ``nvidia_container_toolkit``, with all problems of the choice.
 
     Returns
     -------
     dict
-        ``problems``, texts, and nothing else where there are some; the rest as the module's documentation says.
+        ``problems``, texts, and nothing else where there are any; the rest as the module documents it.
     """
     try:
         return _choose(platform, wish)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""Which CUDA toolkits a node gets, and what in its driver and its GPUs speaks against them."""
+"""Which CUDA toolkits a node gets, and whether its driver and its GPUs support them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NCCL = re.compile(r"\d+(?:\.\d+)+-\d+\+cuda(?P<major>\d+)\.\d+", re.ASCII)
 
 @dataclass(frozen=True)
 class Wish:
-    """What the role's variables ask for; each is described in its argument specification."""
+    """The role's variables; each is described in its argument specification."""
 
     versions: Sequence[Any] = ()
     default: str = ""
@@ -62,18 +62,18 @@ class Toolkit:
 
 
 def choose(facts: Mapping[str, Any], platform: Platform, wish: Wish) -> dict[str, Any]:
-    """Return what the module ``cuda_toolkit`` is told, with what speaks against it.
+    """Return the options of the module ``cuda_toolkit``, with all problems of the choice.
 
     Parameters
     ----------
     facts
-        The node's GPUs and driver, as the module ``gpu_facts`` returns them; empty where nobody asked.
+        The node's GPUs and driver, as the module ``gpu_facts`` returns them; empty where they were not read.
 
     Returns
     -------
     dict
-        ``problems``, texts, and nothing else of use where there are some; ``notes``, texts; the rest as the module's
-        documentation says.
+        ``problems``, texts, and nothing else of use where there are any; ``notes``, texts; the rest as the module
+        documents it.
     """
     try:
         return _choose(facts, platform, wish)
@@ -113,7 +113,7 @@ def parse(versions: Iterable[Any]) -> list[Toolkit]:
     Raises
     ------
     EvenkeelError
-        One is no version, or stands there twice.
+        One is not a version, or is there twice.
     """
     toolkits: dict[str, Toolkit] = {}
     for version in versions:
@@ -121,8 +121,8 @@ def parse(versions: Iterable[Any]) -> list[Toolkit]:
         if found is None:
             quote = f'. YAML reads {version} as a number: write "{version}"' if isinstance(version, float) else ""
             raise EvenkeelError(
-                f"cuda_toolkit_versions holds {version!r}, which is no text of a version{quote}",
-                'Write such as "12.8", or "12.8.1" for one release of it',
+                f"cuda_toolkit_versions holds {version!r}, which is not a version in quotes{quote}",
+                'Write a string such as "12.8", or "12.8.1" for one release of it',
             )
         minor = found["minor"]
         if minor in toolkits:
@@ -133,28 +133,28 @@ def parse(versions: Iterable[Any]) -> list[Toolkit]:
     return list(toolkits.values())
 
 
-def default_of(toolkits: Sequence[Toolkit], wished: str) -> Toolkit | None:
-    """Return the toolkit that ``/usr/local/cuda`` shall be: the wished one, else the newest.
+def default_of(toolkits: Sequence[Toolkit], requested: str) -> Toolkit | None:
+    """Return the toolkit that ``/usr/local/cuda`` must be: the requested one, else the newest.
 
     Raises
     ------
     EvenkeelError
-        The wished one is not among them.
+        The requested one is not among them.
     """
-    if not wished:
+    if not requested:
         return max(toolkits, key=lambda one: _numbers(one.minor), default=None)
     for one in toolkits:
-        if wished in (one.minor, one.exact):
+        if requested in (one.minor, one.exact):
             return one
     listed = ", ".join(one.exact or one.minor for one in toolkits) or "nothing"
     raise EvenkeelError(
-        f"cuda_toolkit_default is {wished}, and cuda_toolkit_versions lists {listed}",
+        f"cuda_toolkit_default is {requested}, and cuda_toolkit_versions lists {listed}",
         "Add it there, or choose one of these",
     )
 
 
 def driver_verdicts(toolkits: Iterable[Toolkit], driver: str) -> tuple[list[str], list[str]]:
-    """Return what speaks against toolkits with a driver, and what of them will not work with it.
+    """Return the problems of toolkits with a driver, and notes on what will not work with it.
 
     Parameters
     ----------
@@ -164,7 +164,7 @@ def driver_verdicts(toolkits: Iterable[Toolkit], driver: str) -> tuple[list[str]
     Raises
     ------
     EvenkeelError
-        The driver's version is none.
+        The driver's version is invalid.
     """
     data = read_mapping(DATA)
     wanted = list(toolkits)
@@ -172,7 +172,7 @@ def driver_verdicts(toolkits: Iterable[Toolkit], driver: str) -> tuple[list[str]
         return [], []
     if not driver:
         listed = ", ".join(map(str, wanted))
-        return [], [f"{listed}: not checked against a driver, for none is known on this node."]
+        return [], [f"{listed}: not checked against a driver, since none is known on this node."]
     if not _DRIVER.fullmatch(driver):
         raise EvenkeelError(
             f"cuda_toolkit_driver_version is {driver!r}",
@@ -183,7 +183,7 @@ def driver_verdicts(toolkits: Iterable[Toolkit], driver: str) -> tuple[list[str]
         floor = data["floors"].get(one.major)
         if floor is None:
             problems.append(
-                f"{one}: no minimum driver is known of CUDA {one.major}. Known: {', '.join(data['floors'])}."
+                f"{one}: no minimum driver is known for CUDA {one.major}. Known: {', '.join(data['floors'])}."
                 " Choose one of these, or set cuda_toolkit_check_driver to false."
             )
         elif not reaches(driver, floor):
@@ -198,17 +198,17 @@ def driver_verdicts(toolkits: Iterable[Toolkit], driver: str) -> tuple[list[str]
             own = own_driver(data["toolkits"].get(one.minor, {}), one.exact)
             if own and not reaches(driver, own):
                 notes.append(
-                    f"{one} was made for the driver {own}, and the node has or gets {driver}: programs run, but not"
-                    f" those that need what is new in the driver or compile PTX on the node."
+                    f"{one} was made for the driver {own}, and the node has or gets {driver}: programs run, unless"
+                    f" they need what is new in the driver or compile PTX on the node."
                 )
     return problems, notes
 
 
 def gpu_problems(toolkits: Sequence[Toolkit], gpus: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Return the toolkits that no longer make code for a GPU of the node."""
+    """Return the toolkits that no longer compile for a GPU of the node."""
     kinds = {gpu["device_id"]: gpu for gpu in gpus if gpu["max_cuda"]}
     return [
-        f"{one} makes no code for {gpu['name'] or gpu['device_id']} ({gpu['generation']}); CUDA {gpu['max_cuda']}"
+        f"{one} does not compile for {gpu['name'] or gpu['device_id']} ({gpu['generation']}); CUDA {gpu['max_cuda']}"
         f" is the last that does. Choose a toolkit of CUDA {gpu['max_cuda']}."
         for gpu in kinds.values()
         for one in toolkits
@@ -222,19 +222,22 @@ def libraries(names: Mapping[str, Any], default: Toolkit | None, cudnn: str, ncc
     Raises
     ------
     EvenkeelError
-        A version is none, or is of another CUDA.
+        A version is invalid, or is of another CUDA.
     """
     if not (cudnn or nccl):
         return []
     if default is None:
-        raise EvenkeelError("cuDNN and NCCL are asked for without a toolkit", "List one in cuda_toolkit_versions")
+        raise EvenkeelError(
+            "cuda_toolkit_cudnn or cuda_toolkit_nccl is set, and cuda_toolkit_versions is empty",
+            "List a toolkit in cuda_toolkit_versions",
+        )
     found = []
     if cudnn:
         version = _CUDNN.fullmatch(cudnn)
         if version is None:
             raise EvenkeelError(
                 f"cuda_toolkit_cudnn is {cudnn!r}",
-                'Set it to "9", or to one release such as "9.8.0.87"; what is older has other packages',
+                'Set it to "9", or to one release such as "9.8.0.87"; releases before 9 have other packages',
             )
         exact = "" if cudnn == version["major"] else cudnn
         found += [
@@ -259,7 +262,7 @@ def own_driver(releases: Mapping[str, str], exact: str) -> str:
 
 
 def reaches(driver: str, least: str) -> bool:
-    """Tell whether a driver is at least another; of one that is a branch alone the branch counts.
+    """Return whether a driver is at least as new as another; where one is only a branch, the branches are compared.
 
     >>> reaches("580.65.06", "580"), reaches("580", "580.65.06"), reaches("570.26", "570.124.06")
     (True, True, False)

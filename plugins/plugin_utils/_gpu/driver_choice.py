@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""Which driver a node gets: branch, version, flavour, packages; and everything that speaks against it."""
+"""Which driver a node gets: branch, version, flavour and packages, with all problems of that choice."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FLAVOURS = ("open", "proprietary")
 
 @dataclass(frozen=True)
 class Wish:
-    """What the role's variables ask for; each is described in its argument specification."""
+    """The role's variables; each is described in its argument specification."""
 
     source: str
     branch: str = ""
@@ -71,7 +71,7 @@ class Kind:
 
 
 def choose(facts: Mapping[str, Any], platform: Platform, wish: Wish) -> dict[str, Any]:
-    """Return what the module ``nvidia_driver`` is told, with what speaks against it.
+    """Return the options of the module ``nvidia_driver``, with all problems of the choice.
 
     Parameters
     ----------
@@ -81,8 +81,8 @@ def choose(facts: Mapping[str, Any], platform: Platform, wish: Wish) -> dict[str
     Returns
     -------
     dict
-        ``problems``, texts, and nothing else of use where there are some; ``notes``, texts; the rest as the module's
-        documentation says.
+        ``problems``, texts, and nothing else of use where there are any; ``notes``, texts; the rest as the module
+        documents it.
     """
     try:
         return _choose(facts, platform, wish)
@@ -146,7 +146,7 @@ def branch_and_version(wish: Wish, family: str, release: str) -> tuple[str, str]
         if wish.source == "local":
             return branch, ""
         raise EvenkeelError(
-            f"No version is known of the driver's branch {branch}",
+            f"No version is known for the driver's branch {branch}",
             f"Set nvidia_driver_version too; known branches: {', '.join(known)}",
         )
     return branch, known[branch]["version"]
@@ -158,14 +158,14 @@ def choose_flavour(gpus: Sequence[Mapping[str, Any]], wished: str) -> tuple[str,
     if unknown and wished == "auto":
         ids = ", ".join(sorted({gpu["device_id"] for gpu in unknown}))
         problem = (
-            f"The GPU {ids} is unknown, so that no module can be chosen for it. Set nvidia_driver_flavour to open or"
-            " proprietary and nvidia_driver_branch to a branch that has it, as NVIDIA's list of supported chips says."
+            f"The GPU {ids} is unknown, so no module can be chosen for it. Set nvidia_driver_flavour to open or"
+            " proprietary, and nvidia_driver_branch to a branch that supports it, by NVIDIA's list of supported chips."
         )
         return "open", [problem], []
     known = [gpu for gpu in gpus if gpu["generation"] != "unknown"]
     dead = [
         f"{_name(gpu)} ({gpu['generation']}) is supported by no branch that Evenkeel installs."
-        " Take the node out of gpu_nodes."
+        " Remove the node from gpu_nodes."
         for gpu in known
         if not gpu["flavours"]
     ]
@@ -180,16 +180,16 @@ def choose_flavour(gpus: Sequence[Mapping[str, Any]], wished: str) -> tuple[str,
         ]
         return wished, problems, []
     if not known:
-        return "open", [], ["no GPU is there; the open kernel module is taken"]
+        return "open", [], ["the node has no GPU; the open kernel module is chosen"]
     common = [flavour for flavour in FLAVOURS if all(flavour in gpu["flavours"] for gpu in known)]
     if not common:
-        told = "; ".join(f"{_name(gpu)} needs {' or '.join(gpu['flavours'])}" for gpu in _distinct(known))
-        return "open", [f"No kernel module serves all GPUs of the node: {told}. Take one kind out of the machine."], []
+        needs = "; ".join(f"{_name(gpu)} needs {' or '.join(gpu['flavours'])}" for gpu in _distinct(known))
+        return "open", [f"No kernel module serves all GPUs of the node: {needs}. Remove one kind from the machine."], []
     return common[0], [], []
 
 
 def window_problems(gpus: Sequence[Mapping[str, Any]], branch: str, flavour: str) -> list[str]:
-    """Return what speaks against a branch and a flavour with these GPUs."""
+    """Return the problems of a branch and a flavour with these GPUs."""
     problems = []
     for gpu in _distinct(gpus):
         least, most = gpu["min_branch"], gpu["max_branch"]
@@ -228,12 +228,12 @@ def kernel_problems(kernels: Sequence[Mapping[str, Any]], branch: str) -> list[s
 
 
 def standing_problems(facts: Mapping[str, Any], source: str) -> list[str]:
-    """Return what on the node is in the way of any driver."""
+    """Return what on the node prevents any driver."""
     passed = [gpu["address"] for gpu in facts["gpus"] if gpu["bound"] == "vfio-pci"]
     if passed and len(passed) == len(facts["gpus"]):
         return [
             f"All GPUs of the node ({', '.join(passed)}) are passed through to virtual machines (vfio-pci)."
-            " Take the node out of gpu_nodes, or give a GPU back to it."
+            " Remove the node from gpu_nodes, or give a GPU back to the host."
         ]
     return []
 
@@ -282,12 +282,12 @@ def _repository(platform: Platform, wish: Wish) -> dict[str, Any] | None:
 def _runfile(facts: Mapping[str, Any], platform: Platform, wish: Wish, version: str, flavour: str) -> dict[str, Any]:
     if not wish.runfile_sha256:
         raise EvenkeelError(
-            f"No checksum is known of NVIDIA's installer {wish.runfile_url}",
+            f"No checksum is known for NVIDIA's installer {wish.runfile_url}",
             "Set nvidia_driver_runfile_sha256 to the one that NVIDIA publishes beside it",
         )
     if facts["fabric_manager"]["needed"]:
         raise EvenkeelError(
-            "The node has NVSwitch, and its fabric manager comes as a package alone",
+            "The node has NVSwitch, and its fabric manager comes only as a package",
             "Set nvidia_driver_source to nvidia",
         )
     url = wish.runfile_url.format(version=version, architecture=platform.architecture)

@@ -20,7 +20,7 @@ def describe(device_id: str) -> dict[str, Any]:
     Parameters
     ----------
     device_id
-        As sysfs says it, such as ``0x1db1``.
+        As sysfs writes it, such as ``0x1db1``.
 
     Returns
     -------
@@ -50,6 +50,6 @@ def merged(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def known(gpu: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is known of a GPU; the name that its driver gives it counts more than ours."""
+    """Return what is known of a GPU; a name that its driver reports is preferred."""
     rules = describe(gpu["device_id"])
     return {**rules, "name": gpu["name"] or rules["name"]}

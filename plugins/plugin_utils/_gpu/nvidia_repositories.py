@@ -13,7 +13,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import E
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.strict_yaml import read_mapping
 
 DATA = Path(__file__).parents[1] / "data" / "nvidia_repositories.yml"
-#: What its files on a node are named by, whichever role brings them.
+#: The name of its files on a node, the same for every role that uses it.
 NAME = "evenkeel-nvidia-cuda"
 
 
@@ -56,7 +56,7 @@ def family(platform: Platform) -> str:
 
 
 def release(platform: Platform) -> str:
-    """Return the release as the data name it, such as ``12`` or ``24.04``."""
+    """Return the release as the data names it, such as ``12`` or ``24.04``."""
     releases: dict[str, str] = _distribution(platform)["releases"]
     return next(name for name in releases if _is_release(platform.version, name))
 
@@ -73,7 +73,7 @@ def cuda_repository(
     key_url, key_sha256
         Where its key is and that file's SHA-256, where they differ from what is known.
     url
-        The whole URL of a repository of one's own with NVIDIA's packages, in place of ``base``.
+        The whole URL of a private repository with NVIDIA's packages, in place of ``base``.
 
     Raises
     ------

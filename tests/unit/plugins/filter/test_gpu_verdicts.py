@@ -12,14 +12,14 @@ TORCH = {"name": "torch", "version": "2.9", "gpus": 1, "wrong": [], "error": ""}
 
 
 def check(*problems: str, **other: Any) -> dict[str, Any]:
-    found = {"present": True, "verdict": "1 GPU is well", "cuda": "13.0", "gpus": [GPU], "frameworks": []}
+    found = {"present": True, "verdict": "1 GPU works", "cuda": "13.0", "gpus": [GPU], "frameworks": []}
     return {**found, "problems": list(problems), "ok": not problems, "item": "", **other}
 
 
 def test_a_node_that_is_well() -> None:
     report = gpu_verdicts({"one": [check(item="ai", frameworks=[TORCH])]})
     assert report["lines"] == [
-        "one: 1 GPU is well, CUDA 13.0",
+        "one: 1 GPU works, CUDA 13.0",
         "  0000:01:00.0 T4, 15109 MiB, 12.3 GB/s to it, 12.0 GB/s from it",
         "  ai: torch 2.9 sees 1",
     ]
@@ -30,7 +30,7 @@ def test_one_bad_check_makes_a_node_bad_and_is_told_once() -> None:
     report = gpu_verdicts({"one": [check(item="a"), check("broken.", item="b"), check("broken.", item="c")]})
     assert not report["nodes"]["one"]["ok"]
     assert report["nodes"]["one"]["problems"] == ["broken."]
-    assert report["lines"][0] == "one: NOT WELL, CUDA 13.0"
+    assert report["lines"][0] == "one: FAILED, CUDA 13.0"
     assert report["lines"][-1] == "  ! broken."
 
 

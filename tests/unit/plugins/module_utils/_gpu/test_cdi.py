@@ -92,7 +92,7 @@ def test_the_toolkits_own_service_makes_it(service: list[list[str]]) -> None:
 
 
 def test_a_service_that_makes_none_is_an_error(service: list[list[str]]) -> None:
-    with pytest.raises(EvenkeelError, match=r"made no specification of the driver 595\.91\.07 in .*journalctl"):
+    with pytest.raises(EvenkeelError, match=r"created no specification of the driver 595\.91\.07 in .*journalctl"):
         cdi.refresh("595.91.07")
 
 

@@ -104,7 +104,7 @@ def check(libraries: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> C
 
 def test_gpus_that_are_well(check: Check) -> None:
     verdict = check(Bounds(min_gpus=2, min_bandwidth_gbps=0.001))
-    assert (verdict.ok, verdict.present, verdict.text, verdict.cuda) == (True, True, "2 GPUs are well", "13.0")
+    assert (verdict.ok, verdict.present, verdict.text, verdict.cuda) == (True, True, "2 GPUs work", "13.0")
     assert [gpu["address"] for gpu in verdict.gpus] == ["0000:01:00.0", "0000:02:00.0"]
     assert verdict.gpus[0]["memory_mib"] == 16384
     assert all(gpu["to_gpu_gbps"] > 0 and gpu["ecc_errors"] == 0 and gpu["ok"] for gpu in verdict.gpus)
@@ -139,10 +139,10 @@ def test_a_gpu_that_hangs_does_not_hang_the_check(check: Check) -> None:
 @pytest.mark.parametrize(
     ("fake", "bounds", "words"),
     [
-        ({"FAKE_CUDA_GPUS": "1"}, Bounds(), "GPU 0000:02:00.0: NVML has it, and CUDA does not"),
-        ({"FAKE_GPUS": "1"}, Bounds(), "GPU 0000:02:00.0: it is on the PCI bus, and the driver does not have it"),
+        ({"FAKE_CUDA_GPUS": "1"}, Bounds(), "GPU 0000:02:00.0: NVML has it, but CUDA does not"),
+        ({"FAKE_GPUS": "1"}, Bounds(), "GPU 0000:02:00.0: it is on the PCI bus, but the driver does not have it"),
         ({}, Bounds(min_gpus=3), "The node has 2 GPUs, and min_gpus is 3"),
-        ({}, Bounds(min_bandwidth_gbps=1e6), "GPU 0000:01:00.0: the copy to it makes"),
+        ({}, Bounds(min_bandwidth_gbps=1e6), "GPU 0000:01:00.0: the copy to it reaches"),
     ],
 )
 def test_counts_and_bounds(fake: dict[str, str], bounds: Bounds, words: str, check: Check) -> None:
@@ -193,9 +193,9 @@ def environment() -> Iterator[str]:
 @pytest.mark.parametrize(
     ("mode", "words"),
     [
-        ("", "2 GPUs are well"),
-        ("cpu", "sees 0 of 2 GPUs: take a build of it for a CUDA version up to 13.0"),
-        ("wrong", "computes other numbers on GPU 1 than on the CPU"),
+        ("", "2 GPUs work"),
+        ("cpu", "sees 0 of 2 GPUs: install a build of it for a CUDA version up to 13.0"),
+        ("wrong", "computes other results on GPU 1 than on the CPU"),
         ("raises", "fails: RuntimeError: no kernel image."),
         ("dies", "was killed by SIGABRT at torch on GPU 0"),
     ],

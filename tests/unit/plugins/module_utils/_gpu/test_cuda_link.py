@@ -60,7 +60,7 @@ def test_what_is_to_be_done(state: State, target: str, expected: Plan | None) ->
 
 
 def test_a_directory_of_somebodys_is_left_alone() -> None:
-    with pytest.raises(EvenkeelError, match=r"/usr/local/cuda is no link.*Move it away"):
+    with pytest.raises(EvenkeelError, match=r"/usr/local/cuda is not a symbolic link.*Move it away"):
         cuda_link.plan(State("other"), OLD)
 
 

@@ -76,7 +76,7 @@ def test_nothing_is_in_the_way(directories: list[str], packages: list[str]) -> N
 
 
 def test_a_toolkit_of_an_installer_is_not_installed_over() -> None:
-    with pytest.raises(EvenkeelError, match=r"/usr/local/cuda-13\.0 is there, and no package.*bin/cuda-uninstaller"):
+    with pytest.raises(EvenkeelError, match=r"/usr/local/cuda-13\.0 exists, and does not belong.*bin/cuda-uninstaller"):
         cuda_toolkits.require_free(desired("12.4", "13.0"), ["12.4", "13.0"], OLD)
 
 

@@ -75,11 +75,11 @@ def test_the_difference_shows_nothing_that_is_not_ours() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ('{"a": 1,}', "daemon.json is not what Docker can read: .*line 1 column"),
+        ('{"a": 1,}', "daemon.json is not JSON that Docker can read: .*line 1 column"),
         ("[]", "holds no JSON object"),
-        ('{"runtimes": []}', "runtimes in /etc/docker/daemon.json is no JSON object"),
-        ('{"features": "cdi"}', "features in /etc/docker/daemon.json is no JSON object"),
-        ('{"a": 1, "a": 2}', '"a" stands there twice'),
+        ('{"runtimes": []}', "runtimes in /etc/docker/daemon.json is not a JSON object"),
+        ('{"features": "cdi"}', "features in /etc/docker/daemon.json is not a JSON object"),
+        ('{"a": 1, "a": 2}', 'the key "a" is there twice'),
     ],
 )
 def test_what_cannot_be_added_to_is_told(text: str, words: str) -> None:

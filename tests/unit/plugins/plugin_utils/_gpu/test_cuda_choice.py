@@ -76,16 +76,16 @@ def test_the_default_is_the_newest_unless_another_is_named(versions: list[str], 
 @pytest.mark.parametrize(
     ("wish", "words"),
     [
-        ({"versions": ["13"]}, "'13', which is no text of a version."),
+        ({"versions": ["13"]}, "'13', which is not a version in quotes."),
         ({"versions": [12.8]}, 'YAML reads 12.8 as a number: write "12.8"'),
-        ({"versions": ["latest"]}, "'latest', which is no text"),
+        ({"versions": ["latest"]}, "'latest', which is not a version"),
         ({"versions": ["13.0", "13.0.2"]}, "holds CUDA 13.0 twice"),
         (
             {"versions": ["13.0"], "default": "12.8"},
             "cuda_toolkit_default is 12.8, and cuda_toolkit_versions lists 13.0",
         ),
         ({"default": "12.8"}, "lists nothing"),
-        ({"cudnn": "9"}, "without a toolkit"),
+        ({"cudnn": "9"}, "cuda_toolkit_versions is empty"),
         ({"versions": ["13.0"], "cudnn": "8.9.7"}, "cuda_toolkit_cudnn is '8.9.7'"),
         ({"versions": ["13.0"], "nccl": "2.27.7"}, "such as 2.27.7-1+cuda13.0"),
         ({"versions": ["13.0"], "nccl": "2.27.7-1+cuda12.9"}, "the default toolkit is of CUDA 13"),
@@ -154,7 +154,7 @@ def test_a_driver_in_between_is_told_with_both_versions() -> None:
 def test_where_no_driver_is_known_it_is_said() -> None:
     chosen = choose(versions=["12.8", "13.0"], driver_version="")
     assert chosen["problems"] == []
-    assert chosen["notes"] == ["CUDA 12.8, CUDA 13.0: not checked against a driver, for none is known on this node."]
+    assert chosen["notes"] == ["CUDA 12.8, CUDA 13.0: not checked against a driver, since none is known on this node."]
     assert choose(versions=[], driver_version="")["notes"] == []
 
 
@@ -178,7 +178,7 @@ def test_a_gpu_that_a_toolkit_makes_no_code_for(
     problems = choose(gpus=gpus, versions=versions)["problems"]
     assert len(problems) == expected
     for problem in problems:
-        assert "CUDA 13.0 makes no code for Tesla V100 (volta); CUDA 12 is the last that does" in problem
+        assert "CUDA 13.0 does not compile for Tesla V100 (volta); CUDA 12 is the last that does" in problem
 
 
 @pytest.mark.parametrize(

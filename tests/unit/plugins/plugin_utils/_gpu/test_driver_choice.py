@@ -83,7 +83,7 @@ def test_flavour_by_hardware(gpus: list[str], flavour: str) -> None:
         (["B200"], Wish("nvidia", version="535.274.02"), ["535", "B200 (0x2901)", "570 is the first"]),
         (["V100"], Wish("nvidia", branch="580", flavour="open"), ["open kernel module", "V100", "auto or proprietary"]),
         (["B200"], Wish("nvidia", branch="580", flavour="proprietary"), ["proprietary", "B200", "auto or open"]),
-        (["V100", "B200"], NVIDIA, ["V100 (0x1db1) needs proprietary", "B200 (0x2901) needs open", "one kind out"]),
+        (["V100", "B200"], NVIDIA, ["V100 (0x1db1) needs proprietary", "B200 (0x2901) needs open", "one kind from"]),
         ([""], NVIDIA, ["0x9999", "nvidia_driver_flavour", "nvidia_driver_branch"]),
         (["T4"], Wish("nvidia", version="620.1.1", flavour="proprietary"), ["620", "no proprietary", "615"]),
         (["T4"], Wish("nvidia", branch="581"), ["581", "nvidia_driver_version", "580"]),
