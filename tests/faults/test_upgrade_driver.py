@@ -107,11 +107,19 @@ def test_a_run_that_was_killed_is_finished_by_the_next_with_the_services_that_ra
     assert not gpu_node.host.file(RECORD).exists
 
 
-@pytest.mark.parametrize("damage", ["", "\\377\\000"], ids=["truncated", "garbage"])
-def test_a_damaged_note_of_an_unfinished_run_is_named(gpu_node: Node, damage: str) -> None:
-    gpu_node.host.check_output(f"install -D /dev/null {RECORD} && printf '{damage}' >{RECORD}")
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", "is damaged"),
+        ("\\377\\000", "is damaged"),
+        ('{"format": 2, "services": {}}', "was written by a newer Evenkeel"),
+    ],
+    ids=["truncated", "garbage", "of a newer release"],
+)
+def test_a_note_of_an_unfinished_run_that_cannot_be_read_is_named(gpu_node: Node, content: str, words: str) -> None:
+    gpu_node.host.check_output(f"install -D /dev/null {RECORD} && printf '{content}' >{RECORD}")
     try:
-        assert upgrade(gpu_node).failed_saying(f"{RECORD} is damaged", "remove the file")
+        assert upgrade(gpu_node).failed_saying(RECORD, words)
         assert hooks_run(gpu_node) == []
     finally:
         gpu_node.host.check_output(f"rm {RECORD}")

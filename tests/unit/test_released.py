@@ -31,9 +31,9 @@ def test_each_released_name_is_there_or_its_new_name_is_known(kind: str, owner: 
         assert "tombstone" in TOMBSTONES[kind][owner]
         return
     new_names = {**inputs.changes()[kind].get(owner, {})}
-    removed = inputs.changes()["removed_options"].get(owner, {}) if kind == "modules" else {}
+    internal = inputs.changes()["internal_options"].get(owner, []) if kind == "modules" else []
     gone = of_release(kind, owner).keys() - TODAY[kind][owner].keys()
-    assert gone == new_names.keys() | removed.keys()
+    assert gone == new_names.keys() | set(internal)
     assert set(new_names.values()) <= TODAY[kind][owner].keys()
 
 

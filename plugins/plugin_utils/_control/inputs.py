@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -108,11 +108,15 @@ def _of_mapping(name: str, options: Options, value: Mapping[str, Any]) -> Iterat
         yield from _of_key(key, option, value, f"{name}.{key}")
 
 
-def misspelt(given: Iterable[str], prefixes: Iterable[str], known: Iterable[str]) -> list[str]:
+def misspelt(given: Iterable[str], prefixes: Collection[str], known: Collection[str]) -> list[str]:
     """Return a line for each variable of the command line that begins like an input and is none."""
-    names, beginnings = sorted(known), tuple(prefixes)
-    wrong = [name for name in sorted(given) if name.startswith(beginnings) and name not in names]
-    return [_line(f"There is no variable {name}", _suggestion(name, names)) for name in wrong]
+    lines = []
+    for name in sorted(given):
+        beginnings = [prefix for prefix in prefixes if name.startswith(prefix)]
+        if beginnings and name not in known:
+            alike = [one for one in known if one.startswith(max(beginnings, key=len))]
+            lines.append(_line(f"There is no variable {name}", _suggestion(name, alike)))
+    return lines
 
 
 def renamed(given: Iterable[str], names: Mapping[str, str]) -> list[str]:

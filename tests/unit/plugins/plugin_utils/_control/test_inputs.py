@@ -67,7 +67,7 @@ def test_only_what_is_required_has_to_be_set() -> None:
     ],
 )
 def test_a_variable_that_begins_like_an_input_has_to_be_one(given: list[str], lines: list[str]) -> None:
-    assert inputs.misspelt(given, ["lock_"], {"lock_env", "lock_update"}) == lines
+    assert inputs.misspelt(given, ["lock_"], {"lock_env", "lock_update", "evenkeel_x"}) == lines
 
 
 def test_an_old_name_is_answered_with_the_new_one() -> None:
