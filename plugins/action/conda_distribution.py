@@ -12,7 +12,6 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.shown_progre
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.transfer import bring
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._upstream.installers import unsupported_since
 
-MODULE = "evenkeel.gpu.conda_distribution"
 DEFAULT_STORE = "/opt/evenkeel/distributions"
 
 
@@ -33,16 +32,13 @@ class ActionModule(Action):
         if result.get("wanted"):
             directory = bring(self, [file])
             brought = self._connection._shell.join_path(directory, file.name)
-            result = self._converge({**arguments, "brought": brought}, task_vars)
+            result = self._converge(arguments, task_vars, brought=brought)
         self._warn(str(arguments.get("url") or src or ""), result)
         return result
 
-    def _converge(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+    def _converge(self, arguments: dict[str, Any], task_vars: dict[str, Any], **handed: str) -> dict[str, Any]:
         with shown_progress(self, f"{arguments.get('store', DEFAULT_STORE)}/.progress", "conda distribution"):
-            result: dict[str, Any] = self._execute_module(
-                module_name=MODULE, module_args=arguments, task_vars=task_vars
-            )
-        return result
+            return self.execute("conda_distribution", arguments, task_vars, **handed)
 
     def _warn(self, installer: str, result: dict[str, Any]) -> None:
         """Warn of what works and yet should not stay; what all nodes share is told once."""

@@ -39,22 +39,16 @@ class ActionModule(Action):
             wanted = result.get("wanted")
         if wanted:
             lacking = [wheel for wheel in available[wanted["platform"]] if wheel.path.name in wanted["wheels"]]
-            result = self._converge(task_vars, available, {"brought": bring(self, [wheel.path for wheel in lacking])})
+            result = self._converge(task_vars, available, brought=bring(self, [wheel.path for wheel in lacking]))
         return result
 
     def _converge(
-        self,
-        task_vars: dict[str, Any],
-        available: Mapping[str, list[Wheel]],
-        more: Mapping[str, str] | None = None,
+        self, task_vars: dict[str, Any], available: Mapping[str, list[Wheel]], **handed: str
     ) -> dict[str, Any]:
         offered = {
             platform: [{"name": wheel.path.name, "sha256": wheel.sha256} for wheel in wheels]
             for platform, wheels in available.items()
         }
-        arguments = {**self._task.args, "available": offered, **(more or {})}
-        with shown_progress(self, f"{arguments.get('root', DEFAULT_ROOT)}/progress/runtime", "runtime"):
-            result: dict[str, Any] = self._execute_module(
-                module_name="evenkeel.gpu.conda_runtime", module_args=arguments, task_vars=task_vars
-            )
-        return result
+        options = self._task.args
+        with shown_progress(self, f"{options.get('root', DEFAULT_ROOT)}/progress/runtime", "runtime"):
+            return self.execute("conda_runtime", options, task_vars, available=offered, **handed)

@@ -41,7 +41,4 @@ class ActionModule(Action):
 
     def _on_node(self, task_vars: dict[str, Any], **request: Any) -> dict[str, Any]:
         options = {name: self._task.args[name] for name in NODE_OPTIONS if name in self._task.args}
-        result: dict[str, Any] = self._execute_module(
-            module_name="evenkeel.gpu.condarc", module_args={**options, **request}, task_vars=task_vars
-        )
-        return result
+        return self.execute("condarc", options, task_vars, **request)

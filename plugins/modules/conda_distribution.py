@@ -112,9 +112,6 @@ options:
     description: How many seconds to wait for another run on the same O(store).
     type: int
     default: 600
-  brought:
-    description: Set by the action of the same name; where it has put the installer.
-    type: path
 notes:
   - The action of the same name warns when the distribution's Python has no security support any more.
 """
@@ -159,11 +156,6 @@ stranded:
   elements: str
   returned: success
   sample: []
-wanted:
-  description: Whether the installer of O(src) is needed on the node, for the action of the same name.
-  type: bool
-  returned: when O(src) is given and lacking
-  sample: true
 """
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import conda_distribution
@@ -171,7 +163,12 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import ru
 
 
 def main() -> None:
-    run(conda_distribution.converge, conda_distribution.ARGUMENT_SPEC, **conda_distribution.RULES)
+    run(
+        conda_distribution.converge,
+        conda_distribution.ARGUMENT_SPEC,
+        from_action=conda_distribution.FROM_ACTION,
+        **conda_distribution.RULES,
+    )
 
 
 if __name__ == "__main__":

@@ -123,57 +123,6 @@ options:
   runtime:
     description: The private runtime, as the module M(evenkeel.gpu.conda_runtime) returns its path.
     type: path
-  resolved:
-    description:
-      - The exact packages that answer the source. The action fills this in; set it to bring an answer of your own.
-    type: list
-    elements: dict
-    suboptions:
-      name:
-        description: The package's name.
-        type: str
-        required: true
-      version:
-        description: Its version.
-        type: str
-        required: true
-      build:
-        description: Its build string; empty for a package of pip.
-        type: str
-        default: ''
-      sha256:
-        description: The SHA-256 of its archive; empty for a package of pip that comes from a commit.
-        type: str
-        default: ''
-      manager:
-        description: Whose package it is.
-        type: str
-        choices: [conda, pip]
-        default: conda
-      url:
-        description: Where the archive is.
-        type: str
-        default: ''
-      md5:
-        description: The MD5 of its archive, when known.
-        type: str
-        default: ''
-      size:
-        description: The size of its archive in bytes, V(0) when unknown.
-        type: int
-        default: 0
-      depends:
-        description: What it depends on.
-        type: list
-        elements: str
-        default: []
-  variables:
-    description: What activating the environment sets; from its C(environment.yml). The action fills this in.
-    type: dict
-    default: {}
-  request:
-    description: What the source asks for before any solve. The action fills this in.
-    type: dict
   download_timeout:
     description: How many seconds downloads may stand still, or bring less than 10 kB a second.
     type: int
@@ -254,10 +203,6 @@ kept:
   type: list
   elements: str
   returned: when there were some
-unresolved:
-  description: What a solver has to know. The action answers it with a second call; a task never sees it.
-  type: dict
-  returned: when the packages are not known yet
 """
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import conda_environment
@@ -265,7 +210,12 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import ru
 
 
 def main() -> None:
-    run(conda_environment.converge, conda_environment.ARGUMENT_SPEC, **conda_environment.RULES)
+    run(
+        conda_environment.converge,
+        conda_environment.ARGUMENT_SPEC,
+        from_action=conda_environment.FROM_ACTION,
+        **conda_environment.RULES,
+    )
 
 
 if __name__ == "__main__":

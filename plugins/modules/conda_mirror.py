@@ -56,11 +56,6 @@ options:
   ca_path:
     description: A file of certificates on the node, in PEM, to trust instead of the system's.
     type: path
-  candidates:
-    description: What each of O(mirrors) means. The action fills this in.
-    type: list
-    elements: dict
-    default: []
 """
 
 EXAMPLES = r"""
@@ -103,7 +98,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import ru
 
 
 def main() -> None:
-    run(conda_mirror.read, conda_mirror.ARGUMENT_SPEC)
+    run(conda_mirror.read, conda_mirror.ARGUMENT_SPEC, from_action=conda_mirror.FROM_ACTION)
 
 
 if __name__ == "__main__":

@@ -38,15 +38,6 @@ options:
       - A directory on the control node that has the wheels, for one that reaches no index. They must be of the versions
         that are installed there and for the node's platform.
     type: path
-  available:
-    description:
-      - The wheels that the control node has for each platform, as lists of C(name) and C(sha256). The action fills
-        this in.
-    type: dict
-    default: {}
-  brought:
-    description: The directory on the node that the wheels were brought to. The action fills this in.
-    type: path
   lock_timeout:
     description: How many seconds to wait for another run that works on the same O(root).
     type: int
@@ -82,12 +73,6 @@ python:
   type: str
   returned: success
   sample: /opt/miniconda3/bin/python
-wanted:
-  description:
-    - The node's platform and the names of the wheels that it lacks, all when it was offered none for its platform. The
-      action answers it with another call; a task never sees it.
-  type: dict
-  returned: when wheels have to be brought
 """
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import conda_runtime
@@ -95,7 +80,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import ru
 
 
 def main() -> None:
-    run(conda_runtime.converge, conda_runtime.ARGUMENT_SPEC)
+    run(conda_runtime.converge, conda_runtime.ARGUMENT_SPEC, from_action=conda_runtime.FROM_ACTION)
 
 
 if __name__ == "__main__":

@@ -94,30 +94,6 @@ options:
     description: Whether to keep what the file held before, beside it, where conda does not read it.
     type: bool
     default: false
-  needed_files:
-    description: Files that the settings name, for the node to look for. The action fills this in.
-    type: list
-    elements: path
-    default: []
-  write:
-    description: What to write. The action fills this in.
-    type: dict
-    suboptions:
-      text:
-        description: The file's content; without it the file is removed.
-        type: str
-      before:
-        description: SHA-256 of what it held when this was decided.
-        type: str
-        default: ''
-      mode:
-        description: Its permissions, as a number.
-        type: int
-        default: 420
-      backup:
-        description: Whether to keep what it held.
-        type: bool
-        default: false
 """
 
 EXAMPLES = r"""
@@ -180,10 +156,6 @@ user_problems:
   type: dict
   returned: success
   sample: {bo: ['conda cannot use /home/bo/.condarc, line 3: found duplicate key "channels"']}
-found:
-  description: What the node has. The action answers it; a task never sees it.
-  type: dict
-  returned: when the action has not decided yet
 """
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import condarc
@@ -191,7 +163,13 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import ru
 
 
 def main() -> None:
-    run(condarc.converge, condarc.ARGUMENT_SPEC, verbatim=("found",), **condarc.RULES)
+    run(
+        condarc.converge,
+        condarc.ARGUMENT_SPEC,
+        from_action=condarc.FROM_ACTION,
+        verbatim=("found",),
+        **condarc.RULES,
+    )
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 import testinfra
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import conda_environment
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import HANDED
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import mirrors_from
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.problem import Problem
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.resolver import resolve
@@ -139,7 +141,9 @@ class Node:
         """Return the command that runs the module, and the one that makes it."""
         place = f"{PROGRAMS}/{next(_numbers)}"
         source = {"lock": "read on the control node"} if "resolved" in arguments else {}
-        given = json.dumps({"ANSIBLE_MODULE_ARGS": {**self.arguments, **source, **arguments}})
+        options = {**self.arguments, **source, **arguments}
+        handed = {name: options.pop(name) for name in conda_environment.FROM_ACTION if name in options}
+        given = json.dumps({"ANSIBLE_MODULE_ARGS": {**options, HANDED: handed}})
         make = f"cp --recursive {PROGRAMS}/template {place} && printf %%s %s >{place}/debug_dir/args"
         return f"env {ONE_TRY} python3 {place}/{SCRIPT} execute", (make, given)
 

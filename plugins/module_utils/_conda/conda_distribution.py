@@ -44,8 +44,9 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "timeout": {"type": "int", "default": 30},
     "retries": {"type": "int", "default": 3},
     "lock_timeout": {"type": "int", "default": 600},
-    "brought": {"type": "path"},
 }
+#: Where the action has put the installer.
+FROM_ACTION: dict[str, Any] = {"brought": {"type": "path"}}
 RULES: dict[str, Any] = {
     "required_if": [("state", "present", ("sha256",)), ("state", "present", ("url", "src"), True)],
     "mutually_exclusive": [("url", "src")],

@@ -67,12 +67,15 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "conda": {"type": "path", "default": "/opt/miniconda3/bin/conda"},
     "python": {"type": "path", "default": "/opt/miniconda3/bin/python"},
     "runtime": {"type": "path"},
-    "resolved": {"type": "list", "elements": "dict", "options": _PACKAGE},
-    "variables": {"type": "dict", "default": {}},
-    "request": {"type": "dict"},
     "download_timeout": {"type": "int", "default": 60},
     "connections": {"type": "int", "default": 5},
     "lock_timeout": {"type": "int", "default": 1800},
+}
+#: The exact packages that answer the source, what activation sets, and what the source asks for before any solve.
+FROM_ACTION: dict[str, Any] = {
+    "resolved": {"type": "list", "elements": "dict", "options": _PACKAGE},
+    "variables": {"type": "dict", "default": {}},
+    "request": {"type": "dict"},
 }
 RULES: dict[str, Any] = {
     "mutually_exclusive": [(*SOURCES, "generation")],

@@ -22,8 +22,9 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "max_age_days": {"type": "int", "default": 30},
     "timeout": {"type": "int", "default": 10},
     "ca_path": {"type": "path"},
-    "candidates": {"type": "list", "elements": "dict", "default": []},
 }
+#: What each of the mirrors means.
+FROM_ACTION: dict[str, Any] = {"candidates": {"type": "list", "elements": "dict", "default": []}}
 
 
 def read(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:

@@ -16,10 +16,10 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "root": {"type": "path", "default": "/opt/evenkeel"},
     "python": {"type": "path", "default": "/opt/miniconda3/bin/python"},
     "wheels": {"type": "path"},
-    "available": {"type": "dict", "default": {}},
-    "brought": {"type": "path"},
     "lock_timeout": {"type": "int", "default": 1800},
 }
+#: The wheels that the control node has for each platform, as lists of name and SHA-256, and where it has put them.
+FROM_ACTION: dict[str, Any] = {"available": {"type": "dict", "default": {}}, "brought": {"type": "path"}}
 
 
 def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:

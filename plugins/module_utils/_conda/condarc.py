@@ -49,11 +49,14 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "conda_version": {"type": "str", "default": ""},
     "allow_unknown": {"type": "list", "elements": "str", "default": []},
     "backup": {"type": "bool", "default": False},
+}
+#: Files that the settings name, for the node to look for; or what to write, in place of what has this SHA-256.
+FROM_ACTION: dict[str, Any] = {
     "needed_files": {"type": "list", "elements": "path", "default": []},
     "write": {
         "type": "dict",
         "options": {
-            "text": {"type": "str", "no_log": True},
+            "text": {"type": "str"},
             "before": {"type": "str", "default": ""},
             "mode": {"type": "int", "default": 0o644},
             "backup": {"type": "bool", "default": False},

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from ansible.plugins.action import ActionBase
 from ansible_collections.evenkeel.gpu.plugins.action import conda_distribution as action
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import HANDED
 
 OLD = "Miniconda3-py39_25.9.1-3-Linux-x86_64.sh"
 FILE = "Miniforge3-26.3.2-3-Linux-x86_64.sh"
@@ -73,7 +74,7 @@ def test_a_url_is_the_nodes_own_matter(control: Control) -> None:
     assert control.calls == [
         {
             "module_name": "evenkeel.gpu.conda_distribution",
-            "module_args": {"url": URL},
+            "module_args": {"url": URL, HANDED: {}},
             "task_vars": {"inventory_hostname": "node"},
         }
     ]
@@ -91,7 +92,7 @@ def test_an_installer_that_is_not_there_fails_before_a_node_is_asked(control: Co
 @pytest.mark.parametrize("answer", [DONE, {"failed": True, "msg": "store is ''"}], ids=["has it", "fails"])
 def test_a_node_that_does_not_want_it_is_not_brought_it(control: Control, answer: Result) -> None:
     assert control.run({"src": FILE}, answer) == answer
-    assert control.calls[0]["module_args"] == {"src": f"{control.directory}/{FILE}"}
+    assert control.calls[0]["module_args"] == {"src": f"{control.directory}/{FILE}", HANDED: {}}
     assert not control.transferred
 
 
@@ -100,13 +101,15 @@ def test_a_node_that_wants_it_is_brought_it_and_asked_again(control: Control) ->
     src, brought = f"{control.directory}/{FILE}", f"/home/ops/.ansible/tmp/1/{FILE}"
     assert control.transferred == [(src, brought)]
     arguments = {"src": src, "offline": True}
-    assert [call["module_args"] for call in control.calls] == [arguments, {**arguments, "brought": brought}]
+    assert [call["module_args"] for call in control.calls] == [
+        {**arguments, HANDED: handed} for handed in ({}, {"brought": brought})
+    ]
 
 
 def test_a_removal_takes_no_installer(control: Control) -> None:
     for installer in ({"src": "nowhere.sh"}, {"url": f"https://mirror.example/{OLD}"}):
         assert control.run({"state": "absent", "sha256": "0" * 64, **installer}, DONE) == DONE
-        assert control.calls[0]["module_args"] == {"state": "absent", "sha256": "0" * 64}
+        assert control.calls[0]["module_args"] == {"state": "absent", "sha256": "0" * 64, HANDED: {}}
     assert control.warnings == []
 
 

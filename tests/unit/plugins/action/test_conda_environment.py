@@ -12,6 +12,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.action import ActionBase
 from ansible_collections.evenkeel.gpu.plugins.action import conda_environment as action
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import HANDED
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import sources
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.problem import Problem
@@ -69,8 +70,9 @@ class Control:
 
     @property
     def given(self) -> list[Result]:
-        """The arguments that the module was called with."""
-        return [call["module_args"] for call in self.calls]
+        """What the module was called with: its options, and what was handed over."""
+        arguments = [dict(call["module_args"]) for call in self.calls]
+        return [{**handed, **options} for options in arguments if (handed := options.pop(HANDED)) is not None]
 
 
 @pytest.fixture
@@ -96,6 +98,10 @@ def test_what_it_does_not_know_is_solved_and_brought(control: Control) -> None:
     done = {"changed": True, "generation": "/srv/evenkeel/generations/ai-dev/1"}
     assert control.run(UNRESOLVED, done) == done
     assert control.given == [ASKED, {**ASKED, "resolved": RESOLVED}]
+    assert [call["module_args"][HANDED].keys() for call in control.calls] == [
+        {"request", "variables"},
+        {"request", "variables", "resolved"},
+    ]
     assert {call["module_name"] for call in control.calls} == {"evenkeel.gpu.conda_environment"}
     assert control.solved == [PROBLEM]
 
@@ -176,9 +182,8 @@ def test_a_bad_source_never_reaches_the_node(control: Control, arguments: Result
     [
         {"name": "ai-dev", "state": "absent"},
         {"name": "ai-dev", "generation": "-1"},
-        {**ARGUMENTS, "resolved": RESOLVED},
     ],
-    ids=["absent", "generation", "an answer of one's own"],
+    ids=["absent", "generation"],
 )
 def test_what_needs_no_source_goes_to_the_node_as_it_is(control: Control, arguments: Result) -> None:
     assert control.run({"changed": True}, arguments=arguments) == {"changed": True}

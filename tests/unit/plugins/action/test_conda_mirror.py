@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from ansible.plugins.action import ActionBase
 from ansible_collections.evenkeel.gpu.plugins.action import conda_mirror as action
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import HANDED
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._upstream import mirrors
 
 Result = dict[str, Any]
@@ -33,7 +34,7 @@ def test_the_node_is_told_what_to_ask(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     assert result == {"index": 0, "mirror": "tuna"}
     arguments = calls[0]["module_args"]
-    assert arguments["candidates"] == [
+    assert arguments[HANDED]["candidates"] == [
         mirrors.answer("tuna", ["defaults", "menpo"]),
         mirrors.answer("https://m.example", ["defaults", "menpo"]),
     ]

@@ -11,6 +11,7 @@ import pytest
 from ansible import constants
 from ansible.plugins.action import ActionBase
 from ansible_collections.evenkeel.gpu.plugins.action import conda_runtime as action
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import HANDED
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._upstream import wheels as _wheels
 
@@ -73,7 +74,7 @@ class Control:
 
     @property
     def offered(self) -> list[Result]:
-        return [call["module_args"]["available"] for call in self.calls]
+        return [call["module_args"][HANDED]["available"] for call in self.calls]
 
 
 @pytest.fixture
@@ -99,7 +100,7 @@ def test_the_first_node_of_a_platform_makes_the_control_node_fetch(control: Cont
     wheels, brought = tmp_path / "cache" / "evenkeel" / "wheels" / "linux-64", "/home/ops/.ansible/tmp/1"
     assert control.transferred == [(f"{wheels}/{name}", f"{brought}/{name}") for name in (RATTLER, UV)]
     assert control.readable == [brought, f"{brought}/{RATTLER}", f"{brought}/{UV}"]
-    assert [call["module_args"].get("brought") for call in control.calls] == [None, None, brought]
+    assert [call["module_args"][HANDED].get("brought") for call in control.calls] == [None, None, brought]
     for call in control.calls:
         assert call["module_name"] == "evenkeel.gpu.conda_runtime"
         assert call["module_args"]["root"] == "/srv/evenkeel"

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from ansible.plugins.action import ActionBase
 from ansible_collections.evenkeel.gpu.plugins.action import condarc
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import HANDED
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc.file import HEADER
 
 Result = dict[str, Any]
@@ -46,8 +47,9 @@ class Control:
 
     def execute_module(self, _: ActionBase, **call: Any) -> Result:
         self.calls.append(call)
-        if "write" in (call.get("module_args") or {}):
-            write = call["module_args"]["write"]
+        handed = call["module_args"][HANDED]
+        if "write" in handed:
+            write = handed["write"]
             self.text = write.get("text")
             return {"changed": True, **({"backup_file": f"{OURS}.1~"} if write["backup"] else {})}
         target = file(OURS, self.text)
@@ -72,7 +74,7 @@ class Control:
 
     @property
     def written(self) -> list[Result]:
-        return [call["module_args"]["write"] for call in self.calls if "write" in call["module_args"]]
+        return [handed["write"] for call in self.calls if "write" in (handed := call["module_args"][HANDED])]
 
 
 @pytest.fixture
@@ -193,7 +195,7 @@ def test_bad_arguments_change_nothing(control: Control, arguments: Result, words
 def test_a_file_that_settings_name_has_to_be_there(control: Control) -> None:
     control.missing = ["/etc/ssl/site.pem"]
     result = control.run(settings={"ssl_verify": "/etc/ssl/site.pem"})
-    assert control.calls[0]["module_args"]["needed_files"] == ["/etc/ssl/site.pem"]
+    assert control.calls[0]["module_args"][HANDED]["needed_files"] == ["/etc/ssl/site.pem"]
     assert result["msg"].startswith("ssl_verify names /etc/ssl/site.pem, which the node does not have.")
     assert not control.written
     control.check_mode = True

@@ -19,6 +19,7 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import conda_distribution as logic
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import shell_hook, terms
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import HANDED
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_lock import held
 from ansible_collections.evenkeel.gpu.plugins.modules import conda_distribution
 
@@ -73,7 +74,8 @@ class Node:
         arguments = {**self.arguments, "_ansible_diff": True, **more}
         if "src" in more:
             del arguments["url"]
-        with patch_module_args(arguments), pytest.raises(SystemExit):
+        handed = {name: arguments.pop(name) for name in logic.FROM_ACTION if name in arguments}
+        with patch_module_args({**arguments, HANDED: handed}), pytest.raises(SystemExit):
             conda_distribution.main()
         result: Result = json.loads(self.capsys.readouterr().out)
         return result

@@ -21,7 +21,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import build a
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import conda_environment as logic
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.bytecode_cache import DamagedCache
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.linking import Job
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import Module
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import HANDED, Module
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_lock import held
 from ansible_collections.evenkeel.gpu.plugins.modules import conda_environment
@@ -69,6 +69,12 @@ OTHER_REQUEST = {**REQUEST, "packages": ["python=3.11", "numpy>=2.4"]}
 NO_SOURCE = {"packages": None, "channels": None, "request": None}
 
 
+def as_handed(arguments: Result) -> Result:
+    """Return a module's arguments as its action hands them over."""
+    options = {name: value for name, value in arguments.items() if name not in logic.FROM_ACTION}
+    return {**options, HANDED: {name: arguments[name] for name in logic.FROM_ACTION if name in arguments}}
+
+
 class Node:
     def __init__(self, directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.capsys = capsys
@@ -101,7 +107,7 @@ class Node:
     def run(self, resolved: list[dict[str, str]] | None = None, **more: object) -> Result:
         arguments = {**self.arguments, "_ansible_diff": True, "resolved": resolved, **more}
         given = {name: value for name, value in arguments.items() if value is not None}
-        with patch_module_args(given), pytest.raises(SystemExit):
+        with patch_module_args(as_handed(given)), pytest.raises(SystemExit):
             conda_environment.main()
         result: Result = json.loads(self.capsys.readouterr().out)
         return result
@@ -117,7 +123,7 @@ class Node:
             "with patch_module_args(json.loads(sys.argv[1])): conda_environment.main()\n"
         )
         environment = {**os.environ, "PYTHONPATH": str(ROOT / "collections")}
-        argv = [sys.executable, "-c", program, json.dumps({**self.arguments, "resolved": resolved})]
+        argv = [sys.executable, "-c", program, json.dumps(as_handed({**self.arguments, "resolved": resolved}))]
         assert subprocess.run(argv, env=environment, check=False).returncode == -signal.SIGKILL
         self.install_conda()
 

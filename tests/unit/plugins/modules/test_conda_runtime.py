@@ -14,6 +14,7 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import conda_runtime as logic
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.platform import PLATFORMS
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import HANDED
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_lock import held
 from ansible_collections.evenkeel.gpu.plugins.modules import conda_runtime
 
@@ -58,8 +59,10 @@ class Node:
             "available": {PLATFORM: self.wheels},
             "lock_timeout": 0,
             "_ansible_diff": True,
+            **more,
         }
-        with patch_module_args({**arguments, **more}), pytest.raises(SystemExit):
+        handed = {name: arguments.pop(name) for name in logic.FROM_ACTION if name in arguments}
+        with patch_module_args({**arguments, HANDED: handed}), pytest.raises(SystemExit):
             conda_runtime.main()
         result: Result = json.loads(self.capsys.readouterr().out)
         return result
