@@ -133,7 +133,7 @@ class Browser:
         try:
             named[0].click()
         except ElementClickInterceptedException as error:
-            raise LabError(f"something is in the way: {self.dismiss()}", "mend what JupyterLab complains of") from error
+            raise LabError(f"something is in the way: {self.dismiss()}", "fix its cause") from error
         self._await(lambda: self._is_idle(kernel), f"a notebook with the kernel {kernel} opens")
 
     def dismiss(self) -> list[str]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ansible action: judge or issue certificates on the control node, for the module of the same name to put in place."""
+"""Ansible action: check or issue certificates on the control node; the module of the same name installs them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LONGEST_RENEWAL = 365
 
 
 class ActionModule(Action):
-    """Read what the control node has, ask the node what it has, and hand it what differs."""
+    """Read the control node's files, ask the node what it has, and hand over what differs."""
 
     def act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         _, arguments = self.validate_argument_spec(
@@ -34,7 +34,7 @@ class ActionModule(Action):
         return way(arguments, datetime.now(UTC).replace(microsecond=0), task_vars)
 
     def _bring(self, arguments: dict[str, Any], now: datetime, task_vars: dict[str, Any]) -> dict[str, Any]:
-        """Put a certificate of the operator's in place."""
+        """Install a certificate of the operator's."""
         where = Path(arguments["certificate"])
         chain = tls_chain.parse(self._load(where), str(where))
         key = self._load(Path(arguments["key"]))
@@ -49,7 +49,7 @@ class ActionModule(Action):
         return result
 
     def _issue(self, arguments: dict[str, Any], now: datetime, task_vars: dict[str, Any]) -> dict[str, Any]:
-        """Have the node's certificate be one of the authority's."""
+        """Install a certificate of the authority's, unless the node has a good one."""
         place = Path(self._loader.path_dwim(arguments["ca_directory"]))
         days = arguments["renew_days"]
         authority = tls_authority.read(place, self._load, days, now)
@@ -58,14 +58,14 @@ class ActionModule(Action):
             return answer
         chain = standing(answer["found"])
         reasons = tls_authority.reasons(chain, answer["match"], authority, arguments["hosts"], days, now)
-        told = {"ca": str(place / tls_authority.CERTIFICATE), "reasons": reasons}
+        details = {"ca": str(place / tls_authority.CERTIFICATE), "reasons": reasons}
         if not reasons:
-            return {**self._result(arguments, answer, chain), **told}
+            return {**self._result(arguments, answer, chain), **details}
         if self._task.check_mode:
             made = dict.fromkeys((KEY, CERTIFICATE), "replaced" if answer["found"] else "made")
-            return {**self._result(arguments, {**answer, "changed": True, "files": made}, None), **told}
+            return {**self._result(arguments, {**answer, "changed": True, "files": made}, None), **details}
         answer, issued = self._renew(arguments, place, now, task_vars)
-        return {**self._result(arguments, answer, issued), **told} if "found" in answer else answer
+        return {**self._result(arguments, answer, issued), **details} if "found" in answer else answer
 
     def _renew(
         self, arguments: dict[str, Any], place: Path, now: datetime, task_vars: dict[str, Any]
@@ -79,7 +79,7 @@ class ActionModule(Action):
         return self._on_node(arguments, task_vars, install={"certificate": chain.pem}), chain
 
     def _result(self, arguments: dict[str, Any], answer: dict[str, Any], chain: Chain | None) -> dict[str, Any]:
-        """Return what people want to know: of the certificate as it is now, or would be."""
+        """Return the task's result: the certificate as it is now, or would be."""
         directory = Path(arguments["directory"])
         result: dict[str, Any] = {
             "changed": answer["changed"],
@@ -105,7 +105,8 @@ class ActionModule(Action):
             return Path(self._loader.get_real_file(str(path))).read_bytes()
         except (AnsibleError, OSError) as error:
             raise EvenkeelError(
-                f"{path} can't be read on the control node: {error}", "Give the path of a file that you may read"
+                f"{path} can't be read on the control node: {error}",
+                "Give a file that Ansible's user may read",
             ) from error
 
     def _on_node(self, arguments: dict[str, Any], task_vars: dict[str, Any], **handed: Any) -> dict[str, Any]:
@@ -114,15 +115,15 @@ class ActionModule(Action):
 
 
 def check(arguments: dict[str, Any]) -> None:
-    """Refuse what can't be meant.
+    """Refuse options that don't fit.
 
     Raises
     ------
     EvenkeelError
-        No host for a certificate that is to be issued, or days that don't fit.
+        There is no host for a certificate that is to be issued, or the days are out of range.
     """
     if arguments["ca_directory"] and not arguments["hosts"]:
-        raise EvenkeelError("hosts is empty", "Name what the certificate is for")
+        raise EvenkeelError("hosts is empty", "Name the hosts that the certificate is for")
     if not 1 <= arguments["renew_days"] <= LONGEST_RENEWAL:
         raise EvenkeelError(
             f"renew_days is {arguments['renew_days']}", f"Set it to a number from 1 to {LONGEST_RENEWAL}"
@@ -130,7 +131,7 @@ def check(arguments: dict[str, Any]) -> None:
 
 
 def standing(text: str) -> Chain | None:
-    """Return the certificate that a node has; what is none counts as none."""
+    """Return the certificate that a node has; None when there is none or it can't be read."""
     try:
         return tls_chain.parse(text.encode(), "the node's file") if text else None
     except EvenkeelError:

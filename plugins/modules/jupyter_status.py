@@ -75,13 +75,13 @@ problems:
   type: list
   elements: str
   returned: success
-  sample: [The notebook server of ana does not answer. Its journal says why.]
+  sample: [The notebook server of ana does not answer. See its journal.]
 user_problems:
   description: What is wrong with the servers that run, by user. They are warned of.
   type: dict
   returned: success
   sample:
-    ana: ["The notebook server of ana does not answer. Its journal says why."]
+    ana: ["The notebook server of ana does not answer. See its journal."]
 """
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import jupyter_status

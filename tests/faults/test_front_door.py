@@ -279,7 +279,7 @@ def test_half_an_authority_is_not_replaced(door: Node, place: Path) -> None:
     kept = key.read_bytes()
     key.unlink()
     try:
-        assert play(door, place).failed_saying("ca.pem is there, and ca-key.pem is not")
+        assert play(door, place).failed_saying("ca.pem is there, but ca-key.pem is missing")
         assert not key.exists()
     finally:
         key.write_bytes(kept)

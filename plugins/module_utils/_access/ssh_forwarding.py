@@ -47,14 +47,14 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
 
 
 def words(value: Any) -> str:
-    """Return a value as sshd reads it, whatever YAML has made of it."""
+    """Return a value of YAML as sshd reads it."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     return " ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def try_out(settings: Mapping[str, str], users: Sequence[str], text: str | None) -> list[str]:
-    """Require that sshd takes the settings and that they are in force, and return where it listens."""
+    """Require that sshd accepts the settings and that they are in force, and return where it listens."""
     with sshd_config.trial() as trial:
         if text is not None:
             trial.require_parsable(text)
@@ -62,7 +62,7 @@ def try_out(settings: Mapping[str, str], users: Sequence[str], text: str | None)
         addresses = trial.addresses()
     if found:
         raise EvenkeelError(
-            "sshd's settings would not be the wanted ones: %s" % sshd_config.tell(found),
+            "These settings of sshd would not be in force: %s" % sshd_config.described(found),
             "Change them there, or take them out of settings",
         )
     return addresses

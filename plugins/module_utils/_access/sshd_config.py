@@ -243,7 +243,7 @@ def trial() -> Iterator[Trial]:
         yield Trial(folder)
 
 
-def tell(overrides: Iterable[Override]) -> str:
+def described(overrides: Iterable[Override]) -> str:
     """Describe overrides, one phrase for each keyword and value."""
     users: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
     for found in overrides:

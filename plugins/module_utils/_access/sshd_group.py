@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""The group whose members sshd lets forward: made when missing, and joined by users; nobody is put out."""
+"""The group whose members may forward through sshd: made when missing, joined by users; no member is removed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@\\+%-]*\$?")
 
 @dataclass(frozen=True)
 class Plan:
-    """Whether the group is to be made, and who is to join it."""
+    """Whether the group is to be made, and the users that join it."""
 
     group: str
     create: bool
@@ -32,7 +32,7 @@ class Plan:
         return self.create or bool(self.join)
 
     def diff(self) -> dict[str, str]:
-        """Return it as Ansible shows differences."""
+        """Return it as a difference."""
         header = "group %s" % self.group
         after = ["there is one"] * self.create + ["member %s" % user for user in self.join]
         shown = "".join("%s\n" % line for line in after)
@@ -40,20 +40,21 @@ class Plan:
 
 
 def check(group: str, users: Sequence[str]) -> None:
-    """Require names that can be names, and users that are not root.
+    """Require names of groups and users that are valid, and a group that gives no other rights.
 
     Raises
     ------
     EvenkeelError
-        All that can't are named.
+        All others are named.
     """
     wrong = [group] * (not _GROUP.fullmatch(group)) + [name for name in users if not _USER.fullmatch(name)]
     if wrong:
         raise EvenkeelError(
-            "%s can't be the name of a group or a user" % ", ".join(map(repr, wrong)), "Correct group and users"
+            "%s can't be the name of a group or a user" % ", ".join(map(repr, wrong)),
+            "Use letters, digits and _ . @ -, and no space",
         )
     if group in ("root", "sudo", "wheel"):
-        raise EvenkeelError("The group is %s, which gives rights of other kinds" % group, "Name a group for this alone")
+        raise EvenkeelError("The group is %s, which gives other rights too" % group, "Name a group for this alone")
 
 
 def read(users: Sequence[str]) -> dict[str, set[int] | None]:
@@ -70,7 +71,7 @@ def group_id(group: str) -> int | None:
 
 
 def plan(group: str, gid: int | None, memberships: Mapping[str, set[int] | None], *, may_be_missing: bool) -> Plan:
-    """Compare what is with what shall be.
+    """Compare the present state with the wanted one.
 
     Parameters
     ----------
@@ -86,19 +87,19 @@ def plan(group: str, gid: int | None, memberships: Mapping[str, set[int] | None]
     if missing and not may_be_missing:
         raise EvenkeelError(
             "The node has no user %s" % ", ".join(missing),
-            "Correct remote_access_users, or make the accounts before this role",
+            "Correct remote_access_users, or create the accounts first",
         )
     return Plan(group, gid is None, tuple(user for user, groups in memberships.items() if gid not in (groups or ())))
 
 
 def apply(todo: Plan) -> None:
-    """Do what the plan says."""
+    """Carry out the plan."""
     if todo.create:
-        command.require(["groupadd", "--system", todo.group], "See whether the node's accounts can be changed")
+        command.require(["groupadd", "--system", todo.group], "Check that root can change /etc/group on the node")
     for user in todo.join:
         command.require(
             ["gpasswd", "--add", user, todo.group],
-            "A group of a directory service gets its members there; add %s, or name a local group" % user,
+            "Add %s in the directory service if the group is kept there, or name a local group" % user,
         )
 
 

@@ -81,7 +81,7 @@ class State:
 
 @dataclass(frozen=True)
 class Plan:
-    """What changes in a home; ``kept`` are keys that the user has set otherwise, ``left`` says what is left alone."""
+    """What changes in a home; ``kept`` are keys that the user has set differently, ``left`` the problems."""
 
     home: str
     files: tuple[Change, ...]
@@ -170,7 +170,7 @@ def plan(home: str, state: State, wish: Wish) -> Plan:
 
 
 def apply(todo: Plan) -> tuple[list[dict[str, str]], list[str]]:
-    """Do what the plan says, with the user's rights, and return what was done, as differences, and what was not."""
+    """Carry out the plan with the user's rights; return what was done, as differences, and what failed."""
     done, failed = [], []
     for diff, step in todo.steps():
         try:

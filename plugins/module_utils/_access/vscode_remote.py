@@ -102,7 +102,7 @@ def require_what_it_needs(floors: dict[str, Any], *, offline: bool) -> list[str]
 
 
 def accounts_of(names: list[str], *, may_be_missing: bool) -> list[pwd.struct_passwd]:
-    """Return the users' accounts; of all that are missing, the error tells."""
+    """Return the users' accounts; the error names all that are missing."""
     found, missing = [], []
     for name in dict.fromkeys(names):
         try:
@@ -112,7 +112,7 @@ def accounts_of(names: list[str], *, may_be_missing: bool) -> list[pwd.struct_pa
     if missing and not may_be_missing:
         raise EvenkeelError(
             "The node has no user %s" % ", ".join(missing),
-            "Correct remote_access_users, or make the accounts before this role",
+            "Correct remote_access_users, or create the accounts first",
         )
     return found
 
@@ -136,6 +136,6 @@ def chosen(params: dict[str, Any], prefixes: list[str], *, may_be_missing: bool)
         there = ", ".join(map(os.path.basename, prefixes)) or "none"
         raise EvenkeelError(
             "There is no environment with a Python at %s; there is %s" % (prefix, there),
-            "Build it first, or name another by remote_access_environment",
+            "Build it first, or set remote_access_environment to another one",
         )
     return {**settings, "python.defaultInterpreterPath": python}

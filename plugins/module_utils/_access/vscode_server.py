@@ -22,7 +22,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import (
 _PROGRAM = "server/bin/code-server"
 _CLIENT = "code"
 _STAMP = ".evenkeel"
-#: What follows in the stamp of a server whose permissions were looked through; older versions did not.
+#: Follows in the stamp of a server whose permissions were checked; older releases did not check them.
 _TIGHT = "tight\n"
 
 
@@ -33,7 +33,7 @@ class Server:
     Parameters
     ----------
     commit
-        The commit of the VS Code that people have: server and client have to be of the same.
+        The commit of the users' VS Code: server and client must have the same.
     """
 
     commit: str
@@ -46,12 +46,12 @@ class Server:
 
 
 def check(server: Server) -> None:
-    """Require a commit and sums.
+    """Require a commit and checksums of the right form.
 
     Raises
     ------
     EvenkeelError
-        One is none.
+        One has another form.
     """
     for name, text, length in (
         ("commit", server.commit, 40),
@@ -60,7 +60,8 @@ def check(server: Server) -> None:
     ):
         if not re.fullmatch("[0-9a-f]{%d}" % length, text):
             raise EvenkeelError(
-                "%s of remote_access_vscode_server is %r" % (name, text), "It has %d hexadecimal digits" % length
+                "%s of remote_access_vscode_server is %r" % (name, text),
+                "Give %d digits, 0-9 or a-f" % length,
             )
 
 
@@ -70,7 +71,7 @@ def place(store: str, server: Server) -> str:
 
 
 def is_there(folder: str, server: Server) -> bool:
-    """Tell whether the folder holds this server, whole."""
+    """Whether the folder holds this server, whole."""
     try:
         with open(os.path.join(folder, _STAMP), "rb") as stream:
             return stream.read() in (server.stamp.encode(), (server.stamp + _TIGHT).encode())
@@ -79,7 +80,7 @@ def is_there(folder: str, server: Server) -> bool:
 
 
 def is_tight(folder: str, server: Server) -> bool:
-    """Tell whether the folder holds this server, and its permissions were looked through."""
+    """Whether the folder holds this server, and its permissions were checked."""
     try:
         with open(os.path.join(folder, _STAMP), "rb") as stream:
             return stream.read() == (server.stamp + _TIGHT).encode()
@@ -88,24 +89,24 @@ def is_tight(folder: str, server: Server) -> bool:
 
 
 def tighten(folder: str, server: Server) -> None:
-    """Take from others what they may change of a server."""
+    """Take from other users the right to change files of a server."""
     modes.tighten(folder)
     write_atomically(os.path.join(folder, _STAMP), server.stamp + _TIGHT)
 
 
 def unpack(folder: str, server: Server, archive: str, cli_archive: str) -> None:
-    """Unpack archives that have the right sums; the folder is there whole, on the disk too, or not at all.
+    """Unpack archives that have the right checksums; the folder is complete, on the disk too, or not there at all.
 
     Raises
     ------
     EvenkeelError
-        An archive has another sum, or holds something else.
+        An archive has another checksum or other content.
     """
     stage, old = folder + ".new", folder + ".old"
     for left in (stage, old):
         shutil.rmtree(left, ignore_errors=True)
     os.makedirs(os.path.dirname(stage), mode=0o755, exist_ok=True)
-    os.mkdir(stage, 0o700)  # nobody else can enter it before its permissions are what they should be
+    os.mkdir(stage, 0o700)  # closed to others until its permissions are right
     os.mkdir(os.path.join(stage, "server"), 0o755)
     try:
         _extract(archive, server.sha256, os.path.join(stage, "server"), "--strip-components=1")
@@ -113,7 +114,9 @@ def unpack(folder: str, server: Server, archive: str, cli_archive: str) -> None:
         if server.cli_sha256:
             _extract(cli_archive, server.cli_sha256, stage)
             if not os.path.isfile(os.path.join(stage, _CLIENT)):
-                raise EvenkeelError("%s holds no program %s" % (_name(cli_archive), _CLIENT), "Name VS Code's CLI")
+                raise EvenkeelError(
+                    "%s holds no program %s" % (_name(cli_archive), _CLIENT), "Give vscode_cli_*.tar.gz"
+                )
         modes.share(stage)
         modes.open_up(stage)
         sync_file_systems([stage])
@@ -136,7 +139,7 @@ def links(folder: str, server: Server) -> dict[str, str]:
 
 def _require_server(stage: str, commit: str, archive: str) -> None:
     if not os.access(os.path.join(stage, _PROGRAM), os.X_OK):
-        raise EvenkeelError("%s is no server of VS Code" % _name(archive), "Name vscode-server-linux-*.tar.gz")
+        raise EvenkeelError("%s is not a server of VS Code" % _name(archive), "Give vscode-server-linux-*.tar.gz")
     try:
         with open(os.path.join(stage, "server", "product.json"), encoding="utf-8") as stream:
             has = str(json.load(stream)["commit"])
@@ -144,7 +147,8 @@ def _require_server(stage: str, commit: str, archive: str) -> None:
         has = "unknown"
     if has != commit:
         raise EvenkeelError(
-            "%s is of commit %s, not %s" % (_name(archive), has, commit), "Correct remote_access_vscode_server"
+            "%s is of commit %s, not %s" % (_name(archive), has, commit),
+            "Correct the commit or the archive in remote_access_vscode_server",
         )
 
 
@@ -153,7 +157,7 @@ def _extract(archive: str, wanted: str, folder: str, *options: str) -> None:
     if actual != wanted:
         raise EvenkeelError(
             "%s has the SHA-256 %s, not %s, and was not unpacked" % (_name(archive), actual, wanted),
-            "Fetch it anew, or correct the sum",
+            "Fetch it again, or correct the checksum",
         )
     command.require(
         [
@@ -167,7 +171,7 @@ def _extract(archive: str, wanted: str, folder: str, *options: str) -> None:
             folder,
             *options,
         ],
-        "Name an archive that tar can read",
+        "Give an archive that tar can read",
     )
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""VS Code's settings, JSON with comments, into which keys are put while every other character stays as it is."""
+"""VS Code's settings, JSON with comments: keys are set, and every other character stays as it is."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Settings:
 
 
 class Unreadable(Exception):
-    """The text is no JSON object, with a line to look at."""
+    """The text is not a JSON object; the message names the line."""
 
     def __init__(self, text: str, position: int, problem: str = "is not JSON with comments") -> None:
         super().__init__("line %d %s" % (text.count("\n", 0, position) + 1, problem))
@@ -98,7 +98,7 @@ class _Reader:
         return self._scalar(first)
 
     def _comma(self, closing: str) -> None:
-        """Take a comma, unless what closes comes next; VS Code lets one stand before that."""
+        """Take a comma, unless the closing mark comes next; VS Code allows a comma before that."""
         following = self._take()
         if following.text == closing:
             self._next -= 1
@@ -138,7 +138,7 @@ def parse(text: str) -> Settings:
     Raises
     ------
     Unreadable
-        VS Code could not read them either.
+        They are not a JSON object with comments, which VS Code could not read either.
     """
     return _Reader(text).settings()
 
@@ -149,7 +149,7 @@ def merge(text: str | None, wanted: Mapping[str, Any]) -> str | None:
     Raises
     ------
     Unreadable
-        VS Code could not read it either.
+        It is not a JSON object with comments, which VS Code could not read either.
     """
     if not (text or "").strip():
         return json.dumps(wanted, indent=4) + "\n" if wanted else text

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""Whether people's accounts can have a notebook server."""
+"""Whether accounts can have a notebook server."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import E
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.unit_text import escape
 
 _NO_LOGIN = ("nologin", "false")
-# What systemd takes as a user: directories of a domain have names with @, \ and spaces. A backslash at the end would
-# continue a line of a unit, a hyphen at the beginning would be an option of a program.
+# What systemd accepts as a user: names of a domain's directory hold @, \ and spaces. A backslash at the end would
+# continue a line of a unit, and a hyphen at the beginning would make an option of a program.
 _NAME = re.compile(r"(?!-|\d+$|\.{1,2}$)(?! )[^\x00-\x1f\x7f-\x9f:/]+(?<![ \\])")
-#: Of the path of a socket, which Linux limits to 107 bytes, what is left for the name.
+#: Linux limits the path of a socket to 107 bytes; this is left for the name.
 _LONGEST = 80
-#: How long a home may take to be seen, and the homes of all users together.
+#: How many seconds one home may take to be examined, and all of them together.
 _HOME_SECONDS, _ALL_HOMES_SECONDS = 10.0, 60.0
 
 
@@ -38,7 +38,7 @@ class Account:
 
 @dataclass(frozen=True)
 class Found:
-    """The accounts by name, and what is wrong with those that are not there or can't work now."""
+    """The accounts by name, and the problems of those that are missing or can't work now."""
 
     accounts: Mapping[str, Account]
     #: By name.
@@ -46,7 +46,7 @@ class Found:
 
 
 def problem(name: str, account: Account | None) -> str | None:
-    """Say why an account can't have a server, or None."""
+    """Return why an account can't have a server, or None."""
     if not _NAME.fullmatch(name) or not _is_text(name):
         return "%r is not a user's name" % name
     if len(escape(name)) > _LONGEST:
@@ -78,8 +78,8 @@ def look_up(names: Sequence[str], planned: Mapping[str, str], served: Collection
     planned
         Homes of those that need not be there yet.
     served
-        Users that have a server: a directory service that no longer knows one of them, or has locked the account, is no
-        mistake of the operator's, and stops nothing.
+        Users that have a server. That a directory service no longer knows one of them, or has locked the account,
+        is not the operator's mistake, and does not stop the run.
 
     Raises
     ------
@@ -103,13 +103,13 @@ def look_up(names: Sequence[str], planned: Mapping[str, str], served: Collection
         raise EvenkeelError(
             "Not everybody in jupyter_users can have a notebook server: %s"
             % "; ".join([*mistakes.values(), *problems.values()]),
-            "Create the account with a home and a shell first, have the directory answer, or take it off the list",
+            "Create the account with a home and a shell, make the directory service answer, or remove it from the list",
         )
     return Found(found, {**problems, **_without_home(found.values())})
 
 
 def _without_home(accounts: Iterable[Account]) -> dict[str, str]:
-    """Return the accounts whose home is not there for them, which root may not be able to tell, and why."""
+    """Return the accounts that can't enter their home, and why; each looks itself, since root may see another thing."""
     entries = [pwd.getpwnam(account.name) for account in accounts if account.uid >= 0]
     answers = as_user.call_each(
         [(entry, functools.partial(_look_at_home, entry.pw_dir)) for entry in entries],
@@ -117,12 +117,12 @@ def _without_home(accounts: Iterable[Account]) -> dict[str, str]:
         total_seconds=_ALL_HOMES_SECONDS,
         most_bytes=4096,
     )
-    told = (answer.reason if isinstance(answer, as_user.Failed) else answer for answer in answers)
-    return {entry.pw_name: str(answer) for entry, answer in zip(entries, told) if answer}
+    problems = (answer.reason if isinstance(answer, as_user.Failed) else answer for answer in answers)
+    return {entry.pw_name: str(answer) for entry, answer in zip(entries, problems) if answer}
 
 
 def _look_at_home(home: str) -> str:
-    """Return what is wrong with one's own home; nothing when one can work there."""
+    """Return what is wrong with the home of the user that runs this; empty when it can be used."""
     if not os.path.isdir(home):
         return "the home %s is not a directory" % home
     return "" if os.access(home, os.R_OK | os.X_OK) else "the home %s can't be entered" % home

@@ -68,7 +68,7 @@ class Door:
     Parameters
     ----------
     hosts
-        Names and addresses that people type.
+        Names and addresses that users type.
     domains
         Those that each user's own host name is below.
     share_origin
@@ -78,7 +78,7 @@ class Door:
     addresses
         Where it listens.
     port, http_port
-        For TLS, and for those who forgot the s; 0 for no such.
+        For TLS, and for the redirect from plain HTTP; 0 for no redirect.
     certificate, key
         Paths.
     max_body
@@ -88,7 +88,7 @@ class Door:
     logins_per_minute
         How often one address may try to log in.
     hsts_days
-        How long browsers must use TLS alone; 0 to not tell them.
+        For how many days browsers must use TLS only; 0 sends no such header.
     """
 
     hosts: tuple[str, ...]
@@ -106,7 +106,7 @@ class Door:
     hsts_days: int
 
     def url(self, host: str, path: str) -> str:
-        """Return an address as people type it."""
+        """Return a URL as users type it."""
         port = "" if self.port == 443 else ":%d" % self.port
         return "https://%s%s%s" % (literal(host), port, path)
 
@@ -140,12 +140,12 @@ def urls(door: Door, servers: Sequence[Server]) -> dict[str, str]:
 
 
 def check(door: Door) -> None:
-    """Refuse what nginx would read as something else.
+    """Refuse values that nginx would read as something else.
 
     Raises
     ------
     EvenkeelError
-        No host or no address, or a word that is none.
+        There is no host or no address, or a value has another form.
     """
     for name, values, form in (
         ("hosts", door.hosts, _HOST),
@@ -155,7 +155,8 @@ def check(door: Door) -> None:
         wrong = [value for value in values if not form.fullmatch(value)]
         if wrong or not values:
             raise EvenkeelError(
-                "%s holds %s" % (name, ", ".join(map(repr, wrong)) or "nothing"), "Correct that value and run again"
+                "%s holds %s" % (name, ", ".join(map(repr, wrong)) or "nothing"),
+                "Give DNS names, IP addresses or absolute paths without spaces and quotes",
             )
     for name, values, form, example in (
         ("user_domains", door.domains, _DOMAIN, "gpu1.example.com"),
@@ -163,7 +164,7 @@ def check(door: Door) -> None:
     ):
         wrong = [value for value in values if not form.fullmatch(value)]
         if wrong:
-            raise EvenkeelError("%s holds %s" % (name, ", ".join(map(repr, wrong))), "Give such as %s" % example)
+            raise EvenkeelError("%s holds %s" % (name, ", ".join(map(repr, wrong))), "Give values such as %s" % example)
 
 
 def require_apart(door: Door, servers: Sequence[Server], certified: Sequence[str]) -> None:
@@ -216,19 +217,19 @@ def require_apart(door: Door, servers: Sequence[Server], certified: Sequence[str
 
 
 def require_told(door: Door, servers: Sequence[Server], moved: Sequence[str], *, decided: bool) -> None:
-    """Refuse to give people other addresses than they have before the operator has decided it.
+    """Refuse to change users' addresses before the operator has decided it.
 
     Parameters
     ----------
     moved
         The paths that are below the hosts of all users now and would not be any more.
     decided
-        Whether it is said if users share an origin.
+        Whether the operator has set whether users share an origin.
 
     Raises
     ------
     EvenkeelError
-        It is not.
+        Addresses would change, and it is not decided.
     """
     new = urls(door, servers)
     leaving = [server for server in servers if server.path in moved]
@@ -247,7 +248,7 @@ def require_told(door: Door, servers: Sequence[Server], moved: Sequence[str], *,
 
 @dataclass(frozen=True)
 class Serving:
-    """What a running nginx shows: the certificate, as DER, and the answer to a question for its health."""
+    """What a running nginx shows: its certificate as DER, and its answer to a health check."""
 
     certificate: bytes
     health: str
@@ -272,19 +273,19 @@ def parse(text: str, where: str) -> list[Server]:
     EvenkeelError
         A newer Evenkeel has written it, a server is at no path, or two are at one.
     """
-    mend = "Run the role jupyter, which writes it"
+    remedy = "Run the role jupyter, which writes it"
     try:
         content = json.loads(text)
         require_known(where, content, LIST_FORMAT)
         entries = content["servers"]
         servers = [Server(entry["user"], entry["base_url"], _upstream(entry)) for entry in entries]
     except (ValueError, KeyError, TypeError) as error:
-        raise Damaged("%s is not a list of notebook servers: %r" % (where, error), mend) from error
+        raise Damaged("%s is not a list of notebook servers: %r" % (where, error), remedy) from error
     taken: dict[str, str] = {}
     for server in servers:
         well_formed = _BASE_URL.fullmatch(server.base_url) and _OF_BASE_URL.fullmatch(server.path)
         if not (_USER.fullmatch(server.user) and well_formed):
-            raise EvenkeelError("%s holds %s of %s" % (where, server.base_url, server.user), mend)
+            raise EvenkeelError("%s holds %s of %s" % (where, server.base_url, server.user), remedy)
         if server.path in taken:
             raise EvenkeelError(
                 "%s has the servers of %s and %s both at %s" % (where, taken[server.path], server.user, server.path),
@@ -309,7 +310,7 @@ def _upstream(entry: Mapping[str, object]) -> str:
 
 
 def look(door: Door) -> Serving | None:
-    """Return what whoever listens at the door shows, or None where nobody does, or no nginx of ours."""
+    """Return what the server at the door shows; None when none listens, or when it is not nginx with our files."""
     address = _EVERYWHERE.get(door.addresses[0], door.addresses[0])
     name = door.hosts[0].replace("*", "any", 1)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -329,12 +330,12 @@ def look(door: Door) -> Serving | None:
 
 
 def serves(seen: Serving | None, health: str, certificate: str) -> bool:
-    """Tell whether what is seen is what the files say; ``certificate`` is the text of its file."""
+    """Whether a server shows what the files say; ``certificate`` is the text of its file."""
     return seen is not None and seen.health == health and seen.certificate == first_certificate(certificate)
 
 
 def can_be_served(door: Door) -> bool:
-    """Tell whether the certificate and its key are there, whole and of each other."""
+    """Whether the certificate and its key are there, whole, and belong together."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
         # Without an answer to it, OpenSSL would ask for the passphrase of a key that has one.

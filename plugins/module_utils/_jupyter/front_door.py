@@ -54,7 +54,7 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         raise EvenkeelError("There is no certificate %s" % door.certificate, "Put it and its key there first")
     doors.require_selinux_allows()
 
-    wanted = package_set.Job(Request(wanted=(Wanted("nginx"),)), lock_timeout=params["lock_timeout"])
+    wanted = package_set.Job("front_door", Request(wanted=(Wanted("nginx"),)), lock_timeout=params["lock_timeout"])
     outcome = package_set.converge(wanted, check_mode=check_mode)
     health = front_door_nginx.digest(door, servers, certificate or "")
     text = front_door_nginx.render(door, servers, health)
@@ -150,7 +150,7 @@ def serve(is_right: Callable[[], bool], *, changed: bool, check_mode: bool) -> b
         return True
     remedy = "See `journalctl --unit %s`" % nginx.UNIT
     if todo is not None:
-        todo.apply()
+        todo.apply("front_door")
     if changed or not is_right():
         command.require(["systemctl", "reload", nginx.UNIT], remedy)
     end = time.monotonic() + RELOAD_SECONDS

@@ -35,18 +35,18 @@ def read(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     servers = [server for server in params["servers"] if server["probe"] != "asleep"]
     running = units.read([server["unit"] for server in servers])
     awake = [server for server in servers if running[server["unit"]].running]
-    # One that is asked wakes up.
+    # A request starts a sleeping server.
     slept = [server for server in servers if server not in awake] if not check_mode else []
     timeout = 0 if check_mode else params["timeout"]
     # A server that starts keeps a processor busy.
     found = {**look_at(params, awake, timeout, as_user.AT_ONCE), **look_at(params, slept, timeout, processors())}
-    problems = {user: told for user, (told, _) in found.items() if told}
+    problems = {user: problem for user, (problem, _) in found.items() if problem}
     if not check_mode:
         again = [server["unit"] for server in slept if server["on_demand"] and server["user"] not in problems]
         if again:
             command.run(["systemctl", "stop", *again])
         require_node(params, found)
-    of_users = {user: [told] for user, told in sorted(problems.items())}
+    of_users = {user: [problem] for user, problem in sorted(problems.items())}
     return {
         "ready": not problems,
         "problems": list(problems.values()),
@@ -80,14 +80,14 @@ def look_at(
     found = {}
     for server, answer in zip(servers, answers):
         verdict, kernel = jupyter_status.understood(answer)
-        said = "The notebook server of %s %s. %s." % (server["user"], verdict.problem, verdict.remedy)
-        found[server["user"]] = ("" if verdict.ready else said, kernel)
+        problem = "The notebook server of %s %s. %s." % (server["user"], verdict.problem, verdict.remedy)
+        found[server["user"]] = ("" if verdict.ready else problem, kernel)
     return found
 
 
 def require_node(params: dict[str, Any], found: Mapping[str, tuple[str, bool]]) -> None:
-    """Fail where the fault is the node's and no user's."""
-    failed = [user for user, (told, _) in found.items() if told]
+    """Fail when the fault is the node's and not a user's."""
+    failed = [user for user, (problem, _) in found.items() if problem]
     of_kernels = [user for user in failed if found[user][1]]
     units_of = {server["user"]: server["unit"] for server in params["servers"]}
     own = [server["user"] for server in params["servers"] if server.get("system_account")]

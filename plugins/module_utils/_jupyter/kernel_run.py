@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""Code in a kernel of a notebook server, over its WebSocket; neither the server nor the kernel is believed."""
+"""Run code in a kernel of a notebook server, over its WebSocket; neither the server nor the kernel is trusted."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CONTINUED, _TEXT, _BINARY, _CLOSE, _PING, _PONG = 0, 1, 2, 8, 9, 10
 
 
 class Malformed(OSError):
-    """What came is no WebSocket's, or no message of Jupyter's."""
+    """What came is not a WebSocket, or not a message of Jupyter."""
 
 
 def run(place: Place, path: str, token: str, deadline: float) -> str | None:

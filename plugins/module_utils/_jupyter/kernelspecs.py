@@ -44,7 +44,7 @@ _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 
 @dataclass(frozen=True)
 class Kernel:
-    """A kernel as it shall be.
+    """A wanted kernel.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ class Installed:
     Parameters
     ----------
     blank
-        Whether it says nothing, as a crash may leave it, and so can be replaced whosever it was.
+        Whether it is empty, as a crash may leave it, and so can be replaced whoever wrote it.
     hidden
         Whether not everybody may read it, and so Jupyter shows no such kernel.
     """
@@ -110,12 +110,12 @@ def _file(text: str | None) -> Kept | None:
 
 
 def complete(item: Mapping[str, Any], environments: str) -> Kernel:
-    """Fill in what a person left out of a kernel's description; ``environments`` holds the named environments.
+    """Return a kernel with defaults for what its description leaves out; ``environments`` holds the named environments.
 
     Raises
     ------
     EvenkeelError
-        Its limit of memory is none.
+        Its limit of memory is not a size.
     """
     devices = item.get("cuda_visible_devices")
     visible = {} if devices is None else {"CUDA_VISIBLE_DEVICES": devices}
@@ -151,7 +151,7 @@ def render(kernel: Kernel) -> str:
 
 
 def parse(text: str) -> Installed:
-    """Read a kernelspec that someone wrote, perhaps we."""
+    """Read a kernelspec that we or others wrote."""
     try:
         spec = json.loads(text)
     except (ValueError, RecursionError):
@@ -172,7 +172,8 @@ def check_names(kernels: Iterable[Kernel]) -> None:
     for kernel in kernels:
         if not _NAME.fullmatch(kernel.name):
             raise EvenkeelError(
-                "%r can't be the name of a kernel" % kernel.name, "Use letters, digits, '.', '_' and '-'"
+                "Jupyter does not accept %r as the name of a kernel" % kernel.name,
+                "Use letters, digits, '.', '_' and '-'",
             )
         if kernel.name in seen:
             raise EvenkeelError("Two kernels are named %s" % kernel.name, "Give each a name of its own")
@@ -202,7 +203,7 @@ def check_environments(kernels: Iterable[Kernel], server: str | None) -> None:
     problems = ["%s: %s" % (what, problem) for what, problem in found if problem]
     if problems:
         raise EvenkeelError(
-            "Jupyter can't run what it shall. %s" % "; ".join(problems),
+            "Jupyter can't run the server or a kernel. %s" % "; ".join(problems),
             "Build the environment first, add the package to it, or choose another environment",
         )
 
@@ -222,19 +223,19 @@ def read(directory: str) -> dict[str, Installed]:
 
 
 def plan(current: Mapping[str, Installed], desired: Iterable[Kernel], directory: str) -> Plan:
-    """Compare what is with what shall be.
+    """Compare the present state with the wanted one.
 
     Raises
     ------
     EvenkeelError
-        A kernelspec of a desired name is there and someone else's.
+        There is a kernelspec of a wanted name that Evenkeel did not write.
     """
     wanted = {kernel.name: render(kernel) for kernel in desired}
     foreign = sorted(name for name in wanted if name in current and not (current[name].ours or current[name].blank))
     if foreign:
         raise EvenkeelError(
-            "Someone else made %s" % ", ".join(os.path.join(directory, name) for name in foreign),
-            "Remove it, or give the kernel another name",
+            "Not written by Evenkeel: %s" % ", ".join(os.path.join(directory, name) for name in foreign),
+            "Remove them, or give the kernels other names",
         )
     ours = {name: spec.text for name, spec in current.items() if spec.ours}
     return Plan(
@@ -249,7 +250,7 @@ def plan(current: Mapping[str, Installed], desired: Iterable[Kernel], directory:
 
 
 def apply(todo: Plan, directory: str) -> None:
-    """Do what the plan says; each kernelspec is there whole or not at all."""
+    """Carry out the plan; each kernelspec is written whole or not at all."""
     for name, text in todo.write.items():
         os.makedirs(os.path.join(directory, name), mode=0o755, exist_ok=True)
         write_atomically(os.path.join(directory, name, SPEC), text)

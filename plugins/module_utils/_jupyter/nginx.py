@@ -29,27 +29,28 @@ def is_there() -> bool:
 
 
 def try_out(name: str, text: str, root: str = "/etc/nginx") -> None:
-    """Have nginx check all of its configuration with one file as it would be; nothing it serves by is touched.
+    """Have nginx check its whole configuration with one file as it would be; the real files are not touched.
 
     Raises
     ------
     EvenkeelError
-        It refuses it, with the file and the line; or would not read the file.
+        nginx refuses it, with the file and the line; or it would not read the file.
     """
     with tempfile.TemporaryDirectory(prefix="evenkeel-nginx-") as place:
         stage(name, text, root, place)
         done = command.run(["nginx", "-T", "-q", "-c", os.path.join(place, _MAIN)])
         staged = os.path.join(place, _FILES, name)
         if done.status != 0:
-            said = _EMERGENCY.findall(done.errors)
+            messages = _EMERGENCY.findall(done.errors)
             raise EvenkeelError(
-                "nginx refuses its configuration: %s" % (" / ".join(said) or done.last_words()).replace(place, root),
-                "Nothing was changed there, and what runs goes on. Mend the file that it names",
+                "nginx refuses its configuration: %s"
+                % (" / ".join(messages) or done.last_words()).replace(place, root),
+                "Nothing was changed, and nginx goes on with what it runs. Correct the file that it names",
             )
         if "# configuration file %s:" % staged not in done.output:
             raise EvenkeelError(
                 "%s does not include %s" % (os.path.join(root, _MAIN), path("*.conf", root)),
-                "Have its section http do, as the distribution's does",
+                "Include it in the section http, as the distribution's file does",
             )
 
 

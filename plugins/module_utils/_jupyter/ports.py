@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""Which port each notebook server of a node has: the one asked for, the one it had, or the next free one."""
+"""The port of each notebook server of a node: the one asked for, the one it had, or the next free one."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ def assign(
     Parameters
     ----------
     asked
-        All users that need one, and the port that each was promised.
+        All users that need a port, and the port that each asks for.
     had
         The ports of an earlier run, which these servers hold now.
     first
         Where the search for a free one begins.
     taken_by
-        Says who else listens on a port; empty when nobody does.
+        Returns which other program listens on a port; empty when there is none.
 
     Raises
     ------
     EvenkeelError
-        A port is promised twice, is none, or is somebody else's; or there is no free one.
+        A port is asked for twice, is out of range, or is in use; or none is free.
     """
     given: dict[str, int] = {}
     for user, port in asked.items():

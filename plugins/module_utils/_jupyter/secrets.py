@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""What opens a notebook server: a token of the node's, and a password's hash if people want one."""
+"""What opens a notebook server: a token, made on the node, and the hash of a password where there is one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def token(current: str | None, given: str | None, user: str) -> str:
     Raises
     ------
     EvenkeelError
-        The given one can't be one.
+        The given one can't be a token.
     """
     if given is None:
         whole = current and _SHORTEST <= len(current) <= _LONGEST and _TOKEN.fullmatch(current)

@@ -22,7 +22,7 @@ SERVICE, WAY_IN = "jupyter@.service", "jupyter-proxy@.socket"
 PROXY = "jupyter-proxy@.service"
 SLICE = "jupyter.slice"
 DROP_IN = "evenkeel.conf"
-#: Files of a server that nobody but its user may read.
+#: Files of a server that only its user may read.
 SECRETS = ("token", "password", "key.pem")
 
 _HOMES_OUT_OF_SIGHT = ("/home", "/root", "/run/user")
@@ -31,7 +31,7 @@ _PORT = re.compile(r"^ListenStream=[^/].*:(\d+)$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Limits:
-    """What all processes of a server together may use, in systemd's words; empty is no limit."""
+    """What all processes of a server together may use, in systemd's syntax; empty is no limit."""
 
     memory_max: str = ""
     cpu_quota: str = ""
@@ -51,7 +51,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Server:
-    """A server as it shall be.
+    """A wanted server.
 
     Parameters
     ----------
@@ -64,9 +64,9 @@ class Server:
     settings
         Jupyter's, class by class.
     hosts
-        Those that it answers for beside the loopback's addresses; any where there are none.
+        Hosts that it answers for besides the loopback addresses; empty for any.
     own_hosts
-        Those that browsers reach over TLS and that no other server has.
+        Hosts that browsers reach over TLS and that belong to this server only.
     """
 
     account: Account
@@ -96,7 +96,7 @@ class Server:
         return None if self.port else "%s/%s.sock" % (SOCKETS, socket_name(self.user))
 
     def entry(self, folder: str) -> dict[str, Any]:
-        """Return what others may know of it."""
+        """Return its entry in the list of all servers, which everybody may read."""
         return {
             "user": self.user,
             "scheme": "https" if self.certificate else "http",
@@ -116,7 +116,7 @@ def instance(user: str, template: str) -> str:
 
 
 def socket_name(user: str) -> str:
-    """Return a user's name for a file that ssh's configuration and shells can name, the same for nobody else."""
+    """Return a user's name in characters that are safe in ssh's configuration and in shells; no two users share one."""
     return re.sub(r"[^A-Za-z0-9_.@-]", _for_a_socket, user)
 
 
@@ -130,7 +130,7 @@ def base_url(user: str) -> str:
 
 
 def port_of(drop_in: str) -> int | None:
-    """Read the port that the drop-in of a way in says."""
+    """Return the port in the drop-in of a way in."""
     found = _PORT.search(drop_in)
     return int(found.group(1)) if found else None
 
@@ -156,12 +156,12 @@ def files(server: Server, folder: str) -> dict[str, Kept | None]:
 
 
 def drop_in(user: str, template: str) -> str:
-    """Return the path of what is said of a user's own instance alone."""
+    """Return the path of the drop-in for a user's own instance."""
     return os.path.join(UNITS, instance(user, template) + ".d", DROP_IN)
 
 
 def settings(server: Server, own: str) -> dict[str, Any]:
-    """Return Jupyter's settings: those that were asked for, and over them what makes the server this one."""
+    """Return Jupyter's settings: those that were asked for, overridden by this server's own."""
     local = "/run/jupyter-%s/server.sock" % escape(server.user)
     merged = {name: dict(values) for name, values in server.settings.items()}
     application = merged.setdefault("ServerApp", {})
@@ -175,7 +175,7 @@ def settings(server: Server, own: str) -> dict[str, Any]:
 
 
 def service_drop_in(server: Server, own: str) -> str:
-    """Return what systemd has to know of the server itself."""
+    """Return the drop-in of the server's unit."""
     home = server.account.home
     hidden = any((home + "/").startswith(place + "/") for place in _HOMES_OUT_OF_SIGHT)
     writable = [home] + [path for path in [server.root_dir] if not (path + "/").startswith(home + "/")]
@@ -187,7 +187,7 @@ def service_drop_in(server: Server, own: str) -> str:
         "ProtectHome=%s" % ("tmpfs" if hidden else "yes"),
         *(["BindPaths=%s" % word(home)] if hidden else []),
         "ReadWritePaths=%s" % " ".join(map(word, writable)),
-        # Shut down from the browser or for want of use, it ends with status 0.
+        # Shut down from the browser, or after its idle time, it ends with status 0.
         "Restart=%s" % ("on-failure" if server.on_demand else "always"),
         *server.limits.lines(),
     ]
@@ -195,7 +195,7 @@ def service_drop_in(server: Server, own: str) -> str:
 
 
 def socket_drop_in(server: Server) -> str:
-    """Return where the server is reached."""
+    """Return the drop-in that says where the server is reached."""
     if server.port:
         address = "[%s]" % server.address if ":" in server.address else server.address
         # The address may come later than the socket when the node boots.

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""Whether a notebook server is up, guarded, and runs code, asked from outside, with its user's rights and no others.
+"""Whether a notebook server is up, requires a token, and runs code; asked over HTTP, with its user's rights only.
 
-A server is its user's own process: whatever answers may be something else, and may flood, drip or lie.
+A server is its user's own process: what answers may be another program, and may flood, drip or lie.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import E
 PROBES = ("asleep", "waiting", "light", "full")
 #: How long a kernel may take to compute something.
 KERNEL_SECONDS = 60.0
-#: What a whole answer may have.
+#: How many bytes a whole answer may have.
 ANSWER_BYTES = 1 << 20
 
 _ANSWER_SECONDS = 30.0
@@ -34,8 +34,8 @@ _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 2.0
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9-]{1,100}")
-_ROLE = "Run the role jupyter, which makes it anew"
-_MEND, _LOOK = "Its journal says why", "Look at what listens there"
+_ROLE = "Run the role jupyter, which makes a new one"
+_JOURNAL, _LOOK = "See its journal", "Find out what listens there"
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Observation:
     kernels
         The kernels that it offers.
     floods
-        Whether an answer was larger than any of a notebook server's.
+        Whether an answer was larger than any that a notebook server gives.
     """
 
     with_token: int | None = None
@@ -60,7 +60,7 @@ class Observation:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the answers mean: ready, or a problem that time may or may not solve."""
+    """What the answers mean: ready, or a problem; a ``final`` one does not go away by waiting."""
 
     problem: str = ""
     remedy: str = ""
@@ -73,23 +73,23 @@ class Verdict:
 
 
 def judge(seen: Observation, kernels: Collection[str], *, waiting: bool = False) -> Verdict:
-    """Say what an observation means for a server that shall offer ``kernels``.
+    """Judge an observation of a server that must offer ``kernels``.
 
     Parameters
     ----------
     waiting
-        Whether it runs with older files, so that neither its token nor its kernels need be those of now.
+        Whether it runs with older files, so that its token and its kernels may be older ones.
     """
     if seen.floods:
-        return Verdict("is none: what answers there sends more than %d bytes" % ANSWER_BYTES, _LOOK)
+        return Verdict("is another program: it sends more than %d bytes" % ANSWER_BYTES, _LOOK)
     asked = seen.without_token if waiting else seen.with_token
     if asked is None or asked >= 500:
         answer = "does not answer" if asked is None else "answers %d" % asked
-        return Verdict(answer, _MEND, final=False)
+        return Verdict(answer, _JOURNAL, final=False)
     if not waiting and asked in (401, 403):
         return Verdict("refuses the token of its own token file", "Restart it, so that it reads the file again")
     if not waiting and asked != 200:
-        return Verdict("is none: what answers there says %d" % asked, _LOOK)
+        return Verdict("is another program: it answers %d" % asked, _LOOK)
     if seen.without_token not in (401, 403):
         return Verdict(
             "lets people in without a token (%s)" % seen.without_token,
@@ -105,12 +105,12 @@ def judge(seen: Observation, kernels: Collection[str], *, waiting: bool = False)
 
 
 def judge_kernel(failed: str | None) -> Verdict:
-    """Say what it means that a kernel failed with these words, or did not."""
+    """Judge a kernel by why it failed; None when it did not."""
     return Verdict() if failed is None else Verdict("runs no code: %s" % failed, "Run the environment's Python by hand")
 
 
 def examine(server: Mapping[str, Any], kernels: Collection[str], timeout: float) -> dict[str, Any]:
-    """Look at a server, with its user's rights; return its problem and what to do about it, if there is one.
+    """Examine a server with its user's rights; return its problem, if it has one, and a remedy.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def examine(server: Mapping[str, Any], kernels: Collection[str], timeout: float)
     kernels
         What it must offer; the first one has to compute something where the probe is ``full``.
     timeout
-        How many seconds to wait for an answer; 0 looks once.
+        How many seconds to wait for an answer; 0 asks once.
     """
     waiting = server["probe"] == "waiting"
     try:
@@ -149,16 +149,16 @@ def most_seconds(timeout: float) -> float:
 
 
 def understood(answer: Any) -> tuple[Verdict, bool]:
-    """Return what ``examine`` answered, by way of a process of the user's, and whether a kernel was asked."""
+    """Return the verdict of ``examine`` and whether a kernel was asked; a process of the user's has passed it on."""
     if isinstance(answer, EvenkeelError):
-        return Verdict("could not be looked at: %s" % answer.what, answer.remedy), False
+        return Verdict("could not be examined: %s" % answer.what, answer.remedy), False
     if not isinstance(answer, dict) or not all(isinstance(answer.get(key), str) for key in ("problem", "remedy")):
-        return Verdict("could not be looked at", _LOOK), False
+        return Verdict("could not be examined", _LOOK), False
     return Verdict(answer["problem"][:2000], answer["remedy"][:500]), answer.get("kernel") is True
 
 
 def observe(place: Place, token: str, *, waiting: bool, end: float) -> Observation:
-    """Ask a server for all that ``judge`` looks at, code in a kernel aside, until ``time.monotonic`` is ``end``."""
+    """Ask a server for what ``judge`` needs, until ``time.monotonic`` is ``end``."""
     authorization = {} if waiting else {"Authorization": "token %s" % token}
     try:
         if waiting:
@@ -176,12 +176,12 @@ def observe(place: Place, token: str, *, waiting: bool, end: float) -> Observati
 def ask(
     place: Place, method: str, path: str, headers: Mapping[str, str], body: str | None = None, *, end: float
 ) -> tuple[int | None, bytes]:
-    """Ask once, past any proxy, and follow no redirect; the status is None when there is no HTTP answer in time.
+    """Ask once, without a proxy and without following redirects; the status is None without an HTTP answer in time.
 
     Raises
     ------
     TooMuch
-        The answer is larger than any of a notebook server's.
+        The answer is larger than any that a notebook server gives.
     """
     connection = http.client.HTTPConnection("localhost")
     try:
@@ -191,7 +191,7 @@ def ask(
         return answer.status, answer.read()
     except TooMuch:
         raise
-    # ValueError where what should be a number is none.
+    # ValueError: a part of the answer should be a number.
     except (OSError, http.client.HTTPException, ValueError):
         return None, b""
     finally:
@@ -212,12 +212,12 @@ def failure_of_kernel(place: Place, token: str, kernel: str, end: float) -> str 
         finally:
             ask(place, "DELETE", path, authorization, end=time.monotonic() + _FAREWELL_SECONDS)
     except TooMuch:
-        return "kernel %s: what answers there sends more than %d bytes" % (kernel, ANSWER_BYTES)
+        return "kernel %s: the server sends more than %d bytes" % (kernel, ANSWER_BYTES)
     return failed and "kernel %s: %s" % (kernel, failed)
 
 
 def _identifier(body: bytes) -> str | None:
-    """Return the kernel's id, which comes to stand in a path."""
+    """Return the kernel's id if it can be part of a path."""
     try:
         found = json.loads(body)["id"]
     except (ValueError, KeyError, TypeError, RecursionError):
@@ -239,7 +239,7 @@ def wait(
     now: Callable[[], float] = time.monotonic,
     pause: Callable[[float], None] = time.sleep,
 ) -> Verdict:
-    """Look until the verdict is final or the time is up, less and less often."""
+    """Look until the verdict is final or the time is over, with growing pauses."""
     end = now() + timeout
     seconds = _FIRST_PAUSE
     verdict = look()
@@ -265,7 +265,7 @@ def read_token(path: str) -> str:
     if content is None:
         raise EvenkeelError("has no token file %s" % path, _ROLE)
     if not _TOKEN.fullmatch(content.text):
-        raise EvenkeelError("has a token file %s that holds something else" % path, _ROLE)
+        raise EvenkeelError("has a token file %s that holds no token" % path, _ROLE)
     return content.text
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""An authority of Evenkeel's own on the control node, which issues the nodes' certificates."""
+"""Evenkeel's own certificate authority on the control node, which issues the nodes' certificates."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ with optional():
     from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 CERTIFICATE, KEY = "ca.pem", "ca-key.pem"
-#: The longest that Chromium and Safari accept of a public authority, and a good measure for a private one.
+#: The longest that Chromium and Safari accept from a public authority.
 DAYS = 397
 
 _CA_DAYS = 3650
@@ -43,12 +43,12 @@ class Authority:
     key: EllipticCurvePrivateKey | RSAPrivateKey
 
     def issue(self, request: str, hosts: Sequence[str], now: datetime) -> Chain:
-        """Return a certificate for ``hosts`` with the key of a signing request; nothing else of that counts.
+        """Return a certificate for ``hosts`` with the key of a signing request; the rest of the request is ignored.
 
         Raises
         ------
         EvenkeelError
-            The request is none, or is not signed with its own key.
+            The request can't be read, or is not signed with its own key.
         """
         try:
             asked = x509.load_pem_x509_csr(request.encode())
@@ -91,7 +91,7 @@ def reasons(
         return ["there is none yet"]
     found = []
     if not match:
-        found.append("its key is another's")
+        found.append("it does not match its key")
     if authority is None or not tls_chain.issued_by(chain.leaf, authority.certificate):
         found.append("another authority issued it")
     if set(chain.hosts) != set(hosts):
@@ -107,7 +107,7 @@ def read(directory: Path, load: Callable[[Path], bytes], renew_days: int, now: d
     Raises
     ------
     EvenkeelError
-        Half of it is missing, it is not one, or fewer than ``renew_days`` are left of it.
+        One of its files is missing, it is not an authority, or it ends within ``renew_days``.
     """
     paths = [directory / name for name in (CERTIFICATE, KEY)]
     there = [path for path in paths if path.exists()]
@@ -116,20 +116,20 @@ def read(directory: Path, load: Callable[[Path], bytes], renew_days: int, now: d
     if len(there) == 1:
         lost = next(path for path in paths if path not in there)
         raise EvenkeelError(
-            f"{there[0]} is there, and {lost.name} is not",
-            "Restore it; or move what is left away, and a new authority is made, which clients have to trust",
+            f"{there[0]} is there, but {lost.name} is missing",
+            "Restore it; or move the other file away to have a new authority made, which clients must then trust",
         )
     certificate = tls_chain.parse(load(paths[0]), str(paths[0])).leaf
     key = tls_chain.parse_key(load(paths[1]), str(paths[1]))
-    mend = "Restore the right ones; or move both away, and a new authority is made, which clients have to trust"
+    remedy = "Restore the right files; or move both away to have a new authority made, which clients must then trust"
     if not tls_chain.belong_together(certificate, key):
-        raise EvenkeelError(f"{paths[1]} is not the key of {paths[0]}", mend)
+        raise EvenkeelError(f"{paths[1]} is not the key of {paths[0]}", remedy)
     if not _is_authority(certificate) or not isinstance(key, EllipticCurvePrivateKey | RSAPrivateKey):
-        raise EvenkeelError(f"{paths[0]} is not the certificate of an authority with an EC or RSA key", mend)
+        raise EvenkeelError(f"{paths[0]} is not the certificate of an authority with an EC or RSA key", remedy)
     if tls_chain.ends_within(certificate, renew_days, now):
         raise EvenkeelError(
             f"The authority {paths[0]} ends on {certificate.not_valid_after_utc:%F}, in fewer than {renew_days} days",
-            mend,
+            remedy,
         )
     return Authority(certificate, key)
 
@@ -180,7 +180,7 @@ def make(now: datetime) -> Authority:
 
 
 def write(directory: Path, authority: Authority) -> None:
-    """Keep an authority, out of git's reach as far as its key goes."""
+    """Write an authority's files; a .gitignore keeps its key out of repositories."""
     (directory / ".gitignore").write_text(f"{KEY}\n.lock\n")
     key = authority.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
     write_atomically(str(directory / KEY), key, 0o600)

@@ -54,7 +54,7 @@ class Chain:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """What people want to know of it."""
+        """Its description for operators."""
         return (
             f"for {', '.join(self.hosts) or 'no host'}",
             f"issued by {self.leaf.issuer.rfc4514_string()}",
@@ -74,9 +74,7 @@ def parse(text: bytes, where: str) -> Chain:
     try:
         return Chain(tuple(x509.load_pem_x509_certificates(text)))
     except ValueError as error:
-        raise EvenkeelError(
-            f"{where} holds no certificate in PEM", "Give one, with those of its chain after it"
-        ) from error
+        raise EvenkeelError(f"{where} holds no certificate in PEM", "Give one, followed by its chain") from error
 
 
 def parse_key(text: bytes, where: str) -> PrivateKeyTypes:
@@ -91,15 +89,15 @@ def parse_key(text: bytes, where: str) -> PrivateKeyTypes:
         return load_pem_private_key(text, password=None)
     except TypeError as error:
         raise EvenkeelError(
-            f"The key {where} has a passphrase, which nobody is there to type",
-            f"Take it away, and protect the file otherwise: openssl pkey -in {where} -out plain.pem",
+            f"The key {where} has a passphrase, which Ansible can't type",
+            f"Remove the passphrase with `openssl pkey -in {where} -out plain.pem`, and encrypt it with Ansible Vault",
         ) from error
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise EvenkeelError(f"{where} holds no private key in PEM", "Give the certificate's") from error
+        raise EvenkeelError(f"{where} holds no private key in PEM", "Give the certificate's key, in PEM") from error
 
 
 def belong_together(certificate: x509.Certificate, key: PrivateKeyTypes) -> bool:
-    """Tell whether a key is a certificate's."""
+    """Whether a key belongs to a certificate."""
     form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return certificate.public_key().public_bytes(*form) == key.public_key().public_bytes(*form)
 
@@ -110,16 +108,16 @@ def require_usable(chain: Chain, key: PrivateKeyTypes, hosts: Sequence[str], now
     Raises
     ------
     EvenkeelError
-        The key is another's, its time has not come or has passed, it is not for all ``hosts``, or its chain is broken.
+        It does not match its key, is not valid yet or has expired, does not cover ``hosts``, or its chain is broken.
     """
     leaf = chain.leaf
     if not belong_together(leaf, key):
         others = [number for number, one in enumerate(chain.certificates) if belong_together(one, key)]
         raise EvenkeelError(
             f"The key is not that of the certificate {where}",
-            "Put the node's own certificate first, those of its chain after it"
+            "Put the node's own certificate first, and its chain after it"
             if others
-            else "Give the two that match",
+            else "Give a certificate and its own key",
         )
     if leaf.not_valid_before_utc > now:
         raise EvenkeelError(
@@ -128,7 +126,7 @@ def require_usable(chain: Chain, key: PrivateKeyTypes, hosts: Sequence[str], now
         )
     if chain.not_after <= now:
         raise EvenkeelError(
-            f"The certificate {where} expired on {chain.not_after:%F %R} UTC", "Have it renewed by who issued it"
+            f"The certificate {where} expired on {chain.not_after:%F %R} UTC", "Have its issuer renew it"
         )
     if lacking := [host for host in hosts if not covers(chain.hosts, host)]:
         raise EvenkeelError(
@@ -139,12 +137,12 @@ def require_usable(chain: Chain, key: PrivateKeyTypes, hosts: Sequence[str], now
         if not issued_by(one, issuer):
             raise EvenkeelError(
                 f"Certificate {number + 1} in {where} is not the issuer of certificate {number}",
-                "Put the node's own first, then its issuer, then that one's issuer",
+                "Put the node's own first, then its issuer's, and so on",
             )
 
 
 def issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    """Tell whether ``issuer`` signed a certificate."""
+    """Whether ``issuer`` signed a certificate."""
     try:
         certificate.verify_directly_issued_by(issuer)
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):

@@ -87,7 +87,7 @@ def test_who_comes_first_is_told_once_for_all() -> None:
     lines = tuple(sshd_config.lines_with("allowTCPforwarding", {"/a": "Port 1\n AllowTcpForwarding = no\n#Port 2\n"}))
     assert lines == ("/a:2: AllowTcpForwarding = no",)
     found = [Override("AllowTcpForwarding", "no", user, lines) for user in ("ana", "bo")]
-    assert sshd_config.tell(found) == "AllowTcpForwarding is no for ana, bo (/a:2: AllowTcpForwarding = no)"
+    assert sshd_config.described(found) == "AllowTcpForwarding is no for ana, bo (/a:2: AllowTcpForwarding = no)"
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def test_who_had_a_server_and_is_gone_from_the_directory_stops_nobody(
 
 def test_a_directory_that_knows_nobody_is_the_nodes_fault(directory: dict[str, pwd.struct_passwd]) -> None:
     directory.clear()
-    with pytest.raises(EvenkeelError, match="have the directory answer"):
+    with pytest.raises(EvenkeelError, match="make the directory service answer"):
         accounts.look_up(["ana", "bo"], {}, served=["ana", "bo"])
 
 

@@ -107,6 +107,13 @@ class Node:
         self.systemd.done.clear()
         return jupyter_servers.converge({**defaults, **given, **params}, check_mode)
 
+    def age(self) -> None:
+        """Let time pass since all files were written, and since then all units started."""
+        now = time.time()
+        for path in self.folder.rglob("*"):
+            os.utime(path, (now - 100, now - 100))
+        self.systemd.started = dict.fromkeys(self.systemd.started, now - 50)
+
     def files(self) -> dict[str, bytes]:
         return {str(path): path.read_bytes() for path in self.folder.rglob("*") if path.is_file()}
 
@@ -187,6 +194,7 @@ def test_a_change_touches_what_it_is_about(
     node: Node, users: tuple[str, ...], params: dict[str, Any], commands: list[tuple[str, ...]]
 ) -> None:
     node.converge()
+    node.age()
     result = node.converge(*users, **params)
     assert (result["changed"], node.systemd.done) == (True, commands)
     assert node.listed == list(users or ("ana", "bo"))
@@ -204,6 +212,7 @@ def test_what_users_run_is_ended_as_the_policy_says(
     node: Node, users: tuple[str, ...], params: dict[str, Any], policy: str, processes: list[str], waits: bool
 ) -> None:
     node.converge()
+    node.age()
     since = node.systemd.started[SERVICE % "ana"]
     node.systemd.processes[SERVICE % "ana"] = processes
     for _ in range(2):  # what waits does so in the next run, too

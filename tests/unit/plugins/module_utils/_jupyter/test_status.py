@@ -24,7 +24,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.bounded_connect
 from tests.unit.plugins.module_utils._jupyter.socket_server import serving
 
 KERNELS = frozenset({"ai-dev", "python3"})
-NOT_YET = Verdict("does not answer", "Its journal says why", final=False)
+NOT_YET = Verdict("does not answer", "See its journal", final=False)
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ NOT_YET = Verdict("does not answer", "Its journal says why", final=False)
         pytest.param(Observation(), "does not answer", False, id="no answer"),
         pytest.param(Observation(503), "answers 503", False, id="not up yet"),
         pytest.param(Observation(403), "refuses the token", True, id="another token"),
-        pytest.param(Observation(404), "what answers there says 404", True, id="something else"),
+        pytest.param(Observation(404), "it answers 404", True, id="something else"),
         pytest.param(Observation(200, 200, KERNELS), "lets people in without a token", True, id="open to all"),
         pytest.param(Observation(200, 302, KERNELS), "lets people in without a token", True, id="redirects"),
         pytest.param(Observation(200, 403, frozenset()), "does not offer these kernels: ai-dev", True, id="no kernels"),
@@ -231,9 +231,9 @@ def test_an_id_comes_to_stand_in_a_path(body: bytes, identifier: str | None) -> 
     [
         ({"problem": "", "remedy": "", "kernel": True}, "", True),
         ({"problem": "x" * 9999, "remedy": "", "kernel": 1}, "x" * 2000, False),
-        ({"problem": 1, "remedy": ""}, "could not be looked at", False),
-        (None, "could not be looked at", False),
-        (as_user.Failed("ana", "it hangs", "Look"), "could not be looked at: ana: it hangs", False),
+        ({"problem": 1, "remedy": ""}, "could not be examined", False),
+        (None, "could not be examined", False),
+        (as_user.Failed("ana", "it hangs", "Look"), "could not be examined: ana: it hangs", False),
     ],
 )
 def test_what_comes_back_from_the_users_process_is_not_believed(answer: Any, problem: str, kernel: bool) -> None:
@@ -245,8 +245,8 @@ def test_what_comes_back_from_the_users_process_is_not_believed(answer: Any, pro
     ("content", "words"),
     [
         (None, "has no token file"),
-        (b"two words", "holds something else"),
-        (b"", "holds something else"),
+        (b"two words", "holds no token"),
+        (b"", "holds no token"),
         (b"x" * 5000, "can't be read"),
         ("a pipe", "can't be read"),
     ],

@@ -36,7 +36,7 @@ def load(path: Path) -> bytes:
         pytest.param(CHAIN, True, CA, HOSTS, days(367), [], id="thirty days are left"),
         pytest.param(CHAIN, True, CA, HOSTS, days(368), ["it ends on 2027-12-29"], id="fewer are left"),
         pytest.param(CHAIN, True, CA, HOSTS[:1], NOW, ["it is for gpu1.example.com, 192.0.2.7"], id="fewer hosts"),
-        pytest.param(CHAIN, False, CA, HOSTS, NOW, ["its key is another's"], id="another's key"),
+        pytest.param(CHAIN, False, CA, HOSTS, NOW, ["it does not match its key"], id="another's key"),
         pytest.param(CHAIN, True, authority(), HOSTS, NOW, ["another authority issued it"], id="another authority"),
         pytest.param(
             CHAIN, True, None, HOSTS, NOW, ["another authority issued it"], id="the authority is yet to be made"
@@ -86,8 +86,8 @@ def place(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("name", "text", "now", "words"),
     [
-        pytest.param("ca-key.pem", None, NOW, "ca.pem is there, and ca-key.pem is not", id="its key is lost"),
-        pytest.param("ca.pem", None, NOW, "ca-key.pem is there, and ca.pem is not", id="its certificate is lost"),
+        pytest.param("ca-key.pem", None, NOW, "ca.pem is there, but ca-key.pem is missing", id="its key is lost"),
+        pytest.param("ca.pem", None, NOW, "ca-key.pem is there, but ca.pem is missing", id="its certificate is lost"),
         pytest.param("ca-key.pem", pem(KEY), NOW, "ca-key.pem is not the key of", id="another's key"),
         pytest.param("ca.pem", b"", NOW, "ca.pem holds no certificate", id="an empty file"),
         pytest.param("", b"", days(3630), "ends on 2036-11-24, in fewer than 30 days", id="its end is near"),

@@ -54,7 +54,7 @@ def test_what_can_be_used() -> None:
 @pytest.mark.parametrize(
     ("chain", "key", "hosts", "now", "words"),
     [
-        pytest.param(CHAIN, OTHER_KEY, HOSTS, NOW, "key is not that of .* the two that match", id="another's key"),
+        pytest.param(CHAIN, OTHER_KEY, HOSTS, NOW, "key is not that of .* and its own key", id="another's key"),
         pytest.param(
             BACKWARDS, KEY, HOSTS, NOW, "key is not that of .* own certificate first", id="the wrong way round"
         ),
