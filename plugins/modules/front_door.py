@@ -6,23 +6,23 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: front_door
-short_description: Keep nginx with TLS before the notebook servers of a node
+short_description: Keep nginx with TLS in front of the notebook servers of a node
 version_added: 0.4.0
 description:
   - Installs the distribution's nginx, and keeps one file of its configuration, C(conf.d/evenkeel-front-door.conf), made
-    of the list of notebook servers that the role C(jupyter) keeps on the node.
-  - Where several users have servers, each gets a host name of its own below O(user_domains), and so an origin of its
-    own, because browsers let pages of one origin do anything to each other. The name is the user's, or its plain
-    characters and a hash where DNS does not allow it.
-  - Requests that a page of another site makes are refused, by their headers C(Origin) and C(Sec-Fetch-Site).
-  - The configuration is tried before it is put in place. One that nginx refuses changes nothing.
-  - nginx is reloaded, which leaves its connections alone, whenever what it serves is not what the files say, also when
-    an earlier run was ended before. In the end it serves the certificate and the configuration that are on the disk.
+    from the list of notebook servers that the role C(jupyter) keeps on the node.
+  - Where several users have servers, each gets a host name below O(user_domains), and so an origin of its own,
+    because browsers let pages of one origin do anything to each other. The host name is the user's name, or its plain
+    characters and a hash where DNS does not allow the name.
+  - Requests that pages of other sites make are refused, by their headers C(Origin) and C(Sec-Fetch-Site).
+  - The configuration is tested with C(nginx -T) before it is installed. One that nginx refuses changes nothing.
+  - nginx is reloaded, without closing connections, whenever it does not serve what the files say, also after an
+    interrupted run. In the end it serves the certificate and the configuration that are on the disk.
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
 options:
   hosts:
-    description: Names and addresses that people type.
+    description: Names and addresses that users type.
     type: list
     elements: str
     required: true
@@ -69,7 +69,7 @@ options:
     type: int
     default: 443
   http_port:
-    description: The port that sends people to O(port); V(0) for none.
+    description: The port of plain HTTP, which redirects to O(port); V(0) for none.
     type: int
     default: 80
   max_body:
@@ -85,11 +85,11 @@ options:
     type: int
     default: 10
   hsts_days:
-    description: For how many days browsers shall use nothing but TLS with these hosts; V(0) to not tell them.
+    description: For how many days browsers must use only TLS with these hosts; V(0) sends no such header.
     type: int
     default: 0
   lock_timeout:
-    description: How many seconds to wait while somebody else runs the package manager.
+    description: How many seconds to wait while another program runs the package manager.
     type: int
     default: 300
 """

@@ -10,7 +10,7 @@ short_description: Register conda environments as Jupyter kernels
 version_added: 0.1.0
 description:
   - Converges all kernelspecs of a directory in one call. Those that this module wrote and that are no longer listed are
-    removed; those of others are never touched.
+    removed; others are never touched.
   - A kernel resolves its environment's path when it starts. New kernels take the generation that the path names then,
     and keep it when the path is switched to another one.
 extends_documentation_fragment:
@@ -25,7 +25,7 @@ options:
     type: path
     default: /opt/evenkeel/envs
   kernels:
-    description: All the kernels that shall be there.
+    description: All kernels that the directory has to have.
     type: list
     elements: dict
     required: true
@@ -40,7 +40,7 @@ options:
           - The kernel's name when it is not given.
         type: str
       display_name:
-        description: What people see. V(Python (NAME\)) when it is not given.
+        description: The name that users see. V(Python (NAME\)) when it is not given.
         type: str
       cuda_visible_devices:
         description: The GPUs that it sees, by number or UUID, such as V(0,1). All when not given, none when empty.

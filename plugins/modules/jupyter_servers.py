@@ -10,14 +10,14 @@ short_description: Keep a notebook server for each user
 version_added: 0.4.0
 description:
   - Converges all notebook servers of a node in one call, however many users there are. Each is an instance of
-    C(jupyter@.service) that runs as its user, listens on a socket that nobody else can open, and is reached through an
-    instance of C(jupyter-proxy@.socket) on a TCP port or on a socket of the user's. systemd holds that place whether
-    the server runs or not.
-  - A server gets in whoever has its token. It is made on the node, once, in a file that its user alone can read, and
-    never leaves the node. A password's hash may be given besides.
+    C(jupyter@.service) that runs as its user, listens on a socket that no other user can open, and is reached through an
+    instance of C(jupyter-proxy@.socket) on a TCP port or on a socket of the user's. systemd owns that listening socket
+    whether the server runs or not.
+  - A token opens a server. It is made on the node, once, in a file that only its user can read, and never leaves the
+    node. The hash of a password can be given besides.
   - Ports stay the same in every run. C(servers.json) in O(directory) says where each server is reached.
   - A server that runs with older files than those on disk, or from an older generation of its environment, is restarted
-    when O(restart_policy) allows it. What waits is told, with what it waits for.
+    when O(restart_policy) allows it. RV(waiting) reports restarts that wait, and what they wait for.
   - The servers of users who are no longer listed are stopped and removed, under the same policy. Homes are never
     touched.
 extends_documentation_fragment:
@@ -25,7 +25,7 @@ extends_documentation_fragment:
   - evenkeel.gpu.attributes.action
 options:
   servers:
-    description: All the servers that shall be there.
+    description: All servers that the node has to have.
     type: list
     elements: dict
     required: true
@@ -48,7 +48,7 @@ options:
         type: str
       password:
         description:
-          - A password for people to type. It is hashed on the control node, and only the hash goes to the node.
+          - A password for the user to type. It is hashed on the control node, and only the hash goes to the node.
           - One that is not in a vault is warned of.
         type: str
       hashed_password:
@@ -57,8 +57,8 @@ options:
         type: str
       system_account:
         description:
-          - Whether the account is the node's own and nobody's, so that a server that fails fails the node. Others' are
-            in RV(user_problems), unless all fail.
+          - Whether the account is the node's own and not a person's, so that the task fails when its server fails.
+            Failures of others are in RV(user_problems), unless all fail.
         type: bool
         default: false
       memory_max:
@@ -83,7 +83,7 @@ options:
       tasks_max: {description: "As O(servers[].tasks_max).", type: str}
       open_files: {description: "As O(servers[].open_files).", type: str}
   listen:
-    description: Whether people reach a server on a TCP port or on a socket of their own, which no other user can open.
+    description: Whether users reach their servers on a TCP port, or on a socket that no other user can open.
     type: str
     choices: [port, socket]
     default: port
@@ -122,13 +122,13 @@ options:
     elements: str
     default: []
   on_demand:
-    description: Whether a server starts with its first connection, and ends when nobody has used it for a while.
+    description: Whether a server starts with its first connection, and ends when it was not used for a while.
     type: bool
     default: false
   restart_policy:
     description:
-      - When a server may be restarted that people may be using. V(now), or V(idle), when no kernel and no terminal is
-        there that it would end, or V(manual), which leaves it to a person.
+      - When a server that runs may be restarted. V(now), at once; V(idle), when no kernel and no terminal runs in it;
+        V(manual), never, which leaves the restart to the operator.
     type: str
     choices: [now, idle, manual]
     default: idle
@@ -159,7 +159,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Keep a notebook server for two people
+- name: Keep notebook servers for two users
   evenkeel.gpu.jupyter_servers:
     servers:
       - name: ana

@@ -6,19 +6,19 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: jupyter_status
-short_description: Wait until notebook servers are up, guarded, and run code
+short_description: Wait until notebook servers are up, require their token, and run code
 version_added: 0.1.0
 description:
   - Asks each server on the node for C(/api/status) with its token and without it, and for its kernels, and has the
-    first kernel compute something where the server is new or was restarted. A mistyped setting only makes a server log
-    a warning, so whether it lets in whom it should is seen from outside alone.
-  - A server is a process of its user's, who may have put anything in its place. It is asked with the user's rights
-    alone, several users at a time, each within a limit of time and bytes.
-  - What is wrong with one user's server is warned of and returned in RV(user_problems); the task goes on. It fails
-    where the fault is the node's, which is when a server or a kernel does not work without anything of a user's either,
-    when all servers fail, or when the server of an account of the node's own does.
+    first kernel compute something where the server is new or was restarted. A misspelt setting only makes a server log
+    a warning, so only requests show whom a server lets in.
+  - A server is a process of its user's, who may have put another program in its place. It is asked with the user's
+    rights only, several users at a time, each within a limit of time and bytes.
+  - A problem of one user's server is a warning and is returned in RV(user_problems); the task goes on. The task fails
+    when the fault is the node's, that is, when a server or a kernel without any of the user's files fails too, when all
+    servers fail, or when the server of an account of the node's own fails.
   - Waits while there is no answer, at most O(timeout) seconds for each server.
-  - A server that sleeps until somebody needs it is left asleep, or sleeps again after it was looked at.
+  - A server on demand that does not run is left so, or is stopped again after it was asked.
   - In check mode it asks those that run, once, and never fails.
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
@@ -28,14 +28,14 @@ attributes:
 options:
   servers:
     description:
-      - What the module M(evenkeel.gpu.jupyter_servers) returned as C(servers). C(probe) of each says how to look at it,
-        not at all (C(asleep)), whether it is guarded (C(waiting), for its restart), whether it answers as it should
-        (C(light)), or whether it runs code too (C(full)).
+      - What the module M(evenkeel.gpu.jupyter_servers) returned as C(servers). C(probe) of each says what to
+        check, nothing (C(asleep)), whether it requires a token (C(waiting), for its restart), whether it answers as it
+        should (C(light)), or whether it runs code too (C(full)).
     type: list
     elements: dict
     required: true
   kernels:
-    description: The kernels that every server must offer; the first one is the one to compute.
+    description: The kernels that every server must offer; the first one has to compute something.
     type: list
     elements: str
     default: []

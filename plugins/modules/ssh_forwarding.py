@@ -9,17 +9,17 @@ module: ssh_forwarding
 short_description: Let the members of a group forward ports and sockets through sshd
 version_added: 0.4.0
 description:
-  - Keeps a drop-in of sshd with one block, C(Match Group), and a group with its members. Everybody else's connections
+  - Keeps a drop-in of sshd with one block, C(Match Group), and a group with its members. Connections of other users
     stay as they are.
-  - The whole configuration is tried with the drop-in in its place before anything changes, by the node's own sshd. It
-    has to be one that sshd starts with (C(sshd -t)), and the settings have to be in force for every user
-    (C(sshd -T)); since sshd takes the first value that it reads, another file may come first, and is named then.
-  - sshd is reloaded, not restarted, and sessions go on. Where that fails the old drop-in comes back.
+  - The node's own sshd tests the whole configuration with the drop-in in its place before anything changes. sshd has to
+    accept it (C(sshd -t)), and the settings have to be in force for every user (C(sshd -T)). sshd uses the first value
+    that it reads, so a file that comes earlier may prevail; the error names it.
+  - sshd is reloaded, not restarted, and sessions go on. When the reload fails the old drop-in is restored.
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
 options:
   group:
-    description: The group, made when it is missing. Nobody is put out of it.
+    description: The group, made when it is missing. No member is removed.
     type: str
     required: true
   users:

@@ -10,7 +10,7 @@ short_description: Keep a certificate for TLS and its key on a node
 version_added: 0.4.0
 description:
   - Keeps C(certificate.pem), the node's certificate with its chain, and C(key.pem), mode 0600, in O(directory).
-  - Either they are files of the control node, O(certificate) and O(key), which are judged there before anything
+  - Either they are files of the control node, O(certificate) and O(key), which are checked there before anything
     changes.
   - Or an authority of Evenkeel's own in O(ca_directory) on the control node issues the certificate, anew when fewer
     than O(renew_days) are left, when O(hosts) or the authority changed, and when the two files don't belong together.
@@ -35,7 +35,7 @@ options:
   ca_directory:
     description:
       - The directory on the control node with the authority, C(ca.pem) and C(ca-key.pem). An authority is made when
-        there is none. Have whoever connects to the nodes trust C(ca.pem), and keep C(ca-key.pem) to yourself.
+        there is none. Clients of the nodes have to trust C(ca.pem); keep C(ca-key.pem) secret.
     type: path
   hosts:
     description:
@@ -46,8 +46,8 @@ options:
     default: []
   renew_days:
     description:
-      - How many days before its end a certificate of O(ca_directory) is replaced, from 1 to 365. One of yours that ends
-        sooner is warned of.
+      - How many days before its end a certificate of O(ca_directory) is replaced, from 1 to 365. For one of yours that
+        ends sooner there is a warning.
     type: int
     default: 30
 """

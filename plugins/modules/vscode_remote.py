@@ -9,13 +9,13 @@ module: vscode_remote
 short_description: Have VS Code's Remote SSH find the named environments, and its server
 version_added: 0.4.0
 description:
-  - Looks whether the node can run the server part of VS Code, and puts into every user's home what VS Code looks for
-    there, all users in one call. Homes are read and written with their users' rights and no more.
+  - Checks whether the node can run the server part of VS Code, and puts the files that VS Code looks for into the home
+    of every user, all users in one call. Homes are read and written with their users' rights only.
   - C(~/.vscode-server/data/Machine/settings.json) gets O(settings) and the interpreter of O(environment), as far as
-    the person has not set them; every other character stays, comments included. C(~/.conda/environments.txt) lists the
+    the user has not set them; every other character stays, comments included. C(~/.conda/environments.txt) lists the
     named environments beside what else it lists.
-  - A home, or a file, that can't be read or written is left as it is, with a warning for its user; others go on. What
-    takes too long counts as one, such as a home on a file server that does not answer.
+  - A home, or a file, that can't be read or written is left as it is, with a warning for its user; others go on. This
+    includes a home that does not answer in time, as on a file server that is down.
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
   - evenkeel.gpu.attributes.action
@@ -49,7 +49,7 @@ options:
   floors:
     description:
       - What VS Code needs, as C(kernel), C(glibc), C(libstdcxx) (of GLIBCXX), C(programs) and C(downloaders), of which
-        one is enough. A node below is refused; what may be got round is a warning.
+        one is enough. A node that has less is refused; what VS Code may work around is a warning.
     type: dict
     required: true
   server:
@@ -58,7 +58,7 @@ options:
     type: dict
     suboptions:
       commit:
-        description: The commit of people's VS Code, as its About window tells it.
+        description: The commit of the users' VS Code, as its About window shows it.
         type: str
         required: true
       archive:
@@ -104,12 +104,12 @@ environments:
   returned: success
   sample: [/opt/evenkeel/envs/ai-dev]
 kept:
-  description: Of each user the settings that the person has set otherwise, and that stay so.
+  description: By user, the settings that the user has set differently, and that stay so.
   type: dict
   returned: success
   sample: {ana: [python.defaultInterpreterPath]}
 user_problems:
-  description: Of each user what of that user's could not be read or written, and was left as it is.
+  description: By user, files that could not be read or written, and were left as they are.
   type: dict
   returned: success
   sample: {bo: ['/home/bo/.conda/environments.txt: is a pipe, not a regular file']}
