@@ -10,9 +10,9 @@ short_description: Keep a notebook server for each user
 version_added: 0.4.0
 description:
   - Converges all notebook servers of a node in one call, however many users there are. Each is an instance of
-    C(jupyter@.service) that runs as its user, listens on a socket that no other user can open, and is reached through an
-    instance of C(jupyter-proxy@.socket) on a TCP port or on a socket of the user's. systemd owns that listening socket
-    whether the server runs or not.
+    C(jupyter@.service) that runs as its user, listens on a socket that no other user can open, and is reached through
+    an instance of C(jupyter-proxy@.socket) on a TCP port or on a socket of the user's. systemd owns that listening
+    socket whether the server runs or not.
   - A token opens a server. It is made on the node, once, in a file that only its user can read, and never leaves the
     node. The hash of a password can be given besides.
   - Ports stay the same in every run. C(servers.json) in O(directory) says where each server is reached.

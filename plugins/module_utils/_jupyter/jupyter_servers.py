@@ -8,8 +8,8 @@ import grp
 import ipaddress
 import itertools
 import os
-from collections.abc import Mapping
-from dataclasses import asdict, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import accounts, ports
@@ -27,6 +27,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node import (
     user_problems,
 )
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.kept_files import Kept
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.secrets import without
 
 LIMITS = ("memory_max", "cpu_quota", "tasks_max", "open_files")
@@ -67,56 +68,56 @@ ARGUMENT_SPEC: dict[str, Any] = {
 RULES: dict[str, Any] = {"required_together": [("certificate", "key")]}
 
 
+@dataclass(frozen=True)
+class Wish:
+    """What the node has to have.
+
+    Parameters
+    ----------
+    users
+        All users that are asked for, those whose accounts can't be found now included.
+    own
+        Those of them that are the node's own accounts, and not a person's.
+    gone
+        Users whose servers are to be removed.
+    problems
+        What is wrong with accounts and homes, by user.
+    """
+
+    users: Sequence[str]
+    own: Sequence[str]
+    servers: Sequence[Server]
+    gone: Sequence[str]
+    files: Mapping[str, Kept | None]
+    problems: Mapping[str, str]
+
+
 def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Bring the servers to the declared state, or return what that would change."""
     folder, policy = params["directory"], params["restart_policy"]
-    had = jupyter_servers.known(folder)
-    names = [item["name"] for item in params["servers"]]
-    own = [item["name"] for item in params["servers"] if item["system_account"]]
-    found = look_up(names, params["planned"] if check_mode else {}, [user for user in had if user not in own])
-    ports_had = {user: port for user, port in had.items() if port}
-    servers = complete(params, found.accounts, ports_had, check_mode=check_mode)
-    users = [server.user for server in servers]
-    gone = sorted(had.keys() - set(names))
-    vanished = [name for name in names if name not in found.accounts]
-    files = jupyter_servers.wanted(servers, gone, params["units"], params["config"], folder, vanished=vanished)
-    state = jupyter_servers.read([*users, *gone], files, folder, params["environment"])
+    wish = complete_wish(params, check_mode)
+    present = [*(server.user for server in wish.servers), *wish.gone]
+    state = jupyter_servers.read(present, wish.files, folder, params["environment"])
 
-    def hidden(text: str, *whose: str) -> str:
-        """Return a text that quotes what servers have written to the journal, or what runs in them."""
-        secrets = (jupyter_servers.secrets_of(user, folder, files, state.files) for user in whose)
+    def hidden(text: str, *users: str) -> str:
+        """Return a text from servers of users, from their journals for example, without these users' secrets."""
+        secrets = (jupyter_servers.secrets_of(user, folder, wish.files, state.files) for user in users)
         return without(text, itertools.chain.from_iterable(secrets))
 
-    plan = jupyter_servers.plan(state, servers, gone, files, policy=policy, folder=folder, homeless=found.problems)
+    plan = jupyter_servers.plan(
+        state, wish.servers, wish.gone, wish.files, policy=policy, folder=folder, homeless=wish.problems
+    )
     failed: dict[str, str] = {}
     if plan.changed and not check_mode:
         try:
             failed = {user: hidden(text, user) for user, text in jupyter_servers.apply(plan).items()}
         except EvenkeelError as error:
-            raise EvenkeelError(*(hidden(text, *users, *gone) for text in (error.what, error.remedy))) from error
-    problems = user_problems.merged(
-        *({user: [text]} for some in (found.problems, failed) for user, text in some.items())
-    )
-
-    def reference() -> str | None:
-        return jupyter_reference.failure_of_server(
-            params["environment"], os.path.join(folder, jupyter_servers.CONFIG), params["settings"]
-        )
-
-    why = user_problems.of_node([*failed, *set(own).intersection(problems)], names, own, reference)
-    if why:
-        raise EvenkeelError(
-            "\n".join(text for texts in problems.values() for text in texts), "It is the node's own: %s" % why
-        )
-    warnings = user_problems.warnings(problems)
+            raise EvenkeelError(*(hidden(text, *present) for text in (error.what, error.remedy))) from error
+    problems = user_problems.merged(listed(wish.problems), listed(failed))
+    require_node(params, wish, failed, problems)
     waits = [
         replace(waiting, processes=tuple(hidden(text, waiting.user) for text in waiting.processes))
         for waiting in plan.waiting
-    ]
-    warnings += [waiting.words(policy) for waiting in waits]
-    warnings += [
-        "%s is changed by %s, which may undo its hardening" % (unit, ", ".join(paths))
-        for unit, paths in jupyter_servers.foreign_drop_ins(state).items()
     ]
     return {
         "changed": plan.changed,
@@ -125,21 +126,76 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
             {
                 **server.entry(folder),
                 "probe": "asleep" if server.user in failed else plan.probes[server.user],
-                "system_account": server.user in own,
+                "system_account": server.user in wish.own,
             }
-            for server in servers
+            for server in wish.servers
         ],
         "user_problems": problems,
         "waiting": list(map(asdict, waits)),
-        "warnings": warnings,
+        "warnings": [
+            *user_problems.warnings(problems),
+            *(waiting.words(policy) for waiting in waits),
+            *(
+                "%s is changed by %s, which may undo its hardening" % (unit, ", ".join(paths))
+                for unit, paths in jupyter_servers.foreign_drop_ins(state).items()
+            ),
+        ],
     }
+
+
+def complete_wish(params: dict[str, Any], check_mode: bool) -> Wish:
+    """Return what the options ask for, completed with what only the node knows.
+
+    Raises
+    ------
+    EvenkeelError
+        A user can't have a server, or a port is not free.
+    """
+    folder = params["directory"]
+    had = jupyter_servers.known(folder)
+    users = [item["name"] for item in params["servers"]]
+    own = [item["name"] for item in params["servers"] if item["system_account"]]
+    found = look_up(users, params["planned"] if check_mode else {}, [user for user in had if user not in own])
+    ports_had = {user: port for user, port in had.items() if port}
+    servers = complete(params, found.accounts, ports_had, check_mode=check_mode)
+    gone = sorted(had.keys() - set(users))
+    vanished = [user for user in users if user not in found.accounts]
+    files = jupyter_servers.wanted(servers, gone, params["units"], params["config"], folder, vanished=vanished)
+    return Wish(users, own, servers, gone, files, found.problems)
+
+
+def require_node(
+    params: dict[str, Any], wish: Wish, failed: Mapping[str, str], problems: Mapping[str, Sequence[str]]
+) -> None:
+    """Fail when the fault is the node's and not a user's.
+
+    Parameters
+    ----------
+    failed
+        Why servers did not start, by user.
+    problems
+        All problems by user.
+    """
+
+    def reference() -> str | None:
+        config = os.path.join(params["directory"], jupyter_servers.CONFIG)
+        return jupyter_reference.failure_of_server(params["environment"], config, params["settings"])
+
+    why = user_problems.of_node([*failed, *set(wish.own).intersection(problems)], wish.users, wish.own, reference)
+    if why:
+        texts = itertools.chain.from_iterable(problems.values())
+        raise EvenkeelError("\n".join(texts), "It is the node's own: %s" % why)
+
+
+def listed(texts: Mapping[str, str]) -> dict[str, list[str]]:
+    return {user: [text] for user, text in texts.items()}
 
 
 def look_up(names: list[str], planned: dict[str, str], served: list[str]) -> accounts.Found:
     """Return the accounts, each of which is named once."""
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise EvenkeelError("jupyter_users names %s twice" % ", ".join(twice), "Name everybody once")
+        raise EvenkeelError("jupyter_users names %s twice" % ", ".join(twice), "Name each user once")
     return accounts.look_up(names, planned, served)
 
 
