@@ -17,6 +17,7 @@ LONG_FAULTS := tests/faults/test_state_files.py
 ENTERPRISE_SCENARIOS := nvidia_driver cuda_toolkit nvidia_container_toolkit
 ROLE ?=
 INDEX ?=
+FILES ?=
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export MOLECULE_GLOB := molecule/*/molecule.yml
@@ -118,6 +119,14 @@ bench-jupyter: demo ## Measure the memory of notebook servers that nobody uses, 
 
 $(VENV)/.bench-ready: $(READY)
 	$(BIN)/python -m pip install -qq ".[bench]"
+	@touch $@
+
+.PHONY: mutants
+mutants: $(VENV)/.mutants-ready ## Change plugins in small ways and print what no unit test notices: make mutants FILES=plugins/module_utils/_gpu/facts.py
+	python -m maintenance.mutants $(FILES)
+
+$(VENV)/.mutants-ready: $(READY)
+	$(BIN)/python -m pip install -qq ".[mutants]"
 	@touch $@
 
 .PHONY: docs
