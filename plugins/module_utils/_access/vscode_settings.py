@@ -151,9 +151,8 @@ def merge(text: str | None, wanted: Mapping[str, Any]) -> str | None:
     Unreadable
         It is not a JSON object with comments, which VS Code could not read either.
     """
-    if not (text or "").strip():
+    if text is None or not text.strip():
         return json.dumps(wanted, indent=4) + "\n" if wanted else text
-    assert text is not None
     known = parse(text)
     for name in sorted(wanted.keys() & known.spans.keys(), key=lambda name: known.spans[name], reverse=True):
         start, end = known.spans[name]
