@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files, made
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, carrying
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.kept_files import Change, Kept
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.secrets import masked, without_user
@@ -32,6 +32,7 @@ RULES: dict[str, Any] = {"no_log": True}
 
 PIP_MARK = "# Evenkeel keeps the keys that follow."
 UV_MARK = "# Evenkeel keeps this file."
+_MARKS = "# Evenkeel keeps "
 
 _URLS = ("index", "proxy")
 _KEYS = ("index-url", "trusted-host", "proxy", "cert")
@@ -81,14 +82,16 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     with carrying(warnings):
         index, proxy = (_public(name, params[name]) for name in _URLS)
         wanted = Wanted(index, proxy, params["no_proxy"], params["ca_bundle"])
-        changes, more = _changes(wanted, params["pip_conf"], params["uv_toml"])
+        files, more = _changes(wanted, params["pip_conf"], params["uv_toml"])
+        changes = [change for change in files if change.changed]
+        record = made.of_files("pip_config", files, _MARKS)
         if not check_mode:
-            kept_files.apply_all(changes)
+            kept_files.apply_all([*record, *changes])
     return {
-        "changed": bool(changes),
+        "changed": bool(record or changes),
         "paths": [change.path for change in changes],
         "warnings": warnings + more,
-        "diff": [change.diff() for change in changes],
+        "diff": [change.diff() for change in (*record, *changes)],
     }
 
 
@@ -117,7 +120,7 @@ def _public(name: str, url: str) -> str:
 
 
 def _changes(wanted: Wanted, pip_conf: str, uv_toml: str) -> tuple[list[Change], list[str]]:
-    """Return what changes, and what is to be warned of."""
+    """Return what becomes of both files, and what is to be warned of."""
     of_pip = kept_files.read_shared(pip_conf)
     pip = plan_pip(pip_conf, of_pip, wanted.pip())
     uv = plan_uv(uv_toml, kept_files.read_shared(uv_toml), wanted.uv())
@@ -127,7 +130,7 @@ def _changes(wanted: Wanted, pip_conf: str, uv_toml: str) -> tuple[list[Change],
             "Not everybody may read %s, and pip passes over it in silence for those who may not; `chmod a+r %s`, unless"
             " it holds a secret" % (pip_conf, pip_conf)
         )
-    return [change for change in (pip, uv) if change.changed], warnings
+    return [pip, uv], warnings
 
 
 def plan_pip(path: str, file: Kept | None, wanted: Mapping[str, str]) -> Change:

@@ -11,12 +11,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import cdi, docker_daemon
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, kept_files, services
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, kept_files, made, services
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import converge as package_set
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.apt import Apt
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.repository import Repository
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Request, Wanted
 
+#: The module that records what is made.
+BY = "nvidia_container_toolkit"
 ENGINES = {"docker": "dockerd", "podman": "podman"}
 #: The first podman that takes devices by CDI.
 _PODMAN = (4, 1)
@@ -76,7 +78,7 @@ def converge(desired: Desired, *, check_mode: bool) -> Outcome:
     settings = docker_daemon.plan(docker_daemon.read()) if "docker" in found else None
     manager = package_set.manager_of_node(lock_timeout=desired.lock_timeout)
     job = package_set.Job(
-        request(desired, apt=isinstance(manager, Apt)), desired.repository, lock_timeout=desired.lock_timeout
+        BY, request(desired, apt=isinstance(manager, Apt)), desired.repository, lock_timeout=desired.lock_timeout
     )
     outcome = package_set.converge(job, check_mode=check_mode)
     work.diffs += outcome.diffs()
@@ -138,7 +140,7 @@ def _converge_docker(desired: Desired, settings: docker_daemon.Settings, work: _
         work.note(docker_daemon.UNIT, {"restart": "restarted", "reload": "reloaded"}[step])
     if not work.check_mode:
         if settings.changed:
-            kept_files.apply(settings.file)
+            kept_files.apply_all([*made.of_files(BY, [settings.file]), settings.file])
         if step:
             docker_daemon.act(step)
             running = docker_daemon.ask()
@@ -159,7 +161,7 @@ def _converge_specification(work: _Work) -> None:
         if change is not None:
             work.diffs.append(change.diff())
             if not work.check_mode:
-                change.apply()
+                change.apply(BY)
     version = cdi.loaded()
     why = cdi.why_left(version, cdi.libraries())
     if why:

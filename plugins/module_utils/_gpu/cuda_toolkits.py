@@ -93,6 +93,7 @@ def converge(desired: Desired, *, check_mode: bool) -> Outcome:
 
     outcome = package_set.converge(
         package_set.Job(
+            "cuda_toolkit",
             request(desired, installed, apt=isinstance(manager, Apt)),
             desired.repository,
             lock_timeout=desired.lock_timeout,

@@ -31,6 +31,8 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import t
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Manager
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Request
 
+#: The module that records what is made.
+BY = "nvidia_driver"
 _UNITS = "/usr/lib/systemd/system"
 
 
@@ -251,7 +253,7 @@ def start_services(run: Run) -> None:
         if change is not None:
             run.diffs.append(change.diff())
             if not run.check_mode:
-                change.apply()
+                change.apply(BY)
 
 
 #: In this order; a step that refuses or fails ends the run.
@@ -292,14 +294,14 @@ def _outcome(run: Run) -> Outcome:
 
 
 def _job(run: Run, request: Request) -> package_set.Job:
-    return package_set.Job(request, lock_timeout=run.desired.lock_timeout)
+    return package_set.Job(BY, request, lock_timeout=run.desired.lock_timeout)
 
 
 def _driver_job(run: Run) -> package_set.Job:
     desired = run.desired
     files = driver_request.package_files(desired, run.manager.name)
     request = driver_request.packages(desired)
-    return package_set.Job(request, desired.repository, files, lock_timeout=desired.lock_timeout)
+    return package_set.Job(BY, request, desired.repository, files, lock_timeout=desired.lock_timeout)
 
 
 def _registered(run: Run) -> list[tuple[str, str]]:

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, units
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, made, units
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.made import Thing
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.units import Unit
 
 
@@ -18,9 +19,11 @@ class Change:
     enable: bool
     start: bool
 
-    def apply(self) -> None:
+    def apply(self, by: str) -> None:
+        """Enable and start it, and record that the module ``by`` has enabled it."""
         remedy = "See `journalctl --unit %s`" % self.name
         if self.enable:
+            made.note(by, [Thing("service", self.name)])
             command.require(["systemctl", "enable", self.name], remedy)
         if self.start:
             command.require(["systemctl", "restart", self.name], remedy)

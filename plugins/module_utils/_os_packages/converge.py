@@ -2,7 +2,7 @@
 # PRIVATE to this collection.
 """A repository and a set of its packages, brought to a node in one go.
 
-outcome = converge(Job(repository, files, request, lock_timeout), check_mode=module.check_mode)
+outcome = converge(Job(by, request, repository, files, lock_timeout), check_mode=check_mode)
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files, made
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.made import Thing
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import repository, transaction
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.apt import Apt
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.dnf import Dnf
@@ -42,6 +43,8 @@ class Job:
 
     Parameters
     ----------
+    by
+        The module that wants it, which records what it installs and holds.
     request
         The packages.
     repository
@@ -52,6 +55,7 @@ class Job:
         How many seconds to wait for another run of the package manager.
     """
 
+    by: str
     request: Request
     repository: Repository | None = None
     files: Mapping[str, str | None] = field(default_factory=dict)
@@ -129,6 +133,7 @@ def converge(job: Job, *, check_mode: bool, before: Before | None = None) -> Out
         if not check_mode:
             if before is not None:
                 before(staged, plan)
+            _record(job, plan)
             trial.apply()
             _fetch_lists(manager, job.repository.path if job.repository else "")
             transaction.apply(manager, plan)
@@ -158,8 +163,17 @@ def _change_holds(job: Job, manager: Manager, *, check_mode: bool) -> Plan:
     """Hold and release what is installed already."""
     plan = transaction.plan(manager, job.request)
     if not check_mode:
+        _record(job, plan)
         transaction.apply(manager, plan)
     return plan
+
+
+def _record(job: Job, plan: Plan) -> None:
+    """Record which packages come to the node and are held, and which are there or held no more."""
+    installed = [Thing("package", step.name) for step in plan.steps if step.after and not step.before]
+    removed = [Thing("package", step.name) for step in plan.steps if step.before and not step.after]
+    held, released = ([Thing("hold", name) for name in names] for names in (plan.hold, plan.release))
+    made.note(job.by, [*installed, *held], [*removed, *released])
 
 
 def _fetch_lists(manager: Manager, source: str) -> None:

@@ -25,7 +25,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import pip_con
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.generation import Generation
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.pip_config import Wanted
-from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import cuda_toolkits, docker_daemon, driver
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import cuda_toolkits, docker_daemon, driver_request
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import kernelspecs
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import secrets as jupyter_secrets
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import server as jupyter_server
@@ -34,7 +34,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter.accounts imp
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter.kernelspecs import Kernel
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter.server import Server
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter.servers import State
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files, sysctl_floor, tls_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files, made, sysctl_floor, tls_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import run_lock as lock
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, from_os
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import repository as repositories
@@ -97,13 +97,13 @@ def below(root: Path, files: Mapping[str, str | None]) -> dict[str, str | None]:
     return {str(root / path.lstrip("/")): text for path, text in files.items()}
 
 
-DRIVER = driver.Desired("open", gpu=True, version="580.1", family=("nvidia-*",))
+DRIVER = driver_request.Desired("open", gpu=True, version="580.1", family=("nvidia-*",))
 CUDA = cuda_toolkits.Desired(("12.8",), "12.8")
 
 
 def of_driver(path: str) -> Make:
-    settings = driver.setting_files(DRIVER, has_dracut=True)
-    return kept(lambda root: below(root, {**settings, **driver.package_files(DRIVER, apt=True)}), path)
+    settings = driver_request.nouveau_files(has_dracut=True)
+    return kept(lambda root: below(root, {**settings, **driver_request.package_files(DRIVER, "apt")}), path)
 
 
 def of_cuda(path: str) -> Make:
@@ -311,6 +311,17 @@ def docker(root: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Converge]
     return root / "daemon.json", converge
 
 
+def record(root: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Converge]:
+    monkeypatch.setattr(made, "FOLDER", str(root / "evenkeel"))
+
+    def converge() -> bool:
+        changes = made.changes("pip_config", [made.Thing("file", "/etc/pip.conf", made.UNKNOWN)])
+        kept_files.apply_all(changes)
+        return bool(changes)
+
+    return root / "evenkeel" / "pip_config.json", converge
+
+
 def accepted_terms(root: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Converge]:
     monkeypatch.setattr(terms, "SITE", str(root))
     channel = "https://repo.example/main"
@@ -374,9 +385,13 @@ KINDS: dict[str, Kind] = {
     "jupyter: token": Kind(of_jupyter("evenkeel/ana/token"), secret=True),
     "kernel.json": Kind(kernel, NO_FILE | {"garbage", "garbage after the first line"}, timeless=True),
     "pip.conf": Kind(
-        of_pip("pip.conf"), frozenset({"a directory", "garbage", "garbage after the first line"}), timeless=True
+        of_pip("pip.conf"),
+        frozenset({"a directory", "garbage", "garbage after the first line"}),
+        timeless=True,
+        followed=True,
     ),
-    "uv.toml": Kind(of_pip("uv.toml"), frozenset({"a directory", "garbage"}), timeless=True),
+    "uv.toml": Kind(of_pip("uv.toml"), frozenset({"a directory", "garbage"}), timeless=True, followed=True),
+    "record of what was made": Kind(record),
     "sysctl": Kind(sysctl),
     "sshd": Kind(
         kept(
@@ -408,7 +423,12 @@ KINDS: dict[str, Kind] = {
     ),
     **{
         f"driver: {path}": Kind(of_driver(path))
-        for path in (driver.MODPROBE, driver.DRACUT, driver.PREFERENCES, driver.UNATTENDED)
+        for path in (
+            driver_request.MODPROBE,
+            driver_request.DRACUT,
+            driver_request.PREFERENCES,
+            driver_request.UNATTENDED,
+        )
     },
     **{
         f"cuda: {path}": Kind(of_cuda(path))

@@ -10,13 +10,14 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import dkms, dkm
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.linux_kernels import Kernel, Module
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.converge import Job
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Request, Wanted
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Step
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Plan, Request, Wanted
 
 from tests.unit.plugins.module_utils._os_packages.fakes import FakeManager
 
 SOURCE, OLD, NEW = "nvidia-kernel-open-dkms", "580.159.03-1", "580.178.04-1"
 BARE, READY = Kernel("6.1.0-49"), Kernel("6.1.0-50", modules=(Module("580.159.03", "open"),))
-JOB = Job(Request(wanted=(Wanted(SOURCE, "580.178.04"),)))
+JOB = Job("nvidia_driver", Request(wanted=(Wanted(SOURCE, "580.178.04"),)))
 REFUSED = EvenkeelError("apt did not install it", "See why")
 DOES_NOT_BUILD = EvenkeelError("The module does not build: error: no such function", "Choose another branch")
 
@@ -120,6 +121,12 @@ def test_packages_that_stay_although_a_build_failed(
         dkms_transaction.converge(JOB, source, kernels, check_mode=False)
     assert manager.packages == {"nvidia-kernel-common": NEW}
     assert manager.calls[-1] == call
+
+
+def test_only_packages_that_have_come_are_removed() -> None:
+    plan = Plan(steps=(Step(SOURCE, "", NEW), Step("nvidia-kernel-common", "", NEW), Step("old", "1", "")))
+    assert dkms_transaction.to_remove(plan, [BARE], {SOURCE, "old"}) == [SOURCE]
+    assert dkms_transaction.to_remove(plan, [READY], {SOURCE, "old"}) == []
 
 
 def test_a_transaction_that_failed_for_another_reason_reports_that(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import services, units
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import made, services, units
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.services import Change
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.units import Unit
 
@@ -43,6 +43,7 @@ def test_the_state_is_systemds(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_apply(monkeypatch: pytest.MonkeyPatch, change: Change, commands: list[str], shown: str) -> None:
     done: list[list[str]] = []
     monkeypatch.setattr(services.command, "require", lambda argv, _: done.append(argv))
-    change.apply()
+    change.apply("front_door")
     assert done == [["systemctl", command, NAME] for command in commands]
+    assert made.read("front_door") == ([made.Thing("service", NAME)] if change.enable else [])
     assert change.diff()["after"] == shown

@@ -6,8 +6,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files, made
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.made import Thing
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import converge, repository
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.apt import Apt
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.converge import Job
@@ -18,6 +19,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transact
 
 from tests.unit.plugins.module_utils._os_packages.fakes import STAGED_SOURCE, FakeManager
 
+BY = "nvidia_driver"
 CUDA = Repository("cuda", "apt", "http://m/debian12/", "http://m/keyring.deb", "a" * 64)
 #: A file of the package manager that is nowhere.
 PREFERENCES = {"/etc/apt/preferences.d/evenkeel-of-a-test": "Package: driver\n"}
@@ -38,7 +40,7 @@ def test_the_phases_of_a_change_and_their_order(monkeypatch: pytest.MonkeyPatch)
     def build(staged: Manager, plan: Plan) -> None:
         manager.calls.append(" ".join(["build", *map(str, plan.steps)]))
 
-    outcome = converge.converge(Job(DRIVER, CUDA, PREFERENCES), check_mode=False, before=build)
+    outcome = converge.converge(Job(BY, DRIVER, CUDA, PREFERENCES), check_mode=False, before=build)
     assert manager.calls == [
         f"staged: refresh {STAGED_SOURCE}",
         "staged: simulate driver=2-1",
@@ -58,14 +60,14 @@ def test_a_check_of_the_same_does_nothing_to_the_node(monkeypatch: pytest.Monkey
     def build(staged: Manager, plan: Plan) -> None:
         raise AssertionError("nothing is built in check mode")
 
-    outcome = converge.converge(Job(DRIVER, CUDA, PREFERENCES), check_mode=True, before=build)
+    outcome = converge.converge(Job(BY, DRIVER, CUDA, PREFERENCES), check_mode=True, before=build)
     assert manager.calls == [f"staged: refresh {STAGED_SOURCE}", "staged: simulate driver=2-1"]
     assert (outcome.changed, outcome.healed, manager.unfinished) == (True, ("halfway",), ["halfway"])
 
 
 def test_what_a_killed_run_left_is_finished_first(monkeypatch: pytest.MonkeyPatch) -> None:
     manager = node(monkeypatch, unfinished=["halfway"])
-    outcome = converge.converge(Job(Request((Wanted("driver"),))), check_mode=False)
+    outcome = converge.converge(Job(BY, Request((Wanted("driver"),))), check_mode=False)
     assert (manager.calls, outcome.healed, outcome.changed) == (["heal"], ("halfway",), True)
 
 
@@ -86,7 +88,7 @@ def test_what_fails_first_leaves_the_rest_undone(monkeypatch: pytest.MonkeyPatch
             raise manager.failures["build"]
 
     with pytest.raises(EvenkeelError, match="It failed"):
-        converge.converge(Job(DRIVER, CUDA, PREFERENCES), check_mode=False, before=build)
+        converge.converge(Job(BY, DRIVER, CUDA, PREFERENCES), check_mode=False, before=build)
     assert [said for said in manager.calls if said.split()[0] in ("files", "apply", "hold")] == stays
     assert manager.packages == {"driver": "1-1"}
 
@@ -97,14 +99,33 @@ def test_where_all_is_there_only_holds_change_and_no_repository_is_asked(
 ) -> None:
     manager = node(monkeypatch, packages={"driver": "2-1", "old": "1-1"}, holds={"old"})
     request = Request((Wanted("driver", "2"),), hold=("driver",), release=("old",))
-    outcome = converge.converge(Job(request), check_mode=check_mode)
+    outcome = converge.converge(Job(BY, request), check_mode=check_mode)
     assert manager.calls == ([] if check_mode else ["release old", "hold driver"])
     assert (outcome.plan.hold, outcome.plan.release, outcome.changed) == (("driver",), ("old",), True)
 
 
+def test_what_comes_is_recorded_before_it_comes_and_what_was_there_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[list[Thing]] = []
+    manager = node(
+        monkeypatch,
+        repositories={"driver": ["2-1"], "cuda": ["13-1"]},
+        during={"apply": lambda: seen.append(made.read(BY))},
+    )
+    request = Request((Wanted("driver", "2"), Wanted("cuda")), hold=("cuda",))
+    converge.converge(Job(BY, request), check_mode=True)
+    assert made.read(BY) == []
+    converge.converge(Job(BY, request), check_mode=False)
+    assert seen[0] == [Thing("hold", "cuda"), Thing("package", "cuda")]
+    converge.converge(Job(BY, Request(release=("cuda",))), check_mode=False)
+    assert made.read(BY) == [Thing("package", "cuda")]
+    converge.converge(Job(BY, Request(absent=("cuda", "driver"))), check_mode=False)
+    assert made.read(BY) == []
+    assert manager.packages == {}
+
+
 def test_what_must_not_be_there_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     manager = node(monkeypatch)
-    converge.converge(Job(Request(absent=("driver",))), check_mode=False)
+    converge.converge(Job(BY, Request(absent=("driver",))), check_mode=False)
     assert manager.packages == {}
 
 
@@ -113,7 +134,7 @@ def test_a_repository_that_is_not_the_nodes_yet_comes_though_all_packages_are_th
 ) -> None:
     manager = node(monkeypatch)
     monkeypatch.setattr(repository, "changed", lambda one: one == CUDA)
-    converge.converge(Job(Request((Wanted("driver"),)), CUDA), check_mode=False)
+    converge.converge(Job(BY, Request((Wanted("driver"),)), CUDA), check_mode=False)
     assert "files take effect" in manager.calls
 
 
@@ -135,21 +156,21 @@ def test_lists_are_fetched_of_the_repository_alone_but_on_a_fresh_node(
     monkeypatch: pytest.MonkeyPatch, fresh: bool, of: Repository | None, asked: list[str]
 ) -> None:
     manager = node(monkeypatch, fresh=fresh)
-    converge.converge(Job(DRIVER, of), check_mode=False)
+    converge.converge(Job(BY, DRIVER, of), check_mode=False)
     assert [call for call in manager.calls if "refresh" in call] == asked
 
 
 def test_a_second_run_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     manager = node(monkeypatch)
-    converge.converge(Job(DRIVER), check_mode=False)
+    converge.converge(Job(BY, DRIVER), check_mode=False)
     manager.calls.clear()
-    assert not converge.converge(Job(DRIVER), check_mode=False).changed
+    assert not converge.converge(Job(BY, DRIVER), check_mode=False).changed
     assert manager.calls == []
 
 
 def test_differences_are_those_of_files_and_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     node(monkeypatch)
-    outcome = converge.converge(Job(DRIVER, files=PREFERENCES), check_mode=True)
+    outcome = converge.converge(Job(BY, DRIVER, files=PREFERENCES), check_mode=True)
     of_file, of_packages = outcome.diffs()
     assert of_file["after"] == "Package: driver\n"
     assert (of_packages["before"], of_packages["after"]) == ("driver 1-1\n", "driver 2-1\nheld: driver\n")
@@ -186,7 +207,7 @@ def test_a_file_that_somebody_else_has_made_stays(monkeypatch: pytest.MonkeyPatc
     foreign = tmp_path / "preferences"
     foreign.write_text("Package: *\n")
     with pytest.raises(EvenkeelError, match="was not written by Evenkeel"):
-        converge.converge(Job(DRIVER, files={str(foreign): kept_files.MARK}), check_mode=False)
+        converge.converge(Job(BY, DRIVER, files={str(foreign): kept_files.MARK}), check_mode=False)
     assert manager.calls == []
 
 
