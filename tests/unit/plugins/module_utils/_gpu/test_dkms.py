@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import dkms
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 
 LOG = """\
 DKMS make.log for nvidia-590.48.01 for kernel 7.0.0-1-amd64 (x86_64)
@@ -65,6 +66,76 @@ def test_a_source_says_its_name_and_version(tmp_path: Path) -> None:
     (source / "dkms.conf").write_text(conf)
     assert dkms.sources(str(tmp_path)) == [(str(source), "535.1")]
     assert (dkms.parse_name(conf), dkms.parse_version("PACKAGE_VERSION=1.2\n")) == ("nvidia-current", "1.2")
+
+
+@pytest.fixture
+def programs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[list[str]]:
+    """The commands that were run; a build for a kernel of 7.0 fails, and leaves a log in DKMS's tree."""
+    run: list[list[str]] = []
+
+    def dkms_program(argv: list[str]) -> command.Done:
+        run.append(argv)
+        fails = argv[1] == "build" and argv[-1].startswith("7.0")
+        if fails and "--dkmstree" in argv:
+            build = Path(argv[argv.index("--dkmstree") + 1]) / "nvidia" / "590.48.01" / "build"
+            build.mkdir(parents=True)
+            (build / "make.log").write_text(LOG)
+        return command.Done(10 if fails else 0, "", "Error! Bad return status")
+
+    monkeypatch.setattr(command, "run", dkms_program)
+    monkeypatch.setattr(dkms, "LOGS", str(tmp_path / "logs"))
+    return run
+
+
+def _source(folder: Path) -> str:
+    folder.mkdir()
+    (folder / "dkms.conf").write_text('PACKAGE_NAME="nvidia"\nPACKAGE_VERSION="590.48.01"\n')
+    return str(folder)
+
+
+def test_a_module_is_built_on_trial_for_each_kernel_outside_of_dkms_own_tree(
+    tmp_path: Path, programs: list[list[str]]
+) -> None:
+    dkms.try_build(_source(tmp_path / "source"), ["6.1.0-49", "6.1.0-50"])
+    assert [(argv[1], argv[-1]) for argv in programs] == [("build", "6.1.0-49"), ("build", "6.1.0-50")]
+    for argv in programs:
+        options = dict(zip(argv[2::2], argv[3::2], strict=True))
+        assert (options["-m"], options["-v"]) == ("nvidia", "590.48.01")
+        assert {options["--dkmstree"], options["--sourcetree"]}.isdisjoint({"/var/lib/dkms", "/usr/src"})
+        assert not Path(options["--dkmstree"]).exists()
+
+
+def test_a_trial_that_fails_ends_there_with_the_compilers_error(tmp_path: Path, programs: list[list[str]]) -> None:
+    with pytest.raises(EvenkeelError, match=r"for the kernel 7\.0\.1: .*error: implicit .*Nothing was changed"):
+        dkms.try_build(_source(tmp_path / "source"), ["6.1.0-49", "7.0.1", "6.1.0-50"])
+    assert [argv[-1] for argv in programs] == ["6.1.0-49", "7.0.1"]
+    assert (tmp_path / "logs" / "dkms-590.48.01-7.0.1.log").read_text() == LOG
+
+
+@pytest.mark.parametrize(
+    ("again", "expected"),
+    [
+        (False, ["dkms install -m nvidia -v 580.1 -k 6.1"]),
+        (True, ["dkms build --force -m nvidia -v 580.1 -k 6.1", "dkms install --force -m nvidia -v 580.1 -k 6.1"]),
+    ],
+)
+def test_a_module_is_installed_and_where_it_has_to_be_another_built_again(
+    again: bool, expected: list[str], programs: list[list[str]]
+) -> None:
+    dkms.build("nvidia", "580.1", "6.1", again=again)
+    assert [" ".join(argv) for argv in programs] == expected
+
+
+def test_a_build_that_fails_is_an_error(programs: list[list[str]]) -> None:
+    with pytest.raises(EvenkeelError, match=r"driver 580\.1 does not build for the kernel 7\.0\.1"):
+        dkms.build("nvidia", "580.1", "7.0.1", again=True)
+    assert len(programs) == 1
+
+
+def test_kernels_without_headers_are_refused() -> None:
+    dkms.require_headers([])
+    with pytest.raises(EvenkeelError, match=r"headers of the kernel 6\.1, 6\.2 are missing"):
+        dkms.require_headers(["6.1", "6.2"])
 
 
 def test_modules_that_dkms_knows(tmp_path: Path) -> None:

@@ -113,6 +113,8 @@ OFF = plan('{"runtimes": {"nvidia": {}}, "features": {"cdi": false}}')
         (None, plan(None), True, ""),
         (Running(), plan(None), False, "reload"),
         (Running(), plan(None), True, "restart"),
+        # The runtime is known, and the file does not have all of it.
+        (NEW, plan('{"runtimes": {"nvidia": {}}}'), False, "reload"),
         (NEW, DONE, True, ""),
         (NEW, DONE, False, ""),
         (OLD_DOCKER, DONE, True, ""),

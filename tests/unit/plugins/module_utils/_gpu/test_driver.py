@@ -267,6 +267,55 @@ def test_the_drivers_own_problems_are_reported_before_its_prerequisites_are_inst
     assert node.changes() == []
 
 
+def test_an_interrupted_transaction_is_finished_before_anything_is_asked_of_the_repositories(node: Node) -> None:
+    node.manager.packages = {SOURCES["open"]: f"{NEW}-1"}
+    node.manager.unfinished = ["libcuda1"]
+    node.manager.repositories = {**node.manager.repositories, "dkms": ["3"]}
+    outcome = driver.converge(desired(), check_mode=False)
+    assert node.manager.calls[0] == "heal"
+    assert outcome.healed == ("libcuda1",)
+
+
+def test_what_is_finished_alone_is_a_change(node: Node) -> None:
+    node.manager.unfinished = ["libcuda1"]
+    outcome = driver.converge(desired(), check_mode=True)
+    assert (outcome.changed, outcome.healed, outcome.diffs) == (True, ("libcuda1",), ())
+    assert node.changes() == []
+
+
+def test_an_upgrade_is_built_on_trial(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[list[str]] = []
+    monkeypatch.setattr(dkms, "try_build", lambda source, kernels: tried.append(list(kernels)))
+    node.manager.packages[SOURCES["open"]] = f"{OLD}-1"
+    node.manager.contents = {"/usr/src/nvidia-580.178.04/dkms.conf": "PACKAGE_VERSION=580.178.04\n"}
+    driver.converge(desired(), check_mode=False)
+    assert tried == [["6.1.0-49"]]
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_a_key_is_made_only_where_something_may_change(
+    check_mode: bool, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node.manager.packages |= {"mokutil": "1", "openssl": "1"}
+    made: list[bool] = []
+    monkeypatch.setattr(secure_boot, "require_enrolled", lambda key, make: made.append(make))
+    driver.converge(desired(secure_boot=True), check_mode=check_mode)
+    driver.converge(desired(secure_boot=True, dkms=""), check_mode=check_mode)
+    assert made == [not check_mode]
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_the_settings_against_nouveau_are_written(
+    check_mode: bool, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change = kept_files.Change("/etc/modprobe.d/nouveau.conf", None, kept_files.Kept("blacklist nouveau\n"))
+    monkeypatch.setattr(driver, "_nouveau_changes", lambda: [change])
+    monkeypatch.setattr(initramfs, "require_room", lambda images: None)
+    outcome = driver.converge(desired(), check_mode=check_mode)
+    assert outcome.diffs == (change.diff(),)
+    assert node.done == [change.path] * (not check_mode)
+
+
 def test_prerequisites_come_before_the_driver(node: Node) -> None:
     node.manager.packages = {"linux-image-amd64": "6.1"}
     node.manager.repositories = {
@@ -313,19 +362,41 @@ def test_initial_ram_disks_older_than_the_settings_are_rebuilt(node: Node, monke
     assert node.done == []
 
 
+@dataclass
+class Service:
+    """A service that would be enabled."""
+
+    name: str
+    done: list[str]
+
+    def diff(self) -> dict[str, str]:
+        return {"before": "", "after": self.name}
+
+    def apply(self, *by: str) -> None:
+        self.done.append(self.name)
+
+
 @pytest.mark.parametrize(("loaded", "now"), [(Loaded(NEW, "open"), True), (Loaded(), False)])
+@pytest.mark.parametrize("check_mode", [False, True])
 def test_services_are_started_where_the_driver_is_loaded(
-    loaded: Loaded, now: bool, node: Node, monkeypatch: pytest.MonkeyPatch
+    loaded: Loaded, now: bool, check_mode: bool, node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[tuple[str, bool]] = []
 
-    def change(name: str, run: bool) -> None:
+    def change(name: str, run: bool) -> Service:
         asked.append((name, run))
+        return Service(name, node.done)
 
     monkeypatch.setattr(services, "change", change)
+    monkeypatch.setattr(driver, "_UNITS", str(tmp_path))
+    (tmp_path / "nvidia-persistenced.service").touch()
     node.loaded, node.nouveau = loaded, not now
-    driver.converge(desired(persistence=True, fabric_manager=True), check_mode=False)
-    assert asked == [("nvidia-persistenced.service", now), ("nvidia-fabricmanager.service", now)]
+    outcome = driver.converge(desired(persistence=True, fabric_manager=True), check_mode=check_mode)
+    names = ["nvidia-persistenced.service", "nvidia-fabricmanager.service"]
+    # In check mode, the unit of a package that is not installed yet is not there to be asked of.
+    assert asked == [(name, now) for name in names[: 1 if check_mode else 2]]
+    assert node.done == ([] if check_mode else names)
+    assert len(outcome.diffs) == len(asked)
 
 
 @pytest.mark.parametrize(("kernels", "expected"), [(True, (NEW, "open")), (False, ("", ""))])

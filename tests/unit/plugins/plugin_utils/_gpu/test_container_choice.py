@@ -53,6 +53,11 @@ def test_all_packages_have_one_version_the_known_one_or_the_named_one() -> None:
         assert packages[0]["name"] == "nvidia-container-toolkit"
 
 
+def test_the_oldest_release_that_keeps_the_specification_is_accepted() -> None:
+    oldest = read_mapping(container_choice.DATA)["oldest"]
+    assert choose(version=oldest)["problems"] == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

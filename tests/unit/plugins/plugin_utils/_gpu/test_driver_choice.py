@@ -101,6 +101,24 @@ def test_what_can_not_work_is_told_with_a_way_out(gpus: list[str], wish: Wish, w
         assert word in problems
 
 
+@pytest.mark.parametrize(
+    ("name", "branch", "flavour", "refused"),
+    [
+        ("V100", "580", "proprietary", False),
+        ("V100", "581", "proprietary", True),
+        ("B200", "570", "open", False),
+        ("B200", "569", "open", True),
+        ("T4", "615", "proprietary", False),
+        ("T4", "616", "proprietary", True),
+        ("T4", "616", "open", False),
+    ],
+)
+def test_the_first_and_the_last_branch_of_a_gpu_are_in_its_window(
+    name: str, branch: str, flavour: str, refused: bool
+) -> None:
+    assert bool(driver_choice.window_problems([gpu(name)], branch, flavour)) is refused
+
+
 def test_an_unknown_gpu_is_overridden_by_a_flavour() -> None:
     chosen = driver_choice.choose(facts(gpu("")), DEBIAN, Wish("nvidia", branch="580", flavour="open"))
     assert (chosen["flavour"], chosen["problems"]) == ("open", [])
