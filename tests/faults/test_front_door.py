@@ -211,7 +211,8 @@ def test_users_who_share_an_origin_are_told_before_they_get_their_own(door: Node
     assert told.failed_saying(
         f"https://{NAME}/user/ana/ -> https://{ANA}/user/ana/",
         f"https://{NAME}/user/bo/ -> https://{BO}/user/bo/",
-        f"Have DNS lead *.{NAME} to this node and set front_door_users_share_origin to false",
+        f"Point *.{NAME} to this node in DNS and set users_share_origin (front_door_users_share_origin of the role) to"
+        " false",
     )
     assert (door.fingerprint(), healthy(door)) == (before, health)
     assert play(door, place, front_door_users_share_origin=False).succeeded()

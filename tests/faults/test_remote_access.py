@@ -315,7 +315,7 @@ def test_a_server_of_vs_code_is_unpacked_once_and_found_by_everybody(people: Nod
     [
         ({"sha256": "0" * 64}, ("has the SHA-256", "was not unpacked")),
         ({"commit": "f" * 40}, (f"is of commit {COMMIT}, not {'f' * 40}",)),
-        ({"commit": "1.99"}, ("commit of remote_access_vscode_server is '1.99'",)),
+        ({"commit": "1.99"}, ("commit of server (remote_access_vscode_server of the role) is '1.99'",)),
         ({"archive": "/nowhere.tar.gz"}, ("/nowhere.tar.gz is no file on the control node",)),
         ({"cli_sha256": ""}, ("cli_archive and cli_sha256 go together",)),
     ],

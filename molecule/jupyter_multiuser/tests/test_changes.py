@@ -119,7 +119,7 @@ def test_who_leaves_takes_the_server_along_and_keeps_the_home(
     with bo.kernel("minimal") as kernel:
         kernel.run("import pathlib; pathlib.Path('~/diary').expanduser().write_text('secret')")
         run = role(jupyter_users=[ANA]).well()
-        assert "jupyter@bo.service waits for its restart (no longer in jupyter_users)" in run.output
+        assert "jupyter@bo.service waits for its restart (no longer in servers)" in run.output
     role(jupyter_users=[ANA], jupyter_restart_policy="now").well()
     assert host.run("systemctl is-active jupyter@bo.service jupyter-proxy@bo.socket").stdout.split() == ["inactive"] * 2
     assert host.run("ls -d /etc/evenkeel/jupyter/bo /etc/systemd/system/*@bo*").stdout == ""

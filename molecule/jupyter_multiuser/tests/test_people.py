@@ -167,8 +167,8 @@ def test_two_hundred_wrong_passwords_do_not_keep_the_owner_out(host: Host, ana: 
         assert ana.log_in(PASSWORD) == 302
         assert kernel.run("print(1)") == "1\n"
         assert host.service(unit).is_running
-        mend = f"journalctl --unit {unit}"
-        wait.until(lambda: not host.service(unit).is_running, "the flood ends", mend, seconds=180)
+        remedy = f"journalctl --unit {unit}"
+        wait.until(lambda: not host.service(unit).is_running, "the flood ends", remedy, seconds=180)
         assert host.check_output(f"journalctl --unit {unit} --output=cat --grep=^refused") == "refused 200"
 
 

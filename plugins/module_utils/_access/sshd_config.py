@@ -101,7 +101,7 @@ def stage(text: str, drop_in: str, candidate: str | None) -> str:
         raise EvenkeelError(
             "%s does not include %s, so sshd would never read %s" % (CONFIG, os.path.dirname(drop_in), drop_in),
             "Add `Include %s/*.conf` as its first line (OpenSSH 8.2 and newer know it), or set "
-            "remote_access_sshd_drop_in to false and put the settings into %s yourself"
+            "drop_in (remote_access_sshd_drop_in of the role) to false and put the settings into %s yourself"
             % (os.path.dirname(drop_in), CONFIG),
         )
     return "".join("%s\n" % line for line in staged)
@@ -176,7 +176,7 @@ class Trial:
             )
         raise EvenkeelError(
             "sshd would not start with these settings, and nothing was changed: %s" % problem,
-            "Correct remote_access_sshd_settings; see sshd_config(5)",
+            "Correct settings (remote_access_sshd_settings of the role); see sshd_config(5)",
         )
 
     def overrides(self, settings: Mapping[str, str], users: Sequence[str], *, dropped_in: bool) -> list[Override]:

@@ -87,7 +87,7 @@ def plan(group: str, gid: int | None, memberships: Mapping[str, set[int] | None]
     if missing and not may_be_missing:
         raise EvenkeelError(
             "The node has no user %s" % ", ".join(missing),
-            "Correct remote_access_users, or create the accounts first",
+            "Correct users (remote_access_users of the role), or create the accounts first",
         )
     return Plan(group, gid is None, tuple(user for user, groups in memberships.items() if gid not in (groups or ())))
 

@@ -96,7 +96,7 @@ def require_what_it_needs(floors: dict[str, Any], *, offline: bool) -> list[str]
     if verdict.impossible:
         raise EvenkeelError(
             "VS Code's Remote SSH can't work here: %s" % "; ".join(verdict.impossible),
-            "Install what is missing, or set remote_access_vscode to false for this node",
+            "Install what is missing, or set remote_access_vscode of the role to false for this node",
         )
     return list(verdict.doubtful)
 
@@ -112,7 +112,7 @@ def accounts_of(names: list[str], *, may_be_missing: bool) -> list[pwd.struct_pa
     if missing and not may_be_missing:
         raise EvenkeelError(
             "The node has no user %s" % ", ".join(missing),
-            "Correct remote_access_users, or create the accounts first",
+            "Correct users (remote_access_users of the role), or create the accounts first",
         )
     return found
 
@@ -136,6 +136,6 @@ def chosen(params: dict[str, Any], prefixes: list[str], *, may_be_missing: bool)
         there = ", ".join(map(os.path.basename, prefixes)) or "none"
         raise EvenkeelError(
             "There is no environment with a Python at %s; there is %s" % (prefix, there),
-            "Build it first, or set remote_access_environment to another one",
+            "Build it first, or set environment (remote_access_environment of the role) to another one",
         )
     return {**settings, "python.defaultInterpreterPath": python}

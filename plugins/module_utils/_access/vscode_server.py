@@ -60,7 +60,7 @@ def check(server: Server) -> None:
     ):
         if not re.fullmatch("[0-9a-f]{%d}" % length, text):
             raise EvenkeelError(
-                "%s of remote_access_vscode_server is %r" % (name, text),
+                "%s of server (remote_access_vscode_server of the role) is %r" % (name, text),
                 "Give %d digits, 0-9 or a-f" % length,
             )
 
@@ -148,7 +148,7 @@ def _require_server(stage: str, commit: str, archive: str) -> None:
     if has != commit:
         raise EvenkeelError(
             "%s is of commit %s, not %s" % (_name(archive), has, commit),
-            "Correct the commit or the archive in remote_access_vscode_server",
+            "Correct the commit or the archive of server (remote_access_vscode_server of the role)",
         )
 
 

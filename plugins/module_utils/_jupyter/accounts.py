@@ -101,7 +101,7 @@ def look_up(names: Sequence[str], planned: Mapping[str, str], served: Collection
     problems = {name: mistakes.pop(name) for name in list(mistakes) if name in served}
     if mistakes or (problems and not found):
         raise EvenkeelError(
-            "Not everybody in jupyter_users can have a notebook server: %s"
+            "Not every user in servers (jupyter_users of the role) can have a notebook server: %s"
             % "; ".join([*mistakes.values(), *problems.values()]),
             "Create the account with a home and a shell, make the directory service answer, or remove it from the list",
         )

@@ -185,26 +185,29 @@ def require_apart(door: Door, servers: Sequence[Server], certified: Sequence[str
     if not own:
         return
     flat = [host for host in door.hosts if host_names.is_address(host) or host.startswith("*.")]
-    share = "or set front_door_users_share_origin to true, which lets each user's pages act as the other users"
+    share = (
+        "or set users_share_origin (front_door_users_share_origin of the role) to true, which lets pages of"
+        " each user act as the other users"
+    )
     if flat or not door.domains:
         raise EvenkeelError(
             "Several users have notebook servers, and each needs a host name of its own, which %s can't have below it"
             % ", ".join(flat or door.hosts),
-            "Name a host with a domain in front_door_hosts, such as gpu1.example.com, without addresses and stars; "
-            + share,
+            "Name a host with a domain in hosts (front_door_hosts of the role), such as gpu1.example.com, and no"
+            " addresses or wildcards; " + share,
         )
-    whose: dict[str, str] = dict.fromkeys(door.hosts, "all users (front_door_hosts)")
+    whose: dict[str, str] = dict.fromkeys(door.hosts, "all users (hosts)")
     for site in own:
         for host in site.hosts:
             if host in whose:
                 raise EvenkeelError(
                     "%s would be the host name of %s and of %s" % (host, whose[host], site.user),
-                    "Set front_door_user_domains to another domain",
+                    "Set user_domains (front_door_user_domains of the role) to another domain",
                 )
             if len(host) > _LONGEST_HOST:
                 raise EvenkeelError(
                     "The host name of %s is longer than DNS allows: %s" % (site.user, host),
-                    "Set front_door_user_domains to a shorter one",
+                    "Set user_domains (front_door_user_domains of the role) to a shorter one",
                 )
             whose[host] = site.user
     lacking = [host for site in own for host in site.hosts if certified and not host_names.covers(certified, host)]
@@ -238,10 +241,10 @@ def require_told(door: Door, servers: Sequence[Server], moved: Sequence[str], *,
     raise EvenkeelError(
         "All users of this front door share one host name, so that a page of one can act as any other. Each gets a host"
         " name of its own now, and these addresses change: %s. A server that waits for its kernels to end answers for"
-        " no new address before its restart; until then its user reaches it through SSH alone. Nothing was changed yet"
+        " its new address only after its restart; until then its user reaches it through SSH only. Nothing was changed"
         % "; ".join("%s -> %s" % (door.url(door.hosts[0], one.path), new[one.user]) for one in leaving),
-        "Have DNS lead %s to this node and set front_door_users_share_origin to false; or set it to true, which keeps"
-        " the old addresses and lets users act as each other"
+        "Point %s to this node in DNS and set users_share_origin (front_door_users_share_origin of the role) to false;"
+        " or set it to true, which keeps the old addresses and lets users act as each other"
         % " and ".join("*.%s" % domain for domain in door.domains),
     )
 

@@ -195,7 +195,9 @@ def look_up(names: list[str], planned: dict[str, str], served: list[str]) -> acc
     """Return the accounts, each of which is named once."""
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise EvenkeelError("jupyter_users names %s twice" % ", ".join(twice), "Name each user once")
+        raise EvenkeelError(
+            "servers (jupyter_users of the role) names %s twice" % ", ".join(twice), "Name each user once"
+        )
     return accounts.look_up(names, planned, served)
 
 
@@ -259,7 +261,10 @@ def group(name: str | None, *, check_mode: bool) -> tuple[str, int] | None:
     except KeyError:
         if check_mode:
             return name, -1
-        raise EvenkeelError("There is no group %s" % name, "Set jupyter_socket_group to one of the node's") from None
+        raise EvenkeelError(
+            "There is no group %s" % name,
+            "Create it, or set socket_group (jupyter_socket_group of the role) to another one",
+        ) from None
 
 
 def text(path: str | None, *, check_mode: bool) -> str:

@@ -53,7 +53,7 @@ def assign(
         if holder:
             raise EvenkeelError(
                 "Port %d, for the notebook server of %s, is in use by %s" % (port, user, holder),
-                "Stop it, or set another port (jupyter_port, or port in jupyter_users)",
+                "Stop it, or set another port in servers (jupyter_port, or port in jupyter_users, of the role)",
             )
     for user in asked:
         if user not in given:
@@ -65,4 +65,6 @@ def _free(first: int, used: set[int], taken_by: Callable[[int], str]) -> int:
     for port in range(first, _LAST + 1):
         if port not in used and not taken_by(port):
             return port
-    raise EvenkeelError("There is no free port from %d on" % first, "Set jupyter_first_port to a lower one")
+    raise EvenkeelError(
+        "There is no free port from %d on" % first, "Set first_port (jupyter_first_port of the role) to a lower one"
+    )

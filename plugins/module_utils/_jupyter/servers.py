@@ -74,11 +74,15 @@ class Waiting:
         """Return a warning: what waits, and for what."""
         waits = "%s waits for its restart (%s). " % (self.unit, ", ".join(self.why))
         if policy == "manual":
-            return waits + "jupyter_restart_policy is manual; run `systemctl restart %s` when it suits %s." % (
+            return waits + "restart_policy is manual; run `systemctl restart %s` when it suits %s." % (
                 self.unit,
                 self.user,
             )
-        return waits + "It would end: %s. jupyter_restart_policy=now restarts it anyway." % "; ".join(self.processes)
+        return (
+            waits
+            + "It would end: %s. restart_policy=now (jupyter_restart_policy of the role) restarts it anyway."
+            % "; ".join(self.processes)
+        )
 
 
 @dataclass(frozen=True)
@@ -325,7 +329,7 @@ class _Comparison:
 
     def may_leave(self, user: str) -> bool:
         """Whether a server that is no longer wanted may be stopped."""
-        return not self._unit(user, SERVICE).running or self._may_restart(user, ("no longer in jupyter_users",))
+        return not self._unit(user, SERVICE).running or self._may_restart(user, ("no longer in servers",))
 
     def compare(self, server: Server) -> None:
         """Find out what one server needs."""

@@ -166,7 +166,7 @@ def test_where_servers_are_reached(changed: dict[str, Any], servers: list[Server
         pytest.param(
             {"hosts": ("ana.example.com",), "domains": ("example.com",)},
             [],
-            "ana.example.com would be the host name of all users (front_door_hosts) and of ana",
+            "ana.example.com would be the host name of all users (hosts) and of ana",
             id="a user with the name of a host",
         ),
         pytest.param(
@@ -205,7 +205,7 @@ def test_nobody_loses_an_address_before_the_operator_has_decided_it() -> None:
         doors.require_told(DOOR, SERVERS, ["/user/ana/", "/user/gone/"], decided=False)
     assert "https://gpu1.example.com/user/ana/ -> https://ana.gpu1.example.com/user/ana/" in str(caught.value)
     assert "*.gpu1.example.com" in str(caught.value)
-    assert "front_door_users_share_origin to false" in str(caught.value)
+    assert "front_door_users_share_origin of the role) to false" in str(caught.value)
     doors.require_told(DOOR, SERVERS, ["/user/ana/"], decided=True)
     doors.require_told(DOOR, SERVERS, ["/user/gone/"], decided=False)
 

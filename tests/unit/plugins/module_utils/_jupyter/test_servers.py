@@ -165,7 +165,7 @@ def test_what_waits_says_for_what() -> None:
     (waiting,) = plan(state, replace(ANA, token="other")).waiting
     assert waiting.words("idle") == (
         f"jupyter@ana.service waits for its restart ({FOLDER}/ana/token). It would end: {KERNEL}. "
-        "jupyter_restart_policy=now restarts it anyway."
+        "restart_policy=now (jupyter_restart_policy of the role) restarts it anyway."
     )
     assert "`systemctl restart jupyter@ana.service` when it suits ana" in waiting.words("manual")
 
@@ -186,7 +186,7 @@ def test_one_who_leaves_takes_all_along() -> None:
 def test_one_who_leaves_amid_work_stays_until_it_is_done() -> None:
     state = replace(converged(ANA, BO), processes={"ana": (KERNEL,)})
     todo = plan(state, BO, gone=("ana",))
-    assert [waiting.why for waiting in todo.waiting] == [("no longer in jupyter_users",)]
+    assert [waiting.why for waiting in todo.waiting] == [("no longer in servers",)]
     assert todo.before == todo.after == ()
     assert [change.path for change in todo.files] == [f"{FOLDER}/servers.json"]
 
