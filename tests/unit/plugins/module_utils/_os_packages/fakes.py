@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A package manager for unit tests: it has what a test gives it, changes it as a real one would, and records it all.
+"""Package managers for unit tests.
 
-manager = FakeManager({"driver": "1-1"}, repositories={"driver": ["2-1", "1-1"]})
-manager.serve(monkeypatch)
+``FakeManager`` has what a test gives it, changes it as a real one would, and records it all. ``FakePrograms`` are what
+the real ones run.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, kept_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.command import Done
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import converge, repository
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import converge, manager_lock, repository
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Step
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.repository import Repository, Trial
 
@@ -27,6 +28,9 @@ STAGED_SOURCE = "/staged/evenkeel.sources"
 @dataclass
 class FakeManager:
     """A node's package manager.
+
+    manager = FakeManager({"driver": "1-1"}, repositories={"driver": ["2-1", "1-1"]})
+    manager.serve(monkeypatch)
 
     Parameters
     ----------
@@ -55,6 +59,8 @@ class FakeManager:
     calls
         What was called that changes something or asks the repositories, in order; ``staged: `` stands before what a
         manager was asked that sees the files on trial.
+    timeouts
+        How long each manager of the node was to wait for a lock.
     """
 
     packages: dict[str, str] = field(default_factory=dict)
@@ -72,6 +78,7 @@ class FakeManager:
     exact: str = "%s=%s"
     calls: list[str] = field(default_factory=list)
     settings: tuple[str, ...] = ()
+    timeouts: list[int] = field(default_factory=list)
 
     def serve(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Make it the manager of the node; repositories and files are tried and applied without touching the disk."""
@@ -79,6 +86,7 @@ class FakeManager:
         def manager_of_node(settings: tuple[str, ...] = (), lock_timeout: int = 300) -> FakeManager:
             served = copy.copy(self)
             served.settings = settings
+            self.timeouts.append(lock_timeout)
             return served
 
         @contextmanager
@@ -192,3 +200,31 @@ class FakeTrial(Trial):
     def apply(self) -> None:
         """Record it."""
         self.calls.append("files take effect")
+
+
+Reply = str | Done | Callable[[Sequence[str]], Done]
+
+
+class FakePrograms:
+    """The programs of a node: what they answer, by their names with underscores, and how they were called."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, **replies: Reply | list[Reply]) -> None:
+        self.replies = replies
+        self.calls: list[list[str]] = []
+        monkeypatch.setattr(command, "run", self._run)
+        monkeypatch.setattr(manager_lock, "wait", self._wait)
+
+    def of(self, program: str) -> list[list[str]]:
+        """Return the arguments of each call of a program."""
+        return [argv[1:] for argv in self.calls if argv[0] == program]
+
+    def _run(self, argv: Sequence[str], **_: object) -> Done:
+        self.calls.append(list(argv))
+        reply = self.replies[Path(argv[0]).name.replace("-", "_")]
+        if isinstance(reply, list):
+            reply = reply.pop(0)
+        return Done(0, reply, "") if isinstance(reply, str) else reply(argv) if callable(reply) else reply
+
+    def _wait(self, paths: Sequence[str], timeout: float) -> None:
+        assert paths
+        self.calls.append(["wait", str(timeout)])

@@ -1,12 +1,36 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What apt says, read: transactions, refusals, repositories that can't be trusted."""
+"""How apt and dpkg are asked and run, and what they say: transactions, refusals, repositories that can't be trusted."""
 
 from __future__ import annotations
 
-import pytest
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import apt
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Step
+from collections.abc import Sequence
+from pathlib import Path
 
+import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.command import Done
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import apt
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.apt import Apt
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Step
+
+from tests.unit.plugins.module_utils._os_packages.fakes import FakePrograms
+
+OPTIONS = ["--yes", "--no-install-recommends", "--allow-downgrades", "--allow-change-held-packages", "--ignore-hold"]
+KEEP = ["-oDpkg::Options::=--force-confdef", "-oDpkg::Options::=--force-confold"]
+#: Name, version, wish and state, architecture.
+DPKG = """\
+driver\t580-1\tii \tamd64
+tool\t2-1\thi \tall
+driver\t570-1\tii \ti386
+settings\t1-1\trc \tamd64
+never\t1-1\tun \tamd64
+unpacked\t3-1\tiU \tamd64
+half\t3-1\thF \tamd64
+leaving\t3-1\trH \tamd64
+unwanted\t3-1\tuU \tamd64
+waiting\t3-1\tiW \tamd64
+triggered\t3-1\tit \tamd64
+"""
 SIMULATED = """\
 NOTE: This is only a simulation!
 Reading package lists...
@@ -19,16 +43,166 @@ Inst nvidia-driver-cuda (580.178.04-1 NVIDIA:localhost [amd64])
 Inst libc6:i386 (2.36-9 Debian:12.11/stable [i386])
 Conf libcuda1 (580.178.04-1 NVIDIA:localhost [amd64])
 """
+NOT_WHOLE = Done(100, "", "E: Failed to fetch http://m/Packages  Hash Sum mismatch\n")
 
 
-def test_a_simulated_transaction_is_read() -> None:
-    assert apt.parse_steps(SIMULATED) == [
+@pytest.fixture
+def node(monkeypatch: pytest.MonkeyPatch) -> FakePrograms:
+    return FakePrograms(monkeypatch, dpkg="amd64\n", dpkg_query=DPKG)
+
+
+def test_packages_and_their_states(node: FakePrograms) -> None:
+    assert Apt().installed() == {"driver": "580-1", "tool": "2-1"}
+    assert Apt().held() == {"tool", "half"}
+    assert Apt().known() == {"driver", "tool", "unpacked", "half", "leaving", "unwanted", "waiting", "triggered"}
+
+
+def test_interrupted_is_what_is_unfinished_and_still_wanted_or_to_go(node: FakePrograms) -> None:
+    assert Apt().interrupted() == ["unpacked", "half", "leaving", "waiting", "triggered"]
+
+
+def test_a_killed_run_is_finished_with_what_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    node = FakePrograms(monkeypatch, dpkg=Done(1, "", "dependency problems"), apt_get="")
+    Apt(lock_timeout=7).heal()
+    assert node.calls == [
+        ["wait", "7"],
+        ["dpkg", "--configure", "-a", "--force-confdef", "--force-confold"],
+        ["apt-get", *OPTIONS, *KEEP, "--fix-broken", "install"],
+    ]
+
+
+def test_a_killed_run_that_can_not_be_finished(monkeypatch: pytest.MonkeyPatch) -> None:
+    FakePrograms(monkeypatch, dpkg="", apt_get=Done(100, "", "E: broken\n"))
+    with pytest.raises(EvenkeelError, match=r"E: broken\. Run `dpkg --configure -a` on the node"):
+        Apt().heal()
+
+
+def test_versions_are_those_of_all_repositories_in_apts_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = (
+        "driver | 610-1 | http://a Packages\ndriver | 580-1 | http://a Packages\ndriver | 580-1 | http://b Packages\n"
+    )
+    node = FakePrograms(monkeypatch, apt_cache=rows + "N: a notice\n")
+    assert Apt(["Dir=/x"]).versions("driver") == ["610-1", "580-1"]
+    assert node.of("apt-cache") == [["-oDir=/x", "madison", "driver"]]
+
+
+def test_a_simulated_transaction_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    node = FakePrograms(monkeypatch, apt_get=SIMULATED)
+    assert Apt(["Dir=/x"]).simulate(["libcuda1=580.178.04-1"], ["nvidia-kernel-dkms"]) == [
         Step("nvidia-kernel-dkms", "580.159.03-1", ""),
         Step("old-settings", "1.0-1", ""),
         Step("libcuda1", "610.57.04-1", "580.178.04-1"),
         Step("nvidia-driver-cuda", "", "580.178.04-1"),
         Step("libc6", "", "2.36-9"),
     ]
+    asked = ["--simulate", "install", "libcuda1=580.178.04-1", "nvidia-kernel-dkms-"]
+    assert node.of("apt-get") == [["-oDir=/x", *OPTIONS, *asked]]
+
+
+def test_a_simulation_that_finds_no_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    FakePrograms(monkeypatch, apt_get=Done(100, "", "E: Version '9' for 'driver' was not found\n"))
+    with pytest.raises(EvenkeelError, match="apt cannot install driver=9 tool: Version '9' for 'driver' was not found"):
+        Apt().simulate(["driver=9", "tool"], [])
+
+
+def test_a_transaction_keeps_settings_and_waits_for_the_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    node = FakePrograms(monkeypatch, apt_get="")
+    Apt(["Dir=/x"], lock_timeout=7).apply(["driver=580-1"], ["old"])
+    wait = "-oDPkg::Lock::Timeout=7"
+    assert node.calls == [
+        ["wait", "7"],
+        ["apt-get", "-oDir=/x", *OPTIONS, *KEEP, wait, "install", "driver=580-1", "old-"],
+    ]
+
+
+def test_a_transaction_that_fails_keeps_all_that_was_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    FakePrograms(monkeypatch, apt_get=Done(100, "Unpacking\n", "E: Sub-process /usr/bin/dpkg returned an error\n"))
+    with pytest.raises(EvenkeelError, match="apt did not install driver tool: Sub-process") as raised:
+        Apt().apply(["driver", "tool"], [])
+    details = {"stdout": "Unpacking\n", "stderr": "E: Sub-process /usr/bin/dpkg returned an error\n"}
+    assert raised.value.details == details
+
+
+def test_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    node = FakePrograms(monkeypatch, apt_mark="")
+    Apt().hold(["driver", "tool"])
+    Apt().release(["tool"])
+    assert node.of("apt-mark") == [["hold", "driver", "tool"], ["unhold", "tool"]]
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        (
+            "/staged/x.sources",
+            [
+                "-oDir::Etc::SourceList=/staged/x.sources",
+                "-oDir::Etc::SourceParts=-",
+                "-oAPT::Get::List-Cleanup=0",
+                "-oAPT::Update::Error-Mode=any",
+            ],
+        ),
+        ("", []),
+    ],
+)
+def test_lists_are_fetched_of_one_file_strictly_and_of_all_as_well_as_can_be(
+    monkeypatch: pytest.MonkeyPatch, source: str, expected: list[str]
+) -> None:
+    node = FakePrograms(monkeypatch, apt_get="")
+    Apt(["Dir=/x"], lock_timeout=7).refresh(source)
+    assert node.calls == [["wait", "7"], ["apt-get", "-oDir=/x", *expected, "update"]]
+
+
+def test_a_repository_in_the_middle_of_a_synchronisation_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    paused: list[float] = []
+    monkeypatch.setattr(apt.time, "sleep", paused.append)
+    node = FakePrograms(monkeypatch, apt_get=[NOT_WHOLE] * 4 + [""])
+    Apt().refresh("x", retries=4)
+    assert len(node.of("apt-get")) == 5
+    assert paused == [2, 4, 8, 10]
+
+
+@pytest.mark.parametrize(
+    ("done", "asked"), [(NOT_WHOLE, 4), (Done(100, "", "E: Could not connect\n"), 1)], ids=["not whole", "not there"]
+)
+def test_a_repository_that_stays_as_it_is(monkeypatch: pytest.MonkeyPatch, done: Done, asked: int) -> None:
+    monkeypatch.setattr(apt.time, "sleep", lambda seconds: None)
+    node = FakePrograms(monkeypatch, apt_get=done)
+    with pytest.raises(EvenkeelError):
+        Apt().refresh("x")
+    assert len(node.of("apt-get")) == asked
+
+
+@pytest.mark.parametrize(("found", "expected"), [([], True), (["/var/lib/apt/lists/m_Packages"], False)])
+def test_a_node_without_lists(monkeypatch: pytest.MonkeyPatch, found: list[str], expected: bool) -> None:
+    monkeypatch.setattr(apt.glob, "glob", lambda pattern: found if pattern == "/var/lib/apt/lists/*_Packages*" else [])
+    assert Apt().never_asked() is expected
+
+
+def test_a_package_is_downloaded_into_a_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def download(argv: Sequence[str]) -> Done:
+        Path(argv[3], "driver_580-1_amd64.deb").touch()
+        Path(argv[3], "a.log").touch()
+        return Done(0, "", "")
+
+    node = FakePrograms(monkeypatch, sh=download)
+    assert Apt(["Dir=/x"]).download("driver=580-1", str(tmp_path)) == str(tmp_path / "driver_580-1_amd64.deb")
+    assert node.of("sh")[0][2:] == [str(tmp_path), "apt-get", "-oDir=/x", "download", "driver=580-1"]
+
+
+@pytest.mark.parametrize("done", [Done(100, "", "E: no route\n"), Done(0, "", "")], ids=["failed", "brought nothing"])
+def test_a_download_that_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, done: Done) -> None:
+    if done.status != 0:
+        (tmp_path / "of-before.deb").touch()
+    FakePrograms(monkeypatch, sh=done)
+    with pytest.raises(EvenkeelError, match="apt did not download driver=580-1: "):
+        Apt().download("driver=580-1", str(tmp_path))
+
+
+def test_a_package_is_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
+    node = FakePrograms(monkeypatch, dpkg_deb="")
+    Apt().unpack("/p.deb", "/folder")
+    assert node.of("dpkg-deb") == [["--extract", "/p.deb", "/folder"]]
 
 
 @pytest.mark.parametrize(
@@ -43,7 +217,10 @@ def test_a_simulated_transaction_is_read() -> None:
         ("E: Failed to fetch http://m/Packages  Hash Sum mismatch", "not whole (Hash Sum mismatch)"),
         ("E: File has unexpected size (9 != 8). Mirror sync in progress? [IP: 1]", "not whole (unexpected size)"),
         ("E: The repository 'http://m ./ Release' is not signed.", "is not signed"),
-        ("E: Could not connect to m:80 (1.2.3.4). - connect (111: Connection refused)", "Connection refused"),
+        (
+            "E: Could not connect to m:80 (1.2.3.4). - connect (111: Connection refused)",
+            "/etc/apt/sources.list.d/x.sources could not be fetched: Could not connect to m:80",
+        ),
         (
             "E: Conflicting values set for option Signed-By regarding source http://m/ ./: /a.gpg != /b.gpg",
             "names the repository http://m/ with another key",
@@ -54,13 +231,30 @@ def test_a_failed_update_is_explained(said: str, words: str) -> None:
     assert words in str(apt.explain_update(said, "/etc/apt/sources.list.d/x.sources"))
 
 
-def test_unmet_dependencies_are_told_and_nothing_else() -> None:
-    said = """\
+def test_a_failed_update_names_the_file_of_its_repository() -> None:
+    assert "The repository of /x.sources is signed" in str(apt.explain_update("NO_PUBKEY A4", "/x.sources"))
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (
+            """\
 Some packages could not be installed. This may mean that
 The following packages have unmet dependencies:
  nvidia-open : Depends: nvidia-driver (= 580.178.04-1) but 610.57.04-1 is to be installed
+               Depends: libcuda1 but it is not going to be installed
 E: Unable to correct problems, you have held broken packages.
-"""
-    assert apt.explain(said) == (
-        "nvidia-open : Depends: nvidia-driver (= 580.178.04-1) but 610.57.04-1 is to be installed"
-    )
+""",
+            "nvidia-open : Depends: nvidia-driver (= 580.178.04-1) but 610.57.04-1 is to be installed; "
+            "Depends: libcuda1 but it is not going to be installed",
+        ),
+        ("The unmet dependencies:\n a\n b\n c\n d\n e\n f\n", "a; b; c; d; e"),
+        ("W: a warning\nE: one\nE: two\nE: three\nE: four\nE: five\n", "two; three; four; five"),
+        ("one\n\ntwo\nthree\nfour\n", "two; three; four"),
+        ("", "it said nothing"),
+    ],
+    ids=["unmet dependencies", "many of them", "errors", "other words", "nothing"],
+)
+def test_why_apt_failed(said: str, expected: str) -> None:
+    assert apt.explain(said) == expected

@@ -17,7 +17,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.repository import Repository
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Plan, Request, Wanted
 
-from tests.unit.plugins.module_utils._os_packages.fakes import STAGED_SOURCE, FakeManager
+from tests.unit.plugins.module_utils._os_packages.fakes import STAGED, STAGED_SOURCE, FakeManager
 
 BY = "nvidia_driver"
 CUDA = Repository("cuda", "apt", "http://m/debian12/", "http://m/keyring.deb", "a" * 64)
@@ -38,9 +38,12 @@ def test_the_phases_of_a_change_and_their_order(monkeypatch: pytest.MonkeyPatch)
     manager = node(monkeypatch)
 
     def build(staged: Manager, plan: Plan) -> None:
+        assert isinstance(staged, FakeManager)
+        assert staged.settings == STAGED
         manager.calls.append(" ".join(["build", *map(str, plan.steps)]))
 
-    outcome = converge.converge(Job(BY, DRIVER, CUDA, PREFERENCES), check_mode=False, before=build)
+    job = Job(BY, DRIVER, CUDA, PREFERENCES, lock_timeout=7)
+    outcome = converge.converge(job, check_mode=False, before=build)
     assert manager.calls == [
         f"staged: refresh {STAGED_SOURCE}",
         "staged: simulate driver=2-1",
@@ -50,6 +53,7 @@ def test_the_phases_of_a_change_and_their_order(monkeypatch: pytest.MonkeyPatch)
         "apply driver=2-1",
         "hold driver",
     ]
+    assert manager.timeouts == [7, 7]
     assert [change.path for change in outcome.files] == [*PREFERENCES]
     assert outcome.changed
 
@@ -101,7 +105,8 @@ def test_where_all_is_there_only_holds_change_and_no_repository_is_asked(
     request = Request((Wanted("driver", "2"),), hold=("driver",), release=("old",))
     outcome = converge.converge(Job(BY, request), check_mode=check_mode)
     assert manager.calls == ([] if check_mode else ["release old", "hold driver"])
-    assert (outcome.plan.hold, outcome.plan.release, outcome.changed) == (("driver",), ("old",), True)
+    assert outcome == converge.Outcome((), Plan(hold=("driver",), release=("old",)), ())
+    assert outcome.changed
 
 
 def test_what_comes_is_recorded_before_it_comes_and_what_was_there_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,6 +181,7 @@ def test_differences_are_those_of_files_and_packages(monkeypatch: pytest.MonkeyP
     assert (of_packages["before"], of_packages["after"]) == ("driver 1-1\n", "driver 2-1\nheld: driver\n")
     assert converge.Outcome().diffs() == []
     assert not converge.Outcome().changed
+    assert of_packages["before_header"] == of_packages["after_header"] == "packages"
 
 
 @pytest.mark.parametrize(

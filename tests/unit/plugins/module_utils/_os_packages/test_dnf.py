@@ -9,45 +9,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.command import Done
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import dnf, manager_lock
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import dnf
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.dnf import Dnf
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Step
 
-Reply = str | Done | Callable[[Sequence[str]], Done]
+from tests.unit.plugins.module_utils._os_packages.fakes import FakePrograms, Reply
+
 OPTIONS = ["--disableplugin=versionlock", "--setopt=install_weak_deps=False"]
 RPMS = "driver\t3:580.178.04-1.el9\t200\nkernel\t0:5.14.0-611.el9\t150\nkernel\t0:5.14.0-70.el9\t100\n"
 
 
-class Node:
-    """The programs of a node: what they answer, by their first words, and how they were called."""
-
-    def __init__(self, **replies: Reply) -> None:
-        self.replies: dict[str, Reply] = {"rpm": RPMS, **replies}
-        self.calls: list[list[str]] = []
-
-    def run(self, argv: Sequence[str], **_: object) -> Done:
-        self.calls.append(list(argv))
-        reply = self.replies[Path(argv[0]).name.replace("-", "_")]
-        return Done(0, reply, "") if isinstance(reply, str) else reply(argv) if callable(reply) else reply
-
-    def of(self, program: str) -> list[list[str]]:
-        """Return the arguments of each call of a program."""
-        return [argv[1:] for argv in self.calls if argv[0] == program]
-
-
 @pytest.fixture
-def make(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Node]:
+def make(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., FakePrograms]:
     """Return what makes a node, whose list of held versions is in ``tmp_path``."""
 
-    def make(**replies: Reply) -> Node:
-        node = Node(**replies)
-        monkeypatch.setattr(command, "run", node.run)
+    def make(**replies: Reply) -> FakePrograms:
+        node = FakePrograms(monkeypatch, rpm=RPMS, **replies)
         monkeypatch.setattr(dnf, "_VERSIONLOCK", str(tmp_path / "versionlock.list"))
         monkeypatch.setattr(dnf, "_PYTHONS", (str(tmp_path / "platform-python"), "/usr/bin/python3"))
-        monkeypatch.setattr(manager_lock, "wait", lambda paths, timeout: node.calls.append(["wait", str(timeout)]))
         return node
 
     return make
@@ -57,7 +38,7 @@ def answer(of: Any) -> str:
     return json.dumps({"answer": of})
 
 
-def test_of_what_is_installed_more_than_once_the_last_to_come_counts(make: Callable[..., Node]) -> None:
+def test_of_what_is_installed_more_than_once_the_last_to_come_counts(make: Callable[..., FakePrograms]) -> None:
     make()
     assert Dnf().installed() == {"driver": "3:580.178.04-1.el9", "kernel": "0:5.14.0-611.el9"}
     assert Dnf().known() == {"driver", "kernel"}
@@ -65,7 +46,7 @@ def test_of_what_is_installed_more_than_once_the_last_to_come_counts(make: Calla
 
 @pytest.mark.parametrize("has_platform_python", [False, True])
 def test_the_systems_own_python_is_asked_apart_from_what_else_it_has(
-    make: Callable[..., Node], tmp_path: Path, has_platform_python: bool
+    make: Callable[..., FakePrograms], tmp_path: Path, has_platform_python: bool
 ) -> None:
     node = make(python3=answer([]), platform_python=answer([]))
     if has_platform_python:
@@ -78,12 +59,12 @@ def test_the_systems_own_python_is_asked_apart_from_what_else_it_has(
     assert json.loads(request) == {"question": "versions", "reposdir": "/staged", "name": "driver"}
 
 
-def test_a_version_of_two_architectures_is_one(make: Callable[..., Node]) -> None:
+def test_a_version_of_two_architectures_is_one(make: Callable[..., FakePrograms]) -> None:
     make(python3=answer(["3:2-1", "3:2-1", "3:1-1"]))
     assert Dnf().versions("driver") == ["3:2-1", "3:1-1"]
 
 
-def test_a_simulation_is_told_in_steps(make: Callable[..., Node]) -> None:
+def test_a_simulation_is_told_in_steps(make: Callable[..., FakePrograms]) -> None:
     changes = [
         {"name": "driver", "version": "3:610.57.04-1.el9", "goes": False},
         {"name": "library", "version": "3:610.57.04-1.el9", "goes": False},
@@ -115,24 +96,24 @@ def test_a_simulation_is_told_in_steps(make: Callable[..., Node]) -> None:
     ],
     ids=["a refusal", "no answer", "no interface"],
 )
-def test_a_simulation_that_fails(make: Callable[..., Node], said: Done, words: str) -> None:
+def test_a_simulation_that_fails(make: Callable[..., FakePrograms], said: Done, words: str) -> None:
     make(python3=said)
     with pytest.raises(EvenkeelError, match=words):
         Dnf().simulate(["driver"], ["old"])
 
 
-def test_a_question_that_fails(make: Callable[..., Node]) -> None:
+def test_a_question_that_fails(make: Callable[..., FakePrograms]) -> None:
     make(python3=json.dumps({"error": "Failed to download metadata for repo 'x'"}))
     with pytest.raises(EvenkeelError, match=r"dnf does not answer: Failed to download .* 'x'\. Check the repositories"):
         Dnf().versions("driver")
 
 
-def test_packages_that_are_there_twice_were_interrupted_but_not_kernels(make: Callable[..., Node]) -> None:
+def test_packages_that_are_there_twice_were_interrupted_but_not_kernels(make: Callable[..., FakePrograms]) -> None:
     make(python3=answer(["driver", "kernel-core", "kmod-x", "gpg-pubkey"]))
     assert Dnf().interrupted() == ["driver"]
 
 
-def test_duplicates_are_removed_without_a_question(make: Callable[..., Node]) -> None:
+def test_duplicates_are_removed_without_a_question(make: Callable[..., FakePrograms]) -> None:
     node = make(dnf="")
     Dnf(lock_timeout=7).heal()
     assert node.calls == [["wait", "7"], ["dnf", *OPTIONS, "--assumeyes", "remove", "--duplicates"]]
@@ -151,19 +132,19 @@ def test_duplicates_are_removed_without_a_question(make: Callable[..., Node]) ->
     ids=["held", "of one architecture", "of another version", "an exclusion", "not installed", "empty"],
 )
 def test_held_is_what_is_locked_at_the_installed_version(
-    make: Callable[..., Node], tmp_path: Path, entry: str, expected: set[str]
+    make: Callable[..., FakePrograms], tmp_path: Path, entry: str, expected: set[str]
 ) -> None:
     make()
     (tmp_path / "versionlock.list").write_text(f"# Added lock on Mon\n{entry}\n")
     assert Dnf().held() == expected
 
 
-def test_without_a_list_nothing_is_held(make: Callable[..., Node]) -> None:
+def test_without_a_list_nothing_is_held(make: Callable[..., FakePrograms]) -> None:
     make()
     assert Dnf().held() == set()
 
 
-def test_a_hold_replaces_the_one_of_another_version_and_nothing_else(make: Callable[..., Node], tmp_path: Path) -> None:
+def test_a_hold_replaces_the_one_of_another_version_alone(make: Callable[..., FakePrograms], tmp_path: Path) -> None:
     make()
     versionlock = tmp_path / "versionlock.list"
     versionlock.write_text("# mine\nmine-0:1-1.*\ndriver-3:570.1-1.el9.*\n")
@@ -174,7 +155,7 @@ def test_a_hold_replaces_the_one_of_another_version_and_nothing_else(make: Calla
     assert versionlock.read_text() == "# mine\nmine-0:1-1.*\n"
 
 
-def test_a_transaction_installs_and_then_removes_what_is_still_there(make: Callable[..., Node]) -> None:
+def test_a_transaction_installs_and_then_removes_what_is_still_there(make: Callable[..., FakePrograms]) -> None:
     node = make(dnf="")
     Dnf(["reposdir=/staged"]).apply(["driver-3:1-1"], ["kernel", "gone"])
     options = ["--setopt=reposdir=/staged", *OPTIONS, "--assumeyes", "--allowerasing"]
@@ -185,13 +166,13 @@ def test_a_transaction_installs_and_then_removes_what_is_still_there(make: Calla
     ]
 
 
-def test_nothing_to_remove_runs_nothing(make: Callable[..., Node]) -> None:
+def test_nothing_to_remove_runs_nothing(make: Callable[..., FakePrograms]) -> None:
     node = make(dnf="")
     Dnf().apply([], ["gone"])
     assert node.of("dnf") == []
 
 
-def test_a_transaction_that_fails_names_what_and_keeps_all_that_was_said(make: Callable[..., Node]) -> None:
+def test_a_transaction_that_fails_names_what_and_keeps_all_that_was_said(make: Callable[..., FakePrograms]) -> None:
     make(dnf=Done(1, "Last metadata\n", "Error: Transaction test error:\n  file conflicts\n"))
     with pytest.raises(
         EvenkeelError, match="dnf did not install driver: Error: Transaction test error:; file"
@@ -203,7 +184,7 @@ def test_a_transaction_that_fails_names_what_and_keeps_all_that_was_said(make: C
     }
 
 
-def test_a_refresh_asks_the_repositories_of_its_file_alone(make: Callable[..., Node], tmp_path: Path) -> None:
+def test_a_refresh_asks_the_repositories_of_its_file_alone(make: Callable[..., FakePrograms], tmp_path: Path) -> None:
     source = tmp_path / "cuda.repo"
     source.write_text("[cuda]\nname=x\n[cuda-two]\n")
     node = make(dnf="")
@@ -213,20 +194,20 @@ def test_a_refresh_asks_the_repositories_of_its_file_alone(make: Callable[..., N
     assert not Dnf().never_asked()
 
 
-def test_a_refresh_of_all_asks_all(make: Callable[..., Node]) -> None:
+def test_a_refresh_of_all_asks_all(make: Callable[..., FakePrograms]) -> None:
     node = make(dnf="")
     Dnf().refresh("")
     assert node.of("dnf") == [[*OPTIONS, "--assumeyes", "makecache", "--refresh"]]
 
 
-def test_a_refresh_is_tried_again_and_its_failure_explained(make: Callable[..., Node]) -> None:
+def test_a_refresh_is_tried_again_and_its_failure_explained(make: Callable[..., FakePrograms]) -> None:
     node = make(dnf=Done(1, "", "Error: Downloading successful, but checksum doesn't match.\n"))
     with pytest.raises(EvenkeelError, match="is not whole"):
         Dnf().refresh("", retries=2)
     assert len(node.of("dnf")) == 3
 
 
-def test_of_a_download_the_package_itself_is_taken(make: Callable[..., Node], tmp_path: Path) -> None:
+def test_of_a_download_the_package_itself_is_taken(make: Callable[..., FakePrograms], tmp_path: Path) -> None:
     def download(argv: Sequence[str]) -> Done:
         for name in ("driver-580-1.el9.x86_64.rpm", "driver-cuda-580-1.el9.x86_64.rpm", "driver-580-1.el9.txt"):
             (tmp_path / name).touch()
@@ -237,13 +218,13 @@ def test_of_a_download_the_package_itself_is_taken(make: Callable[..., Node], tm
 
 
 @pytest.mark.parametrize("done", [Done(1, "", "Error: no route\n"), Done(0, "", "")], ids=["failed", "brought nothing"])
-def test_a_download_that_fails(make: Callable[..., Node], tmp_path: Path, done: Done) -> None:
+def test_a_download_that_fails(make: Callable[..., FakePrograms], tmp_path: Path, done: Done) -> None:
     make(dnf=done)
     with pytest.raises(EvenkeelError, match="dnf did not download driver-3:1-1"):
         Dnf().download("driver-3:1-1", str(tmp_path))
 
 
-def test_a_package_is_unpacked_into_a_folder_of_its_own(make: Callable[..., Node], tmp_path: Path) -> None:
+def test_a_package_is_unpacked_into_a_folder_of_its_own(make: Callable[..., FakePrograms], tmp_path: Path) -> None:
     node = make(sh="")
     Dnf().unpack("/p.rpm", str(tmp_path / "new"))
     assert (tmp_path / "new").is_dir()

@@ -27,6 +27,8 @@ NEWEST = ["610.57.04-1", "580.178.04-1", "580.159.03-1"]
         ("3:580.178.04-1.el9", "3:580.178.04-1.el9", True),
         ("570.172.08-0ubuntu0.24.04.1", "570.172.08", True),
         ("2.40", "2.40", True),
+        ("1-2-3", "1-2", True),
+        ("1-2-3", "1", False),
     ],
 )
 def test_versions_of_packages_and_of_the_software(full: str, version: str, expected: bool) -> None:
@@ -59,6 +61,45 @@ def test_holds_that_are_no_longer_wanted_are_released() -> None:
     assert plan == Plan(release=("driver",))
     packages.apply(manager, plan)
     assert (manager.calls, manager.holds) == (["release driver"], {"mine"})
+    assert (plan.changed, plan.diff()["before"], plan.diff()["after"]) == (True, "held: driver\n", "")
+
+
+def test_what_is_gone_is_not_held() -> None:
+    manager = FakeManager({"old": "1-1", "driver": "1-1"}, repositories={"new": ["1-1"]}, brings={"new": {"old": ""}})
+    request = Request((Wanted("new"),), absent=("driver",), hold=("old", "driver", "new"), may_go=("old",))
+    plan = packages.plan(manager, request)
+    assert (plan.install, plan.remove, plan.hold) == (("new",), ("driver",), ("new",))
+
+
+def test_what_somebody_else_holds_stops_the_plan() -> None:
+    manager = FakeManager({"mine": "1-1"}, {"mine"}, {"driver": NEWEST}, brings={"driver": {"mine": "2-1"}})
+    with pytest.raises(EvenkeelError, match="what somebody holds: mine 1-1 -> 2-1"):
+        packages.plan(manager, Request((Wanted("driver"),)))
+
+
+def test_steps_change_what_is_installed() -> None:
+    steps = [Step("old", "1-1", ""), Step("driver", "1-1", "2-1"), Step("new", "", "3-1"), Step("unknown", "", "")]
+    assert packages.after({"old": "1-1", "driver": "1-1"}, steps) == {"driver": "2-1", "new": "3-1"}
+
+
+@pytest.mark.parametrize(
+    ("known", "words"),
+    [
+        (8, "they have 8, 7, 6, 5, 4, 3, 2, 1. Choose"),
+        (9, "they have 9, 8, 7, 6, 5, 4, 3, 2 and 1 more. Choose"),
+        (10, "they have 10, 9, 8, 7, 6, 5, 4, 3 and 2 more. Choose"),
+    ],
+)
+def test_of_many_versions_the_newest_are_named_and_the_others_counted(known: int, words: str) -> None:
+    versions = [f"{number}-1" for number in range(known, 0, -1)]
+    with pytest.raises(EvenkeelError) as raised:
+        packages.spec("%s=%s", Wanted("driver", "11"), versions)
+    assert words in str(raised.value)
+
+
+def test_a_package_without_a_version_is_the_managers_choice() -> None:
+    assert packages.spec("%s=%s", Wanted("driver"), NEWEST) == "driver"
+    assert packages.spec("%s=%s", Wanted("driver", "580.178.04"), NEWEST) == "driver=580.178.04-1"
 
 
 def test_a_version_that_the_repositories_lack_is_told_with_those_that_they_have() -> None:
@@ -76,7 +117,7 @@ def test_a_package_that_no_repository_has() -> None:
 @pytest.mark.parametrize(
     ("steps", "words"),
     [
-        ([Step("linux-image-amd64", "6.1", "6.2")], "linux-image-amd64 6.1 -> 6.2"),
+        ([Step("linux-image-amd64", "6.1", "6.2")], "would change what it must not: linux-image-amd64 6.1 -> 6.2"),
         ([Step("desktop", "1-1", "")], "would remove others: desktop 1-1 -> removed"),
         ([Step("mine", "1-1", "2-1")], "what somebody holds: mine 1-1 -> 2-1"),
         ([Step("lib-a", "", "610.57.04-1")], "other versions than 580.178.04: lib-a 610.57.04-1"),
