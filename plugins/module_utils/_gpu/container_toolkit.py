@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import cdi, docker_daemon
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, kept_files, made, services
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import converge as package_set
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.apt import Apt
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.repository import Repository
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Request, Wanted
 
@@ -78,7 +77,7 @@ def converge(desired: Desired, *, check_mode: bool) -> Outcome:
     settings = docker_daemon.plan(docker_daemon.read()) if "docker" in found else None
     manager = package_set.manager_of_node(lock_timeout=desired.lock_timeout)
     job = package_set.Job(
-        BY, request(desired, apt=isinstance(manager, Apt)), desired.repository, lock_timeout=desired.lock_timeout
+        BY, request(desired, manager=manager.name), desired.repository, lock_timeout=desired.lock_timeout
     )
     outcome = package_set.converge(job, check_mode=check_mode)
     work.diffs += outcome.diffs()
@@ -101,10 +100,10 @@ def converge(desired: Desired, *, check_mode: bool) -> Outcome:
     )
 
 
-def request(desired: Desired, *, apt: bool) -> Request:
+def request(desired: Desired, *, manager: str) -> Request:
     """Return what is asked of the package manager."""
     names = tuple(one.name for one in desired.packages)
-    lock = (Wanted(_VERSIONLOCK),) if desired.hold and not apt else ()
+    lock = (Wanted(_VERSIONLOCK),) if desired.hold and manager != "apt" else ()
     return Request(
         wanted=lock + desired.packages,
         hold=names if desired.hold else (),

@@ -15,7 +15,6 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import cuda_link
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, kept_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import converge as package_set
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.apt import Apt
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.repository import Repository
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Request, Wanted
 
@@ -94,7 +93,7 @@ def converge(desired: Desired, *, check_mode: bool) -> Outcome:
     outcome = package_set.converge(
         package_set.Job(
             "cuda_toolkit",
-            request(desired, installed, apt=isinstance(manager, Apt)),
+            request(desired, installed, manager=manager.name),
             desired.repository,
             lock_timeout=desired.lock_timeout,
         ),
@@ -130,13 +129,13 @@ def converge(desired: Desired, *, check_mode: bool) -> Outcome:
     )
 
 
-def request(desired: Desired, installed: Iterable[str], *, apt: bool) -> Request:
+def request(desired: Desired, installed: Iterable[str], *, manager: str) -> Request:
     """Return what is asked of the package manager.
 
     Only the packages of a whole toolkit go, with all its parts; those of an exact version are held.
     """
     exact = tuple(one.name for one in desired.packages if one.version)
-    lock = (Wanted(_VERSIONLOCK),) if exact and not apt else ()
+    lock = (Wanted(_VERSIONLOCK),) if exact and manager != "apt" else ()
     gone = {one for one in standing(installed) if one not in desired.toolkits} if desired.exclusive else set()
     return Request(
         wanted=lock + desired.packages,

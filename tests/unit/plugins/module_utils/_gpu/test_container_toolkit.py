@@ -3,10 +3,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
 import pytest
-from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import container_toolkit
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import cdi, container_toolkit, docker_daemon
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.container_toolkit import Desired
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.docker_daemon import Running
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files, services
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.command import Done
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Wanted
+
+from tests.unit.plugins.module_utils._os_packages.fakes import FakeManager
 
 PACKAGES = (Wanted("nvidia-container-toolkit", "1.20.1"), Wanted("libnvidia-container1", "1.20.1"))
 NAMES = ("nvidia-container-toolkit", "libnvidia-container1")
@@ -28,18 +37,18 @@ def test_engines(wanted: list[str], installed: set[str], expected: tuple[str, ..
 
 
 @pytest.mark.parametrize(
-    ("hold", "apt", "held", "released", "more"),
+    ("hold", "manager", "held", "released", "more"),
     [
-        (True, True, NAMES, (), []),
-        (False, True, (), NAMES, []),
-        (True, False, NAMES, (), ["python3-dnf-plugin-versionlock"]),
-        (False, False, (), NAMES, []),
+        (True, "apt", NAMES, (), []),
+        (False, "apt", (), NAMES, []),
+        (True, "dnf", NAMES, (), ["python3-dnf-plugin-versionlock"]),
+        (False, "dnf", (), NAMES, []),
     ],
 )
 def test_packages_are_held_or_released(
-    hold: bool, apt: bool, held: tuple[str, ...], released: tuple[str, ...], more: list[str]
+    hold: bool, manager: str, held: tuple[str, ...], released: tuple[str, ...], more: list[str]
 ) -> None:
-    request = container_toolkit.request(Desired(PACKAGES, hold=hold), apt=apt)
+    request = container_toolkit.request(Desired(PACKAGES, hold=hold), manager=manager)
     assert (request.hold, request.release) == (held, released)
     assert [one.name for one in request.wanted] == [*more, *NAMES]
 
@@ -65,3 +74,105 @@ def test_each_engine_has_its_check() -> None:
         "docker run --rm --device nvidia.com/gpu=all docker.io/"
     )
     assert "--security-opt=label=disable docker.io" in container_toolkit.check_command("podman")
+
+
+@dataclass
+class Node:
+    """A node with Docker, whose driver is loaded; ``done`` lists what a run has done to it, in order."""
+
+    manager: FakeManager
+    docker: Running | None = field(default_factory=Running)
+    loaded: str = "580.178.04"
+    specification: str = ""
+    podman: str = "podman version 5.4.2"
+    done: list[str] = field(default_factory=list)
+
+
+@pytest.fixture
+def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
+    """A node with the toolkit's packages, and without settings of Docker and a CDI specification."""
+    found = Node(FakeManager(dict.fromkeys(NAMES, "1.20.1-1"), holds={*NAMES}))
+    found.manager.serve(monkeypatch)
+
+    def act(step: str) -> None:
+        found.done.append(step)
+        found.docker = Running(("nvidia",), step == "restart")
+
+    def refresh(version: str) -> None:
+        found.done.append(f"specification of {version}")
+        found.specification = f"libcuda.so.{version}"
+
+    def run(argv: Sequence[str]) -> Done:
+        return Done(0, found.podman, "")
+
+    monkeypatch.setattr(container_toolkit.shutil, "which", lambda program: program if program == "dockerd" else None)
+    monkeypatch.setattr(container_toolkit.command, "run", run)
+    monkeypatch.setattr(docker_daemon, "read", lambda: None)
+    monkeypatch.setattr(docker_daemon, "ask", lambda: found.docker)
+    monkeypatch.setattr(docker_daemon, "act", act)
+    monkeypatch.setattr(kept_files, "apply_all", lambda changes: found.done.extend(one.path for one in changes))
+    monkeypatch.setattr(services, "change", lambda name, run: None)
+    monkeypatch.setattr(cdi, "loaded", lambda: found.loaded)
+    monkeypatch.setattr(cdi, "libraries", lambda: {"580.178.04"})
+    monkeypatch.setattr(cdi, "read", lambda: found.specification)
+    monkeypatch.setattr(cdi, "refresh", refresh)
+    monkeypatch.setattr(cdi, "where", lambda: str(tmp_path / "nvidia.yaml"))
+    return found
+
+
+def test_docker_is_set_up_and_the_specification_is_created(node: Node) -> None:
+    outcome = container_toolkit.converge(Desired(PACKAGES), check_mode=False)
+    assert [step for step in node.done if step == docker_daemon.SETTINGS or "/" not in step] == [
+        docker_daemon.SETTINGS,
+        "reload",
+        "specification of 580.178.04",
+    ]
+    assert outcome.changed
+    assert outcome.engines == ("docker",)
+    assert any("restarted, which stops its containers" in text for text in outcome.left)
+
+
+def test_a_check_reports_the_same_and_changes_nothing(node: Node) -> None:
+    checked = container_toolkit.converge(Desired(PACKAGES), check_mode=True)
+    assert node.done == []
+    assert checked.diffs == container_toolkit.converge(Desired(PACKAGES), check_mode=False).diffs
+
+
+def test_docker_that_may_be_restarted_has_cdi_at_once(node: Node) -> None:
+    outcome = container_toolkit.converge(Desired(PACKAGES, restart_docker=True), check_mode=False)
+    assert "restart" in node.done
+    assert outcome.left == ()
+
+
+def test_a_node_that_is_as_it_should_be_is_left_alone(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = '{"runtimes": {"nvidia": {}}, "features": {"cdi": true}}'
+    monkeypatch.setattr(docker_daemon, "read", lambda: kept_files.Kept(text))
+    node.docker, node.specification = Running(("nvidia",), True), "libcuda.so.580.178.04"
+    outcome = container_toolkit.converge(Desired(PACKAGES), check_mode=False)
+    assert (outcome.changed, node.done, node.manager.calls, outcome.left) == (False, [], [], ())
+
+
+@pytest.mark.parametrize(
+    ("engines", "podman", "left"),
+    [
+        (("podman",), "podman version 5.4.2", ""),
+        (("podman",), "podman version 3.4.4", "podman 3.4 does not take GPUs"),
+        ((), "", "neither Docker nor podman is installed"),
+    ],
+)
+def test_podman_needs_no_settings(
+    engines: tuple[str, ...], podman: str, left: str, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(container_toolkit.shutil, "which", lambda program: program if program in engines else None)
+    node.podman, node.specification = podman, "libcuda.so.580.178.04"
+    outcome = container_toolkit.converge(Desired(PACKAGES), check_mode=False)
+    assert (outcome.engines, node.done) == (engines, [])
+    assert left in "".join(outcome.left)
+    assert bool(outcome.left) is bool(left)
+
+
+def test_without_a_driver_the_specification_is_left_to_the_boot_that_loads_one(node: Node) -> None:
+    node.loaded = ""
+    outcome = container_toolkit.converge(Desired(PACKAGES), check_mode=False)
+    assert not any(step.startswith("specification") for step in node.done)
+    assert any("no driver is loaded" in text for text in outcome.left)

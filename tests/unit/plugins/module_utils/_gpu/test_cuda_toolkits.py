@@ -11,10 +11,13 @@ from typing import Any
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import cuda_link, cuda_toolkits
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.cuda_toolkits import Desired
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Wanted
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.strict_yaml import read_mapping
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu import cuda_choice
+
+from tests.unit.plugins.module_utils._os_packages.fakes import FakeManager
 
 PARTS = read_mapping(cuda_choice.DATA)["parts"]
 OLD = ("cuda-toolkit-12-4", "cuda-nvcc-12-4", "libcublas-12-4", "cuda-toolkit-12-4-config-common", "cuda-12-4")
@@ -40,21 +43,21 @@ def desired(*toolkits: str, exact: str = "", **other: Any) -> Desired:
 def test_a_toolkit_that_is_not_listed_goes_with_all_its_parts_and_nothing_else(
     wanted: Desired, expected: tuple[str, ...]
 ) -> None:
-    assert cuda_toolkits.request(wanted, [*OLD, *NEW, *OTHERS], apt=True).absent == expected
+    assert cuda_toolkits.request(wanted, [*OLD, *NEW, *OTHERS], manager="apt").absent == expected
 
 
 @pytest.mark.parametrize(
-    ("exact", "apt", "names", "held"),
+    ("exact", "manager", "names", "held"),
     [
-        ("", True, ["cuda-toolkit-13-0"], ()),
-        ("13.0.2", True, ["cuda-toolkit-13-0"], ("cuda-toolkit-13-0",)),
-        ("13.0.2", False, ["python3-dnf-plugin-versionlock", "cuda-toolkit-13-0"], ("cuda-toolkit-13-0",)),
+        ("", "apt", ["cuda-toolkit-13-0"], ()),
+        ("13.0.2", "apt", ["cuda-toolkit-13-0"], ("cuda-toolkit-13-0",)),
+        ("13.0.2", "dnf", ["python3-dnf-plugin-versionlock", "cuda-toolkit-13-0"], ("cuda-toolkit-13-0",)),
     ],
 )
 def test_an_exact_release_is_held_and_any_other_is_released(
-    exact: str, apt: bool, names: list[str], held: tuple[str, ...]
+    exact: str, manager: str, names: list[str], held: tuple[str, ...]
 ) -> None:
-    request = cuda_toolkits.request(desired("13.0", exact=exact), [], apt=apt)
+    request = cuda_toolkits.request(desired("13.0", exact=exact), [], manager=manager)
     assert [one.name for one in request.wanted] == names
     assert request.hold == held
     assert request.release == (() if held else ("cuda-toolkit-13-0",))
@@ -153,3 +156,37 @@ def test_the_loaders_cache_is_as_new_as_the_link(
     monkeypatch.setattr(cuda_toolkits, "LOADER", str(tmp_path / "none"))
     monkeypatch.setattr(cuda_link, "files", lambda: [str(link)])
     assert cuda_toolkits.loader_is_old() is old
+
+
+@pytest.fixture
+def done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What a run does to a node that has CUDA 12.4 and wants 13.0 beside it, in order."""
+    steps: list[str] = []
+    manager = FakeManager(
+        dict.fromkeys(OLD, "12.4.1-1"),
+        repositories={"cuda-toolkit-13-0": ["13.0.2-1"]},
+        during={"apply": lambda: steps.append("packages")},
+    )
+    manager.serve(monkeypatch)
+    link = cuda_link.State("link", "/usr/local/cuda-12.4")
+    new = cuda_link.Plan("/usr/local/cuda-12.4", "/usr/local/cuda-13.0")
+    monkeypatch.setattr(cuda_link, "read", lambda: link)
+    monkeypatch.setattr(cuda_link, "plan", lambda state, target: new)
+    monkeypatch.setattr(cuda_link, "apply", lambda plan: steps.append(f"link to {plan.target}"))
+    monkeypatch.setattr(cuda_toolkits, "directories", list)
+    monkeypatch.setattr(cuda_toolkits, "loader_is_old", lambda: False)
+    monkeypatch.setattr(cuda_toolkits, "make_loader_cache", lambda: steps.append("loader"))
+    monkeypatch.setattr(kept_files, "changes", lambda files: [])
+    monkeypatch.setattr(kept_files, "apply_all", lambda changes: None)
+    return steps
+
+
+def test_a_toolkit_comes_with_the_link_and_the_loader_and_a_check_reports_the_same(done: list[str]) -> None:
+    wanted = desired("12.4", "13.0", default="13.0")
+    checked = cuda_toolkits.converge(wanted, check_mode=True)
+    assert done == []
+    outcome = cuda_toolkits.converge(wanted, check_mode=False)
+    assert done == ["packages", "link to /usr/local/cuda-13.0", "loader"]
+    assert checked.diffs == outcome.diffs
+    assert [toolkit["version"] for toolkit in checked.toolkits] == ["12.4"]
+    assert [toolkit["version"] for toolkit in outcome.toolkits] == ["12.4", "13.0"]
