@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._access import sshd_config, sshd_group, sshd_service
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files, made
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.made import Thing
 
 FORWARDING = {"AllowTcpForwarding": "yes", "AllowStreamLocalForwarding": "yes", "DisableForwarding": "no"}
 
@@ -35,6 +36,8 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     service = sshd_service.find()
     reload = service is not None and (bool(changes) or not sshd_service.has_read(service, sshd_config.DROP_IN))
     if not check_mode:
+        joined = [Thing("member", "%s %s" % (user, group)) for user in members.join]
+        made.note("ssh_forwarding", [*[Thing("group", group)] * members.create, *joined])
         sshd_group.apply(members)
         sshd_service.apply(changes, service if reload else None, addresses)
     return {

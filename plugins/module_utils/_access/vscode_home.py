@@ -28,6 +28,7 @@ SETTINGS = SERVER + "/data/Machine/settings.json"
 #: Read by conda, and by the extension's finder: crates/pet-conda/src/environment_locations.rs of
 #: microsoft/python-environment-tools (2024), get_conda_envs_from_environment_txt.
 ENVIRONMENTS = ".conda/environments.txt"
+FILES = (SETTINGS, ENVIRONMENTS)
 LARGEST = 256 << 10
 #: How much of a difference is shown, and how long the answer for one user may be.
 MOST_SHOWN = 4096
@@ -111,6 +112,8 @@ class Outcome:
     diff: Sequence[Mapping[str, str]] = ()
     kept: Sequence[str] = ()
     problems: Sequence[str] = ()
+    #: Files below the home that were not there before; of what a process of the user says, only the files of `FILES`.
+    made: Sequence[str] = ()
 
 
 def converge(
@@ -137,7 +140,7 @@ def read(home: str, uid: int, links: Iterable[str]) -> State:
         raise EvenkeelError("there is no home %s" % home, "Make it, or take the user off the list")
     texts: dict[str, str | None] = {}
     refused = {}
-    for path in (SETTINGS, ENVIRONMENTS):
+    for path in FILES:
         try:
             content = user_files.read(os.path.join(home, path), uid, LARGEST)
             texts[path] = content.text if content else None
@@ -184,7 +187,16 @@ def apply(todo: Plan) -> tuple[list[dict[str, str]], list[str]]:
 def _converge(user: pwd.struct_passwd, wish: Wish, check_mode: bool) -> dict[str, Any]:
     todo = plan(user.pw_dir, read(user.pw_dir, user.pw_uid, wish.links), wish)
     done, failed = ([diff for diff, _ in todo.steps()], []) if check_mode else apply(todo)
-    return {"diff": [_short(one) for one in done], "kept": todo.kept, "problems": [*todo.left, *failed]}
+    return {
+        "diff": [_short(one) for one in done],
+        "kept": todo.kept,
+        "problems": [*todo.left, *failed],
+        "made": [
+            os.path.relpath(change.path, user.pw_dir)
+            for change in todo.files
+            if change.before is None and change.diff() in done
+        ],
+    }
 
 
 def _plan_settings(home: str, text: str | None, wish: Wish) -> tuple[Change, list[str]]:

@@ -6,13 +6,15 @@ from __future__ import annotations
 
 import os
 import pwd
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._access import vscode_home, vscode_server
 from ansible_collections.evenkeel.gpu.plugins.module_utils._access import vscode_requirements as requirements
 from ansible_collections.evenkeel.gpu.plugins.module_utils._access.vscode_server import Server
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import accounts, user_problems
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import accounts, made, user_problems
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.made import Thing
 
 SERVER = {
     "commit": {"type": "str", "required": True},
@@ -58,6 +60,8 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     links = vscode_server.links(folder, server) if server else {}
     wish = vscode_home.Wish(settings, tuple(prefixes), params["environments"], links)
     outcomes = vscode_home.converge(users, wish, check_mode=check_mode)
+    if not check_mode:
+        made.note("vscode_remote", list(made_in_homes(users, outcomes)))
     problems = {user: list(outcome.problems) for user, outcome in outcomes.items() if outcome.problems}
     diffs = [{"before": "", "after": "VS Code's server\n", "after_header": folder}] if unpack else []
     diffs += [{"before": "", "after": "permissions\n", "after_header": folder}] if loose else []
@@ -71,6 +75,13 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         "wanted": [],
         "warnings": doubtful + user_problems.warnings(problems),
     }
+
+
+def made_in_homes(users: list[pwd.struct_passwd], outcomes: Mapping[str, vscode_home.Outcome]) -> Iterator[Thing]:
+    """Yield the files that are new in homes."""
+    for user in users:
+        for name in set(vscode_home.FILES).intersection(outcomes[user.pw_name].made):
+            yield Thing("file", os.path.join(user.pw_dir, name))
 
 
 def described(params: dict[str, str] | None) -> Server | None:

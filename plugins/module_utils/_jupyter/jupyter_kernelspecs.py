@@ -8,6 +8,7 @@ import os
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import kernelspecs
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files, made
 
 _KERNEL = {
     "name": {"type": "str", "required": True},
@@ -38,6 +39,7 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     )
     plan = kernelspecs.plan(kernelspecs.read(directory), kernels, directory)
     if plan.changed and not check_mode:
+        kept_files.apply_all(made.of_files("jupyter_kernelspecs", plan.changes(directory)))
         kernelspecs.apply(plan, directory)
     return {
         "changed": plan.changed,

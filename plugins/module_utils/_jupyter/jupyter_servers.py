@@ -22,6 +22,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter.server impor
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import (
     host_names,
     kept_files,
+    made,
     tcp_port,
     unit_text,
     user_problems,
@@ -109,6 +110,7 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     )
     failed: dict[str, str] = {}
     if plan.changed and not check_mode:
+        kept_files.apply_all(made.of_files("jupyter_servers", plan.files))
         try:
             failed = {user: hidden(text, user) for user, text in jupyter_servers.apply(plan).items()}
         except EvenkeelError as error:

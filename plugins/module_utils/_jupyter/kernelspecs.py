@@ -96,11 +96,13 @@ class Plan:
 
     def diff(self, directory: str) -> list[dict[str, str]]:
         """Return what changes, file by file."""
+        return [change.diff() for change in self.changes(directory)]
+
+    def changes(self, directory: str) -> list[Change]:
+        """Return the changes of files."""
         names = sorted({*self.write, *self.remove})
         return [
-            Change(
-                os.path.join(directory, name, SPEC), _file(self.before.get(name)), _file(self.write.get(name))
-            ).diff()
+            Change(os.path.join(directory, name, SPEC), _file(self.before.get(name)), _file(self.write.get(name)))
             for name in names
         ]
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import made
 from ansible_collections.evenkeel.gpu.plugins.modules import pip_config
 
 INDEX = "https://pip.example/simple"
@@ -51,7 +52,9 @@ def test_both_are_told_and_the_second_run_changes_nothing(run: Run, tmp_path: Pa
 def test_check_mode_shows_what_would_be_written(run: Run, tmp_path: Path) -> None:
     result = run(index=INDEX, _ansible_check_mode=True, _ansible_diff=True)
     assert result["changed"]
-    assert [INDEX in diff["after"] for diff in result["diff"]] == [True, True]
+    record, *files = result["diff"]
+    assert record["after_header"] == made.path_of("pip_config")
+    assert [INDEX in diff["after"] for diff in files] == [True, True]
     assert contents(tmp_path) == {}
 
 
@@ -95,3 +98,18 @@ def test_what_is_no_url_is_refused(run: Run, tmp_path: Path, arguments: dict[str
 def test_a_section_that_counts_more_is_told(run: Run, tmp_path: Path) -> None:
     (tmp_path / "pip.conf").write_text("[install]\nindex-url = https://b/simple\n")
     assert "[install] of " in str(run(index=INDEX)["warnings"])
+
+
+def test_files_with_something_of_ours_are_recorded_as_long_as_it_is_there(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "pip.conf").write_text("[global]\ntimeout = 1\n")
+    run(index=INDEX, _ansible_check_mode=True)
+    assert made.read("pip_config") == []
+    run(index=INDEX)
+    pip, uv = made.read("pip_config")
+    assert (pip.name, pip.before[:7]) == (str(tmp_path / "pip.conf"), "sha256:")
+    assert (uv.name, uv.before) == (str(tmp_path / "uv" / "uv.toml"), "absent")
+    Path(made.path_of("pip_config")).unlink()
+    assert run(index=INDEX)["changed"]
+    assert [thing.before for thing in made.read("pip_config")] == ["unknown", "unknown"]
+    run()
+    assert made.read("pip_config") == []

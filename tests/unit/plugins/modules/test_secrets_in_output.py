@@ -15,6 +15,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import jupyt
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import server as jupyter_server
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import servers
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter.accounts import Account, Found
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import made
 from ansible_collections.evenkeel.gpu.plugins.modules import jupyter_servers, nvidia_container_toolkit, vscode_remote
 
 from tests.unit.plugins.certificates import HOSTS, authority, issued, pem
@@ -177,12 +179,14 @@ def test_what_a_user_has_in_the_settings_of_vs_code(
     settings = tmp_path / vscode_home.SETTINGS
     settings.parent.mkdir(parents=True)
     settings.write_text(json.dumps({"http.proxy": f"http://me:{HUSH}@proxy", "token": HUSH}))
+    (tmp_path / "envs/one/conda-meta").mkdir(parents=True)
     floors = {"kernel": "1", "glibc": "1", "libstdcxx": "1", "programs": [], "downloaders": []}
     for value in ("one", "two"):
         asked = {"users": [me.pw_name], "settings": {"a": f"{tmp_path}/envs/{value}"}, "floors": floors}
         run(vscode_remote, environments=str(tmp_path / "envs"), conda=str(tmp_path / "none"), **asked)
         assert json.loads(settings.read_text())["a"].endswith(value)
         assert HUSH in settings.read_text()
+    assert [thing.name for thing in made.read("vscode_remote")] == [str(tmp_path / vscode_home.ENVIRONMENTS)]
 
 
 def test_what_others_have_in_the_settings_of_docker(
@@ -192,7 +196,7 @@ def test_what_others_have_in_the_settings_of_docker(
     settings.write_text(json.dumps({"proxies": {"http-proxy": f"http://me:{HUSH}@proxy"}, "token": HUSH}))
     monkeypatch.setattr(docker_daemon, "SETTINGS", str(settings))
     monkeypatch.setattr(docker_daemon, "ask", lambda: None)
-    monkeypatch.setattr(container_toolkit.package_set, "manager_of_node", lambda **_: None)
+    monkeypatch.setattr(container_toolkit.package_set, "manager_of_node", lambda **_: SimpleNamespace(name="apt"))
     monkeypatch.setattr(
         container_toolkit.package_set, "converge", lambda *_, **__: container_toolkit.package_set.Outcome()
     )
@@ -200,5 +204,6 @@ def test_what_others_have_in_the_settings_of_docker(
     monkeypatch.setattr(cdi, "why_left", lambda *_: "")
     monkeypatch.setattr(container_toolkit, "_converge_specification", lambda _: None)
     run(nvidia_container_toolkit, engines=["docker"])
+    assert [thing.name for thing in made.read("nvidia_container_toolkit")] == [str(settings)]
     assert "nvidia-container-runtime" in settings.read_text()
     assert HUSH in settings.read_text()

@@ -15,6 +15,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._access import (
     sshd_group,
     sshd_service,
 )
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import made
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.units import Unit
 
@@ -83,6 +84,17 @@ def test_a_bare_node_and_the_run_after(node: Node) -> None:
     node.done.clear()
     result = node.converge()
     assert (result["changed"], result["reloaded"], result["diff"], node.done) == (False, False, [], [])
+
+
+def test_the_group_and_its_members_are_recorded_where_this_has_made_them(node: Node) -> None:
+    node.groups["people"] = 500
+    node.users["bo"].add(500)
+    node.converge(check_mode=True)
+    assert made.read("ssh_forwarding") == []
+    node.converge()
+    assert made.read("ssh_forwarding") == [made.Thing("member", "ana people")]
+    node.converge(group="others")
+    assert made.Thing("group", "others") in made.read("ssh_forwarding")
 
 
 def test_check_mode_reports_the_same_and_does_nothing(node: Node) -> None:

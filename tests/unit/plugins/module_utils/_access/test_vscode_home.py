@@ -101,7 +101,8 @@ def test_a_second_time_changes_nothing(tmp_path: Path) -> None:
         vscode_home.ENVIRONMENTS,
         f".vscode-server/{next(iter(LINKS))}",
     ]
-    assert converge(tmp_path) == Outcome([], [], [])
+    assert first.made == [*vscode_home.FILES]
+    assert converge(tmp_path) == Outcome([], [], [], [])
     assert (tmp_path / ".vscode-server").stat().st_mode & 0o777 == 0o700
     assert str((tmp_path / ".vscode-server" / next(iter(LINKS))).readlink()) == LINKS[next(iter(LINKS))]
 
@@ -147,7 +148,7 @@ def test_what_is_not_utf_8_stays_as_it_is(tmp_path: Path) -> None:
     assert outcome.problems == []
     assert listed.read_bytes() == b"caf\xe9\n/x\x0b/y\x85z\r\n" + LISTED.encode()
     assert b'"caf\xe9": "\xff"} // \xe9' in settings.read_bytes()
-    assert converge(tmp_path) == Outcome([], [], [])
+    assert converge(tmp_path) == Outcome([], [], [], [])
 
 
 def test_what_can_be_written_is_and_the_rest_is_named(tmp_path: Path) -> None:
@@ -156,7 +157,7 @@ def test_what_can_be_written_is_and_the_rest_is_named(tmp_path: Path) -> None:
     assert len(outcome.diff) == 2
     (problem,) = outcome.problems
     assert problem == f"{tmp_path}/.conda/environments.txt could not be written: Not a directory"
-    assert converge(tmp_path) == Outcome([], [], [problem])
+    assert converge(tmp_path) == Outcome([], [], [problem], [])
 
 
 def test_a_difference_is_shown_in_part(tmp_path: Path) -> None:
