@@ -34,6 +34,8 @@ ARGUMENTS: dict[str, dict[str, object]] = {
     "key_member": {"type": "str", "default": "", "no_log": False},
     "signed": {"type": "str", "choices": ["packages", "metadata"], "default": "packages"},
 }
+_APT, _APT_LISTS = "/etc/apt", "/var/lib/apt/lists"
+_RPM, _RPM_KEYS = "/etc/yum.repos.d", "/etc/pki/rpm-gpg"
 #: A key, or the small package that brings one.
 _LARGEST_KEY = 1 << 20
 _FORM = "# The key is of %s, whose SHA-256 is %s; its own is %s."
@@ -77,15 +79,16 @@ class Repository:
     @property
     def path(self) -> str:
         """The file by which the package manager knows it."""
-        return ("/etc/apt/sources.list.d/%s.sources" if self.kind == "apt" else "/etc/yum.repos.d/%s.repo") % self.name
+        if self.kind == "apt":
+            return os.path.join(_APT, "sources.list.d", "%s.sources" % self.name)
+        return os.path.join(_RPM, "%s.repo" % self.name)
 
     @property
     def key_path(self) -> str:
         """The file of its key."""
-        folder = "/etc/apt/keyrings" if self.kind == "apt" else "/etc/pki/rpm-gpg"
-        return os.path.join(
-            folder, self.name + (".gpg" if self.key_member or self.key_url.endswith(".gpg") else ".asc")
-        )
+        folder = os.path.join(_APT, "keyrings") if self.kind == "apt" else _RPM_KEYS
+        is_keyring = self.key_member or self.key_url.endswith(".gpg")
+        return os.path.join(folder, "%s.%s" % (self.name, "gpg" if is_keyring else "asc"))
 
 
 def text(repository: Repository, key: str, origin: str, own: str) -> str:
@@ -140,7 +143,7 @@ class Trial:
     key
         The fetched key; empty when the one on the node is right.
     healed
-        What is repaired although no file of the package manager changes, in words.
+        What is repaired although no file of the package manager changes, in words for the report.
     """
 
     repository: Repository | None
@@ -205,27 +208,23 @@ def trial(repository: Repository | None, also: Mapping[str, str | None]) -> Iter
                 own = sha256_of(key)
             wanted[repository.path] = text(repository, repository.key_path, origin, own)
             seen[repository.path] = text(repository, key or repository.key_path, origin, own)
-            source = os.path.join(folder, os.path.basename(os.path.dirname(repository.path)), _file_name(repository))
+            source = os.path.join(folder, *repository.path.split(os.sep)[-2:])
         changes = tuple(kept_files.changes(wanted))
         if repository is not None and not changes and (key or not kept_files.for_all(repository.key_path)):
             healed = ("the key %s" % repository.key_path,)
-        stage = _stage_apt if os.path.isdir("/etc/apt/sources.list.d") else _stage_rpm
+        stage = _stage_apt if os.path.isdir(os.path.join(_APT, "sources.list.d")) else _stage_rpm
         yield Trial(repository, changes, tuple(stage(folder, seen)), source, key, healed)
-
-
-def _file_name(repository: Repository) -> str:
-    return os.path.basename(repository.path)
 
 
 def _stage_apt(folder: str, files: Mapping[str, str | None]) -> list[str]:
     """Make copies of apt's folders with these files in them; return apt's settings for them."""
     settings = []
     for part, setting in (("sources.list.d", "Dir::Etc::SourceParts"), ("preferences.d", "Dir::Etc::PreferencesParts")):
-        _copy_folder(os.path.join("/etc/apt", part), os.path.join(folder, part), files)
+        _copy_folder(os.path.join(_APT, part), os.path.join(folder, part), files)
         settings.append("%s=%s" % (setting, os.path.join(folder, part)))
     lists = os.path.join(folder, "lists")
     os.makedirs(os.path.join(lists, "partial"))
-    for path in glob.glob("/var/lib/apt/lists/*"):
+    for path in glob.glob(os.path.join(_APT_LISTS, "*")):
         if os.path.isfile(path) and os.path.basename(path) != "lock":
             shutil.copy2(path, lists)
     return [*settings, "Dir::State::Lists=%s" % lists, "Dir::Cache::pkgcache=", "Dir::Cache::srcpkgcache="]
@@ -234,7 +233,7 @@ def _stage_apt(folder: str, files: Mapping[str, str | None]) -> list[str]:
 def _stage_rpm(folder: str, files: Mapping[str, str | None]) -> list[str]:
     """Make a copy of dnf's folder of repositories with these files in it; return dnf's settings for it."""
     place = os.path.join(folder, "yum.repos.d")
-    _copy_folder("/etc/yum.repos.d", place, files)
+    _copy_folder(_RPM, place, files)
     return ["reposdir=%s" % place]
 
 
@@ -263,12 +262,14 @@ def _fetch_key(repository: Repository, folder: str) -> tuple[str, str]:
         os.rename(fetched, key)
         return key, origin
     unpacked = os.path.join(folder, "unpacked")
-    command.require(["dpkg-deb", "--extract", fetched, unpacked], "Is %s a Debian package?" % repository.key_url)
+    remedy = "Check that %s is a Debian package" % repository.key_url
+    command.require(["dpkg-deb", "--extract", fetched, unpacked], remedy)
     try:
         shutil.copyfile(os.path.join(unpacked, repository.key_member.lstrip("/")), key)
     except FileNotFoundError:
         raise EvenkeelError(
-            "%s holds no %s" % (repository.key_url, repository.key_member), "Check where the package has its key"
+            "%s holds no %s" % (repository.key_url, repository.key_member),
+            "List the package with `dpkg-deb --contents`, and give the path of the key in it",
         ) from None
     return key, origin
 

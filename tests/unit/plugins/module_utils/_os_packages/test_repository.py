@@ -1,13 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The files by which a node trusts a repository."""
+"""The files by which a node trusts a repository, tried in a folder of their own before they take effect."""
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.command import Done
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import repository as repositories
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.repository import Repository
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.repository import Repository, Trial
+
+from tests.unit.plugins.module_utils._os_packages.fakes import FakePrograms
 
 APT = Repository("cuda", "apt", "http://m/debian12/", "http://m/keyring.deb", "a" * 64, "/usr/share/k.gpg")
 RPM = Repository("cuda", "rpm", "http://m/rhel9/", "http://m/D42D0685.pub", "a" * 64)
@@ -55,3 +63,204 @@ def test_a_key_that_stands_is_right_or_is_fetched_again(wanted: str, own: str, e
 
 def test_without_a_file_no_key_is_known() -> None:
     assert repositories.known(APT, None, "b" * 64) == ""
+
+
+def test_the_files_of_a_repository() -> None:
+    assert (APT.path, APT.key_path) == ("/etc/apt/sources.list.d/cuda.sources", "/etc/apt/keyrings/cuda.gpg")
+    assert (RPM.path, RPM.key_path) == ("/etc/yum.repos.d/cuda.repo", "/etc/pki/rpm-gpg/cuda.asc")
+
+
+@pytest.mark.parametrize(
+    ("url", "member", "expected"),
+    [("http://m/k.gpg", "", "cuda.gpg"), ("http://m/k", "", "cuda.asc"), ("http://m/k.deb", "/k", "cuda.gpg")],
+)
+def test_a_key_is_named_by_its_form(url: str, member: str, expected: str) -> None:
+    repository = dataclasses.replace(APT, key_url=url, key_member=member)
+    assert Path(repository.key_path).name == expected
+
+
+def test_a_modules_option_is_a_repository() -> None:
+    option = {"name": "cuda", "kind": "apt", "url": "u", "key_url": "k", "suite": "s", "components": ["main"]}
+    assert repositories.parse(option) == Repository("cuda", "apt", "u", "k", suite="s", components=("main",))
+
+
+@pytest.fixture
+def apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the root of a node of the Debian family, which has a source and a list."""
+    for folder in ("sources.list.d", "preferences.d"):
+        (tmp_path / "apt" / folder).mkdir(parents=True)
+    lists = tmp_path / "lists"
+    (lists / "partial").mkdir(parents=True)
+    (lists / "m_Packages").write_text("Package: driver\n")
+    (lists / "lock").touch()
+    (tmp_path / "apt" / "sources.list.d" / "debian.sources").write_text("Types: deb\n")
+    monkeypatch.setattr(repositories, "_APT", str(tmp_path / "apt"))
+    monkeypatch.setattr(repositories, "_APT_LISTS", str(lists))
+    return tmp_path
+
+
+@pytest.fixture
+def rpm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the root of a node of the Red Hat family."""
+    (tmp_path / "yum.repos.d").mkdir()
+    (tmp_path / "yum.repos.d" / "baseos.repo").write_text("[baseos]\n")
+    monkeypatch.setattr(repositories, "_APT", str(tmp_path / "apt"))
+    monkeypatch.setattr(repositories, "_RPM", str(tmp_path / "yum.repos.d"))
+    monkeypatch.setattr(repositories, "_RPM_KEYS", str(tmp_path / "keys"))
+    return tmp_path
+
+
+def of(root: Path, kind: str = "apt", key: str = "a key\n", **other: str) -> Repository:
+    """Return a repository whose key is a file."""
+    file = root / "upstream.gpg"
+    file.write_text(key)
+    return Repository("evenkeel-x", kind, "http://m/x/", file.as_uri(), **other)
+
+
+def settings(trial: Trial) -> dict[str, str]:
+    return dict(one.split("=", 1) for one in trial.settings)
+
+
+def sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_a_trial_shows_apt_the_new_files_beside_the_standing_ones_and_changes_nothing(apt: Path) -> None:
+    repository = of(apt)
+    preferences = str(apt / "apt" / "preferences.d" / "evenkeel-x")
+    with repositories.trial(repository, {preferences: "Package: *\n"}) as trial:
+        assert [change.path for change in trial.changes] == [preferences, repository.path]
+        staged = settings(trial)
+        sources = Path(staged["Dir::Etc::SourceParts"])
+        assert (sources / "debian.sources").read_text() == "Types: deb\n"
+        assert Path(trial.source) == sources / "evenkeel-x.sources"
+        assert f"Signed-By: {trial.key}\n" in Path(trial.source).read_text()
+        assert Path(staged["Dir::Etc::PreferencesParts"], "evenkeel-x").read_text() == "Package: *\n"
+        lists = Path(staged["Dir::State::Lists"])
+        assert sorted(path.name for path in lists.iterdir()) == ["m_Packages", "partial"]
+        assert staged["Dir::Cache::pkgcache"] == staged["Dir::Cache::srcpkgcache"] == ""
+        folder = lists.parent
+        # apt fetches as a user of its own.
+        assert folder.stat().st_mode & 0o777 == 0o755
+        assert Path(trial.key).stat().st_mode & 0o777 == 0o644
+        assert trial.healed == ()
+    assert not folder.exists()
+    assert repositories.changed(repository)
+    assert sorted(path.name for path in (apt / "apt").rglob("*") if path.is_file()) == ["debian.sources"]
+
+
+def test_what_is_to_go_is_not_in_the_trial(apt: Path) -> None:
+    standing = apt / "apt" / "preferences.d" / "evenkeel-x"
+    standing.write_text(f"{kept_files.MARK}\n")
+    with repositories.trial(None, {str(standing): None}) as trial:
+        assert list(Path(settings(trial)["Dir::Etc::PreferencesParts"]).iterdir()) == []
+        assert (trial.source, trial.key, trial.healed) == ("", "", ())
+        trial.apply()
+    assert not standing.exists()
+
+
+def test_a_trial_shows_dnf_the_new_repository_beside_the_standing_ones(rpm: Path) -> None:
+    with repositories.trial(of(rpm, "rpm"), {}) as trial:
+        folder = Path(settings(trial)["reposdir"])
+        assert (folder / "baseos.repo").read_text() == "[baseos]\n"
+        assert f"gpgkey=file://{trial.key}\n" in (folder / "evenkeel-x.repo").read_text()
+        assert Path(trial.source) == folder / "evenkeel-x.repo"
+        assert list(settings(trial)) == ["reposdir"]
+
+
+def test_a_trial_takes_effect_with_its_key_and_then_stands(apt: Path) -> None:
+    repository = of(apt)
+    with repositories.trial(repository, {}) as trial:
+        trial.apply()
+    key = Path(repository.key_path)
+    assert (key.read_text(), key.stat().st_mode & 0o777) == ("a key\n", 0o644)
+    assert [path.name for path in key.parent.iterdir()] == ["evenkeel-x.gpg"]
+    assert f"Signed-By: {key}\n" in Path(repository.path).read_text()
+    assert not repositories.changed(repository)
+    with repositories.trial(repository, {}) as again:
+        assert (again.changes, again.key, again.healed) == ((), "", ())
+
+
+@pytest.mark.parametrize("damage", ["gone", "another", "unreadable"])
+def test_a_damaged_key_is_repaired_though_no_file_of_apts_changes(apt: Path, damage: str) -> None:
+    repository = of(apt)
+    with repositories.trial(repository, {}) as trial:
+        trial.apply()
+    key = Path(repository.key_path)
+    if damage == "gone":
+        key.unlink()
+    elif damage == "another":
+        key.write_text("another key\n")
+    else:
+        key.chmod(0o600)
+    assert repositories.changed(repository)
+    with repositories.trial(repository, {}) as trial:
+        assert (trial.changes, trial.healed) == ((), (f"the key {key}",))
+        trial.apply()
+    assert (key.read_text(), key.stat().st_mode & 0o777) == ("a key\n", 0o644)
+    assert not repositories.changed(repository)
+
+
+def test_another_address_changes_the_file_alone(apt: Path) -> None:
+    repository = of(apt)
+    with repositories.trial(repository, {}) as trial:
+        trial.apply()
+    moved = dataclasses.replace(repository, url="http://n/x/")
+    assert repositories.changed(moved)
+    with repositories.trial(moved, {}) as trial:
+        assert ([change.path for change in trial.changes], trial.key) == ([moved.path], "")
+
+
+def test_a_key_with_its_checksum_is_trusted(apt: Path) -> None:
+    repository = of(apt, key_sha256=sha256("a key\n"))
+    with repositories.trial(repository, {}) as trial:
+        assert Path(trial.key).read_text() == "a key\n"
+
+
+def test_a_key_with_another_checksum_is_refused(apt: Path) -> None:
+    repository = of(apt, key_sha256=sha256("the right key\n"))
+    words = f"has the SHA-256 {sha256('a key' + chr(10))}, not {sha256('the right key' + chr(10))}"
+    with pytest.raises(EvenkeelError, match=words), repositories.trial(repository, {}):
+        pass
+    assert not Path(repository.key_path).exists()
+
+
+@pytest.fixture
+def package(apt: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
+    """Return a repository whose key is in a Debian package, which dpkg-deb unpacks."""
+
+    def unpack(argv: Sequence[str]) -> Done:
+        assert Path(argv[2]).read_text() == "a package\n"
+        member = Path(argv[3], "usr/share/keyrings/k.gpg")
+        member.parent.mkdir(parents=True)
+        member.write_text("the key in it\n")
+        return Done(0, "", "")
+
+    FakePrograms(monkeypatch, dpkg_deb=unpack)
+    return of(apt, key="a package\n", key_member="/usr/share/keyrings/k.gpg", key_sha256=sha256("a package\n"))
+
+
+def test_a_key_out_of_a_package_is_noted_with_what_it_came_from(package: Repository) -> None:
+    with repositories.trial(package, {}) as trial:
+        trial.apply()
+    assert Path(package.key_path).read_text() == "the key in it\n"
+    assert (
+        f"{sha256('a package' + chr(10))}; its own is {sha256('the key in it' + chr(10))}."
+        in Path(package.path).read_text()
+    )
+    assert not repositories.changed(package)
+
+
+def test_a_package_without_the_key(package: Repository) -> None:
+    other = dataclasses.replace(package, key_member="/usr/share/keyrings/other.gpg")
+    words = r"upstream\.gpg holds no /usr/share/keyrings/other\.gpg"
+    with pytest.raises(EvenkeelError, match=words), repositories.trial(other, {}):
+        pass
+
+
+def test_a_file_of_somebody_elses_is_in_the_way(apt: Path) -> None:
+    preferences = apt / "apt" / "preferences.d" / "mine"
+    preferences.write_text("Package: mine\n")
+    words = "mine was not written by Evenkeel"
+    with pytest.raises(EvenkeelError, match=words), repositories.trial(None, {str(preferences): "Package: *\n"}):
+        pass
