@@ -13,9 +13,10 @@ from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import distribution, shared_cache, shell_hook, terms
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.build_progress import progress_in
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, processes
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, kept_files, made, processes
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.download import copy, download, require_certificates
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.kept_files import Kept
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_lock import held
 
 Params = dict[str, Any]
@@ -90,7 +91,9 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
             terms.apply(accepting, datetime.now(timezone.utc))
             with progress_in(os.path.join(desired.store, ".progress")) as progress:
                 distribution.apply(plan, desired, run_installer, partial(_fetch, params), progress.wait)
-            shell_hook.apply(_plan_hook(params))  # others write there too, and an installation takes its time
+            hook = _plan_hook(params)  # others write there too, and an installation takes its time
+            kept_files.apply_all(_record(hook))
+            shell_hook.apply(hook)
             shared_cache.apply(cache)
     before, after = plan.lines
     return {
@@ -118,6 +121,16 @@ def _plan(params: Params, desired: distribution.Desired) -> distribution.Plan:
 
 def _plan_hook(params: Params) -> shell_hook.Plan:
     return shell_hook.plan(shell_hook.read(), params["prefix"], wanted=_present(params) and params["shell_hook"])
+
+
+def _record(hook: shell_hook.Plan) -> list[kept_files.Change]:
+    """Return what changes in the record of files in which others write too."""
+    changes = []
+    for path, content in hook.files:
+        before = kept_files.text(path)
+        after = None if content is None else Kept(content)
+        changes.append(kept_files.Change(path, None if before is None else Kept(before), after))
+    return made.of_files("conda_distribution", changes, shell_hook.BEGIN)
 
 
 def _plan_cache(params: Params) -> shared_cache.Plan:

@@ -19,6 +19,7 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import conda_distribution as logic
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import shell_hook, terms
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import made
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import HANDED
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_lock import held
 from ansible_collections.evenkeel.gpu.plugins.modules import conda_distribution
@@ -104,7 +105,7 @@ def fail(*arguments: object) -> None:
 
 @pytest.fixture
 def node(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Node]:
-    with TemporaryDirectory(prefix="evenkeel-") as short:  # conda bears no long paths
+    with TemporaryDirectory(prefix="ek-") as short:  # conda bears no long paths
         monkeypatch.setattr(shell_hook, "PROFILE", f"{short}/etc/profile.d/evenkeel-conda.sh")
         monkeypatch.setattr(shell_hook, "ZSH_PROFILE", f"{short}/etc/zsh/zprofile")
         monkeypatch.setattr(shell_hook, "ZSH", f"{short}/etc/zsh")
@@ -174,7 +175,7 @@ def test_a_foreign_directory_is_refused_also_in_check_mode(node: Node) -> None:
     [
         ({"sha256": "0" * 64}, "it was not executed and has been removed"),
         ({"sha256": "abc"}, "sha256 is 'abc', which is not 64 lower-case hexadecimal digits"),
-        ({"url": "Miniconda3.sh"}, "url Miniconda3.sh is no http, https or file URL"),
+        ({"url": "Miniconda3.sh"}, "url Miniconda3.sh is not an http, https or file URL"),
         ({"prefix": "/opt//miniconda3"}, "prefix is '/opt//miniconda3', which is not a normalised absolute path"),
         ({"sha256": None}, "sha256 is ''"),
     ],
@@ -301,6 +302,9 @@ def test_what_others_wrote_during_the_installation_stays(node: Node) -> None:
     node.publish(then=f"echo 'path+=/opt/bin' >>{profile}")
     assert node.run(shell_hook=True)["changed"]
     assert profile.read_text().startswith(f"umask 027\npath+=/opt/bin\n{shell_hook.BEGIN}\n")
+    assert [thing.name for thing in made.read("conda_distribution")] == [str(profile)]
+    node.run(shell_hook=False)
+    assert made.read("conda_distribution") == []
 
 
 # terms of service

@@ -29,6 +29,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import serve
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import servers
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter.accounts import Account, Found
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import made
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.kept_files import MARK
 from ansible_collections.evenkeel.gpu.plugins.modules import jupyter_servers, nvidia_container_toolkit, vscode_remote
 
 from tests.unit.plugins.certificates import HOSTS, authority, issued, pem
@@ -146,13 +147,13 @@ def test_notebook_servers(run: Callable[..., Any], tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(servers.units, "read", lambda names: {name: servers.Unit(name) for name in names})
     monkeypatch.setattr(servers.command, "run", lambda *_, **__: servers.command.Done(0, "", ""))
     for where in (servers, jupyter_server):
-        monkeypatch.setattr(where, "UNITS", str(tmp_path / "evenkeel-units"))
+        monkeypatch.setattr(where, "UNITS", str(tmp_path / "units"))
     had: dict[str, int | None] = {}
     monkeypatch.setattr(servers, "known", lambda _: had)
     key, certificate = tmp_path / "key", tmp_path / "certificate"
     common = {
         "environment": "/e",
-        "units": {},
+        "units": {"jupyter@.service": MARK},
         "config": "",
         "directory": str(tmp_path / "evenkeel"),
         "listen": "socket",
@@ -165,6 +166,8 @@ def test_notebook_servers(run: Callable[..., Any], tmp_path: Path, monkeypatch: 
         server = {"name": "ana", "token": f"{HUSH}-token-{turn}" + 40 * "x"}
         run(jupyter_servers, servers=[{**server, "hashed_password": f"argon2:$argon2id${HUSH}{turn}"}], **common)
     assert f"{HUSH}-token-second" in (tmp_path / "evenkeel/ana/token").read_text()
+    names = [thing.name.removeprefix(f"{tmp_path}/units/") for thing in made.read("jupyter_servers")]
+    assert "jupyter@.service" in names
     had["ana"] = None
     run(jupyter_servers, servers=[], **common)
     assert not (tmp_path / "evenkeel/ana/token").exists()
