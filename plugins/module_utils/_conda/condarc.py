@@ -18,10 +18,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import as_user, user_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import as_user, made, user_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.accounts import account, local_users, owner
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import write_atomically
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.kept_files import OUR_NAME
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.made import ABSENT, Thing
 
 SYSTEM = ("/etc/conda", "/var/lib/conda")
 DROP_IN = "/etc/conda/condarc.d/evenkeel.yml"
@@ -84,8 +86,19 @@ def _written(params: dict[str, Any]) -> dict[str, Any]:
     if params["scope"] in ("distribution", "environment") and not params["path"]:
         require_environment(os.path.dirname(path))
     user = params["user"] if params["scope"] == "user" else None
+    file = Thing("file", path, "sha256:" + write["before"] if write["before"] else ABSENT)
+    _record([file] if write["text"] is not None else [], [file] if write["text"] is None else [])
     kept = replace(path, write["text"], write["before"], write["mode"], user, write["backup"])
+    if kept:
+        _record([Thing("backup", kept)])
     return {"changed": True, **({"backup_file": kept} if kept else {})}
+
+
+def _record(files: Sequence[Thing], gone: Sequence[Thing] = ()) -> None:
+    """Record files that are not plainly ours; without root the module makes none but its user's."""
+    if os.geteuid() == 0:
+        theirs = [[file for file in some if OUR_NAME not in file.name] for some in (files, gone)]
+        made.note("condarc", *theirs)
 
 
 @dataclass(frozen=True)
@@ -126,7 +139,7 @@ def read(params: dict[str, Any], users: Sequence[str], path: str = "") -> dict[s
     users
         Whose files count beside those of the system, the distribution and the environment.
     path
-        A file to tell of even when it is not there.
+        A file to include even when it is not there.
     """
     distribution, prefix = params["distribution"], params["prefix"]
     places = [("system", place) for place in SYSTEM] + [("distribution", distribution)]
@@ -165,14 +178,16 @@ def replace(path: str, text: str | None, before: str, mode: int, user: str | Non
 
 
 def digest(found: Found) -> str:
-    """Return what tells two contents of a file apart."""
+    """Return a digest of the content; empty when there is no file."""
     return hashlib.sha256(found.text.encode()).hexdigest() if found.exists else ""
 
 
 def require_environment(prefix: str) -> None:
-    """Refuse a directory that is no conda environment; its file would stay without effect."""
+    """Refuse a directory that is not a conda environment; its file would stay without effect."""
     if not os.path.isdir(os.path.join(prefix, "conda-meta")):
-        raise EvenkeelError("%s is no conda environment" % prefix, "Name another prefix, or make the environment first")
+        raise EvenkeelError(
+            "%s is not a conda environment" % prefix, "Name another prefix, or make the environment first"
+        )
 
 
 def conda_version(distribution: str) -> str:
@@ -273,7 +288,7 @@ def _replace(path: str, text: str | None, before: str, mode: int, uid: int | Non
     try:
         found = _read(path, "", uid=uid)
         if found.problem or digest(found) != before:
-            raise EvenkeelError("%s was changed by somebody else meanwhile" % path, "Run this again")
+            raise EvenkeelError("%s was changed by another program in the meantime" % path, "Run this again")
         kept = _keep(path, found.text) if backup and found.exists else ""
         if text is None:
             os.unlink(path)

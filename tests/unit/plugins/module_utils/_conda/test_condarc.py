@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import pwd
 import threading
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import condarc
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import made
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 
 ME = pwd.getpwuid(os.getuid()).pw_name
@@ -194,7 +196,7 @@ def test_directories_are_made(node: Path) -> None:
 @pytest.mark.parametrize("before", ["", "0" * 64])
 def test_what_changed_meanwhile_is_left_alone(node: Path, before: str) -> None:
     path = write(node / "x.yml", "theirs\n")
-    with pytest.raises(EvenkeelError, match="was changed by somebody else meanwhile"):
+    with pytest.raises(EvenkeelError, match="was changed by another program in the meantime"):
         condarc.replace(str(path), "new\n", before, 0o644, None, backup=True)
     assert path.read_text() == "theirs\n"
     assert [one.name for one in node.iterdir()] == ["x.yml"]
@@ -223,5 +225,26 @@ def test_where_nothing_can_be_written_is_named(node: Path, monkeypatch: pytest.M
 def test_a_directory_that_is_no_environment_is_named(node: Path) -> None:
     (node / "env" / "conda-meta").mkdir(parents=True)
     condarc.require_environment(str(node / "env"))
-    with pytest.raises(EvenkeelError, match="is no conda environment"):
+    with pytest.raises(EvenkeelError, match="is not a conda environment"):
         condarc.require_environment(str(node))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_files_that_are_not_plainly_ours_are_recorded_with_backups(tmp_path: Path) -> None:
+    def write(name: str, text: str | None, **more: Any) -> None:
+        path = tmp_path / name
+        before = hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
+        write = {"text": text, "before": before, "mode": 0o644, "backup": False, **more}
+        condarc.converge({"scope": "system", "path": str(path), "user": None, "write": write}, False)
+
+    (tmp_path / "theirs").write_text("a: 1\n")
+    write("theirs", "b: 1\n", backup=True)
+    write("new", "b: 1\n")
+    write("evenkeel.yml", "b: 1\n")
+    backup, new, theirs = made.read("condarc")
+    assert (backup.kind, Path(backup.name).read_text()) == ("backup", "a: 1\n")
+    assert (new.name, new.before) == (str(tmp_path / "new"), "absent")
+    assert (theirs.name, theirs.before[:7]) == (str(tmp_path / "theirs"), "sha256:")
+    write("new", None)
+    write("theirs", None)
+    assert [thing.kind for thing in made.read("condarc")] == ["backup"]
