@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""A record of what Evenkeel has made on a node and what is not plainly its own by its path.
+"""The module made, and the records of what Evenkeel has made on a node and what is not plainly its own by its path.
 
 Users, groups, packages, services and files that stand among those of others can be taken away again only by who knows
 that Evenkeel made them. Each module keeps a record of its own, as a kept file. It is written before the thing is made,
@@ -10,15 +10,26 @@ take away. A record that was lost comes back, as far as the things themselves sh
 
 from __future__ import annotations
 
+import grp
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+import pwd
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.kept_files import OUR_NAME, Change, Kept
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.state_format import require_known
+
+ARGUMENT_SPEC: dict[str, Any] = {
+    "role": {"type": "str", "required": True},
+    "users": {"type": "list", "elements": "str", "default": []},
+    "groups": {"type": "list", "elements": "str", "default": []},
+}
 
 FOLDER = "/var/lib/evenkeel/made"
 FORMAT = 1
@@ -44,6 +55,18 @@ class Thing:
     kind: str
     name: str
     before: str = ABSENT
+
+
+def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Record the users and groups that are not there, or return which these are."""
+    if not re.fullmatch(r"[a-z_]+", params["role"]):
+        raise EvenkeelError("role is %r" % params["role"], "Use small letters and '_'")
+    things = [Thing("user", name) for name in params["users"] if not _exists(pwd.getpwnam, name)]
+    things += [Thing("group", name) for name in params["groups"] if not _exists(grp.getgrnam, name)]
+    found = changes(params["role"], things)
+    if not check_mode:
+        kept_files.apply_all(found)
+    return {"changed": bool(found), "diff": [change.diff() for change in found]}
 
 
 def path_of(by: str) -> str:
@@ -122,6 +145,14 @@ def of_files(by: str, files: Iterable[Change], mark: str = "") -> list[Change]:
         elif change.changed:
             made.append(replace(thing, before="sha256:" + _sha256(change.before.text)))
     return changes(by, made, gone)
+
+
+def _exists(look_up: Callable[[str], object], name: str) -> bool:
+    try:
+        look_up(name)
+    except KeyError:
+        return False
+    return True
 
 
 def _sha256(text: str) -> str:

@@ -87,3 +87,17 @@ def test_what_stood_there_first_stays_in_the_record_until_nothing_of_ours_is_lef
         assert made.read(BY) == [Thing("file", "/etc/x", SHA256)]
     kept_files.apply_all(made.of_files(BY, [Change("/etc/x", ours[1], THEIRS)], MARK))
     assert made.read(BY) == []
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_users_and_groups_that_are_there_are_nobodys_to_record(check_mode: bool) -> None:
+    params = {"role": "jupyter", "users": ["root", "nobody-yet"], "groups": ["root", "no-group-yet"]}
+    assert made.converge(params, check_mode)["changed"]
+    expected = [Thing("group", "no-group-yet"), Thing("user", "nobody-yet")]
+    assert made.read("jupyter") == ([] if check_mode else expected)
+    assert made.converge(params, check_mode)["changed"] is check_mode
+
+
+def test_a_role_is_a_name() -> None:
+    with pytest.raises(EvenkeelError, match=r"role is '\.\./x'"):
+        made.converge({"role": "../x", "users": [], "groups": []}, False)
