@@ -10,7 +10,7 @@ ROLES := $(notdir $(wildcard roles/*))
 SHORT_SCENARIOS := nvidia_driver miniconda remote_access mirror nvidia_container_toolkit
 SCENARIOS := nvidia_driver_vm $(filter-out $(SHORT_SCENARIOS),$(ROLES)) jupyter_multiuser hostile_user nvidia_driver_dkms site \
 	distribution_life environment_life environment_drift $(SHORT_SCENARIOS)
-LONG_SCENARIOS := driver_upgrade secure_boot site_vm front_door_jupyter
+LONG_SCENARIOS := upgrade driver_upgrade secure_boot site_vm front_door_jupyter
 DEBIAN13_SCENARIOS := nvidia_driver_dkms environment_life distribution_life
 # A whole site is converged six times; tests/unit/plugins/test_state_files.py has the same damage file by file.
 LONG_FAULTS := tests/faults/test_state_files.py
