@@ -23,7 +23,7 @@ _LARGEST = 1 << 20
 _VAULT = b"$ANSIBLE_VAULT"
 _SALT_BYTES = 16
 _HASH_BYTES = 32
-#: What jupyter_server/auth/security.py of Jupyter Server 2 hashes with: KiB of memory, rounds, lanes.
+#: The parameters of jupyter_server/auth/security.py of Jupyter Server 2: KiB of memory, rounds, lanes.
 _MEMORY, _ROUNDS, _LANES = 10240, 10, 8
 
 
@@ -37,7 +37,7 @@ def hashed(password: str, node: str, user: str) -> str:
     """
     if not password:
         raise EvenkeelError(
-            f"The password of {user} is empty, which would let everybody in", "Give one, or none to have a token alone"
+            f"The password of {user} is empty, which would let everybody in", "Set one, or leave it out"
         )
     salt = hashlib.sha256(f"evenkeel.gpu.jupyter\0{node}\0{user}".encode()).digest()[:_SALT_BYTES]
     encoded: bytes = hash_secret(password.encode(), salt, _ROUNDS, _MEMORY, _LANES, _HASH_BYTES, Type.ID)
@@ -45,7 +45,7 @@ def hashed(password: str, node: str, user: str) -> str:
 
 
 def in_plain_text(password: str, directories: Iterable[str]) -> Path | None:
-    """Return a file with variables in which a password stands as it is, or None.
+    """Return a file with variables that holds a password in plain text, or None.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def in_plain_text(password: str, directories: Iterable[str]) -> Path | None:
 
 
 def _content(file: Path) -> bytes:
-    """Return what a file holds; nothing where it is none, encrypted, too large or not readable."""
+    """Return a file's content; empty when it is not a regular file, encrypted, too large or not readable."""
     try:
         if not file.is_file() or file.stat().st_size > _LARGEST:
             return b""
