@@ -109,7 +109,7 @@ def test_toolkits_that_are_no_longer_listed_go_on_request_and_those_of_an_instal
     assert bare.host.file("/usr/local/cuda-12.8/bin/nvcc").exists
     answer = play(bare, cuda_toolkit_exclusive=True)
     assert answer.succeeded()
-    assert "/usr/local/cuda-11.8 is not in cuda_toolkit_versions, and stays" in answer.output
+    assert "/usr/local/cuda-11.8 is not in toolkits (cuda_toolkit_versions of the role), and stays" in answer.output
     assert not bare.host.file("/usr/local/cuda-12.8").exists
     assert bare.host.file("/usr/local/cuda-11.8/bin/nvcc").exists
     assert play(bare, cuda_toolkit_versions=[], cuda_toolkit_exclusive=True).succeeded()

@@ -148,7 +148,7 @@ def _converge_docker(desired: Desired, settings: docker_daemon.Settings, work: _
     elif running is not None and running.cdi is False and step != "restart":
         work.left.append(
             "Docker takes GPUs by their names when it has been restarted, which stops its containers: do it, or set"
-            " nvidia_container_toolkit_restart_docker to true"
+            " restart_docker (nvidia_container_toolkit_restart_docker of the role) to true"
         )
 
 

@@ -166,8 +166,8 @@ def require_free(desired: Desired, directories: Iterable[str], packages: Iterabl
         if one in desired.toolkits and one not in owned:
             raise EvenkeelError(
                 "%s exists, and does not belong to a package" % path(one),
-                "Remove it by its own uninstaller, %s/bin/cuda-uninstaller, or take %s out of cuda_toolkit_versions"
-                % (path(one), one),
+                "Remove it by its own uninstaller, %s/bin/cuda-uninstaller, or take %s out of toolkits"
+                " (cuda_toolkit_versions of the role)" % (path(one), one),
             )
 
 
@@ -194,7 +194,8 @@ def what_is_left(desired: Desired, directories: Iterable[str], installed: Iterab
         return []
     made = owned_by(installed)
     return [
-        "%s is not in cuda_toolkit_versions, and stays: it does not belong to a package" % path(one)
+        "%s is not in toolkits (cuda_toolkit_versions of the role), and stays: it does not belong to a package"
+        % path(one)
         for one in directories
         if one not in desired.toolkits and one not in made
     ]

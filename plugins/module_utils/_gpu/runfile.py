@@ -65,7 +65,7 @@ def install(url: str, sha256: str, version: str, flavour: str) -> None:
         if found != sha256:
             raise EvenkeelError(
                 "%s has the SHA-256 %s, not %s" % (url, found, sha256),
-                "Check nvidia_driver_version and nvidia_driver_runfile_sha256",
+                "Check sha256 of runfile (nvidia_driver_runfile_sha256 of the role), and the version",
             )
         done = command.run(["sh", path, *arguments(flavour)])
         if done.status != 0:
