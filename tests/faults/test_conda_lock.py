@@ -61,7 +61,7 @@ def test_a_mirror_that_tells_another_hash_of_a_locked_package_is_refused(tmp_pat
         (
             {"conda-lock.yml": LOCK},
             {"lock_update": ["nonesuch"]},
-            ("nonesuch, which shall be updated", "conda-lock.yml"),
+            ("update names nonesuch", "conda-lock.yml"),
         ),
         ({"conda-lock.yml": "version: 1\n"}, {}, ("here/conda-lock.yml is malformed",)),
         ({"environment.yml": "channels: [\n"}, {}, ("here/environment.yml",)),
