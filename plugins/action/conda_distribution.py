@@ -26,7 +26,7 @@ class ActionModule(Action):
         if src:
             file = Path(self._loader.path_dwim(src))
             if not file.is_file():
-                return {"failed": True, "changed": False, "msg": f"src {file} is no file on the control node."}
+                return {"failed": True, "changed": False, "msg": f"src {file} is not a file on the control node."}
             arguments["src"] = str(file)
         result = self._converge(arguments, task_vars)
         if result.get("wanted"):
@@ -41,7 +41,7 @@ class ActionModule(Action):
             return self.execute("conda_distribution", arguments, task_vars, **handed)
 
     def _warn(self, installer: str, result: dict[str, Any]) -> None:
-        """Warn of what works and yet should not stay; what all nodes share is told once."""
+        """Warn of what works and yet should not stay; what all nodes share is reported once."""
         ended = unsupported_since(installer.rsplit("/", 1)[-1], date.today())
         if ended:
             python, month = ended

@@ -44,7 +44,7 @@ class ActionModule(Action):
         before = conda_lock.read(path) if path.exists() else None
         problems = locking.problems(
             environment,
-            _told_to_the_solver(arguments),
+            _assumed_by_the_solver(arguments),
             mirrors_from(arguments["mirrors"]),
             arguments["pip_index"],
             before,
@@ -62,7 +62,7 @@ class ActionModule(Action):
         return {**result, "diff": {"prepared": diff}} if self._task.diff else result
 
 
-def _told_to_the_solver(arguments: dict[str, Any]) -> dict[str, dict[str, str]]:
+def _assumed_by_the_solver(arguments: dict[str, Any]) -> dict[str, dict[str, str]]:
     """Return the virtual packages of each platform, name to version."""
     overrides = arguments["virtual_packages"]
     for platform, of_platform in overrides.items():

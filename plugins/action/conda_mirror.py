@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ansible action: tell the module of the same name what the mirrors are that it is to ask."""
+"""Ansible action: look up the mirrors that the module of the same name asks."""
 
 from __future__ import annotations
 

@@ -36,8 +36,8 @@ class ActionModule(Action):
             written = self._on_node(task_vars, write=planned.write)
             if written.get("failed"):
                 return written
-        told = result(arguments, found, planned, conda, written.get("backup_file", ""))
-        return {**told, "diff": planned.diff} if self._task.diff else told
+        answer = result(arguments, found, planned, conda, written.get("backup_file", ""))
+        return {**answer, "diff": planned.diff} if self._task.diff else answer
 
     def _on_node(self, task_vars: dict[str, Any], **request: Any) -> dict[str, Any]:
         options = {name: self._task.args[name] for name in NODE_OPTIONS if name in self._task.args}

@@ -71,7 +71,7 @@ def test_a_file_of_somebody_else_is_kept(bare: Node) -> None:
     bare.host.check_output(f"mkdir -p /etc/conda/condarc.d && printf 'chanels: [\\n' >{FILE}")
     answer = bare.play(tags="condarc")
     assert answer.succeeded()
-    assert f"{FILE} was not Evenkeel's; it is kept as {FILE}." in " ".join(answer.output.split())
+    assert f"{FILE} was not written by Evenkeel; it is kept as {FILE}." in " ".join(answer.output.split())
     assert bare.host.check_output(f"cat {FILE}.*~") == "chanels: ["
 
 

@@ -55,7 +55,7 @@ MALFORMED = {
     "no-yaml": Bad("", {"environment.yml": "channels: [defaults\n"}, ("no-yaml/environment.yml", "line 2")),
     "no-mapping": Bad("", {"environment.yml": "- python\n"}, ("no-mapping/environment.yml",)),
     "unknown-key": Bad("", {"environment.yml": ENVIRONMENT + "platform: linux-64\n"}, ("'platform' is unknown",)),
-    "twice": Bad("", {"environment.yml": ENVIRONMENT + "channels: [r]\n"}, ("'channels' stands there twice",)),
+    "twice": Bad("", {"environment.yml": ENVIRONMENT + "channels: [r]\n"}, ("'channels' twice",)),
     "a-number": Bad("", {"environment.yml": "channels: [defaults]\ndependencies: [3.11]\n"}, ("dependencies", "3.11")),
     "editable": Bad("", {"environment.yml": pip("-e git+https://git.example/tool")}, ("is an editable project",)),
     "branch": Bad("", {"environment.yml": pip("tool @ git+https://git.example/tool@main")}, ("names no commit",)),
@@ -148,7 +148,7 @@ UNSOLVABLE = {
     "no-wheel": ("no-such-wheel-xyz", "cannot be resolved"),
     "newer-wheel": ("humanize>=99", "cannot be resolved"),
     "unknown-md5": (IDNA, f"has the MD5 {MD5}, and in its channel"),
-    "unknown-file": (f"{CHANNEL}/noarch/idna-99-py_0.conda", "its channel tells no SHA-256 of it"),
+    "unknown-file": (f"{CHANNEL}/noarch/idna-99-py_0.conda", "its channel lists no SHA-256 for it"),
 }
 
 

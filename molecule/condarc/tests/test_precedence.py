@@ -77,7 +77,7 @@ def test_a_pin_holds_against_everybody(fleet: Fleet) -> None:
 
 @pytest.mark.parametrize("user", ["ann", "ben"])
 def test_the_module_and_conda_agree_on_who_wins(fleet: Fleet, user: str) -> None:
-    found = fleet.module("evenkeel.gpu.condarc", check=True)
+    found = fleet.module("evenkeel.gpu.condarc", check=True, settings={})
     assert not found["changed"]
     assert found["conda_version"]
     defeated = {key for one in found["defeated"] if one["user"] == user for key in one["keys"]}
@@ -105,10 +105,10 @@ def test_a_file_of_somebody_else_is_kept(fleet: Fleet) -> None:
     fleet.run(f"echo 'quiet: true  # theirs' >{other}")
     arguments: dict[str, Any] = {"path": other, "state": "exact", "settings": {"quiet": False}}
     found = fleet.module("evenkeel.gpu.condarc", **arguments)
-    assert f"{other} was not Evenkeel's; it is kept as {other}." in found.shown
+    assert f"{other} was not written by Evenkeel; it is kept as {other}." in found.shown
     assert fleet.run(f"cat {other}.*~") == "quiet: true  # theirs"
     assert told_by_conda(fleet, "ben", "quiet") is False
-    with pytest.raises(LabError, match=f"{ANNS} is not Evenkeel's; it was left as it is"):
+    with pytest.raises(LabError, match=f"{ANNS} was not written by Evenkeel; it was left as it is"):
         fleet.module("evenkeel.gpu.condarc", path=ANNS, state="absent")
     assert fleet.module("evenkeel.gpu.condarc", path=other, state="absent")["changed"]
     assert fleet.run(f"ls {other} 2>&1 || true").endswith("No such file or directory")
@@ -129,5 +129,5 @@ def test_a_distribution_and_an_environment_have_files_of_their_own(fleet: Fleet)
         assert told_by_conda(fleet, "ben", "quiet") is True
     finally:
         fleet.run("rm /opt/miniconda3/.condarc")
-    with pytest.raises(LabError, match="/srv is no conda environment"):
+    with pytest.raises(LabError, match="/srv is not a conda environment"):
         fleet.module("evenkeel.gpu.condarc", scope="environment", prefix="/srv", settings={"quiet": True})

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""What Evenkeel adds to a build: activation hides ``~/.local``, and pip and uv are told where to install instead.
+"""What Evenkeel adds to a build: activation hides ``~/.local``, and pip and uv say where to install instead.
 
 conda sources ``etc/conda/activate.d`` and ``deactivate.d`` in every shell and for ``conda run``. pip and uv look for
 ``EXTERNALLY-MANAGED`` (PEP 668). It is a link into ``conda-meta``, which ``conda create --clone`` does not copy: in a

@@ -19,7 +19,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node import accounts
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.modes import Loose
 
-#: How long an environment that a user owns may take, and how long what is told of it may be.
+#: How long an environment that a user owns may take, and how many bytes its description may have.
 SECONDS = 120.0
 MOST_BYTES = 32 << 20
 
@@ -36,10 +36,10 @@ RULES: dict[str, Any] = {"mutually_exclusive": [("name", "prefix")]}
 def read(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Return the environments of the node."""
     platform, virtual_packages = this_node()
-    return {"environments": told(params), "platform": platform, "virtual_packages": virtual_packages}
+    return {"environments": environments(params), "platform": platform, "virtual_packages": virtual_packages}
 
 
-def told(params: dict[str, Any]) -> list[dict[str, Any]]:
+def environments(params: dict[str, Any]) -> list[dict[str, Any]]:
     """Return what the module is asked for."""
     root, deep, size = params["root"], params["verify"] == "files", params["size"]
     if params["prefix"]:
@@ -107,10 +107,10 @@ def with_rights_of_its_owner(prefix: str, size: bool) -> dict[str, Any]:
 
 
 def any_environment(prefix: str, size: bool) -> dict[str, Any]:
-    """Tell of an environment at any place, whoever made it."""
+    """Describe an environment at any place, made by anybody."""
     if not os.path.isfile(os.path.join(prefix, "conda-meta", "history")):
         raise EvenkeelError(
-            "%s is no environment of conda: it has no conda-meta/history" % prefix,
+            "%s is not a conda environment: it has no conda-meta/history" % prefix,
             "Name the directory that 'conda env list' shows on that node",
         )
     result = {
@@ -129,7 +129,7 @@ def any_environment(prefix: str, size: bool) -> dict[str, Any]:
 
 
 def packages_of(prefix: str, generation: Generation | None) -> list[dict[str, Any]]:
-    """Return the packages that an environment holds, with all that its records tell; pip's as a marker knows them."""
+    """Return the packages that an environment holds, with all that its records or the marker say."""
     known = {package: package for package in (generation.packages if generation else ())}
     return [asdict(known.get(package, package)) for package in generations.foreign(prefix)]
 

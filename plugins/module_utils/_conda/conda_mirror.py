@@ -35,4 +35,4 @@ def read(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     now = datetime.now(timezone.utc)
     found = [health(candidate, answers, now, params["max_age_days"]) for candidate in candidates]
     index = first_healthy(found)
-    return {"chosen": candidates[index], "index": index, "report": [one.told() for one in found]}
+    return {"chosen": candidates[index], "index": index, "report": [one.as_result() for one in found]}

@@ -32,7 +32,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.modes import Lo
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.secrets import masked
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.state_format import require_known
 
-#: Stands before the name of the installation that the download is for, so that it tells what a killed run was making.
+#: Stands before the name of the installation that the download is for, so that a later run knows what it was for.
 DOWNLOAD_PREFIX = ".download-"
 #: Stands before the name of an installation that is being removed.
 DOOMED_PREFIX = ".removing-"
@@ -96,7 +96,7 @@ class Installation:
     sha256: str
     #: Grows by one with each installation into the store, whatever the clock says.
     number: int = 0
-    #: How base differs from what was installed, in people's words.
+    #: How base differs from what was installed, one line each.
     drift: tuple[str, ...] = ()
     #: Whether conda and pip are kept from changing base.
     protected: bool = True
@@ -156,7 +156,7 @@ class Plan:
 
     @property
     def lines(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """What is before and after, in people's words."""
+        """What is there before and after, one line each."""
         before = [self.before or "absent", *("kept %s" % path for path in self.prune)]
         after = [self.after or "absent"]
         if self.protect and not self.install:
@@ -174,7 +174,7 @@ def check(desired: Desired) -> None:
         )
     if not re.fullmatch(r"(https?://[^/]+|file://)/(.+/)?[A-Za-z0-9][A-Za-z0-9._-]*\.sh", desired.url):
         raise EvenkeelError(
-            "url %s is no http, https or file URL that ends in the name of a shell installer" % desired.url,
+            "url %s is not an http, https or file URL that ends in the name of a shell installer" % desired.url,
             "Name the installer itself, such as https://<mirror>/miniconda/Miniconda3-py313_26.5.3-1-Linux-x86_64.sh",
         )
     if desired.keep < 0:
@@ -260,7 +260,7 @@ def _marker(home: str) -> Mapping[str, Any] | None:
 
 
 def _installation(home: str, marker: Mapping[str, Any], desired: Desired) -> Installation:
-    """Tell an installation; how base has changed is told of those alone that could be the desired one."""
+    """Return an installation, and how its base has changed where it could be the desired one."""
     tight = bool(marker.get("tight"))
     found = Installation(
         home,
@@ -448,8 +448,8 @@ def require_installer(path: str, url: str, sha256: str, actual: str) -> None:
 def installed_bytes(installer: str) -> int:
     """Return how much an installer says that it takes once installed; 0 when it does not say."""
     with open(installer, "rb") as stream:
-        told = _SIZE.search(stream.read(_HEADER_BYTES))
-    return int(told.group(1)) << 10 if told else 0
+        found = _SIZE.search(stream.read(_HEADER_BYTES))
+    return int(found.group(1)) << 10 if found else 0
 
 
 def _run(

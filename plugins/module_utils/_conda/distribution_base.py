@@ -52,7 +52,7 @@ def inventory(home: str) -> dict[str, Any]:
 
 
 def drift(home: str, marker: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return how base differs from what it was installed with, in people's words; its protection aside.
+    """Return how base differs from what was installed, one line each, without its protection.
 
     An installation that an older Evenkeel made has no inventory, and so no drift.
     """

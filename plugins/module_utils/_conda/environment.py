@@ -70,7 +70,7 @@ def check(root: str, name: str) -> None:
         )
     if not re.fullmatch(NAME_PATTERN, name):
         raise EvenkeelError(
-            "name is %r, which is no name of an environment" % name,
+            "name is %r, which is not a valid name of an environment" % name,
             "Use letters, digits, '_', '-' and '.', beginning with a letter, a digit or '_'",
         )
 

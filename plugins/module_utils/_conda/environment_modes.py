@@ -142,7 +142,7 @@ def _inodes_of_files(paths: Iterable[str]) -> set[int]:
 
 
 def _note_others(permissions: Permissions, root: str) -> None:
-    """Look through all other builds: they share files, whose permissions tell nothing once they are taken back."""
+    """Look through all other builds: they share files, whose permissions show nothing once they are taken back."""
     for path in glob.glob(os.path.join(glob.escape(root), "generations", "*", "*")):
         other = None if path in permissions.builds else generations.read(path)
         if other is None or other.exposed or other.installer == ADOPTED:

@@ -33,7 +33,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import E
 
 @dataclass(frozen=True)
 class Desired:
-    """What the environment shall hold."""
+    """What the environment must contain."""
 
     packages: tuple[Package, ...]
     variables: Mapping[str, str] = field(default_factory=dict)
@@ -88,7 +88,7 @@ class Plan:
 
     @property
     def lines(self) -> list[str]:
-        """The plan in people's words."""
+        """The plan for people to read, one line for each step."""
         after = self.target.packages if self.target else ()
         lines = changes(self.before.packages, after)
         then, now = (self.was.variables if self.was else {}), (self.target.variables if self.target else {})
@@ -218,7 +218,7 @@ def plan_absent(state: State, root: str, name: str) -> Plan:
 
 
 def unmarked(state: State) -> Generation | None:
-    """Return the build in use when it lost its marker, as it is to be declared, lest it pass for an interrupted one."""
+    """Return the build in use when it lost its marker, to be declared complete again, so that no run removes it."""
     if state.current is None or state.current.marked:
         return None
     return replace(state.current, number=state.newest + 1)

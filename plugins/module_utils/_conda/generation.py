@@ -56,9 +56,9 @@ class Generation:
     created: str = ""
     #: ``rattler``, ``conda`` or ``adopted``.
     installer: str = ""
-    #: Name to SHA-256 of the files in ``conda-meta`` that tell the packages; None when the marker does not know them.
+    #: Name to SHA-256 of the files in ``conda-meta`` that list the packages; None when the marker does not have them.
     records: Mapping[str, str] | None = None
-    #: Names of the directories in ``site-packages`` that tell Python's distributions.
+    #: Names of the directories in ``site-packages`` that name Python's distributions.
     distributions: tuple[str, ...] = ()
     pinned: bool = False
     #: Whether its marker is there and whole.
@@ -91,7 +91,7 @@ class Contents:
     """What a build holds now."""
 
     packages: tuple[Package, ...]
-    #: What is otherwise than it was built, in people's words.
+    #: What differs from what was built, one line each.
     notes: tuple[str, ...] = ()
 
 
@@ -205,7 +205,7 @@ def emptied(prefix: str) -> list[str]:
 
 
 def records(prefix: str) -> dict[str, str]:
-    """Return name and SHA-256 of the files in ``conda-meta`` that tell what the environment holds."""
+    """Return name and SHA-256 of the files in ``conda-meta`` that list what the environment contains."""
     found = {}
     meta = os.path.join(prefix, "conda-meta")
     with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(meta) as entries:
@@ -227,7 +227,7 @@ def variables(prefix: str) -> dict[str, str]:
 
 
 def distributions(prefix: str) -> tuple[str, ...]:
-    """Return the names of the directories that tell which Python distributions are there."""
+    """Return the names of the directories that name the Python distributions that are there."""
     found: set[str] = set()
     for directory in glob.glob(os.path.join(glob.escape(prefix), "lib", "python*", "site-packages")):
         found.update(name for name in os.listdir(directory) if name.endswith(_TELLING))
@@ -235,7 +235,7 @@ def distributions(prefix: str) -> tuple[str, ...]:
 
 
 def distribution(directory: str) -> Package:
-    """Return the package of pip that a directory such as ``six-1.17.0.dist-info`` tells."""
+    """Return the package of pip that a directory such as ``six-1.17.0.dist-info`` stands for."""
     parts = _DISTRIBUTION.fullmatch(directory)
     name, version = (parts["name"], parts["version"]) if parts else (directory.rsplit(".", 1)[0], "")
     return Package(re.sub(r"[-_.]+", "-", name).lower(), version, "", "", PIP)
@@ -271,7 +271,7 @@ def foreign(prefix: str) -> tuple[Package, ...]:
 
 
 def origin(prefix: str, directory: str) -> str:
-    """Return where pip got a distribution from that no index told, as a requirement names it; empty otherwise."""
+    """Return where pip got a distribution from that is of no index, as a requirement names it; empty otherwise."""
     for path in glob.glob(
         os.path.join(glob.escape(prefix), "lib", "python*", "site-packages", glob.escape(directory), "direct_url.json")
     ):
@@ -279,14 +279,14 @@ def origin(prefix: str, directory: str) -> str:
             open(path, encoding="utf-8") as stream,
             contextlib.suppress(ValueError, TypeError, KeyError, AttributeError),
         ):
-            told = json.load(stream)
-            vcs = told.get("vcs_info")
-            return "%s+%s@%s" % (vcs["vcs"], told["url"], vcs["commit_id"]) if vcs else str(told["url"])
+            origin = json.load(stream)
+            vcs = origin.get("vcs_info")
+            return "%s+%s@%s" % (vcs["vcs"], origin["url"], vcs["commit_id"]) if vcs else str(origin["url"])
     return ""
 
 
 def listed(prefix: str) -> set[str]:
-    """Return the names of the directories that tell Python distributions and that conda's records list."""
+    """Return the names of the directories of Python distributions that conda's records list."""
     found: set[str] = set()
     for path in glob.glob(os.path.join(glob.escape(prefix), "conda-meta", "*.json")):
         with open(path, encoding="utf-8") as stream, contextlib.suppress(ValueError, TypeError, AttributeError):

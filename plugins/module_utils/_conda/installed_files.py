@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""Which files the packages of an environment brought, as conda's records and pip's RECORD files tell it."""
+"""Which files the packages of an environment brought, by conda's records and pip's RECORD files."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def of_conda(record: Mapping[str, Any], site: str) -> Iterator[InstalledFile]:
 
 
 def in_prefix(path: str, site: str) -> str:
-    """Return where the file of a package for every Python is linked; conda's records do not tell."""
+    """Return where the file of a package for every Python is linked; conda's records do not have it."""
     if path.startswith("site-packages/"):
         return site + path[len("site-packages") :]
     if path.startswith("python-scripts/"):

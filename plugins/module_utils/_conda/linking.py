@@ -44,7 +44,7 @@ _FULL = ("No space left on device", "NoSpaceLeftError", "Disk quota exceeded", "
 
 
 class Progress(Protocol):
-    """Where a build tells how far it is."""
+    """Where a build reports its progress."""
 
     def update(self, step: str, packages: int, of: int, bytes_: int, of_bytes: int) -> None:
         """Tell it."""
@@ -113,13 +113,13 @@ def choose(wanted: str, tools: Tools) -> tuple[str, str]:
     elif not os.path.isdir(os.path.join(tools.site_packages, "rattler")):
         lacking = "the private runtime %s has no py-rattler" % tools.runtime
     elif not os.access(tools.python, os.X_OK):
-        lacking = "%s, which runs py-rattler, is no program" % tools.python
+        lacking = "%s, which runs py-rattler, is not a program" % tools.python
     if wanted == CONDA or (wanted == AUTO and lacking):
         why = lacking if wanted == AUTO else ""
         if not os.access(tools.conda, os.X_OK):
             raise EvenkeelError(
-                "%s, which builds environments, is no program%s" % (tools.conda, ", and " + why if why else ""),
-                "Install the conda distribution first, or say where its command is",
+                "%s, which builds environments, is not a program%s" % (tools.conda, ", and " + why if why else ""),
+                "Install the conda distribution first, or set conda to the path of its command",
             )
         return CONDA, why
     if lacking:
@@ -131,7 +131,7 @@ def choose(wanted: str, tools: Tools) -> tuple[str, str]:
 
 
 def rewritten(packages: Iterable[Package], mirrors: Mapping[str, str]) -> tuple[Package, ...]:
-    """Return the packages with the URLs that this node shall use; the longest matching prefix counts."""
+    """Return the packages with the URLs that this node uses; the longest matching prefix counts."""
     prefixes = sorted(mirrors, key=len, reverse=True)
 
     def rewrite(url: str) -> str:
@@ -281,7 +281,7 @@ def install_with_uv(job: Job, tools: Tools) -> None:
     """Put pip's packages on top, with the hashes of the lock and nothing that it does not name."""
     if not os.access(tools.uv, os.X_OK):
         raise EvenkeelError(
-            "%s, which installs the environment's pip packages, is no program" % tools.uv,
+            "%s, which installs the environment's pip packages, is not a program" % tools.uv,
             "Run the role conda_environments, which brings it, or name the runtime that has it",
         )
     job.progress.update("pip", 0, len(job.of_pip), 0, 0)
@@ -349,7 +349,7 @@ def started(job: Job, argv: Sequence[str], text: str) -> Iterator[tuple[subproce
 
 
 def messages(job: Job, process: subprocess.Popen[str]) -> Iterator[dict[str, Any]]:
-    """Yield what the worker tells; downloads that are too slow for too long end it.
+    """Yield what the worker reports; downloads that are too slow for too long end it.
 
     Raises
     ------

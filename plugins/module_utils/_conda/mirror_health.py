@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""Whether mirrors of conda's channels are healthy, told by the first bytes of the indexes that are asked of them."""
+"""Whether mirrors of conda's channels are healthy, judged by the first bytes of the indexes that are asked of them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Answer:
 
     #: Why it is of no use; empty where it is.
     problem: str = ""
-    #: When the index was made, where the mirror tells.
+    #: When the index was made, where the mirror says so.
     modified: datetime | None = None
 
 
@@ -47,7 +47,7 @@ class Health:
     #: The newest index among those that were asked for.
     newest: datetime | None = None
 
-    def told(self) -> dict[str, Any]:
+    def as_result(self) -> dict[str, Any]:
         """Return it in a module's terms."""
         return {
             "name": self.name,
@@ -121,7 +121,7 @@ def judge(start: bytes, modified: str | None) -> Answer:
 
 
 def health(candidate: Mapping[str, Any], answers: Mapping[str, Answer], now: datetime, max_age_days: int) -> Health:
-    """Return what the answers tell of a mirror.
+    """Return what the answers say about a mirror.
 
     A channel may rest for years and its mirrors with it, so that the mirror's newest index counts.
     """
@@ -161,7 +161,7 @@ def first_healthy(found: Sequence[Health]) -> int:
         "None of the mirrors is healthy: %s"
         % "; ".join("%s: %s" % (one.name, ", ".join(one.problems)) for one in found),
         "Check that the node reaches them, or name another in evenkeel_mirror",
-        report=[one.told() for one in found],
+        report=[one.as_result() for one in found],
     )
 
 

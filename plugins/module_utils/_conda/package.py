@@ -103,7 +103,7 @@ def digest(packages: Iterable[Package], variables: Mapping[str, str] | None = No
 
 
 def changes(before: Iterable[Package], after: Iterable[Package]) -> list[str]:
-    """Return one line for each package that comes, goes or changes, in people's words.
+    """Return one line for each package that comes, goes or changes.
 
     ``+ numpy 2.4.6 (main)``, ``- six 1.17.0``, ``~ pandas 3.0.0 -> 3.0.1``.
     """

@@ -33,7 +33,7 @@ def virtual_packages(kernel: str, glibc: str, cuda: str | None) -> dict[str, str
     kernel
         The kernel's release, such as ``6.1.0-18-amd64``.
     glibc
-        The C library's name and version as confstr tells them, such as ``glibc 2.36``.
+        The C library's name and version as confstr returns them, such as ``glibc 2.36``.
     cuda
         The CUDA version that the driver supports, such as ``12.4``; None without a driver.
     """
@@ -52,7 +52,7 @@ def this_node() -> tuple[str, dict[str, str]]:
 
 
 def driver_cuda_version() -> str | None:
-    """Ask the driver's own library for the CUDA version that it supports; None without a driver that can tell."""
+    """Ask the driver's own library for the CUDA version that it supports; None without a driver that answers."""
     version = ctypes.c_int(0)
     try:
         if ctypes.CDLL("libcuda.so.1").cuDriverGetVersion(ctypes.byref(version)) != 0:

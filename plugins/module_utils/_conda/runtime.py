@@ -65,7 +65,7 @@ class Wheel:
 
 @dataclass(frozen=True)
 class Desired:
-    """The runtime that shall be there."""
+    """The runtime that must be there."""
 
     #: The directory of all runtimes.
     directory: str
@@ -156,7 +156,7 @@ def desired(root: str, wheels: Sequence[Wheel], reason: str) -> Desired:
 def reason_against_rattler(python: str) -> str:
     """Return why py-rattler can't run on an interpreter; empty when it can. Starts no process."""
     if not os.access(python, os.X_OK):
-        return "%s is no program" % python
+        return "%s is not a program" % python
     version = python_version(os.path.dirname(os.path.dirname(python)))
     if not version:
         return "the version of %s is unknown, since no conda distribution has a record of it" % python
@@ -166,7 +166,7 @@ def reason_against_rattler(python: str) -> str:
 
 
 def python_version(prefix: str) -> str:
-    """Return the version of a conda distribution's Python as its own record tells it; empty without one."""
+    """Return the version of a conda distribution's Python as its own record has it; empty without one."""
     for path in glob.glob(os.path.join(glob.escape(prefix), "conda-meta", "python-[0-9]*.json")):
         with contextlib.suppress(OSError, ValueError, TypeError, KeyError), open(path, encoding="utf-8") as stream:
             record = json.load(stream)
@@ -329,7 +329,7 @@ def unpack(wheel: str, target: str) -> None:
                 os.chmod(path, 0o755 if relative.startswith("bin/") else 0o644)
     except zipfile.BadZipFile as error:
         raise EvenkeelError(
-            "%s is no wheel: %s" % (os.path.basename(wheel), error),
+            "%s is not a wheel: %s" % (os.path.basename(wheel), error),
             "Remove it from where the control node has it, so that it is fetched anew",
         ) from error
 

@@ -26,7 +26,7 @@ _GROUP_WRITES = struct.pack("<I", 2) + b"".join(
 
 @dataclass(frozen=True)
 class Desired:
-    """The cache that shall be there."""
+    """The cache that must be there."""
 
     path: str
     #: The group whose members write it; none when empty.
@@ -57,7 +57,7 @@ class Plan:
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """What changes, in people's words."""
+        """What changes, one line each."""
         return ("~ %s, for the group %d to write" % (self.path, self.gid),) if self.repair else ()
 
 

@@ -31,7 +31,7 @@ _HEADER = "# Managed by Evenkeel: conda for login shells, without activating any
 
 @dataclass(frozen=True)
 class Plan:
-    """Files and what they shall hold; None for one that goes."""
+    """Files and what they must contain; None for one that goes."""
 
     files: tuple[tuple[str, str | None], ...] = ()
 
@@ -41,7 +41,7 @@ class Plan:
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """What changes, in people's words."""
+        """What changes, one line each."""
         return tuple("%s %s" % ("-" if content is None else "~", path) for path, content in self.files)
 
 

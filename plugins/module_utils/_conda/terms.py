@@ -68,7 +68,7 @@ class Plan:
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """What changes, in people's words."""
+        """What changes, one line each."""
         return tuple("+ terms of service of %s, %s, accepted" % (one.channel, _day(one.version)) for one in self.accept)
 
 
@@ -174,17 +174,17 @@ def identity(channel: str) -> str:
 
 
 def moment(version: object) -> datetime:
-    """Return the moment that a version tells: ISO 8601, or seconds since the epoch.
+    """Return the moment that a version stands for: ISO 8601, or seconds since the epoch.
 
     Raises
     ------
     ValueError
-        It tells none.
+        It stands for none.
     """
     with contextlib.suppress(OverflowError):
         if isinstance(version, str):
-            told = datetime.fromisoformat(version[:-1] + "+00:00" if version.endswith("Z") else version)
-            return told.replace(tzinfo=told.tzinfo or timezone.utc).astimezone(timezone.utc)
+            moment = datetime.fromisoformat(version[:-1] + "+00:00" if version.endswith("Z") else version)
+            return moment.replace(tzinfo=moment.tzinfo or timezone.utc).astimezone(timezone.utc)
         if isinstance(version, (int, float)) and not isinstance(version, bool):
             return datetime.fromtimestamp(version, timezone.utc)
     raise ValueError("%r is no moment" % (version,))

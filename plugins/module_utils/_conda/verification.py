@@ -51,7 +51,7 @@ class Report:
         return not self.edited and not self.missing
 
     def lines(self) -> list[str]:
-        """Return one line for each file that is otherwise than its package brought it, in people's words."""
+        """Return one line for each file that is not as its package brought it."""
         return ["edited %s" % path for path in self.edited] + ["missing %s" % path for path in self.missing]
 
 
@@ -95,7 +95,7 @@ def user_files(prefix: str) -> tuple[str, ...]:
 
 
 def note_files_of_scripts(prefix: str) -> None:
-    """Vouch for what packages' own scripts made in a fresh environment, since no record tells it."""
+    """Vouch for what packages' own scripts made in a fresh environment, since no record has it."""
     if not glob.glob(os.path.join(glob.escape(prefix), "bin", ".*-post-link.sh")):
         return
     made = {path: _hash(os.path.join(prefix, path), True) for path in user_files(prefix)}
@@ -124,7 +124,7 @@ def expected(prefix: str) -> Expectation:
     """Gather what conda's records, pip's RECORD files and Evenkeel's manifest of bytecode say."""
     if not os.path.isdir(os.path.join(prefix, META)):
         raise EvenkeelError(
-            "%s is no environment: it has no %s" % (prefix, META), "Name the directory of a conda environment"
+            "%s is not an environment: it has no %s" % (prefix, META), "Name the directory of a conda environment"
         )
     known, broken = [], []
     for name, record in records(prefix):

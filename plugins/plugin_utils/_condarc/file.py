@@ -33,7 +33,7 @@ FLAG = re.compile(r"[#!]*(final|top|bottom)[#!]*")
 
 @dataclass(frozen=True)
 class Setting:
-    """What a file says of one key, or of an item or entry of its value."""
+    """What a file sets for one key, or for an item or entry of its value."""
 
     value: Any
     #: ``final``: no file of higher precedence can change it; ``top`` or ``bottom``: where an item goes; or nothing.
@@ -95,15 +95,15 @@ def _loaded(text: str, path: str) -> CommentedMap:
             document = yaml.load(text)
     except MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        told = masked(str(error.problem or error.context).splitlines()[0])
-        raise EvenkeelError(f"{path}{line}: {told}", "Correct the file's YAML") from None
+        problem = masked(str(error.problem or error.context).splitlines()[0])
+        raise EvenkeelError(f"{path}{line}: {problem}", "Correct the file's YAML") from None
     except Excess as error:
         raise EvenkeelError(f"{path}, line {error.line}: {error.problem}", "Correct the file's YAML") from None
     except RecursionError:
         raise EvenkeelError(f"{path}: it is nested too deeply", "Correct the file's YAML") from None
     except Exception as error:  # whatever the library trips over, in a file that anybody wrote
-        told = masked(next(iter(str(error).splitlines()), type(error).__name__))
-        raise EvenkeelError(f"{path}: {told}", "Correct the file's YAML") from None
+        problem = masked(next(iter(str(error).splitlines()), type(error).__name__))
+        raise EvenkeelError(f"{path}: {problem}", "Correct the file's YAML") from None
     if document is None:
         return CommentedMap()
     if not isinstance(document, CommentedMap):
@@ -123,7 +123,7 @@ def _plain(value: Any) -> Any:
 
 
 def setting_of(value: Any, flag: str = "") -> Setting:
-    """Return what a value says, with the flags in its comments where it was read from a file."""
+    """Return a value with the flags in its comments where it was read from a file."""
     parts: dict[Any, Setting] = {}
     if isinstance(value, dict):
         flags = {name: (value.ca.items.get(name) or [None] * 3)[2] for name in value} if hasattr(value, "ca") else {}

@@ -69,13 +69,13 @@ def known() -> Mapping[str, Key]:
     keys = {}
     for name, entry in entries.items():
         main = entry.get("same_as", name)
-        told = {**{field: entries[main].get(field, "") for field in ("type", "pattern")}, **entry}
+        described = {**{field: entries[main].get(field, "") for field in ("type", "pattern")}, **entry}
         keys[name] = Key(
             name,
             main,
-            told["type"],
+            described["type"],
             tuple(entries[main].get("choices", ())),
-            told["pattern"],
+            described["pattern"],
             entry.get("since", ""),
             entry.get("removed", ""),
         )
@@ -131,7 +131,8 @@ def require_release(conda: str) -> None:
         Version(conda or "0")
     except InvalidVersion:
         raise EvenkeelError(
-            f"conda_version is {conda!r}, which is no version", "Write it as conda tells it, such as 26.7.1"
+            f"conda_version is {conda!r}, which is not a version",
+            "Write it as conda --version prints it, such as 26.7.1",
         ) from None
 
 
@@ -163,11 +164,13 @@ def require_value(key: Key, value: Any) -> None:
     """Refuse a value that conda would refuse."""
     wrong = problem(key, value)
     if wrong:
-        raise EvenkeelError(wrong, "Correct it; YAML reads 3.10 as the number 3.1, for one, and '3.10' as text")
+        raise EvenkeelError(
+            wrong, f"Change the value of {key.name}; note that YAML reads 3.10 as the number 3.1, and '3.10' as text"
+        )
 
 
 def problem(key: Key, value: Any) -> str:
-    """Return what conda has against a value, or nothing."""
+    """Return why conda would refuse a value; empty when it would not."""
     shown = masked(repr(value))
     if not _fits(key.type, value):
         return f"{key.name} is {shown}; conda wants {_described(key.type)}"
@@ -187,7 +190,8 @@ def _spelling(name: str, conda: str) -> str:
             return other
     since = f"it came with {key.since}" if key.since and not key.removed else f"it was removed in {key.removed}"
     raise EvenkeelError(
-        f"conda {conda or 'of today'} does not know {name}; {since}", "Remove it from the settings of these nodes"
+        f"{f'conda {conda}' if conda else 'The current conda'} does not know {name}; {since}",
+        "Remove it from the settings of these nodes",
     )
 
 

@@ -31,7 +31,7 @@ _FLAGGED_LINE = re.compile(r"\s#[#!]*(final|top|bottom)[#!]*\s*$")
 
 
 def merged(text: str, path: str, settings: Mapping[str, Any], final: Collection[str], remove: Collection[str]) -> str:
-    """Return ``text`` with these settings in place of what it says of them; everything else stays as it is written.
+    """Return ``text`` with these settings in place of those that it has; everything else stays as it is written.
 
     Parameters
     ----------
@@ -42,9 +42,9 @@ def merged(text: str, path: str, settings: Mapping[str, Any], final: Collection[
     settings
         Key to value.
     final
-        Keys that no file of higher precedence shall change.
+        Keys that no file of higher precedence can change.
     remove
-        Keys that the file shall not set.
+        Keys that the file must not set.
 
     Raises
     ------
@@ -229,7 +229,7 @@ def _is_comment(line: str) -> bool:
 
 
 def _require_same(text: str, path: str, expected: Mapping[str, Setting]) -> None:
-    """Refuse a result that says anything else than what was there and what is wanted."""
+    """Refuse a result that does not contain exactly what was there and what is wanted."""
     try:
         found = parse(text, path)
     except EvenkeelError:

@@ -24,7 +24,7 @@ FILES = ("ssl_verify", "verify_ssl", "client_ssl_cert", "client_cert", "client_s
 
 @dataclass(frozen=True)
 class Desired:
-    """What the file shall say."""
+    """What the file must contain."""
 
     #: ``merged``, ``exact`` or ``absent``.
     state: str
@@ -53,16 +53,22 @@ def check(arguments: Mapping[str, Any]) -> None:
     if arguments["settings"].get("channels") == []:
         raise EvenkeelError("channels is empty, and conda has had no default since version 25.9", "Name at least one")
     if arguments["state"] == "absent" and arguments["settings"]:
-        raise EvenkeelError("settings are given for a file that shall be absent", "Leave them out, or choose merged")
+        raise EvenkeelError("settings are given, and state is absent", "Leave them out, or choose merged")
     if arguments["remove"] and arguments["state"] != "merged":
         raise EvenkeelError(
             f"remove is given with the state {arguments['state']}", "Leave it out; it is for the state merged"
         )
     for option in ("final", "remove"):
         wrong = [name for name in arguments[option] if (name in arguments["settings"]) != (option == "final")]
+        if wrong and option == "final":
+            raise EvenkeelError(
+                f"final names {', '.join(wrong)}, which settings does not have",
+                "Add it to settings, or remove it from final",
+            )
         if wrong:
-            how = "is not among the settings" if option == "final" else "is among the settings too"
-            raise EvenkeelError(f"{option} names {', '.join(wrong)}, which {how}", "Write it in one way")
+            raise EvenkeelError(
+                f"remove names {', '.join(wrong)}, which settings has too", "Remove it from settings or from remove"
+            )
 
 
 def require_path(path: str) -> None:
@@ -71,7 +77,7 @@ def require_path(path: str) -> None:
     if os.path.normpath("/" + path.lstrip("/")) != path or not (name in NAMES or name.endswith(SUFFIXES)):
         raise EvenkeelError(
             f"path is {path!r}; conda reads only files named .condarc, condarc, *.yml or *.yaml",
-            "Write a normalised absolute path that ends in one of these",
+            "Write an absolute path without .. or // that ends in one of these",
         )
 
 
@@ -82,7 +88,7 @@ def needed_files(settings: Mapping[str, Any]) -> list[str]:
 
 
 def desired(arguments: Mapping[str, Any], conda: str) -> Desired:
-    """Return what the file shall say to the node's conda."""
+    """Return what the file must contain for the node's conda."""
     allowed = tuple(arguments["allow_unknown"])
     settings = spelled(arguments["settings"], conda, allowed)
     given = dict(zip(arguments["settings"], settings, strict=True))

@@ -20,7 +20,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc.secrets impo
 
 @dataclass(frozen=True)
 class Plan:
-    """What is written, and what a person wants to know."""
+    """What is written, and what is shown of it."""
 
     path: str
     before: str
@@ -55,7 +55,7 @@ def plan(found: Mapping[str, Any], desired: Desired) -> Plan:
     found
         What the node has at the path.
     desired
-        What it shall have; settings are spelled as the node's conda reads them.
+        What it must have; settings are spelled as the node's conda reads them.
 
     Raises
     ------
@@ -85,7 +85,8 @@ def _after(path: str, before: str, foreign: bool, desired: Desired) -> str | Non
     if desired.state == "absent":
         if foreign:
             raise EvenkeelError(
-                f"{path} is not Evenkeel's; it was left as it is", "Remove single keys with remove, or the file by hand"
+                f"{path} was not written by Evenkeel; it was left as it is",
+                "Remove single keys with remove, or the file by hand",
             )
         return None
     if desired.state == "exact":

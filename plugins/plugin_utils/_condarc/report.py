@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""What a task is answered of one of conda's configuration files."""
+"""The result of a task about one of conda's configuration files."""
 
 from __future__ import annotations
 
@@ -36,20 +36,20 @@ def result(
     """
     defeated = defeats(found["files"], planned, found["users"])
     of_users = problems_of_users(found, planned.path)
-    told = warnings(arguments, planned, found, defeated, kept)
+    lines = warnings(arguments, planned, found, defeated, kept)
     return {
         "changed": planned.changed,
         "path": planned.path,
         "conda_version": conda,
         "defeated": defeated,
         "user_problems": of_users,
-        "warnings": [*told, *user_problems.warnings(of_users)],
+        "warnings": [*lines, *user_problems.warnings(of_users)],
         **({"backup_file": kept} if kept else {}),
     }
 
 
 def lost_files(missing: Sequence[str], settings: Mapping[str, Any]) -> EvenkeelError | None:
-    """Return what to say of settings that name files which the node lacks; in check mode they may be yet to come."""
+    """Return the error of settings that name files which the node lacks; in check mode they may still be created."""
     if not missing:
         return None
     keys = [name for name, value in settings.items() if value in missing]
@@ -66,22 +66,22 @@ def warnings(
     defeated: Sequence[Mapping[str, Any]],
     kept: str,
 ) -> list[str]:
-    """Return what the operator should know although nothing failed."""
+    """Return warnings about what did not fail."""
     lost = lost_files(found["missing"], arguments["settings"])
-    told = [str(lost)] if lost is not None else []
+    lines = [str(lost)] if lost is not None else []
     if decided.changed and decided.foreign and arguments["state"] == "exact":
         where = f"is kept as {kept}" if kept else "would be kept beside it"
-        told.append(f"{decided.path} was not Evenkeel's; it {where}")
+        lines.append(f"{decided.path} was not written by Evenkeel; it {where}")
     if arguments["scope"] != "user" and has_secret(arguments["settings"]):
-        told.append(
+        lines.append(
             f"{decided.path} holds a password or a token, so that only its owner can read it, and conda stops for "
             "everybody else; let conda take it from the environment instead, as in https://${NAME}:${PASSWORD}@host"
         )
     if decided.after is not None and decided.path not in [file["path"] for file in found["files"]]:
-        told.append(f"conda does not look for {decided.path}; it reads it only where CONDARC names it")
+        lines.append(f"conda does not look for {decided.path}; it reads it only where CONDARC names it")
     for one in defeated:
         whom = f"for {one['user']}" if one["user"] else "for everybody"
-        told.append(f"{one['path']} wins over {decided.path} {whom}: {', '.join(one['keys'])}")
+        lines.append(f"{one['path']} wins over {decided.path} {whom}: {', '.join(one['keys'])}")
     problems = files_for(found["files"])[1]
-    told += [f"conda cannot use {path}: {why}" for path, why in problems.items() if path != decided.path]
-    return list(dict.fromkeys(told))
+    lines += [f"conda cannot use {path}: {why}" for path, why in problems.items() if path != decided.path]
+    return list(dict.fromkeys(lines))

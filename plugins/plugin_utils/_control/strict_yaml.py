@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""YAML files of people, in which a mistake is told and never guessed around."""
+"""YAML files that people write: a mistake is an error with its line, and nothing is guessed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LIMITS = Limits(values=5_000_000, depth=50, characters=1 << 20)
 
 
 class _Loader(SafeLoader):
-    """Refuses a key that stands twice in one mapping, and what would grow beyond all limits."""
+    """Refuses a key that a mapping has twice, and what would grow beyond all limits."""
 
     def get_single_node(self) -> yaml.Node | None:
         root: yaml.Node | None = super().get_single_node()
@@ -35,7 +35,7 @@ class _Loader(SafeLoader):
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode) and key.value in seen and key.value != "<<":
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key.value!r} stands there twice", key.start_mark
+                    None, None, f"the mapping has the key {key.value!r} twice", key.start_mark
                 )
             seen.add(str(key.value))
         return super().construct_mapping(node, deep)
@@ -47,7 +47,7 @@ def read_text(path: Path) -> str:
     Raises
     ------
     EvenkeelError
-        It cannot be read, or is no text in UTF-8.
+        It cannot be read, or is not text in UTF-8.
     """
     try:
         return path.read_text(encoding="utf-8")
@@ -56,7 +56,7 @@ def read_text(path: Path) -> str:
             f"{path} could not be read: {error.strerror}", "Check the path, on the control node"
         ) from None
     except UnicodeDecodeError as error:
-        raise EvenkeelError(f"{path} is no text in UTF-8: {error.reason}", "Check that it is the right file") from None
+        raise EvenkeelError(f"{path} is not text in UTF-8: {error.reason}", "Check that it is the right file") from None
 
 
 def read_mapping(path: Path) -> dict[str, Any]:

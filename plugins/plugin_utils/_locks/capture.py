@@ -22,7 +22,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.conda_solver i
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.pip_requirements import COMMIT_URL
 
 _HEADER = """\
-# What {prefix} on {host} was made of, as its history tells it. Review it before it becomes everybody's.
+# What {prefix} on {host} was made of, by its history. Review it before other nodes get it.
 """
 
 
@@ -35,7 +35,7 @@ class Found:
     #: conda's, with the channels' own URLs.
     conda: tuple[Package, ...]
     pip: tuple[Package, ...]
-    #: What people asked conda for; empty when its history does not tell.
+    #: What people asked conda for; empty when its history does not say.
     requested: tuple[str, ...]
     variables: Mapping[str, str]
 
@@ -68,7 +68,7 @@ class Found:
 
 
 def found_on(host: str, environment: Mapping[str, Any], mirrors: Mirrors) -> Found:
-    """Return what the module conda_environment_info told of an environment.
+    """Return an environment from what the module conda_environment_info returned of it.
 
     Raises
     ------
@@ -143,12 +143,19 @@ def write_down(path: Path, found: Found) -> str:
         Another environment.yml is there.
     """
     text = render(found)
-    if path.exists() and path.read_bytes() != text.encode():
+    if not path.exists():
+        return text
+    there = path.read_bytes().decode(errors="replace")
+    if _without_comments(there) != _without_comments(text):
         raise EvenkeelError(
-            f"{path} is there already and says something else; it was left as it is",
+            f"{path} exists already with other content; it was left as it is",
             "Give the environment another name, or move that file away",
         )
-    return text
+    return there
+
+
+def _without_comments(text: str) -> list[str]:
+    return [line for line in text.splitlines() if not line.startswith("#")]
 
 
 def understood(path: Path, text: str) -> EnvironmentFile:

@@ -42,10 +42,10 @@ class Lock:
     packages: Mapping[str, tuple[Package, ...]]
     #: By platform: what was asked, as one hash.
     content_hash: Mapping[str, str]
-    #: By platform, name to version: what the solver was told of the nodes; None in locks of other programs.
+    #: By platform, name to version: what the solver assumed of the nodes; None in locks of other programs.
     virtual_packages: Mapping[str, Mapping[str, str]] | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
-    #: SHA-256 of the sources, where the program that locked tells it.
+    #: SHA-256 of the sources, where the program that locked has it.
     inputs: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -38,7 +38,7 @@ def conda_package(
     if "://" not in url or len(parts) != 3 or not all(parts):
         raise EvenkeelError(f"{path}: {url!r} is not the URL of a package of conda", ANEW)
     if not md5 and not sha256:
-        raise EvenkeelError(f"{path}: {url} has no hash, so nobody can tell whether it is the right one", ANEW)
+        raise EvenkeelError(f"{path}: {url} has no hash, so it cannot be verified", ANEW)
     name, version, build = parts
     return Package(
         name=name,
@@ -72,7 +72,7 @@ def pip_package(
             "Publish it as a wheel, or name a commit: NAME @ git+https://HOST/PROJECT@COMMIT; then lock anew",
         )
     if not sha256:
-        raise EvenkeelError(f"{path}: {url} has no SHA-256, so nobody can tell whether it is the right one", ANEW)
+        raise EvenkeelError(f"{path}: {url} has no SHA-256, so it cannot be verified", ANEW)
     return Package(name, version, "", _hash(path, url, "sha256", sha256), PIP, url=url, depends=tuple(depends))
 
 

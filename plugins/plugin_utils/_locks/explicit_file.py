@@ -48,10 +48,12 @@ def read(path: Path, platform: str) -> tuple[Package, ...]:
     """
     lines = [line.strip() for line in read_text(path).splitlines()]
     if MARK not in lines:
-        raise EvenkeelError(f"{path} has no line {MARK}, so it is no explicit file", "Check that it is the right file")
+        raise EvenkeelError(
+            f"{path} has no line {MARK}, so it is not an explicit file", "Check that it is the right file"
+        )
     for line in lines:
-        if (told := _PLATFORM.fullmatch(line)) and told[1] != platform:
-            raise EvenkeelError(f"{path} is for {told[1]}, not for {platform}", f"Write one for {platform}")
+        if (named := _PLATFORM.fullmatch(line)) and named[1] != platform:
+            raise EvenkeelError(f"{path} is for {named[1]}, not for {platform}", f"Write one for {platform}")
     packages = [package for line in lines if line != MARK and (package := _package(path, line, platform))]
     return check(path, packages)
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def require_fresh(environment: EnvironmentFile, lock: Lock, path: Path, platform: str) -> None:
     """Refuse a lock that was made before its environment.yml got its present content.
 
-    Evenkeel's own lock knows what it was asked. Of another program's, the hash of its input counts where it tells
+    Evenkeel's own lock knows what it was asked. Of another program's, the hash of its input counts where it has
     one; else each package that is asked for must be there in a version that fits.
 
     Raises
@@ -39,11 +39,11 @@ def require_fresh(environment: EnvironmentFile, lock: Lock, path: Path, platform
     """
     packages = packages_for(lock, platform, path)
     if lock.virtual_packages is not None:
-        told = content_hash(environment, platform, lock.virtual_packages.get(platform, {}))
-        reason = "" if told == lock.content_hash.get(platform) else "it asks for something else now"
+        now = content_hash(environment, platform, lock.virtual_packages.get(platform, {}))
+        reason = "" if now == lock.content_hash.get(platform) else "it asks for something else now"
     elif environment.path.name in lock.inputs:
-        told = sha256_of(str(environment.path))
-        reason = "" if told == lock.inputs[environment.path.name] else "it has another hash now"
+        now = sha256_of(str(environment.path))
+        reason = "" if now == lock.inputs[environment.path.name] else "it has another hash now"
     else:
         reason = unmet(environment, packages)
     if reason:
@@ -54,7 +54,7 @@ def require_fresh(environment: EnvironmentFile, lock: Lock, path: Path, platform
 
 
 def unmet(environment: EnvironmentFile, packages: Iterable[Package]) -> str:
-    """Return what ``environment`` asks for and ``packages`` do not hold, in people's words; empty when nothing."""
+    """Return what ``environment`` asks for and ``packages`` do not have; empty when nothing."""
     found = {(package.manager, package.name): package for package in packages}
     for text in environment.packages:
         spec = match_spec(text, Mirrors())

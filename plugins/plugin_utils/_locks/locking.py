@@ -28,7 +28,7 @@ with optional():
 
 @dataclass(frozen=True)
 class Plan:
-    """The files of a lock as they shall be; None for one that shall go."""
+    """The files of a lock as they must be; None for one that must go."""
 
     files: Mapping[Path, str | None]
     before: Lock | None
@@ -36,12 +36,12 @@ class Plan:
 
     @property
     def changed(self) -> dict[Path, str | None]:
-        """The files that are not yet as they shall be."""
+        """The files that are not yet as they must be."""
         return {path: text for path, text in self.files.items() if text != _text(path)}
 
     @property
     def diff(self) -> str:
-        """What changes, in people's words, for each platform."""
+        """What changes for each platform, one line each."""
         old = self.before.packages if self.before else {}
         lines: list[str] = []
         for platform in sorted(old.keys() | self.after.packages.keys()):
@@ -78,7 +78,7 @@ def problems(
     before
         The lock that is there.
     update
-        Names of packages that shall move; all others stay wherever they still fit. None to solve everything anew.
+        Names of packages that may move; all others stay wherever they still fit. None to solve everything anew.
 
     Raises
     ------
@@ -94,7 +94,8 @@ def problems(
         unknown = moving - known - _asked_for(environment)
         if unknown:
             raise EvenkeelError(
-                f"{', '.join(sorted(unknown))}, which shall be updated, is not in {lock}", "Correct the name"
+                f"update names {', '.join(sorted(unknown))}, and {lock} has no such package",
+                "Write the name as it is in the lock, or leave update out",
             )
     kept: dict[str, tuple[Package, ...]] = {}
     if before and update is not None:
@@ -125,7 +126,7 @@ def plan(
     *,
     accept_changed_hashes: bool = False,
 ) -> Plan:
-    """Return the files that tell the ``answers``.
+    """Return the files for the ``answers``.
 
     Raises
     ------
@@ -138,7 +139,7 @@ def plan(
         sources=(environment.path.name,),
         packages={problem.platform: tuple(packages) for problem, packages in answers.items()},
         content_hash={
-            platform: conda_lock.content_hash(environment, platform, told) for platform, told in asked.items()
+            platform: conda_lock.content_hash(environment, platform, versions) for platform, versions in asked.items()
         },
         virtual_packages=asked,
         variables=environment.variables,

@@ -21,11 +21,11 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.rattler import
 if TYPE_CHECKING:
     from rattler import Gateway, RepoDataRecord
 
-_MEND = "Write the SHA-256 of each package into it: conda list --explicit --sha256, or lock anew"
+_REMEDY = "Write the SHA-256 of each package into it: conda list --explicit --sha256, or lock anew"
 
 
 def complete(path: Path, packages: Iterable[Package], platform: str, mirrors: Mirrors) -> tuple[Package, ...]:
-    """Return the ``packages`` of the lock at ``path``, each of conda's with the SHA-256 that its channel's index tells.
+    """Return the ``packages`` of the lock at ``path``, each of conda's with the SHA-256 that its channel's index has.
 
     Asks no network when all have one.
 
@@ -57,7 +57,9 @@ def complete(path: Path, packages: Iterable[Package], platform: str, mirrors: Mi
 def _hashed(path: Path, package: Package, index: dict[str, Package]) -> Package:
     known = index.get(package.url)
     if known is None or not known.sha256:
-        raise EvenkeelError(f"{path}: {package.url} is named by its MD5, and its channel tells no SHA-256 of it", _MEND)
+        raise EvenkeelError(
+            f"{path}: {package.url} is named by its MD5, and its channel lists no SHA-256 for it", _REMEDY
+        )
     if known.md5 != package.md5:
         raise EvenkeelError(
             f"{path}: {package.url} has the MD5 {package.md5}, and in its channel {known.md5 or 'none'}",

@@ -29,7 +29,7 @@ def read(path: Path, platform: str) -> tuple[Package, ...]:
     try:
         environment = dict(LockFile.from_path(path).environments()).get("default")
     except ParseCondaLockError as error:
-        raise EvenkeelError(f"{path} is no lock of pixi that is known: {error}", ANEW) from None
+        raise EvenkeelError(f"{path} is not a lock of pixi of a known format: {error}", ANEW) from None
     if environment is None:
         raise EvenkeelError(f"{path} has no default environment", "Lock the default environment")
     platforms = {str(of_lock.subdir): of_lock for of_lock in environment.platforms()}

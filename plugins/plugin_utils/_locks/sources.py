@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""What an environment is made from, whichever way it is told, as exact packages."""
+"""What an environment is made from, by any kind of source, as exact packages."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels impor
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.problem import Problem, solve_once
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.resolver import resolve
 
-#: The options of which exactly one tells the source.
+#: The options of which exactly one names the source.
 SOURCES = ("environment", "lock", "explicit", "packages")
 
 
@@ -41,7 +41,7 @@ class Resolved:
 
 
 def request_of(arguments: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the fingerprint of what has to be solved; None when a lock or an explicit file tells it exactly.
+    """Return the fingerprint of what has to be solved; None when a lock or an explicit file has it exactly.
 
     An environment whose generation in use carries the same request needs no new solve. Reads files, asks no network.
 
@@ -117,7 +117,7 @@ def load(
 
 
 def written(arguments: Mapping[str, Any], platform: str) -> tuple[Path, tuple[Package, ...], dict[str, str]]:
-    """Return the file that tells the packages exactly, what it tells for one platform, and what activation sets.
+    """Return the file that has the exact packages, those for one platform, and what activation sets.
 
     Only for a source that ``request_of`` has no request for. Asks no network; packages may lack their SHA-256.
 

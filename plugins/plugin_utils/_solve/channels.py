@@ -15,7 +15,7 @@ ANACONDA = "https://repo.anaconda.com"
 #: conda's ``defaults`` on Linux, in order of priority.
 DEFAULTS = (f"{ANACONDA}/pkgs/main", f"{ANACONDA}/pkgs/r")
 ALIAS = "https://conda.anaconda.org"
-#: Says that conda's configured channels shall not be added; nothing is added here, ever.
+#: Says that conda's configured channels are not to be added; nothing is ever added here.
 NODEFAULTS = "nodefaults"
 
 
@@ -37,7 +37,7 @@ class Mirrors:
 
 
 def mirrors_from(option: Mapping[str, str] | None) -> Mirrors:
-    """Return the mirrors that an option ``{prefix: prefix}`` tells.
+    """Return the mirrors of an option ``{prefix: prefix}``.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def mirrors_from(option: Mapping[str, str] | None) -> Mirrors:
     for url in (url for pair in (option or {}).items() for url in pair):
         if not isinstance(url, str) or "://" not in url:
             raise EvenkeelError(
-                f"mirrors holds {without_user(url)!r}, which is no URL",
+                f"mirrors holds {without_user(url)!r}, which is not a URL",
                 "Write it as {https://repo.anaconda.com: URL of the mirror}",
             )
     pairs = [(original.rstrip("/"), mirror.rstrip("/")) for original, mirror in (option or {}).items()]

@@ -75,7 +75,7 @@ def _solve(problem: Problem) -> list[Package]:
 async def _records(
     gateway: Gateway, channels: list[str], platforms: list[Subdir], problem: Problem
 ) -> list[RepoDataRecord]:
-    """Return what the channels still tell of conda's packages that stay."""
+    """Return what the channels still have of conda's packages that stay."""
     kept = {package.url: package for package in problem.kept if package.manager == CONDA}
     if not kept:
         return []
@@ -94,7 +94,7 @@ async def _records(
 
 
 def _as_indexed(package: Package) -> Package:
-    """Return Python without the need for pip, which the solver adds and no index tells."""
+    """Return Python without the need for pip, which the solver adds and no index has."""
     if package.name != PYTHON:
         return package
     return replace(package, depends=tuple(needed for needed in package.depends if needed != PIP))
@@ -118,7 +118,7 @@ def match_spec(text: str, mirrors: Mirrors) -> MatchSpec:
         return MatchSpec(text)
     except InvalidMatchSpecError as error:
         raise EvenkeelError(
-            f"{text!r} is no package specification: {error}",
+            f"{text!r} is not a package specification: {error}",
             "Write it like conda does, such as numpy>=2 or python=3.11",
         ) from error
 

@@ -13,7 +13,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements
 with optional():
     from packaging.requirements import InvalidRequirement, Requirement
 
-#: A commit, told by its whole hash: a branch or a tag may move.
+#: A commit by its whole hash: a branch or a tag may move.
 COMMIT_URL = re.compile(r"git\+https://[^@\s]+@[0-9a-f]{40}(#subdirectory=[^\s&]+)?")
 
 
@@ -48,7 +48,7 @@ def parse(text: str, where: str) -> Requirement:
         requirement = Requirement(text)
     except InvalidRequirement as error:
         raise EvenkeelError(
-            f"{where}: {text!r} is no requirement that every machine understands: {str(error).splitlines()[0]}",
+            f"{where}: {text!r} is not a requirement that every machine understands: {str(error).splitlines()[0]}",
             "Write it as NAME>=VERSION or NAME @ git+https://HOST/PROJECT@COMMIT",
         ) from None
     _check_url(requirement.url, text, where)

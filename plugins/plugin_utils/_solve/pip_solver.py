@@ -40,7 +40,7 @@ _MISSING_EXTRA = re.compile(r"The package `([^`]+)` does not have an extra named
 
 @dataclass(frozen=True)
 class Target:
-    """Where the packages shall run."""
+    """Where the packages run."""
 
     #: Python's whole version, such as ``3.11.2``.
     python: str
@@ -94,7 +94,7 @@ def resolve(
     requirements
         As PEP 508 writes them.
     target
-        Where they shall run.
+        Where they run.
     provided
         Name and version of each distribution that conda's packages bring; none of them is among the answer.
     index

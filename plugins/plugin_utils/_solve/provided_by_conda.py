@@ -45,12 +45,12 @@ def distributions(packages: Iterable[Package], mirrors: Mirrors) -> dict[str, st
     """
     cache = cache_directory()
     asked = [package for package in packages if any(needs.split()[0] == "python" for needs in package.depends)]
-    known = {package: told for package in asked if (told := _kept(cache / f"{package.sha256}.json")) is not None}
+    known = {package: names for package in asked if (names := _kept(cache / f"{package.sha256}.json")) is not None}
     missing = [package for package in asked if package not in known]
     if missing:
         cache.mkdir(parents=True, exist_ok=True)
         for package, paths in asyncio.run(_files_of_all(missing, mirrors)):
-            known[package] = told_by(paths)
+            known[package] = names_by(paths)
             write_atomically(str(cache / f"{package.sha256}.json"), json.dumps(known[package]))
     return {name: version for package in asked for name, version in known[package].items()}
 
@@ -58,12 +58,12 @@ def distributions(packages: Iterable[Package], mirrors: Mirrors) -> dict[str, st
 def _kept(path: Path) -> dict[str, str] | None:
     """Return an answer from the cache; None when there is none, or a damaged one."""
     with contextlib.suppress(FileNotFoundError, ValueError):
-        told = json.loads(path.read_text())
-        return {str(name): str(version) for name, version in told.items()} if isinstance(told, dict) else None
+        names = json.loads(path.read_text())
+        return {str(name): str(version) for name, version in names.items()} if isinstance(names, dict) else None
     return None
 
 
-def told_by(paths: Iterable[str]) -> dict[str, str]:
+def names_by(paths: Iterable[str]) -> dict[str, str]:
     """Return name and version of the distributions whose metadata are among ``paths`` of a package."""
     matches = (match for path in paths if (match := _METADATA.search(path)))
     return {canonicalize_name(match["name"]): match["version"] for match in matches}

@@ -87,7 +87,7 @@ def isolated(function: Callable[[], Answer], channels: Iterable[str]) -> Answer:
 
 
 def package_from(record: RepoDataRecord, mirrors: Mirrors) -> Package:
-    """Return the package that an index tells, at its original URL."""
+    """Return a package of an index, at its original URL."""
     return Package(
         name=record.name.normalized,
         version=str(record.version),

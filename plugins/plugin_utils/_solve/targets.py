@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""What a solver is told of nodes that it cannot see, by the distributions that they run."""
+"""What a solver assumes of nodes that it cannot see, by the distributions that they run."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def known() -> tuple[Installer, ...]:
 
 
 def parse(file: str) -> Installer | None:
-    """Return what an installer's name tells; None when it is none of a known distribution."""
+    """Return what an installer's name says; None when it is not of a known distribution."""
     parts = _FILE.fullmatch(file)
     if not parts:
         return None
@@ -115,7 +115,7 @@ def choose(distribution: str, version: str, architecture: str, candidates: Itera
     parts = _EXACT.fullmatch(version)
     if not parts or bool(parts["python"]) != (distribution == "miniconda"):
         example = {"miniconda": "py313_26.5.3-1, py313", "miniforge": "26.3.2-3"}[distribution]
-        raise EvenkeelError(f"{version!r} is no version of {distribution}", f"Write it as in {example}, or {LATEST}")
+        raise EvenkeelError(f"{version!r} is not a version of {distribution}", f"Write it as in {example}, or {LATEST}")
     file = f"{name}-{version}-Linux-{architecture}.sh"
     unknown = Installer(file, "", parts["python"] or "", parts["version"], architecture)
     return next((one for one in fitting if one.file == file), unknown)

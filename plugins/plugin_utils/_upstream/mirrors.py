@@ -35,7 +35,7 @@ class Carried:
     cloud: str
     #: The channel's name; of ``defaults``, the names that it stands for.
     names: tuple[str, ...]
-    #: The platforms it is carried for; None where that is not told.
+    #: The platforms it is carried for; None where that is not known.
     platforms: frozenset[str] | None = None
 
     @property
@@ -211,9 +211,7 @@ def _custom(fields: Mapping[str, Any]) -> Mirror:
     """Return the mirror that a mapping of people describes."""
     unknown = sorted(str(key) for key in fields if key not in CUSTOM_KEYS)
     if unknown:
-        raise EvenkeelError(
-            f"A mirror is described by the unknown {', '.join(unknown)}", f"Known: {', '.join(CUSTOM_KEYS)}"
-        )
+        raise EvenkeelError(f"A mirror has the unknown keys {', '.join(unknown)}", f"Known: {', '.join(CUSTOM_KEYS)}")
     url = _url(fields.get("url"), "A mirror's url")
     return _mirror(str(fields.get("name") or without_credentials(url)), {"miniconda": f"{url}/miniconda", **fields})
 
@@ -240,15 +238,15 @@ def _mirror(name: str, fields: Mapping[str, Any]) -> Mirror:
 
 
 def _channels(value: Any, cloud: str, mirror: str) -> dict[str, Carried]:
-    """Return the channels that a list of names tells, or a mapping of names to platforms."""
+    """Return the channels of a list of names, or of a mapping of names to platforms."""
     what = f"channels of the mirror {mirror}"
     if not isinstance(value, Mapping):
         return {name: Carried(cloud, (name,)) for name in _names(value, what)}
     found = {}
-    for name, told in value.items():
-        own = told if isinstance(told, Mapping) else {"platforms": told}
+    for name, described in value.items():
+        own = described if isinstance(described, Mapping) else {"platforms": described}
         if set(own) - {"cloud", "platforms"}:
-            raise EvenkeelError(f"{what} describes {name} by {told!r}", "Known: cloud, platforms")
+            raise EvenkeelError(f"{what} describes {name} by {described!r}", "Known: cloud, platforms")
         platforms = own.get("platforms")
         found[str(name)] = Carried(
             _url(own["cloud"], f"{what}: the cloud of {name}") if "cloud" in own else cloud,
@@ -286,7 +284,7 @@ def _require(mirror: Mirror, channel: str, platforms: Sequence[str]) -> Carried:
         f"These do: {', '.join(having)}; choose one of them for all channels, or for this one alone, with"
         f" condarc_channel_mirrors: {{{channel}: {having[-1]}}}"
         if having
-        else f"No mirror that is known does; name one's base URL with condarc_channel_mirrors: {{{channel}: URL}}",
+        else f"No known mirror does; set the base URL of one with condarc_channel_mirrors: {{{channel}: URL}}",
     )
 
 
@@ -302,12 +300,12 @@ def _names_of(channel: str) -> tuple[str, ...]:
 
 def _names(value: Any, what: str) -> list[str]:
     if isinstance(value, (str, Mapping)) or not all(isinstance(name, str) and name for name in value or ()):
-        raise EvenkeelError(f"{what} is {value!r}, which is no list of names", "Write it as [name, name]")
+        raise EvenkeelError(f"{what} is {value!r}, which is not a list of names", "Write it as [name, name]")
     return [str(name) for name in value or ()]
 
 
 def _url(value: Any, what: str) -> str:
     """Return a base URL without the slashes at its end."""
     if not isinstance(value, str) or not value.startswith(("https://", "http://", "file:///")):
-        raise EvenkeelError(f"{what} is {without_user(value)!r}, which is no URL", "Write it as https://HOST/PATH")
+        raise EvenkeelError(f"{what} is {without_user(value)!r}, which is not a URL", "Write it as https://HOST/PATH")
     return value.rstrip("/")

@@ -85,7 +85,7 @@ def gather(source: Source, download: Download) -> list[Wheel]:
     Raises
     ------
     EvenkeelError
-        The directory does not have them, or the index; told to all workers without trying again.
+        The directory does not have them, or the index; remembered for all workers, without another try.
     """
     return _answered(source, download) or []
 
@@ -150,7 +150,7 @@ def _fetch(source: Source, versions: Mapping[str, str], download: Download) -> N
 
 
 def installed_versions() -> dict[str, str]:
-    """Return name and version of what the control node has installed, and so the nodes shall have."""
+    """Return name and version of what the control node has installed, which the nodes get."""
     return {name: importlib.metadata.version(name) for name in DISTRIBUTIONS}
 
 

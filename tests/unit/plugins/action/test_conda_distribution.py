@@ -85,7 +85,7 @@ def test_an_installer_that_is_not_there_fails_before_a_node_is_asked(control: Co
     assert control.run({"src": "nowhere.sh"}) == {
         "failed": True,
         "changed": False,
-        "msg": f"src {control.directory}/nowhere.sh is no file on the control node.",
+        "msg": f"src {control.directory}/nowhere.sh is not a file on the control node.",
     }
 
 

@@ -135,7 +135,7 @@ def test_the_solver_is_told_of_the_nodes(control: Control) -> None:
         ({"targets": ["debian-7"]}, "The target 'debian-7' is unknown. "),
         ({"virtual_packages": {"linux-aarch64": {}}}, "virtual_packages holds 'linux-aarch64': {{}}. "),
         ({"virtual_packages": {"linux-64": "2.36"}}, "virtual_packages holds 'linux-64': '2.36'. "),
-        ({"mirrors": {"a": "b"}}, "mirrors holds 'a', which is no URL. "),
+        ({"mirrors": {"a": "b"}}, "mirrors holds 'a', which is not a URL. "),
         ({"update": "python"}, "{directory}/conda-lock.yml is not there, so nothing in it can be updated. "),
     ],
 )

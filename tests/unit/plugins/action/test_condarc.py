@@ -135,7 +135,7 @@ def test_a_foreign_file_is_kept_and_told(control: Control) -> None:
     control.text = "quiet: true\n"
     result = control.run(state="exact", settings={"offline": True})
     assert result["backup_file"] == f"{OURS}.1~"
-    assert result["warnings"] == [f"{OURS} was not Evenkeel's; it is kept as {OURS}.1~"]
+    assert result["warnings"] == [f"{OURS} was not written by Evenkeel; it is kept as {OURS}.1~"]
     control.text, control.check_mode = "quiet: true\n", True
     assert "would be kept beside it" in control.run(state="exact", settings={"offline": True})["warnings"][0]
 
@@ -177,12 +177,12 @@ def test_names_of_files_reach_no_terminal_as_they_are(control: Control) -> None:
         ({"settings": {"offline": "maybe"}}, "conda wants true or false"),
         ({"settings": {"channels": []}}, "channels is empty"),
         ({"settings": {"auto_activate": True, "auto_activate_base": True}}, "are one setting"),
-        ({"settings": {}, "final": ["offline"]}, "final names offline, which is not among the settings"),
-        ({"settings": {"offline": True}, "remove": ["offline"]}, "remove names offline, which is among the settings"),
+        ({"settings": {}, "final": ["offline"]}, "final names offline, which settings does not have"),
+        ({"settings": {"offline": True}, "remove": ["offline"]}, "remove names offline, which settings has too"),
         ({"state": "exact", "remove": ["offline"]}, "remove is given with the state exact"),
-        ({"state": "absent", "settings": {"offline": True}}, "settings are given for a file that shall be absent"),
+        ({"state": "absent", "settings": {"offline": True}}, "settings are given, and state is absent"),
         ({"path": "/etc/conda/evenkeel.conf"}, "conda reads only files named"),
-        ({"conda_version": "newest"}, "which is no version"),
+        ({"conda_version": "newest"}, "which is not a version"),
     ],
 )
 def test_bad_arguments_change_nothing(control: Control, arguments: Result, words: str) -> None:

@@ -34,8 +34,8 @@ def test_good_settings_pass_as_they_are(settings: dict[str, Any], options: dict[
         ({"auto_activate": True, "auto_activate_base": True}, {}, "which are one setting"),
         ({"channels": []}, {}, "channels is empty"),
         (GOOD, {"path": "/etc/conda/site.conf"}, "path is '/etc/conda/site.conf'"),
-        (GOOD, {"final": ["ssl_verify"]}, "final names ssl_verify, which is not among the settings"),
-        (GOOD, {"state": "absent"}, "a file that shall be absent"),
+        (GOOD, {"final": ["ssl_verify"]}, "final names ssl_verify, which settings does not have"),
+        (GOOD, {"state": "absent"}, "settings are given, and state is absent"),
     ],
     ids=["key", "value", "spellings", "channels", "path", "final", "state"],
 )

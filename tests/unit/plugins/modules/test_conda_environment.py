@@ -222,7 +222,7 @@ def test_check_mode_needs_no_conda(node: Node) -> None:
     assert node.run(RESOLVED, _ansible_check_mode=True)["changed"]
     result = node.run(RESOLVED)
     assert result["failed"]
-    assert result["msg"].startswith(f"{node.conda}, which builds environments, is no program. ")
+    assert result["msg"].startswith(f"{node.conda}, which builds environments, is not a program. ")
     assert files(node.generations) == []
 
 
@@ -429,7 +429,7 @@ def test_bytecode_is_compiled_before_the_name_means_it(node: Node, monkeypatch: 
 
 def test_packages_of_pip_need_uv(node: Node) -> None:
     result = node.run([*RESOLVED, PIP])
-    assert "which installs the environment's pip packages, is no program" in result["msg"]
+    assert "which installs the environment's pip packages, is not a program" in result["msg"]
     assert files(node.generations) == []
 
 
@@ -514,7 +514,7 @@ def test_what_another_run_did_meanwhile_is_not_done_again(node: Node, monkeypatc
     ("arguments", "message"),
     [
         ({"name": "base"}, "name is 'base', which is the distribution's own environment"),
-        ({"name": "a/b"}, "name is 'a/b', which is no name of an environment"),
+        ({"name": "a/b"}, "name is 'a/b', which is not a valid name of an environment"),
         ({"name": "two words"}, "name is 'two words'"),
         ({"root": "/opt//evenkeel"}, "root is '/opt//evenkeel', which is not a normalised absolute path"),
         ({"keep": -1}, "keep is -1. Give a number of generations"),

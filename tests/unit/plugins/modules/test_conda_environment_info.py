@@ -142,8 +142,8 @@ def test_an_environment_that_somebody_made(node: Node, tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         ({"name": "nope"}, "The node has no environment nope in {root}/envs. It has ai-dev; name one of them"),
-        ({"name": "../etc"}, "name is '../etc', which is no name of an environment"),
-        ({"prefix": "{root}"}, "{root} is no environment of conda: it has no conda-meta/history"),
+        ({"name": "../etc"}, "name is '../etc', which is not a valid name of an environment"),
+        ({"prefix": "{root}"}, "{root} is not a conda environment: it has no conda-meta/history"),
         ({"prefix": "/", "name": "a"}, "parameters are mutually exclusive: name|prefix"),
     ],
 )

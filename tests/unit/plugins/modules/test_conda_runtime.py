@@ -128,7 +128,7 @@ def test_a_bare_host(node: Node) -> None:
     for mode in ({"_ansible_check_mode": True}, {}):
         result = node.bring(**mode)
         assert (result["changed"], result["rattler"]) == (True, False)
-        assert result["reason"] == f"{node.python} is no program"
+        assert result["reason"] == f"{node.python} is not a program"
 
 
 def test_what_a_killed_run_left_is_removed_without_bringing_wheels_again(node: Node) -> None:

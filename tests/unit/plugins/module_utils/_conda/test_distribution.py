@@ -133,7 +133,7 @@ def test_check_accepts(url: str) -> None:
         ({"sha256": f"{SHA256}\n"}, "sha256 is "),
         ({"sha256": f"sha256:{SHA256}"}, "sha256 is "),
         ({"sha256": ""}, "sha256 is ''"),
-        ({"url": f"{NAME}.sh"}, f"url {NAME}.sh is no http, https or file URL"),
+        ({"url": f"{NAME}.sh"}, f"url {NAME}.sh is not an http, https or file URL"),
         ({"url": f"//mirror.example/{NAME}.sh"}, "url "),
         ({"url": f"ssh://mirror.example/{NAME}.sh"}, "url "),
         ({"url": f"https://{NAME}.sh"}, "url "),

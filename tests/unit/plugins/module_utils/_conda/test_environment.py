@@ -169,7 +169,7 @@ def test_check_accepts(name: str) -> None:
     [
         ("/opt/evenkeel", "base", "name is 'base', which is the distribution's own environment"),
         ("/opt/evenkeel", "root", "name is 'root', which is the distribution's own environment"),
-        ("/opt/evenkeel", "a/b", "name is 'a/b', which is no name of an environment"),
+        ("/opt/evenkeel", "a/b", "name is 'a/b', which is not a valid name of an environment"),
         ("/opt/evenkeel", "../base", "name is '../base'"),
         ("/opt/evenkeel", "two words", "name is 'two words'"),
         ("/opt/evenkeel", "ai-dev\n", r"name is 'ai-dev\\n'"),

@@ -137,7 +137,11 @@ def node(tmp_path: Path) -> Iterator[Node]:
 # choose
 
 
-NO_RUNTIME, NO_RATTLER, NO_PYTHON = "there is no private runtime", "has no py-rattler", "which runs py-rattler, is no"
+NO_RUNTIME, NO_RATTLER, NO_PYTHON = (
+    "there is no private runtime",
+    "has no py-rattler",
+    "which runs py-rattler, is not a",
+)
 
 
 @pytest.mark.parametrize(
@@ -163,12 +167,12 @@ def test_choose(node: Node, lacking: tuple[str, ...], wanted: str, chosen: str, 
 @pytest.mark.parametrize(
     ("lacking", "wanted", "message"),
     [
-        (("conda",), "conda", "conda, which builds environments, is no program. Install the conda distribution"),
-        (("conda", "runtime"), "conda", r"conda, which builds environments, is no program\. Install"),
+        (("conda",), "conda", "conda, which builds environments, is not a program. Install the conda distribution"),
+        (("conda", "runtime"), "conda", r"conda, which builds environments, is not a program\. Install"),
         (("runtime",), "rattler", f"The installer rattler can't be used: {NO_RUNTIME}. Run the role"),
         (("rattler",), "rattler", f"The installer rattler can't be used: the private runtime .* {NO_RATTLER}"),
         (("python",), "rattler", f"The installer rattler can't be used: .*python, {NO_PYTHON} program"),
-        (("runtime", "conda"), "auto", f"conda, which builds environments, is no program, and {NO_RUNTIME}"),
+        (("runtime", "conda"), "auto", f"conda, which builds environments, is not a program, and {NO_RUNTIME}"),
     ],
 )
 def test_what_the_node_cannot_run_is_told(node: Node, lacking: tuple[str, ...], wanted: str, message: str) -> None:
@@ -179,7 +183,7 @@ def test_what_the_node_cannot_run_is_told(node: Node, lacking: tuple[str, ...], 
 @pytest.mark.parametrize("program", ["conda", "python"])
 def test_a_file_that_is_not_executable_is_no_program(node: Node, program: str) -> None:
     (node.directory / program).chmod(0o644)
-    with pytest.raises(EvenkeelError, match="is no program"):
+    with pytest.raises(EvenkeelError, match="is not a program"):
         choose("conda" if program == "conda" else "rattler", node.tools)
 
 
@@ -466,7 +470,9 @@ def test_without_uv_the_error_says_who_brings_it(node: Node, kind: str) -> None:
         Path(node.tools.uv).unlink()
     else:
         Path(node.tools.uv).chmod(0o644)
-    with pytest.raises(EvenkeelError, match=r"bin/uv, which installs the environment's pip packages, is no program\."):
+    with pytest.raises(
+        EvenkeelError, match=r"bin/uv, which installs the environment's pip packages, is not a program\."
+    ):
         installer.install(replace(node.job, packages=(NUMPY, EINOPS)), "conda", tools)
 
 

@@ -160,7 +160,7 @@ def test_an_interpreter_that_is_not_there(tmp_path: Path, mode: int | None) -> N
     python = tmp_path / "python"
     if mode is not None:
         python.touch(mode)
-    assert runtime.reason_against_rattler(str(python)) == f"{python} is no program"
+    assert runtime.reason_against_rattler(str(python)) == f"{python} is not a program"
 
 
 # apply
@@ -366,7 +366,7 @@ def no_archive(node: Node) -> None:
         (forged, f"^The wheel {UV.name} reached the node with the SHA-256 [0-9a-f]{{64}}, not [0-9a-f]{{64}}"),
         (absent, f"{UV.name}: No such file or directory"),
         (escaping, "^A wheel has the file '../../evil', which a runtime has no place for"),
-        (no_archive, f"^{UV.name} is no wheel: File is not a zip file"),
+        (no_archive, f"^{UV.name} is not a wheel: File is not a zip file"),
     ],
 )
 def test_a_bad_wheel_leaves_all_as_it_was(node: Node, spoil: object, message: str) -> None:

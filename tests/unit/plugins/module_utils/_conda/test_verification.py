@@ -217,7 +217,7 @@ def test_what_can_not_be_read_is_an_error(prefix: Path, monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("check", [verification.verify_files, verification.user_files])
 def test_what_is_no_environment_is_refused(tmp_path: Path, check: Callable[[str], object]) -> None:
-    with pytest.raises(EvenkeelError, match=f"{tmp_path} is no environment"):
+    with pytest.raises(EvenkeelError, match=f"{tmp_path} is not an environment"):
         check(str(tmp_path))
 
 

@@ -75,13 +75,13 @@ def test_what_happens_to_the_file(found: dict[str, Any], wanted: Desired, expect
     ("found", "wanted", "words"),
     [
         (there("quiet: true\n", link="/srv/x"), desired("exact", offline=True), "is a symbolic link to /srv/x; it"),
-        (there("", problem="is no text in UTF-8"), desired("merged"), r"evenkeel\.yml: is no text in UTF-8; it"),
+        (there("", problem="is not text in UTF-8"), desired("merged"), r"evenkeel\.yml: is not text in UTF-8; it"),
         (there("not: yaml: at all\n"), desired("merged", offline=True), "evenkeel.yml, line 1: mapping values"),
         (there("a: 1\na: 2\n"), desired("merged"), "evenkeel.yml, line 2: found duplicate key"),
         (there("chanels: [a]\n"), desired("merged"), r"evenkeel.yml holds chanels, .* Did you mean channels"),
         (there("auto_activate: true\nauto_activate_base: true\n"), desired("merged", auto_activate=False),
          "holds auto_activate and auto_activate_base, which are one setting"),
-        (there("quiet: true\n"), desired("absent"), "is not Evenkeel's; it was left as it is"),
+        (there("quiet: true\n"), desired("absent"), "was not written by Evenkeel; it was left as it is"),
         (there(""), Desired("merged", {}, remove=("chanels",)), "remove holds chanels"),
     ],
 )  # fmt: skip

@@ -25,10 +25,15 @@ def test_keys_and_values(tmp_path: Path) -> None:
     }
 
 
+def test_a_mapping_may_merge_two_others(tmp_path: Path) -> None:
+    text = "a: &a {x: 1}\nb: &b {y: 2}\nc:\n  <<: *a\n  <<: *b\n"
+    assert read(tmp_path, text)["c"] == {"x": 1, "y": 2}
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("a: 1\na: 2\n", "line 2: the key 'a' stands there twice"),
+        ("a: 1\na: 2\n", "line 2: the mapping has the key 'a' twice"),
         ("a: [\n", "line 2: "),
         ("- a\n", "does not hold keys and values"),
         ("1: a\n", "does not hold keys and values"),

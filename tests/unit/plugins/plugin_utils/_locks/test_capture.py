@@ -93,7 +93,10 @@ def test_another_file_is_left_as_it_is(tmp_path: Path) -> None:
     seen = found(conda("python", "3.11.2"))
     path.write_text(capture.write_down(path, seen))
     assert capture.write_down(path, seen) == capture.render(seen)
+    earlier = "# Another header\n" + path.read_text()
+    path.write_text(earlier)
+    assert capture.write_down(path, seen) == earlier
     path.write_bytes(b"dependencies: [precious]  # caf\xe9\n")
-    with pytest.raises(EvenkeelError, match=f"^{path} is there already and says something else"):
+    with pytest.raises(EvenkeelError, match=f"^{path} exists already with other content"):
         capture.write_down(path, seen)
     assert path.read_bytes().startswith(b"dependencies: [precious]")

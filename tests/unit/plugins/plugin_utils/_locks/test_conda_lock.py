@@ -156,7 +156,7 @@ def test_a_lock_that_proves_nothing_is_refused_by_name(tmp_path: Path, fields: d
         ("version: 1\n", "is malformed: KeyError: 'metadata'"),
         ("version: 1\nmetadata: []\npackage: []\n", "is malformed: TypeError"),
         ("version: 1\nmetadata: {platforms: [linux-64]}\npackage: [a]\n", "is malformed: AttributeError"),
-        ("version: 1\nversion: 1\n", "line 2: the key 'version' stands there twice"),
+        ("version: 1\nversion: 1\n", "line 2: the mapping has the key 'version' twice"),
         ("- 1\n", "does not hold keys and values"),
     ],
 )

@@ -61,7 +61,10 @@ def test_the_request_does_not_depend_on_the_order_of_packages(tmp_path: Path) ->
         ("- python\n", "{path} does not hold keys and values"),
         ("dependencies: [python\n", "{path}, line 2: "),
         ("a: 1\nb: c: d\n", "{path}, line 2: mapping values are not allowed"),
-        ("channels: [a]\ndependencies: [b]\nchannels: [c]\n", "{path}, line 3: the key 'channels' stands there twice"),
+        (
+            "channels: [a]\ndependencies: [b]\nchannels: [c]\n",
+            "{path}, line 3: the mapping has the key 'channels' twice",
+        ),
         ("channel: [a]\n", "{path}: the key 'channel' is unknown. Known: name, channels, dependencies"),
         ("name: 3\n", "{path}: name is 3, which is not text"),
         ("channels: conda-forge\n", "{path}: channels is 'conda-forge', which is not a list"),
@@ -106,7 +109,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_text(tmp_path: Path) -> None:
     (tmp_path / "environment.yml").write_bytes(b"name: \xff\n")
-    with pytest.raises(EvenkeelError, match="is no text in UTF-8"):
+    with pytest.raises(EvenkeelError, match="is not text in UTF-8"):
         read(tmp_path / "environment.yml")
 
 

@@ -48,8 +48,8 @@ def test_what_has_a_sha256_is_not_asked_for() -> None:
     ("fields", "message"),
     [
         ({"md5": "0a" * 16}, "hello-1.0-0.conda has the MD5 0a0a.*, and in its channel [0-9a-f]{32}"),
-        ({"url": f"{CANONICAL}/linux-64/hello-2.0-0.conda"}, "is named by its MD5, and its channel tells no SHA-256"),
-        ({"name": "other"}, "is named by its MD5, and its channel tells no SHA-256"),
+        ({"url": f"{CANONICAL}/linux-64/hello-2.0-0.conda"}, "is named by its MD5, and its channel lists no SHA-256"),
+        ({"name": "other"}, "is named by its MD5, and its channel lists no SHA-256"),
     ],
 )
 def test_a_package_that_the_channel_does_not_confirm(

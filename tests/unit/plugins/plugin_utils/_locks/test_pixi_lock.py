@@ -40,7 +40,7 @@ def test_a_package_named_by_md5_alone_is_read(tmp_path: Path) -> None:
     ("text", "platform", "message"),
     [
         (BY_PIXI, "linux-aarch64", "is for linux-64, not for linux-aarch64"),
-        (BY_PIXI.replace("version: 7", "version: 99"), "linux-64", "is no lock of pixi that is known: .*99"),
+        (BY_PIXI.replace("version: 7", "version: 99"), "linux-64", "is not a lock of pixi of a known format: .*99"),
         (BY_PIXI.replace("  default:", "  test:"), "linux-64", "has no default environment"),
         (BY_PIXI.replace(f"  sha256: {'4e' * 32}\n", ""), "linux-64", "has no SHA-256"),
         (
@@ -48,7 +48,7 @@ def test_a_package_named_by_md5_alone_is_read(tmp_path: Path) -> None:
             "linux-64",
             "humanize is at './humanize', whose content may change",
         ),
-        (BY_PIXI.partition("packages:\n- conda")[0], "linux-64", "is no lock of pixi that is known"),
+        (BY_PIXI.partition("packages:\n- conda")[0], "linux-64", "is not a lock of pixi of a known format"),
         ("version: [\n", "linux-64", "line 2: "),
         ("", "linux-64", "does not hold keys and values"),
     ],

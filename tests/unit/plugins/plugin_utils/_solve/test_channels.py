@@ -63,7 +63,7 @@ def test_a_mirror_stands_for_a_prefix_there_and_back(original: str, mirror: str)
 
 @pytest.mark.parametrize("option", [{"conda-forge": "http://mirror.example"}, {MAIN: "mirror.example"}, {MAIN: 1}])
 def test_mirrors_are_urls(option: dict[str, str]) -> None:
-    with pytest.raises(EvenkeelError, match="which is no URL"):
+    with pytest.raises(EvenkeelError, match="which is not a URL"):
         mirrors_from(option)
 
 

@@ -79,10 +79,10 @@ def test_another_platform_has_its_own_packages(channel: str) -> None:
         (("hello", "hello>=3000"), "No candidates were found for hello >=3000"),
         (("broken",), "broken 1.0 would require.*nowhere >=3, for which no candidates were found"),
         (("hello<2024", "hello>2024"), "The channels .* cannot provide "),
-        (("hello", "hello =>= 1 ]"), "^'hello =>= 1 ]' is no package specification: "),
-        (("hello", "wor ld["), r"^'wor ld\[' is no package specification: "),
-        (("hello", ""), "^'' is no package specification: "),
-        (("*",), r"^'\*' is no package specification: "),
+        (("hello", "hello =>= 1 ]"), "^'hello =>= 1 ]' is not a package specification: "),
+        (("hello", "wor ld["), r"^'wor ld\[' is not a package specification: "),
+        (("hello", ""), "^'' is not a package specification: "),
+        (("*",), r"^'\*' is not a package specification: "),
     ],
 )
 def test_what_cannot_be_solved_is_explained(channel: str, packages: tuple[str, ...], message: str) -> None:

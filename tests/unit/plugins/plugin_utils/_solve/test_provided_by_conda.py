@@ -11,7 +11,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels impor
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.provided_by_conda import (
     cache_directory,
     distributions,
-    told_by,
+    names_by,
 )
 
 CANONICAL = "https://channel.example/main"
@@ -37,7 +37,7 @@ def package(name: str, channel: str = CANONICAL, depends: tuple[str, ...] = ("py
     ],
 )
 def test_paths_tell_distributions(path: str, told: dict[str, str]) -> None:
-    assert told_by([path]) == told
+    assert names_by([path]) == told
 
 
 def test_conda_names_are_not_pythons(make_channel: Callable[..., str], tmp_path: Path) -> None:

@@ -119,12 +119,12 @@ def test_an_exact_version_that_is_known_has_its_checksum() -> None:
         ("miniconda", "py312", "x86_64", "version py312 could mean", "or one of py39, py310, py313$"),
         ("miniconda", "latest-known", "ppc64le", "miniconda for ppc64le is known", "^Write latest-known or an exact"),
         ("miniforge", "py313", "x86_64", "version py313 could mean", "^Write latest-known or an exact version$"),
-        ("miniconda", "26.5.3-1", "x86_64", "'26.5.3-1' is no version of miniconda", "py313_26.5.3-1"),
-        ("miniforge", "py313_26.5.3-1", "x86_64", "is no version of miniforge", "as in 26.3.2-3"),
-        ("miniconda", "latest", "x86_64", "'latest' is no version of miniconda", "or latest-known"),
-        ("miniconda", "", "x86_64", "'' is no version of miniconda", "or latest-known"),
-        ("miniconda", "py313_26.5.3-1\n", "x86_64", "is no version of miniconda", "or latest-known"),
-        ("miniconda", "py313_../../26", "x86_64", "is no version of miniconda", "or latest-known"),
+        ("miniconda", "26.5.3-1", "x86_64", "'26.5.3-1' is not a version of miniconda", "py313_26.5.3-1"),
+        ("miniforge", "py313_26.5.3-1", "x86_64", "is not a version of miniforge", "as in 26.3.2-3"),
+        ("miniconda", "latest", "x86_64", "'latest' is not a version of miniconda", "or latest-known"),
+        ("miniconda", "", "x86_64", "'' is not a version of miniconda", "or latest-known"),
+        ("miniconda", "py313_26.5.3-1\n", "x86_64", "is not a version of miniconda", "or latest-known"),
+        ("miniconda", "py313_../../26", "x86_64", "is not a version of miniconda", "or latest-known"),
     ],
 )
 def test_choose_refuses(distribution: str, version: str, architecture: str, what: str, remedy: str) -> None:
