@@ -65,8 +65,8 @@ def way_to_enrol(key: Key, answer: str) -> str:
         return "The key waits to be enrolled: %s" % at_console
     return (
         "Enrol the key once: run `mokutil --import %s` on the node and choose a password, %s."
-        " Or use a driver with modules that the distribution has signed, as Ubuntu does: set nvidia_driver_source of the"
-        " role to distribution" % (key.certificate, at_console)
+        " Or use a driver with modules that the distribution has signed, as Ubuntu does: set nvidia_driver_source of"
+        " the role to distribution" % (key.certificate, at_console)
     )
 
 
