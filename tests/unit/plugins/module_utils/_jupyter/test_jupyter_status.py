@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module jupyter_status on a node whose servers, accounts and systemd are fakes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import jupyter_status
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.command import Done
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.units import Unit
+
+
+@dataclass
+class Node:
+    """Servers of users.
+
+    Parameters
+    ----------
+    running
+        Users whose servers run.
+    problems
+        What is wrong with servers, and whether their kernel was asked, by user.
+    broken
+        What the reference server and the reference kernel fail with.
+    asked
+        Users whose servers were asked, with the patience.
+    """
+
+    folder: Path
+    running: set[str] = field(default_factory=set)
+    problems: dict[str, tuple[str, bool]] = field(default_factory=dict)
+    broken: dict[str, str] = field(default_factory=dict)
+    asked: list[tuple[str, float]] = field(default_factory=list)
+    done: list[list[str]] = field(default_factory=list)
+
+    def server(self, user: str, probe: str = "light", **more: Any) -> dict[str, Any]:
+        (self.folder / user).mkdir(exist_ok=True)
+        (self.folder / user / "settings.json").write_text(json.dumps({"of": user}))
+        token = str(self.folder / user / "token")
+        unit = f"jupyter@{user}.service"
+        return {"user": user, "unit": unit, "probe": probe, "on_demand": True, "token_file": token, **more}
+
+    def read(self, *servers: dict[str, Any], check_mode: bool = False) -> dict[str, Any]:
+        defaults = {name: option.get("default") for name, option in jupyter_status.ARGUMENT_SPEC.items()}
+        given = {"servers": list(servers), "kernels": ["ai-dev"], "environment": "/e"}
+        return jupyter_status.read({**defaults, **given}, check_mode)
+
+    def units(self, names: Sequence[str]) -> dict[str, Unit]:
+        users = {name: name.partition("@")[2].removesuffix(".service") for name in names}
+        return {name: Unit(name, running=user in self.running) for name, user in users.items()}
+
+    def examine(self, server: dict[str, Any], _: Sequence[str], timeout: float) -> dict[str, Any]:
+        self.asked.append((server["user"], timeout))
+        problem, kernel = self.problems.get(server["user"], ("", server["probe"] == "full"))
+        return {"problem": problem, "remedy": "Look", "kernel": kernel}
+
+    def run(self, argv: list[str]) -> Done:
+        self.done.append(argv)
+        return Done(0, "", "")
+
+
+@pytest.fixture
+def node(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Node:
+    found = Node(tmp_path)
+    monkeypatch.setattr(jupyter_status.units, "read", found.units)
+    monkeypatch.setattr(jupyter_status.accounts, "account", lambda name: SimpleNamespace(pw_name=name))
+    monkeypatch.setattr(jupyter_status.as_user, "call_each", lambda jobs, **_: [job() for _, job in jobs])
+    monkeypatch.setattr(jupyter_status.jupyter_status, "examine", found.examine)
+    monkeypatch.setattr(jupyter_status.command, "run", found.run)
+    monkeypatch.setattr(jupyter_status, "journal", lambda unit: f"journal of {unit}")
+    for what in ("server", "kernel"):
+        monkeypatch.setattr(
+            jupyter_status.jupyter_reference,
+            f"failure_of_{what}",
+            lambda *_, what=what: found.broken.get(what),
+        )
+    return found
+
+
+def test_servers_that_sleep_are_left_or_sleep_again(node: Node) -> None:
+    node.running = {"ana"}
+    servers = [node.server("ana"), node.server("bo", "full"), node.server("cy", "asleep")]
+    servers.append(node.server("always", "full", on_demand=False))
+    assert node.read(*servers) == {"ready": True, "problems": [], "user_problems": {}, "warnings": []}
+    assert node.asked == [("ana", 60), ("bo", 60), ("always", 60)]
+    assert node.done == [["systemctl", "stop", "jupyter@bo.service"]]
+
+
+def test_check_mode_asks_once_and_wakes_nothing(node: Node) -> None:
+    node.running = {"ana"}
+    node.problems = {"ana": ("does not answer", False)}
+    result = node.read(node.server("ana"), node.server("bo", "full"), check_mode=True)
+    assert (node.asked, node.done) == ([("ana", 0)], [])
+    assert (result["ready"], result["warnings"]) == (False, [])
+    assert result["user_problems"] == {"ana": ["The notebook server of ana does not answer. Look."]}
+
+
+def test_a_users_problem_leaves_the_others_alone(node: Node) -> None:
+    node.problems = {"ana": ("does not answer", False)}
+    result = node.read(node.server("ana"), node.server("bo"))
+    assert list(result["user_problems"]) == ["ana"]
+    assert len(result["warnings"]) == 1
+    assert node.done == [["systemctl", "stop", "jupyter@bo.service"]]
+
+
+@pytest.mark.parametrize(
+    ("problems", "broken", "own", "why"),
+    [
+        ({"ana": ("fails", False), "bo": ("fails", True)}, {}, "", "it fails for all users"),
+        ({"ana": ("fails", False)}, {"server": "no JupyterLab"}, "", "no JupyterLab"),
+        ({"ana": ("runs no code", True)}, {"kernel": "no ipykernel"}, "", "no ipykernel"),
+        ({"ana": ("fails", False)}, {}, "ana", "an account of the node's own"),
+    ],
+)
+def test_a_fault_of_the_nodes_fails(
+    node: Node, problems: dict[str, tuple[str, bool]], broken: dict[str, str], own: str, why: str
+) -> None:
+    node.problems, node.broken = problems, broken
+    with pytest.raises(EvenkeelError, match=why) as caught:
+        node.read(node.server("ana", system_account=own == "ana"), node.server("bo"))
+    assert "journal of jupyter@ana.service" in caught.value.what
+
+
+@pytest.mark.parametrize(
+    ("problem", "broken"),
+    [(("fails", False), {"kernel": "no ipykernel"}), (("runs no code", True), {"server": "no JupyterLab"})],
+)
+def test_what_did_not_fail_is_not_asked_of_a_reference(
+    node: Node, problem: tuple[str, bool], broken: dict[str, str]
+) -> None:
+    node.problems, node.broken = {"ana": problem}, broken
+    assert list(node.read(node.server("ana"), node.server("bo"))["user_problems"]) == ["ana"]
