@@ -30,7 +30,7 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - C(equal), whether every node has the same environments, undrifted, and C(lines), which say it in people's words.
+    - C(equal), whether every node has the same environments, undrifted, and C(lines), which say it in text.
   type: dict
 """
 

@@ -56,7 +56,7 @@ _value:
     - C(prefixes), by prefix of an original URL, the mirror's.
     - C(installers), by distribution (C(miniconda), C(miniforge)), the folder of its installers.
     - C(pip_index), empty for pip's own.
-    - C(repodata), the URLs that tell whether the mirror is healthy.
+    - C(repodata), the URLs that show whether the mirror is healthy.
   type: dict
 """
 

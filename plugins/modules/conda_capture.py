@@ -6,16 +6,16 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: conda_capture
-short_description: Write an environment that a node has down, so that every node can have it
+short_description: Write files for an environment that a node has, so that every node can have it
 version_added: 0.2.0
 description:
-  - Takes what M(evenkeel.gpu.conda_environment_info) told of an environment, and writes an C(environment.yml) of what
-    people asked for, with the C(conda-lock.yml) of exactly what the node has beside it.
-  - What people asked conda for is in the environment's history. Where that does not tell it, packages that no other one
-    needs are named with their versions. pip's packages are all named with theirs.
-  - pip does not keep the hashes of what it has installed; they are those that the index has of the same versions now.
+  - Takes what M(evenkeel.gpu.conda_environment_info) returned for an environment, and writes an C(environment.yml) of
+    what its user asked for, with a C(conda-lock.yml) of exactly what the node has.
+  - What the user asked conda for is read from the environment's history. Where the history does not say, every package
+    that no other package needs is listed with its version. pip's packages are all listed with their versions.
+  - pip does not record the hashes of what it has installed; the index is asked for those of the same versions.
   - An environment with something that other nodes cannot get, such as a package from a file or an editable project, is
-    refused, and so is a file that is there already and says something else.
+    refused. So is a file that exists already with other content.
   - Runs on the control node, whatever the task's host is, and touches no node.
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
@@ -53,12 +53,12 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Read an environment that somebody made
+- name: Read an environment that a user made
   evenkeel.gpu.conda_environment_info:
     prefix: /home/ada/miniconda3/envs/nlp
   register: seen
 
-- name: Write it down
+- name: Write its files
   evenkeel.gpu.conda_capture:
     found: "{{ seen.environments[0] }}"
     platform: "{{ seen.platform }}"

@@ -12,11 +12,11 @@ description:
   - Installs Miniconda, Miniforge or another distribution with the same contract from its shell installer, whose SHA-256
     is checked first, into a directory of its own below O(store).
   - O(prefix) is a symbolic link to that directory, set by one rename after the installation is complete. Another
-    version or distribution is built beside the one in use and switched to by the same rename; when it fails, or the
-    run is killed, the one in use stays as it was, and the next run removes the rest.
-  - Named environments live outside of O(prefix), and so outlast an upgrade, a switch and a removal.
-  - Base belongs to the distribution. It is frozen for conda (CEP 22) and externally managed for pip (PEP 668), and what
-    has changed in it nevertheless is reported as RV(drift).
+    version or distribution is built beside the one in use, and the same rename switches to it. When it fails or the
+    run is killed, the one in use stays as it was, and the next run removes what is left of the other.
+  - Named environments live outside of O(prefix), so an upgrade, a switch or a removal does not affect them.
+  - Base belongs to the distribution. It is frozen for conda (CEP 22) and externally managed for pip (PEP 668). What
+    has changed in it anyway is reported as RV(drift).
   - Whatever stands at O(prefix) and was not made by this module is left alone, and the module fails. Environments that
     people made inside a distribution are never removed, nor is the distribution around them.
 extends_documentation_fragment:
@@ -42,7 +42,7 @@ options:
     description: The installer's SHA-256, 64 lower-case hexadecimal digits. Required when O(state=present).
     type: str
   prefix:
-    description: The path under which people find the distribution.
+    description: The path under which users find the distribution.
     type: path
     default: /opt/miniconda3
   store:
@@ -135,7 +135,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 prefix:
-  description: The path under which people find the distribution.
+  description: The path under which users find the distribution.
   type: str
   returned: success
   sample: /opt/miniconda3
@@ -145,7 +145,7 @@ home:
   returned: success
   sample: /opt/evenkeel/distributions/Miniconda3-py313_26.5.3-1-Linux-x86_64-7358a5961dc6
 drift:
-  description: What is in base otherwise than it was installed, and stays so.
+  description: What in base differs from what was installed, and was not replaced.
   type: list
   elements: str
   returned: success

@@ -10,14 +10,14 @@ short_description: Keep a named conda environment, the same on every node
 version_added: 0.1.0
 description:
   - Builds the environment from exact, hashed packages beside the one in use and switches to it by one rename, so the
-    name never shows a half-made environment and running programs keep the one they started with.
+    name never means an incomplete environment, and running programs keep the one they started with.
   - What to build comes from a lock, from an explicit file, from an C(environment.yml) or from a list of packages. All
     of them are read on the control node. What is not locked is solved there with py-rattler, once for each run,
     platform and set of virtual packages; that one answer goes to every node. Nodes never solve.
   - A list or an C(environment.yml) that has not changed is left as it is, without a solve, however new the channel's
     packages are.
-  - An environment that no longer is what it was built from is replaced by a fresh build of the same packages; what
-    users put into it is listed, and kept in the build that it was replaced in.
+  - An environment that has drifted from what it was built from is replaced by a new build of the same packages. Files
+    that users put into it are listed, and stay in the old build.
   - Each build stays as a generation, to go back to, until O(keep) newer ones are there. A generation that a running
     process uses, that is pinned, or that Evenkeel did not build, is never removed.
   - Whatever stands at the environment's name and was not made by this module is left alone, and the module fails.
@@ -51,7 +51,7 @@ options:
     description: An explicit file on the control node, as C(conda list --explicit) writes it, with hashes.
     type: path
   packages:
-    description: What the environment shall hold, as conda's match specifications, such as C(python=3.11).
+    description: What the environment must contain, as conda's match specifications, such as C(python=3.11).
     type: list
     elements: str
   channels:
@@ -83,8 +83,8 @@ options:
     type: bool
   adopt:
     description:
-      - Whether an environment of this name that somebody else made may be taken over. It becomes a generation that is
-        never removed, and the name means the new build.
+      - Whether an environment of this name that Evenkeel did not build may be taken over. It becomes a generation that
+        is never removed, and the name then means the new build.
     type: bool
     default: false
   user_site:

@@ -25,7 +25,7 @@ options:
     description: One environment; all of them when neither this nor O(prefix) is given.
     type: str
   prefix:
-    description: Any environment of conda, such as one that somebody made by hand.
+    description: Any conda environment, such as one that a user made by hand.
     type: path
   root:
     description: The directory that holds C(envs/) and C(generations/).

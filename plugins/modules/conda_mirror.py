@@ -45,8 +45,8 @@ options:
     default: {}
   max_age_days:
     description:
-      - How many days old the newest index of a mirror may be; 0 for any age. One of which the mirror does not tell is
-        accepted.
+      - How many days old the newest index of a mirror may be; 0 for any age. A mirror that does not say
+        how old its index is, is accepted.
     type: int
     default: 30
   timeout:
@@ -69,11 +69,11 @@ EXAMPLES = r"""
 
 RETURN = r"""
 chosen:
-  description: What the mirror means, as P(evenkeel.gpu.conda_mirror#filter) tells it.
+  description: What the mirror means, as P(evenkeel.gpu.conda_mirror#filter) returns it.
   type: dict
   returned: success
 mirror:
-  description: It as it stands in O(mirrors).
+  description: The chosen one as it is written in O(mirrors).
   type: raw
   returned: success
   sample: bfsu
@@ -83,8 +83,8 @@ index:
   returned: success
 report:
   description:
-    - Of each mirror its C(name), whether it is C(healthy), its C(problems), and of when its C(newest) index is, empty
-      where it does not tell.
+    - For each mirror its C(name), whether it is C(healthy), its C(problems), and the time of its C(newest) index, empty
+      where it is unknown.
   type: list
   elements: dict
   returned: always

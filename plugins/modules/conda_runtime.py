@@ -18,7 +18,7 @@ description:
     left is removed by the next. Of the other runtimes the newest one is kept.
   - Its files are hashed in every run. A runtime of which one is damaged, missing or added is made anew.
   - py-rattler runs on the distribution's Python. Where that is too old or missing, the runtime has uv alone, and the
-    result tells why.
+    result says why.
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
   - evenkeel.gpu.attributes.action

@@ -14,10 +14,10 @@ description:
     C(auto_activate_base) for C(auto_activate), is written under that name.
   - YAML is read and written on the control node; a node needs no library for it. A run that changes nothing is one
     execution on the node.
-  - Passwords and tokens in URLs are hidden in results and differences, and a file that gets one from O(settings) is
-    for its owner's eyes only, mode 0600. Since conda stops at a file that it may not read, such a file of the whole
-    system stops everybody but root; write C(https://${NAME}:${PASSWORD}@host) instead, which conda takes from the
-    environment of whoever runs it.
+  - Passwords and tokens in URLs are hidden in results and differences, and a file that gets one from O(settings) has
+    mode 0600, so only its owner can read it. Since conda stops at a file that it may not read, such a file for the
+    whole system stops everybody but root. Write C(https://${NAME}:${PASSWORD}@host) instead, which conda fills in from the
+    environment of the user who runs it.
   - A file is written in one rename, and only as long as it still holds what the decision was made from.
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
@@ -35,7 +35,8 @@ options:
     description:
       - With V(merged), the keys of O(settings) get their values, and every other line of the file stays as people wrote
         it, comments included. Comments above and behind a key stay, as do those of items that stay.
-      - With V(exact), the file holds O(settings) and nothing else. A file of somebody else is kept as a backup.
+      - With V(exact), the file contains O(settings) and nothing else. A file that Evenkeel did not write is kept as a
+        backup.
       - With V(absent), there is no file. One that Evenkeel did not write with V(exact) is refused.
     type: str
     choices: [merged, exact, absent]

@@ -67,7 +67,7 @@ MALFORMED = {
     "lock-tampered": Bad(
         "lock",
         {"conda-lock.yml": lock(custom_metadata={"evenkeel-digest": json.dumps({"linux-64": HASH})})},
-        ("lock-tampered/conda-lock.yml", "somebody edited the file"),
+        ("lock-tampered/conda-lock.yml", "the file was edited"),
     ),
     "lock-unhashed": Bad("lock", {"conda-lock.yml": lock().replace(HASH, "")}, (IDNA, "has no hash")),
     "stale": Bad(

@@ -106,7 +106,7 @@ class File(NamedTuple):
 
 
 def plan(prefix: str, link: str, *, user_site: bool) -> dict[str, File | None]:
-    """Return what is otherwise than it is to be, by path relative to the build; None is to be removed.
+    """Return what must change, by path relative to the build; None is to be removed.
 
     Parameters
     ----------

@@ -59,7 +59,7 @@ def environments(params: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def kept(root: str, name: str, deep: bool, size: bool) -> dict[str, Any] | None:
-    """Tell of an environment that Evenkeel keeps; None when somebody else's stands at the name."""
+    """Describe an environment that Evenkeel keeps; None when another one has the name."""
     state = environment.read(root, name, deep=True)
     if state.current is None:
         return None

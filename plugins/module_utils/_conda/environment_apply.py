@@ -88,7 +88,7 @@ def apply(
 
 
 def take_over(adopted: Generation, link: str, sync: Callable[[str], None]) -> None:
-    """Make an environment that somebody else made a generation, unless it is one already and only lost its marker.
+    """Turn an environment into a generation that Evenkeel did not build, or whose marker was lost.
 
     Its marker is written first: so an interruption leaves either the environment as it was, or a complete generation.
     """

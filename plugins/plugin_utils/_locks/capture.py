@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""Write down an environment that somebody made by hand, so that every node can have it."""
+"""The environment.yml of an environment that was made by hand, so that every node can have it."""
 
 from __future__ import annotations
 

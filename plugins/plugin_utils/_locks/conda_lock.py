@@ -114,7 +114,7 @@ def read(path: Path) -> Lock:
     for platform, expected in digests.items():
         if digest(lock.packages.get(platform, ())) != expected:
             raise EvenkeelError(
-                f"{path}: the packages of {platform} are not those that were locked; somebody edited the file",
+                f"{path}: the packages of {platform} are not those that were locked; the file was edited",
                 "Restore it from version control, or remove it and lock anew",
             )
     return lock

@@ -57,7 +57,7 @@ def read(path: Path) -> EnvironmentFile:
     packages, pip = _dependencies(path, content.get("dependencies", []))
     if not packages:
         raise EvenkeelError(
-            f"{path}: dependencies names no package of conda", "Add what it shall hold, such as python=3.11"
+            f"{path}: dependencies names no package of conda", "Add what it must contain, such as python=3.11"
         )
     urls = channel_urls(channels)
     if not urls:
