@@ -219,7 +219,7 @@ def require_apart(door: Door, servers: Sequence[Server], certified: Sequence[str
         )
 
 
-def require_told(door: Door, servers: Sequence[Server], moved: Sequence[str], *, decided: bool) -> None:
+def require_decided(door: Door, servers: Sequence[Server], moved: Sequence[str], *, decided: bool) -> None:
     """Refuse to change users' addresses before the operator has decided it.
 
     Parameters

@@ -48,7 +48,7 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     doors.check(door)
     servers = known_servers(params["servers"], may_be_missing=check_mode)
     doors.require_apart(door, servers, params["certified"])
-    require_told(door, servers, decided=params["users_share_origin"] is not None)
+    require_decided(door, servers, decided=params["users_share_origin"] is not None)
     certificate = kept_files.text(door.certificate)
     if certificate is None and not check_mode:
         raise EvenkeelError("There is no certificate %s" % door.certificate, "Put it and its key there first")
@@ -121,11 +121,11 @@ def known_servers(path: str, *, may_be_missing: bool) -> list[Server]:
         raise
 
 
-def require_told(door: Door, servers: list[Server], *, decided: bool) -> None:
+def require_decided(door: Door, servers: list[Server], *, decided: bool) -> None:
     """Refuse to change users' addresses unless the operator has decided it."""
     before = front_door_nginx.below_all(kept_files.text(nginx.path(FILE)) or "")
     after = front_door_nginx.below_all(front_door_nginx.render(door, servers, ""))
-    doors.require_told(door, servers, sorted(before - after), decided=decided)
+    doors.require_decided(door, servers, sorted(before - after), decided=decided)
 
 
 def serve(is_right: Callable[[], bool], *, changed: bool, check_mode: bool) -> bool:

@@ -202,12 +202,12 @@ def test_users_who_can() -> None:
 
 def test_nobody_loses_an_address_before_the_operator_has_decided_it() -> None:
     with pytest.raises(EvenkeelError) as caught:
-        doors.require_told(DOOR, SERVERS, ["/user/ana/", "/user/gone/"], decided=False)
+        doors.require_decided(DOOR, SERVERS, ["/user/ana/", "/user/gone/"], decided=False)
     assert "https://gpu1.example.com/user/ana/ -> https://ana.gpu1.example.com/user/ana/" in str(caught.value)
     assert "*.gpu1.example.com" in str(caught.value)
     assert "front_door_users_share_origin of the role) to false" in str(caught.value)
-    doors.require_told(DOOR, SERVERS, ["/user/ana/"], decided=True)
-    doors.require_told(DOOR, SERVERS, ["/user/gone/"], decided=False)
+    doors.require_decided(DOOR, SERVERS, ["/user/ana/"], decided=True)
+    doors.require_decided(DOOR, SERVERS, ["/user/gone/"], decided=False)
 
 
 CHAIN, KEY = issued(authority())
