@@ -5,13 +5,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: client_config
-short_description: Tell how people reach their notebooks from their own computers
+short_description: Return how users reach their notebooks from their own computers
 version_added: 0.1.0
 author:
   - The Evenkeel team (@evenkeel)
 description:
-  - Reads what each node tells of its notebook servers, and gives each user a port on the own computer for each of them,
-    the same in every run. A node that could not be reached, or that says what can't be meant, is named and left out.
+  - Reads each node's list of notebook servers, and gives each of a user's servers a local port on that user's computer,
+    the same in every run. Nodes that could not be reached and lists with unexpected values are reported and left out.
 positional: options
 options:
   _input:

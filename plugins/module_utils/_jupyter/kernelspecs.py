@@ -70,7 +70,7 @@ class Installed:
     Parameters
     ----------
     blank
-        Whether it is empty, as a crash may leave it, and so can be replaced whoever wrote it.
+        Whether it is empty, as a crash may leave it, and so can be replaced, even if others wrote it.
     hidden
         Whether not everybody may read it, and so Jupyter shows no such kernel.
     """
