@@ -20,8 +20,12 @@ _SECONDS = 300
 _PROGRAMS = "/usr/sbin:/sbin"
 #: Where a module may be; depmod searches in this order.
 _PLACES = ("updates", "extra", "weak-updates", "kernel")
-#: Debian's own packages name the module nvidia-current, and modprobe knows it as nvidia.
-_NAMES = tuple(name + suffix for name in ("nvidia.ko", "nvidia-current.ko") for suffix in ("", ".xz", ".zst", ".gz"))
+#: Debian's own packages name the file nvidia-current or nvidia-current-open; modprobe knows either as nvidia.
+_NAMES = tuple(
+    name + suffix
+    for name in ("nvidia.ko", "nvidia-current.ko", "nvidia-current-open.ko")
+    for suffix in ("", ".xz", ".zst", ".gz")
+)
 #: modinfo -0 separates the name of the file by a colon, and all other fields by an equals sign.
 _ENTRY = re.compile(r"(\w+)(?::\s*|=)(.*)", re.DOTALL)
 

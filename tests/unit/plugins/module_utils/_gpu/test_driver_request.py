@@ -80,6 +80,8 @@ def test_holds_follow_the_options() -> None:
     assert held.release == ()
     free = driver_request.packages(dataclasses.replace(DESIRED, hold=False, hold_kernel=False))
     assert (free.hold, free.release) == ((), held.hold)
+    of_installer = driver_request.packages(dataclasses.replace(RUNFILE, hold_kernel=False))
+    assert "linux-image-[!0-9]*" in of_installer.release
     kernel = driver_request.packages(dataclasses.replace(DESIRED, hold=False))
     assert (kernel.release, "libcuda1" in kernel.hold) == (DESIRED.family, False)
 

@@ -99,6 +99,16 @@ def test_of_two_modules_a_kernel_loads_the_one_that_depmod_finds_first(tmp_path:
     assert kernel.module == kernel.modules[0]
 
 
+@pytest.mark.parametrize("name", ["nvidia.ko", "nvidia-current.ko", "nvidia-current-open.ko"])
+def test_the_files_of_nvidias_and_of_debians_packages_are_found(name: str, tmp_path: Path) -> None:
+    folder = tmp_path / "lib/modules/6.1/updates/dkms"
+    folder.mkdir(parents=True)
+    (folder / name).write_bytes(kernel_object.write(version="1.1", license="Dual MIT/GPL", vermagic="6.1 SMP"))
+    (folder / "nvidia-current-modeset.ko").touch()
+    (kernel,) = linux_kernels.read(Sysroot(str(tmp_path)))
+    assert [module.path for module in kernel.modules] == [f"/lib/modules/6.1/updates/dkms/{name}"]
+
+
 @pytest.mark.parametrize(("licence", "expected"), [("Dual MIT/GPL", "open"), ("NVIDIA", "proprietary"), ("", "")])
 def test_flavour_by_licence(licence: str, expected: str) -> None:
     assert linux_kernels.flavour_of(licence) == expected
