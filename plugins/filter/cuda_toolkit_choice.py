@@ -5,14 +5,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: cuda_toolkit_choice
-short_description: Tell which CUDA toolkits a node gets
+short_description: Choose the CUDA toolkits of a node
 version_added: 0.1.0
 author:
   - The Evenkeel team (@evenkeel)
 description:
   - Chooses packages for a list of CUDA toolkits, and checks each against the node's driver and its GPUs with the
-    collection's data on CUDA. Below the least driver of a toolkit's major version it can't work, a problem; below the
-    toolkit's own driver part of it can't, a note.
+    collection's data on CUDA. A driver below the minimum of a toolkit's major version is a problem; one below
+    the toolkit's own driver is a note, since some features do not work with it.
 positional: facts, wish
 options:
   _input:
@@ -20,7 +20,7 @@ options:
     type: dict
     required: true
   facts:
-    description: Ansible's facts of the node; C(distribution), C(distribution_version) and C(architecture) count.
+    description: Ansible's facts of the node; C(distribution), C(distribution_version) and C(architecture) are used.
     type: dict
     required: true
   wish:
@@ -41,7 +41,7 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - C(problems), what speaks against it, and C(notes); where there is no problem the options of
+    - C(problems) and C(notes); where there is no problem the options of
       P(evenkeel.gpu.cuda_toolkit#module).
   type: dict
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: nvidia_container_choice
-short_description: Tell which NVIDIA Container Toolkit a node gets
+short_description: Choose the NVIDIA Container Toolkit of a node
 version_added: 0.1.0
 author:
   - The Evenkeel team (@evenkeel)
@@ -14,7 +14,7 @@ description:
 positional: wish
 options:
   _input:
-    description: Ansible's facts of the node; C(distribution), C(distribution_version) and C(architecture) count.
+    description: Ansible's facts of the node; C(distribution), C(distribution_version) and C(architecture) are used.
     type: dict
     required: true
   wish:
@@ -34,7 +34,7 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - C(problems), what speaks against it; where there is none the options of
+    - C(problems); where there is none the options of
       P(evenkeel.gpu.nvidia_container_toolkit#module).
   type: dict
 """

@@ -5,14 +5,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: nvidia_driver_choice
-short_description: Tell which NVIDIA driver a node gets
+short_description: Choose the NVIDIA driver of a node
 version_added: 0.1.0
 author:
   - The Evenkeel team (@evenkeel)
 description:
   - Chooses branch, version, flavour of the kernel module and packages by the hardware that
-    P(evenkeel.gpu.gpu_facts#module) found, with the collection's data on GPUs, branches and packages; and tells
-    everything that speaks against it.
+    P(evenkeel.gpu.gpu_facts#module) found, with the collection's data on GPUs, branches and packages; and lists
+    all problems of that choice.
 positional: facts, wish
 options:
   _input:
@@ -20,7 +20,7 @@ options:
     type: dict
     required: true
   facts:
-    description: Ansible's facts of the node; C(distribution), C(distribution_version) and C(architecture) count.
+    description: Ansible's facts of the node; C(distribution), C(distribution_version) and C(architecture) are used.
     type: dict
     required: true
   wish:
@@ -42,7 +42,7 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - C(problems), what speaks against it, and C(notes); where there is no problem C(branch), C(version), C(flavour) and
+    - C(problems) and C(notes); where there is no problem C(branch), C(version), C(flavour) and
       the options of P(evenkeel.gpu.nvidia_driver#module).
   type: dict
 """
