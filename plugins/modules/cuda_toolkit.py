@@ -45,7 +45,7 @@ options:
   exclusive:
     description:
       - Whether toolkits that O(toolkits) does not list are removed. Only packages are, all of a toolkit; what no
-        package has made is told in RV(left).
+        package has made is listed in RV(left).
     type: bool
     default: false
   shells:

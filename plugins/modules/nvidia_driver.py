@@ -59,7 +59,7 @@ options:
     type: bool
     default: true
   keep_off:
-    description: Whether unattended upgrades are told to leave the driver alone.
+    description: Whether unattended upgrades are configured to leave the driver alone.
     type: bool
     default: true
   persistence:

@@ -11,7 +11,7 @@ version_added: 0.4.0
 description:
   - Raises what is lower, and never lowers anything. A parameter that is high enough without the drop-in is not put
     into it.
-  - In a container the values in force are the host's; they are left, that is told, and is no failure.
+  - In a container the values in force are the host's; they are left alone, with a warning.
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
 options:
@@ -40,7 +40,7 @@ raised:
   returned: success
   sample: {fs.inotify.max_user_watches: 524288}
 left:
-  description: What could not be done, or will not last, in words.
+  description: What could not be done, or will not last.
   type: list
   elements: str
   returned: success

@@ -2,9 +2,9 @@
 # PRIVATE to this collection.
 """Functions run in child processes with a user's rights and no others, within limits of time, memory and answer.
 
-Whatever a user owns may hang, flood or lie: a home on a dead NFS server, a file system of the user's own making. The
-child gives up root for good, so that neither the user nor a mistake can get it back; the module only ever waits for
-the answer, and no longer than it said.
+A user's files may hang, be endless or be crafted: a home on a dead NFS server, a file system of the user's own making.
+The child gives up root for good, so that neither the user nor a mistake can get it back; the module waits only for the
+answer, and only for a limited time.
 """
 
 from __future__ import annotations

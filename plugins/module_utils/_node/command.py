@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""Programs of the node, run without a terminal, in a language that can be read back."""
+"""Run programs of the node without a terminal, with output in English that can be parsed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ENVIRONMENT = {"LC_ALL": "C.UTF-8", "LANGUAGE": "", "DEBIAN_FRONTEND": "noninter
 
 @dataclass(frozen=True)
 class Done:
-    """How a program ended; ``output`` is what it printed, ``said`` that and its errors, in order of the two."""
+    """How a program ended; ``said`` is its standard output, followed by its standard error."""
 
     status: int
     output: str
@@ -27,7 +27,7 @@ class Done:
         return self.output + self.errors
 
     def last_words(self, lines: int = 5) -> str:
-        """Return its last lines, the errors' first, in one."""
+        """Return its last lines as one: those of standard error, or of standard output where it is empty."""
         words = [line.strip() for line in (self.errors.strip() or self.output.strip()).splitlines() if line.strip()]
         return " / ".join(words[-lines:]) or "it said nothing"
 
@@ -39,7 +39,7 @@ def run(
     extra: Mapping[str, str] | None = None,
     pass_fds: Sequence[int] = (),
 ) -> Done:
-    """Run a program to its end, whatever that is.
+    """Run a program to its end, also where it fails.
 
     Parameters
     ----------
@@ -78,12 +78,12 @@ def run(
 
 
 def require(argv: Sequence[str], remedy: str, *, timeout: float | None = None) -> str:
-    """Run a program that has to end well, and return what it printed.
+    """Run a program that must succeed, and return its standard output.
 
     Raises
     ------
     EvenkeelError
-        It did not; its last words are in the message.
+        It failed; its last lines are in the message.
     """
     done = run(argv, timeout=timeout)
     if done.status != 0:

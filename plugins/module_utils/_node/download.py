@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""Downloads that are whole or fail, and say why."""
+"""Downloads that are complete, or fail with a reason."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""The one error of Evenkeel's modules, and what the system's errors mean for an operator."""
+"""The one error of Evenkeel's modules, and remedies for errors of the operating system."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.secrets import 
 
 
 class EvenkeelError(Exception):
-    """A failure that the operator can act on. Its text may quote what users and mirrors say, and is made fit to show.
+    """A failure that the operator can act on. Its text may quote users and mirrors; it is sanitised and masked.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def from_os(error: OSError, path: str = "") -> EvenkeelError:
     Parameters
     ----------
     path
-        What was to be read or written, where the error does not say or names a temporary file.
+        The file, where the error names none or a temporary one.
     """
     path = path or path_of(error)
     what = "%s: %s" % (path, os.strerror(error.errno)) if path and error.errno else str(error)
@@ -86,7 +86,7 @@ def way_out(error: OSError, path: str) -> str:
 
 
 def unexpected(error: Exception) -> EvenkeelError:
-    """Return an error that nobody foresaw as one that an operator can report."""
+    """Return an unexpected error as one that an operator can report."""
     return EvenkeelError(
         "An error in Evenkeel itself: %s: %s" % (type(error).__name__, error),
         "Report it, with what ANSIBLE_DISPLAY_TRACEBACK=error shows of it",

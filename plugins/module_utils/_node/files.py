@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""Files that are there whole or not at all, after a power cut too."""
+"""Atomic and durable changes of files: complete or absent, also after a power cut."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def write_atomically(path: str, text: str, mode: int = 0o644, owner: tuple[int, 
     Parameters
     ----------
     owner
-        Ids of a user and a group; whoever runs this when not given.
+        Ids of a user and a group; those of this process when not given.
     """
     descriptor, temporary = tempfile.mkstemp(prefix=".%s." % os.path.basename(path), dir=os.path.dirname(path))
     try:
@@ -88,7 +88,7 @@ def make_directories(path: str, mode: int = 0o755) -> None:
 
 
 def sync_directory(path: str) -> None:
-    """Bring the names in a directory to the disk, where its file system can and its owner lets it be opened."""
+    """Sync a directory to the disk, where its file system supports it and it may be opened."""
     try:
         descriptor = os.open(path or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except PermissionError:
@@ -163,7 +163,7 @@ def _syncfs() -> Callable[[int], int]:
 
     def sync(descriptor: int) -> int:
         if function is None:
-            os.sync()  # all file systems, and no word of what failed
+            os.sync()  # all file systems, without a report of failures
         elif function(descriptor) != 0:
             return ctypes.get_errno()
         return 0
@@ -209,7 +209,7 @@ def require_normalised(name: str, path: str) -> None:
 
 
 def require_space(path: str, needed: int, what: str) -> None:
-    """Refuse to begin what the file system of ``path`` has no room for.
+    """Refuse what the file system of ``path`` has no room for.
 
     Parameters
     ----------
@@ -229,7 +229,7 @@ def require_space(path: str, needed: int, what: str) -> None:
 
 
 def disk_full(path: str) -> EvenkeelError:
-    """Say that the file system of ``path`` is full."""
+    """Return the error that the file system of ``path`` is full."""
     return EvenkeelError(
         "No space left on the file system of %s (%d MiB free); nothing half-made was kept"
         % (path, shutil.disk_usage(path).free >> 20),

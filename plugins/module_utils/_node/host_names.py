@@ -61,7 +61,7 @@ def spelled(host: str) -> str:
 
 
 def is_address(text: str) -> bool:
-    """Tell whether a host is an IP address."""
+    """Return whether a host is an IP address."""
     try:
         ipaddress.ip_address(text)
     except ValueError:
@@ -70,7 +70,7 @@ def is_address(text: str) -> bool:
 
 
 def covers(names: Iterable[str], host: str) -> bool:
-    """Tell whether a certificate for ``names`` is one for ``host``; a star stands for one part of a name.
+    """Return whether a certificate for ``names`` is one for ``host``; a star stands for one part of a name.
 
     >>> covers(["*.example.com"], "a.example.com"), covers(["*.example.com"], "a.b.example.com")
     (True, False)

@@ -21,9 +21,9 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.secrets import 
 MARK = "# Kept by Evenkeel: changes made here by hand are undone."
 #: A path with this name in it is used by Evenkeel alone.
 OUR_NAME = "evenkeel"
-#: More than any of them has. A user's token belongs to the user, who may make it as large as the disk.
+#: More bytes than any of them has. A user's token belongs to the user, who may make it as large as the disk.
 _LARGEST = 1 << 20
-#: What a crash leaves of a file that was not on the disk yet, and what nobody means to keep.
+#: A file of these characters alone is what a crash leaves, and is not worth keeping.
 _BLANK = "\0 \t\r\n"
 #: Clocks of file servers and nodes differ by so many seconds.
 _CLOCKS_DIFFER = 60.0
@@ -80,7 +80,7 @@ class Change:
 
     @property
     def of_text(self) -> bool:
-        """Whether what it says changes, and not its owner, mode or time alone."""
+        """Whether its text changes, and not its owner, mode or time alone."""
         return (self.before and self.before.text) != (self.after and self.after.text)
 
     def diff(self) -> dict[str, str]:
@@ -105,7 +105,7 @@ class Change:
 
 
 def is_ours(path: str, text: str, mark: str = MARK) -> bool:
-    """Tell whether a file may be replaced or removed.
+    """Return whether a file may be replaced or removed.
 
     Paths with our name in them are ours whatever is there. At any other one that has to be seen from the text: it has
     our mark somewhere, or is so damaged that it says nothing.
@@ -114,17 +114,17 @@ def is_ours(path: str, text: str, mark: str = MARK) -> bool:
 
 
 def is_blank(text: str) -> bool:
-    """Tell whether a file says nothing, as a crash may leave it."""
+    """Return whether a file has no content, as after a crash."""
     return not text.strip(_BLANK)
 
 
 def for_all(path: str) -> bool:
-    """Tell whether everybody may read a file."""
+    """Return whether everybody may read a file."""
     return os.stat(path).st_mode & 0o444 == 0o444
 
 
 def require_ours(changes: Iterable[Change]) -> None:
-    """Refuse to touch what somebody else has made.
+    """Refuse to change files that Evenkeel did not write.
 
     Raises
     ------
@@ -135,7 +135,7 @@ def require_ours(changes: Iterable[Change]) -> None:
         if change.before is not None and not is_ours(change.path, change.before.text):
             raise EvenkeelError(
                 "%s was not written by Evenkeel, or is damaged" % change.path,
-                "Move it away, if nobody needs what it says",
+                "Move it away, if its content is not needed",
             )
 
 
@@ -241,7 +241,7 @@ def changes(wanted: Mapping[str, str | None]) -> list[Change]:
 
 
 def apply(change: Change) -> None:
-    """Make the change in one rename; nobody but its owner can read a secret at any moment.
+    """Make the change in one rename; only its owner can read a secret at any moment.
 
     Raises
     ------

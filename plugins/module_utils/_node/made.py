@@ -2,10 +2,10 @@
 # PRIVATE to this collection.
 """The module made, and the records of what Evenkeel has made on a node and what is not plainly its own by its path.
 
-Users, groups, packages, services and files that stand among those of others can be taken away again only by who knows
-that Evenkeel made them. Each module keeps a record of its own, as a kept file. It is written before the thing is made,
-so that nothing that a killed run has made is missing from it. What was there before is in no record: it is nobody's to
-take away. A record that was lost comes back, as far as the things themselves show whose they are.
+Only a record shows that a user, a group, a package, a service or a file among those of others was made by Evenkeel, and
+may be taken away again. Each module keeps a record of its own, as a kept file. It is written before the thing is made,
+so that it is complete also after an interrupted run. What was there before is in no record, and so is never taken away.
+A record that was lost comes back as far as the things themselves show that they are Evenkeel's.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ _DEEPEST = 100
 
 
 class Loose(NamedTuple):
-    """A file or directory that somebody else than its owner may change, or run as its owner."""
+    """A file or directory that others than its owner may change, or run as its owner."""
 
     path: str
     #: Whether that can be an ordinary user: the group of root has no such members.
@@ -75,7 +75,7 @@ def private() -> Iterator[None]:
 
 
 def share(tree: str) -> None:
-    """Give all that is below ``tree``, a directory that nobody else can enter yet, the permissions of shared files."""
+    """Give all below ``tree``, a directory that no other user can enter yet, the permissions of shared files."""
     owner = os.geteuid()
     todo = [tree]
     while todo:
@@ -106,7 +106,7 @@ def tighten(tree: str, skip: Iterable[str] = ()) -> tuple[Loose, ...]:
     Parameters
     ----------
     skip
-        Names directly below ``tree`` that are somebody else's.
+        Names directly below ``tree`` that belong to others.
     """
     return _survey(tree, frozenset(skip), change=True)
 
@@ -193,7 +193,7 @@ def _survey(tree: str, skip: frozenset[str], *, change: bool) -> tuple[Loose, ..
         about = judge(path or ".", os.fstat(descriptor), owner)
         if about:
             found.append(about)
-            if change:  # before its entries are read: from now on nobody exchanges them
+            if change:  # before its entries are read: from now on no one else can exchange them
                 _take(descriptor, owner)
         with os.scandir(descriptor) as entries:
             for entry in entries:

@@ -2,7 +2,7 @@
 # PRIVATE to this collection.
 """Which directories running processes use, wherever they see them: through links, bind mounts and in containers.
 
-The kernel tells the paths of a process as the process sees them. What they mean elsewhere is computed from the tables
+The kernel reports the paths of a process as the process sees them. What they mean elsewhere is computed from the tables
 of mounts alone. Nothing below a user's mount is touched, since a file system of the user's own may never answer.
 """
 
@@ -59,7 +59,7 @@ def parse_mounts(text: str, root: str = "/") -> list[Mount]:
     Parameters
     ----------
     root
-        The root of the process whose table it is: its mounts are told from there on.
+        The root of the process whose table it is: its mounts are reported relative to it.
     """
     rows = [line.split(" ") for line in text.splitlines()]
     return [
@@ -90,7 +90,7 @@ def _names(directory: str, place: tuple[str, str] | None, mounts: Iterable[Mount
 
 
 def _paths(proc: str, pid: str) -> Iterator[str]:
-    """Yield what the kernel tells of the files that a process uses."""
+    """Yield the files that a process uses, as the kernel reports them."""
     for name in ("exe", "cwd", "root"):
         yield _link(proc, pid, name)
     with contextlib.suppress(OSError), os.scandir(os.path.join(proc, pid, "fd")) as opened:
@@ -106,7 +106,7 @@ def _mounts(proc: str, pid: str) -> list[Mount]:
 
 
 def _text(proc: str, pid: str, name: str) -> str:
-    """Return what a file of a process says; empty when it has ended or tells nothing."""
+    """Return what a file of a process says; empty when it has ended or may not be read."""
     try:
         with open(os.path.join(proc, pid, name), "rb") as stream:
             return os.fsdecode(stream.read(_MOST_BYTES))
@@ -115,7 +115,7 @@ def _text(proc: str, pid: str, name: str) -> str:
 
 
 def _link(proc: str, pid: str, name: str) -> str:
-    """Return where a link of a process points to; empty when it has ended or tells nothing."""
+    """Return where a link of a process points to; empty when it has ended or may not be read."""
     try:
         return os.readlink(os.path.join(proc, pid, name))
     except OSError:

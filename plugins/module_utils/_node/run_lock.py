@@ -27,7 +27,7 @@ def held(path: str, timeout: float) -> Iterator[int]:
     """Hold the lock file ``path`` exclusively; wait at most ``timeout`` seconds for another run to release it.
 
     Yields the lock's file descriptor. A child that inherits it keeps the lock until it ends, even when this process is
-    killed, so that nobody touches what an orphan is still writing.
+    killed, so that no other run touches what an orphan is still writing.
 
     Parameters
     ----------
@@ -88,9 +88,9 @@ def open_private(path: str) -> int:
 
 
 def holders(descriptor: int, proc: str = "/proc") -> str:
-    """Return the processes that hold the lock which is open here, as the kernel knows them, for people.
+    """Describe the processes that hold the lock which is open here, by what the kernel knows of them.
 
-    What the lock file says of its holder is not believed.
+    The lock file's own content is not trusted.
     """
     path = os.readlink(os.path.join(proc, "self", "fd", str(descriptor)))
     found = []
@@ -104,12 +104,12 @@ def holders(descriptor: int, proc: str = "/proc") -> str:
 
 
 def _make_private(descriptor: int, path: str, mode: int) -> None:
-    """Take what others may do with an open file or folder from them.
+    """Remove the permissions of others for an open file or folder.
 
     Raises
     ------
     EvenkeelError
-        It is neither, or it is somebody else's.
+        It is neither, or it belongs to another user.
     """
     status = os.fstat(descriptor)
     if status.st_uid != os.geteuid() or not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):

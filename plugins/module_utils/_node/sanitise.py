@@ -34,7 +34,7 @@ def sanitised(value: Any, verbatim: Collection[str] = ()) -> Any:
 
 
 def in_one_line(text: str) -> str:
-    """Return a text sanitised, and its lines joined, so that it can't pass for several messages."""
+    """Return a text sanitised and in one line, so that it can't be taken for several messages."""
     return " ".join(sanitise(text).split("\n"))
 
 

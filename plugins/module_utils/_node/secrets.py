@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""What is not shown to anybody: credentials in URLs and private keys, in texts, differences and results."""
+"""Mask secrets in texts, diffs and results: credentials in URLs, and private keys."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TOKEN = re.compile(r"(?<=/t/)[^/\s\"',\]}]+")
 _KEY = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----\n).*?(?=-----END|\Z)", re.DOTALL)
 #: conda takes these from the environment of the user who runs it; they are no secrets.
 _VARIABLES = re.compile(r"(\$\{?\w+\}?:?)+")
-#: Ansible hides a secret wherever it stands, in words that have nothing to do with it too.
+#: Ansible masks a secret wherever its characters occur, also within unrelated words.
 _SHORTEST = 8
 
 
@@ -27,7 +27,7 @@ def masked(text: str) -> str:
 
 
 def without_user(url: Any) -> Any:
-    """Return what was meant as a URL, and may be none, without what stands before its ``@``."""
+    """Return a URL, or what was meant as one, with everything before its ``@`` masked."""
     user, at, rest = url.rpartition("@") if isinstance(url, str) else ("", "", "")
     return HIDDEN + at + rest if user else url
 
@@ -39,12 +39,12 @@ def of_urls(value: Any) -> set[str]:
 
 
 def long_enough(texts: Iterable[str]) -> set[str]:
-    """Return what can be given to ``AnsibleModule.no_log_values`` and leaves other words as they are."""
+    """Return those that can be given to ``AnsibleModule.no_log_values`` without masking unrelated words."""
     return {text for text in texts if len(text) >= _SHORTEST}
 
 
 def without(text: str, secrets: Iterable[str]) -> str:
-    """Return a text without what is secret, where that is long enough to stand for nothing else."""
+    """Return a text with secrets masked, except those that are too short to be told from other words."""
     for secret in sorted(long_enough(secrets), key=len, reverse=True):
         text = text.replace(secret, HIDDEN)
     return text

@@ -46,7 +46,7 @@ class State:
 
 @dataclass(frozen=True)
 class Plan:
-    """The drop-in's change, what is to be raised now, and what has to be left, in words."""
+    """The drop-in's change, what is to be raised now, and descriptions of what can't be done."""
 
     file: Change | None
     rise: Mapping[str, int]
@@ -105,7 +105,10 @@ def check(name: str, values: Mapping[str, int]) -> None:
     """
     wrong = [key for key, value in values.items() if not _NAME.fullmatch(key) or value < 0]
     if wrong:
-        raise EvenkeelError("%s is no kernel parameter with a number" % ", ".join(wrong), "See `sysctl --all`")
+        raise EvenkeelError(
+            "%s is no kernel parameter with a number" % ", ".join(wrong),
+            "Correct values; `sysctl --all` lists the names",
+        )
     if not re.fullmatch(r"[a-z0-9-]+", name):
         raise EvenkeelError("name is %r" % name, "Use small letters, digits and '-'")
 
@@ -155,7 +158,7 @@ def plan(
     states: Mapping[str, State],
     others: Mapping[str, Mapping[str, int]],
 ) -> Plan:
-    """Compare what is with what shall be.
+    """Compare the state with what is wanted.
 
     A parameter that is high enough without us stays out of the file: what made it so may make it higher yet. One that
     the file has once is kept there, since the file may be the reason; of a damaged file any may have been there.

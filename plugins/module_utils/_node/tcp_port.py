@@ -65,7 +65,7 @@ def parse_sockets(table: str) -> list[Socket]:
 
 
 def _endpoint(text: str) -> tuple[Address, int]:
-    """Read an address and a port; the kernel prints an address as words in the byte order of the machine."""
+    """Read an address and a port; the kernel prints an address as 32-bit words in the byte order of the machine."""
     digits, port = text.split(":")
     words = [int(digits[start : start + 8], 16) for start in range(0, len(digits), 8)]
     packed = struct.pack("=%dI" % len(words), *words)
@@ -73,7 +73,7 @@ def _endpoint(text: str) -> tuple[Address, int]:
 
 
 def overlaps(one: Address, other: Address) -> bool:
-    """Tell whether two sockets with these addresses can't have the same port."""
+    """Return whether two sockets with these addresses can't have the same port."""
     one, other = _plain(one), _plain(other)
     if one.version == other.version:
         return one == other or one.is_unspecified or other.is_unspecified
@@ -102,7 +102,7 @@ def others(holders: Iterable[Holder], unit: str) -> list[Holder]:
 
 
 def describe(holder: Holder) -> str:
-    """Say who holds a port, for a person."""
+    """Describe the holder of a port."""
     if holder.pid is None:
         return "a process that /proc does not show (listening on %s)" % holder.address
     return "%s, pid %d%s" % (holder.command, holder.pid, " (%s)" % holder.unit if holder.unit else "")

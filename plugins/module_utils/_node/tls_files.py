@@ -14,7 +14,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import E
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.kept_files import Change, Kept
 
 CERTIFICATE, KEY = "certificate.pem", "key.pem"
-#: A key that its certificate is awaited for.
+#: A key whose certificate is not there yet.
 FRESH_KEY = ".key.pem.new"
 
 _MEND = "See what openssl says; it is in the distribution's package openssl"
@@ -34,7 +34,7 @@ def read(directory: str) -> Found:
 
 
 def belong_together(directory: str, found: Found) -> bool:
-    """Tell whether the key is the certificate's; what is not there or can't be read is not.
+    """Return whether the key belongs to the certificate; false where one is missing or can't be read.
 
     Raises
     ------
@@ -61,17 +61,17 @@ def plan(found: Found, certificate: str | None, key: str | None) -> list[Change]
 
 
 def words(changes: list[Change]) -> Mapping[str, str]:
-    """Return for each file that changes what becomes of it, without anything it holds."""
-    told = {}
+    """Describe for each file what changes, without its content."""
+    described = {}
     for change in changes:
         before, after = change.before, change.after
         if before is None or after is None:
-            told[change.path] = "made"
+            described[change.path] = "made"
         elif change.of_text:
-            told[change.path] = "replaced"
+            described[change.path] = "replaced"
         else:
-            told[change.path] = "owner %d, mode %04o -> owner 0, mode %04o" % (before.uid, before.mode, after.mode)
-    return told
+            described[change.path] = "owner %d, mode %04o -> owner 0, mode %04o" % (before.uid, before.mode, after.mode)
+    return described
 
 
 def request(directory: str, host: str) -> str:
@@ -106,7 +106,7 @@ def install(directory: str, certificate: str, key: str | None, *, check_mode: bo
     if key is None:
         made = kept_files.read(fresh)
         if made is None:
-            raise EvenkeelError("%s is gone" % fresh, "Run it again")
+            raise EvenkeelError("%s is gone" % fresh, "Run again")
         key = made.text
     changes = plan(found, certificate, key)
     if not check_mode:

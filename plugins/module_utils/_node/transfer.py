@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""How much a download may bring and how slowly: no server is trusted to come to an end."""
+"""Limits of size and speed for downloads; no server is trusted to end one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def most_bytes(size: int) -> int:
 
 
 def too_much(url: str, most: int) -> str:
-    """Return what to say of a download that brings more than it may."""
+    """Return the message for a download that exceeds its limit."""
     return "%s brings more than the %d bytes that it may have" % (url, most)
 
 
@@ -36,7 +36,7 @@ class Pace:
     seconds
         How long they may be slower.
     now
-        The time, on a clock that nobody sets.
+        The time, on a monotonic clock.
     """
 
     def __init__(self, seconds: float, now: float) -> None:
@@ -71,7 +71,7 @@ class Pace:
         self._since, self._from = now, self._bytes
 
     def complaint(self) -> str:
-        """Return what to say of downloads that are too slow."""
+        """Return the message for downloads that are too slow."""
         brought = self._bytes - self._from
         if brought <= 0:
             return "stood still for %g s" % self.seconds

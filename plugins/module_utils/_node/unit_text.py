@@ -29,7 +29,7 @@ def value(text: str) -> str:
 
 
 def word(text: str) -> str:
-    """Return a text as one of the words of a setting that takes several."""
+    """Return a text as one item of a setting that takes several."""
     if _PLAIN.fullmatch(text):
         return text
     return '"%s"' % value(text).replace("\\", "\\\\").replace('"', '\\"')

@@ -97,7 +97,7 @@ def _unit(properties: Mapping[str, str], boot: float) -> Unit:
 
 
 def _words(shown: str) -> tuple[str, ...]:
-    """Split a list that systemctl shows; words with backslashes, as an escaped instance's name has, are quoted."""
+    """Split a list that systemctl shows; items with backslashes, as in an escaped instance's name, are quoted."""
     return tuple(shlex.split(shown))
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""Whether what is wrong with users' things is their own concern, or the node's."""
+"""Decide whether problems with users' files and servers are the users' own, or the node's."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ MOST_SHOWN = 5
 def of_node(
     failed: Collection[str], users: Collection[str], own: Collection[str], reference: Callable[[], str | None]
 ) -> str | None:
-    """Return why it is the node that fails, or None where users' own things do.
+    """Return why the fault is the node's, or None where it is the users' own.
 
     Parameters
     ----------
     failed, users
         The users that something failed for, of all.
     own
-        Accounts of the node's own, which are nobody's.
+        Accounts of the node itself, which belong to no person.
     reference
         Does the same without anything of a user's, and returns why that fails; it is asked only where something failed.
     """

@@ -24,9 +24,9 @@ _BARE = (".metal", "-metal")
 
 def container(system: Sysroot) -> str:
     """Return the kind of container, such as ``podman``; empty outside of one."""
-    told = system.text("/run/systemd/container")
-    if told:
-        return told
+    kind = system.text("/run/systemd/container")
+    if kind:
+        return kind
     for path, kind in _MARKS.items():
         if system.exists(path):
             return kind

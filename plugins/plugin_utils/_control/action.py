@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""What every action shares: its way in and out, and what it says to people meanwhile."""
+"""What every action shares: its entry, its call of the module, and its messages to the operator."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def in_child(function: Callable[[], Answer], what: str, seconds: float) -> Answe
 
 
 def has_threads_of_its_own(beginning: str) -> bool:
-    """Tell whether this process has threads whose names begin so, which a child would not have."""
+    """Return whether this process has threads whose names begin so, which a child would not have."""
     names = []
     for path in Path("/proc/self/task").glob("*/comm"):
         with contextlib.suppress(OSError):
@@ -83,7 +83,7 @@ def has_threads_of_its_own(beginning: str) -> bool:
 
 def _tell(function: Callable[[], Any], pipe: int) -> None:
     null = os.open(os.devnull, os.O_WRONLY)
-    for descriptor in (1, 2):  # what a dying library says is nobody's answer
+    for descriptor in (1, 2):  # a crashing library writes there, and that is not the answer
         os.dup2(null, descriptor)
     try:
         answer: tuple[str, Any] = ("answer", function())

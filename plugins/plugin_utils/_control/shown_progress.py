@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""Show people at a terminal how far a module on a node is, while it runs."""
+"""Show the progress of a module on a node at a terminal, while it runs."""
 
 from __future__ import annotations
 
@@ -116,14 +116,14 @@ class Watcher:
 
 
 def end_children(thread: int | None) -> None:
-    """End the processes that one thread of this process started and that still run, where the system tells them."""
+    """End the processes that one thread of this process started and that still run, where the system lists them."""
     with contextlib.suppress(OSError):
         for pid in Path(f"/proc/self/task/{thread}/children").read_text().split():
             os.kill(int(pid), signal.SIGTERM)
 
 
 def told(progress: dict[str, Any]) -> str:
-    """Return in people's words what a module wrote, such as ``61 of 107 packages, 80 of 131 MB fetched``."""
+    """Return what a module wrote as a readable line, such as ``61 of 107 packages, 80 of 131 MB fetched``."""
     done, total = (round(progress[key] / 1e6) for key in ("bytes", "of_bytes"))
     volume = f", {done} of {total} MB" if total else ""
     packages = f"{progress['packages']} of {progress['of']}"
