@@ -14,6 +14,8 @@ LONG_SCENARIOS := upgrade driver_upgrade secure_boot site_vm front_door_jupyter
 DEBIAN13_SCENARIOS := nvidia_driver_dkms environment_life distribution_life
 # A whole site is converged six times; tests/unit/plugins/test_state_files.py has the same damage file by file.
 LONG_FAULTS := tests/faults/test_state_files.py
+# They need a newer Python than Debian 12 has, and run on a Debian 13 node.
+NEWER_CORES := 2.20 2.21
 ENTERPRISE_SCENARIOS := nvidia_driver cuda_toolkit nvidia_container_toolkit
 ROLE ?=
 INDEX ?=
@@ -49,7 +51,7 @@ $(READY): pyproject.toml
 	@touch $@
 
 .PHONY: test
-test: setup checks lab molecule faults ## Everything: lint, unit and contract tests, a Molecule scenario for each role and the site, bad input
+test: setup checks artifact lab molecule faults ## Everything: lint, unit and contract tests, the built collection, a Molecule scenario for each role and the site, bad input
 
 .PHONY: test-long
 test-long: lab ## What takes longer: whole sites, upgrades and Secure Boot on virtual machines, Debian 13's own driver, other releases, a damaged site
@@ -58,6 +60,7 @@ test-long: lab ## What takes longer: whole sites, upgrades and Secure Boot on vi
 	for scenario in $(ENTERPRISE_SCENARIOS); do EVENKEEL_RELEASES="rocky8 rocky10" molecule test --scenario-name $$scenario; done
 	for scenario in $(LONG_SCENARIOS); do molecule test --scenario-name $$scenario; done
 	pytest $(LONG_FAULTS) --numprocesses 1
+	EVENKEEL_CORES="$(NEWER_CORES)" pytest tests/artifact
 
 .PHONY: checks
 checks: $(READY) ## lint and unit, side by side
@@ -77,6 +80,10 @@ lint: $(READY) ## ansible-lint (production profile), yamllint, ruff, mypy, stale
 .PHONY: unit
 unit: $(READY) ## Unit and contract tests
 	pytest --numprocesses 2
+
+.PHONY: artifact
+artifact: $(READY) ## The built collection beside the oldest ansible-core: what it needs, ansible-test sanity, galaxy-importer
+	pytest tests/artifact --numprocesses 2
 
 .PHONY: lab
 lab: setup ## Build the lab's mirror and base images into the user's cache folder
