@@ -231,7 +231,7 @@ def rebuild_initial_ram_disks(run: Run) -> None:
 
 def load_module(run: Run) -> None:
     """Load the module where no driver has the GPU."""
-    installed = linux_kernels.loaded_by_running(run.kernels())
+    installed = linux_kernels.loaded_by_running(linux_kernels.read(run.system))
     if not run.desired.gpu or run.desired.container or installed is None:
         return
     if loaded_driver.read(run.system).version or loaded_driver.has_nouveau(run.system):
@@ -276,19 +276,22 @@ STEPS: tuple[Callable[[Run], None], ...] = (
 
 
 def _outcome(run: Run) -> Outcome:
-    kernels = run.kernels()
+    installed_kernels = linux_kernels.read(run.system)
+    kernels = [kernel for kernel in installed_kernels if kernel.bootable]
     gpus, _ = pci.read(run.system)
     loaded = loaded_driver.read(run.system)
-    installed = linux_kernels.loaded_by_running(kernels) or next((one.module for one in kernels if one.module), None)
+    module = linux_kernels.loaded_by_running(installed_kernels) or next(
+        (kernel.module for kernel in kernels if kernel.module), None
+    )
     return Outcome(
         changed=bool(run.diffs or run.healed),
-        version=installed.version if installed else "",
-        flavour=installed.flavour if installed else "",
+        version=module.version if module else "",
+        flavour=module.flavour if module else "",
         kernels=tuple(kernels),
         packages=tuple(run.packages),
         healed=tuple(run.healed),
         left=tuple(driver_request.what_is_left(run.desired, kernels)),
-        reboot=tuple(reboot.reasons(loaded, kernels, gpus, container=run.desired.container)),
+        reboot=tuple(reboot.reasons(loaded, installed_kernels, gpus, container=run.desired.container)),
         diffs=tuple(run.diffs),
     )
 

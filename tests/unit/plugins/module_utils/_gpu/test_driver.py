@@ -163,6 +163,15 @@ def test_the_other_flavour_of_the_same_version_needs_a_reboot(node: Node) -> Non
     assert again.reboot == outcome.reboot
 
 
+def test_a_kernel_that_runs_and_can_no_longer_be_booted_is_judged_as_gpu_facts_does(node: Node) -> None:
+    (running,) = node.kernels
+    node.kernels = [dataclasses.replace(running, bootable=False), Kernel("6.1.0-50", modules=(OPEN,))]
+    node.loaded = Loaded(OLD, "open")
+    outcome = driver.converge(desired(), check_mode=False)
+    assert outcome.reboot == (f"the driver {OLD} is loaded, and {NEW} is installed",)
+    assert [kernel.release for kernel in outcome.kernels] == ["6.1.0-50"]
+
+
 @pytest.mark.parametrize("check_mode", [False, True])
 def test_the_installer_runs_for_another_flavour_of_the_same_version(check_mode: bool, node: Node) -> None:
     node.manager.packages = {"dkms": "3"}
