@@ -16,8 +16,8 @@ description:
     execution on the node.
   - Passwords and tokens in URLs are hidden in results and differences, and a file that gets one from O(settings) has
     mode 0600, so only its owner can read it. Since conda stops at a file that it may not read, such a file for the
-    whole system stops everybody but root. Write C(https://${NAME}:${PASSWORD}@host) instead, which conda fills in from the
-    environment of the user who runs it.
+    whole system stops everybody but root. Write C(https://${NAME}:${PASSWORD}@host) instead, which conda fills in from
+    the environment of the user who runs it.
   - A file is written in one rename, and only as long as it still holds what the decision was made from.
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
