@@ -55,7 +55,13 @@ class ActionModule(Action):
         for line in inputs.changed_defaults(path.name, task_vars):
             warn(line)
         # They may take for granted that the types are right.
-        return [check["problem"] for check in self._template(task_vars[checks]) if not check["ok"]] if checks else []
+        try:
+            found = self._template(task_vars[checks]) if checks else []
+            return [check["problem"] for check in found if not check["ok"]]
+        except AnsibleError as error:
+            if refused := _refused(error):
+                return [refused]
+            raise
 
     def _wrong_values(self, options: Options, task_vars: Mapping[str, Any]) -> list[str]:
         wrong: list[str] = []
@@ -66,11 +72,18 @@ class ActionModule(Action):
                 wrong += inputs.problems({name: option}, values)
             except AnsibleError as error:
                 # One cause may make many variables unreadable.
-                failures.setdefault(str(error), name)
-        return wrong + [inputs.unreadable(name, error) for error, name in failures.items()]
+                failures.setdefault(_refused(error) or str(error), name)
+        return wrong + [inputs.unreadable(name, reason) for reason, name in failures.items()]
 
     def _template(self, value: Any) -> Any:
         return self._templar.template(value)
+
+
+def _refused(error: BaseException | None) -> str | None:
+    """Return what a filter of this collection has against its input, which Ansible wraps; None for other errors."""
+    while error is not None and not isinstance(error, EvenkeelError):
+        error = error.__cause__
+    return None if error is None else str(error)
 
 
 def _options_of_role(path: Path) -> Options:

@@ -36,6 +36,10 @@ options:
     type: list
     elements: str
     default: []
+  prefix:
+    description: How the variables begin that the options come from; an error then names the variable.
+    type: str
+    default: ''
 """
 
 EXAMPLES = r"""
@@ -53,6 +57,7 @@ _value:
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc.options import check, plain
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.filters import answering
 
@@ -64,6 +69,7 @@ def condarc_settings(
     state: str = "merged",
     final: Sequence[str] = (),
     allow_unknown: Sequence[str] = (),
+    prefix: str = "",
 ) -> dict[str, Any]:
     """Return settings of conda, once they have been checked.
 
@@ -81,7 +87,11 @@ def condarc_settings(
         "allow_unknown": list(allow_unknown),
         "conda_version": "",
     }
-    check(given)
+    try:
+        check(given)
+    except EvenkeelError as error:
+        of_option = error.what.split(" ", 1)[0] in given
+        raise EvenkeelError(prefix + error.what if of_option else error.what, error.remedy) from error
     return dict(settings)
 
 

@@ -36,10 +36,10 @@ def test_a_port_in_use_is_told_with_its_holder(bare: Node) -> None:
         ({"jupyter_user": "root"}, ("jupyter_user", "root")),
         ({"jupyter_address": "0.0.0.0"}, ("jupyter_address", "0.0.0.0", "jupyter_allow_remote_address")),  # noqa: S104
         ({"jupyter_environment": "nowhere"}, ("jupyter_environment", "nowhere", "ai-dev")),
-        ({"jupyter_port": "many"}, ("jupyter_port",)),
+        ({"jupyter_port": "many"}, ("jupyter_port is 'many'. Set it to a whole number.",)),
         ({"conda_environments_list": [{"name": "a/b", "packages": ["python"]}]}, ("a/b",)),
         ({"condarc_mirror": "mirror.example"}, ("There is no mirror", "mirror.example")),
-        ({"condarc_settings": {"chanels": ["a"]}}, ("settings holds chanels", "Did you mean channels")),
+        ({"condarc_settings": {"chanels": ["a"]}}, ("condarc_settings holds chanels", "Did you mean channels")),
         ({"condarc_settings": {"offline": "maybe"}}, ("offline is 'maybe'", "true or false")),
         ({"condarc_path": "/etc/conda/evenkeel.conf"}, ("conda reads only files named",)),
     ],

@@ -132,9 +132,9 @@ def renamed(given: Iterable[str], names: Mapping[str, str]) -> list[str]:
     ]
 
 
-def unreadable(name: str, error: str) -> str:
+def unreadable(name: str, reason: str) -> str:
     """Return the line for a variable whose template fails."""
-    return _line(f"{name} can't be read: {' '.join(error.split())}", "Correct it where it is set")
+    return f"{name} can't be read: {' '.join(reason.split())}"
 
 
 @cache

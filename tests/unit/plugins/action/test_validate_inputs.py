@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible.errors import AnsibleFilterError
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 from ansible_collections.evenkeel.gpu.plugins.action import validate_inputs as action
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control import inputs
 
 OPTIONS = {"gate_port": {"type": "int", "default": 443}, "gate_hosts": {"type": "list", "elements": "str"}}
@@ -17,7 +19,7 @@ CHECKS = [
     {"ok": trust_as_template("{{ gate_port > 0 }}"), "problem": "gate_port is too small."},
     {"ok": trust_as_template("{{ gate_hosts | length > 0 }}"), "problem": "gate_hosts is empty."},
 ]
-UNDEFINED = "can't be read: 'port' is undefined. Correct it where it is set."
+UNDEFINED = "can't be read: 'port' is undefined"
 CHANGES = {"roles": {"gate": {"gate_names": "gate_hosts"}}, "playbooks": {}, "changed_defaults": {}}
 
 
@@ -73,6 +75,19 @@ def test_a_role_is_refused_with_a_line_for_each_problem(
 
 def test_rules_are_looked_at_when_all_types_are_right(role: Path) -> None:
     assert run(role, gate_hosts="", gate_port=0)["msg"] == "gate_hosts is ''. Set it to a list."
+
+
+def test_what_a_filter_refuses_is_a_line(role: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: object, value: Any) -> Any:
+        if value is not CHECKS:
+            return value
+        try:
+            raise EvenkeelError("gate_hosts holds a twice", "Name it once")
+        except EvenkeelError as error:
+            raise AnsibleFilterError("in a filter") from error
+
+    monkeypatch.setattr(action.ActionModule, "_template", refuse)
+    assert run(role)["msg"] == "gate_hosts holds a twice. Name it once."
 
 
 def test_a_changed_default_is_a_warning(role: Path, monkeypatch: pytest.MonkeyPatch) -> None:

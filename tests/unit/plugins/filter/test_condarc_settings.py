@@ -42,3 +42,12 @@ def test_good_settings_pass_as_they_are(settings: dict[str, Any], options: dict[
 def test_bad_settings_are_named(settings: dict[str, Any], options: dict[str, Any], message: str) -> None:
     with pytest.raises(AnsibleFilterError, match=message):
         condarc_settings(settings, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [({}, "gate_settings holds chanels"), ({"allow_unknown": ["chanels"], "path": "a"}, "gate_path is 'a'")],
+)
+def test_an_error_names_the_variable_of_the_role(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(AnsibleFilterError, match=f"^{words}"):
+        condarc_settings({"chanels": ["a"]}, prefix="gate_", **options)
