@@ -160,7 +160,7 @@ def first_healthy(found: Sequence[Health]) -> int:
     raise EvenkeelError(
         "None of the mirrors is healthy: %s"
         % "; ".join("%s: %s" % (one.name, ", ".join(one.problems)) for one in found),
-        "Check that the node reaches them, or name another in evenkeel_mirror",
+        "Check that the node reaches them, or add another to mirrors (evenkeel_mirror of the roles)",
         report=[one.as_result() for one in found],
     )
 
