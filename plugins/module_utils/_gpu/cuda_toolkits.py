@@ -12,8 +12,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import cuda_link
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, kept_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, kept_files, made
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.made import Thing
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import converge as package_set
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.repository import Repository
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Request, Wanted
@@ -105,6 +106,8 @@ def converge(desired: Desired, *, check_mode: bool) -> Outcome:
         # NVIDIA's packages have made it, and have chosen; what they chose may be another.
         before, link = link, cuda_link.plan(cuda_link.read(), target)
         if link is not None:
+            file = Thing("file", cuda_link.LINK)
+            made.note("cuda_toolkit", [file] if not link.before else [], [file] if not link.target else [])
             cuda_link.apply(link)
         link = before or link
     if link is not None:

@@ -23,8 +23,9 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import (
 )
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.driver_request import DRACUT, MODPROBE, Desired
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.linux_kernels import Kernel
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, kept_files, services
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, kept_files, made, services
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.made import Thing
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sysroot import Sysroot
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import converge as package_set
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import transaction
@@ -136,7 +137,10 @@ def require_headers(run: Run) -> None:
 def require_enrolled_key(run: Run) -> None:
     """Refuse a node whose firmware does not trust the key that modules are signed with."""
     if run.desired.is_built and run.desired.secure_boot:
-        secure_boot.require_enrolled(secure_boot.key_of_node(), make=not run.check_mode)
+        key = secure_boot.key_of_node()
+        if not run.check_mode and not os.path.exists(key.certificate):
+            made.note(BY, [Thing("file", key.private), Thing("file", key.certificate)])
+        secure_boot.require_enrolled(key, make=not run.check_mode)
 
 
 def install_packages(run: Run) -> None:
@@ -156,6 +160,7 @@ def run_installer(run: Run) -> None:
     before = " ".join([installed, *flavours]) if installed else ""
     run.note("NVIDIA's installer", before, "%s %s" % (desired.version, desired.flavour))
     if not run.check_mode:
+        made.note(BY, [Thing("file", runfile.UNINSTALLER)] if not installed else [])
         runfile.install(desired.runfile.url, desired.runfile.sha256, desired.version, desired.flavour)
 
 

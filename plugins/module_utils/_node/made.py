@@ -116,7 +116,8 @@ def changes(by: str, made: Iterable[Thing], gone: Iterable[Thing] = ()) -> list[
 
 def note(by: str, made: Iterable[Thing], gone: Iterable[Thing] = ()) -> None:
     """Bring a module's record up to date; see ``changes``."""
-    kept_files.apply_all(changes(by, made, gone))
+    for change in changes(by, made, gone):
+        kept_files.apply(change)
 
 
 def of_files(by: str, files: Iterable[Change], mark: str = "") -> list[Change]:

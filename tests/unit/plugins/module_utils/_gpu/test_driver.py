@@ -26,7 +26,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.initramfs import
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.linux_kernels import Kernel, Module
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.loaded_driver import Loaded
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.pci import Device
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files, services
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files, made, services
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import manager_lock
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Wanted
@@ -198,6 +198,7 @@ def test_the_installer_runs_where_version_or_flavour_differ(
     node.set_modules(module)
     driver.converge(of_installer(), check_mode=False)
     assert node.changes() == [f"installer {NEW} open"] * runs
+    assert [thing.name for thing in made.read("nvidia_driver")] == [runfile.UNINSTALLER] * (not installer)
 
 
 def test_a_kernel_without_the_module_gets_it_and_a_module_of_the_other_flavour_is_replaced(node: Node) -> None:
@@ -306,11 +307,15 @@ def test_a_key_is_made_only_where_something_may_change(
     check_mode: bool, node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     node.manager.packages |= {"mokutil": "1", "openssl": "1"}
-    made: list[bool] = []
-    monkeypatch.setattr(secure_boot, "require_enrolled", lambda key, make: made.append(make))
+    makes: list[bool] = []
+    key = secure_boot.Key("/nowhere/mok.pub", "/nowhere/mok.key")
+    monkeypatch.setattr(secure_boot, "key_of_node", lambda: key)
+    monkeypatch.setattr(secure_boot, "require_enrolled", lambda key, make: makes.append(make))
     driver.converge(desired(secure_boot=True), check_mode=check_mode)
     driver.converge(desired(secure_boot=True, dkms=""), check_mode=check_mode)
-    assert made == [not check_mode]
+    assert makes == [not check_mode]
+    recorded = [thing.name for thing in made.read("nvidia_driver") if thing.kind == "file"]
+    assert recorded == [key.private, key.certificate] * (not check_mode)
 
 
 @pytest.mark.parametrize("check_mode", [False, True])
