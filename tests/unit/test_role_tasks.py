@@ -21,8 +21,8 @@ def tasks(role: str) -> list[str]:
 @pytest.mark.parametrize(
     ("roles", "most"),
     [
-        pytest.param(("miniconda", "condarc"), 6, id="the distribution and its settings"),
-        pytest.param(("jupyter", "remote_access"), 12, id="notebooks and the ways to them, for all people"),
+        pytest.param(("miniconda", "condarc"), 5, id="the distribution and its settings"),
+        pytest.param(("jupyter", "remote_access"), 11, id="notebooks and the ways to them, for all people"),
     ],
 )
 def test_roles_have_few_tasks(roles: tuple[str, ...], most: int) -> None:
