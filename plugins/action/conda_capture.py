@@ -32,7 +32,7 @@ class ActionModule(Action):
     _requires_connection = False
 
     def act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
-        _, validated = self.validate_argument_spec(ARGUMENT_SPEC)
+        _unused, validated = self.validate_argument_spec(ARGUMENT_SPEC)
         arguments = json.loads(json.dumps(validated))  # YAML takes plain text, not Ansible's with its origin
         host = task_vars["inventory_hostname"]
         return self._capture(arguments, Path(self._loader.path_dwim(arguments["path"])), host)

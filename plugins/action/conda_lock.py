@@ -34,7 +34,7 @@ class ActionModule(Action):
     _requires_connection = False
 
     def act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
-        _, arguments = self.validate_argument_spec(ARGUMENT_SPEC)
+        _unused, arguments = self.validate_argument_spec(ARGUMENT_SPEC)
         arguments["environment"] = self._loader.path_dwim(arguments["environment"])
         return self._lock(arguments)
 

@@ -14,7 +14,7 @@ class ActionModule(Action):
     """Look the mirrors up on the control node, where their data is, and have the node ask them."""
 
     def act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
-        _, arguments = self.validate_argument_spec(ARGUMENT_SPEC)
+        _unused, arguments = self.validate_argument_spec(ARGUMENT_SPEC)
         found = candidates(arguments["mirrors"], arguments["channels"], arguments["platforms"], arguments["elsewhere"])
         result = self.execute("conda_mirror", arguments, task_vars, candidates=found)
         return {**result, "mirror": arguments["mirrors"][result["index"]]} if "index" in result else result

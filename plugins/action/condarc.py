@@ -19,7 +19,7 @@ class ActionModule(Action):
     """Runs the module once to read, and a second time only where something is to be written."""
 
     def act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
-        _, validated = self.validate_argument_spec(ARGUMENT_SPEC, **RULES)
+        _unused, validated = self.validate_argument_spec(ARGUMENT_SPEC, **RULES)
         arguments = plain(validated)
         check(arguments)
         answer = self._on_node(task_vars, needed_files=needed_files(arguments["settings"]))

@@ -22,7 +22,7 @@ class ActionModule(Action):
     """Read the control node's files, ask the node what it has, and hand over what differs."""
 
     def act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
-        _, arguments = self.validate_argument_spec(
+        _unused, arguments = self.validate_argument_spec(
             ARGUMENT_SPEC,
             required_together=[("certificate", "key")],
             required_one_of=[("certificate", "ca_directory")],

@@ -32,7 +32,7 @@ class ActionModule(Action):
     _requires_connection = False
 
     def act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
-        _, arguments = self.validate_argument_spec(ARGUMENT_SPEC)
+        _unused, arguments = self.validate_argument_spec(ARGUMENT_SPEC)
         if arguments["playbook"]:
             found = self._of_playbook(arguments["playbook"], task_vars)
         else:

@@ -70,8 +70,8 @@ def compare_environments(nodes: Mapping[str, Sequence[Mapping[str, Any]]]) -> di
         raise AnsibleTypeError(
             f"compare_environments takes, by node, what conda_environment_info returns as environments: {error!r}"
         ) from error
-    lines = [sanitise(line) for _, lines in reports for line in lines]
-    return {"equal": all(equal for equal, _ in reports), "lines": lines}
+    lines = [sanitise(line) for _unused, lines in reports for line in lines]
+    return {"equal": all(equal for equal, _unused in reports), "lines": lines}
 
 
 def _compare(name: str, nodes: Mapping[str, Mapping[str, Any] | None]) -> tuple[bool, list[str]]:

@@ -111,7 +111,7 @@ def parse(shown: str) -> dict[str, str]:
     """Read what ``sshd -T`` prints; a keyword that it prints more than once has its values in order."""
     values: dict[str, str] = {}
     for line in shown.splitlines():
-        keyword, _, value = line.partition(" ")
+        keyword, _unused, value = line.partition(" ")
         values[keyword] = "\n".join(filter(None, (values.get(keyword), value)))
     return values
 

@@ -68,7 +68,7 @@ def apply(changes: Sequence[Change], service: Unit | None, addresses: Iterable[s
 
 def answers(address: str) -> bool:
     """Whether an SSH server answers at an address such as ``0.0.0.0:22`` or ``[::]:22``."""
-    host, _, port = address.rpartition(":")
+    host, _unused, port = address.rpartition(":")
     host = host.strip("[]")
     try:
         with socket.create_connection((_ANYWHERE.get(host, host), int(port)), timeout=5) as connection:

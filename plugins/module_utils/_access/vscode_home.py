@@ -186,7 +186,7 @@ def apply(todo: Plan) -> tuple[list[dict[str, str]], list[str]]:
 
 def _converge(user: pwd.struct_passwd, wish: Wish, check_mode: bool) -> dict[str, Any]:
     todo = plan(user.pw_dir, read(user.pw_dir, user.pw_uid, wish.links), wish)
-    done, failed = ([diff for diff, _ in todo.steps()], []) if check_mode else apply(todo)
+    done, failed = ([diff for diff, _unused in todo.steps()], []) if check_mode else apply(todo)
     return {
         "diff": [_short(one) for one in done],
         "kept": todo.kept,

@@ -86,13 +86,13 @@ def python_of(packages: Iterable[Package]) -> Python | None:
 
 def bytecode_of(source: str, tag: str) -> str:
     """Return where Python looks for the bytecode of ``source``."""
-    directory, _, name = source.rpartition("/")
+    directory, _unused, name = source.rpartition("/")
     return "%s/__pycache__/%s.%s.pyc" % (directory, name[: -len(".py")], tag)
 
 
 def source_of(bytecode: str) -> str:
     """Return whose bytecode it is."""
-    directory, _, name = bytecode.rpartition("/__pycache__/")
+    directory, _unused, name = bytecode.rpartition("/__pycache__/")
     return "%s/%s.py" % (directory, name.rsplit(".", 2)[0])
 
 

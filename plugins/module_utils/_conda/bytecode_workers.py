@@ -73,7 +73,7 @@ def compile_files(job: Job, tasks: Sequence[Task], workers: int) -> dict[str, st
     if count:
         with ThreadPoolExecutor(count) as pool:
             try:
-                for future in as_completed([pool.submit(drive) for _ in range(count)]):
+                for future in as_completed([pool.submit(drive) for _unused in range(count)]):
                     future.result()
             except BaseException:
                 work.clear()

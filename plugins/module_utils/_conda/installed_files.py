@@ -115,7 +115,7 @@ def of_pip(prefix: str, distribution: str) -> list[InstalledFile]:
                 path = os.path.normpath(os.path.join(os.path.dirname(distribution), path))
                 if path.startswith(("/", "..")):
                     continue
-                algorithm, _, encoded = signature.partition("=")
+                algorithm, _unused, encoded = signature.partition("=")
                 sha256 = base64.b64decode(encoded + "=" * (-len(encoded) % 4), b"-_", validate=True).hex()
                 if algorithm != "sha256":
                     sha256 = ""

@@ -102,7 +102,7 @@ class Network:
 def request_for(url: str) -> urllib.request.Request:
     """Return the request for a URL, with credentials as a header."""
     parts = urlsplit(url)
-    user, _, host = parts.netloc.rpartition("@")
+    user, _unused, host = parts.netloc.rpartition("@")
     request = urllib.request.Request(urlunsplit(parts._replace(netloc=host)))  # noqa: S310
     if user:
         request.add_header("Authorization", "Basic %s" % base64.b64encode(unquote(user).encode()).decode())

@@ -206,7 +206,7 @@ def damage(path: str) -> tuple[str, ...]:
     """
     expected, found = _recorded(path), []
     present = {
-        os.path.relpath(os.path.join(folder, name), path) for folder, _, names in os.walk(path) for name in names
+        os.path.relpath(os.path.join(folder, name), path) for folder, _unused, names in os.walk(path) for name in names
     }
     found += ["missing %s" % relative for relative in expected.keys() - present]
     found += ["added %s" % relative for relative in present - expected.keys()]

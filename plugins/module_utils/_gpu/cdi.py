@@ -30,7 +30,7 @@ _LIBRARIES = ("/usr/lib64", "/usr/lib/*-linux-gnu", "/usr/lib/*-linux-gnu/nvidia
 def place(settings: str) -> str:
     """Return where the service puts the specification, by the text of its settings."""
     for line in reversed(settings.splitlines()):
-        name, _, value = line.strip().partition("=")
+        name, _unused, value = line.strip().partition("=")
         if name == _PLACE and value:
             return (shlex.split(value) or [DEFAULT])[0]
     return DEFAULT

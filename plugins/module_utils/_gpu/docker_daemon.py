@@ -168,7 +168,7 @@ def _mapping(settings: Mapping[str, Any], name: str) -> dict[str, Any]:
 def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
+        names = [name for name, _unused in pairs]
         double = next(name for name in names if names.count(name) > 1)
         raise ValueError("the key %s is there twice" % json.dumps(double))
     return found

@@ -283,7 +283,7 @@ STEPS: tuple[Callable[[Run], None], ...] = (
 def _outcome(run: Run) -> Outcome:
     installed_kernels = linux_kernels.read(run.system)
     kernels = [kernel for kernel in installed_kernels if kernel.bootable]
-    gpus, _ = pci.read(run.system)
+    gpus, _unused = pci.read(run.system)
     loaded = loaded_driver.read(run.system)
     module = linux_kernels.loaded_by_running(installed_kernels) or next(
         (kernel.module for kernel in kernels if kernel.module), None

@@ -167,7 +167,7 @@ def _files(system: Sysroot, release: str) -> list[str]:
 
 def _module_files(folder: str) -> Iterator[str]:
     for place in _PLACES:
-        for directory, _, names in os.walk(os.path.join(folder, place)):
+        for directory, _unused, names in os.walk(os.path.join(folder, place)):
             for name in _NAMES:
                 if name in names:
                     yield os.path.join(directory, name)

@@ -170,7 +170,7 @@ def _copied(cuda: Cuda, device: ctypes.c_int) -> dict[str, Any]:
 
 def _fastest(cuda: Cuda, function: str, to: Any, of: Any) -> float:
     best = float("inf")
-    for _ in range(_REPEATS):
+    for _unused in range(_REPEATS):
         start = time.perf_counter()
         cuda.call(function, to, of, ctypes.c_size_t(_SIZE))
         cuda.call("cuCtxSynchronize")
@@ -196,7 +196,7 @@ def _torch() -> dict[str, Any]:
     torch = importlib.import_module("torch")
     count = torch.cuda.device_count()
     # Small integers are exact in every format that a GPU may multiply in.
-    left, right = (torch.randint(0, 4, (_MATRIX, _MATRIX)).float() for _ in range(2))
+    left, right = (torch.randint(0, 4, (_MATRIX, _MATRIX)).float() for _unused in range(2))
     expected = left @ right
     wrong = []
     for index in range(count):
@@ -211,7 +211,7 @@ def _tensorflow() -> dict[str, Any]:
     tensorflow = importlib.import_module("tensorflow")
     count = len(tensorflow.config.list_physical_devices("GPU"))
     shape = (_MATRIX, _MATRIX)
-    values = [tensorflow.random.uniform(shape, 0, 4, dtype=tensorflow.int32) for _ in range(2)]
+    values = [tensorflow.random.uniform(shape, 0, 4, dtype=tensorflow.int32) for _unused in range(2)]
 
     def product(place: str) -> Any:
         with tensorflow.device(place):

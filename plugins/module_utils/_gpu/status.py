@@ -59,7 +59,7 @@ def parse(output: str) -> dict[str, Status]:
 def parse_information(text: str) -> dict[str, str]:
     """Read ``information`` of a GPU below /proc/driver/nvidia."""
     pairs = (line.partition(":") for line in text.splitlines())
-    return {name.strip(): value.strip() for name, _, value in pairs}
+    return {name.strip(): value.strip() for name, _unused, value in pairs}
 
 
 def _from_proc(system: Sysroot) -> dict[str, Status]:

@@ -350,8 +350,8 @@ def can_be_served(door: Door) -> bool:
 
 def first_certificate(text: str) -> bytes:
     """Return the first certificate of a file in PEM, as DER; nothing where there is none."""
-    _, begin, rest = text.partition("-----BEGIN CERTIFICATE-----")
-    body, end, _ = rest.partition("-----END CERTIFICATE-----")
+    _unused, begin, rest = text.partition("-----BEGIN CERTIFICATE-----")
+    body, end, _unused = rest.partition("-----END CERTIFICATE-----")
     return ssl.PEM_cert_to_DER_cert(begin + body + end) if begin and end else b""
 
 

@@ -79,7 +79,7 @@ def _names(site: Site) -> str:
     if not site.user:
         return " ".join(map(literal, site.hosts))
     return " ".join(
-        _pattern(re.escape(label), domain) for label, _, domain in (one.partition(".") for one in site.hosts)
+        _pattern(re.escape(label), domain) for label, _unused, domain in (one.partition(".") for one in site.hosts)
     )
 
 

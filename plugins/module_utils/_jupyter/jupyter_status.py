@@ -40,7 +40,7 @@ def read(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     timeout = 0 if check_mode else params["timeout"]
     # A server that starts keeps a processor busy.
     found = {**look_at(params, awake, timeout, as_user.AT_ONCE), **look_at(params, slept, timeout, processors())}
-    problems = {user: problem for user, (problem, _) in found.items() if problem}
+    problems = {user: problem for user, (problem, _unused) in found.items() if problem}
     if not check_mode:
         again = [server["unit"] for server in slept if server["on_demand"] and server["user"] not in problems]
         if again:
@@ -87,7 +87,7 @@ def look_at(
 
 def require_node(params: dict[str, Any], found: Mapping[str, tuple[str, bool]]) -> None:
     """Fail when the fault is the node's and not a user's."""
-    failed = [user for user, (problem, _) in found.items() if problem]
+    failed = [user for user, (problem, _unused) in found.items() if problem]
     of_kernels = [user for user in failed if found[user][1]]
     units_of = {server["user"]: server["unit"] for server in params["servers"]}
     own = [server["user"] for server in params["servers"] if server.get("system_account")]

@@ -125,7 +125,7 @@ def _open(connection: Connection, stream: IO[bytes], path: str, token: str) -> N
         raise Malformed(
             "it answers %s to the request for a WebSocket" % b" ".join(status[1:2]).decode(errors="replace")
         )
-    for _ in range(_MOST_HEADERS):
+    for _unused in range(_MOST_HEADERS):
         if stream.readline(_LONGEST_LINE) in (b"\r\n", b"\n", b""):
             return
     raise Malformed("its headers have no end")

@@ -30,7 +30,11 @@ def local_users() -> list[str]:
         return [pwd.getpwuid(os.geteuid()).pw_name]
     with open(ACCOUNTS, encoding="utf-8", errors="surrogateescape") as stream:
         fields = [line.rstrip("\n").split(":") for line in stream if line.count(":") == 6]
-    homes = {home: name for name, _, _, _, _, home, _ in reversed(fields) if home not in ("", "/", "/nonexistent")}
+    homes = {
+        home: name
+        for name, _unused, _unused, _unused, _unused, home, _unused in reversed(fields)
+        if home not in ("", "/", "/nonexistent")
+    }
     return sorted(homes.values())
 
 

@@ -249,7 +249,7 @@ def _wait(children: Sequence[_Child], seconds: float, most_bytes: int) -> list[_
     for child in children:
         poll.register(child.pipe, select.POLLIN)
     patience = max(0.0, min(child.deadline for child in children) - time.monotonic())
-    ready = {pipe for pipe, _ in poll.poll(patience * 1000 + 1)}
+    ready = {pipe for pipe, _unused in poll.poll(patience * 1000 + 1)}
     done = []
     for child in children:
         more = _more(child.pipe) if child.pipe in ready else None

@@ -125,7 +125,7 @@ def sync_file_systems(paths: Iterable[str], waiting: Callable[[int], None] = lam
         by_device.setdefault(os.stat(path).st_dev, path)
     start = time.monotonic()
     for path in by_device.values():
-        for _ in _while_it_syncs(path):
+        for _unused in _while_it_syncs(path):
             waiting(int(time.monotonic() - start))
 
 

@@ -97,7 +97,7 @@ def _paths(proc: str, pid: str) -> Iterator[str]:
         for entry in islice(opened, _MOST_OPEN):
             yield _link(proc, pid, "fd/" + entry.name)
     for line in _text(proc, pid, "maps").splitlines():
-        _, slash, path = line.partition("/")
+        _unused, slash, path = line.partition("/")
         yield slash + path
 
 

@@ -69,16 +69,16 @@ class Apt:
         self.lock_timeout = lock_timeout
 
     def installed(self) -> dict[str, str]:
-        return {name: version for name, version, _, state in _listed() if state == "i"}
+        return {name: version for name, version, _unused, state in _listed() if state == "i"}
 
     def held(self) -> set[str]:
-        return {name for name, _, wish, _ in _listed() if wish == "h"}
+        return {name for name, _unused, wish, _unused in _listed() if wish == "h"}
 
     def known(self) -> set[str]:
-        return {name for name, _, _, state in _listed() if state not in "nc"}
+        return {name for name, _unused, _unused, state in _listed() if state not in "nc"}
 
     def interrupted(self) -> list[str]:
-        return [name for name, _, wish, state in _listed() if state in "UFHWt" and wish != "u"]
+        return [name for name, _unused, wish, state in _listed() if state in "UFHWt" and wish != "u"]
 
     def heal(self) -> None:
         self._wait()

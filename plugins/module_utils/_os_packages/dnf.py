@@ -64,7 +64,7 @@ class Dnf:
         argv = ["rpm", "--query", "--all", "--queryformat", form]
         rows = [row.split("\t") for row in command.require(argv, "Run `rpm --rebuilddb` on the node").splitlines()]
         # Of packages that are there more than once, such as kernels, the last to come counts.
-        return {name: version for name, version, _ in sorted(rows, key=lambda row: int(row[2]))}
+        return {name: version for name, version, _unused in sorted(rows, key=lambda row: int(row[2]))}
 
     def held(self) -> set[str]:
         installed = self.installed()
@@ -128,7 +128,7 @@ class Dnf:
         self._wait()
         names = re.findall(r"^\[(.+)\]$", kept_files.text(source) or "", re.MULTILINE)
         only = ["--disablerepo=*", *("--enablerepo=%s" % name for name in names)] if names else []
-        for _ in range(retries + 1):
+        for _unused in range(retries + 1):
             done = command.run(["dnf", *self._options(), *only, "--assumeyes", "makecache", "--refresh"])
             if done.status == 0:
                 return

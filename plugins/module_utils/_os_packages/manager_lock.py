@@ -54,7 +54,7 @@ def holder(path: str) -> int | None:
         return None
     try:
         asked = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
-        kind, _, _, _, pid = struct.unpack(_FLOCK, fcntl.fcntl(descriptor, fcntl.F_GETLK, asked))
+        kind, _unused, _unused, _unused, pid = struct.unpack(_FLOCK, fcntl.fcntl(descriptor, fcntl.F_GETLK, asked))
         return None if kind == fcntl.F_UNLCK else pid or -1
     finally:
         os.close(descriptor)

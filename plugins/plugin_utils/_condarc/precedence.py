@@ -50,10 +50,10 @@ def effective(name: str, files: Sequence[File]) -> Effective | None:
     ]
     if not matches:
         return None
-    pin = next((position for position, (_, setting) in enumerate(matches) if setting.flag == "final"), None)
+    pin = next((position for position, (_unused, setting) in enumerate(matches) if setting.flag == "final"), None)
     relevant = matches if pin is None else matches[: pin + 1]
-    value = _merged([setting for _, setting in relevant], kind)
-    return Effective(value, relevant[-1][0], [path for path, _ in matches])
+    value = _merged([setting for _unused, setting in relevant], kind)
+    return Effective(value, relevant[-1][0], [path for path, _unused in matches])
 
 
 def overridden(ours: File, files: Sequence[File]) -> dict[str, list[str]]:

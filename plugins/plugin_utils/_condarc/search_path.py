@@ -85,7 +85,7 @@ def defeats(found: Sequence[Mapping[str, Any]], planned: Plan, users: Sequence[s
     result: list[dict[str, Any]] = []
     of_everybody: dict[str, list[str]] = {}
     for user in ("", *users):
-        files, _ = files_for(as_planned, user)
+        files, _unused = files_for(as_planned, user)
         if ours.path not in [file.path for file in files]:
             continue
         defeated = overridden(ours, files)

@@ -55,7 +55,7 @@ def in_child(function: Callable[[], Answer], what: str, seconds: float) -> Answe
         os.close(reading)
         with contextlib.suppress(ProcessLookupError):
             os.kill(child, signal.SIGKILL)  # it has answered, or will not
-        _, status = os.waitpid(child, 0)
+        _unused, status = os.waitpid(child, 0)
     if answer is None:
         raise EvenkeelError("%s within %d seconds" % (what, seconds), "Check the address, or choose a nearer mirror")
     if not answer:

@@ -56,7 +56,7 @@ _TYPES = {
     "bool": _Type("true or false", _converts(validation.check_type_bool)),
     "list": _Type("a list", lambda value: isinstance(value, (list, tuple))),
     "dict": _Type("a mapping", lambda value: isinstance(value, Mapping)),
-    "raw": _Type("any value", lambda _: True),
+    "raw": _Type("any value", lambda _unused: True),
 }
 
 

@@ -82,7 +82,7 @@ def render(lock: Lock, name: str) -> str:
     content = {
         "version": VERSION,
         "metadata": metadata,
-        "package": [_entry(package, platform) for _, _, platform, package in entries],
+        "package": [_entry(package, platform) for _unused, _unused, platform, package in entries],
     }
     header = _HEADER.format(source=" ".join(lock.sources), name=name)
     return header + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=1000)

@@ -64,7 +64,7 @@ def _package(path: Path, line: str, platform: str) -> Package | None:
         return pip_package(path, pip["name"], version[1] if version else "", pip["url"], pip["sha256"])
     if not line or line.startswith("#"):
         return None
-    url, _, value = line.partition("#")
+    url, _unused, value = line.partition("#")
     value = value.removeprefix("sha256:").removeprefix("md5:")
     is_md5 = len(value) == 32
     package = conda_package(path, url, value if is_md5 else None, None if is_md5 else value)

@@ -160,7 +160,7 @@ def find(directory: Path, platform: str, versions: Mapping[str, str]) -> dict[st
     found = {}
     for path in sorted(directory.glob("*.whl")):
         with contextlib.suppress(InvalidWheelFilename):
-            name, version, _, tags = parse_wheel_filename(path.name)
+            name, version, _unused, tags = parse_wheel_filename(path.name)
             if name in versions and version == Version(versions[name]) and not fitting.isdisjoint(tags):
                 found[str(name)] = path
     return found
