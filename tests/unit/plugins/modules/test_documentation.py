@@ -68,3 +68,12 @@ def test_options_are_documented_as_they_are_taken(name: str, monkeypatch: pytest
     assert arguments["supports_check_mode"]
     yaml.safe_load(module.EXAMPLES)
     yaml.safe_load(module.RETURN)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_what_an_action_hands_its_module_is_not_documented(name: str) -> None:
+    module = importlib.import_module(f"ansible_collections.evenkeel.gpu.plugins.modules.{name}")
+    documented = yaml.safe_load(module.DOCUMENTATION)
+    logic = getattr(module, name, None)
+    assert not documented_options(documented).keys() & getattr(logic, "FROM_ACTION", {}).keys()
+    assert "action fills" not in module.DOCUMENTATION

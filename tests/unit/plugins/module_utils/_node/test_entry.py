@@ -110,6 +110,16 @@ def test_failures_have_the_same_way_out(run: Run, logic: Logic, words: str) -> N
     assert "\x1b" not in everything(result)
 
 
+def test_warnings_precede_a_result_and_an_error_in_the_one_way_that_ansible_has(run: Run) -> None:
+    def fail(*_: Any) -> Result:
+        with carrying(["first"]):
+            raise EvenkeelError("It is odd", "Remove it")
+
+    for result in (run(lambda *_: {"warnings": ["first"]}), run(fail)):
+        assert "first" in everything(result["warnings"])
+        assert "deprecations" not in result
+
+
 def test_details_of_an_error_come_with_it(run: Run) -> None:
     assert run(fail_as(EvenkeelError("It is odd", "Remove it", rc=3)))["rc"] == 3
 
