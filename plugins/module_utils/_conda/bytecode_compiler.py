@@ -57,7 +57,8 @@ def main() -> None:
             answer: dict[str, object] = {"hashes": [compile_file(*job) for job in json.loads(line)]}
         except OSError as error:
             answer = {"error": str(error), "errno": error.errno}
-        print(json.dumps(answer), flush=True)
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

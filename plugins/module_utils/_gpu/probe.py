@@ -26,7 +26,8 @@ _MATRIX = 256
 
 
 def say(what: str, value: Any) -> None:
-    print(json.dumps([what, value]), flush=True)
+    sys.stdout.write(json.dumps([what, value]) + "\n")
+    sys.stdout.flush()
 
 
 class CudaError(Exception):
@@ -188,7 +189,7 @@ def probe_framework(name: str) -> None:
     try:
         found.update(FRAMEWORKS[name]())
     except Exception as error:  # any exception of a framework is its verdict
-        found["error"] = "%s: %s" % (type(error).__name__, str(error).strip().split("\n")[0])
+        found["error"] = "%s: %s" % (type(error).__name__, str(error).strip().partition("\n")[0])
     say("framework", found)
 
 

@@ -418,12 +418,12 @@ def apply(todo: Plan) -> dict[str, str]:
 
 def is_server(unit: str) -> bool:
     """Whether a unit is a user's server, and so depends on files of that user."""
-    return unit.startswith(SERVICE.split("@")[0] + "@")
+    return unit.startswith(SERVICE.partition("@")[0] + "@")
 
 
 def user_of(unit: str) -> str:
     """Return whose server a unit is."""
-    return unescape(unit[len(SERVICE.split("@")[0]) + 1 : -len(".service")])
+    return unescape(unit[len(SERVICE.partition("@")[0]) + 1 : -len(".service")])
 
 
 def _start(argv: Sequence[str]) -> dict[str, str]:

@@ -68,7 +68,7 @@ def link_atomically(link: str, target: str) -> None:
 def rename_durably(source: str, target: str) -> None:
     """Rename a file or directory; the new name is on the disk afterwards."""
     os.rename(source, target)
-    for directory in {os.path.dirname(source), os.path.dirname(target)}:
+    for directory in sorted({os.path.dirname(source), os.path.dirname(target)}):
         sync_directory(directory)
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from queue import Empty, SimpleQueue
+from concurrent.futures import Future, wait
 from typing import TypeVar
 
 Result = TypeVar("Result")
@@ -27,20 +27,15 @@ def within(seconds: float, function: Callable[[], Result]) -> Result:
     Late
         It took longer.
     """
-    answers: SimpleQueue[tuple[bool, Result | BaseException]] = SimpleQueue()
+    answer: Future[Result] = Future()
 
     def call() -> None:
         try:
-            answers.put((True, function()))
+            answer.set_result(function())
         except BaseException as error:
-            answers.put((False, error))
+            answer.set_exception(error)
 
     threading.Thread(target=call, daemon=True).start()
-    try:
-        good, answer = answers.get(timeout=seconds)
-    except Empty:
-        raise Late("timed out after %g s" % seconds) from None
-    if not good:
-        assert isinstance(answer, BaseException)
-        raise answer
-    return answer  # type: ignore[return-value]
+    if wait([answer], seconds).not_done:
+        raise Late("timed out after %g s" % seconds)
+    return answer.result()
