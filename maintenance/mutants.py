@@ -43,8 +43,7 @@ def main() -> None:
         results = parse(mutmut(tree, "results", "--all", "true"))
         if not results:
             sys.exit("Nothing was changed: the unit tests fail without a change, or the files have no functions.")
-        for name in (name for name, result in results.items() if result not in NOTICED):
-            print(f"{mutmut(tree, 'show', name).strip()}\n")
+        print(differences(tree, [name for name, result in results.items() if result not in NOTICED]))
     print("\n".join(table(results)))
 
 
@@ -82,6 +81,14 @@ def mutmut(tree: Path, *arguments: str) -> str:
     if done.returncode != 0:
         sys.exit(f"`mutmut {' '.join(arguments)}` failed:\n{done.stdout[-4000:]}{done.stderr[-4000:]}")
     return done.stdout
+
+
+def differences(tree: Path, names: Sequence[str]) -> str:
+    """Return what these changes are; mutmut's own command shows one at a time, and starts anew for each."""
+    program = "from mutmut.mutation.diff_apply import get_diff_for_mutant as difference\n"
+    program += "import sys\nfor name in sys.argv[1:]: print(f'{difference(name)}\\n')"
+    argv = [sys.executable, "-c", program, *names]
+    return subprocess.run(argv, cwd=tree, text=True, check=True, capture_output=True).stdout
 
 
 def parse(results: str) -> dict[str, str]:

@@ -23,7 +23,7 @@ _OPTIONS = ("--yes", "--no-install-recommends", "--allow-downgrades", "--allow-c
 _KEEP_SETTINGS = ("-oDpkg::Options::=--force-confdef", "-oDpkg::Options::=--force-confold")
 _RUN_MARK = "Run it on the node: it says what is wrong; then run again"
 _STEP = re.compile(
-    r"^(?P<verb>Inst|Remv|Purg) (?P<name>[^ :]+)(?::\S+)?(?: \[(?P<before>[^]]+)\])?(?: \((?P<after>\S+) [^)]*\))?",
+    r"^(?:Inst|Remv|Purg) (?P<name>[^ :]+)(?::\S+)?(?: \[(?P<before>[^]]+)\])?(?: \((?P<after>\S+) [^)]*\))?",
     re.MULTILINE,
 )
 #: What ``apt-get update`` says where a repository can't be trusted or is not whole, what that means, and what to do.
@@ -181,11 +181,7 @@ class Apt:
 
 def parse_steps(output: str) -> list[Step]:
     """Read what ``apt-get --simulate`` would do."""
-    steps = []
-    for found in _STEP.finditer(output):
-        gone = found["verb"] != "Inst"
-        steps.append(Step(found["name"], found["before"] or "", "" if gone else found["after"] or ""))
-    return steps
+    return [Step(found["name"], found["before"] or "", found["after"] or "") for found in _STEP.finditer(output)]
 
 
 def explain(said: str) -> str:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -53,6 +53,8 @@ def node(monkeypatch: pytest.MonkeyPatch) -> FakePrograms:
 
 def test_packages_and_their_states(node: FakePrograms) -> None:
     assert Apt().installed() == {"driver": "580-1", "tool": "2-1"}
+    form = "${Package}\t${Version}\t${db:Status-Abbrev}\t${Architecture}\n"
+    assert node.calls == [["dpkg", "--print-architecture"], ["dpkg-query", "-W", "-f", form]]
     assert Apt().held() == {"tool", "half"}
     assert Apt().known() == {"driver", "tool", "unpacked", "half", "leaving", "unwanted", "waiting", "triggered"}
 
@@ -101,7 +103,7 @@ def test_a_simulated_transaction_is_read(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_simulation_that_finds_no_way(monkeypatch: pytest.MonkeyPatch) -> None:
     FakePrograms(monkeypatch, apt_get=Done(100, "", "E: Version '9' for 'driver' was not found\n"))
-    with pytest.raises(EvenkeelError, match="apt cannot install driver=9 tool: Version '9' for 'driver' was not found"):
+    with pytest.raises(EvenkeelError, match=r"^apt cannot install driver=9 tool: Version '9' for 'driver'"):
         Apt().simulate(["driver=9", "tool"], [])
 
 
@@ -117,7 +119,7 @@ def test_a_transaction_keeps_settings_and_waits_for_the_lock(monkeypatch: pytest
 
 def test_a_transaction_that_fails_keeps_all_that_was_said(monkeypatch: pytest.MonkeyPatch) -> None:
     FakePrograms(monkeypatch, apt_get=Done(100, "Unpacking\n", "E: Sub-process /usr/bin/dpkg returned an error\n"))
-    with pytest.raises(EvenkeelError, match="apt did not install driver tool: Sub-process") as raised:
+    with pytest.raises(EvenkeelError, match=r"^apt did not install driver tool: Sub-process") as raised:
         Apt().apply(["driver", "tool"], [])
     details = {"stdout": "Unpacking\n", "stderr": "E: Sub-process /usr/bin/dpkg returned an error\n"}
     assert raised.value.details == details
@@ -168,8 +170,8 @@ def test_a_repository_in_the_middle_of_a_synchronisation_is_asked_again(monkeypa
 def test_a_repository_that_stays_as_it_is(monkeypatch: pytest.MonkeyPatch, done: Done, asked: int) -> None:
     monkeypatch.setattr(apt.time, "sleep", lambda seconds: None)
     node = FakePrograms(monkeypatch, apt_get=done)
-    with pytest.raises(EvenkeelError):
-        Apt().refresh("x")
+    with pytest.raises(EvenkeelError, match=r"of /x\.sources (is not whole|could not)"):
+        Apt().refresh("/x.sources")
     assert len(node.of("apt-get")) == asked
 
 
@@ -187,6 +189,7 @@ def test_a_package_is_downloaded_into_a_folder(monkeypatch: pytest.MonkeyPatch, 
 
     node = FakePrograms(monkeypatch, sh=download)
     assert Apt(["Dir=/x"]).download("driver=580-1", str(tmp_path)) == str(tmp_path / "driver_580-1_amd64.deb")
+    assert node.of("sh")[0][:2] == ["-c", 'cd "$0" && exec "$@"']
     assert node.of("sh")[0][2:] == [str(tmp_path), "apt-get", "-oDir=/x", "download", "driver=580-1"]
 
 
@@ -195,7 +198,7 @@ def test_a_download_that_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, 
     if done.status != 0:
         (tmp_path / "of-before.deb").touch()
     FakePrograms(monkeypatch, sh=done)
-    with pytest.raises(EvenkeelError, match="apt did not download driver=580-1: "):
+    with pytest.raises(EvenkeelError, match=r"^apt did not download driver=580-1: "):
         Apt().download("driver=580-1", str(tmp_path))
 
 
@@ -232,7 +235,7 @@ def test_a_failed_update_is_explained(said: str, words: str) -> None:
 
 
 def test_a_failed_update_names_the_file_of_its_repository() -> None:
-    assert "The repository of /x.sources is signed" in str(apt.explain_update("NO_PUBKEY A4", "/x.sources"))
+    assert "The repository of /x.sources is signed by" in str(apt.explain_update("NO_PUBKEY A4", "/x.sources"))
 
 
 @pytest.mark.parametrize(
@@ -258,3 +261,27 @@ E: Unable to correct problems, you have held broken packages.
 )
 def test_why_apt_failed(said: str, expected: str) -> None:
     assert apt.explain(said) == expected
+
+
+def change_holds() -> None:
+    Apt().hold(["driver"])
+
+
+def release() -> None:
+    Apt().release(["driver"])
+
+
+def list_packages() -> None:
+    Apt().installed()
+
+
+@pytest.mark.parametrize(
+    ("program", "ask"),
+    [("dpkg", list_packages), ("dpkg_query", list_packages), ("apt_mark", change_holds), ("apt_mark", release)],
+)
+def test_a_program_that_fails_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, program: str, ask: Callable[[], None]
+) -> None:
+    FakePrograms(monkeypatch, **{"dpkg": "amd64", program: Done(2, "", "no disk\n")})
+    with pytest.raises(EvenkeelError, match=r"no disk\. Run it on the node: "):
+        ask()

@@ -26,7 +26,7 @@ def make(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., FakeP
     """Return what makes a node, whose list of held versions is in ``tmp_path``."""
 
     def make(**replies: Reply) -> FakePrograms:
-        node = FakePrograms(monkeypatch, rpm=RPMS, **replies)
+        node = FakePrograms(monkeypatch, **{"rpm": RPMS, **replies})
         monkeypatch.setattr(dnf, "_VERSIONLOCK", str(tmp_path / "versionlock.list"))
         monkeypatch.setattr(dnf, "_PYTHONS", (str(tmp_path / "platform-python"), "/usr/bin/python3"))
         return node
@@ -39,9 +39,26 @@ def answer(of: Any) -> str:
 
 
 def test_of_what_is_installed_more_than_once_the_last_to_come_counts(make: Callable[..., FakePrograms]) -> None:
-    make()
+    node = make()
     assert Dnf().installed() == {"driver": "3:580.178.04-1.el9", "kernel": "0:5.14.0-611.el9"}
+    form = "%{NAME}\t%{EPOCHNUM}:%{VERSION}-%{RELEASE}\t%{INSTALLTIME}\n"
+    assert node.calls == [["rpm", "--query", "--all", "--queryformat", form]]
     assert Dnf().known() == {"driver", "kernel"}
+
+
+def test_a_damaged_database_is_reported(make: Callable[..., FakePrograms]) -> None:
+    make(rpm=Done(1, "", "db5 error\n"))
+    with pytest.raises(EvenkeelError, match=r"db5 error\. Run `rpm --rebuilddb` on the node"):
+        Dnf().installed()
+
+
+def test_a_node_without_a_python_is_asked_by_the_usual_one(
+    make: Callable[..., FakePrograms], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = make(python9=answer([]))
+    monkeypatch.setattr(dnf, "_PYTHONS", ("/no/platform-python", "/no/python3", "/no/python9"))
+    Dnf().versions("driver")
+    assert node.calls[0][0] == "/no/python9"
 
 
 @pytest.mark.parametrize("has_platform_python", [False, True])
@@ -51,17 +68,18 @@ def test_the_systems_own_python_is_asked_apart_from_what_else_it_has(
     node = make(python3=answer([]), platform_python=answer([]))
     if has_platform_python:
         (tmp_path / "platform-python").touch()
-    Dnf(["reposdir=/staged"]).versions("driver")
+    Dnf(["reposdir=/staged=1"]).versions("driver")
     (python, *flags, program, request) = node.calls[0]
     assert python == (str(tmp_path / "platform-python") if has_platform_python else "/usr/bin/python3")
     assert flags == ["-I", "-c"]
     assert "import dnf" in program
-    assert json.loads(request) == {"question": "versions", "reposdir": "/staged", "name": "driver"}
+    assert json.loads(request) == {"question": "versions", "reposdir": "/staged=1", "name": "driver"}
 
 
 def test_a_version_of_two_architectures_is_one(make: Callable[..., FakePrograms]) -> None:
-    make(python3=answer(["3:2-1", "3:2-1", "3:1-1"]))
+    node = make(python3=answer(["3:2-1", "3:2-1", "3:1-1"]))
     assert Dnf().versions("driver") == ["3:2-1", "3:1-1"]
+    assert json.loads(node.calls[0][-1])["reposdir"] == ""
 
 
 def test_a_simulation_is_told_in_steps(make: Callable[..., FakePrograms]) -> None:
@@ -109,8 +127,9 @@ def test_a_question_that_fails(make: Callable[..., FakePrograms]) -> None:
 
 
 def test_packages_that_are_there_twice_were_interrupted_but_not_kernels(make: Callable[..., FakePrograms]) -> None:
-    make(python3=answer(["driver", "kernel-core", "kmod-x", "gpg-pubkey"]))
+    node = make(python3=answer(["driver", "kernel-core", "kmod-x", "gpg-pubkey"]))
     assert Dnf().interrupted() == ["driver"]
+    assert json.loads(node.calls[0][-1]) == {"question": "duplicates", "reposdir": ""}
 
 
 def test_duplicates_are_removed_without_a_question(make: Callable[..., FakePrograms]) -> None:
@@ -135,7 +154,7 @@ def test_held_is_what_is_locked_at_the_installed_version(
     make: Callable[..., FakePrograms], tmp_path: Path, entry: str, expected: set[str]
 ) -> None:
     make()
-    (tmp_path / "versionlock.list").write_text(f"# Added lock on Mon\n{entry}\n")
+    (tmp_path / "versionlock.list").write_text(f"# tool-0:1-1.el9.*\n{entry}\n")
     assert Dnf().held() == expected
 
 
@@ -170,14 +189,16 @@ def test_nothing_to_remove_runs_nothing(make: Callable[..., FakePrograms]) -> No
     node = make(dnf="")
     Dnf().apply([], ["gone"])
     assert node.of("dnf") == []
+    Dnf().apply([], ["driver"])
+    assert [argv[-2:] for argv in node.of("dnf")] == [["remove", "driver"]]
 
 
 def test_a_transaction_that_fails_names_what_and_keeps_all_that_was_said(make: Callable[..., FakePrograms]) -> None:
     make(dnf=Done(1, "Last metadata\n", "Error: Transaction test error:\n  file conflicts\n"))
     with pytest.raises(
-        EvenkeelError, match="dnf did not install driver: Error: Transaction test error:; file"
+        EvenkeelError, match=r"^dnf did not install driver tool: Error: Transaction test error:; file"
     ) as raised:
-        Dnf().apply(["driver"], [])
+        Dnf().apply(["driver", "tool"], [])
     assert raised.value.details == {
         "stdout": "Last metadata\n",
         "stderr": "Error: Transaction test error:\n  file conflicts\n",
@@ -203,8 +224,11 @@ def test_a_refresh_of_all_asks_all(make: Callable[..., FakePrograms]) -> None:
 def test_a_refresh_is_tried_again_and_its_failure_explained(make: Callable[..., FakePrograms]) -> None:
     node = make(dnf=Done(1, "", "Error: Downloading successful, but checksum doesn't match.\n"))
     with pytest.raises(EvenkeelError, match="is not whole"):
-        Dnf().refresh("", retries=2)
+        Dnf().refresh("/x.repo", retries=2)
     assert len(node.of("dnf")) == 3
+    with pytest.raises(EvenkeelError, match=r"^The repository of /x\.repo is not whole"):
+        Dnf().refresh("/x.repo")
+    assert len(node.of("dnf")) == 3 + 4
 
 
 def test_of_a_download_the_package_itself_is_taken(make: Callable[..., FakePrograms], tmp_path: Path) -> None:
@@ -213,14 +237,16 @@ def test_of_a_download_the_package_itself_is_taken(make: Callable[..., FakeProgr
             (tmp_path / name).touch()
         return Done(0, "", "")
 
-    make(dnf=download)
+    node = make(dnf=download)
     assert Dnf().download("driver-3:580-1.el9", str(tmp_path)) == str(tmp_path / "driver-580-1.el9.x86_64.rpm")
+    asked = ["--assumeyes", "install", "--downloadonly", "--destdir", str(tmp_path), "driver-3:580-1.el9"]
+    assert node.of("dnf") == [[*OPTIONS, *asked]]
 
 
 @pytest.mark.parametrize("done", [Done(1, "", "Error: no route\n"), Done(0, "", "")], ids=["failed", "brought nothing"])
 def test_a_download_that_fails(make: Callable[..., FakePrograms], tmp_path: Path, done: Done) -> None:
     make(dnf=done)
-    with pytest.raises(EvenkeelError, match="dnf did not download driver-3:1-1"):
+    with pytest.raises(EvenkeelError, match=r"^dnf did not download driver-3:1-1: "):
         Dnf().download("driver-3:1-1", str(tmp_path))
 
 
@@ -228,7 +254,8 @@ def test_a_package_is_unpacked_into_a_folder_of_its_own(make: Callable[..., Fake
     node = make(sh="")
     Dnf().unpack("/p.rpm", str(tmp_path / "new"))
     assert (tmp_path / "new").is_dir()
-    assert node.of("sh")[0][2:] == [str(tmp_path / "new"), "/p.rpm"]
+    script = 'cd "$0" && rpm2cpio "$1" | cpio --extract --make-directories --quiet'
+    assert node.of("sh") == [["-c", script, str(tmp_path / "new"), "/p.rpm"]]
 
 
 @pytest.mark.parametrize(
@@ -238,6 +265,8 @@ def test_a_package_is_unpacked_into_a_folder_of_its_own(make: Callable[..., Fake
             "Last metadata\nError: \n Problem: conflicting\n  - nothing provides dkms >= 3.1.8\n",
             "Error:; Problem: conflicting; - nothing provides dkms >= 3.1.8",
         ),
+        ("a\nNo match for argument: x\n2\n3\n4\n5\n6\n7\n", "No match for argument: x; 2; 3; 4; 5; 6"),
+        ("a\n Problem: x\n - y\n", "Problem: x; - y"),
         ("one\ntwo\nthree\nfour\n", "two; three; four"),
         ("", "it said nothing"),
     ],

@@ -82,7 +82,11 @@ def test_nothing_is_waited_for_where_nothing_is_locked(monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize(
     ("line", "expected"),
-    [(b"apt-get\0install\0driver\0", "apt-get install driver, pid 7"), (b"", "a kernel thread, pid 7")],
+    [
+        (b"apt-get\0install\0driver\0", "apt-get install driver, pid 7"),
+        (b"\xff\0", "\ufffd, pid 7"),
+        (b"", "a kernel thread, pid 7"),
+    ],
 )
 def test_a_process_is_known_by_its_command_line(tmp_path: Path, line: bytes, expected: str) -> None:
     (tmp_path / "7").mkdir()
