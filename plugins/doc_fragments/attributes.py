@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the documentation of every module of this collection says alike."""
+"""Documentation that the modules of this collection share."""
 
 from __future__ import annotations
 
@@ -9,15 +9,22 @@ class ModuleDocFragment:
 
     DOCUMENTATION = r"""
 author:
-  - The Evenkeel team
+  - The Evenkeel team (@evenkeel)
 options: {}
 attributes:
   check_mode:
-    description: Runs in check mode, and tells what it would change without changing it.
+    description: Runs in check mode, and reports what it would change without changing it.
     support: full
   diff_mode:
-    description: Tells in diff mode what changes, or would change in check mode.
+    description: Reports in diff mode what changes, or would change in check mode.
     support: full
+  idempotent:
+    description: A second run with the same options changes nothing, unless something else changed the node meanwhile.
+    support: full
+  action_group:
+    description: Options in C(module_defaults) of C(group/evenkeel.gpu.all) are this module's too.
+    support: full
+    membership: [evenkeel.gpu.all]
   platform:
     description: Systems that it runs on.
     support: full

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the documentation of every module that brings packages says alike."""
+"""Documentation that modules that install packages share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 #!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Ansible module: an environment that a node has, written down. All of it is an action, on the control node."""
 
@@ -7,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: conda_capture
 short_description: Write files for an environment that a node has, so that every node can have it
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Takes what M(evenkeel.gpu.conda_environment_info) returned for an environment, and writes an C(environment.yml) of
     what its user asked for, with a C(conda-lock.yml) of exactly what the node has.
@@ -50,6 +51,11 @@ options:
     description: URL of the simple index for pip's packages; uv's own configuration counts when empty.
     type: str
     default: ''
+seealso:
+  - module: evenkeel.gpu.conda_lock
+    description: Locks an environment that is written by hand.
+  - module: evenkeel.gpu.conda_environment
+    description: Builds what was captured on every node.
 """
 
 EXAMPLES = r"""

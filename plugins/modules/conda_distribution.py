@@ -1,4 +1,5 @@
 #!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Ansible module: a conda distribution."""
 
@@ -114,6 +115,11 @@ options:
     default: 600
 notes:
   - The action of the same name warns when the distribution's Python has no security support any more.
+seealso:
+  - module: evenkeel.gpu.conda_runtime
+    description: Installs the tools that build environments.
+  - module: evenkeel.gpu.condarc
+    description: Configures conda.
 """
 
 EXAMPLES = r"""

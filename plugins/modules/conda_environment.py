@@ -1,4 +1,5 @@
 #!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Ansible module: a named conda environment."""
 
@@ -135,6 +136,13 @@ options:
     description: How many seconds to wait for another run that works on the same environment or package cache.
     type: int
     default: 1800
+seealso:
+  - module: evenkeel.gpu.conda_lock
+    description: Makes a lock.
+  - module: evenkeel.gpu.conda_environment_info
+    description: Reports what a node has.
+  - module: evenkeel.gpu.conda_package_cache
+    description: Keeps the caches within limits.
 """
 
 EXAMPLES = r"""

@@ -1,4 +1,5 @@
 #!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Ansible module: what a node has of conda environments."""
 
@@ -7,19 +8,15 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: conda_environment_info
 short_description: Tell what environments a node has, with digests, packages, generations and sizes
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Reads the environments that M(evenkeel.gpu.conda_environment) keeps, or any environment of conda at O(prefix),
     without starting conda. One that a user owns is read with that user's rights and no more, for two minutes at most.
 extends_documentation_fragment:
-  - ansible.builtin.action_common_attributes
+  - evenkeel.gpu.attributes
 attributes:
-  check_mode:
-    support: full
   diff_mode:
     support: none
-  platform:
-    platforms: linux
 options:
   name:
     description: One environment; all of them when neither this nor O(prefix) is given.
@@ -42,6 +39,12 @@ options:
     description: Whether to measure how much the environments take on disk, which looks at each of their files.
     type: bool
     default: false
+seealso:
+  - module: evenkeel.gpu.conda_environment
+    description: Builds environments.
+  - plugin: evenkeel.gpu.compare_environments
+    plugin_type: filter
+    description: Compares what nodes have.
 """
 
 EXAMPLES = r"""

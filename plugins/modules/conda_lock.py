@@ -1,4 +1,5 @@
 #!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Ansible module: the lock of an environment. All of it is an action, on the control node."""
 
@@ -7,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: conda_lock
 short_description: Lock an environment.yml, so that every node gets the same packages
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Solves an C(environment.yml) for each platform on the control node, conda's packages with py-rattler and pip's
     around them with uv, and writes the exact packages with their hashes beside it, as C(conda-lock.yml) in the format
@@ -74,6 +75,14 @@ options:
         Otherwise that is an error, since a published package does not change.
     type: bool
     default: false
+seealso:
+  - module: evenkeel.gpu.conda_environment
+    description: Builds what was locked.
+  - module: evenkeel.gpu.conda_capture
+    description: Locks what a node already has.
+  - plugin: evenkeel.gpu.environment_problems
+    plugin_type: lookup
+    description: Reports a lock that is older than its environment.yml.
 """
 
 EXAMPLES = r"""

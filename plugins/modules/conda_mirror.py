@@ -1,4 +1,5 @@
 #!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Ansible module: the first healthy one of several mirrors."""
 
@@ -7,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: conda_mirror
 short_description: Choose the first healthy one of several mirrors of conda's channels
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Asks each mirror for the index of every channel, C(repodata.json), all at once, and reads no more than its
     beginning. A mirror is healthy when each of them is there and is an index, and not a page that asks to sign in, and
@@ -56,6 +57,12 @@ options:
   ca_path:
     description: A file of certificates on the node, in PEM, to trust instead of the system's.
     type: path
+seealso:
+  - plugin: evenkeel.gpu.conda_mirror
+    plugin_type: filter
+    description: Returns what a mirror means for channels and installers, without asking it.
+  - module: evenkeel.gpu.condarc
+    description: Configures conda.
 """
 
 EXAMPLES = r"""

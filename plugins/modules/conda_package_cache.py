@@ -1,4 +1,5 @@
 #!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Ansible module: limits of the package caches."""
 
@@ -7,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: conda_package_cache
 short_description: Keep the package caches of Evenkeel's environments within limits
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Removes unpacked packages, archives and bytecode that no generation of any environment was built from, when they are
     older or larger than the limits say, the longest unused first.
@@ -32,6 +33,9 @@ options:
     description: How many seconds to wait for another run that works on the same caches.
     type: int
     default: 1800
+seealso:
+  - module: evenkeel.gpu.conda_environment
+    description: Fills the caches.
 """
 
 EXAMPLES = r"""

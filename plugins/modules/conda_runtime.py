@@ -1,4 +1,5 @@
 #!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Ansible module: Evenkeel's own tools beside a conda distribution."""
 
@@ -7,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: conda_runtime
 short_description: Keep the tools that build environments beside the conda distribution
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Unpacks py-rattler and uv from wheels into a directory of their own below O(root), so that the distribution's base
     environment stays clean.
@@ -42,6 +43,11 @@ options:
     description: How many seconds to wait for another run that works on the same O(root).
     type: int
     default: 1800
+seealso:
+  - module: evenkeel.gpu.conda_distribution
+    description: Installs the distribution.
+  - module: evenkeel.gpu.conda_environment
+    description: Builds environments with the runtime.
 """
 
 EXAMPLES = r"""

@@ -1,4 +1,5 @@
 #!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Ansible module: one of conda's configuration files."""
 
@@ -7,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: condarc
 short_description: Write one of conda's configuration files from structured data
-version_added: 0.3.0
+version_added: 0.1.0
 description:
   - Keys and values are checked against the list of the keys that conda knows, with their types and the releases that
     have them, before anything is written. A key that the node's conda knows under an older name, such as
@@ -95,6 +96,12 @@ options:
     description: Whether to keep what the file held before, beside it, where conda does not read it.
     type: bool
     default: false
+seealso:
+  - plugin: evenkeel.gpu.condarc_settings
+    plugin_type: filter
+    description: Checks settings before any node is changed.
+  - module: evenkeel.gpu.pip_config
+    description: Configures pip and uv.
 """
 
 EXAMPLES = r"""

@@ -1,4 +1,5 @@
 #!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Ansible module: the CUDA toolkits of a node."""
 
@@ -7,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: cuda_toolkit
 short_description: Keep CUDA toolkits side by side
-version_added: 0.3.0
+version_added: 0.1.0
 description:
   - Brings toolkits, cuDNN and NCCL as packages. What that takes is simulated first, and refused where it would bring,
     change or remove a package of the driver.
@@ -61,6 +62,12 @@ options:
     type: list
     elements: str
     default: []
+seealso:
+  - plugin: evenkeel.gpu.cuda_toolkit_choice
+    plugin_type: filter
+    description: Chooses packages for the options of this module.
+  - module: evenkeel.gpu.nvidia_driver
+    description: Installs the driver.
 """
 
 EXAMPLES = r"""

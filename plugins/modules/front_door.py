@@ -1,4 +1,5 @@
 #!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Ansible module: nginx with TLS before a node's notebook servers."""
 
@@ -7,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: front_door
 short_description: Keep nginx with TLS in front of the notebook servers of a node
-version_added: 0.4.0
+version_added: 0.1.0
 description:
   - Installs the distribution's nginx, and keeps one file of its configuration, C(conf.d/evenkeel-front-door.conf), made
     from the list of notebook servers that the role C(jupyter) keeps on the node.
@@ -92,6 +93,11 @@ options:
     description: How many seconds to wait while another program runs the package manager.
     type: int
     default: 300
+seealso:
+  - module: evenkeel.gpu.jupyter_servers
+    description: Manages the notebook servers.
+  - module: evenkeel.gpu.tls_certificate
+    description: Makes the certificate.
 """
 
 EXAMPLES = r"""

@@ -1,4 +1,5 @@
 #!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Ansible module: whether the GPUs of a node work."""
 
@@ -7,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: gpu_check
 short_description: Use every GPU of a node, and fail unless all work
-version_added: 0.3.0
+version_added: 0.1.0
 description:
   - Starts CUDA by the driver's own library, copies data to each GPU and back, compares it and measures the speed; asks
     NVML for memory errors; and compares what CUDA, NVML and the PCI bus count. No framework is needed for that.
@@ -42,6 +43,12 @@ options:
     description: How many seconds the driver's part may take, and each environment's.
     type: int
     default: 120
+seealso:
+  - module: evenkeel.gpu.gpu_facts
+    description: Reports what a node has, without using a GPU.
+  - plugin: evenkeel.gpu.gpu_verdicts
+    plugin_type: filter
+    description: Sums up the checks of several nodes.
 """
 
 EXAMPLES = r"""

@@ -1,4 +1,5 @@
 #!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Ansible module: what there is of GPUs, driver, kernels and CUDA."""
 
@@ -7,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: gpu_facts
 short_description: Read the GPUs, the driver, the kernels and CUDA
-version_added: 0.3.0
+version_added: 0.1.0
 description:
   - Reads sysfs, C(/proc), the modules on disk by modinfo, EFI's variables and a few directories. It needs no driver and
     changes nothing; where a driver is loaded, nvidia-smi is run once for what only it reports.
@@ -25,6 +26,9 @@ options:
     description: The root of the system to read, such as a mounted image; no program of it is run.
     type: path
     default: /
+seealso:
+  - module: evenkeel.gpu.gpu_check
+    description: Uses each GPU once.
 """
 
 EXAMPLES = r"""

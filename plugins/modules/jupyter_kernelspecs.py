@@ -1,4 +1,5 @@
 #!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Ansible module: the kernels that Jupyter offers."""
 
@@ -64,6 +65,11 @@ options:
     type: list
     elements: str
     default: []
+seealso:
+  - module: evenkeel.gpu.conda_environment
+    description: Builds the environments.
+  - module: evenkeel.gpu.jupyter_servers
+    description: Manages the notebook servers.
 """
 
 EXAMPLES = r"""

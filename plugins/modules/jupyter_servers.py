@@ -1,4 +1,5 @@
 #!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Ansible module: the notebook servers of a node, one for each user."""
 
@@ -7,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: jupyter_servers
 short_description: Keep a notebook server for each user
-version_added: 0.4.0
+version_added: 0.1.0
 description:
   - Converges all notebook servers of a node in one call, however many users there are. Each is an instance of
     C(jupyter@.service) that runs as its user, listens on a socket that no other user can open, and is reached through
@@ -156,6 +157,11 @@ options:
     description: Homes of the users that the same run makes before this, so that check mode does not ask for them.
     type: dict
     default: {}
+seealso:
+  - module: evenkeel.gpu.jupyter_status
+    description: Waits until the servers answer.
+  - module: evenkeel.gpu.front_door
+    description: Puts nginx with TLS in front of them.
 """
 
 EXAMPLES = r"""

@@ -1,4 +1,5 @@
 #!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Ansible module: the health of notebook servers."""
 
@@ -55,6 +56,9 @@ options:
     description: How many seconds to wait for an answer.
     type: int
     default: 60
+seealso:
+  - module: evenkeel.gpu.jupyter_servers
+    description: Manages the notebook servers.
 """
 
 EXAMPLES = r"""

@@ -1,4 +1,5 @@
 #!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Ansible module: the NVIDIA Container Toolkit of a node."""
 
@@ -7,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: nvidia_container_toolkit
 short_description: Keep containers able to see the GPUs
-version_added: 0.3.0
+version_added: 0.1.0
 description:
   - Brings the toolkit's packages at exact versions and holds them.
   - Adds the runtime C(nvidia) and CDI to Docker's settings, and leaves everything else in them as it is. podman needs
@@ -37,6 +38,12 @@ options:
     description: Whether the packages are held.
     type: bool
     default: true
+seealso:
+  - plugin: evenkeel.gpu.nvidia_container_choice
+    plugin_type: filter
+    description: Chooses packages for the options of this module.
+  - module: evenkeel.gpu.nvidia_driver
+    description: Installs the driver.
 """
 
 EXAMPLES = r"""

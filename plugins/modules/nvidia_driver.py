@@ -1,4 +1,5 @@
 #!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Ansible module: the NVIDIA driver of a node, with all that keeps it working after the next boot."""
 
@@ -7,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: nvidia_driver
 short_description: Keep the NVIDIA driver of a node
-version_added: 0.3.0
+version_added: 0.1.0
 description:
   - Brings the driver's packages at exact versions, or NVIDIA's installer, and nothing else; what that takes is
     simulated and judged, and the kernel module is built in a folder of its own, before anything changes.
@@ -82,6 +83,12 @@ options:
     description: Whether the node boots with Secure Boot, so that modules built on it have to be signed.
     type: bool
     default: false
+seealso:
+  - plugin: evenkeel.gpu.nvidia_driver_choice
+    plugin_type: filter
+    description: Chooses the driver for the options of this module.
+  - module: evenkeel.gpu.gpu_facts
+    description: Reports what a node has.
 """
 
 EXAMPLES = r"""

@@ -1,4 +1,5 @@
 #!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Ansible module: the index that pip and uv use on a node, for everyone."""
 
@@ -7,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: pip_config
 short_description: Tell pip and uv on a node which index, proxy and certificates to use
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Keeps single keys of pip's system-wide file, under a mark in its section C(global), and all else in it as it is.
     What the file says of these keys otherwise is replaced.
@@ -46,6 +47,11 @@ options:
     description: uv's file.
     type: path
     default: /etc/uv/uv.toml
+seealso:
+  - module: evenkeel.gpu.condarc
+    description: Configures conda.
+  - module: evenkeel.gpu.conda_mirror
+    description: Chooses a mirror.
 """
 
 EXAMPLES = r"""

@@ -1,4 +1,5 @@
 #!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Ansible module: a group whose members may forward ports and sockets through sshd."""
 
@@ -7,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: ssh_forwarding
 short_description: Let the members of a group forward ports and sockets through sshd
-version_added: 0.4.0
+version_added: 0.1.0
 description:
   - Keeps a drop-in of sshd with one block, C(Match Group), and a group with its members. Connections of other users
     stay as they are.
@@ -40,6 +41,9 @@ options:
         none, and O(settings) have to be in force without it. For sshd that reads no drop-ins, as OpenSSH before 8.2.
     type: bool
     default: true
+seealso:
+  - module: evenkeel.gpu.vscode_remote
+    description: Prepares a node for VS Code's Remote SSH.
 """
 
 EXAMPLES = r"""

@@ -1,4 +1,5 @@
 #!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Ansible module: kernel parameters that are to be at least so high."""
 
@@ -7,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: sysctl_floor
 short_description: Raise kernel parameters to a least value, now and at boot
-version_added: 0.4.0
+version_added: 0.1.0
 description:
   - Raises what is lower, and never lowers anything. A parameter that is high enough without the drop-in is not put
     into it.
@@ -23,6 +24,9 @@ options:
     description: The least value of each parameter, a number; none removes the drop-in.
     type: dict
     required: true
+seealso:
+  - module: evenkeel.gpu.vscode_remote
+    description: Prepares a node for VS Code's Remote SSH, which watches many files.
 """
 
 EXAMPLES = r"""

@@ -1,4 +1,5 @@
 #!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Ansible module: a guard for a TCP port."""
 
@@ -33,6 +34,9 @@ options:
     description: The name of the variable that O(port) comes from, for the message.
     type: str
     default: port
+seealso:
+  - module: evenkeel.gpu.jupyter_status
+    description: Waits until notebook servers answer.
 """
 
 EXAMPLES = r"""

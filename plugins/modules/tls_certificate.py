@@ -1,4 +1,5 @@
 #!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Ansible module: a certificate for TLS, and its key."""
 
@@ -7,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: tls_certificate
 short_description: Keep a certificate for TLS and its key on a node
-version_added: 0.4.0
+version_added: 0.1.0
 description:
   - Keeps C(certificate.pem), the node's certificate with its chain, and C(key.pem), mode 0600, in O(directory).
   - Either they are files of the control node, O(certificate) and O(key), which are checked there before anything
@@ -50,6 +51,11 @@ options:
         ends sooner there is a warning.
     type: int
     default: 30
+seealso:
+  - module: evenkeel.gpu.front_door
+    description: Serves with the certificate.
+  - module: evenkeel.gpu.jupyter_servers
+    description: Serves with the certificate.
 """
 
 EXAMPLES = r"""

@@ -1,4 +1,5 @@
 #!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Ansible module: validate the inputs of this collection's roles and playbooks. All of it is an action."""
 
@@ -32,6 +33,9 @@ options:
   playbook:
     description: The playbook whose inputs are validated, such as C(lock). Without it they are those of the task's role.
     type: str
+seealso:
+  - module: ansible.builtin.validate_argument_spec
+    description: Validates one argument specification.
 """
 
 EXAMPLES = r"""

@@ -1,4 +1,5 @@
 #!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Ansible module: what VS Code's Remote SSH finds on a node."""
 
@@ -7,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: vscode_remote
 short_description: Have VS Code's Remote SSH find the named environments, and its server
-version_added: 0.4.0
+version_added: 0.1.0
 description:
   - Checks whether the node can run the server part of VS Code, and puts the files that VS Code looks for into the home
     of every user, all users in one call. Homes are read and written with their users' rights only.
@@ -81,6 +82,11 @@ options:
     description: Where servers are unpacked.
     type: path
     default: /opt/evenkeel/vscode
+seealso:
+  - module: evenkeel.gpu.ssh_forwarding
+    description: Permits forwarding, which VS Code needs.
+  - module: evenkeel.gpu.sysctl_floor
+    description: Raises the limit of watched files.
 """
 
 EXAMPLES = r"""
