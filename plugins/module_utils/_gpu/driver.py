@@ -16,7 +16,6 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import (
     initramfs,
     linux_kernels,
     loaded_driver,
-    pci,
     reboot,
     runfile,
     secure_boot,
@@ -235,11 +234,12 @@ def rebuild_initial_ram_disks(run: Run) -> None:
 
 
 def load_module(run: Run) -> None:
-    """Load the module where no driver has the GPU."""
+    """Load the module where neither another version nor nouveau is loaded."""
     installed = linux_kernels.loaded_by_running(linux_kernels.read(run.system))
     if not run.desired.gpu or run.desired.container or installed is None:
         return
-    if loaded_driver.read(run.system).version or loaded_driver.has_nouveau(run.system):
+    loaded = loaded_driver.read(run.system)
+    if loaded.version or loaded.nouveau:
         return
     run.note("module", "", "nvidia %s loaded" % installed.version)
     if not run.check_mode:
@@ -283,7 +283,6 @@ STEPS: tuple[Callable[[Run], None], ...] = (
 def _outcome(run: Run) -> Outcome:
     installed_kernels = linux_kernels.read(run.system)
     kernels = [kernel for kernel in installed_kernels if kernel.bootable]
-    gpus, _unused = pci.read(run.system)
     loaded = loaded_driver.read(run.system)
     module = linux_kernels.loaded_by_running(installed_kernels) or next(
         (kernel.module for kernel in kernels if kernel.module), None
@@ -296,7 +295,7 @@ def _outcome(run: Run) -> Outcome:
         packages=tuple(run.packages),
         healed=tuple(run.healed),
         left=tuple(driver_request.what_is_left(run.desired, kernels)),
-        reboot=tuple(reboot.reasons(loaded, installed_kernels, gpus, container=run.desired.container)),
+        reboot=tuple(reboot.reasons(loaded, installed_kernels, gpu=run.desired.gpu, container=run.desired.container)),
         diffs=tuple(run.diffs),
     )
 

@@ -91,6 +91,8 @@ def prerequisites(desired: Desired, kernels: Iterable[Kernel], installed: Iterab
         headers = "linux-headers-%s" if apt else "kernel-devel-%s"
         names += ["dkms", *(headers % kernel.release for kernel in kernels if not kernel.headers)]
         names += _header_packages(installed)
+        if desired.runfile:
+            names += ["gcc"]  # the installer looks for `cc`, which a compiler by its version alone does not bring
         if desired.secure_boot:
             names += ["mokutil", "openssl"]
     return Request(wanted=tuple(map(Wanted, names)), refuse=_KERNELS)

@@ -37,7 +37,7 @@ def read(root: str = "/") -> dict[str, Any]:
     kernels = linux_kernels.read(system)
     loaded = loaded_driver.read(system)
     container = virtualization.container(system)
-    reasons = reboot.reasons(loaded, kernels, gpus, container=bool(container))
+    reasons = reboot.reasons(loaded, kernels, gpu=bool(gpus), container=bool(container))
     if not container:
         reasons += _announced(system)
     needs_fabric = bool(nvswitches) or nvlink5
@@ -47,7 +47,7 @@ def read(root: str = "/") -> dict[str, Any]:
         "nvlink5": nvlink5,
         "driver": driver_of(loaded, kernels, loaded_driver.library_version(system)),
         "nouveau": {
-            "loaded": loaded_driver.has_nouveau(system),
+            "loaded": loaded.nouveau,
             "blacklisted": loaded_driver.keeps_nouveau_off(system),
         },
         "kernels": [{**asdict(kernel), "modules": [asdict(one) for one in kernel.modules]} for kernel in kernels],

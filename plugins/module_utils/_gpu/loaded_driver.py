@@ -25,22 +25,20 @@ _KEPT_OFF_AT_BOOT = re.compile(r"\b(?:modprobe\.blacklist|module_blacklist)=(?:\
 
 @dataclass(frozen=True)
 class Loaded:
-    """The version and the flavour of the NVIDIA module that is loaded; both are empty where none is."""
+    """The NVIDIA module that is loaded, empty texts where none is, and whether nouveau is loaded."""
 
     version: str = ""
     flavour: str = ""
+    nouveau: bool = False
 
 
 def read(system: Sysroot) -> Loaded:
     """Return what is loaded: the proprietary module taints the kernel with a P."""
+    nouveau = system.exists("/sys/module/nouveau")
     version = system.text("/sys/module/nvidia/version")
     if not version:
-        return Loaded()
-    return Loaded(version, "proprietary" if "P" in system.text("/sys/module/nvidia/taint") else "open")
-
-
-def has_nouveau(system: Sysroot) -> bool:
-    return system.exists("/sys/module/nouveau")
+        return Loaded(nouveau=nouveau)
+    return Loaded(version, "proprietary" if "P" in system.text("/sys/module/nvidia/taint") else "open", nouveau)
 
 
 def keeps_nouveau_off(system: Sysroot) -> bool:

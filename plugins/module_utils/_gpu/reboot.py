@@ -4,21 +4,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import linux_kernels
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.linux_kernels import Kernel
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.loaded_driver import Loaded
-from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.pci import Device
 
 
-def reasons(loaded: Loaded, kernels: Sequence[Kernel], gpus: Iterable[Device], *, container: bool) -> list[str]:
+def reasons(loaded: Loaded, kernels: Sequence[Kernel], *, gpu: bool, container: bool) -> list[str]:
     """Return why a node has to be rebooted for its GPUs to work as installed.
 
     A newer kernel that is installed is no reason: nothing shows which one the boot loader takes.
 
     Parameters
     ----------
+    gpu
+        Whether the node has a GPU.
     container
         Whether the node is a container, which boots nothing.
     """
@@ -31,7 +32,7 @@ def reasons(loaded: Loaded, kernels: Sequence[Kernel], gpus: Iterable[Device], *
             found.append("the driver %s is loaded, and %s is installed" % (loaded.version, installed.version))
         elif loaded.flavour != installed.flavour:
             found.append("the %s module is loaded, and the %s one is installed" % (loaded.flavour, installed.flavour))
-    if any(gpu.bound == "nouveau" for gpu in gpus) and any(kernel.modules for kernel in kernels):
+    if gpu and loaded.nouveau and any(kernel.modules for kernel in kernels):
         found.append("nouveau holds the GPU")
     if any(kernel.bootable for kernel in kernels) and not any(kernel.running for kernel in kernels):
         found.append("the running kernel was removed, so that no module can be loaded")

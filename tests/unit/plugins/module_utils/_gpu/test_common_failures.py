@@ -42,8 +42,8 @@ OPEN = Kernel("6.1.0-49-amd64", running=True, modules=(Module(VERSION, "open"),)
 T4 = Device("0000:01:00.0", "0x1eb8", "nvidia")
 
 
-def reasons(loaded: Loaded, bound: str = "nvidia") -> str:
-    return "; ".join(reboot.reasons(loaded, [OPEN], [Device(T4.address, T4.device_id, bound)], container=False))
+def reasons(loaded: Loaded) -> str:
+    return "; ".join(reboot.reasons(loaded, [OPEN], gpu=True, container=False))
 
 
 def raised(function: Callable[..., object], *arguments: object, **options: object) -> str:
@@ -101,7 +101,7 @@ REPORTS: dict[str, Callable[[pytest.MonkeyPatch], str]] = {
     "A repository moves": lambda patch: raised(
         transaction.judge, driver_request.packages(DESIRED), [Step("nvidia-smi", "", "590.48.01-1")]
     ),
-    "nouveau still holds": lambda patch: reasons(Loaded(), "nouveau"),
+    "nouveau still holds": lambda patch: reasons(Loaded(nouveau=True)),
     "CUDA error 802": fabric_manager,
     "A repository's key": untrusted,
     "The GPU is in use": in_use,

@@ -17,7 +17,6 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import (
     linux_kernels,
     loaded_driver,
     nvidia_driver,
-    pci,
     runfile,
     secure_boot,
 )
@@ -25,7 +24,6 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.driver_request i
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.initramfs import Image
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.linux_kernels import Kernel, Module
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.loaded_driver import Loaded
-from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.pci import Device
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files, made, services
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import manager_lock
@@ -75,7 +73,6 @@ class Node:
     manager: FakeManager
     kernels: list[Kernel] = field(default_factory=list)
     loaded: Loaded = field(default_factory=Loaded)
-    nouveau: bool = False
     registered: list[tuple[str, str]] = field(default_factory=list)
     images: list[Image] = field(default_factory=list)
     installer: str = ""
@@ -99,7 +96,6 @@ def node(monkeypatch: pytest.MonkeyPatch) -> Node:
     found = Node(FakeManager(packages, repositories=repositories), [kernel], Loaded(NEW, "open"))
     found.manager.serve(monkeypatch)
     found.registered = [("nvidia", NEW)]
-    device = Device("0000:01:00.0", "0x1eb8")
 
     def build(name: str, version: str, release: str, *, again: bool) -> None:
         found.done.append(f"dkms {name} {version} {release}{' again' if again else ''}")
@@ -119,10 +115,6 @@ def node(monkeypatch: pytest.MonkeyPatch) -> Node:
 
     monkeypatch.setattr(linux_kernels, "read", lambda system: list(found.kernels))
     monkeypatch.setattr(loaded_driver, "read", lambda system: found.loaded)
-    monkeypatch.setattr(loaded_driver, "has_nouveau", lambda system: found.nouveau)
-    monkeypatch.setattr(
-        pci, "read", lambda system: ([dataclasses.replace(device, bound="nouveau" * found.nouveau or "nvidia")], [])
-    )
     monkeypatch.setattr(dkms, "registered", lambda: list(found.registered))
     monkeypatch.setattr(dkms, "logs", dict)
     monkeypatch.setattr(dkms, "failed_since", lambda logs: None)
@@ -174,7 +166,7 @@ def test_a_kernel_that_runs_and_can_no_longer_be_booted_is_judged_as_gpu_facts_d
 
 @pytest.mark.parametrize("check_mode", [False, True])
 def test_the_installer_runs_for_another_flavour_of_the_same_version(check_mode: bool, node: Node) -> None:
-    node.manager.packages = {"dkms": "3"}
+    node.manager.packages = {"dkms": "3", "gcc": "12"}
     node.installer = NEW
     outcome = driver.converge(of_installer("proprietary"), check_mode=check_mode)
     assert outcome.changed
@@ -193,7 +185,7 @@ def test_the_installer_runs_for_another_flavour_of_the_same_version(check_mode: 
 def test_the_installer_runs_where_version_or_flavour_differ(
     installer: str, module: Module, runs: bool, node: Node
 ) -> None:
-    node.manager.packages = {"dkms": "3"}
+    node.manager.packages = {"dkms": "3", "gcc": "12"}
     node.installer = installer
     node.set_modules(module)
     driver.converge(of_installer(), check_mode=False)
@@ -343,23 +335,24 @@ def test_prerequisites_come_before_the_driver(node: Node) -> None:
 
 
 @pytest.mark.parametrize(
-    ("loaded", "nouveau", "more", "loads"),
+    ("loaded", "more", "loads"),
     [
-        (Loaded(), False, {}, True),
-        (Loaded(OLD, "open"), False, {}, False),
-        (Loaded(), True, {}, False),
-        (Loaded(), False, {"gpu": False}, False),
-        (Loaded(), False, {"container": True}, False),
+        (Loaded(), {}, True),
+        (Loaded(OLD, "open"), {}, False),
+        (Loaded(nouveau=True), {}, False),
+        (Loaded(), {"gpu": False}, False),
+        (Loaded(), {"container": True}, False),
     ],
     ids=["nothing is loaded", "another driver", "nouveau", "no GPU", "a container"],
 )
 def test_the_module_is_loaded_where_nothing_else_is(
-    loaded: Loaded, nouveau: bool, more: dict[str, object], loads: bool, node: Node
+    loaded: Loaded, more: dict[str, object], loads: bool, node: Node
 ) -> None:
-    node.loaded, node.nouveau = loaded, nouveau
+    node.loaded = loaded
     outcome = driver.converge(dataclasses.replace(desired(), **more), check_mode=False)  # type: ignore[arg-type]
     assert node.done == ["modprobe nvidia"] * loads
     assert outcome.changed is loads
+    assert ("nouveau holds the GPU" in outcome.reboot) is loaded.nouveau
 
 
 def test_initial_ram_disks_older_than_the_settings_are_rebuilt(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -390,7 +383,7 @@ class Service:
         self.done.append(self.name)
 
 
-@pytest.mark.parametrize(("loaded", "now"), [(Loaded(NEW, "open"), True), (Loaded(), False)])
+@pytest.mark.parametrize(("loaded", "now"), [(Loaded(NEW, "open"), True), (Loaded(nouveau=True), False)])
 @pytest.mark.parametrize("check_mode", [False, True])
 def test_services_are_started_where_the_driver_is_loaded(
     loaded: Loaded, now: bool, check_mode: bool, node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -404,7 +397,7 @@ def test_services_are_started_where_the_driver_is_loaded(
     monkeypatch.setattr(services, "change", change)
     monkeypatch.setattr(driver, "_UNITS", str(tmp_path))
     (tmp_path / "nvidia-persistenced.service").touch()
-    node.loaded, node.nouveau = loaded, not now
+    node.loaded = loaded
     outcome = driver.converge(desired(persistence=True, fabric_manager=True), check_mode=check_mode)
     names = ["nvidia-persistenced.service", "nvidia-fabricmanager.service"]
     # In check mode, the unit of a package that is not installed yet is not there to be asked of.

@@ -25,7 +25,7 @@ READY = Kernel("6.1.0-50-amd64", modules=(Module("580.178.04", "open"),))
     ("desired", "manager", "expected"),
     [
         (DESIRED, "apt", ["dkms", "linux-headers-6.1.0-49-amd64", "linux-headers-amd64"]),
-        (RUNFILE, "apt", ["dkms", "linux-headers-6.1.0-49-amd64", "linux-headers-amd64"]),
+        (RUNFILE, "apt", ["dkms", "linux-headers-6.1.0-49-amd64", "linux-headers-amd64", "gcc"]),
         (
             DESIRED,
             "dnf",
