@@ -7,12 +7,11 @@ from __future__ import annotations
 import glob
 import os
 import re
-import time
 from collections.abc import Sequence
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import manager_lock
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import manager_lock, refetch
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Step
 
 _LOCKS = (
@@ -46,7 +45,7 @@ _UPDATE_PROBLEMS = (
     ),
     (r"(is not signed|no longer signed)", "%s", "Don't use it: Evenkeel never trusts such a repository"),
 )
-_IN_THE_MIDDLE = re.compile(_UPDATE_PROBLEMS[3][0])
+_NOT_WHOLE = re.compile(_UPDATE_PROBLEMS[3][0])
 _CONFLICT = re.compile(r"Conflicting values set for option Signed-By regarding source (\S+) .*: (\S+) != (\S*)")
 
 
@@ -145,15 +144,9 @@ class Apt:
         only = ("-oDir::Etc::SourceList=%s" % source, "-oDir::Etc::SourceParts=-", "-oAPT::Get::List-Cleanup=0")
         strict = (*only, "-oAPT::Update::Error-Mode=any") if source else ()
         argv = ["apt-get", *self.options, *strict, "update"]
-        attempt = 0
-        while True:
-            done = command.run(argv)
-            if done.status == 0:
-                return
-            attempt += 1
-            if attempt > retries or not _IN_THE_MIDDLE.search(done.said):
-                raise explain_update(done.said, source)
-            time.sleep(min(2**attempt, 10))
+        done = refetch.until_whole(lambda: command.run(argv), _NOT_WHOLE, retries)
+        if done.status != 0:
+            raise explain_update(done.said, source)
 
     def never_asked(self) -> bool:
         return not glob.glob("/var/lib/apt/lists/*_Packages*")

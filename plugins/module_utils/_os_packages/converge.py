@@ -32,7 +32,6 @@ ARGUMENTS: dict[str, dict[str, object]] = {
     "repository": {"type": "dict", "options": repository.ARGUMENTS},
     "lock_timeout": {"type": "int", "default": 300},
 }
-AnyManager = Manager
 #: Called when a transaction is known and has not begun, with a manager that sees the repository. It may refuse.
 Before = Callable[[Manager, Plan], None]
 

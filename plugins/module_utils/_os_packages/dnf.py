@@ -14,7 +14,7 @@ from typing import Any
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, kept_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.kept_files import Kept
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import dnf_worker, manager_lock
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import dnf_worker, manager_lock, refetch
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Step
 
 _LOCKS = ("/var/lib/rpm/.rpm.lock", "/usr/lib/sysimage/rpm/.rpm.lock")
@@ -38,6 +38,7 @@ _PROBLEMS = (
         "Run again in some minutes, or use another mirror",
     ),
 )
+_NOT_WHOLE = re.compile(_PROBLEMS[1][0])
 
 
 class Dnf:
@@ -128,11 +129,10 @@ class Dnf:
         self._wait()
         names = re.findall(r"^\[(.+)\]$", kept_files.text(source) or "", re.MULTILINE)
         only = ["--disablerepo=*", *("--enablerepo=%s" % name for name in names)] if names else []
-        for _unused in range(retries + 1):
-            done = command.run(["dnf", *self._options(), *only, "--assumeyes", "makecache", "--refresh"])
-            if done.status == 0:
-                return
-        raise explain_refresh(done.said, source)
+        argv = ["dnf", *self._options(), *only, "--assumeyes", "makecache", "--refresh"]
+        done = refetch.until_whole(lambda: command.run(argv), _NOT_WHOLE, retries)
+        if done.status != 0:
+            raise explain_refresh(done.said, source)
 
     def never_asked(self) -> bool:
         return False  # dnf fetches what it lacks by itself

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.command import Done
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import apt
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import apt, refetch
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.apt import Apt
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Step
 
@@ -155,20 +155,11 @@ def test_lists_are_fetched_of_one_file_strictly_and_of_all_as_well_as_can_be(
     assert node.calls == [["wait", "7"], ["apt-get", "-oDir=/x", *expected, "update"]]
 
 
-def test_a_repository_in_the_middle_of_a_synchronisation_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    paused: list[float] = []
-    monkeypatch.setattr(apt.time, "sleep", paused.append)
-    node = FakePrograms(monkeypatch, apt_get=[NOT_WHOLE] * 4 + [""])
-    Apt().refresh("x", retries=4)
-    assert len(node.of("apt-get")) == 5
-    assert paused == [2, 4, 8, 10]
-
-
 @pytest.mark.parametrize(
     ("done", "asked"), [(NOT_WHOLE, 4), (Done(100, "", "E: Could not connect\n"), 1)], ids=["not whole", "not there"]
 )
 def test_a_repository_that_stays_as_it_is(monkeypatch: pytest.MonkeyPatch, done: Done, asked: int) -> None:
-    monkeypatch.setattr(apt.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(refetch.time, "sleep", lambda seconds: None)
     node = FakePrograms(monkeypatch, apt_get=done)
     with pytest.raises(EvenkeelError, match=r"of /x\.sources (is not whole|could not)"):
         Apt().refresh("/x.sources")

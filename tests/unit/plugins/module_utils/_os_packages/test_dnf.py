@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.command import Done
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import dnf
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import dnf, refetch
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.dnf import Dnf
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Step
 
@@ -221,14 +221,22 @@ def test_a_refresh_of_all_asks_all(make: Callable[..., FakePrograms]) -> None:
     assert node.of("dnf") == [[*OPTIONS, "--assumeyes", "makecache", "--refresh"]]
 
 
-def test_a_refresh_is_tried_again_and_its_failure_explained(make: Callable[..., FakePrograms]) -> None:
-    node = make(dnf=Done(1, "", "Error: Downloading successful, but checksum doesn't match.\n"))
-    with pytest.raises(EvenkeelError, match="is not whole"):
-        Dnf().refresh("/x.repo", retries=2)
-    assert len(node.of("dnf")) == 3
-    with pytest.raises(EvenkeelError, match=r"^The repository of /x\.repo is not whole"):
+@pytest.mark.parametrize(
+    ("said", "words", "asked"),
+    [
+        ("Downloading successful, but checksum doesn't match.", r"^The repository of /x\.repo is not whole", 4),
+        ("Curl error (7): Couldn't connect", r"^The metadata of /x\.repo could not be fetched: Curl error", 1),
+    ],
+    ids=["not whole", "not there"],
+)
+def test_a_refresh_that_fails_is_explained(
+    make: Callable[..., FakePrograms], monkeypatch: pytest.MonkeyPatch, said: str, words: str, asked: int
+) -> None:
+    monkeypatch.setattr(refetch.time, "sleep", lambda seconds: None)
+    node = make(dnf=Done(1, "", said))
+    with pytest.raises(EvenkeelError, match=words):
         Dnf().refresh("/x.repo")
-    assert len(node.of("dnf")) == 3 + 4
+    assert len(node.of("dnf")) == asked
 
 
 def test_of_a_download_the_package_itself_is_taken(make: Callable[..., FakePrograms], tmp_path: Path) -> None:
