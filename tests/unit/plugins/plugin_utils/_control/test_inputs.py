@@ -54,7 +54,7 @@ def test_each_problem_is_a_line_that_names_the_variable(option: dict[str, Any], 
 
 
 def test_only_what_is_required_has_to_be_set() -> None:
-    options = {"x": {"required": True, "type": "list"}, "y": {"default": 1}}
+    options: dict[str, dict[str, Any]] = {"x": {"required": True, "type": "list"}, "y": {"default": 1}}
     assert inputs.problems(options, {}) == ["x is not set. Set it to a list."]
 
 
