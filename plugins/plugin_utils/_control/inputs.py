@@ -164,7 +164,7 @@ def changed_defaults(role: str, values: Mapping[str, Any]) -> list[str]:
 
 def _suggestion(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
-    return f"Correct it, perhaps to {close[0]}" if close else f"Known are {', '.join(sorted(known))}"
+    return f"Use {close[0]} instead" if close else f"Known are {', '.join(sorted(known))}"
 
 
 def _shown(value: Any, option: Mapping[str, Any]) -> str:

@@ -72,7 +72,7 @@ def test_only_yes_goes_on(command: list[str], tmp_path: Path, answer: str, acts:
 
 @pytest.mark.parametrize(
     ("stdin", "options"),
-    [("", []), ("yes\n", []), ("", ["--extra-vars=go_on=flase"]), ("", ["--extra-vars=go_on="])],
+    [("", []), ("yes\n", []), ("", ["--extra-vars=go_on=nope"]), ("", ["--extra-vars=go_on="])],
     ids=["nothing", "a pipe", "a typing error", "an empty variable"],
 )
 def test_without_a_terminal_it_stops_and_names_the_variable(

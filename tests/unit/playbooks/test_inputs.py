@@ -68,15 +68,15 @@ def test_every_input_is_in_the_readme_or_in_the_guide_to_hooks(name: str) -> Non
 @pytest.mark.parametrize(
     ("arguments", "lines"),
     [
-        ("rollback -e rollback_evn=a", ["There is no variable rollback_evn. Correct it, perhaps to rollback_env."]),
+        ("rollback -e rollback_evn=a", ["There is no variable rollback_evn. Use rollback_env instead."]),
         ("rollback -e env=a", ["env has another name now. Set rollback_env instead."]),
         ("rollback", ["rollback_env is not set. Set it to the environment's name."]),
-        ("compare -e compare_strict=flase", ["compare_strict is 'flase'. Set it to true or false."]),
+        ("compare -e compare_strict=nope", ["compare_strict is 'nope'. Set it to true or false."]),
         (
             "site -e evenkeel_miror=tuna -e jupyter_prot=1",
             [
-                "There is no variable evenkeel_miror. Correct it, perhaps to evenkeel_mirror.",
-                "There is no variable jupyter_prot. Correct it, perhaps to jupyter_port.",
+                "There is no variable evenkeel_miror. Use evenkeel_mirror instead.",
+                "There is no variable jupyter_prot. Use jupyter_port instead.",
             ],
         ),
     ],

@@ -19,7 +19,7 @@ RUNTIMES = {"type": "list", "elements": "str", "choices": ["auto", "docker"]}
         ({"type": "float"}, "20.5", []),
         ({"type": "float"}, "fast", ["x is 'fast'. Set it to a number."]),
         ({"type": "bool"}, "false", []),
-        ({"type": "bool"}, "flase", ["x is 'flase'. Set it to true or false."]),
+        ({"type": "bool"}, "nope", ["x is 'nope'. Set it to true or false."]),
         ({}, 3.13, []),
         ({}, {"a": 1}, ["x is a mapping. Set it to text."]),
         ({"type": "path"}, ["/opt"], ["x is a list. Set it to a path."]),
@@ -41,7 +41,7 @@ RUNTIMES = {"type": "list", "elements": "str", "choices": ["auto", "docker"]}
         (
             USERS,
             [{"name": "ada", "tokn": "s"}],
-            ["x[0] holds 'tokn', which is none of its keys. Correct it, perhaps to token."],
+            ["x[0] holds 'tokn', which is none of its keys. Use token instead."],
         ),
         (USERS, [{"name": "ada", "q": 1}], ["x[0] holds 'q', which is none of its keys. Known are name, token."]),
         (USERS, ["ada"], ["x[0] is 'ada'. Set it to a mapping."]),
@@ -62,7 +62,7 @@ def test_only_what_is_required_has_to_be_set() -> None:
     ("given", "lines"),
     [
         (["lock_env", "other"], []),
-        (["lock_evn"], ["There is no variable lock_evn. Correct it, perhaps to lock_env."]),
+        (["lock_evn"], ["There is no variable lock_evn. Use lock_env instead."]),
         (["lock_qwxyvb"], ["There is no variable lock_qwxyvb. Known are lock_env, lock_update."]),
     ],
 )
