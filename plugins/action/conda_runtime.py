@@ -24,7 +24,7 @@ DEFAULT_ROOT = "/opt/evenkeel"
 
 
 class ActionModule(Action):
-    """Tell the module which wheels there are; fetch and bring what it lacks, and run it again."""
+    """Offer the module the wheels that there are; fetch and bring what it lacks, and run it again."""
 
     def act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         directory = self._task.args.get("wheels")

@@ -113,7 +113,7 @@ def plan(prefix: str, link: str, *, user_site: bool) -> dict[str, File | None]:
     prefix
         The build.
     link
-        Where people find the environment.
+        Where users find the environment.
     user_site
         Whether its Python sees what users have below ``~/.local``.
     """

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""How far a build is, in a file that others may read while it lasts."""
+"""The progress of a build, in a file that others may read meanwhile."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ INTERVAL_SECONDS = 0.25
 
 
 class Progress:
-    """Tells it in ``path``, which is absent before and after; what can't be written is left out.
+    """Writes the progress to ``path``, which is absent before and after; what can't be written is left out.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class Progress:
         self.close()
 
     def update(self, step: str, packages: int, of: int, bytes_: int, of_bytes: int) -> None:
-        """Tell it, at most four times a second.
+        """Write the progress, at most four times a second.
 
         Parameters
         ----------
@@ -53,7 +53,7 @@ class Progress:
             os.rename(partial, self._path)
 
     def wait(self, seconds: int) -> None:
-        """Tell for how long the disk is waited for."""
+        """Write how many seconds the disk has been waited for."""
         self.update("sync", seconds, 0, 0, 0)
 
     def close(self) -> None:

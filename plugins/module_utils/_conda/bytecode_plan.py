@@ -32,7 +32,7 @@ class Source(NamedTuple):
 
     #: Relative to the prefix.
     path: str
-    #: That the content must have; empty when unknown.
+    #: SHA-256 that the content must have; empty when unknown.
     sha256: str
     #: In bytes.
     size: int

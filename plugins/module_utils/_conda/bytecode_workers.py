@@ -96,7 +96,7 @@ def batches(tasks: Iterable[Task]) -> list[list[Task]]:
 
 @contextlib.contextmanager
 def _worker(job: Job, compiler: str) -> Iterator[Callable[[Sequence[Task]], list[str | None]]]:
-    """Start the environment's own Python; yield what has it do a batch. It keeps the lock, and ends with its input."""
+    """Start the environment's own Python, which keeps the lock; yield a function that has it do a batch."""
     program = os.path.join(job.prefix, "bin", "python")
     # The order in sets of constants, which older Pythons write as it is, depends on the seed.
     environment = {"PYTHONHASHSEED": "0", "PYTHONIOENCODING": "utf-8"}

@@ -97,7 +97,7 @@ def kept(root: str, name: str, deep: bool, size: bool) -> dict[str, Any] | None:
 
 
 def with_rights_of_its_owner(prefix: str, size: bool) -> dict[str, Any]:
-    """Tell of an environment at any place; the user who made it may have put anything there."""
+    """Describe an environment at any place with its owner's rights; the owner may have put anything there."""
     entry = accounts.owner(prefix)
     look = functools.partial(any_environment, prefix, size)
     if entry is None:

@@ -50,7 +50,7 @@ class State:
 
     @property
     def before(self) -> Contents:
-        """What people find at the name now."""
+        """What the name means now."""
         if self.current is not None:
             return self.contents[self.current.path]
         return Contents(self.foreign or ())
@@ -76,7 +76,7 @@ def check(root: str, name: str) -> None:
 
 
 def link_of(root: str, name: str) -> str:
-    """Where people find the environment."""
+    """Where users find the environment."""
     return os.path.join(root, "envs", name)
 
 

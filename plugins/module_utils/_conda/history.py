@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""What conda's history of an environment says that people asked for."""
+"""What conda's history of an environment says that its users asked for."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NAME = re.compile(r"(?:[^[]*::)?([A-Za-z0-9_][A-Za-z0-9_.-]*)")
 
 
 def requested(prefix: str) -> list[str]:
-    """Return the specifications that people asked for and have not removed since, by name.
+    """Return the specifications that users asked for and have not removed since, by name.
 
     Empty when the environment has no history, or one without specifications, as an explicit file leaves it.
     """

@@ -47,7 +47,7 @@ class Progress(Protocol):
     """Where a build reports its progress."""
 
     def update(self, step: str, packages: int, of: int, bytes_: int, of_bytes: int) -> None:
-        """Tell it."""
+        """Report it."""
 
 
 @dataclass(frozen=True)

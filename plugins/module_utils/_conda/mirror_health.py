@@ -110,7 +110,7 @@ def request_for(url: str) -> urllib.request.Request:
 
 
 def judge(start: bytes, modified: str | None) -> Answer:
-    """Tell an index by its first bytes from a page that asks to sign in, and when it was made."""
+    """Distinguish an index by its first bytes from a sign-in page, and return when it was made."""
     if not start.lstrip().startswith(b"{"):
         return Answer("answered with something else than an index, which begins with %r" % start[:20].decode("latin-1"))
     try:

@@ -175,7 +175,7 @@ def defeated(path: str, file: Kept | None, wanted: Mapping[str, str]) -> list[st
 
 
 def plan_uv(path: str, file: Kept | None, wanted: Sequence[str]) -> Change:
-    """Plan uv's file, which is ours as a whole; nobody's uv runs where it can't be read.
+    """Plan uv's file, which is ours as a whole; uv runs for no user who can't read it.
 
     Raises
     ------
@@ -186,7 +186,7 @@ def plan_uv(path: str, file: Kept | None, wanted: Sequence[str]) -> Change:
     if file is not None and not kept_files.is_ours(path, file.text, UV_MARK):
         if wanted and _statements(file.text.splitlines()) != _statements(wanted):
             raise EvenkeelError(
-                "%s is not Evenkeel's and says something else" % path,
+                "%s was not written by Evenkeel and has other content" % path,
                 "Move it away, or take the index and the proxy out of Evenkeel's variables",
             )
         return unchanged
@@ -219,7 +219,7 @@ def _parsed(path: str, text: str) -> dict[str, dict[str, str]]:
             "%s is malformed: %s" % (path, masked(" ".join(str(error).split()))), "Fix that line, or move the file away"
         ) from None
     except UnicodeEncodeError:
-        raise EvenkeelError("%s is no text in UTF-8" % path, "Convert it to UTF-8, or move it away") from None
+        raise EvenkeelError("%s is not text in UTF-8" % path, "Convert it to UTF-8, or move it away") from None
     return {section: {_key(key): value for key, value in parser.items(section)} for section in parser.sections()}
 
 
@@ -246,12 +246,12 @@ def _without_marked(lines: Sequence[str]) -> list[str]:
 
 
 def _of_others(lines: Sequence[str]) -> bool:
-    """Tell whether there is anything that we have not written."""
+    """Whether there is anything that we have not written."""
     return any(line.strip() not in ("", "[global]") for line in lines)
 
 
 def _without(lines: Sequence[str], keys: Mapping[str, str]) -> list[str]:
-    """Return the lines without these keys of ``[global]``, whoever wrote them, and without the rest of their values."""
+    """Return the lines without these keys of ``[global]``, by any author, and without the rest of their values."""
     kept, section, dropping = [], "", False
     for line in lines:
         if line.startswith("["):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""The package caches that environments are linked from: nobody but root has to look into them, and nobody else can.
+"""The package caches that environments are linked from: only root has to look into them, and only root can.
 
 What is unpacked has the permissions that its package carries until the environment that it is linked into gets those of
 shared files, so a user who could enter a cache could write to it for a moment.
@@ -70,7 +70,7 @@ def _packages(cache: str) -> list[str]:
 
 
 def make(pkgs: str) -> None:
-    """Make the caches that are missing; the directory above them is everybody's to enter."""
+    """Make the caches that are missing; everybody may enter the directory above them."""
     os.makedirs(pkgs, mode=0o755, exist_ok=True)
     for name in CACHES:
         os.makedirs(os.path.join(pkgs, name), mode=MODE, exist_ok=True)

@@ -33,7 +33,7 @@ class Answers:
 
 
 def emit(message: dict[str, Any]) -> None:
-    """Tell the module."""
+    """Send a message to the module."""
     Answers.stream.write(json.dumps(message) + "\n")
     Answers.stream.flush()
 
@@ -155,7 +155,7 @@ async def install(request: dict[str, Any]) -> None:
             bytes_to_fetch += package["size"]
         records.append(whole)
 
-    # Telling how far it is, and looking for scripts, costs as much as a third of the linking: not where all is at hand.
+    # Progress reports and the search for scripts cost up to a third of the linking, so neither where the cache has all.
     scripts = incomplete or any(map(os.path.exists, scripts_of(request["packages"], cache)))
     # A cache that is not believed may have to be fetched, which is watched as any download is.
     watched = scripts or request["validation"] != "skip"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""The command conda for everyone's shells, from the system's own start-up files; nobody's dotfiles are touched."""
+"""The command conda in all users' shells, from the system's own start-up files; no user's files are touched."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ZSH = "/etc/zsh"
 FISH_SHELL = "/etc/fish"
 BEGIN = "# BEGIN Evenkeel: conda"
 END = "# END Evenkeel: conda"
-# From a beginning to the next end; after a beginning that has lost its end everything is somebody's.
+# From a beginning to the next end; after a beginning without an end, nothing is taken for ours.
 _INSIDE = "(?!%s|%s).*\n" % (re.escape(BEGIN), re.escape(END))
 _BLOCK = re.compile(r"^%s\s*\n(?:%s)*%s[ \t]*(?:\n|\Z)" % (re.escape(BEGIN), _INSIDE, re.escape(END)), re.MULTILINE)
 _HEADER = "# Managed by Evenkeel: conda for login shells, without activating anything.\n"

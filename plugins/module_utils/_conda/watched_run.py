@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""Run conda and uv, which trust servers to come to an end, and watch in their caches what they download."""
+"""Run conda and uv, which set no limit to what a server sends, and watch their downloads in their caches."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class Found:
     #: conda's, with the channels' own URLs.
     conda: tuple[Package, ...]
     pip: tuple[Package, ...]
-    #: What people asked conda for; empty when its history does not say.
+    #: What users asked conda for; empty when its history does not say.
     requested: tuple[str, ...]
     variables: Mapping[str, str]
 
@@ -47,7 +47,7 @@ class Found:
 
     @property
     def dependencies(self) -> tuple[str, ...]:
-        """What to ask conda for: what people asked for, where it still holds, or what nothing else needs."""
+        """What to ask conda for: what users asked for, where it still holds, or what nothing else needs."""
         if not self.requested:
             return tuple(f"{package.name}={package.version}" for package in roots(self.conda))
         by_name = {package.name: package for package in self.conda}
@@ -103,7 +103,7 @@ def roots(packages: Sequence[Package]) -> list[Package]:
 
 
 def holds(text: str, package: Package) -> bool:
-    """Tell whether a package is what a specification asks for."""
+    """Whether a package is what a specification asks for."""
     from rattler import BuildString, PackageRecord
 
     record = PackageRecord(
@@ -129,7 +129,7 @@ def render(found: Found) -> str:
 
 
 def short_names(urls: Iterable[str]) -> list[str]:
-    """Return channels as people write them."""
+    """Return channels by the names that people use."""
     names = ["defaults" if url in DEFAULTS else url.removeprefix(f"{ALIAS}/") for url in urls]
     return list(dict.fromkeys(names))
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""environment.yml: what people write."""
+"""Reading an environment.yml."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ KEYS = ("name", "channels", "dependencies", "variables", "prefix")
 
 @dataclass(frozen=True)
 class EnvironmentFile:
-    """An environment as its people want it."""
+    """An environment as its environment.yml describes it."""
 
     path: Path
     #: URLs, in order of priority.

@@ -208,7 +208,7 @@ def _candidate(
 
 
 def _custom(fields: Mapping[str, Any]) -> Mirror:
-    """Return the mirror that a mapping of people describes."""
+    """Return the mirror that a user's mapping describes."""
     unknown = sorted(str(key) for key in fields if key not in CUSTOM_KEYS)
     if unknown:
         raise EvenkeelError(f"A mirror has the unknown keys {', '.join(unknown)}", f"Known: {', '.join(CUSTOM_KEYS)}")

@@ -80,7 +80,7 @@ def test_one_file_that_cannot_be_kept_leaves_the_other_alone(run: Run, tmp_path:
     (tmp_path / "uv" / "uv.toml").write_text("offline = true\n")
     result = run(index=INDEX)
     assert result["failed"]
-    assert "uv.toml is not Evenkeel's" in result["msg"]
+    assert "uv.toml was not written by Evenkeel" in result["msg"]
     assert contents(tmp_path) == {"uv.toml": "offline = true\n"}
 
 

@@ -153,14 +153,14 @@ def test_uvs_file_is_ours_or_left_alone(text: str | None, wanted: list[str], aft
 
 def test_somebody_elses_file_for_uv_is_no_place_for_ours() -> None:
     with pytest.raises(
-        EvenkeelError, match=r"^/etc/uv/uv\.toml is not Evenkeel's and says something else\. Move it away"
+        EvenkeelError, match=r"^/etc/uv/uv\.toml was not written by Evenkeel and has other content\. Move it away"
     ):
         pip_config.plan_uv("/etc/uv/uv.toml", file("a = 2\n"), ["a = 1"])
 
 
 @pytest.mark.parametrize("garbage", ["\udcff", "[global]\n# caf\udce9\n", "\0x", "no section"])
 def test_garbage_in_pips_file_is_named(garbage: str) -> None:
-    with pytest.raises(EvenkeelError, match=r"^/etc/pip\.conf is (malformed|no text)"):
+    with pytest.raises(EvenkeelError, match=r"^/etc/pip\.conf is (malformed|not text)"):
         pip_config.plan_pip("/etc/pip.conf", file(garbage), {"index-url": INDEX})
 
 
