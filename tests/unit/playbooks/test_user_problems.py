@@ -29,7 +29,7 @@ FOUND: dict[str, Any] = {
         ({**FOUND, "evenkeel_user_problems_fail": True}, 2, [r"LAB\zoe: another", "ana: her server floods"]),
         ({"evenkeel_user_problems_fail": True}, 0, []),
     ],
-    ids=["all is well", "a summary", "a failure", "nothing to fail for"],
+    ids=["no problems", "a summary", "a failure", "nothing to fail for"],
 )
 def test_the_last_task(tmp_path: Path, variables: dict[str, Any], status: int, lines: list[str]) -> None:
     (site,) = yaml.safe_load((ROOT / "playbooks" / "site.yml").read_text())
