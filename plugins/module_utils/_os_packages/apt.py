@@ -127,13 +127,8 @@ class Apt:
     def release(self, names: Sequence[str]) -> None:
         command.require(["apt-mark", "unhold", *names], _RUN_MARK)
 
-    def refresh(self, source: str, retries: int = 3) -> None:
+    def refresh(self, source: str) -> None:
         """Fetch the lists of one file of sources; of all where ``source`` is empty, and then some may fail.
-
-        Parameters
-        ----------
-        retries
-            How often a repository is asked again that is in the middle of a synchronisation.
 
         Raises
         ------
@@ -144,7 +139,7 @@ class Apt:
         only = ("-oDir::Etc::SourceList=%s" % source, "-oDir::Etc::SourceParts=-", "-oAPT::Get::List-Cleanup=0")
         strict = (*only, "-oAPT::Update::Error-Mode=any") if source else ()
         argv = ["apt-get", *self.options, *strict, "update"]
-        done = refetch.until_whole(lambda: command.run(argv), _NOT_WHOLE, retries)
+        done = refetch.until_whole(lambda: command.run(argv), _NOT_WHOLE)
         if done.status != 0:
             raise explain_update(done.said, source)
 

@@ -124,13 +124,13 @@ class Dnf:
     def release(self, names: Sequence[str]) -> None:
         self._lock_versions(drop=set(names), add={})
 
-    def refresh(self, source: str, retries: int = 3) -> None:
+    def refresh(self, source: str) -> None:
         """Fetch the metadata of one file of repositories; see ``Apt.refresh``."""
         self._wait()
         names = re.findall(r"^\[(.+)\]$", kept_files.text(source) or "", re.MULTILINE)
         only = ["--disablerepo=*", *("--enablerepo=%s" % name for name in names)] if names else []
         argv = ["dnf", *self._options(), *only, "--assumeyes", "makecache", "--refresh"]
-        done = refetch.until_whole(lambda: command.run(argv), _NOT_WHOLE, retries)
+        done = refetch.until_whole(lambda: command.run(argv), _NOT_WHOLE)
         if done.status != 0:
             raise explain_refresh(done.said, source)
 

@@ -17,7 +17,7 @@ _FLOCK = "hhqqi4x"
 _PAUSE = 0.5
 
 
-def wait(paths: Sequence[str], timeout: float, proc: str = "/proc") -> None:
+def wait(paths: Sequence[str], timeout: float) -> None:
     """Wait until nobody holds the lock files.
 
     Parameters
@@ -40,7 +40,7 @@ def wait(paths: Sequence[str], timeout: float, proc: str = "/proc") -> None:
         if time.monotonic() >= end:
             path, pid = held[0]
             raise EvenkeelError(
-                "%s has been locked for %d seconds by %s" % (path, timeout, describe(pid, proc)),
+                "%s has been locked for %d seconds by %s" % (path, timeout, describe(pid)),
                 "Wait until it ends and run again, or stop it",
             )
         time.sleep(_PAUSE)
