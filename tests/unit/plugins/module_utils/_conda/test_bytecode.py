@@ -353,9 +353,7 @@ def test_a_cache_of_a_newer_evenkeel_is_refused_and_left(lab: Lab) -> None:
     index.write_text('{"format": 2, "files": {}}')
     prefix = lab.environment("b", FILES)
     for act in (bytecode.link_ahead, bytecode.compile_environment):
-        with pytest.raises(
-            EvenkeelError, match=rf"^{index} was written by a newer Evenkeel \(format 2"
-        ):
+        with pytest.raises(EvenkeelError, match=rf"^{index} was written by a newer Evenkeel \(format 2"):
             act(lab.job(prefix, PYTHON, IDNA, SIX))
     assert index.read_text() == '{"format": 2, "files": {}}'
     assert (lab.cache / IDNA.sha256 / pyc(CORE)).exists()
