@@ -26,7 +26,6 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.linux_kernels im
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.loaded_driver import Loaded
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files, made, services
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import manager_lock
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Wanted
 
 from tests.unit.plugins.module_utils._os_packages.fakes import FakeManager
@@ -427,8 +426,3 @@ def test_the_module_describes_the_kernels_that_may_boot(
         == [{"release": "6.1.0-49", "headers": True, "module": NEW, "flavour": "open", "signed": True}][:kernels]
     )
     assert asked[0].family == ("nvidia-*",)
-
-
-def test_a_lock_that_nobody_holds_is_no_lock(tmp_path: Path) -> None:
-    (tmp_path / "lock").touch()
-    manager_lock.wait([str(tmp_path / "lock"), str(tmp_path / "none")], timeout=0)
