@@ -40,7 +40,7 @@ print(total)
 
 def remote(address: str, *argv: str) -> str:
     """Run a program as root on the node."""
-    return process.run(ssh.command(address, remote=("sudo", shlex.join(argv))), mend="make demo")
+    return process.run(ssh.command(address, remote=("sudo", shlex.join(argv))), remedy="make demo")
 
 
 def play(directory: Path, node: str, tasks: list[dict[str, object]]) -> None:

@@ -55,7 +55,7 @@ def keep_state(address: str, directory: Path) -> None:
 
 def remote(address: str, script: str) -> str:
     """Run a line of shell as root on the node."""
-    return process.run(ssh.command(address, remote=("sudo", "sh", "-c", shlex.quote(script))), mend="make demo")
+    return process.run(ssh.command(address, remote=("sudo", "sh", "-c", shlex.quote(script))), remedy="make demo")
 
 
 def seconds(argv: list[str]) -> float:

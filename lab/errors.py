@@ -11,11 +11,11 @@ class LabError(Exception):
     ----------
     what
         What failed, on what.
-    mend
+    remedy
         What to do about it: a command where there is one.
     """
 
-    def __init__(self, what: str, mend: str) -> None:
-        super().__init__(f"{what}\n  -> {mend}")
+    def __init__(self, what: str, remedy: str) -> None:
+        super().__init__(f"{what}\n  -> {remedy}")
         self.what = what
-        self.mend = mend
+        self.remedy = remedy

@@ -72,7 +72,7 @@ def install_command(packages: Iterable[str]) -> str:
 
 
 def unified_cgroups() -> bool:
-    """Tell whether the machine has cgroup v2 alone, as systemd and crun expect today."""
+    """Return whether the machine has cgroup v2 alone, as systemd and crun expect today."""
     return Path("/sys/fs/cgroup/cgroup.controllers").exists()
 
 

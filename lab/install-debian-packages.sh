@@ -1,5 +1,5 @@
 #!/bin/sh
-# Install the Debian packages that the lab needs and that are missing here; say so, or say how when not root.
+# Install the Debian packages that the lab needs and that are missing here; report them, or, without root, the command.
 set -eu
 cd "$(dirname "$0")"
 

@@ -34,7 +34,7 @@ def held(name: str, *, shared: bool = False, progress: Progress | None = None) -
 
 @contextmanager
 def held_if_free(name: str) -> Iterator[bool]:
-    """Hold the lock ``name`` alone if nobody has it; the value tells whether it worked."""
+    """Hold the lock ``name`` exclusively if nobody has it; the value is whether it worked."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     with (FOLDER / name).open("w") as file:
         try:

@@ -13,7 +13,7 @@ from lab.errors import LabError
 def run(
     argv: Sequence[str | Path],
     *,
-    mend: str,
+    remedy: str,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     stdin: str | None = None,
@@ -23,7 +23,7 @@ def run(
     Raises
     ------
     LabError
-        The program is not installed or ended with a status other than 0; ``mend`` says what to do.
+        The program is not installed or ended with a status other than 0; ``remedy`` is what to do.
     """
     command = [str(word) for word in argv]
     try:
@@ -31,8 +31,8 @@ def run(
             command, check=False, capture_output=True, text=True, env=env, cwd=cwd, input=stdin, errors="replace"
         )
     except FileNotFoundError as error:
-        raise LabError(f"{command[0]} is not installed", mend) from error
+        raise LabError(f"{command[0]} is not installed", remedy) from error
     if done.returncode != 0:
         last_words = "\n".join((done.stderr.strip() or done.stdout.strip()).splitlines()[-12:])
-        raise LabError(f"{' '.join(command)} ended with status {done.returncode}:\n{last_words}", mend)
+        raise LabError(f"{' '.join(command)} ended with status {done.returncode}:\n{last_words}", remedy)
     return done.stdout

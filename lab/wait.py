@@ -13,7 +13,7 @@ _PAUSE = 0.1
 
 
 def until(
-    condition: Callable[[], bool], what: str, mend: str, *, seconds: float, stop: threading.Event | None = None
+    condition: Callable[[], bool], what: str, remedy: str, *, seconds: float, stop: threading.Event | None = None
 ) -> None:
     """Ask ``condition`` again and again until it holds.
 
@@ -26,6 +26,6 @@ def until(
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
-            raise LabError(f"waited {seconds:.0f} s: {what}", mend)
+            raise LabError(f"waited {seconds:.0f} s: {what}", remedy)
         if stop.wait(_PAUSE):
             raise LabError(f"stopped waiting: {what}", "run the same command again")

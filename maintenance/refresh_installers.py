@@ -61,11 +61,11 @@ class Rows(HTMLParser):
 
 
 def listed(index: str) -> Iterator[Installer]:
-    """Return the installers that an index tells, with their SHA-256; whatever else it tells is passed over."""
+    """Return the installers that an index lists, with their SHA-256; everything else is skipped."""
     page = Rows()
     page.feed(index)
     cells = [(row[0], cell) for row in page.rows for cell in row if _SHA256.fullmatch(cell)]
-    lines = [(told["file"], told["sha256"]) for line in index.splitlines() if (told := _LINE.fullmatch(line.strip()))]
+    lines = [(hit["file"], hit["sha256"]) for line in index.splitlines() if (hit := _LINE.fullmatch(line.strip()))]
     for file, sha256 in (*cells, *lines):
         installer = parse(file)
         if installer and is_meant(installer):
@@ -73,7 +73,7 @@ def listed(index: str) -> Iterator[Installer]:
 
 
 def is_meant(installer: Installer) -> bool:
-    """Whether a version can mean an installer; since 4.8 the names of Miniconda's tell their Python."""
+    """Whether a version can mean an installer; since 4.8 the names of Miniconda's contain their Python."""
     return bool(installer.python) == installer.file.startswith(DISTRIBUTIONS["miniconda"])
 
 
@@ -106,7 +106,7 @@ def position(file: str) -> tuple[str, int, tuple[int, ...], str]:
     """Return what the list is sorted by: distribution, Python, version, architecture."""
     installer = parse(file)
     if not installer:
-        raise EvenkeelError(f"{file} in {INSTALLERS} is no installer", "Mend the list")
+        raise EvenkeelError(f"{file} in {INSTALLERS} is not the name of an installer", "Fix or remove the line")
     version, python = installer.age
     return file.split("-")[0], python, version, installer.architecture
 
@@ -151,7 +151,7 @@ def refresh(index: str, path: Path, today: str) -> list[str]:
     Raises
     ------
     EvenkeelError
-        The index can't be had, tells no installer, or contradicts the list; which then stays as it was.
+        The index can't be fetched, lists no installer, or contradicts the list, which then stays as it was.
     """
     found = list(listed(fetch(index)))
     if not found:

@@ -6,7 +6,7 @@ root=$1
 
 printf 'LABEL=evenkeel / ext4 errors=remount-ro 0 0\n' >"$root/etc/fstab"
 
-# What QEMU says of the machine becomes its name and its address; the second serial port tells the lab its host key.
+# The machine's name and address come from QEMU; the second serial port passes its host key to the lab.
 # What QEMU has no device for is put beside the others.
 cat >"$root/usr/local/sbin/evenkeel-lab-identity" <<'EOF_SCRIPT'
 #!/bin/sh

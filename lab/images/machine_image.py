@@ -35,7 +35,7 @@ _LABEL = "evenkeel"
 _DISK = "8G"
 _GRUB = Path("/usr/lib/grub/i386-pc")
 _GRUB_MODULES = ("biosdisk", "configfile", "ext2", "linux", "normal", "search", "search_label")
-_MEND = "apt-get install --yes --no-install-recommends $(python -m lab packages)"
+_REMEDY = "apt-get install --yes --no-install-recommends $(python -m lab packages)"
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def _write_root(tree: Path, disk: Path) -> None:
     # GRUB of Debian 12 can't read what newer mke2fs turn on of their own accord.
     features = "^metadata_csum_seed,^orphan_file"
     argv: list[str | Path] = ["mke2fs", "-q", "-t", "ext4", "-L", _LABEL, "-O", features, "-d", tree, disk, _DISK]
-    process.run(argv, mend=_MEND)
+    process.run(argv, remedy=_REMEDY)
 
 
 def _write_boot(disk: Path, scratch: Path) -> None:
@@ -115,7 +115,7 @@ def _write_boot(disk: Path, scratch: Path) -> None:
     menu, core = scratch / "grub.cfg", scratch / "core.img"
     menu.write_text(_grub_menu())
     argv = ["grub-mkimage", "--format=i386-pc", f"--output={core}", f"--config={menu}", "--prefix=/boot/grub"]
-    process.run([*argv, *_GRUB_MODULES], mend=_MEND)
+    process.run([*argv, *_GRUB_MODULES], remedy=_REMEDY)
     data = (_GRUB / "boot.img").read_bytes() + core.read_bytes()
     disk.write_bytes(data.ljust(1 << 20, b"\0"))
     menu.unlink()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The nodes of a group as one: each is told the same, through Ansible or a shell, and all have to answer the same."""
+"""The nodes of a group as one: each gets the same command, through Ansible or a shell, and all must answer the same."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class Fleet:
 
         def one(node: Node) -> str:
             remote = ("sudo", f"--user={user}", "--", "sh", "-c", shlex.quote(command))
-            return process.run(ssh.command(node.address, remote=remote), mend=f"look at {node.name}").rstrip("\n")
+            return process.run(ssh.command(node.address, remote=remote), remedy=f"look at {node.name}").rstrip("\n")
 
         found = nodes.find(self.group)
         with ThreadPoolExecutor(len(found)) as pool:
@@ -122,6 +122,6 @@ def agreed(values: Mapping[str, Value], of: str) -> Value:
     """
     found = list(values.values())
     if not found or any(value != found[0] for value in found):
-        told = "\n".join(f"  {node}: {value!r}" for node, value in sorted(values.items()))
-        raise LabError(f"the nodes differ in {of}:\n{told or '  no node runs'}", "find out what sets them apart")
+        shown = "\n".join(f"  {node}: {value!r}" for node, value in sorted(values.items()))
+        raise LabError(f"the nodes differ in {of}:\n{shown or '  no node runs'}", "find out what sets them apart")
     return found[0]

@@ -28,7 +28,7 @@ _CPUS = 2
 _PROBE_SECONDS = 30
 _STOP_SECONDS = 30
 _LAST_LINES = 20
-_MEND = "python -m lab down GROUP gives a clean start"
+_REMEDY = "python -m lab down GROUP gives a clean start"
 
 
 @dataclass(frozen=True)
@@ -131,14 +131,14 @@ def ensure_running(machine: Machine, disks: Disks, *, fresh: bool = False) -> No
             machine.folder.mkdir(parents=True)
             (machine.folder / "address").write_text(str(address))
         create = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", str(disks.root), str(machine.disk)]
-        process.run(create, mend=_MEND)
+        process.run(create, remedy=_REMEDY)
         machine.base.symlink_to(disks.root)
         if disks.firmware:
             shutil.copyfile(disks.firmware.variables, machine.variables)
-        process.run(run_arguments(machine, disks, accelerator, podman.subnet()), mend=_MEND)
+        process.run(run_arguments(machine, disks, accelerator, podman.subnet()), remedy=_REMEDY)
     # What the mirror restarts may have taken it off the bridge; to join twice does no harm.
     argv = ["ip", "link", "set", "dev", interface(machine.address), "master", podman.bridge(), "up"]
-    process.run(argv, mend=_MEND)
+    process.run(argv, remedy=_REMEDY)
 
 
 def require_alive(machine: Machine) -> None:
@@ -244,7 +244,7 @@ def _accelerator(disks: Disks) -> list[str]:
 
 
 def _boots_under_kvm(disks: Disks) -> bool:
-    """Tell whether a kernel comes as far as missing its disk: some hosts offer KVM, and guests hang under it."""
+    """Return whether a kernel comes as far as missing its disk: some hosts offer KVM, and guests hang under it."""
     if not os.access("/dev/kvm", os.W_OK):
         return False
     argv = [

@@ -53,7 +53,7 @@ def enrol(machine: Machine, password: str) -> None:
     with socket.socket(socket.AF_UNIX) as terminal:
         terminal.connect(str(machine.terminal))
         restart = "sudo systemd-run --quiet --on-active=1 systemctl reboot"  # the connection ends first
-        process.run(ssh.command(machine.address, remote=(restart,)), mend="is it on?")
+        process.run(ssh.command(machine.address, remote=(restart,)), remedy="is it on?")
         try:
             converse(terminal, dialog(password), seconds=_SECONDS)
         except TimeoutError as error:

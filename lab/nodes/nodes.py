@@ -186,23 +186,25 @@ def _start(
     stop: threading.Event,
 ) -> Node:
     container = container_name(group, name)
-    mend = f"podman logs {container}; python -m lab up {group} --fresh"
+    remedy = f"podman logs {container}; python -m lab up {group} --fresh"
 
     argv = run_arguments(name, release, image_name, tmpfs, unified_cgroups=host.unified_cgroups())
     step("starting")
     started = podman.ensure_running(container, group, argv, fresh=fresh)
 
     step("booting")
-    wait.until(lambda: _boot_state(container) not in _NOT_YET, f"{name} boots", mend, seconds=_BOOT_SECONDS, stop=stop)
+    wait.until(
+        lambda: _boot_state(container) not in _NOT_YET, f"{name} boots", remedy, seconds=_BOOT_SECONDS, stop=stop
+    )
     if started and (state := _boot_state(container)) != "running":
         failed = podman.run("exec", container, "systemctl", "--failed", "--no-legend", "--plain")
-        raise LabError(f"{name} booted, but systemd says {state}:\n{failed}", mend)
+        raise LabError(f"{name} booted, but systemd says {state}:\n{failed}", remedy)
 
     step("waiting for SSH")
     node = Node(name, group, release, podman.address(container))
     public = podman.run("exec", container, "cat", "/etc/ssh/ssh_host_ed25519_key.pub")
     ssh.remember([ssh.HostKey(container, node.address, public)])
-    wait.until(lambda: ssh.answers(node.address), f"{name} answers over SSH", mend, seconds=_SSH_SECONDS, stop=stop)
+    wait.until(lambda: ssh.answers(node.address), f"{name} answers over SSH", remedy, seconds=_SSH_SECONDS, stop=stop)
     return node
 
 
@@ -214,7 +216,7 @@ def _start_machine(
     step: Callable[[str], None],
     stop: threading.Event,
 ) -> Node:
-    mend = f"read {machine.console}; python -m lab up {machine.group} --fresh"
+    remedy = f"read {machine.console}; python -m lab up {machine.group} --fresh"
 
     step("starting")
     machines.ensure_running(machine, disks, fresh=fresh)
@@ -226,7 +228,7 @@ def _start_machine(
 
     step("booting")
     wait.until(
-        lambda: alive_and(machine.host_key != ""), f"{node.name} boots", mend, seconds=_MACHINE_SECONDS, stop=stop
+        lambda: alive_and(machine.host_key != ""), f"{node.name} boots", remedy, seconds=_MACHINE_SECONDS, stop=stop
     )
     ssh.remember([ssh.HostKey(machine.name, node.address, machine.host_key)])
 
@@ -234,14 +236,14 @@ def _start_machine(
     wait.until(
         lambda: alive_and(ssh.answers(node.address)),
         f"{node.name} answers over SSH",
-        mend,
+        remedy,
         seconds=_MACHINE_SECONDS,
         stop=stop,
     )
-    told = ssh.command(node.address, remote=("systemctl is-system-running --wait || systemctl --failed --plain",))
-    state = process.run(told, mend=mend).strip()
+    ask = ssh.command(node.address, remote=("systemctl is-system-running --wait || systemctl --failed --plain",))
+    state = process.run(ask, remedy=remedy).strip()
     if state != "running":
-        raise LabError(f"{node.name} booted, but systemd says {state}", mend)
+        raise LabError(f"{node.name} booted, but systemd says {state}", remedy)
     return node
 
 

@@ -21,7 +21,7 @@ from lab.errors import LabError
 LABEL = "io.evenkeel.lab"
 _SPEC = "io.evenkeel.spec"
 NETWORK = "evenkeel"
-MEND = "read podman's words above; `python -m lab down --all` gives a clean start"
+REMEDY = "read podman's words above; `python -m lab down --all` gives a clean start"
 
 _PODMAN_LIMITS = {"nofile": 1048576, "nproc": 4194304}
 
@@ -44,11 +44,11 @@ def run(*argv: str) -> str:
     LabError
         podman ended with a status other than 0.
     """
-    return process.run(["podman", *argv], mend=MEND, env=_environment())
+    return process.run(["podman", *argv], remedy=REMEDY, env=_environment())
 
 
 def succeeds(*argv: str) -> bool:
-    """Run podman and tell whether it ended with status 0."""
+    """Run podman and return whether it ended with status 0."""
     try:
         run(*argv)
     except LabError:
@@ -72,7 +72,7 @@ def containers(group: str | None = None) -> list[Container]:
 
 
 def ensure_running(name: str, group: str, argv: Sequence[str], *, also: str = "", fresh: bool = False) -> bool:
-    """Have the container ``name`` run as ``podman run`` with ``argv`` starts it; tell whether it was started now.
+    """Have the container ``name`` run as ``podman run`` with ``argv`` starts it; return whether it was started now.
 
     One that runs already stays, unless it is to be ``fresh`` or was started otherwise; ``also`` is what else it must
     agree in. One that stopped or was never finished is replaced.
@@ -123,8 +123,8 @@ def ensure_network() -> None:
             return
         argv = ["network", "create", "--internal", "--disable-dns", f"--label={LABEL}=_network", f"--subnet={wanted}"]
         argv += [f"--gateway={gateway}", f"--ip-range={node_range(wanted)}", NETWORK]
-        mend = "if the subnet is taken, choose another: export EVENKEEL_LAB_SUBNET=10.x.y.0/24"
-        process.run(["podman", *argv], mend=mend, env=_environment())
+        remedy = "if the subnet is taken, choose another: export EVENKEEL_LAB_SUBNET=10.x.y.0/24"
+        process.run(["podman", *argv], remedy=remedy, env=_environment())
 
 
 def bridge() -> str:
@@ -149,13 +149,13 @@ def subnet() -> ipaddress.IPv4Network:
         The variable holds something else than an IPv4 network of at least 16 addresses.
     """
     text = os.environ.get("EVENKEEL_LAB_SUBNET") or "10.213.77.0/24"
-    mend = "export EVENKEEL_LAB_SUBNET=10.x.y.0/24"
+    remedy = "export EVENKEEL_LAB_SUBNET=10.x.y.0/24"
     try:
         network = ipaddress.IPv4Network(text)
     except ValueError as error:
-        raise LabError(f"EVENKEEL_LAB_SUBNET={text}: {error}", mend) from error
+        raise LabError(f"EVENKEEL_LAB_SUBNET={text}: {error}", remedy) from error
     if network.num_addresses < 16:
-        raise LabError(f"EVENKEEL_LAB_SUBNET={text} is too small", mend)
+        raise LabError(f"EVENKEEL_LAB_SUBNET={text} is too small", remedy)
     return network
 
 

@@ -34,7 +34,7 @@ def public_key() -> str:
             fresh = KEY.with_name(f"fresh-{os.getpid()}")
             process.run(
                 ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "evenkeel-lab", "-f", fresh],
-                mend=f"is {KEY.parent} writable?",
+                remedy=f"is {KEY.parent} writable?",
             )
             fresh.replace(KEY)
             fresh.with_suffix(".pub").replace(public)
@@ -59,7 +59,7 @@ def command(address: str, *extra: str, remote: Sequence[str] = (), user: str = U
 
 
 def answers(address: str) -> bool:
-    """Tell whether the node at ``address`` lets the lab's user in and run a command."""
+    """Return whether the node at ``address`` lets the lab's user in and run a command."""
     argv = command(address, remote=("true",))
     return subprocess.run(argv, check=False, capture_output=True, stdin=subprocess.DEVNULL).returncode == 0
 

@@ -280,9 +280,9 @@ def _trust(home: Path, authority: Path) -> None:
     database = home / ".pki" / "nssdb"
     database.mkdir(parents=True)
     of_it = ("-d", f"sql:{database}")
-    mend = f"is {authority} a certificate in PEM?"
-    process.run([CERTUTIL, *of_it, "-N", "--empty-password"], mend=mend)
-    process.run([CERTUTIL, *of_it, "-A", "-t", "C,,", "-n", authority.name, "-i", authority], mend=mend)
+    remedy = f"is {authority} a certificate in PEM?"
+    process.run([CERTUTIL, *of_it, "-N", "--empty-password"], remedy=remedy)
+    process.run([CERTUTIL, *of_it, "-A", "-t", "C,,", "-n", authority.name, "-i", authority], remedy=remedy)
 
 
 def _is_gone(element: WebElement) -> bool:

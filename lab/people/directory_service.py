@@ -41,5 +41,5 @@ def _library() -> bytes:
     with TemporaryDirectory() as folder:
         built = Path(folder, "library")
         argv = ["cc", "-shared", "-fPIC", "-Os", "-s", "-Wall", "-Werror", "-o", str(built), str(SOURCE)]
-        process.run(argv, mend="see lab/debian-packages.txt")
+        process.run(argv, remedy="see lab/debian-packages.txt")
         return built.read_bytes()

@@ -13,7 +13,7 @@ import sys
 
 
 def main(place: str, uid: int) -> None:
-    """Mount, say so, and wait for ever."""
+    """Mount, report it, and wait for ever."""
     channel = os.open("/dev/fuse", os.O_RDWR)
     options = f"fd={channel},rootmode=40000,user_id={uid},group_id={uid},allow_other"
     libc = ctypes.CDLL(None, use_errno=True)

@@ -201,12 +201,12 @@ class Kernel:
 
 def at(address: str, user: str = USER) -> Server:
     """Return a user's notebook server on the node at ``address``, as the node itself describes it."""
-    mend = "bring the node to its declared state: site.yml"
-    listed = process.run(ssh.command(address, remote=("sudo", "cat", f"{FOLDER}/servers.json")), mend=mend)
+    remedy = "bring the node to its declared state: site.yml"
+    listed = process.run(ssh.command(address, remote=("sudo", "cat", f"{FOLDER}/servers.json")), remedy=remedy)
     found = next((one for one in json.loads(listed)["servers"] if one["user"] == user), None)
     if found is None:
-        raise LabError(f"{user} has no notebook server at {address}", mend)
-    token = process.run(ssh.command(address, remote=("sudo", "cat", shlex.quote(found["token_file"]))), mend=mend)
+        raise LabError(f"{user} has no notebook server at {address}", remedy)
+    token = process.run(ssh.command(address, remote=("sudo", "cat", shlex.quote(found["token_file"]))), remedy=remedy)
     return Server(address, token, found["port"], found["base_url"], user, found["socket"] or "")
 
 

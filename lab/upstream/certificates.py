@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A certificate authority of the lab's own and its mirror's certificate, which no system trusts until it is told to."""
+"""A certificate authority of the lab's own and its mirror's certificate, which no system trusts by default."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lab import paths, process
 #: A name that only the lab's proxy knows.
 NAME = "mirror.evenkeel.test"
 
-_MEND = "apt-get install openssl"
+_REMEDY = "apt-get install openssl"
 _DAYS = "3650"
 
 
@@ -49,4 +49,4 @@ def _extensions(constraint: str) -> tuple[str, ...]:
 
 def _openssl(place: Path, *arguments: str) -> None:
     key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
-    process.run(["openssl", "req", "-x509", *key, "-days", _DAYS, *arguments], mend=_MEND, cwd=place)
+    process.run(["openssl", "req", "-x509", *key, "-days", _DAYS, *arguments], remedy=_REMEDY, cwd=place)

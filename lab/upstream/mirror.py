@@ -89,7 +89,7 @@ def address() -> IPv4Address:
 
 
 def running() -> bool:
-    """Tell whether the server's container runs."""
+    """Return whether the server's container runs."""
     return any(container.running for container in podman.containers(GROUP))
 
 

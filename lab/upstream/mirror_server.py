@@ -18,8 +18,8 @@ a fault, so that any client meets it by a longer base URL alone::
     /_fault/endless/PATH             without a Content-Length, and zeros after all of it, for ever
     /_fault/stale/PATH               said to be two years older than it is
     /_fault/terms/PATH               every folder has a terms.json, terms of service to accept
-    /_fault/flaky/N/TOKEN/PATH       503 for the first N requests with this token, then all is well
-    /_fault/sync/N/TOKEN/PATH        corrupt for the first N requests with this token, then all is well
+    /_fault/flaky/N/TOKEN/PATH       503 for the first N requests with this token, then no fault
+    /_fault/sync/N/TOKEN/PATH        corrupt for the first N requests with this token, then no fault
 
 So ``/_fault/sync~Packages*/1/TOKEN/`` is an APT repository whose lists are not yet those that its signature is for.
 
@@ -113,7 +113,7 @@ def file_below(root: Path, path: str) -> Path | None:
 
 
 def content_type(name: str) -> str:
-    """Return the media type by which clients tell a page from a package."""
+    """Return the media type by which clients distinguish a page from a package."""
     if name == "SHA256SUMS":
         return _TYPES[".txt"]
     return _TYPES.get(Path(name).suffix, "application/octet-stream")
@@ -133,7 +133,7 @@ def parse_range(header: str | None, size: int) -> range | None:
 
 
 def not_modified(etag: str, modified: float, if_none_match: str | None, if_modified_since: str | None) -> bool:
-    """Tell whether the client's copy is still good; an entity tag outranks a date."""
+    """Return whether the client's copy is still good; an entity tag outranks a date."""
     if if_none_match is not None:
         tags = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
         return bool(tags & {etag, "*"})
@@ -200,7 +200,7 @@ class Mirror(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
     def still_failing(self, request: Request) -> bool:
-        """Count this request of its token, and tell whether it is one of those to fail."""
+        """Count this request of its token, and return whether it is one of those to fail."""
         with self._lock:
             self._counted[request.token] += 1
             return self._counted[request.token] <= request.failures

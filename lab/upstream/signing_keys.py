@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lab import locks, paths, process
 
-_MEND = "apt-get install gpg gpg-agent"
+_REMEDY = "apt-get install gpg gpg-agent"
 _EXPIRED_ON = "20200601T000000"
 
 
@@ -96,10 +96,10 @@ def _home() -> Iterator[Path]:
         try:
             yield Path(folder)
         finally:  # the agent that gpg has started
-            process.run(["gpgconf", "--homedir", folder, "--kill", "all"], mend=_MEND)
+            process.run(["gpgconf", "--homedir", folder, "--kill", "all"], remedy=_REMEDY)
 
 
 def _gpg(home: Path, key: Key, *arguments: str | Path, stdin: str | None = None) -> str:
     then = ("--faked-system-time", f"{_EXPIRED_ON}!") if key.expired else ()
     argv = ["gpg", "--homedir", home, "--batch", "--quiet", "--yes", "--pinentry-mode", "loopback", *then, *arguments]
-    return process.run(argv, mend=_MEND, stdin=stdin)
+    return process.run(argv, remedy=_REMEDY, stdin=stdin)

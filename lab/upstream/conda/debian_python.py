@@ -100,7 +100,7 @@ def build(python: DebianPython, out_dir: Path) -> Path:
             )
         for archive in archives:
             unpacked = libc if archive.name.startswith("libc6_") else root
-            run(["dpkg-deb", "--extract", archive, unpacked], mend="apt-get install dpkg")
+            run(["dpkg-deb", "--extract", archive, unpacked], remedy="apt-get install dpkg")
         _lay_out(root / "usr", tree, python)
         _bundle_libraries(root, libc, tree)
         glibc = required_glibc(path.read_bytes() for path in _elf_files(tree))
@@ -143,9 +143,9 @@ def download(package: str, release: str, home: Path) -> list[Path]:
         "Dir::State::status": home / "status",
     }
     apt_get = ["apt-get", *(f"--option={name}={value}" for name, value in settings.items())]
-    mend = f"check the Debian mirror in {apt_sources.APT}, or name one: export {apt_sources.VARIABLE}=<URL>"
-    run([*apt_get, "--error-on=any", "update"], mend=mend)
-    run([*apt_get, "--yes", "--download-only", "install", package], mend=mend)
+    remedy = f"check the Debian mirror in {apt_sources.APT}, or name one: export {apt_sources.VARIABLE}=<URL>"
+    run([*apt_get, "--error-on=any", "update"], remedy=remedy)
+    run([*apt_get, "--yes", "--download-only", "install", package], remedy=remedy)
     return sorted(archives.glob("*.deb"))
 
 
@@ -200,7 +200,7 @@ def _lay_out(usr: Path, tree: Path, python: DebianPython) -> None:
     bin_dir.mkdir()
     interpreter = Path(shutil.copy2(usr / "bin" / f"python{python.version}", bin_dir))
     # RPATH, not RUNPATH: it also counts for what the interpreter's extension modules need.
-    run(["patchelf", "--force-rpath", "--set-rpath", "$ORIGIN/../lib", interpreter], mend="apt-get install patchelf")
+    run(["patchelf", "--force-rpath", "--set-rpath", "$ORIGIN/../lib", interpreter], remedy="apt-get install patchelf")
     for alias in ("python", "python3"):
         (bin_dir / alias).symlink_to(interpreter.name)
     pydoc = bin_dir / "pydoc"
@@ -221,7 +221,7 @@ def _bundle_libraries(root: Path, libc: Path, tree: Path) -> None:
 
 
 def _needed(elf_file: Path) -> list[str]:
-    return run(["patchelf", "--print-needed", elf_file], mend="apt-get install patchelf").split()
+    return run(["patchelf", "--print-needed", elf_file], remedy="apt-get install patchelf").split()
 
 
 def _find_library(root: Path, name: str) -> Path | None:

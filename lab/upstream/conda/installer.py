@@ -160,7 +160,7 @@ def lay_out(records: Sequence[rattler.RepoDataRecord], tree: Path, installer: In
         record.url = f"{CHANNEL_URL}/{record.subdir}/{record.file_name}"
         record.channel = f"{CHANNEL_URL}/{record.subdir}"
         note = json.loads(record.to_json())
-        note.pop("indexed_timestamp", None)  # tells when the channel was built
+        note.pop("indexed_timestamp", None)  # when the channel was built
         (unpacked / "info" / "repodata_record.json").write_text(json.dumps(note, indent=2))
         explicit.append(f"{record.url}#{digest(record)}")
         licenses.append(f"  {stem(record)}: {record.license or 'see its own files'}")

@@ -63,7 +63,7 @@ class Recipe:
 
 
 def is_pure(wheel: Wheel) -> bool:
-    """Tell whether the wheel is for every platform."""
+    """Return whether the wheel is for every platform."""
     return all(tag.platform == "any" for tag in parse_wheel_filename(wheel.file_name)[3])
 
 
@@ -86,7 +86,7 @@ def requirements(
 ) -> set[str]:
     """Return Python requirements as conda dependencies.
 
-    conda packages have no extras: whoever asks for ``name[extra]`` depends on all that the extra adds to ``name``.
+    conda packages have no extras: a package that needs ``name[extra]`` depends on all that the extra adds to ``name``.
     """
     specs: set[str] = set()
     for requirement in wanted(requires, environment, extras):

@@ -42,7 +42,7 @@ def write_lists(folder: Path, stanzas: Iterable[str]) -> None:
 
 
 def release(folder: Path, key: Key, about: Mapping[str, str]) -> None:
-    """Write what vouches for the lists, and sign it."""
+    """Write the file with the hashes of the lists, and sign it."""
     text = release_text({name: (folder / name).read_bytes() for name in LISTS}, about)
     (folder / "Release").write_text(text)
     (folder / "Release.gpg").write_text(signing_keys.sign(key, text))

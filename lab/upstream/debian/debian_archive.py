@@ -43,7 +43,7 @@ WISHES: dict[str, tuple[tuple[str, ...], ...]] = {
 
 _LISTS = ("binary-amd64/Packages", "i18n/Translation-en")
 _HELPER = "/usr/lib/apt/apt-helper"
-_MEND = f"check the Debian mirror in {apt_sources.APT}, or name one: export {apt_sources.VARIABLE}=<URL>"
+_REMEDY = f"check the Debian mirror in {apt_sources.APT}, or name one: export {apt_sources.VARIABLE}=<URL>"
 _URI = re.compile(r"^'(?P<uri>[^']+)' (?P<file>\S+) (?P<size>\d+) (?P<hash>\S*)$", re.MULTILINE)
 _SUM = r"^ (?P<sum>[0-9a-f]{{64}}) +\d+ (?P<name>{name}\.(?:xz|bz2))$"
 
@@ -94,7 +94,7 @@ def parse_list(release: str, name: str) -> tuple[str, str]:
     """
     found = re.search(_SUM.format(name=re.escape(name)), release, re.MULTILINE)
     if not found:
-        raise LabError(f"Debian's Release file does not name {name}", _MEND)
+        raise LabError(f"Debian's Release file does not name {name}", _REMEDY)
     return found["name"], found["sum"]
 
 
@@ -125,10 +125,10 @@ def _resolve(suite: str, status: str, installations: Sequence[Sequence[str]]) ->
         options = _options(
             home, f"deb [signed-by={apt_sources.KEYRING}] {root} {suite} {' '.join(COMPONENTS)}\n", status
         )
-        process.run(["apt-get", *options, "--error-on=any", "update"], mend=_MEND)
+        process.run(["apt-get", *options, "--error-on=any", "update"], remedy=_REMEDY)
         wanted: dict[str, Download] = {}
         for packages in installations:
-            printed = process.run(["apt-get", *options, "--yes", "--print-uris", "install", *packages], mend=_MEND)
+            printed = process.run(["apt-get", *options, "--yes", "--print-uris", "install", *packages], remedy=_REMEDY)
             wanted |= {download.path: download for download in parse_uris(printed, root)}
         return list(wanted.values())
 
@@ -163,5 +163,7 @@ def _fetch(download: Download, path: Path) -> None:
     partial = path.with_name(f".{path.name}.partial")
     partial.unlink(missing_ok=True)
     url = f"{apt_sources.mirror()}/{download.path}"
-    process.run([_HELPER, "--option=APT::Sandbox::User=root", "download-file", url, partial, download.hash], mend=_MEND)
+    process.run(
+        [_HELPER, "--option=APT::Sandbox::User=root", "download-file", url, partial, download.hash], remedy=_REMEDY
+    )
     partial.rename(path)

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """NVIDIA's repositories as the lab's nodes find them: real layout, real signatures, small packages.
 
-Beside those that are well there are three that are not, below ``expired``, ``rekeyed`` and ``syncing``: signed with a
-key whose time is over, signed with another key than the keyring has, and with lists that are older than what vouches
-for them.
+Beside the good repositories there are three broken ones, below ``expired``, ``rekeyed`` and ``syncing``: signed with a
+key that has expired, signed with another key than the keyring has, and with lists that are older than their hashes.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ from lab.upstream.signing_keys import Key
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-#: What an inventory tells: sums of the keys and installers.
+#: Values for inventories: sums of the keys and installers.
 SUMS = "sums.json"
 KEYRING = "cuda-keyring_1.1-1_all.deb"
 KEYRING_MEMBER = "usr/share/keyrings/cuda-archive-keyring.gpg"
@@ -161,7 +160,7 @@ def _fill_enterprise(top: Path, pool: Path) -> None:
 
 
 def _ill_enterprise(top: Path, name: str, dist: str) -> None:
-    """Make the RPM repositories that are not well, with one version of the driver."""
+    """Make the broken RPM repositories, with one version of the driver."""
     for kind, signer in (("rekeyed", STRANGER), ("syncing", ENTERPRISE)):
         folder = top / kind / _REPOSITORIES / name / "x86_64"
         rpm_repository.write(folder, nvidia_driver_rpm.packages(nvidia_runfile.VERSION, dist), signer)
@@ -188,7 +187,7 @@ def _keyring(folder: Path, distribution: str, key: Key) -> list[Written]:
 
 
 def _ill(top: Path, distribution: str, packages: Sequence[Written], key: Key) -> None:
-    """Make the repositories that are not well."""
+    """Make the broken repositories."""
     for name, trusted, signer in (("expired", EXPIRED, EXPIRED), ("rekeyed", key, STRANGER), ("syncing", key, key)):
         folder = top / name / _REPOSITORIES / distribution / "x86_64"
         own = [*packages, *_keyring(folder, distribution, trusted)]

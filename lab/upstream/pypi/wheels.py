@@ -33,7 +33,7 @@ _OLDEST_GLIBC_MINOR = 17
 _DOWNLOADS_AT_ONCE = 4
 _BATCHES = 16
 _PARTIAL = ".partial-"
-_MEND = "check that pip reaches its index: pip config list, pip download --no-deps pip"
+_REMEDY = "check that pip reaches its index: pip config list, pip download --no-deps pip"
 
 
 @dataclass(frozen=True)
@@ -123,14 +123,14 @@ def resolve(roots: Sequence[str], python: DebianPython) -> dict[str, Wheel]:
         if not missing:
             break
         if missing <= set(asked):
-            raise LabError(f"no wheels for Python {python.version} satisfy {', '.join(sorted(missing))}", _MEND)
+            raise LabError(f"no wheels for Python {python.version} satisfy {', '.join(sorted(missing))}", _REMEDY)
         asked = sorted({*asked, *missing})
     replace_text(lock, json.dumps([asdict(wheel) for wheel in reached.values()], indent=1))
     return reached
 
 
 def download(wheels: Collection[Wheel], python: DebianPython, done: Callable[[int], None]) -> None:
-    """Download those ``wheels`` that are not here yet, with hashes checked; ``done`` is told how many are here."""
+    """Download those ``wheels`` that are not here yet, with hashes checked; ``done`` gets how many are here."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     with locks.held("wheels"), ThreadPoolExecutor(_DOWNLOADS_AT_ONCE) as pool:
         for left_by_a_killed_run in FOLDER.glob(f"{_PARTIAL}*"):
@@ -191,4 +191,4 @@ def _tags(python: DebianPython) -> list[str]:
 
 def _pip(*arguments: str | Path) -> None:
     quiet = ("--quiet", "--quiet", "--no-input", "--disable-pip-version-check")
-    run([sys.executable, "-m", "pip", *arguments, *quiet], mend=_MEND)
+    run([sys.executable, "-m", "pip", *arguments, *quiet], remedy=_REMEDY)

@@ -41,7 +41,7 @@ _EMPTY = (
     "pciutils",
     "python3-dnf-plugin-versionlock",
 )
-#: What tells dnf to keep older versions beside newer ones.
+#: The setting that makes dnf keep older versions beside newer ones.
 _SIDE_BY_SIDE = "installonlypkg(kernel)"
 _HEADERS = STANDINS / "kernel"
 

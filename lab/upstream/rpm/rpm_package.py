@@ -14,7 +14,7 @@ from lab.upstream.debian import deb_package
 from lab.upstream.os_package import OsPackage, content
 from lab.upstream.signing_keys import Key
 
-_MEND = "apt-get install rpm"
+_REMEDY = "apt-get install rpm"
 _DEFINES = {
     "debug_package": "%{nil}",
     "__os_install_post": "%{nil}",
@@ -43,7 +43,7 @@ def sign(folder: Path, key: Key) -> None:
     with signing_keys.home_of(key) as home:
         defines = {"_gpg_name": key.user, "_gpg_path": str(home), "__gpg": "/usr/bin/gpg"}
         argv: list[str | Path] = ["rpmsign", "--addsign", *_options(defines), *sorted(folder.glob("*.rpm"))]
-        process.run(argv, mend=_MEND)
+        process.run(argv, remedy=_REMEDY)
 
 
 def batches(packages: Iterable[OsPackage]) -> list[list[OsPackage]]:
@@ -104,7 +104,7 @@ def _build(packages: Sequence[OsPackage], scratch: Path, folder: Path) -> None:
     recipe = scratch / "lab.spec"
     recipe.write_text(spec(packages).replace("{tree}", str(tree)))
     defines = {**_DEFINES, "_topdir": str(scratch), "_rpmdir": str(scratch / "rpms")}
-    process.run(["rpmbuild", "-bb", "--quiet", "--target=x86_64", *_options(defines), recipe], mend=_MEND)
+    process.run(["rpmbuild", "-bb", "--quiet", "--target=x86_64", *_options(defines), recipe], remedy=_REMEDY)
     for rpm in (scratch / "rpms").glob("*.rpm"):
         shutil.move(rpm, folder / rpm.name)
 

@@ -12,7 +12,7 @@ from lab.upstream.os_package import OsPackage
 from lab.upstream.rpm import rpm_package
 from lab.upstream.signing_keys import Key
 
-_MEND = "apt-get install createrepo-c"
+_REMEDY = "apt-get install createrepo-c"
 
 
 def write(folder: Path, packages: Iterable[OsPackage], key: Key, modules: str = "") -> None:
@@ -30,10 +30,10 @@ def write(folder: Path, packages: Iterable[OsPackage], key: Key, modules: str = 
 
 def index(folder: Path, key: Key, modules: str = "") -> None:
     """Write the metadata of the packages in ``folder``, and sign them."""
-    process.run(["createrepo_c", "--quiet", folder], mend=_MEND)
+    process.run(["createrepo_c", "--quiet", folder], remedy=_REMEDY)
     if modules:
         (folder / "modules.yaml").write_text(modules)
-        process.run(["modifyrepo_c", "--mdtype=modules", folder / "modules.yaml", folder / "repodata"], mend=_MEND)
+        process.run(["modifyrepo_c", "--mdtype=modules", folder / "modules.yaml", folder / "repodata"], remedy=_REMEDY)
         (folder / "modules.yaml").unlink()
     repomd = (folder / "repodata" / "repomd.xml").read_text()
     (folder / "repodata" / "repomd.xml.asc").write_text(signing_keys.sign(key, repomd))

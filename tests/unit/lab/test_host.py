@@ -39,7 +39,7 @@ def test_the_missing_are_named_with_the_command_that_installs_them(monkeypatch: 
     monkeypatch.setattr(host, "packages", lambda: {"shiny": "no-such-program", "bright": "no-such-either"})
     with pytest.raises(LabError) as caught:
         host.check()
-    assert caught.value.mend == "apt-get install --yes --no-install-recommends shiny bright"
+    assert caught.value.remedy == "apt-get install --yes --no-install-recommends shiny bright"
 
 
 def test_a_full_disk_is_refused_though_the_cache_is_not_there_yet(tmp_path: Path) -> None:

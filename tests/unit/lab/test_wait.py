@@ -11,17 +11,17 @@ from lab.errors import LabError
 
 def test_it_waits_for_the_condition() -> None:
     answers = iter([False, False, True])
-    wait.until(lambda: next(answers), "it comes", "mend", seconds=5)
+    wait.until(lambda: next(answers), "it comes", "remedy", seconds=5)
     assert next(answers, "asked no more") == "asked no more"
 
 
 def test_it_gives_up_in_time() -> None:
     with pytest.raises(LabError, match="it never comes"):
-        wait.until(lambda: False, "it never comes", "mend", seconds=0)
+        wait.until(lambda: False, "it never comes", "remedy", seconds=0)
 
 
 def test_it_stops_when_told() -> None:
     stop = threading.Event()
     stop.set()
     with pytest.raises(LabError, match="stopped waiting"):
-        wait.until(lambda: False, "it never comes", "mend", seconds=60, stop=stop)
+        wait.until(lambda: False, "it never comes", "remedy", seconds=60, stop=stop)

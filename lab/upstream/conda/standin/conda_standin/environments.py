@@ -101,7 +101,7 @@ class Environment:
             raise CondaValueError("Environment paths cannot be immediately nested under another conda environment.")
 
     def details(self) -> dict[str, Any]:
-        """Return what ``envs_details`` tells."""
+        """Return the content of ``envs_details``."""
         active = os.environ.get("CONDA_PREFIX")
         return {
             "name": self.name,

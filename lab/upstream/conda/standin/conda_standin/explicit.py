@@ -35,12 +35,12 @@ def read_lines(path: Path) -> list[str]:
 
 
 def parse(lines: Iterable[str]) -> list[Record]:
-    """Return what the lines of an explicit file tell of packages."""
+    """Return the packages in the lines of an explicit file."""
     return [parse_line(line) for line in lines if line != MARKER]
 
 
 def parse_line(line: str) -> Record:
-    """Return what one line tells: URL, hash, and what the file's name says.
+    """Return the parts of one line: URL, hash, and those of the file's name.
 
     Raises
     ------

@@ -91,7 +91,7 @@ class Index:
         return any(record.matches(wanted) for records in found for record in records)
 
     def _channel_error(self, error: GatewayError) -> CondaError:
-        """Ask each channel once more to tell which one fails, and how."""
+        """Ask each channel once more to find which one fails, and how."""
         for channel in self.channels:
             if failure := failure_of(channel):
                 return failure

@@ -69,7 +69,7 @@ def known_environments(settings: Settings) -> dict[str, Any]:
 
 
 def information(settings: Settings) -> dict[str, Any]:
-    """Return what ``conda info --json`` tells."""
+    """Return the content of ``conda info --json``."""
     root = str(settings.root_prefix)
     active = os.environ.get("CONDA_PREFIX")
     solver = f"solver/rattler evenkeel-lab-stand-in/{VERSION} py-rattler/{rattler.__version__}"
