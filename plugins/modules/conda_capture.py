@@ -40,15 +40,15 @@ options:
     type: dict
     required: true
   path:
-    description: The C(environment.yml) to write, on the control node; its folder is made.
+    description: The C(environment.yml) to write, on the control node. Its folder is created.
     type: path
     required: true
   mirrors:
-    description: Prefixes of URLs and what the nodes ask in their place; the files get the channels' own URLs.
+    description: URL prefixes and their replacements on the nodes. The files contain the channels' original URLs.
     type: dict
     default: {}
   pip_index:
-    description: URL of the simple index for pip's packages; uv's own configuration counts when empty.
+    description: URL of the package index (simple API). When empty, uv's own configuration applies.
     type: str
     default: ''
 seealso:
@@ -79,7 +79,7 @@ path:
   returned: success
   sample: /srv/fleet/environments/nlp/environment.yml
 digest:
-  description: The digest that the environment has on nodes that get it.
+  description: The digest of the environment on the nodes.
   type: str
   returned: success
   sample: 3b7f0a2d1f9c4e5a8d6b7c8e9f0a1b2c3d4e5f60718293a4b5c6d7e8f9a0b1c2

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: conda_distribution
-short_description: Keep a conda distribution from a checksummed installer
+short_description: Manage a conda distribution from a checksummed installer
 version_added: 0.1.0
 description:
   - Installs Miniconda, Miniforge or another distribution with the same contract from its shell installer, whose SHA-256
@@ -37,7 +37,7 @@ options:
       - Required when O(state=present), unless O(src) is given.
     type: str
   src:
-    description: A path of the installer on the control node, from which it is brought to a node that lacks it.
+    description: The installer's path on the control node, from which it is copied to a node that lacks it.
     type: path
   sha256:
     description: The installer's SHA-256, 64 lower-case hexadecimal digits. Required when O(state=present).
@@ -47,66 +47,67 @@ options:
     type: path
     default: /opt/miniconda3
   store:
-    description: The directory that holds the installations, on a file system with room for several.
+    description: The directory for the installations, on a file system with room for several.
     type: path
     default: /opt/evenkeel/distributions
   force:
-    description: Whether an older version of the distribution may take the place of a newer one.
+    description: Whether to allow a downgrade.
     type: bool
     default: false
   heal_base:
-    description: Whether a base that is not what was installed is replaced by a fresh one; otherwise that is reported.
+    description: Whether to replace a base environment that has drifted by a fresh installation, instead of reporting
+      it.
     type: bool
     default: false
   keep:
-    description: How many installations that are not in use stay, the last one in use first.
+    description: How many installations that are not in use to keep, the previous one first.
     type: int
     default: 1
   shell_hook:
     description:
-      - Whether shells know the command C(conda) and C(conda activate), through C(/etc/profile.d), and where they are
-        installed C(/etc/zsh/zprofile) (Debian's zsh) and C(/etc/fish/conf.d). Nothing is activated, and no file of a
-        user is touched.
+      - Whether login shells provide C(conda) and C(conda activate), through C(/etc/profile.d) and, if these shells are
+        installed, C(/etc/zsh/zprofile) (Debian's zsh) and C(/etc/fish/conf.d). No environment is activated, and no
+        user's files are touched.
     type: bool
     default: true
   channels:
     description:
-      - URLs of channels that people will use. One that serves C(terms.json) has terms of service, and the module fails
-        before it changes anything until O(accept_tos) says that you agree.
-      - A channel that can't be asked counts as one without terms, as it does for conda.
+      - URLs of the channels that users will use. If one serves C(terms.json), it has terms of service, and the module
+        fails before it changes anything unless O(accept_tos) is true.
+      - A channel that can't be reached counts as one without terms, as it does for conda.
     type: list
     elements: str
     default: []
   accept_tos:
     description:
-      - Whether you accept the terms of service of O(channels) for everyone on the node. It is recorded below
-        C(/etc/conda/tos), where conda's own plugin looks. Nothing is accepted otherwise.
+      - Whether you accept the terms of service of O(channels) for all users of the node. The acceptance is recorded in
+        C(/etc/conda/tos), where conda's own plugin looks for it. Nothing is accepted otherwise.
     type: bool
     default: false
   shared_cache:
-    description: The package cache that the members of O(shared_cache_group) write together.
+    description: The package cache that the members of O(shared_cache_group) share.
     type: path
     default: /opt/evenkeel/pkgs/shared
   shared_cache_group:
     description:
-      - The group for O(shared_cache), which must exist. The cache is group-writable and setgid, and a default access
-        control list keeps it so whatever the members' umask is.
-      - Without it there is no shared cache. One that is there already is left alone.
+      - An existing group for O(shared_cache). The cache is group-writable and setgid, and a default access control list
+        keeps it so regardless of the members' umask.
+      - When empty, there is no shared cache. An existing one is left unchanged.
     type: str
     default: ''
   offline:
-    description: Whether nothing is asked of the network; O(channels) are then not asked for terms.
+    description: Whether to use no network. O(channels) are then not checked for terms.
     type: bool
     default: false
   ca_path:
-    description: A file on the node, in PEM, with the certificates to trust in place of the system's.
+    description: A file on the node, in PEM, with the certificates to trust instead of the system's.
     type: path
   timeout:
-    description: How many seconds the mirror may stay silent.
+    description: For how many seconds the mirror may send nothing.
     type: int
     default: 30
   retries:
-    description: How often a download is tried again after silence, a broken transfer or a 5xx answer.
+    description: How often to retry a download after a timeout, a broken transfer or a 5xx response.
     type: int
     default: 3
   lock_timeout:
@@ -114,7 +115,7 @@ options:
     type: int
     default: 600
 notes:
-  - The action of the same name warns when the distribution's Python has no security support any more.
+  - The action of the same name warns if the distribution's Python no longer has security support.
 seealso:
   - module: evenkeel.gpu.conda_runtime
     description: Installs the tools that build environments.
@@ -146,7 +147,7 @@ prefix:
   returned: success
   sample: /opt/miniconda3
 home:
-  description: The directory that O(prefix) points at after the run; empty when there is none.
+  description: The directory that O(prefix) points to after the run; empty if there is none.
   type: str
   returned: success
   sample: /opt/evenkeel/distributions/Miniconda3-py313_26.5.3-1-Linux-x86_64-7358a5961dc6
@@ -157,7 +158,7 @@ drift:
   returned: success
   sample: ["+ six 1.17.0 (main)"]
 stranded:
-  description: Environments that people made inside distributions which are not in use; their paths still work.
+  description: Environments that people created inside distributions that are no longer in use. Their paths still work.
   type: list
   elements: str
   returned: success

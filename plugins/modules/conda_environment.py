@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: conda_environment
-short_description: Keep a named conda environment, the same on every node
+short_description: Manage a named conda environment, the same on every node
 version_added: 0.1.0
 description:
   - Builds the environment from exact, hashed packages beside the one in use and switches to it by one rename, so the
@@ -34,22 +34,22 @@ options:
     required: true
   state:
     description:
-      - With V(present), the environment is there as its source says.
-      - With V(absent), the name is gone, and with it every generation that no running process uses, that is not pinned
-        and that Evenkeel built.
+      - With V(present), the environment exists as its source describes it.
+      - With V(absent), the name is removed, with every generation that Evenkeel built, that is not pinned and that no
+        running process uses.
     type: str
     choices: [present, absent]
     default: present
   environment:
     description:
-      - An C(environment.yml) on the control node. The C(conda-lock.yml) beside it counts, if there is one; it is an
-        error when that is older than what it was made from.
+      - An C(environment.yml) on the control node. If there is a C(conda-lock.yml) beside it, that lock is used; a lock
+        that is older than its C(environment.yml) is an error.
     type: path
   lock:
     description: A C(conda-lock.yml) or a C(pixi.lock) on the control node.
     type: path
   explicit:
-    description: An explicit file on the control node, as C(conda list --explicit) writes it, with hashes.
+    description: An explicit file with hashes on the control node, from C(conda list --explicit).
     type: path
   packages:
     description: What the environment must contain, as conda's match specifications, such as C(python=3.11).
@@ -57,30 +57,30 @@ options:
     elements: str
   channels:
     description:
-      - Where O(packages) are, in order of priority, as URLs or as names of channels at C(conda.anaconda.org).
+      - The channels of O(packages) in order of priority, as URLs or names of channels at C(conda.anaconda.org).
       - Required with O(packages).
     type: list
     elements: str
   generation:
     description:
-      - Switch to a generation that the node has already, instead of building from a source. Its name, the beginning of
-        its digest, or how many generations to go back from the one in use, such as V(-1).
+      - An existing generation to switch to, instead of building from a source. Its name, the beginning of its digest,
+        or how many generations to go back from the one in use, such as V(-1).
     type: str
   mirrors:
     description:
-      - Where to get packages instead, as URL prefixes by URL prefix; the longest that matches counts. Hashes still are
-        those of the lock.
+      - Replacement URL prefixes for downloads; the longest prefix that matches is used. Hashes are still those of the
+        lock.
     type: dict
     default: {}
   pip_index:
-    description: The index that pip's packages come from; uv's own configuration counts when it is not given.
+    description: The package index for pip packages. By default, uv's own configuration applies.
     type: str
   keep:
-    description: How many generations to keep, with the one in use; V(0) removes none.
+    description: How many generations to keep, including the one in use; V(0) keeps all.
     type: int
     default: 3
   pin:
-    description: Whether the generation in use is to be kept whatever O(keep) says; unchanged when not given.
+    description: Whether the generation in use is kept regardless of O(keep). By default, this is left unchanged.
     type: bool
   adopt:
     description:
@@ -90,31 +90,31 @@ options:
     default: false
   user_site:
     description:
-      - Whether the environment's Python sees packages that users have below C(~/.local). With V(false), activation sets
-        E(PYTHONNOUSERSITE), for C(conda run) and Jupyter's kernels too, so that all users have the same packages.
-      - Without it, a new environment hides them, and another one stays as it is.
+      - Whether the environment's Python sees packages that users have in C(~/.local). With V(false), activation sets
+        E(PYTHONNOUSERSITE), also for C(conda run) and Jupyter kernels, so that all users have the same packages.
+      - By default, a new environment hides them, and an existing one stays as it is.
     type: bool
   verify:
     description:
-      - What is compared with what was built. V(metadata) finds packages that conda or pip have added, changed or
-        removed, and what others than root may change of the files that Python, conda and shells read first, in
-        milliseconds. V(files) hashes every file, and looks at the permissions of all of them.
+      - How drift is detected. V(metadata) detects packages that conda or pip have added, changed or removed, and loose
+        permissions on the files that Python, conda and shells read first, in milliseconds. V(files) hashes every file,
+        and checks the permissions of all files.
     type: str
     choices: [metadata, files]
     default: metadata
   installer:
     description:
-      - What links conda's packages. V(rattler) is py-rattler in the private runtime, V(conda) the distribution's own
-        command; V(auto) takes the first where the node can run it.
+      - The program that links conda packages. V(rattler) is py-rattler in the private runtime, V(conda) the
+        distribution's own command; V(auto) uses py-rattler if the node can run it.
     type: str
     choices: [auto, rattler, conda]
     default: auto
   root:
-    description: The directory that holds C(envs/), C(generations/) and the package caches in C(pkgs/).
+    description: The directory with C(envs/), C(generations/) and the package caches in C(pkgs/).
     type: path
     default: /opt/evenkeel
   conda:
-    description: The distribution's command.
+    description: The distribution's conda command.
     type: path
     default: /opt/miniconda3/bin/conda
   python:
@@ -122,10 +122,10 @@ options:
     type: path
     default: /opt/miniconda3/bin/python
   runtime:
-    description: The private runtime, as the module M(evenkeel.gpu.conda_runtime) returns its path.
+    description: The path of the private runtime, from the module M(evenkeel.gpu.conda_runtime).
     type: path
   download_timeout:
-    description: How many seconds downloads may stand still, or bring less than 10 kB a second.
+    description: For how many seconds downloads may stall or transfer less than 10 kB a second.
     type: int
     default: 60
   connections:
@@ -133,7 +133,7 @@ options:
     type: int
     default: 5
   lock_timeout:
-    description: How many seconds to wait for another run that works on the same environment or package cache.
+    description: How many seconds to wait for another run that uses the same environment or package cache.
     type: int
     default: 1800
 seealso:
@@ -181,33 +181,33 @@ digest:
   returned: when the packages are known
   sample: 3b7f0a2d1f9c4e5a8d6b7c8e9f0a1b2c3d4e5f60718293a4b5c6d7e8f9a0b1c2
 prefix:
-  description: Where people find the environment.
+  description: The environment's path for users.
   type: str
   returned: success
   sample: /opt/evenkeel/envs/ai-dev
 generation:
-  description: The directory that O(ignore:prefix) points at after the run.
+  description: The directory that O(ignore:prefix) points to after the run.
   type: str
   returned: when the environment is there after the run
   sample: /opt/evenkeel/generations/ai-dev/3b7f0a2d1f9c4e5a
 plan:
-  description: What has changed, or in check mode would change, line by line.
+  description: The changes that were made, or in check mode would be, one for each line.
   type: list
   elements: str
   returned: success
   sample: ["+ numpy 2.4.6 (main)", "~ pandas 3.0.0 -> 3.0.1", "- six 1.17.0"]
 installer:
-  description: What built the generation in use.
+  description: The program that built the generation in use.
   type: str
   returned: when it is there
   sample: rattler
 user_files:
-  description: Files that users put into the generation that is replaced because it drifted, as paths below it.
+  description: Files that users put into a generation that was replaced because it drifted, as paths below it.
   type: list
   elements: str
   returned: when it drifted
 kept:
-  description: Where the files are now that users had put into generations that were removed.
+  description: The new paths of files that users had put into removed generations.
   type: list
   elements: str
   returned: when there were some

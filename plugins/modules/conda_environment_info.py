@@ -7,11 +7,11 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: conda_environment_info
-short_description: Tell what environments a node has, with digests, packages, generations and sizes
+short_description: Return the environments of a node, with digests, packages, generations and sizes
 version_added: 0.1.0
 description:
-  - Reads the environments that M(evenkeel.gpu.conda_environment) keeps, or any environment of conda at O(prefix),
-    without starting conda. One that a user owns is read with that user's rights and no more, for two minutes at most.
+  - Reads the environments of M(evenkeel.gpu.conda_environment), or any conda environment at O(prefix), without starting
+    conda. An environment that a user owns is read only with that user's rights, for at most two minutes.
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
 attributes:
@@ -19,24 +19,24 @@ attributes:
     support: none
 options:
   name:
-    description: One environment; all of them when neither this nor O(prefix) is given.
+    description: One environment. By default all, unless O(prefix) is given.
     type: str
   prefix:
     description: Any conda environment, such as one that a user made by hand.
     type: path
   root:
-    description: The directory that holds C(envs/) and C(generations/).
+    description: The directory with C(envs/) and C(generations/).
     type: path
     default: /opt/evenkeel
   verify:
     description:
-      - What is compared with what was built. V(metadata) finds packages that conda or pip have added, changed or
-        removed, and files and directories that others than root may change. V(files) hashes every file.
+      - How drift is detected. V(metadata) detects packages that conda or pip have added, changed or removed, and files
+        and directories that other users than root can change. V(files) hashes every file.
     type: str
     choices: [metadata, files]
     default: metadata
   size:
-    description: Whether to measure how much the environments take on disk, which looks at each of their files.
+    description: Whether to measure the environments' disk usage, which inspects each of their files.
     type: bool
     default: false
 seealso:
@@ -78,36 +78,36 @@ environments:
       description: Its name.
       type: str
     prefix:
-      description: Where people find it.
+      description: Its path for users.
       type: str
     digest:
-      description: SHA-256 over the identities of the packages that it was built from; of those it holds when Evenkeel
-        did not build it.
+      description: SHA-256 over the identities of the packages that it was built from, or, if Evenkeel did not build it,
+        of the packages that it contains.
       type: str
     drift:
-      description: How it differs from what was built, line by line; empty when it does not.
+      description: The differences from what was built, one for each line; empty if there are none.
       type: list
       elements: str
     user_files:
-      description: Files that users put into it, as paths below it; with O(verify=files) alone.
+      description: Files that users put into it, as paths below it; only with O(verify=files).
       type: list
       elements: str
     packages:
-      description: What it holds, each with name, version, build, sha256, md5, url, size, depends and manager.
+      description: Its packages, each with name, version, build, sha256, md5, url, size, depends and manager.
       type: list
       elements: dict
     requested:
-      description: What people asked for, from conda's history.
+      description: The requested packages, from conda's history.
       type: list
       elements: str
     variables:
-      description: What activating it sets.
+      description: The variables that activation sets.
       type: dict
     generation:
       description: The name of the generation in use.
       type: str
     generations:
-      description: All generations from the oldest on, each with id, digest, number, created, installer, pinned, in_use.
+      description: All generations, oldest first, each with id, digest, number, created, installer, pinned, in_use.
       type: list
       elements: dict
     size:

@@ -10,14 +10,14 @@ module: conda_lock
 short_description: Lock an environment.yml, so that every node gets the same packages
 version_added: 0.1.0
 description:
-  - Solves an C(environment.yml) for each platform on the control node, conda's packages with py-rattler and pip's
-    around them with uv, and writes the exact packages with their hashes beside it, as C(conda-lock.yml) in the format
-    1 of conda-lock and as an explicit file C(conda-PLATFORM.lock) for each platform.
-  - The same environment and the same state of its channels give the same bytes. The URLs in the files are the channels'
-    own, whichever mirror was asked.
-  - What conda provides is never installed again by pip, and pip's packages are chosen to fit it. pip's packages are
-    wheels, since nodes build nothing; a commit, named by its hash, is the one exception.
-  - Runs on the control node, whatever the task's host is, and touches no node.
+  - Solves an C(environment.yml) for each platform on the control node, conda packages with py-rattler and then pip
+    packages with uv, and writes the exact packages with their hashes beside it, as C(conda-lock.yml) in conda-lock's
+    format 1 and as an explicit file C(conda-PLATFORM.lock) for each platform.
+  - The same environment and the same state of its channels give the same bytes. The files contain the channels'
+    original URLs, regardless of the mirror.
+  - pip never reinstalls what conda provides, and the versions of pip packages fit the conda packages. pip packages are
+    wheels, because nodes build nothing; the only exception is a commit, named by its hash.
+  - Runs on the control node, regardless of the task's host, and changes no node.
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
   - evenkeel.gpu.attributes.action
@@ -39,8 +39,8 @@ options:
     default: [linux-64]
   targets:
     description:
-      - The distributions that the nodes run, such as C(debian-12), C(ubuntu-24.04) and C(rocky-9). The oldest kernel
-        and C library among them count. All that are known when empty.
+      - The distributions of the nodes, such as C(debian-12), C(ubuntu-24.04) and C(rocky-9). The lock fits the oldest
+        kernel and C library among them. Default is all known ones.
     type: list
     elements: str
     default: []
@@ -49,30 +49,30 @@ options:
     type: str
   virtual_packages:
     description:
-      - For each platform, virtual packages that differ from those of O(targets), such as
+      - For each platform, virtual packages that override those of O(targets), such as
         C({linux-64{:} {__glibc{:} "2.31"}}).
     type: dict
     default: {}
   update:
     description:
-      - Names of packages that move to the newest version that fits; every other package stays wherever it still fits.
-        An empty list moves only what the environment's own changes demand. Without it everything is solved anew.
+      - Names of packages to update to the newest version that fits; all others are kept where possible. An empty list
+        changes only what the environment's own changes require. By default, everything is solved again.
     type: list
     elements: str
   mirrors:
     description:
-      - Prefixes of URLs and what to ask in their place, such as
-        C({https://repo.anaconda.com{:} http://mirror.example/anaconda}). The longest prefix that fits wins.
+      - URL prefixes and their replacements, such as
+        C({https://repo.anaconda.com{:} http://mirror.example/anaconda}). The longest prefix that matches is used.
     type: dict
     default: {}
   pip_index:
-    description: URL of the simple index for pip's packages; uv's own configuration counts when empty.
+    description: URL of the package index (simple API). When empty, uv's own configuration applies.
     type: str
     default: ''
   accept_changed_hashes:
     description:
-      - Whether an archive that the lock holds already, of the same name, version and build, may come with another hash.
-        Otherwise that is an error, since a published package does not change.
+      - Whether the hash of an archive in the lock, of the same name, version and build, may change. Otherwise this is
+        an error, because a published package does not change.
     type: bool
     default: false
 seealso:
@@ -114,7 +114,7 @@ explicit:
   sample:
     linux-64: /srv/fleet/environments/ai-dev/conda-linux-64.lock
 digests:
-  description: The digest that the environment has on the nodes of each platform.
+  description: The environment's digest on the nodes of each platform.
   type: dict
   returned: success
   sample:

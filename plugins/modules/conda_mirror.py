@@ -10,12 +10,12 @@ module: conda_mirror
 short_description: Choose the first healthy one of several mirrors of conda's channels
 version_added: 0.1.0
 description:
-  - Asks each mirror for the index of every channel, C(repodata.json), all at once, and reads no more than its
-    beginning. A mirror is healthy when each of them is there and is an index, and not a page that asks to sign in, and
-    when the newest is not older than O(max_age_days).
-  - A mirror that is known not to carry one of the channels is passed over without being asked.
+  - Requests the index of every channel, C(repodata.json), from each mirror, all in parallel, and reads only its
+    beginning. A mirror is healthy if all of them exist and are indexes, not sign-in pages, and if the newest is at most
+    O(max_age_days) old.
+  - A mirror that is known to lack one of the channels is skipped without a request.
   - Runs on a node, through its proxies and with its certificates, and changes nothing. Run it once for all nodes, so
-    that they get the same answer.
+    that all of them use the same mirror.
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
   - evenkeel.gpu.attributes.action
@@ -31,7 +31,7 @@ options:
     elements: raw
     required: true
   channels:
-    description: The channels that are asked for, by name.
+    description: The names of the required channels.
     type: list
     elements: str
     default: [defaults]
@@ -41,7 +41,7 @@ options:
     elements: str
     default: [linux-64]
   elsewhere:
-    description: By channel, the mirror that it comes from instead, or the base URL that its name is appended to.
+    description: For each channel that comes from elsewhere, the mirror, or the base URL to which its name is appended.
     type: dict
     default: {}
   max_age_days:
@@ -51,7 +51,7 @@ options:
     type: int
     default: 30
   timeout:
-    description: How many seconds a mirror may stay silent.
+    description: For how many seconds a mirror may send nothing.
     type: int
     default: 10
   ca_path:

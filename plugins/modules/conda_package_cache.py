@@ -7,30 +7,31 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: conda_package_cache
-short_description: Keep the package caches of Evenkeel's environments within limits
+short_description: Limit the package caches of Evenkeel's environments
 version_added: 0.1.0
 description:
-  - Removes unpacked packages, archives and bytecode that no generation of any environment was built from, when they are
-    older or larger than the limits say, the longest unused first.
-  - What a generation was built from stays. It costs nothing, since its files are linked into the generation.
-  - The caches are those of O(root) alone; caches of people's own are not touched.
+  - Removes unpacked packages, archives and bytecode that no generation of any environment was built from, if they
+    exceed the limits of age or size, least recently used first.
+  - Packages of existing generations stay. They take no extra space, because their files are hardlinked into the
+    generations.
+  - Only the caches of O(root) are cleaned; users' own caches are not touched.
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
 options:
   root:
-    description: The directory that holds the package caches in C(pkgs/).
+    description: The directory with the package caches in C(pkgs/).
     type: path
     default: /opt/evenkeel
   max_days:
-    description: Unused packages are removed when so many days have passed since their last use; V(0) sets no limit.
+    description: How many days after their last use to remove unused packages; V(0) for no limit.
     type: int
     default: 0
   max_megabytes:
-    description: Unused packages are removed until the rest are no larger than this, in MB; V(0) sets no limit.
+    description: The maximum total size of unused packages, in MB; V(0) for no limit.
     type: int
     default: 0
   lock_timeout:
-    description: How many seconds to wait for another run that works on the same caches.
+    description: How many seconds to wait for another run that uses the same caches.
     type: int
     default: 1800
 seealso:
@@ -47,13 +48,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 removed:
-  description: The entries that were, or in check mode would be, removed, as paths below C(pkgs/).
+  description: The entries that were removed, or in check mode would be, as paths below C(pkgs/).
   type: list
   elements: str
   returned: success
   sample: [rattler/numpy-2.4.5-py311_0, bytecode/cpython-311/3b7f...]
 freed_bytes:
-  description: How much that sets free.
+  description: How many bytes this frees.
   type: int
   returned: success
   sample: 73400320

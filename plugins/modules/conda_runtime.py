@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: conda_runtime
-short_description: Keep the tools that build environments beside the conda distribution
+short_description: Install the tools that build environments beside the conda distribution
 version_added: 0.1.0
 description:
   - Unpacks py-rattler and uv from wheels into a directory of their own below O(root), so that the distribution's base
@@ -27,7 +27,7 @@ requirements:
   - py-rattler, uv, packaging and pip on the control node
 options:
   root:
-    description: The directory that holds C(runtime/) and C(locks/).
+    description: The directory with C(runtime/) and C(locks/).
     type: path
     default: /opt/evenkeel
   python:
@@ -36,11 +36,11 @@ options:
     default: /opt/miniconda3/bin/python
   wheels:
     description:
-      - A directory on the control node that has the wheels, for one that reaches no index. They must be of the versions
-        that are installed there and for the node's platform.
+      - A directory on the control node with the wheels, for a control node without a package index. They must have the
+        versions that are installed on the control node, and fit the node's platform.
     type: path
   lock_timeout:
-    description: How many seconds to wait for another run that works on the same O(root).
+    description: How many seconds to wait for another run that uses the same O(root).
     type: int
     default: 1800
 seealso:
@@ -70,7 +70,7 @@ rattler:
   type: bool
   returned: success
 reason:
-  description: Why it has not; empty when it has.
+  description: Why it lacks py-rattler; empty if it has it.
   type: str
   returned: success
   sample: /opt/miniconda3/bin/python is Python 3.9.25, and py-rattler needs 3.10 or newer

@@ -28,8 +28,8 @@ requirements:
 options:
   settings:
     description:
-      - Key to value, as in conda's own file. A value is the whole value; V(merged) does not add items to a list that is
-        there.
+      - Keys and values, as in conda's own file. A value replaces the whole value; V(merged) does not add items to an
+        existing list.
     type: dict
     default: {}
   state:
@@ -43,27 +43,27 @@ options:
     choices: [merged, exact, absent]
     default: merged
   remove:
-    description: Keys that V(merged) takes out of the file, in whatever spelling.
+    description: Keys that V(merged) removes from the file, in any spelling.
     type: list
     elements: str
     default: []
   final:
     description:
-      - Keys of O(settings) that no file of higher precedence can change; they carry conda's C(#!final). conda misses
-        the mark when a comment stands in the line below, so such keys go to the end of the file where one does.
+      - Keys of O(settings) that no file of higher precedence can override; they are marked with conda's C(#!final).
+        conda overlooks the mark if the next line is a comment; in that case, the key is moved to the end of the file.
     type: list
     elements: str
     default: []
   scope:
     description:
-      - Whom the file is for. V(system) is C(/etc/conda/condarc.d/evenkeel.yml), V(distribution), V(environment) and
-        V(user) are the C(.condarc) of O(distribution), O(prefix) and of O(user)'s home.
-      - What belongs to a user is read and written with that user's rights and no more, whatever the scope.
+      - Which file to write. V(system) is C(/etc/conda/condarc.d/evenkeel.yml); V(distribution), V(environment) and
+        V(user) are the C(.condarc) of O(distribution), O(prefix) and O(user)'s home.
+      - In every scope, files that belong to a user are read and written only with that user's rights.
     type: str
     choices: [system, distribution, user, environment]
     default: system
   path:
-    description: Another file than the one of O(scope).
+    description: A file to write instead of the one of O(scope).
     type: path
   distribution:
     description: The conda distribution of the node.
@@ -77,23 +77,24 @@ options:
     type: str
   users:
     description:
-      - Users whose own files are looked at, to warn when they defeat this one. By default the node's local accounts;
-        name those of a directory service here. Without root it is the account of the module itself.
-      - Of each user up to 50 files of at most 64 KiB in a folder are considered. What is larger, is no regular file of
-        the user's, or takes longer than 10 seconds to read is a problem of that user, and others go on.
+      - Users whose own files are checked, to warn if they override this one. By default the node's local accounts; list
+        those of a directory service. Without root, only the module's own account is checked.
+      - For each user, up to 50 files of at most 64 KiB in a folder are read. A file that is larger, is not a regular
+        file of the user, or takes longer than 10 seconds to read is reported as a problem of that user; other users are
+        not affected.
     type: list
     elements: str
   conda_version:
-    description: The release that has to understand the file; by default the one that O(distribution) holds.
+    description: The conda release that must understand the file; by default that of O(distribution).
     type: str
     default: ''
   allow_unknown:
-    description: Keys to accept although conda does not know them, such as those of another program.
+    description: Keys to accept even though conda does not know them, such as those of another program.
     type: list
     elements: str
     default: []
   backup:
-    description: Whether to keep what the file held before, beside it, where conda does not read it.
+    description: Whether to back up the file beside it, under a name that conda does not read.
     type: bool
     default: false
 seealso:
@@ -139,17 +140,17 @@ path:
   returned: success
   sample: /etc/conda/condarc.d/evenkeel.yml
 conda_version:
-  description: The release that the settings were checked for; empty when there is no conda yet.
+  description: The release that the settings were checked for; empty if conda is not installed yet.
   type: str
   returned: success
   sample: 26.5.3
 backup_file:
-  description: Where the earlier content is.
+  description: The backup of the earlier content.
   type: str
   returned: when one was made
   sample: /etc/conda/condarc.d/evenkeel.yml.2026-11-25@04.30.00.4711~
 defeated:
-  description: Other files that set the same keys otherwise and win, as user (empty for everybody), path and keys.
+  description: Other files that override these keys, as user (empty for all users), path and keys.
   type: list
   elements: dict
   returned: success
@@ -159,8 +160,8 @@ defeated:
       keys: [channels]
 user_problems:
   description:
-    - Of each user what is wrong with that user's own files of conda, such as one that conda cannot use, or a home that
-      does not answer. Each user is a warning too; none of it is a failure.
+    - The problems with each user's own conda files, such as a file that conda can't use, or a home that does not
+      answer. Each user also gets a warning; none of them is a failure.
   type: dict
   returned: success
   sample: {bo: ['conda cannot use /home/bo/.condarc, line 3: found duplicate key "channels"']}

@@ -7,29 +7,29 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: cuda_toolkit
-short_description: Keep CUDA toolkits side by side
+short_description: Manage CUDA toolkits side by side
 version_added: 0.1.0
 description:
-  - Brings toolkits, cuDNN and NCCL as packages. What that takes is simulated first, and refused where it would bring,
+  - Installs toolkits, cuDNN and NCCL as packages. The transaction is first simulated, and refused if it would install,
     change or remove a package of the driver.
-  - Points C(/usr/local/cuda) at one of them, by the system's alternatives where NVIDIA's packages have registered it
-    there, and has shells and the loader find it.
-  - A toolkit that no package has made, and a C(/usr/local/cuda) that is no link, are never touched; where they are in
-    the way, nothing is changed.
-  - What an earlier run of the package manager left half-done is finished first.
-  - What a node gets is decided by the filter P(evenkeel.gpu.cuda_toolkit_choice#filter); the role C(cuda_toolkit) joins
-    the two.
+  - Points C(/usr/local/cuda) to one of them, through the system's alternatives if NVIDIA's packages have registered it
+    there, and configures shells and the loader to find it.
+  - A toolkit that was not installed by a package, and a C(/usr/local/cuda) that is not a link, are never touched; if
+    they are in the way, nothing is changed.
+  - An interrupted run of the package manager is finished first.
+  - The filter P(evenkeel.gpu.cuda_toolkit_choice#filter) chooses the packages; the role C(cuda_toolkit) combines the
+    two.
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
   - evenkeel.gpu.packages
 options:
   toolkits:
-    description: The versions of the toolkits, such as C(12.8), as their directories have them.
+    description: The versions of the toolkits, such as C(12.8), as in the names of their directories.
     type: list
     elements: str
     default: []
   default:
-    description: The one that C(/usr/local/cuda) leads to; empty leaves it as it is, unless it leads nowhere.
+    description: The version that C(/usr/local/cuda) points to. When empty, a working link stays as it is.
     type: str
     default: ""
   parts:
@@ -50,7 +50,7 @@ options:
     type: bool
     default: false
   shells:
-    description: Whether login shells have C(CUDA_HOME), and the default toolkit's programs in their C(PATH).
+    description: Whether login shells set C(CUDA_HOME), and have the default toolkit's programs in their C(PATH).
     type: bool
     default: true
   loader:
@@ -58,7 +58,7 @@ options:
     type: bool
     default: true
   warn:
-    description: What to warn of.
+    description: Warnings to show.
     type: list
     elements: str
     default: []
@@ -84,16 +84,16 @@ EXAMPLES = r"""
 
 RETURN = r"""
 toolkits:
-  description: The toolkits that packages have made, oldest first.
+  description: The toolkits that packages have installed, oldest first.
   type: list
   elements: dict
   returned: success
   contains:
     version: {description: "Its version.", type: str, sample: "12.8"}
-    package_version: {description: "The whole version of its package.", type: str, sample: 12.8.1-1}
+    package_version: {description: "The full version of its package.", type: str, sample: 12.8.1-1}
     path: {description: "Its directory.", type: str, sample: /usr/local/cuda-12.8}
 default:
-  description: Where C(/usr/local/cuda) leads; empty when it is not there.
+  description: The target of C(/usr/local/cuda); empty if it does not exist.
   type: str
   returned: success
   sample: /usr/local/cuda-12.8
@@ -103,12 +103,12 @@ packages:
   elements: str
   returned: success
 healed:
-  description: Packages that an earlier run had left half-done, and keys of repositories that were damaged.
+  description: Packages of an interrupted run that were finished, and damaged repository keys that were replaced.
   type: list
   elements: str
   returned: success
 left:
-  description: Toolkits that stay although they are not listed, because no package has made them.
+  description: Toolkits that stay although they are not listed, because no package has installed them.
   type: list
   elements: str
   returned: success

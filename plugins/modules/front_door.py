@@ -29,22 +29,23 @@ options:
     required: true
   user_domains:
     description:
-      - Domains below which each user has a host name, where there are several. Those of O(hosts) that have a dot and
-        are no addresses, when it is not given.
+      - The domains below which each of several users has a host name. By default, the names in O(hosts) that contain a
+        dot and are not addresses.
     type: list
     elements: str
   users_share_origin:
     description:
-      - Whether the servers of several users are paths of O(hosts), so that a page of one user can act as the others.
-      - As long as it is not given, a node whose users share an origin already is refused rather than changed.
+      - Whether the servers of several users are paths below O(hosts), so that a user's pages can act as the other
+        users.
+      - While it is not set, a node whose users already share an origin is refused instead of changed.
     type: bool
   allowed_origins:
-    description: Origins elsewhere, such as C(https://portal.example.com), whose pages may use the servers.
+    description: Other origins whose pages may use the servers, such as C(https://portal.example.com).
     type: list
     elements: str
     default: []
   certified:
-    description: What the certificate is for. A user's host name that it does not cover is refused.
+    description: The names that the certificate covers. A user's host name that is not among them is refused.
     type: list
     elements: str
     default: []
@@ -78,11 +79,11 @@ options:
     type: int
     default: 512
   timeout:
-    description: How many seconds a connection may stay silent.
+    description: For how many seconds a connection may be idle.
     type: int
     default: 3600
   logins_per_minute:
-    description: How often one address may try to log in to one server.
+    description: How many login attempts one address has for one server in a minute.
     type: int
     default: 10
   hsts_days:
@@ -110,7 +111,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 urls:
-  description: Where each user's notebook server is reached; also in C(/etc/evenkeel/front_door/urls.json).
+  description: The address of each user's notebook server; also in C(/etc/evenkeel/front_door/urls.json).
   type: dict
   returned: success
   sample: {ana: "https://ana.gpu1.example.com/user/ana/", bo: "https://bo.gpu1.example.com/user/bo/"}
@@ -120,7 +121,7 @@ packages:
   elements: str
   returned: success
 reloaded:
-  description: Whether nginx was started or reloaded, or would be.
+  description: Whether nginx was started or reloaded, or in check mode would be.
   type: bool
   returned: success
 """

@@ -17,7 +17,7 @@ description:
   - Each part runs in a process of its own, which ends after O(timeout), so a GPU that hangs or kills a program does not
     stop the module.
   - A node without a GPU passes, unless O(min_gpus) requires some.
-  - Takes some 32 MiB of each GPU's memory for a few seconds; runs in check mode too.
+  - Uses about 32 MiB of each GPU's memory for a few seconds. It also runs in check mode.
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
 attributes:
@@ -25,14 +25,14 @@ attributes:
     support: none
 options:
   environment:
-    description: The prefix of a conda environment whose frameworks are to be tried.
+    description: The prefix of a conda environment whose frameworks to check.
     type: path
   min_gpus:
-    description: How many GPUs have to work.
+    description: How many GPUs must work.
     type: int
     default: 0
   min_bandwidth_gbps:
-    description: How fast copies have to be, each way, in 10^9 bytes a second. PCIe 4.0 with 16 lanes makes about 25.
+    description: The minimum speed of each copy, in 10^9 bytes a second. PCIe 4.0 with 16 lanes reaches about 25.
     type: float
     default: 0
   max_ecc_errors:
@@ -40,7 +40,7 @@ options:
     type: int
     default: 0
   timeout:
-    description: How many seconds the driver's part may take, and each environment's.
+    description: Time limit in seconds for the driver's part, and for the environment's.
     type: int
     default: 120
 seealso:
@@ -96,9 +96,9 @@ gpus:
     from_gpu_gbps: {description: "The speed of the copy from it.", type: float}
     ecc_errors: {description: "Uncorrected memory errors since boot; null where it has no ECC.", type: int}
     ok: {description: "Whether it works.", type: bool}
-    problems: {description: "What is wrong with it.", type: list, elements: str}
+    problems: {description: "Its problems.", type: list, elements: str}
 frameworks:
-  description: The frameworks that O(environment) has.
+  description: The frameworks of O(environment).
   type: list
   elements: dict
   returned: always
@@ -107,8 +107,8 @@ frameworks:
     version: {description: "Its version.", type: str}
     installed: {description: "Always true.", type: bool}
     gpus: {description: "How many GPUs it sees.", type: int}
-    wrong: {description: "Those that compute something else than the CPU.", type: list, elements: int}
-    error: {description: "What it raised.", type: str}
+    wrong: {description: "The GPUs whose result differs from the CPU's.", type: list, elements: int}
+    error: {description: "The exception that it raised.", type: str}
 """
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import gpu_check

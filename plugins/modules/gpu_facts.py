@@ -23,7 +23,7 @@ attributes:
     support: none
 options:
   sysroot:
-    description: The root of the system to read, such as a mounted image; no program of it is run.
+    description: The root of the system to read, such as a mounted image. None of its programs are run.
     type: path
     default: /
 seealso:
@@ -67,15 +67,15 @@ ansible_facts:
               description: Flavours of the kernel module that it works with, the recommended one first.
               type: list
               elements: str
-            required_flavour: {description: "The flavour, where there is one alone.", type: str}
-            min_branch: {description: "The first branch of the driver that has it, if it matters.", type: int}
-            max_branch: {description: "The last branch of the driver that has it.", type: int}
+            required_flavour: {description: "The flavour, if only one works.", type: str}
+            min_branch: {description: "The first driver branch that supports it, if it matters.", type: int}
+            max_branch: {description: "The last driver branch that supports it.", type: int}
             max_cuda: {description: "The last major version of CUDA that compiles for it.", type: str}
         nvswitches:
-          description: The NVSwitches, with C(address) and C(device_id).
+          description: The NVSwitches, each with C(address) and C(device_id).
           type: list
           elements: dict
-        nvlink5: {description: "Whether switches of NVLink 5 are there.", type: bool}
+        nvlink5: {description: "Whether the node has NVLink 5 switches.", type: bool}
         driver:
           description: The driver's parts.
           type: dict
@@ -85,37 +85,37 @@ ansible_facts:
             installed: {description: "The version of the running kernel's module on disk.", type: str}
             installed_flavour: {description: "Its flavour.", type: str}
             userspace: {description: "The version of the libraries.", type: str}
-            mismatch: {description: "Whether two of these three are there and differ.", type: bool}
+            mismatch: {description: "Whether two of these three exist and differ.", type: bool}
         nouveau:
           description: Whether nouveau is C(loaded), and whether it is C(blacklisted).
           type: dict
         kernels:
-          description: The kernels that are installed.
+          description: The installed kernels.
           type: list
           elements: dict
           contains:
-            release: {description: "As C(uname -r) says it.", type: str}
-            running: {description: "Whether it runs.", type: bool}
-            bootable: {description: "Whether its image is there.", type: bool}
+            release: {description: "The release, as printed by C(uname -r).", type: str}
+            running: {description: "Whether it is running.", type: bool}
+            bootable: {description: "Whether its image exists.", type: bool}
             headers: {description: "Whether modules can be built for it.", type: bool}
             modules:
-              description: NVIDIA's modules for it; the first is the one that is loaded.
+              description: NVIDIA's modules for it; modprobe loads the first.
               type: list
               elements: dict
               contains:
                 version: {description: "Its version.", type: str}
                 flavour: {description: "Its flavour.", type: str}
                 path: {description: "Its file.", type: str}
-                vermagic_ok: {description: "Whether the kernel takes it.", type: bool}
+                vermagic_ok: {description: "Whether it was built for this kernel.", type: bool}
                 signed: {description: "Whether it is signed.", type: bool}
                 signer: {description: "Whose key signed it.", type: str}
         secure_boot:
-          description: What the firmware asks of modules.
+          description: The firmware's requirements for modules.
           type: dict
           contains:
-            enabled: {description: "Whether modules have to be signed; null without EFI to ask.", type: bool}
+            enabled: {description: "Whether modules must be signed; null without EFI.", type: bool}
             enrolled:
-              description: SHA-1 fingerprints of the certificates that are trusted, as mokutil shows them.
+              description: SHA-1 fingerprints of the trusted certificates, as mokutil shows them.
               type: list
               elements: str
             lockdown: {description: "The kernel's lockdown mode.", type: str}
@@ -124,7 +124,7 @@ ansible_facts:
           type: dict
           contains:
             toolkits:
-              description: Each with C(version), C(path), and C(complete), whether its compiler is there.
+              description: Each with C(version), C(path), and C(complete), whether its compiler exists.
               type: list
               elements: dict
             default: {description: "The path that C(/usr/local/cuda) stands for.", type: str}
@@ -137,7 +137,7 @@ ansible_facts:
             active: {description: "Whether it runs; null where it is not installed.", type: bool}
             state: {description: "How far the GPUs are in joining the fabric, if the driver reports it.", type: str}
         processes:
-          description: Processes that have a GPU open, with C(pid), C(command), C(user), C(devices), systemd's C(unit).
+          description: Processes that have a GPU open, with C(pid), C(command), C(user), C(devices) and systemd C(unit).
           type: list
           elements: dict
         reboot:
@@ -146,7 +146,7 @@ ansible_facts:
               nothing shows whether the boot loader takes it.
           type: dict
         virtualization:
-          description: The kind of C(container) and of virtual machine, C(vm); empty where the node is none.
+          description: The kind of C(container) and of virtual machine, C(vm); empty if the node is neither.
           type: dict
 """
 

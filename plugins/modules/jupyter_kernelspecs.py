@@ -18,11 +18,11 @@ extends_documentation_fragment:
   - evenkeel.gpu.attributes
 options:
   directory:
-    description: Where the kernelspecs are; a directory that notebook servers search.
+    description: The directory of the kernelspecs, which notebook servers must search.
     type: path
     default: /usr/local/share/jupyter/kernels
   environments:
-    description: The directory that holds the named environments.
+    description: The directory of the named environments.
     type: path
     default: /opt/evenkeel/envs
   kernels:
@@ -32,36 +32,38 @@ options:
     required: true
     suboptions:
       name:
-        description: The kernel's name in notebooks; letters, digits, C(.), C(_) and C(-). Jupyter makes letters small.
+        description: The kernel's name in notebooks; letters, digits, C(.), C(_) and C(-). Jupyter converts it to lower
+          case.
         type: str
         required: true
       environment:
         description:
-          - The environment that it runs in, a name below O(environments) or an absolute path. It must hold ipykernel.
-          - The kernel's name when it is not given.
+          - The environment that it runs in, as a name below O(environments) or an absolute path. It must contain
+            ipykernel.
+          - The kernel's name by default.
         type: str
       display_name:
         description: The name that users see. V(Python (NAME\)) when it is not given.
         type: str
       cuda_visible_devices:
-        description: The GPUs that it sees, by number or UUID, such as V(0,1). All when not given, none when empty.
+        description: The GPUs that it sees, by number or UUID, such as V(0,1). All by default, none when empty.
         type: str
       memory_max:
         description:
-          - How much memory each of its processes may ask for, such as V(48G). Code that asks for more gets a
-            C(MemoryError), and the kernel goes on. What a library maps without using it does not count.
+          - Memory limit for each of its processes, such as V(48G). Code that asks for more gets a C(MemoryError), and
+            the kernel continues. Memory that a library maps without using it does not count.
         type: str
       env:
-        description: Further environment variables of the kernel.
+        description: Additional environment variables of the kernel.
         type: dict
         default: {}
   server:
     description:
-      - The environment that the notebook server runs from, likewise. It must hold JupyterLab; this is looked at here so
-        that one message names all environments that lack something, before anything changes.
+      - The environment that the notebook server runs from, as a name or a path. It must contain JupyterLab. This is
+        checked here so that one message names all incomplete environments, before anything changes.
     type: str
   planned:
-    description: The environments that the same run builds before this, so that check mode does not ask for them.
+    description: The environments that the same run builds before this task; check mode does not require them.
     type: list
     elements: str
     default: []

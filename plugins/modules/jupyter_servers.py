@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: jupyter_servers
-short_description: Keep a notebook server for each user
+short_description: Manage a notebook server for each user
 version_added: 0.1.0
 description:
   - Converges all notebook servers of a node in one call, however many users there are. Each is an instance of
@@ -36,16 +36,16 @@ options:
         type: str
         required: true
       port:
-        description: The TCP port. Without it, the one that the server had, or the next free one from O(first_port) on.
+        description: The TCP port. By default, the server's previous port, or the next free one from O(first_port) on.
         type: int
       base_url:
-        description: The path that the server answers at; C(/user/NAME/) when it is not given.
+        description: The URL path of the server; C(/user/NAME/) by default.
         type: str
       root_dir:
-        description: The folder that the file browser shows; the home when it is not given.
+        description: The folder that the file browser shows; the home by default.
         type: path
       token:
-        description: The token. Without it, whatever token is there stays, and a missing one is made.
+        description: The token. By default, an existing token stays, and a missing one is generated.
         type: str
       password:
         description:
@@ -54,7 +54,7 @@ options:
         type: str
       hashed_password:
         description:
-          - A password as C(jupyter server password) hashes it, with argon2. Not together with O(servers[].password).
+          - An argon2 password hash from C(jupyter server password). Mutually exclusive with O(servers[].password).
         type: str
       system_account:
         description:
@@ -63,19 +63,19 @@ options:
         type: bool
         default: false
       memory_max:
-        description: What all processes of the server may use, such as C(64G); see systemd's C(MemoryMax).
+        description: Memory limit for all processes of the server, such as C(64G); see systemd's C(MemoryMax).
         type: str
       cpu_quota:
-        description: Such as C(800%) for eight cores; see systemd's C(CPUQuota).
+        description: CPU limit, such as C(800%) for eight cores; see systemd's C(CPUQuota).
         type: str
       tasks_max:
-        description: How many processes and threads; see systemd's C(TasksMax).
+        description: Maximum number of processes and threads; see systemd's C(TasksMax).
         type: str
       open_files:
-        description: How many files each process may have open.
+        description: Maximum number of open files for each process.
         type: str
   limits:
-    description: Limits of the servers that have none of their own.
+    description: Default limits of the servers.
     type: dict
     default: {}
     suboptions:
@@ -93,32 +93,32 @@ options:
     type: str
     default: 127.0.0.1
   first_port:
-    description: Where the search for free ports begins.
+    description: The first port to try.
     type: int
     default: 8889
   socket_group:
     description: A group that may open the sockets too, such as a web server's.
     type: str
   certificate:
-    description: A PEM file on the node with the certificate that the servers show, and its chain. They speak TLS then.
+    description: A PEM file on the node with the servers' certificate and its chain. The servers then use TLS.
     type: path
   key:
     description: The PEM file of its key.
     type: path
   hostnames:
     description:
-      - Names and addresses that the servers answer for beside the loopback's. On another address than the loopback's
-        they answer for any.
+      - Names and addresses that the servers accept besides those of the loopback. On an address other than the
+        loopback, they accept any.
     type: list
     elements: str
     default: []
   front_door:
     description:
-      - Whether a web server with TLS serves them, at O(hostnames), or at names of users where there are several.
+      - Whether a TLS reverse proxy serves them, at O(hostnames), or, with several users, at the users' host names.
     type: bool
     default: false
   user_domains:
-    description: Domains below which each of several users has a host name at the front door.
+    description: The domains below which each of several users has a host name at the front door.
     type: list
     elements: str
     default: []
@@ -134,7 +134,7 @@ options:
     choices: [now, idle, manual]
     default: idle
   settings:
-    description: Settings of Jupyter, class by class, alike for all servers.
+    description: Settings of Jupyter, by class, for all servers.
     type: dict
     default: {}
   environment:
@@ -150,11 +150,11 @@ options:
     type: str
     required: true
   directory:
-    description: Where the servers' own files are.
+    description: The directory of the servers' own files.
     type: path
     default: /etc/evenkeel/jupyter
   planned:
-    description: Homes of the users that the same run makes before this, so that check mode does not ask for them.
+    description: Homes of the users that the same run creates before this task; check mode does not require them.
     type: dict
     default: {}
 seealso:
@@ -178,7 +178,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 servers:
-  description: Where each server is reached, as in C(servers.json), and how it is to be looked at now.
+  description: The address of each server, as in C(servers.json), and how M(evenkeel.gpu.jupyter_status) must probe it.
   type: list
   elements: dict
   returned: success
@@ -195,13 +195,14 @@ servers:
       probe: full
 user_problems:
   description:
-    - What is wrong with users' homes, accounts and servers, by user. They are warned of, and leave the others alone.
+    - The problems with users' homes, accounts and servers, by user. Each is also a warning; other users are not
+      affected.
   type: dict
   returned: success
   sample:
     ana: ["the home /home/ana is not a directory"]
 waiting:
-  description: Servers whose restart is due, and what it would end.
+  description: Servers that need a restart, and the processes that it would end.
   type: list
   elements: dict
   returned: success

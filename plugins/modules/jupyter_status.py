@@ -71,17 +71,17 @@ EXAMPLES = r"""
 
 RETURN = r"""
 ready:
-  description: Whether all servers are as they should be.
+  description: Whether all servers passed.
   type: bool
   returned: success
 problems:
-  description: What is wrong, with all servers.
+  description: The problems of all servers.
   type: list
   elements: str
   returned: success
   sample: [The notebook server of ana does not answer. See its journal.]
 user_problems:
-  description: What is wrong with the servers that run, by user. They are warned of.
+  description: The problems of running servers, by user. Each is also a warning.
   type: dict
   returned: success
   sample:

@@ -7,35 +7,35 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: nvidia_container_toolkit
-short_description: Keep containers able to see the GPUs
+short_description: Give containers access to the GPUs
 version_added: 0.1.0
 description:
-  - Brings the toolkit's packages at exact versions and holds them.
-  - Adds the runtime C(nvidia) and CDI to Docker's settings, and leaves everything else in them as it is. podman needs
-    no settings.
-  - Has the toolkit's own service C(nvidia-cdi-refresh) keep the CDI specification, and runs it where the specification
-    is not of the loaded driver. On a node without a driver that is left to the boot that loads one.
-  - What an earlier run of the package manager left half-done is finished first.
-  - What a node gets is decided by the filter P(evenkeel.gpu.nvidia_container_choice#filter); the role
-    C(nvidia_container_toolkit) joins the two.
+  - Installs the toolkit's packages at exact versions and holds them.
+  - Adds the runtime C(nvidia) and CDI to Docker's settings, and keeps all other settings. podman needs no settings.
+  - Enables the toolkit's own service C(nvidia-cdi-refresh), which writes the CDI specification, and runs it if the
+    specification does not belong to the loaded driver. On a node without a loaded driver, the next boot that loads one
+    writes it.
+  - An interrupted run of the package manager is finished first.
+  - The filter P(evenkeel.gpu.nvidia_container_choice#filter) chooses the packages; the role C(nvidia_container_toolkit)
+    combines the two.
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
   - evenkeel.gpu.packages
 options:
   engines:
-    description: The container engines to set up; V(auto) is those that are installed.
+    description: The container engines to configure; V(auto) for all that are installed.
     type: list
     elements: str
     choices: [auto, docker, podman]
     default: [auto]
   restart_docker:
     description:
-      - Whether Docker is restarted when its settings are not in effect. Otherwise it is reloaded, which leaves its
-        containers alone and is enough for C(--gpus) and C(--runtime=nvidia), but up to Docker 28.1 not for CDI.
+      - Whether to restart Docker if its settings are not in effect. Otherwise it is reloaded, which does not affect
+        containers and is enough for C(--gpus) and C(--runtime=nvidia), but up to Docker 28.1 not for CDI.
     type: bool
     default: false
   hold:
-    description: Whether the packages are held.
+    description: Whether to hold the packages.
     type: bool
     default: true
 seealso:
@@ -56,17 +56,17 @@ EXAMPLES = r"""
 
 RETURN = r"""
 engines:
-  description: The container engines that are set up.
+  description: The container engines that are configured.
   type: list
   elements: str
   returned: success
 specification:
-  description: The path of the CDI specification; empty where there is none yet.
+  description: The path of the CDI specification; empty if there is none yet.
   type: str
   returned: success
   sample: /var/run/cdi/nvidia.yaml
 check:
-  description: For each engine the command that shows the GPUs from within a container.
+  description: For each engine, the command that lists the GPUs in a container.
   type: list
   elements: str
   returned: success
@@ -76,12 +76,12 @@ packages:
   elements: str
   returned: success
 healed:
-  description: Packages that an earlier run had left half-done, and keys of repositories that were damaged.
+  description: Packages of an interrupted run that were finished, and damaged repository keys that were replaced.
   type: list
   elements: str
   returned: success
 left:
-  description: What was left undone on this node, and why.
+  description: What was skipped on this node, and why.
   type: list
   elements: str
   returned: success

@@ -7,23 +7,23 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: nvidia_driver
-short_description: Keep the NVIDIA driver of a node
+short_description: Manage the NVIDIA driver of a node
 version_added: 0.1.0
 description:
-  - Brings the driver's packages at exact versions, or NVIDIA's installer, and nothing else; what that takes is
-    simulated and judged, and the kernel module is built in a folder of its own, before anything changes.
-  - Has a module built for every kernel that the node may boot, holds driver and kernel, keeps automatic updates off
-    them, keeps nouveau off the hardware and out of the initial RAM disks, and enables the driver's services.
-  - Never reboots the node; RV(reboot) says whether it needs to, and why.
-  - What an earlier run of the package manager left half-done is finished first.
-  - What a node gets is decided by the filter P(evenkeel.gpu.nvidia_driver_choice#filter); the role C(nvidia_driver)
-    joins the two.
+  - Installs the driver from packages at exact versions, or from NVIDIA's installer. Before anything changes, the
+    transaction is simulated and checked, and the kernel module is test-built in a folder of its own.
+  - Builds a module for every kernel that the node may boot, holds driver and kernel, excludes them from automatic
+    updates, disables nouveau, also in the initial RAM disks, and enables the driver's services.
+  - Never reboots the node; RV(reboot) lists the reasons for a reboot.
+  - An interrupted run of the package manager is finished first.
+  - The filter P(evenkeel.gpu.nvidia_driver_choice#filter) chooses the driver; the role C(nvidia_driver) combines the
+    two.
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
   - evenkeel.gpu.packages
 options:
   version:
-    description: The driver's exact version; empty is the one that the repositories of the node have.
+    description: The driver's exact version; when empty, the one in the node's repositories.
     type: str
     default: ""
   flavour:
@@ -37,26 +37,26 @@ options:
     elements: str
     default: []
   family:
-    description: Patterns of the packages that belong to the driver; they are held, and may change to O(version) alone.
+    description: Patterns of the driver's packages. They are held, and may change only to O(version).
     type: list
     elements: str
     default: []
   dkms:
-    description: The package whose source is built on the node; empty where modules come built.
+    description: The package whose source is built on the node; empty if modules are prebuilt.
     type: str
     default: ""
   runfile:
     description: NVIDIA's installer, instead of packages.
     type: dict
     suboptions:
-      url: {description: "Where it is.", type: str, required: true}
+      url: {description: "Its URL.", type: str, required: true}
       sha256: {description: "Its SHA-256.", type: str, required: true}
   hold:
-    description: Whether the driver's packages are held.
+    description: Whether to hold the driver's packages.
     type: bool
     default: true
   hold_kernel:
-    description: Whether kernels are held.
+    description: Whether to hold kernels.
     type: bool
     default: true
   keep_off:
@@ -64,7 +64,7 @@ options:
     type: bool
     default: true
   persistence:
-    description: Whether the persistence daemon runs.
+    description: Whether to run the persistence daemon.
     type: bool
     default: true
   fabric_manager:
@@ -72,7 +72,7 @@ options:
     type: bool
     default: false
   gpu:
-    description: Whether the node has a GPU, so that the module is loaded and the services are started.
+    description: Whether the node has a GPU, so that the module must be loaded and the services started.
     type: bool
     required: true
   container:
@@ -80,7 +80,7 @@ options:
     type: bool
     default: false
   secure_boot:
-    description: Whether the node boots with Secure Boot, so that modules built on it have to be signed.
+    description: Whether the node boots with Secure Boot, so that modules built on it must be signed.
     type: bool
     default: false
 seealso:
@@ -105,7 +105,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 version:
-  description: The version of the module on disk; empty where there is no kernel to have one.
+  description: The version of the module on disk; empty if there is no kernel.
   type: str
   returned: success
 flavour:
@@ -118,9 +118,9 @@ kernels:
   elements: dict
   returned: success
   contains:
-    release: {description: "As C(uname -r) says it.", type: str}
+    release: {description: "The release, as printed by C(uname -r).", type: str}
     headers: {description: "Whether modules can be built for it.", type: bool}
-    module: {description: "The version of its module; empty when it has none.", type: str}
+    module: {description: "The version of its module; empty if it has none.", type: str}
     flavour: {description: "The flavour of its module.", type: str}
     signed: {description: "Whether its module is signed.", type: bool}
 packages:
@@ -129,17 +129,17 @@ packages:
   elements: str
   returned: success
 healed:
-  description: Packages that an earlier run had left half-done, and keys of repositories that were damaged.
+  description: Packages of an interrupted run that were finished, and damaged repository keys that were replaced.
   type: list
   elements: str
   returned: success
 left:
-  description: What was left undone on this node, and why.
+  description: What was skipped on this node, and why.
   type: list
   elements: str
   returned: success
 reboot:
-  description: Why the node has to be rebooted; empty when it has not.
+  description: The reasons for a reboot; empty if none is needed.
   type: list
   elements: str
   returned: success

@@ -7,20 +7,20 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: pip_config
-short_description: Tell pip and uv on a node which index, proxy and certificates to use
+short_description: Configure the index, proxy and certificates of pip and uv on a node
 version_added: 0.1.0
 description:
-  - Keeps single keys of pip's system-wide file, under a mark in its section C(global), and all else in it as it is.
-    What the file says of these keys otherwise is replaced.
-  - Keeps uv's system-wide file as a whole. One of other content that Evenkeel did not write is an error.
-  - What is no longer asked for is taken back, when it was written by this module.
-  - Both files are for everyone to read, and uv refuses to run where it cannot read its own. So credentials of O(index)
-    and O(proxy) are not written, with a warning; pip and uv find those of a user in C(~/.netrc).
+  - Manages single keys of pip's system-wide file, below a mark in its section C(global), and keeps everything else.
+    Other values of these keys are replaced.
+  - Manages uv's system-wide file as a whole. Different contents that Evenkeel did not write are an error.
+  - Settings that this module wrote and that are no longer given are removed.
+  - All users can read both files, and uv refuses to run if it can't read its own. So credentials in O(index) and
+    O(proxy) are not written, with a warning; pip and uv read a user's credentials from C(~/.netrc).
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
 options:
   index:
-    description: The simple index; pip's and uv's own when empty.
+    description: The package index (simple API). When empty, pip and uv use their own default.
     type: str
     default: ""
   proxy:
@@ -29,8 +29,8 @@ options:
     default: ""
   no_proxy:
     description:
-      - Hosts and domains that are reached without O(proxy), with commas between. pip knows no such list, and gets no
-        proxy when the host of O(index) is among them.
+      - Comma-separated hosts and domains to reach without O(proxy). pip does not support such a list, and gets no proxy
+        if the host of O(index) is among them.
     type: str
     default: ""
   ca_bundle:
@@ -62,7 +62,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 paths:
-  description: The files that were written or removed, or would be.
+  description: The files that were written or removed, or in check mode would be.
   type: list
   elements: str
   returned: success

@@ -24,7 +24,7 @@ options:
     type: str
     required: true
   users:
-    description: Accounts of the node that join the group. In check mode they may be missing.
+    description: Accounts of the node to add to the group. In check mode they may be missing.
     type: list
     elements: str
     default: []
@@ -37,8 +37,9 @@ options:
       DisableForwarding: "no"
   drop_in:
     description:
-      - Whether to keep the drop-in C(/etc/ssh/sshd_config.d/40-evenkeel-remote-access.conf). With V(false) there is
-        none, and O(settings) have to be in force without it. For sshd that reads no drop-ins, as OpenSSH before 8.2.
+      - Whether to write the drop-in C(/etc/ssh/sshd_config.d/40-evenkeel-remote-access.conf). With V(false) there is
+        none, and O(settings) must be in force without it, for an sshd that reads no drop-ins, such as OpenSSH before
+        8.2.
     type: bool
     default: true
 seealso:
@@ -55,7 +56,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 joined:
-  description: The users that join the group, or would in check mode.
+  description: The users that were added to the group, or in check mode would be.
   type: list
   elements: str
   returned: success
@@ -66,7 +67,7 @@ path:
   returned: success
   sample: /etc/ssh/sshd_config.d/40-evenkeel-remote-access.conf
 reloaded:
-  description: Whether sshd was reloaded, or would be in check mode.
+  description: Whether sshd was reloaded, or in check mode would be.
   type: bool
   returned: success
 """

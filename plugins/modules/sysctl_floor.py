@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: sysctl_floor
-short_description: Raise kernel parameters to a least value, now and at boot
+short_description: Raise kernel parameters to a minimum value, now and at boot
 version_added: 0.1.0
 description:
   - Raises what is lower, and never lowers anything. A parameter that is high enough without the drop-in is not put
@@ -21,7 +21,7 @@ options:
     type: str
     required: true
   values:
-    description: The least value of each parameter, a number; none removes the drop-in.
+    description: The minimum value of each parameter, a number. An empty mapping removes the drop-in.
     type: dict
     required: true
 seealso:

@@ -10,8 +10,8 @@ module: tcp_port
 short_description: Require that a TCP port is free, or held by the right unit
 version_added: 0.1.0
 description:
-  - Fails when something else than O(unit) listens where a socket on O(address) and O(port) would, and names it.
-  - Reads C(/proc) alone and changes nothing.
+  - Fails if anything but O(unit) listens where a socket on O(address) and O(port) would, and names it.
+  - Reads only C(/proc) and changes nothing.
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
 attributes:
@@ -23,7 +23,7 @@ options:
     type: int
     required: true
   address:
-    description: The IP address that a service is going to listen on; C(0.0.0.0) and C(::) stand for all.
+    description: The IP address that a service will listen on; C(0.0.0.0) and C(::) for all.
     type: str
     default: 127.0.0.1
   unit:
@@ -49,7 +49,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 held:
-  description: Whether O(unit) listens there already.
+  description: Whether O(unit) already listens there.
   type: bool
   returned: success
 """

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: tls_certificate
-short_description: Keep a certificate for TLS and its key on a node
+short_description: Manage a TLS certificate and its key on a node
 version_added: 0.1.0
 description:
   - Keeps C(certificate.pem), the node's certificate with its chain, and C(key.pem), mode 0600, in O(directory).
@@ -28,7 +28,7 @@ options:
     type: path
     required: true
   certificate:
-    description: The certificate on the control node, in PEM, followed by those that lead to its authority.
+    description: The certificate on the control node, in PEM, with its intermediate certificates.
     type: path
   key:
     description: The key of O(certificate) on the control node, in PEM, without a passphrase.
@@ -40,8 +40,8 @@ options:
     type: path
   hosts:
     description:
-      - DNS names and IP addresses that the certificate is for. A name may begin with C(*.).
-      - Required with O(ca_directory). A O(certificate) of yours has to cover them.
+      - DNS names and IP addresses of the certificate. A name may begin with C(*.).
+      - Required with O(ca_directory). O(certificate) must cover them.
     type: list
     elements: str
     default: []
@@ -85,12 +85,12 @@ key:
   returned: success
   sample: /etc/evenkeel/tls/key.pem
 not_after:
-  description: When the certificate ends, in ISO 8601; empty in check mode where one would be issued.
+  description: When the certificate expires, in ISO 8601; empty in check mode if one would be issued.
   type: str
   returned: success
   sample: "2027-12-01T10:00:00+00:00"
 hosts:
-  description: What the certificate is for.
+  description: The names and addresses of the certificate.
   type: list
   elements: str
   returned: success
@@ -99,7 +99,7 @@ ca:
   type: str
   returned: with O(ca_directory)
 reasons:
-  description: Why a certificate was issued, or would be.
+  description: Why a certificate was issued, or in check mode would be.
   type: list
   elements: str
   returned: with O(ca_directory)

@@ -10,12 +10,12 @@ module: validate_inputs
 short_description: Validate the inputs of a role or a playbook of this collection
 version_added: 0.2.0
 description:
-  - In a role, compares the role's variables with its argument specification, then makes the checks that take several
-    variables into account. In a playbook, compares the playbook's variables with its specification.
+  - In a role, compares the role's variables with its argument specification, then evaluates the rules that involve
+    several variables. In a playbook, compares the playbook's variables with its specification.
   - Each problem is one line, which names the variable, its value and what it must be.
-  - Refuses a variable of the command line (C(-e)) that begins like an input and is none, and an input by the name that
-    an earlier release had for it.
-  - Runs on the control node, whatever the task's host is, and touches no node.
+  - Refuses a variable of the command line (C(-e)) that begins like an input and is none, and an input's name from an
+    earlier release.
+  - Runs on the control node, regardless of the task's host, and changes no node.
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
   - evenkeel.gpu.attributes.action
@@ -27,11 +27,11 @@ attributes:
 options:
   checks:
     description:
-      - The name of a variable with a list of mappings. C(ok) of each says whether a rule is kept, C(problem) is the
-        message when it is not. The variable is read only when all types are right.
+      - The name of a variable with a list of mappings. C(ok) of each is whether the inputs satisfy a rule, C(problem)
+        the message if they don't. The variable is read only if all types are right.
     type: str
   playbook:
-    description: The playbook whose inputs are validated, such as C(lock). Without it they are those of the task's role.
+    description: The playbook whose inputs to validate, such as C(lock). By default, those of the task's role.
     type: str
 seealso:
   - module: ansible.builtin.validate_argument_spec

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: vscode_remote
-short_description: Have VS Code's Remote SSH find the named environments, and its server
+short_description: Set up VS Code's Remote SSH for the named environments
 version_added: 0.1.0
 description:
   - Checks whether the node can run the server part of VS Code, and puts the files that VS Code looks for into the home
@@ -27,24 +27,24 @@ options:
     elements: str
     default: []
   environments:
-    description: The folder of the named environments.
+    description: The directory of the named environments.
     type: path
     default: /opt/evenkeel/envs
   environment:
-    description: The named environment whose Python C(python.defaultInterpreterPath) is; none when empty.
+    description: The named environment whose Python is set as C(python.defaultInterpreterPath); none when empty.
     type: str
     default: ""
   planned:
-    description: Environments that are built before this in the same run, and that a check mode does not find yet.
+    description: Environments that the same run builds before this task; check mode does not require them.
     type: list
     elements: str
     default: []
   conda:
-    description: The C(conda) that C(python.condaPath) is; not set when the node does not have it.
+    description: The conda command to set as C(python.condaPath), if it exists on the node.
     type: path
     default: /opt/miniconda3/bin/conda
   settings:
-    description: Further settings of VS Code on this machine.
+    description: Additional settings of VS Code on this machine.
     type: dict
     default: {}
   floors:
@@ -55,7 +55,8 @@ options:
     required: true
   server:
     description:
-      - A server to have, so that nothing is downloaded. It is unpacked once, in O(store), and linked into every home.
+      - A server to install, so that users download nothing. It is unpacked once, in O(store), and linked into every
+        home.
     type: dict
     suboptions:
       commit:
@@ -79,7 +80,7 @@ options:
         type: str
         default: ""
   store:
-    description: Where servers are unpacked.
+    description: The directory for unpacked servers.
     type: path
     default: /opt/evenkeel/vscode
 seealso:
