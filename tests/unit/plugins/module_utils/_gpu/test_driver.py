@@ -26,6 +26,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.linux_kernels im
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.loaded_driver import Loaded
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files, made, services
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sysroot import Sysroot
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Wanted
 
 from tests.unit.plugins.module_utils._os_packages.fakes import FakeManager
@@ -101,6 +102,7 @@ def node(monkeypatch: pytest.MonkeyPatch) -> Node:
 
     def install(url: str, sha256: str, version: str, flavour: str) -> None:
         found.done.append(f"installer {version} {flavour}")
+        assert (url, sha256) == ("http://m/x.run", "0" * 64)
         found.set_modules(Module(version, flavour, signed=True))
 
     def load(argv: Sequence[str], remedy: str) -> str:
@@ -109,10 +111,18 @@ def node(monkeypatch: pytest.MonkeyPatch) -> Node:
         found.loaded = Loaded(module.version, module.flavour) if module else Loaded()
         return ""
 
+    def kernels(system: Sysroot) -> list[Kernel]:
+        assert system.is_own
+        return list(found.kernels)
+
+    def images_of(tool: initramfs.Tool, releases: Sequence[str]) -> list[Image]:
+        assert tool in initramfs.TOOLS
+        return [image for image in found.images if image.release in releases]
+
     def rebuild(tool: initramfs.Tool, images: Sequence[Image]) -> None:
         found.done.extend(f"rebuild {image.path}" for image in images)
 
-    monkeypatch.setattr(linux_kernels, "read", lambda system: list(found.kernels))
+    monkeypatch.setattr(linux_kernels, "read", kernels)
     monkeypatch.setattr(loaded_driver, "read", lambda system: found.loaded)
     monkeypatch.setattr(dkms, "registered", lambda: list(found.registered))
     monkeypatch.setattr(dkms, "logs", dict)
@@ -121,7 +131,7 @@ def node(monkeypatch: pytest.MonkeyPatch) -> Node:
     monkeypatch.setattr(runfile, "installed", lambda: found.installer)
     monkeypatch.setattr(runfile, "install", install)
     monkeypatch.setattr(initramfs, "tool", lambda: initramfs.TOOLS[0])
-    monkeypatch.setattr(initramfs, "images", lambda tool, releases: list(found.images))
+    monkeypatch.setattr(initramfs, "images", images_of)
     monkeypatch.setattr(initramfs, "stale", lambda images, written, now: list(images))
     monkeypatch.setattr(initramfs, "rebuild", rebuild)
     monkeypatch.setattr(initramfs, "with_nouveau", lambda tool, images, settings: [])
@@ -135,7 +145,9 @@ def node(monkeypatch: pytest.MonkeyPatch) -> Node:
     return found
 
 
-def test_a_node_that_is_as_it_should_be_is_left_alone(node: Node) -> None:
+def test_a_node_that_is_as_it_should_be_is_left_alone(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A /boot that is full is no problem where nothing is written to it.
+    monkeypatch.setattr(initramfs, "require_room", _refuse)
     outcome = driver.converge(desired(), check_mode=False)
     assert not outcome.changed
     assert node.changes() == []
@@ -169,8 +181,12 @@ def test_the_installer_runs_for_another_flavour_of_the_same_version(check_mode: 
     node.installer = NEW
     outcome = driver.converge(of_installer("proprietary"), check_mode=check_mode)
     assert outcome.changed
-    first = outcome.diffs[0]
-    assert (first["before"], first["after"]) == (f"{NEW} open\n", f"{NEW} proprietary\n")
+    assert outcome.diffs[0] == {
+        "before_header": "NVIDIA's installer",
+        "after_header": "NVIDIA's installer",
+        "before": f"{NEW} open\n",
+        "after": f"{NEW} proprietary\n",
+    }
     assert node.changes() == ([] if check_mode else [f"installer {NEW} proprietary"])
     reason = "the open module is loaded, and the proprietary one is installed"
     assert outcome.reboot == (() if check_mode else (reason,))
@@ -187,9 +203,27 @@ def test_the_installer_runs_where_version_or_flavour_differ(
     node.manager.packages = {"dkms": "3", "gcc": "12"}
     node.installer = installer
     node.set_modules(module)
-    driver.converge(of_installer(), check_mode=False)
+    outcome = driver.converge(of_installer(), check_mode=False)
     assert node.changes() == [f"installer {NEW} open"] * runs
+    before = f"{installer} {module.flavour}\n" if installer else ""
+    assert [diff["before"] for diff in outcome.diffs] == [before] * runs
     assert [thing.name for thing in made.read("nvidia_driver")] == [runfile.UNINSTALLER] * (not installer)
+
+
+def test_the_installer_is_not_run_over_packages(node: Node) -> None:
+    with pytest.raises(EvenkeelError, match="A driver is installed by packages: nvidia-kernel-open-dkms"):
+        driver.converge(of_installer(), check_mode=False)
+    assert node.changes() == []
+
+
+def test_a_kernel_without_headers_is_refused_but_not_in_check_mode(node: Node) -> None:
+    node.kernels += [Kernel("6.1.0-own", headers=False, modules=(OPEN,))]
+    node.manager.packages["linux-headers-6.1.0-own"] = "1"
+    with pytest.raises(EvenkeelError, match=r"The headers of the kernel 6\.1\.0-own are missing"):
+        driver.converge(desired(), check_mode=False)
+    assert node.changes() == []
+    assert not driver.converge(desired(), check_mode=True).changed
+    driver.converge(desired(dkms=""), check_mode=False)
 
 
 def test_a_kernel_without_the_module_gets_it_and_a_module_of_the_other_flavour_is_replaced(node: Node) -> None:
@@ -233,6 +267,13 @@ def test_an_unsigned_module_is_built_again_where_signatures_count(
     else:
         driver.converge(desired(secure_boot=True), check_mode=False)
     assert node.done == ["6.1.0-49 True"]
+    node.set_modules(unsigned)
+    (shown,) = driver.converge(desired(secure_boot=True), check_mode=True).diffs
+    assert (shown["before_header"], shown["before"], shown["after"]) == (
+        "module for 6.1.0-49",
+        "unsigned\n",
+        "signed\n",
+    )
 
 
 def _refuse(*arguments: object, **options: object) -> None:
@@ -328,9 +369,18 @@ def test_prerequisites_come_before_the_driver(node: Node) -> None:
         "dkms": ["3"],
         "linux-headers-amd64": ["6.1"],
     }
-    driver.converge(desired(), check_mode=False)
+    outcome = driver.converge(desired(), check_mode=False)
     applied = [call for call in node.changes() if call.startswith("apply ")]
     assert applied == ["apply dkms linux-headers-amd64", f"apply {SOURCES['open']}={NEW}-1"]
+    assert outcome.packages == ("dkms 3", "linux-headers-amd64 6.1", f"{SOURCES['open']} {NEW}-1")
+    assert len(outcome.diffs) == 2
+
+
+def test_the_headers_are_those_of_the_distribution(node: Node) -> None:
+    node.manager.name = "dnf"
+    node.manager.repositories = {**node.manager.repositories, "kernel-devel-6.1.0-49": ["6.1"]}
+    node.kernels = [dataclasses.replace(kernel, headers=False) for kernel in node.kernels]
+    assert driver.converge(desired(), check_mode=True).packages == ("kernel-devel-6.1.0-49 6.1",)
 
 
 @pytest.mark.parametrize(

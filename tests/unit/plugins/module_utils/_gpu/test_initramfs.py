@@ -65,6 +65,33 @@ def test_images_of_kernels(tool: initramfs.Tool, name: str, tmp_path: Path) -> N
     ids=["nouveau alone", "nouveau, kept off", "no nouveau"],
 )
 def test_images_that_would_load_nouveau(listed: str, found: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(initramfs.command, "run", lambda argv: Done(0, listed, ""))
+    def run(argv: list[str]) -> Done:
+        assert argv == ["lsinitramfs", "/boot/a"]
+        return Done(0, listed, "")
+
+    monkeypatch.setattr(initramfs.command, "run", run)
     image = Image("a", "/boot/a", 1, 5)
     assert initramfs.with_nouveau(UPDATE_INITRAMFS, [image], "/etc/modprobe.d/ours.conf") == ([image] if found else [])
+
+
+@pytest.mark.parametrize("tool", [UPDATE_INITRAMFS, DRACUT], ids=["Debian", "dracut"])
+def test_the_tool_of_a_node(tool: initramfs.Tool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(initramfs.shutil, "which", lambda program: program if program == tool.program else None)
+    assert initramfs.tool() == tool
+    monkeypatch.setattr(initramfs.shutil, "which", lambda program: None)
+    assert initramfs.tool() is None
+
+
+@pytest.mark.parametrize(
+    ("tool", "argv"),
+    [(UPDATE_INITRAMFS, ["update-initramfs", "-u", "-k", "6.1"]), (DRACUT, ["dracut", "--force", "--kver", "6.1"])],
+    ids=["Debian", "dracut"],
+)
+def test_images_are_rebuilt_by_the_release_of_their_kernel(
+    tool: initramfs.Tool, argv: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run: list[tuple[list[str], str]] = []
+    monkeypatch.setattr(initramfs.command, "require", lambda argv, remedy: run.append((argv, remedy)))
+    initramfs.rebuild(tool, [Image("6.1", "/boot/a", 1, 5)])
+    assert [argv for argv, _ in run] == [argv]
+    assert "run again before you reboot" in run[0][1]
