@@ -194,7 +194,6 @@ def plan_switch(state: State, root: str, name: str, reference: str) -> Plan:
         was=state.current,
         adopt=unmarked(state),
         activate=state.activation.get(target.path, {}),
-        user_site=state.user_site,
         switch=state.current is None or state.current.path != target.path,
         permissions=state.permissions,
     )

@@ -6,10 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import (
-    environment_plan,
-)
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import activation, environment_plan
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.environment import State
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.environment_modes import Permissions
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.environment_plan import Desired, Plan, Policy
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.generation import ADOPTED, Contents, Generation
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import PIP, Package, digest
@@ -343,6 +342,23 @@ def test_a_build_that_lost_its_marker_is_declared_before_the_name_leaves_it() ->
     plan = environment_plan.plan_switch(state, ROOT, NAME, OLD.id)
     assert plan.adopt == replace(UNMARKED, number=2)
     assert environment_plan.plan_absent(state, ROOT, NAME).adopt == replace(UNMARKED, number=2)
+
+
+# what all plans bring back
+
+
+def test_what_is_not_as_evenkeel_left_it_is_corrected_whatever_else_is_planned() -> None:
+    outdated = {LIVE.path: {"activate.sh": activation.File("x")}, OLD.path: {"old.sh": None}}
+    permissions = Permissions({LIVE.path: (), OLD.path: ()}, (ROOT,), (f"{ROOT}/pkgs/uv",))
+    state = having(OLD, LATER, current=LATER, activation=outdated, permissions=permissions, user_site=True)
+    kept = environment_plan.plan(state, ROOT, NAME, DESIRED, POLICY)
+    assert (kept.activate, kept.permissions, kept.user_site) == (outdated[LATER.path], permissions, True)
+    built = environment_plan.plan(state, ROOT, NAME, Desired((NEWER,)), POLICY)
+    assert (built.activate, built.permissions, built.user_site) == ({}, permissions, True)
+    switched = environment_plan.plan_switch(state, ROOT, NAME, "-1")
+    assert (switched.was, switched.activate, switched.permissions) == (LATER, outdated[OLD.path], permissions)
+    gone = environment_plan.plan_absent(state, ROOT, NAME)
+    assert gone.permissions == Permissions({}, (ROOT,), (f"{ROOT}/pkgs/uv",))
 
 
 # plan_absent
