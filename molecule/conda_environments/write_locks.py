@@ -15,7 +15,7 @@ import yaml
 
 PLATFORM = "linux-64"
 CHANNEL = "https://repo.anaconda.com/pkgs/main"
-#: An optional package that is in no channel: whoever wants to install it fails.
+#: An optional package that is in no channel, so that its installation fails.
 OPTIONAL = {
     "name": "only-for-developers",
     "version": "1.0",
@@ -47,8 +47,8 @@ def by_pixi(packages: Sequence[dict[str, Any]]) -> str:
     names = [{kinds[package["manager"]]: package["url"]} for package in packages]
     described = []
     for package, name in zip(packages, names, strict=True):
-        told = {"name": package["name"], "version": package["version"]} if package["manager"] == "pip" else {}
-        described.append({**name, **told, **package["hash"]})
+        reported = {"name": package["name"], "version": package["version"]} if package["manager"] == "pip" else {}
+        described.append({**name, **reported, **package["hash"]})
     environment = {"channels": [{"url": f"{CHANNEL}/"}], "packages": {PLATFORM: names}}
     return yaml.safe_dump(
         {"version": 6, "environments": {"default": environment}, "packages": described}, sort_keys=False

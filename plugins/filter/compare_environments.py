@@ -75,7 +75,7 @@ def compare_environments(nodes: Mapping[str, Sequence[Mapping[str, Any]]]) -> di
 
 
 def _compare(name: str, nodes: Mapping[str, Mapping[str, Any] | None]) -> tuple[bool, list[str]]:
-    """Return whether all nodes have the same of one environment, and the lines that say so."""
+    """Return whether all nodes have the same of one environment, and the lines that report it."""
     groups: dict[str, list[str]] = {}
     for node, environment in nodes.items():
         groups.setdefault(environment["digest"] if environment else "", []).append(node)

@@ -36,8 +36,8 @@ def called(kind: str, name: str) -> dict[str, Any]:
 def play(node: ControlNode, venv: str, *tasks: dict[str, Any], **keywords: Any) -> dict[str, Any]:
     """Run tasks on the control node itself; return what they registered."""
     kept = {task["register"]: f"{{{{ {task['register']} }}}}" for task in tasks}
-    told = {"ansible.builtin.copy": {"content": kept, "dest": f"{node.place}/results.json"}}
-    play = {"hosts": "localhost", "gather_facts": False, **keywords, "tasks": [*tasks, told]}
+    reported = {"ansible.builtin.copy": {"content": kept, "dest": f"{node.place}/results.json"}}
+    play = {"hosts": "localhost", "gather_facts": False, **keywords, "tasks": [*tasks, reported]}
     playbook = node.write("playbook.yml", yaml.safe_dump([play]))
     node.succeeds("ansible-playbook", playbook, venv=venv)
     results: dict[str, Any] = json.loads(node.succeeds("cat", f"{node.place}/results.json"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What Evenkeel builds, with either installer, is an environment of conda's own; conda says so."""
+"""What Evenkeel builds, with either installer, conda accepts as its own environment."""
 
 from __future__ import annotations
 

@@ -361,7 +361,7 @@ def test_a_rollback_that_nobody_confirms_changes_nothing(warm: Node, small: Pack
 def test_files_whose_names_are_no_text_are_told_and_fail_nothing(warm: Node, small: Packages, larger: Packages) -> None:
     assert warm.converge(name="named", resolved=small).succeeded()
     warm.host.check_output("touch /opt/evenkeel/envs/named/\"$(printf 'caf\\351\\033[2K.txt')\"")
-    told = finish(
+    reported = finish(
         ansible(
             "adhoc",
             "gpu_nodes",
@@ -371,8 +371,8 @@ def test_files_whose_names_are_no_text_are_told_and_fail_nothing(warm: Node, sma
             EVENKEEL_LAB_GROUP=warm.group,
         )
     )
-    assert told.succeeded()
-    assert r"caf\\xe9\\x1b[2K.txt" in told.output  # as JSON has it
+    assert reported.succeeded()
+    assert r"caf\\xe9\\x1b[2K.txt" in reported.output  # as JSON has it
     warm.host.check_output("rm /opt/evenkeel/envs/named/conda-meta/idna-*")
     done = warm.converge(name="named", resolved=larger)
     assert done.succeeded()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What playbooks/lock.yml does with bad arguments: it says so, and writes nothing."""
+"""What playbooks/lock.yml does with bad arguments: it reports them, and writes nothing."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the role conda_environments does with sources that are wrong: it says so, and no node changes."""
+"""What the role conda_environments does with sources that are wrong: it reports them, and no node changes."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ def door(served: Node, place: Path) -> Iterator[Node]:
 
 
 def healthy(node: Node) -> str:
-    """Return the answer to whoever watches the node."""
+    """Return the answer to monitoring."""
     answer = ask(node, "/healthz")
     assert answer.status == http.client.OK
     return answer.read().decode().strip()
@@ -103,7 +103,7 @@ def healthy(node: Node) -> str:
 def ask(
     node: Node, path: str, body: bytes | None = None, host: str = NAME, trusted: Path | None = None
 ) -> http.client.HTTPResponse:
-    """Ask over TLS, as a program with a token does; whoever answers unless an authority is ``trusted``."""
+    """Ask over TLS, as a program with a token does; any certificate will do unless an authority is ``trusted``."""
     context = ssl.create_default_context(cafile=trusted)
     if trusted is None:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -207,8 +207,8 @@ def test_users_who_share_an_origin_are_told_before_they_get_their_own(door: Node
     assert play(door, place, front_door_users_share_origin=True).succeeded()
     before, health = door.fingerprint(), healthy(door)
     assert ask(door, "/user/bo/lab").status == http.client.OK
-    told = play(door, place)
-    assert told.failed_saying(
+    reported = play(door, place)
+    assert reported.failed_saying(
         f"https://{NAME}/user/ana/ -> https://{ANA}/user/ana/",
         f"https://{NAME}/user/bo/ -> https://{BO}/user/bo/",
         f"Point *.{NAME} to this node in DNS and set users_share_origin (front_door_users_share_origin of the role) to"
@@ -269,8 +269,8 @@ def test_a_page_of_one_user_attacks_another(door: Node, place: Path, share: bool
         page.open(f"{ana}/attack?{bo}/")
         wait.until(lambda: page.driver.title == "done", "the attack ends", "look at the page", seconds=120)
         seen = json.loads(page.text)
-    told = json.loads(ask(door, "/user/bo/taken", host=NAME if share else BO).read())
-    assert told == taken
+    reported = json.loads(ask(door, "/user/bo/taken", host=NAME if share else BO).read())
+    assert reported == taken
     assert [text for text in seen if '"user": "bo"' in text or text == "SPOKEN"] == (seen if share else [])
     assert len(seen) == (5 if share else 0)
 

@@ -26,7 +26,7 @@ MILESTONES = (
 STAGES = len(MILESTONES) + 1
 #: Longer than any build, in seconds.
 UNDISTURBED = 300
-#: Runs a build, kills it so many seconds after the beginning of a stage, and tells how long each stage lasted.
+#: Runs a build, kills it so many seconds after the beginning of a stage, and reports how long each stage lasted.
 #: What an interrupted build left of a milestone is older than the build.
 KILLER = """\
 import json, os, signal, subprocess, sys, time

@@ -2,7 +2,7 @@
 """What the role nvidia_container_toolkit does with Docker's settings and its daemon, and as drivers come and change.
 
 No GPU is here, and no Docker: a folder mounted over ``/sys/module`` says which driver is loaded, and a daemon of
-a few lines says what it was told.
+a few lines reports what it was asked.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ PLAYBOOK = "molecule/nvidia_container_toolkit/converge.yml"
 SETTINGS = "/etc/docker/daemon.json"
 SPECIFICATION = "/var/run/cdi/nvidia.yaml"
 LOADED = "/tmp/evenkeel-loaded"  # noqa: S108
-TOLD = "/run/docker-was-told"
+REPORTED = "/run/docker-commands"
 LIBRARIES = "/usr/lib/x86_64-linux-gnu/libcuda.so"
 UNIT = f"""\
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-ExecStart=/bin/sh -c 'echo start >>{TOLD}; cp {SETTINGS} /run/docker-settings 2>/dev/null || true'
-ExecReload=/bin/sh -c 'echo reload >>{TOLD}'
+ExecStart=/bin/sh -c 'echo start >>{REPORTED}; cp {SETTINGS} /run/docker-settings 2>/dev/null || true'
+ExecReload=/bin/sh -c 'echo reload >>{REPORTED}'
 """
-#: Tells, as Docker 28.1 does, of a runtime when it has been reloaded, and of CDI when it has been restarted.
+#: Reports, as Docker 28.1 does, a runtime when it has been reloaded, and of CDI when it has been restarted.
 DOCKER = f"""\
 #!/usr/bin/python3
 import json, os
 settings = json.load(open("{SETTINGS}")) if os.path.exists("{SETTINGS}") else {{}}
 started = json.load(open("/run/docker-settings")) if os.path.exists("/run/docker-settings") else {{}}
-told = open("{TOLD}").read().split()
-runtimes = settings if told[-1] == "reload" else started
+reported = open("{REPORTED}").read().split()
+runtimes = settings if reported[-1] == "reload" else started
 cdi = started.get("features", {{}}).get("cdi", False)
 print(json.dumps({{"Runtimes": {{"runc": {{}}, **runtimes.get("runtimes", {{}})}}, "CDISpecDirs": ["/etc/cdi"] * cdi}}))
 """
 MADE = (
-    *("/etc/docker", TOLD, "/run/docker-settings", "/usr/local/bin/docker", "/usr/local/bin/dockerd"),
+    *("/etc/docker", REPORTED, "/run/docker-settings", "/usr/local/bin/docker", "/usr/local/bin/dockerd"),
     *("/etc/systemd/system/docker.service", SPECIFICATION, f"{LIBRARIES}.*", LOADED, "/usr/bin/nvidia-smi"),
 )
 
@@ -77,8 +77,8 @@ def play(node: Node, **variables: Any) -> Answer:
     return node.play(PLAYBOOK, **{"nvidia_container_toolkit_runtimes": ["auto"], **variables})
 
 
-def told(node: Node) -> list[str]:
-    return str(node.host.file(TOLD).content_string).split()
+def reported(node: Node) -> list[str]:
+    return str(node.host.file(REPORTED).content_string).split()
 
 
 def load(node: Node, loaded: str, *installed: str) -> None:
@@ -120,11 +120,11 @@ def test_docker_is_reloaded_and_restarted_only_where_it_may_be(docker: Node) -> 
     answer = play(docker)
     assert answer.succeeded()
     assert "which stops its containers: do it, or set nvidia_container_toolkit_restart_docker" in answer.output
-    assert told(docker) == ["start", "reload"]
+    assert reported(docker) == ["start", "reload"]
     answer = play(docker, nvidia_container_toolkit_restart_docker=True)
     assert answer.succeeded()
     assert "which stops its containers" not in answer.output
-    assert told(docker) == ["start", "reload", "start"]
+    assert reported(docker) == ["start", "reload", "start"]
     assert "changed=0" in play(docker, nvidia_container_toolkit_restart_docker=True).output
 
 
@@ -132,7 +132,7 @@ def test_docker_that_was_not_told_by_a_killed_run_is_told_by_the_next(docker: No
     settings = '{"runtimes": {"nvidia": {"path": "nvidia-container-runtime", "args": []}}, "features": {"cdi": true}}'
     docker.host.check_output(f"mkdir -p /etc/docker && printf %%s %s >{SETTINGS}", settings)
     assert play(docker).succeeded()
-    assert told(docker) == ["start", "reload"]
+    assert reported(docker) == ["start", "reload"]
 
 
 def test_the_specification_follows_the_driver(bare: Node) -> None:

@@ -19,7 +19,7 @@ FILES = (
     *("/etc/modprobe.d/evenkeel-nvidia-driver.conf", "/var/lib/dkms/nvidia", "/usr/src/nvidia-*"),
     *("/usr/bin/nvidia-uninstall", "/usr/lib/x86_64-linux-gnu/libcuda.so.*", "/lib/modules/*/updates/dkms/nvidia.ko*"),
 )
-#: Holds a lock of dpkg's, as a run of it does, and says so.
+#: Holds a lock of dpkg's, as a run of it does, and reports it.
 LOCKER = """
 import fcntl, pathlib, time
 file = open('/var/lib/dpkg/lock-frontend', 'w')

@@ -150,7 +150,7 @@ def test_sshd_that_reads_no_drop_ins_needs_a_word(people: Node) -> None:
     assert play(people).failed_saying(f"{CONFIG} does not include", "remote_access_sshd_drop_in")
     assert people.fingerprint() == before
 
-    # What it allows to everybody is in force for the group as well; what it does not is told.
+    # What it allows to everybody is in force for the group as well; what it does not is reported.
     assert play(people, remote_access_sshd_drop_in=False).succeeded()
     assert not people.host.file(DROP_IN).exists
     people.host.check_output(f"echo AllowTcpForwarding no >>{CONFIG}")
@@ -235,11 +235,11 @@ def test_what_is_wrong_in_one_home_is_told_and_the_others_are_kept(people: Node)
             "sudo -u bo sh -c %s", "mkdir ~bo/.conda; printf 'caf\\351\\n' >~bo/.conda/environments.txt"
         )
         shadow = people.host.check_output("sha256sum /etc/shadow")
-        told: dict[str, Any] = {
+        reported: dict[str, Any] = {
             "remote_access_users": ["ana", "bo", "lena", *IN_THE_WAY],
             "ansible_python_interpreter": homes.SQUASHED,
         }
-        answer = play(people, **told)
+        answer = play(people, **reported)
         assert answer.succeeded()
         shown = " ".join(answer.output.split())
         for user, (_, problem) in IN_THE_WAY.items():
@@ -253,7 +253,7 @@ def test_what_is_wrong_in_one_home_is_told_and_the_others_are_kept(people: Node)
         }
         assert people.host.check_output("stat --format=%U /home/lena/.conda/environments.txt") == "lena"
         assert "evenkeel-remote" in people.host.check_output("id --name --groups lena").split()
-        assert "changed=0" in play(people, **told).output
+        assert "changed=0" in play(people, **reported).output
 
 
 def test_a_list_of_environments_that_is_no_text_is_kept(people: Node) -> None:
@@ -283,7 +283,7 @@ def archive(path: Path, files: dict[str, str]) -> str:
 
 @pytest.fixture
 def server(tmp_path: Path) -> dict[str, str]:
-    """What stands in for VS Code's server and its command line, as the role is told of them."""
+    """What stands in for VS Code's server and its command line, as the role is given them."""
     files, cli = tmp_path / "vscode-server-linux-x64.tar.gz", tmp_path / "vscode_cli_alpine_x64_cli.tar.gz"
     top = "vscode-server-linux-x64"
     product = json.dumps({"commit": COMMIT})

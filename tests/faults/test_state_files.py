@@ -94,8 +94,8 @@ class Site:
     def look(self, *paths: str) -> dict[str, str]:
         """Return mode, owner and hash of files."""
         script = 'for path; do echo "$path $(stat --dereference --format "%a %U" $path) $(sha256sum <$path)"; done'
-        told = self.node.host.check_output(f"sh -c '{script}' -- {' '.join(paths)}")
-        return dict(line.split(" ", 1) for line in told.splitlines())
+        reported = self.node.host.check_output(f"sh -c '{script}' -- {' '.join(paths)}")
+        return dict(line.split(" ", 1) for line in reported.splitlines())
 
     def require_whole(self) -> None:
         """Require that all is healed, and that nothing is left to do."""

@@ -46,7 +46,7 @@ def expectations(facts: dict[str, Any], verdict: Verdict) -> list[str]:
 
 
 def sanitized(facts: dict[str, Any]) -> dict[str, Any]:
-    """Return facts without what tells one machine or one person from another."""
+    """Return facts without what identifies a machine or a person."""
     return {
         **facts,
         "gpus": [{**gpu, "uuid": "GPU-" if gpu["uuid"] else ""} for gpu in facts["gpus"]],

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is recorded of a machine with GPUs tells nobody which machine it was."""
+"""What is recorded of a machine with GPUs does not identify the machine."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a node has after the role conda_environments, whichever way its environments are told and made."""
+"""What a node has after the role conda_environments, whichever way its environments are defined and made."""
 
 from __future__ import annotations
 
@@ -129,13 +129,13 @@ def test_it_is_frozen_and_says_how_to_change_it(host: Host, name: str) -> None:
 
 @pytest.mark.parametrize("name", PIP)
 def test_packages_of_pip_are_there_by_uv_and_fit(host: Host, name: str) -> None:
-    told = versions(host, name, "pip")
-    assert {package: PIP[name].get(package) or told[package] for package in PIP[name]}.items() <= told.items()
+    reported = versions(host, name, "pip")
+    assert {package: PIP[name].get(package) or reported[package] for package in PIP[name]}.items() <= reported.items()
     pip = f"sudo -u nobody {ROOT}/envs/{name}/bin/python -m pip"
     listed = {one["name"]: one["version"] for one in json.loads(host.check_output(f"{pip} list --format json"))}
-    assert told.items() <= listed.items()
+    assert reported.items() <= listed.items()
     assert host.check_output(f"{pip} check") == "No broken requirements found."
-    notes = " ".join(f"{package}-{version}.dist-info/INSTALLER" for package, version in told.items())
+    notes = " ".join(f"{package}-{version}.dist-info/INSTALLER" for package, version in reported.items())
     not_by_uv = f"cd {ROOT}/envs/{name}/lib/python3.11/site-packages && grep --files-without-match '^uv$' {notes}"
     assert host.run(not_by_uv).stdout == ""
 
@@ -196,5 +196,5 @@ def test_files_that_hold_their_prefix_hold_that_of_their_generation(host: Host) 
     for name in ("by-pixi", "by-conda"):
         generation = host.file(f"{ROOT}/envs/{name}").linked_to
         assert host.file(f"{generation}/lib/prefixed.txt").content_string == f"prefix={generation}\n"
-        told = host.check_output(f"{generation}/bin/python -c 'import prefixed; print(prefixed.PREFIX)'")
-        assert told == generation
+        reported = host.check_output(f"{generation}/bin/python -c 'import prefixed; print(prefixed.PREFIX)'")
+        assert reported == generation

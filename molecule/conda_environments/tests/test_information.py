@@ -43,9 +43,9 @@ def test_what_people_asked_for_is_told(environments: dict[str, dict[str, Any]]) 
 
 
 def test_every_node_has_the_same(nodes: dict[str, dict[str, dict[str, Any]]]) -> None:
-    told = ("digest", "generation", "packages", "requested", "variables", "drift", "user_files")
+    reported = ("digest", "generation", "packages", "requested", "variables", "drift", "user_files")
     assert agreed(
-        {node: {name: {key: one[key] for key in told} for name, one in of.items()} for node, of in nodes.items()},
+        {node: {name: {key: one[key] for key in reported} for name, one in of.items()} for node, of in nodes.items()},
         "environments",
     )
 
@@ -64,7 +64,7 @@ def test_an_environment_made_by_hand_is_told(fleet: Fleet, environments: dict[st
 
 @pytest.fixture
 def old_python(fleet: Fleet) -> str:
-    """A distribution whose record tells of an interpreter that is too old."""
+    """A distribution whose record names an interpreter that is too old."""
     prefix = "/srv/old-distribution"
     record = '{"name": "python", "version": "3.9.25"}'
     fleet.run(

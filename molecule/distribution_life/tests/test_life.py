@@ -42,7 +42,7 @@ class Installer:
 
     @property
     def arguments(self) -> dict[str, str]:
-        """What the module is told."""
+        """What the module is given."""
         return {"url": self.url, "sha256": self.sha256 or SUMS[self.file]}
 
 
@@ -80,7 +80,7 @@ def old(fleet: Fleet) -> None:
 def test_an_upgrade_is_built_beside_and_switched_to(fleet: Fleet) -> None:
     assert converge(fleet, NEW)["home"] == NEW.home
     assert fleet.run(f"readlink {PREFIX}; ls -d {STORE}/*").split() == [NEW.home, *sorted([OLD.home, NEW.home])]
-    fleet.run(f"{OLD.home}/bin/python -c 'import json'")  # whoever still uses the old one
+    fleet.run(f"{OLD.home}/bin/python -c 'import json'")  # a process that still uses the old one
     assert environment_works(fleet)
     assert converge(fleet, NEW)["changed"] is False
 
@@ -110,9 +110,9 @@ def test_a_failed_upgrade_leaves_the_old_one_working(fleet: Fleet) -> None:
 
 def test_a_changed_base_is_reported_and_healed(fleet: Fleet) -> None:
     fleet.run(f"{PREFIX}/bin/conda install --quiet --yes --override-frozen --name base six >/dev/null")
-    told = converge(fleet, OLD)
-    assert (told["changed"], told["drift"]) == (False, ["+ six 1.17.0 (main)"])
-    assert f"base of {PREFIX} is not what was installed: + six 1.17.0" in told.shown
+    reported = converge(fleet, OLD)
+    assert (reported["changed"], reported["drift"]) == (False, ["+ six 1.17.0 (main)"])
+    assert f"base of {PREFIX} is not what was installed: + six 1.17.0" in reported.shown
 
     assert converge(fleet, OLD, heal_base=True)["home"] == f"{OLD.home}-2"
     fleet.run(f"! {PREFIX}/bin/python -c 'import six' 2>/dev/null")
@@ -124,9 +124,9 @@ def test_environments_inside_a_distribution_are_never_removed(fleet: Fleet) -> N
     home = fleet.run(f"readlink {PREFIX}")
     inside = f"{home}/envs/thesis"
     fleet.run(f"{PREFIX}/bin/conda create --quiet --yes --prefix {inside} python=3.11 >/dev/null")
-    told = converge(fleet, NEW, keep=0)
-    assert told["stranded"] == [inside]
-    assert f"left where they are: {inside}" in told.shown
+    reported = converge(fleet, NEW, keep=0)
+    assert reported["stranded"] == [inside]
+    assert f"left where they are: {inside}" in reported.shown
     remove(fleet)
     fleet.run(f"{inside}/bin/python -c 'import json' && test ! -e {PREFIX} && rm -rf {inside}")
 

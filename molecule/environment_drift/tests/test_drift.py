@@ -92,8 +92,8 @@ def test_what_users_may_change_is_reported_and_taken_back(fleet: Fleet) -> None:
     assert not fleet.environment(name, *packages)["changed"]
     pth, deep = f"{SITE_PACKAGES}/permissive.pth", f"{SITE_PACKAGES}/permissive/open"
     fleet.run(f"cd {prefix} && chmod o+w {pth} {deep} && chmod u+s bin/permissive")
-    (told,) = fleet.module("evenkeel.gpu.conda_environment_info", name=name)["environments"]
-    assert told["drift"] == [f"others may change bin/permissive, {pth}, {deep}"]
+    (reported,) = fleet.module("evenkeel.gpu.conda_environment_info", name=name)["environments"]
+    assert reported["drift"] == [f"others may change bin/permissive, {pth}, {deep}"]
     fleet.run(f'echo \'import os; open("/tmp/poisoned", "w")\' >>{prefix}/{pth}', user="nobody")
 
     plan = [

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A backend that tells what it was asked, and sends back what comes over a WebSocket; ana's is on a port.
+"""A backend that returns each request, and sends back what comes over a WebSocket; ana's is on a port.
 
-It has what a page of somebody else would be after: a cookie for whoever goes to ``visit``, and for that cookie a
-terminal and a WebSocket, which it counts. With ``attack?URL`` it is a server whose owner has made it attack another.
+It has what a page of somebody else would be after: a cookie for every browser that opens ``visit``, and for that
+cookie a terminal and a WebSocket, which it counts. With ``attack?URL`` it is a server whose owner has made it attack another.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ class Handler(BaseHTTPRequestHandler):
         else:
             TAKEN["terminals"] += self.known and self.command == "POST" and page == "terminals"
             cookie = {"Set-Cookie": f"session={USER}; Path=/user/{USER}/; HttpOnly"} if page == "visit" else {}
-            told = {"user": USER, "path": self.path, "length": length, "headers": dict(self.headers)}
-            self.answer(json.dumps({**told, "known": self.known}).encode(), cookie)
+            reported = {"user": USER, "path": self.path, "length": length, "headers": dict(self.headers)}
+            self.answer(json.dumps({**reported, "known": self.known}).encode(), cookie)
 
     do_POST = do_GET
 

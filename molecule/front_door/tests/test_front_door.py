@@ -35,7 +35,7 @@ class Answer:
     text: str
 
     @property
-    def told(self) -> dict[str, Any]:
+    def reported(self) -> dict[str, Any]:
         """What the backend says it was asked."""
         found: dict[str, Any] = json.loads(self.text)
         return found
@@ -124,9 +124,9 @@ def test_its_key_is_roots_alone(host: Host) -> None:
 
 @pytest.mark.parametrize("user", ["ana", "bo"])
 def test_a_name_leads_to_its_users_server(door: Door, user: str) -> None:
-    told = door.of(user).ask(f"/user/{user}/lab/tree/a%20b?reset&x=%2F").told
-    assert told["user"] == user
-    assert told["path"] == f"/user/{user}/lab/tree/a%20b?reset&x=%2F"
+    reported = door.of(user).ask(f"/user/{user}/lab/tree/a%20b?reset&x=%2F").reported
+    assert reported["user"] == user
+    assert reported["path"] == f"/user/{user}/lab/tree/a%20b?reset&x=%2F"
     assert door.of(user).ask("/").headers["Location"] == f"/user/{user}/"
 
 
@@ -145,7 +145,7 @@ FORGED = {
 
 @pytest.mark.parametrize("sent", [{}, FORGED])
 def test_a_server_learns_from_nginx_alone_who_asks_and_how(door: Door, sent: dict[str, str]) -> None:
-    headers = door.of("ana").ask("/user/ana/", headers=sent).told["headers"]
+    headers = door.of("ana").ask("/user/ana/", headers=sent).reported["headers"]
     here = socket.create_connection((door.address, 443), 30).getsockname()[0]
     assert headers["Host"] == headers["X-Forwarded-Host"] == f"ana.{door.name}"
     assert headers["X-Forwarded-Proto"] == headers["X-Scheme"] == "https"
@@ -195,7 +195,7 @@ def test_web_sockets_of_pages_elsewhere_do_not(door: Door) -> None:
         pytest.param("POST", "api/terminals", {"Origin": "http://bo.{name}"}, 403, id="a page without TLS"),
         pytest.param("POST", "api/terminals", {"Origin": "null"}, 403, id="a page in a sandbox"),
         pytest.param("POST", "api/terminals", {}, 403, id="nobody says whose page"),
-        pytest.param("POST", "api/terminals", {"Cookie": "session=bo"}, 403, id="nobody says so, with a cookie"),
+        pytest.param("POST", "api/terminals", {"Cookie": "session=bo"}, 403, id="no origin, with a cookie"),
         pytest.param("POST", "api/terminals", {"Authorization": "token x"}, 200, id="a program with a token"),
         pytest.param("POST", "api/terminals?token=x", {}, 200, id="a program with a token in the address"),
         pytest.param(
@@ -222,7 +222,7 @@ def test_a_link_elsewhere_leads_to_a_page_with_a_link_of_its_own(door: Door) -> 
 def test_large_requests_go_through(door: Door) -> None:
     sent = {"Authorization": "token x"}
     assert (
-        door.of("ana").ask("/user/ana/api/contents/x", "POST", b"x" * 5_000_000, headers=sent).told["length"]
+        door.of("ana").ask("/user/ana/api/contents/x", "POST", b"x" * 5_000_000, headers=sent).reported["length"]
         == 5_000_000
     )
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A notebook server as its user may replace it: ``notebook_server.py MODE`` runs as that user.
 
-It takes the server's socket over, and floods whoever connects, drips, or answers JSON of an unexpected shape.
+It takes the server's socket over, and floods every client, drips, or answers JSON of an unexpected shape.
 """
 
 import os

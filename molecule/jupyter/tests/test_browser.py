@@ -15,7 +15,7 @@ from lab.people import browser
 from lab.people.browser import Browser, Page
 
 GROUP = os.environ["MOLECULE_SCENARIO_NAME"]
-#: What the browser showed at the end, for whoever reads the run.
+#: What the browser showed at the end, for people who read the run.
 ARTEFACTS = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"]) / "build" / "screenshots"
 PLOT = """
 import matplotlib.pyplot as plt

@@ -55,7 +55,7 @@ def test_base_is_kept_as_it_is(host: Host) -> None:
 
 
 def test_nothing_is_closed_to_anybody_or_open_for_writing(host: Host) -> None:
-    """Whatever the umask of whoever ran it, and without owners from an archive."""
+    """Whatever the umask of the user who ran it, and without owners from an archive."""
     assert host.check_output("umask") in ("0027", "0077")
     path = host.file(PREFIX).linked_to
     assert (

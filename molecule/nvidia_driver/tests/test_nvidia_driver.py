@@ -56,9 +56,9 @@ def test_an_upgrade_by_hand_leaves_driver_and_kernel_alone(host: Host) -> None:
 def test_unattended_upgrades_are_told_to_keep_off(host: Host) -> None:
     if is_rpm(host):
         pytest.skip("dnf-automatic follows the holds of versionlock")
-    told = host.check_output("apt-config dump Unattended-Upgrade::Package-Blacklist")
-    assert "^nvidia\\-driver\\-.*" in told
-    assert "^linux-image-" in told
+    reported = host.check_output("apt-config dump Unattended-Upgrade::Package-Blacklist")
+    assert "^nvidia\\-driver\\-.*" in reported
+    assert "^linux-image-" in reported
 
 
 def test_the_repository_is_trusted_by_a_key_of_its_own(host: Host) -> None:

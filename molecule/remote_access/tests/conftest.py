@@ -49,7 +49,7 @@ class Desk:
 
 
 def answers(port: int) -> bool:
-    """Tell whether something listens on a local port."""
+    """Return whether something listens on a local port."""
     with socket.socket() as client:
         return client.connect_ex(("127.0.0.1", port)) == 0
 

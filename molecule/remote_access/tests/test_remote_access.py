@@ -55,16 +55,16 @@ def test_who_is_not_in_the_group_reaches_no_notebook(node: Node) -> None:
 
 
 def test_vs_code_could_connect(files: Path, node: Node) -> None:
-    """As Remote SSH does: a shell without a terminal that is told what to do, and a proxy in the same connection."""
+    """As Remote SSH does: a shell without a terminal that reads commands, and a proxy in the same connection."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    told = 'uname -m; command -v tar; test -w "$HOME/.vscode-server" && echo writable; read -r end\n'
+    reported = 'uname -m; command -v tar; test -w "$HOME/.vscode-server" && echo writable; read -r end\n'
     argv = Desk(files, "ana").command("-T", "-D", f"127.0.0.1:{port}", node.name, "bash")
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as shell:
         assert shell.stdin is not None
         assert shell.stdout is not None
-        shell.stdin.write(told)
+        shell.stdin.write(reported)
         shell.stdin.flush()
         assert [shell.stdout.readline().strip() for _ in range(3)] == ["x86_64", "/usr/bin/tar", "writable"]
         with socket.create_connection(("127.0.0.1", port), timeout=30) as client:

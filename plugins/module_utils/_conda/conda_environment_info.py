@@ -66,7 +66,7 @@ def kept(root: str, name: str, deep: bool, size: bool) -> dict[str, Any] | None:
     current, contents = state.current, state.before
     report = verify_files(current.path) if deep else None
     drift = [*changes(current.packages, contents.packages), *contents.notes, *(report.lines() if report else ())]
-    drift += modes.told(Loose(place, True) for place in modes.loose_ancestors(root))
+    drift += modes.reported(Loose(place, True) for place in modes.loose_ancestors(root))
     result: dict[str, Any] = {
         "name": name,
         "prefix": environment.link_of(root, name),

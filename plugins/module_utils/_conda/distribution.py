@@ -272,7 +272,7 @@ def _installation(home: str, marker: Mapping[str, Any], desired: Desired) -> Ins
     )
     if not desired.means(found):
         return found
-    loose = ["! %s" % line for line in modes.told(one for one in found.loose or () if tight or one.exposed)]
+    loose = ["! %s" % line for line in modes.reported(one for one in found.loose or () if tight or one.exposed)]
     return replace(found, drift=(*base.drift(home, marker), *loose), protected=base.is_protected(home))
 
 

@@ -53,7 +53,7 @@ class Permissions:
         exposed = {path: [one for one in found if one.exposed] for path, found in self.builds.items()}
         return [
             "In generation %s %s. That is taken back, and the generation is used for no name again"
-            % (os.path.basename(path), ", ".join(modes.told(found)))
+            % (os.path.basename(path), ", ".join(modes.reported(found)))
             for path, found in exposed.items()
             if found
         ]
@@ -107,7 +107,7 @@ def notes(generation: Generation, permissions: Permissions, *, current: bool) ->
     found = permissions.builds.get(generation.path, ())
     found = tuple(one for one in found if one.exposed or generation.tight)
     above = [Loose(place, True) for place in permissions.places if current]
-    said = (*modes.told(found), *modes.told(above))
+    said = (*modes.reported(found), *modes.reported(above))
     return said if said or not generation.exposed else ("others could change its files",)
 
 

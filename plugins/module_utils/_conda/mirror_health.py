@@ -34,7 +34,7 @@ class Answer:
 
     #: Why it is of no use; empty where it is.
     problem: str = ""
-    #: When the index was made, where the mirror says so.
+    #: When the index was made, if the mirror reports it.
     modified: datetime | None = None
 
 

@@ -41,7 +41,7 @@ _OPTION = re.compile(r"([^\s#;\[=:][^=:]*?)\s*[=:]")
 
 @dataclass(frozen=True)
 class Wanted:
-    """What pip and uv shall use; what is empty they choose themselves."""
+    """What pip and uv must use; where it is empty, they choose themselves."""
 
     index: str = ""
     proxy: str = ""
@@ -61,7 +61,7 @@ class Wanted:
         return {key: value for key, value in found.items() if value}
 
     def uv(self) -> list[str]:
-        """Return the lines of uv's file. It is told of a file of certificates by the environment alone."""
+        """Return the lines of uv's file. It reads a file of certificates from the environment alone."""
         lines = []
         if self.proxy:
             lines += ["%s-proxy = %s" % (scheme, json.dumps(self.proxy)) for scheme in ("http", "https")]

@@ -213,7 +213,7 @@ def damage(path: str) -> tuple[str, ...]:
     known = sorted(expected.keys() & present, key=lambda relative: -os.lstat(os.path.join(path, relative)).st_size)
     with ThreadPoolExecutor(2) as pool:
         intact = pool.map(lambda relative: _intact(os.path.join(path, relative), expected[relative]), known)
-        found += ["edited %s" % relative for relative, well in zip(known, intact) if not well]
+        found += ["edited %s" % relative for relative, good in zip(known, intact) if not good]
     return tuple(sorted(found))
 
 

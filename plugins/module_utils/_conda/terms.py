@@ -128,7 +128,7 @@ def plan(terms: Sequence[Terms], answers: Mapping[str, datetime | None], *, acce
     Raises
     ------
     EvenkeelError
-        Something is left to be accepted, and the operator did not say so.
+        Some terms are not accepted yet, and the operator has not accepted them.
     """
     open_ones = []
     for one in terms:

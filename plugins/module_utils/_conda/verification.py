@@ -212,7 +212,7 @@ def _chunks(descriptor: int) -> Iterator[bytes]:
 
 
 def _of_users(expectation: Expectation, prefix: str) -> tuple[str, ...]:
-    """Return the files below ``prefix`` that nobody vouches for, except what Python and installers keep there."""
+    """Return the files below ``prefix`` that no record lists, except what Python and installers keep there."""
     unknown = (path for path in _walk(prefix) if path not in expectation.files)
     return tuple(sorted(path for path in unknown if not (path.endswith(".pyc") and "__pycache__/" in path)))
 

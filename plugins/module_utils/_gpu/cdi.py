@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""The CDI specification, which tells container engines of the GPUs. The toolkit's nvidia-cdi-refresh makes it.
+"""The CDI specification, which describes the GPUs to container engines. The toolkit's nvidia-cdi-refresh makes it.
 
 Source of what the service does: github.com/NVIDIA/nvidia-container-toolkit, deployments/systemd.
 """

@@ -219,7 +219,7 @@ def setting_files(desired: Desired, *, has_fish: bool) -> dict[str, str | None]:
 
 
 def loader_is_old() -> bool:
-    """Tell whether the loader's cache was made before the default toolkit was, or at a time still to come."""
+    """Return whether the loader's cache was made before the default toolkit was, or at a time still to come."""
     times = [os.lstat(one).st_mtime for one in (*cuda_link.files(), LOADER) if os.path.lexists(one)]
     cache = os.stat(LOADER_CACHE).st_mtime if os.path.exists(LOADER_CACHE) else 0
     return bool(times) and (cache < max(times) or cache > time.time())

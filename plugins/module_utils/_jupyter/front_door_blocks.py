@@ -22,8 +22,8 @@ map $request_method $evenkeel_login {
 }
 limit_req_zone $evenkeel_login zone=evenkeel_login:1m rate=%(logins)dr/m;
 
-# Whose page asks, by Origin and by Sec-Fetch-Site: one of the same host's, one of somewhere else, or none that says so,
-# as with an address that was typed and with programs. Hosts of other users are same-site, and somewhere else.
+# Whose page asks, by Origin and by Sec-Fetch-Site: one of the same host's, one of somewhere else, or no page, as with
+# an address that was typed and with programs. Hosts of other users are same-site, and somewhere else.
 map "$http_host $http_origin" $evenkeel_origin {
     default foreign;
     "~^\S* $" none;

@@ -155,7 +155,7 @@ def loose_ancestors(path: str) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def told(found: Iterable[Loose]) -> tuple[str, ...]:
+def reported(found: Iterable[Loose]) -> tuple[str, ...]:
     """Return in one line what others may change; no line when it is nothing."""
     paths = sorted(one.path for one in found)
     if not paths:

@@ -44,7 +44,7 @@ def long_enough(texts: Iterable[str]) -> set[str]:
 
 
 def without(text: str, secrets: Iterable[str]) -> str:
-    """Return a text with secrets masked, except those that are too short to be told from other words."""
+    """Return a text with secrets masked, except those that are too short to distinguish from other words."""
     for secret in sorted(long_enough(secrets), key=len, reverse=True):
         text = text.replace(secret, HIDDEN)
     return text

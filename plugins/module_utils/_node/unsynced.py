@@ -2,8 +2,8 @@
 # PRIVATE to this collection.
 """What of the package caches may not be on the disk yet.
 
-Packages in the caches are believed. After a power cut amid a build, those that it had just unpacked may be empty. So a
-note in the caches' directory says what they held before a build writes to them. It goes when what they hold is on the
+Packages in the caches are trusted. After a power cut during a build, those that it had just unpacked may be empty. So
+a note in the caches' directory says what they held before a build writes to them. It goes when what they hold is on the
 disk. When the machine has been started anew in between, the next build removes what the note does not name.
 """
 
@@ -41,7 +41,7 @@ def begin(pkgs: str, *, rewriting: bool = False) -> tuple[str, ...]:
 
     Returns
     -------
-    What was removed, since the machine went down amid an earlier build.
+    What was removed, since the machine went down during an earlier build.
     """
     make_directories(pkgs)
     path, boot = os.path.join(pkgs, NOTE), _boot()

@@ -118,7 +118,7 @@ def apply(manager: Manager, plan: Plan) -> None:
 
 
 def matches(full: str, version: str) -> bool:
-    """Tell whether a package's full version, with epoch and revision, is of a version.
+    """Return whether a package's full version, with epoch and revision, is of a version.
 
     >>> matches("3:580.178.04-1.el9", "580.178.04"), matches("580.178.04-1", "580.178")
     (True, False)

@@ -177,5 +177,5 @@ def alternative_names(hosts: Iterable[str]) -> x509.SubjectAlternativeName:
 
 
 def ends_within(certificate: x509.Certificate, days: int, now: datetime) -> bool:
-    """Tell whether fewer than ``days`` are left of a certificate."""
+    """Return whether fewer than ``days`` are left of a certificate."""
     return certificate.not_valid_after_utc - now < timedelta(days=days)

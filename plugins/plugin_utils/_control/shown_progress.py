@@ -109,7 +109,7 @@ class Watcher:
         shown = ""
         while not self._stopped.wait(INTERVAL_SECONDS):
             with contextlib.suppress(Exception):
-                line = told(json.loads(self._read()))
+                line = reported(json.loads(self._read()))
                 if line != shown and not self._stopped.is_set():
                     self._show(line)
                     shown = line
@@ -122,7 +122,7 @@ def end_children(thread: int | None) -> None:
             os.kill(int(pid), signal.SIGTERM)
 
 
-def told(progress: dict[str, Any]) -> str:
+def reported(progress: dict[str, Any]) -> str:
     """Return what a module wrote as a readable line, such as ``61 of 107 packages, 80 of 131 MB fetched``."""
     done, total = (round(progress[key] / 1e6) for key in ("bytes", "of_bytes"))
     volume = f", {done} of {total} MB" if total else ""

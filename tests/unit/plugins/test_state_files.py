@@ -44,7 +44,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._upstream import whee
 
 from tests.unit.plugins.certificates import NOW, authority, issued, pem
 
-#: Brings a file to what is wanted, and tells whether that took anything.
+#: Brings a file to what is wanted, and returns whether that changed anything.
 Converge = Callable[[], bool]
 Make = Callable[[Path, pytest.MonkeyPatch], "tuple[Path, Converge]"]
 
@@ -551,9 +551,9 @@ def test_a_file_that_nothing_can_change_is_named(kind: str, tmp_path: Path, monk
     if not _immutable(path):
         pytest.skip("the file system has no such attribute")
     try:
-        told = _run(converge)
+        reported = _run(converge)
     finally:
         subprocess.run(["chattr", "-i", str(path)], check=True)
-    assert isinstance(told, str) or kind in UNTOUCHED, "changed or passed over"
-    assert not isinstance(told, str) or str(path) in told
-    assert not isinstance(told, str) or "chattr -i" in told or "truncated" in KINDS[kind].named
+    assert isinstance(reported, str) or kind in UNTOUCHED, "changed or passed over"
+    assert not isinstance(reported, str) or str(path) in reported
+    assert not isinstance(reported, str) or "chattr -i" in reported or "truncated" in KINDS[kind].named

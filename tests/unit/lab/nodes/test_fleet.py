@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a fleet says: one thing, or an error that tells the nodes apart."""
+"""What a fleet reports: one value, or an error that names the nodes that differ."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def test_a_subnet_that_cannot_be_is_refused(monkeypatch: pytest.MonkeyPatch, tex
 
 
 class Podman:
-    """Stands in for podman's command line: lists what it is told, notes what it is asked."""
+    """Stands in for podman's command line: lists what it is given, notes what it is asked."""
 
     def __init__(self, state: str, spec: str) -> None:
         labels = f'{{"{podman.LABEL}": "g", "io.evenkeel.spec": "{spec}"}}'

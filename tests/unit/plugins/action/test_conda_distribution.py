@@ -20,7 +20,7 @@ Result = dict[str, Any]
 
 
 class Control:
-    """A control node whose module answers as told, and whose transfers and warnings are counted."""
+    """A control node whose module answers as given, and whose transfers and warnings are counted."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory

@@ -33,7 +33,7 @@ Result = dict[str, Any]
 
 
 class Control:
-    """A control node whose modules answer as told and whose solver is counted."""
+    """A control node whose modules answer as given and whose solver is counted."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory

@@ -22,7 +22,7 @@ def python(version: str) -> Package:
 
 
 class Control:
-    """A control node whose channels answer as told."""
+    """A control node whose channels answer as given."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -121,9 +121,9 @@ def test_the_solver_is_told_of_the_nodes(control: Control) -> None:
         mirrors={CHANNEL: "http://mirror.example"},
         pip_index="http://index.example",
     )
-    told = {problem.platform: dict(problem.virtual_packages) for problem in control.asked}
+    reported = {problem.platform: dict(problem.virtual_packages) for problem in control.asked}
     node = {"__unix": "0", "__glibc": "2.36", "__linux": "6.1", "__cuda": "12.4"}
-    assert told == {"linux-64": node, "linux-aarch64": {**node, "__glibc": "2.39"}}
+    assert reported == {"linux-64": node, "linux-aarch64": {**node, "__glibc": "2.39"}}
     assert {problem.mirrors.mirrored(CHANNEL) for problem in control.asked} == {"http://mirror.example"}
     assert {problem.pip_index for problem in control.asked} == {"http://index.example"}
 

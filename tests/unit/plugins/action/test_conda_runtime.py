@@ -31,7 +31,7 @@ Result = dict[str, Any]
 
 
 class Control:
-    """A control node whose module answers as told, and whose index and transfers are counted."""
+    """A control node whose module answers as given, and whose index and transfers are counted."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory

@@ -156,9 +156,9 @@ def test_hostile_files_are_problems_of_their_user_alone(control: Control, name: 
     control.others = [file(ANNS, (CASES / f"{name}.condarc").read_text(), "user", "ann")]
     result = control.run(settings={"offline": True})
     assert not result.get("failed")
-    (told,) = result["user_problems"]["ann"]
-    assert told.startswith(f"conda cannot use {ANNS}, line ")
-    assert result["warnings"] == [f"{A_PROBLEM_OF} ann, {ALONE}: {told}."]
+    (reported,) = result["user_problems"]["ann"]
+    assert reported.startswith(f"conda cannot use {ANNS}, line ")
+    assert result["warnings"] == [f"{A_PROBLEM_OF} ann, {ALONE}: {reported}."]
 
 
 def test_names_of_files_reach_no_terminal_as_they_are(control: Control) -> None:

@@ -104,17 +104,17 @@ def test_no_key_travels(fleet: Fleet) -> None:
 
 def test_a_rehearsal_makes_nothing(fleet: Fleet) -> None:
     fleet.check_mode = True
-    told = fleet.run(ca_directory="ca", hosts=list(HOSTS))
-    assert (told["changed"], told["not_after"]) == (True, "")
-    assert "certificate.pem: made" in told["diff"]["after"]
+    reported = fleet.run(ca_directory="ca", hosts=list(HOSTS))
+    assert (reported["changed"], reported["not_after"]) == (True, "")
+    assert "certificate.pem: made" in reported["diff"]["after"]
     assert not fleet.node.exists()
     assert not (fleet.control / "ca").exists()
 
 
 def test_it_is_issued_anew_for_another_host(fleet: Fleet) -> None:
     fleet.run(ca_directory="ca", hosts=list(HOSTS))
-    told = fleet.run(ca_directory="ca", hosts=["other.test"])
-    assert (told["changed"], told["hosts"]) == (True, ["other.test"])
+    reported = fleet.run(ca_directory="ca", hosts=["other.test"])
+    assert (reported["changed"], reported["hosts"]) == (True, ["other.test"])
     assert tls_files.belong_together(str(fleet.node), tls_files.read(str(fleet.node)))
 
 
@@ -136,8 +136,8 @@ def test_a_certificate_of_ones_own_is_brought_once(fleet: Fleet) -> None:
 
 
 def test_the_end_of_ones_own_is_warned_of(fleet: Fleet) -> None:
-    told = fleet.run(**fleet.own(now=NOW - timedelta(days=380)))
-    assert "gpu.pem ends on" in told["warnings"][0]
+    reported = fleet.run(**fleet.own(now=NOW - timedelta(days=380)))
+    assert "gpu.pem ends on" in reported["warnings"][0]
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_the_end_of_ones_own_is_warned_of(fleet: Fleet) -> None:
 )
 def test_what_can_not_be_meant_reaches_no_node(fleet: Fleet, arguments: dict[str, Any], words: str) -> None:
     fleet.own()
-    told = fleet.run(**arguments)
-    assert told["failed"]
-    assert words in told["msg"]
+    reported = fleet.run(**arguments)
+    assert reported["failed"]
+    assert words in reported["msg"]
     assert fleet.calls == []

@@ -397,8 +397,8 @@ def test_a_base_that_has_changed_is_told_and_replaced_when_asked(node: Node) -> 
     node.run()
     record = node.home / "conda-meta" / "six-1.17.0-0.json"
     record.write_text(json.dumps({"name": "six", "version": "1.17.0", "build": "0"}))
-    told = node.run()
-    assert (told["changed"], told["drift"]) == (False, ["+ six 1.17.0"])
+    reported = node.run()
+    assert (reported["changed"], reported["drift"]) == (False, ["+ six 1.17.0"])
     healed = node.run(heal_base=True)
     assert (healed["changed"], healed["drift"], healed["home"]) == (True, [], f"{node.home}-2")
     assert not node.run(heal_base=True)["changed"]

@@ -419,10 +419,10 @@ def test_bytecode_is_compiled_before_the_name_means_it(node: Node, monkeypatch: 
     def look(job: Job) -> None:
         assert not os.path.lexists(node.prefix)
         assert Path(job.prefix, "lib", "numpy").exists()
-        raise EvenkeelError("It does not compile", "Mend it")
+        raise EvenkeelError("It does not compile", "Fix it")
 
     monkeypatch.setattr(builder, "compile_environment", look)
-    assert node.run(RESOLVED)["msg"] == "It does not compile. Mend it."
+    assert node.run(RESOLVED)["msg"] == "It does not compile. Fix it."
     assert files(node.generations) == []
     assert not os.path.lexists(node.prefix)
 

@@ -14,7 +14,7 @@ from lab.upstream.conda import channel as lab_channel
 from lab.upstream.conda import conda_package
 
 #: Name, version, subdir and what it depends on; besides the distribution that its site-packages tell, if any.
-Told = tuple[str, str, str, tuple[str, ...]]
+Entry = tuple[str, str, str, tuple[str, ...]]
 MakeChannel = Callable[..., str]
 MakeWheel = Callable[..., Path]
 
@@ -35,7 +35,7 @@ def caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def make_channel(tmp_path_factory: pytest.TempPathFactory) -> MakeChannel:
     """Return a function that makes a channel of packages and returns its URL."""
 
-    def make(packages: Iterable[Told], distributions: dict[str, str] | None = None, folder: Path | None = None) -> str:
+    def make(packages: Iterable[Entry], distributions: dict[str, str] | None = None, folder: Path | None = None) -> str:
         directory = folder or tmp_path_factory.mktemp("channel")
         for name, version, subdir, depends in packages:
             tree = tmp_path_factory.mktemp("tree")

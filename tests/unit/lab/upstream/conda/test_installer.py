@@ -21,7 +21,7 @@ chmod +x "$CONDA_ROOT_PREFIX/bin/conda"
 
 
 def write_installer(folder: Path, *, md5: str | None = None, kilobytes: int = 1) -> Path:
-    """Write an installer whose Python is a script that tells how it was called."""
+    """Write an installer whose Python is a script that reports how it was called."""
     tree = folder / "tree"
     python = tree / "pkgs" / "python-3" / "bin" / "python"
     python.parent.mkdir(parents=True)

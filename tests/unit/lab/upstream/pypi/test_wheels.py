@@ -147,9 +147,9 @@ def test_only_absent_wheels_are_downloaded_and_leftovers_go(monkeypatch: pytest.
         Path(words[words.index("--dest") + 1], absent.file_name).touch()
 
     monkeypatch.setattr(wheels, "_pip", pip)
-    told: list[int] = []
-    wheels.download([here, absent], NEW, told.append)
+    reported: list[int] = []
+    wheels.download([here, absent], NEW, reported.append)
     assert pinned == [f"absent==1 --hash=sha256:{'1' * 64}\n"]
     assert absent.path.exists()
-    assert told == [1, 1]
+    assert reported == [1, 1]
     assert not list((tmp_path / "wheels").glob(".partial-*"))

@@ -51,7 +51,7 @@ def test_what_was_there_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     def reload(unit: str, answering: list[str]) -> None:
         seen.append(path.read_text() if path.exists() else None)
-        raise EvenkeelError("no", "mend")
+        raise EvenkeelError("no", "remedy")
 
     monkeypatch.setattr(sshd_service, "_reload", reload)
     with pytest.raises(EvenkeelError, match="no"):

@@ -37,12 +37,12 @@ def test_it_tells_and_leaves_nothing(tmp_path: Path, clock: SimpleNamespace) -> 
 def test_it_tells_four_times_a_second_at_most(tmp_path: Path, clock: SimpleNamespace) -> None:
     path = tmp_path / "progress"
     progress = Progress(str(path))
-    told = []
+    reported = []
     for packages in range(20):
         progress.update("link", packages, 20, 0, 0)
-        told.append(json.loads(path.read_text())["packages"])
+        reported.append(json.loads(path.read_text())["packages"])
         clock.now += 0.125
-    assert told == [packages // 2 * 2 for packages in range(20)]
+    assert reported == [packages // 2 * 2 for packages in range(20)]
 
 
 def test_waiting_for_the_disk_is_a_step(tmp_path: Path, clock: SimpleNamespace) -> None:

@@ -78,7 +78,7 @@ def test_what_is_whole_stays(caches: Caches) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "told"),
+    ("spoil", "reported"),
     [
         (lambda caches: os.truncate(caches.rattler / "lib" / "code.py", 0), f"{RATTLER} (lib/code.py)"),
         (lambda caches: (caches.rattler / "lib" / "code.py").write_text("c0de"), f"{RATTLER} (lib/code.py)"),
@@ -98,11 +98,11 @@ def test_what_is_whole_stays(caches: Caches) -> None:
     ],
 )
 def test_what_is_damaged_is_named_and_removed_alone(
-    caches: Caches, spoil: Callable[[Caches], object], told: str
+    caches: Caches, spoil: Callable[[Caches], object], reported: str
 ) -> None:
     spoil(caches)
     (damage,) = caches.damaged()
-    assert str(damage) == told
+    assert str(damage) == reported
     cache_verification.remove([damage])
     assert caches.damaged() == ()
     left = [place.exists() for place in (caches.rattler, caches.conda, caches.archive, caches.bytecode, caches.wheel)]

@@ -53,8 +53,8 @@ def test_each_of_several_errors_is_told_once() -> None:
     ("stdout", "stderr", "explanation"),
     [
         ('{"error": "Only an error"}', "", "Only an error"),
-        ('{"error": "E: told", "message": "told"}', "ignored", "told"),
-        ('{"errors": [], "message": "told"}', "", "told"),
+        ('{"error": "E: reported", "message": "reported"}', "ignored", "reported"),
+        ('{"errors": [], "message": "reported"}', "", "reported"),
         ('{"success": false}', "from stderr", "from stderr"),
         ("[1]", "from stderr", "from stderr"),
         ("", "1\n2\n 3\n4\n", "2 / 3 / 4"),

@@ -437,8 +437,8 @@ def test_install_on_a_bare_node_and_then_nothing(desired: Desired) -> None:
     assert points_at(desired.prefix) == desired.home
     assert names(desired.store) == [HOME]
     marker = json.loads(Path(desired.home, distribution.MARKER).read_text())
-    told = {key: marker[key] for key in ("installer", "sha256", "url", "number")}
-    assert told == {"installer": f"{NAME}.sh", "sha256": SHA256, "url": desired.url, "number": 1}
+    reported = {key: marker[key] for key in ("installer", "sha256", "url", "number")}
+    assert reported == {"installer": f"{NAME}.sh", "sha256": SHA256, "url": desired.url, "number": 1}
     assert not second_plan(desired).changed
 
 

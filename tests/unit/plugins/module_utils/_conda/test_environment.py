@@ -518,7 +518,7 @@ FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 @pytest.mark.parametrize(
     ("build", "error", "message"),
     [
-        (Builder(crash=EvenkeelError("conda said no", "Mend it")), EvenkeelError, "^conda said no. Mend it.$"),
+        (Builder(crash=EvenkeelError("conda said no", "Fix it")), EvenkeelError, "^conda said no. Fix it.$"),
         (Builder(crash=FULL), EvenkeelError, "^No space left on the file system of "),
         (Builder(crash=OSError(errno.EDQUOT, "Disk quota exceeded")), EvenkeelError, "^No space left on the file syst"),
         (
@@ -865,12 +865,12 @@ def test_old_builds_are_looked_through_once(node: Node, group_of_root_alone: boo
     group = (current / "lib").stat().st_gid
     build = Builder()
     plan = node.apply(node.plan(), build)
-    told = [f"~ permissions of 2 files in generation {path.name}" for path in sorted((first, current))]
+    reported = [f"~ permissions of 2 files in generation {path.name}" for path in sorted((first, current))]
     exposed = not group_of_root_alone or group != 0
     if exposed:
         names_of_files = "lib/numpy" if group == 0 else "lib/deep/tool, lib/numpy"
         assert f"! others may change {names_of_files}" in plan.lines
-    assert [line for line in plan.lines if "permissions" in line] == told
+    assert [line for line in plan.lines if "permissions" in line] == reported
     assert len(build.built) == exposed
     for path in (first, current):
         assert (mode(path / "lib/deep/tool"), mode(path / "lib/numpy")) == (0o755, 0o644)

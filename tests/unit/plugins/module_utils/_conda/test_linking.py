@@ -58,7 +58,7 @@ Update = tuple[str, int, int, int, int]
 
 
 class Progress:
-    """Keeps what it is told."""
+    """Keeps what it is given."""
 
     def __init__(self) -> None:
         self.updates: list[Update] = []

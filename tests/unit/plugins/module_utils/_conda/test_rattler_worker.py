@@ -94,7 +94,7 @@ class Handler(SimpleHTTPRequestHandler):
 
 
 class Answer(NamedTuple):
-    """What the worker told."""
+    """What the worker reported."""
 
     status: int
     last: dict[str, Any]

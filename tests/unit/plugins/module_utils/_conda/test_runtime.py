@@ -274,7 +274,7 @@ def linked(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "told"),
+    ("spoil", "reported"),
     [
         (lambda path: os.truncate(path / "bin" / "uv", 0), "edited bin/uv"),
         (lambda path: os.truncate(path / "bin" / "uv", 5), "edited bin/uv"),
@@ -295,13 +295,13 @@ def linked(path: Path) -> None:
     ],
 )
 def test_a_damaged_file_is_named_and_the_runtime_made_anew(
-    node: Node, spoil: Callable[[Path], object], told: str
+    node: Node, spoil: Callable[[Path], object], reported: str
 ) -> None:
     node.converge()
     spoil(Path(node.desired.path))
     plan = node.converge()
     assert (plan.build, plan.remove) == (True, (node.desired.id,))
-    assert plan.before[0].startswith(f"{node.desired.id}: damaged ({told}")
+    assert plan.before[0].startswith(f"{node.desired.id}: damaged ({reported}")
     assert plan.damage == plan.before
     assert plan.diff["before"] != plan.diff["after"]
     assert not node.converge().changed

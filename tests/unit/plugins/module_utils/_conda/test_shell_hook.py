@@ -114,7 +114,7 @@ OLD = f"{BEGIN}\nold\nolder\n{END}\n"
         "empty",
         "new",
         "no newline at the end",
-        "as it shall be",
+        "as desired",
         "in place",
         "in place, no newline at the end",
         "last, no newline at the end",

@@ -80,7 +80,7 @@ def test_the_place_of_a_channel_tells_it(channel: str, same: bool) -> None:
     ],
 )
 def test_the_identity_is_the_one_of_the_plugin(channel: str, identity: str) -> None:
-    """Told by conda-anaconda-tos at 03beb3d6, ``path.hash_channel``, with conda 26.7."""
+    """From conda-anaconda-tos at 03beb3d6, ``path.hash_channel``, with conda 26.7."""
     assert terms.identity(channel) == identity
 
 

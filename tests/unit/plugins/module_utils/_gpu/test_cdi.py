@@ -74,7 +74,7 @@ def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     place = tmp_path / "nvidia.yaml"
     asked: list[list[str]] = []
 
-    def require(argv: list[str], mend: str) -> str:
+    def require(argv: list[str], remedy: str) -> str:
         asked.append(argv)
         place.write_text(SPECIFICATION)
         return ""

@@ -252,7 +252,7 @@ def test_groups_of_devices(devices: list[tuple[int, int]], groups: list[int]) ->
 
 
 def test_frameworks_that_an_environment_lacks_are_nothing_wrong(check: Check, environment: str) -> None:
-    assert [told["name"] for told in check(environment=environment).frameworks] == ["torch"]
+    assert [reported["name"] for reported in check(environment=environment).frameworks] == ["torch"]
 
 
 def test_an_environment_that_is_not_there_is_refused(tmp_path: Path) -> None:

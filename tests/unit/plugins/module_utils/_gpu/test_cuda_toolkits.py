@@ -84,8 +84,8 @@ def test_a_toolkit_of_an_installer_is_not_installed_over() -> None:
 
 
 def test_what_no_package_has_made_is_told_and_stays() -> None:
-    (told,) = cuda_toolkits.what_is_left(desired("13.0", exclusive=True), ["11.8", "12.4", "13.0"], OLD + NEW)
-    assert told.startswith("/usr/local/cuda-11.8 is not in toolkits (cuda_toolkit_versions of the role), and stays")
+    (reported,) = cuda_toolkits.what_is_left(desired("13.0", exclusive=True), ["11.8", "12.4", "13.0"], OLD + NEW)
+    assert reported.startswith("/usr/local/cuda-11.8 is not in toolkits (cuda_toolkit_versions of the role), and stays")
     assert cuda_toolkits.what_is_left(desired("13.0"), ["11.8"], NEW) == []
     assert cuda_toolkits.what_is_left(desired("13.0", exclusive=True), ["11.8"], ["cuda-compat-11-8"]) == []
 

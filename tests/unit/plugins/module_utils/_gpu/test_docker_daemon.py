@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Docker's settings: ours are added, nobody else's is touched, and what is no JSON is told."""
+"""Docker's settings: ours are added, nobody else's is touched, and what is not JSON is reported."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def blocks(text: str) -> dict[str, str]:
         pytest.param({"http_port": 0}, [], ["return 301"], id="without plain HTTP"),
         pytest.param({"addresses": ("::1",)}, ["listen [::1]:443 ssl;"], ["listen 0"], id="IPv6"),
         pytest.param({"hosts": ("::1",)}, ["server_name [::1];", "https://[::1]/user/NAME/"], [], id="an IPv6 host"),
-        pytest.param({"hsts_days": 2}, ["max-age=172800"], [], id="told to stay with TLS"),
+        pytest.param({"hsts_days": 2}, ["max-age=172800"], [], id="browsers stay with TLS"),
         pytest.param(
             {"origins": ("https://portal.test",)},
             [r'"~^\S* https://portal\.test$" allowed;'],

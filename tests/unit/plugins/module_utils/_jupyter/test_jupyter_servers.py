@@ -28,7 +28,7 @@ RELOAD = ("daemon-reload",)
 
 @dataclass
 class Systemd:
-    """systemd, with what it was told.
+    """systemd, with the commands it got.
 
     Parameters
     ----------

@@ -44,7 +44,7 @@ def environment(prefix: Path, *, ipykernel: bool = True, python: str = "#!/bin/s
     ("current", "desired", "written", "removed"),
     [
         pytest.param({}, [AI_DEV, VISION], ["ai-dev", "vision"], (), id="nothing there"),
-        pytest.param({"ai-dev": ours(AI_DEV)}, [AI_DEV], [], (), id="as it shall be"),
+        pytest.param({"ai-dev": ours(AI_DEV)}, [AI_DEV], [], (), id="as desired"),
         pytest.param({"ai-dev": ours(AI_DEV)}, [AI_DEV, VISION], ["vision"], (), id="one more"),
         pytest.param({"ai-dev": ours(AI_DEV), "vision": ours(VISION)}, [AI_DEV], [], ("vision",), id="one less"),
         pytest.param({"ai-dev": ours(VISION)}, [AI_DEV], ["ai-dev"], (), id="another environment"),

@@ -9,7 +9,7 @@ import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import nginx
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 
-#: Reads the files that it is told to include, and refuses the word ``broken``.
+#: Reads the files that it must include, and refuses the word ``broken``.
 PROGRAM = """\
 #!/bin/sh
 main=$4

@@ -76,8 +76,8 @@ def test_the_words_in_a_token_file_take_nothing_from_what_is_said_of_others(
 @pytest.mark.parametrize(("whose", "hidden"), [("ana", True), ("bo", False)])
 def test_what_a_journal_says_has_no_secret_of_its_user(run: Run, whose: str, hidden: bool) -> None:
     result = run(TOKEN, failed={whose: SAID})
-    (told,) = result["user_problems"][whose]
-    assert told == (SAID.replace(TOKEN, "********") if hidden else SAID)
+    (reported,) = result["user_problems"][whose]
+    assert reported == (SAID.replace(TOKEN, "********") if hidden else SAID)
 
 
 def test_what_waits_has_no_secret_of_its_user(run: Run) -> None:

@@ -67,7 +67,7 @@ def test_judge_what_waits_for_its_restart(seen: Observation, problem: str, final
     [
         pytest.param([Verdict()], 60, 1, True, id="at once"),
         pytest.param([NOT_YET, NOT_YET, Verdict()], 60, 3, True, id="after a while"),
-        pytest.param([NOT_YET, Verdict("broken", "mend"), Verdict()], 60, 2, False, id="final problem"),
+        pytest.param([NOT_YET, Verdict("broken", "remedy"), Verdict()], 60, 2, False, id="final problem"),
         pytest.param([NOT_YET] * 99, 10, 10, False, id="never"),
         pytest.param([NOT_YET] * 99, 0, 1, False, id="one look"),
     ],

@@ -113,9 +113,9 @@ def test_one_that_hangs_keeps_no_other(tmp_path: Path) -> None:
 
 def test_all_together_have_an_end() -> None:
     answers = as_user.call_each([(ME, wait_for_ever)] * 20, seconds=PATIENCE, most_bytes=100, total_seconds=0.2)
-    told = ["was not looked at" in answer.reason for answer in answers]
-    assert told == sorted(told)
-    assert sum(told) >= 20 - as_user.AT_ONCE
+    reported = ["was not looked at" in answer.reason for answer in answers]
+    assert reported == sorted(reported)
+    assert sum(reported) >= 20 - as_user.AT_ONCE
 
 
 @needs_root

@@ -32,7 +32,7 @@ def hang_up(handler: BaseHTTPRequestHandler) -> None:
 
 
 class Mirror(ThreadingHTTPServer):
-    """A mirror that gives the answers it was told to, one for each request; the last one again and again."""
+    """A mirror that gives the answers it was given, one for each request; the last one again and again."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)

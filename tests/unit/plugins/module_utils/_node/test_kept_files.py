@@ -23,8 +23,8 @@ SECRET = Kept("hush", 0o600, ME, MINE)
     ("current", "wanted", "changed", "of_text"),
     [
         pytest.param(None, TEXT, True, True, id="none yet"),
-        pytest.param(TEXT, TEXT, False, False, id="as it shall be"),
-        pytest.param(SECRET, SECRET, False, False, id="a secret as it shall be"),
+        pytest.param(TEXT, TEXT, False, False, id="as desired"),
+        pytest.param(SECRET, SECRET, False, False, id="a secret as desired"),
         pytest.param(TEXT, None, True, True, id="to go"),
         pytest.param(None, None, False, False, id="gone"),
         pytest.param(Kept("other"), Kept("text"), True, True, id="another text"),

@@ -107,7 +107,7 @@ def tree(tmp_path: Path) -> Path:
 
 
 SITE = "lib/python3.11/site-packages"
-TOLD = {"bin/tool", f"{SITE}/a.pth", f"{SITE}/open", f"{SITE}/open/data.txt", "share/deep/notes.txt"}
+REPORTED = {"bin/tool", f"{SITE}/a.pth", f"{SITE}/open", f"{SITE}/open/data.txt", "share/deep/notes.txt"}
 
 
 def test_a_tree_is_shared(tree: Path, tmp_path: Path) -> None:
@@ -127,10 +127,10 @@ def test_sharing_again_changes_nothing(tree: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_tree_is_tightened_and_nothing_is_made_readable(tree: Path, tmp_path: Path) -> None:
-    assert {one.path for one in modes.loose(str(tree))} == TOLD
+    assert {one.path for one in modes.loose(str(tree))} == REPORTED
     assert mode(tree / "bin/tool") == 0o6777
     taken = modes.tighten(str(tree))
-    assert {one.path for one in taken} == TOLD
+    assert {one.path for one in taken} == REPORTED
     assert {one.path for one in taken if not one.exposed} == {f"{SITE}/open/data.txt"}
     assert modes.tighten(str(tree)) == ()
     assert (mode(tree / "bin/tool"), mode(tree / SITE / "open")) == (0o755, 0o755)
@@ -139,7 +139,7 @@ def test_a_tree_is_tightened_and_nothing_is_made_readable(tree: Path, tmp_path: 
 
 
 def test_what_is_somebody_elses_is_left_out(tree: Path) -> None:
-    assert {one.path for one in modes.loose(str(tree), skip=["share"])} == TOLD - {"share/deep/notes.txt"}
+    assert {one.path for one in modes.loose(str(tree), skip=["share"])} == REPORTED - {"share/deep/notes.txt"}
 
 
 def test_a_directory_that_is_exchanged_for_a_link_is_not_followed(
@@ -199,7 +199,7 @@ def test_what_a_user_owns_becomes_roots(tree: Path) -> None:
     (tree / SITE / "mine.pth").write_text("")
     os.chown(tree / SITE / "mine.pth", 65534, 65534)
     os.chown(tree / "share", 65534, 65534)
-    assert {one.path for one in modes.tighten(str(tree))} == {*TOLD, f"{SITE}/mine.pth", "share"}
+    assert {one.path for one in modes.tighten(str(tree))} == {*REPORTED, f"{SITE}/mine.pth", "share"}
     assert ((tree / "share").stat().st_uid, (tree / SITE / "mine.pth").stat().st_uid) == (0, 0)
 
 
@@ -236,4 +236,4 @@ def test_directories_above_that_users_may_replace_entries_of(tmp_path: Path) -> 
     ],
 )
 def test_all_is_told_in_one_line(paths: list[str], lines: tuple[str, ...]) -> None:
-    assert modes.told(Loose(path, True) for path in paths) == lines
+    assert modes.reported(Loose(path, True) for path in paths) == lines

@@ -212,8 +212,8 @@ def test_a_few_holders_are_named(tmp_path: Path, pids: list[int], named: list[in
             (tmp_path / str(pid) / place).mkdir(parents=True)
         (tmp_path / str(pid) / "comm").write_text("python3\n")
         (tmp_path / str(pid) / "fd" / "3").symlink_to(target)
-        told = f"lock:\t1: {kind}  ADVISORY  WRITE 4711 08:01:42 0 EOF\n" if kind else ""
-        (tmp_path / str(pid) / "fdinfo" / "3").write_text(f"pos:\t0\n{told}")
+        reported = f"lock:\t1: {kind}  ADVISORY  WRITE 4711 08:01:42 0 EOF\n" if kind else ""
+        (tmp_path / str(pid) / "fdinfo" / "3").write_text(f"pos:\t0\n{reported}")
     (tmp_path / "14").mkdir()
     (tmp_path / "1" / "fd").mkdir(parents=True, exist_ok=True)
     (tmp_path / "1" / "fd" / "0").write_text("closed while it is looked at")

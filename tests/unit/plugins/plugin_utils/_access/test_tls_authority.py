@@ -31,7 +31,7 @@ def load(path: Path) -> bytes:
 @pytest.mark.parametrize(
     ("chain", "match", "by", "hosts", "now", "reasons"),
     [
-        pytest.param(CHAIN, True, CA, HOSTS, NOW, [], id="all is well"),
+        pytest.param(CHAIN, True, CA, HOSTS, NOW, [], id="no problem"),
         pytest.param(CHAIN, True, CA, HOSTS[::-1], NOW, [], id="in another order"),
         pytest.param(CHAIN, True, CA, HOSTS, days(367), [], id="thirty days are left"),
         pytest.param(CHAIN, True, CA, HOSTS, days(368), ["it ends on 2027-12-29"], id="fewer are left"),

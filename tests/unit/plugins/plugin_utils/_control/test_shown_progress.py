@@ -37,7 +37,7 @@ def written(step: str, packages: int = 61, bytes_: int = 0, of_bytes: int = 0) -
     ],
 )
 def test_it_is_told_in_words(progress: bytes, line: str) -> None:
-    assert _progress.told(json.loads(progress)) == line
+    assert _progress.reported(json.loads(progress)) == line
 
 
 class Screen:
@@ -225,7 +225,7 @@ def test_it_is_quiet(node: Node, screen: Screen, monkeypatch: pytest.MonkeyPatch
 def test_a_worker_of_a_play_knows_whether_there_is_a_terminal(tmp_path: Path, terminal: bool) -> None:
     """Ansible's own processes, since they are what it depends on."""
     (tmp_path / "action_plugins").mkdir()
-    (tmp_path / "action_plugins" / "told.py").write_text(
+    (tmp_path / "action_plugins" / "reported.py").write_text(
         "from ansible.plugins.action import ActionBase\n"
         "from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control import shown_progress as _progress\n"
         "class ActionModule(ActionBase):\n"
@@ -233,9 +233,9 @@ def test_a_worker_of_a_play_knows_whether_there_is_a_terminal(tmp_path: Path, te
         "        return {'msg': 'terminal: %s' % _progress.TERMINAL}\n"
     )
     (tmp_path / "library").mkdir()
-    (tmp_path / "library" / "told.py").write_text("")
+    (tmp_path / "library" / "reported.py").write_text("")
     for strategy in ("linear", "free"):
-        play = {"hosts": "localhost", "gather_facts": False, "strategy": strategy, "tasks": [{"told": {}}] * 2}
+        play = {"hosts": "localhost", "gather_facts": False, "strategy": strategy, "tasks": [{"reported": {}}] * 2}
         (tmp_path / "play.yml").write_text(json.dumps([play]))
         argv = [sys.executable, "-m", "ansible", "playbook", "-v", "-i", "localhost,", "-c", "local"]
         environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"), "ANSIBLE_NOCOLOR": "1"}

@@ -86,7 +86,7 @@ MOVED = "https://channel.example/other"
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "told"),
+    ("before", "after", "reported"),
     [
         ([NUMPY], [NUMPY], []),
         ([NUMPY], [replace(NUMPY, sha256=OTHER)], ["numpy 2.0 0 (noarch/numpy-2.0-0.conda) had the sha256 1a1a"]),
@@ -112,12 +112,12 @@ MOVED = "https://channel.example/other"
     ],
 )
 def test_a_published_package_does_not_change(
-    environment: EnvironmentFile, before: list[Package], after: list[Package], told: list[str]
+    environment: EnvironmentFile, before: list[Package], after: list[Package], reported: list[str]
 ) -> None:
     first, second = (planned(environment, {"linux-64": packages}).after for packages in (before, after))
     found = changed_hashes(first, second)
-    assert len(found) == len(told)
-    for text, start in zip(found, told, strict=True):
+    assert len(found) == len(reported)
+    for text, start in zip(found, reported, strict=True):
         assert text.startswith(start)
 
 

@@ -23,7 +23,7 @@ def package(name: str, channel: str = CANONICAL, depends: tuple[str, ...] = ("py
 
 
 @pytest.mark.parametrize(
-    ("path", "told"),
+    ("path", "reported"),
     [
         ("site-packages/torch-2.4.1.dist-info/METADATA", {"torch": "2.4.1"}),
         ("lib/python3.11/site-packages/Flask_Login-0.6.3.dist-info/RECORD", {"flask-login": "0.6.3"}),
@@ -36,8 +36,8 @@ def package(name: str, channel: str = CANONICAL, depends: tuple[str, ...] = ("py
         ("share/doc/torch-2.4.1.dist-info/METADATA", {}),
     ],
 )
-def test_paths_tell_distributions(path: str, told: dict[str, str]) -> None:
-    assert names_by([path]) == told
+def test_paths_tell_distributions(path: str, reported: dict[str, str]) -> None:
+    assert names_by([path]) == reported
 
 
 def test_conda_names_are_not_pythons(make_channel: Callable[..., str], tmp_path: Path) -> None:

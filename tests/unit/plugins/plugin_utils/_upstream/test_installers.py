@@ -175,7 +175,7 @@ def test_the_newest_is_known_with_its_checksum(distribution: str, architecture: 
 
 
 @pytest.mark.parametrize(
-    ("file", "today", "told"),
+    ("file", "today", "reported"),
     [
         ("Miniconda3-py39_25.9.1-3-Linux-x86_64.sh", date(2025, 10, 31), None),
         ("Miniconda3-py39_25.9.1-3-Linux-x86_64.sh", date(2025, 11, 1), ("3.9", date(2025, 10, 1))),
@@ -187,8 +187,8 @@ def test_the_newest_is_known_with_its_checksum(distribution: str, architecture: 
         ("something.sh", date(2099, 1, 1), None),
     ],
 )
-def test_unsupported_since(file: str, today: date, told: tuple[str, date] | None) -> None:
-    assert installers.unsupported_since(file, today) == told
+def test_unsupported_since(file: str, today: date, reported: tuple[str, date] | None) -> None:
+    assert installers.unsupported_since(file, today) == reported
 
 
 def test_the_end_of_every_python_in_the_list_is_known() -> None:

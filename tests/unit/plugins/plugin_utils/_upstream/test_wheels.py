@@ -202,7 +202,7 @@ def test_the_versions_are_the_control_nodes_own(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_pip_brings_wheels_that_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """pip itself, which is told to look into a directory as a machine's configuration would tell it."""
+    """pip itself, which looks into a directory as a machine's configuration would set it."""
     offered, target = tmp_path / "offered", tmp_path / "target"
     for directory in (offered, target):
         directory.mkdir()
