@@ -67,11 +67,12 @@ checks: $(READY) ## lint and unit, side by side
 	$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint unit
 
 .PHONY: lint
-lint: $(READY) ## ansible-lint (production profile), yamllint, ruff, mypy, stale references, changelog fragments, licences
+lint: $(READY) ## ansible-lint (production profile), yamllint, ruff, mypy, words to avoid, stale references, changelog fragments, licences
 	ruff check .
 	ruff format --check .
 	mypy -p lab -p maintenance -p ansible_collections.evenkeel.gpu.plugins
 	yamllint --strict .
+	codespell --config .config/codespell.cfg
 	ansible-lint --config-file .config/ansible-lint.yml
 	antsibull-changelog lint
 	reuse lint --quiet

@@ -3,7 +3,8 @@
 """A backend that returns each request, and sends back what comes over a WebSocket; ana's is on a port.
 
 It has what a page of somebody else would be after: a cookie for every browser that opens ``visit``, and for that
-cookie a terminal and a WebSocket, which it counts. With ``attack?URL`` it is a server whose owner has made it attack another.
+cookie a terminal and a WebSocket, which it counts. With ``attack?URL`` it is a server whose owner has made it attack
+another.
 """
 
 from __future__ import annotations
