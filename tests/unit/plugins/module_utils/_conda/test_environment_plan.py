@@ -271,7 +271,8 @@ def test_plan_refuses_what_is_not_ours(
     link: str, foreign: tuple[Package, ...] | None, adopt: bool, advice: str
 ) -> None:
     state = having(LIVE, link=link, foreign=foreign)
-    plans: list[Callable[[], Plan]] = [lambda: environment_plan.plan(state, ROOT, NAME, DESIRED, Policy(adopt=adopt))]
+    policy = Policy(adopt=True) if adopt else Policy()
+    plans: list[Callable[[], Plan]] = [lambda: environment_plan.plan(state, ROOT, NAME, DESIRED, policy)]
     plans += [lambda: environment_plan.plan_switch(state, ROOT, NAME, "-1")]
     plans += [lambda: environment_plan.plan_absent(state, ROOT, NAME)]
     for plan in plans:
