@@ -22,11 +22,11 @@ attributes:
     description: A second run with the same options changes nothing, unless something else changed the node meanwhile.
     support: full
   action_group:
-    description: Options in C(module_defaults) of C(group/evenkeel.gpu.all) are this module's too.
+    description: Options in C(module_defaults) of C(group/evenkeel.gpu.all) also apply to this module.
     support: full
     membership: [evenkeel.gpu.all]
   platform:
-    description: Systems that it runs on.
+    description: The systems that it supports.
     support: full
     platforms: linux
 """

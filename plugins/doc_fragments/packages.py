@@ -18,20 +18,20 @@ options:
       name: {description: "Its name.", type: str, required: true}
       version: {description: "Its version; any when empty.", type: str, default: ""}
   repository:
-    description: The repository of the packages; without one those that the node knows.
+    description: The repository of the packages; by default those that are configured on the node.
     type: dict
     suboptions:
-      name: {description: "What its files on the node are named by.", type: str, required: true}
+      name: {description: "The name of its files on the node.", type: str, required: true}
       kind: {description: "Its kind.", type: str, choices: [apt, rpm], required: true}
       url: {description: "Its base URL.", type: str, required: true}
       suite: {description: "Its suite.", type: str, default: /}
       components: {description: "Its components.", type: list, elements: str, default: []}
-      key_url: {description: "Where its key is.", type: str, required: true}
-      key_sha256: {description: "The SHA-256 of what is there.", type: str, default: ""}
-      key_member: {description: "The path of the key, if that is a Debian package.", type: str, default: ""}
-      signed: {description: "What is signed; rpm alone.", type: str, choices: [packages, metadata], default: packages}
+      key_url: {description: "The URL of its key.", type: str, required: true}
+      key_sha256: {description: "The SHA-256 of the file at that URL.", type: str, default: ""}
+      key_member: {description: "The path of the key in that file, if it is a Debian package.", type: str, default: ""}
+      signed: {description: "What is signed; only for rpm.", type: str, choices: [packages, metadata], default: packages}
   lock_timeout:
-    description: How many seconds to wait while somebody else runs the package manager.
+    description: How many seconds to wait while another process uses the package manager.
     type: int
     default: 300
 """

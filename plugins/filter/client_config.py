@@ -22,7 +22,7 @@ options:
     type: dict
     required: true
   options:
-    description: Further options of ssh for every node, such as C(ProxyJump).
+    description: Additional ssh options for every node, such as C(ProxyJump).
     type: dict
     default: {}
 """

@@ -19,7 +19,7 @@ options:
     type: dict
     required: true
   hosts:
-    description: Names of the hosts that were asked.
+    description: The names of the hosts of the play.
     type: list
     elements: str
     required: true

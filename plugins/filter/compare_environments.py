@@ -5,13 +5,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: compare_environments
-short_description: Tell which nodes have other environments than the rest, and how they differ
+short_description: Return which nodes have different environments, and how they differ
 version_added: 0.1.0
 author:
   - The Evenkeel team (@evenkeel)
 description:
-  - Groups nodes by the digest of each environment. The largest group is what the others are compared with; of two as
-    large, the one with the node that comes first.
+  - Groups nodes by the digest of each environment. The other groups are compared with the largest; of two equally large
+    groups, with the one that contains the first node.
 options:
   _input:
     description: What M(evenkeel.gpu.conda_environment_info) returned as RV(environments), by node.
@@ -30,7 +30,7 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - C(equal), whether every node has the same environments, undrifted, and C(lines), which say it in text.
+    - C(equal), whether every node has the same environments, undrifted, and C(lines), the same as text.
   type: dict
 """
 

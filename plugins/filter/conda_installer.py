@@ -5,7 +5,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: conda_installer
-short_description: Tell the installer of a conda distribution, with its checksum
+short_description: Return the installer of a conda distribution, with its checksum
 version_added: 0.1.0
 author:
   - The Evenkeel team (@evenkeel)
@@ -38,8 +38,8 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - C(file), its name; C(path), where it is below the distribution's base URL; C(sha256), empty when it is not in the
-      list; C(python), C(version) and C(architecture).
+    - C(file), its name; C(path), its path below the distribution's base URL; C(sha256), empty if it is not in the list;
+      C(python), C(version) and C(architecture).
   type: dict
 """
 

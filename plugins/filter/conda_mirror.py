@@ -5,28 +5,28 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: conda_mirror
-short_description: Tell what a choice of mirror means for channels, installers and pip's index
+short_description: Return the channels, installers and pip index of a mirror
 version_added: 0.1.0
 author:
   - The Evenkeel team (@evenkeel)
 description:
-  - Looks the mirror up among those that are known and refuses a channel that it does not carry, before anything is
-    written anywhere. It asks no network; M(evenkeel.gpu.conda_mirror) does.
-  - A mirror that carries some channels is never made the base of all. Each channel that is asked for is named by
-    itself, and all others stay where conda looks by itself.
+  - Looks up a known mirror and refuses a channel that it does not carry, before anything is written. It uses no
+    network; M(evenkeel.gpu.conda_mirror) does.
+  - A mirror is never set as the base of all channels. Each requested channel is configured separately, and all others
+    stay at conda's default location.
 options:
   _input:
     description:
       - The name of a known mirror (C(anaconda), C(conda-forge), C(tuna), C(bfsu), C(ustc), C(aliyun), C(sjtu),
-        C(sustech)); the base URL of another that has Anaconda's layout; a mapping; or a list of those, the first of
-        which counts.
-      - A mapping has C(url), and of C(name), C(pkgs) (a list of what is below C(url/pkgs)), C(channels) (a list, or a
-        mapping of channels to platforms), C(cloud) (what channels' names are appended to), C(miniconda),
-        C(miniforge), C(pip_index), C(notes) what is needed. Without C(channels), they stay at conda.anaconda.org.
+        C(sustech)); the base URL of a mirror with Anaconda's layout; a mapping; or a list of these, of which the first
+        is used.
+      - A mapping has C(url), and optionally C(name), C(pkgs) (the channels below C(url/pkgs)), C(channels) (a list, or
+        a mapping of channels to platforms), C(cloud) (the base of channel names), C(miniconda), C(miniforge),
+        C(pip_index) and C(notes). Without C(channels), they stay at conda.anaconda.org.
     type: raw
     required: true
   channels:
-    description: The channels that are asked for, by name. One written as a URL stays as it is.
+    description: The names of the requested channels. A URL stays as it is.
     type: list
     elements: str
     default: []
@@ -36,7 +36,8 @@ options:
     elements: str
     default: [linux-64]
   elsewhere:
-    description: By channel, the mirror that has it instead, by name or by the URL that its name is appended to.
+    description: For each channel that comes from elsewhere, the mirror's name, or the URL to which its name is
+      appended.
     type: dict
     default: {}
 """
@@ -50,10 +51,10 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - C(name), C(url), C(notes) of the mirror; C(channels) as asked for.
-    - C(default_channels), the URLs that C(defaults) stands for; C(custom_channels), by channel, what conda appends the
-      name to, for those that are not at conda.anaconda.org.
-    - C(prefixes), by prefix of an original URL, the mirror's.
+    - C(name), C(url), C(notes) of the mirror; C(channels) as requested.
+    - C(default_channels), the URLs of C(defaults); C(custom_channels), for channels that are not at conda.anaconda.org,
+      the base URL to which conda appends the name.
+    - C(prefixes), for prefixes of original URLs, the mirror's.
     - C(installers), by distribution (C(miniconda), C(miniforge)), the folder of its installers.
     - C(pip_index), empty for pip's own.
     - C(repodata), the URLs that show whether the mirror is healthy.

@@ -10,8 +10,8 @@ version_added: 0.1.0
 author:
   - The Evenkeel team (@evenkeel)
 description:
-  - Refuses what M(evenkeel.gpu.condarc) would refuse whatever a node has, so that a play can fail before it changes
-    anything. What depends on the release of a node's conda is left to the module.
+  - Refuses what M(evenkeel.gpu.condarc) would refuse on any node, so that a play can fail before it changes anything.
+    The module checks what depends on the release of a node's conda.
 positional: path
 options:
   _input:
@@ -19,7 +19,7 @@ options:
     type: dict
     required: true
   path:
-    description: The file that they are for.
+    description: The file for the settings.
     type: str
     default: ''
   state:
@@ -37,7 +37,7 @@ options:
     elements: str
     default: []
   prefix:
-    description: How the variables begin that the options come from; an error then names the variable.
+    description: The prefix of the variables with the options, so that an error names the variable.
     type: str
     default: ''
 """

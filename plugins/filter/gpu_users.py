@@ -5,7 +5,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: gpu_users
-short_description: Return the processes that use a GPU, but for those of some services
+short_description: Return the processes that use a GPU, except those of some services
 version_added: 0.2.0
 author:
   - The Evenkeel team (@evenkeel)
@@ -19,7 +19,7 @@ options:
     elements: dict
     required: true
   services:
-    description: Names of services that may be stopped, with or without C(.service); C(*) stands for any name.
+    description: Names of services that may be stopped, with or without C(.service); C(*) matches any name.
     type: list
     elements: str
     required: true

@@ -5,15 +5,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: gpu_verdicts
-short_description: Sum up checks of GPUs
+short_description: Summarise checks of GPUs
 version_added: 0.1.0
 author:
   - The Evenkeel team (@evenkeel)
 description:
-  - Puts the results of P(evenkeel.gpu.gpu_check#module) of several nodes together.
+  - Combines the results of P(evenkeel.gpu.gpu_check#module) on several nodes.
 options:
   _input:
-    description: The results of each node, one for each environment that was tried, by the node's name.
+    description: The results of each node, one for each environment that was checked, by the node's name.
     type: dict
     required: true
 """

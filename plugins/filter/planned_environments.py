@@ -5,7 +5,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: planned_environments
-short_description: Return the environments that conda_environments_list keeps
+short_description: Return the environments of conda_environments_list that are present
 version_added: 0.2.0
 author:
   - The Evenkeel team (@evenkeel)

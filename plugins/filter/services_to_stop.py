@@ -5,12 +5,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: services_to_stop
-short_description: Return the running services that patterns name
+short_description: Return the running services that match patterns
 version_added: 0.2.0
 author:
   - The Evenkeel team (@evenkeel)
 description:
-  - Returns the services that run and that a pattern names, in the order of the patterns.
+  - Returns the running services that match a pattern, in the order of the patterns.
 positional: patterns
 options:
   _input:
@@ -18,7 +18,7 @@ options:
     type: dict
     required: true
   patterns:
-    description: Names of services, with or without C(.service); C(*) stands for any name.
+    description: Names of services, with or without C(.service); C(*) matches any name.
     type: list
     elements: str
     required: true

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: user_domains
-short_description: Return those hosts that names of users can be put before
+short_description: Return the hosts below which users can have host names
 version_added: 0.1.0
 author:
   - The Evenkeel team (@evenkeel)
@@ -21,7 +21,7 @@ options:
 seealso:
   - plugin: evenkeel.gpu.user_hosts
     plugin_type: filter
-    description: Puts users' names before them.
+    description: Adds users' names to them.
 """
 
 EXAMPLES = r"""

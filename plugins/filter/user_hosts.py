@@ -5,13 +5,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: user_hosts
-short_description: Return the host names that users have behind a front door
+short_description: Return the host names of users behind a front door
 version_added: 0.1.0
 author:
   - The Evenkeel team (@evenkeel)
 description:
-  - Puts each user's name before each domain. A name that is no label of DNS, for its case, its length or a dot in it,
-    becomes its plain characters and a hash, so that no two users have the same.
+  - Adds each user's name to each domain. A name that is not a valid DNS label, because of its case, its length or a
+    dot, is converted to its plain characters and a hash, so that no two users have the same host name.
 positional: domains
 options:
   _input:
@@ -34,7 +34,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: All of them.
+  description: The host names.
   type: list
   elements: str
   sample: [ana.gpu1.example.com, bo-corp-b03d35e106e96cfc.gpu1.example.com]
@@ -44,7 +44,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import host_names
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.filters import answering
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.filters import answering as a
 
 
 @answering

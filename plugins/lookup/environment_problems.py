@@ -6,12 +6,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: environment_problems
-short_description: Tell what is wrong with the sources of environments
+short_description: Return the problems of the sources of environments
 version_added: 0.1.0
 author:
   - The Evenkeel team (@evenkeel)
 description:
-  - Reads, on the control node, the files that M(evenkeel.gpu.conda_environment) would be given, and asks no network.
+  - Reads, on the control node, the files that M(evenkeel.gpu.conda_environment) would get, and uses no network.
 options:
   _terms:
     description:
@@ -21,11 +21,11 @@ options:
     elements: dict
     required: true
   directory:
-    description: Where sources are that are no absolute paths.
+    description: The directory of sources that are not absolute paths.
     type: path
     required: true
   channels:
-    description: The channels of those with C(packages) and no C(channels).
+    description: The channels of environments with C(packages) but no C(channels).
     type: list
     elements: str
     default: []
@@ -46,7 +46,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _raw:
-  description: A sentence for each environment that has something wrong with it.
+  description: A sentence for each environment with a problem.
   type: list
   elements: str
 """
