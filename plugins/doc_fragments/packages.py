@@ -29,7 +29,7 @@ options:
       key_url: {description: "The URL of its key.", type: str, required: true}
       key_sha256: {description: "The SHA-256 of the file at that URL.", type: str, default: ""}
       key_member: {description: "The path of the key in that file, if it is a Debian package.", type: str, default: ""}
-      signed: {description: "What is signed; only for rpm.", type: str, choices: [packages, metadata], default: packages}
+      signed: {description: "What is signed (rpm only).", type: str, choices: [packages, metadata], default: packages}
   lock_timeout:
     description: How many seconds to wait while another process uses the package manager.
     type: int
