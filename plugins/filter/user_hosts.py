@@ -44,7 +44,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import host_names
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.filters import answering as a
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.filters import answering
 
 
 @answering
