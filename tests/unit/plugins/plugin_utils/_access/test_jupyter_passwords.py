@@ -38,11 +38,12 @@ def test_an_empty_password_is_refused() -> None:
     ("text", "found"),
     [
         ("password: correct horse\n", True),
-        ("password: incorrect horses\n", False),
+        ("password: incorrect horse\n", False),
+        ("password: correct horses\n", False),
         ("$ANSIBLE_VAULT;1.1;AES256\ncorrect horse\n", False),
         ("password: correct horse\n" + "#" * (1 << 20), False),
     ],
-    ids=["plain", "another", "vaulted file", "too large"],
+    ids=["plain", "longer before", "longer behind", "vaulted file", "too large"],
 )
 def test_passwords_in_plain_text(tmp_path: Path, place: str, text: str, found: bool) -> None:
     path = tmp_path / place
