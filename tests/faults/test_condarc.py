@@ -120,7 +120,7 @@ def test_hostile_rc_files_are_problems_of_their_users_alone(bare: Node) -> None:
         assert answer.succeeded()
         shown = " ".join(answer.output.split())
         for user, (_, problem) in HOSTILE.items():
-            assert f"A problem of the user {user}, which leaves the others alone: " in shown
+            assert f"A problem of the user {user}, which does not affect others: " in shown
             assert problem in shown
         assert f"/home/lena/.condarc wins over {FILE} for lena: channels" in shown
         assert r"z\x1b]0;pwned\x07\x1b[2K\x0d\x1b[32mok: [n1]\x1b[0m\xe9.yml wins" in shown

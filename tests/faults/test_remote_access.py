@@ -243,7 +243,7 @@ def test_what_is_wrong_in_one_home_is_told_and_the_others_are_kept(people: Node)
         assert answer.succeeded()
         shown = " ".join(answer.output.split())
         for user, (_, problem) in IN_THE_WAY.items():
-            assert f"A problem of the user {user}, which leaves the others alone: " in shown
+            assert f"A problem of the user {user}, which does not affect others: " in shown
             assert problem in shown
         assert people.host.check_output("sha256sum /etc/shadow") == shadow
         listed = {user: people.host.check_output(f"cat -v /home/{user}/.conda/environments.txt") for user in ALL_RIGHT}

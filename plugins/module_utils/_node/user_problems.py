@@ -48,7 +48,7 @@ def merged(*several: Problems) -> dict[str, list[str]]:
 def warnings(problems: Problems) -> list[str]:
     """Return one warning for each user who has problems."""
     return [
-        "A problem of the user %s, which leaves the others alone: %s" % (user, " ".join(_sentences(texts)))
+        "A problem of the user %s, which does not affect others: %s" % (user, " ".join(_sentences(texts)))
         for user, texts in sorted(problems.items())
         if texts
     ]

@@ -17,7 +17,7 @@ Result = dict[str, Any]
 OURS = "/etc/conda/condarc.d/evenkeel.yml"
 ANNS = "/home/ann/.condarc"
 CASES = Path(__file__).parents[1] / "plugin_utils" / "data" / "condarc"
-A_PROBLEM_OF, ALONE = "A problem of the user", "which leaves the others alone"
+A_PROBLEM_OF, ALONE = "A problem of the user", "which does not affect others"
 PRIVATE = "https://mirror.example/t/tk-hush/main"
 
 

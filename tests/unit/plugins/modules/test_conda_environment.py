@@ -290,7 +290,9 @@ def test_caches_that_fed_a_damaged_file_lose_it_and_are_named(node: Node) -> Non
     assert node.run(verify="files")["changed"]
     assert [home.exists() for home in homes] == [False, True]
     (warning,) = node.warnings
-    assert warning.startswith(f"The package caches in {node.root}/pkgs were damaged, and what was is fetched anew: ")
+    assert warning.startswith(
+        f"The package caches in {node.root}/pkgs were damaged; the damaged entries are fetched again: "
+    )
     assert "rattler/numpy-2.3.1-0 (file)." in warning
 
 
