@@ -66,6 +66,7 @@ def test_the_marker_tells_all_that_was_written(built: Generation) -> None:
     assert set(built.records or ()) == {"python-3.11.2-1_cpython.json", "numpy-2.3.1-0.json", "frozen", "state"}
     assert built.distributions == ("einops-0.8.1.dist-info", "numpy-2.3.1.dist-info")
     assert (built.marked, built.pinned, built.ours, built.id) == (True, False, True, "0123456789abcdef")
+    assert (built.synced, built.tight, built.exposed) == (True, True, False)
 
 
 def test_the_marker_has_the_digest_for_people(built: Generation) -> None:
@@ -125,6 +126,29 @@ def test_a_pin_is_seen(built: Generation) -> None:
     assert found is not None
     assert found.pinned
     assert not found.ours
+
+
+def test_a_build_that_users_could_change_is_marked(built: Generation) -> None:
+    generations.mark_exposed(built.path)
+    assert generations.read(built.path) == replace(built, exposed=True)
+
+
+@pytest.mark.parametrize(
+    ("noted", "emptied", "synced", "on_disk"),
+    [(True, False, True, False), (False, False, True, True), (False, True, False, False)],
+    ids=["was on the disk", "is whole", "a power cut emptied a file"],
+)
+def test_a_build_of_an_earlier_version_is_noted_as_on_the_disk_once_it_is(
+    built: Generation, monkeypatch: pytest.MonkeyPatch, noted: bool, emptied: bool, synced: bool, on_disk: bool
+) -> None:
+    marker = Path(built.path, generations.MARKER)
+    marker.write_text(json.dumps(json.loads(marker.read_text()) | {"synced": noted}))
+    paths: list[str] = []
+    monkeypatch.setattr(generations, "sync_file_systems", paths.extend)
+    monkeypatch.setattr(generations, "emptied", lambda _: ["emptied bin/numpy"] if emptied else [])
+    generations.mark_tight(built.path, exposed=False)
+    assert generations.read(built.path) == replace(built, synced=synced)
+    assert paths == [built.path] * on_disk
 
 
 # inspect
