@@ -113,7 +113,7 @@ def _worker(job: Job, compiler: str) -> Iterator[Callable[[Sequence[Task]], list
             pass_fds=[job.lock],
         ) as process,
     ):
-        stdin, stdout = cast("IO[str]", process.stdin), cast("IO[str]", process.stdout)
+        stdin, stdout = cast(IO[str], process.stdin), cast(IO[str], process.stdout)
 
         def ask(batch: Sequence[Task]) -> list[str | None]:
             with contextlib.suppress(BrokenPipeError):

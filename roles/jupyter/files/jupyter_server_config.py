@@ -132,7 +132,7 @@ def is_visit(request: HTTPServerRequest, api: str) -> bool:
 
 def without_token(uri: str) -> str:
     """Return the path and the query of an address on this host, the query without a token."""
-    path, _, query = uri.partition("?")
+    path, _unused, query = uri.partition("?")
     left = "&".join(part for part in query.split("&") if unquote(part.partition("=")[0]) != "token")
     path = "/" + path.lstrip("/\\")
     return f"{path}?{left}" if left else path
