@@ -140,6 +140,7 @@ def test_a_trial_shows_apt_the_new_files_beside_the_standing_ones_and_changes_no
         assert sorted(path.name for path in lists.iterdir()) == ["m_Packages", "partial"]
         assert staged["Dir::Cache::pkgcache"] == staged["Dir::Cache::srcpkgcache"] == ""
         folder = lists.parent
+        assert Path(trial.key).parent == folder
         # apt fetches as a user of its own.
         assert folder.stat().st_mode & 0o777 == 0o755
         assert Path(trial.key).stat().st_mode & 0o777 == 0o644
@@ -175,6 +176,7 @@ def test_a_trial_takes_effect_with_its_key_and_then_stands(apt: Path) -> None:
     key = Path(repository.key_path)
     assert (key.read_text(), key.stat().st_mode & 0o777) == ("a key\n", 0o644)
     assert [path.name for path in key.parent.iterdir()] == ["evenkeel-x.gpg"]
+    assert key.parent.stat().st_mode & 0o777 == 0o755
     assert f"Signed-By: {key}\n" in Path(repository.path).read_text()
     assert not repositories.changed(repository)
     with repositories.trial(repository, {}) as again:
@@ -230,7 +232,9 @@ def package(apt: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
     """Return a repository whose key is in a Debian package, which dpkg-deb unpacks."""
 
     def unpack(argv: Sequence[str]) -> Done:
-        assert Path(argv[2]).read_text() == "a package\n"
+        assert argv[:2] == ["dpkg-deb", "--extract"]
+        if Path(argv[2]).read_text() != "a package\n":
+            return Done(2, "", "not a Debian format archive\n")
         member = Path(argv[3], "usr/share/keyrings/k.gpg")
         member.parent.mkdir(parents=True)
         member.write_text("the key in it\n")
@@ -249,6 +253,18 @@ def test_a_key_out_of_a_package_is_noted_with_what_it_came_from(package: Reposit
         in Path(package.path).read_text()
     )
     assert not repositories.changed(package)
+
+
+def test_what_is_no_package_is_refused(apt: Path, package: Repository) -> None:
+    other = of(apt, key="a key\n", key_member="/usr/share/keyrings/k.gpg")
+    words = r"not a Debian format archive\. Check that file://.*/upstream\.gpg is a Debian package"
+    with pytest.raises(EvenkeelError, match=words), repositories.trial(other, {}):
+        pass
+
+
+def test_what_is_too_large_for_a_key_is_refused(apt: Path) -> None:
+    with pytest.raises(EvenkeelError, match="1048576"), repositories.trial(of(apt, key="k" * (1 << 20) + "k"), {}):
+        pass
 
 
 def test_a_package_without_the_key(package: Repository) -> None:
