@@ -215,7 +215,7 @@ def clean_caches(job: Job, warnings: list[str]) -> None:
     cache_verification.remove(damages)
     if damages:
         warnings.append(
-            "The package caches in %s were damaged; the damaged entries are fetched again: %s. Other environments with the "
-            "same packages may be damaged too. To check them, set verify: files."
+            "The package caches in %s were damaged; the damaged entries are fetched again: %s. Other environments with "
+            "the same packages may be damaged too. To check them, set verify: files."
             % (job.pkgs, "; ".join(map(str, damages)))
         )
