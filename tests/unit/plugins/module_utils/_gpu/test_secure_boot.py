@@ -98,3 +98,51 @@ def test_a_run_that_ends_between_the_two_files_leaves_no_certificate_without_its
     assert not Path(key.certificate).exists()
     secure_boot.require_enrolled(key, make=True)
     assert Path(key.certificate).read_text() == "-out whole"
+
+
+def test_the_key_signs_code_and_nobody_else_can_read_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = secure_boot.Key(str(tmp_path / "dkms" / "mok.pub"), str(tmp_path / "dkms" / "mok.key"))
+    asked: list[list[str]] = []
+
+    def openssl(argv: list[str], remedy: str) -> None:
+        asked.append(argv)
+        Path(key.private + ".new").write_text("private")
+        Path(key.certificate + ".new").write_text("certificate")
+
+    def mokutil(argv: list[str]) -> Done:
+        asked.append(argv)
+        return Done(0, "", f"{key.certificate} is already enrolled\n")
+
+    monkeypatch.setattr(secure_boot.command, "require", openssl)
+    monkeypatch.setattr(secure_boot.command, "run", mokutil)
+    mask = secure_boot.os.umask(0o022)
+    try:
+        secure_boot.require_enrolled(key, make=True)
+        assert secure_boot.os.umask(0o022) == 0o022
+    finally:
+        secure_boot.os.umask(mask)
+    made, tested = asked
+    assert made[:10] == ["openssl", "req", "-new", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "36500", "-subj"]
+    assert made[10:13] == [
+        "/CN=DKMS module signing key/",
+        "-addext",
+        "extendedKeyUsage=codeSigning,1.3.6.1.4.1.2312.16.1.2",
+    ]
+    assert made[13:] == ["-outform", "DER", "-keyout", f"{key.private}.new", "-out", f"{key.certificate}.new"]
+    assert tested == ["mokutil", "--test-key", key.certificate]
+    assert Path(key.private).stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "dkms").stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.parametrize(("ubuntu", "expected"), [(True, secure_boot.UBUNTU), (False, secure_boot.OTHERS)])
+def test_the_key_is_where_dkms_looks_for_it(
+    ubuntu: bool, expected: secure_boot.Key, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(secure_boot.os.path, "isdir", lambda path: ubuntu and path == "/var/lib/shim-signed")
+    assert secure_boot.key_of_node() == expected
+
+
+def test_a_key_that_waits_is_reported_with_what_to_do_at_the_console() -> None:
+    way = secure_boot.way_to_enrol(secure_boot.Key("/k", "/p"), "/k is already in the enrollment request\n")
+    console = "reboot, and at the console choose Enroll MOK and give the password; then run again"
+    assert way == f"The key waits to be enrolled: {console}"
