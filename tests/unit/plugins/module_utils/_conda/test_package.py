@@ -29,6 +29,13 @@ PYTHON, NUMPY, NEWER = conda("python", "3.11.2", "1_cpython"), conda("numpy", "2
 PACKAGES = (NUMPY, PYTHON, pip("einops", "0.8.1"))
 
 
+def test_what_mirrors_and_locks_say_differently_makes_no_other_package() -> None:
+    other = replace(NUMPY, url="https://other.example/numpy.conda", md5="ef" * 16, size=7, depends=("python",))
+    assert other == NUMPY
+    assert {other: 1}[NUMPY]
+    assert replace(NUMPY, sha256="ef" * 32) != NUMPY
+
+
 # from_mapping
 
 
