@@ -212,7 +212,7 @@ def _package(entry: Mapping[str, Any], tags: Mapping[Tag, int]) -> Package:
 
 def _rank(url: str, tags: Mapping[Tag, int]) -> tuple[int, int] | None:
     """Return how well a wheel fits, the best lowest; None when it does not."""
-    _unused, _unused, build, its_tags = parse_wheel_filename(unquote(urlsplit(url).path.rpartition("/")[2]))
+    _name, _version, build, its_tags = parse_wheel_filename(unquote(urlsplit(url).path.rpartition("/")[2]))
     ranks = [tags[tag] for tag in its_tags if tag in tags]
     return (min(ranks), -build[0] if build else 0) if ranks else None
 
