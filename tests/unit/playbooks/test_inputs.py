@@ -58,13 +58,6 @@ def test_documented_defaults_are_those_in_use(name: str) -> None:
             assert yaml.safe_load(used[option]) == description["default"], option
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "site"])
-def test_every_input_is_in_the_readme_or_in_the_guide_to_hooks(name: str) -> None:
-    (row,) = [line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith(f"| [`{name}.yml`]")]
-    hooks = (ROOT / "docs" / "upgrade.md").read_text() if name == "upgrade_driver" else ""
-    assert set(options(name)) <= set(re.findall(r"`(\w+)`", row + hooks))
-
-
 @pytest.mark.parametrize(
     ("arguments", "lines"),
     [
