@@ -129,6 +129,32 @@ def test_only_packages_that_have_come_are_removed() -> None:
     assert dkms_transaction.to_remove(plan, [READY], {SOURCE, "old"}) == []
 
 
+def test_only_builds_that_failed_during_the_transaction_count_and_their_log_is_passed_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    node(monkeypatch, {}, failures={f"apply {SOURCE}={NEW}": REFUSED})
+    earlier = {"/var/lib/dkms/nvidia/1/build/make.log": 7}
+    failed = EvenkeelError("It does not build", "Choose another", dkms="/var/log/evenkeel/x.log")
+    monkeypatch.setattr(dkms, "logs", lambda: earlier)
+    monkeypatch.setattr(dkms, "failed_since", lambda logs: failed if logs is earlier else None)
+    with pytest.raises(EvenkeelError, match="It does not build") as error:
+        dkms_transaction.converge(JOB, SOURCE, [BARE], check_mode=False)
+    assert error.value.details == {"dkms": "/var/log/evenkeel/x.log"}
+
+
+def test_a_trial_that_failed_is_reported_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    node(monkeypatch, {SOURCE: OLD})
+    trial = EvenkeelError("It does not build on trial", "Choose another", dkms="/var/log/evenkeel/x.log")
+
+    def fail(source: str, kernels: list[str]) -> None:
+        raise trial
+
+    monkeypatch.setattr(dkms, "try_build", fail)
+    monkeypatch.setattr(dkms, "failed_since", lambda logs: DOES_NOT_BUILD)
+    with pytest.raises(EvenkeelError, match="It does not build on trial"):
+        dkms_transaction.converge(JOB, SOURCE, [READY], check_mode=False)
+
+
 def test_a_transaction_that_failed_for_another_reason_reports_that(monkeypatch: pytest.MonkeyPatch) -> None:
     manager = node(monkeypatch, {}, failures={f"apply {SOURCE}={NEW}": REFUSED})
     with pytest.raises(EvenkeelError, match="apt did not install it"):

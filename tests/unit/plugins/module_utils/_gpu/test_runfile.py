@@ -50,12 +50,18 @@ def test_it_is_checked_and_run_without_questions(
     sha256: str, status: int, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run: list[list[str]] = []
+    fetched: list[str] = []
+
+    def download(url: str, path: str, *, timeout: int, retries: int) -> str:
+        assert (url, timeout > 0, retries > 0) == (URL, True, True)
+        fetched.append(path)
+        return "a" * 64
 
     def execute(argv: list[str]) -> Done:
         run.append(argv)
         return Done(status, "", "no compiler")
 
-    monkeypatch.setattr(runfile, "download", lambda url, path, **options: "a" * 64)
+    monkeypatch.setattr(runfile, "download", download)
     monkeypatch.setattr(runfile.command, "run", execute)
     if words:
         with pytest.raises(EvenkeelError, match=words):
@@ -64,4 +70,6 @@ def test_it_is_checked_and_run_without_questions(
         runfile.install(URL, sha256, "580.178.04", "open")
     assert len(run) == (sha256 == "a" * 64)
     options = {"--silent", "--dkms", "--kernel-module-type=open", "--allow-installation-with-running-driver"}
-    assert all(options <= {*argv} for argv in run)
+    assert all(options <= {*argv} and argv[:2] == ["sh", *fetched] for argv in run)
+    assert [Path(path).name for path in fetched] == [URL.rpartition("/")[2]]
+    assert not Path(fetched[0]).parent.exists()
