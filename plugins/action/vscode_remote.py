@@ -21,7 +21,7 @@ class ActionModule(Action):
         missing = [str(file) for file in files if not file.is_file()]
         if missing:
             raise EvenkeelError(
-                f"{', '.join(missing)} is no file on the control node", "Download it there, or correct the path"
+                f"{', '.join(missing)} is not a file on the control node", "Download it there, or correct the path"
             )
         result = self.execute("vscode_remote", options, task_vars)
         if result.get("wanted"):

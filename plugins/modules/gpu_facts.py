@@ -142,8 +142,8 @@ ansible_facts:
           elements: dict
         reboot:
           description:
-            - Whether a reboot is C(needed), and the C(reasons). A newer kernel that is installed is no reason, for
-              nothing shows whether the boot loader takes it.
+            - Whether a reboot is C(needed), and the C(reasons). A newer kernel that is installed is not a reason,
+              because nothing shows whether the boot loader takes it.
           type: dict
         virtualization:
           description: The kind of C(container) and of virtual machine, C(vm); empty if the node is neither.

@@ -105,8 +105,8 @@ def accepts_sessions(node: Node) -> bool:
         ({"AllowTcpForwarding": "perhaps"}, ("nothing was changed", f"{DROP_IN}", "line 3")),
         ({"AllowTcpForwardin": "yes"}, ("nothing was changed", "Bad configuration option: AllowTcpForwardin")),
         ({"ListenAddress": "0.0.0.0"}, ("nothing was changed", "is not allowed within a Match block")),  # noqa: S104
-        ({"Match": "all"}, ("'Match', which is no keyword",)),
-        ({"Banner": "none\nPermitRootLogin yes"}, ("is no value of one line",)),
+        ({"Match": "all"}, ("'Match', which is not a keyword",)),
+        ({"Banner": "none\nPermitRootLogin yes"}, ("is not a value of one line",)),
     ],
 )
 def test_settings_that_sshd_cannot_read_change_nothing(
@@ -196,7 +196,7 @@ def test_what_a_hand_has_broken_is_repaired(people: Node) -> None:
         ({"remote_access_group": "a,b"}, ("remote_access_group is a,b",)),
         ({"remote_access_group": "sudo"}, ("The group is sudo",)),
         ({"remote_access_inotify": {"fs.inotify.max_user_watches": "many"}}, ("whole numbers", "many")),
-        ({"remote_access_inotify": {"../x": 1}}, ("../x is no kernel parameter",)),
+        ({"remote_access_inotify": {"../x": 1}}, ("../x is not a kernel parameter",)),
     ],
 )
 def test_bad_input_changes_nothing(people: Node, variables: dict[str, Any], words: tuple[str, ...]) -> None:
@@ -316,7 +316,7 @@ def test_a_server_of_vs_code_is_unpacked_once_and_found_by_everybody(people: Nod
         ({"sha256": "0" * 64}, ("has the SHA-256", "was not unpacked")),
         ({"commit": "f" * 40}, (f"is of commit {COMMIT}, not {'f' * 40}",)),
         ({"commit": "1.99"}, ("commit of server (remote_access_vscode_server of the role) is '1.99'",)),
-        ({"archive": "/nowhere.tar.gz"}, ("/nowhere.tar.gz is no file on the control node",)),
+        ({"archive": "/nowhere.tar.gz"}, ("/nowhere.tar.gz is not a file on the control node",)),
         ({"cli_sha256": ""}, ("cli_archive and cli_sha256 go together",)),
     ],
 )

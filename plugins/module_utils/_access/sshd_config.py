@@ -50,11 +50,11 @@ def check(settings: Mapping[str, str]) -> None:
     for keyword, value in settings.items():
         if not _KEYWORD.fullmatch(keyword) or keyword.lower() in ("match", "include"):
             raise EvenkeelError(
-                "settings holds %r, which is no keyword of a Match block" % keyword, "Remove it; see sshd_config(5)"
+                "settings holds %r, which is not a keyword of a Match block" % keyword, "Remove it; see sshd_config(5)"
             )
         if not _VALUE.fullmatch(value):
             raise EvenkeelError(
-                "%s of settings is %r, which is no value of one line" % (keyword, value),
+                "%s of settings is %r, which is not a value of one line" % (keyword, value),
                 "Give a value of one line that ends without a space and holds no #",
             )
 

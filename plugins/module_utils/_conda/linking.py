@@ -384,5 +384,5 @@ def messages(job: Job, process: subprocess.Popen[str]) -> Iterator[dict[str, Any
             downloading = progress.get("downloading", [])
             pace.note(progress.get("bytes", 0), progress.get("ended", 0), time.monotonic())
         except (ValueError, AttributeError):
-            fail(job, "py-rattler", "it said %r, which is no answer" % line.strip())
+            fail(job, "py-rattler", "it said %r, which is not an answer" % line.strip())
         yield message

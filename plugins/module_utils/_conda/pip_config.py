@@ -96,7 +96,7 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
 
 
 def secrets(params: dict[str, Any]) -> set[str]:
-    """Return the credentials in the options, also in what is no URL."""
+    """Return the credentials in the options, also in what is not a URL."""
     return {secret for name in _URLS for secret in [_credentials(params[name])] if secret}
 
 
@@ -114,7 +114,7 @@ def _is_url(url: str) -> bool:
 def _public(name: str, url: str) -> str:
     """Return a URL without its credentials, as it may stand in a file that everyone can read."""
     if url and not _is_url(url):
-        raise EvenkeelError("%s is %r, which is no URL" % (name, without_user(url)), "Write it as https://HOST/PATH")
+        raise EvenkeelError("%s is %r, which is not a URL" % (name, without_user(url)), "Write it as https://HOST/PATH")
     parts = urlsplit(url)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 

@@ -176,7 +176,7 @@ def python_version(prefix: str) -> str:
 
 
 def read(directory: str, wanted: str) -> State:
-    """Read which runtimes are there, and verify the ``wanted`` one. Names that are none of ours are left alone."""
+    """Read which runtimes are there, and verify the ``wanted`` one. Other names are left alone."""
     try:
         names = sorted(os.listdir(directory))
     except FileNotFoundError:

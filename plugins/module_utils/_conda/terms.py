@@ -187,7 +187,7 @@ def moment(version: object) -> datetime:
             return moment.replace(tzinfo=moment.tzinfo or timezone.utc).astimezone(timezone.utc)
         if isinstance(version, (int, float)) and not isinstance(version, bool):
             return datetime.fromtimestamp(version, timezone.utc)
-    raise ValueError("%r is no moment" % (version,))
+    raise ValueError("%r is not a moment" % (version,))
 
 
 def _day(version: datetime) -> str:

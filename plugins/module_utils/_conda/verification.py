@@ -71,7 +71,7 @@ def verify_files(prefix: str) -> Report:
     Raises
     ------
     EvenkeelError
-        ``prefix`` is no environment, or a file can't be read.
+        ``prefix`` is not an environment, or a file can't be read.
     """
     expectation = expected(prefix)
     users = _of_users(expectation, prefix)

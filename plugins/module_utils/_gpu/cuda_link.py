@@ -29,7 +29,7 @@ class State:
     Parameters
     ----------
     kind
-        ``absent``, ``link``, ``alternative`` where the alternatives keep it, or ``other`` where it is no link.
+        ``absent``, ``link``, ``alternative`` where the alternatives keep it, or ``other`` if it is not a link.
     target
         Where it leads; empty when it is none.
     dangling

@@ -14,7 +14,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.loaded_driver im
 def reasons(loaded: Loaded, kernels: Sequence[Kernel], *, gpu: bool, container: bool) -> list[str]:
     """Return why a node has to be rebooted for its GPUs to work as installed.
 
-    A newer kernel that is installed is no reason: nothing shows which one the boot loader takes.
+    A newer kernel that is installed is not a reason: nothing shows which one the boot loader takes.
 
     Parameters
     ----------

@@ -75,7 +75,7 @@ def output_of(asked: dict[str, Any], messages: Iterator[str]) -> str:
     Raises
     ------
     Malformed
-        The code raised an error, or a message is none of Jupyter's.
+        The code raised an error, or a message is not one of Jupyter's.
     """
     printed = ""
     for text in messages:
@@ -91,7 +91,7 @@ def output_of(asked: dict[str, Any], messages: Iterator[str]) -> str:
             if kind == "status" and content["execution_state"] == "idle":
                 return printed
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            raise Malformed("it sends what is no message of Jupyter's") from None
+            raise Malformed("it sends something other than messages of Jupyter") from None
     raise Malformed("the connection ended before the code did")
 
 
@@ -149,7 +149,7 @@ def _messages(connection: Connection, stream: IO[bytes]) -> Iterator[str]:
                     yield b"".join(pieces).decode(errors="replace")
                 pieces = []
         elif kind != _PONG:
-            raise Malformed("it sends what is no WebSocket's frame")
+            raise Malformed("it sends something other than WebSocket frames")
 
 
 def _read_frame(stream: IO[bytes]) -> tuple[int, bool, bytes]:
@@ -160,7 +160,7 @@ def _read_frame(stream: IO[bytes]) -> tuple[int, bool, bytes]:
     if sane and length >= 126:
         length = int.from_bytes(_exactly(stream, 2 if length == 126 else 8), "big")
     if not sane or length > _MOST_BYTES:
-        raise Malformed("it sends what is no WebSocket's frame")
+        raise Malformed("it sends something other than WebSocket frames")
     return head[0] & 0x0F, bool(head[0] & 0x80), _exactly(stream, length)
 
 

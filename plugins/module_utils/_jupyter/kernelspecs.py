@@ -134,7 +134,7 @@ def _bytes(kernel: str, size: str) -> int:
     found = _SIZE.fullmatch(size)
     if not found:
         raise EvenkeelError(
-            "memory_max of kernel %s is %r, which is no size" % (kernel, size), "Give a number with K, M, G or T"
+            "memory_max of kernel %s is %r, which is not a size" % (kernel, size), "Give a number with K, M, G or T"
         )
     return int(found.group(1)) << _UNITS[found.group(2)]
 

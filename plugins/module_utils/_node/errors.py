@@ -54,7 +54,7 @@ _WAYS_OUT = {
     errno.EACCES: "Look at the permissions of %s, and at its file system: over NFS, root may not be root",
     errno.EROFS: "The file system of %s is read-only: find out why (`dmesg`), and mount it for writing",
     errno.EISDIR: "Move the directory %s away",
-    errno.ENOTDIR: "Move away what is no directory on the way to %s",
+    errno.ENOTDIR: "Move away what is not a directory on the way to %s",
     errno.ELOOP: "Move away the symbolic link at %s, or on the way to it",
     errno.ENOSPC: "Free some space on the file system of %s",
     errno.EDQUOT: "Free some space on the file system of %s, or raise the quota",

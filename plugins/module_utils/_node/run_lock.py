@@ -114,7 +114,7 @@ def _make_private(descriptor: int, path: str, mode: int) -> None:
     status = os.fstat(descriptor)
     if status.st_uid != os.geteuid() or not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
         raise EvenkeelError(
-            "%s is for Evenkeel's locks, and is no file or folder of the user %d" % (path, os.geteuid()),
+            "%s is for Evenkeel's locks, and is not a file or folder of the user %d" % (path, os.geteuid()),
             "Move it away; Evenkeel makes a new one",
         )
     if stat.S_IMODE(status.st_mode) != mode:

@@ -13,7 +13,7 @@ HIDDEN = "********"
 _USER = re.compile(r"(?<=://)[^/\s]+(?=@)")
 _TOKEN = re.compile(r"(?<=/t/)[^/\s\"',\]}]+")
 _KEY = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----\n).*?(?=-----END|\Z)", re.DOTALL)
-#: conda takes these from the environment of the user who runs it; they are no secrets.
+#: conda takes these from the environment of the user who runs it; they are not secrets.
 _VARIABLES = re.compile(r"(\$\{?\w+\}?:?)+")
 #: Ansible masks a secret wherever its characters occur, also within unrelated words.
 _SHORTEST = 8

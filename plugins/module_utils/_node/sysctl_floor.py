@@ -106,7 +106,7 @@ def check(name: str, values: Mapping[str, int]) -> None:
     wrong = [key for key, value in values.items() if not _NAME.fullmatch(key) or value < 0]
     if wrong:
         raise EvenkeelError(
-            "%s is no kernel parameter with a number" % ", ".join(wrong),
+            "%s is not a kernel parameter with a number" % ", ".join(wrong),
             "Correct values; `sysctl --all` lists the names",
         )
     if not re.fullmatch(r"[a-z0-9-]+", name):

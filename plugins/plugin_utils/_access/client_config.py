@@ -242,7 +242,7 @@ def _matching(form: re.Pattern[str], entry: Mapping[str, Any], key: str) -> str:
 
 def _port(value: Any) -> int:
     if not re.fullmatch(r"[0-9]{1,5}", str(value)) or not 0 < int(value) < 65536:
-        raise Refused(f"{value!r} is no port")
+        raise Refused(f"{value!r} is not a port")
     return int(value)
 
 

@@ -53,7 +53,7 @@ def parse(text: str, path: str) -> dict[str, Setting]:
     Raises
     ------
     EvenkeelError
-        It is malformed, has a key twice or is no mapping.
+        It is malformed, has a key twice or is not a mapping.
     """
     return dict(setting_of(_loaded(text, path)).parts)
 

@@ -126,7 +126,7 @@ def require_settings(settings: Mapping[str, Any], allowed: Collection[str] = ())
 
 
 def require_release(conda: str) -> None:
-    """Refuse what is no version."""
+    """Refuse what is not a version."""
     try:
         Version(conda or "0")
     except InvalidVersion:

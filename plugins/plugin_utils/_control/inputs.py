@@ -47,7 +47,7 @@ def _is_scalar(value: Any) -> bool:
     return isinstance(value, (str, int, float))
 
 
-#: A text is no list and no mapping, other than in a module: templates would take it apart letter by letter.
+#: A text is neither a list nor a mapping, unlike in a module: templates would take it apart letter by letter.
 _TYPES = {
     "str": _Type("text", _is_scalar),
     "path": _Type("a path", _is_scalar),

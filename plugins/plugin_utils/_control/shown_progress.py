@@ -35,7 +35,7 @@ TERMINAL = sys.stdout.isatty()
 
 @contextlib.contextmanager
 def shown_progress(action: ActionBase, path: str, label: str) -> Iterator[None]:
-    """Show what a module writes while it runs within; quiet in check mode and where the output is no terminal.
+    """Show what a module writes while it runs within; quiet in check mode and if the output is not a terminal.
 
     The module is not affected: what can't be read is not shown.
 

@@ -120,7 +120,7 @@ def branch_and_version(wish: Wish, family: str, release: str) -> tuple[str, str]
     Raises
     ------
     EvenkeelError
-        They contradict each other or are no version, or the branch is unknown.
+        They contradict each other or are not versions, or the branch is unknown.
     """
     if wish.version:
         _require_version(wish.version)

@@ -95,5 +95,5 @@ def check(path: Path, packages: Iterable[Package]) -> tuple[Package, ...]:
 
 def _hash(path: Path, url: str, kind: str, value: str | None) -> str:
     if value and not re.fullmatch(rf"[0-9a-fA-F]{{{_DIGITS[kind]}}}", value):
-        raise EvenkeelError(f"{path}: {url} has the {kind} {value!r}, which is none", ANEW)
+        raise EvenkeelError(f"{path}: {url} has the {kind} {value!r}, which is not valid", ANEW)
     return (value or "").lower()

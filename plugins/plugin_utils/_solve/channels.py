@@ -42,7 +42,7 @@ def mirrors_from(option: Mapping[str, str] | None) -> Mirrors:
     Raises
     ------
     EvenkeelError
-        A prefix is no URL.
+        A prefix is not a URL.
     """
     for url in (url for pair in (option or {}).items() for url in pair):
         if not isinstance(url, str) or "://" not in url:

@@ -74,5 +74,5 @@ def test_a_node_that_has_all_is_brought_nothing(run: Any, options: Result) -> No
 def test_an_archive_that_is_not_there_is_named_before_the_node_is_asked(run: Any, tmp_path: Path, name: str) -> None:
     result, calls, _ = run({"server": {**SERVER, name: "nowhere.tar.gz"}})
     assert result["failed"]
-    assert result["msg"].startswith(f"{tmp_path}/nowhere.tar.gz is no file on the control node. ")
+    assert result["msg"].startswith(f"{tmp_path}/nowhere.tar.gz is not a file on the control node. ")
     assert calls == []

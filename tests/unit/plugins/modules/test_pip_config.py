@@ -71,7 +71,7 @@ def test_credentials_are_neither_written_nor_shown(run: Run, tmp_path: Path) -> 
 @pytest.mark.parametrize("index", ["me:secret@pip.example/simple", "https//me:secret@pip", "ftp://me:se@cret@pip"])
 def test_credentials_of_what_is_no_url_are_not_shown_either(run: Run, index: str) -> None:
     result = run(index=index)
-    assert "which is no URL" in result["msg"]
+    assert "which is not a URL" in result["msg"]
     assert "cret" not in json.dumps(result)
 
 

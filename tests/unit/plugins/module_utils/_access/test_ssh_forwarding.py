@@ -149,7 +149,7 @@ def test_without_a_drop_in_the_configuration_itself_has_to_allow_it(node: Node, 
     [
         ({"users": ["ana", "eve"]}, "no user eve"),
         ({"group": "wheel"}, "The group is wheel"),
-        ({"settings": {"Match": "all"}}, "no keyword of a Match block"),
+        ({"settings": {"Match": "all"}}, "not a keyword of a Match block"),
         ({"settings": {"Forward": "yes"}}, "would not start .*Forward"),
     ],
 )

@@ -56,13 +56,13 @@ def test_a_relative_include_is_one_of_sshd_s_folder() -> None:
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"Match": "all"}, "no keyword"),
-        ({"include": "/etc/passwd"}, "no keyword"),
-        ({"Allow Tcp": "yes"}, "no keyword"),
-        ({"": "yes"}, "no keyword"),
-        ({"Banner": "a\nMatch all"}, "no value of one line"),
-        ({"Banner": ""}, "no value of one line"),
-        ({"Banner": "none # or some"}, "no value of one line"),
+        ({"Match": "all"}, "not a keyword"),
+        ({"include": "/etc/passwd"}, "not a keyword"),
+        ({"Allow Tcp": "yes"}, "not a keyword"),
+        ({"": "yes"}, "not a keyword"),
+        ({"Banner": "a\nMatch all"}, "not a value of one line"),
+        ({"Banner": ""}, "not a value of one line"),
+        ({"Banner": "none # or some"}, "not a value of one line"),
     ],
 )
 def test_settings_that_would_end_the_block(settings: dict[str, str], words: str) -> None:

@@ -97,7 +97,7 @@ def test_an_environment_that_the_same_run_builds_is_missing_in_check_mode_alone(
         ([{"name": "none"}], {}, "kernel none: there is no environment"),
         ([AI], {"server": "none"}, "server: there is no environment"),
         ([{"name": "x", "environment": "without"}], {}, "has no ipykernel"),
-        ([{**AI, "memory_max": "much"}], {}, "'much', which is no size"),
+        ([{**AI, "memory_max": "much"}], {}, "'much', which is not a size"),
     ],
 )
 def test_nothing_is_done_where_anything_is_wrong(

@@ -88,5 +88,5 @@ def test_values_are_read_and_raised(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["", "fs", "../x.y", "fs..x", "fs.x y", "FS.x\n.y"])
 def test_names_that_are_none(name: str) -> None:
-    with pytest.raises(EvenkeelError, match="no kernel parameter"):
+    with pytest.raises(EvenkeelError, match="not a kernel parameter"):
         sysctl_floor.check("inotify", {name: 1})

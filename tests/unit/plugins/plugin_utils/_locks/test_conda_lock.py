@@ -125,8 +125,8 @@ def test_an_entry_without_a_sha256_is_read(tmp_path: Path) -> None:
     ("fields", "message"),
     [
         ({"hash": {}}, "python-3.11.10-hc5c86c4_0_cpython.conda has no hash"),
-        ({"hash": {"md5": "0a" * 15}}, "has the md5 '0a0a.*', which is none"),
-        ({"hash": {"md5": "0a" * 16, "sha256": "xy" * 32}}, "has the sha256 'xyxy.*', which is none"),
+        ({"hash": {"md5": "0a" * 15}}, "has the md5 '0a0a.*', which is not valid"),
+        ({"hash": {"md5": "0a" * 16, "sha256": "xy" * 32}}, "has the sha256 'xyxy.*', which is not valid"),
         ({"hash": {"md5": 5}}, "is malformed: TypeError"),
         ({"hash": None}, "is malformed: KeyError: 'hash'"),
         ({"url": f"{CHANNEL}/linux-64/python.whl"}, "is not the URL of a package of conda"),
