@@ -23,8 +23,8 @@ import yaml
 ROOT = Path(__file__).parents[1]
 CONFIGURATION = ROOT / ".config" / "mutants.yml"
 PACKAGE = Path("ansible_collections", "evenkeel", "gpu")
-#: What the unit tests import besides the collection.
-BESIDE = ("lab", "maintenance", "tests")
+#: What the unit tests of rooms import or read besides the collection.
+BESIDE = ("docs", "lab", "maintenance", "tests")
 NOTICED = ("killed", "timeout")
 
 
