@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[4]
+ROOT = Path(__file__).parents[3]
 VARIABLES = {
     name
     for specifications in ROOT.glob("roles/*/meta/argument_specs.yml")
