@@ -371,7 +371,7 @@ def test_no_more_connections_are_open_than_told(node: Node, connections: int) ->
 
 
 def test_a_package_that_does_not_end_is_ended(node: Node) -> None:
-    with pytest.raises(EvenkeelError, match=rf"ai-dev: {node.channel.address}/endless/.*\.conda brings more than the "):
+    with pytest.raises(EvenkeelError, match=rf"ai-dev: {node.channel.address}/endless/.*\.conda sends more than the "):
         node.make("first", fault="/endless", timeout=20)
     assert sum(path.stat().st_size for path in node.cache.rglob("*") if path.is_file()) < 1 << 20
     assert not [path for path in node.cache.iterdir() if path.is_dir() and path.name.startswith(".")]
@@ -380,7 +380,7 @@ def test_a_package_that_does_not_end_is_ended(node: Node) -> None:
 
 def test_a_package_that_drips_is_given_up(node: Node) -> None:
     with pytest.raises(
-        EvenkeelError, match=r"^The download of http.*\.conda for .* brought \d+ bytes in 0\.5 s; less than"
+        EvenkeelError, match=r"^The download of http.*\.conda for .* sent \d+ bytes in 0\.5 s; less than"
     ):
         node.make("first", fault="/drip", timeout=0.5)
     assert (node.make("second") / "lib" / "hello.txt").exists()
