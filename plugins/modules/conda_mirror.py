@@ -96,7 +96,7 @@ report:
   elements: dict
   returned: always
   sample:
-    - {name: tuna, healthy: false, problems: [https://mirrors.tuna.tsinghua.edu.cn/... said nothing for 10 s]}
+    - {name: tuna, healthy: false, problems: [https://mirrors.tuna.tsinghua.edu.cn/... sent nothing for 10 s]}
     - {name: bfsu, healthy: true, problems: [], newest: "2026-11-24T23:10:42+00:00"}
 """
 

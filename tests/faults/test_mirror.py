@@ -20,7 +20,7 @@ FAULTS = {
     "404": "answered 404 Not Found",
     "flaky/99/mirror": "answered 503 Service Unavailable",
     "html": "something else than an index",
-    "hang": "said nothing for 5 s",
+    "hang": "sent nothing for 5 s",
     "stale": "730 days ago",
 }
 

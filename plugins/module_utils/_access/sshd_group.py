@@ -54,7 +54,7 @@ def check(group: str, users: Sequence[str]) -> None:
             "Use letters, digits and _ . @ -, and no space",
         )
     if group in ("root", "sudo", "wheel"):
-        raise EvenkeelError("The group is %s, which gives other rights too" % group, "Name a group for this alone")
+        raise EvenkeelError("The group is %s, which gives other rights too" % group, "Name a group of its own")
 
 
 def read(users: Sequence[str]) -> dict[str, set[int] | None]:

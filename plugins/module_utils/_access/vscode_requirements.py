@@ -76,7 +76,7 @@ def judge(found: Found, floors: Mapping[str, Any], *, offline: bool) -> Verdict:
     doubtful = ["%s was not found" % what for what in ("glibc", "libstdcxx") if not getattr(found, what)]
     if not offline and not found.programs & set(floors["downloaders"]):
         doubtful.append(
-            "there is no %s, so VS Code has to bring its server over SSH" % " and no ".join(floors["downloaders"])
+            "there is no %s, so VS Code must copy its server over SSH" % " and no ".join(floors["downloaders"])
         )
     if found.tmp_noexec:
         doubtful.append("/tmp is mounted noexec, where VS Code runs what it downloads")  # noqa: S108

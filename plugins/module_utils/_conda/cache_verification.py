@@ -35,7 +35,7 @@ class Damage(NamedTuple):
 
     #: Below the caches' directory, such as ``rattler/numpy-2.4.5-py311_0``.
     name: str
-    #: What to remove, so that it is fetched anew.
+    #: What to remove, so that it is fetched again.
     path: str
     #: The files that differ, relative to ``path``.
     files: tuple[str, ...] = ()

@@ -109,7 +109,7 @@ def _converge(params: dict[str, Any], check_mode: bool, warnings: list[str]) -> 
             return {"changed": False, "unresolved": unresolved, **result}
 
     warnings += [
-        "%s is not root's alone to change: a user who replaces %s runs code as its users" % (place, root)
+        "%s can be changed by other users than root: a user who replaces %s can run code as its users" % (place, root)
         for place in modes.loose_ancestors(root)
     ]
     state, plan = decide(params, desired)
@@ -210,7 +210,7 @@ def build(
 
 
 def clean_caches(job: Job, warnings: list[str]) -> None:
-    """Remove what is damaged of the packages in the caches, so that it is fetched anew."""
+    """Remove what is damaged of the packages in the caches, so that it is fetched again."""
     damages = cache_verification.damaged(job.pkgs, job.packages)
     cache_verification.remove(damages)
     if damages:

@@ -20,4 +20,4 @@ def explain_failure(stdout: str, stderr: str) -> str:
         if explained:
             return explained
     last_words = (stderr.strip() or stdout.strip()).splitlines()[-3:]
-    return " / ".join(line.strip() for line in last_words) or "it said nothing"
+    return " / ".join(line.strip() for line in last_words) or "it printed nothing"

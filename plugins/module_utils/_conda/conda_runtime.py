@@ -43,7 +43,7 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     return {
         "changed": plan.changed,
         "diff": plan.diff,
-        "warnings": ["The runtime %s. It is made anew" % one for one in plan.damage],
+        "warnings": ["The runtime %s. It is rebuilt" % one for one in plan.damage],
         "path": desired.path,
         "rattler": not reason,
         "reason": reason,

@@ -494,4 +494,4 @@ def _failure(desired: Desired, status: int, out: str, err: str) -> EvenkeelError
 
 
 def _last_words(text: str) -> str:
-    return " / ".join(line.strip() for line in text.strip().splitlines()[-3:]) or "it said nothing"
+    return " / ".join(line.strip() for line in text.strip().splitlines()[-3:]) or "it printed nothing"

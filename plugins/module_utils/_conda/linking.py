@@ -192,7 +192,7 @@ def check_local_archives(packages: Iterable[Package]) -> None:
         if found != package.sha256:
             raise EvenkeelError(
                 "The package %s at %s has the SHA-256 %s, not %s" % (package.name, path, found, package.sha256),
-                "Nothing was installed from it; fetch the package anew, or correct the lock",
+                "Nothing was installed from it; fetch the package again, or correct the lock",
             )
 
 
@@ -384,5 +384,5 @@ def messages(job: Job, process: subprocess.Popen[str]) -> Iterator[dict[str, Any
             downloading = progress.get("downloading", [])
             pace.note(progress.get("bytes", 0), progress.get("ended", 0), time.monotonic())
         except (ValueError, AttributeError):
-            fail(job, "py-rattler", "it said %r, which is not an answer" % line.strip())
+            fail(job, "py-rattler", "it printed %r, which is not an answer" % line.strip())
         yield message

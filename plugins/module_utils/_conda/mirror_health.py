@@ -85,11 +85,11 @@ class Network:
         except Late:
             return Answer("took longer than %g s for its first answer" % (2 * self.timeout))
         except socket.timeout:
-            return Answer("said nothing for %g s" % self.timeout)
+            return Answer("sent nothing for %g s" % self.timeout)
         except urllib.error.URLError as error:
             silent = isinstance(error.reason, socket.timeout)
             return Answer(
-                "said nothing for %g s" % self.timeout if silent else "could not be reached: %s" % error.reason
+                "sent nothing for %g s" % self.timeout if silent else "could not be reached: %s" % error.reason
             )
         except (OSError, HTTPException, ValueError) as error:
             return Answer("could not be reached: %s" % (error or type(error).__name__))

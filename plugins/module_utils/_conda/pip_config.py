@@ -166,7 +166,7 @@ def plan_pip(path: str, file: Kept | None, wanted: Mapping[str, str]) -> Change:
 def defeated(path: str, file: Kept | None, wanted: Mapping[str, str]) -> list[str]:
     """Return what a section of one command says otherwise, which counts for that command."""
     return [
-        "[%s] of %s says %s itself, which counts for pip %s" % (section, path, key, section)
+        "[%s] of %s sets %s itself, which overrides it for pip %s" % (section, path, key, section)
         for section, keys in _parsed(path, _said(file)).items()
         if section != "global"
         for key, value in keys.items()

@@ -77,7 +77,7 @@ class Reporter:
         with self.lock:
             package = self.downloads[download_idx]
             if progress > package["most_bytes"]:
-                text = "%(url)s brings more than the %(most_bytes)d bytes that it may have" % package
+                text = "%(url)s sends more than the %(most_bytes)d bytes that it is allowed" % package
                 emit({"error": text + ": check the mirror, or choose another one"})
                 os._exit(1)
             self.received[download_idx] = progress

@@ -330,7 +330,7 @@ def unpack(wheel: str, target: str) -> None:
     except zipfile.BadZipFile as error:
         raise EvenkeelError(
             "%s is not a wheel: %s" % (os.path.basename(wheel), error),
-            "Remove it from where the control node has it, so that it is fetched anew",
+            "Remove it from where the control node has it, so that it is fetched again",
         ) from error
 
 

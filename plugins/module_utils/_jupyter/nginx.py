@@ -45,7 +45,7 @@ def try_out(name: str, text: str, root: str = "/etc/nginx") -> None:
             raise EvenkeelError(
                 "nginx refuses its configuration: %s"
                 % (" / ".join(messages) or done.last_words()).replace(place, root),
-                "Nothing was changed, and nginx goes on with what it runs. Correct the file that it names",
+                "Nothing was changed, and nginx keeps its running configuration. Fix the file that it names",
             )
         if "# configuration file %s:" % staged not in done.output:
             raise EvenkeelError(

@@ -161,7 +161,7 @@ def _start(
         raise Failed(
             user.pw_name,
             "only root can look at what belongs to %s" % user.pw_name,
-            "Run this as root (become: true), or name yourself alone",
+            "Run this as root (become: true), or name only yourself",
         )
     # Asked before the fork: a name service may have threads of its own in this process.
     groups = os.getgrouplist(user.pw_name, user.pw_gid) if os.geteuid() == 0 else None

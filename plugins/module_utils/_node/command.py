@@ -29,7 +29,7 @@ class Done:
     def last_words(self, lines: int = 5) -> str:
         """Return its last lines as one: those of standard error, or of standard output where it is empty."""
         words = [line.strip() for line in (self.errors.strip() or self.output.strip()).splitlines() if line.strip()]
-        return " / ".join(words[-lines:]) or "it said nothing"
+        return " / ".join(words[-lines:]) or "it printed nothing"
 
 
 def run(

@@ -231,7 +231,7 @@ def require_space(path: str, needed: int, what: str) -> None:
 def disk_full(path: str) -> EvenkeelError:
     """Return the error that the file system of ``path`` is full."""
     return EvenkeelError(
-        "No space left on the file system of %s (%d MiB free); nothing half-made was kept"
+        "No space left on the file system of %s (%d MiB free); no incomplete file was kept"
         % (path, shutil.disk_usage(path).free >> 20),
         "Free some space there, or choose a directory on a larger file system",
     )

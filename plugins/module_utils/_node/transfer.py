@@ -25,7 +25,7 @@ def most_bytes(size: int) -> int:
 
 def too_much(url: str, most: int) -> str:
     """Return the message for a download that exceeds its limit."""
-    return "%s brings more than the %d bytes that it may have" % (url, most)
+    return "%s sends more than the %d bytes that it is allowed" % (url, most)
 
 
 class Pace:
@@ -75,4 +75,4 @@ class Pace:
         brought = self._bytes - self._from
         if brought <= 0:
             return "stood still for %g s" % self.seconds
-        return "brought %d bytes in %g s; less than %d bytes a second is given up" % (brought, self.seconds, SLOWEST)
+        return "sent %d bytes in %g s; less than %d bytes a second is given up" % (brought, self.seconds, SLOWEST)

@@ -179,7 +179,7 @@ def explain(said: str) -> str:
     if start is not None:
         return "; ".join(line for line in lines[start : start + 5] if not line.startswith("E:"))
     errors = [line[2:].strip() for line in lines if line.startswith("E:")]
-    return "; ".join(errors[-4:] or lines[-3:]) or "it said nothing"
+    return "; ".join(errors[-4:] or lines[-3:]) or "it printed nothing"
 
 
 def explain_update(said: str, source: str) -> EvenkeelError:

@@ -176,7 +176,7 @@ class Dnf:
         if "missing" in said:
             raise EvenkeelError(
                 "%s cannot ask dnf: %s" % (python, said["missing"]),
-                "Install the package python3-dnf. A node that has dnf 5 alone is not supported",
+                "Install the package python3-dnf. A node that has only dnf 5 is not supported",
             )
         if "error" in said:
             raise EvenkeelError(
@@ -212,7 +212,7 @@ def explain(said: str) -> str:
     """Return why dnf failed: its lines from the first that names an error on, joined."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     start = next((at for at, line in enumerate(lines) if line.startswith(("Error:", "No match", "Problem"))), None)
-    return "; ".join(lines[start : start + 6] if start is not None else lines[-3:]) or "it said nothing"
+    return "; ".join(lines[start : start + 6] if start is not None else lines[-3:]) or "it printed nothing"
 
 
 def explain_refresh(said: str, source: str) -> EvenkeelError:

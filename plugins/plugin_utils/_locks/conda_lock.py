@@ -109,13 +109,13 @@ def read(path: Path) -> Lock:
         digests = _ours(content["metadata"], "digest") or {}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise EvenkeelError(
-            f"{path} is malformed: {type(error).__name__}: {error}", "Restore it from version control, or lock anew"
+            f"{path} is malformed: {type(error).__name__}: {error}", "Restore it from version control, or lock again"
         ) from None
     for platform, expected in digests.items():
         if digest(lock.packages.get(platform, ())) != expected:
             raise EvenkeelError(
                 f"{path}: the packages of {platform} are not those that were locked; the file was edited",
-                "Restore it from version control, or remove it and lock anew",
+                "Restore it from version control, or remove it and lock again",
             )
     return lock
 
@@ -131,7 +131,7 @@ def packages_for(lock: Lock, platform: str, path: Path) -> tuple[Package, ...]:
     if platform not in lock.packages:
         raise EvenkeelError(
             f"{path} is for {', '.join(sorted(lock.packages)) or 'no platform'}, not for {platform}",
-            f"Lock anew with {platform} among the platforms",
+            f"Lock again with {platform} among the platforms",
         )
     return lock.packages[platform]
 

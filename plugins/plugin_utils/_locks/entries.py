@@ -17,7 +17,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.pip_requiremen
 with optional():
     from packaging.utils import canonicalize_name
 
-ANEW = "Lock anew with the program that wrote it, or with Evenkeel's playbook lock.yml"
+ANEW = "Lock again with the program that wrote it, or with Evenkeel's playbook lock.yml"
 SUFFIXES = (".conda", ".tar.bz2")
 _DIGITS = {"md5": 32, "sha256": 64}
 
@@ -69,7 +69,7 @@ def pip_package(
     if "://" not in url or "+" in urlsplit(url).scheme:
         raise EvenkeelError(
             f"{path}: {name} is at {url!r}, whose content may change at any time",
-            "Publish it as a wheel, or name a commit: NAME @ git+https://HOST/PROJECT@COMMIT; then lock anew",
+            "Publish it as a wheel, or name a commit: NAME @ git+https://HOST/PROJECT@COMMIT; then lock again",
         )
     if not sha256:
         raise EvenkeelError(f"{path}: {url} has no SHA-256, so it cannot be verified", ANEW)

@@ -49,7 +49,7 @@ def require_fresh(environment: EnvironmentFile, lock: Lock, path: Path, platform
     if reason:
         raise EvenkeelError(
             f"{path} is older than {environment.path}: {reason}",
-            "Lock anew (playbook lock.yml, or the program that made the lock), review what changes and commit it",
+            "Lock again (playbook lock.yml, or the program that made the lock), review what changes and commit it",
         )
 
 

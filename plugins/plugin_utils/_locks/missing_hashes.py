@@ -21,7 +21,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.rattler import
 if TYPE_CHECKING:
     from rattler import Gateway, RepoDataRecord
 
-_REMEDY = "Write the SHA-256 of each package into it: conda list --explicit --sha256, or lock anew"
+_REMEDY = "Write the SHA-256 of each package into it: conda list --explicit --sha256, or lock again"
 
 
 def complete(path: Path, packages: Iterable[Package], platform: str, mirrors: Mirrors) -> tuple[Package, ...]:
@@ -63,6 +63,6 @@ def _hashed(path: Path, package: Package, index: dict[str, Package]) -> Package:
     if known.md5 != package.md5:
         raise EvenkeelError(
             f"{path}: {package.url} has the MD5 {package.md5}, and in its channel {known.md5 or 'none'}",
-            "Find out who changed it; then lock anew",
+            "Find out who changed it; then lock again",
         )
     return replace(known, depends=package.depends or known.depends)

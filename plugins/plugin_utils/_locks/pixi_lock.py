@@ -36,7 +36,7 @@ def read(path: Path, platform: str) -> tuple[Package, ...]:
     if platform not in platforms:
         raise EvenkeelError(
             f"{path} is for {', '.join(sorted(platforms)) or 'no platform'}, not for {platform}",
-            f"Add {platform} to the platforms, and lock anew",
+            f"Add {platform} to the platforms, and lock again",
         )
     packages = []
     for locked in environment.packages(platforms[platform]) or []:

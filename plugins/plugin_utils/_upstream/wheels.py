@@ -194,10 +194,10 @@ def download_with_pip(platform: str, versions: Mapping[str, str], target: Path) 
     except subprocess.TimeoutExpired:
         raise EvenkeelError(
             f"pip could not fetch {wanted} for {platform} on the control node in {SECONDS} seconds",
-            "Check the index that pip asks there, or name a directory that has the wheels with the option wheels",
+            "Check the index that pip uses there, or name a directory that has the wheels with the option wheels",
         ) from None
     if done.returncode != 0:
-        words = done.stderr.strip().splitlines() or ["it said nothing"]
+        words = done.stderr.strip().splitlines() or ["it printed nothing"]
         raise EvenkeelError(
             f"pip could not fetch {wanted} for {platform} on the control node: {words[-1].removeprefix('ERROR: ')}",
             "Check pip's configuration there, or name a directory that has the wheels with the option wheels",

@@ -29,7 +29,7 @@ GOOD = Found("6.1.0-44-amd64", "glibc 2.36", "3.4.30", frozenset({"bash", "tar",
         (
             replace(GOOD, programs=frozenset({"bash", "tar"})),
             (),
-            ("there is no curl and no wget, so VS Code has to bring its server over SSH",),
+            ("there is no curl and no wget, so VS Code must copy its server over SSH",),
         ),
         (replace(GOOD, tmp_noexec=True), (), ("/tmp is mounted noexec, where VS Code runs what it downloads",)),  # noqa: S108
     ],

@@ -60,7 +60,7 @@ def test_each_of_several_errors_is_told_once() -> None:
         ("", "1\n2\n 3\n4\n", "2 / 3 / 4"),
         ("from stdout", "", "from stdout"),
         ("from stdout", " \n", "from stdout"),
-        ("", "", "it said nothing"),
+        ("", "", "it printed nothing"),
     ],
 )
 def test_other_answers(stdout: str, stderr: str, explanation: str) -> None:

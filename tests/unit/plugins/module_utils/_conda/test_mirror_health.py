@@ -39,7 +39,7 @@ def mirror(tmp_path: Path) -> Iterator[str]:
         ("/_fault/404", "answered 404 Not Found"),
         ("/_fault/flaky/9/t", "answered 503 Service Unavailable"),
         ("/_fault/html", "answered with something else than an index, which begins with '<!DOCTYPE html><html'"),
-        ("/_fault/hang", "said nothing for 0.3 s"),
+        ("/_fault/hang", "sent nothing for 0.3 s"),
         ("/_fault/headers", "took longer than 0.6 s for its first answer"),
         ("/_fault/endless", ""),
         ("/_fault/unannounced", ""),

@@ -124,7 +124,7 @@ def test_a_file_that_cannot_be_edited_is_refused(text: str, message: str) -> Non
 def test_a_commands_own_section_that_says_otherwise_is_told() -> None:
     text = f"[global]\nindex-url = x\n[install]\nindex_url = https://b\ntimeout = 1\n[download]\nindex-url = {INDEX}\n"
     assert pip_config.defeated("/etc/pip.conf", file(text), {"index-url": INDEX}) == [
-        "[install] of /etc/pip.conf says index-url itself, which counts for pip install"
+        "[install] of /etc/pip.conf sets index-url itself, which overrides it for pip install"
     ]
     assert pip_config.defeated("/etc/pip.conf", file(text), {}) == []
     assert pip_config.defeated("/etc/pip.conf", None, {"index-url": INDEX}) == []

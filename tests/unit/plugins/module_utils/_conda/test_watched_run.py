@@ -37,7 +37,7 @@ def test_conda(tmp_path: Path, size: int, brought: int, outgrown: bool) -> None:
     sparse(tmp_path / "numpy-2.3.1-0.conda.partial", brought)
     seen = watched_run.seen_of_conda(str(tmp_path), [package])
     assert seen.unfinished == {NUMPY.url: brought}
-    assert seen.outgrown.startswith(f"{NUMPY.url} brings more than the " if outgrown else "")
+    assert seen.outgrown.startswith(f"{NUMPY.url} sends more than the " if outgrown else "")
     assert bool(seen.outgrown) == outgrown
 
 
@@ -57,7 +57,7 @@ def test_uv(tmp_path: Path, size: int, brought: int, outgrown: bool) -> None:
     sparse(tmp_path / ".tmpAbC" / "deep" / "file", brought)
     seen = watched_run.seen_of_uv(str(tmp_path), [package], "https://index.example/simple")
     assert list(seen.unfinished.values()) == [brought]
-    said = "einops from https://index.example/simple, unpacked, brings more than the "
+    said = "einops from https://index.example/simple, unpacked, sends more than the "
     assert seen.outgrown.startswith(said if outgrown else "")
     assert bool(seen.outgrown) == outgrown
 
@@ -83,7 +83,7 @@ def test_a_download_that_is_too_slow_ends_its_program() -> None:
     seen = growing(1)
     status, _, error = run(["sleep", "60"], {}, 2, 0.1, lambda: next(seen))
     assert status != 0
-    assert error.startswith("https://m.example/a.conda brought ")
+    assert error.startswith("https://m.example/a.conda sent ")
     assert error.endswith(": check the mirror, or choose another one")
     assert f"less than {SLOWEST} bytes a second is given up" in error
 

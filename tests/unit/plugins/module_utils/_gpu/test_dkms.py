@@ -147,4 +147,4 @@ def test_modules_that_dkms_knows(tmp_path: Path) -> None:
 def test_what_a_program_said_last() -> None:
     assert command.Done(1, "out\n", "a\n\nb\n").last_words(1) == "b"
     assert command.Done(1, "out\n", "").last_words() == "out"
-    assert command.Done(1, "", "").last_words() == "it said nothing"
+    assert command.Done(1, "", "").last_words() == "it printed nothing"

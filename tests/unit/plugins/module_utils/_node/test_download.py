@@ -164,7 +164,7 @@ def test_silence_is_bounded(
 @pytest.mark.parametrize(
     ("dripping", "words"),
     [
-        (Mirror.drip, r"brought \d+ bytes in 0\.2 s; less than 10000 bytes"),
+        (Mirror.drip, r"sent \d+ bytes in 0\.2 s; less than 10000 bytes"),
         (Mirror.drip_headers, "timed out after 0.4 s"),
     ],
     ids=["body", "headers"],
@@ -201,7 +201,7 @@ def test_more_than_it_may_have_is_refused_and_not_kept(
     mirror.answers = [too_much]
     target = tmp_path / "installer"
     most = len(INSTALLER)
-    with pytest.raises(EvenkeelError, match=f"^{mirror.url} brings more than the {most} bytes that it may have"):
+    with pytest.raises(EvenkeelError, match=f"^{mirror.url} sends more than the {most} bytes that it is allowed"):
         download.download(mirror.url, str(target), timeout=5, retries=3, most=most)
     assert not target.exists() or target.stat().st_size == 0
     assert mirror.requests == 1

@@ -23,11 +23,11 @@ def test_most_bytes(size: int, most: int) -> None:
     [
         ([], 10, "stood still for 10 s"),
         ([(0, "a", 0)], 10, "stood still for 10 s"),
-        ([(ENOUGH - 1, "a", 0), (ENOUGH, "a", 5)], 10, "brought 1 bytes in 10 s"),
+        ([(ENOUGH - 1, "a", 0), (ENOUGH, "a", 5)], 10, "sent 1 bytes in 10 s"),
         (
             [(0, "a", 0), (ENOUGH - 1, "a", 5)],
             10,
-            f"brought {ENOUGH - 1} bytes in 10 s; less than 10000 bytes a second",
+            f"sent {ENOUGH - 1} bytes in 10 s; less than 10000 bytes a second",
         ),
         ([(0, "a", 0), (ENOUGH, "a", 5)], 15, "stood still for 10 s"),
         ([(0, "a", 0), (1, "b", 5)], 15, "stood still for 10 s"),

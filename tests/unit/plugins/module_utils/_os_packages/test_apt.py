@@ -246,7 +246,7 @@ E: Unable to correct problems, you have held broken packages.
         ("The unmet dependencies:\n a\n b\n c\n d\n e\n f\n", "a; b; c; d; e"),
         ("W: a warning\nE: one\nE: two\nE: three\nE: four\nE: five\n", "two; three; four; five"),
         ("one\n\ntwo\nthree\nfour\n", "two; three; four"),
-        ("", "it said nothing"),
+        ("", "it printed nothing"),
     ],
     ids=["unmet dependencies", "many of them", "errors", "other words", "nothing"],
 )

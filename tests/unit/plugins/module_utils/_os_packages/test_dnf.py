@@ -276,7 +276,7 @@ def test_a_package_is_unpacked_into_a_folder_of_its_own(make: Callable[..., Fake
         ("a\nNo match for argument: x\n2\n3\n4\n5\n6\n7\n", "No match for argument: x; 2; 3; 4; 5; 6"),
         ("a\n Problem: x\n - y\n", "Problem: x; - y"),
         ("one\ntwo\nthree\nfour\n", "two; three; four"),
-        ("", "it said nothing"),
+        ("", "it printed nothing"),
     ],
 )
 def test_a_refusal_is_quoted_from_its_first_word_on(said: str, expected: str) -> None:

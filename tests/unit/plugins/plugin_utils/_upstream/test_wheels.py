@@ -228,7 +228,7 @@ def test_what_pip_says_is_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_a_pip_that_says_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: SimpleNamespace(returncode=2, stderr="\n"))
-    with pytest.raises(EvenkeelError, match="on the control node: it said nothing"):
+    with pytest.raises(EvenkeelError, match="on the control node: it printed nothing"):
         download_with_pip("linux-64", VERSIONS, tmp_path)
 
 
