@@ -96,7 +96,7 @@ def test_a_mirror_that_lacks_a_channel_is_passed_over(bare: Node) -> None:
         ({"evenkeel_mirror": ["tuna", "tsinghua"]}, ("There is no mirror 'tsinghua'",)),
         ({"evenkeel_mirror": []}, ("evenkeel_mirror is empty",)),
         ({"evenkeel_mirror": {"url": "mirror.example"}}, ("A mirror's url is 'mirror.example', which is not a URL",)),
-        ({"evenkeel_mirror": {"url": "https://a", "chanels": []}}, ("unknown chanels", "channels")),
+        ({"evenkeel_mirror": {"url": "https://a", "chanels": []}}, ("unknown keys chanels", "channels")),
         (
             {"evenkeel_mirror": "tuna", "condarc_channels": ["defaults", "nvidia"]},
             ("The mirror tuna does not carry the channel nvidia", "These do: anaconda, conda-forge, sustech"),
