@@ -396,7 +396,7 @@ FULL = "^No space left on the file system of "
             f"printf '%s' '{CONDA_REFUSES}'; exit 1",
             "^conda could not build the environment ai-dev: expected and down",
         ),
-        ("conda", "kill -KILL $$", "^conda could not build the environment ai-dev: it printed nothing. Nothing was chang"),
+        ("conda", "kill -KILL $$", "^conda could not build the environment ai-dev: it printed nothing. Nothing was "),
         ("conda", f"printf '%s' '{CONDA_SAYS_FULL}'; exit 1", FULL),
         ("conda", "echo '[Errno 28] No space left on device' >&2; exit 1", FULL),
         ("conda", "echo '[Errno 122] Disk quota exceeded' >&2; exit 1", FULL),
