@@ -65,15 +65,14 @@ class ControlNode:
             [*there, "env", "-i", *settings, *moved, *argv],
             check=False,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            capture_output=True,
             text=True,
         )
 
     def succeeds(self, *argv: str, venv: str = "core", cwd: str = "", **environment: str) -> str:
         """Run a program that has to succeed; return what it printed."""
         done = self.run(*argv, venv=venv, cwd=cwd, **environment)
-        assert done.returncode == 0, f"{' '.join(argv)}\n{done.stdout}"
+        assert done.returncode == 0, f"{' '.join(argv)}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
     def put(self, path: Path, name: str) -> str:

@@ -25,12 +25,12 @@ INVENTORY = "gpu_nodes:\n  hosts:\n    localhost:\n      ansible_connection: loc
 def called(kind: str, name: str) -> dict[str, Any]:
     """Return a task that uses one plugin; in check mode, in which nothing changes."""
     full = f"evenkeel.gpu.{name}"
-    task = {
+    tasks: dict[str, dict[str, Any]] = {
         "action": {full: {}, "check_mode": True},
         "filter": {"ansible.builtin.debug": {"msg": f"{{{{ 'x' | {full} }}}}"}},
         "lookup": {"ansible.builtin.debug": {"msg": f"{{{{ query('{full}', directory='/nowhere') }}}}"}},
-    }[kind]
-    return {"name": full, "register": f"{kind}_{name}", "ignore_errors": True, **task}
+    }
+    return {"name": full, "register": f"{kind}_{name}", "ignore_errors": True, **tasks[kind]}
 
 
 def play(node: ControlNode, venv: str, *tasks: dict[str, Any], **keywords: Any) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def test_its_playbooks_are_found_and_read(node: ControlNode) -> None:
 
 def test_defaults_for_all_modules(node: ControlNode) -> None:
     module = {"evenkeel.gpu.sysctl_floor": {"name": "none"}, "register": "floor", "check_mode": True}
-    defaults = {"group/evenkeel.gpu.all": {"values": {}}}
+    defaults: dict[str, Any] = {"group/evenkeel.gpu.all": {"values": {}}}
     assert not play(node, "core", module, module_defaults=defaults)["floor"]["changed"]
 
 
