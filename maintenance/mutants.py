@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 CONFIGURATION = ROOT / ".config" / "mutants.yml"
 PACKAGE = Path("ansible_collections", "evenkeel", "gpu")
 #: What the unit tests of rooms import or read besides the collection.
-BESIDE = ("docs", "lab", "maintenance", "tests")
+BESIDE = ("docs", "lab", "maintenance", "playbooks", "roles", "tests")
 NOTICED = ("killed", "timeout")
 
 
