@@ -10,14 +10,15 @@ module: conda_capture
 short_description: Write files for an environment that a node has, so that every node can have it
 version_added: 0.1.0
 description:
-  - Takes what M(evenkeel.gpu.conda_environment_info) returned for an environment, and writes an C(environment.yml) of
-    what its user asked for, with a C(conda-lock.yml) of exactly what the node has.
-  - What the user asked conda for is read from the environment's history. Where the history does not say, every package
-    that no other package needs is listed with its version. pip's packages are all listed with their versions.
-  - pip does not record the hashes of what it has installed; the index is asked for those of the same versions.
-  - An environment with something that other nodes cannot get, such as a package from a file or an editable project, is
-    refused. So is a file that exists already with other content.
-  - Runs on the control node, whatever the task's host is, and touches no node.
+  - Takes the result of M(evenkeel.gpu.conda_environment_info) for an environment, and writes an C(environment.yml) with
+    the requested packages, and beside it the C(conda-lock.yml) with exactly the packages of the node.
+  - The requested conda packages come from the environment's history. If the history lacks them, the packages that no
+    other package needs are listed with their versions. pip packages are all listed with their versions.
+  - pip does not record the hashes of what it installs, so the lock uses the hashes that the index has for these
+    versions now.
+  - An environment with packages that other nodes can't get, such as one from a file or an editable project, is refused.
+    So is an existing file with other contents.
+  - Runs on the control node, regardless of the task's host, and changes no node.
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
   - evenkeel.gpu.attributes.action

@@ -10,16 +10,16 @@ module: conda_distribution
 short_description: Manage a conda distribution from a checksummed installer
 version_added: 0.1.0
 description:
-  - Installs Miniconda, Miniforge or another distribution with the same contract from its shell installer, whose SHA-256
-    is checked first, into a directory of its own below O(store).
+  - Verifies the SHA-256 of the shell installer of Miniconda, Miniforge or a compatible distribution, and installs it
+    into a directory of its own below O(store).
   - O(prefix) is a symbolic link to that directory, set by one rename after the installation is complete. Another
-    version or distribution is built beside the one in use, and the same rename switches to it. When it fails or the
-    run is killed, the one in use stays as it was, and the next run removes what is left of the other.
-  - Named environments live outside of O(prefix), so an upgrade, a switch or a removal does not affect them.
-  - Base belongs to the distribution. It is frozen for conda (CEP 22) and externally managed for pip (PEP 668). What
-    has changed in it anyway is reported as RV(drift).
-  - Whatever stands at O(prefix) and was not made by this module is left alone, and the module fails. Environments that
-    people made inside a distribution are never removed, nor is the distribution around them.
+    version or distribution is installed beside the one in use and switched to in the same way. If this fails or is
+    killed, the one in use stays, and the next run removes the leftovers.
+  - Named environments are outside of O(prefix), so they survive an upgrade, a switch and a removal.
+  - The base environment belongs to the distribution. It is frozen for conda (CEP 22) and externally managed for pip
+    (PEP 668); changes to it are reported as RV(drift).
+  - If there is anything at O(prefix) that this module did not create, the module fails and leaves it unchanged.
+    Environments that people created inside a distribution are never removed, nor is the distribution around them.
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
   - evenkeel.gpu.attributes.action

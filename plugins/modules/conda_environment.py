@@ -10,18 +10,19 @@ module: conda_environment
 short_description: Manage a named conda environment, the same on every node
 version_added: 0.1.0
 description:
-  - Builds the environment from exact, hashed packages beside the one in use and switches to it by one rename, so the
-    name never means an incomplete environment, and running programs keep the one they started with.
-  - What to build comes from a lock, from an explicit file, from an C(environment.yml) or from a list of packages. All
-    of them are read on the control node. What is not locked is solved there with py-rattler, once for each run,
-    platform and set of virtual packages; that one answer goes to every node. Nodes never solve.
-  - A list or an C(environment.yml) that has not changed is left as it is, without a solve, however new the channel's
-    packages are.
-  - An environment that has drifted from what it was built from is replaced by a new build of the same packages. Files
-    that users put into it are listed, and stay in the old build.
-  - Each build stays as a generation, to go back to, until O(keep) newer ones are there. A generation that a running
-    process uses, that is pinned, or that Evenkeel did not build, is never removed.
-  - Whatever stands at the environment's name and was not made by this module is left alone, and the module fails.
+  - Builds the environment from hashed packages beside the one in use and switches to it by one rename, so the name
+    never points to an incomplete environment, and running programs keep the one they started with.
+  - The packages come from a lock, an explicit file, an C(environment.yml) or a list. All of them are read on the
+    control node. What is not locked is solved there with py-rattler, once for each run, platform and set of virtual
+    packages, and every node gets the same result. Nodes never solve.
+  - If a list or an C(environment.yml) has not changed, nothing is solved or updated, even if the channel has newer
+    packages.
+  - An environment that has drifted is replaced by a fresh build of the same packages. Files that users put into it are
+    listed, and kept in the replaced build.
+  - Each build stays as a generation for rollbacks, until there are O(keep) newer ones. A generation is never removed if
+    it is pinned, if Evenkeel did not build it, or while a running process uses it.
+  - If there is anything at the environment's name that this module did not create, the module fails and leaves it
+    unchanged.
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
   - evenkeel.gpu.attributes.action

@@ -12,14 +12,14 @@ version_added: 0.1.0
 description:
   - Unpacks py-rattler and uv from wheels into a directory of their own below O(root), so that the distribution's base
     environment stays clean.
-  - The control node hands the wheels over, in the versions that are installed there; a node needs no index. They are
-    fetched once for each platform with pip, as the control node's pip is configured, and kept in
-    C(evenkeel/wheels) of the user's cache directory.
-  - A runtime is named after its wheels. It is made beside the others and renamed when it is complete; what a killed run
-    left is removed by the next. Of the other runtimes the newest one is kept.
-  - Its files are hashed in every run. A runtime of which one is damaged, missing or added is made anew.
-  - py-rattler runs on the distribution's Python. Where that is too old or missing, the runtime has uv alone, and the
-    result says why.
+  - The wheels are copied from the control node, in the versions that are installed there, so a node needs no package
+    index. The control node's pip downloads them once for each platform, and they are cached in C(evenkeel/wheels) of
+    the user's cache directory.
+  - A runtime is named after its wheels. It is created beside the others and renamed when it is complete; the next run
+    removes the leftovers of a killed run. The newest of the other runtimes is kept.
+  - Its files are hashed in every run. If a file is damaged, missing or added, the runtime is rebuilt.
+  - py-rattler runs on the distribution's Python. If that is too old or missing, the runtime contains only uv, and the
+    result contains the reason.
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
   - evenkeel.gpu.attributes.action

@@ -10,16 +10,15 @@ module: condarc
 short_description: Write one of conda's configuration files from structured data
 version_added: 0.1.0
 description:
-  - Keys and values are checked against the list of the keys that conda knows, with their types and the releases that
-    have them, before anything is written. A key that the node's conda knows under an older name, such as
-    C(auto_activate_base) for C(auto_activate), is written under that name.
-  - YAML is read and written on the control node; a node needs no library for it. A run that changes nothing is one
-    execution on the node.
-  - Passwords and tokens in URLs are hidden in results and differences, and a file that gets one from O(settings) has
-    mode 0600, so only its owner can read it. Since conda stops at a file that it may not read, such a file for the
-    whole system stops everybody but root. Write C(https://${NAME}:${PASSWORD}@host) instead, which conda fills in from
-    the environment of the user who runs it.
-  - A file is written in one rename, and only as long as it still holds what the decision was made from.
+  - Before anything is written, keys and values are checked against the list of conda's keys, with their types and
+    releases. A key that the node's conda knows by an older name, such as C(auto_activate_base) for C(auto_activate), is
+    written with that name.
+  - YAML is read and written on the control node, so a node needs no library for it. A run that changes nothing executes
+    once on the node.
+  - Passwords and tokens in URLs are hidden in results and diffs, and a file that gets one from O(settings) has mode
+    0600. conda stops at a file that it can't read, so such a system-wide file stops all users but root. Write
+    C(https://${NAME}:${PASSWORD}@host) instead, which conda expands from the environment of the user who runs it.
+  - A file is replaced by one rename, and only if it has not changed since it was read.
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
   - evenkeel.gpu.attributes.action

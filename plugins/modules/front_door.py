@@ -10,15 +10,15 @@ module: front_door
 short_description: Keep nginx with TLS in front of the notebook servers of a node
 version_added: 0.1.0
 description:
-  - Installs the distribution's nginx, and keeps one file of its configuration, C(conf.d/evenkeel-front-door.conf), made
-    from the list of notebook servers that the role C(jupyter) keeps on the node.
-  - Where several users have servers, each gets a host name below O(user_domains), and so an origin of its own,
-    because browsers let pages of one origin do anything to each other. The host name is the user's name, or its plain
-    characters and a hash where DNS does not allow the name.
-  - Requests that pages of other sites make are refused, by their headers C(Origin) and C(Sec-Fetch-Site).
-  - The configuration is tested with C(nginx -T) before it is installed. One that nginx refuses changes nothing.
-  - nginx is reloaded, without closing connections, whenever it does not serve what the files say, also after an
-    interrupted run. In the end it serves the certificate and the configuration that are on the disk.
+  - Installs the distribution's nginx, and writes one configuration file, C(conf.d/evenkeel-front-door.conf), from the
+    list of notebook servers that the role C(jupyter) writes on the node.
+  - If several users have servers, each gets a host name below O(user_domains), and so an origin of its own, because
+    browsers give pages of one origin access to each other. The name is the user's; if DNS does not allow that, its
+    plain characters and a hash.
+  - Requests from pages of other sites are refused by their headers C(Origin) and C(Sec-Fetch-Site).
+  - The configuration is tested with C(nginx -T) before it is installed. If nginx refuses it, nothing changes.
+  - nginx is reloaded, which keeps its connections, whenever it does not serve what the files on disk contain, even if
+    an earlier run was interrupted. At the end, it serves the certificate and the configuration on disk.
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
 options:

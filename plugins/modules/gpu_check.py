@@ -10,10 +10,11 @@ module: gpu_check
 short_description: Use every GPU of a node, and fail unless all work
 version_added: 0.1.0
 description:
-  - Starts CUDA by the driver's own library, copies data to each GPU and back, compares it and measures the speed; asks
-    NVML for memory errors; and compares what CUDA, NVML and the PCI bus count. No framework is needed for that.
-  - With O(environment), has PyTorch and TensorFlow, where it has them, multiply matrices on each GPU, and compares with
-    the CPU's product. The user C(nobody) does that, with the groups that own the GPUs' device files.
+  - Starts CUDA through the driver's own library, copies data to each GPU and back, compares it and measures the speed;
+    reads memory errors from NVML; and compares how many GPUs CUDA, NVML and the PCI bus report. This needs no
+    framework.
+  - With O(environment), PyTorch and TensorFlow, if installed, multiply matrices on each GPU, and the product is
+    compared with the CPU's. They run as the user C(nobody), with the groups that own the GPUs' device files.
   - Each part runs in a process of its own, which ends after O(timeout), so a GPU that hangs or kills a program does not
     stop the module.
   - A node without a GPU passes, unless O(min_gpus) requires some.

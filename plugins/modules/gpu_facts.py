@@ -10,11 +10,11 @@ module: gpu_facts
 short_description: Read the GPUs, the driver, the kernels and CUDA
 version_added: 0.1.0
 description:
-  - Reads sysfs, C(/proc), the modules on disk by modinfo, EFI's variables and a few directories. It needs no driver and
-    changes nothing; where a driver is loaded, nvidia-smi is run once for what only it reports.
-  - All keys are always there. What a user other than root may not read is left out, such as the processes of others;
-    what can't be read is empty or null.
-  - What generations of GPUs need of a driver is added on the control node, from data of the collection.
+  - Reads sysfs, C(/proc), the modules on disk with modinfo, EFI variables and a few directories. It needs no driver and
+    changes nothing. If a driver is loaded, nvidia-smi is run once for values that only it can provide.
+  - All keys are always present. Without root, some values are missing, such as other users' processes. Unknown values
+    are empty or null.
+  - The requirements of GPU generations are added on the control node, from the collection's data.
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
   - evenkeel.gpu.attributes.action
@@ -127,7 +127,7 @@ ansible_facts:
               description: Each with C(version), C(path), and C(complete), whether its compiler exists.
               type: list
               elements: dict
-            default: {description: "The path that C(/usr/local/cuda) stands for.", type: str}
+            default: {description: "The path that C(/usr/local/cuda) leads to.", type: str}
         fabric_manager:
           description: The fabric manager.
           type: dict

@@ -10,10 +10,10 @@ module: jupyter_kernelspecs
 short_description: Register conda environments as Jupyter kernels
 version_added: 0.1.0
 description:
-  - Converges all kernelspecs of a directory in one call. Those that this module wrote and that are no longer listed are
-    removed; others are never touched.
-  - A kernel resolves its environment's path when it starts. New kernels take the generation that the path names then,
-    and keep it when the path is switched to another one.
+  - Converges all kernelspecs of a directory in one call. Kernelspecs that this module wrote and that are no longer
+    listed are removed; others are never touched.
+  - A kernel resolves its environment's path when it starts, and keeps that generation when the path is switched to
+    another.
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
 options:

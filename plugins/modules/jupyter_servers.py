@@ -10,15 +10,15 @@ module: jupyter_servers
 short_description: Manage a notebook server for each user
 version_added: 0.1.0
 description:
-  - Converges all notebook servers of a node in one call, however many users there are. Each is an instance of
-    C(jupyter@.service) that runs as its user, listens on a socket that no other user can open, and is reached through
-    an instance of C(jupyter-proxy@.socket) on a TCP port or on a socket of the user's. systemd owns that listening
-    socket whether the server runs or not.
-  - A token opens a server. It is made on the node, once, in a file that only its user can read, and never leaves the
-    node. The hash of a password can be given besides.
-  - Ports stay the same in every run. C(servers.json) in O(directory) says where each server is reached.
+  - Converges all notebook servers of a node in one call, regardless of the number of users. Each is an instance of
+    C(jupyter@.service) that runs as its user and listens on a socket that nobody else can open. Users connect to it
+    through an instance of C(jupyter-proxy@.socket), on a TCP port or on a socket of the user. systemd owns that port or
+    socket, whether the server runs or not.
+  - A server is protected by a token, which is generated once on the node, in a file that only its user can read, and
+    never leaves the node. A password hash can be set too.
+  - Ports stay the same in every run. C(servers.json) in O(directory) lists the servers' addresses.
   - A server that runs with older files than those on disk, or from an older generation of its environment, is restarted
-    when O(restart_policy) allows it. RV(waiting) reports restarts that wait, and what they wait for.
+    when O(restart_policy) allows it. RV(waiting) lists the restarts that wait, and what they wait for.
   - The servers of users who are no longer listed are stopped and removed, under the same policy. Homes are never
     touched.
 extends_documentation_fragment:

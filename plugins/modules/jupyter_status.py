@@ -10,17 +10,17 @@ module: jupyter_status
 short_description: Wait until notebook servers are up, require their token, and run code
 version_added: 0.1.0
 description:
-  - Asks each server on the node for C(/api/status) with its token and without it, and for its kernels, and has the
-    first kernel compute something where the server is new or was restarted. A misspelt setting only makes a server log
-    a warning, so only requests show whom a server lets in.
-  - A server is a process of its user's, who may have put another program in its place. It is asked with the user's
-    rights only, several users at a time, each within a limit of time and bytes.
-  - A problem of one user's server is a warning and is returned in RV(user_problems); the task goes on. The task fails
-    when the fault is the node's, that is, when a server or a kernel without any of the user's files fails too, when all
-    servers fail, or when the server of an account of the node's own fails.
-  - Waits while there is no answer, at most O(timeout) seconds for each server.
-  - A server on demand that does not run is left so, or is stopped again after it was asked.
-  - In check mode it asks those that run, once, and never fails.
+  - Requests C(/api/status) from each server with its token and without it, and its kernels, and runs code in the first
+    kernel if the server is new or was restarted. A mistyped setting only makes a server log a warning, so
+    authentication can be checked only from outside.
+  - A server is a process of its user, who may have replaced it. It is queried only with the user's rights, several
+    users at a time, each with a limit of time and bytes.
+  - Problems of one user's server are warnings and are returned in RV(user_problems); the task continues. It fails if
+    the node is at fault, which is if a server or a kernel also fails without any user's files, if all servers fail, or
+    if the server of a system account fails.
+  - Waits for an answer, at most O(timeout) seconds for each server.
+  - An on-demand server that is stopped is left stopped, or stopped again after the check.
+  - In check mode, it queries running servers once, and never fails.
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
 attributes:

@@ -10,12 +10,12 @@ module: ssh_forwarding
 short_description: Let the members of a group forward ports and sockets through sshd
 version_added: 0.1.0
 description:
-  - Keeps a drop-in of sshd with one block, C(Match Group), and a group with its members. Connections of other users
-    stay as they are.
-  - The node's own sshd tests the whole configuration with the drop-in in its place before anything changes. sshd has to
-    accept it (C(sshd -t)), and the settings have to be in force for every user (C(sshd -T)). sshd uses the first value
-    that it reads, so a file that comes earlier may prevail; the error names it.
-  - sshd is reloaded, not restarted, and sessions go on. When the reload fails the old drop-in is restored.
+  - Manages a drop-in of sshd with one block, C(Match Group), and a group with its members. Other users' connections are
+    not affected.
+  - Before anything changes, the node's own sshd tests the whole configuration with the drop-in in place. sshd must
+    start with it (C(sshd -t)), and the settings must be in force for every user (C(sshd -T)). Because sshd uses the
+    first value that it reads, another file may win; the error then names it.
+  - sshd is reloaded, not restarted, and sessions continue. If that fails, the old drop-in is restored.
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
 options:

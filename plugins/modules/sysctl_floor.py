@@ -10,9 +10,9 @@ module: sysctl_floor
 short_description: Raise kernel parameters to a minimum value, now and at boot
 version_added: 0.1.0
 description:
-  - Raises what is lower, and never lowers anything. A parameter that is high enough without the drop-in is not put
-    into it.
-  - In a container the values in force are the host's; they are left alone, with a warning.
+  - Raises lower values, and never lowers anything. A parameter that is high enough without the drop-in is not written
+    to it.
+  - In a container, the host's values apply. They are not changed, and the module warns.
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
 options:

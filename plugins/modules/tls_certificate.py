@@ -10,13 +10,12 @@ module: tls_certificate
 short_description: Manage a TLS certificate and its key on a node
 version_added: 0.1.0
 description:
-  - Keeps C(certificate.pem), the node's certificate with its chain, and C(key.pem), mode 0600, in O(directory).
-  - Either they are files of the control node, O(certificate) and O(key), which are checked there before anything
-    changes.
-  - Or an authority of Evenkeel's own in O(ca_directory) on the control node issues the certificate, anew when fewer
-    than O(renew_days) are left, when O(hosts) or the authority changed, and when the two files don't belong together.
-    The node makes the key, which never leaves it; the program C(openssl) has to be there.
-  - No key is in a result or a diff. Files that Ansible Vault encrypted are read as they are.
+  - Writes C(certificate.pem), the node's certificate with its chain, and C(key.pem), mode 0600, to O(directory).
+  - They can be files of the control node, O(certificate) and O(key), which are checked there before anything changes.
+  - Otherwise, Evenkeel's own authority in O(ca_directory) on the control node issues the certificate. It is issued
+    again when fewer than O(renew_days) days are left, when O(hosts) or the authority changed, and when the two files
+    don't match. The key is generated on the node, which needs the program C(openssl), and never leaves it.
+  - No key appears in a result or a diff. Files encrypted by Ansible Vault are supported.
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
   - evenkeel.gpu.attributes.action

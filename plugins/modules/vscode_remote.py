@@ -10,13 +10,13 @@ module: vscode_remote
 short_description: Set up VS Code's Remote SSH for the named environments
 version_added: 0.1.0
 description:
-  - Checks whether the node can run the server part of VS Code, and puts the files that VS Code looks for into the home
-    of every user, all users in one call. Homes are read and written with their users' rights only.
-  - C(~/.vscode-server/data/Machine/settings.json) gets O(settings) and the interpreter of O(environment), as far as
-    the user has not set them; every other character stays, comments included. C(~/.conda/environments.txt) lists the
-    named environments beside what else it lists.
-  - A home, or a file, that can't be read or written is left as it is, with a warning for its user; others go on. This
-    includes a home that does not answer in time, as on a file server that is down.
+  - Checks whether the node can run VS Code's server, and writes VS Code's files into every user's home, all users in
+    one call. Homes are read and written only with their users' rights.
+  - C(~/.vscode-server/data/Machine/settings.json) gets O(settings) and the interpreter of O(environment), unless the
+    user has set them; everything else stays, including comments. The named environments are added to
+    C(~/.conda/environments.txt).
+  - A home or file that can't be read or written, or takes too long, such as a home on a file server that does not
+    answer, is left unchanged, with a warning for its user. Other users are not affected.
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
   - evenkeel.gpu.attributes.action

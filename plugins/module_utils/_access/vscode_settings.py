@@ -23,7 +23,7 @@ _TOKEN = re.compile(
 
 @dataclass(frozen=True)
 class Token:
-    """A value of one piece, or one of ``{}[],:``, and where it stands."""
+    """A value of one piece, or one of ``{}[],:``, and its position."""
 
     text: str
     start: int
@@ -35,7 +35,7 @@ class Token:
 
 @dataclass(frozen=True)
 class Settings:
-    """The values by key, where each stands in the text, and the place behind the first brace."""
+    """The values by key, the position of each in the text, and the one after the first brace."""
 
     values: Mapping[str, Any]
     spans: Mapping[str, tuple[int, int]]

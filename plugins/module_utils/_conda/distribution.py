@@ -110,7 +110,7 @@ class Installation:
 class State:
     """What the node has."""
 
-    #: ``absent``, ``ours`` or, in words, what stands at the prefix that Evenkeel did not make.
+    #: ``absent``, ``ours`` or, in words, what is at the prefix that Evenkeel did not make.
     prefix: str
     #: The installation that the prefix points at, complete or not, when it is ours.
     current: str | None = None
@@ -282,7 +282,7 @@ def plan(state: State, desired: Desired) -> Plan:
     Raises
     ------
     EvenkeelError
-        What stands at the prefix is not ours, or the version in use is newer and nobody said that it may go.
+        What is at the prefix is not ours, or the version in use is newer and no option says that it may go.
     """
     _require_ours(state, desired)
     installed = {one.path: one for one in state.installations}

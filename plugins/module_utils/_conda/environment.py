@@ -30,7 +30,7 @@ ABSENT, OURS, DIRECTORY = "absent", "ours", "a directory"
 class State:
     """What the node has of one environment."""
 
-    #: ``absent``, ``ours`` or, in words, what stands at the name that Evenkeel did not make.
+    #: ``absent``, ``ours`` or, in words, what is at the name that Evenkeel did not make.
     link: str
     current: Generation | None = None
     generations: tuple[Generation, ...] = ()
@@ -132,7 +132,7 @@ def read(
 
 
 def _at(link: str, home: str) -> tuple[str, str, tuple[Package, ...] | None]:
-    """Return what stands at an environment's name, the build it means, and the packages of somebody else's."""
+    """Return what is at an environment's name, the build it means, and the packages of somebody else's."""
     if os.path.islink(link):
         target = os.path.normpath(os.path.join(os.path.dirname(link), os.readlink(link)))
         return (OURS if os.path.dirname(target) == home else "a symbolic link to %s" % target), target, None

@@ -128,7 +128,7 @@ def plan(state: State, root: str, name: str, desired: Desired, policy: Policy) -
     Raises
     ------
     EvenkeelError
-        Something that Evenkeel did not make stands at the name.
+        Something that Evenkeel did not make is at the name.
     """
     home = generations_of(root, name)
     taken = {generation.path for generation in state.generations}
@@ -224,7 +224,7 @@ def unmarked(state: State) -> Generation | None:
 
 
 def refuse(state: State, root: str, name: str) -> None:
-    """Say what stands at the environment's name."""
+    """Describe what is at the environment's name."""
     adoptable = state.link == DIRECTORY and state.foreign is not None
     raise EvenkeelError(
         "%s is %s that Evenkeel did not make; it was left as it is" % (link_of(root, name), state.link),
@@ -268,7 +268,7 @@ def superfluous(state: State, target: Generation, keep: int) -> tuple[str, ...]:
 
 
 def free_path(path: str, taken: Iterable[str]) -> str:
-    """Return ``path``, or with a number where another of the same name stands there already."""
+    """Return ``path``, or with a number if another of the same name exists."""
     number, candidate = 1, path
     while candidate in taken:
         number += 1

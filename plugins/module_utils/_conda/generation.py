@@ -235,7 +235,7 @@ def distributions(prefix: str) -> tuple[str, ...]:
 
 
 def distribution(directory: str) -> Package:
-    """Return the package of pip that a directory such as ``six-1.17.0.dist-info`` stands for."""
+    """Return the package of pip that a directory such as ``six-1.17.0.dist-info`` is of."""
     parts = _DISTRIBUTION.fullmatch(directory)
     name, version = (parts["name"], parts["version"]) if parts else (directory.rsplit(".", 1)[0], "")
     return Package(re.sub(r"[-_.]+", "-", name).lower(), version, "", "", PIP)

@@ -45,5 +45,5 @@ def specifications(text: str) -> list[str]:
     with contextlib.suppress(ValueError, SyntaxError):
         found = ast.literal_eval(text)
         return [str(spec) for spec in found] if isinstance(found, (list, tuple)) else [str(found)]
-    # A comma also stands between two bounds of one version, where no name follows.
+    # A comma also separates two bounds of one version, where no name follows.
     return [spec.strip() for spec in re.split(r",(?=\s*[A-Za-z_])", text) if spec.strip()]

@@ -79,7 +79,7 @@ def from_mapping(fields: Mapping[str, Any]) -> Package:
 
 
 def in_order(packages: Iterable[Package]) -> list[Package]:
-    """Return conda's packages so that each stands after those that it depends on; otherwise by name."""
+    """Return conda's packages so that each comes after those that it depends on; otherwise by name."""
     remaining = {package.name: package for package in sorted(packages)}
     ordered: list[Package] = []
 

@@ -101,7 +101,7 @@ def secrets(params: dict[str, Any]) -> set[str]:
 
 
 def _credentials(url: str) -> str:
-    """Return what stands before the ``@`` of a URL, or of what was meant as one."""
+    """Return the part before the ``@`` of a URL, or of what was meant as one."""
     if not _is_url(url):
         return url.rpartition("@")[0]
     return url.partition("://")[2].partition("/")[0].rpartition("@")[0]

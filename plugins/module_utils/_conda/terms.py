@@ -174,12 +174,12 @@ def identity(channel: str) -> str:
 
 
 def moment(version: object) -> datetime:
-    """Return the moment that a version stands for: ISO 8601, or seconds since the epoch.
+    """Return the moment that a version means: ISO 8601, or seconds since the epoch.
 
     Raises
     ------
     ValueError
-        It stands for none.
+        It means none.
     """
     with contextlib.suppress(OverflowError):
         if isinstance(version, str):

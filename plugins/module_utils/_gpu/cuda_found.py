@@ -35,7 +35,7 @@ def read(system: Sysroot) -> list[Toolkit]:
 
 
 def default(system: Sysroot) -> str:
-    """Return the path of the toolkit that ``/usr/local/cuda`` stands for; empty without one."""
+    """Return the path of the toolkit that ``/usr/local/cuda`` leads to; empty without one."""
     path = _PLACE + "/cuda"
     return system.resolve(path) if system.exists(path) else ""
 

@@ -2,7 +2,7 @@
 # PRIVATE to this collection.
 """The one way into and out of every module.
 
-``plugins/modules/NAME.py`` is documentation and a ``main()`` that calls ``run``. What the module does stands in the
+``plugins/modules/NAME.py`` is documentation and a ``main()`` that calls ``run``. What the module does is in the
 file ``NAME.py`` of its room, which knows no AnsibleModule, so that several modules can be called in one process:
 
 - ``ARGUMENT_SPEC`` and, where there are any, ``RULES`` across options, such as ``mutually_exclusive``: AnsibleModule's

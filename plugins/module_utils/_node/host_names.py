@@ -70,7 +70,7 @@ def is_address(text: str) -> bool:
 
 
 def covers(names: Iterable[str], host: str) -> bool:
-    """Return whether a certificate for ``names`` is one for ``host``; a star stands for one part of a name.
+    """Return whether a certificate for ``names`` is one for ``host``; a star matches one part of a name.
 
     >>> covers(["*.example.com"], "a.example.com"), covers(["*.example.com"], "a.b.example.com")
     (True, False)

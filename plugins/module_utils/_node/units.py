@@ -139,7 +139,7 @@ def processes(unit: Unit, proc: str = "/proc") -> list[str]:
 def newer_than(started: float | None, paths: Iterable[str]) -> list[str]:
     """Return those of the files that were written after a unit was started; none when it does not run.
 
-    A directory whose time lies in the future is left out, since it would be newer in every run; a file's time is
+    A directory whose time is in the future is left out, since it would be newer in every run; a file's time is
     corrected when the file is written.
     """
     if started is None:

@@ -19,7 +19,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager 
 
 _LOCKS = ("/var/lib/rpm/.rpm.lock", "/usr/lib/sysimage/rpm/.rpm.lock")
 _VERSIONLOCK = "/etc/dnf/plugins/versionlock.list"
-#: The system's own Python, which has dnf's interface: that of RHEL 8 stands aside from all others.
+#: The system's own Python, which has dnf's interface: that of RHEL 8 is separate from all others.
 _PYTHONS = ("/usr/libexec/platform-python", "/usr/bin/python3")
 #: An entry of the list of held versions, as ``dnf versionlock`` writes it.
 _NAME_ARCH = re.compile(r"^(?P<name>.+)-(?P<epoch>\d+):(?P<version>[^-]+)-(?P<release>[^-]+)\.(?P<arch>[^.]+)$")

@@ -108,7 +108,7 @@ def spelled(settings: Mapping[str, Any], conda: str, allowed: Collection[str] = 
     Raises
     ------
     EvenkeelError
-        A key is unknown, to conda or to this release, or stands there in two spellings, or has a value that conda
+        A key is unknown, to conda or to this release, or is there in two spellings, or has a value that conda
         would refuse.
     """
     require_release(conda)

@@ -84,7 +84,7 @@ def merged(text: str, path: str, settings: Mapping[str, Any], final: Collection[
 
 @dataclass(frozen=True)
 class _Entry:
-    """Where a key stands in the text."""
+    """The position of a key in the text."""
 
     name: str
     key: Node
@@ -103,7 +103,7 @@ def _entries(text: str) -> list[_Entry]:
 
 
 def _last_line(node: Node) -> int:
-    """Return the last line of a value; a block's own mark stands after the comments that follow it."""
+    """Return the last line of a value; a block's own mark comes after the comments that follow it."""
     if node.start_mark.index == node.end_mark.index:  # nothing: its mark may stand after comments that follow
         return 0
     if isinstance(node, ScalarNode):

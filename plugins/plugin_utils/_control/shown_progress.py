@@ -46,7 +46,7 @@ def shown_progress(action: ActionBase, path: str, label: str) -> Iterator[None]:
     path
         The file on the node that the module keeps with ``module_utils._progress.Progress``.
     label
-        What is being built; stands after the host's name.
+        What is being built; shown after the host's name.
     """
     watcher = None
     if TERMINAL and not action._task.check_mode:

@@ -40,7 +40,7 @@ class Excess(Exception):
 
 
 def require_limits(root: Any, limits: Limits) -> None:
-    """Refuse a composed document over a limit, with an alias to what it stands in, or with tags.
+    """Refuse a composed document over a limit, with an alias to what contains it, or with tags.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ class _Measure:
     def of(self, node: Any, depth: int) -> tuple[int, int]:
         found = self._known.get(id(node), (0, 0))
         if found is None:
-            raise self._excess(node, "an alias leads to what it stands in")
+            raise self._excess(node, "an alias refers to a value that contains it")
         values, height = found
         if not values:
             self._known[id(node)] = None

@@ -22,7 +22,7 @@ _WHEEL_VERSION = re.compile(r"[^/-]+-([^-]+)-[^/]+\.whl")
 def render(platform: str, packages: Iterable[Package]) -> str:
     """Return the text of an explicit file; conda skips the lines of pip's packages, conda-lock installs them.
 
-    Each package of conda stands after those that it depends on, as conda installs them in the order of the lines.
+    Each package of conda comes after those that it depends on, as conda installs them in the order of the lines.
     """
     found = tuple(packages)
     lines = [f"# platform: {platform}", MARK]

@@ -27,7 +27,7 @@ class Mirrors:
     pairs: tuple[tuple[str, str], ...] = ()
 
     def mirrored(self, url: str) -> str:
-        """Return where to get what stands at ``url``."""
+        """Return where to get what is at ``url``."""
         return _replaced(url, self.pairs)
 
     def original(self, url: str) -> str:

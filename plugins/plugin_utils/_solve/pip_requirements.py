@@ -25,7 +25,7 @@ def parse(text: str, where: str) -> Requirement:
     text
         What stands there, such as ``humanize>=4`` or ``tool @ git+https://host/tool@`` with 40 digits of a commit.
     where
-        The file and the key that it stands at, for the error.
+        Its file and key, for the error.
 
     Raises
     ------

@@ -23,7 +23,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels impor
 DATA = Path(__file__).parents[1] / "data" / "mirrors.yml"
 CUSTOM_KEYS = ("name", "url", "pkgs", "channels", "cloud", "miniconda", "miniforge", "pip_index", "notes")
 
-#: What of pkgs/ conda's ``defaults`` stands for on Linux, in order of priority.
+#: What of pkgs/ conda's ``defaults`` means on Linux, in order of priority.
 _DEFAULTS = ("main", "r")
 
 
@@ -33,7 +33,7 @@ class Carried:
 
     #: What the names are appended to.
     cloud: str
-    #: The channel's name; of ``defaults``, the names that it stands for.
+    #: The channel's name; of ``defaults``, the names that it means.
     names: tuple[str, ...]
     #: The platforms it is carried for; None where that is not known.
     platforms: frozenset[str] | None = None
