@@ -85,7 +85,7 @@ def test_a_link_at_its_place_is_left_alone(bare: Node) -> None:
 #: What a user does as that user, with what comes of it.
 HOSTILE = {
     "ana": ("cp /srv/bomb.condarc .condarc", "line 4: it holds more than 5000 values"),
-    "bo": ("cp /srv/cycle.condarc .condarc", "line 1: an alias leads to what it stands in"),
+    "bo": ("cp /srv/cycle.condarc .condarc", "line 1: an alias refers to a value that contains it"),
     "cy": ("cp /srv/deep.condarc .condarc", "line 1: it is nested too deeply"),
     "dan": ("mkfifo .condarc", "is a pipe, not a regular file"),
     "eve": ("ln -s /dev/zero .condarc", "is a device, not a regular file"),
