@@ -120,6 +120,31 @@ def test_a_marker_keeps_what_was_found_of_permissions(built: Generation, exposed
     assert generations.read(built.path) == replace(built, exposed=exposed, records={"gone.json": "00"})
 
 
+@pytest.mark.parametrize(
+    ("synced", "emptied", "writes", "after"),
+    [(None, [], True, True), (None, ["lib/a"], False, False), (True, ["lib/a"], False, True)],
+    ids=["a build of an earlier release", "one that a power cut emptied", "one that is on the disk"],
+)
+def test_a_build_is_written_to_the_disk_before_its_marker_says_it(
+    built: Generation,
+    monkeypatch: pytest.MonkeyPatch,
+    synced: bool | None,
+    emptied: list[str],
+    writes: bool,
+    after: bool,
+) -> None:
+    written: list[str] = []
+    monkeypatch.setattr(generations, "sync_file_systems", written.extend)
+    monkeypatch.setattr(generations, "emptied", lambda prefix: emptied if prefix == built.path else [])
+    marker = Path(built.path, generations.MARKER)
+    content = json.loads(marker.read_text())
+    del content["synced"]
+    marker.write_text(json.dumps(content if synced is None else content | {"synced": synced}))
+    generations.mark_exposed(built.path)
+    assert written == ([built.path] if writes else [])
+    assert generations.read(built.path) == replace(built, exposed=True, synced=after)
+
+
 def test_a_pin_is_seen(built: Generation) -> None:
     Path(built.path, generations.PIN).touch()
     found = generations.read(built.path)
