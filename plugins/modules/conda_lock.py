@@ -94,7 +94,7 @@ EXAMPLES = r"""
       - ubuntu-24.04
     cuda: "12.4"
 
-- name: Move pandas alone
+- name: Update only pandas
   evenkeel.gpu.conda_lock:
     environment: environments/ai-dev/environment.yml
     update:

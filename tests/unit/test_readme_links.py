@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Relative links of README.md, docs/ and the roles' READMEs lead to files of the artifact and to headings in them."""
+"""Relative links of the documentation lead to files of the artifact and to headings in them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
-PAGES = [README, *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "roles").glob("*/README.md"))]
+PAGES = sorted(page for pattern in ("*.md", "docs/*.md", "roles/*/README.md") for page in ROOT.glob(pattern))
 GENERATED = "<!-- ANSIBLE DOCSMITH MAIN START -->"
 FENCE = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
 HEADING = re.compile(r"^#+ +(.+?) *$", re.MULTILINE)
