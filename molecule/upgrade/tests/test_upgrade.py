@@ -6,14 +6,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from testinfra.host import Host
 
 from lab import demo
 from lab.nodes import nodes
+from lab.nodes.nodes import Node
 from lab.people import notebook
 
 ROOT = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
@@ -57,47 +58,63 @@ def lasting(host: Host) -> dict[str, str]:
     return dict(line.split("\t") for line in listed.splitlines())
 
 
-def processes(host: Host) -> dict[str, str]:
-    """Return the process of each notebook server."""
-    return {user: host.check_output(f"systemctl show --property=MainPID --value jupyter@{user}") for user in USERS}
+@dataclass(frozen=True)
+class Seen:
+    """What of a node an upgrade must not change."""
+
+    files: dict[str, str]
+    process_of_ana: str
+    tokens: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Upgrade:
+    """An upgrade while Ana's kernel was busy, and what her kernel said after it."""
+
+    node: Node
+    before: Seen
+    after: Seen
+    kept: str
+    first: str
+    second: str
 
 
 @pytest.fixture(scope="module")
-def upgrade(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """Upgrade a node on which Ana's kernel is busy; return what was and what is."""
+def upgrade() -> Upgrade:
+    """Run this tree's site twice on a node that the last release converged."""
     (node,) = nodes.find(GROUP)
     host = Host.get_host(f"ansible://{node.name}", ansible_inventory=str(ROOT / "molecule/inventory"), sudo=True)
-    tokens = {user: notebook.at(node.address, user).token for user in USERS}
+
+    def seen() -> Seen:
+        process = host.check_output("systemctl show --property=MainPID --value jupyter@ana")
+        return Seen(lasting(host), process, {user: notebook.at(node.address, user).token for user in USERS})
+
     with notebook.at(node.address, "ana").kernel("minimal") as kernel:
         kernel.run("kept = 7")
-        before = lasting(host), processes(host)["ana"]
-        output = site()
-        after = lasting(host), processes(host)["ana"]
-        kept = kernel.run("print(kept)")
-    return {"tokens": tokens, "before": before, "after": after, "kept": kept, "output": output, "node": node}
+        before = seen()
+        first, second = site(), site()
+        return Upgrade(node, before, seen(), kernel.run("print(kept)"), first, second)
 
 
-def test_no_environment_is_built_and_no_certificate_made_again(upgrade: dict[str, Any]) -> None:
-    before, after = upgrade["before"][0], upgrade["after"][0]
+def test_no_environment_is_built_and_no_certificate_made_again(upgrade: Upgrade) -> None:
+    before, after = upgrade.before.files, upgrade.after.files
     assert len(before) > 1000
-    assert {
-        path: (before.get(path), after.get(path))
-        for path in before.keys() | after.keys()
-        if before.get(path) != after.get(path)
-    } == {}
+    changed = {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
+    assert changed == set(), upgrade.first
 
 
-def test_a_busy_kernel_goes_on(upgrade: dict[str, Any]) -> None:
-    assert upgrade["kept"] == "7\n"
-    assert upgrade["before"][1] == upgrade["after"][1]
+def test_a_busy_kernel_goes_on(upgrade: Upgrade) -> None:
+    assert upgrade.kept == "7\n"
+    assert upgrade.before.process_of_ana == upgrade.after.process_of_ana
 
 
-def test_tokens_still_open_the_servers(upgrade: dict[str, Any]) -> None:
-    for user, token in upgrade["tokens"].items():
-        server = notebook.at(upgrade["node"].address, user)
-        assert server.token == token
-        assert "minimal" in server.kernels()
+def test_tokens_still_open_the_servers(upgrade: Upgrade) -> None:
+    assert upgrade.before.tokens == upgrade.after.tokens
+    for user in USERS:
+        assert "minimal" in notebook.at(upgrade.node.address, user).kernels()
 
 
-def test_a_second_run_changes_nothing(upgrade: dict[str, Any]) -> None:
-    demo.require_unchanged(site())
+def test_a_second_run_changes_nothing(upgrade: Upgrade) -> None:
+    changed = demo.changes(upgrade.second)
+    assert changed, upgrade.second
+    assert set(changed.values()) == {0}, upgrade.second
