@@ -101,6 +101,22 @@ def test_a_first_driver_that_does_not_build_is_removed_again(monkeypatch: pytest
 
 
 @pytest.mark.parametrize(
+    ("steps", "kernels", "expected"),
+    [
+        ([Step(SOURCE, "", NEW), Step("library", "", NEW), Step("old", "1", "")], [BARE], [SOURCE]),
+        ([Step(SOURCE, "", NEW), Step("nvidia-kernel-common", OLD, NEW)], [BARE], []),
+        ([Step(SOURCE, "", NEW)], [BARE, READY], []),
+    ],
+    ids=["what came", "a package was upgraded", "a kernel has a module"],
+)
+def test_what_a_failed_transaction_brought_is_removed_where_that_undoes_it(
+    steps: list[Step], kernels: list[Kernel], expected: list[str]
+) -> None:
+    known = {SOURCE, "nvidia-kernel-common", "bash"}
+    assert dkms_transaction.to_remove(Plan(steps=tuple(steps)), kernels, known) == expected
+
+
+@pytest.mark.parametrize(
     ("installed", "source", "kernels"),
     [
         ({"nvidia-kernel-common": OLD}, SOURCE, [BARE]),
