@@ -192,7 +192,7 @@ def _refuse_changed_hashes(path: Path, before: Lock, after: Lock) -> None:
     if changed := changed_hashes(before, after):
         raise EvenkeelError(
             f"{path}: {'; '.join(changed)}",
-            "A published package does not change, so somebody may have replaced it. Ask another mirror. Where you know "
+            "A published package does not change, so somebody may have replaced it. Try another mirror. If you know "
             "why it changed, lock with -e lock_accept_changed_hashes=true",
         )
 
