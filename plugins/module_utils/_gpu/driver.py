@@ -249,7 +249,10 @@ def load_module(run: Run) -> None:
 def start_services(run: Run) -> None:
     """Enable the driver's services, and start them where the driver is loaded."""
     desired = run.desired
-    names = ["nvidia-persistenced"] * desired.persistence + ["nvidia-fabricmanager"] * desired.fabric_manager
+    # NVIDIA's installer has no unit for the persistence daemon.
+    names = ["nvidia-persistenced"] * (desired.persistence and not desired.runfile) + [
+        "nvidia-fabricmanager"
+    ] * desired.fabric_manager
     now = desired.gpu and bool(loaded_driver.read(run.system).version)
     for name in names:
         if run.check_mode and not os.path.exists("%s/%s.service" % (_UNITS, name)):

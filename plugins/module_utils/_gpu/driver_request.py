@@ -135,6 +135,8 @@ def what_is_left(desired: Desired, kernels: Sequence[Kernel]) -> list[str]:
         left.append("no kernel module was built: the node has no kernel of its own")
     elif desired.container:
         left.append("the kernel module is not loaded: the node is a container")
+    if desired.runfile and desired.persistence:
+        left.append("the persistence daemon was not enabled: NVIDIA's installer has no systemd unit for it")
     if not desired.gpu:
         left.append("the driver's services were not started: the node has no GPU")
     return left

@@ -455,6 +455,16 @@ def test_services_are_started_where_the_driver_is_loaded(
     assert len(outcome.diffs) == len(asked)
 
 
+def test_an_installer_has_no_unit_of_the_persistence_daemon_to_enable(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services, "change", lambda name, run: Service(name, node.done))
+    node.manager.packages, node.installer = {"dkms": "3", "gcc": "12"}, NEW
+    outcome = driver.converge(dataclasses.replace(of_installer(), persistence=True), check_mode=False)
+    assert node.done == []
+    assert "has no systemd unit" in outcome.left[0]
+
+
 @pytest.mark.parametrize(("kernels", "expected"), [(True, (NEW, "open")), (False, ("", ""))])
 def test_the_module_describes_the_kernels_that_may_boot(
     kernels: bool, expected: tuple[str, str], node: Node, monkeypatch: pytest.MonkeyPatch

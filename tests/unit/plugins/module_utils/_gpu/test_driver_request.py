@@ -137,6 +137,12 @@ def test_packages_that_have_brought_a_driver() -> None:
     ("desired", "kernels", "words"),
     [
         (DESIRED, [READY], []),
+        (
+            RUNFILE,
+            [READY],
+            ["the persistence daemon was not enabled: NVIDIA's installer has no systemd unit for it"],
+        ),
+        (dataclasses.replace(RUNFILE, persistence=False), [READY], []),
         (DESIRED, [], ["no kernel module was built: the node has no kernel of its own"]),
         (
             dataclasses.replace(DESIRED, container=True),
