@@ -119,7 +119,7 @@ def test_what_cannot_be_meant_changes_nothing(
 def test_docker_is_reloaded_and_restarted_only_where_it_may_be(docker: Node) -> None:
     answer = play(docker)
     assert answer.succeeded()
-    assert "which stops its containers: do it, or set nvidia_container_toolkit_restart_docker" in answer.output
+    assert "which stops its containers: restart it, or set restart_docker" in answer.output
     assert reported(docker) == ["start", "reload"]
     answer = play(docker, nvidia_container_toolkit_restart_docker=True)
     assert answer.succeeded()

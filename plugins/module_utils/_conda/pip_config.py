@@ -127,7 +127,7 @@ def _changes(wanted: Wanted, pip_conf: str, uv_toml: str) -> tuple[list[Change],
     warnings = defeated(pip_conf, of_pip, wanted.pip())
     if wanted.pip() and pip.after and not pip.after.for_all:
         warnings.append(
-            "Not everybody may read %s, and pip passes over it in silence for those who may not; `chmod a+r %s`, unless"
+            "Some users can't read %s, and pip silently ignores it for them. Run `chmod a+r %s`, unless"
             " it holds a secret" % (pip_conf, pip_conf)
         )
     return [pip, uv], warnings

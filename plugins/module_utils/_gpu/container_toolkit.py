@@ -144,10 +144,10 @@ def _converge_docker(desired: Desired, settings: docker_daemon.Settings, work: _
             docker_daemon.act(step)
             running = docker_daemon.ask()
     if not settings.cdi:
-        work.left.append("%s turns CDI off, so that Docker takes no GPU by its name" % docker_daemon.SETTINGS)
+        work.left.append("%s turns CDI off, so Docker can't select GPUs by their CDI names" % docker_daemon.SETTINGS)
     elif running is not None and running.cdi is False and step != "restart":
         work.left.append(
-            "Docker takes GPUs by their names when it has been restarted, which stops its containers: do it, or set"
+            "Docker can use the GPUs' CDI names only after a restart, which stops its containers: restart it, or set"
             " restart_docker (nvidia_container_toolkit_restart_docker of the role) to true"
         )
 

@@ -129,7 +129,7 @@ def test_docker_is_set_up_and_the_specification_is_created(node: Node) -> None:
     ]
     assert outcome.changed
     assert outcome.engines == ("docker",)
-    assert any("restarted, which stops its containers" in text for text in outcome.left)
+    assert any("after a restart, which stops its containers" in text for text in outcome.left)
 
 
 def test_a_check_reports_the_same_and_changes_nothing(node: Node) -> None:
