@@ -18,6 +18,7 @@ from __future__ import annotations
 import os
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import deepcopy
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -108,7 +109,8 @@ def run(
         Returns what in the options must never be shown, beside options with ``no_log`` and credentials in URLs.
     """
     os.umask(0o022)
-    module = Module(verbatim, argument_spec=argument_spec, supports_check_mode=True, **rules)
+    # Ansible fills in the defaults of nested options in the specification itself.
+    module = Module(verbatim, argument_spec=deepcopy(dict(argument_spec)), supports_check_mode=True, **rules)
     params = {**module.params, **module.handed(from_action or {})}
     module.no_log_values.update(secrets(params))
     try:

@@ -22,7 +22,11 @@ UTILS = "ansible_collections.evenkeel.gpu.plugins.module_utils"
 LATIN_1 = os.fsdecode(b"caf\xe9.txt")
 ESCAPE = "\x1b[2K\r\x9b32mok: [n1]"
 SHOWN = r"\x1b[2K\x0d\u009b32mok: [n1]"
-SPEC = {"name": {"type": "str", "default": "x"}, "secret": {"type": "str", "no_log": True}}
+SPEC: dict[str, dict[str, Any]] = {
+    "name": {"type": "str", "default": "x"},
+    "secret": {"type": "str", "no_log": True},
+    "limits": {"type": "dict", "default": {}, "options": {"memory": {"type": "str"}}},
+}
 
 Result = dict[str, Any]
 Run = Callable[..., Result]
@@ -173,8 +177,9 @@ OF_ACTION = {"found": {"type": "list", "elements": "int"}, "brought": {"type": "
 def test_what_an_action_hands_over_is_no_option(run: Run) -> None:
     handed = {entry.HANDED: {"found": ["1"]}}
     result = run(lambda params, _: {"seen": params}, from_action=OF_ACTION, name="n", **handed)
-    assert result["seen"] == {"name": "n", "secret": None, "found": [1], "brought": None}
-    assert result["invocation"]["module_args"] == {"name": "n", "secret": None}
+    options = {"name": "n", "secret": None, "limits": {"memory": None}}
+    assert result["seen"] == {**options, "found": [1], "brought": None}
+    assert result["invocation"]["module_args"] == options
     assert run(lambda params, _: {"seen": params}, from_action=OF_ACTION)["seen"]["brought"] is None
 
 
@@ -182,6 +187,11 @@ def test_what_an_action_hands_over_is_no_option(run: Run) -> None:
 @pytest.mark.parametrize("arguments", [{"found": [1]}, {entry.HANDED: {"else": 1}}, {entry.HANDED: {"found": "x"}}])
 def test_what_no_action_hands_over_is_refused(run: Run, from_action: Result | None, arguments: Result) -> None:
     assert run(lambda *_: {}, from_action=from_action, **arguments)["failed"]
+
+
+def test_a_run_leaves_the_specification_as_it_was(run: Run) -> None:
+    assert run(lambda params, _: {"limits": params["limits"]})["limits"] == {"memory": None}
+    assert SPEC["limits"]["default"] == {}
 
 
 @pytest.mark.parametrize("check_mode", [True, False])
