@@ -73,7 +73,8 @@ class ActionModule(Action):
             except AnsibleError as error:
                 # One cause may make many variables unreadable.
                 failures.setdefault(_refused(error) or str(error), name)
-        return wrong + [inputs.unreadable(name, reason) for reason, name in failures.items()]
+        # A variable may be unreadable only because another has a wrong type.
+        return wrong or [inputs.unreadable(name, reason) for reason, name in failures.items()]
 
     def _template(self, value: Any) -> Any:
         return self._templar.template(value)

@@ -51,7 +51,7 @@ def environments(params: dict[str, Any]) -> list[dict[str, Any]]:
         if params["name"] not in names:
             raise EvenkeelError(
                 "The node has no environment %s in %s" % (params["name"], place),
-                "It has %s; name one of them, or its prefix" % (", ".join(names) or "none"),
+                "Name one of %s, or a prefix" % ", ".join(names) if names else "It has none there; name a prefix",
             )
         names = [params["name"]]
     found = [kept(root, name, deep, size) for name in names]

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -17,6 +18,8 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import E
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.strict_yaml import read_mapping
 
 RENAMED = Path(__file__).parents[1] / "data" / "renamed.yml"
+#: Ansible's markup in descriptions, such as C(text).
+_MARKUP = re.compile(r"\b[BCIOV]\(([^)]*)\)")
 #: Longer values are cut.
 _SHOWN = 60
 
@@ -56,7 +59,7 @@ _TYPES = {
     "bool": _Type("true or false", _converts(validation.check_type_bool)),
     "list": _Type("a list", lambda value: isinstance(value, (list, tuple))),
     "dict": _Type("a mapping", lambda value: isinstance(value, Mapping)),
-    "raw": _Type("any value", lambda _unused: True),
+    "raw": _Type("a value", lambda _unused: True),
 }
 
 
@@ -78,7 +81,7 @@ def _of_key(key: str, option: Mapping[str, Any], values: Mapping[str, Any], name
     wanted = _TYPES[option.get("type", "str")]
     if key not in values:
         if option.get("required"):
-            described = option.get("description", wanted.described)
+            described = _MARKUP.sub(r"\1", option.get("description", wanted.described))
             yield _line(f"{name} is not set", f"Set it to {described[0].lower()}{described[1:]}")
     elif values[key] is not None:
         yield from _of_value(name, option, values[key])

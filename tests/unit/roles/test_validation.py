@@ -26,6 +26,23 @@ def test_a_role_validates_its_inputs_first_and_ansible_does_not(role: str) -> No
     assert not tasks & entry_points.keys()
 
 
+def run(tmp_path: Path, call: dict[str, Any], **variables: object) -> str:
+    """Run a play with a role on this machine; return what it printed."""
+    playbook = tmp_path / "play.yml"
+    playbook.write_text(json.dumps([{"hosts": "localhost", "connection": "local", "gather_facts": False, **call}]))
+    command = [sys.executable, "-m", "ansible", "playbook", "-i", "localhost,", str(playbook)]
+    done = subprocess.run(
+        [*command, "--extra-vars", json.dumps(variables)], check=False, cwd=ROOT, capture_output=True, text=True
+    )
+    return done.stdout
+
+
+def failure(printed: str) -> dict[str, Any]:
+    """Return the result of the task that failed."""
+    result: dict[str, Any] = yaml.safe_load(printed.partition("FAILED! =>")[2].partition("PLAY RECAP")[0])
+    return result
+
+
 @pytest.mark.parametrize(
     "call",
     [
@@ -37,17 +54,22 @@ def test_a_role_validates_its_inputs_first_and_ansible_does_not(role: str) -> No
     ids=["roles", "import_role", "include_role", "validate alone"],
 )
 def test_inputs_are_validated_once_and_a_wrong_one_is_one_line(call: dict[str, Any], tmp_path: Path) -> None:
-    play = {"hosts": "localhost", "connection": "local", "gather_facts": False, **call}
-    playbook = tmp_path / "play.yml"
-    playbook.write_text(json.dumps([play]))
+    assert run(tmp_path, call).upper().count("VALIDAT") == 1
+    result = failure(run(tmp_path, call, mirror_timeout="abc"))
+    assert result == {"changed": False, "msg": "mirror_timeout is 'abc'. Set it to a whole number."}
 
-    def run(**variables: object) -> str:
-        command = [sys.executable, "-m", "ansible", "playbook", "-i", "localhost,", str(playbook)]
-        done = subprocess.run(
-            [*command, "--extra-vars", json.dumps(variables)], check=False, cwd=ROOT, capture_output=True, text=True
-        )
-        return done.stdout
 
-    assert run().upper().count("VALIDAT") == 1
-    result = run(mirror_timeout="abc").partition("FAILED! =>")[2].partition("PLAY RECAP")[0]
-    assert yaml.safe_load(result) == {"changed": False, "msg": "mirror_timeout is 'abc'. Set it to a whole number."}
+@pytest.mark.parametrize(
+    ("mirror", "message"),
+    [
+        (5, "There is no mirror 5. Known: anaconda,"),
+        ("tsinghua", "There is no mirror 'tsinghua'. Known: anaconda,"),
+        (["tuna", "tsinghua"], "There is no mirror 'tsinghua'. Known: anaconda,"),
+        ({"ulr": "https://a"}, "A mirror has the unknown keys ulr. Known: name, url,"),
+        ([], "evenkeel_mirror is empty. Name a mirror,"),
+    ],
+)
+def test_a_mirror_that_does_not_exist_is_refused_where_one_is_chosen(
+    mirror: object, message: str, tmp_path: Path
+) -> None:
+    assert failure(run(tmp_path, {"roles": [MIRROR]}, evenkeel_mirror=mirror))["msg"].startswith(message)

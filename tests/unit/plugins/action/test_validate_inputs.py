@@ -62,6 +62,10 @@ def run(role: Path, **variables: Any) -> dict[str, Any]:
             {"gate_hosts": [trust_as_template("{{ port }}")]},
             f"gate_hosts {UNDEFINED}",
         ),
+        (
+            {"gate_port": "abc", "gate_hosts": [trust_as_template("{{ port }}")]},
+            "gate_port is 'abc'. Set it to a whole number.",
+        ),
         ({"gate_port": 0, "gate_hosts": []}, "gate_port is too small.\ngate_hosts is empty."),
         ({"gate_names": ["a"]}, "gate_names has another name now. Set gate_hosts instead."),
     ],

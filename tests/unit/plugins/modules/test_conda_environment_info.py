@@ -141,7 +141,7 @@ def test_an_environment_that_somebody_made(node: Node, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"name": "nope"}, "The node has no environment nope in {root}/envs. It has ai-dev; name one of them"),
+        ({"name": "nope"}, "The node has no environment nope in {root}/envs. Name one of ai-dev, or a prefix."),
         ({"name": "../etc"}, "name is '../etc', which is not a valid name of an environment"),
         ({"prefix": "{root}"}, "{root} is not a conda environment: it has no conda-meta/history"),
         ({"prefix": "/", "name": "a"}, "parameters are mutually exclusive: name|prefix"),
@@ -152,6 +152,11 @@ def test_bad_input(node: Node, arguments: dict[str, str], message: str) -> None:
     result = node.tell(**{key: value.format(root=node.root) for key, value in arguments.items()})
     assert result["failed"]
     assert message.format(root=node.root) in result["msg"]
+
+
+def test_a_name_where_there_are_none(node: Node) -> None:
+    message = f"The node has no environment nope in {node.root}/envs. It has none there; name a prefix."
+    assert node.tell(name="nope")["msg"] == message
 
 
 def test_an_environment_of_a_user_s_is_looked_at_as_that_user(

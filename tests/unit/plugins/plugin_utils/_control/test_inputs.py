@@ -36,6 +36,7 @@ RUNTIMES = {"type": "list", "elements": "str", "choices": ["auto", "docker"]}
         ({}, None, []),
         ({"default": ""}, None, ["x is empty. Set it to text."]),
         ({"required": True}, None, ["x is empty. Set it to text."]),
+        ({"type": "raw", "default": "a"}, None, ["x is empty. Set it to a value."]),
         (USERS, [{"name": "ada", "token": "s"}], []),
         (USERS, [{"token": None}], ["x[0].name is not set. Set it to text."]),
         (
@@ -56,6 +57,11 @@ def test_each_problem_is_a_line_that_names_the_variable(option: dict[str, Any], 
 def test_only_what_is_required_has_to_be_set() -> None:
     options: dict[str, dict[str, Any]] = {"x": {"required": True, "type": "list"}, "y": {"default": 1}}
     assert inputs.problems(options, {}) == ["x is not set. Set it to a list."]
+
+
+def test_a_message_has_no_markup() -> None:
+    options = {"x": {"required": True, "description": "The name. Use letters, C(_) and C(-); see O(y) and (z)."}}
+    assert inputs.problems(options, {}) == ["x is not set. Set it to the name. Use letters, _ and -; see y and (z)."]
 
 
 @pytest.mark.parametrize(
