@@ -17,6 +17,8 @@ from pathlib import Path
 
 ROLES = Path(__file__).parents[1] / "roles"
 README = "README.md"
+#: The READMEs have no table of contents that it could lead to.
+BACK = "[*⇑ Back to ToC ⇑*](#toc)\n\n"
 
 
 def main() -> None:
@@ -39,7 +41,7 @@ def is_current(role: Path, *, write: bool) -> bool:
         done = subprocess.run(command, check=False, capture_output=True, text=True)
         if done.returncode:
             sys.exit(f"ansible-docsmith failed on {role}:\n{done.stdout}{done.stderr}")
-        text = (copy / README).read_text()
+        text = (copy / README).read_text().replace(BACK, "")
     current = text == (role / README).read_text()
     if write and not current:
         (role / README).write_text(text)

@@ -13,6 +13,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 PAGES = sorted(page for pattern in ("*.md", "docs/*.md", "roles/*/README.md") for page in ROOT.glob(pattern))
+FOLDERS = ("tests", "molecule")
 GENERATED = "<!-- ANSIBLE DOCSMITH MAIN START -->"
 FENCE = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
 HEADING = re.compile(r"^#+ +(.+?) *$", re.MULTILINE)
@@ -49,6 +50,16 @@ def test_links_lead_to_files_of_the_artifact(page: Path) -> None:
     ignored = yaml.safe_load((ROOT / "galaxy.yml").read_text())["build_ignore"]
     tops = [path.relative_to(ROOT).parts[0] for path, _ in links(page)]
     assert [top for top in tops if any(fnmatch(top, pattern) for pattern in ignored)] == []
+
+
+def test_links_of_generated_references_lead_to_their_anchors(page: Path) -> None:
+    generated = page.read_text().partition(GENERATED)[2]
+    assert set(re.findall(r"\]\(#([^)]+)\)", generated)) <= set(re.findall(r'<a id="([^"]+)">', generated))
+
+
+def test_files_that_are_named_exist(page: Path) -> None:
+    files = {path.name for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")}
+    assert set(re.findall(r"`(?:[\w/]+/)?(test_\w+\.py)`", prose(page))) <= files
 
 
 def test_readme_names_every_playbook_and_its_inputs() -> None:
