@@ -14,7 +14,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import cdi, dock
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, kept_files, made, services
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import converge as package_set
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.repository import Repository
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Request, Wanted
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Request, Wanted, hold_tools
 
 #: The module that records what is made.
 BY = "nvidia_container_toolkit"
@@ -22,7 +22,6 @@ ENGINES = {"docker": "dockerd", "podman": "podman"}
 #: The first podman that takes devices by CDI.
 _PODMAN = (4, 1)
 _UNITS = "/usr/lib/systemd/system", "/lib/systemd/system", "/etc/systemd/system"
-_VERSIONLOCK = "python3-dnf-plugin-versionlock"
 _CHECK = "%s run --rm --device nvidia.com/gpu=all %sdocker.io/library/ubuntu nvidia-smi -L"
 
 
@@ -103,9 +102,9 @@ def converge(desired: Desired, *, check_mode: bool) -> Outcome:
 def request(desired: Desired, *, manager: str) -> Request:
     """Return what is asked of the package manager."""
     names = tuple(one.name for one in desired.packages)
-    lock = (Wanted(_VERSIONLOCK),) if desired.hold and manager != "apt" else ()
+    tools = hold_tools(manager) if desired.hold else ()
     return Request(
-        wanted=lock + desired.packages,
+        wanted=tools + desired.packages,
         hold=names if desired.hold else (),
         release=() if desired.hold else names,
     )

@@ -17,7 +17,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import E
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.made import Thing
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import converge as package_set
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.repository import Repository
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Request, Wanted
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Request, Wanted, hold_tools
 
 PROFILE = "/etc/profile.d/evenkeel-cuda.sh"
 FISH = "/etc/fish/conf.d/evenkeel-cuda.fish"
@@ -29,7 +29,6 @@ LOADER_CACHE = "/etc/ld.so.cache"
 _META = re.compile(r"cuda-toolkit-(\d+)-(\d+)")
 #: Whatever a package is that has something below a toolkit's directory, its name ends so.
 _OF_VERSION = re.compile(r".+-(\d+)-(\d+)(?:-config-common)?")
-_VERSIONLOCK = "python3-dnf-plugin-versionlock"
 _SHELL = """\
 if [ -d {cuda}/bin ]; then
     export CUDA_HOME="${{CUDA_HOME:-{cuda}}}"
@@ -138,10 +137,10 @@ def request(desired: Desired, installed: Iterable[str], *, manager: str) -> Requ
     Only the packages of a whole toolkit go, with all its parts; those of an exact version are held.
     """
     exact = tuple(one.name for one in desired.packages if one.version)
-    lock = (Wanted(_VERSIONLOCK),) if exact and manager != "apt" else ()
+    tools = hold_tools(manager) if exact else ()
     gone = {one for one in standing(installed) if one not in desired.toolkits} if desired.exclusive else set()
     return Request(
-        wanted=lock + desired.packages,
+        wanted=tools + desired.packages,
         absent=tuple(sorted(name for name in installed if part_of(name, desired.parts) in gone)),
         hold=exact,
         release=tuple(one.name for one in desired.packages if not one.version),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.linux_kernels import Kernel
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.repository import Repository
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Request, Wanted
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Request, Wanted, hold_tools
 
 PREFERENCES = "/etc/apt/preferences.d/evenkeel-nvidia-driver"
 UNATTENDED = "/etc/apt/apt.conf.d/52evenkeel-nvidia-driver"
@@ -21,7 +21,6 @@ DRACUT = "/etc/dracut.conf.d/evenkeel-nvidia-driver.conf"
 _KERNELS = ("linux-image-*", "kernel", "kernel-core")
 #: What brings newer kernels and their headers; held beside the driver.
 _KERNEL_HOLDS = ("linux-image-[!0-9]*", "linux-headers-[!0-9]*", "linux-generic*", "kernel", "kernel-*")
-_VERSIONLOCK = "python3-dnf-plugin-versionlock"
 #: Packages that put a driver where NVIDIA's installer puts one.
 _DRIVER_PACKAGES = re.compile(r"(nvidia-(kernel|dkms|driver)|kmod-nvidia)")
 
@@ -86,7 +85,8 @@ def prerequisites(desired: Desired, kernels: Iterable[Kernel], installed: Iterab
         The package manager, ``apt`` or ``dnf``.
     """
     apt = manager == "apt"
-    names = [] if apt or not (desired.hold or desired.hold_kernel) else [_VERSIONLOCK]
+    tools = hold_tools(manager) if desired.hold or desired.hold_kernel else ()
+    names = []
     if desired.is_built:
         headers = "linux-headers-%s" if apt else "kernel-devel-%s"
         names += ["dkms", *(headers % kernel.release for kernel in kernels if not kernel.headers)]
@@ -95,7 +95,7 @@ def prerequisites(desired: Desired, kernels: Iterable[Kernel], installed: Iterab
             names += ["gcc"]  # the installer looks for `cc`, which a compiler by its version alone does not bring
         if desired.secure_boot:
             names += ["mokutil", "openssl"]
-    return Request(wanted=tuple(map(Wanted, names)), refuse=_KERNELS)
+    return Request(wanted=(*tools, *map(Wanted, names)), refuse=_KERNELS)
 
 
 def package_files(desired: Desired, manager: str) -> dict[str, str | None]:

@@ -117,6 +117,11 @@ def apply(manager: Manager, plan: Plan) -> None:
         manager.hold(plan.hold)
 
 
+def hold_tools(manager: str) -> tuple[Wanted, ...]:
+    """Return the packages that a package manager, ``apt`` or ``dnf``, needs so that it can hold others."""
+    return () if manager == "apt" else (Wanted("python3-dnf-plugin-versionlock"),)
+
+
 def matches(full: str, version: str) -> bool:
     """Return whether a package's full version, with epoch and revision, is of a version.
 
