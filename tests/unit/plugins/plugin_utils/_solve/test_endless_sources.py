@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,9 +17,18 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.problem import
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._upstream import wheels
 from rattler.networking import Client
 
-from lab.upstream.mirror_server import Mirror
-
 COLLECTIONS = Path(__file__).parents[5] / "collections"
+
+
+#: A process of its own: the limits of memory hold for all threads of the one that is tested.
+SERVER = """
+import sys
+from pathlib import Path
+from lab.upstream.mirror_server import Mirror
+with Mirror(Path(sys.argv[1]), "127.0.0.1", 0) as server:
+    print(server.server_port, flush=True)
+    server.serve_forever()
+"""
 
 
 @pytest.fixture
@@ -39,10 +47,10 @@ def endless(www: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         (www / "simple" / name).mkdir(parents=True)
         (www / "simple" / name / "index.html").write_text("<html>")
     monkeypatch.setattr(limits, "MEMORY_BYTES", 300 << 20)
-    with Mirror(www, "127.0.0.1", 0) as server:
-        threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/_fault/endless"
-        server.shutdown()
+    with subprocess.Popen([sys.executable, "-c", SERVER, www], stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout
+        yield f"http://127.0.0.1:{server.stdout.readline().strip()}/_fault/endless"
+        server.kill()
 
 
 def test_a_channel(endless: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
