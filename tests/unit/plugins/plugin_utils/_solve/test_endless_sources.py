@@ -31,6 +31,12 @@ with Mirror(Path(sys.argv[1]), "127.0.0.1", 0) as server:
 """
 
 
+def data_bytes() -> int:
+    """Return what of the limited memory this process has already."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmData:")[2].split()[0]) << 10
+
+
 @pytest.fixture
 def www(tmp_path: Path) -> Path:
     """What the server has."""
@@ -46,7 +52,7 @@ def endless(www: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     for name in ("humanize", "uv", "py-rattler"):
         (www / "simple" / name).mkdir(parents=True)
         (www / "simple" / name / "index.html").write_text("<html>")
-    monkeypatch.setattr(limits, "MEMORY_BYTES", 300 << 20)
+    monkeypatch.setattr(limits, "MEMORY_BYTES", data_bytes() + (300 << 20))
     with subprocess.Popen([sys.executable, "-c", SERVER, www], stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout
         yield f"http://127.0.0.1:{server.stdout.readline().strip()}/_fault/endless"
