@@ -80,6 +80,8 @@ def test_holds_follow_the_options() -> None:
     held = driver_request.packages(DESIRED)
     assert {"libcuda1", "linux-image-[!0-9]*"} <= set(held.hold)
     assert held.release == ()
+    kernels = ["kernel", "kernel-core", "kernel-modules", "linux-generic-hwe-24.04", "linux-headers-amd64"]
+    assert transaction.matching([*kernels, "linux-image-6.1.0-49-amd64"], held.hold) == tuple(kernels)
     free = driver_request.packages(dataclasses.replace(DESIRED, hold=False, hold_kernel=False))
     assert (free.hold, free.release) == ((), held.hold)
     of_installer = driver_request.packages(dataclasses.replace(RUNFILE, hold_kernel=False))

@@ -38,7 +38,8 @@ def test_module(path: str, fields: dict[str, str], expected: tuple[str, bool, bo
 
 def test_modinfo_of_several_files() -> None:
     output = (
-        "filename:       /a=1/nvidia.ko\0version=580.1\0alias=pci:v*\0filename:       /b.ko\0alias=x\0license=NVIDIA\0"
+        "filename:       /a=1/nvidia.ko\0version=580.1\0alias=pci:v*\0alias=of:N*\0"
+        "filename:       /b.ko\0alias=x\0license=NVIDIA\0"
     )
     assert linux_kernels.parse(output) == {
         "/a=1/nvidia.ko": {"version": "580.1", "alias": "pci:v*"},
@@ -107,6 +108,16 @@ def test_the_files_of_nvidias_and_of_debians_packages_are_found(name: str, tmp_p
     (folder / "nvidia-current-modeset.ko").touch()
     (kernel,) = linux_kernels.read(Sysroot(str(tmp_path)))
     assert [module.path for module in kernel.modules] == [f"/lib/modules/6.1/updates/dkms/{name}"]
+
+
+@pytest.mark.parametrize("suffix", ["xz", "zst", "gz"])
+def test_compressed_modules_are_found(suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = f"/lib/modules/6.1/extra/nvidia.ko.{suffix}"
+    (tmp_path / path[1:]).parent.mkdir(parents=True)
+    (tmp_path / path[1:]).touch()
+    monkeypatch.setattr(linux_kernels, "describe", lambda _system, paths: {one: {} for one in paths})
+    (kernel,) = linux_kernels.read(Sysroot(str(tmp_path)))
+    assert [module.path for module in kernel.modules] == [path]
 
 
 @pytest.mark.parametrize(("licence", "expected"), [("Dual MIT/GPL", "open"), ("NVIDIA", "proprietary"), ("", "")])

@@ -40,6 +40,7 @@ def running(*modules: Module) -> list[Kernel]:
         (Loaded(NEW, "open"), running(Module(NEW, "open"), Module(OLD, "proprietary")), True, []),
         (Loaded(), running(Module(NEW, "open")), True, []),
         (Loaded(OLD, "open"), running(), True, []),
+        (Loaded(OLD, "open"), running(Module("", "")), True, []),
         (Loaded(nouveau=True), running(Module(NEW, "open")), True, ["nouveau holds the GPU"]),
         (Loaded(nouveau=True), running(Module(NEW, "open")), False, []),
         (Loaded(nouveau=True), [Kernel("6.1", running=True)], True, []),

@@ -40,6 +40,16 @@ def test_write_replaces_the_whole_file(tmp_path: Path, before: str | None) -> No
     assert names(tmp_path) == ["marker"]
 
 
+def test_a_file_has_its_owner_before_its_mode_and_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[tuple[str, object]] = []
+    monkeypatch.setattr(os, "chown", lambda path, *owner: done.append(("chown", owner)))
+    monkeypatch.setattr(os, "chmod", lambda path, mode: done.append(("chmod", mode)))
+    monkeypatch.setattr(os, "rename", lambda source, target: done.append(("rename", target)))
+    target = str(tmp_path / "token")
+    files.write_atomically(target, "hush", 0o640, (1001, 1002))
+    assert done == [("chown", (1001, 1002)), ("chmod", 0o640), ("rename", target)]
+
+
 @pytest.mark.parametrize("step", ["fsync", "chmod", "rename"])
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
