@@ -130,8 +130,11 @@ def test_what_comes_is_recorded_before_it_comes_and_what_was_there_is_not(monkey
 
 def test_what_must_not_be_there_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     manager = node(monkeypatch)
-    converge.converge(Job(BY, Request(absent=("driver",))), check_mode=False)
+    plans: list[Plan] = []
+    job = Job(BY, Request(absent=("driver",)))
+    converge.converge(job, check_mode=False, before=lambda _staged, plan: plans.append(plan))
     assert manager.packages == {}
+    assert [plan.remove for plan in plans] == [("driver",)]
 
 
 def test_a_repository_that_is_not_the_nodes_yet_comes_though_all_packages_are_there(

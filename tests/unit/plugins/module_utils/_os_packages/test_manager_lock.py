@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -42,6 +45,13 @@ def test_nobody_holds_what_is_not_locked_or_not_there(tmp_path: Path) -> None:
     (tmp_path / "free").touch()
     assert manager_lock.holder(str(tmp_path / "free")) is None
     assert manager_lock.holder(str(tmp_path / "none")) is None
+
+
+def test_a_holder_that_the_kernel_does_not_name_is_a_holder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "lock").touch()
+    locked = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+    monkeypatch.setattr(manager_lock.fcntl, "fcntl", lambda *_: locked)
+    assert manager_lock.holder(str(tmp_path / "lock")) == -1
 
 
 def test_a_lock_that_stays_is_reported_with_its_holder(locked: tuple[str, subprocess.Popen[str]]) -> None:

@@ -139,6 +139,11 @@ def test_a_transaction_that_is_allowed(step: Step) -> None:
     packages.judge(request, [step], held=["gone", "mine"])
 
 
+def test_what_is_held_changes_where_it_is_ours_to_hold_or_to_release() -> None:
+    request = Request(hold=("ours",), release=("free",))
+    packages.judge(request, [Step("ours", "1-1", "2-1"), Step("free", "1-1", "2-1")], held=["ours", "free"])
+
+
 def test_patterns_match_whole_names() -> None:
     names = ["nvidia-driver", "nvidia-driver-cuda", "nvidia-container-toolkit", "xnvidia-driver"]
     assert packages.matching(names, ["nvidia-driver*"]) == ("nvidia-driver", "nvidia-driver-cuda")
