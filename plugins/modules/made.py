@@ -11,7 +11,7 @@ short_description: Record the users and groups that a role is about to make
 version_added: 0.2.0
 description:
   - Adds the users and groups that the node does not have to the role's record in C(/var/lib/evenkeel/made), so that
-    they can be taken away again. What is there already is not recorded, as somebody else may have made it.
+    they can be removed again. Existing ones are not recorded, since Evenkeel did not make them.
   - Belongs before the task that makes them, so that nothing is missing from the record after an interrupted run.
 extends_documentation_fragment:
   - evenkeel.gpu.attributes

@@ -94,7 +94,7 @@ def test_what_cannot_work_changes_nothing(bare: Node, variables: dict[str, Any],
 
 @pytest.mark.parametrize(
     ("kind", "words"),
-    [("expired", "has expired"), ("rekeyed", "is not the one that is known"), ("syncing", "is not whole")],
+    [("expired", "has expired"), ("rekeyed", "is not the one that is known"), ("syncing", "is incomplete")],
 )
 def test_a_repository_that_cannot_be_trusted_changes_nothing(bare: Node, kind: str, words: str) -> None:
     sums = bare.variables["lab_nvidia_expired_keyring_sha256" if kind == "expired" else "lab_nvidia_keyring_sha256"]

@@ -66,6 +66,6 @@ def try_out(settings: Mapping[str, str], users: Sequence[str], text: str | None)
     if found:
         raise EvenkeelError(
             "These settings of sshd would not be in force: %s" % sshd_config.described(found),
-            "Change them there, or take them out of settings",
+            "Change them there, or remove them from settings",
         )
     return addresses

@@ -51,7 +51,7 @@ def check(server: Server) -> None:
     Raises
     ------
     EvenkeelError
-        One has another form.
+        The commit or a checksum has another form.
     """
     for name, text, length in (
         ("commit", server.commit, 40),

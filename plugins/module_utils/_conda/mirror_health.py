@@ -123,7 +123,7 @@ def judge(start: bytes, modified: str | None) -> Answer:
 def health(candidate: Mapping[str, Any], answers: Mapping[str, Answer], now: datetime, max_age_days: int) -> Health:
     """Return what the answers say about a mirror.
 
-    A channel may rest for years and its mirrors with it, so that the mirror's newest index counts.
+    A channel, and its copy on a mirror, may go years without updates. So the age of the mirror's newest index counts.
     """
     if candidate.get("problem"):
         return Health(candidate["name"], (candidate["problem"],))

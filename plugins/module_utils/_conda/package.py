@@ -61,7 +61,7 @@ def from_mapping(fields: Mapping[str, Any]) -> Package:
     KeyError
         Name, version or, for conda's, build is missing.
     TypeError
-        They are not a mapping.
+        The fields are not a mapping.
     """
     name, version = fields["name"], fields["version"]
     manager = fields.get("manager") or CONDA

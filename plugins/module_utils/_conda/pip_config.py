@@ -159,7 +159,7 @@ def plan_pip(path: str, file: Kept | None, wanted: Mapping[str, str]) -> Change:
     result = _parsed(path, after or "")
     for key, value in wanted.items():
         if result["global"].get(key) != value:
-            raise EvenkeelError("%s of %s could not be replaced" % (key, path), "Take it out of the file by hand")
+            raise EvenkeelError("%s of %s could not be replaced" % (key, path), "Remove it from the file by hand")
     return _opened(kept_files.edited(path, file, after), ours_alone=bool(wanted) and not others)
 
 
@@ -187,7 +187,7 @@ def plan_uv(path: str, file: Kept | None, wanted: Sequence[str]) -> Change:
         if wanted and _statements(file.text.splitlines()) != _statements(wanted):
             raise EvenkeelError(
                 "%s was not written by Evenkeel and has other content" % path,
-                "Move it away, or take the index and the proxy out of Evenkeel's variables",
+                "Move it away, or leave the index and the proxy out of Evenkeel's variables",
             )
         return unchanged
     if file is not None and not wanted and UV_MARK not in file.text:

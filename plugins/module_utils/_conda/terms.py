@@ -179,7 +179,7 @@ def moment(version: object) -> datetime:
     Raises
     ------
     ValueError
-        It means none.
+        The version is neither.
     """
     with contextlib.suppress(OverflowError):
         if isinstance(version, str):

@@ -109,7 +109,7 @@ def files_of_scripts(prefix: str) -> list[InstalledFile]:
     Raises
     ------
     ValueError
-        It can't be understood.
+        The file is damaged.
     """
     try:
         with open(os.path.join(prefix, SCRIPTED), encoding="utf-8") as stream:

@@ -48,7 +48,7 @@ def first_error(log: str) -> str:
 
 
 def try_build(source: str, kernels: Iterable[str]) -> None:
-    """Build a driver's module for kernels in a folder that goes away.
+    """Build a driver's module for kernels in a temporary folder.
 
     Parameters
     ----------

@@ -71,7 +71,7 @@ def require_room(images: Sequence[Image], boot: str = "/boot") -> None:
     Raises
     ------
     EvenkeelError
-        It has no room.
+        There is not enough free space.
     """
     needed = max((image.size for image in images), default=0) + _MARGIN_BYTES
     free = shutil.disk_usage(boot).free

@@ -361,7 +361,7 @@ def require_selinux_allows(root: str = "/sys/fs/selinux") -> None:
     Raises
     ------
     EvenkeelError
-        It does.
+        SELinux forbids nginx to connect to them.
     """
     boolean = "httpd_can_network_connect"
     enforced, allowed = (_text(os.path.join(root, name)) for name in ("enforce", "booleans/%s" % boolean))

@@ -43,7 +43,7 @@ def check_hash(hashed: str, user: str) -> None:
     Raises
     ------
     EvenkeelError
-        It is something else.
+        It is not an argon2 hash.
     """
     if not _HASH.fullmatch(hashed):
         raise EvenkeelError(

@@ -3,8 +3,8 @@
 """The module made, and the records of what Evenkeel has made on a node and what is not plainly its own by its path.
 
 Only a record shows that a user, a group, a package, a service or a file among those of others was made by Evenkeel, and
-may be taken away again. Each module keeps a record of its own, as a kept file. It is written before the thing is made,
-so that it is complete also after an interrupted run. What was there before is in no record, and so is never taken away.
+may be removed again. Each module keeps a record of its own, as a kept file. It is written before the thing is made,
+so that it is complete also after an interrupted run. What was there before is in no record, and so is never removed.
 A record that was lost comes back as far as the things themselves show that they are Evenkeel's.
 """
 
@@ -95,7 +95,7 @@ def changes(by: str, made: Iterable[Thing], gone: Iterable[Thing] = ()) -> list[
     made
         What it is about to make, or what shows by itself that the module has made it.
     gone
-        What it is about to take away.
+        What it is about to remove.
 
     Raises
     ------

@@ -22,7 +22,7 @@ def require_known(path: str, content: object, known: int) -> None:
     Raises
     ------
     EvenkeelError
-        Its format is newer.
+        The format of the file is newer.
     """
     written = content.get("format") if isinstance(content, dict) else None
     if isinstance(written, int) and written > known:

@@ -50,7 +50,7 @@ def parse_address(text: str) -> Address:
     Raises
     ------
     EvenkeelError
-        It is a name or nonsense.
+        The text is not an IP address.
     """
     try:
         return ipaddress.ip_address(text)

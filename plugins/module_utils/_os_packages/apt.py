@@ -20,12 +20,12 @@ _LOCKS = (
 )
 _OPTIONS = ("--yes", "--no-install-recommends", "--allow-downgrades", "--allow-change-held-packages", "--ignore-hold")
 _KEEP_SETTINGS = ("-oDpkg::Options::=--force-confdef", "-oDpkg::Options::=--force-confold")
-_RUN_MARK = "Run it on the node: it says what is wrong; then run again"
+_RUN_MARK = "Run it on the node to see what is wrong, then run again"
 _STEP = re.compile(
     r"^(?:Inst|Remv|Purg) (?P<name>[^ :]+)(?::\S+)?(?: \[(?P<before>[^]]+)\])?(?: \((?P<after>\S+) [^)]*\))?",
     re.MULTILINE,
 )
-#: What ``apt-get update`` says where a repository can't be trusted or is not whole, what that means, and what to do.
+#: What ``apt-get update`` prints about a repository that can't be trusted or is incomplete, its meaning, and a remedy.
 _UPDATE_PROBLEMS = (
     (r"EXPKEYSIG (\w+)", "is signed by the key %s, which has expired", "Get its new key, and give its checksum"),
     (
@@ -35,17 +35,17 @@ _UPDATE_PROBLEMS = (
     ),
     (
         r"BADSIG (\w+)",
-        "has a signature of the key %s that is wrong",
-        "Don't use it before you know why: somebody without the key has changed it",
+        "has a wrong signature of the key %s",
+        "Find out why before you use it: somebody without the key has changed it",
     ),
     (
         r"(Hash Sum mismatch|unexpected size|Mirror sync in progress)",
-        "is not whole (%s), as in the middle of a synchronisation",
+        "is incomplete (%s), as during a synchronisation",
         "Run again in some minutes, or use another mirror",
     ),
     (r"(is not signed|no longer signed)", "%s", "Don't use it: Evenkeel never trusts such a repository"),
 )
-_NOT_WHOLE = re.compile(_UPDATE_PROBLEMS[3][0])
+_INCOMPLETE = re.compile(_UPDATE_PROBLEMS[3][0])
 _CONFLICT = re.compile(r"Conflicting values set for option Signed-By regarding source (\S+) .*: (\S+) != (\S*)")
 
 
@@ -104,7 +104,7 @@ class Apt:
         if done.status != 0:
             raise EvenkeelError(
                 "apt cannot install %s: %s" % (" ".join(install), explain(done.said)),
-                "Nothing was changed. Choose another version, or take away what is in its way",
+                "Nothing was changed. Choose another version, or remove what conflicts with it",
             )
         return parse_steps(done.output)
 
@@ -116,7 +116,7 @@ class Apt:
         if done.status != 0:
             raise EvenkeelError(
                 "apt did not install %s: %s" % (" ".join(install), explain(done.said)),
-                "Correct on the node what apt complains of, then run again; the next run continues from here",
+                "Fix on the node what apt reports, then run again; the next run continues from here",
                 stdout=done.output,
                 stderr=done.errors,
             )
@@ -133,13 +133,13 @@ class Apt:
         Raises
         ------
         EvenkeelError
-            The repository does not answer, is not whole, or is signed by a key that isn't its own.
+            The repository does not answer, is incomplete, or is signed by a key that isn't its own.
         """
         self._wait()
         only = ("-oDir::Etc::SourceList=%s" % source, "-oDir::Etc::SourceParts=-", "-oAPT::Get::List-Cleanup=0")
         strict = (*only, "-oAPT::Update::Error-Mode=any") if source else ()
         argv = ["apt-get", *self.options, *strict, "update"]
-        done = refetch.until_whole(lambda: command.run(argv), _NOT_WHOLE)
+        done = refetch.until_complete(lambda: command.run(argv), _INCOMPLETE)
         if done.status != 0:
             raise explain_update(done.said, source)
 
@@ -188,7 +188,7 @@ def explain_update(said: str, source: str) -> EvenkeelError:
     if conflict:
         return EvenkeelError(
             "Another file of APT's sources names the repository %s with another key" % conflict[1],
-            "Find it by `grep -r %s /etc/apt` and take it away, or use its packages through it" % conflict[1],
+            "Find it by `grep -r %s /etc/apt` and remove it, or use its packages through it" % conflict[1],
         )
     for pattern, what, remedy in _UPDATE_PROBLEMS:
         found = re.search(pattern, said)
@@ -203,7 +203,7 @@ def explain_update(said: str, source: str) -> EvenkeelError:
 def _listed() -> list[tuple[str, str, str, str]]:
     """Return name, version, wish (``i``, ``h``...) and state (``i``, ``U``...) of each package of the node's own."""
     form = "${Package}\t${Version}\t${db:Status-Abbrev}\t${Architecture}\n"
-    remedy = "Run it on the node: without its answer Evenkeel does not know what is installed"
+    remedy = "Run it on the node to see why: without its answer Evenkeel does not know what is installed"
     native = command.require(["dpkg", "--print-architecture"], remedy).strip()
     rows = [line.split("\t") for line in command.require(["dpkg-query", "-W", "-f", form], remedy).splitlines()]
     return [(name, version, state[0], state[1]) for name, version, state, arch in rows if arch in (native, "all")]

@@ -25,7 +25,7 @@ _PYTHONS = ("/usr/libexec/platform-python", "/usr/bin/python3")
 _NAME_ARCH = re.compile(r"^(?P<name>.+)-(?P<epoch>\d+):(?P<version>[^-]+)-(?P<release>[^-]+)\.(?P<arch>[^.]+)$")
 #: Packages of which several versions may stand beside each other, though dnf does not know it of all.
 _SIDE_BY_SIDE = ("kernel", "gpg-pubkey", "kmod")
-#: What dnf says where a repository can't be trusted or is not whole, what that means, and what to do.
+#: What dnf prints about a repository that can't be trusted or is incomplete, its meaning, and a remedy.
 _PROBLEMS = (
     (
         r"((?:repomd\.xml )?GPG (?:signature verification error|check FAILED)[^\n]*|[Bb]ad GPG signature)",
@@ -34,11 +34,11 @@ _PROBLEMS = (
     ),
     (
         r"([Cc]hecksum doesn't match|[Dd]ownloading successful, but checksum)",
-        "is not whole (%s), as in the middle of a synchronisation",
+        "is incomplete (%s), as during a synchronisation",
         "Run again in some minutes, or use another mirror",
     ),
 )
-_NOT_WHOLE = re.compile(_PROBLEMS[1][0])
+_INCOMPLETE = re.compile(_PROBLEMS[1][0])
 
 
 class Dnf:
@@ -112,7 +112,7 @@ class Dnf:
             if done.status != 0:
                 raise EvenkeelError(
                     "dnf did not %s %s: %s" % (verb, " ".join(names), explain(done.said)),
-                    "Correct on the node what dnf complains of, then run again; the next run continues from here",
+                    "Fix on the node what dnf reports, then run again; the next run continues from here",
                     stdout=done.output,
                     stderr=done.errors,
                 )
@@ -130,7 +130,7 @@ class Dnf:
         names = re.findall(r"^\[(.+)\]$", kept_files.text(source) or "", re.MULTILINE)
         only = ["--disablerepo=*", *("--enablerepo=%s" % name for name in names)] if names else []
         argv = ["dnf", *self._options(), *only, "--assumeyes", "makecache", "--refresh"]
-        done = refetch.until_whole(lambda: command.run(argv), _NOT_WHOLE)
+        done = refetch.until_complete(lambda: command.run(argv), _INCOMPLETE)
         if done.status != 0:
             raise explain_refresh(done.said, source)
 
@@ -181,7 +181,7 @@ class Dnf:
         if "error" in said:
             raise EvenkeelError(
                 "dnf %s: %s" % (failed, explain(said["error"])),
-                "Nothing was changed. Choose another version, or take away what is in its way"
+                "Nothing was changed. Choose another version, or remove what conflicts with it"
                 if question == "simulate"
                 else "Check the repositories and the settings of dnf on the node",
             )

@@ -18,7 +18,7 @@ _PAUSE = 0.5
 
 
 def wait(paths: Sequence[str], timeout: float) -> None:
-    """Wait until nobody holds the lock files.
+    """Wait until no process holds the lock files.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def wait(paths: Sequence[str], timeout: float) -> None:
     Raises
     ------
     EvenkeelError
-        Somebody still holds one.
+        A process still holds one.
     """
     end = time.monotonic() + timeout
     while True:

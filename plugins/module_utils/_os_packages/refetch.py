@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""Fetch a repository's lists again while the repository is in the middle of a synchronisation."""
+"""Fetch a repository's lists again while the repository is incomplete, as during a synchronisation."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.command import 
 _PAUSES = (2, 4, 8)
 
 
-def until_whole(fetch: Callable[[], Done], not_whole: re.Pattern[str]) -> Done:
-    """Fetch, and again while what was said shows that the repository is not whole; return how the last time ended."""
+def until_complete(fetch: Callable[[], Done], incomplete: re.Pattern[str]) -> Done:
+    """Fetch, and again while the output matches ``incomplete``; return how the last attempt ended."""
     for pause in _PAUSES:
         done = fetch()
-        if done.status == 0 or not not_whole.search(done.said):
+        if done.status == 0 or not incomplete.search(done.said):
             return done
         time.sleep(pause)
     return fetch()

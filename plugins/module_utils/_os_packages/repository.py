@@ -179,7 +179,7 @@ def changed(repository: Repository) -> bool:
 
 @contextlib.contextmanager
 def trial(repository: Repository | None, also: Mapping[str, str | None]) -> Iterator[Trial]:
-    """Fetch the key where it is missing and prepare the package manager's files in a folder that goes away.
+    """Fetch the key where it is missing and prepare the package manager's files in a temporary folder.
 
     Parameters
     ----------

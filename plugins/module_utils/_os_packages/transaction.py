@@ -161,7 +161,7 @@ def spec(exact: str, wanted: Wanted, versions: Sequence[str]) -> str:
     Raises
     ------
     EvenkeelError
-        They don't have it.
+        No repository has the package, or none has the version.
     """
     if not versions:
         raise EvenkeelError(
@@ -190,7 +190,7 @@ def judge(request: Request, steps: Sequence[Step], held: Iterable[str] = ()) -> 
     Raises
     ------
     EvenkeelError
-        It does; the packages are named.
+        It would; the message names the packages.
     """
     names = [step.name for step in steps]
     forbidden = set(matching(names, request.refuse))
@@ -222,7 +222,7 @@ def _refuse(steps: Iterable[Step], why: str) -> None:
     if found:
         raise EvenkeelError(
             "The package transaction %s: %s" % (why, ", ".join(found)),
-            "Nothing was changed. See what they depend on; choose another version, or take them away first",
+            "Nothing was changed. See what they depend on; choose another version, or remove them first",
         )
 
 

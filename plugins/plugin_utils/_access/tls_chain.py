@@ -156,7 +156,7 @@ def host(text: str) -> str:
     Raises
     ------
     EvenkeelError
-        It is neither.
+        The text is neither.
     """
     if is_address(text):
         return str(ipaddress.ip_address(text))

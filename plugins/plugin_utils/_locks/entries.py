@@ -82,7 +82,7 @@ def check(path: Path, packages: Iterable[Package]) -> tuple[Package, ...]:
     Raises
     ------
     EvenkeelError
-        One is there twice.
+        A package is listed twice.
     """
     found: dict[tuple[str, str], Package] = {}
     for package in packages:

@@ -106,7 +106,7 @@ def match_spec(text: str, mirrors: Mirrors) -> MatchSpec:
     Raises
     ------
     EvenkeelError
-        It is malformed.
+        The specification is malformed.
     """
     from rattler import MatchSpec
     from rattler.exceptions import InvalidMatchSpecError

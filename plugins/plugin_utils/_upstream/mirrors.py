@@ -103,7 +103,7 @@ def mirror_of(value: Any) -> Mirror:
     Raises
     ------
     EvenkeelError
-        It means none.
+        The value is none of these, or the list is empty.
     """
     if isinstance(value, Mirror):
         return value

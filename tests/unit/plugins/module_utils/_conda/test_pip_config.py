@@ -113,7 +113,7 @@ def test_what_we_wrote_can_be_taken_back(text: str) -> None:
     [
         ("index-url = x\n", r"^/etc/pip\.conf is malformed: File contains no section headers.*\. Fix that line"),
         ("[global]\ntimeout = 1\ntimeout = 2\n", r"^/etc/pip\.conf is malformed: .*option 'timeout'.* already exists"),
-        ("[global]\n  index-url = x\n", r"^index-url of /etc/pip\.conf could not be replaced\. Take it out"),
+        ("[global]\n  index-url = x\n", r"^index-url of /etc/pip\.conf could not be replaced\. Remove it"),
     ],
 )
 def test_a_file_that_cannot_be_edited_is_refused(text: str, message: str) -> None:

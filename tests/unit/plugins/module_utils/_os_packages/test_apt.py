@@ -43,7 +43,7 @@ Inst nvidia-driver-cuda (580.178.04-1 NVIDIA:localhost [amd64])
 Inst libc6:i386 (2.36-9 Debian:12.11/stable [i386])
 Conf libcuda1 (580.178.04-1 NVIDIA:localhost [amd64])
 """
-NOT_WHOLE = Done(100, "", "E: Failed to fetch http://m/Packages  Hash Sum mismatch\n")
+INCOMPLETE = Done(100, "", "E: Failed to fetch http://m/Packages  Hash Sum mismatch\n")
 
 
 @pytest.fixture
@@ -156,12 +156,12 @@ def test_lists_are_fetched_of_one_file_strictly_and_of_all_as_well_as_can_be(
 
 
 @pytest.mark.parametrize(
-    ("done", "asked"), [(NOT_WHOLE, 4), (Done(100, "", "E: Could not connect\n"), 1)], ids=["not whole", "not there"]
+    ("done", "asked"), [(INCOMPLETE, 4), (Done(100, "", "E: Could not connect\n"), 1)], ids=["incomplete", "not there"]
 )
 def test_a_repository_that_stays_as_it_is(monkeypatch: pytest.MonkeyPatch, done: Done, asked: int) -> None:
     monkeypatch.setattr(refetch.time, "sleep", lambda seconds: None)
     node = FakePrograms(monkeypatch, apt_get=done)
-    with pytest.raises(EvenkeelError, match=r"of /x\.sources (is not whole|could not)"):
+    with pytest.raises(EvenkeelError, match=r"of /x\.sources (is incomplete|could not)"):
         Apt().refresh("/x.sources")
     assert len(node.of("apt-get")) == asked
 
@@ -207,9 +207,9 @@ def test_a_package_is_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
             "8793F200, which has expired",
         ),
         ("W: the public key is not available: NO_PUBKEY A4B469963BF863CC", "A4B469963BF863CC, which is not the one"),
-        ("E: BADSIG A4B469963BF863CC cudatools", "A4B469963BF863CC that is wrong"),
-        ("E: Failed to fetch http://m/Packages  Hash Sum mismatch", "not whole (Hash Sum mismatch)"),
-        ("E: File has unexpected size (9 != 8). Mirror sync in progress? [IP: 1]", "not whole (unexpected size)"),
+        ("E: BADSIG A4B469963BF863CC cudatools", "wrong signature of the key A4B469963BF863CC"),
+        ("E: Failed to fetch http://m/Packages  Hash Sum mismatch", "incomplete (Hash Sum mismatch)"),
+        ("E: File has unexpected size (9 != 8). Mirror sync in progress? [IP: 1]", "incomplete (unexpected size)"),
         ("E: The repository 'http://m ./ Release' is not signed.", "is not signed"),
         (
             "E: Could not connect to m:80 (1.2.3.4). - connect (111: Connection refused)",
@@ -274,5 +274,5 @@ def test_a_program_that_fails_says_what_to_do(
     monkeypatch: pytest.MonkeyPatch, program: str, ask: Callable[[], None]
 ) -> None:
     FakePrograms(monkeypatch, **{"dpkg": "amd64", program: Done(2, "", "no disk\n")})
-    with pytest.raises(EvenkeelError, match=r"no disk\. Run it on the node: "):
+    with pytest.raises(EvenkeelError, match=r"no disk\. Run it on the node to see "):
         ask()

@@ -224,10 +224,10 @@ def test_a_refresh_of_all_asks_all(make: Callable[..., FakePrograms]) -> None:
 @pytest.mark.parametrize(
     ("said", "words", "asked"),
     [
-        ("Downloading successful, but checksum doesn't match.", r"^The repository of /x\.repo is not whole", 4),
+        ("Downloading successful, but checksum doesn't match.", r"^The repository of /x\.repo is incomplete", 4),
         ("Curl error (7): Couldn't connect", r"^The metadata of /x\.repo could not be fetched: Curl error", 1),
     ],
-    ids=["not whole", "not there"],
+    ids=["incomplete", "not there"],
 )
 def test_a_refresh_that_fails_is_explained(
     make: Callable[..., FakePrograms], monkeypatch: pytest.MonkeyPatch, said: str, words: str, asked: int
@@ -287,7 +287,7 @@ def test_a_refusal_is_quoted_from_its_first_word_on(said: str, expected: str) ->
     ("said", "words"),
     [
         ("Error: repomd.xml GPG signature verification error: Bad GPG signature", "is signed by a key that is not"),
-        ("[MIRROR] primary.xml: Downloading successful, but checksum doesn't match.", "is not whole"),
+        ("[MIRROR] primary.xml: Downloading successful, but checksum doesn't match.", "is incomplete"),
         ("Errors during downloading metadata: Curl error (7): Couldn't connect", "could not be fetched"),
     ],
 )

@@ -7,7 +7,7 @@ import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.command import Done
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import refetch
 
-NOT_WHOLE, OTHER, GOOD = Done(1, "", "Hash Sum mismatch"), Done(1, "no route", ""), Done(0, "Hash Sum mismatch", "")
+INCOMPLETE, OTHER, GOOD = Done(1, "", "Hash Sum mismatch"), Done(1, "no route", ""), Done(0, "Hash Sum mismatch", "")
 
 
 @pytest.mark.parametrize(
@@ -15,9 +15,9 @@ NOT_WHOLE, OTHER, GOOD = Done(1, "", "Hash Sum mismatch"), Done(1, "no route", "
     [
         ([GOOD], GOOD, []),
         ([OTHER], OTHER, []),
-        ([NOT_WHOLE, NOT_WHOLE, GOOD], GOOD, [2, 4]),
-        ([NOT_WHOLE, OTHER], OTHER, [2]),
-        ([NOT_WHOLE] * 4, NOT_WHOLE, [2, 4, 8]),
+        ([INCOMPLETE, INCOMPLETE, GOOD], GOOD, [2, 4]),
+        ([INCOMPLETE, OTHER], OTHER, [2]),
+        ([INCOMPLETE] * 4, INCOMPLETE, [2, 4, 8]),
     ],
     ids=["at once", "another failure", "at last", "then another failure", "never"],
 )
@@ -26,5 +26,5 @@ def test_it_is_fetched_again_only_in_the_middle_of_a_synchronisation(
 ) -> None:
     left, paused = list(ends), list[float]()
     monkeypatch.setattr(refetch.time, "sleep", paused.append)
-    assert refetch.until_whole(lambda: left.pop(0), re.compile("Hash Sum")) == last
+    assert refetch.until_complete(lambda: left.pop(0), re.compile("Hash Sum")) == last
     assert (left, paused) == ([], pauses)
