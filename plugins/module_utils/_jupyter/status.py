@@ -21,7 +21,6 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node import user_fil
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.bounded_connection import Place, TooMuch
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 
-PROBES = ("asleep", "waiting", "light", "full")
 #: How long a kernel may take to compute something.
 KERNEL_SECONDS = 60.0
 #: How many bytes a whole answer may have.

@@ -139,6 +139,13 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
         kept_files.read(str(tmp_path / "link"))
 
 
+def test_of_a_users_huge_file_only_the_beginning_is_read(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("x" * (2 << 20))
+    token = kept_files.read(str(tmp_path / "token"))
+    assert token is not None
+    assert len(token.text) == 1 << 20
+
+
 def test_a_lease_of_its_owner_keeps_nobody_waiting(tmp_path: Path) -> None:
     path = tmp_path / "token"
     path.write_text("hush")
