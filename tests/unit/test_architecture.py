@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "architecture.md").read_text()
 TOP = {path.name for path in ROOT.iterdir()}
-PATHS = sorted({path for path in re.findall(r"`([\w.-]+/[\w./-]*|[\w-]+\.\w+)`", TEXT) if path.split("/")[0] in TOP})
+PATHS = sorted({path for path in re.findall(r"`([\w.@-]+/[\w./@-]*|[\w-]+\.\w+)`", TEXT) if path.split("/")[0] in TOP})
 ANSWERS = re.findall(r"^\| [^|]+\? \| (.+) \|$", TEXT, re.MULTILINE)
 
 
