@@ -73,3 +73,14 @@ def test_a_mirror_that_does_not_exist_is_refused_where_one_is_chosen(
     mirror: object, message: str, tmp_path: Path
 ) -> None:
     assert failure(run(tmp_path, {"roles": [MIRROR]}, evenkeel_mirror=mirror))["msg"].startswith(message)
+
+
+def test_a_root_that_is_no_absolute_path_is_refused_before_anything_changes(tmp_path: Path) -> None:
+    facts = {"architecture": "x86_64", "distribution": "Debian", "distribution_version": "12.1"}
+    role = {"name": "evenkeel.gpu.miniconda", "tasks_from": "validate"}
+    call = {
+        "vars": {"ansible_facts": {**facts, "distribution_major_version": "12"}},
+        "tasks": [{"ansible.builtin.import_role": role}],
+    }
+    message = "miniconda_store is opt/distributions, which is not an absolute path."
+    assert failure(run(tmp_path, call, evenkeel_root="opt"))["msg"].startswith(message)
