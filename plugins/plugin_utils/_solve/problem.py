@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 from collections.abc import Callable, Iterable
@@ -12,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package, from_mapping
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.once import computed_once
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import Mirrors
 
 
@@ -53,18 +52,6 @@ def solve_once(problem: Problem, run_directory: Path, solve: Callable[[Problem],
     solve
         The solver.
     """
-    with (run_directory / f"solve-{problem.key}.json").open("a+") as answer:
-        fcntl.flock(answer, fcntl.LOCK_EX)
-        answer.seek(0)
-        if text := answer.read():
-            known = json.loads(text)
-            if "error" in known:
-                raise EvenkeelError(*known["error"])
-            return [from_mapping(package) for package in known["packages"]]
-        try:
-            packages = list(solve(problem))
-        except EvenkeelError as error:
-            json.dump({"error": [error.what, error.remedy]}, answer)
-            raise
-        json.dump({"packages": [asdict(package) for package in packages]}, answer)
-        return packages
+    answer = run_directory / f"solve-{problem.key}.json"
+    packages = computed_once(answer, lambda: [asdict(package) for package in solve(problem)])
+    return [from_mapping(package) for package in packages]

@@ -5,10 +5,8 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import importlib.metadata
-import json
 import os
 import shutil
 import subprocess
@@ -23,6 +21,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import E
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import sha256_of
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.limits import FILE_BYTES, limited
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_lock import held
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.once import computed_once
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import optional
 
 with optional():
@@ -91,24 +90,12 @@ def gather(source: Source, download: Download) -> list[Wheel]:
 
 
 def _answered(source: Source, download: Download | None) -> list[Wheel] | None:
-    with source.answer.open("a+") as answer:
-        fcntl.flock(answer, fcntl.LOCK_EX)
-        answer.seek(0)
-        if text := answer.read():
-            known = json.loads(text)
-            if "error" in known:
-                raise EvenkeelError(*known["error"])
-            return [Wheel(Path(path), sha256) for path, sha256 in known["wheels"]]
-        try:
-            found = _found(source, download)
-        except EvenkeelError as error:
-            json.dump({"error": [error.what, error.remedy]}, answer)
-            raise
-        if found is None:
-            return None
-        wheels = [Wheel(path, sha256_of(str(path))) for path in found]
-        json.dump({"wheels": [(str(wheel.path), wheel.sha256) for wheel in wheels]}, answer)
-        return wheels
+    found = computed_once(source.answer, lambda: _with_hashes(_found(source, download)))
+    return None if found is None else [Wheel(Path(path), sha256) for path, sha256 in found]
+
+
+def _with_hashes(paths: list[Path] | None) -> list[tuple[str, str]] | None:
+    return None if paths is None else [(str(path), sha256_of(str(path))) for path in paths]
 
 
 def _found(source: Source, download: Download | None) -> list[Path] | None:
