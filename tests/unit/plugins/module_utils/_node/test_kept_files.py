@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -144,6 +145,17 @@ def test_of_a_users_huge_file_only_the_beginning_is_read(tmp_path: Path) -> None
     token = kept_files.read(str(tmp_path / "token"))
     assert token is not None
     assert len(token.text) == 1 << 20
+
+
+@pytest.mark.parametrize(("seconds", "ahead"), [(-5, False), (30, False), (3600, True)])
+def test_a_time_is_still_to_come_where_clocks_do_not_explain_it(tmp_path: Path, seconds: int, ahead: bool) -> None:
+    path = tmp_path / "token"
+    path.write_text("hush")
+    moment = time.time() + seconds
+    os.utime(path, (moment, moment))
+    token = kept_files.read(str(path))
+    assert token is not None
+    assert token.ahead is ahead
 
 
 def test_a_lease_of_its_owner_keeps_nobody_waiting(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,7 @@ def test_users_and_groups_that_are_there_are_nobodys_to_record(check_mode: bool)
     assert made.converge(params, check_mode)["changed"] is check_mode
 
 
-def test_a_role_is_a_name() -> None:
-    with pytest.raises(EvenkeelError, match=r"role is '\.\./x'"):
-        made.converge({"role": "../x", "users": [], "groups": []}, False)
+@pytest.mark.parametrize("role", ["../x", "jupyter/../../x", ""])
+def test_a_role_is_a_name(role: str) -> None:
+    with pytest.raises(EvenkeelError, match=f"role is '{re.escape(role)}'"):
+        made.converge({"role": role, "users": [], "groups": []}, check_mode=False)
