@@ -97,7 +97,7 @@ molecule: lab ## A Molecule scenario for each role, and one for the whole of sit
 
 .PHONY: $(SCENARIOS:%=molecule-%)
 $(SCENARIOS:%=molecule-%): molecule-%:
-	molecule test --scenario-name $*
+	TIMEFORMAT='$* took %0R s'; time molecule test --scenario-name $*
 
 .PHONY: test-role
 test-role: lab ## The inner loop on one role: make test-role ROLE=jupyter

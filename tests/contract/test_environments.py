@@ -11,7 +11,12 @@ import sysconfig
 from pathlib import Path
 
 import pytest
-from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import activation, environment
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import (
+    activation,
+    environment,
+    environment_apply,
+    environment_plan,
+)
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import generation as generations
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.build import build
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.generation import Generation
@@ -59,7 +64,7 @@ def tools_of(world: World) -> Tools:
 def generation(request: pytest.FixtureRequest, world: World) -> Generation:
     """An environment that Evenkeel has built, known to conda as ``/srv/envs/ai-dev``."""
     root, tools = world.folder / "evenkeel", tools_of(world)
-    desired = environment.Desired(packages_of(world), {"GREETING": "hello"}, {"packages": list(SPECS)})
+    desired = environment_plan.Desired(packages_of(world), {"GREETING": "hello"}, {"packages": list(SPECS)})
     with held(str(root / "locks" / "pkgs"), 0) as lock:
 
         def made(target: Generation) -> str:
@@ -67,10 +72,10 @@ def generation(request: pytest.FixtureRequest, world: World) -> Generation:
             build(job, request.param, tools)
             return str(request.param)
 
-        plan = environment.plan(
-            environment.read(str(root), "ai-dev"), str(root), "ai-dev", desired, environment.Policy()
+        plan = environment_plan.plan(
+            environment.read(str(root), "ai-dev"), str(root), "ai-dev", desired, environment_plan.Policy()
         )
-        environment.apply(plan, str(root), "ai-dev", made)
+        environment_apply.apply(plan, str(root), "ai-dev", made)
     assert plan.target
     (world.envs / "ai-dev").symlink_to(plan.target.path)
     found = generations.read(plan.target.path)
@@ -114,7 +119,7 @@ def test_conda_refuses_to_change_it_and_says_how_to(world: World, generation: Ge
 
 
 def test_both_installers_give_one_digest_and_leave_nothing_odd(world: World, generation: Generation) -> None:
-    assert generation.digest == environment.Desired(packages_of(world), {"GREETING": "hello"}).digest
+    assert generation.digest == environment_plan.Desired(packages_of(world), {"GREETING": "hello"}).digest
     assert generations.intact(generation, generations.inspect(generation))
     report = verify_files(generation.path)
     assert (report.lines(), report.user_files) == ([], ())

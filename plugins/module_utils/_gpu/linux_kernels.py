@@ -76,15 +76,15 @@ def read(system: Sysroot) -> list[Kernel]:
         modinfo did not end in time.
     """
     running = system.text(RUNNING)
-    releases = [name for name in system.names(FOLDER) if system.names("%s/%s" % (FOLDER, name))]
+    releases = [name for name in system.names(FOLDER) if _bootable(system, name) or system.names(_folder(name))]
     files = {release: _files(system, release) for release in releases}
     described = describe(system, [path for paths in files.values() for path in paths])
     return [
         Kernel(
             release=release,
             running=release == running,
-            bootable=any(map(system.exists, ("/boot/vmlinuz-" + release, "%s/%s/vmlinuz" % (FOLDER, release)))),
-            headers=system.exists("%s/%s/build/include" % (FOLDER, release)),
+            bootable=_bootable(system, release),
+            headers=system.exists(_folder(release) + "/build/include"),
             modules=tuple(module(path, release, described[path]) for path in paths if path in described),
         )
         for release, paths in files.items()
@@ -159,8 +159,16 @@ def flavour_of(licence: str) -> str:
     return "" if not licence else "proprietary" if licence == "NVIDIA" else "open"
 
 
+def _folder(release: str) -> str:
+    return "%s/%s" % (FOLDER, release)
+
+
+def _bootable(system: Sysroot, release: str) -> bool:
+    return system.exists("/boot/vmlinuz-" + release) or system.exists(_folder(release) + "/vmlinuz")
+
+
 def _files(system: Sysroot, release: str) -> list[str]:
-    folder = "%s/%s" % (FOLDER, release)
+    folder = _folder(release)
     outside = system.outside(system.resolve(folder))
     return [os.path.join(folder, os.path.relpath(path, outside)) for path in _module_files(outside)]
 

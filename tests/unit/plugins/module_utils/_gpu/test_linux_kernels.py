@@ -79,11 +79,15 @@ def test_the_kernels_of_a_node(tmp_path: Path) -> None:
     (tmp_path / "lib/modules/empty").mkdir()
     (tmp_path / "boot/vmlinuz-6.1.0-49").touch()
     (tmp_path / "lib/modules/6.1.0-50/vmlinuz").touch()
+    # A kernel of one's own with all drivers built in.
+    (tmp_path / "lib/modules/6.1.0-own").mkdir()
+    (tmp_path / "boot/vmlinuz-6.1.0-own").touch()
     (tmp_path / "proc/sys/kernel/osrelease").write_text("6.1.0-50\n")
     system = Sysroot(str(tmp_path))
     found = [
         Kernel("6.1.0-49", bootable=True, headers=True),
         Kernel("6.1.0-50", running=True, bootable=True, headers=False),
+        Kernel("6.1.0-own", bootable=True, headers=False),
     ]
     assert linux_kernels.bootable(system) == found
     assert linux_kernels.read(system) == [*found, Kernel("gone", bootable=False, headers=False)]

@@ -9,6 +9,7 @@ import resource
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -177,8 +178,9 @@ def test_what_it_started_goes_with_it() -> None:
         return pid
 
     pid = call(start)
-    while Path(f"/proc/{pid}/stat").exists() and Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z":
-        pass
+    with suppress(FileNotFoundError, ProcessLookupError):
+        while Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z":
+            pass
 
 
 def test_who_is_not_root_acts_as_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
