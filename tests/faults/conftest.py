@@ -223,7 +223,9 @@ def prepared(node: Node) -> Node:
     """A node with Miniconda, its configuration and the private runtime, and without any environment."""
     node.clear()
     absent = [{"name": "none", "state": "absent"}]
-    assert node.play(tags="miniconda,condarc,conda_environments", conda_environments_list=absent).succeeded()
+    # Another file of tests may have left a newer Miniconda.
+    declared = {"conda_environments_list": absent, "miniconda_force": True}
+    assert node.play(tags="miniconda,condarc,conda_environments", **declared).succeeded()
     return node
 
 

@@ -124,7 +124,7 @@ def listed(node: Node, *users: str) -> str:
 @pytest.mark.parametrize(
     ("certificate", "variables", "words"),
     [
-        ({"now": NOW - timedelta(days=400)}, {}, ("own.pem expired on", "renewed")),
+        ({"now": NOW - timedelta(days=400)}, {}, ("own.pem expired on", "Have its issuer renew it")),
         ({"now": NOW + timedelta(days=2)}, {}, ("own.pem is not valid before", "clock")),
         ({"mismatched": True}, {}, ("key is not that of the certificate", "own.pem")),
         ({"hosts": ("other.test",)}, {}, (f"is not for {NAME}; it is for other.test",)),
@@ -133,7 +133,7 @@ def listed(node: Node, *users: str) -> str:
         (
             {},
             {**USERS, "front_door_hosts": [NAME, "10.0.0.7"]},
-            ("such as gpu1.example.com, and no addresses",),
+            ("List only host names with a domain in front_door_hosts, such as gpu1.example.com",),
         ),
         ({"hosts": ("10.0.0.7",)}, {"front_door_hosts": ["10.0.0.7"]}, ("which 10.0.0.7 can't have below it",)),
         ({}, {"front_door_key": "/nonexistent/key.pem"}, ("/nonexistent/key.pem can't be read on the control node",)),

@@ -163,7 +163,7 @@ def test_a_reload_that_fails_brings_the_old_file_back(people: Node, session: sub
         f"mkdir -p {Path(OVERRIDE).parent} && printf '[Service]\\nExecReload=\\nExecReload=/bin/false\\n' >{OVERRIDE}"
         " && systemctl daemon-reload"
     )
-    assert play(people).failed_saying("systemctl reload ssh.service", "the settings are as they were")
+    assert play(people).failed_saying("systemctl reload ssh.service", "the old settings are restored")
     assert not people.host.file(DROP_IN).exists
     assert echoes(session)
     assert accepts_sessions(people)
@@ -195,7 +195,10 @@ def test_what_a_hand_has_broken_is_repaired(people: Node) -> None:
         ({"remote_access_users": "ana"}, ("remote_access_users",)),
         ({"remote_access_group": "a,b"}, ("remote_access_group is a,b",)),
         ({"remote_access_group": "sudo"}, ("The group is sudo",)),
-        ({"remote_access_inotify": {"fs.inotify.max_user_watches": "many"}}, ("whole numbers", "many")),
+        (
+            {"remote_access_inotify": {"fs.inotify.max_user_watches": "many"}},
+            ("fs.inotify.max_user_watches no whole number",),
+        ),
         ({"remote_access_inotify": {"../x": 1}}, ("../x is not a kernel parameter",)),
     ],
 )
