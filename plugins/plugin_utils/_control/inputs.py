@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import Any
 
 from ansible.module_utils.common import validation
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.secrets import masked
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.strict_yaml import read_mapping
 
 RENAMED = Path(__file__).parents[1] / "data" / "renamed.yml"
@@ -39,11 +41,17 @@ def _converts(check: Callable[[Any], Any]) -> Callable[[Any], bool]:
     def fits(value: Any) -> bool:
         try:
             check(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, ArithmeticError):
             return False
         return True
 
     return fits
+
+
+def _check_finite(value: Any) -> None:
+    """Refuse also what is not a number, which no comparison finds too small or too large."""
+    if not math.isfinite(validation.check_type_float(value)):
+        raise ValueError(value)
 
 
 def _is_scalar(value: Any) -> bool:
@@ -55,7 +63,7 @@ _TYPES = {
     "str": _Type("text", _is_scalar),
     "path": _Type("a path", _is_scalar),
     "int": _Type("a whole number", _converts(validation.check_type_int)),
-    "float": _Type("a number", _converts(validation.check_type_float)),
+    "float": _Type("a number", _converts(_check_finite)),
     "bool": _Type("true or false", _converts(validation.check_type_bool)),
     "list": _Type("a list", lambda value: isinstance(value, (list, tuple))),
     "dict": _Type("a mapping", lambda value: isinstance(value, Mapping)),
@@ -130,9 +138,8 @@ def renamed(given: Iterable[str], names: Mapping[str, str]) -> list[str]:
     names
         The new name of each old one.
     """
-    return [
-        _line(f"{name} has another name now", f"Set {names[name]} instead") for name in sorted(given) if name in names
-    ]
+    old = sorted(names.keys() & set(given))
+    return [_line(f"{name} has another name now", f"Set {names[name]} instead") for name in old]
 
 
 def unreadable(name: str, reason: str) -> str:
@@ -171,13 +178,15 @@ def _suggestion(name: str, known: Iterable[str]) -> str:
 
 
 def _shown(value: Any, option: Mapping[str, Any]) -> str:
-    if isinstance(value, str):
-        text = "text" if option.get("no_log") else repr(str(value))
-        return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}...'"
     if isinstance(value, (list, tuple)):
         return "a list"
     if isinstance(value, Mapping):
         return "a mapping"
+    if option.get("no_log"):
+        return "text" if isinstance(value, str) else "not text"
+    if isinstance(value, str):
+        text = repr(masked(str(value)))  # a part of a secret would not be recognised
+        return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}...'"
     return json.dumps(value, default=str)
 
 

@@ -9,6 +9,8 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control import input
 USERS = {"type": "list", "elements": "dict", "options": {"name": {"required": True}, "token": {"no_log": True}}}
 RUNTIMES = {"type": "list", "elements": "str", "choices": ["auto", "docker"]}
 
+PEM = r"-----BEGIN PRIVATE KEY-----\n********\n"
+
 
 @pytest.mark.parametrize(
     ("option", "value", "lines"),
@@ -47,7 +49,13 @@ RUNTIMES = {"type": "list", "elements": "str", "choices": ["auto", "docker"]}
         (USERS, [{"name": "ada", "q": 1}], ["x[0] holds 'q', which is none of its keys. Known are name, token."]),
         (USERS, ["ada"], ["x[0] is 'ada'. Set it to a mapping."]),
         ({"type": "int", "no_log": True}, "hunter2", ["x is text. Set it to a whole number."]),
+        ({"type": "list", "no_log": True}, 4711, ["x is not text. Set it to a list."]),
         ({"type": "int"}, "a" * 90, [f"x is '{'a' * 56}...'. Set it to a whole number."]),
+        ({"type": "int"}, "inf", ["x is 'inf'. Set it to a whole number."]),
+        ({"type": "float"}, "nan", ["x is 'nan'. Set it to a number."]),
+        ({"type": "float"}, float("inf"), ["x is Infinity. Set it to a number."]),
+        ({"type": "list"}, f"https://ada:{'p' * 60}@host", ["x is 'https://********@host'. Set it to a list."]),
+        ({"type": "list"}, f"-----BEGIN PRIVATE KEY-----\n{'p' * 9}", [f"x is '{PEM}'. Set it to a list."]),
     ],
 )
 def test_each_problem_is_a_line_that_names_the_variable(option: dict[str, Any], value: Any, lines: list[str]) -> None:
