@@ -23,33 +23,39 @@ PACKAGES = {
 }
 #: Lies in the collection, installed or not.
 FILE = Path(__file__).resolve().parents[3] / "requirements.txt"
+#: Why imports have failed in this process.
+_failed: list[str] = []
 
 
 @contextmanager
 def optional() -> Iterator[None]:
-    """Let an import of one of the packages fail; ``require`` reports it when a plugin is used."""
+    """Let an import from the packages fail; ``require`` reports it when a plugin is used."""
     try:
         yield
-    except ModuleNotFoundError as error:
-        if not any(f"{name}.".startswith(f"{error.name}.") for name in PACKAGES):
-            raise
+    except Exception as error:  # one that is too old or damaged fails in any way
+        _failed.append(f"{type(error).__name__}: {error}")
 
 
 def require() -> None:
-    """Refuse to go on where a package is missing.
+    """Refuse to go on where a package is missing, or is there and can't be imported.
 
     Every plugin of the control node asks for all of them, so that a run ends before its first change, with one message.
 
     Raises
     ------
     EvenkeelError
-        Names what is missing and the command that installs it.
+        Names what is missing, or why it can't be imported, and the command that installs it.
     """
     missing = [package for name, package in PACKAGES.items() if not _is_there(name)]
     if missing:
         raise EvenkeelError(
             f"The Python of Ansible on the control node, {sys.executable}, has no {', '.join(missing)}",
             f"Install what the collection needs: {sys.executable} -m pip install -r {FILE}",
+        )
+    if _failed:
+        raise EvenkeelError(
+            f"The Python of Ansible on the control node, {sys.executable}, can't import what it has ({_failed[0]})",
+            f"Install it anew: {sys.executable} -m pip install --force-reinstall -r {FILE}",
         )
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -64,13 +65,27 @@ def test_an_action_reports_it(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "has no ruamel.yaml, uv" in result["msg"]
 
 
-def test_other_imports_fail_as_ever() -> None:
-    with pytest.raises(ModuleNotFoundError, match="no_such"), requirements.optional():
-        raise ModuleNotFoundError("no_such", name="no_such")
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(ModuleNotFoundError("No module named '_cffi_backend'", name="_cffi_backend"), id="lacks its own"),
+        pytest.param(ImportError("cannot import name 'Gateway' from 'rattler'", name="rattler"), id="too old"),
+        pytest.param(AttributeError("module 'lib' has no attribute 'X509'"), id="does not fit another"),
+        pytest.param(SyntaxError("invalid syntax"), id="for another Python"),
+    ],
+)
+def test_a_package_that_is_there_and_fails_is_reported(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    monkeypatch.setattr(requirements, "_failed", [])
+    with requirements.optional():
+        raise error
+    with pytest.raises(EvenkeelError, match=re.escape(str(error))) as caught:
+        requirements.require()
+    assert f"{sys.executable} -m pip install --force-reinstall -r {requirements.FILE}" in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["uv", "ruamel", "ruamel.yaml", "rattler"])
-def test_an_optional_import_may_fail(name: str) -> None:
+def test_an_optional_import_may_fail(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr(requirements, "_failed", [])
     with requirements.optional():
         raise ModuleNotFoundError(name, name=name)
 
