@@ -164,9 +164,15 @@ def _parsed(by: str, file: Kept | None) -> list[Thing]:
     try:
         content = json.loads(file.text if file else "{}")
         require_known(path_of(by), content, FORMAT)
-        return [Thing(**fields) for fields in content.get("made", ())]
-    except (ValueError, TypeError, AttributeError):
+        return [_thing(fields) for fields in content.get("made", ())]
+    except (ValueError, TypeError, AttributeError, RecursionError):
         return []
+
+
+def _thing(fields: dict[str, Any]) -> Thing:
+    if not all(isinstance(value, str) for value in fields.values()):
+        raise TypeError(fields)
+    return Thing(**fields)
 
 
 def _rendered(things: Iterable[Thing]) -> str:

@@ -45,7 +45,15 @@ def test_each_module_has_its_own() -> None:
     assert (made.read(BY), made.read("front_door")) == ([NGINX], [ANA])
 
 
-@pytest.mark.parametrize("damage", ["", "\0" * 9, "{", "[]", '{"made": 1}', '{"made": [{"kind": "x"}]}'])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        *("", "\0" * 9, "{", "[]", "[" * 200_000, '{"made": 1}', '{"made": [{"kind": "x"}]}'),
+        '{"made": [{"kind": "file", "name": ["x"]}]}',
+        '{"made": [{"kind": "file", "name": "x", "before": null}]}',
+    ],
+    ids=lambda text: text[:60],
+)
 def test_a_damaged_record_is_replaced(folder: Path, damage: str) -> None:
     folder.mkdir()
     (folder / "pip_config.json").write_text(damage)
