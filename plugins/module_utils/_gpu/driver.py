@@ -315,8 +315,13 @@ def _driver_job(run: Run) -> package_set.Job:
 
 
 def _registered(run: Run) -> list[tuple[str, str]]:
-    """Return name and version of the modules that DKMS builds; an installer of the past may have left others."""
-    return [(name, version) for name, version in dkms.registered() if run.desired.version in ("", version)]
+    """Return name and version of the driver's modules that DKMS builds; an installer of the past may have left others.
+
+    Where any version is right, it is that of the package with the module's source.
+    """
+    desired = run.desired
+    wanted = desired.version or transaction.upstream(run.manager.installed().get(desired.dkms, ""))
+    return [(name, version) for name, version in dkms.registered() if version == wanted]
 
 
 def _nouveau_changes() -> list[kept_files.Change]:

@@ -240,9 +240,24 @@ def test_a_kernel_without_the_module_gets_it_and_a_module_of_the_other_flavour_i
     ]
 
 
-def test_what_an_installer_of_the_past_has_registered_is_not_built(node: Node) -> None:
+@pytest.mark.parametrize("version", [NEW, ""])
+def test_what_an_installer_of_the_past_has_registered_is_not_built(version: str, node: Node) -> None:
     node.registered = [("nvidia", OLD), ("nvidia", NEW)]
-    driver.converge(desired(), check_mode=False)
+    wanted = (Wanted(SOURCES["open"], version),)
+    driver.converge(desired(version=version, packages=wanted), check_mode=False)
+    assert node.done == []
+
+
+def test_a_kernel_without_a_module_gets_that_of_the_package_where_its_version_counts(node: Node) -> None:
+    node.registered = [("nvidia", OLD), ("nvidia", NEW)]
+    node.kernels.append(Kernel("6.1.0-50"))
+    shown = driver.converge(desired(version="", packages=(Wanted(SOURCES["open"], ""),)), check_mode=True).diffs
+    assert [(diff["before_header"], diff["after"]) for diff in shown] == [("module for 6.1.0-50", f"{NEW} open\n")]
+
+
+def test_modules_that_the_distribution_has_built_are_not_built_over_by_what_is_registered(node: Node) -> None:
+    node.registered = [("nvidia", OLD)]
+    driver.converge(desired(version="", packages=(), dkms=""), check_mode=False)
     assert node.done == []
 
 
