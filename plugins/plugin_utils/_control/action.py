@@ -15,7 +15,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import HA
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, unexpected
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sanitise import in_one_line, sanitise, sanitised
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.secrets import masked
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import require
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import broken, require
 
 
 class Action(ActionBase):  # type: ignore[misc]
@@ -30,6 +30,8 @@ class Action(ActionBase):  # type: ignore[misc]
             result = self.act(task_vars or {})
         except EvenkeelError as error:
             result = {"failed": True, "changed": False, "msg": str(error), **error.details}
+        except ImportError as error:
+            result = {"failed": True, "changed": False, "msg": str(broken(error))}
         except AnsibleError:
             raise
         except Exception as error:  # Ansible would show its text as it is

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import broken
 
 Answer = TypeVar("Answer")
 
@@ -89,6 +90,8 @@ def _tell(function: Callable[[], Any], pipe: int) -> None:
         answer: tuple[str, Any] = ("answer", function())
     except EvenkeelError as error:
         answer = ("failed", (error.what, error.remedy))
+    except ImportError as error:
+        answer = ("failed", (broken(error).what, broken(error).remedy))
     except Exception as error:
         answer = ("failed", ("%s: %s" % (type(error).__name__, error), "Report it as an error in Evenkeel itself"))
     with os.fdopen(pipe, "wb") as stream:

@@ -24,7 +24,7 @@ PACKAGES = {
 #: Lies in the collection, installed or not.
 FILE = Path(__file__).resolve().parents[3] / "requirements.txt"
 #: Why imports have failed in this process.
-_failed: list[str] = []
+_failed: list[Exception] = []
 
 
 @contextmanager
@@ -33,7 +33,7 @@ def optional() -> Iterator[None]:
     try:
         yield
     except Exception as error:  # one that is too old or damaged fails in any way
-        _failed.append(f"{type(error).__name__}: {error}")
+        _failed.append(error)
 
 
 def require() -> None:
@@ -53,10 +53,16 @@ def require() -> None:
             f"Install what the collection needs: {sys.executable} -m pip install -r {FILE}",
         )
     if _failed:
-        raise EvenkeelError(
-            f"The Python of Ansible on the control node, {sys.executable}, can't import what it has ({_failed[0]})",
-            f"Install it anew: {sys.executable} -m pip install --force-reinstall -r {FILE}",
-        )
+        raise broken(_failed[0])
+
+
+def broken(error: Exception) -> EvenkeelError:
+    """Return the error that the failed import of a package means, which is there, but too old or damaged."""
+    return EvenkeelError(
+        f"The Python of Ansible on the control node, {sys.executable}, can't import what it has"
+        f" ({type(error).__name__}: {error})",
+        f"Install it anew: {sys.executable} -m pip install --force-reinstall -r {FILE}",
+    )
 
 
 def _is_there(name: str) -> bool:

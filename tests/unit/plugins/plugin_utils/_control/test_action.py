@@ -54,6 +54,13 @@ def test_a_result_can_be_shown() -> None:
     }
 
 
+def test_a_package_that_fails_when_it_is_needed_is_reported() -> None:
+    def fail() -> Result:
+        raise ImportError("librattler.so: cannot open shared object file")
+
+    assert "can't import what it has (ImportError: librattler.so" in result_of(fail)["msg"]
+
+
 def test_an_error_is_a_failure_of_the_task() -> None:
     def fail() -> Result:
         raise EvenkeelError(f"{ESCAPE} is odd", "Remove it", rc=3)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 from typing import NoReturn
@@ -14,6 +15,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.child import has_threads_of_its_own, in_child
 
+CANNOT = f"The Python of Ansible on the control node, {sys.executable}, can't import what it has"
 WHAT = "The index of https://mirror.example/main could not be read"
 
 
@@ -35,6 +37,10 @@ def go_wrong() -> NoReturn:
     raise KeyError("sha256")
 
 
+def lack() -> NoReturn:
+    raise ImportError("cannot import name 'Gateway' from 'rattler'")
+
+
 def hang() -> None:
     time.sleep(600)
 
@@ -45,6 +51,7 @@ def hang() -> None:
         (fail, 60, "There is no channel main. Name another."),
         (die, 60, f"{WHAT}: what read it was ended by signal 9"),
         (go_wrong, 60, "KeyError: 'sha256'"),
+        (lack, 60, f"{CANNOT} (ImportError: cannot import name 'Gateway' from 'rattler'). Install"),
         (hang, 0.1, f"{WHAT} within 0 seconds"),
     ],
 )
