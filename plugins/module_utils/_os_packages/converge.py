@@ -8,7 +8,7 @@ outcome = converge(Job(by, request, repository, files, lock_timeout), check_mode
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files, made
@@ -132,7 +132,7 @@ def converge(job: Job, *, check_mode: bool, before: Before | None = None) -> Out
         if not check_mode:
             if before is not None:
                 before(staged, plan)
-            _record(job, plan)
+            _record(job, plan, manager.known())
             trial.apply()
             _fetch_lists(manager, job.repository.path if job.repository else "")
             transaction.apply(manager, plan)
@@ -162,14 +162,21 @@ def _change_holds(job: Job, manager: Manager, *, check_mode: bool) -> Plan:
     """Hold and release what is installed already."""
     plan = transaction.plan(manager, job.request)
     if not check_mode:
-        _record(job, plan)
+        _record(job, plan, manager.known())
         transaction.apply(manager, plan)
     return plan
 
 
-def _record(job: Job, plan: Plan) -> None:
-    """Record which packages come to the node and are held, and which are there or held no more."""
-    installed = [Thing("package", step.name) for step in plan.steps if step.after and not step.before]
+def _record(job: Job, plan: Plan, known: Collection[str]) -> None:
+    """Record which packages come to the node and are held, and which are there or held no more.
+
+    Parameters
+    ----------
+    known
+        The packages that are there; one of another architecture may come beside one of them, by the same name.
+    """
+    coming = [step.name for step in plan.steps if step.after and not step.before]
+    installed = [Thing("package", name) for name in coming if name not in known]
     removed = [Thing("package", step.name) for step in plan.steps if step.before and not step.after]
     held, released = ([Thing("hold", name) for name in names] for names in (plan.hold, plan.release))
     made.note(job.by, [*installed, *held], [*removed, *released])

@@ -13,7 +13,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import c
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.apt import Apt
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.converge import Job
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.dnf import Dnf
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Manager
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Manager, Step
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.repository import Repository
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Plan, Request, Wanted
 
@@ -223,3 +223,13 @@ def test_a_file_that_somebody_else_has_made_stays(monkeypatch: pytest.MonkeyPatc
 def test_packages_of_a_modules_option() -> None:
     option = [{"name": "driver", "version": "2"}, {"name": "tool", "version": ""}]
     assert converge.wanted(option) == (Wanted("driver", "2"), Wanted("tool"))
+
+
+def test_a_package_of_another_architecture_is_no_claim_to_that_of_the_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    # apt's own name for libc6:i386 is libc6, and what is removed by that name is the node's.
+    manager = node(monkeypatch, packages={"libc6": "2"}, repositories={"driver": ["2-1"]})
+    steps = [Step("libc6", "", "2"), Step("driver", "", "2-1")]
+    monkeypatch.setattr(FakeManager, "simulate", lambda *_unused: steps)
+    converge.converge(Job(BY, Request((Wanted("driver"),))), check_mode=False)
+    assert "libc6" in manager.packages
+    assert made.read(BY) == [Thing("package", "driver")]
