@@ -138,7 +138,7 @@ def require_enrolled_key(run: Run) -> None:
     if run.desired.is_built and run.desired.secure_boot:
         key = secure_boot.key_of_node()
         if not run.check_mode and not os.path.exists(key.certificate):
-            made.note(BY, [Thing("file", key.private), Thing("file", key.certificate)])
+            made.note(BY, [Thing("file", path) for path in (key.private, key.certificate) if not os.path.exists(path)])
         secure_boot.require_enrolled(key, make=not run.check_mode)
 
 

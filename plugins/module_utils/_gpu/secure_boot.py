@@ -71,19 +71,23 @@ def way_to_enrol(key: Key, answer: str) -> str:
 
 
 def _make(key: Key) -> None:
-    """Create a key; the certificate comes last, so a certificate that exists has its private key."""
+    """Create a certificate, and a key where there is none; the certificate comes last, so it always has its key."""
     os.makedirs(os.path.dirname(key.private), mode=0o755, exist_ok=True)
     fresh = Key(key.certificate + ".new", key.private + ".new")
-    argv = ["openssl", "req", "-new", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", _DAYS, "-subj", _SUBJECT]
+    keep = os.path.exists(key.private)
+    # Without an answer to it, openssl would ask for the passphrase of a key that has one.
+    of_key = ["-key", key.private, "-passin", "pass:"] if keep else ["-newkey", "rsa:2048", "-nodes"]
+    argv = ["openssl", "req", "-new", "-x509", *of_key, "-days", _DAYS, "-subj", _SUBJECT]
     argv += ["-addext", "extendedKeyUsage=codeSigning,1.3.6.1.4.1.2312.16.1.2"]
     mask = os.umask(0o077)
     try:
         command.require(
-            [*argv, "-outform", "DER", "-keyout", fresh.private, "-out", fresh.certificate],
+            [*argv, "-outform", "DER", *([] if keep else ["-keyout", fresh.private]), "-out", fresh.certificate],
             "Fix the error that openssl reports, then run again",
         )
     finally:
         os.umask(mask)
     os.chmod(fresh.certificate, 0o644)
-    os.replace(fresh.private, key.private)
+    if not keep:
+        os.replace(fresh.private, key.private)
     os.replace(fresh.certificate, key.certificate)

@@ -365,6 +365,15 @@ def test_a_key_is_made_only_where_something_may_change(
     assert recorded == [key.private, key.certificate] * (not check_mode)
 
 
+def test_a_key_that_was_there_is_nobodys_to_record(node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    node.manager.packages |= {"mokutil": "1", "openssl": "1"}
+    key = secure_boot.Key(str(tmp_path / "mok.pub"), str(tmp_path / "mok.key"))
+    Path(key.private).touch()
+    monkeypatch.setattr(secure_boot, "key_of_node", lambda: key)
+    driver.converge(desired(secure_boot=True), check_mode=False)
+    assert [thing.name for thing in made.read("nvidia_driver") if thing.kind == "file"] == [key.certificate]
+
+
 @pytest.mark.parametrize("check_mode", [False, True])
 def test_the_settings_against_nouveau_are_written(
     check_mode: bool, node: Node, monkeypatch: pytest.MonkeyPatch

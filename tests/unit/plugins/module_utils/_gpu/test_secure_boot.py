@@ -55,7 +55,7 @@ def _openssl(monkeypatch: pytest.MonkeyPatch, *, room: list[bool]) -> None:
 
     def openssl(argv: list[str], remedy: str) -> None:
         whole = room.pop(0)
-        for option in ("-keyout", "-out"):
+        for option in {"-keyout", "-out"}.intersection(argv):
             Path(argv[argv.index(option) + 1]).write_text(f"{option} whole" if whole else "")
         if not whole:
             raise EvenkeelError("No space left on device", remedy)
@@ -98,6 +98,25 @@ def test_a_run_that_ends_between_the_two_files_leaves_no_certificate_without_its
     assert not Path(key.certificate).exists()
     secure_boot.require_enrolled(key, make=True)
     assert Path(key.certificate).read_text() == "-out whole"
+
+
+def test_a_key_without_its_certificate_is_kept(key: secure_boot.Key, monkeypatch: pytest.MonkeyPatch) -> None:
+    # An administrator's, or that of a run that ended early.
+    Path(key.private).write_text("theirs")
+    _openssl(monkeypatch, room=[True])
+    secure_boot.require_enrolled(key, make=True)
+    assert Path(key.private).read_text() == "theirs"
+    assert Path(key.certificate).read_text() == "-out whole"
+
+
+def test_openssl_certifies_the_key_that_is_there(key: secure_boot.Key) -> None:
+    secure_boot.command.require(["openssl", "genrsa", "-out", key.private, "2048"], "")
+    before = Path(key.private).read_bytes()
+    secure_boot._make(key)
+    assert Path(key.private).read_bytes() == before
+    public = ["openssl", "pkey", "-in", key.private, "-pubout"]
+    certified = ["openssl", "x509", "-inform", "DER", "-in", key.certificate, "-noout", "-pubkey"]
+    assert secure_boot.command.require(certified, "") == secure_boot.command.require(public, "")
 
 
 def test_the_key_signs_code_and_nobody_else_can_read_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
