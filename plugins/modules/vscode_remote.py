@@ -49,10 +49,32 @@ options:
     default: {}
   floors:
     description:
-      - What VS Code needs, as C(kernel), C(glibc), C(libstdcxx) (of GLIBCXX), C(programs) and C(downloaders), of which
-        one is enough. A node that has less is refused; what VS Code may work around is a warning.
+      - What VS Code needs. A node that has less is refused; what VS Code may work around is a warning.
     type: dict
     required: true
+    suboptions:
+      kernel:
+        description: The oldest version of the kernel.
+        type: str
+        required: true
+      glibc:
+        description: The oldest version of glibc.
+        type: str
+        required: true
+      libstdcxx:
+        description: The oldest version of GLIBCXX in libstdc++.
+        type: str
+        required: true
+      programs:
+        description: Programs that are all needed.
+        type: list
+        elements: str
+        default: []
+      downloaders:
+        description: Programs of which one is enough.
+        type: list
+        elements: str
+        default: []
   server:
     description:
       - A server to install, so that users download nothing. It is unpacked once, in O(store), and linked into every

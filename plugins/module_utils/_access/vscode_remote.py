@@ -16,6 +16,13 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node import accounts
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.made import Thing
 
+FLOORS = {
+    "kernel": {"type": "str", "required": True},
+    "glibc": {"type": "str", "required": True},
+    "libstdcxx": {"type": "str", "required": True},
+    "programs": {"type": "list", "elements": "str", "default": []},
+    "downloaders": {"type": "list", "elements": "str", "default": []},
+}
 SERVER = {
     "commit": {"type": "str", "required": True},
     "archive": {"type": "str", "required": True},
@@ -31,7 +38,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "planned": {"type": "list", "elements": "str", "default": []},
     "conda": {"type": "path", "default": "/opt/miniconda3/bin/conda"},
     "settings": {"type": "dict", "default": {}},
-    "floors": {"type": "dict", "required": True},
+    "floors": {"type": "dict", "required": True, "options": FLOORS},
     "server": {"type": "dict", "options": SERVER},
     "store": {"type": "path", "default": "/opt/evenkeel/vscode"},
 }

@@ -30,7 +30,7 @@ def reasons(loaded: Loaded, kernels: Sequence[Kernel], *, gpu: bool, container: 
     if loaded.version and installed and installed.version:
         if loaded.version != installed.version:
             found.append("the driver %s is loaded, and %s is installed" % (loaded.version, installed.version))
-        elif loaded.flavour != installed.flavour:
+        elif loaded.flavour and installed.flavour and loaded.flavour != installed.flavour:
             found.append("the %s module is loaded, and the %s one is installed" % (loaded.flavour, installed.flavour))
     if gpu and loaded.nouveau and any(kernel.modules for kernel in kernels):
         found.append("nouveau holds the GPU")

@@ -32,7 +32,6 @@ _ORIGIN = re.compile(r"https?://[\w.:\[\]-]+")
 _ADDRESS = re.compile(r"[\da-fA-F.:]+")
 _ANSWER_SECONDS = 10
 _LONGEST_HOST = 253
-_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 
 
 class Damaged(EvenkeelError):
@@ -314,7 +313,7 @@ def _upstream(entry: Mapping[str, object]) -> str:
 
 def look(door: Door) -> Serving | None:
     """Return what the server at the door shows; None when none listens, or when it is not nginx with our files."""
-    address = _EVERYWHERE.get(door.addresses[0], door.addresses[0])
+    address = host_names.to_connect(door.addresses[0])
     name = door.hosts[0].replace("*", "any", 1)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False

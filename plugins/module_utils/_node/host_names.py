@@ -9,10 +9,16 @@ import ipaddress
 import re
 from collections.abc import Iterable
 
+_LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 _LONGEST_LABEL, _DIGITS = 63, 16
 _PLAIN = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _HASHED = re.compile(r".*-[0-9a-f]{%d}" % _DIGITS)
 _DOMAIN = re.compile(r"(?:[A-Za-z0-9-]+\.)+[A-Za-z0-9-]*[A-Za-z][A-Za-z0-9-]*")
+
+
+def to_connect(address: str) -> str:
+    """Return the address that reaches a server on this machine, which may listen on all addresses."""
+    return _LOOPBACK.get(address, address)
 
 
 def label(user: str) -> str:

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import quote
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import host_names
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sanitise import in_one_line, sanitise
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.state_format import require_known
@@ -33,7 +34,6 @@ _TOKEN_FILE = re.compile(r"(?:/(?:[A-Za-z0-9_.+:@-]|\\x[0-9a-f]{2})+)+")
 _BASE_URL = re.compile(r"/(?:(?:[A-Za-z0-9_.~@-]|%[0-9A-F]{2})+/)*")
 _DOOR = re.compile(r"https://(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 _SCHEME = re.compile(r"https?")
-_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 _TOKEN = re.compile(r"[!-~]+")
 _OPTION = re.compile(r"[A-Za-z]+")
 
@@ -209,7 +209,7 @@ def _server(name: str, entry: Mapping[str, Any], tokens: Mapping[str, str], door
         target = _matching(_SOCKET, entry, "socket")
     else:
         address = _matching(_ADDRESS, entry, "address")
-        address = _EVERYWHERE.get(address, address)
+        address = host_names.to_connect(address)
         target = f"{f'[{address}]' if ':' in address else address}:{_port(entry.get('port'))}"
     if token is not None and not _TOKEN.fullmatch(token):
         raise Refused(f"the token of {user} has other characters than a token")

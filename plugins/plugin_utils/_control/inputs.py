@@ -122,7 +122,7 @@ def _of_mapping(name: str, options: Options, value: Mapping[str, Any]) -> Iterat
 def misspelt(given: Iterable[str], prefixes: Collection[str], known: Collection[str]) -> list[str]:
     """Return a line for each variable of the command line that begins like an input and is none."""
     lines = []
-    for name in sorted(given):
+    for name in sorted(map(str, given)):
         beginnings = [prefix for prefix in prefixes if name.startswith(prefix)]
         if beginnings and name not in known:
             alike = [one for one in known if one.startswith(max(beginnings, key=len))]

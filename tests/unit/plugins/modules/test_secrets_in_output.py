@@ -41,6 +41,9 @@ HUSH = "hush-hush"
 TEMPLATED = "{{ hush }}"
 SHOWN = {"_ansible_diff": True, "_ansible_verbosity": 3}
 
+#: Runs a program for which this machine's records of what Evenkeel made are those of nobody.
+OF_ITS_OWN = ("unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /var/lib && exec "$@"', "sh")
+
 Task = dict[str, Any]
 
 
@@ -98,6 +101,7 @@ def test_modules_that_ansible_runs(tmp_path: Path) -> None:
     (tmp_path / "vars.yml").write_text(yaml.safe_dump({"hush": HUSH}))
     done = subprocess.run(
         [
+            *OF_ITS_OWN,
             *(sys.executable, "-m", "ansible", "playbook", "--inventory=localhost,", "--connection=local"),
             *("--diff", "-vvv", f"--extra-vars=ansible_python_interpreter={sys.executable}", "play.yml"),
         ],

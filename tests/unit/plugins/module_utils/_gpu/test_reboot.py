@@ -38,6 +38,7 @@ def running(*modules: Module) -> list[Kernel]:
             ["the driver 580.159.03 is loaded, and 580.178.04 is installed"],
         ),
         (Loaded(NEW, "open"), running(Module(NEW, "open"), Module(OLD, "proprietary")), True, []),
+        (Loaded(NEW, "open"), running(Module(NEW, "")), True, []),
         (Loaded(), running(Module(NEW, "open")), True, []),
         (Loaded(OLD, "open"), running(), True, []),
         (Loaded(OLD, "open"), running(Module("", "")), True, []),

@@ -89,3 +89,11 @@ def test_whom_a_certificate_covers(names: list[str], host: str, covered: bool) -
 def test_which_hosts_users_can_be_below() -> None:
     hosts = ["gpu1.example.com", "GPU.example", "gpu1", "10.0.0.7", "fd00::1", "::ffff:1.2.3.4", "*.example.com", ""]
     assert host_names.domains(hosts) == ["gpu1.example.com", "GPU.example"]
+
+
+@pytest.mark.parametrize(
+    ("address", "reached"),
+    [("0.0.0.0", "127.0.0.1"), ("::", "::1"), ("10.0.0.7", "10.0.0.7")],  # noqa: S104
+)
+def test_a_server_on_all_addresses_is_reached_on_the_loopback(address: str, reached: str) -> None:
+    assert host_names.to_connect(address) == reached

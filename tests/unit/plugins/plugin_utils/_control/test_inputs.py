@@ -84,6 +84,10 @@ def test_a_variable_that_begins_like_an_input_has_to_be_one(given: list[str], li
     assert inputs.misspelt(given, ["lock_"], {"lock_env", "lock_update", "evenkeel_x"}) == lines
 
 
+def test_a_name_that_is_not_text_is_no_input() -> None:
+    assert inputs.misspelt([1, "x"], ["lock_"], set()) == []  # type: ignore[list-item]
+
+
 def test_an_old_name_is_answered_with_the_new_one() -> None:
     assert inputs.renamed(["env", "x"], {"env": "lock_env"}) == ["env has another name now. Set lock_env instead."]
 
