@@ -14,10 +14,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter.servers import LIST_FORMAT
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import host_names
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.state_format import require_known
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.state_format import NOTEBOOK_SERVERS, require_known
 
 HEALTH = "/healthz"
 
@@ -278,7 +277,7 @@ def parse(text: str, where: str) -> list[Server]:
     remedy = "Run the role jupyter, which writes it"
     try:
         content = json.loads(text)
-        require_known(where, content, LIST_FORMAT)
+        require_known(where, content, NOTEBOOK_SERVERS)
         entries = content["servers"]
         servers = [Server(entry["user"], entry["base_url"], _upstream(entry)) for entry in entries]
     except (ValueError, KeyError, TypeError) as error:

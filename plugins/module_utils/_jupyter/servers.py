@@ -27,14 +27,12 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter.server impor
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, kept_files, units
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.kept_files import Change, Kept
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.state_format import require_known
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.state_format import NOTEBOOK_SERVERS, require_known
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.unit_text import escape, unescape
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.units import Unit
 
 CONFIG = "jupyter_server_config.py"
 LIST = "servers.json"
-#: Of this list, whose entries readers count on.
-LIST_FORMAT = 1
 POLICIES = ("now", "idle", "manual")
 
 _LISTENS = "ListenStream="
@@ -138,7 +136,7 @@ def listed(path: str) -> dict[str, dict[str, Any]]:
     """
     with contextlib.suppress(ValueError, KeyError, TypeError):
         content = json.loads(kept_files.text(path) or "{}")
-        require_known(path, content, LIST_FORMAT)
+        require_known(path, content, NOTEBOOK_SERVERS)
         return {entry["user"]: entry for entry in content["servers"]}
     return {}
 

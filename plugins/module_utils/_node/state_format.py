@@ -6,6 +6,9 @@ from __future__ import annotations
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 
+#: Of a node's list of notebook servers, which a module writes and the front door and the control node read.
+NOTEBOOK_SERVERS = 1
+
 
 def require_known(path: str, content: object, known: int) -> None:
     """Refuse a file that a newer Evenkeel has written.

@@ -19,10 +19,8 @@ from urllib.parse import quote
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import host_names
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sanitise import in_one_line, sanitise
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.state_format import require_known
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.state_format import NOTEBOOK_SERVERS, require_known
 
-#: Of a node's list of servers; module_utils/_jupyter/servers.py writes it.
-_LIST_FORMAT = 1
 #: Local ports are taken from here: below what systems hand out by themselves, above what services use.
 _PORTS = range(20000, 30000)
 _HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
@@ -183,7 +181,7 @@ def _node(name: str, facts: Mapping[str, Any]) -> Node:
 def _entries(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
     try:
         content = json.loads(facts.get("servers") or '{"servers": []}')
-        require_known("its list of notebook servers", content, _LIST_FORMAT)
+        require_known("its list of notebook servers", content, NOTEBOOK_SERVERS)
         entries = content["servers"]
     except EvenkeelError as error:
         raise Refused(str(error).rstrip(".")) from error
