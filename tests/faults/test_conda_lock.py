@@ -56,7 +56,7 @@ def test_a_mirror_that_tells_another_hash_of_a_locked_package_is_refused(tmp_pat
 @pytest.mark.parametrize(
     ("files", "variables", "words"),
     [
-        ({}, {"lock_env": "nowhere"}, ("nowhere/environment.yml", "set lock_env to the name of a folder in")),
+        ({}, {"lock_env": "nowhere"}, ("nowhere/environment.yml", "or lock_env to the name of a folder in it")),
         ({}, {"lock_update": ["numpy"]}, ("here/conda-lock.yml is not there", "Lock without update first")),
         (
             {"conda-lock.yml": LOCK},
