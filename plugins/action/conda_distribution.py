@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action, warn
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action, Call, Steps, warn
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.shown_progress import shown_progress
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.transfer import bring
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._upstream.installers import unsupported_since
@@ -18,7 +19,7 @@ DEFAULT_STORE = "/opt/evenkeel/distributions"
 class ActionModule(Action):
     """Run the module; hand it a file of the control node when it asks for it, and run it again."""
 
-    def act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+    def steps(self, task_vars: dict[str, Any]) -> Steps:
         arguments = dict(self._task.args)
         if arguments.get("state") == "absent":  # takes no installer
             arguments = {name: value for name, value in arguments.items() if name not in ("url", "src")}
@@ -28,17 +29,16 @@ class ActionModule(Action):
             if not file.is_file():
                 return {"failed": True, "changed": False, "msg": f"src {file} is not a file on the control node."}
             arguments["src"] = str(file)
-        result = self._converge(arguments, task_vars)
+        result = yield Call("conda_distribution", arguments)
         if result.get("wanted"):
             directory = bring(self, [file])
             brought = self._connection._shell.join_path(directory, file.name)
-            result = self._converge(arguments, task_vars, brought=brought)
+            result = yield Call("conda_distribution", arguments, {"brought": brought})
         self._warn(str(arguments.get("url") or src or ""), result)
         return result
 
-    def _converge(self, arguments: dict[str, Any], task_vars: dict[str, Any], **handed: str) -> dict[str, Any]:
-        with shown_progress(self, f"{arguments.get('store', DEFAULT_STORE)}/.progress", "conda distribution"):
-            return self.execute("conda_distribution", arguments, task_vars, **handed)
+    def watched(self, call: Call) -> AbstractContextManager[None]:
+        return shown_progress(self, f"{call.options.get('store', DEFAULT_STORE)}/.progress", "conda distribution")
 
     def _warn(self, installer: str, result: dict[str, Any]) -> None:
         """Warn of what works and yet should not stay; what all nodes share is reported once."""

@@ -9,7 +9,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.condarc import
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc.options import check, desired, needed_files, plain
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc.plan import plan
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc.report import lost_files, result
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action, Call, Steps
 
 #: What the node's module needs to know; never the settings, which may hold secrets.
 NODE_OPTIONS = ("scope", "path", "distribution", "prefix", "user", "users")
@@ -18,11 +18,11 @@ NODE_OPTIONS = ("scope", "path", "distribution", "prefix", "user", "users")
 class ActionModule(Action):
     """Runs the module once to read, and a second time only where something is to be written."""
 
-    def act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+    def steps(self, task_vars: dict[str, Any]) -> Steps:
         _unused, validated = self.validate_argument_spec(ARGUMENT_SPEC, **RULES)
         arguments = plain(validated)
         check(arguments)
-        answer = self._on_node(task_vars, needed_files=needed_files(arguments["settings"]))
+        answer = yield self._call(needed_files=needed_files(arguments["settings"]))
         if "found" not in answer:
             return answer
         found = answer["found"]
@@ -33,12 +33,12 @@ class ActionModule(Action):
             raise lost
         written: dict[str, Any] = {}
         if planned.changed and not self._task.check_mode:
-            written = self._on_node(task_vars, write=planned.write)
+            written = yield self._call(write=planned.write)
             if written.get("failed"):
                 return written
         answer = result(arguments, found, planned, conda, written.get("backup_file", ""))
         return {**answer, "diff": planned.diff} if self._task.diff else answer
 
-    def _on_node(self, task_vars: dict[str, Any], **request: Any) -> dict[str, Any]:
+    def _call(self, **request: Any) -> Call:
         options = {name: self._task.args[name] for name in NODE_OPTIONS if name in self._task.args}
-        return self.execute("condarc", options, task_vars, **request)
+        return Call("condarc", options, request)

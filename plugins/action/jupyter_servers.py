@@ -7,17 +7,17 @@ from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._access.jupyter_passwords import hashed, in_plain_text
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action, warn
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action, Call, Steps, warn
 
 
 class ActionModule(Action):
     """No password leaves the control node; its hash does."""
 
-    def act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+    def steps(self, task_vars: dict[str, Any]) -> Steps:
         node = task_vars.get("inventory_hostname", "")
         places = [str(task_vars[name]) for name in ("inventory_dir", "playbook_dir") if task_vars.get(name)]
         servers = [self._without_password(server, node, places) for server in self._task.args.get("servers") or []]
-        return self.execute("jupyter_servers", {**self._task.args, "servers": servers}, task_vars)
+        return (yield Call("jupyter_servers", {**self._task.args, "servers": servers}))
 
     def _without_password(self, server: Any, node: str, places: list[str]) -> Any:
         if not isinstance(server, dict) or server.get("password") is None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.tls_certificate
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.tls_files import CERTIFICATE, KEY
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._access import tls_authority, tls_chain
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._access.tls_chain import Chain
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action, Call, Steps
 
 LONGEST_RENEWAL = 365
 
@@ -21,7 +22,7 @@ LONGEST_RENEWAL = 365
 class ActionModule(Action):
     """Read the control node's files, ask the node what it has, and hand over what differs."""
 
-    def act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+    def steps(self, task_vars: dict[str, Any]) -> Steps:
         _unused, arguments = self.validate_argument_spec(
             ARGUMENT_SPEC,
             required_together=[("certificate", "key")],
@@ -31,16 +32,16 @@ class ActionModule(Action):
         check(arguments)
         arguments["hosts"] = [tls_chain.host(one) for one in arguments["hosts"]]
         way = self._bring if arguments["certificate"] else self._issue
-        return way(arguments, datetime.now(UTC).replace(microsecond=0), task_vars)
+        return (yield from way(arguments, datetime.now(UTC).replace(microsecond=0)))
 
-    def _bring(self, arguments: dict[str, Any], now: datetime, task_vars: dict[str, Any]) -> dict[str, Any]:
+    def _bring(self, arguments: dict[str, Any], now: datetime) -> Steps:
         """Install a certificate of the operator's."""
         where = Path(arguments["certificate"])
         chain = tls_chain.parse(self._load(where), str(where))
         key = self._load(Path(arguments["key"]))
         tls_chain.require_usable(chain, tls_chain.parse_key(key, arguments["key"]), arguments["hosts"], now, str(where))
         install = {"certificate": chain.pem, "key": key.decode()}
-        answer = self._on_node(arguments, task_vars, install=install)
+        answer = yield call(arguments, install=install)
         if "found" not in answer:
             return answer
         result = self._result(arguments, answer, chain)
@@ -48,12 +49,12 @@ class ActionModule(Action):
             result["warnings"] = [f"The certificate {where} ends on {chain.not_after:%F}; have it renewed"]
         return result
 
-    def _issue(self, arguments: dict[str, Any], now: datetime, task_vars: dict[str, Any]) -> dict[str, Any]:
+    def _issue(self, arguments: dict[str, Any], now: datetime) -> Steps:
         """Install a certificate of the authority's, unless the node has a good one."""
         place = Path(self._loader.path_dwim(arguments["ca_directory"]))
         days = arguments["renew_days"]
         authority = tls_authority.read(place, self._load, days, now)
-        answer = self._on_node(arguments, task_vars)
+        answer = yield call(arguments)
         if "found" not in answer:
             return answer
         chain = standing(answer["found"])
@@ -64,19 +65,19 @@ class ActionModule(Action):
         if self._task.check_mode:
             made = dict.fromkeys((KEY, CERTIFICATE), "replaced" if answer["found"] else "made")
             return {**self._result(arguments, {**answer, "changed": True, "files": made}, None), **details}
-        answer, issued = self._renew(arguments, place, now, task_vars)
+        answer, issued = yield from self._renew(arguments, place, now)
         return {**self._result(arguments, answer, issued), **details} if "found" in answer else answer
 
     def _renew(
-        self, arguments: dict[str, Any], place: Path, now: datetime, task_vars: dict[str, Any]
-    ) -> tuple[dict[str, Any], Chain | None]:
+        self, arguments: dict[str, Any], place: Path, now: datetime
+    ) -> Generator[Call, dict[str, Any], tuple[dict[str, Any], Chain | None]]:
         """Have the node make a key, and bring it a certificate for it; return the node's last answer too."""
         authority = tls_authority.ensure(place, self._load, arguments["renew_days"], now)
-        asked = self._on_node(arguments, task_vars, request=True)
+        asked = yield call(arguments, request=True)
         if "request" not in asked:
             return asked, None
         chain = authority.issue(asked["request"], arguments["hosts"], now)
-        return self._on_node(arguments, task_vars, install={"certificate": chain.pem}), chain
+        return (yield call(arguments, install={"certificate": chain.pem})), chain
 
     def _result(self, arguments: dict[str, Any], answer: dict[str, Any], chain: Chain | None) -> dict[str, Any]:
         """Return the task's result: the certificate as it is now, or would be."""
@@ -109,9 +110,10 @@ class ActionModule(Action):
                 "Give a file that Ansible's user may read",
             ) from error
 
-    def _on_node(self, arguments: dict[str, Any], task_vars: dict[str, Any], **handed: Any) -> dict[str, Any]:
-        options = {name: arguments[name] for name in ("directory", "hosts")}
-        return self.execute("tls_certificate", options, task_vars, **handed)
+
+def call(arguments: dict[str, Any], **handed: Any) -> Call:
+    """Return the call of the module."""
+    return Call("tls_certificate", {name: arguments[name] for name in ("directory", "hosts")}, handed)
 
 
 def check(arguments: dict[str, Any]) -> None:

@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from typing import Any
 
 from ansible.errors import AnsibleError
@@ -16,6 +18,29 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import E
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sanitise import in_one_line, sanitise, sanitised
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.secrets import masked
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import broken, require
+
+
+@dataclass(frozen=True)
+class Call:
+    """A run of one of the collection's modules on the node.
+
+    Attributes
+    ----------
+    module
+        Its name within the collection.
+    options
+        Options of the module, as a task may set them.
+    handed
+        What no task sets: the module's ``FROM_ACTION`` specifies it.
+    """
+
+    module: str
+    options: Mapping[str, Any]
+    handed: Mapping[str, Any] = field(default_factory=dict)
+
+
+#: What an action does: it yields calls, is sent the result of each, and returns the result of its task.
+Steps = Generator[Call, dict[str, Any], dict[str, Any]]
 
 
 class Action(ActionBase):  # type: ignore[misc]
@@ -45,24 +70,31 @@ class Action(ActionBase):  # type: ignore[misc]
 
     def act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Do what the action is for, and return its result."""
+        steps = self.steps(task_vars)
+        try:
+            call = next(steps)
+            while True:
+                with self.watched(call):
+                    answer = self.execute(call, task_vars)
+                call = steps.send(answer)
+        except StopIteration as end:
+            result: dict[str, Any] = end.value
+            return result
+
+    def steps(self, task_vars: dict[str, Any]) -> Steps:
+        """Do what the action is for in calls, which a survey collects from several actions."""
         raise NotImplementedError
 
-    def execute(
-        self, module: str, options: Mapping[str, Any], task_vars: dict[str, Any], **handed: Any
-    ) -> dict[str, Any]:
-        """Run one of the collection's modules on the node.
+    def watched(self, call: Call) -> AbstractContextManager[None]:
+        """Return what surrounds a call of the task, such as a display of its progress."""
+        return nullcontext()
 
-        Parameters
-        ----------
-        module
-            Its name within the collection.
-        options
-            Options of the module, as a task may set them.
-        handed
-            What no task sets: the module's ``FROM_ACTION`` specifies it.
-        """
+    def execute(self, call: Call, task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Run a module of the collection on the node, and return its result."""
         result: dict[str, Any] = self._execute_module(
-            module_name="evenkeel.gpu." + module, module_args={**options, HANDED: handed}, task_vars=task_vars
+            module_name="evenkeel.gpu." + call.module,
+            module_args={**call.options, HANDED: dict(call.handed)},
+            task_vars=task_vars,
         )
         return result
 
