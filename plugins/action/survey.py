@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ansible action: ask for all roles at once what their tasks would change on a node."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleError
+from ansible.template import Templar
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action, Call, Steps, show
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey import report, role_tasks
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey.rehearsal import Layer, Rehearsed, Result, lead
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey.role_tasks import Reference, RoleTask
+
+ROLES = Path(__file__).parents[2] / "roles"
+#: Roles that choose by the node's GPUs.
+OF_GPUS = ("nvidia_driver", "cuda_toolkit")
+FACTS = "evenkeel_gpu"
+#: The layer in which the facts of the GPUs are read.
+READING = "gpu_facts"
+
+ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
+    "roles": {"type": "list", "elements": "str", "required": True},
+    "seconds": {"type": "int", "default": 600},
+}
+
+
+class ActionModule(Action):
+    """Validate the roles' inputs, lead the actions of their tasks side by side, and report what they would do."""
+
+    def act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+        _unused, arguments = self.validate_argument_spec(ARGUMENT_SPEC)
+        roles: list[str] = arguments["roles"]
+        self._seconds, self._task_vars = arguments["seconds"], task_vars
+        layers, facts = self._layers(roles)
+        found = {role: report.of_layer(layer.tasks) for role, layer in layers.items()}
+        wrong = report.problems(found)
+        work = [role for role in roles if report.has_work(found[role])]
+        result: dict[str, Any] = {"changed": False, "roles": roles, "layers": found, "to_do": work}
+        if facts:
+            result["ansible_facts"] = {FACTS: facts}
+        # What has something to do says its warnings itself.
+        result["warnings"] = [text for role in roles if wrong or role not in work for text in found[role]["warnings"]]
+        if wrong:
+            return {**result, "failed": True, "msg": "\n".join(wrong)}
+        return result
+
+    def _layers(self, roles: Sequence[str]) -> tuple[dict[str, Layer], dict[str, Any] | None]:
+        """Return the rehearsed layers, and the facts of the GPUs where they were read."""
+        of_gpus = [role for role in roles if role in OF_GPUS]
+        others = [role for role in roles if role not in OF_GPUS]
+        known = self._task_vars.get("ansible_facts", {}).get(FACTS)
+        layers = self._planned(others, known)
+        if not of_gpus:
+            lead(layers, self._ask)
+            return layers, None
+        reading = self._reading()
+        # As a rule the node's GPUs are what they were in the last run: if so, one call is enough.
+        expected = self._planned(of_gpus, known) if known else {}
+        lead({READING: reading, **layers, **expected}, self._ask)
+        facts = self._facts(reading)
+        if facts != known:
+            expected = self._planned(of_gpus, facts)
+            lead(expected, self._ask)
+        every = {**layers, **expected}
+        return {role: every[role] for role in roles}, facts
+
+    def _reading(self) -> Layer:
+        task = RoleTask(module="gpu_facts", options={}, conditions=(), loop=None, loop_var="", variables={})
+        return Layer([self._rehearsed(task, 0, self._templar, {})])
+
+    def _facts(self, reading: Layer) -> dict[str, Any]:
+        result = reading.tasks[0].result or {}
+        if result.get("failed"):
+            raise EvenkeelError(f"The GPUs can't be read: {result['msg']}", "Repair that on the node")
+        facts: dict[str, Any] = result["ansible_facts"][FACTS]
+        return facts
+
+    def _planned(self, roles: Sequence[str], facts: Mapping[str, Any] | None) -> dict[str, Layer]:
+        return {role: self._layer(role, facts) for role in roles}
+
+    def _layer(self, role: str, facts: Mapping[str, Any] | None) -> Layer:
+        """Return the tasks of a role, or what is wrong with its inputs."""
+        place = ROLES / role
+        variables = {
+            **self._task_vars,
+            "ansible_facts": {**self._task_vars.get("ansible_facts", {}), **({FACTS: facts} if facts else {})},
+            "ansible_search_path": [str(place), *self._task_vars.get("ansible_search_path", [])],
+            "role_path": str(place),
+            "role_name": role,
+        }
+        templar = self._templar.copy_with_new_env(available_variables=variables)
+        try:
+            wrong = self._validated(role, templar, variables)
+            if wrong is None:
+                return Layer(
+                    [
+                        one
+                        for number, task in enumerate(role_tasks.read(place, self._load))
+                        for one in self._of_task(task, number, templar)
+                    ]
+                )
+        except AnsibleError as error:
+            wrong = str(error)
+        failed = {"failed": True, "changed": False, "msg": wrong}
+        return Layer([Rehearsed(0, "validate_inputs", "validate_inputs", _nothing, result=failed)])
+
+    def _validated(self, role: str, templar: Templar, variables: dict[str, Any]) -> str | None:
+        checks = f"__{role}_checks"
+        options = {"checks": checks} if checks in variables else {}
+        answer = self._action("validate_inputs", options, templar).act(variables)
+        return str(answer["msg"]) if answer.get("failed") else None
+
+    def _of_task(self, task: RoleTask, number: int, templar: Templar) -> list[Rehearsed]:
+        """Return what a task would run: nothing, once, or for each item of its loop."""
+        known = {**templar.available_variables, **task.variables}
+        templar = templar.copy_with_new_env(available_variables=known)
+        if task.loop is None:
+            items: list[dict[str, Any]] = [{}]
+        else:
+            items = [{task.loop_var: item} for item in templar.template(task.loop)]
+        found = []
+        for item in items:
+            of_item = templar.copy_with_new_env(available_variables={**known, **item}) if item else templar
+            if all(of_item.evaluate_conditional(condition) for condition in task.conditions):
+                found.append(self._rehearsed(task, number, of_item, item))
+        return found
+
+    def _rehearsed(self, task: RoleTask, number: int, templar: Templar, item: Mapping[str, Any]) -> Rehearsed:
+        written = {name: value for name, value in task.options.items() if not isinstance(value, Reference)}
+        references = {name: value for name, value in task.options.items() if isinstance(value, Reference)}
+        options = {**templar.template(written), **references}
+        names = [str(value.get("name", "")) if isinstance(value, Mapping) else str(value) for value in item.values()]
+        return Rehearsed(
+            number,
+            task.module,
+            " ".join([task.module, *names]),
+            lambda: self._steps(task.module, options, templar),
+        )
+
+    def _steps(self, module: str, options: dict[str, Any], templar: Templar) -> Steps:
+        action = self._action(module, options, templar)
+        if action is None:
+            return _call(module, options)
+        steps: Steps = action.steps(templar.available_variables)
+        return steps
+
+    def _action(self, module: str, options: dict[str, Any], templar: Templar) -> Any:
+        """Return the action of a module, for a task in check mode; None where there is none."""
+        task = self._task.copy()
+        task.args, task.check_mode, task.diff = options, True, self._task.diff
+        return self._shared_loader_obj.action_loader.get(
+            role_tasks.COLLECTION + module,
+            task=task,
+            connection=self._connection,
+            play_context=self._play_context,
+            loader=self._loader,
+            templar=templar,
+            shared_loader_obj=self._shared_loader_obj,
+        )
+
+    def _load(self, file: Path) -> Any:
+        return self._loader.load_from_file(str(file), trusted_as_template=True)
+
+    def _ask(self, calls: Mapping[str, Sequence[Mapping[str, Any]]]) -> Mapping[str, Sequence[Result]]:
+        answer = self.execute(Call("survey", {}, {"layers": calls, "seconds": self._seconds}), self._task_vars)
+        if "answers" not in answer:
+            raise EvenkeelError(f"The node can't be surveyed: {answer.get('msg', answer)}", "Repair that on the node")
+        answers: Mapping[str, Sequence[Result]] = answer["answers"]
+        return answers
+
+
+def _call(module: str, options: Mapping[str, Any]) -> Steps:
+    return (yield Call(module, options))
+
+
+def _nothing() -> Steps:
+    return {}
+    yield

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""The actions of many tasks, led side by side: in each round, one run on the node answers what all of them ask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._survey.survey import EARLIER
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Call, Steps
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey.role_tasks import Reference
+
+#: No action asks more often.
+MOST_ROUNDS = 10
+
+Result = dict[str, Any]
+#: Takes the calls of each layer, and returns their answers.
+Ask = Callable[[Mapping[str, Sequence[Mapping[str, Any]]]], Mapping[str, Sequence[Result]]]
+
+
+@dataclass
+class Rehearsed:
+    """A task that is rehearsed.
+
+    Attributes
+    ----------
+    number
+        That of its task within the role; items of a loop share it.
+    label
+        What it is about, such as the module's name and the loop's item.
+    start
+        Returns the action's steps; called when the task is first asked about.
+    result
+        What the task would return; None until that is known.
+    """
+
+    number: int
+    module: str
+    label: str
+    start: Callable[[], Steps]
+    result: Result | None = None
+    _steps: Steps | None = None
+    call: Call | None = None
+
+    def proceed(self, answer: Result | None) -> None:
+        """Go on to the next call or the result."""
+        try:
+            if self._steps is None:
+                self._steps = self.start()
+            self.call = self._steps.send(answer)  # type: ignore[arg-type]
+        except StopIteration as end:
+            self.call, self.result = None, end.value
+        except EvenkeelError as error:
+            self.call = None
+            self.result = {"failed": True, "changed": False, "msg": str(error), **error.details}
+
+
+@dataclass
+class Layer:
+    """The tasks of a role that are rehearsed."""
+
+    tasks: list[Rehearsed] = field(default_factory=list)
+
+    def calls(self) -> tuple[list[Rehearsed], list[dict[str, Any]]]:
+        """Return the tasks that ask in this round, and what they ask."""
+        asking = [task for task in self.tasks if task.call is not None]
+        calls = []
+        for task in list(asking):
+            options = self._options(task, asking)
+            if options is None:  # what it builds on has failed, which is reported
+                task.call, task.result = None, {"changed": False}
+                asking.remove(task)
+                continue
+            assert task.call is not None
+            calls.append({"module": task.call.module, "options": options, "handed": dict(task.call.handed)})
+        return asking, calls
+
+    def _options(self, task: Rehearsed, asking: Sequence[Rehearsed]) -> dict[str, Any] | None:
+        assert task.call is not None
+        options = dict(task.call.options)
+        for name, value in options.items():
+            if not isinstance(value, Reference):
+                continue
+            earlier = next((one for one in self.tasks if one.number == value.task), None)
+            if earlier is None:  # its condition does not hold
+                return None
+            if earlier.result is None:
+                options[name] = {EARLIER: [asking.index(earlier), value.key]}
+            elif value.key in earlier.result:
+                options[name] = earlier.result[value.key]
+            else:
+                return None
+        return options
+
+
+def lead(layers: Mapping[str, Layer], ask: Ask) -> None:
+    """Lead all tasks to their results.
+
+    Raises
+    ------
+    EvenkeelError
+        An action does not come to an end.
+    """
+    for task in _all(layers):
+        if task.result is None and task.call is None:
+            task.proceed(None)
+    for _unused in range(MOST_ROUNDS):
+        asked = {name: asked for name, layer in layers.items() if (asked := layer.calls())[1]}
+        if not asked:
+            return
+        answers = ask({name: calls for name, (_tasks, calls) in asked.items()})
+        for name, (tasks, _calls) in asked.items():
+            for task, answer in zip(tasks, answers[name], strict=True):
+                if "waits" not in answer:
+                    task.proceed(answer)
+    raise EvenkeelError(
+        f"The survey of {', '.join(sorted(layers))} does not come to an end", "Report it; evenkeel_survey: false does without"
+    )
+
+
+def _all(layers: Mapping[str, Layer]) -> Iterable[Rehearsed]:
+    return [task for layer in layers.values() for task in layer.tasks]

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""What a survey found out about a role's layer of a node."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey.rehearsal import Rehearsed
+
+#: Of each module's result, what says which version or content a node has.
+IDENTITIES: Mapping[str, tuple[str, ...]] = {
+    "conda_distribution": ("prefix", "home"),
+    "conda_environment": ("digest", "generation"),
+    "cuda_toolkit": ("toolkits", "default"),
+    "nvidia_container_toolkit": ("engines", "specification"),
+    "nvidia_driver": ("version", "flavour"),
+}
+
+
+def of_layer(tasks: Iterable[Rehearsed]) -> dict[str, Any]:
+    """Return what there is to know of a layer.
+
+    ``changes`` lists what the role would change, each ``task`` with its ``diff`` where there is one; ``problems`` what
+    would make it fail; ``unknown`` what could not be found out; ``warnings``; ``user_problems``, texts by user;
+    ``reboot``, why the node has to be rebooted; and ``state``, the versions and digests by task.
+    """
+    layer: dict[str, Any] = {
+        "changes": [],
+        "problems": [],
+        "unknown": [],
+        "warnings": [],
+        "user_problems": {},
+        "reboot": [],
+        "state": {},
+    }
+    for task in tasks:
+        result = task.result or {}
+        if result.get("failed"):
+            layer["unknown" if result.get("unknown") else "problems"].append(str(result.get("msg", "")))
+            continue
+        if result.get("changed"):
+            diff = {"diff": result["diff"]} if result.get("diff") else {}
+            layer["changes"].append({"task": task.label, **diff})
+        layer["unknown"] += result.get("unknown") or []
+        layer["warnings"] += result.get("warnings") or []
+        layer["reboot"] += result.get("reboot") or []
+        for user, texts in (result.get("user_problems") or {}).items():
+            layer["user_problems"].setdefault(user, []).extend(texts)
+        state = {key: result[key] for key in IDENTITIES.get(task.module, ()) if result.get(key)}
+        if state:
+            layer["state"][task.label] = state
+    return layer
+
+
+def has_work(layer: Mapping[str, Any]) -> bool:
+    """Return whether a role has something to do on the node."""
+    return any(layer[key] for key in ("changes", "unknown", "reboot"))
+
+
+def problems(layers: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return a line for each problem, with its role."""
+    return [f"{role}: {text}" for role, layer in layers.items() for text in dict.fromkeys(layer["problems"])]
