@@ -10,7 +10,10 @@ import socket
 import ssl
 import time
 import urllib.error
+from collections.abc import Callable
+from dataclasses import dataclass
 from http.client import HTTPException
+from typing import TypeVar
 
 from ansible.module_utils.urls import open_url
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
@@ -22,6 +25,20 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import (
 )
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.transfer import MOST_BYTES, Pace, too_much
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.within import within
+
+#: How much of a download its beginning is.
+BEGINNING_BYTES = 64 << 10
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """What a download would begin with."""
+
+    content: bytes
+    #: Of all of it, in bytes; None where the server does not say.
+    size: int | None
 
 
 def require_certificates(path: str) -> None:
@@ -63,10 +80,46 @@ def download(
     EvenkeelError
         The server refused, did not deliver or brings too much, or the file system has no room for what it announced.
     """
+    return _delivered(url, retries, lambda: _download_once(url, target, timeout, ca_path, most))
+
+
+def beginning(url: str, timeout: float, retries: int, ca_path: str | None = None, most: int = MOST_BYTES) -> Beginning:
+    """Return what a download would begin with; nothing is written.
+
+    Parameters
+    ----------
+    url, timeout, retries, ca_path, most
+        As of ``download``.
+
+    Raises
+    ------
+    EvenkeelError
+        As ``download`` would: the server refuses, does not deliver or announces too much.
+    """
+    return _delivered(url, retries, lambda: within(2 * timeout, lambda: _begin(url, timeout, ca_path, most)))
+
+
+def _begin(url: str, timeout: float, ca_path: str | None, most: int) -> Beginning:
+    headers = {"Range": "bytes=0-%d" % (BEGINNING_BYTES - 1)}
+    with open_url(url, timeout=timeout, ca_path=ca_path, headers=headers, decompress=False) as response:
+        part = response.headers.get("Content-Range")
+        announced = part.rpartition("/")[2] if part else response.headers.get("Content-Length") or ""
+        size = int(announced) if announced.isdecimal() else None
+        if (size or 0) > most:
+            raise _refusal(url, most)
+        content = response.read(BEGINNING_BYTES)
+        expected = min(size or 0, BEGINNING_BYTES)
+        if len(content) < expected:
+            raise ConnectionError("%d of %d bytes" % (len(content), expected))
+        return Beginning(content, size)
+
+
+def _delivered(url: str, retries: int, ask: Callable[[], Result]) -> Result:
+    """Return what ``ask`` brings of a URL; what may pass is tried again."""
     attempt = 0
     while True:
         try:
-            return _download_once(url, target, timeout, ca_path, most)
+            return ask()
         except urllib.error.HTTPError as error:
             if error.code < 500:
                 raise EvenkeelError(

@@ -243,3 +243,81 @@ def test_a_copy_tells_what_it_copied(tmp_path: Path) -> None:
     (tmp_path / "brought").write_bytes(INSTALLER)
     assert download.copy(str(tmp_path / "brought"), str(tmp_path / "copy")) == SHA256
     assert (tmp_path / "copy").read_bytes() == INSTALLER
+
+
+# beginning
+
+
+LARGE = INSTALLER * 10_000
+
+
+def part(handler: BaseHTTPRequestHandler, of: int | str) -> None:
+    first, last = map(int, handler.headers["Range"].removeprefix("bytes=").split("-"))
+    handler.send_response(206)
+    handler.send_header("Content-Range", f"bytes {first}-{last}/{of}")
+    handler.send_header("Content-Length", str(last + 1 - first))
+    handler.end_headers()
+    handler.wfile.write(LARGE[first : last + 1])
+
+
+@pytest.mark.parametrize(
+    ("sent", "found"),
+    [
+        (SENT, (INSTALLER, len(INSTALLER))),
+        (unannounced, (INSTALLER, None)),
+        (partial(part, of=len(LARGE)), (LARGE[: 64 << 10], len(LARGE))),
+        (partial(part, of="*"), (LARGE[: 64 << 10], None)),
+    ],
+    ids=["whole", "unannounced", "part", "part of an unknown whole"],
+)
+def test_the_beginning_of_a_download_and_its_size(
+    mirror: Mirror, sent: Callable[[BaseHTTPRequestHandler], None], found: tuple[bytes, int | None]
+) -> None:
+    mirror.answers = [sent]
+    assert download.beginning(mirror.url, timeout=5, retries=0) == download.Beginning(*found)
+    assert mirror.requests == 1
+
+
+def test_the_beginning_of_a_large_download_is_all_that_is_read(mirror: Mirror) -> None:
+    mirror.answers = [partial(unannounced, times=1 << 20)]
+    assert len(download.beginning(mirror.url, timeout=5, retries=0).content) == download.BEGINNING_BYTES
+
+
+def test_the_beginning_of_a_file(tmp_path: Path) -> None:
+    (tmp_path / "installer.sh").write_bytes(INSTALLER)
+    found = download.beginning((tmp_path / "installer.sh").as_uri(), timeout=5, retries=0)
+    assert found == download.Beginning(INSTALLER, len(INSTALLER))
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [partial(answer, status=404), UNAVAILABLE, hang_up, partial(answer, status=200, body=b"x" * (1 << 16))],
+    ids=["404", "503", "hung up", "too much"],
+)
+def test_the_beginning_fails_as_the_download_does(
+    mirror: Mirror, pauses: list[float], tmp_path: Path, failure: Callable[[BaseHTTPRequestHandler], None]
+) -> None:
+    mirror.answers = [failure]
+    with pytest.raises(EvenkeelError) as of_download:
+        download.download(mirror.url, str(tmp_path / "installer"), timeout=5, retries=1, most=1000)
+    with pytest.raises(EvenkeelError) as of_beginning:
+        download.beginning(mirror.url, timeout=5, retries=1, most=1000)
+    assert str(of_beginning.value) == str(of_download.value)
+
+
+@pytest.mark.parametrize(
+    ("failing", "words"),
+    [
+        (Mirror.stay_silent, "timed out"),
+        (Mirror.drip, "timed out after 0.4 s"),
+        (Mirror.drip_headers, "timed out after 0.4 s"),
+        (lambda _, handler: TRUNCATED(handler), f"5 of {len(INSTALLER)} bytes"),
+    ],
+    ids=["silent", "drip", "headers", "truncated"],
+)
+def test_a_beginning_is_waited_for_no_longer_than_asked(
+    mirror: Mirror, failing: Callable[[Mirror, BaseHTTPRequestHandler], None], words: str
+) -> None:
+    mirror.answers = [partial(failing, mirror)]
+    with pytest.raises(EvenkeelError, match=rf"did not deliver \(.*{words}.*\), 1 times in a row"):
+        download.beginning(mirror.url, timeout=0.2, retries=0)
