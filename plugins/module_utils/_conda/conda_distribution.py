@@ -14,7 +14,13 @@ from typing import Any
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import distribution, shared_cache, shell_hook, terms
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.build_progress import progress_in
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, kept_files, made, processes
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.download import copy, download, require_certificates
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.download import (
+    Beginning,
+    beginning,
+    copy,
+    download,
+    require_certificates,
+)
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.kept_files import Kept
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_lock import held
@@ -24,6 +30,8 @@ Params = dict[str, Any]
 
 #: Many times what any of them has had so far, in bytes.
 LARGEST_INSTALLER = 2 << 30
+#: How long a mirror may stay silent at most when a rehearsal asks it.
+PATIENCE_SECONDS = 10
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -75,12 +83,14 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     plan = _plan(params, desired)
     hook = _plan_hook(params)
     cache = _plan_cache(params)
-    accepting = _plan_terms(params)
     if plan.install and params["offline"] and desired.url.startswith("http"):
         raise EvenkeelError(
             "%s is to be installed, and offline is true" % desired.url,
             "Name a file of the node by a file URL, or one of the control node by src",
         )
+    if plan.install and check_mode and not params["src"]:
+        distribution.rehearse(desired, partial(_begin, params))
+    accepting = _plan_terms(params, plan)
     others_changed = hook.changed or cache.changed or accepting.changed
     if (plan.changed or others_changed) and not check_mode:
         if plan.install and params["src"] and not params["brought"]:
@@ -91,6 +101,8 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
             terms.apply(accepting, datetime.now(timezone.utc))
             with progress_in(os.path.join(desired.store, ".progress")) as progress:
                 distribution.apply(plan, desired, run_installer, partial(_fetch, params), progress.wait)
+            if plan.after and accepting.without:
+                distribution.note_without_terms(plan.after, accepting.without)
             hook = _plan_hook(params)  # others write there too, and an installation takes its time
             kept_files.apply_all(_record(hook))
             shell_hook.apply(hook)
@@ -140,12 +152,16 @@ def _plan_cache(params: Params) -> shared_cache.Plan:
     return shared_cache.plan(shared_cache.read(desired), desired, shared_cache.group_id(desired))
 
 
-def _plan_terms(params: Params) -> terms.Plan:
+def _plan_terms(params: Params, plan: distribution.Plan) -> terms.Plan:
+    """Ask for terms of service where that is not settled; an installation settles nothing that was before it."""
     if not _present(params) or params["offline"]:
         return terms.Plan()
-    asked = terms.fetch(params["channels"], params["timeout"], params["ca_path"])
     roots = (*terms.SYSTEM, os.path.join(params["prefix"], "conda-meta", "tos"))
-    answers = {one.channel: terms.accepted(one.channel, roots) for one in asked}
+    channels = params["channels"]
+    if not plan.install:
+        channels = terms.unsettled(channels, plan.without_terms, roots)
+    asked = terms.fetch(channels, params["timeout"], params["ca_path"])
+    answers = {channel: terms.accepted(channel, roots) for channel in asked}
     return terms.plan(asked, answers, accept=params["accept_tos"])
 
 
@@ -153,6 +169,12 @@ def _run_installer(lock: int, argv: Sequence[str]) -> tuple[int, str, str]:
     """Run an installer, which holds the lock for as long as it lives, even if this process is killed."""
     done = command.run(argv, pass_fds=[lock])
     return done.status, done.output, done.errors
+
+
+def _begin(params: Params, url: str) -> Beginning:
+    ca_path = None if params["offline"] else params["ca_path"]
+    timeout, retries = min(params["timeout"], PATIENCE_SECONDS), min(params["retries"], 1)
+    return beginning(url, timeout, retries, ca_path, LARGEST_INSTALLER)
 
 
 def _fetch(params: Params, target: str) -> str:

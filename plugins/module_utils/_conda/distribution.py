@@ -9,7 +9,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,10 +17,12 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import distrib
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.generation import MARKER
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.installed_files import emptied
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import modes
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.download import BEGINNING_BYTES, Beginning
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, from_os, path_of
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import (
     CHUNK_BYTES,
     disk_full,
+    existing,
     link_atomically,
     make_directories,
     require_normalised,
@@ -41,6 +43,7 @@ FORMAT = 1
 _HOME = r"[A-Za-z0-9][A-Za-z0-9._-]*-[0-9a-f]{12}(?:-\d+)?"
 DOWNLOAD_PATTERN = re.escape(DOWNLOAD_PREFIX) + "(%s)" % _HOME
 DOOMED_PATTERN = re.escape(DOOMED_PREFIX) + _HOME
+_WITHOUT_TERMS = "without_terms"
 #: Below an installation, what people made: their environments.
 _THEIRS = ("envs",)
 #: Linux allowed no longer first line of a script before 5.1, and conda writes none (``conda/core/portability.py``).
@@ -48,7 +51,6 @@ SHEBANG_BYTES = 127
 _LONGEST_SHEBANG = "#!%s-99/bin/python3.99"
 #: What conda's installers themselves leave free (constructor's ``header.sh``).
 BUFFER_BYTES = 50 << 20
-_HEADER_BYTES = 64 << 10
 _SIZE = re.compile(rb'^total_installation_size_kb="(\d+)"', re.MULTILINE)
 _NAME = re.compile(r"(?P<distribution>[A-Za-z0-9]+)-(?:py\d+_)?(?P<version>\d[\d.]*(?:-\d+)?)-Linux-")
 
@@ -104,6 +106,8 @@ class Installation:
     environments: tuple[str, ...] = ()
     #: What others may change of it; None when that is nothing, and was looked at.
     loose: tuple[Loose, ...] | None = None
+    #: Channels that had no terms of service when they were asked for it.
+    without_terms: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -149,6 +153,8 @@ class Plan:
     stranded: tuple[str, ...] = ()
     #: Installations whose permissions are taken back, and what others may change of them.
     tighten: Mapping[str, tuple[Loose, ...]] = field(default_factory=dict)
+    #: Channels that are known to have no terms of service.
+    without_terms: tuple[str, ...] = ()
 
     @property
     def changed(self) -> bool:
@@ -269,6 +275,7 @@ def _installation(home: str, marker: Mapping[str, Any], desired: Desired) -> Ins
         marker.get("number", 0),
         environments=base.environments(home),
         loose=(modes.loose_entrances(home, _THEIRS) or None) if tight else modes.loose(home, _THEIRS),
+        without_terms=_without_terms(marker),
     )
     if not desired.means(found):
         return found
@@ -312,6 +319,7 @@ def plan(state: State, desired: Desired) -> Plan:
         tighten={
             one.path: one.loose for one in state.installations if one.loose is not None and one.path not in unneeded
         },
+        without_terms=found.without_terms if found else (),
     )
 
 
@@ -397,13 +405,48 @@ def apply(
         raise from_os(error, path_of(error) or desired.store) from error
 
 
+def note_without_terms(home: str, channels: Sequence[str]) -> None:
+    """Note channels that have no terms of service, in the marker of the installation that they were asked for."""
+    marker = dict(_marker(home) or {})
+    known = {*_without_terms(marker), *channels}
+    _mark(home, {**marker, _WITHOUT_TERMS: sorted(known)})
+
+
+def _without_terms(marker: Mapping[str, Any]) -> tuple[str, ...]:
+    noted = marker.get(_WITHOUT_TERMS)
+    return tuple(map(str, noted)) if isinstance(noted, list) else ()
+
+
+def rehearse(desired: Desired, begin: Callable[[str], Beginning]) -> None:
+    """Fail where an installation would before it runs the installer; changes nothing.
+
+    Parameters
+    ----------
+    desired
+        What is to be installed.
+    begin
+        Returns the beginning of the installer that is at a URL, or fails as its download would.
+    """
+    start = begin(desired.url)
+    _require_no_page(start.content, desired.url)
+    place = existing(desired.store)
+    require_space(place, start.size or 0, desired.url)
+    size = announced_bytes(start.content)
+    if size:
+        require_space(place, size + BUFFER_BYTES, desired.file_name)
+
+
 def _tighten(home: str, seen: tuple[Loose, ...]) -> None:
     """Take from others what they may change of an installation, and note whether they could have changed it."""
     exposed = any(one.exposed for one in (*seen, *modes.tighten(home, _THEIRS)))
     marker = _marker(home) or {}
     sync_file_systems([home])
-    noted = {**marker, "synced": True, "tight": True, "exposed": exposed or bool(marker.get("exposed"))}
-    write_atomically(os.path.join(home, MARKER), json.dumps(noted, indent=1, sort_keys=True) + "\n")
+    _mark(home, {**marker, "synced": True, "tight": True, "exposed": exposed or bool(marker.get("exposed"))})
+
+
+def _mark(home: str, marker: Mapping[str, Any]) -> None:
+    """Write the marker of an installation."""
+    write_atomically(os.path.join(home, MARKER), json.dumps(marker, indent=1, sort_keys=True) + "\n")
 
 
 def _remove(home: str) -> None:
@@ -421,7 +464,8 @@ def _install(
     try:
         installer = os.path.join(downloads, desired.file_name)
         require_installer(installer, desired.url, desired.sha256, fetch(installer))
-        size = installed_bytes(installer)
+        with open(installer, "rb") as stream:
+            size = announced_bytes(stream.read(BEGINNING_BYTES))
         if size:
             require_space(desired.store, size + BUFFER_BYTES, desired.file_name)
         _run(installer, plan, home, desired, run_installer, waiting)
@@ -434,21 +478,23 @@ def require_installer(path: str, url: str, sha256: str, actual: str) -> None:
     if actual == sha256:
         return
     with open(path, "rb") as stream:
-        head = stream.read(512).lstrip().lower()
-    if head.startswith((b"<!doctype", b"<html")):
-        raise EvenkeelError(
-            "%s answered with an HTML page, not an installer" % url, "Check the version and the mirror's base URL"
-        )
+        _require_no_page(stream.read(BEGINNING_BYTES), url)
     raise EvenkeelError(
         "%s has the SHA-256 %s, not %s; it was not executed and has been removed" % (url, actual, sha256),
         "Check the checksum at the distribution's own site; if it is right, the mirror's file is damaged or forged",
     )
 
 
-def installed_bytes(installer: str) -> int:
-    """Return how much an installer says that it takes once installed; 0 when it does not say."""
-    with open(installer, "rb") as stream:
-        found = _SIZE.search(stream.read(_HEADER_BYTES))
+def _require_no_page(head: bytes, url: str) -> None:
+    if head.lstrip()[:9].lower().startswith((b"<!doctype", b"<html")):
+        raise EvenkeelError(
+            "%s answered with an HTML page, not an installer" % url, "Check the version and the mirror's base URL"
+        )
+
+
+def announced_bytes(head: bytes) -> int:
+    """Return how much an installer takes once installed, by what it begins with; 0 when it does not say."""
+    found = _SIZE.search(head)
     return int(found.group(1)) << 10 if found else 0
 
 
@@ -476,7 +522,7 @@ def _run(
             **base.inventory(home),
         }
         modes.open_up(home)
-        write_atomically(os.path.join(home, MARKER), json.dumps(marker, indent=1, sort_keys=True) + "\n")
+        _mark(home, marker)
     except BaseException:
         shutil.rmtree(home, ignore_errors=True)
         raise

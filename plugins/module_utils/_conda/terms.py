@@ -16,11 +16,12 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from http.client import HTTPException
 from typing import Any
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
 from ansible.module_utils.urls import open_url
@@ -29,12 +30,14 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import E
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import write_atomically
 
 ENDPOINT = "terms.json"
-#: How long a channel may stay silent at most; every run asks, also one that changes nothing.
+#: How long a channel may stay silent at most; one that has not answered is asked again by each run.
 PATIENCE_SECONDS = 10
 SITE = "/etc/conda/tos"
 #: Where else an administrator may have accepted for everyone; below the distribution's prefix there is one more.
 SYSTEM = (SITE, "/var/lib/conda/tos")
 _LARGEST_BYTES = 1 << 20
+#: How servers answer that there is no such file; object stores refuse it.
+_ABSENT = (403, 404, 410)
 # What a channel's URL may hold that is nobody else's to read; conda takes such a token out of it, wherever it stands.
 _CREDENTIALS = re.compile(r"(?<=://)[^/]*@|/t/[A-Za-z0-9-]*(?=/)")
 
@@ -61,40 +64,66 @@ class Plan:
     """Terms that nobody has accepted for the whole system."""
 
     accept: tuple[Terms, ...] = ()
+    #: Channels that have none, to be noted, so that they need not be asked again.
+    without: tuple[str, ...] = ()
 
     @property
     def changed(self) -> bool:
-        return bool(self.accept)
+        return bool(self.accept or self.without)
 
     @property
     def lines(self) -> tuple[str, ...]:
         """What changes, one line each."""
-        return tuple("+ terms of service of %s, %s, accepted" % (one.channel, _day(one.version)) for one in self.accept)
+        return (
+            *("+ terms of service of %s, %s, accepted" % (one.channel, _day(one.version)) for one in self.accept),
+            *("~ %s has no terms of service" % channel for channel in self.without),
+        )
 
 
-def fetch(channels: Iterable[str], timeout: float, ca_path: str | None) -> tuple[Terms, ...]:
+def unsettled(channels: Iterable[str], without: Container[str], roots: Sequence[str]) -> list[str]:
+    """Return the channels to ask for their terms: neither accepted before, nor known to have none."""
+    return [one for one in channels if public(one) not in without and accepted(one, roots) is None]
+
+
+def fetch(channels: Iterable[str], timeout: float, ca_path: str | None) -> dict[str, Terms | None]:
     """Ask channels for their terms.
 
-    One that can't be asked, or whose answer is none, counts as one without, as it does for conda itself.
+    One whose answer is no terms has none, as it has for conda itself. One that does not answer is left out.
     """
-    found, patience = [], min(timeout, PATIENCE_SECONDS)
+    found: dict[str, Terms | None] = {}
+    patience = min(timeout, PATIENCE_SECONDS)
     for channel in dict.fromkeys(channel.rstrip("/") for channel in channels):
-        with contextlib.suppress(OSError, HTTPException, ValueError, TypeError, KeyError, RecursionError):
+        name = public(channel)
+        try:
             with open_url("%s/%s" % (channel, ENDPOINT), timeout=patience, ca_path=ca_path) as response:
                 content = json.loads(_body(response, patience))
-            if isinstance(content["text"], str) and isinstance(content["support"], str):
-                found.append(Terms(_CREDENTIALS.sub("", channel), moment(content["version"]), content))
-    return tuple(found)
+            meant = isinstance(content["text"], str) and isinstance(content["support"], str)
+            found[name] = Terms(name, moment(content["version"]), content) if meant else None
+        except HTTPError as error:
+            if error.code in _ABSENT:
+                found[name] = None
+        except (ValueError, TypeError, KeyError, RecursionError):
+            found[name] = None
+        except (OSError, HTTPException):
+            continue
+    return found
 
 
 def _body(response: Any, seconds: float) -> bytes:
-    """Return what a channel answers; one that drips or floods answers nothing."""
+    """Return what a channel answers; one that drips does not, and what floods is no terms."""
     end, body = time.monotonic() + seconds, b""
     while more := response.read1(_LARGEST_BYTES):
         body += more
-        if len(body) > _LARGEST_BYTES or time.monotonic() > end:
+        if len(body) > _LARGEST_BYTES:
             raise ValueError("no terms")
+        if time.monotonic() > end:
+            raise TimeoutError("too slow")
     return body
+
+
+def public(channel: str) -> str:
+    """Return a channel's URL without what only its user may know."""
+    return _CREDENTIALS.sub("", channel.rstrip("/"))
 
 
 def accepted(channel: str, roots: Iterable[str]) -> datetime | None:
@@ -113,13 +142,18 @@ def accepted(channel: str, roots: Iterable[str]) -> datetime | None:
     return newest[0] if newest and newest[1] else None
 
 
-def plan(terms: Sequence[Terms], answers: Mapping[str, datetime | None], *, accept: bool) -> Plan:
+def plan(
+    terms: Mapping[str, Terms | None],
+    answers: Mapping[str, datetime | None],
+    *,
+    accept: bool,
+) -> Plan:
     """Decide; pure.
 
     Parameters
     ----------
     terms
-        What the channels ask.
+        By channel, what it asks; None where it has no terms.
     answers
         By channel, the version that was accepted.
     accept
@@ -131,7 +165,7 @@ def plan(terms: Sequence[Terms], answers: Mapping[str, datetime | None], *, acce
         Some terms are not accepted yet, and the operator has not accepted them.
     """
     open_ones = []
-    for one in terms:
+    for one in filter(None, terms.values()):
         answer = answers.get(one.channel)
         if answer is None or answer < one.version:
             open_ones.append(one)
@@ -142,7 +176,7 @@ def plan(terms: Sequence[Terms], answers: Mapping[str, datetime | None], *, acce
             "Read them, and set accept_tos: true (miniconda_accept_tos of the role) if you agree for everyone on the "
             "node; or choose other channels",
         )
-    return Plan(tuple(open_ones))
+    return Plan(tuple(open_ones), tuple(channel for channel, asked in terms.items() if asked is None))
 
 
 def apply(plan: Plan, now: datetime) -> None:
@@ -169,7 +203,7 @@ def record(terms: Terms, now: datetime) -> dict[str, Any]:
 
 def identity(channel: str) -> str:
     """Return the name of the directory that holds the answers to a channel's terms: host and path, hashed."""
-    parts = urlsplit(_CREDENTIALS.sub("", channel))
+    parts = urlsplit(public(channel))
     return hashlib.sha256((parts.netloc + parts.path.strip("/")).encode()).hexdigest()
 
 

@@ -208,6 +208,13 @@ def require_normalised(name: str, path: str) -> None:
         )
 
 
+def existing(path: str) -> str:
+    """Return a directory, or where it is not there yet, the one of those above it that is."""
+    while not os.path.isdir(path):
+        path = os.path.dirname(path)
+    return path
+
+
 def require_space(path: str, needed: int, what: str) -> None:
     """Refuse what the file system of ``path`` has no room for.
 

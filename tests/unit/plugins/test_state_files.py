@@ -328,7 +328,7 @@ def accepted_terms(root: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, C
     one = terms.Terms(channel, NOW, {"version": NOW.isoformat(), "text": "t", "support": "s"})
 
     def converge() -> bool:
-        plan = terms.plan([one], {channel: terms.accepted(channel, [str(root)])}, accept=True)
+        plan = terms.plan({channel: one}, {channel: terms.accepted(channel, [str(root)])}, accept=True)
         terms.apply(plan, NOW)
         return plan.changed
 

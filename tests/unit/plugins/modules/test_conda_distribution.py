@@ -11,9 +11,11 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from email.message import Message
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.error import HTTPError
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
@@ -134,6 +136,27 @@ def test_check_mode_tells_the_same_and_touches_nothing(node: Node) -> None:
     done = node.run()
     assert (checked["changed"], checked["diff"], checked["home"]) == (True, done["diff"], done["home"])
     assert not node.run(_ansible_check_mode=True)["changed"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "{url} did not deliver ("),
+        ("<!DOCTYPE html><title>Log in</title>", "{url} answered with an HTML page, not an installer. "),
+        (f'#!/bin/sh\ntotal_installation_size_kb="{1 << 50}"\n', "{name} needs "),
+    ],
+    ids=["missing", "a page", "too large"],
+)
+def test_an_installer_that_would_fail_is_refused_in_check_mode(node: Node, content: str | None, message: str) -> None:
+    place = node.directory / "mirror" / node.installer.name
+    if content is not None:
+        place.parent.mkdir()
+        place.write_text(content)
+    before = sorted(node.directory.rglob("*"))
+    result = node.run(url=place.as_uri(), _ansible_check_mode=True)
+    assert result["failed"]
+    assert result["msg"].startswith(message.format(url=place.as_uri(), name=place.name))
+    assert sorted(node.directory.rglob("*")) == before
 
 
 def test_another_version_switches(node: Node) -> None:
@@ -314,12 +337,13 @@ CHANNEL = "https://repo.anaconda.com/pkgs/main"
 
 @pytest.fixture
 def channel_with_terms(node: Node, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    def fetch(channels: list[str], timeout: float, ca_path: str | None) -> tuple[terms.Terms, ...]:
+    def fetch(channels: list[str], timeout: float, ca_path: str | None) -> dict[str, terms.Terms | None]:
         if not channels:
-            return ()
+            return {}
         assert channels == [CHANNEL]
         version = "2025-07-15T00:00:00Z"
-        return (terms.Terms(CHANNEL, terms.moment(version), {"version": version, "text": "", "support": ""}),)
+        content = {"version": version, "text": "", "support": ""}
+        return {CHANNEL: terms.Terms(CHANNEL, terms.moment(version), content)}
 
     monkeypatch.setattr(terms, "fetch", fetch)
     return [CHANNEL]
@@ -343,6 +367,56 @@ def test_terms_are_accepted_once(node: Node, channel_with_terms: list[str]) -> N
     assert terms.accepted(CHANNEL, [terms.SITE])
     for accept_tos in (True, False):
         assert not node.run(**arguments, accept_tos=accept_tos)["changed"]
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the list of the URLs that channels are asked for; none of them has terms."""
+    urls: list[str] = []
+
+    def open_url(url: str, **_: object) -> None:
+        urls.append(url)
+        raise HTTPError(url, 404, "Not Found", Message(), None)
+
+    monkeypatch.setattr(terms, "open_url", open_url)
+    return urls
+
+
+def test_a_channel_without_terms_is_asked_once_for_each_installation(node: Node, asked: list[str]) -> None:
+    other = "https://repo.anaconda.com/pkgs/r"
+    assert node.run(channels=[CHANNEL])["changed"]
+    for check_mode in (True, False):
+        assert not node.run(channels=[CHANNEL], _ansible_check_mode=check_mode)["changed"]
+    assert asked == [f"{CHANNEL}/terms.json"]
+
+    for check_mode in (True, False):
+        result = node.run(channels=[CHANNEL, other], _ansible_check_mode=check_mode)
+        assert result["diff"]["after"] == f"{node.home}\n~ {other} has no terms of service\n"
+    assert not node.run(channels=[CHANNEL, other])["changed"]
+    assert asked == [f"{CHANNEL}/terms.json", f"{other}/terms.json", f"{other}/terms.json"]
+
+    asked.clear()
+    node.publish(version="py313_26.9.3-1")
+    assert node.run(channels=[CHANNEL])["changed"]
+    assert asked == [f"{CHANNEL}/terms.json"]
+
+
+@pytest.mark.parametrize("noted", [None, 5, "x", {"a": 1}, [1]])
+def test_a_note_that_is_damaged_is_made_again(node: Node, asked: list[str], noted: object) -> None:
+    node.run(channels=[CHANNEL])
+    marker = node.home / "conda-meta" / "evenkeel"
+    marker.write_text(json.dumps({**json.loads(marker.read_text()), "without_terms": noted}))
+    assert node.run(channels=[CHANNEL])["changed"]
+    assert not node.run(channels=[CHANNEL])["changed"]
+    assert node.runs == 1
+
+
+def test_without_changes_no_installer_is_asked_for(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    node.run()
+    monkeypatch.setattr(logic, "beginning", fail)
+    assert not node.run(_ansible_check_mode=True)["changed"]
+    node.publish(version="py313_26.9.3-1")
+    assert "AssertionError" in node.run(_ansible_check_mode=True)["msg"]
 
 
 @pytest.mark.parametrize("content", [None, "no certificate"], ids=["missing", "no certificate"])

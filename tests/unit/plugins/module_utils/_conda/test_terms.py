@@ -88,11 +88,12 @@ def test_the_identity_is_the_one_of_the_plugin(channel: str, identity: str) -> N
 
 
 class Site(ThreadingHTTPServer):
-    """Serves what it was given by path, with status 200; anything else is a 404."""
+    """Serves what it was given by path, with status 200; anything else has the status of an error."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.bodies: dict[str, bytes] = {}
+        self.status = 404
         self.requests: list[str] = []
 
     @property
@@ -106,7 +107,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.requests.append(self.path)
         body = self.server.bodies.get(self.path)
-        self.send_response(404 if body is None else 200)
+        self.send_response(self.server.status if body is None else 200)
         self.send_header("Content-Length", str(len(body or b"")))
         self.end_headers()
         self.wfile.write(body or b"")
@@ -129,7 +130,8 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 def test_a_channel_is_asked_once(site: Site) -> None:
     site.bodies["/main/terms.json"] = json.dumps(CONTENT).encode()
     channel = f"http://{site.place}/main"
-    (found,) = terms.fetch([channel, f"{channel}/"], 5, None)
+    found = terms.fetch([channel, f"{channel}/"], 5, None)[channel]
+    assert found is not None
     assert found == terms.Terms(channel, VERSION, CONTENT)
     assert found.url == f"{channel}/terms.json"
     assert site.requests == ["/main/terms.json"]
@@ -160,25 +162,38 @@ def test_what_is_no_terms_is_none_and_the_next_channel_is_asked(site: Site, body
         site.bodies["/r/terms.json"] = body
     site.bodies["/main/terms.json"] = json.dumps(CONTENT).encode()
     found = terms.fetch([f"http://{site.place}/r", f"http://{site.place}/main"], 5, None)
-    assert [one.channel for one in found] == [f"http://{site.place}/main"]
+    assert found == {
+        f"http://{site.place}/r": None,
+        f"http://{site.place}/main": terms.Terms(f"http://{site.place}/main", VERSION, CONTENT),
+    }
     assert site.requests == ["/r/terms.json", "/main/terms.json"]
 
 
-@pytest.mark.parametrize("channel", ["defaults", "", "ftp//x", "http://[::1", "file:///nowhere"])
+@pytest.mark.parametrize("channel", ["defaults", "", "ftp//x", "http://[::1"])
 def test_what_is_no_url_has_no_terms(channel: str) -> None:
-    assert terms.fetch([channel], 5, None) == ()
+    assert terms.fetch([channel], 5, None) == {channel: None}
 
 
-def test_a_dead_site_has_no_terms(site: Site) -> None:
+def test_a_dead_site_has_no_answer(site: Site) -> None:
     channel = f"http://{site.place}/main"
     site.server_close()
-    assert terms.fetch([channel], 5, None) == ()
+    assert terms.fetch([channel], 5, None) == {}
+
+
+@pytest.mark.parametrize(
+    ("status", "known"), [(404, True), (410, True), (403, True), (401, False), (407, False), (500, False), (503, False)]
+)
+def test_a_refusal_that_may_pass_is_no_answer(site: Site, status: int, known: bool) -> None:
+    site.status = status
+    channel = f"http://{site.place}/main"
+    assert terms.fetch([channel], 5, None) == ({channel: None} if known else {})
 
 
 def test_credentials_are_not_told(site: Site) -> None:
     site.bodies["/t/tk-1/main/terms.json"] = json.dumps(CONTENT).encode()
-    (found,) = terms.fetch([f"http://anna:secret@{site.place}/t/tk-1/main"], 5, None)
-    assert found.channel == f"http://{site.place}/main"
+    channel = f"http://{site.place}/main"
+    found = terms.fetch([f"http://anna:secret@{site.place}/t/tk-1/main"], 5, None)
+    assert found == {channel: terms.Terms(channel, VERSION, CONTENT)}
 
 
 # accepted
@@ -238,6 +253,28 @@ def test_a_broken_record_counts_for_nothing(roots: tuple[Path, Path], content: s
     assert terms.accepted(CHANNEL, map(str, roots)) == OLD
 
 
+# unsettled
+
+
+@pytest.mark.parametrize(
+    ("without", "answered", "asked"),
+    [
+        ((), None, [CHANNEL]),
+        (("https://repo.anaconda.com/pkgs/r",), None, [CHANNEL]),
+        ((CHANNEL,), None, []),
+        ((), True, []),
+        ((), False, [CHANNEL]),
+    ],
+    ids=["nothing known", "another has none", "has none", "accepted", "declined"],
+)
+def test_only_what_is_not_settled_is_asked(
+    roots: tuple[Path, Path], without: tuple[str, ...], answered: bool | None, asked: list[str]
+) -> None:
+    if answered is not None:
+        answer(roots[0], OLD.isoformat(), accepted=answered)
+    assert terms.unsettled([CHANNEL], without, [str(root) for root in roots]) == asked
+
+
 # plan
 
 
@@ -247,25 +284,32 @@ def test_a_broken_record_counts_for_nothing(roots: tuple[Path, Path], content: s
     ids=["never", "older terms", "these terms", "newer terms"],
 )
 def test_plan(answered: datetime | None, accept: tuple[terms.Terms, ...]) -> None:
-    plan = terms.plan([ASKED], {CHANNEL: answered}, accept=True)
+    plan = terms.plan({CHANNEL: ASKED}, {CHANNEL: answered}, accept=True)
     assert plan == terms.Plan(accept)
     assert plan.changed is bool(accept)
     assert plan.lines == tuple(f"+ terms of service of {CHANNEL}, 2025-07-15, accepted" for _ in accept)
 
 
 def test_nothing_is_asked_of_anyone_by_default() -> None:
-    assert not terms.plan([], {}, accept=False).changed
+    assert not terms.plan({}, {}, accept=False).changed
+
+
+def test_a_channel_without_terms_is_noted() -> None:
+    plan = terms.plan({CHANNEL: None}, {}, accept=False)
+    assert plan == terms.Plan(without=(CHANNEL,))
+    assert plan.changed
+    assert plan.lines == (f"~ {CHANNEL} has no terms of service",)
 
 
 def test_nothing_is_accepted_in_the_operators_place() -> None:
     other = terms.Terms("https://repo.anaconda.com/pkgs/r", OLD, CONTENT)
     with pytest.raises(EvenkeelError) as raised:
-        terms.plan([ASKED, other], {CHANNEL: None, other.channel: None}, accept=False)
+        terms.plan({CHANNEL: ASKED, other.channel: other}, {CHANNEL: None, other.channel: None}, accept=False)
     assert f"{CHANNEL} (version of 2025-07-15: {CHANNEL}/terms.json) and {other.channel} (version of" in str(
         raised.value
     )
     assert "accept_tos: true" in raised.value.remedy
-    assert not terms.plan([ASKED], {CHANNEL: VERSION}, accept=False).changed
+    assert not terms.plan({CHANNEL: ASKED}, {CHANNEL: VERSION}, accept=False).changed
 
 
 # apply
@@ -288,7 +332,7 @@ def test_what_was_accepted_is_found_again(tmp_path: Path, monkeypatch: pytest.Mo
         "acceptance_timestamp": "2026-11-25T04:30:00+00:00",
     }
     answers = {CHANNEL: terms.accepted(CHANNEL, [terms.SITE])}
-    assert not terms.plan([ASKED], answers, accept=False).changed
+    assert not terms.plan({CHANNEL: ASKED}, answers, accept=False).changed
 
 
 def test_nothing_to_accept_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -305,10 +349,12 @@ def test_a_place_that_can_not_be_written_is_named(tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.parametrize(
-    ("piece", "seconds"), [(b" ", 6.0), (b" " * (1 << 20), 0.0), (b"[" * 100_000, 0.0)], ids=["drip", "flood", "deep"]
+    ("piece", "seconds", "found"),
+    [(b" ", 6.0, {}), (b" " * (1 << 20), 0.0, {CHANNEL: None}), (b"[" * 100_000, 0.0, {CHANNEL: None})],
+    ids=["drip", "flood", "deep"],
 )
 def test_a_channel_that_never_comes_to_an_end_has_no_terms(
-    monkeypatch: pytest.MonkeyPatch, piece: bytes, seconds: float
+    monkeypatch: pytest.MonkeyPatch, piece: bytes, seconds: float, found: dict[str, None]
 ) -> None:
     class Response(contextlib.nullcontext[None]):
         def __enter__(self) -> Response:  # type: ignore[override]
@@ -322,4 +368,4 @@ def test_a_channel_that_never_comes_to_an_end_has_no_terms(
     now, rest = 0.0, 2
     monkeypatch.setattr(terms.time, "monotonic", lambda: now)
     monkeypatch.setattr(terms, "open_url", lambda *_, **__: Response())
-    assert terms.fetch(["https://channel.example"], 5, None) == ()
+    assert terms.fetch([CHANNEL], 5, None) == found
