@@ -20,6 +20,11 @@ def account(name: str) -> pwd.struct_passwd:
         raise EvenkeelError("The node has no user %s" % name, "Correct the name, or make the account first") from None
 
 
+def is_local(name: str) -> bool:
+    """Return whether an account is in the node's own file, and not in that of a directory service alone."""
+    return any(fields[0] == name for fields in _local())
+
+
 def local_users() -> list[str]:
     """Return the node's own accounts that have a home, one for each home, or the module's own account without root.
 
@@ -28,14 +33,18 @@ def local_users() -> list[str]:
     """
     if os.geteuid() != 0:
         return [pwd.getpwuid(os.geteuid()).pw_name]
-    with open(ACCOUNTS, encoding="utf-8", errors="surrogateescape") as stream:
-        fields = [line.rstrip("\n").split(":") for line in stream if line.count(":") == 6]
     homes = {
         home: name
-        for name, _unused, _unused, _unused, _unused, home, _unused in reversed(fields)
+        for name, _unused, _unused, _unused, _unused, home, _unused in reversed(_local())
         if home not in ("", "/", "/nonexistent")
     }
     return sorted(homes.values())
+
+
+def _local() -> list[list[str]]:
+    """Return the lines of the node's own file, by their fields."""
+    with open(ACCOUNTS, encoding="utf-8", errors="surrogateescape") as stream:
+        return [line.rstrip("\n").split(":") for line in stream if line.count(":") == 6]
 
 
 def owner(path: str) -> pwd.struct_passwd | None:

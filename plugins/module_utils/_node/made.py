@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""The module made, and the records of what Evenkeel has made on a node and what is not plainly its own by its path.
+"""The records of what Evenkeel has made on a node and what is not plainly its own by its path.
 
 Only a record shows that a user, a group, a package, a service or a file among those of others was made by Evenkeel, and
 may be removed again. Each module keeps a record of its own, as a kept file. It is written before the thing is made,
@@ -10,26 +10,16 @@ A record that was lost comes back as far as the things themselves show that they
 
 from __future__ import annotations
 
-import grp
 import hashlib
 import json
 import os
-import pwd
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.kept_files import OUR_NAME, Change, Kept
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.state_format import require_known
-
-ARGUMENT_SPEC: dict[str, Any] = {
-    "role": {"type": "str", "required": True},
-    "users": {"type": "list", "elements": "str", "default": []},
-    "groups": {"type": "list", "elements": "str", "default": []},
-}
 
 FOLDER = "/var/lib/evenkeel/made"
 FORMAT = 1
@@ -55,18 +45,6 @@ class Thing:
     kind: str
     name: str
     before: str = ABSENT
-
-
-def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
-    """Record the users and groups that are not there, or return which these are."""
-    if not re.fullmatch(r"[a-z_]+", params["role"]):
-        raise EvenkeelError("role is %r" % params["role"], "Use small letters and '_'")
-    things = [Thing("user", name) for name in params["users"] if not _exists(pwd.getpwnam, name)]
-    things += [Thing("group", name) for name in params["groups"] if not _exists(grp.getgrnam, name)]
-    found = changes(params["role"], things)
-    if not check_mode:
-        kept_files.apply_all(found)
-    return {"changed": bool(found), "diff": [change.diff() for change in found]}
 
 
 def path_of(by: str) -> str:
@@ -146,14 +124,6 @@ def of_files(by: str, files: Iterable[Change], mark: str = "") -> list[Change]:
         elif change.changed:
             made.append(replace(thing, before="sha256:" + _sha256(change.before.text)))
     return changes(by, made, gone)
-
-
-def _exists(look_up: Callable[[str], object], name: str) -> bool:
-    try:
-        look_up(name)
-    except KeyError:
-        return False
-    return True
 
 
 def _sha256(text: str) -> str:

@@ -30,7 +30,12 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import (
     jupyter_servers,
     jupyter_status,
 )
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import made, sysctl_floor, tcp_port, tls_certificate
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import (
+    service_account,
+    sysctl_floor,
+    tcp_port,
+    tls_certificate,
+)
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import Logic, Params
 
 _FILES: tuple[ModuleType, ...] = (
@@ -45,10 +50,10 @@ _FILES: tuple[ModuleType, ...] = (
     jupyter_kernelspecs,
     jupyter_servers,
     jupyter_status,
-    made,
     nvidia_container_toolkit,
     nvidia_driver,
     pip_config,
+    service_account,
     ssh_forwarding,
     sysctl_floor,
     tcp_port,

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from pathlib import Path
 
 import pytest
@@ -96,18 +95,3 @@ def test_what_stood_there_first_stays_in_the_record_until_nothing_of_ours_is_lef
         assert made.read(BY) == [Thing("file", "/etc/x", SHA256)]
     kept_files.apply_all(made.of_files(BY, [Change("/etc/x", ours[1], THEIRS)], MARK))
     assert made.read(BY) == []
-
-
-@pytest.mark.parametrize("check_mode", [True, False])
-def test_users_and_groups_that_are_there_are_nobodys_to_record(check_mode: bool) -> None:
-    params = {"role": "jupyter", "users": ["root", "nobody-yet"], "groups": ["root", "no-group-yet"]}
-    assert made.converge(params, check_mode)["changed"]
-    expected = [Thing("group", "no-group-yet"), Thing("user", "nobody-yet")]
-    assert made.read("jupyter") == ([] if check_mode else expected)
-    assert made.converge(params, check_mode)["changed"] is check_mode
-
-
-@pytest.mark.parametrize("role", ["../x", "jupyter/../../x", ""])
-def test_a_role_is_a_name(role: str) -> None:
-    with pytest.raises(EvenkeelError, match=f"role is '{re.escape(role)}'"):
-        made.converge({"role": role, "users": [], "groups": []}, check_mode=False)
