@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,21 +11,25 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.template import Templar
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action, Call, Steps, show
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action, Call, Steps
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey import report, role_tasks
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey.rehearsal import Layer, Rehearsed, Result, lead
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey.role_tasks import Reference, RoleTask
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey.variables import Variables
 
 ROLES = Path(__file__).parents[2] / "roles"
 #: Roles that choose by the node's GPUs.
 OF_GPUS = ("nvidia_driver", "cuda_toolkit")
 FACTS = "evenkeel_gpu"
+#: An option that is no more than a variable.
+_VARIABLE = re.compile(r"\{\{ *(\w+) *\}\}\Z")
 #: The layer in which the facts of the GPUs are read.
 READING = "gpu_facts"
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "roles": {"type": "list", "elements": "str", "required": True},
     "seconds": {"type": "int", "default": 600},
+    "fail": {"type": "bool", "default": True},
 }
 
 
@@ -43,30 +48,30 @@ class ActionModule(Action):
         if facts:
             result["ansible_facts"] = {FACTS: facts}
         # What has something to do says its warnings itself.
-        result["warnings"] = [text for role in roles if wrong or role not in work for text in found[role]["warnings"]]
-        if wrong:
-            return {**result, "failed": True, "msg": "\n".join(wrong)}
-        return result
+        warnings = [text for role in roles if wrong or role not in work for text in found[role]["warnings"]]
+        if wrong and arguments["fail"]:
+            return {"failed": True, "changed": False, "msg": "\n".join(wrong), "warnings": warnings}
+        return {**result, "warnings": warnings}
 
     def _layers(self, roles: Sequence[str]) -> tuple[dict[str, Layer], dict[str, Any] | None]:
         """Return the rehearsed layers, and the facts of the GPUs where they were read."""
         of_gpus = [role for role in roles if role in OF_GPUS]
-        others = [role for role in roles if role not in OF_GPUS]
         known = self._task_vars.get("ansible_facts", {}).get(FACTS)
-        layers = self._planned(others, known)
+        variables = self._variables(known)
+        layers = {role: self._layer(role, variables) for role in roles if role not in of_gpus or known}
         if not of_gpus:
             lead(layers, self._ask)
             return layers, None
         reading = self._reading()
-        # As a rule the node's GPUs are what they were in the last run: if so, one call is enough.
-        expected = self._planned(of_gpus, known) if known else {}
-        lead({READING: reading, **layers, **expected}, self._ask)
+        lead({READING: reading, **layers}, self._ask)
         facts = self._facts(reading)
+        # As a rule the node's GPUs are what they were in the last run, and one call was enough.
         if facts != known:
-            expected = self._planned(of_gpus, facts)
-            lead(expected, self._ask)
-        every = {**layers, **expected}
-        return {role: every[role] for role in roles}, facts
+            variables = self._variables(facts)
+            again = {role: self._layer(role, variables) for role in of_gpus}
+            lead(again, self._ask)
+            layers.update(again)
+        return {role: layers[role] for role in roles}, facts
 
     def _reading(self) -> Layer:
         task = RoleTask(module="gpu_facts", options={}, conditions=(), loop=None, loop_var="", variables={})
@@ -79,28 +84,30 @@ class ActionModule(Action):
         facts: dict[str, Any] = result["ansible_facts"][FACTS]
         return facts
 
-    def _planned(self, roles: Sequence[str], facts: Mapping[str, Any] | None) -> dict[str, Layer]:
-        return {role: self._layer(role, facts) for role in roles}
+    def _variables(self, facts: Mapping[str, Any] | None) -> Variables:
+        """Return the host's variables, as they are where its GPUs have these facts."""
+        values = dict(self._task_vars)
+        if facts:
+            values["ansible_facts"] = {**values.get("ansible_facts", {}), FACTS: facts}
+        beginnings = [f"{start}{role.name}_" for role in ROLES.iterdir() for start in ("", "__")]
+        return Variables(values, ["evenkeel_", *beginnings])
 
-    def _layer(self, role: str, facts: Mapping[str, Any] | None) -> Layer:
+    def _layer(self, role: str, known: Variables) -> Layer:
         """Return the tasks of a role, or what is wrong with its inputs."""
         place = ROLES / role
-        variables = {
-            **self._task_vars,
-            "ansible_facts": {**self._task_vars.get("ansible_facts", {}), **({FACTS: facts} if facts else {})},
-            "ansible_search_path": [str(place), *self._task_vars.get("ansible_search_path", [])],
-            "role_path": str(place),
-            "role_name": role,
-        }
-        templar = self._templar.copy_with_new_env(available_variables=variables)
+        # Lookups of files begin here.
+        known.values |= {"ansible_search_path": [str(place)], "role_path": str(place), "role_name": role}
+        templar = self._templar.copy_with_new_env(available_variables=known.values)
+        known.resolve([name for name in known.values if name.startswith(f"{role}_")], templar.template)
+        known.resolve([f"__{role}_checks"], templar.template)
         try:
-            wrong = self._validated(role, templar, variables)
+            wrong = self._validated(role, templar)
             if wrong is None:
                 return Layer(
                     [
                         one
                         for number, task in enumerate(role_tasks.read(place, self._load))
-                        for one in self._of_task(task, number, templar)
+                        for one in self._of_task(task, number, known, templar)
                     ]
                 )
         except AnsibleError as error:
@@ -108,31 +115,31 @@ class ActionModule(Action):
         failed = {"failed": True, "changed": False, "msg": wrong}
         return Layer([Rehearsed(0, "validate_inputs", "validate_inputs", _nothing, result=failed)])
 
-    def _validated(self, role: str, templar: Templar, variables: dict[str, Any]) -> str | None:
+    def _validated(self, role: str, templar: Templar) -> str | None:
         checks = f"__{role}_checks"
-        options = {"checks": checks} if checks in variables else {}
-        answer = self._action("validate_inputs", options, templar).act(variables)
+        options = {"checks": checks} if checks in templar.available_variables else {}
+        answer = self._action("validate_inputs", options, templar).act(templar.available_variables)
         return str(answer["msg"]) if answer.get("failed") else None
 
-    def _of_task(self, task: RoleTask, number: int, templar: Templar) -> list[Rehearsed]:
+    def _of_task(self, task: RoleTask, number: int, known: Variables, templar: Templar) -> list[Rehearsed]:
         """Return what a task would run: nothing, once, or for each item of its loop."""
-        known = {**templar.available_variables, **task.variables}
-        templar = templar.copy_with_new_env(available_variables=known)
         if task.loop is None:
             items: list[dict[str, Any]] = [{}]
         else:
             items = [{task.loop_var: item} for item in templar.template(task.loop)]
         found = []
         for item in items:
-            of_item = templar.copy_with_new_env(available_variables={**known, **item}) if item else templar
+            own = {**task.variables, **item}
+            of_item = templar.copy_with_new_env(available_variables={**known.values, **own}) if own else templar
             if all(of_item.evaluate_conditional(condition) for condition in task.conditions):
+                known.resolve_all_in(task.options, templar.template)
                 found.append(self._rehearsed(task, number, of_item, item))
         return found
 
     def _rehearsed(self, task: RoleTask, number: int, templar: Templar, item: Mapping[str, Any]) -> Rehearsed:
         written = {name: value for name, value in task.options.items() if not isinstance(value, Reference)}
         references = {name: value for name, value in task.options.items() if isinstance(value, Reference)}
-        options = {**templar.template(written), **references}
+        options = {**_valued(written, templar), **references}
         names = [str(value.get("name", "")) if isinstance(value, Mapping) else str(value) for value in item.values()]
         return Rehearsed(
             number,
@@ -171,6 +178,16 @@ class ActionModule(Action):
             raise EvenkeelError(f"The node can't be surveyed: {answer.get('msg', answer)}", "Repair that on the node")
         answers: Mapping[str, Sequence[Result]] = answer["answers"]
         return answers
+
+
+def _valued(written: Mapping[str, Any], templar: Templar) -> dict[str, Any]:
+    """Return options with their templates replaced; what is no more than a variable needs no template."""
+    variables = templar.available_variables
+    values = {}
+    for name, value in written.items():
+        found = _VARIABLE.match(value) if isinstance(value, str) else None
+        values[name] = variables[found[1]] if found and found[1] in variables else value
+    return dict(templar.template(values))
 
 
 def _call(module: str, options: Mapping[str, Any]) -> Steps:

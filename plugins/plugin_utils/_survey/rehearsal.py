@@ -117,7 +117,8 @@ def lead(layers: Mapping[str, Layer], ask: Ask) -> None:
                 if "waits" not in answer:
                     task.proceed(answer)
     raise EvenkeelError(
-        f"The survey of {', '.join(sorted(layers))} does not come to an end", "Report it; evenkeel_survey: false does without"
+        f"The survey of {', '.join(sorted(layers))} does not come to an end",
+        "Report it; evenkeel_survey: false does without",
     )
 
 

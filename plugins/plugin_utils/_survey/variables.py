@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""The variables of roles, templated once each.
+
+Ansible templates a variable again whenever another one or an option refers to it. A survey refers to the same variables
+many times, so it replaces each by its value first, after those that it refers to.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from typing import Any
+
+from ansible.errors import AnsibleError
+
+_NAME = re.compile(r"[A-Za-z_]\w*")
+
+
+class Variables:
+    """The variables of a host, of which those with a known beginning are replaced by their values on demand.
+
+    Parameters
+    ----------
+    values
+        The variables as they are set; replaced in place.
+    beginnings
+        Only names that begin with one of these are replaced: other people's templates may be slow, or ask a person.
+    """
+
+    def __init__(self, values: MutableMapping[str, Any], beginnings: Iterable[str]) -> None:
+        self.values = values
+        self._beginnings = tuple(beginnings)
+        self._met: set[str] = set()
+
+    def resolve(self, names: Iterable[str], template: Callable[[Any], Any]) -> None:
+        """Replace variables, and all that they refer to.
+
+        One whose template fails stays as it is: where it is really used, the error is Ansible's own.
+
+        Parameters
+        ----------
+        template
+            Returns a value with its templates replaced, by these variables.
+        """
+        for name in names:
+            if name in self._met or name not in self.values or not name.startswith(self._beginnings):
+                continue
+            self._met.add(name)
+            raw = self.values[name]
+            texts = [text for text in _texts(raw) if "{{" in text or "{%" in text]
+            if not texts:
+                continue
+            for text in texts:
+                self.resolve(_NAME.findall(text), template)
+            try:
+                self.values[name] = template(raw)
+            except AnsibleError:
+                continue
+
+    def resolve_all_in(self, value: Any, template: Callable[[Any], Any]) -> None:
+        """Replace all variables that the templates within a value refer to."""
+        for text in _texts(value):
+            self.resolve(_NAME.findall(text), template)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _texts(key)
+            yield from _texts(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _texts(item)
