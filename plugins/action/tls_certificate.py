@@ -41,7 +41,7 @@ class ActionModule(Action):
         key = self._load(Path(arguments["key"]))
         tls_chain.require_usable(chain, tls_chain.parse_key(key, arguments["key"]), arguments["hosts"], now, str(where))
         install = {"certificate": chain.pem, "key": key.decode()}
-        answer = yield call(arguments, install=install)
+        answer = yield call({**arguments, "hosts": list(chain.hosts)}, install=install)
         if "found" not in answer:
             return answer
         result = self._result(arguments, answer, chain)

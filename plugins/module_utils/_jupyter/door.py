@@ -335,17 +335,6 @@ def serves(seen: Serving | None, health: str, certificate: str) -> bool:
     return seen is not None and seen.health == health and seen.certificate == first_certificate(certificate)
 
 
-def can_be_served(door: Door) -> bool:
-    """Whether the certificate and its key are there, whole, and belong together."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    try:
-        # Without an answer to it, OpenSSL would ask for the passphrase of a key that has one.
-        context.load_cert_chain(door.certificate, door.key, password="")
-    except (OSError, ValueError):
-        return False
-    return True
-
-
 def first_certificate(text: str) -> bytes:
     """Return the first certificate of a file in PEM, as DER; nothing where there is none."""
     _unused, begin, rest = text.partition("-----BEGIN CERTIFICATE-----")

@@ -12,7 +12,13 @@ from typing import Any
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import door as doors
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import front_door_nginx, nginx
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter.door import Door, Server
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, host_names, kept_files, services
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import (
+    command,
+    host_names,
+    kept_files,
+    services,
+    tls_files,
+)
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import converge as package_set
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Request, Wanted
@@ -62,7 +68,7 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     listed = json.dumps({"urls": urls}, indent=2, sort_keys=True) + "\n"
     changes = kept_files.changes({nginx.path(FILE): text, URLS: listed})
     # In check mode, a damaged certificate has not been replaced yet.
-    if nginx.is_there() and (not check_mode or doors.can_be_served(door)):
+    if nginx.is_there() and (not check_mode or tls_files.belong_together(door.certificate, door.key)):
         nginx.try_out(FILE, text)
     if not check_mode:
         kept_files.apply_all(changes)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import tls_files
@@ -31,20 +32,31 @@ def secrets(params: dict[str, Any]) -> list[str]:
 
 
 def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
-    """Do what the action asks for; otherwise correct owners and modes, and return what is there."""
+    """Do what the action asks for; otherwise correct owners and modes, and return what is there.
+
+    Raises
+    ------
+    EvenkeelError
+        A file can't be written; or openssl is not there, which makes the key of a certificate that is issued.
+    """
     directory, wish = params["directory"], params["install"]
     if params["request"]:
         return {"changed": False, "request": tls_files.request(directory, params["hosts"][0])}
+    certificate, key = (os.path.join(directory, name) for name in (tls_files.CERTIFICATE, tls_files.KEY))
     found = tls_files.read(directory)
     if wish:
         changes = tls_files.install(directory, wish["certificate"], wish["key"], check_mode=check_mode)
     else:
+        tls_files.require_openssl()
         changes = tls_files.plan(found, None, None)
         if not check_mode:
             tls_files.apply(directory, changes)
     return {
         "changed": bool(changes),
+        "certificate": certificate,
+        "key": key,
+        "hosts": params["hosts"],
         "files": tls_files.words(changes),
         "found": found.certificate.text if found.certificate else "",
-        **({} if wish else {"match": tls_files.belong_together(directory, found)}),
+        **({} if wish else {"match": tls_files.belong_together(certificate, key)}),
     }

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -33,20 +35,27 @@ def read(directory: str) -> Found:
     return Found(*(kept_files.read(os.path.join(directory, name)) for name in (CERTIFICATE, KEY)))
 
 
-def belong_together(directory: str, found: Found) -> bool:
-    """Return whether the key belongs to the certificate; false where one is missing or can't be read.
+def belong_together(certificate: str, key: str) -> bool:
+    """Whether the files are there, whole, and a certificate and its key, so that a server can start with them."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        # Without an answer to it, OpenSSL would ask for the passphrase of a key that has one.
+        context.load_cert_chain(certificate, key, password="")
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def require_openssl() -> None:
+    """Require what makes a key, before it is needed.
 
     Raises
     ------
     EvenkeelError
         openssl is not there.
     """
-    if not (found.certificate and found.key):
-        return False
-    certificate, key = (os.path.join(directory, name) for name in (CERTIFICATE, KEY))
-    of_certificate = _public("x509", "-in", certificate, "-noout", "-pubkey")
-    # Without an answer to it, openssl would ask for the passphrase of a key that has one.
-    return bool(of_certificate) and of_certificate == _public("pkey", "-in", key, "-pubout", "-passin", "pass:")
+    if shutil.which("openssl") is None:
+        raise EvenkeelError("The node has no program openssl", "Install the distribution's package openssl")
 
 
 def plan(found: Found, certificate: str | None, key: str | None) -> list[Change]:
@@ -120,9 +129,3 @@ def apply(directory: str, changes: list[Change]) -> None:
     """Make the changes."""
     for change in changes:
         kept_files.apply(replace(change, path=os.path.join(directory, change.path)))
-
-
-def _public(*arguments: str) -> str:
-    """Return a public key, or nothing where the file holds none."""
-    done = command.run(["openssl", *arguments])
-    return done.output if done.status == 0 else ""

@@ -13,7 +13,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import door 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter.door import Door, Server, Serving
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 
-from tests.unit.plugins.certificates import authority, issued, pem
+from tests.unit.plugins.certificates import authority, issued
 
 DOOR = Door(
     hosts=("gpu1.example.com", "gpu1"),
@@ -226,26 +226,6 @@ OTHER, _ = issued(authority())
 def test_serves(seen: Serving | None, right: bool) -> None:
     assert doors.serves(seen, "1", CHAIN.pem) is right
     assert not doors.serves(Serving(b"", "1"), "2", "no certificate")
-
-
-@pytest.mark.parametrize(
-    ("certificate", "key", "can"),
-    [
-        pytest.param(CHAIN.pem.encode(), pem(KEY), True, id="whole"),
-        pytest.param(CHAIN.pem.encode(), pem(issued(authority())[1]), False, id="of another"),
-        pytest.param(b"", pem(KEY), False, id="truncated"),
-        pytest.param(b"\xff\0 garbage", pem(KEY), False, id="garbage"),
-        pytest.param(CHAIN.pem.encode(), b"", False, id="without a key"),
-        pytest.param(CHAIN.pem.encode(), pem(KEY, "x"), False, id="with a passphrase"),
-        pytest.param(None, None, False, id="none yet"),
-    ],
-)
-def test_what_can_be_served(tmp_path: Path, certificate: bytes | None, key: bytes | None, can: bool) -> None:
-    for name, content in (("c", certificate), ("k", key)):
-        if content is not None:
-            (tmp_path / name).write_bytes(content)
-    door = replace(DOOR, certificate=str(tmp_path / "c"), key=str(tmp_path / "k"))
-    assert doors.can_be_served(door) is can
 
 
 def test_look_where_nobody_is() -> None:

@@ -120,7 +120,7 @@ def node(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Node:
     monkeypatch.setattr(front_door.command, "require", found.require)
     monkeypatch.setattr(front_door.package_set, "converge", lambda *_, **__: Outcome())
     monkeypatch.setattr(front_door.doors, "look", found.look)
-    monkeypatch.setattr(front_door.doors, "can_be_served", lambda _: True)
+    monkeypatch.setattr(front_door.tls_files, "belong_together", lambda *_: True)
     return found
 
 
@@ -205,7 +205,7 @@ def test_a_configuration_that_nginx_refuses_is_not_put_in_place(node: Node) -> N
 
 
 @pytest.mark.parametrize(
-    ("can_be_served", "is_there", "check_mode", "tried"),
+    ("belong_together", "is_there", "check_mode", "tried"),
     [
         (True, True, True, 1),
         # The same run issues it again.
@@ -216,9 +216,9 @@ def test_a_configuration_that_nginx_refuses_is_not_put_in_place(node: Node) -> N
     ],
 )
 def test_when_nginx_tries_it_out(
-    node: Node, monkeypatch: pytest.MonkeyPatch, can_be_served: bool, is_there: bool, check_mode: bool, tried: int
+    node: Node, monkeypatch: pytest.MonkeyPatch, belong_together: bool, is_there: bool, check_mode: bool, tried: int
 ) -> None:
-    monkeypatch.setattr(front_door.doors, "can_be_served", lambda _: can_be_served)
+    monkeypatch.setattr(front_door.tls_files, "belong_together", lambda *_: belong_together)
     monkeypatch.setattr(front_door.nginx, "is_there", lambda: is_there)
     node.converge(check_mode=check_mode)
     assert len(node.tried) == tried

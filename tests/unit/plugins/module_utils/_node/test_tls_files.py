@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import tls_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import tls_certificate, tls_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.kept_files import Kept
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.tls_files import Found
@@ -68,7 +68,7 @@ def test_a_node_makes_its_key_and_gets_a_certificate_for_it(tmp_path: Path) -> N
     assert tls_files.read(place) == Found(None, None)
     assert tls_files.install(place, chain.pem, None, check_mode=False)
     found = tls_files.read(place)
-    assert tls_files.belong_together(place, found)
+    assert tls_files.belong_together(*(str(tmp_path / "tls" / name) for name in ("certificate.pem", "key.pem")))
     assert found.certificate is not None
     assert found.certificate.text == chain.pem
     assert {path.name for path in Path(place).iterdir()} == {"certificate.pem", "key.pem"}
@@ -85,13 +85,30 @@ def test_a_certificate_without_its_key_is_not_installed(tmp_path: Path) -> None:
     [
         pytest.param(CHAIN.pem.encode(), pem(KEY), True, id="each other's"),
         pytest.param(issued(CA)[0].pem.encode(), pem(KEY), False, id="another's"),
-        pytest.param(b"", b"", False, id="both are empty"),
+        pytest.param(b"", pem(KEY), False, id="truncated"),
+        pytest.param(b"\xff\0 garbage", pem(KEY), False, id="garbage"),
+        pytest.param(CHAIN.pem.encode(), b"", False, id="an empty key"),
         pytest.param(CHAIN.pem.encode(), pem(KEY, "secret"), False, id="a key with a passphrase"),
         pytest.param(CHAIN.pem.encode(), None, False, id="no key"),
+        pytest.param(None, None, False, id="none yet"),
     ],
 )
-def test_whether_they_belong_together(tmp_path: Path, certificate: bytes, key: bytes | None, match: bool) -> None:
-    (tmp_path / "certificate.pem").write_bytes(certificate)
-    if key is not None:
-        (tmp_path / "key.pem").write_bytes(key)
-    assert tls_files.belong_together(str(tmp_path), tls_files.read(str(tmp_path))) is match
+def test_whether_they_belong_together(
+    tmp_path: Path, certificate: bytes | None, key: bytes | None, match: bool
+) -> None:
+    for name, content in (("certificate.pem", certificate), ("key.pem", key)):
+        if content is not None:
+            (tmp_path / name).write_bytes(content)
+    assert tls_files.belong_together(str(tmp_path / "certificate.pem"), str(tmp_path / "key.pem")) is match
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_what_makes_a_key_is_required_before_it_is_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, check_mode: bool
+) -> None:
+    monkeypatch.setattr(tls_files.shutil, "which", lambda _: None)
+    params = {"directory": str(tmp_path), "hosts": [], "request": False, "install": None}
+    with pytest.raises(EvenkeelError, match="no program openssl"):
+        tls_certificate.converge(params, check_mode)
+    brought = {"certificate": CHAIN.pem, "key": pem(KEY).decode()}
+    assert tls_certificate.converge({**params, "install": brought}, check_mode=True)["changed"]
