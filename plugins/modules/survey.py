@@ -1,28 +1,130 @@
 #!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Ansible module: what roles would change on a node."""
+"""Ansible module: what roles would change on a node, and what would make them fail."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: survey
-short_description: Find out what roles would change, before anything changes
+short_description: Find out what roles would change and what would make them fail, before anything changes
 version_added: 0.2.0
-author:
-  - Evenkeel Project (@evenkeel)
 description:
-  - Rehearses the tasks of several roles of this collection in one call, and changes nothing on the node.
+  - Validates the inputs of roles of this collection, then rehearses their tasks on the node in one call. Each role is
+    a layer of the result.
+  - Where a task would change something, the survey asks what the run would ask, from where the run would ask it, such
+    as for a package's version or a channel's terms of service. Where nothing would change, it uses no network.
+  - With O(fail), all problems of all roles are one error, before the first change.
+  - Changes nothing on the node, in check mode or not, but for its own code, which the node keeps compiled in
+    C(/var/lib/evenkeel/code). Check mode doesn't keep it.
+  - The roles' variables must be known to the play. C(ansible.builtin.import_role) with C(tasks_from=variables) makes
+    them known without a task.
+extends_documentation_fragment:
+  - evenkeel.gpu.attributes
+  - evenkeel.gpu.attributes.action
+attributes:
+  diff_mode:
+    support: full
+    details: The changes in RV(layers) have differences in any mode. None is shown as this task's own.
+options:
+  roles:
+    description: The names of roles of this collection, without its name, in the order in which they would run.
+    type: list
+    elements: str
+    required: true
+  seconds:
+    description: How long each layer may take on the node in each round. The rest of a slower one is unknown.
+    type: int
+    default: 600
+  fail:
+    description: Whether problems are an error. Otherwise they are in RV(layers) only.
+    type: bool
+    default: true
+seealso:
+  - module: evenkeel.gpu.validate_inputs
+    description: Validates the inputs alone, on the control node.
 """
 
 EXAMPLES = r"""
+- name: Know the variables of miniconda
+  ansible.builtin.import_role:
+    name: evenkeel.gpu.miniconda
+    tasks_from: variables
+
+- name: Survey what would change
+  evenkeel.gpu.survey:
+    roles: [miniconda]
+  register: survey
+
+- name: Bring the node to the declared state
+  ansible.builtin.include_role:
+    name: evenkeel.gpu.miniconda
+    tasks_from: converge
+  when: "'miniconda' in survey.to_do"
 """
 
 RETURN = r"""
+msg:
+  description: A line for each problem, which begins with its role.
+  type: str
+  returned: failure
+  sample: "miniconda: miniconda_store is opt, which is not an absolute path. Begin it with /."
+roles:
+  description: The roles that were surveyed.
+  type: list
+  elements: str
+  returned: success
+to_do:
+  description: Those that have something to do, which is a change, a reboot, or something that could not be found out.
+  type: list
+  elements: str
+  returned: success
+  sample: [condarc]
+layers:
+  description: What was found out, by role.
+  type: dict
+  returned: success
+  contains:
+    changes:
+      description: What would change, each C(task), and C(diff) if it has one.
+      type: list
+      elements: dict
+    problems:
+      description: What would make the role fail.
+      type: list
+      elements: str
+    unknown:
+      description: What could not be found out.
+      type: list
+      elements: str
+    warnings:
+      description: Warnings of its tasks.
+      type: list
+      elements: str
+    user_problems:
+      description: Problems with what users own, by user. They are neither an error nor something to do.
+      type: dict
+    reboot:
+      description: Why the node has to be rebooted.
+      type: list
+      elements: str
+    state:
+      description: Versions and digests, by task.
+      type: dict
+      sample: {conda_environment ai-dev: {digest: 3f9a}}
+ansible_facts:
+  description: The facts of M(evenkeel.gpu.gpu_facts).
+  type: dict
+  returned: if a role chooses by them
 """
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import run
 from ansible_collections.evenkeel.gpu.plugins.module_utils._survey import survey
+
+
+def sent_along() -> None:
+    """Name what of Ansible's the code imports that nodes keep: Ansible sends with a module what its file names."""
+    import ansible.module_utils.urls  # noqa: F401
 
 
 def main() -> None:
