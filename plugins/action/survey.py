@@ -11,8 +11,10 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.template import Templar
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._survey.survey import ARGUMENT_SPEC
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action, Call, Steps
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey import report, role_tasks
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey.packed_code import packed
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey.rehearsal import Layer, Rehearsed, Result, lead
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey.role_tasks import Reference, RoleTask
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey.variables import Variables
@@ -26,12 +28,6 @@ _VARIABLE = re.compile(r"\{\{ *(\w+) *\}\}\Z")
 #: The layer in which the facts of the GPUs are read.
 READING = "gpu_facts"
 
-ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
-    "roles": {"type": "list", "elements": "str", "required": True},
-    "seconds": {"type": "int", "default": 600},
-    "fail": {"type": "bool", "default": True},
-}
-
 
 class ActionModule(Action):
     """Validate the roles' inputs, lead the actions of their tasks side by side, and report what they would do."""
@@ -39,7 +35,7 @@ class ActionModule(Action):
     def act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         _unused, arguments = self.validate_argument_spec(ARGUMENT_SPEC)
         roles: list[str] = arguments["roles"]
-        self._seconds, self._task_vars = arguments["seconds"], task_vars
+        self._arguments, self._task_vars = arguments, task_vars
         layers, facts = self._layers(roles)
         found = {role: report.of_layer(layer.tasks) for role, layer in layers.items()}
         wrong = report.problems(found)
@@ -173,7 +169,11 @@ class ActionModule(Action):
         return self._loader.load_from_file(str(file), trusted_as_template=True)
 
     def _ask(self, calls: Mapping[str, Sequence[Mapping[str, Any]]]) -> Mapping[str, Sequence[Result]]:
-        answer = self.execute(Call("survey", {}, {"layers": calls, "seconds": self._seconds}), self._task_vars)
+        code = packed()
+        handed = {"layers": calls, "digest": code.digest}
+        answer = self.execute(Call("survey", self._arguments, handed), self._task_vars)
+        if "wanted" in answer:
+            answer = self.execute(Call("survey", self._arguments, {**handed, "packed": code.text}), self._task_vars)
         if "answers" not in answer:
             raise EvenkeelError(f"The node can't be surveyed: {answer.get('msg', answer)}", "Repair that on the node")
         answers: Mapping[str, Sequence[Result]] = answer["answers"]
