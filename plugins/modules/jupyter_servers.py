@@ -154,7 +154,8 @@ options:
     type: path
     default: /etc/evenkeel/jupyter
   planned:
-    description: Homes of the users that the same run creates before this task; check mode does not require them.
+    description:
+      - Homes of the users that the same run creates, or corrects, before this task. Check mode takes them as done.
     type: dict
     default: {}
 seealso:

@@ -27,7 +27,7 @@ _HOME_SECONDS, _ALL_HOMES_SECONDS = 10.0, 60.0
 
 @dataclass(frozen=True)
 class Account:
-    """An account of the node; no ids where it is made by the same run."""
+    """An account of the node; without ids where the same run creates it."""
 
     name: str
     home: str
@@ -76,7 +76,7 @@ def look_up(names: Sequence[str], planned: Mapping[str, str], served: Collection
     Parameters
     ----------
     planned
-        Homes of those that need not be there yet.
+        Homes of those that the same run creates, or corrects, before their servers are set up.
     served
         Users that have a server. That a directory service no longer knows one of them, or has locked the account,
         is not the operator's mistake, and does not stop the run.
@@ -90,9 +90,9 @@ def look_up(names: Sequence[str], planned: Mapping[str, str], served: Collection
     mistakes: dict[str, str] = {}
     for name in names:
         account = _account(name)
-        if account is None and name in planned:
-            found[name] = Account(name, planned[name])
-            continue
+        if name in planned:
+            ids = (account.uid, account.gid) if account else (-1, -1)
+            account = Account(name, planned[name], uid=ids[0], gid=ids[1])
         trouble = problem(name, account)
         if trouble:
             mistakes[name] = trouble
@@ -105,12 +105,13 @@ def look_up(names: Sequence[str], planned: Mapping[str, str], served: Collection
             % "; ".join([*mistakes.values(), *problems.values()]),
             "Create the account with a home and a shell, make the directory service answer, or remove it from the list",
         )
-    return Found(found, {**problems, **_without_home(found.values())})
+    standing = [account for name, account in found.items() if name not in planned]
+    return Found(found, {**problems, **_without_home(standing)})
 
 
 def _without_home(accounts: Iterable[Account]) -> dict[str, str]:
     """Return the accounts that can't enter their home, and why; each looks itself, since root may see another thing."""
-    entries = [pwd.getpwnam(account.name) for account in accounts if account.uid >= 0]
+    entries = [pwd.getpwnam(account.name) for account in accounts]
     answers = as_user.call_each(
         [(entry, functools.partial(_look_at_home, entry.pw_dir)) for entry in entries],
         seconds=_HOME_SECONDS,

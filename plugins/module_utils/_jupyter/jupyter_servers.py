@@ -212,7 +212,7 @@ def complete(
     by_port = params["listen"] == "port"
     asked = {item["name"]: item["port"] for item in items} if by_port else {}
     given = ports.assign(asked, had, params["first_port"], lambda port: holders(address, port))
-    socket_group = group(params["socket_group"], check_mode=check_mode)
+    socket_group = group(params["socket_group"])
     certificate, key = (text(params[name], check_mode=check_mode) for name in ("certificate", "key"))
     hosts = list(map(host_names.spelled, params["hostnames"]))
     # Where other machines reach the servers themselves, they answer for any name.
@@ -255,14 +255,12 @@ def holders(address: tcp_port.Address, port: int) -> str:
     return "; ".join(map(tcp_port.describe, tcp_port.read(address, port)))
 
 
-def group(name: str | None, *, check_mode: bool) -> tuple[str, int] | None:
+def group(name: str | None) -> tuple[str, int] | None:
     if not name:
         return None
     try:
         return name, grp.getgrnam(name).gr_gid
     except KeyError:
-        if check_mode:
-            return name, -1
         raise EvenkeelError(
             "There is no group %s" % name,
             "Create it, or set socket_group (jupyter_socket_group of the role) to another one",
@@ -270,11 +268,12 @@ def group(name: str | None, *, check_mode: bool) -> tuple[str, int] | None:
 
 
 def text(path: str | None, *, check_mode: bool) -> str:
+    """Return the text of a file of PEM; in check mode, a missing one is put in place before this in a real run."""
     if not path:
         return ""
     file = kept_files.read(path)
     if file is None and check_mode:
-        return ""
+        return "not there yet\n"
     if file is None:
         raise EvenkeelError("There is no file %s" % path, "Put the certificate and its key on the node first")
     return file.text

@@ -198,14 +198,15 @@ def read(users: Sequence[str], paths: Iterable[str], folder: str, environment: s
     """Return what is there; ``environment`` is the one that servers run from."""
     found = units.read([SLICE, *[instance(user, template) for user in users for template in _TEMPLATES]])
     older_than: dict[str, list[str]] = {}
-    processes = {}
     for user in users:
         for template in _TEMPLATES:
             unit = found[instance(user, template)]
             older_than[unit.name] = units.newer_than(unit.started, read_by(user, template, folder))
         server = found[instance(user, SERVICE)]
         older_than[server.name] += _left_environment(server, environment)
-        processes[user] = units.processes(server) if server.running else []
+    running = {user: found[instance(user, SERVICE)] for user in users}
+    beside = units.processes([unit for unit in running.values() if unit.running])
+    processes = {user: beside.get(unit.name, []) for user, unit in running.items()}
     return State({path: kept_files.read(path) for path in paths}, found, older_than, processes)
 
 

@@ -117,23 +117,25 @@ def read(names: Sequence[str]) -> dict[str, Unit]:
     return {name: found.get(name, Unit(name)) for name in names}
 
 
-def processes(unit: Unit, proc: str = "/proc") -> list[str]:
-    """Return the processes of a unit other than its main one, for messages: id and command of the first few."""
-    found: list[str] = []
-    more = 0
-    for pid in sorted(map(int, filter(str.isdigit, os.listdir(proc)))):
+def processes(running: Iterable[Unit], proc: str = "/proc") -> dict[str, list[str]]:
+    """Return for each unit its processes other than the main one, for messages: id and command of the first few."""
+    mains = {unit.name: unit.main_pid for unit in running}
+    found: dict[str, list[str]] = {name: [] for name in mains}
+    more = dict.fromkeys(mains, 0)
+    for pid in sorted(map(int, filter(str.isdigit, os.listdir(proc)))) if mains else ():
         home = os.path.join(proc, str(pid))
         with contextlib.suppress(OSError):
             with open(os.path.join(home, "cgroup")) as stream:
-                of_unit = parse_unit(stream.read()) == unit.name
-            if of_unit and pid != unit.main_pid:
-                with open(os.path.join(home, "cmdline"), errors="replace") as stream:
-                    words = stream.read(_COMMAND_CHARACTERS).replace("\0", " ").strip()
-                if words and len(found) < _MOST_COMMANDS:
-                    found.append("pid %d: %s" % (pid, words))
-                elif words:
-                    more += 1
-    return [*found, "%d more" % more] if more else found
+                name = parse_unit(stream.read())
+            if name not in mains or pid == mains[name]:
+                continue
+            with open(os.path.join(home, "cmdline"), errors="replace") as stream:
+                words = stream.read(_COMMAND_CHARACTERS).replace("\0", " ").strip()
+            if words and len(found[name]) < _MOST_COMMANDS:
+                found[name].append("pid %d: %s" % (pid, words))
+            elif words:
+                more[name] += 1
+    return {name: [*lines, "%d more" % more[name]] if more[name] else lines for name, lines in found.items()}
 
 
 def newer_than(started: float | None, paths: Iterable[str]) -> list[str]:

@@ -57,6 +57,12 @@ def test_who_is_made_by_the_same_run_need_not_be_there() -> None:
     assert accounts.look_up(["not-yet"], {"not-yet": "/home/not-yet"}).accounts["not-yet"].home == "/home/not-yet"
 
 
+@pytest.mark.parametrize("name", ["root", "a:b", "1001"])
+def test_what_no_run_can_correct_is_refused(name: str) -> None:
+    with pytest.raises(EvenkeelError, match=name):
+        accounts.look_up([name], {name: "/home/x"})
+
+
 @pytest.fixture
 def directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, pwd.struct_passwd]:
     """A name service without a file, whose accounts all are the one that runs this."""
@@ -93,3 +99,4 @@ def test_a_home_that_is_not_there_is_its_users_problem(directory: dict[str, pwd.
     found = accounts.look_up(["ana", "bo"], {})
     assert set(found.accounts) == {"ana", "bo"}
     assert found.problems == {"ana": f"the home {directory['ana'].pw_dir} is not a directory"}
+    assert accounts.look_up(["ana", "bo"], {"ana": directory["ana"].pw_dir}).problems == {}

@@ -128,7 +128,7 @@ def node(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Node:
     monkeypatch.setattr(all_servers, "UNITS", system)
     monkeypatch.setattr(all_servers, "known", functools.partial(all_servers.known, system=system))
     monkeypatch.setattr(all_servers.units, "read", found.systemd.read)
-    monkeypatch.setattr(all_servers.units, "processes", lambda unit: found.systemd.processes.get(unit.name, []))
+    monkeypatch.setattr(all_servers.units, "processes", lambda _: found.systemd.processes)
     monkeypatch.setattr(all_servers.command, "run", found.systemd.run)
     monkeypatch.setattr(accounts, "_account", found.accounts.get)
     monkeypatch.setattr(accounts, "_without_home", lambda _: found.without_home)
@@ -287,6 +287,25 @@ def test_what_a_killed_run_has_left_is_done(node: Node) -> None:
     assert node.systemd.done == [RESTART]
 
 
+def test_what_the_same_run_puts_in_place_is_taken_as_done_in_check_mode_alone(node: Node) -> None:
+    del node.accounts["ana"]
+    node.accounts["bo"] = Account("bo", "/elsewhere", "/usr/sbin/nologin", 1002, 1002)
+    planned = {
+        "planned": {"ana": "/home/ana", "bo": "/home/bo"},
+        "certificate": str(node.folder / "none.pem"),
+        "key": str(node.folder / "none-key.pem"),
+    }
+    rehearsed = node.converge(check_mode=True, **planned)
+    assert [(server["user"], server["scheme"]) for server in rehearsed["servers"]] == [
+        ("ana", "https"),
+        ("bo", "https"),
+    ]
+    assert "WorkingDirectory=/home/bo" in json.dumps(rehearsed["diff"])
+    with pytest.raises(EvenkeelError, match=r"there is no user ana; bo may not log in"):
+        node.converge(**planned)
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
 @pytest.mark.parametrize(
     ("users", "params", "message"),
     [
@@ -294,17 +313,22 @@ def test_what_a_killed_run_has_left_is_done(node: Node) -> None:
         (("ana", "eve"), {}, "no user eve"),
         ((), {"ana": {"hashed_password": "plain"}}, "ana"),
         ((), {"socket_group": "no-such-group"}, "no group no-such-group"),
-        ((), {"certificate": "/none.pem", "key": "/none.key"}, "no file /none"),
         ((), {"units": {"jupyter@.service": "x"}}, "was not written by Evenkeel"),
     ],
 )
 def test_nothing_is_done_where_anything_is_wrong(
-    node: Node, users: tuple[str, ...], params: dict[str, Any], message: str
+    node: Node, users: tuple[str, ...], params: dict[str, Any], message: str, check_mode: bool
 ) -> None:
     if "units" in params:
         Path(one_server.UNITS).mkdir()
         Path(one_server.UNITS, "jupyter@.service").write_text("[Service]\n# somebody else's\n")
     before = node.files()
     with pytest.raises(EvenkeelError, match=message):
-        node.converge(*users, **params)
+        node.converge(*users, check_mode=check_mode, **params)
     assert (node.systemd.done, node.files()) == ([], before)
+
+
+def test_a_certificate_has_to_be_there(node: Node) -> None:
+    with pytest.raises(EvenkeelError, match="no file /none"):
+        node.converge(certificate="/none.pem", key="/none.key")
+    assert node.systemd.done == []

@@ -167,8 +167,8 @@ def test_a_home_that_is_gone_is_made_with_the_umask(node: Node, monkeypatch: pyt
     owners: dict[str, tuple[int, int]] = {}
     monkeypatch.setattr(service_account.os, "chown", lambda path, uid, gid, **_: owners.update({str(path): (uid, gid)}))
     node.account = account(home=str(node.home))
-    assert node.converge(umask="0027")["changed"] is True
-    assert (node.home.stat().st_mode & 0o777, (node.home / ".profile").exists(), node.done) == (0o750, True, [])
+    assert node.converge(umask="0007")["changed"] is True
+    assert (node.home.stat().st_mode & 0o777, (node.home / ".profile").exists(), node.done) == (0o770, True, [])
     assert owners == dict.fromkeys(map(str, (node.home, node.home / ".profile", node.home / "folder")), (990, 991))
     assert list(owners)[-1] == str(node.home)
     assert node.converge()["changed"] is False

@@ -87,13 +87,20 @@ def test_processes_beside_the_main_one(tmp_path: Path) -> None:
         (8, "a.service", "python\0-m\0ipykernel"),
         (9, "a.service", ""),
         (10, "aa.service", "other"),
+        (11, "b.service", "another server"),
+        *((pid, "b.service", f"kernel {pid}") for pid in range(20, 32)),
     ]:
         home = tmp_path / str(pid)
         home.mkdir()
         (home / "cgroup").write_text(f"0::/system.slice/{unit}\n")
         (home / "cmdline").write_text(command)
-    unit = Unit("a.service", running=True, main_pid=7)
-    assert units.processes(unit, str(tmp_path)) == ["pid 8: python -m ipykernel"]
+    running = [Unit("a.service", main_pid=7), Unit("b.service", main_pid=11), Unit("c.service", main_pid=12)]
+    assert units.processes(running, str(tmp_path)) == {
+        "a.service": ["pid 8: python -m ipykernel"],
+        "b.service": [*(f"pid {pid}: kernel {pid}" for pid in range(20, 30)), "2 more"],
+        "c.service": [],
+    }
+    assert units.processes([], str(tmp_path)) == {}
 
 
 def test_newer_than(tmp_path: Path) -> None:
