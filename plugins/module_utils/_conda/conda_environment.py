@@ -16,6 +16,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import (
     environment,
     environment_apply,
     environment_plan,
+    fetchable,
     package_cache,
 )
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import generation as generations
@@ -24,8 +25,16 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.bytecode_cache
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.environment import State
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.environment_plan import Desired, Plan, Policy
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.generation import Contents, Generation, intact
-from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.linking import Job, Tools, choose, rewritten
-from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import from_mapping
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.linking import (
+    RATTLER,
+    Job,
+    Tools,
+    check_local_archives,
+    choose,
+    require_uv,
+    rewritten,
+)
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import PIP, from_mapping
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.platform import this_node
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.verification import user_files, verify_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import modes
@@ -115,6 +124,8 @@ def _converge(params: dict[str, Any], check_mode: bool, warnings: list[str]) -> 
     state, plan = decide(params, desired)
     if plan.was and plan.target and not intact(plan.was, plan.before):
         result["user_files"] = list(user_files(plan.was.path))
+    if plan.build and plan.target and check_mode:
+        rehearse(params, plan.target)
     if plan.changed and not check_mode:
         with (
             held(os.path.join(root, "locks", "environment-" + name), params["lock_timeout"]),
@@ -167,6 +178,32 @@ def decide(params: dict[str, Any], desired: Desired | None) -> tuple[State, Plan
     return state, environment_plan.plan(state, root, name, desired, policy)
 
 
+def rehearse(params: dict[str, Any], target: Generation) -> None:
+    """Fail where a build would, as far as that shows without one; changes nothing.
+
+    A distribution or a runtime that is not there yet is another task's to bring.
+    """
+    tools = tools_of(params)
+    installer = RATTLER
+    if os.path.exists(tools.conda) and (not tools.runtime or os.path.isdir(tools.runtime)):
+        installer, _unused = choose(params["installer"], tools)
+    packages = rewritten(target.packages, params["mirrors"])
+    if any(package.manager == PIP for package in packages) and os.path.isdir(tools.runtime):
+        require_uv(tools)
+    check_local_archives(package for package in packages if package.manager != PIP)
+    sources = fetchable.Sources(
+        cache=os.path.join(params["root"], "pkgs", installer),
+        pip_index=params["pip_index"] or "",
+        timeout=params["download_timeout"],
+        connections=params["connections"],
+    )
+    fetchable.require_fetchable(params["name"], packages, sources)
+
+
+def tools_of(params: dict[str, Any]) -> Tools:
+    return Tools(params["conda"], params["python"], params["runtime"] or "")
+
+
 def build(
     params: dict[str, Any],
     state: State,
@@ -178,7 +215,7 @@ def build(
 ) -> str:
     """Make the environment, with bytecode, at the generation's path, and return the installer's name."""
     pkgs = os.path.join(params["root"], "pkgs")
-    tools = Tools(params["conda"], params["python"], params["runtime"] or "")
+    tools = tools_of(params)
     installer, why = choose(params["installer"], tools)
     if why:
         warnings.append("The environment %s is built with conda: %s" % (params["name"], why))

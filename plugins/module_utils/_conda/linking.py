@@ -279,11 +279,7 @@ def explicit_file(packages: Iterable[Package]) -> str:
 
 def install_with_uv(job: Job, tools: Tools) -> None:
     """Put pip's packages on top, with the hashes of the lock and nothing that it does not name."""
-    if not os.access(tools.uv, os.X_OK):
-        raise EvenkeelError(
-            "%s, which installs the environment's pip packages, is not a program" % tools.uv,
-            "Run the role conda_environments, which brings it, or name the runtime that has it",
-        )
+    require_uv(tools)
     job.progress.update("pip", 0, len(job.of_pip), 0, 0)
     cache = os.path.join(job.pkgs, UV)
     variables = {"UV_HTTP_TIMEOUT": str(int(job.timeout) or 1), "UV_CONCURRENT_DOWNLOADS": str(job.connections)}
@@ -310,6 +306,15 @@ def install_with_uv(job: Job, tools: Tools) -> None:
             status, out, err = run(argv, variables, job.lock, job.timeout, look)
         if status != 0:
             fail(job, "uv", " ".join(err.split()), err, rc=status, stdout=out, stderr=err)
+
+
+def require_uv(tools: Tools) -> None:
+    """Refuse a runtime that can't install pip's packages."""
+    if not os.access(tools.uv, os.X_OK):
+        raise EvenkeelError(
+            "%s, which installs the environment's pip packages, is not a program" % tools.uv,
+            "Run the role conda_environments, which brings it, or name the runtime that has it",
+        )
 
 
 def requirement(package: Package) -> str:

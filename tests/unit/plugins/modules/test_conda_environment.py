@@ -19,6 +19,7 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import build as builder
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import conda_environment as logic
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import fetchable
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.bytecode_cache import DamagedCache
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.linking import Job
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import HANDED, Module
@@ -83,6 +84,9 @@ class Node:
         self.generations = self.root / "generations" / "ai-dev"
         self.conda, self.calls, self.end = directory / "conda", directory / "calls", directory / "end"
         self.jobs: list[Job] = []
+        #: The URLs that rehearsals have asked, and those of them that fail.
+        self.asked: list[str] = []
+        self.failing: list[str] = []
         self.warnings: list[str] = []
         self.install_conda()
         self.arguments: Result = {
@@ -130,12 +134,19 @@ class Node:
     def let_end(self) -> None:
         self.end.write_text("")
 
+    def begin(self, url: str, timeout: float, retries: int) -> None:
+        """Answer a rehearsal as the mirror does."""
+        self.asked.append(url)
+        if url in self.failing:
+            raise EvenkeelError(f"{url} answered 404 Not Found", "Check it")
+
 
 @pytest.fixture
 def node(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Node:
     monkeypatch.setattr(logic, "this_node", lambda: NODE_HAS)
     node = Node(tmp_path, capsys)
     monkeypatch.setattr(builder, "compile_environment", node.jobs.append)
+    monkeypatch.setattr(fetchable, "beginning", node.begin)
     monkeypatch.setattr(Module, "warn", lambda _module, text: node.warnings.append(text))
     return node
 
@@ -215,6 +226,51 @@ def test_check_mode_tells_the_same_and_touches_nothing(node: Node) -> None:
     assert done.pop("installer") == "conda"
     assert checked == done
     assert not node.run(_ansible_check_mode=True)["changed"]
+
+
+def test_check_mode_asks_the_mirror_for_what_the_cache_lacks(node: Node) -> None:
+    mirrors = {"https://mirror.example": "http://closer.example/conda"}
+    closer = "http://closer.example/conda/pkgs/main/linux-64/numpy-2.3.1-0.conda"
+    node.failing.append(closer)
+    result = node.run(RESOLVED, mirrors=mirrors, _ansible_check_mode=True)
+    assert result["failed"]
+    assert result["msg"].startswith(f"The environment ai-dev can't be built: {closer} answered 404 Not Found. Check ")
+    assert node.asked == [closer]
+    assert not node.root.exists()
+
+    for package in RESOLVED:
+        index = node.root / "pkgs" / "conda" / "{name}-{version}-{build}".format(**package) / "info" / "index.json"
+        index.parent.mkdir(parents=True)
+        index.touch()
+    assert node.run(RESOLVED, mirrors=mirrors, _ansible_check_mode=True)["changed"]
+    assert node.asked == [closer]
+
+
+def test_without_changes_nobody_is_asked(node: Node) -> None:
+    node.run(RESOLVED)
+    for resolved in (RESOLVED, None):
+        assert not node.run(resolved, _ansible_check_mode=True)["changed"]
+    assert node.asked == []
+
+
+def test_check_mode_reads_the_archives_that_are_files(node: Node, tmp_path: Path) -> None:
+    archive = tmp_path / "python-3.11.2-0.conda"
+    archive.write_text("damaged")
+    package = {**RESOLVED[0], "url": archive.as_uri()}
+    result = node.run([package], _ansible_check_mode=True)
+    assert result["msg"].startswith(f"The package python at {archive} has the SHA-256 ")
+    assert not node.root.exists()
+
+
+def test_check_mode_names_what_a_runtime_lacks(node: Node, tmp_path: Path) -> None:
+    node.root.mkdir()
+    runtime = {"runtime": str(tmp_path / "runtime")}
+    arguments = {**runtime, "installer": "rattler", "_ansible_check_mode": True}
+    assert node.run(RESOLVED, **arguments)["changed"]
+    (tmp_path / "runtime").mkdir()
+    assert node.run(RESOLVED, **arguments)["msg"].startswith("The installer rattler can't be used: ")
+    with_pip = node.run([*RESOLVED, PIP], **runtime, _ansible_check_mode=True)
+    assert with_pip["msg"].startswith(f"{tmp_path}/runtime/bin/uv, which installs the environment's pip packages, is")
 
 
 def test_check_mode_needs_no_conda(node: Node) -> None:
