@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the role mirror costs does not grow with the square of the number of nodes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+
+
+def reads(tmp_path: Path, hosts: int, wish: str) -> int:
+    """Return how often a run of the role reads evenkeel_mirror, whose template leaves a mark."""
+    marks = tmp_path / f"marks-{hosts}"
+    template = f"{{{{ lookup('ansible.builtin.pipe', 'echo >>{marks}') ~ {wish!r} }}}}"
+    inventory = tmp_path / "inventory.yml"
+    names = {f"node{number}": None for number in range(hosts)}
+    inventory.write_text(json.dumps({"all": {"hosts": names, "vars": {"evenkeel_mirror": template}}}))
+    playbook = tmp_path / "play.yml"
+    playbook.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "roles": ["evenkeel.gpu.mirror"]}]))
+    command = [sys.executable, "-m", "ansible", "playbook", "-i", str(inventory), str(playbook)]
+    done = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "skipping: [node1]" not in done.stdout
+    return len(marks.read_text().splitlines())
+
+
+def test_each_further_node_is_read_once(tmp_path: Path) -> None:
+    assert reads(tmp_path, 12, "tuna") - reads(tmp_path, 2, "tuna") == 10
