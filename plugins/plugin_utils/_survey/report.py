@@ -37,6 +37,7 @@ def of_layer(tasks: Iterable[Rehearsed]) -> dict[str, Any]:
     }
     for task in tasks:
         result = task.result or {}
+        layer["warnings"] += result.get("warnings") or []
         if result.get("failed"):
             layer["unknown" if result.get("unknown") else "problems"].append(str(result.get("msg", "")))
             continue
@@ -44,7 +45,6 @@ def of_layer(tasks: Iterable[Rehearsed]) -> dict[str, Any]:
             diff = {"diff": result["diff"]} if result.get("diff") else {}
             layer["changes"].append({"task": task.label, **diff})
         layer["unknown"] += result.get("unknown") or []
-        layer["warnings"] += result.get("warnings") or []
         layer["reboot"] += result.get("reboot") or []
         for user, texts in (result.get("user_problems") or {}).items():
             layer["user_problems"].setdefault(user, []).extend(texts)

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a survey reports of a layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._survey.logics import LOGICS
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey import report
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey.rehearsal import Rehearsed
+
+NOTHING: dict[str, Any] = report.of_layer([])
+
+
+def rehearsed(result: dict[str, Any] | None, module: str = "condarc", label: str = "condarc") -> Rehearsed:
+    def start() -> Any:
+        raise AssertionError("a report asks nothing")
+
+    return Rehearsed(0, module, label, start, result=result)
+
+
+@pytest.mark.parametrize(
+    ("result", "found"),
+    [
+        ({}, {}),
+        ({"changed": False, "diff": {"before": "", "after": ""}}, {}),
+        ({"changed": True}, {"changes": [{"task": "condarc"}]}),
+        ({"changed": True, "diff": [{"before": "a"}]}, {"changes": [{"task": "condarc", "diff": [{"before": "a"}]}]}),
+        ({"failed": True, "msg": "no"}, {"problems": ["no"]}),
+        ({"failed": True, "msg": "no", "unknown": True}, {"unknown": ["no"]}),
+        ({"failed": True, "msg": "no", "changed": True, "reboot": ["x"]}, {"problems": ["no"]}),
+        ({"unknown": ["the mirror"]}, {"unknown": ["the mirror"]}),
+        ({"warnings": ["w"]}, {"warnings": ["w"]}),
+        ({"failed": True, "msg": "no", "warnings": ["w"]}, {"problems": ["no"], "warnings": ["w"]}),
+        ({"reboot": ["the module changed"]}, {"reboot": ["the module changed"]}),
+        ({"user_problems": {"ana": ["full"]}}, {"user_problems": {"ana": ["full"]}}),
+    ],
+)
+def test_a_result_is_part_of_its_layer(result: dict[str, Any], found: dict[str, Any]) -> None:
+    assert report.of_layer([rehearsed(result)]) == {**NOTHING, **found}
+
+
+def test_results_of_several_tasks_are_put_together() -> None:
+    layer = report.of_layer(
+        [
+            rehearsed({"changed": True}, label="condarc one"),
+            rehearsed(None),
+            rehearsed({"changed": True, "user_problems": {"ana": ["a"], "bo": ["b"]}}, label="condarc two"),
+            rehearsed({"user_problems": {"ana": ["c"]}}),
+        ]
+    )
+    assert layer == {
+        **NOTHING,
+        "changes": [{"task": "condarc one"}, {"task": "condarc two"}],
+        "user_problems": {"ana": ["a", "c"], "bo": ["b"]},
+    }
+
+
+def test_versions_and_digests_are_the_state() -> None:
+    layer = report.of_layer(
+        [
+            rehearsed(
+                {"digest": "1f", "generation": "", "other": "x"}, "conda_environment", "conda_environment ai-dev"
+            ),
+            rehearsed({"version": "580.1", "flavour": "open"}, "nvidia_driver", "nvidia_driver"),
+            rehearsed({"digest": "2f"}),
+        ]
+    )
+    assert layer["state"] == {
+        "conda_environment ai-dev": {"digest": "1f"},
+        "nvidia_driver": {"version": "580.1", "flavour": "open"},
+    }
+
+
+def test_state_is_read_of_modules_that_exist() -> None:
+    assert set(report.IDENTITIES) <= set(LOGICS)
+
+
+@pytest.mark.parametrize(
+    ("found", "work"),
+    [
+        ({}, False),
+        ({"changes": [{"task": "a"}]}, True),
+        ({"unknown": ["a"]}, True),
+        ({"reboot": ["a"]}, True),
+        ({"warnings": ["a"], "user_problems": {"ana": ["a"]}, "state": {"a": {"b": "c"}}}, False),
+        ({"problems": ["a"]}, False),
+    ],
+)
+def test_there_is_work_where_something_changes_or_is_not_known(found: dict[str, Any], work: bool) -> None:
+    assert report.has_work({**NOTHING, **found}) is work
+
+
+def test_a_problem_is_a_line_with_its_role_once() -> None:
+    layers = {"b": {"problems": ["x", "y", "x"]}, "a": {"problems": ["x"]}, "c": {"problems": []}}
+    assert report.problems(layers) == ["b: x", "b: y", "a: x"]
