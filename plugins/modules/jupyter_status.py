@@ -20,7 +20,8 @@ description:
     if the server of a system account fails.
   - Waits for an answer, at most O(timeout) seconds for each server.
   - An on-demand server that is stopped is left stopped, or stopped again after the check.
-  - In check mode, it queries running servers once, and never fails.
+  - In check mode, it starts no server and no kernel, and queries only the running servers that a run would not restart.
+    If the node is at fault, that is a warning and counts as a change, since a run may repair it, and fails otherwise.
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
 attributes:

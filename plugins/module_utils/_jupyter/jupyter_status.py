@@ -8,9 +8,10 @@ import functools
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import kernelspecs
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import reference_server as jupyter_reference
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import status as jupyter_status
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter.servers import journal
@@ -32,37 +33,56 @@ ARGUMENT_SPEC: dict[str, Any] = {
 
 
 def read(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Ask the servers, and return what is wrong with them.
+
+    In check mode no server and no kernel is started, and what a run would restart is not asked. What is the node's own
+    fault is then something to do, which a run may repair before it gets here.
+
+    Raises
+    ------
+    EvenkeelError
+        The fault is the node's.
+    """
     servers = [server for server in params["servers"] if server["probe"] != "asleep"]
     running = units.read([server["unit"] for server in servers])
     awake = [server for server in servers if running[server["unit"]].running]
     # A request starts a sleeping server.
-    slept = [server for server in servers if server not in awake] if not check_mode else []
-    timeout = 0 if check_mode else params["timeout"]
+    slept = [server for server in servers if server not in awake]
+    if check_mode:
+        awake, slept = [server for server in awake if server["probe"] != "full"], []
+        params = {**params, "kernels": list(filter(registered_in(params["kernels_directory"]), params["kernels"]))}
     # A server that starts keeps a processor busy.
-    found = {**look_at(params, awake, timeout, as_user.AT_ONCE), **look_at(params, slept, timeout, processors())}
+    found = {**look_at(params, awake, as_user.AT_ONCE), **look_at(params, slept, processors())}
     problems = {user: problem for user, (problem, _unused) in found.items() if problem}
-    if not check_mode:
-        again = [server["unit"] for server in slept if server["on_demand"] and server["user"] not in problems]
-        if again:
-            command.run(["systemctl", "stop", *again])
-        require_node(params, found)
-    of_users = {user: [problem] for user, problem in sorted(problems.items())}
+    again = [server["unit"] for server in slept if server["on_demand"] and server["user"] not in problems]
+    if again:
+        command.run(["systemctl", "stop", *again])
+    why = fault_of_node(params, found)
+    if why and not check_mode:
+        raise EvenkeelError("\n".join(with_journals(params["servers"], problems)), "It is the node's own: %s" % why)
+    of_users = {} if why else {user: [problem] for user, problem in sorted(problems.items())}
+    of_node = ["%s It is the node's own: %s." % (" ".join(problems.values()), why)] if why else []
     return {
+        "changed": bool(why),
         "ready": not problems,
         "problems": list(problems.values()),
         "user_problems": of_users,
-        "warnings": [] if check_mode else user_problems.warnings(of_users),
+        "warnings": of_node + user_problems.warnings(of_users),
     }
+
+
+def registered_in(directory: str) -> Callable[[str], bool]:
+    """Return whether a kernel is registered, as a function of its name."""
+    return lambda kernel: os.path.exists(os.path.join(directory, kernel, kernelspecs.SPEC))
 
 
 def processors() -> int:
     return max(1, min(as_user.AT_ONCE, os.cpu_count() or 1))
 
 
-def look_at(
-    params: dict[str, Any], servers: Sequence[Server], timeout: int, at_once: int
-) -> dict[str, tuple[str, bool]]:
+def look_at(params: dict[str, Any], servers: Sequence[Server], at_once: int) -> dict[str, tuple[str, bool]]:
     """Return what is wrong with each server, empty where nothing is, and whether its kernel was asked."""
+    timeout = params["timeout"]
     seconds = jupyter_status.most_seconds(timeout)
     answers = as_user.call_each(
         [
@@ -85,11 +105,11 @@ def look_at(
     return found
 
 
-def require_node(params: dict[str, Any], found: Mapping[str, tuple[str, bool]]) -> None:
-    """Fail when the fault is the node's and not a user's."""
+def fault_of_node(params: dict[str, Any], found: Mapping[str, tuple[str, bool]]) -> str | None:
+    """Return why the fault is the node's, or None where it is users' own."""
     failed = [user for user, (problem, _unused) in found.items() if problem]
     of_kernels = [user for user in failed if found[user][1]]
-    units_of = {server["user"]: server["unit"] for server in params["servers"]}
+    users = [server["user"] for server in params["servers"]]
     own = [server["user"] for server in params["servers"] if server.get("system_account")]
 
     def reference() -> str | None:
@@ -101,13 +121,16 @@ def require_node(params: dict[str, Any], found: Mapping[str, tuple[str, bool]]) 
             broken = jupyter_reference.failure_of_kernel(params["kernels"][0], params["kernels_directory"])
         return broken
 
-    why = user_problems.of_node(failed, units_of.keys(), own, reference)
-    if why:
-        lines = [
-            "%s\nThe last lines of %s:\n%s" % (found[user][0], units_of[user], journal(units_of[user]))
-            for user in failed
-        ]
-        raise EvenkeelError("\n".join(lines), "It is the node's own: %s" % why)
+    return user_problems.of_node(failed, users, own, reference)
+
+
+def with_journals(servers: Sequence[Server], problems: Mapping[str, str]) -> list[str]:
+    """Return problems, each with the last lines of its server's journal."""
+    units_of = {server["user"]: server["unit"] for server in servers}
+    return [
+        "%s\nThe last lines of %s:\n%s" % (problem, units_of[user], journal(units_of[user]))
+        for user, problem in problems.items()
+    ]
 
 
 def settings_of(server: Server) -> dict[str, Any]:

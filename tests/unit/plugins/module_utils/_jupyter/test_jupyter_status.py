@@ -38,6 +38,7 @@ class Node:
     problems: dict[str, tuple[str, bool]] = field(default_factory=dict)
     broken: dict[str, str] = field(default_factory=dict)
     asked: list[tuple[str, float]] = field(default_factory=list)
+    kernels: list[list[str]] = field(default_factory=list)
     done: list[list[str]] = field(default_factory=list)
 
     def server(self, user: str, probe: str = "light", **more: Any) -> dict[str, Any]:
@@ -47,17 +48,19 @@ class Node:
         unit = f"jupyter@{user}.service"
         return {"user": user, "unit": unit, "probe": probe, "on_demand": True, "token_file": token, **more}
 
-    def read(self, *servers: dict[str, Any], check_mode: bool = False) -> dict[str, Any]:
+    def read(self, *servers: dict[str, Any], check_mode: bool = False, **params: Any) -> dict[str, Any]:
         defaults = {name: option.get("default") for name, option in jupyter_status.ARGUMENT_SPEC.items()}
         given = {"servers": list(servers), "kernels": ["ai-dev"], "environment": "/e"}
-        return jupyter_status.read({**defaults, **given}, check_mode)
+        given["kernels_directory"] = str(self.folder / "kernels")
+        return jupyter_status.read({**defaults, **given, **params}, check_mode)
 
     def units(self, names: Sequence[str]) -> dict[str, Unit]:
         users = {name: name.partition("@")[2].removesuffix(".service") for name in names}
         return {name: Unit(name, running=user in self.running) for name, user in users.items()}
 
-    def examine(self, server: dict[str, Any], _: Sequence[str], timeout: float) -> dict[str, Any]:
+    def examine(self, server: dict[str, Any], kernels: Sequence[str], timeout: float) -> dict[str, Any]:
         self.asked.append((server["user"], timeout))
+        self.kernels.append(list(kernels))
         problem, kernel = self.problems.get(server["user"], ("", server["probe"] == "full"))
         return {"problem": problem, "remedy": "Look", "kernel": kernel}
 
@@ -69,6 +72,8 @@ class Node:
 @pytest.fixture
 def node(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Node:
     found = Node(tmp_path)
+    (tmp_path / "kernels" / "ai-dev").mkdir(parents=True)
+    (tmp_path / "kernels" / "ai-dev" / "kernel.json").touch()
     monkeypatch.setattr(jupyter_status.units, "read", found.units)
     monkeypatch.setattr(jupyter_status.accounts, "account", lambda name: SimpleNamespace(pw_name=name))
     monkeypatch.setattr(jupyter_status.as_user, "call_each", lambda jobs, **_: [job() for _, job in jobs])
@@ -88,26 +93,36 @@ def test_servers_that_sleep_are_left_or_sleep_again(node: Node) -> None:
     node.running = {"ana"}
     servers = [node.server("ana"), node.server("bo", "full"), node.server("cy", "asleep")]
     servers.append(node.server("always", "full", on_demand=False))
-    assert node.read(*servers) == {"ready": True, "problems": [], "user_problems": {}, "warnings": []}
+    assert node.read(*servers)["ready"]
     assert node.asked == [("ana", 60), ("bo", 60), ("always", 60)]
     assert node.done == [["systemctl", "stop", "jupyter@bo.service"]]
 
 
-def test_check_mode_asks_once_and_wakes_nothing(node: Node) -> None:
+def test_check_mode_wakes_nothing_and_asks_what_stays_as_it_is(node: Node) -> None:
+    node.running = {"ana", "restarted", "cy"}
+    servers = [node.server("ana"), node.server("bo", "full"), node.server("restarted", "full")]
+    servers.append(node.server("cy", "waiting"))
+    result = node.read(*servers, check_mode=True)
+    assert (node.asked, node.done) == ([("ana", 60), ("cy", 60)], [])
+    assert result == {"changed": False, "ready": True, "problems": [], "user_problems": {}, "warnings": []}
+
+
+def test_in_check_mode_kernels_that_are_yet_to_be_registered_are_not_asked_for(node: Node) -> None:
+    node.running = {"ana"}
+    for check_mode in (True, False):
+        node.read(node.server("ana"), check_mode=check_mode, kernels=["ai-dev", "vision"])
+    assert node.kernels == [["ai-dev"], ["ai-dev", "vision"]]
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_a_users_problem_leaves_the_others_alone(node: Node, check_mode: bool) -> None:
     node.running = {"ana"}
     node.problems = {"ana": ("does not answer", False)}
-    result = node.read(node.server("ana"), node.server("bo", "full"), check_mode=True)
-    assert (node.asked, node.done) == ([("ana", 0)], [])
-    assert (result["ready"], result["warnings"]) == (False, [])
+    result = node.read(node.server("ana"), node.server("bo"), check_mode=check_mode)
+    assert (result["changed"], result["ready"]) == (False, False)
     assert result["user_problems"] == {"ana": ["The notebook server of ana does not answer. Look."]}
-
-
-def test_a_users_problem_leaves_the_others_alone(node: Node) -> None:
-    node.problems = {"ana": ("does not answer", False)}
-    result = node.read(node.server("ana"), node.server("bo"))
-    assert list(result["user_problems"]) == ["ana"]
     assert len(result["warnings"]) == 1
-    assert node.done == [["systemctl", "stop", "jupyter@bo.service"]]
+    assert node.done == ([] if check_mode else [["systemctl", "stop", "jupyter@bo.service"]])
 
 
 @pytest.mark.parametrize(
@@ -119,13 +134,18 @@ def test_a_users_problem_leaves_the_others_alone(node: Node) -> None:
         ({"ana": ("fails", False)}, {}, "ana", "an account of the node's own"),
     ],
 )
-def test_a_fault_of_the_nodes_fails(
+def test_a_fault_of_the_nodes_fails_and_in_check_mode_is_something_to_do(
     node: Node, problems: dict[str, tuple[str, bool]], broken: dict[str, str], own: str, why: str
 ) -> None:
     node.problems, node.broken = problems, broken
     with pytest.raises(EvenkeelError, match=why) as caught:
         node.read(node.server("ana", system_account=own == "ana"), node.server("bo"))
     assert "journal of jupyter@ana.service" in caught.value.what
+    node.running = {"ana", "bo"}
+    result = node.read(node.server("ana", system_account=own == "ana"), node.server("bo"), check_mode=True)
+    assert (result["changed"], result["ready"], result["user_problems"]) == (True, False, {})
+    assert why in result["warnings"][0]
+    assert "The notebook server of ana" in result["warnings"][0]
 
 
 @pytest.mark.parametrize(
