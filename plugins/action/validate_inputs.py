@@ -3,27 +3,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible.utils.vars import load_extra_vars
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control import inputs
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control import (
+    inputs,
+    inventory_files,
+    specifications,
+    variable_names,
+)
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action, warn
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.strict_yaml import read_mapping
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.specifications import Options
 
-COLLECTION = Path(__file__).parents[2]
-SPECIFICATION = Path("meta") / "argument_specs.yml"
-#: The entry point of the roles' specifications. At another name Ansible would validate them, too, and show all of them.
-ENTRY_POINT = "inputs"
-#: The playbook whose inputs are those of all, since their roles read them.
-SITE = "site"
+#: By playbook, the inputs that Ansible reads before it knows a host, which only the command line can set.
+COMMAND_LINE_ONLY = {"upgrade_driver": ("upgrade_serial", "upgrade_max_fail_percentage")}
+#: The playbook that runs on the control node.
+LOCK = "lock"
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {"playbook": {"type": "str"}, "checks": {"type": "str"}}
 
-Options = dict[str, dict[str, Any]]
+Variables = Mapping[str, Any]
+
+# Ansible's main process imports this before it forks workers, so that none of them has to read the files.
+with contextlib.suppress(EvenkeelError):
+    specifications.of_roles()
+    specifications.of_playbooks()
 
 
 class ActionModule(Action):
@@ -39,17 +48,41 @@ class ActionModule(Action):
             found = self._of_role(Path(task_vars["role_path"]), arguments["checks"], task_vars)
         return {"changed": False, **({"failed": True, "msg": "\n".join(found)} if found else {})}
 
-    def _of_playbook(self, name: str, task_vars: Mapping[str, Any]) -> list[str]:
-        playbooks = read_mapping(COLLECTION / "playbooks" / SPECIFICATION)["argument_specs"]
+    def _of_playbook(self, name: str, task_vars: Variables) -> list[str]:
+        playbooks = specifications.of_playbooks()
         given = load_extra_vars(self._loader)
-        new_names = inputs.changes()["playbooks"].get(name, {})
-        wrong = inputs.renamed(given, new_names)
-        wrong += _misspelt(name, {**playbooks[SITE]["options"], **playbooks[name]["options"]}, given)
-        return wrong or self._wrong_values(playbooks[name]["options"], task_vars)
+        hosts = _hosts(task_vars)
+        wrong = inputs.renamed(given, inputs.changes()["playbooks"].get(name, {}))
+        wrong += _set_too_late(COMMAND_LINE_ONLY.get(name, ()), given, task_vars)
+        if hosts:
+            wrong += self._of_inventory(name, hosts, task_vars)
+        wrong += self._unknown(variable_names.names_of_playbook(name), hosts, task_vars)
+        options = {**playbooks[specifications.SITE], **playbooks[name]}
+        return wrong or self._wrong_values(options, task_vars) or self._wrong_elsewhere(options, hosts, task_vars)
 
-    def _of_role(self, path: Path, checks: str | None, task_vars: Mapping[str, Any]) -> list[str]:
+    def _of_inventory(self, playbook: str, hosts: Mapping[str, Variables], task_vars: Variables) -> list[str]:
+        """Warn of what has no effect, and return what is wrong."""
+        groups: Mapping[str, Collection[str]] = task_vars["groups"]
+        roles, playbooks = specifications.of_roles(), specifications.of_playbooks()
+        names = variable_names.names_of_playbook(playbook)
+        for line in inventory_files.unread(
+            task_vars.get("ansible_inventory_sources") or [],
+            Path(task_vars["playbook_dir"]),
+            groups,
+            groups["all"],
+            sorted({f"{role}_" for role in roles} | {name for options in playbooks.values() for name in options}),
+        ):
+            warn(line)
+        for line in _unread_by_lock(playbooks[LOCK], hosts, task_vars):
+            warn(line)
+        return variable_names.misplaced_names(groups["all"], groups, names.known)
+
+    def _of_role(self, path: Path, checks: str | None, task_vars: Variables) -> list[str]:
+        options = specifications.of_role(path)
         wrong = inputs.renamed(task_vars, inputs.changes()["roles"].get(path.name, {}))
-        wrong += self._wrong_values(_options_of_role(path), task_vars)
+        host = {str(task_vars.get("inventory_hostname")): task_vars}
+        wrong += self._unknown(variable_names.names_of_role(path), host, task_vars)
+        wrong += self._wrong_values(options, task_vars)
         if wrong:
             return wrong
         for line in inputs.changed_defaults(path.name, task_vars):
@@ -63,18 +96,49 @@ class ActionModule(Action):
                 return [refused]
             raise
 
-    def _wrong_values(self, options: Options, task_vars: Mapping[str, Any]) -> list[str]:
+    def _wrong_values(self, options: Options, variables: Variables) -> list[str]:
         wrong: list[str] = []
         failures: dict[str, str] = {}
         for name, option in options.items():
             try:
-                values = {name: self._template(task_vars[name])} if name in task_vars else {}
+                values = {name: self._template(variables[name])} if name in variables else {}
                 wrong += inputs.problems({name: option}, values)
             except AnsibleError as error:
                 # One cause may make many variables unreadable.
                 failures.setdefault(_refused(error) or str(error), name)
         # A variable may be unreadable only because another has a wrong type.
         return wrong or [inputs.unreadable(name, reason) for reason, name in failures.items()]
+
+    def _wrong_elsewhere(self, options: Options, hosts: Mapping[str, Variables], task_vars: Variables) -> list[str]:
+        """Return what is wrong with values that other hosts have than the task's own, the same line once."""
+        lines: dict[str, str] = {}
+        for host, variables in hosts.items():
+            differing = {
+                name: option
+                for name, option in options.items()
+                if name in variables and variables[name] != task_vars.get(name)
+            }
+            if differing:
+                for line in self._wrong_values(differing, task_vars["hostvars"][host]):
+                    lines.setdefault(line, f"{host}: {line}")
+        return list(lines.values())
+
+    def _unknown(self, names: variable_names.Names, hosts: Mapping[str, Variables], task_vars: Variables) -> list[str]:
+        """Warn of names that may be mistakes, and return what is wrong with the others."""
+        allowed = self._setting(variable_names.ALLOWED, task_vars, [])
+        found = variable_names.findings(hosts, names, allowed if isinstance(allowed, list) else [])
+        if self._setting(variable_names.MODE, task_vars, "fail") == "warn":
+            found = found.loosened()
+        for line in found.warnings:
+            warn(line)
+        return [*found.errors, *([variable_names.HINT] if found.errors else [])]
+
+    def _setting(self, name: str, task_vars: Variables, default: Any) -> Any:
+        """Return an input of all playbooks; one that can't be read is reported where its type is looked at."""
+        try:
+            return self._template(task_vars[name]) if name in task_vars else default
+        except AnsibleError:
+            return default
 
     def _template(self, value: Any) -> Any:
         return self._templar.template(value)
@@ -87,19 +151,40 @@ def _refused(error: BaseException | None) -> str | None:
     return None if error is None else str(error)
 
 
-def _options_of_role(path: Path) -> Options:
-    specification = read_mapping(path / SPECIFICATION)["argument_specs"]
-    if ENTRY_POINT not in specification:
-        raise EvenkeelError(f"{path / SPECIFICATION} has no entry point {ENTRY_POINT}", "Describe the inputs there")
-    options: Options = specification[ENTRY_POINT]["options"]
-    return options
+def _hosts(task_vars: Variables) -> dict[str, Variables]:
+    """Return the variables of the play's hosts as operators wrote them; of none in batches after the first."""
+    alive = task_vars["ansible_play_hosts"]
+    if alive and alive[0] not in task_vars["ansible_play_batch"]:
+        return {}
+    return {host: task_vars["hostvars"].raw_get(host) for host in task_vars["ansible_play_hosts_all"]}
 
 
-def _misspelt(playbook: str, options: Options, given: Mapping[str, Any]) -> list[str]:
-    """Return a line for each variable of the command line that begins like an input and is none."""
-    roles = {path.parents[1].name: path.parents[1] for path in (COLLECTION / "roles").glob(f"*/{SPECIFICATION}")}
-    prefixes = [f"{playbook.partition('_')[0]}_", "evenkeel_", *(f"{role}_" for role in roles)]
-    known = set(options)
-    if any(name.startswith(tuple(prefixes)) and name not in known for name in given):
-        known = known.union(*(_options_of_role(path) for path in roles.values()))
-    return inputs.misspelt(given, prefixes, known)
+def _set_too_late(names: Collection[str], given: Variables, task_vars: Variables) -> list[str]:
+    """Return a line for each variable of the inventory that only the command line can set."""
+    return [
+        str(
+            EvenkeelError(
+                f"{name} is set in the inventory, which Ansible reads too late for it", f"Set it with -e {name}"
+            )
+        )
+        for name in names
+        if name in task_vars and name not in given
+    ]
+
+
+def _unread_by_lock(options: Options, hosts: Mapping[str, Variables], task_vars: Variables) -> list[str]:
+    """Return a line for each input of lock.yml that hosts have and the control node has not."""
+    names = [name for name in options if any(name in variables for variables in hosts.values())]
+    if not names:
+        return []
+    local = task_vars["hostvars"].raw_get("localhost")
+    return [
+        str(
+            EvenkeelError(
+                f"{name} is set for nodes, but lock.yml runs on the control node and does not read it",
+                "Set it in the group all",
+            )
+        )
+        for name in names
+        if name not in local
+    ]

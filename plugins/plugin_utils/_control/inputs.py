@@ -8,7 +8,7 @@ import difflib
 import json
 import math
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -117,17 +117,6 @@ def _of_mapping(name: str, options: Options, value: Mapping[str, Any]) -> Iterat
             yield _line(f"{name} holds {_shown(key, {})}, which is none of its keys", _suggestion(str(key), options))
     for key, option in options.items():
         yield from _of_key(key, option, value, f"{name}.{key}")
-
-
-def misspelt(given: Iterable[str], prefixes: Collection[str], known: Collection[str]) -> list[str]:
-    """Return a line for each variable of the command line that begins like an input and is none."""
-    lines = []
-    for name in sorted(map(str, given)):
-        beginnings = [prefix for prefix in prefixes if name.startswith(prefix)]
-        if beginnings and name not in known:
-            alike = [one for one in known if one.startswith(max(beginnings, key=len))]
-            lines.append(_line(f"There is no variable {name}", _suggestion(name, alike)))
-    return lines
 
 
 def renamed(given: Iterable[str], names: Mapping[str, str]) -> list[str]:

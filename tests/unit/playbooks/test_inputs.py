@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.evenkeel.gpu.plugins.action.validate_inputs import COMMAND_LINE_ONLY
 
 ROOT = Path(__file__).parents[3]
 PLAYBOOKS = ROOT / "playbooks"
@@ -19,6 +20,7 @@ NAMES = sorted(path.stem for path in PLAYBOOKS.glob("*.yml"))
 PLUGINS = "\n".join(path.read_text() for path in (ROOT / "plugins" / "plugin_utils").rglob("*.py"))
 #: What the playbook hands to its hooks.
 HANDED_ON = {"upgrade_step"}
+HINT = "Names that belong to something else can be added to evenkeel_known_variables."
 
 
 def options(name: str) -> dict[str, Any]:
@@ -35,9 +37,23 @@ def source(name: str) -> str:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_playbook_validates_its_inputs_first(name: str) -> None:
-    first = yaml.safe_load((PLAYBOOKS / f"{name}.yml").read_text())[0]["tasks"][0]
+    _required, play, *_more = yaml.safe_load((PLAYBOOKS / f"{name}.yml").read_text())
+    first = play["tasks"][0]
     assert first["evenkeel.gpu.validate_inputs"] == {"playbook": name}
     assert first["run_once"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_playbook_requires_a_host_before_that(name: str) -> None:
+    required, play, *_more = yaml.safe_load((PLAYBOOKS / f"{name}.yml").read_text())
+    assert required["ansible.builtin.import_playbook"] == "plays/require_hosts.yml"
+    assert required["vars"] == {"__wanted_hosts": play["hosts"]}
+
+
+def test_only_the_command_line_sets_what_a_play_is_made_with() -> None:
+    play = yaml.safe_load((PLAYBOOKS / "upgrade_driver.yml").read_text())[1]
+    read = re.findall(r"upgrade_\w+", f"{play['serial']} {play['max_fail_percentage']}")
+    assert {"upgrade_driver": tuple(read)} == COMMAND_LINE_ONLY
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "site"])
@@ -61,7 +77,7 @@ def test_documented_defaults_are_those_in_use(name: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "lines"),
     [
-        ("rollback -e rollback_evn=a", ["There is no variable rollback_evn. Use rollback_env instead."]),
+        ("rollback -e rollback_evn=a", ["There is no variable rollback_evn. Use rollback_env instead.", HINT]),
         ("rollback -e env=a", ["env has another name now. Set rollback_env instead."]),
         ("rollback", ["rollback_env is not set. Set it to the environment's name."]),
         ("compare -e compare_strict=nope", ["compare_strict is 'nope'. Set it to true or false."]),
@@ -70,6 +86,7 @@ def test_documented_defaults_are_those_in_use(name: str) -> None:
             [
                 "There is no variable evenkeel_miror. Use evenkeel_mirror instead.",
                 "There is no variable jupyter_prot. Use jupyter_port instead.",
+                HINT,
             ],
         ),
     ],
@@ -88,4 +105,4 @@ def test_a_wrong_input_is_refused_before_anything_else(arguments: str, lines: li
     )
     assert done.returncode != 0
     assert '"msg": "{}"'.format("\\n".join(lines)) in done.stdout
-    assert done.stdout.count("TASK [") == 1
+    assert done.stdout.count("TASK [") == 2

@@ -72,22 +72,6 @@ def test_a_message_has_no_markup() -> None:
     assert inputs.problems(options, {}) == ["x is not set. Set it to the name. Use letters, _ and -; see y and (z)."]
 
 
-@pytest.mark.parametrize(
-    ("given", "lines"),
-    [
-        (["lock_env", "other"], []),
-        (["lock_evn"], ["There is no variable lock_evn. Use lock_env instead."]),
-        (["lock_qwxyvb"], ["There is no variable lock_qwxyvb. Known are lock_env, lock_update."]),
-    ],
-)
-def test_a_variable_that_begins_like_an_input_has_to_be_one(given: list[str], lines: list[str]) -> None:
-    assert inputs.misspelt(given, ["lock_"], {"lock_env", "lock_update", "evenkeel_x"}) == lines
-
-
-def test_a_name_that_is_not_text_is_no_input() -> None:
-    assert inputs.misspelt([1, "x"], ["lock_"], set()) == []  # type: ignore[list-item]
-
-
 def test_an_old_name_is_answered_with_the_new_one() -> None:
     assert inputs.renamed(["env", "x"], {"env": "lock_env"}) == ["env has another name now. Set lock_env instead."]
 

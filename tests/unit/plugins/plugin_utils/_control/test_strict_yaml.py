@@ -25,6 +25,13 @@ def test_keys_and_values(tmp_path: Path) -> None:
     }
 
 
+def test_a_text_is_parsed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = read(tmp_path, "a: 1\n")
+    monkeypatch.setattr(strict_yaml.yaml, "load", lambda *_: {"a": 2})
+    assert read(tmp_path, "a: 1\n") is first
+    assert read(tmp_path, "a: 2\n") == {"a": 2}
+
+
 def test_a_mapping_may_merge_two_others(tmp_path: Path) -> None:
     text = "a: &a {x: 1}\nb: &b {y: 2}\nc:\n  <<: *a\n  <<: *b\n"
     assert read(tmp_path, text)["c"] == {"x": 1, "y": 2}
