@@ -55,6 +55,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ansible import constants
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.platform import conda_platform
@@ -98,7 +99,7 @@ def problem(term: Mapping[str, Any], arguments: Mapping[str, Any], architecture:
     """Return what is wrong with one environment's source; empty when nothing is."""
     try:
         if request_of(arguments) is None:
-            written(arguments, conda_platform(architecture))
+            written(arguments, conda_platform(architecture), Path(constants.DEFAULT_LOCAL_TMP))
     except EvenkeelError as error:
         return f"{term['name']}: {error}"
     return ""

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -60,15 +61,20 @@ def read_text(path: Path) -> str:
 
 
 def read_mapping(path: Path) -> dict[str, Any]:
-    """Return what a YAML file of keys and values holds.
+    """Return what a YAML file of keys and values holds; all who read the same text share it and must not change it.
 
     Raises
     ------
     EvenkeelError
         It cannot be read, is malformed (with the line), over a limit or no mapping.
     """
+    return _parsed(path, read_text(path))
+
+
+@lru_cache(maxsize=64)
+def _parsed(path: Path, text: str) -> dict[str, Any]:
     try:
-        content = yaml.load(read_text(path), _Loader)  # noqa: S506 (derived from the safe loader)
+        content = yaml.load(text, _Loader)  # noqa: S506 (derived from the safe loader)
     except yaml.MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise EvenkeelError(f"{path}{line}: {error.problem or error.context}", "Correct the file's YAML") from None

@@ -4,13 +4,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import CONDA, Package, from_mapping
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.once import computed_once
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.strict_yaml import read_text
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import (
     conda_lock,
     environment_file,
@@ -81,7 +85,7 @@ def load(
 ) -> Resolved:
     """Return what the source of ``arguments`` holds for one platform, solved where it is not locked.
 
-    Equal questions are solved once in a run, whichever of Ansible's workers asks.
+    Equal files are read and equal questions are solved once in a run, whichever of Ansible's workers asks.
 
     Parameters
     ----------
@@ -102,8 +106,14 @@ def load(
     mirrors = mirrors_from(arguments.get("mirrors"))
     asked = request_of(arguments)
     if asked is None:
-        path, packages, variables = written(arguments, platform)
-        return Resolved(complete(path, packages, platform, mirrors), variables)
+        path, packages, variables = written(arguments, platform, run_directory)
+        if any(package.manager == CONDA and not package.sha256 for package in packages):
+            question = [str(path), _as_dicts(packages), platform, asdict(mirrors)]
+            found = _once(
+                run_directory, "hashed", question, lambda: _as_dicts(complete(path, packages, platform, mirrors))
+            )
+            packages = tuple(map(from_mapping, found))
+        return Resolved(packages, variables)
     problem = Problem(
         packages=tuple(asked["packages"]),
         channels=tuple(asked["channels"]),
@@ -116,10 +126,17 @@ def load(
     return Resolved(tuple(solve_once(problem, run_directory, resolve)), variables_of(arguments), asked)
 
 
-def written(arguments: Mapping[str, Any], platform: str) -> tuple[Path, tuple[Package, ...], dict[str, str]]:
+def written(
+    arguments: Mapping[str, Any], platform: str, run_directory: Path
+) -> tuple[Path, tuple[Package, ...], dict[str, str]]:
     """Return the file that has the exact packages, those for one platform, and what activation sets.
 
     Only for a source that ``request_of`` has no request for. Asks no network; packages may lack their SHA-256.
+
+    Parameters
+    ----------
+    arguments, platform, run_directory
+        As of ``load``.
 
     Raises
     ------
@@ -128,6 +145,18 @@ def written(arguments: Mapping[str, Any], platform: str) -> tuple[Path, tuple[Pa
     """
     source = _source(arguments)
     path = Path(arguments[source])
+    files = [path, lock_beside(path)] if source == "environment" else [path]
+
+    def read() -> list[Any]:
+        lock, packages, variables = _read(source, path, platform)
+        return [str(lock), _as_dicts(packages), variables]
+
+    question = [source, platform, [[str(file), read_text(file)] for file in files]]
+    lock, packages, variables = _once(run_directory, "written", question, read)
+    return Path(lock), tuple(map(from_mapping, packages)), variables
+
+
+def _read(source: str, path: Path, platform: str) -> tuple[Path, tuple[Package, ...], dict[str, str]]:
     if source == "explicit":
         return path, explicit_file.read(path, platform), {}
     if source == "lock" and path.suffix == ".lock":
@@ -140,6 +169,16 @@ def written(arguments: Mapping[str, Any], platform: str) -> tuple[Path, tuple[Pa
     lock = conda_lock.read(beside)
     require_fresh(environment, lock, beside, platform)
     return beside, packages_for(lock, platform, beside), dict(environment.variables)
+
+
+def _once(run_directory: Path, kind: str, question: Any, answer: Callable[[], Any]) -> Any:
+    """Return what ``answer`` returns, or has returned to another worker of this run with the same question."""
+    key = hashlib.sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()
+    return computed_once(run_directory / f"{kind}-{key}.json", answer)
+
+
+def _as_dicts(packages: Iterable[Package]) -> list[dict[str, Any]]:
+    return [asdict(package) for package in packages]
 
 
 def lock_beside(environment: Path) -> Path:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import date
+from functools import cache
 from pathlib import Path
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.distribution import order
@@ -59,6 +60,7 @@ class Installer:
         return {**asdict(self), "path": self.path}
 
 
+@cache
 def known() -> tuple[Installer, ...]:
     """Return every installer in the data file."""
     with INSTALLERS.open(encoding="utf-8", newline="") as stream:

@@ -22,6 +22,10 @@ PYTHON = Package("python", "3.11.2", "0", "1a" * 32, url=f"{FORGE}/linux-64/pyth
 BY_PIXI = (Path(__file__).parents[1] / "data" / "pixi-7.txt").read_text()
 
 
+def fail(*arguments: object) -> None:
+    raise AssertionError(arguments)
+
+
 @pytest.fixture
 def environment(tmp_path: Path) -> Path:
     path = tmp_path / "environment.yml"
@@ -118,6 +122,24 @@ def test_a_lock_is_read_and_nothing_solved(
     assert not asked
 
 
+@pytest.mark.parametrize("source", ["environment", "lock"])
+def test_a_lock_is_read_once_for_all_workers(
+    environment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    lock = locked(environment)
+    arguments = {source: str(environment if source == "environment" else lock)}
+    first = load(arguments, "linux-64", {}, tmp_path)
+    read_lock = _sources.conda_lock.read
+    monkeypatch.setattr(_sources.conda_lock, "read", fail)
+    assert load(arguments, "linux-64", {}, tmp_path) == first
+    monkeypatch.setattr(_sources.conda_lock, "read", read_lock)
+    lock.write_text(lock.read_text().replace("3.11.2", "3.11.3"))
+    for _ in range(2):
+        with pytest.raises(EvenkeelError, match=f"^{lock}: the packages of linux-64 are not those that were locked"):
+            load(arguments, "linux-64", {}, tmp_path)
+        monkeypatch.setattr(_sources.conda_lock, "read", fail)
+
+
 def test_a_lock_older_than_its_environment_is_no_answer(
     asked: list[Problem], environment: Path, tmp_path: Path
 ) -> None:
@@ -141,7 +163,9 @@ def test_a_lock_of_pixi_is_read(tmp_path: Path) -> None:
     assert [package.name for package in resolved.packages] == ["python", "tzdata", "humanize"]
 
 
-def test_md5_alone_is_completed_by_the_channel(make_channel: Callable[..., str], tmp_path: Path) -> None:
+def test_md5_alone_is_completed_by_the_channel(
+    make_channel: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     channel = make_channel([("hello", "1.0", "linux-64", ())], folder=tmp_path / "main")
     arguments = {"packages": ["hello"], "channels": [channel]}
     (hello,) = load(arguments, "linux-64", {}, tmp_path).packages
@@ -151,6 +175,8 @@ def test_md5_alone_is_completed_by_the_channel(make_channel: Callable[..., str],
     resolved = load({"explicit": str(path), "mirrors": mirrors}, "linux-64", {}, tmp_path)
     assert resolved == Resolved((hello,))
     assert resolved.packages[0].url == "https://channel.example/linux-64/hello-1.0-0.conda"
+    monkeypatch.setattr(_sources, "complete", fail)
+    assert load({"explicit": str(path), "mirrors": mirrors}, "linux-64", {}, tmp_path) == resolved
 
 
 @pytest.mark.parametrize(
