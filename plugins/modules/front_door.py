@@ -61,6 +61,12 @@ options:
     description: The file with the list of notebook servers.
     type: path
     default: /etc/evenkeel/jupyter/servers.json
+  planned:
+    description:
+      - The users whose servers the same run lists in O(servers) before this task, and the URL path of each, which is
+        C(/user/NAME/) where it is empty. Check mode takes these for the servers that there are.
+    type: dict
+    default: {}
   addresses:
     description: The IP addresses to listen on; V(0.0.0.0) and V(::) stand for all.
     type: list

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter.server import base_url
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import host_names
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.state_format import NOTEBOOK_SERVERS, require_known
@@ -30,6 +31,8 @@ _DOMAIN = re.compile(r"[\w-]+(?:\.[\w-]+)+")
 _ORIGIN = re.compile(r"https?://[\w.:\[\]-]+")
 _ADDRESS = re.compile(r"[\da-fA-F.:]+")
 _ANSWER_SECONDS = 10
+#: Where nginx finds a server that is not there yet: the port discard.
+_NOWHERE = "http://127.0.0.1:9"
 _LONGEST_HOST = 253
 
 
@@ -272,28 +275,58 @@ def parse(text: str, where: str) -> list[Server]:
     Damaged
         It is none.
     EvenkeelError
-        A newer Evenkeel has written it, a server is at no path, or two are at one.
+        A newer Evenkeel has written it.
     """
-    remedy = "Run the role jupyter, which writes it"
     try:
         content = json.loads(text)
         require_known(where, content, NOTEBOOK_SERVERS)
         entries = content["servers"]
-        servers = [Server(entry["user"], entry["base_url"], _upstream(entry)) for entry in entries]
+        return [Server(entry["user"], entry["base_url"], _upstream(entry)) for entry in entries]
     except (ValueError, KeyError, TypeError) as error:
-        raise Damaged("%s is not a list of notebook servers: %r" % (where, error), remedy) from error
+        raise Damaged(
+            "%s is not a list of notebook servers: %r" % (where, error), "Run the role jupyter, which writes it"
+        ) from error
+
+
+def planned(paths: Mapping[str, str], servers: Sequence[Server]) -> list[Server]:
+    """Return the servers that there will be, in the order of the list; where they are comes from those that there are.
+
+    Parameters
+    ----------
+    paths
+        Users, and the path of each one's server; empty for the usual one.
+    """
+    known = {server.user: server.upstream for server in servers}
+    return [Server(user, path or base_url(user), known.get(user, _NOWHERE)) for user, path in sorted(paths.items())]
+
+
+def require_paths(servers: Sequence[Server], where: str) -> None:
+    """Require a path of its own for each server.
+
+    Parameters
+    ----------
+    where
+        Where the servers are listed.
+
+    Raises
+    ------
+    EvenkeelError
+        A server is at no path, or two are at one.
+    """
     taken: dict[str, str] = {}
     for server in servers:
         well_formed = _BASE_URL.fullmatch(server.base_url) and _OF_BASE_URL.fullmatch(server.path)
         if not (_USER.fullmatch(server.user) and well_formed):
-            raise EvenkeelError("%s holds %s of %s" % (where, server.base_url, server.user), remedy)
+            raise EvenkeelError(
+                "%s holds %s of %s" % (where, server.base_url, server.user),
+                "Correct the user's base_url (in jupyter_users of the role jupyter): a path such as /user/NAME/",
+            )
         if server.path in taken:
             raise EvenkeelError(
                 "%s has the servers of %s and %s both at %s" % (where, taken[server.path], server.user, server.path),
                 "Give each a base_url of its own",
             )
         taken[server.path] = server.user
-    return servers
 
 
 def _upstream(entry: Mapping[str, object]) -> str:

@@ -37,6 +37,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "certificate": {"type": "path", "required": True},
     "key": {"type": "path", "required": True, "no_log": False},
     "servers": {"type": "path", "default": "/etc/evenkeel/jupyter/servers.json"},
+    "planned": {"type": "dict", "default": {}},
     "addresses": {"type": "list", "elements": "str", "default": ["0.0.0.0"]},  # noqa: S104
     "port": {"type": "int", "default": 443},
     "http_port": {"type": "int", "default": 80},
@@ -52,7 +53,7 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Bring the node to the declared state, or return what that would change."""
     door = desired(params)
     doors.check(door)
-    servers = known_servers(params["servers"], may_be_missing=check_mode)
+    servers = known_servers(params["servers"], params["planned"], check_mode=check_mode)
     doors.require_apart(door, servers, params["certified"])
     require_decided(door, servers, decided=params["users_share_origin"] is not None)
     certificate = kept_files.text(door.certificate)
@@ -106,25 +107,30 @@ def desired(params: dict[str, Any]) -> Door:
     )
 
 
-def known_servers(path: str, *, may_be_missing: bool) -> list[Server]:
+def known_servers(path: str, planned: dict[str, str], *, check_mode: bool) -> list[Server]:
     """Return the notebook servers of the node.
+
+    In check mode, the role jupyter may write the list before this in a real run, or replace a damaged one.
 
     Parameters
     ----------
-    may_be_missing
-        Whether the role jupyter may write the list, or replace a damaged one, before this in a real run.
+    planned
+        Users whose servers that role will list, with the path of each; empty where that is not known.
     """
-    text = kept_files.text(path)
-    if text is None:
-        if may_be_missing:
-            return []
-        raise EvenkeelError("There is no %s" % path, "Run the role jupyter first, which writes it")
+    servers: list[Server] = []
     try:
-        return doors.parse(text, path)
+        text = kept_files.text(path)
+        if text is not None:
+            servers = doors.parse(text, path)
+        elif not check_mode:
+            raise EvenkeelError("There is no %s" % path, "Run the role jupyter first, which writes it")
     except doors.Damaged:
-        if may_be_missing:
-            return []
-        raise
+        if not check_mode:
+            raise
+    if check_mode and planned:
+        servers = doors.planned(planned, servers)
+    doors.require_paths(servers, path)
+    return servers
 
 
 def require_decided(door: Door, servers: list[Server], *, decided: bool) -> None:

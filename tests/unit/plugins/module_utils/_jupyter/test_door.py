@@ -87,8 +87,16 @@ def test_servers(changed: dict[str, Any], server: Server) -> None:
 )
 def test_what_is_no_list_of_servers(text: str, words: str) -> None:
     with pytest.raises(EvenkeelError) as caught:
-        doors.parse(text, "servers.json")
+        doors.require_paths(doors.parse(text, "servers.json"), "servers.json")
     assert words in str(caught.value)
+
+
+def test_servers_that_there_will_be() -> None:
+    there = [Server("ana", "/user/ana/", "http://127.0.0.1:8889"), Server("bo", "/user/bo/", "http://127.0.0.1:8890")]
+    assert doors.planned({"c d": "", "ana": "/a/"}, there) == [
+        Server("ana", "/a/", "http://127.0.0.1:8889"),
+        Server("c d", "/user/c%20d/", "http://127.0.0.1:9"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -234,6 +234,21 @@ def test_a_list_of_servers_that_is_not_there_yet_stops_a_real_run_alone(node: No
     assert (node.file.exists(), node.done) == (False, [])
 
 
+def test_check_mode_sees_the_servers_that_the_same_run_sets_up(node: Node) -> None:
+    node.list_servers(ANA)
+    node.converge()
+    assert node.converge(planned={"ana": ""}, check_mode=True)["changed"] is False
+    # Ana's address is below the host of all now. With Bo's server beside it, it would move.
+    planned = {"ana": "", "bo": ""}
+    with pytest.raises(EvenkeelError, match=r"these addresses change: .*/user/ana/ -> "):
+        node.converge(planned=planned, check_mode=True)
+    rehearsed = node.converge(planned=planned, users_share_origin=False, check_mode=True)
+    assert (rehearsed["changed"], list(rehearsed["urls"])) == (True, ["ana", "bo"])
+    with pytest.raises(EvenkeelError, match="ana and bo both at /x/"):
+        node.converge(planned={"ana": "/x/", "bo": "/x/"}, check_mode=True)
+    assert node.converge(planned=planned)["changed"] is False
+
+
 def test_a_certificate_that_is_not_there_yet_stops_a_real_run_alone(node: Node) -> None:
     node.certificate.unlink()
     assert node.converge(check_mode=True)["changed"] is True
