@@ -37,7 +37,7 @@ def tasks(tmp_path: Path, converge: str, **files: str) -> list[RoleTask]:
             id="options as they stand in the file",
         ),
         pytest.param(
-            "[{evenkeel.gpu.one: {}, when: a}, {evenkeel.gpu.one: {}, when: [b, c]}, {evenkeel.gpu.one: {}, when: false}]",
+            "[{evenkeel.gpu.one:, when: a}, {evenkeel.gpu.one:, when: [b, c]}, {evenkeel.gpu.one:, when: false}]",
             [task(conditions=("a",)), task(conditions=("b", "c")), task(conditions=(False,))],
             id="conditions",
         ),
@@ -79,7 +79,7 @@ def test_tasks_as_they_stand(tmp_path: Path, text: str, found: list[RoleTask]) -
 def test_static_imports_are_followed_with_their_conditions_and_variables(tmp_path: Path) -> None:
     found = tasks(
         tmp_path,
-        "[{evenkeel.gpu.one: {}}, {ansible.builtin.import_tasks: more.yml, when: a, vars: {v: 1}}, {evenkeel.gpu.one: {}}]",
+        "[{evenkeel.gpu.one:}, {ansible.builtin.import_tasks: more.yml, when: a, vars: {v: 1}}, {evenkeel.gpu.one:}]",
         more="[{evenkeel.gpu.two: {}, when: b}, {ansible.builtin.import_tasks: most.yml, when: c}]",
         most="[{evenkeel.gpu.three: {}}]",
     )
