@@ -95,7 +95,7 @@ class ActionModule(Action):
         known.values |= {"ansible_search_path": [str(place)], "role_path": str(place), "role_name": role}
         templar = self._templar.copy_with_new_env(available_variables=known.values)
         known.resolve([name for name in known.values if name.startswith(f"{role}_")], templar.template)
-        known.resolve([f"__{role}_checks"], templar.template)
+        known.resolve_all_in(known.values.get(f"__{role}_checks"), templar.template)
         try:
             wrong = self._validated(role, templar)
             if wrong is None:
@@ -153,7 +153,7 @@ class ActionModule(Action):
 
     def _action(self, module: str, options: dict[str, Any], templar: Templar) -> Any:
         """Return the action of a module, for a task in check mode; None where there is none."""
-        task = self._task.copy()
+        task = self._task.copy(exclude_parent=True)
         task.args, task.check_mode, task.diff = options, True, self._task.diff
         return self._shared_loader_obj.action_loader.get(
             role_tasks.COLLECTION + module,

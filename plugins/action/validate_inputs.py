@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -89,12 +89,20 @@ class ActionModule(Action):
             warn(line)
         # They may take for granted that the types are right.
         try:
-            found = self._template(task_vars[checks]) if checks else []
-            return [check["problem"] for check in found if not check["ok"]]
+            return [
+                self._template(check["problem"])
+                for check in self._listed(task_vars[checks] if checks else [])
+                if not self._template(check["ok"])
+            ]
         except AnsibleError as error:
             if refused := _refused(error):
                 return [refused]
             raise
+
+    def _listed(self, checks: Any) -> Iterator[Mapping[str, Any]]:
+        """Return checks as they stand in a list: most of what they would say is never needed."""
+        for check in checks if isinstance(checks, list) else self._template(checks):
+            yield self._template(check) if isinstance(check, str) else check
 
     def _wrong_values(self, options: Options, variables: Variables) -> list[str]:
         wrong: list[str] = []

@@ -14,6 +14,8 @@ from typing import Any
 
 from ansible.errors import AnsibleError
 
+#: A template that is no more than a variable.
+_ALONE = re.compile(r"\{\{ *(\w+) *\}\}\Z")
 _NAME = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -32,6 +34,7 @@ class Variables:
         self.values = values
         self._beginnings = tuple(beginnings)
         self._met: set[str] = set()
+        self._done: set[str] = set()
 
     def resolve(self, names: Iterable[str], template: Callable[[Any], Any]) -> None:
         """Replace variables, and all that they refer to.
@@ -53,8 +56,10 @@ class Variables:
                 continue
             for text in texts:
                 self.resolve(_NAME.findall(text), template)
+            same = _ALONE.match(raw) if isinstance(raw, str) else None
             try:
-                self.values[name] = template(raw)
+                self.values[name] = self.values[same[1]] if same and same[1] in self._done else template(raw)
+                self._done.add(name)
             except AnsibleError:
                 continue
 
