@@ -206,7 +206,8 @@ def check_environments(kernels: Iterable[Kernel], server: str | None) -> None:
     if problems:
         raise EvenkeelError(
             "Jupyter can't run the server or a kernel. %s" % "; ".join(problems),
-            "Build the environment first, add the package to it, or choose another environment",
+            "Declare the environment in conda_environments_list, add the package to it, or name another in"
+            " jupyter_environment and jupyter_kernels",
         )
 
 
