@@ -61,7 +61,7 @@ def answered(call: Mapping[str, Any], answers: Sequence[Answer]) -> Answer:
     secrets: set[str] = set()
     try:
         given = parameters(rehearsed, options, call.get("handed", {}))
-        secrets.update(long_enough(of_urls(given)), no_log_values(rehearsed.argument_spec, given))
+        secrets.update(long_enough(of_urls(given)), hidden_texts(rehearsed.argument_spec, given))
         secrets.update(rehearsed.secrets(given))
         answer = {"changed": False, **rehearsed.logic(given, True)}
     except EvenkeelError as error:
@@ -94,7 +94,7 @@ def parameters(rehearsed: Rehearsed, options: Mapping[str, Any], handed: Mapping
     return params
 
 
-def no_log_values(argument_spec: Mapping[str, Any], params: Any) -> Iterator[str]:
+def hidden_texts(argument_spec: Mapping[str, Any], params: Any) -> Iterator[str]:
     """Yield the texts of all options that must not be shown."""
     for given in params if isinstance(params, list) else [params]:
         for name, option in argument_spec.items() if isinstance(given, dict) else ():
@@ -102,7 +102,7 @@ def no_log_values(argument_spec: Mapping[str, Any], params: Any) -> Iterator[str
             if option.get("no_log") is True:
                 yield from texts_in(value)
             elif value and "options" in option:
-                yield from no_log_values(option["options"], value)
+                yield from hidden_texts(option["options"], value)
 
 
 def texts_in(value: Any) -> Iterable[str]:
