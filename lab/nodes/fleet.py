@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from lab import process
 from lab.errors import LabError
-from lab.nodes import nodes, ssh
+from lab.nodes import fingerprint, nodes, podman, ssh
 from lab.nodes.nodes import Node
 from lab.nodes.playbooks import ansible
 from lab.upstream import mirror
@@ -97,6 +97,20 @@ class Fleet:
         LabError
             It ended with a status other than 0, or printed different things.
         """
+        return agreed(self._printed(command, user), command)
+
+    def fingerprint(self) -> dict[str, frozenset[str]]:
+        """Return by node lines of which some differ as soon as anything of its root file system does."""
+        return {node: frozenset(text.splitlines()) for node, text in self._printed(fingerprint.COMMAND).items()}
+
+    def requests(self) -> list[str]:
+        """Return the lines of the mirror's log that are about requests of the nodes, the oldest first."""
+        addresses = {node.address for node in nodes.find(self.group)}
+        log = podman.run("logs", mirror.NAME)
+        return [line for line in log.splitlines() if addresses.intersection(line.split()[2:3])]
+
+    def _printed(self, command: str, user: str = "root") -> dict[str, str]:
+        """Run a shell command on every node, and return by node what it printed."""
 
         def one(node: Node) -> str:
             remote = ("sudo", f"--user={user}", "--", "sh", "-c", shlex.quote(command))
@@ -104,7 +118,7 @@ class Fleet:
 
         found = nodes.find(self.group)
         with ThreadPoolExecutor(len(found)) as pool:
-            return agreed(dict(zip((node.name for node in found), pool.map(one, found), strict=True)), command)
+            return dict(zip((node.name for node in found), pool.map(one, found), strict=True))
 
     @cached_property
     def _runtime(self) -> str:
