@@ -24,10 +24,10 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
-from ansible.module_utils.urls import open_url
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, from_os
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import write_atomically
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.urls import open_url
 
 ENDPOINT = "terms.json"
 #: How long a channel may stay silent at most; one that has not answered is asked again by each run.

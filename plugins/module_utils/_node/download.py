@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from typing import TypeVar
 
-from ansible.module_utils.urls import open_url
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import (
     chunks,
@@ -24,6 +23,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import (
     sha256_of_chunks,
 )
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.transfer import MOST_BYTES, Pace, too_much
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.urls import open_url
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.within import within
 
 #: How much of a download its beginning is.
