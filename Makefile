@@ -121,6 +121,10 @@ bench-environments: lab ## Time builds and checks of an environment beside the f
 bench: demo $(VENV)/.bench-ready ## Time a run that changes nothing beside 50 empty tasks and beside pyinfra
 	python -m bench.noop
 
+.PHONY: bench-fleet
+bench-fleet: demo ## Time a run that changes nothing for 1, 10, 50, 200 and 1,000 hosts that are not there
+	python -m bench.fleet
+
 .PHONY: bench-jupyter
 bench-jupyter: demo ## Measure the memory of notebook servers that nobody uses, for 1, 10 and 50 users
 	python -m bench.jupyter
