@@ -24,7 +24,12 @@ options:
     type: str
     required: true
   users:
-    description: Accounts of the node to add to the group. In check mode they may be missing.
+    description: Accounts of the node to add to the group.
+    type: list
+    elements: str
+    default: []
+  planned_users:
+    description: Those of O(users) that the same run creates before this task; check mode does not require them.
     type: list
     elements: str
     default: []

@@ -22,7 +22,12 @@ extends_documentation_fragment:
   - evenkeel.gpu.attributes.action
 options:
   users:
-    description: Accounts of the node. In check mode they may be missing.
+    description: Accounts of the node.
+    type: list
+    elements: str
+    default: []
+  planned_users:
+    description: Those of O(users) that the same run creates before this task; check mode does not require them.
     type: list
     elements: str
     default: []
@@ -35,7 +40,7 @@ options:
     type: str
     default: ""
   planned:
-    description: Environments that the same run builds before this task; check mode does not require them.
+    description: Environments that the same run builds before this task; check mode takes them as built.
     type: list
     elements: str
     default: []

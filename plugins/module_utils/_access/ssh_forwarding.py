@@ -17,6 +17,7 @@ FORWARDING = {"AllowTcpForwarding": "yes", "AllowStreamLocalForwarding": "yes", 
 ARGUMENT_SPEC: dict[str, Any] = {
     "group": {"type": "str", "required": True},
     "users": {"type": "list", "elements": "str", "default": []},
+    "planned_users": {"type": "list", "elements": "str", "default": []},
     "settings": {"type": "dict", "default": FORWARDING},
     "drop_in": {"type": "bool", "default": True},
 }
@@ -29,12 +30,18 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     lines = {keyword: words(value) for keyword, value in settings.items()}
     sshd_group.check(group, users)
     sshd_config.check(lines)
-    members = sshd_group.plan(group, sshd_group.group_id(group), sshd_group.read(users), may_be_missing=check_mode)
+    members = sshd_group.plan(
+        group,
+        sshd_group.group_id(group),
+        sshd_group.read(users),
+        local=sshd_group.is_local(group),
+        planned=params["planned_users"] if check_mode else (),
+    )
     text = sshd_config.render("Group %s" % group, lines)
     changes = kept_files.changes({sshd_config.DROP_IN: text if drop_in else None})
-    addresses = try_out(lines, users or ["nobody"], text if drop_in else None)
     service = sshd_service.find()
     reload = service is not None and (bool(changes) or not sshd_service.has_read(service, sshd_config.DROP_IN))
+    addresses = try_out(lines, users or ["nobody"], text if drop_in else None, written=not changes, reload=reload)
     if not check_mode:
         joined = [Thing("member", "%s %s" % (user, group)) for user in members.join]
         made.note("ssh_forwarding", [*[Thing("group", group)] * members.create, *joined])
@@ -56,13 +63,25 @@ def words(value: Any) -> str:
     return " ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def try_out(settings: Mapping[str, str], users: Sequence[str], text: str | None) -> list[str]:
-    """Require that sshd accepts the settings and that they are in force, and return where it listens."""
+def try_out(
+    settings: Mapping[str, str], users: Sequence[str], text: str | None, *, written: bool, reload: bool
+) -> list[str]:
+    """Require that sshd accepts the settings and that they are in force, and return where it listens.
+
+    Parameters
+    ----------
+    text
+        Of the drop-in; None for none.
+    written
+        Whether it is so on disk already.
+    reload
+        Whether sshd has to read it, so that it matters where it listens.
+    """
     with sshd_config.trial() as trial:
-        if text is not None:
+        if text is not None and not written:
             trial.require_parsable(text)
         found = trial.overrides(settings, users, dropped_in=text is not None)
-        addresses = trial.addresses()
+        addresses = trial.addresses() if reload else []
     if found:
         raise EvenkeelError(
             "These settings of sshd would not be in force: %s" % sshd_config.described(found),

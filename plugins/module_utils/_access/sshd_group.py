@@ -8,11 +8,13 @@ import grp
 import os
 import pwd
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+
+GROUPS = "/etc/group"
 
 _GROUP = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]*\$?")
 #: A directory service separates the domain from the name with a backslash or a plus sign.
@@ -70,36 +72,52 @@ def group_id(group: str) -> int | None:
         return None
 
 
-def plan(group: str, gid: int | None, memberships: Mapping[str, set[int] | None], *, may_be_missing: bool) -> Plan:
+def is_local(group: str) -> bool:
+    """Return whether a group is in the node's own file, and not in that of a directory service alone."""
+    with open(GROUPS, encoding="utf-8", errors="surrogateescape") as stream:
+        return any(line.partition(":")[0] == group for line in stream)
+
+
+def plan(
+    group: str, gid: int | None, memberships: Mapping[str, set[int] | None], *, local: bool, planned: Collection[str]
+) -> Plan:
     """Compare the present state with the wanted one.
 
     Parameters
     ----------
-    may_be_missing
-        Whether users may be made before this in a real run.
+    local
+        Whether the group is in ``/etc/group``, so that members can be added here.
+    planned
+        Users that are made before this in a real run.
 
     Raises
     ------
     EvenkeelError
-        The node does not know some of the users; all are named.
+        The node does not know some of the users, all of whom are named; or the group is not the node's own.
     """
-    missing = [user for user, groups in memberships.items() if groups is None]
-    if missing and not may_be_missing:
+    missing = [user for user, groups in memberships.items() if groups is None and user not in planned]
+    if missing:
         raise EvenkeelError(
             "The node has no user %s" % ", ".join(missing),
             "Correct users (remote_access_users of the role), or create the accounts first",
         )
-    return Plan(group, gid is None, tuple(user for user, groups in memberships.items() if gid not in (groups or ())))
+    join = tuple(user for user, groups in memberships.items() if gid not in (groups or ()))
+    if join and gid is not None and not local:
+        raise EvenkeelError(
+            "%s can't join the group %s on the node, since it is not in %s" % (", ".join(join), group, GROUPS),
+            "Add them in the directory service, or name a local group (remote_access_group of the role)",
+        )
+    return Plan(group, gid is None, join)
 
 
 def apply(todo: Plan) -> None:
     """Carry out the plan."""
     if todo.create:
-        command.require(["groupadd", "--system", todo.group], "Check that root can change /etc/group on the node")
+        command.require(["groupadd", "--system", todo.group], "Check that root can change %s on the node" % GROUPS)
     for user in todo.join:
         command.require(
             ["gpasswd", "--add", user, todo.group],
-            "Add %s in the directory service if the group is kept there, or name a local group" % user,
+            "Check that root can change %s on the node" % GROUPS,
         )
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import pwd
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._access import vscode_home, vscode_server
@@ -33,6 +33,7 @@ SERVER = {
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "users": {"type": "list", "elements": "str", "default": []},
+    "planned_users": {"type": "list", "elements": "str", "default": []},
     "environments": {"type": "path", "default": "/opt/evenkeel/envs"},
     "environment": {"type": "str", "default": ""},
     "planned": {"type": "list", "elements": "str", "default": []},
@@ -50,9 +51,10 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Bring the node to the declared state, or return what that would change."""
     server = described(params["server"])
     doubtful = require_what_it_needs(params["floors"], offline=server is not None)
-    users = accounts_of(params["users"], may_be_missing=check_mode)
-    prefixes = found_environments(params["environments"])
-    settings = {**chosen(params, prefixes, may_be_missing=check_mode), **params["settings"]}
+    to_come, to_build = (params[name] if check_mode else () for name in ("planned_users", "planned"))
+    users = accounts_of(params["users"], to_come)
+    prefixes = found_environments(params["environments"], to_build)
+    settings = {**chosen(params, prefixes, to_build), **params["settings"]}
     folder = vscode_server.place(params["store"], server) if server else ""
     unpack = server is not None and not vscode_server.is_there(folder, server)
     if unpack and not check_mode and not params["brought"]:
@@ -79,7 +81,7 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         "environments": prefixes,
         "kept": {user: list(outcome.kept) for user, outcome in outcomes.items() if outcome.kept},
         "user_problems": problems,
-        "wanted": [],
+        "wanted": archives(params["server"]) if unpack and check_mode else [],
         "warnings": doubtful + user_problems.warnings(problems),
     }
 
@@ -119,15 +121,16 @@ def require_what_it_needs(floors: dict[str, Any], *, offline: bool) -> list[str]
     return list(verdict.doubtful)
 
 
-def accounts_of(names: list[str], *, may_be_missing: bool) -> list[pwd.struct_passwd]:
-    """Return the users' accounts; the error names all that are missing."""
+def accounts_of(names: list[str], planned: Collection[str]) -> list[pwd.struct_passwd]:
+    """Return the accounts of those users that are there; the error names all that are missing and not planned."""
     found, missing = [], []
     for name in dict.fromkeys(names):
         try:
             found.append(accounts.account(name))
         except EvenkeelError:  # noqa: PERF203
             missing.append(name)
-    if missing and not may_be_missing:
+    missing = [name for name in missing if name not in planned]
+    if missing:
         raise EvenkeelError(
             "The node has no user %s" % ", ".join(missing),
             "Correct users (remote_access_users of the role), or create the accounts first",
@@ -135,14 +138,15 @@ def accounts_of(names: list[str], *, may_be_missing: bool) -> list[pwd.struct_pa
     return found
 
 
-def found_environments(folder: str) -> list[str]:
+def found_environments(folder: str, planned: Collection[str]) -> list[str]:
     """Return the prefixes of the named environments, by which they are found through every generation."""
-    names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    names = os.listdir(folder) if os.path.isdir(folder) else []
     prefixes = [os.path.join(folder, name) for name in names if not name.startswith(".")]
-    return [prefix for prefix in prefixes if os.path.isdir(os.path.join(prefix, "conda-meta"))]
+    there = [prefix for prefix in prefixes if os.path.isdir(os.path.join(prefix, "conda-meta"))]
+    return sorted({*there, *(os.path.join(folder, name) for name in planned)})
 
 
-def chosen(params: dict[str, Any], prefixes: list[str], *, may_be_missing: bool) -> dict[str, str]:
+def chosen(params: dict[str, Any], prefixes: list[str], planned: Collection[str]) -> dict[str, str]:
     """Return the settings that follow from the environment and from conda."""
     settings = {"python.condaPath": params["conda"]} if os.path.exists(params["conda"]) else {}
     name = params["environment"]
@@ -150,7 +154,7 @@ def chosen(params: dict[str, Any], prefixes: list[str], *, may_be_missing: bool)
         return settings
     prefix = os.path.join(params["environments"], name)
     python = os.path.join(prefix, "bin", "python")
-    if not os.access(python, os.X_OK) and not (may_be_missing and name in params["planned"]):
+    if not os.access(python, os.X_OK) and name not in planned:
         there = ", ".join(map(os.path.basename, prefixes)) or "none"
         raise EvenkeelError(
             "There is no environment with a Python at %s; there is %s" % (prefix, there),

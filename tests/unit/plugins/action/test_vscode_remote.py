@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +13,14 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.evenkeel.gpu.plugins.action import vscode_remote as action
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import HANDED
 
-SERVER = {"commit": "c", "sha256": "s", "archive": "server.tar.gz", "cli_archive": "cli.tar.gz", "cli_sha256": "t"}
+EMPTY = hashlib.sha256(b"").hexdigest()
+SERVER = {
+    "commit": "c",
+    "sha256": EMPTY,
+    "archive": "server.tar.gz",
+    "cli_archive": "cli.tar.gz",
+    "cli_sha256": EMPTY,
+}
 WANTED = {"changed": True, "wanted": ["server.tar.gz", "cli.tar.gz"]}
 DONE: dict[str, Any] = {"changed": True, "wanted": []}
 
@@ -32,7 +40,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
     monkeypatch.setattr(action, "bring", bring)
 
-    def run(options: Result, *answers: Result) -> tuple[Result, list[Result], list[list[Path]]]:
+    def run(
+        options: Result, *answers: Result, check_mode: bool = False
+    ) -> tuple[Result, list[Result], list[list[Path]]]:
         left, calls = list(answers), []
 
         def execute(_: ActionBase, **call: Any) -> Result:
@@ -42,7 +52,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
         monkeypatch.setattr(ActionBase, "_execute_module", execute)
         plugin = action.ActionModule(
-            task=SimpleNamespace(args=options, async_val=0, check_mode=False, diff=False),
+            task=SimpleNamespace(args=options, async_val=0, check_mode=check_mode, diff=False),
             connection=SimpleNamespace(_shell=SimpleNamespace(tmpdir=None)),
             play_context=None,
             loader=SimpleNamespace(path_dwim=lambda path: str(tmp_path / path)),
@@ -62,6 +72,20 @@ def test_a_node_that_lacks_the_archives_is_brought_them(run: Any, tmp_path: Path
     assert result == {"changed": True}
     assert calls == [{**options, HANDED: {}}, {**options, HANDED: {"brought": "/tmp/on-the-node"}}]  # noqa: S108
     assert brought == [[tmp_path / "server.tar.gz", tmp_path / "cli.tar.gz"]]
+
+
+def test_in_check_mode_nothing_is_brought(run: Any) -> None:
+    result, calls, brought = run({"server": SERVER}, WANTED, check_mode=True)
+    assert (result, len(calls), brought) == ({"changed": True}, 1, [])
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+@pytest.mark.parametrize("name", ["sha256", "cli_sha256"])
+def test_another_archive_than_was_declared_is_not_brought(run: Any, name: str, check_mode: bool) -> None:
+    result, calls, brought = run({"server": {**SERVER, name: "0" * 64}}, WANTED, check_mode=check_mode)
+    assert result["failed"]
+    assert f"has the SHA-256 {EMPTY}, not {'0' * 64}" in result["msg"]
+    assert (len(calls), brought) == (1, [])
 
 
 @pytest.mark.parametrize("options", [{}, {"server": SERVER}])

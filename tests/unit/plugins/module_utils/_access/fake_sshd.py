@@ -29,7 +29,12 @@ class Sshd:
         monkeypatch.setattr(sshd_config, "CONFIG", str(self.main))
         monkeypatch.setattr(sshd_config, "DROP_IN", str(self.drop_in))
         monkeypatch.setattr(sshd_config, "_sshd", lambda: "sshd")
-        monkeypatch.setattr(sshd_config.command, "run", run)
+        self.asked: list[Sequence[str]] = []
+        monkeypatch.setattr(sshd_config.command, "run", self.run)
+
+    def run(self, argv: Sequence[str]) -> Done:
+        self.asked.append(argv)
+        return run(argv)
 
 
 def run(argv: Sequence[str]) -> Done:

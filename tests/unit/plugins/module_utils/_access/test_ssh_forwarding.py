@@ -24,6 +24,7 @@ from tests.unit.plugins.module_utils._access.fake_sshd import Sshd
 PARAMS: dict[str, Any] = {
     "group": "people",
     "users": ["ana", "bo", "ana"],
+    "planned_users": ["eve"],
     "settings": ssh_forwarding.FORWARDING,
     "drop_in": True,
 }
@@ -37,6 +38,7 @@ class Node:
     sshd: Sshd
     groups: dict[str, int] = field(default_factory=dict)
     users: dict[str, set[int]] = field(default_factory=lambda: {"ana": {100}, "bo": {100}})
+    of_directory: bool = False
     service: Unit | None = field(default_factory=lambda: Unit("ssh.service", running=True, changed=NOW))
     done: list[tuple[str, ...]] = field(default_factory=list)
 
@@ -60,6 +62,7 @@ class Node:
 def node(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Node:
     found = Node(Sshd(monkeypatch, tmp_path))
     monkeypatch.setattr(sshd_group, "group_id", found.groups.get)
+    monkeypatch.setattr(sshd_group, "is_local", lambda _: not found.of_directory)
     monkeypatch.setattr(sshd_group, "_groups_of", found.users.get)
     monkeypatch.setattr(sshd_service, "find", lambda: found.service)
     monkeypatch.setattr(sshd_service, "answers", lambda _: True)
@@ -102,6 +105,20 @@ def test_check_mode_reports_the_same_and_does_nothing(node: Node) -> None:
     assert not node.done
     assert not node.sshd.drop_in.exists()
     assert rehearsed == node.converge()
+
+
+def test_who_is_made_by_the_same_run_may_be_missing_in_check_mode_alone(node: Node) -> None:
+    assert node.converge(users=["ana", "eve"], check_mode=True)["joined"] == ["ana", "eve"]
+    with pytest.raises(EvenkeelError, match="no user mallory"):
+        node.converge(users=["eve", "mallory"], check_mode=True)
+
+
+def test_sshd_is_asked_no_more_than_is_needed_where_nothing_changes(node: Node) -> None:
+    node.converge()
+    node.sshd.asked.clear()
+    assert node.converge()["changed"] is False
+    # Once for how it should be, and once for each user.
+    assert len(node.sshd.asked) == 3
 
 
 @pytest.mark.parametrize(
@@ -149,13 +166,18 @@ def test_without_a_drop_in_the_configuration_itself_has_to_allow_it(node: Node, 
     [
         ({"users": ["ana", "eve"]}, "no user eve"),
         ({"group": "wheel"}, "The group is wheel"),
+        ({"group": "of-directory"}, "ana, bo can't join the group of-directory"),
         ({"settings": {"Match": "all"}}, "not a keyword of a Match block"),
         ({"settings": {"Forward": "yes"}}, "would not start .*Forward"),
     ],
 )
-def test_nothing_is_done_where_anything_is_wrong(node: Node, params: dict[str, Any], message: str) -> None:
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_nothing_is_done_where_anything_is_wrong(
+    node: Node, params: dict[str, Any], message: str, check_mode: bool
+) -> None:
+    node.groups["of-directory"], node.of_directory = 600, True
     with pytest.raises(EvenkeelError, match=message):
-        node.converge(**params)
+        node.converge(**{**params, "planned_users": []}, check_mode=check_mode)
     assert not node.done
     assert not node.sshd.drop_in.exists()
 

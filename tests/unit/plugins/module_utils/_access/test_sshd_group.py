@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._access import sshd_group
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
@@ -18,15 +20,30 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import E
     ],
 )
 def test_plan(gid: int | None, memberships: dict[str, set[int] | None], create: bool, join: tuple[str, ...]) -> None:
-    plan = sshd_group.plan("people", gid, memberships, may_be_missing=False)
+    plan = sshd_group.plan("people", gid, memberships, local=gid == 7, planned=())
     assert (plan.create, plan.join, plan.changed) == (create, join, create or bool(join))
 
 
 def test_all_users_that_are_missing_are_named() -> None:
     found: dict[str, set[int] | None] = {"ana": None, "bo": {1}, "cy": None}
     with pytest.raises(EvenkeelError, match="no user ana, cy"):
-        sshd_group.plan("people", 1, found, may_be_missing=False)
-    assert sshd_group.plan("people", 1, found, may_be_missing=True).join == ("ana", "cy")
+        sshd_group.plan("people", 1, found, local=True, planned=["bo"])
+    with pytest.raises(EvenkeelError, match="no user ana"):
+        sshd_group.plan("people", 1, found, local=True, planned=["cy"])
+    assert sshd_group.plan("people", 1, found, local=True, planned=["ana", "cy"]).join == ("ana", "cy")
+
+
+def test_a_group_of_a_directory_service_takes_its_members_there() -> None:
+    assert not sshd_group.plan("people", 7, {"ana": {7}}, local=False, planned=()).changed
+    with pytest.raises(EvenkeelError, match="bo can't join the group people on the node, since it is not in"):
+        sshd_group.plan("people", 7, {"ana": {7}, "bo": {8}}, local=False, planned=())
+
+
+def test_whose_group_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "group"
+    file.write_bytes(b"people:x:7:\ncaf\xe9:x:8:\n")
+    monkeypatch.setattr(sshd_group, "GROUPS", str(file))
+    assert (sshd_group.is_local("people"), sshd_group.is_local("peop")) == (True, False)
 
 
 @pytest.mark.parametrize("name", ["", "a b", "-x", "a,b", "a*", "a\n", "../a", "a:b"])

@@ -29,37 +29,51 @@ def params(tmp_path: Path) -> dict[str, Any]:
 
 
 def test_environments_are_found_by_the_name_that_stays(params: dict[str, Any]) -> None:
-    found = vscode_remote.found_environments(params["environments"])
+    found = vscode_remote.found_environments(params["environments"], ())
     assert found == [f"{params['environments']}/ai-dev", f"{params['environments']}/minimal"]
-    assert vscode_remote.found_environments("/nowhere") == []
+    assert vscode_remote.found_environments("/nowhere", ["b", "a"]) == ["/nowhere/a", "/nowhere/b"]
+    planned = vscode_remote.found_environments(params["environments"], ["beta", "minimal"])
+    assert [Path(prefix).name for prefix in planned] == ["ai-dev", "beta", "minimal"]
 
 
 def test_interpreter_and_conda(params: dict[str, Any]) -> None:
-    assert vscode_remote.chosen(params, [], may_be_missing=False) == {
+    assert vscode_remote.chosen(params, [], ()) == {
         "python.condaPath": params["conda"],
         "python.defaultInterpreterPath": f"{params['environments']}/ai-dev/bin/python",
     }
     without = {**params, "environment": "", "conda": "/nowhere"}
-    assert vscode_remote.chosen(without, [], may_be_missing=False) == {}
+    assert vscode_remote.chosen(without, [], ()) == {}
 
 
-@pytest.mark.parametrize(
-    ("planned", "check_mode", "refused"),
-    [([], False, True), ([], True, True), (["minimal"], False, True), (["minimal"], True, False)],
-)
-def test_an_environment_without_a_python(
-    params: dict[str, Any], planned: list[str], check_mode: bool, refused: bool
-) -> None:
-    asked = {**params, "environment": "minimal", "planned": planned}
+@pytest.mark.parametrize(("planned", "refused"), [([], True), (["other"], True), (["other", "minimal"], False)])
+def test_an_environment_without_a_python(params: dict[str, Any], planned: list[str], refused: bool) -> None:
+    asked = {**params, "environment": "minimal"}
     if not refused:
-        assert "python.defaultInterpreterPath" in vscode_remote.chosen(asked, [], may_be_missing=check_mode)
+        assert "python.defaultInterpreterPath" in vscode_remote.chosen(asked, [], planned)
         return
     with pytest.raises(EvenkeelError, match=r"no environment with a Python at .*/minimal; there is none"):
-        vscode_remote.chosen(asked, [], may_be_missing=check_mode)
+        vscode_remote.chosen(asked, [], planned)
 
 
 def test_all_users_that_are_missing_are_named() -> None:
     with pytest.raises(EvenkeelError, match="no user nobody-here, nor-here"):
-        vscode_remote.accounts_of(["root", "nobody-here", "nor-here"], may_be_missing=False)
-    found = vscode_remote.accounts_of(["root", "nobody-here"], may_be_missing=True)
+        vscode_remote.accounts_of(["root", "nobody-here", "nor-here", "to-come"], ["to-come"])
+    found = vscode_remote.accounts_of(["root", "nobody-here"], ["nobody-here"])
     assert [account.pw_name for account in found] == ["root"]
+
+
+@pytest.mark.parametrize("brought", [None, "/brought"])
+def test_a_server_that_is_not_there_yet_is_wanted_in_check_mode_and_nothing_is_unpacked(
+    params: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, brought: str | None
+) -> None:
+    unpacked: list[str] = []
+    monkeypatch.setattr(vscode_remote, "require_what_it_needs", lambda *_, **__: [])
+    monkeypatch.setattr(vscode_remote.vscode_server, "unpack", lambda folder, *_: unpacked.append(folder))
+    server = {"commit": "c" * 40, "archive": "a.tar.gz", "sha256": "5" * 64, "cli_archive": "", "cli_sha256": ""}
+    defaults = {name: option.get("default") for name, option in vscode_remote.ARGUMENT_SPEC.items()}
+    given = {**defaults, **params, "store": str(tmp_path / "store"), "server": server, "brought": brought}
+    rehearsed = vscode_remote.converge(given, check_mode=True)
+    assert (rehearsed["changed"], rehearsed["wanted"], unpacked) == (True, ["a.tar.gz"], [])
+    done = vscode_remote.converge(given, check_mode=False)
+    assert (done["changed"], done["wanted"]) == (True, [] if brought else ["a.tar.gz"])
+    assert unpacked == ([str(tmp_path / "store" / ("c" * 40))] if brought else [])
