@@ -117,6 +117,8 @@ def read(address: Address, port: int, proc: str = "/proc") -> list[Holder]:
         return []
     found: dict[int, Holder] = {}
     for pid in filter(str.isdigit, os.listdir(proc)):
+        if len(found) == len(taken):
+            break
         home = os.path.join(proc, pid)
         for inode in _socket_inodes(home) & taken.keys() - found.keys():
             command = "".join(_texts(os.path.join(home, "comm"))).strip()
