@@ -21,6 +21,8 @@ Answer = dict[str, Any]
 Layer = Callable[[], Iterator[Answer]]
 
 _CHUNK = 1 << 16
+#: The end of a line with a text, which is why there are no more answers: answers are mappings.
+_END = b'"\n'
 
 
 def in_processes(layers: Mapping[str, Layer], seconds: float, at_once: int) -> dict[str, tuple[list[Answer], str]]:
@@ -78,17 +80,19 @@ class _Process:
         """Read what there is; return whether more may come."""
         chunk = os.read(self.pipe, _CHUNK)
         self._text += chunk
-        return bool(chunk)
+        # What the layer has started may keep the pipe open.
+        return bool(chunk) and not self._text.endswith(_END)
 
     def end(self, *, late: bool, seconds: float) -> tuple[list[Answer], str]:
         """End the process, and return its whole answers and why there are no more."""
         self.kill()
         *lines, rest = self._text.split(b"\n")
-        answers = [json.loads(line) for line in lines]
+        ended = self._text.endswith(_END)
+        answers = [json.loads(line) for line in (lines[:-1] if ended else lines)]
+        if ended:
+            return answers, str(json.loads(lines[-1]))
         if late:
             return answers, "it took longer than %d seconds" % seconds
-        if answers and "end" in answers[-1]:
-            return answers[:-1], str(answers[-1]["end"])
         return answers, "its process ended early%s" % (" within an answer" if rest else "")
 
     def kill(self) -> None:
@@ -116,12 +120,12 @@ def _answer(layer: Layer, writable: int) -> None:
             end = ""
         except BaseException as error:
             end = "%s: %s" % (type(error).__name__, error)
-        _write(writable, {"end": end})
+        _write(writable, end)
     finally:
         os._exit(0)
 
 
-def _write(writable: int, answer: Answer) -> None:
+def _write(writable: int, answer: Answer | str) -> None:
     text = (json.dumps(answer) + "\n").encode()
     while text:
         text = text[os.write(writable, text) :]

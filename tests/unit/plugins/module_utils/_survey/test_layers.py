@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Layers in processes of their own: what one does is its own."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._survey import layers
+from ansible_collections.evenkeel.gpu.plugins.module_utils._survey.layers import Answer, Layer, in_processes
+
+#: Longer than any test may take.
+NEVER = 600.0
+
+
+def answering(*answers: Answer) -> Layer:
+    return lambda: iter(answers)
+
+
+def doing(act: Callable[[], Any], *, first: Answer | None = None) -> Layer:
+    """Return a layer that does something, and then answers what it returned."""
+
+    def layer() -> Iterator[Answer]:
+        if first is not None:
+            yield first
+        yield {"got": act()}
+
+    return layer
+
+
+def fail(error: BaseException) -> Callable[[], Any]:
+    def act() -> Any:
+        raise error
+
+    return act
+
+
+def hang() -> None:
+    while True:
+        signal.pause()
+
+
+def descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left() -> Iterator[None]:
+    """No test leaves a child, dead or alive, or an open file."""
+    before = descriptors()
+    yield
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+    assert descriptors() == before
+
+
+def test_no_layer() -> None:
+    assert in_processes({}, NEVER, 2) == {}
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 9])
+def test_answers_come_in_order_whatever_runs_beside(at_once: int) -> None:
+    found = in_processes({name: answering({"n": 1}, {"n": 2, "text": name}) for name in "cab"}, NEVER, at_once)
+    assert found == {name: ([{"n": 1}, {"n": 2, "text": name}], "") for name in "cab"}
+    assert list(found) == list("cab")
+
+
+def test_layers_run_side_by_side() -> None:
+    """Each of two layers waits for the other."""
+    pipes = [os.pipe(), os.pipe()]
+
+    def meet(mine: int, other: int) -> Callable[[], str]:
+        def act() -> str:
+            os.write(pipes[mine][1], b"x")
+            return os.read(pipes[other][0], 1).decode()
+
+        return act
+
+    assert in_processes({"a": doing(meet(0, 1)), "b": doing(meet(1, 0))}, NEVER, 2) == {
+        "a": ([{"got": "x"}], ""),
+        "b": ([{"got": "x"}], ""),
+    }
+    for end in (*pipes[0], *pipes[1]):
+        os.close(end)
+
+
+def test_no_more_run_than_may() -> None:
+    """With one at a time, the second finds what the first has left."""
+    reading, writing = os.pipe()
+
+    first = doing(lambda: os.write(writing, b"x"))
+    second = doing(lambda: is_readable(reading))
+    assert in_processes({"first": first, "second": second}, NEVER, 1)["second"] == ([{"got": True}], "")
+    os.close(reading)
+    os.close(writing)
+
+
+@pytest.mark.parametrize(
+    ("act", "why"),
+    [
+        (fail(ValueError("no such thing")), "ValueError: no such thing"),
+        (fail(SystemExit(3)), "SystemExit: 3"),
+        (fail(KeyboardInterrupt()), "KeyboardInterrupt: "),
+        (lambda: os._exit(1), "its process ended early"),
+        (lambda: os.kill(os.getpid(), signal.SIGKILL), "its process ended early"),
+        (lambda: b"bytes", "TypeError: Object of type bytes is not JSON serializable"),
+    ],
+)
+def test_a_crash_ends_a_layer_alone(act: Callable[[], Any], why: str) -> None:
+    found = in_processes({"bad": doing(act, first={"n": 1}), "good": answering({"n": 1})}, NEVER, 2)
+    assert found == {"bad": ([{"n": 1}], why), "good": ([{"n": 1}], "")}
+
+
+def test_a_process_that_ends_within_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    def write_half(pipe: int, _answer: Answer) -> None:
+        os.write(pipe, b'{"n": 1}\n{"n": ')
+        os._exit(0)
+
+    monkeypatch.setattr(layers, "_write", write_half)
+    assert in_processes({"a": answering({})}, NEVER, 1) == {
+        "a": ([{"n": 1}], "its process ended early within an answer")
+    }
+
+
+@pytest.mark.parametrize("answer", [{"end": "a"}, {"a": 'x"'}, {"a": "x\n"}, {"a": 'x"\n'}, {}, {"a": ["é", "\udce9"]}])
+def test_an_answer_is_never_the_end(answer: Answer) -> None:
+    assert in_processes({"a": answering(answer, {"n": 2})}, NEVER, 1) == {"a": ([answer, {"n": 2}], "")}
+
+
+def test_a_long_answer_comes_whole() -> None:
+    answer = {"text": 3_000_000 * "x"}
+    assert in_processes({"a": answering(answer, answer)}, NEVER, 1) == {"a": ([answer, answer], "")}
+
+
+@pytest.fixture
+def late(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """A pipe: as soon as something is in it, each layer that runs is at its limit of time."""
+    reading, writing = os.pipe()
+    monkeypatch.setattr(layers.time, "monotonic", lambda: 2 * NEVER if is_readable(reading) else 0.0)
+    yield writing
+    os.close(writing)
+    os.read(reading, 1)
+    os.close(reading)
+
+
+def is_readable(descriptor: int) -> bool:
+    return bool(select.select([descriptor], [], [], 0)[0])
+
+
+def test_a_layer_has_a_limit_of_time_of_its_own(late: int) -> None:
+    def slow() -> Iterator[Answer]:
+        yield {"n": os.write(late, b"x")}
+        hang()
+
+    assert in_processes({"slow": slow, "next": answering({"n": 1})}, NEVER, 1) == {
+        "slow": ([{"n": 1}], "it took longer than 600 seconds"),
+        "next": ([{"n": 1}], ""),
+    }
+
+
+def test_what_a_layer_started_ends_with_it(late: int) -> None:
+    def start_and_hang() -> Iterator[Answer]:
+        child = os.fork()
+        if child == 0:
+            hang()
+        program = subprocess.Popen(["sleep", "infinity"], stdin=subprocess.DEVNULL)
+        os.write(late, b"x")
+        yield {"started": [child, program.pid]}
+        hang()
+
+    ((answers, why),) = in_processes({"slow": start_and_hang}, NEVER, 1).values()
+    assert why == "it took longer than 600 seconds"
+    assert all(map(is_gone, answers[0]["started"]))
+
+
+def test_an_answer_is_not_waited_for_longer_than_the_layer_lives() -> None:
+    """A child of a layer that lives on has the layer's pipe open."""
+
+    def fork() -> int:
+        child = os.fork()
+        if child == 0:
+            hang()
+        return child
+
+    start = time.monotonic()
+    ((answers, why),) = in_processes({"a": doing(fork)}, NEVER, 1).values()
+    assert time.monotonic() - start < NEVER / 2
+    assert why == ""
+    assert is_gone(answers[0]["got"])
+
+
+def is_gone(pid: int) -> bool:
+    """Return whether a process has ended; wait for what was killed to do so."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    ended = bool(select.select([descriptor], [], [], 30)[0])
+    os.close(descriptor)
+    return ended
+
+
+def test_what_a_layer_prints_and_reads_is_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    def speak() -> str:
+        subprocess.run(["echo", "loud"], check=True)
+        os.write(1, b"louder")
+        os.write(2, b"loudest")
+        return os.read(0, 10).decode()
+
+    assert in_processes({"a": doing(speak)}, NEVER, 1) == {"a": ([{"got": ""}], "")}
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_a_layer_sets_is_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir("/")
+    before = os.umask(0o022)
+
+    def leave() -> list[Any]:
+        os.chdir(tmp_path)
+        os.environ["EVENKEEL_TEST"] = "1"
+        return [os.umask(0o077)]
+
+    def look() -> list[Any]:
+        return [os.umask(0o022), str(Path.cwd()), os.environ.get("EVENKEEL_TEST")]
+
+    assert in_processes({"a": doing(leave), "b": doing(look)}, NEVER, 1)["b"] == ([{"got": [0o022, "/", None]}], "")
+    assert os.umask(before) == 0o022
+    assert "EVENKEEL_TEST" not in os.environ
+
+
+def test_an_error_of_the_survey_itself_leaves_no_layer(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: object) -> bool:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(layers._Process, "read", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        in_processes({"a": doing(hang), "b": answering({"n": 1})}, NEVER, 2)
