@@ -3,16 +3,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ansible import constants
 from ansible.errors import AnsibleError
 from ansible.template import Templar
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._survey.survey import ARGUMENT_SPEC
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action, Call, Steps
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action, Call, Steps, show
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey import report, role_tasks
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey.packed_code import packed
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey.rehearsal import Layer, Rehearsed, Result, lead
@@ -23,6 +25,8 @@ ROLES = Path(__file__).parents[2] / "roles"
 #: Roles that choose by the node's GPUs.
 OF_GPUS = ("nvidia_driver", "cuda_toolkit")
 FACTS = "evenkeel_gpu"
+#: Where the hosts of a run note what they have said.
+SAID = Path(constants.DEFAULT_LOCAL_TMP)
 #: An option that is no more than a variable.
 _VARIABLE = re.compile(r"\{\{ *(\w+) *\}\}\Z")
 #: The layer in which the facts of the GPUs are read.
@@ -46,7 +50,10 @@ class ActionModule(Action):
         # What has something to do says its warnings itself.
         warnings = [text for role in roles if wrong or role not in work for text in found[role]["warnings"]]
         if wrong and arguments["fail"]:
-            return {"failed": True, "changed": False, "msg": "\n".join(wrong), "warnings": warnings}
+            said = [report.said_once(line, str(task_vars["inventory_hostname"]), SAID) for line in wrong]
+            return {"failed": True, "changed": False, "msg": "\n".join(said), "warnings": warnings}
+        if len(roles) > 1:
+            show(f"{task_vars['inventory_hostname']}: {', '.join(work) or 'nothing'} to do")
         return {**result, "warnings": warnings}
 
     def _layers(self, roles: Sequence[str]) -> tuple[dict[str, Layer], dict[str, Any] | None]:
@@ -62,7 +69,7 @@ class ActionModule(Action):
         lead({READING: reading, **layers}, self._ask)
         facts = self._facts(reading)
         # As a rule the node's GPUs are what they were in the last run, and one call was enough.
-        if facts != known:
+        if _deciding(facts) != _deciding(known):
             variables = self._variables(facts)
             again = {role: self._layer(role, variables) for role in of_gpus}
             lead(again, self._ask)
@@ -178,6 +185,12 @@ class ActionModule(Action):
             raise EvenkeelError(f"The node can't be surveyed: {answer.get('msg', answer)}", "Repair that on the node")
         answers: Mapping[str, Sequence[Result]] = answer["answers"]
         return answers
+
+
+def _deciding(facts: Mapping[str, Any] | None) -> str:
+    """Return the facts that a choice can depend on, as they are compared: a cache has them from JSON."""
+    kept = {name: value for name, value in (facts or {}).items() if name != "processes"}
+    return json.dumps(kept, sort_keys=True, default=str)
 
 
 def _valued(written: Mapping[str, Any], templar: Templar) -> dict[str, Any]:

@@ -4,10 +4,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey.rehearsal import Rehearsed
+
+#: Longer problems are shown once for all hosts, in characters.
+_SHORT = 200
 
 #: Of each module's result, what says which version or content a node has.
 IDENTITIES: Mapping[str, tuple[str, ...]] = {
@@ -62,3 +67,26 @@ def has_work(layer: Mapping[str, Any]) -> bool:
 def problems(layers: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Return a line for each problem, with its role."""
     return [f"{role}: {text}" for role, layer in layers.items() for text in dict.fromkeys(layer["problems"])]
+
+
+def said_once(problem: str, host: str, place: Path) -> str:
+    """Return a problem, of which another host of the run has shown the long text, with no more than its beginning.
+
+    Parameters
+    ----------
+    place
+        A directory that all hosts of the run share.
+    """
+    if len(problem) <= _SHORT:
+        return problem
+    note = place / f"said-{hashlib.sha256(problem.encode()).hexdigest()}"
+    try:
+        with note.open("x") as stream:
+            stream.write(host)
+        return problem
+    except FileExistsError:
+        first = note.read_text()
+    if first in ("", host):
+        return problem
+    beginning = problem.partition("\n")[0][:_SHORT].rstrip(" .:")
+    return f"{beginning} ... (the same as on {first}, where all of it is shown)"
