@@ -228,6 +228,8 @@ def complete(
             )
         if hashed:
             jupyter_secrets.check_hash(hashed, account.name)
+        if item["system_account"] and item["root_dir"]:
+            require_folder(item["root_dir"], account)
         current = kept_files.read(os.path.join(params["directory"], unit_text.escape(account.name), "token"))
         servers.append(
             Server(
@@ -249,6 +251,21 @@ def complete(
             )
         )
     return servers
+
+
+def require_folder(root_dir: str, account: Account) -> None:
+    """Require the folder that a server of the node's own shows, without which it does not start.
+
+    Raises
+    ------
+    EvenkeelError
+        It is not below the home, and not there.
+    """
+    if not (root_dir + "/").startswith(account.home + "/") and not os.path.isdir(root_dir):
+        raise EvenkeelError(
+            "root_dir of %s is %s, and the node has no such directory" % (account.name, root_dir),
+            "Create it, or set root_dir (jupyter_root_dir of the role) to another one",
+        )
 
 
 def holders(address: tcp_port.Address, port: int) -> str:

@@ -312,6 +312,11 @@ def test_what_the_same_run_puts_in_place_is_taken_as_done_in_check_mode_alone(no
         (("ana", "ana"), {}, "names ana twice"),
         (("ana", "eve"), {}, "no user eve"),
         ((), {"ana": {"hashed_password": "plain"}}, "ana"),
+        (
+            ("ana",),
+            {"ana": {"root_dir": "/no-such-folder", "system_account": True}},
+            "root_dir of ana is /no-such-folder",
+        ),
         ((), {"socket_group": "no-such-group"}, "no group no-such-group"),
         ((), {"units": {"jupyter@.service": "x"}}, "was not written by Evenkeel"),
     ],
@@ -326,6 +331,11 @@ def test_nothing_is_done_where_anything_is_wrong(
     with pytest.raises(EvenkeelError, match=message):
         node.converge(*users, check_mode=check_mode, **params)
     assert (node.systemd.done, node.files()) == ([], before)
+
+
+@pytest.mark.parametrize("root_dir", ["/", "/home/ana", "/home/ana/yet-to-come"])
+def test_the_folder_of_a_server_of_the_nodes_own_is_there_or_below_its_home(node: Node, root_dir: str) -> None:
+    assert node.converge("ana", ana={"root_dir": root_dir, "system_account": True}, check_mode=True)["changed"]
 
 
 def test_a_certificate_has_to_be_there(node: Node) -> None:
