@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from contextlib import suppress
 from typing import Any
 
 from ansible.errors import AnsibleError
@@ -33,13 +34,14 @@ class Variables:
     def __init__(self, values: MutableMapping[str, Any], beginnings: Iterable[str]) -> None:
         self.values = values
         self._beginnings = tuple(beginnings)
-        self._met: set[str] = set()
+        self._met: dict[str, bool] = {}
         self._done: set[str] = set()
 
     def resolve(self, names: Iterable[str], template: Callable[[Any], Any]) -> None:
         """Replace variables, and all that they refer to.
 
-        One whose template fails stays as it is: where it is really used, the error is Ansible's own.
+        One whose template fails stays as it is: where it is really used, the error is Ansible's own. So does one that
+        refers to the item of a loop, whose value changes from use to use.
 
         Parameters
         ----------
@@ -47,21 +49,28 @@ class Variables:
             Returns a value with its templates replaced, by these variables.
         """
         for name in names:
-            if name in self._met or name not in self.values or not name.startswith(self._beginnings):
-                continue
-            self._met.add(name)
-            raw = self.values[name]
-            texts = [text for text in _texts(raw) if "{{" in text or "{%" in text]
-            if not texts:
-                continue
-            for text in texts:
-                self.resolve(_NAME.findall(text), template)
-            same = _ALONE.match(raw) if isinstance(raw, str) else None
-            try:
-                self.values[name] = self.values[same[1]] if same and same[1] in self._done else template(raw)
-                self._done.add(name)
-            except AnsibleError:
-                continue
+            self._resolve(name, template)
+
+    def _resolve(self, name: str, template: Callable[[Any], Any]) -> bool:
+        """Replace a variable; return whether neither it nor what it refers to is the item of a loop."""
+        if not name.startswith(self._beginnings):
+            return True
+        if name in self._met:
+            return self._met[name]
+        if name not in self.values:  # an input that is not set, or a loop's
+            return not name.startswith("__")
+        self._met[name] = True
+        raw = self.values[name]
+        texts = [text for text in _texts(raw) if "{{" in text or "{%" in text]
+        named = [one for text in texts for one in _NAME.findall(text)]
+        self._met[name] = False not in {self._resolve(one, template) for one in named}
+        if not texts or not self._met[name]:
+            return self._met[name]
+        same = _ALONE.match(raw) if isinstance(raw, str) else None
+        with suppress(AnsibleError):
+            self.values[name] = self.values[same[1]] if same and same[1] in self._done else template(raw)
+            self._done.add(name)
+        return True
 
     def resolve_all_in(self, value: Any, template: Callable[[Any], Any]) -> None:
         """Replace all variables that the templates within a value refer to."""
