@@ -156,14 +156,14 @@ def test_what_nothing_reads_is_a_warning_that_appears_once(inventory: Inventory)
     inventory.put("group_vars/gpu_node.yml", "jupyter_port: 1\n")
     inventory.put("host_vars/gpu03/x.yml", "jupyter_port: 1\n")
     inventory.put(
-        "group_vars/gpu_nodes/typo.yml", "gpu_nodes: {jupyter_port: 1}\nmy_jupyter_port: 1\nlock_platforms: [a]\n"
+        "group_vars/gpu_nodes/typo.yml", "gpu_nodes: {jupyter_port: 1}\njupyterhub_port: 1\nlock_platforms: [a]\n"
     )
     shown = warned(inventory.play("playbooks/compare.yml"))
     expected = {
         "group_vars/gpu_node.yml has no effect: the inventory has no group gpu_node. Rename it to gpu_nodes.yml.",
         "host_vars/gpu03 has no effect: the inventory has no host gpu03. Rename it, or add the host to the inventory.",
-        "my_jupyter_port looks like jupyter_port, which is another variable."
-        " Use jupyter_port if you mean that; otherwise add my_jupyter_port to evenkeel_known_variables.",
+        "jupyterhub_port looks like jupyter_port, which is another variable."
+        " Use jupyter_port if you mean that; otherwise add jupyterhub_port to evenkeel_known_variables.",
         "jupyter_port is set inside gpu_nodes, where no role reads it. Set jupyter_port outside of gpu_nodes.",
         "lock_platforms is set for nodes, but lock.yml runs on the control node and does not read it."
         " Set it in the group all.",

@@ -93,11 +93,13 @@ class Names:
             return _Verdict(_line(f"There is no variable {name}", _use_instead(lowered, alike, prefix)), True)
         candidates = sorted({one for edge in _edges(lowered) for one in self._by_edge.get(edge, ())})
         close = difflib.get_close_matches(lowered, candidates, n=1, cutoff=_VERY_ALIKE)
-        if not close:
-            return None
         every = (*self._own, *self._shared)
+        if not close or f"{lowered}_" in every:
+            return None
         if _prefix(lowered, self._shared) or any(_is_nearly(lowered, close[0], prefix) for prefix in every):
             return _Verdict(_line(f"There is no variable {name}", f"Use {close[0]} instead"), True)
+        if not _has_similar_first_word(lowered, close[0]):
+            return None
         return _Verdict(
             _line(
                 f"{name} looks like {close[0]}, which is another variable",
@@ -122,7 +124,16 @@ def _use_instead(name: str, known: Collection[str], prefix: str) -> str:
         return f"Use {rest[close[0]]} instead"
     if len(known) <= _LISTED:
         return f"Known are {', '.join(sorted(known))}"
-    return f"The README of the role {prefix.rstrip('_')} lists its variables"
+    role = prefix.rstrip("_")
+    return (
+        f"The README of the role {role} lists its variables" if role in specifications.of_roles() else "See README.md"
+    )
+
+
+def _has_similar_first_word(name: str, known: str) -> bool:
+    """Whether the first words are alike, too: others have their own, and often the same words after it."""
+    first, others = name.partition("_")[0], known.partition("_")[0]
+    return difflib.SequenceMatcher(None, first, others).ratio() >= _ALIKE
 
 
 def _is_nearly(name: str, known: str, prefix: str) -> bool:

@@ -54,7 +54,7 @@ def test_a_directory_is_looked_into(tmp_path: Path) -> None:
         ("host_vars/localhost.yml", OURS),
         ("group_vars/web.yml", "web_port: 80\nnot_jupyter_port: 1\n"),
         ("group_vars/web.yml", "# jupyter_port: 1\n"),
-        ("group_vars/.gpu_node.yml.swp", OURS),
+        ("group_vars/.gpu_node.yml", OURS),
         ("group_vars/notes.txt", OURS),
         ("other_vars/gpu_node.yml", OURS),
     ],
