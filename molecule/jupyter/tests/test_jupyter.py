@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 
@@ -41,6 +42,15 @@ def test_service_runs_as_an_ordinary_user(host: Host) -> None:
     main = host.process.get(pid=host.check_output(MAIN_PID))
     assert main.user == "jupyter"
     assert host.user("jupyter").uid != 0
+
+
+def test_its_account_is_one_of_the_system_and_can_be_removed_again(host: Host) -> None:
+    account = host.user("jupyter")
+    assert (account.uid < 1000, account.shell) == (True, "/bin/bash")
+    home = host.file(account.home)
+    assert (home.user, home.mode) == ("jupyter", 0o700)
+    record = json.loads(host.file("/var/lib/evenkeel/made/service_account.json").content_string)
+    assert record["made"] == [{"kind": "user", "name": "jupyter", "before": "absent"}]
 
 
 def test_it_listens_on_the_loopback_address_alone(host: Host, node: Node) -> None:
