@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import ChainMap
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -160,11 +161,14 @@ def _refused(error: BaseException | None) -> str | None:
 
 
 def _hosts(task_vars: Variables) -> dict[str, Variables]:
-    """Return the variables of the play's hosts as operators wrote them; of none in batches after the first."""
+    """Return the variables of the play and of each of its hosts; of none in batches after the first."""
     alive = task_vars["ansible_play_hosts"]
     if alive and alive[0] not in task_vars["ansible_play_batch"]:
         return {}
-    return {host: task_vars["hostvars"].raw_get(host) for host in task_vars["ansible_play_hosts_all"]}
+    hosts = {host: task_vars["hostvars"].raw_get(host) for host in task_vars["ansible_play_hosts_all"]}
+    own = hosts.get(task_vars["inventory_hostname"], task_vars)
+    of_play = {name: value for name, value in task_vars.items() if name not in own}
+    return {host: ChainMap(variables, of_play) for host, variables in hosts.items()}
 
 
 def _set_too_late(names: Collection[str], given: Variables, task_vars: Variables) -> list[str]:

@@ -123,6 +123,13 @@ def test_a_role_alone_refuses_its_misspelt_variables(inventory: Inventory, tmp_p
     assert "mirror_timeuot" not in answer.output
 
 
+def test_a_playbook_that_imports_ours_hands_it_no_misspelt_variable(inventory: Inventory, tmp_path: Path) -> None:
+    own = [{"import_playbook": "evenkeel.gpu.compare", "vars": {"jupyter_prot": 1}}]
+    (tmp_path / "own.yml").write_text(yaml.safe_dump(own))
+    answer = inventory.play(str(tmp_path / "own.yml"))
+    assert refused(answer, "There is no variable jupyter_prot. Use jupyter_port instead.", HINT)
+
+
 # places
 
 

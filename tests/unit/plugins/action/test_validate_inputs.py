@@ -142,7 +142,12 @@ def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[
     """A run of the action for a playbook, with the variables of each host; ``given`` are the command line's."""
 
     def run_playbook(
-        name: str, given: dict[str, Any] | None = None, *, batch: list[str] | None = None, **hosts: dict[str, Any]
+        name: str,
+        given: dict[str, Any] | None = None,
+        *,
+        batch: list[str] | None = None,
+        play_vars: dict[str, Any] | None = None,
+        **hosts: dict[str, Any],
     ) -> dict[str, Any]:
         every = {host: {**variables, **(given or {})} for host, variables in hosts.items()}
         monkeypatch.setattr(action, "load_extra_vars", lambda _loader: given or {})
@@ -152,12 +157,13 @@ def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[
             "groups": groups,
             "hostvars": Hosts(every),
             "playbook_dir": str(tmp_path),
+            "inventory_hostname": first,
             "ansible_play_hosts_all": list(every),
             "ansible_play_hosts": list(every),
             "ansible_play_batch": batch or list(every),
             "ansible_inventory_sources": [str(tmp_path)],
         }
-        return act({"playbook": name}, {**every[first], **magic})
+        return act({"playbook": name}, {**every[first], **(play_vars or {}), **magic})
 
     return run_playbook
 
@@ -166,6 +172,11 @@ def test_names_of_all_hosts_are_looked_at(play: Callable[..., dict[str, Any]], w
     result = play("site", a={}, b={"jupyter_prot": 1, "conda_path": "/opt"})
     assert result["msg"].startswith("There is no variable jupyter_prot. Use jupyter_port instead. It is set for b.")
     assert [line.partition(",")[0] for line in warnings] == ["conda_path looks like condarc_path"]
+
+
+def test_names_of_the_play_are_looked_at(play: Callable[..., dict[str, Any]]) -> None:
+    result = play("site", play_vars={"jupyter_prot": 1}, a={}, b={})
+    assert result["msg"].splitlines()[0] == "There is no variable jupyter_prot. Use jupyter_port instead."
 
 
 def test_names_are_looked_at_with_the_first_batch_alone(play: Callable[..., dict[str, Any]]) -> None:

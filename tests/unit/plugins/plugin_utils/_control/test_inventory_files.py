@@ -26,7 +26,7 @@ def found(sources: list[str], playbooks: Path) -> list[str]:
         ("group_vars/gpu_node.yml", "group", "gpu_node", "Rename it to gpu_nodes.yml"),
         ("group_vars/gpu_node", "group", "gpu_node", "Rename it to gpu_nodes"),
         ("group_vars/jupyter.yaml", "group", "jupyter", "Rename it, or add the group to the inventory"),
-        ("host_vars/gpu01.exmple.org.json", "host", "gpu01.exmple.org", "Rename it to gpu01.example.org.json"),
+        ("host_vars/gpu1.example.org.json", "host", "gpu1.example.org", "Rename it to gpu01.example.org.json"),
     ],
 )
 def test_a_file_that_belongs_to_nobody_is_reported(tmp_path: Path, name: str, kind: str, of: str, remedy: str) -> None:
