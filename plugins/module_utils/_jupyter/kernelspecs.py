@@ -206,8 +206,8 @@ def check_environments(kernels: Iterable[Kernel], server: str | None) -> None:
     if problems:
         raise EvenkeelError(
             "Jupyter can't run the server or a kernel. %s" % "; ".join(problems),
-            "Declare the environment (conda_environments_list of the role), add the package to it, or name another one in"
-            " server and kernels (jupyter_environment and jupyter_kernels of the role)",
+            "Declare the environment (conda_environments_list of the role), add the package to it, or name another one"
+            " in server and kernels (jupyter_environment and jupyter_kernels of the role)",
         )
 
 
