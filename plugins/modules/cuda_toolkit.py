@@ -107,6 +107,11 @@ healed:
   type: list
   elements: str
   returned: success
+unknown:
+  description: In check mode, why it is not known which packages would change.
+  type: list
+  elements: str
+  returned: success
 left:
   description: Toolkits that stay although they are not listed, because no package has installed them.
   type: list

@@ -133,6 +133,11 @@ healed:
   type: list
   elements: str
   returned: success
+unknown:
+  description: In check mode, why it is not known which packages would change.
+  type: list
+  elements: str
+  returned: success
 left:
   description: What was skipped on this node, and why.
   type: list

@@ -49,6 +49,7 @@ class Outcome:
     healed: tuple[str, ...]
     left: tuple[str, ...]
     diffs: tuple[Mapping[str, str], ...]
+    unknown: tuple[str, ...]
 
 
 @dataclass
@@ -88,7 +89,7 @@ def converge(desired: Desired, *, check_mode: bool) -> Outcome:
     if not found:
         work.left.append("no container engine was set up: neither Docker nor podman is installed")
     return Outcome(
-        changed=bool(work.diffs or outcome.healed),
+        changed=bool(work.diffs or outcome.healed or outcome.unknown),
         engines=found,
         specification=cdi.where() if os.path.exists(cdi.where()) else "",
         check=tuple(map(check_command, found)),
@@ -96,6 +97,7 @@ def converge(desired: Desired, *, check_mode: bool) -> Outcome:
         healed=outcome.healed,
         left=tuple(work.left),
         diffs=tuple(work.diffs),
+        unknown=outcome.unknown,
     )
 
 

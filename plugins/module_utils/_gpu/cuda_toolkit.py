@@ -34,6 +34,7 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         "left": list(outcome.left),
         "warnings": [*params["warn"], *outcome.left],
         "diff": list(outcome.diffs),
+        "unknown": list(outcome.unknown),
     }
 
 

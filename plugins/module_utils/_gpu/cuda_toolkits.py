@@ -73,6 +73,7 @@ class Outcome:
     healed: tuple[str, ...]
     left: tuple[str, ...]
     diffs: tuple[Mapping[str, str], ...]
+    unknown: tuple[str, ...]
 
 
 def converge(desired: Desired, *, check_mode: bool) -> Outcome:
@@ -118,7 +119,7 @@ def converge(desired: Desired, *, check_mode: bool) -> Outcome:
             make_loader_cache()
     kept = installed if check_mode else manager.installed()
     return Outcome(
-        changed=bool(diffs or outcome.healed),
+        changed=bool(diffs or outcome.healed or outcome.unknown),
         toolkits=tuple(
             {"version": one, "package_version": kept["cuda-toolkit-%s" % one.replace(".", "-")], "path": path(one)}
             for one in standing(kept)
@@ -128,6 +129,7 @@ def converge(desired: Desired, *, check_mode: bool) -> Outcome:
         healed=outcome.healed,
         left=tuple(what_is_left(desired, directories(), kept)),
         diffs=tuple(diffs),
+        unknown=outcome.unknown,
     )
 
 

@@ -36,6 +36,8 @@ def converge(job: Job, source: str, kernels: Sequence[Kernel], *, check_mode: bo
     EvenkeelError
         The transaction is not possible or failed, or the module does not build for a kernel.
     """
+    if check_mode:
+        return package_set.converge(job, check_mode=True)
     plans: list[Plan] = []
 
     def before(staged: Manager, plan: Plan) -> None:
@@ -45,7 +47,7 @@ def converge(job: Job, source: str, kernels: Sequence[Kernel], *, check_mode: bo
 
     logs = dkms.logs()
     try:
-        return package_set.converge(job, check_mode=check_mode, before=before)
+        return package_set.converge(job, check_mode=False, before=before)
     except EvenkeelError as error:
         failed = dkms.failed_since(logs)
         if failed is None or "dkms" in error.details:

@@ -49,6 +49,7 @@ class Outcome:
     left: tuple[str, ...]
     reboot: tuple[str, ...]
     diffs: tuple[Mapping[str, str], ...]
+    unknown: tuple[str, ...]
 
 
 @dataclass
@@ -70,6 +71,7 @@ class Run:
     diffs: list[Mapping[str, str]] = field(default_factory=list)
     packages: list[str] = field(default_factory=list)
     healed: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
 
     def kernels(self) -> list[Kernel]:
         """Return the kernels that the node may boot, as they are now."""
@@ -86,6 +88,7 @@ class Run:
         self.diffs += outcome.diffs()
         self.packages += map(str, outcome.plan.steps)
         self.healed += outcome.healed
+        self.unknown += outcome.unknown
 
 
 def converge(desired: Desired, *, check_mode: bool) -> Outcome:
@@ -291,7 +294,7 @@ def _outcome(run: Run) -> Outcome:
         (kernel.module for kernel in kernels if kernel.module), None
     )
     return Outcome(
-        changed=bool(run.diffs or run.healed),
+        changed=bool(run.diffs or run.healed or run.unknown),
         version=module.version if module else "",
         flavour=module.flavour if module else "",
         kernels=tuple(kernels),
@@ -300,6 +303,7 @@ def _outcome(run: Run) -> Outcome:
         left=tuple(driver_request.what_is_left(run.desired, kernels)),
         reboot=tuple(reboot.reasons(loaded, installed_kernels, gpu=run.desired.gpu, container=run.desired.container)),
         diffs=tuple(run.diffs),
+        unknown=tuple(dict.fromkeys(run.unknown)),
     )
 
 

@@ -35,6 +35,7 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         "left": list(outcome.left),
         "warnings": list(outcome.left),
         "diff": list(outcome.diffs),
+        "unknown": list(outcome.unknown),
     }
 
 

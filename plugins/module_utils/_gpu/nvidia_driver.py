@@ -48,6 +48,7 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         "reboot": list(outcome.reboot),
         "warnings": list(outcome.left),
         "diff": list(outcome.diffs),
+        "unknown": list(outcome.unknown),
     }
 
 

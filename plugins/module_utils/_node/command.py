@@ -14,6 +14,10 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import E
 ENVIRONMENT = {"LC_ALL": "C.UTF-8", "LANGUAGE": "", "DEBIAN_FRONTEND": "noninteractive", "TERM": "dumb"}
 
 
+class TimedOut(EvenkeelError):
+    """A program took longer than it was given."""
+
+
 @dataclass(frozen=True)
 class Done:
     """How a program ended; ``said`` is its standard output, followed by its standard error."""
@@ -71,7 +75,7 @@ def run(
     except FileNotFoundError:
         raise EvenkeelError("The node has no program %s" % argv[0], "Install it, or check its PATH") from None
     except subprocess.TimeoutExpired:
-        raise EvenkeelError(
+        raise TimedOut(
             "`%s` did not end within %d seconds" % (" ".join(argv), timeout or 0), "Find out what it waits for"
         ) from None
     return Done(done.returncode, done.stdout, done.stderr)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import manager_lock, refetch
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Step
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Refused, Step
 
 _LOCKS = (
     *("/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock"),
@@ -55,17 +55,20 @@ class Apt:
     Parameters
     ----------
     settings
-        Settings of apt, each as ``NAME=VALUE``.
+        Settings of apt, each as ``NAME=VALUE``, or the path of a file of them.
     lock_timeout
         How many seconds to wait for somebody else's run of apt or dpkg.
+    limit
+        How many seconds a question to repositories may take; None is no limit.
     """
 
     name = "apt"
     exact = "%s=%s"
 
-    def __init__(self, settings: Sequence[str] = (), lock_timeout: int = 300) -> None:
-        self.options = tuple("-o%s" % setting for setting in settings)
+    def __init__(self, settings: Sequence[str] = (), lock_timeout: int = 300, limit: int | None = None) -> None:
+        self.options = tuple("-%s%s" % ("c" if os.path.isabs(one) else "o", one) for one in settings)
         self.lock_timeout = lock_timeout
+        self.limit = limit
 
     def installed(self) -> dict[str, str]:
         return {name: version for name, version, _unused, state in _listed() if state == "i"}
@@ -80,7 +83,7 @@ class Apt:
         return [name for name, _unused, wish, state in _listed() if state in "UFHWt" and wish != "u"]
 
     def heal(self) -> None:
-        self._wait()
+        self.wait()
         remedy = "Run `dpkg --configure -a` on the node and follow what it says, then run again"
         # It fails where the run was killed before it had unpacked all; what is missing comes with the next command.
         command.run(["dpkg", "--configure", "-a", "--force-confdef", "--force-confold"])
@@ -102,14 +105,14 @@ class Apt:
         ]
         done = command.run(argv)
         if done.status != 0:
-            raise EvenkeelError(
+            raise Refused(
                 "apt cannot install %s: %s" % (" ".join(install), explain(done.said)),
                 "Nothing was changed. Choose another version, or remove what conflicts with it",
             )
         return parse_steps(done.output)
 
     def apply(self, install: Sequence[str], remove: Sequence[str]) -> None:
-        self._wait()
+        self.wait()
         timeout = "-oDPkg::Lock::Timeout=%d" % self.lock_timeout
         argv = ["apt-get", *self.options, *_OPTIONS, *_KEEP_SETTINGS, timeout, "install", *install]
         done = command.run([*argv, *("%s-" % name for name in remove)])
@@ -135,13 +138,18 @@ class Apt:
         EvenkeelError
             The repository does not answer, is incomplete, or is signed by a key that isn't its own.
         """
-        self._wait()
         only = ("-oDir::Etc::SourceList=%s" % source, "-oDir::Etc::SourceParts=-", "-oAPT::Get::List-Cleanup=0")
         strict = (*only, "-oAPT::Update::Error-Mode=any") if source else ()
         argv = ["apt-get", *self.options, *strict, "update"]
-        done = refetch.until_complete(lambda: command.run(argv), _INCOMPLETE)
+        done = refetch.until_complete(lambda: command.run(argv, timeout=self.limit), _INCOMPLETE)
         if done.status != 0:
             raise explain_update(done.said, source)
+
+    def wait(self) -> None:
+        manager_lock.wait(_LOCKS, self.lock_timeout)
+
+    def busy(self) -> str:
+        return manager_lock.busy(_LOCKS)
 
     def never_asked(self) -> bool:
         return not glob.glob("/var/lib/apt/lists/*_Packages*")
@@ -162,9 +170,6 @@ class Apt:
 
     def _cache(self, *arguments: str) -> str:
         return command.run(["apt-cache", *self.options, *arguments]).output
-
-    def _wait(self) -> None:
-        manager_lock.wait(_LOCKS, self.lock_timeout)
 
 
 def parse_steps(output: str) -> list[Step]:

@@ -11,13 +11,13 @@ import os
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files, made
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, kept_files, made
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.made import Thing
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import repository, transaction
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.apt import Apt
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.dnf import Dnf
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Manager
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Manager, Refused
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.repository import Repository
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Plan, Request, Wanted
 
@@ -32,6 +32,8 @@ ARGUMENTS: dict[str, dict[str, object]] = {
     "repository": {"type": "dict", "options": repository.ARGUMENTS},
     "lock_timeout": {"type": "int", "default": 300},
 }
+#: Of a rehearsal, in seconds: the metadata of all repositories of a distribution may have to be fetched.
+_LONGEST_QUESTION = 300
 #: Called when a transaction is known and has not begun, with a manager that sees the repository. It may refuse.
 Before = Callable[[Manager, Plan], None]
 
@@ -69,10 +71,12 @@ class Outcome:
     plan: Plan = field(default_factory=Plan)
     #: Packages that an earlier run left half-done, and keys that were damaged.
     healed: tuple[str, ...] = ()
+    #: Of check mode, why it is not known what would change.
+    unknown: tuple[str, ...] = ()
 
     @property
     def changed(self) -> bool:
-        return bool(self.files or self.healed or self.plan.changed)
+        return bool(self.files or self.healed or self.plan.changed or self.unknown)
 
     def diffs(self) -> list[dict[str, str]]:
         """Return it as Ansible shows differences."""
@@ -84,13 +88,15 @@ def wanted(option: Iterable[Mapping[str, str]]) -> tuple[Wanted, ...]:
     return tuple(Wanted(one["name"], one["version"]) for one in option)
 
 
-def manager_of_node(settings: tuple[str, ...] = (), lock_timeout: int = 300) -> Manager:
+def manager_of_node(settings: tuple[str, ...] = (), lock_timeout: int = 300, limit: int | None = None) -> Manager:
     """Return the node's package manager.
 
     Parameters
     ----------
     settings
         Settings of it, each as ``NAME=VALUE``, that differ from the node's own; see ``repository.trial``.
+    limit
+        How many seconds a question to repositories may take; None is no limit.
 
     Raises
     ------
@@ -99,9 +105,9 @@ def manager_of_node(settings: tuple[str, ...] = (), lock_timeout: int = 300) -> 
     """
     # A distribution of the Debian family may have rpm, and the other way round; their files decide.
     if os.path.exists("/etc/debian_version"):
-        return Apt(settings, lock_timeout)
+        return Apt(settings, lock_timeout, limit)
     if os.path.exists("/etc/redhat-release"):
-        return Dnf(settings, lock_timeout)
+        return Dnf(settings, lock_timeout, limit)
     raise EvenkeelError(
         "The node is of neither the Debian nor the Red Hat family", "Use a distribution that the role's README names"
     )
@@ -112,6 +118,9 @@ def converge(job: Job, *, check_mode: bool, before: Before | None = None) -> Out
 
     Parameters
     ----------
+    check_mode
+        Whether to rehearse it only: what the run would ask is asked of the same repositories, and nothing that is
+        written stays on the node.
     before
         What has to succeed before the first change.
 
@@ -125,18 +134,37 @@ def converge(job: Job, *, check_mode: bool, before: Before | None = None) -> Out
     if _is_there(job, manager):
         plan = _change_holds(job, manager, check_mode=check_mode)
         return Outcome((), plan, healed)
-    with repository.trial(job.repository, job.files) as trial:
-        staged = manager_of_node(trial.settings, job.lock_timeout)
+    with repository.trial(job.repository, job.files, rehearsal=check_mode) as trial:
+        healed = (*healed, *trial.healed)
+        staged = manager_of_node(trial.settings, job.lock_timeout, _LONGEST_QUESTION if check_mode else None)
+        if check_mode:
+            plan, unknown = _rehearse(job, staged, trial.source)
+            return Outcome(trial.changes, plan, healed, unknown)
+        manager.wait()
         _fetch_lists(staged, trial.source)
         plan = transaction.plan(staged, job.request)
-        if not check_mode:
-            if before is not None:
-                before(staged, plan)
-            _record(job, plan, manager.known())
-            trial.apply()
-            _fetch_lists(manager, job.repository.path if job.repository else "")
-            transaction.apply(manager, plan)
-        return Outcome(trial.changes, plan, (*healed, *trial.healed))
+        if before is not None:
+            before(staged, plan)
+        _record(job, plan, manager.known())
+        trial.apply()
+        manager.wait()
+        _fetch_lists(manager, job.repository.path if job.repository else "")
+        transaction.apply(manager, plan)
+        return Outcome(trial.changes, plan, healed)
+
+
+def _rehearse(job: Job, staged: Manager, source: str) -> tuple[Plan, tuple[str, ...]]:
+    """Return what the run would do, and why that is not known; the run waits for others, a rehearsal does not."""
+    try:
+        _fetch_lists(staged, source)
+        return transaction.plan(staged, job.request), ()
+    except command.TimedOut as error:
+        return Plan(), ("which packages would change: %s" % error.what,)
+    except Refused as error:
+        unsettled = staged.busy() or ", ".join("%s is half-installed" % name for name in staged.interrupted())
+        if not unsettled:
+            raise
+        return Plan(), ("which packages would change, because %s; as the node is now: %s" % (unsettled, error.what),)
 
 
 def _heal(manager: Manager, *, check_mode: bool) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command,
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.kept_files import Kept
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import dnf_worker, manager_lock, refetch
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Step
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Refused, Step
 
 _LOCKS = ("/var/lib/rpm/.rpm.lock", "/usr/lib/sysimage/rpm/.rpm.lock")
 _VERSIONLOCK = "/etc/dnf/plugins/versionlock.list"
@@ -50,15 +50,18 @@ class Dnf:
         Settings of dnf, each as ``NAME=VALUE``.
     lock_timeout
         How many seconds to wait for somebody else's run of dnf or rpm.
+    limit
+        How many seconds a question to repositories may take; None is no limit.
     """
 
     name = "dnf"
     exact = "%s-%s"
 
-    def __init__(self, settings: Sequence[str] = (), lock_timeout: int = 300) -> None:
+    def __init__(self, settings: Sequence[str] = (), lock_timeout: int = 300, limit: int | None = None) -> None:
         self.settings = dict(setting.split("=", 1) for setting in settings)
         self.options = tuple("--setopt=%s" % setting for setting in settings)
         self.lock_timeout = lock_timeout
+        self.limit = limit
 
     def installed(self) -> dict[str, str]:
         form = "%{NAME}\t%{EPOCHNUM}:%{VERSION}-%{RELEASE}\t%{INSTALLTIME}\n"
@@ -81,7 +84,7 @@ class Dnf:
         return [name for name in found if not name.startswith(_SIDE_BY_SIDE)]
 
     def heal(self) -> None:
-        self._wait()
+        self.wait()
         command.require(
             ["dnf", *self._options(), "--assumeyes", "remove", "--duplicates"],
             "Run `dnf remove --duplicates` on the node and follow what it says, then run again",
@@ -101,7 +104,7 @@ class Dnf:
         return list(dict.fromkeys(steps))
 
     def apply(self, install: Sequence[str], remove: Sequence[str]) -> None:
-        self._wait()
+        self.wait()
         argv = ["dnf", *self._options(), "--assumeyes", "--allowerasing"]
         # What conflicts with a new package goes in the same transaction; the rest of what must go is removed after it.
         for verb, names in (("install", install), ("remove", [name for name in remove if name in self.installed()])):
@@ -126,13 +129,18 @@ class Dnf:
 
     def refresh(self, source: str) -> None:
         """Fetch the metadata of one file of repositories; see ``Apt.refresh``."""
-        self._wait()
         names = re.findall(r"^\[(.+)\]$", kept_files.text(source) or "", re.MULTILINE)
         only = ["--disablerepo=*", *("--enablerepo=%s" % name for name in names)] if names else []
         argv = ["dnf", *self._options(), *only, "--assumeyes", "makecache", "--refresh"]
-        done = refetch.until_complete(lambda: command.run(argv), _INCOMPLETE)
+        done = refetch.until_complete(lambda: command.run(argv, timeout=self.limit), _INCOMPLETE)
         if done.status != 0:
             raise explain_refresh(done.said, source)
+
+    def wait(self) -> None:
+        manager_lock.wait(_LOCKS, self.lock_timeout)
+
+    def busy(self) -> str:
+        return manager_lock.busy(_LOCKS)
 
     def never_asked(self) -> bool:
         return False  # dnf fetches what it lacks by itself
@@ -167,8 +175,8 @@ class Dnf:
             dnf refuses, or its interface is not there.
         """
         python = next((path for path in _PYTHONS if os.path.exists(path)), _PYTHONS[-1])
-        request = json.dumps({"question": question, "reposdir": self.settings.get("reposdir", ""), **details})
-        done = command.run([python, "-I", "-c", inspect.getsource(dnf_worker), request])
+        request = json.dumps({"question": question, "settings": self.settings, **details})
+        done = command.run([python, "-I", "-c", inspect.getsource(dnf_worker), request], timeout=self.limit)
         try:
             said = json.loads(done.output)
         except ValueError:
@@ -178,12 +186,15 @@ class Dnf:
                 "%s cannot ask dnf: %s" % (python, said["missing"]),
                 "Install the package python3-dnf. A node that has only dnf 5 is not supported",
             )
+        if "error" in said and question == "simulate":
+            raise Refused(
+                "dnf %s: %s" % (failed, explain(said["error"])),
+                "Nothing was changed. Choose another version, or remove what conflicts with it",
+            )
         if "error" in said:
             raise EvenkeelError(
                 "dnf %s: %s" % (failed, explain(said["error"])),
-                "Nothing was changed. Choose another version, or remove what conflicts with it"
-                if question == "simulate"
-                else "Check the repositories and the settings of dnf on the node",
+                "Check the repositories and the settings of dnf on the node",
             )
         return said["answer"]
 
@@ -197,9 +208,6 @@ class Dnf:
         fresh = ["%s-%s.*" % entry for entry in sorted(add.items())]
         text = "".join("%s\n" % line for line in [*kept, *fresh])
         kept_files.apply(kept_files.Change(_VERSIONLOCK, None, Kept(text)))
-
-    def _wait(self) -> None:
-        manager_lock.wait(_LOCKS, self.lock_timeout)
 
 
 def parse_versionlock(text: str) -> dict[str, str]:

@@ -2,18 +2,20 @@
 # PRIVATE to this collection.
 """Ask dnf about packages by its own interface; run by the system's own Python as a program of its own.
 
-That Python may be 3.6, and no other has dnf. The only argument is a JSON object, ``{"question": ..., "reposdir": FOLDER
-or ""}`` with what the question needs. The answer is one JSON object on standard output: ``{"answer": ...}``,
-``{"missing": TEXT}`` where this Python has no dnf, or ``{"error": TEXT}``.
+That Python may be 3.6, and no other has dnf. The only argument is a JSON object, ``{"question": ..., "settings": {NAME:
+VALUE}}`` with settings of dnf and with what the question needs. The answer is one JSON object on standard output:
+``{"answer": ...}``, ``{"missing": TEXT}`` where this Python has no dnf, or ``{"error": TEXT}``. Beside metadata of
+repositories, no question writes anything that stays.
 """
 
 import json
 import os
 import sys
+import tempfile
 from typing import Any, Dict, List
 
 
-def start(reposdir: str) -> Any:
+def start(settings: Dict[str, str]) -> Any:
     """Return dnf's base, set up as its command does it; a program can have only one.
 
     Our own holds must not be in our own way, so the plugin that keeps them is left out; others may be what brings a
@@ -25,8 +27,8 @@ def start(reposdir: str) -> Any:
     base.conf.substitutions.update_from_etc(base.conf.installroot)
     base.conf.read()
     base.conf.install_weak_deps = False
-    if reposdir:
-        base.conf.reposdir = [reposdir]
+    for name, value in settings.items():
+        setattr(base.conf, name, value)
     base.init_plugins(["versionlock"])
     base.pre_configure_plugins()
     base.read_all_repos()
@@ -46,7 +48,7 @@ def full_version(package: Any) -> str:
 
 def versions(request: Dict[str, Any]) -> List[str]:
     """Return the versions of the package ``name`` that the repositories have, newest first."""
-    base = start(request["reposdir"])
+    base = start(request["settings"])
     load(base, repositories=True)
     found = base.sack.query().available().filter(name=request["name"])
     return [full_version(one) for one in sorted(found, reverse=True)]
@@ -54,7 +56,8 @@ def versions(request: Dict[str, Any]) -> List[str]:
 
 def duplicates(request: Dict[str, Any]) -> List[str]:
     """Return the installed packages that are there twice although only one may be."""
-    base = start(request["reposdir"])
+    # Without repositories there is no metadata to keep.
+    base = start({**request["settings"], "cachedir": request["settings"]["logdir"]})
     load(base, repositories=False)
     installed = base.sack.query().installed()
     side_by_side = installed.filter(provides=base.conf.installonlypkgs)
@@ -66,7 +69,7 @@ def simulate(request: Dict[str, Any]) -> List[Dict[str, Any]]:
 
     Each change is ``{"name": ..., "version": ..., "goes": whether the package is removed}``.
     """
-    base = start(request["reposdir"])
+    base = start(request["settings"])
     changes = []
     if request["install"]:
         load(base, repositories=True)
@@ -107,7 +110,9 @@ def answer(request: Dict[str, Any]) -> Dict[str, Any]:
     except ImportError as error:
         return {"missing": str(error)}
     try:
-        return {"answer": QUESTIONS[request["question"]](request)}
+        with tempfile.TemporaryDirectory(prefix="evenkeel-dnf-") as folder:
+            settings = dict({"logdir": folder, "persistdir": folder}, **request["settings"])
+            return {"answer": QUESTIONS[request["question"]](dict(request, settings=settings))}
     except (dnf.exceptions.Error, OSError, ValueError) as error:
         return {"error": str(error)}
 

@@ -8,6 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+
+
+class Refused(EvenkeelError):
+    """A transaction is not possible with the packages as they are on the node now."""
+
 
 @dataclass(frozen=True)
 class Step:
@@ -51,7 +57,13 @@ class Manager(Protocol):
         """Return the versions of a package that the repositories have, newest first."""
 
     def simulate(self, install: Sequence[str], remove: Sequence[str]) -> list[Step]:
-        """Return what would change if packages were installed and removed."""
+        """Return what would change if packages were installed and removed.
+
+        Raises
+        ------
+        Refused
+            There is no way to do it.
+        """
 
     def apply(self, install: Sequence[str], remove: Sequence[str]) -> None:
         """Install and remove packages."""
@@ -61,6 +73,12 @@ class Manager(Protocol):
 
     def release(self, names: Sequence[str]) -> None:
         """Undo a hold."""
+
+    def wait(self) -> None:
+        """Wait until nobody else changes packages."""
+
+    def busy(self) -> str:
+        """Return who changes packages at this moment; empty where nobody does."""
 
     def interrupted(self) -> list[str]:
         """Return the packages that a killed run left unfinished."""

@@ -34,16 +34,27 @@ def wait(paths: Sequence[str], timeout: float) -> None:
     """
     end = time.monotonic() + timeout
     while True:
-        held = [(path, pid) for path in paths for pid in [holder(path)] if pid is not None]
-        if not held:
+        found = held(paths)
+        if found is None:
             return
         if time.monotonic() >= end:
-            path, pid = held[0]
+            path, pid = found
             raise EvenkeelError(
                 "%s has been locked for %d seconds by %s" % (path, timeout, describe(pid)),
                 "Wait until it ends and run again, or stop it",
             )
         time.sleep(_PAUSE)
+
+
+def busy(paths: Sequence[str]) -> str:
+    """Return which of the lock files is held at this moment, and by whom; empty where none is."""
+    found = held(paths)
+    return "%s is locked by %s" % (found[0], describe(found[1])) if found else ""
+
+
+def held(paths: Sequence[str]) -> tuple[str, int] | None:
+    """Return the first of the lock files that is held, and the process that holds it; None where none is."""
+    return next(((path, pid) for path in paths for pid in [holder(path)] if pid is not None), None)
 
 
 def holder(path: str) -> int | None:

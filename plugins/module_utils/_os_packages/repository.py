@@ -35,7 +35,11 @@ ARGUMENTS: dict[str, dict[str, object]] = {
     "signed": {"type": "str", "choices": ["packages", "metadata"], "default": "packages"},
 }
 _APT, _APT_LISTS = "/etc/apt", "/var/lib/apt/lists"
-_RPM, _RPM_KEYS = "/etc/yum.repos.d", "/etc/pki/rpm-gpg"
+#: What apt runs when it has fetched lists: others' programs, which would change the node in a rehearsal too.
+_APT_HOOKS = ("APT::Update::Pre-Invoke", "APT::Update::Post-Invoke", "APT::Update::Post-Invoke-Success")
+_RPM, _RPM_KEYS, _RPM_CACHE = "/etc/yum.repos.d", "/etc/pki/rpm-gpg", "/var/cache/dnf"
+#: How often a server that does not answer is asked again: in a rehearsal, and in a run.
+_RETRIES_OF_REHEARSAL, _RETRIES = 1, 3
 #: A key, or the small package that brings one.
 _LARGEST_KEY = 1 << 20
 _FORM = "# The key is of %s, whose SHA-256 is %s; its own is %s."
@@ -137,7 +141,8 @@ class Trial:
     changes
         What the node's files will change by, in their final places.
     settings
-        What makes the package manager see them already: its settings, each as ``NAME=VALUE``.
+        What makes the package manager see them already: its settings, each as ``NAME=VALUE``, or the path of a file of
+        them.
     source
         The file of the repository that it is to see; empty when there is none of our own.
     key
@@ -178,7 +183,7 @@ def changed(repository: Repository) -> bool:
 
 
 @contextlib.contextmanager
-def trial(repository: Repository | None, also: Mapping[str, str | None]) -> Iterator[Trial]:
+def trial(repository: Repository | None, also: Mapping[str, str | None], *, rehearsal: bool = False) -> Iterator[Trial]:
     """Fetch the key where it is missing and prepare the package manager's files in a temporary folder.
 
     Parameters
@@ -187,6 +192,9 @@ def trial(repository: Repository | None, also: Mapping[str, str | None]) -> Iter
         None is the repositories that the node has.
     also
         Further files, such as preferences of apt, with their texts.
+    rehearsal
+        Whether it never takes effect: then the package manager writes to the temporary folder alone, and is soon tired
+        of a silent server.
 
     Raises
     ------
@@ -203,7 +211,7 @@ def trial(repository: Repository | None, also: Mapping[str, str | None]) -> Iter
             own = sha256_of(repository.key_path) if os.path.exists(repository.key_path) else ""
             origin = known(repository, standing, own)
             if not origin:
-                key, origin = _fetch_key(repository, folder)
+                key, origin = _fetch_key(repository, folder, _RETRIES_OF_REHEARSAL if rehearsal else _RETRIES)
                 os.chmod(key, 0o644)
                 own = sha256_of(key)
             wanted[repository.path] = text(repository, repository.key_path, origin, own)
@@ -213,10 +221,10 @@ def trial(repository: Repository | None, also: Mapping[str, str | None]) -> Iter
         if repository is not None and not changes and (key or not kept_files.for_all(repository.key_path)):
             healed = ("the key %s" % repository.key_path,)
         stage = _stage_apt if os.path.isdir(os.path.join(_APT, "sources.list.d")) else _stage_rpm
-        yield Trial(repository, changes, tuple(stage(folder, seen)), source, key, healed)
+        yield Trial(repository, changes, tuple(stage(folder, seen, rehearsal=rehearsal)), source, key, healed)
 
 
-def _stage_apt(folder: str, files: Mapping[str, str | None]) -> list[str]:
+def _stage_apt(folder: str, files: Mapping[str, str | None], *, rehearsal: bool) -> list[str]:
     """Make copies of apt's folders with these files in them; return apt's settings for them."""
     settings = []
     for part, setting in (("sources.list.d", "Dir::Etc::SourceParts"), ("preferences.d", "Dir::Etc::PreferencesParts")):
@@ -227,14 +235,27 @@ def _stage_apt(folder: str, files: Mapping[str, str | None]) -> list[str]:
     for path in glob.glob(os.path.join(_APT_LISTS, "*")):
         if os.path.isfile(path) and os.path.basename(path) != "lock":
             shutil.copy2(path, lists)
-    return [*settings, "Dir::State::Lists=%s" % lists, "Dir::Cache::pkgcache=", "Dir::Cache::srcpkgcache="]
+    settings += ["Dir::State::Lists=%s" % lists, "Dir::Cache::pkgcache=", "Dir::Cache::srcpkgcache="]
+    if rehearsal:
+        hooks = os.path.join(folder, "hooks.conf")
+        with open(hooks, "w", encoding="utf-8") as stream:
+            stream.writelines("#clear %s;\n" % name for name in _APT_HOOKS)
+        settings += [hooks, "Dir::Log=%s" % folder, "Acquire::Retries=%d" % _RETRIES_OF_REHEARSAL]
+    return settings
 
 
-def _stage_rpm(folder: str, files: Mapping[str, str | None]) -> list[str]:
+def _stage_rpm(folder: str, files: Mapping[str, str | None], *, rehearsal: bool) -> list[str]:
     """Make a copy of dnf's folder of repositories with these files in it; return dnf's settings for it."""
     place = os.path.join(folder, "yum.repos.d")
     _copy_folder(_RPM, place, files)
-    return ["reposdir=%s" % place]
+    settings = ["reposdir=%s" % place]
+    if rehearsal:
+        cache, log = os.path.join(folder, "cache"), os.path.join(folder, "log")
+        _copy_cache(_RPM_CACHE, cache)
+        os.mkdir(log)
+        settings += ["cachedir=%s" % cache, "logdir=%s" % log, "persistdir=%s" % log]
+        settings += ["retries=%d" % _RETRIES_OF_REHEARSAL]
+    return settings
 
 
 def _copy_folder(standing: str, copy: str, files: Mapping[str, str | None]) -> None:
@@ -248,10 +269,24 @@ def _copy_folder(standing: str, copy: str, files: Mapping[str, str | None]) -> N
                 stream.write(wanted)
 
 
-def _fetch_key(repository: Repository, folder: str) -> tuple[str, str]:
+def _copy_cache(standing: str, copy: str) -> None:
+    """Make a copy of dnf's metadata; of its hundreds of MiB, what dnf does not write to in place is linked."""
+    os.makedirs(copy)
+    for path in glob.glob(os.path.join(standing, "*.solv*")):
+        os.symlink(path, os.path.join(copy, os.path.basename(path)))
+    for path in glob.glob(os.path.join(standing, "*", "repodata", "*")):
+        target = os.path.join(copy, os.path.relpath(path, standing))
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        if "primary" in os.path.basename(path) or path.endswith("repomd.xml"):
+            shutil.copy2(path, target)
+        else:
+            os.symlink(path, target)
+
+
+def _fetch_key(repository: Repository, folder: str, retries: int) -> tuple[str, str]:
     """Return the path of the repository's key, fetched, and the SHA-256 of what it came from."""
     fetched = os.path.join(folder, "fetched")
-    origin = download(repository.key_url, fetched, timeout=30, retries=3, most=_LARGEST_KEY)
+    origin = download(repository.key_url, fetched, timeout=30, retries=retries, most=_LARGEST_KEY)
     if repository.key_sha256 not in ("", origin):
         raise EvenkeelError(
             "The key at %s has the SHA-256 %s, not %s" % (repository.key_url, origin, repository.key_sha256),

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Manager, Step
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Manager, Refused, Step
 
 #: So many of the versions that the repositories have are named where the wanted one is missing.
 _NAMED_VERSIONS = 8
@@ -189,7 +189,7 @@ def judge(request: Request, steps: Sequence[Step], held: Iterable[str] = ()) -> 
 
     Raises
     ------
-    EvenkeelError
+    Refused
         It would; the message names the packages.
     """
     names = [step.name for step in steps]
@@ -220,7 +220,7 @@ def after(installed: Mapping[str, str], steps: Iterable[Step]) -> dict[str, str]
 def _refuse(steps: Iterable[Step], why: str) -> None:
     found = sorted(map(str, steps))
     if found:
-        raise EvenkeelError(
+        raise Refused(
             "The package transaction %s: %s" % (why, ", ".join(found)),
             "Nothing was changed. See what they depend on; choose another version, or remove them first",
         )

@@ -54,6 +54,8 @@ class FakeManager:
         What a call raises, by what ``calls`` would say of it, or by the first word of that.
     during
         What else happens in a call, by the same; a failure comes after it.
+    user
+        Who changes packages at this moment.
     contents
         The files of each downloaded package, with their texts.
     calls
@@ -61,6 +63,10 @@ class FakeManager:
         manager was asked that sees the files on trial.
     timeouts
         How long each manager of the node was to wait for a lock.
+    rehearsals
+        Of each trial, whether it never takes effect.
+    limits
+        How long a question to the repositories may take.
     """
 
     packages: dict[str, str] = field(default_factory=dict)
@@ -73,24 +79,31 @@ class FakeManager:
     fresh: bool = False
     failures: Mapping[str, EvenkeelError] = field(default_factory=dict)
     during: Mapping[str, Callable[[], None]] = field(default_factory=dict)
+    user: str = ""
     contents: Mapping[str, str] = field(default_factory=dict)
     name: str = "apt"
     exact: str = "%s=%s"
     calls: list[str] = field(default_factory=list)
     settings: tuple[str, ...] = ()
     timeouts: list[int] = field(default_factory=list)
+    limits: list[int | None] = field(default_factory=list)
+    rehearsals: list[bool] = field(default_factory=list)
 
     def serve(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Make it the manager of the node; repositories and files are tried and applied without touching the disk."""
 
-        def manager_of_node(settings: tuple[str, ...] = (), lock_timeout: int = 300) -> FakeManager:
+        def manager_of_node(
+            settings: tuple[str, ...] = (), lock_timeout: int = 300, limit: int | None = None
+        ) -> FakeManager:
             served = copy.copy(self)
             served.settings = settings
             self.timeouts.append(lock_timeout)
+            self.limits.append(limit)
             return served
 
         @contextmanager
-        def trial(of: Repository | None, also: Mapping[str, str | None]) -> Iterator[FakeTrial]:
+        def trial(of: Repository | None, also: Mapping[str, str | None], *, rehearsal: bool) -> Iterator[FakeTrial]:
+            self.rehearsals.append(rehearsal)
             changes = tuple(kept_files.plan({}, {path: kept_files.Kept(text) for path, text in also.items() if text}))
             yield FakeTrial(of, changes, STAGED, STAGED_SOURCE if of else "", calls=self.calls)
 
@@ -131,6 +144,12 @@ class FakeManager:
     def release(self, names: Sequence[str]) -> None:
         self._called("release", *names)
         self.holds.difference_update(names)
+
+    def wait(self) -> None:
+        self._called("wait")
+
+    def busy(self) -> str:
+        return self.user
 
     def interrupted(self) -> list[str]:
         return list(self.unfinished)
@@ -213,13 +232,16 @@ class FakePrograms:
         self.calls: list[list[str]] = []
         monkeypatch.setattr(command, "run", self._run)
         monkeypatch.setattr(manager_lock, "wait", self._wait)
+        monkeypatch.setattr(manager_lock, "busy", lambda paths: f"{paths[0]} is locked")
+        self.limits: list[float | None] = []
 
     def of(self, program: str) -> list[list[str]]:
         """Return the arguments of each call of a program."""
         return [argv[1:] for argv in self.calls if argv[0] == program]
 
-    def _run(self, argv: Sequence[str], **_: object) -> Done:
+    def _run(self, argv: Sequence[str], timeout: float | None = None, **_: object) -> Done:
         self.calls.append(list(argv))
+        self.limits.append(timeout)
         reply = self.replies[Path(argv[0]).name.replace("-", "_")]
         if isinstance(reply, list):
             reply = reply.pop(0)

@@ -11,7 +11,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.command import 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import apt, refetch
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.apt import Apt
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Step
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Refused, Step
 
 from tests.unit.plugins.module_utils._os_packages.fakes import FakePrograms
 
@@ -103,7 +103,7 @@ def test_a_simulated_transaction_is_read(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_simulation_that_finds_no_way(monkeypatch: pytest.MonkeyPatch) -> None:
     FakePrograms(monkeypatch, apt_get=Done(100, "", "E: Version '9' for 'driver' was not found\n"))
-    with pytest.raises(EvenkeelError, match=r"^apt cannot install driver=9 tool: Version '9' for 'driver'"):
+    with pytest.raises(Refused, match=r"^apt cannot install driver=9 tool: Version '9' for 'driver'"):
         Apt().simulate(["driver=9", "tool"], [])
 
 
@@ -151,8 +151,16 @@ def test_lists_are_fetched_of_one_file_strictly_and_of_all_as_well_as_can_be(
     monkeypatch: pytest.MonkeyPatch, source: str, expected: list[str]
 ) -> None:
     node = FakePrograms(monkeypatch, apt_get="")
-    Apt(["Dir=/x"], lock_timeout=7).refresh(source)
-    assert node.calls == [["wait", "7"], ["apt-get", "-oDir=/x", *expected, "update"]]
+    Apt(["Dir=/x", "/hooks.conf"], limit=9).refresh(source)
+    assert node.calls == [["apt-get", "-oDir=/x", "-c/hooks.conf", *expected, "update"]]
+    assert node.limits == [9]
+
+
+def test_it_waits_for_others_and_knows_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    node = FakePrograms(monkeypatch)
+    Apt(lock_timeout=7).wait()
+    assert node.calls == [["wait", "7"]]
+    assert Apt().busy() == "/var/lib/dpkg/lock-frontend is locked"
 
 
 @pytest.mark.parametrize(

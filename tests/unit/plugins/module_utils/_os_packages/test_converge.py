@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files, made
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.command import TimedOut
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.made import Thing
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import converge, repository
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.apt import Apt
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.converge import Job
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.dnf import Dnf
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Manager, Step
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Manager, Refused, Step
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.repository import Repository
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Plan, Request, Wanted
 
@@ -45,15 +46,18 @@ def test_the_phases_of_a_change_and_their_order(monkeypatch: pytest.MonkeyPatch)
     job = Job(BY, DRIVER, CUDA, PREFERENCES, lock_timeout=7)
     outcome = converge.converge(job, check_mode=False, before=build)
     assert manager.calls == [
+        "wait",
         f"staged: refresh {STAGED_SOURCE}",
         "staged: simulate driver=2-1",
         "build driver 1-1 -> 2-1",
         "files take effect",
+        "wait",
         f"refresh {CUDA.path}",
         "apply driver=2-1",
         "hold driver",
     ]
     assert manager.timeouts == [7, 7]
+    assert (manager.limits, manager.rehearsals) == ([None, None], [False])
     assert [change.path for change in outcome.files] == [*PREFERENCES]
     assert outcome.changed
 
@@ -67,6 +71,63 @@ def test_a_check_of_the_same_does_nothing_to_the_node(monkeypatch: pytest.Monkey
     outcome = converge.converge(Job(BY, DRIVER, CUDA, PREFERENCES), check_mode=True, before=build)
     assert manager.calls == [f"staged: refresh {STAGED_SOURCE}", "staged: simulate driver=2-1"]
     assert (outcome.changed, outcome.healed, manager.unfinished) == (True, ("halfway",), ["halfway"])
+    assert (manager.limits, manager.rehearsals) == ([None, 300], [True])
+
+
+REFUSED = Refused("apt cannot install driver", "Look")
+SILENT = TimedOut("`apt-get update` did not end within 300 seconds", "Look")
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "state", "words"),
+    [
+        ("simulate", REFUSED, {"user": "/lock is locked by apt, pid 7"}, "because /lock is locked by apt, pid 7; as"),
+        (
+            "simulate",
+            REFUSED,
+            {"unfinished": ["one", "two"]},
+            "one is half-installed, two is half-installed; as",
+        ),
+        ("simulate", REFUSED, {}, ""),
+        ("refresh", SILENT, {}, "which packages would change: `apt-get update` did not end within 300 seconds"),
+        ("simulate", SILENT, {}, "which packages would change: `apt-get update` did not end within 300 seconds"),
+        ("refresh", EvenkeelError("404 of the repository", "Look"), {"user": "somebody"}, ""),
+    ],
+    ids=["locked", "half-installed", "never", "slow", "slow later", "not there"],
+)
+def test_what_is_no_fault_of_the_declaration_is_unknown(
+    monkeypatch: pytest.MonkeyPatch, call: str, error: EvenkeelError, state: dict[str, object], words: str
+) -> None:
+    manager = node(monkeypatch, failures={call: error}, **state)
+    job = Job(BY, DRIVER, CUDA, PREFERENCES)
+    if not words:
+        with pytest.raises(EvenkeelError, match=error.what):
+            converge.converge(job, check_mode=True)
+        return
+    outcome = converge.converge(job, check_mode=True)
+    (why,) = outcome.unknown
+    assert words in why
+    assert error.what in why
+    assert (outcome.changed, outcome.plan) == (True, Plan())
+    assert [change.path for change in outcome.files] == [*PREFERENCES]
+    with pytest.raises(EvenkeelError, match=error.what):
+        converge.converge(job, check_mode=False)
+    assert "files take effect" not in manager.calls
+
+
+@pytest.mark.parametrize("user", ["", "somebody"])
+def test_a_version_that_no_repository_has_is_refused_in_a_rehearsal_too(
+    monkeypatch: pytest.MonkeyPatch, user: str
+) -> None:
+    node(monkeypatch, user=user)
+    with pytest.raises(EvenkeelError, match="have no version 9 of driver; they have 2, 1"):
+        converge.converge(Job(BY, Request((Wanted("driver", "9"),)), CUDA), check_mode=True)
+
+
+def test_a_rehearsal_refuses_a_removal_that_the_run_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    node(monkeypatch, brings={"driver": {"desktop": ""}}, packages={"driver": "1-1", "desktop": "1"})
+    with pytest.raises(Refused, match="would remove others: desktop 1 -> removed"):
+        converge.converge(Job(BY, DRIVER, CUDA), check_mode=True)
 
 
 def test_what_a_killed_run_left_is_finished_first(monkeypatch: pytest.MonkeyPatch) -> None:

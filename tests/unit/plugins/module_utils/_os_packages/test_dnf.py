@@ -46,6 +46,13 @@ def test_of_what_is_installed_more_than_once_the_last_to_come_counts(make: Calla
     assert Dnf().known() == {"driver", "kernel"}
 
 
+def test_it_waits_for_others_and_knows_them(make: Callable[..., FakePrograms]) -> None:
+    node = make()
+    Dnf(lock_timeout=7).wait()
+    assert node.calls == [["wait", "7"]]
+    assert Dnf().busy() == "/var/lib/rpm/.rpm.lock is locked"
+
+
 def test_a_damaged_database_is_reported(make: Callable[..., FakePrograms]) -> None:
     make(rpm=Done(1, "", "db5 error\n"))
     with pytest.raises(EvenkeelError, match=r"db5 error\. Run `rpm --rebuilddb` on the node"):
@@ -68,18 +75,23 @@ def test_the_systems_own_python_is_asked_apart_from_what_else_it_has(
     node = make(python3=answer([]), platform_python=answer([]))
     if has_platform_python:
         (tmp_path / "platform-python").touch()
-    Dnf(["reposdir=/staged=1"]).versions("driver")
+    Dnf(["reposdir=/staged=1"], limit=9).versions("driver")
+    assert node.limits == [9]
     (python, *flags, program, request) = node.calls[0]
     assert python == (str(tmp_path / "platform-python") if has_platform_python else "/usr/bin/python3")
     assert flags == ["-I", "-c"]
     assert "import dnf" in program
-    assert json.loads(request) == {"question": "versions", "reposdir": "/staged=1", "name": "driver"}
+    assert json.loads(request) == {
+        "question": "versions",
+        "settings": {"reposdir": "/staged=1"},
+        "name": "driver",
+    }
 
 
 def test_a_version_of_two_architectures_is_one(make: Callable[..., FakePrograms]) -> None:
     node = make(python3=answer(["3:2-1", "3:2-1", "3:1-1"]))
     assert Dnf().versions("driver") == ["3:2-1", "3:1-1"]
-    assert json.loads(node.calls[0][-1])["reposdir"] == ""
+    assert json.loads(node.calls[0][-1])["settings"] == {}
 
 
 def test_a_simulation_is_told_in_steps(make: Callable[..., FakePrograms]) -> None:
@@ -129,7 +141,7 @@ def test_a_question_that_fails(make: Callable[..., FakePrograms]) -> None:
 def test_packages_that_are_there_twice_were_interrupted_but_not_kernels(make: Callable[..., FakePrograms]) -> None:
     node = make(python3=answer(["driver", "kernel-core", "kmod-x", "gpg-pubkey"]))
     assert Dnf().interrupted() == ["driver"]
-    assert json.loads(node.calls[0][-1]) == {"question": "duplicates", "reposdir": ""}
+    assert json.loads(node.calls[0][-1]) == {"question": "duplicates", "settings": {}}
 
 
 def test_duplicates_are_removed_without_a_question(make: Callable[..., FakePrograms]) -> None:

@@ -74,7 +74,10 @@ class Base:
             installroot="/",
             read=lambda: self.said.append("settings"),
             installonlypkgs=["kernel"],
-            reposdir=["/etc/yum.repos.d"],
+            reposdir="/etc/yum.repos.d",
+            cachedir="/var/cache/dnf",
+            logdir="/var/log",
+            persistdir="/var/lib/dnf",
             clean_requirements_on_remove=True,
         )
         packages = [Package("driver", "1"), Package("driver", "9"), Package("driver", "10"), Package("driver", "2", 3)]
@@ -131,7 +134,7 @@ def _dnf(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def ask(question: str, **details: Any) -> dict[str, Any]:
-    return dnf_worker.answer({"question": question, "reposdir": "", **details})
+    return dnf_worker.answer({"question": question, "settings": {}, **details})
 
 
 def test_it_is_in_the_syntax_of_the_oldest_python_that_has_dnf() -> None:
@@ -139,7 +142,7 @@ def test_it_is_in_the_syntax_of_the_oldest_python_that_has_dnf() -> None:
     imported = {one.names[0].name for one in ast.walk(tree) if isinstance(one, ast.Import)}
     imported |= {one.module or "" for one in ast.walk(tree) if isinstance(one, ast.ImportFrom)}
     # Python 3.6 has no `annotations` in `__future__`.
-    assert imported == {"dnf", "dnf.exceptions", "dnf.transaction", "json", "os", "sys", "typing"}
+    assert imported == {"dnf", "dnf.exceptions", "dnf.transaction", "json", "os", "sys", "tempfile", "typing"}
     assert not [one for one in ast.walk(tree) if isinstance(one, ast.BinOp) and isinstance(one.op, ast.BitOr)]
     with pytest.raises(SyntaxError):
         ast.parse("if (a := 1): pass", feature_version=(3, 6))
@@ -164,14 +167,14 @@ def test_what_is_installed_replaced_and_removed() -> None:
 
 
 def test_dnf_starts_as_its_command_does_but_for_our_holds_and_recommendations() -> None:
-    ask("simulate", reposdir="/staged", install=["driver"], remove=["old"])
+    ask("simulate", settings={"reposdir": "/staged"}, install=["driver"], remove=["old"])
     (base,) = Base.made
     assert base.said == [
         ("variables", "/"),
         "settings",
         ("plugins without", ["versionlock"]),
         "before",
-        ("repositories", ["/staged"]),
+        ("repositories", "/staged"),
         "after",
         ("fill", "auto", True),
         ("install", "driver"),
@@ -190,7 +193,29 @@ def test_only_what_is_asked_is_simulated(install: list[str], remove: list[str], 
 
 def test_the_nodes_own_repositories_stay_where_none_are_named() -> None:
     ask("versions", name="driver")
-    assert ("repositories", ["/etc/yum.repos.d"]) in Base.made[0].said
+    assert ("repositories", "/etc/yum.repos.d") in Base.made[0].said
+
+
+@pytest.mark.parametrize(
+    ("question", "details", "cache"),
+    [
+        ("duplicates", {}, ""),
+        ("versions", {"name": "driver"}, "/var/cache/dnf"),
+        ("versions", {"name": "driver", "settings": {"cachedir": "/private"}}, "/private"),
+        ("simulate", {"install": ["driver"], "remove": []}, "/var/cache/dnf"),
+    ],
+    ids=["without repositories", "with the node's", "with those on trial", "a transaction"],
+)
+def test_only_metadata_of_repositories_is_written_where_it_stays(
+    question: str, details: dict[str, Any], cache: str
+) -> None:
+    ask(question, **details)
+    conf = Base.made[0].conf
+    folder = Path(conf.logdir)
+    assert folder.name.startswith("evenkeel-dnf-")
+    assert conf.persistdir == conf.logdir
+    assert conf.cachedir == (cache or conf.logdir)
+    assert not folder.exists()
 
 
 def test_a_refusal_is_an_answer() -> None:

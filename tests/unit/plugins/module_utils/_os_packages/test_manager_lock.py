@@ -61,6 +61,14 @@ def test_a_lock_that_stays_is_reported_with_its_holder(locked: tuple[str, subpro
     assert f" {path}, pid {process.pid}. " in str(raised.value)
 
 
+def test_who_holds_a_lock_at_this_moment_is_known_without_waiting(locked: tuple[str, subprocess.Popen[str]]) -> None:
+    path, process = locked
+    said = manager_lock.busy(["/nowhere", path])
+    assert said.startswith(f"{path} is locked by ")
+    assert said.endswith(f", pid {process.pid}")
+    assert manager_lock.busy(["/nowhere"]) == ""
+
+
 def test_waiting_ends_with_the_lock(locked: tuple[str, subprocess.Popen[str]], monkeypatch: pytest.MonkeyPatch) -> None:
     path, process = locked
     paused: list[float] = []

@@ -169,6 +169,61 @@ def test_a_trial_shows_dnf_the_new_repository_beside_the_standing_ones(rpm: Path
         assert list(settings(trial)) == ["reposdir"]
 
 
+def test_a_rehearsal_of_apt_runs_no_hooks_and_logs_nothing_on_the_node(apt: Path) -> None:
+    with repositories.trial(of(apt), {}, rehearsal=True) as trial:
+        (hooks,) = (Path(one) for one in trial.settings if "=" not in one)
+        cleared = ("Pre-Invoke", "Post-Invoke", "Post-Invoke-Success")
+        assert hooks.read_text() == "".join(f"#clear APT::Update::{name};\n" for name in cleared)
+        assert f"Dir::Log={hooks.parent}" in trial.settings
+        assert "Acquire::Retries=1" in trial.settings
+    assert not hooks.parent.exists()
+
+
+def test_a_rehearsal_of_dnf_writes_to_its_own_folder_alone(rpm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = rpm / "cache"
+    for name in ("repodata/repomd.xml", "repodata/1-primary.xml.gz", "repodata/2-filelists.xml.gz", "packages/x.rpm"):
+        path = cache / "baseos-1" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    for name in ("baseos.solv", "baseos-filenames.solvx", "packages.db"):
+        (cache / name).write_text(name)
+    monkeypatch.setattr(repositories, "_RPM_CACHE", str(cache))
+    with repositories.trial(of(rpm, "rpm"), {}, rehearsal=True) as trial:
+        staged = settings(trial)
+        folder = Path(staged["reposdir"]).parent
+        assert [Path(staged[name]).parent for name in ("cachedir", "logdir", "persistdir")] == [folder] * 3
+        assert all(Path(staged[name]).is_dir() for name in ("cachedir", "logdir", "persistdir"))
+        assert staged["retries"] == "1"
+        copy = Path(staged["cachedir"])
+        files = {str(path.relative_to(copy)): path for path in copy.rglob("*") if not path.is_dir()}
+        # dnf notes on these that they are fresh.
+        copied = {"baseos-1/repodata/repomd.xml", "baseos-1/repodata/1-primary.xml.gz"}
+        linked = {"baseos-1/repodata/2-filelists.xml.gz", "baseos.solv", "baseos-filenames.solvx"}
+        assert {name for name, path in files.items() if not path.is_symlink()} == copied
+        assert {name for name, path in files.items() if path.is_symlink()} == linked
+        assert all(path.read_bytes() == (cache / name).read_bytes() for name, path in files.items())
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize(("rehearsal", "retries"), [(True, 1), (False, 3)])
+def test_a_key_that_does_not_come_is_given_up_sooner_in_a_rehearsal(
+    apt: Path, monkeypatch: pytest.MonkeyPatch, rehearsal: bool, retries: int
+) -> None:
+    asked = []
+
+    def download(url: str, target: str, **how: int) -> str:
+        asked.append(how["retries"])
+        raise EvenkeelError("silent", "Look")
+
+    monkeypatch.setattr(repositories, "download", download)
+    with (
+        pytest.raises(EvenkeelError, match="silent"),
+        repositories.trial(of(apt), {}, rehearsal=rehearsal),
+    ):
+        pass
+    assert asked == [retries]
+
+
 def test_a_trial_takes_effect_with_its_key_and_then_stands(apt: Path) -> None:
     repository = of(apt)
     with repositories.trial(repository, {}) as trial:
