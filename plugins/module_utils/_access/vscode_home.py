@@ -8,6 +8,7 @@ All of it is read and written with that user's rights and no more, and within li
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import json
 import os
@@ -15,7 +16,7 @@ import pwd
 import stat
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._access import vscode_settings
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import as_user, user_files
@@ -80,6 +81,14 @@ class State:
     refused: Mapping[str, str] = field(default_factory=dict)
 
 
+class Step(NamedTuple):
+    """A change of one place: as Ansible shows differences, and what makes it."""
+
+    path: str
+    diff: dict[str, str]
+    make: Callable[[], None]
+
+
 @dataclass(frozen=True)
 class Plan:
     """What changes in a home; ``kept`` are keys that the user has set differently, ``left`` the problems."""
@@ -94,12 +103,16 @@ class Plan:
     def changed(self) -> bool:
         return bool(self.files or self.links)
 
-    def steps(self) -> list[tuple[dict[str, str], Callable[[], None]]]:
-        """Return each change as Ansible shows differences, and what makes it."""
-        files = [(change.diff(), functools.partial(_write, change)) for change in self.files]
+    def steps(self) -> list[Step]:
+        """Return all that is to be done."""
+        files = [Step(os.path.realpath(one.path), one.diff(), functools.partial(_write, one)) for one in self.files]
         places = {os.path.join(self.home, SERVER, path): target for path, target in self.links.items()}
         links = [
-            (Change(place, None, Kept("link to %s\n" % target)).diff(), functools.partial(_link, place, target))
+            Step(
+                place,
+                Change(place, None, Kept("link to %s\n" % target)).diff(),
+                functools.partial(_link, place, target),
+            )
             for place, target in places.items()
         ]
         return [*files, *links]
@@ -175,18 +188,33 @@ def plan(home: str, state: State, wish: Wish) -> Plan:
 def apply(todo: Plan) -> tuple[list[dict[str, str]], list[str]]:
     """Carry out the plan with the user's rights; return what was done, as differences, and what failed."""
     done, failed = [], []
-    for diff, step in todo.steps():
+    for step in todo.steps():
         try:
-            step()
-            done.append(diff)
+            step.make()
+            done.append(step.diff)
         except OSError as error:  # noqa: PERF203
             failed.append("%s could not be written: %s" % (error.filename or todo.home, error.strerror))
     return done, failed
 
 
+def rehearse(todo: Plan) -> tuple[list[dict[str, str]], list[str]]:
+    """Return what ``apply`` would do and what would fail, as far as the user's rights show it."""
+    hindered = [(step.diff, _hindrance(step.path)) for step in todo.steps()]
+    return [diff for diff, why in hindered if not why], [why for _unused, why in hindered if why]
+
+
+def _hindrance(path: str) -> str:
+    """Return why a path can't be written with the rights of this process; empty where it seems that it can."""
+    folder = os.path.dirname(path)
+    while not os.path.lexists(folder):
+        folder = os.path.dirname(folder)
+    code = errno.ENOTDIR if not os.path.isdir(folder) else 0 if os.access(folder, os.W_OK | os.X_OK) else errno.EACCES
+    return "%s could not be written: %s" % (path, os.strerror(code)) if code else ""
+
+
 def _converge(user: pwd.struct_passwd, wish: Wish, check_mode: bool) -> dict[str, Any]:
     todo = plan(user.pw_dir, read(user.pw_dir, user.pw_uid, wish.links), wish)
-    done, failed = ([diff for diff, _unused in todo.steps()], []) if check_mode else apply(todo)
+    done, failed = (rehearse if check_mode else apply)(todo)
     return {
         "diff": [_short(one) for one in done],
         "kept": todo.kept,

@@ -119,6 +119,19 @@ def test_a_link_of_a_user_s_stays_one(tmp_path: Path) -> None:
     assert place.stat().st_mode & 0o777 == 0o600
 
 
+def test_a_folder_that_is_closed_to_its_user_is_seen_in_check_mode(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".conda").mkdir()
+    monkeypatch.setattr(os, "access", lambda path, _: path != str(tmp_path / ".conda"))
+    outcome = converge(tmp_path, Wish({}, WISH.environments, ROOT), check_mode=True)
+    folder = tmp_path / ".conda"
+    assert (outcome.diff, outcome.problems) == (
+        [],
+        [f"{folder}/environments.txt could not be written: Permission denied"],
+    )
+
+
 def test_a_home_that_is_not_there(tmp_path: Path) -> None:
     assert converge(tmp_path / "none") == Outcome(problems=(f"there is no home {tmp_path}/none",))
 
@@ -151,13 +164,15 @@ def test_what_is_not_utf_8_stays_as_it_is(tmp_path: Path) -> None:
     assert converge(tmp_path) == Outcome([], [], [], [])
 
 
-def test_what_can_be_written_is_and_the_rest_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_what_can_be_written_is_and_the_rest_is_named(tmp_path: Path, check_mode: bool) -> None:
     (tmp_path / ".conda").touch()
-    outcome = converge(tmp_path)
+    outcome = converge(tmp_path, check_mode=check_mode)
     assert len(outcome.diff) == 2
     (problem,) = outcome.problems
     assert problem == f"{tmp_path}/.conda/environments.txt could not be written: Not a directory"
-    assert converge(tmp_path) == Outcome([], [], [problem], [])
+    converge(tmp_path)
+    assert converge(tmp_path, check_mode=check_mode) == Outcome([], [], [problem], [])
 
 
 def test_a_difference_is_shown_in_part(tmp_path: Path) -> None:
