@@ -208,8 +208,10 @@ def _hindrance(path: str) -> str:
     folder = os.path.dirname(path)
     while not os.path.lexists(folder):
         folder = os.path.dirname(folder)
-    code = errno.ENOTDIR if not os.path.isdir(folder) else 0 if os.access(folder, os.W_OK | os.X_OK) else errno.EACCES
-    return "%s could not be written: %s" % (path, os.strerror(code)) if code else ""
+    if os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK):
+        return ""
+    code = errno.EACCES if os.path.isdir(folder) else errno.ENOTDIR
+    return "%s could not be written: %s" % (path, os.strerror(code))
 
 
 def _converge(user: pwd.struct_passwd, wish: Wish, check_mode: bool) -> dict[str, Any]:
