@@ -65,7 +65,7 @@ def test_without_changes_nobody_is_asked(fleet: Fleet) -> None:
     before = fleet.requests()
     for check in (True, False):
         assert not fleet.module(MODULE, check=check, **given)["changed"]
-    assert fleet.requests() == before
+    assert set(fleet.requests()) - set(before) == set()
     assert fleet.module(MODULE, state="absent", **BARE)["changed"]
 
 
