@@ -75,6 +75,8 @@ options:
       - URLs of the channels that users will use. If one serves C(terms.json), it has terms of service, and the module
         fails before it changes anything unless O(accept_tos) is true.
       - A channel that can't be reached counts as one without terms, as it does for conda.
+      - A channel is asked when a distribution is installed, and afterwards until its terms are accepted or it has
+        answered that it has none. So newer terms are found when the distribution is upgraded.
     type: list
     elements: str
     default: []

@@ -25,7 +25,7 @@ class Entry:
 
     name: str
     paths: tuple[str, ...]
-    #: What removing it sets free: files that an environment still links to are not counted.
+    #: What removing it sets free: files that an environment still links to are not counted, nor what is needed.
     size: int
     #: Seconds since the epoch: when it was last put into an environment, or fetched.
     used: float
@@ -64,7 +64,12 @@ def read(root: str) -> tuple[Entry, ...]:
 
 
 def entry(name: str, paths: Sequence[str], needed: bool) -> Entry:
-    """Measure what belongs to one package."""
+    """Measure what belongs to one package; what is needed stays, and costs nothing to leave alone."""
+    size = 0 if needed else _size(paths)
+    return Entry(name, tuple(paths), size, os.stat(paths[0]).st_mtime, needed)
+
+
+def _size(paths: Sequence[str]) -> int:
     files = [path for path in paths if not os.path.isdir(path)]
     for path in paths:
         files += [os.path.join(folder, file) for folder, _folders, names in os.walk(path) for file in names]
@@ -72,7 +77,7 @@ def entry(name: str, paths: Sequence[str], needed: bool) -> Entry:
     for file in files:
         status = os.lstat(file)
         size += status.st_size if status.st_nlink == 1 else 0
-    return Entry(name, tuple(paths), size, os.stat(paths[0]).st_mtime, needed)
+    return size
 
 
 def superfluous(entries: Iterable[Entry], limits: Limits, now: float) -> tuple[Entry, ...]:

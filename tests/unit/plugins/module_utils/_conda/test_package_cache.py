@@ -113,11 +113,11 @@ def test_read(node: Node) -> None:
     (node.pkgs / "rattler" / "half-1.0-0").mkdir()
     entries = node.entries()
     assert {name: (found.size, found.needed) for name, found in entries.items()} == {
-        "rattler/numpy-2.3.1-0": (1010, True),
+        "rattler/numpy-2.3.1-0": (0, True),
         "conda/six-1.17.0-py_0": (1010, False),
-        "conda/numpy-2.3.1-0": (1010, True),
+        "conda/numpy-2.3.1-0": (0, True),
         f"bytecode/cpython-311/{SIX.sha256}": (5, False),
-        f"bytecode/cpython-313/{NUMPY.sha256}": (5, True),
+        f"bytecode/cpython-313/{NUMPY.sha256}": (0, True),
     }
     assert entries["rattler/numpy-2.3.1-0"].paths == (str(numpy), f"{numpy}.lock")
     assert entries["conda/six-1.17.0-py_0"].paths == (str(conda), f"{conda}.conda")
