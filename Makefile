@@ -123,7 +123,7 @@ bench: demo $(VENV)/.bench-ready ## Time a run that changes nothing beside 50 em
 
 .PHONY: bench-fleet
 bench-fleet: demo ## Time a run that changes nothing for 1, 10, 50, 200 and 1,000 hosts that are not there
-	python -m bench.fleet
+	PYTHONPATH=collections python -m bench.fleet
 
 .PHONY: bench-jupyter
 bench-jupyter: demo ## Measure the memory of notebook servers that nobody uses, for 1, 10 and 50 users

@@ -14,11 +14,15 @@ import os
 import re
 from pathlib import Path
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import HANDED
+
 FOLDER = "EVENKEEL_BENCH_ANSWERS"
 #: The variable of the environment with the name of the recorded host.
 HOST = "EVENKEEL_BENCH_NODE"
 #: What differs from one run to the next.
 _PASSING = re.compile(r"BECOME-SUCCESS-\w+|ansible-tmp-[\d.-]+")
+#: What a survey hands over so that the node has its code: a node that has been asked before has it.
+_CODE = ("digest", "packed")
 _PARAMETERS = b"\nparams="
 _MODULE = b"\nansible_module="
 
@@ -36,8 +40,10 @@ def question(command: str, sent: bytes | None, host: str) -> str:
     start = (sent or b"").find(_PARAMETERS)
     if sent is None or start < 0:
         return f"command/{_hash(command, host)}"
-    parameters = json.loads(_literal(sent, start, _PARAMETERS))
+    parameters = json.loads(_literal(sent, start, _PARAMETERS))["ANSIBLE_MODULE_ARGS"]
     own = {name: value for name, value in parameters.items() if not name.startswith("_ansible_")}
+    if HANDED in own:
+        own[HANDED] = {name: value for name, value in own[HANDED].items() if name not in _CODE}
     module = _literal(sent, sent.find(_MODULE), _MODULE)
     return f"{module}/{_hash(json.dumps(own, sort_keys=True), host)}"
 

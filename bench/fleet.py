@@ -6,7 +6,7 @@ connection of the benchmark's own gives each the recorded answers, and starts no
 control node alone, without its ssh processes; network and nodes take no time. It reports; it judges nothing.
 
     make bench-fleet
-    python -m bench.fleet --hosts 1 10 50 -- playbooks/verify.yml -e verify_report=/tmp/gpus.json
+    PYTHONPATH=collections python -m bench.fleet --hosts 1 10 50 -- playbooks/verify.yml -e verify_report=/tmp/gpus.json
 """
 
 from __future__ import annotations
@@ -63,21 +63,26 @@ def main() -> None:
     node = nodes.find("demo")[0]
     with tempfile.TemporaryDirectory() as directory:
         place = Path(directory)
+        # The demo's variables name files of the checkout, from its inventory's folder.
+        (place / "lab").symlink_to(ROOT / "lab")
         variables = {
             answers.FOLDER: str(place / "answers"),
             answers.HOST: node.name,
             "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(place / "facts"),
             "ANSIBLE_CONNECTION_PLUGINS": str(HERE / "connection_plugins"),
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": f"{ROOT}:{ROOT / 'collections'}",
         }
         playbook = [sys.executable, "-m", "ansible", "playbook", *arguments.playbook]
         recorder = ["-e", f"ansible_ssh_executable={HERE / 'recording_ssh'}"]
-        run([*playbook, "--inventory", "inventories/demo", "--limit", node.name, *recorder], variables)
+        recorded = write_inventory(place / "inventories" / "recorded", [node])
+        # Once to know the facts and to send the code, which a node then has, and once more as a later run asks.
+        for _turn in range(2):
+            run([*playbook, "--inventory", str(recorded), *recorder], variables)
         found = []
         for hosts in arguments.hosts:
             fleet = [node, *(replace(node, name=f"{node.name}-{number}") for number in range(2, hosts + 1))]
             copy_facts(place / "facts", fleet)
-            source = write_inventory(place / f"fleet-{hosts}", fleet)
+            source = write_inventory(place / "inventories" / f"fleet-{hosts}", fleet)
             found.append(run([*playbook, "--inventory", str(source)], {**variables, **REPLAYED}, hosts))
     Console().print(table(" ".join(arguments.playbook), found))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import HANDED
 
 from bench import answers
 
@@ -22,7 +23,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def wrapped(module: str, parameters: dict[str, Any]) -> bytes:
     """Return what a node reads, as Ansible writes it around a module."""
-    text = json.dumps(parameters)
+    text = json.dumps({"ANSIBLE_MODULE_ARGS": parameters})
     return f"_ansiballz_main(\nansible_module={module!r},\nparams={text!r},\nzip_data='UEsDB',\n)\n".encode()
 
 
@@ -36,6 +37,12 @@ def test_a_question_is_the_same_for_every_host() -> None:
     assert first.startswith("survey/")
     assert first != asked("node1", {"title": "other"})
     assert first != asked("node1", {"title": "that's node1"}, "setup")
+
+
+def test_a_node_that_has_the_code_is_asked_the_same() -> None:
+    handed = {"digest": "1", "packed": "code", "layers": {}}
+    assert asked("node1", {HANDED: handed}) == asked("node1", {HANDED: {"digest": "2", "layers": {}}})
+    assert asked("node1", {HANDED: handed}) != asked("node1", {HANDED: {**handed, "layers": {"jupyter": []}}})
 
 
 def test_a_command_is_the_same_in_every_run() -> None:
