@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ansible import constants
 from ansible.errors import AnsibleError
+from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._survey.survey import ARGUMENT_SPEC
@@ -21,7 +23,9 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey.rehearsal imp
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey.role_tasks import Reference, RoleTask
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey.variables import Variables
 
-ROLES = Path(__file__).parents[2] / "roles"
+PLUGINS = Path(__file__).parents[1]
+NAMESPACE = "ansible_collections.evenkeel.gpu.plugins"
+ROLES = PLUGINS.parent / "roles"
 #: Roles that choose by the node's GPUs.
 OF_GPUS = ("nvidia_driver", "cuda_toolkit")
 FACTS = "evenkeel_gpu"
@@ -31,6 +35,24 @@ SAID = Path(constants.DEFAULT_LOCAL_TMP)
 _VARIABLE = re.compile(r"\{\{ *(\w+) *\}\}\Z")
 #: The layer in which the facts of the GPUs are read.
 READING = "gpu_facts"
+
+
+def load(file: Path) -> Any:
+    """Return a file of tasks, whose texts may be templates."""
+    return DataLoader().load_from_file(str(file), trusted_as_template=True)
+
+
+def import_plugins(modules: Collection[str]) -> None:
+    """Import the actions of modules, and the filters."""
+    actions = [file for file in (PLUGINS / "action").glob("*.py") if file.stem in modules]
+    for file in (*actions, *(PLUGINS / "filter").glob("*.py")):
+        importlib.import_module(f"{NAMESPACE}.{file.parent.name}.{file.stem}")
+
+
+# Ansible's main process imports this file before it forks a worker for each host: none of them has to do this again.
+TASKS = {place.name: role_tasks.read(place, load) for place in ROLES.iterdir()}
+CODE = packed()
+import_plugins({task.module for tasks in TASKS.values() for task in tasks})
 
 
 class ActionModule(Action):
@@ -109,7 +131,7 @@ class ActionModule(Action):
                 return Layer(
                     [
                         one
-                        for number, task in enumerate(role_tasks.read(place, self._load))
+                        for number, task in enumerate(TASKS[role])
                         for one in self._of_task(task, number, known, templar)
                     ]
                 )
@@ -172,15 +194,11 @@ class ActionModule(Action):
             shared_loader_obj=self._shared_loader_obj,
         )
 
-    def _load(self, file: Path) -> Any:
-        return self._loader.load_from_file(str(file), trusted_as_template=True)
-
     def _ask(self, calls: Mapping[str, Sequence[Mapping[str, Any]]]) -> Mapping[str, Sequence[Result]]:
-        code = packed()
-        handed = {"layers": calls, "digest": code.digest}
+        handed = {"layers": calls, "digest": CODE.digest}
         answer = self.execute(Call("survey", self._arguments, handed), self._task_vars)
         if "wanted" in answer:
-            answer = self.execute(Call("survey", self._arguments, {**handed, "packed": code.text}), self._task_vars)
+            answer = self.execute(Call("survey", self._arguments, {**handed, "packed": CODE.text}), self._task_vars)
         if "answers" not in answer:
             raise EvenkeelError(f"The node can't be surveyed: {answer.get('msg', answer)}", "Repair that on the node")
         answers: Mapping[str, Sequence[Result]] = answer["answers"]

@@ -9,7 +9,7 @@ import hashlib
 import json
 import zlib
 from dataclasses import dataclass
-from functools import cache
+from functools import cached_property
 from pathlib import Path
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._survey.code import ROOMS
@@ -24,13 +24,12 @@ class Packed:
     digest: str
     _text: bytes
 
-    @property
+    @cached_property
     def text(self) -> str:
         """The sources, compressed, in base64."""
         return base64.b64encode(zlib.compress(self._text)).decode()
 
 
-@cache
 def packed(directory: Path = DIRECTORY) -> Packed:
     """Return all modules of the rooms for nodes."""
     files = sorted(directory.glob("_*/*.py"))

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible.errors import AnsibleError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, unexpected
 from ansible_collections.evenkeel.gpu.plugins.module_utils._survey.survey import EARLIER
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Call, Steps
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey.role_tasks import Reference
@@ -54,8 +55,14 @@ class Rehearsed:
         except StopIteration as end:
             self.call, self.result = None, end.value
         except EvenkeelError as error:
-            self.call = None
-            self.result = {"failed": True, "changed": False, "msg": str(error), **error.details}
+            self._fail(str(error), **error.details)
+        except AnsibleError as error:
+            self._fail(str(error))
+        except Exception as error:
+            self._fail(str(unexpected(error)), unknown=True)
+
+    def _fail(self, message: str, **details: Any) -> None:
+        self.call, self.result = None, {"failed": True, "changed": False, "msg": message, **details}
 
 
 @dataclass
