@@ -21,6 +21,8 @@ PATIENCE_SECONDS = 10
 RETRIES = 1
 #: py-rattler's own credentials, which nothing else reads.
 _CREDENTIALS = "~/.rattler/credentials.json"
+#: By folder, why it does not deliver, empty where it does; a survey rehearses all environments in one process.
+_found: dict[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -101,11 +103,21 @@ def one_of_index(packages: Iterable[Package], index: str) -> tuple[str, ...]:
 
 
 def problem(url: str, timeout: float) -> str:
-    """Return what keeps a URL from being fetched; empty where nothing does, or where that is not known."""
+    """Return what keeps a URL from being fetched; empty where nothing does, or where that is not known.
+
+    A folder that has delivered once, or did not deliver, is not asked again.
+    """
+    folder = url.rstrip("/").rpartition("/")[0]
+    if folder in _found:
+        return _found[folder]
+    what = ""
     try:
         beginning(url, min(timeout, PATIENCE_SECONDS), RETRIES)
     except EvenkeelError as error:
-        why = error.__cause__
-        refused = isinstance(why, HTTPError) and why.code in (401, 403)
-        return "" if refused and os.path.exists(os.path.expanduser(_CREDENTIALS)) else error.what
-    return ""
+        refusal = error.__cause__
+        if isinstance(refusal, HTTPError):  # which is about this URL alone
+            unknown = refusal.code in (401, 403) and os.path.exists(os.path.expanduser(_CREDENTIALS))
+            return "" if unknown else error.what
+        what = error.what
+    _found[folder] = what
+    return what

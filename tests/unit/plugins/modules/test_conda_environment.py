@@ -147,6 +147,7 @@ def node(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest
     node = Node(tmp_path, capsys)
     monkeypatch.setattr(builder, "compile_environment", node.jobs.append)
     monkeypatch.setattr(fetchable, "beginning", node.begin)
+    monkeypatch.setattr(fetchable, "_found", {})
     monkeypatch.setattr(Module, "warn", lambda _module, text: node.warnings.append(text))
     return node
 

@@ -36,14 +36,16 @@ class Sites:
     def begin(self, url: str, timeout: float, retries: int) -> None:
         self.asked.append(url)
         if url in self.answers:
-            error = HTTPError(url, self.answers[url], "Refused", Message(), None)
-            raise EvenkeelError(f"{url} answered {error.code}", "Check it") from error
+            status = self.answers[url]
+            refusal = HTTPError(url, status, "Refused", Message(), None) if status < 500 else None
+            raise EvenkeelError(f"{url} answered {status}", "Check it") from refusal
 
 
 @pytest.fixture
 def sites(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Sites:
     sites = Sites()
     monkeypatch.setattr(fetchable, "beginning", sites.begin)
+    monkeypatch.setattr(fetchable, "_found", {})
     monkeypatch.setattr(fetchable, "_CREDENTIALS", str(tmp_path / "credentials.json"))
     return sites
 
@@ -98,6 +100,23 @@ def test_all_that_is_wrong_is_said_at_once(sites: Sites, sources: Sources) -> No
     assert raised.value.what == f"The environment ai-dev can't be built: {wrong}"
 
 
+@pytest.mark.parametrize(
+    ("status", "asked", "problems"),
+    [
+        (200, [PYTHON.url], ["", ""]),
+        (503, [PYTHON.url], [f"{PYTHON.url} answered 503"] * 2),
+        (404, [PYTHON.url, NUMPY.url], [f"{PYTHON.url} answered 404", ""]),
+    ],
+    ids=["delivers", "does not deliver", "has no such file"],
+)
+def test_a_folder_is_asked_once_for_all_environments(
+    sites: Sites, status: int, asked: list[str], problems: list[str]
+) -> None:
+    sites.answers = {} if status == 200 else {PYTHON.url: status}
+    assert [fetchable.problem(package.url, 60) for package in (PYTHON, NUMPY)] == problems
+    assert sites.asked == asked
+
+
 @pytest.mark.parametrize(("status", "problem"), [(401, ""), (403, ""), (404, "answered 404"), (500, "answered 500")])
 def test_a_refusal_says_nothing_where_the_installer_has_credentials_of_its_own(
     sites: Sites, tmp_path: Path, status: int, problem: str
@@ -114,9 +133,11 @@ def test_what_has_no_room_is_not_asked_for(sites: Sites, sources: Sources, tmp_p
     assert sites.asked == []
 
 
-def test_a_source_is_waited_for_no_longer_than_downloads_are(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("timeout", "waited"), [(3, 3), (60, fetchable.PATIENCE_SECONDS)])
+def test_a_source_is_waited_for_no_longer_than_downloads_are(
+    sites: Sites, monkeypatch: pytest.MonkeyPatch, timeout: float, waited: float
+) -> None:
     waits: list[float] = []
     monkeypatch.setattr(fetchable, "beginning", lambda _, timeout, __: waits.append(timeout))
-    for timeout in (3, 60):
-        assert fetchable.problem(PYTHON.url, timeout) == ""
-    assert waits == [3, fetchable.PATIENCE_SECONDS]
+    assert fetchable.problem(PYTHON.url, timeout) == ""
+    assert waits == [waited]
