@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
 from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
@@ -36,6 +35,8 @@ def ask(channels: Iterable[str], question: Callable[[Gateway], Coroutine[None, N
     EvenkeelError
         A channel is not there, does not answer in time or has no index that can be understood.
     """
+    import asyncio
+
     from rattler import Gateway
     from rattler.exceptions import FetchRepoDataError, GatewayError, InvalidChannelError, InvalidUrlError
     from rattler.networking import Client
