@@ -130,6 +130,11 @@ reloaded:
   description: Whether nginx was started or reloaded, or in check mode would be.
   type: bool
   returned: success
+unknown:
+  description: In check mode, why it is not known which packages would change.
+  type: list
+  elements: str
+  returned: success
 """
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import front_door

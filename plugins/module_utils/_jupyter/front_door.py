@@ -83,6 +83,7 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         "urls": urls,
         "packages": list(map(str, outcome.plan.steps)),
         "reloaded": reloaded,
+        "unknown": list(outcome.unknown),
         "diff": [*outcome.diffs(), *(change.diff() for change in changes)],
     }
 

@@ -147,6 +147,14 @@ def test_check_mode_reports_the_same_and_does_nothing(node: Node) -> None:
     assert rehearsed == node.converge()
 
 
+def test_what_could_not_be_found_out_of_packages_is_said(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    node.converge()
+    assert node.converge(check_mode=True)["unknown"] == []
+    monkeypatch.setattr(front_door.package_set, "converge", lambda *_, **__: Outcome(unknown=("no answer",)))
+    rehearsed = node.converge(check_mode=True)
+    assert (rehearsed["changed"], rehearsed["unknown"]) == (True, ["no answer"])
+
+
 def stopped(node: Node) -> None:
     node.serving = None
 
