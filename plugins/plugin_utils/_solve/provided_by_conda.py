@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import os
@@ -48,6 +47,8 @@ def distributions(packages: Iterable[Package], mirrors: Mirrors) -> dict[str, st
     known = {package: names for package in asked if (names := _kept(cache / f"{package.sha256}.json")) is not None}
     missing = [package for package in asked if package not in known]
     if missing:
+        import asyncio
+
         cache.mkdir(parents=True, exist_ok=True)
         for package, paths in asyncio.run(_files_of_all(missing, mirrors)):
             known[package] = names_by(paths)
@@ -70,6 +71,8 @@ def names_by(paths: Iterable[str]) -> dict[str, str]:
 
 
 async def _files_of_all(packages: Sequence[Package], mirrors: Mirrors) -> list[tuple[Package, list[str]]]:
+    import asyncio
+
     at_once = asyncio.Semaphore(AT_ONCE)
 
     async def files(package: Package) -> tuple[Package, list[str]]:
