@@ -6,10 +6,15 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 
 ACCOUNTS = "/etc/passwd"
+#: What distributions give the accounts that only own files or processes: looking at each takes a process.
+_NO_HOME = re.compile(
+    "|/|/nonexistent|(/s?bin|/dev|/run|/usr/(s?bin|games|lib|share)|/var/(backups|cache|list|mail|run|spool))(/.*)?"
+)
 
 
 def account(name: str) -> pwd.struct_passwd:
@@ -29,14 +34,14 @@ def local_users() -> list[str]:
     """Return the node's own accounts that have a home, one for each home, or the module's own account without root.
 
     Those of a directory service are not listed: there may be thousands, whose homes are mounted when looked at. Nothing
-    looks at the homes themselves, which may hang.
+    looks at the homes themselves, which may hang. A directory of the system's own is no home.
     """
     if os.geteuid() != 0:
         return [pwd.getpwuid(os.geteuid()).pw_name]
     homes = {
         home: name
         for name, _unused, _unused, _unused, _unused, home, _unused in reversed(_local())
-        if home not in ("", "/", "/nonexistent")
+        if not _NO_HOME.fullmatch(home)
     }
     return sorted(homes.values())
 

@@ -26,6 +26,33 @@ def test_one_account_of_each_home_is_looked_at(tmp_path: Path, monkeypatch: pyte
     assert accounts.local_users() == ["ann", "one"]
 
 
+@pytest.mark.usefixtures("as_root")
+@pytest.mark.parametrize(
+    ("home", "looked_at"),
+    [
+        ("/root", True),
+        ("/home/bin", True),
+        ("/runner", True),
+        ("/usr/people/ann", True),
+        ("/var/www", True),
+        ("/var/lib/jenkins", True),
+        ("/bin", False),
+        ("/usr/sbin", False),
+        ("/dev/null", False),
+        ("/run/sshd", False),
+        ("/var/spool/lpd", False),
+        ("/usr/share/empty.sshd", False),
+    ],
+)
+def test_a_directory_of_the_system_is_no_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: str, looked_at: bool
+) -> None:
+    passwd = tmp_path / "passwd"
+    passwd.write_text(f"one:x:7:7::{home}:/usr/sbin/nologin\n")
+    monkeypatch.setattr(accounts, "ACCOUNTS", str(passwd))
+    assert accounts.local_users() == (["one"] if looked_at else [])
+
+
 def test_without_root_there_is_but_oneself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: pwd.getpwnam("nobody").pw_uid)
     assert accounts.local_users() == ["nobody"]
