@@ -172,7 +172,8 @@ def _hosts(task_vars: Variables) -> dict[str, Variables]:
 
 
 def _set_too_late(names: Collection[str], given: Variables, task_vars: Variables) -> list[str]:
-    """Return a line for each variable of the inventory that only the command line can set."""
+    """Return a line for each variable of the inventory that only the command line can set, or an import of the playbook."""
+    own = task_vars["hostvars"].raw_get(task_vars["inventory_hostname"])
     return [
         str(
             EvenkeelError(
@@ -180,7 +181,7 @@ def _set_too_late(names: Collection[str], given: Variables, task_vars: Variables
             )
         )
         for name in names
-        if name in task_vars and name not in given
+        if name in own and name not in given and own[name] == task_vars[name]
     ]
 
 

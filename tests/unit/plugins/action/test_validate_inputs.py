@@ -200,6 +200,8 @@ def test_what_only_the_command_line_can_set_is_refused_elsewhere(play: Callable[
     line = "upgrade_serial is set in the inventory, which Ansible reads too late for it. Set it with -e upgrade_serial."
     assert play("upgrade_driver", a={"upgrade_serial": 2})["msg"] == line
     assert not play("upgrade_driver", {"upgrade_serial": 2}, a={"upgrade_serial": 2}).get("failed")
+    assert not play("upgrade_driver", play_vars={"upgrade_serial": 3}, a={"upgrade_serial": 2}).get("failed")
+    assert not play("upgrade_driver", play_vars={"upgrade_serial": 3}, a={}).get("failed")
     assert not play("site", a={"upgrade_serial": 2}).get("failed")
 
 
