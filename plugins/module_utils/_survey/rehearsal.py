@@ -58,7 +58,8 @@ def answered(call: Mapping[str, Any], answers: Sequence[Answer]) -> Answer:
             options[name] = answers[number][key]
     os.umask(0o022)
     rehearsed = LOGICS[call["module"]]
-    secrets: set[str] = set()
+    # An option of a wrong type is quoted in an error.
+    secrets = {*long_enough(of_urls(options)), *hidden_texts(rehearsed.argument_spec, options)}
     try:
         given = parameters(rehearsed, options, call.get("handed", {}))
         secrets.update(long_enough(of_urls(given)), hidden_texts(rehearsed.argument_spec, given))
