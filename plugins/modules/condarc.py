@@ -77,8 +77,8 @@ options:
   users:
     description:
       - Users whose own files are checked, to warn if they override this one. By default the node's local accounts whose
-        home is not a directory of the system such as C(/usr/sbin); list those of a directory service. Without root, only
-        the module's own account is checked.
+        home is not a directory of the system such as C(/usr/sbin); list those of a directory service. Without root,
+        only the module's own account is checked.
       - For each user, up to 50 files of at most 64 KiB in a folder are read. A file that is larger, is not a regular
         file of the user, or takes longer than 10 seconds to read is reported as a problem of that user; other users are
         not affected.
