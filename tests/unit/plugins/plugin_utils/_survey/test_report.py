@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -95,3 +96,21 @@ def test_there_is_work_where_something_changes_or_is_not_known(found: dict[str, 
 def test_a_problem_is_a_line_with_its_role_once() -> None:
     layers = {"b": {"problems": ["x", "y", "x"]}, "a": {"problems": ["x"]}, "c": {"problems": []}}
     assert report.problems(layers) == ["b: x", "b: y", "a: x"]
+
+
+LONG = "the solver says no: " + 50 * "because "
+
+
+@pytest.mark.parametrize(("problem", "shortened"), [("short", False), (LONG, True), (f"a\n{LONG}", True)])
+def test_a_long_problem_is_shown_whole_by_one_host(problem: str, shortened: bool, tmp_path: Path) -> None:
+    assert report.said_once(problem, "n1", tmp_path) == problem
+    assert report.said_once(problem, "n1", tmp_path) == problem, "of two runs on the same host, both say it"
+    said = report.said_once(problem, "n2", tmp_path)
+    assert said.endswith("(the same as on n1, where all of it is shown)") is shortened
+    assert len(said) < len(LONG)
+    assert said.startswith(problem.partition("\n")[0][:20])
+
+
+def test_another_long_problem_is_shown_too(tmp_path: Path) -> None:
+    report.said_once(LONG, "n1", tmp_path)
+    assert report.said_once(LONG + "x", "n2", tmp_path) == LONG + "x"
