@@ -161,7 +161,9 @@ def run_installer(run: Run) -> None:
         return
     before = " ".join([installed, *flavours]) if installed else ""
     run.note("NVIDIA's installer", before, "%s %s" % (desired.version, desired.flavour))
-    if not run.check_mode:
+    if run.check_mode:
+        runfile.require_offered(desired.runfile.url)
+    else:
         made.note(BY, [Thing("file", runfile.UNINSTALLER)] if not installed else [])
         runfile.install(desired.runfile.url, desired.runfile.sha256, desired.version, desired.flavour)
 

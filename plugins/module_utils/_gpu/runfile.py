@@ -9,7 +9,7 @@ import os
 import tempfile
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.download import download
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.download import beginning, download
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 
 UNINSTALLER = "/usr/bin/nvidia-uninstall"
@@ -49,6 +49,18 @@ def arguments(flavour: str) -> list[str]:
     """
     options = ["--silent", "--dkms", "--no-x-check", "--no-nouveau-check", "--allow-installation-with-running-driver"]
     return [*options, "--kernel-module-type=%s" % flavour]
+
+
+def require_offered(url: str) -> None:
+    """Refuse an installer that its server does not offer; its checksum is known when all of it has come.
+
+    Raises
+    ------
+    EvenkeelError
+        The server does not offer it, or offers something else.
+    """
+    if not beginning(url, timeout=30, retries=1).content.startswith(b"#!"):
+        raise EvenkeelError("%s is no installer" % url, "Check the version, and the base of the address")
 
 
 def install(url: str, sha256: str, version: str, flavour: str) -> None:

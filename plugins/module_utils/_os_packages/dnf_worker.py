@@ -47,10 +47,11 @@ def full_version(package: Any) -> str:
 
 
 def versions(request: Dict[str, Any]) -> List[str]:
-    """Return the versions of the package ``name`` that the repositories have, newest first."""
+    """Return the versions that the repositories have of a package, or of a package with its version, newest first."""
     base = start(request["settings"])
     load(base, repositories=True)
-    found = base.sack.query().available().filter(name=request["name"])
+    available = base.sack.query().available()
+    found = {*available.filter(name=request["name"]), *available.filter(nevra=request["name"])}
     return [full_version(one) for one in sorted(found, reverse=True)]
 
 

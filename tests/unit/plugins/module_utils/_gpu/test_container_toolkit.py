@@ -13,6 +13,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.container_toolki
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.docker_daemon import Running
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files, services
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.command import Done
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import converge as package_set
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Wanted
 
 from tests.unit.plugins.module_utils._os_packages.fakes import FakeManager
@@ -136,6 +137,14 @@ def test_a_check_reports_the_same_and_changes_nothing(node: Node) -> None:
     checked = container_toolkit.converge(Desired(PACKAGES), check_mode=True)
     assert node.done == []
     assert checked.diffs == container_toolkit.converge(Desired(PACKAGES), check_mode=False).diffs
+
+
+def test_what_could_not_be_rehearsed_is_something_to_do(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(package_set, "converge", lambda job, check_mode: package_set.Outcome(unknown=("it is locked",)))
+    monkeypatch.setattr(container_toolkit, "engines", lambda wanted, installed: ())
+    node.specification = "libcuda.so.580.178.04"
+    outcome = container_toolkit.converge(Desired(PACKAGES), check_mode=True)
+    assert (outcome.changed, outcome.unknown, outcome.diffs) == (True, ("it is locked",), ())
 
 
 def test_docker_that_may_be_restarted_has_cdi_at_once(node: Node) -> None:

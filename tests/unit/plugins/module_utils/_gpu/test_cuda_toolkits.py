@@ -13,6 +13,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import cuda_link
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.cuda_toolkits import Desired
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import converge as package_set
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Wanted
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.strict_yaml import read_mapping
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu import cuda_choice
@@ -190,3 +191,11 @@ def test_a_toolkit_comes_with_the_link_and_the_loader_and_a_check_reports_the_sa
     assert checked.diffs == outcome.diffs
     assert [toolkit["version"] for toolkit in checked.toolkits] == ["12.4"]
     assert [toolkit["version"] for toolkit in outcome.toolkits] == ["12.4", "13.0"]
+
+
+def test_what_could_not_be_rehearsed_is_something_to_do(done: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(package_set, "converge", lambda job, check_mode: package_set.Outcome(unknown=("it is locked",)))
+    monkeypatch.setattr(cuda_link, "plan", lambda state, target: None)
+    outcome = cuda_toolkits.converge(desired("12.4"), check_mode=True)
+    assert (outcome.changed, outcome.unknown, outcome.diffs) == (True, ("it is locked",), ())
+    assert done == []

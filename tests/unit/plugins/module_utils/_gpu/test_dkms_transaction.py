@@ -84,6 +84,16 @@ def test_what_is_not_built_on_trial(
     assert tried == []
 
 
+def test_a_rehearsal_that_is_refused_has_nothing_to_do_with_logs_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    manager = node(monkeypatch, {})
+    manager.failures = {"simulate": REFUSED}
+    manager.serve(monkeypatch)
+    monkeypatch.setattr(dkms, "failed_since", lambda logs: DOES_NOT_BUILD)
+    with pytest.raises(EvenkeelError) as raised:
+        dkms_transaction.converge(JOB, SOURCE, [BARE], check_mode=True)
+    assert raised.value is REFUSED
+
+
 def test_a_first_driver_that_does_not_build_is_removed_again(monkeypatch: pytest.MonkeyPatch) -> None:
     manager = node(monkeypatch, {"bash": "5"})
 

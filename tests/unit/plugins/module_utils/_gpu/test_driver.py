@@ -27,6 +27,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.loaded_driver im
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files, made, services
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sysroot import Sysroot
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Refused
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Wanted
 
 from tests.unit.plugins.module_utils._os_packages.fakes import FakeManager
@@ -76,6 +77,7 @@ class Node:
     registered: list[tuple[str, str]] = field(default_factory=list)
     images: list[Image] = field(default_factory=list)
     installer: str = ""
+    offered: list[str] = field(default_factory=list)
     done: list[str] = field(default_factory=list)
 
     def set_modules(self, module: Module) -> None:
@@ -130,6 +132,7 @@ def node(monkeypatch: pytest.MonkeyPatch) -> Node:
     monkeypatch.setattr(dkms, "build", build)
     monkeypatch.setattr(runfile, "installed", lambda: found.installer)
     monkeypatch.setattr(runfile, "install", install)
+    monkeypatch.setattr(runfile, "require_offered", found.offered.append)
     monkeypatch.setattr(initramfs, "tool", lambda: initramfs.TOOLS[0])
     monkeypatch.setattr(initramfs, "images", images_of)
     monkeypatch.setattr(initramfs, "stale", lambda images, written, now: list(images))
@@ -188,6 +191,7 @@ def test_the_installer_runs_for_another_flavour_of_the_same_version(check_mode: 
         "after": f"{NEW} proprietary\n",
     }
     assert node.changes() == ([] if check_mode else [f"installer {NEW} proprietary"])
+    assert node.offered == ["http://m/x.run"] * check_mode
     reason = "the open module is loaded, and the proprietary one is installed"
     assert outcome.reboot == (() if check_mode else (reason,))
 
@@ -398,6 +402,18 @@ def test_prerequisites_come_before_the_driver(node: Node) -> None:
     assert applied == ["apply dkms linux-headers-amd64", f"apply {SOURCES['open']}={NEW}-1"]
     assert outcome.packages == ("dkms 3", "linux-headers-amd64 6.1", f"{SOURCES['open']} {NEW}-1")
     assert len(outcome.diffs) == 2
+
+
+def test_what_could_not_be_rehearsed_is_something_to_do(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    node.manager.user = "/lock is locked by apt, pid 7"
+    node.manager.failures = {"simulate": Refused("broken", "Look")}
+    node.manager.packages, node.kernels[0] = {}, dataclasses.replace(node.kernels[0], headers=False)
+    node.manager.repositories = {**node.manager.repositories, "dkms": ["3"], "linux-headers-6.1.0-49": ["6.1"]}
+    monkeypatch.setattr(driver, "_nouveau_changes", list)
+    outcome = driver.converge(desired(), check_mode=True)
+    (why,) = outcome.unknown
+    assert "because /lock is locked by apt, pid 7; as the node is now: broken" in why
+    assert (outcome.changed, outcome.diffs, node.done) == (True, (), [])
 
 
 def test_the_headers_are_those_of_the_distribution(node: Node) -> None:

@@ -38,6 +38,24 @@ def test_it_is_not_put_over_packages() -> None:
 
 
 @pytest.mark.parametrize(
+    ("content", "words"), [(b"#! /bin/sh\n", ""), (b"<html>", "is no installer"), (b"", "is no installer")]
+)
+def test_what_its_server_offers_is_an_installer(content: bytes, words: str, tmp_path: Path) -> None:
+    path = tmp_path / "NVIDIA.run"
+    path.write_bytes(content)
+    if words:
+        with pytest.raises(EvenkeelError, match=words):
+            runfile.require_offered(path.as_uri())
+    else:
+        runfile.require_offered(path.as_uri())
+
+
+def test_a_server_without_it(tmp_path: Path) -> None:
+    with pytest.raises(EvenkeelError, match=r"NVIDIA\.run"):
+        runfile.require_offered((tmp_path / "NVIDIA.run").as_uri())
+
+
+@pytest.mark.parametrize(
     ("sha256", "status", "words"),
     [
         ("a" * 64, 0, ""),

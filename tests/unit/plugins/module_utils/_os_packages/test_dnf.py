@@ -13,7 +13,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.command import 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import dnf, refetch
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.dnf import Dnf
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Step
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Refused, Step
 
 from tests.unit.plugins.module_utils._os_packages.fakes import FakePrograms, Reply
 
@@ -128,8 +128,9 @@ def test_a_simulation_is_told_in_steps(make: Callable[..., FakePrograms]) -> Non
 )
 def test_a_simulation_that_fails(make: Callable[..., FakePrograms], said: Done, words: str) -> None:
     make(python3=said)
-    with pytest.raises(EvenkeelError, match=words):
+    with pytest.raises(EvenkeelError, match=words) as raised:
         Dnf().simulate(["driver"], ["old"])
+    assert isinstance(raised.value, Refused) is ("interface" not in words and "python3-dnf" not in words)
 
 
 def test_a_question_that_fails(make: Callable[..., FakePrograms]) -> None:
@@ -229,7 +230,8 @@ def test_a_refresh_asks_the_repositories_of_its_file_alone(make: Callable[..., F
 
 def test_a_refresh_of_all_asks_all(make: Callable[..., FakePrograms]) -> None:
     node = make(dnf="")
-    Dnf().refresh("")
+    Dnf(limit=9).refresh("")
+    assert node.limits == [9]
     assert node.of("dnf") == [[*OPTIONS, "--assumeyes", "makecache", "--refresh"]]
 
 

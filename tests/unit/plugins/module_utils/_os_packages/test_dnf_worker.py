@@ -45,8 +45,14 @@ class Query(set[Package]):
     def installed(self) -> Query:
         return Query(one for one in self if one.version == "1" or one.name in ("kernel", "twice"))
 
-    def filter(self, name: str = "", provides: list[str] | None = None) -> Query:
-        return Query(one for one in self if one.name == name or one.name in (provides or []))
+    def filter(self, name: str = "", nevra: str = "", provides: list[str] | None = None) -> Query:
+        return Query(
+            one
+            for one in self
+            if one.name == name
+            or f"{one.name}-{one.version}-{one.release}.x86_64" == nevra
+            or one.name in (provides or [])
+        )
 
     def difference(self, *others: Any) -> Query:
         return Query(super().difference(*others))
@@ -150,6 +156,10 @@ def test_it_is_in_the_syntax_of_the_oldest_python_that_has_dnf() -> None:
 
 def test_versions_are_those_of_the_repositories_newest_first() -> None:
     assert ask("versions", name="driver") == {"answer": ["3:2-1.el9", "0:10-1.el9", "0:9-1.el9"]}
+
+
+def test_a_kernels_headers_are_found_by_the_kernels_release() -> None:
+    assert ask("versions", name="driver-9-1.el9.x86_64") == {"answer": ["0:9-1.el9"]}
 
 
 def test_what_is_there_twice_without_leave() -> None:
