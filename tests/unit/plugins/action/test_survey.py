@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How a survey asks for all roles at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.action import ActionBase
+from ansible.template import Templar, trust_as_template
+from ansible_collections.evenkeel.gpu.plugins.action import survey as action
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import HANDED
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Call, Steps
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey.role_tasks import Reference, RoleTask
+
+GPUS = {"gpus": [{"name": "B200"}], "driver": {"loaded": "580.1"}, "processes": [{"pid": 1}]}
+LONG = "long " * 100
+
+Result = dict[str, Any]
+Answer = Callable[[str, Mapping[str, Any]], Result]
+
+
+def task(module: str, when: tuple[Any, ...] = (), loop: Any = None, **options: Any) -> RoleTask:
+    """Return a task of a role, whose texts are templates."""
+    written = {name: trusted(value) for name, value in options.items()}
+    return RoleTask(module, written, tuple(map(trusted, when)), trusted(loop), "item", {})
+
+
+def trusted(value: Any) -> Any:
+    return trust_as_template(value) if isinstance(value, str) else value
+
+
+class Task(SimpleNamespace):
+    def copy(self, *, exclude_parent: bool) -> Task:
+        assert exclude_parent
+        return Task(**vars(self))
+
+
+class Reading:
+    """As the action gpu_facts."""
+
+    def steps(self, _task_vars: Mapping[str, Any]) -> Steps:
+        return (yield Call("gpu_facts", {}))
+
+
+class Site:
+    """A site of roles on a node, whose modules answer as a function says."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, said: Path) -> None:
+        self._monkeypatch = monkeypatch
+        self.tasks: dict[str, list[RoleTask]] = {}
+        self.invalid: dict[str, str] = {}
+        self.started: list[Any] = []
+        self.calls: list[dict[str, Any]] = []
+        self.shown: list[str] = []
+        self.answer: Answer = lambda module, _: (
+            {"ansible_facts": {"evenkeel_gpu": GPUS}} if module == "gpu_facts" else {}
+        )
+        self.replies: list[Result] = []
+        monkeypatch.setattr(action, "TASKS", self.tasks)
+        monkeypatch.setattr(action, "CODE", SimpleNamespace(digest="d1", text="the code"))
+        monkeypatch.setattr(action, "SAID", said)
+        monkeypatch.setattr(action, "show", self.shown.append)
+        monkeypatch.setattr(ActionBase, "_make_tmp_path", lambda _: None)
+        monkeypatch.setattr(ActionBase, "_execute_module", lambda _, **call: self._execute(**call))
+
+    def _execute(self, module_name: str, module_args: dict[str, Any], task_vars: Any) -> Result:
+        assert module_name == "evenkeel.gpu.survey"
+        handed = module_args[HANDED]
+        self.calls.append(handed)
+        if self.replies:
+            return self.replies.pop(0)
+        answers = {
+            role: [{"changed": False, **self.answer(call["module"], call["options"])} for call in calls]
+            for role, calls in handed["layers"].items()
+        }
+        return {"changed": False, "answers": answers}
+
+    def _action(self, name: str, task: Task, **_others: Any) -> Any:
+        self.started.append((name, task.args, task.check_mode))
+        if name == "evenkeel.gpu.gpu_facts":
+            return Reading()
+        if name != "evenkeel.gpu.validate_inputs":
+            return None
+
+        def act(variables: Mapping[str, Any]) -> Result:
+            wrong = self.invalid.get(variables["role_name"])
+            return {"failed": True, "msg": wrong} if wrong else {}
+
+        return SimpleNamespace(act=act)
+
+    def survey(self, *roles: str, fail: bool = True, host: str = "n1", **variables: Any) -> Result:
+        task_vars = {"inventory_hostname": host, **{name: trusted(value) for name, value in variables.items()}}
+        plugin = action.ActionModule(
+            task=Task(args={"roles": list(roles), "fail": fail}, async_val=0, check_mode=False, diff=True),
+            connection=SimpleNamespace(_shell=SimpleNamespace(tmpdir=None)),
+            play_context=None,
+            loader=DataLoader(),
+            templar=Templar(DataLoader(), task_vars),
+            shared_loader_obj=None,
+        )
+        plugin._shared_loader_obj = SimpleNamespace(action_loader=SimpleNamespace(get=self._action))
+        result: Result = plugin.run(task_vars=task_vars)
+        return result
+
+    def asked(self) -> list[dict[str, list[tuple[str, Any]]]]:
+        """Return the modules and options of each run on the node, by role."""
+        return [
+            {role: [(call["module"], call["options"]) for call in calls] for role, calls in handed["layers"].items()}
+            for handed in self.calls
+        ]
+
+
+@pytest.fixture
+def site(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Site:
+    return Site(monkeypatch, tmp_path)
+
+
+def test_roles_are_asked_at_once_and_those_with_work_are_to_do(site: Site) -> None:
+    site.tasks |= {"condarc": [task("condarc"), task("pip_config")], "jupyter": [task("jupyter_servers", port=5)]}
+    site.answer = lambda module, _: {"changed": module == "pip_config"}
+    result = site.survey("condarc", "jupyter")
+    assert site.asked() == [
+        {"condarc": [("condarc", {}), ("pip_config", {})], "jupyter": [("jupyter_servers", {"port": 5})]}
+    ]
+    assert not result.get("failed")
+    assert not result["changed"]
+    assert (result["roles"], result["to_do"]) == (["condarc", "jupyter"], ["condarc"])
+    assert result["layers"]["condarc"]["changes"] == [{"task": "pip_config"}]
+    assert "ansible_facts" not in result
+    assert site.shown == ["n1: condarc to do"]
+
+
+def test_a_node_with_nothing_to_do(site: Site) -> None:
+    site.tasks |= {"condarc": [task("condarc")], "jupyter": []}
+    assert site.survey("condarc", "jupyter")["to_do"] == []
+    assert site.shown == ["n1: nothing to do"]
+
+
+def test_only_the_roles_that_are_named_are_asked(site: Site) -> None:
+    site.tasks |= {"condarc": [task("condarc")], "jupyter": [task("jupyter_servers")]}
+    assert site.survey("jupyter")["roles"] == ["jupyter"]
+    assert site.asked() == [{"jupyter": [("jupyter_servers", {})]}]
+    site.calls.clear()
+    assert site.survey()["to_do"] == []
+    assert site.calls == []
+
+
+def test_all_problems_of_all_roles_are_one_error(site: Site) -> None:
+    site.tasks |= {
+        "miniconda": [task("conda_distribution")],
+        "condarc": [task("condarc"), task("pip_config")],
+        "jupyter": [task("jupyter_servers", port="{{ nowhere }}")],
+        "front_door": [task("front_door")],
+    }
+    site.invalid = {"miniconda": "a is wrong.\nb is wrong."}
+    site.answer = lambda module, _: {"failed": module != "front_door", "msg": f"{module} fails."}
+    result = site.survey("miniconda", "condarc", "jupyter", "front_door")
+    assert result["failed"]
+    *lines, last = result["msg"].splitlines()
+    assert lines == ["miniconda: a is wrong.", "b is wrong.", "condarc: condarc fails.", "condarc: pip_config fails."]
+    assert last.startswith("jupyter: ")
+    assert "'nowhere' is undefined" in last
+    assert site.asked() == [{"condarc": [("condarc", {}), ("pip_config", {})], "front_door": [("front_door", {})]}]
+
+
+def test_problems_can_be_reported_instead(site: Site) -> None:
+    site.tasks |= {"condarc": [task("condarc")]}
+    site.invalid = {"condarc": "a is wrong."}
+    result = site.survey("condarc", fail=False)
+    assert not result.get("failed")
+    assert result["layers"]["condarc"]["problems"] == ["a is wrong."]
+    assert result["to_do"] == []
+
+
+def test_a_long_problem_is_shown_whole_on_one_host(site: Site) -> None:
+    site.tasks |= {"condarc": []}
+    site.invalid = {"condarc": LONG}
+    first, second = (site.survey("condarc", host=host)["msg"] for host in ("n1", "n2"))
+    assert LONG.strip() in first
+    assert "the same as on n1" in second
+
+
+def test_options_and_conditions_are_those_of_the_role(site: Site) -> None:
+    site.tasks |= {
+        "jupyter": [
+            task(
+                "condarc", when=("jupyter_on", "jupyter_port > 1"), port="{{ jupyter_port }}", text="a{{ __jupyter_b }}"
+            ),
+            task("pip_config", when=("jupyter_on", False)),
+            task("sysctl_floor", loop="{{ jupyter_list }}", name="{{ item.name }}", when=("item.name != 'bo'",)),
+        ]
+    }
+    people = [{"name": "ana"}, {"name": "bo"}, {"name": "cy"}]
+    values = {"jupyter_on": True, "jupyter_port": 5, "__jupyter_b": "{{ evenkeel_c }}", "evenkeel_c": "c"}
+    site.answer = lambda *_: {"changed": True}
+    result = site.survey("jupyter", jupyter_list=people, **values)
+    floors = [("sysctl_floor", {"name": "ana"}), ("sysctl_floor", {"name": "cy"})]
+    assert site.asked() == [{"jupyter": [("condarc", {"port": 5, "text": "ac"}), *floors]}]
+    labels = [change["task"] for change in result["layers"]["jupyter"]["changes"]]
+    assert labels == ["condarc", "sysctl_floor ana", "sysctl_floor cy"]
+
+
+def test_a_value_is_no_template_only_because_a_variable_has_it(site: Site) -> None:
+    site.tasks |= {"jupyter": [task("condarc", text="{{ jupyter_text }}", more="a{{ jupyter_text }}")]}
+    site.survey("jupyter", jupyter_text="{{ '{' ~ '{ nowhere }' ~ '}' }}")
+    assert site.asked() == [{"jupyter": [("condarc", {"text": "{{ nowhere }}", "more": "a{{ nowhere }}"})]}]
+
+
+def test_actions_run_as_in_check_mode(site: Site) -> None:
+    site.tasks |= {"condarc": [task("condarc", path="/a")]}
+    site.survey("condarc")
+    assert site.started[-1] == ("evenkeel.gpu.condarc", {"path": "/a"}, True)
+    assert {check_mode for *_, check_mode in site.started} == {True}
+
+
+def test_a_result_of_an_earlier_task_is_handed_on(site: Site) -> None:
+    options = {"path": Reference(0, "path")}
+    site.tasks |= {"condarc": [task("condarc"), RoleTask("pip_config", options, (), None, "item", {})]}
+    site.survey("condarc")
+    assert site.asked()[0]["condarc"][1] == ("pip_config", {"path": {"_earlier": [0, "path"]}})
+
+
+@pytest.mark.parametrize(
+    ("known", "rounds"),
+    [
+        pytest.param(GPUS, 1, id="as the last run found"),
+        pytest.param({**GPUS, "processes": []}, 1, id="but for what uses them"),
+        pytest.param({**GPUS, "gpus": []}, 2, id="another one"),
+        pytest.param(None, 2, id="not known"),
+    ],
+)
+def test_a_second_run_is_needed_where_the_gpus_are_not_as_expected(site: Site, known: Any, rounds: int) -> None:
+    gpus = "{{ ansible_facts['evenkeel_gpu'].gpus | length }}"
+    site.tasks |= {"nvidia_driver": [task("nvidia_driver", gpus=gpus)], "condarc": [task("condarc")]}
+    site.answer = lambda module, options: (
+        {"ansible_facts": {"evenkeel_gpu": GPUS}} if module == "gpu_facts" else {"changed": options.get("gpus") == 1}
+    )
+    result = site.survey("nvidia_driver", "condarc", ansible_facts={"evenkeel_gpu": known} if known else {})
+    first, *later = site.asked()
+    assert len(later) == rounds - 1
+    assert first["gpu_facts"] == [("gpu_facts", {})]
+    assert first["condarc"] == [("condarc", {})]
+    assert ("nvidia_driver" in first) is (known is not None)
+    assert (later or [first])[-1]["nvidia_driver"] == [("nvidia_driver", {"gpus": 1})]
+    assert all(asked.keys() == {"nvidia_driver"} for asked in later)
+    assert result["ansible_facts"] == {"evenkeel_gpu": GPUS}
+    assert list(result["layers"]) == ["nvidia_driver", "condarc"]
+    assert result["to_do"] == ["nvidia_driver"]
+
+
+def test_gpus_that_can_not_be_read_are_an_error(site: Site) -> None:
+    site.tasks |= {"cuda_toolkit": [task("cuda_toolkit")]}
+    site.answer = lambda *_: {"failed": True, "msg": "modinfo hangs."}
+    result = site.survey("cuda_toolkit")
+    assert result["failed"]
+    assert result["msg"].startswith("The GPUs can't be read: modinfo hangs.")
+
+
+def test_code_is_sent_when_a_node_does_not_have_it(site: Site) -> None:
+    site.tasks |= {"condarc": [task("condarc")]}
+    site.replies = [{"wanted": "d1"}]
+    assert not site.survey("condarc").get("failed")
+    assert [(call["digest"], call.get("packed")) for call in site.calls] == [("d1", None), ("d1", "the code")]
+    assert site.calls[0]["layers"] == site.calls[1]["layers"]
+
+
+def test_a_node_that_can_not_be_surveyed_is_an_error(site: Site) -> None:
+    site.tasks |= {"condarc": [task("condarc")]}
+    site.replies = [{"failed": True, "msg": "no Python"}]
+    assert site.survey("condarc")["msg"].startswith("The node can't be surveyed: no Python")
+
+
+@pytest.mark.parametrize(
+    ("answer", "warnings"),
+    [({}, ["w"]), ({"changed": True}, []), ({"changed": True, "failed": True, "msg": "no"}, ["w"])],
+    ids=["nothing to do", "something, which warns itself", "a problem"],
+)
+def test_warnings_are_those_that_no_role_repeats(site: Site, answer: Result, warnings: list[str]) -> None:
+    site.tasks |= {"condarc": [task("condarc")]}
+    site.answer = lambda *_: {"warnings": ["w"], **answer}
+    assert site.survey("condarc")["warnings"] == warnings
