@@ -140,7 +140,11 @@ def require_enrolled_key(run: Run) -> None:
     """Refuse a node whose firmware does not trust the key that modules are signed with."""
     if run.desired.is_built and run.desired.secure_boot:
         key = secure_boot.key_of_node()
-        if not run.check_mode and not os.path.exists(key.certificate):
+        if not os.path.exists(key.certificate):
+            if run.check_mode:
+                # What is to be enrolled has to be made first, so nothing may stop the run that makes it.
+                run.note(key.certificate, "", "a key, to be enrolled before the driver can be installed")
+                return
             made.note(BY, [Thing("file", path) for path in (key.private, key.certificate) if not os.path.exists(path)])
         secure_boot.require_enrolled(key, make=not run.check_mode)
 

@@ -287,7 +287,7 @@ def test_an_unsigned_module_is_built_again_where_signatures_count(
         driver.converge(desired(secure_boot=True), check_mode=False)
     assert node.done == ["6.1.0-49 True"]
     node.set_modules(unsigned)
-    (shown,) = driver.converge(desired(secure_boot=True), check_mode=True).diffs
+    _key, shown = driver.converge(desired(secure_boot=True), check_mode=True).diffs
     assert (shown["before_header"], shown["before"], shown["after"]) == (
         "module for 6.1.0-49",
         "unsigned\n",
@@ -362,9 +362,11 @@ def test_a_key_is_made_only_where_something_may_change(
     key = secure_boot.Key("/nowhere/mok.pub", "/nowhere/mok.key")
     monkeypatch.setattr(secure_boot, "key_of_node", lambda: key)
     monkeypatch.setattr(secure_boot, "require_enrolled", lambda key, make: makes.append(make))
-    driver.converge(desired(secure_boot=True), check_mode=check_mode)
+    outcome = driver.converge(desired(secure_boot=True), check_mode=check_mode)
     driver.converge(desired(secure_boot=True, dkms=""), check_mode=check_mode)
-    assert makes == [not check_mode]
+    assert makes == [True] * (not check_mode)
+    planned = [diff["after"] for diff in outcome.diffs if diff["after_header"] == key.certificate]
+    assert planned == ["a key, to be enrolled before the driver can be installed\n"] * check_mode
     recorded = [thing.name for thing in made.read("nvidia_driver") if thing.kind == "file"]
     assert recorded == [key.private, key.certificate] * (not check_mode)
 
