@@ -3,8 +3,12 @@
 
 from __future__ import annotations
 
-#: Other file systems; what a login, systemd and Ansible itself write; and locks, which are dated when they are taken.
-WRITTEN_ANYWAY = ("/dev", "/proc", "/run", "/sys", "/var/log", "/var/lib/systemd", "*/.ansible", "*/lock")
+#: Other file systems; what a login, systemd and Ansible itself write; and locks, which are dated when they are taken, by
+#: a reader of rpm's database too.
+WRITTEN_ANYWAY = (
+    *("/dev", "/proc", "/run", "/sys", "/var/log", "/var/lib/systemd", "*/.ansible"),
+    *("*/lock", "*/rpmdb.sqlite-*"),
+)
 _PRUNED = " -o ".join(f"-path '{place}'" for place in WRITTEN_ANYWAY)
 
 #: Prints lines of which some differ as soon as a file does. The time of change notices what a size and a time of
