@@ -172,8 +172,7 @@ def test_a_trial_shows_dnf_the_new_repository_beside_the_standing_ones(rpm: Path
 def test_a_rehearsal_of_apt_runs_no_hooks_and_logs_nothing_on_the_node(apt: Path) -> None:
     with repositories.trial(of(apt), {}, rehearsal=True) as trial:
         (hooks,) = (Path(one) for one in trial.settings if "=" not in one)
-        cleared = ("Pre-Invoke", "Post-Invoke", "Post-Invoke-Success")
-        assert hooks.read_text() == "".join(f"#clear APT::Update::{name};\n" for name in cleared)
+        assert hooks.read_text() == "#clear APT::Update;\n"
         assert f"Dir::Log={hooks.parent}" in trial.settings
         assert "Acquire::Retries=1" in trial.settings
     assert not hooks.parent.exists()
