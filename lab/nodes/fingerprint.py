@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-#: Other file systems; what a login, systemd and Ansible itself write; and locks, which are dated when they are taken, by
-#: a reader of rpm's database too.
+#: Other file systems; what a login, systemd and Ansible itself write; and locks, which are dated when they are taken,
+#: by a reader of rpm's database too.
 WRITTEN_ANYWAY = (
     *("/dev", "/proc", "/run", "/sys", "/var/log", "/var/lib/systemd", "*/.ansible"),
     *("*/lock", "*/rpmdb.sqlite-*"),
