@@ -144,6 +144,7 @@ def test_a_node_with_nothing_to_do(site: Site) -> None:
 def test_only_the_roles_that_are_named_are_asked(site: Site) -> None:
     site.tasks |= {"condarc": [task("condarc")], "jupyter": [task("jupyter_servers")]}
     assert site.survey("jupyter")["roles"] == ["jupyter"]
+    assert site.shown == [], "a role that is alone has nothing to sum up"
     assert site.asked() == [{"jupyter": [("jupyter_servers", {})]}]
     site.calls.clear()
     assert site.survey()["to_do"] == []
@@ -235,7 +236,7 @@ def test_a_result_of_an_earlier_task_is_handed_on(site: Site) -> None:
     ],
 )
 def test_a_second_run_is_needed_where_the_gpus_are_not_as_expected(site: Site, known: Any, rounds: int) -> None:
-    gpus = "{{ ansible_facts['evenkeel_gpu'].gpus | length }}"
+    gpus = "{{ (ansible_facts['evenkeel_gpu'] | default({'gpus': []})).gpus | length }}"
     site.tasks |= {"nvidia_driver": [task("nvidia_driver", gpus=gpus)], "condarc": [task("condarc")]}
     site.answer = lambda module, options: (
         {"ansible_facts": {"evenkeel_gpu": GPUS}} if module == "gpu_facts" else {"changed": options.get("gpus") == 1}
