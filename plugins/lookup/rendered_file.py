@@ -38,12 +38,18 @@ from typing import Any
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible.template import trust_as_template
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import require
 
 
 class LookupModule(LookupBase):  # type: ignore[misc]
     """Render files with the variables as they are."""
 
     def run(self, terms: list[str], variables: dict[str, Any] | None = None) -> list[str]:
+        try:
+            require()
+        except EvenkeelError as error:
+            raise AnsibleLookupError(str(error)) from error
         return [self._rendered(term, variables or {}) for term in terms]
 
     def _rendered(self, name: str, variables: dict[str, Any]) -> str:
