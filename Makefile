@@ -11,6 +11,8 @@ SHORT_SCENARIOS := nvidia_driver miniconda remote_access mirror nvidia_container
 SCENARIOS := nvidia_driver_vm $(filter-out $(SHORT_SCENARIOS),$(ROLES)) jupyter_multiuser hostile_user nvidia_driver_dkms site \
 	distribution_life environment_life environment_drift $(SHORT_SCENARIOS)
 LONG_SCENARIOS := upgrade driver_upgrade secure_boot site_vm front_door_jupyter
+# Their roles survey themselves; in test-long they also go through site.yml, whose survey is of all roles at once.
+SCENARIOS_OF_ROLES := $(filter-out site,$(SCENARIOS)) front_door_jupyter
 DEBIAN13_SCENARIOS := nvidia_driver_dkms environment_life distribution_life
 # A whole site is converged six times; tests/unit/plugins/test_state_files.py has the same damage file by file.
 LONG_FAULTS := tests/faults/test_state_files.py
@@ -54,11 +56,15 @@ $(READY): pyproject.toml
 test: setup checks artifact lab molecule faults ## Everything: lint, unit and contract tests, the built collection, a Molecule scenario for each role and the site, bad input
 
 .PHONY: test-long
-test-long: lab ## What takes longer: whole sites, upgrades and Secure Boot on virtual machines, Debian 13's own driver, other releases, a damaged site
+test-long: lab ## What takes longer: whole sites, upgrades and Secure Boot on virtual machines, Debian 13's own driver, other releases, each scenario through site.yml, a damaged site
 	python -m lab mirror --debian-driver debian13
 	for scenario in $(DEBIAN13_SCENARIOS); do EVENKEEL_RELEASES=debian13 molecule test --scenario-name $$scenario; done
 	for scenario in $(ENTERPRISE_SCENARIOS); do EVENKEEL_RELEASES="rocky8 rocky10" molecule test --scenario-name $$scenario; done
 	for scenario in $(LONG_SCENARIOS); do molecule test --scenario-name $$scenario; done
+	EVENKEEL_SURVEY=false molecule test --scenario-name site_vm
+	for scenario in $(SCENARIOS_OF_ROLES); do \
+		converge=$$(python -m lab.nodes.site_way $$scenario); \
+		EVENKEEL_CONVERGE=$$converge molecule test --scenario-name $$scenario; done
 	pytest $(LONG_FAULTS) --numprocesses 1
 	EVENKEEL_CORES="$(NEWER_CORES)" pytest tests/artifact
 
