@@ -172,7 +172,7 @@ def _hosts(task_vars: Variables) -> dict[str, Variables]:
 
 
 def _set_too_late(names: Collection[str], given: Variables, task_vars: Variables) -> list[str]:
-    """Return a line for each variable of the inventory that only the command line can set, or an import of the playbook."""
+    """Return a line for each variable of the inventory that only the command line or an importing play can set."""
     own = task_vars["hostvars"].raw_get(task_vars["inventory_hostname"])
     return [
         str(
