@@ -131,7 +131,9 @@ class Dnf:
         """Fetch the metadata of one file of repositories; see ``Apt.refresh``."""
         names = re.findall(r"^\[(.+)\]$", kept_files.text(source) or "", re.MULTILINE)
         only = ["--disablerepo=*", *("--enablerepo=%s" % name for name in names)] if names else []
-        argv = ["dnf", *self._options(), *only, "--assumeyes", "makecache", "--refresh"]
+        # It writes to the node, wherever the metadata goes.
+        without = "--disableplugin=generate_completion_cache"
+        argv = ["dnf", *self._options(), without, *only, "--assumeyes", "makecache", "--refresh"]
         done = refetch.until_complete(lambda: command.run(argv, timeout=self.limit), _INCOMPLETE)
         if done.status != 0:
             raise explain_refresh(done.said, source)

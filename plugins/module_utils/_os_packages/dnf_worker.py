@@ -18,8 +18,8 @@ from typing import Any, Dict, List
 def start(settings: Dict[str, str]) -> Any:
     """Return dnf's base, set up as its command does it; a program can have only one.
 
-    Our own holds must not be in our own way, so the plugin that keeps them is left out; others may be what brings a
-    repository.
+    Our own holds must not be in our own way, and nothing is written to the node's own cache, so the plugins for that are
+    left out; others may be what brings a repository.
     """
     import dnf
 
@@ -29,7 +29,7 @@ def start(settings: Dict[str, str]) -> Any:
     base.conf.install_weak_deps = False
     for name, value in settings.items():
         setattr(base.conf, name, value)
-    base.init_plugins(["versionlock"])
+    base.init_plugins(["versionlock", "generate_completion_cache"])
     base.pre_configure_plugins()
     base.read_all_repos()
     base.configure_plugins()

@@ -18,6 +18,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager 
 from tests.unit.plugins.module_utils._os_packages.fakes import FakePrograms, Reply
 
 OPTIONS = ["--disableplugin=versionlock", "--setopt=install_weak_deps=False"]
+WITHOUT = "--disableplugin=generate_completion_cache"
 RPMS = "driver\t3:580.178.04-1.el9\t200\nkernel\t0:5.14.0-611.el9\t150\nkernel\t0:5.14.0-70.el9\t100\n"
 
 
@@ -224,7 +225,7 @@ def test_a_refresh_asks_the_repositories_of_its_file_alone(make: Callable[..., F
     node = make(dnf="")
     Dnf().refresh(str(source))
     asked = ["--disablerepo=*", "--enablerepo=cuda", "--enablerepo=cuda-two"]
-    assert node.of("dnf") == [[*OPTIONS, *asked, "--assumeyes", "makecache", "--refresh"]]
+    assert node.of("dnf") == [[*OPTIONS, WITHOUT, *asked, "--assumeyes", "makecache", "--refresh"]]
     assert not Dnf().never_asked()
 
 
@@ -232,7 +233,7 @@ def test_a_refresh_of_all_asks_all(make: Callable[..., FakePrograms]) -> None:
     node = make(dnf="")
     Dnf(limit=9).refresh("")
     assert node.limits == [9]
-    assert node.of("dnf") == [[*OPTIONS, "--assumeyes", "makecache", "--refresh"]]
+    assert node.of("dnf") == [[*OPTIONS, WITHOUT, "--assumeyes", "makecache", "--refresh"]]
 
 
 @pytest.mark.parametrize(

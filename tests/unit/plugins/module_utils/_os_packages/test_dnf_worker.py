@@ -182,7 +182,7 @@ def test_dnf_starts_as_its_command_does_but_for_our_holds_and_recommendations() 
     assert base.said == [
         ("variables", "/"),
         "settings",
-        ("plugins without", ["versionlock"]),
+        ("plugins without", ["versionlock", "generate_completion_cache"]),
         "before",
         ("repositories", "/staged"),
         "after",
