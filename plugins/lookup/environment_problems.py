@@ -61,9 +61,7 @@ from ansible.plugins.lookup import LookupBase
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.platform import conda_platform
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import require
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.sources import SOURCES, request_of, written
-
-FILE = "environment.yml"
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.sources import located, request_of, written
 
 
 class LookupModule(LookupBase):  # type: ignore[misc]
@@ -82,24 +80,17 @@ class LookupModule(LookupBase):  # type: ignore[misc]
             require()
         except EvenkeelError as error:
             raise AnsibleLookupError(str(error)) from error
-        place = Path(self._loader.path_dwim(directory))
+        place = self._loader.path_dwim(directory)
         present = [term for term in terms if term.get("state") != "absent"]
-        found = (problem(term, given(term, place, channels), architecture) for term in present)
+        found = (problem(located(term, place, channels), architecture) for term in present)
         return [text for text in found if text]
 
 
-def given(term: Mapping[str, Any], directory: Path, channels: Sequence[str]) -> dict[str, Any]:
-    """Return what the role gives to the action for one entry of its list."""
-    sources = {key: term[key] for key in SOURCES if key in term} or {"environment": f"{term['name']}/{FILE}"}
-    files = {key: str(directory / value) for key, value in sources.items() if key != "packages"}
-    return {"channels": term.get("channels", channels), **sources, **files}
-
-
-def problem(term: Mapping[str, Any], arguments: Mapping[str, Any], architecture: str) -> str:
+def problem(arguments: Mapping[str, Any], architecture: str) -> str:
     """Return what is wrong with one environment's source; empty when nothing is."""
     try:
         if request_of(arguments) is None:
             written(arguments, conda_platform(architecture), Path(constants.DEFAULT_LOCAL_TMP))
     except EvenkeelError as error:
-        return f"{term['name']}: {error}"
+        return f"{arguments['name']}: {error}"
     return ""

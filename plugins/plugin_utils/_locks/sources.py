@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,10 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.resolver impor
 
 #: The options of which exactly one names the source.
 SOURCES = ("environment", "lock", "explicit", "packages")
+#: Those that are files.
+FILES = ("environment", "lock", "explicit")
+#: Where an environment without a source has it, below a folder of its name.
+FILE = "environment.yml"
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,28 @@ class Resolved:
     variables: dict[str, str] = field(default_factory=dict)
     #: As of ``request_of``.
     request: dict[str, Any] | None = None
+
+
+def located(environment: Mapping[str, Any], directory: str, channels: Sequence[str] = ()) -> dict[str, Any]:
+    """Return an entry of the role's list of environments with its source as the module takes it.
+
+    Parameters
+    ----------
+    environment
+        ``name``, options of the module, and at most one source. One without a source has the file of its name; one
+        that is absent needs none.
+    directory
+        Of files that are not absolute paths.
+    channels
+        Of an environment with packages and no channels. Others have theirs in their files.
+    """
+    found = {key: value for key, value in environment.items() if key != "channels"}
+    if not found.keys() & set(SOURCES) and found.get("state") != "absent":
+        found["environment"] = f"{environment['name']}/{FILE}"
+    found.update({key: os.path.join(directory, found[key]) for key in FILES if key in found})
+    if "packages" in found:
+        found["channels"] = environment.get("channels", channels)
+    return found
 
 
 def request_of(arguments: Mapping[str, Any]) -> dict[str, Any] | None:
