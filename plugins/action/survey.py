@@ -17,6 +17,7 @@ from ansible.template import Templar
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._survey.survey import ARGUMENT_SPEC
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action, Call, Steps, show
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.filters import spare_workers
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey import report, role_tasks
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey.packed_code import packed
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey.rehearsal import Layer, Rehearsed, Result, lead
@@ -42,17 +43,18 @@ def load(file: Path) -> Any:
     return DataLoader().load_from_file(str(file), trusted_as_template=True)
 
 
-def import_plugins(modules: Collection[str]) -> None:
-    """Import the actions of modules, and the filters."""
-    actions = [file for file in (PLUGINS / "action").glob("*.py") if file.stem in modules]
-    for file in (*actions, *(PLUGINS / "filter").glob("*.py")):
-        importlib.import_module(f"{NAMESPACE}.{file.parent.name}.{file.stem}")
+def import_actions(modules: Collection[str]) -> None:
+    """Import the actions of modules."""
+    for file in (PLUGINS / "action").glob("*.py"):
+        if file.stem in modules:
+            importlib.import_module(f"{NAMESPACE}.action.{file.stem}")
 
 
 # Ansible's main process imports this file before it forks a worker for each host: none of them has to do this again.
 TASKS = {place.name: role_tasks.read(place, load) for place in ROLES.iterdir()}
 CODE = packed()
-import_plugins({task.module for tasks in TASKS.values() for task in tasks})
+import_actions({task.module for tasks in TASKS.values() for task in tasks})
+spare_workers()
 
 
 class ActionModule(Action):

@@ -13,6 +13,7 @@ from ansible.errors import AnsibleError
 from ansible.utils.vars import load_extra_vars
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control import (
+    filters,
     inputs,
     inventory_files,
     specifications,
@@ -34,6 +35,8 @@ Variables = Mapping[str, Any]
 with contextlib.suppress(EvenkeelError):
     specifications.of_roles()
     specifications.of_playbooks()
+with contextlib.suppress(ImportError):  # said where it is needed
+    filters.import_all()
 
 
 class ActionModule(Action):
