@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,13 +16,6 @@ from lab.people import browser, notebook
 from lab.people.browser import Page
 
 ROOT = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
-GPU_ROLES = ("nvidia_driver", "cuda_toolkit", "nvidia_container_toolkit")
-NOTEBOOK_ROLES = ("jupyter", "remote_access")
-MOST_TASKS = 32
-#: Of the notebook servers and the ways to them, for any number of people.
-MOST_TASKS_OF_NOTEBOOKS = 12
-#: Of the roles for GPUs, which may have two more that are skipped where nothing changes.
-MOST_TASKS_OF_GPUS = 10
 
 
 def play(*arguments: str) -> str:
@@ -84,24 +76,6 @@ def test_nodes_with_the_same_packages_have_the_same_digest(host: Host) -> None:
     ]
     assert len(markers) > 1
     assert len({marker["digest"] for marker in markers}) == 1
-
-
-def run_of(tasks: list[str], roles: tuple[str, ...]) -> list[str]:
-    """Return those of the roles' tasks that ran on a node."""
-    own = tuple(f"evenkeel.gpu.{role} :" for role in roles)
-    return [task for task in tasks if task.startswith(own) and "\nok: [" in task]
-
-
-def test_a_run_of_the_collections_playbook_changes_nothing_and_is_a_few_tasks() -> None:
-    output = play("evenkeel.gpu.site")
-    demo.require_unchanged(output)
-
-    tasks = re.split(r"^TASK \[", output, flags=re.MULTILINE)[1:]
-    of_gpus = [task for task in tasks if task.startswith(tuple(f"evenkeel.gpu.{role} :" for role in GPU_ROLES))]
-    assert len(tasks) - len(of_gpus) <= MOST_TASKS
-    assert len(of_gpus) <= MOST_TASKS_OF_GPUS + 2
-    assert 0 < len(run_of(tasks, NOTEBOOK_ROLES)) <= MOST_TASKS_OF_NOTEBOOKS
-    assert 0 < len(run_of(tasks, GPU_ROLES)) <= MOST_TASKS_OF_GPUS
 
 
 def test_a_rehearsal_would_change_nothing() -> None:
