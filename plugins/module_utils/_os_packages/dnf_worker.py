@@ -18,8 +18,8 @@ from typing import Any, Dict, List
 def start(settings: Dict[str, str]) -> Any:
     """Return dnf's base, set up as its command does it; a program can have only one.
 
-    Our own holds must not be in our own way, and nothing is written to the node's own cache, so the plugins for that are
-    left out; others may be what brings a repository.
+    Our own holds must not be in our own way, and nothing is written to the node's own cache, so the plugins for that
+    are left out; others may be what brings a repository.
     """
     import dnf
 
