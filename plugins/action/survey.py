@@ -123,7 +123,7 @@ class ActionModule(Action):
         """Return the tasks of a role, or what is wrong with its inputs."""
         place = ROLES / role
         # Lookups of files begin here.
-        known.values |= {"ansible_search_path": [str(place)], "role_path": str(place), "role_name": role}
+        known.values.update({"ansible_search_path": [str(place)], "role_path": str(place), "role_name": role})
         templar = self._templar.copy_with_new_env(available_variables=known.values)
         known.resolve([name for name in known.values if name.startswith(f"{role}_")], templar.template)
         known.resolve_all_in(known.values.get(f"__{role}_checks"), templar.template)

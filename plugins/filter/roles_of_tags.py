@@ -10,7 +10,8 @@ version_added: 0.2.0
 author:
   - The Evenkeel team (@evenkeel)
 description:
-  - Returns those of a list of roles that a run with C(--tags) and C(--skip-tags) runs, if each role has its name as a tag.
+  - Returns those of a list of roles that a run with C(--tags) and C(--skip-tags) runs, if each role has its name as a
+    tag.
 positional: run, skip
 options:
   _input:

@@ -16,8 +16,8 @@ description:
   - Refuses a variable that begins like an input and is none, an input inside the value of another, and an input's name
     from an earlier release. C(evenkeel_known_variables) lists names that belong to others, and
     C(evenkeel_unknown_variables=warn) makes the first two warnings.
-  - In a playbook, looks at the variables of all hosts of the play. Warns of a name that only looks like an input, of files of
-    variables that no host or group reads, and of inputs of C(lock.yml) that the control node has not.
+  - In a playbook, looks at the variables of all hosts of the play. Warns of a name that only looks like an input, of
+    files of variables that no host or group reads, and of inputs of C(lock.yml) that the control node has not.
   - Runs on the control node, regardless of the task's host, and changes no node.
 extends_documentation_fragment:
   - evenkeel.gpu.attributes

@@ -95,7 +95,7 @@ def kept(path: str) -> Compiled | None:
 
 def store(path: str, compiled: Compiled) -> None:
     """Keep compiled code, in place of that of earlier versions."""
-    content = marshal.dumps(compiled)
+    content = marshal.dumps(dict(compiled))
     directory = os.path.dirname(path)
     os.makedirs(directory, mode=0o700, exist_ok=True)
     os.chmod(directory, 0o700)
