@@ -29,7 +29,7 @@ class ActionModule(Action):
         conda = arguments["conda_version"] or found["conda"]
         planned = plan(found["target"], desired(arguments, conda))
         lost = lost_files(found["missing"], arguments["settings"])
-        if lost is not None and not self._task.check_mode:
+        if lost is not None and (self.precedes_run or not self._task.check_mode):
             raise lost
         written: dict[str, Any] = {}
         if planned.changed and not self._task.check_mode:

@@ -186,7 +186,7 @@ class ActionModule(Action):
         """Return the action of a module, for a task in check mode; None where there is none."""
         task = self._task.copy(exclude_parent=True)
         task.args, task.check_mode, task.diff = options, True, self._task.diff
-        return self._shared_loader_obj.action_loader.get(
+        action = self._shared_loader_obj.action_loader.get(
             role_tasks.COLLECTION + module,
             task=task,
             connection=self._connection,
@@ -195,6 +195,9 @@ class ActionModule(Action):
             templar=templar,
             shared_loader_obj=self._shared_loader_obj,
         )
+        if action is not None:
+            action.precedes_run = not self._task.check_mode
+        return action
 
     def _ask(self, calls: Mapping[str, Sequence[Mapping[str, Any]]]) -> Mapping[str, Sequence[Result]]:
         handed = {"layers": calls, "digest": CODE.digest}

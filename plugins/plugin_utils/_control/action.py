@@ -47,6 +47,8 @@ class Action(ActionBase):  # type: ignore[misc]
     """An action whose result is sanitised, and whose EvenkeelError is a failure of its task."""
 
     _supports_check_mode = True
+    #: Whether this is asked in check mode by a survey that a run follows at once: no other task comes before it.
+    precedes_run = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)

@@ -43,7 +43,7 @@ class Control:
         self.missing: list[str] = []
         self.conda = "26.7.1"
         self.calls: list[Result] = []
-        self.check_mode = self.diff = False
+        self.check_mode = self.diff = self.precedes_run = False
 
     def execute_module(self, _: ActionBase, **call: Any) -> Result:
         self.calls.append(call)
@@ -69,6 +69,7 @@ class Control:
             templar=None,
             shared_loader_obj=None,
         )
+        plugin.precedes_run = self.precedes_run
         result: Result = plugin.run(task_vars={"inventory_hostname": "node"})
         return result
 
@@ -206,3 +207,10 @@ def test_what_fails_on_the_node_is_passed_on(control: Control, monkeypatch: pyte
     failure = {"failed": True, "msg": "The node has no user ann"}
     monkeypatch.setattr(ActionBase, "_execute_module", lambda *_, **__: failure)
     assert control.run(scope="user", user="ann") == failure
+
+
+def test_a_survey_refuses_what_the_run_that_follows_would_refuse(control: Control) -> None:
+    control.missing = ["/etc/ssl/site.pem"]
+    control.check_mode = control.precedes_run = True
+    result = control.run(settings={"ssl_verify": "/etc/ssl/site.pem"})
+    assert (result["failed"], "ssl_verify names /etc/ssl/site.pem" in result["msg"]) == (True, True)
