@@ -122,11 +122,6 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import ru
 from ansible_collections.evenkeel.gpu.plugins.module_utils._survey import survey
 
 
-def sent_along() -> None:
-    """Name what of Ansible's the code imports that nodes keep: Ansible sends with a module what its file names."""
-    import ansible.module_utils.urls  # noqa: F401
-
-
 def main() -> None:
     run(survey.read, survey.ARGUMENT_SPEC, from_action=survey.FROM_ACTION, verbatim=survey.VERBATIM)
 
