@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.problem import
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.resolver import resolve
 from testinfra.host import Host
 
+from lab.nodes import fingerprint
+
 ROOT = Path(__file__).parents[2]
 INVENTORY = ROOT / "molecule" / "inventory"
 #: Whatever a role may make; a test that wants a bare node removes it.
@@ -30,7 +33,8 @@ MADE_BY_ROLES = (
     *("/etc/profile.d/evenkeel-conda.sh", "/etc/fish/conf.d/evenkeel-conda.fish"),
 )
 MADE_OF_ENVIRONMENTS = ("envs", "generations", "kept", "locks", "pkgs", "progress")
-PLACES_OF_ROLES = "/opt /etc /usr/local /home /var/lib/jupyter"
+#: Where a survey keeps its code.
+CODE = "/var/lib/evenkeel/code"
 CHANNEL = "https://repo.anaconda.com/pkgs/main"
 #: On the node: the module conda_environment as programs of their own, one for each set of arguments.
 PROGRAMS = "/tmp/evenkeel-faults"  # noqa: S108
@@ -92,19 +96,22 @@ class Node:
         """The same mirror behind a fault."""
         return self.faulty(fault, self.mirror)
 
-    def start(self, playbook: str = "site.yml", *, tags: str = "all", **variables: Any) -> subprocess.Popen[str]:
+    def start(
+        self, playbook: str = "site.yml", *options: str, tags: str = "all", **variables: Any
+    ) -> subprocess.Popen[str]:
         """Start a playbook; variables win over the inventory's."""
         return ansible(
             "playbook",
             playbook,
+            *options,
             f"--tags={tags}",
             f"--extra-vars={json.dumps(variables)}",
             EVENKEEL_LAB_GROUP=self.group,
         )
 
-    def play(self, playbook: str = "site.yml", *, tags: str = "all", **variables: Any) -> Answer:
+    def play(self, playbook: str = "site.yml", *options: str, tags: str = "all", **variables: Any) -> Answer:
         """Run a playbook to its end."""
-        return finish(self.start(playbook, tags=tags, **variables))
+        return finish(self.start(playbook, *options, tags=tags, **variables))
 
     def clear(self) -> None:
         """Remove all environments and caches; Miniconda and the private runtime stay."""
@@ -147,10 +154,10 @@ class Node:
         make = f"cp --recursive {PROGRAMS}/template {place} && printf %%s %s >{place}/debug_dir/args"
         return f"env {ONE_TRY} python3 {place}/{SCRIPT} execute", (make, given)
 
-    def fingerprint(self) -> str:
-        """Return something that differs as soon as a file that roles could touch does."""
-        listed = self.host.run(f"find {PLACES_OF_ROLES} -xdev -printf '%p %y %s %T@\\n' 2>/dev/null | LC_ALL=C sort")
-        return str(listed.stdout)
+    def fingerprint(self) -> frozenset[str]:
+        """Return lines of which some differ as soon as a file does that is not a survey's code."""
+        listed = self.host.check_output(fingerprint.COMMAND)
+        return frozenset(line for line in listed.splitlines() if not line.startswith(CODE))
 
     def strip(self) -> None:
         """Make the node bare again."""
@@ -190,10 +197,9 @@ def answer_of(output: str) -> Answer:
     return Answer(int(result.get("failed", False)), result.get("msg", output), result)
 
 
-@pytest.fixture(scope="session")
-def node(worker_id: str) -> Iterator[Node]:
-    """A fresh Debian 12 node of this worker's own."""
-    group = f"faults-{worker_id}"
+@contextmanager
+def fresh_node(group: str) -> Iterator[Node]:
+    """Have a fresh Debian 12 node, alone in its group of the lab."""
     environment = {**os.environ, "EVENKEEL_LAB_GROUP": group}
     lab = [sys.executable, "-m", "lab"]
     subprocess.run([*lab, "up", group, "--release", "debian12", "--fresh"], check=True, cwd=ROOT)
@@ -213,9 +219,17 @@ def node(worker_id: str) -> Iterator[Node]:
             ssh_extra_args=variables["ansible_ssh_common_args"],
             sudo=True,
         )
+        host.check_output(f"install --directory --mode=700 {CODE}")
         yield Node(host, group, variables)
     finally:
         subprocess.run([*lab, "down", group], check=True, cwd=ROOT)
+
+
+@pytest.fixture(scope="session")
+def node(worker_id: str) -> Iterator[Node]:
+    """A fresh node of this worker's own."""
+    with fresh_node(f"faults-{worker_id}") as node:
+        yield node
 
 
 @pytest.fixture(scope="module")
