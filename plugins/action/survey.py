@@ -69,6 +69,7 @@ class ActionModule(Action):
         wrong = report.problems(found)
         work = [role for role in roles if report.has_work(found[role])]
         result: dict[str, Any] = {"changed": False, "roles": roles, "layers": found, "to_do": work}
+        result["as_declared"] = not (work or wrong or any(layer["user_problems"] for layer in found.values()))
         if facts:
             result["ansible_facts"] = {FACTS: facts}
         # What has something to do says its warnings itself.

@@ -80,6 +80,10 @@ to_do:
   elements: str
   returned: success
   sample: [condarc]
+as_declared:
+  description: Whether no role has something to do or a problem, and no user has one.
+  type: bool
+  returned: success
 layers:
   description: What was found out, by role.
   type: dict

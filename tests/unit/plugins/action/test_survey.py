@@ -137,7 +137,8 @@ def test_roles_are_asked_at_once_and_those_with_work_are_to_do(site: Site) -> No
 
 def test_a_node_with_nothing_to_do(site: Site) -> None:
     site.tasks |= {"condarc": [task("condarc")], "jupyter": []}
-    assert site.survey("condarc", "jupyter")["to_do"] == []
+    result = site.survey("condarc", "jupyter")
+    assert (result["to_do"], result["as_declared"]) == ([], True)
     assert site.shown == ["n1: nothing to do"]
 
 
@@ -175,7 +176,14 @@ def test_problems_can_be_reported_instead(site: Site) -> None:
     result = site.survey("condarc", fail=False)
     assert not result.get("failed")
     assert result["layers"]["condarc"]["problems"] == ["a is wrong."]
-    assert result["to_do"] == []
+    assert (result["to_do"], result["as_declared"]) == ([], False)
+
+
+def test_a_users_problem_is_nothing_to_do_and_still_to_be_reported(site: Site) -> None:
+    site.tasks |= {"condarc": [task("condarc")]}
+    site.answer = lambda *_: {"changed": False, "user_problems": {"bo": ["conda can't use ~/.condarc"]}}
+    result = site.survey("condarc")
+    assert (result["to_do"], result["as_declared"]) == ([], False)
 
 
 def test_a_long_problem_is_shown_whole_on_one_host(site: Site) -> None:
