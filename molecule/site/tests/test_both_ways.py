@@ -75,6 +75,11 @@ def second() -> Host:
     return host_of(OTHER)
 
 
+def own_survey(role: str) -> str:
+    """Return the name of the task in which a role surveys itself."""
+    return f"evenkeel.gpu.{role} : Validate | Survey what would change"
+
+
 def edit(host: Host) -> None:
     host.check_output(f"echo '# by hand' >>{CONDARC}")
 
@@ -113,7 +118,9 @@ def test_only_the_roles_with_something_to_do_run(first: Host, second: Host) -> N
 def test_tags_select_what_is_surveyed(first: Host) -> None:
     edit(first)
     first.check_output(f"rm -r {KERNEL}")
-    report = play("site.yml", "--tags", "jupyter")
+    # What is not surveyed has no problems.
+    mistake = {"condarc_settings": {"chanels": ["a"]}}
+    report = play("site.yml", "--tags", "jupyter", "-e", json.dumps(mistake))
     assert (report[SURVEYED].roles, report[OTHER].roles) == ({"jupyter"}, set())
     assert first.file(KERNEL).exists
     assert edited(first)
@@ -129,7 +136,9 @@ def test_a_run_that_starts_at_a_role_has_its_survey(first: Host) -> None:
     first.run(f"rm -r {KERNEL}")
     edit(first)
     report = play("site.yml", "--start-at-task", "Converge jupyter")
-    assert report[SURVEYED].roles == report[OTHER].roles == {"jupyter", "remote_access", "front_door"}
+    roles = {"jupyter", "remote_access", "front_door"}
+    assert report[SURVEYED].roles == report[OTHER].roles == roles
+    assert {own_survey(role) for role in roles} <= report[SURVEYED].ran
     assert first.file(KERNEL).exists
     assert (len(report[SURVEYED].changed), report[OTHER].changed) == (1, [])
     assert edited(first)
@@ -139,5 +148,6 @@ def test_a_role_in_a_playbook_of_ones_own_surveys_itself(first: Host) -> None:
     edit(first)
     report = play("molecule/site/role_alone.yml")
     assert report[SURVEYED].roles == report[OTHER].roles == {"condarc"}
+    assert own_survey("condarc") in report[SURVEYED].ran
     assert (len(report[SURVEYED].changed), report[OTHER].changed) == (1, [])
     assert not edited(first)
