@@ -6,6 +6,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -60,6 +61,12 @@ class Answer:
         for word in words:
             assert word in self.output, f"no {word!r} in:\n{self.output}"
         return True
+
+    def problems(self) -> list[str]:
+        """The problems in the node's only failure, each of which begins with its role."""
+        found = re.findall(r"^fatal: \[debian12-1\]: FAILED! => (\{.*\})$", self.output, re.MULTILINE)
+        assert len(found) == 1, self.output
+        return re.split(r"\n(?=\w+: )", json.loads(found[0])["msg"])
 
     def succeeded(self) -> bool:
         """Whether it ended well; shows the run where it did not."""

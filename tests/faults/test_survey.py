@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.faults.conftest import Answer, Node, fresh_node
+from tests.faults.conftest import Node, fresh_node
 
 #: Environments: one that is right, one with a package that is mistyped, and that of the notebook server.
 KERNEL = {"name": "m", "packages": ["python=3.11", "ipykernel"]}
@@ -39,19 +38,12 @@ def with_gpu(bare: Node) -> Iterator[Node]:
     bare.host.check_output(f"umount {DEVICES}")
 
 
-def problems(answer: Answer) -> list[str]:
-    """Return the problems of the node's only failure, each of which begins with its role."""
-    found = re.findall(r"^fatal: \[debian12-1\]: FAILED! => (\{.*\})$", answer.output, re.MULTILINE)
-    assert len(found) == 1, answer.output
-    return re.split(r"\n(?=\w+: )", json.loads(found[0])["msg"])
-
-
 def stops_before_any_change(node: Node, expected: dict[str, tuple[str, ...]], *options: str, **variables: Any) -> None:
     """Require that a run says one problem for each of these roles, in one message, and nothing of another role."""
     before = node.fingerprint()
     answer = node.play("site.yml", *options, **variables)
     assert answer.status != 0, answer.output
-    said = problems(answer)
+    said = answer.problems()
     assert {line.partition(":")[0] for line in said} == set(expected), said
     for role, words in expected.items():
         of_role = "\n".join(line for line in said if line.startswith(f"{role}: "))
