@@ -67,7 +67,7 @@ class ActionModule(Action):
         layers, facts = self._layers(roles)
         found = {role: report.of_layer(layer.tasks) for role, layer in layers.items()}
         wrong = report.problems(found)
-        work = [role for role in roles if report.has_work(found[role])]
+        work = report.to_do(found, [role for role, layer in layers.items() if layer.tasks])
         result: dict[str, Any] = {"changed": False, "roles": roles, "layers": found, "to_do": work}
         result["as_declared"] = not (work or wrong or any(layer["user_problems"] for layer in found.values()))
         if facts:
@@ -141,7 +141,7 @@ class ActionModule(Action):
         except AnsibleError as error:
             wrong = str(error)
         failed = {"failed": True, "changed": False, "msg": wrong}
-        return Layer([Rehearsed(0, "validate_inputs", "validate_inputs", _nothing, result=failed)])
+        return Layer([Rehearsed(0, "validate_inputs", "", _nothing, result=failed)])
 
     def _validated(self, role: str, templar: Templar) -> str | None:
         checks = f"__{role}_checks"
@@ -168,11 +168,11 @@ class ActionModule(Action):
         written = {name: value for name, value in task.options.items() if not isinstance(value, Reference)}
         references = {name: value for name, value in task.options.items() if isinstance(value, Reference)}
         options = {**_valued(written, templar), **references}
-        names = [str(value.get("name", "")) if isinstance(value, Mapping) else str(value) for value in item.values()]
+        names = [value.get("name", "") if isinstance(value, Mapping) else value for value in item.values()]
         return Rehearsed(
             number,
             task.module,
-            " ".join([task.module, *names]),
+            next((name for name in names if isinstance(name, str)), ""),
             lambda: self._steps(task.module, options, templar),
         )
 

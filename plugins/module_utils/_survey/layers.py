@@ -12,7 +12,9 @@ import contextlib
 import json
 import os
 import selectors
+import shutil
 import signal
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -70,10 +72,12 @@ class _Process:
         self.name = name
         self.ends = time.monotonic() + seconds
         self._text = b""
+        self._folder = tempfile.mkdtemp(prefix="evenkeel-survey-")
+        os.chmod(self._folder, 0o711)  # noqa: S103 (what root lets others read in there is found)
         self.pipe, writable = os.pipe()
         self._pid = os.fork()
         if self._pid == 0:
-            _answer(layer, writable)
+            _answer(layer, writable, self._folder)
         os.close(writable)
 
     def read(self) -> bool:
@@ -96,7 +100,7 @@ class _Process:
         return answers, "its process ended early%s" % (" within an answer" if rest else "")
 
     def kill(self) -> None:
-        """End the process with all that it has started."""
+        """End the process with all that it has started, and remove its temporary files."""
         with contextlib.suppress(OSError):
             os.killpg(self._pid, signal.SIGKILL)
         with contextlib.suppress(OSError):
@@ -104,13 +108,15 @@ class _Process:
         with contextlib.suppress(OSError):
             os.waitpid(self._pid, 0)
         os.close(self.pipe)
+        shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def _answer(layer: Layer, writable: int) -> None:
+def _answer(layer: Layer, writable: int, folder: str) -> None:
     """Write the answers of a layer, one to a line, and end the process; for a forked child."""
     end = "its process ended early"
     try:
         os.setsid()
+        tempfile.tempdir = os.environ["TMPDIR"] = folder
         nothing = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
             os.dup2(nothing, stream)

@@ -30,8 +30,8 @@ class Rehearsed:
     ----------
     number
         That of its task within the role; items of a loop share it.
-    label
-        What it is about, such as the module's name and the loop's item.
+    item
+        The name of the loop's item; empty without one.
     start
         Returns the action's steps; called when the task is first asked about.
     result
@@ -40,11 +40,16 @@ class Rehearsed:
 
     number: int
     module: str
-    label: str
+    item: str
     start: Callable[[], Steps]
     result: Result | None = None
     _steps: Steps | None = None
     call: Call | None = None
+
+    @property
+    def label(self) -> str:
+        """What the task is about."""
+        return f"{self.module} {self.item}".rstrip()
 
     def proceed(self, answer: Result | None) -> None:
         """Go on to the next call or the result."""

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,15 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey.rehearsal imp
 
 #: Longer problems are shown once for all hosts, in characters.
 _SHORT = 200
+
+#: What a role changes may be something to do for these, which can't be known before: servers run in environments, the
+#: names of conda's settings depend on its version, and a driver decides what containers are given of it.
+FOLLOWERS: Mapping[str, tuple[str, ...]] = {
+    "nvidia_driver": ("nvidia_container_toolkit",),
+    "miniconda": ("condarc", "conda_environments"),
+    "conda_environments": ("jupyter", "remote_access"),
+    "jupyter": ("front_door",),
+}
 
 #: Of each module's result, what says which version or content a node has.
 IDENTITIES: Mapping[str, tuple[str, ...]] = {
@@ -44,7 +53,9 @@ def of_layer(tasks: Iterable[Rehearsed]) -> dict[str, Any]:
         result = task.result or {}
         layer["warnings"] += result.get("warnings") or []
         if result.get("failed"):
-            layer["unknown" if result.get("unknown") else "problems"].append(str(result.get("msg", "")))
+            text = str(result.get("msg", ""))
+            about = f"{task.item}: " if task.item and task.item not in text else ""
+            layer["unknown" if result.get("unknown") else "problems"].append(about + text)
             continue
         if result.get("changed"):
             diff = {"diff": result["diff"]} if result.get("diff") else {}
@@ -59,9 +70,22 @@ def of_layer(tasks: Iterable[Rehearsed]) -> dict[str, Any]:
     return layer
 
 
-def has_work(layer: Mapping[str, Any]) -> bool:
-    """Return whether a role has something to do on the node."""
-    return any(layer[key] for key in ("changes", "unknown", "reboot"))
+def to_do(layers: Mapping[str, Mapping[str, Any]], asking: Collection[str]) -> list[str]:
+    """Return the roles that have something to do on the node, and those that follow them.
+
+    Parameters
+    ----------
+    layers
+        Of each role, what ``of_layer`` returned; roles that follow others come after them.
+    asking
+        The roles that have a task on this node.
+    """
+    found: list[str] = []
+    for role, layer in layers.items():
+        follows = role in asking and any(role in FOLLOWERS.get(earlier, ()) for earlier in found)
+        if follows or any(layer[key] for key in ("changes", "unknown", "reboot")):
+            found.append(role)
+    return found
 
 
 def problems(layers: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -7,6 +7,7 @@ import os
 import select
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -242,3 +243,19 @@ def test_an_error_of_the_survey_itself_leaves_no_layer(monkeypatch: pytest.Monke
     monkeypatch.setattr(layers._Process, "read", interrupted)
     with pytest.raises(KeyboardInterrupt):
         in_processes({"a": doing(hang), "b": answering({"n": 1})}, NEVER, 2)
+
+
+def test_temporary_files_of_a_layer_go_with_it(late: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    def leave_and_hang() -> Iterator[Answer]:
+        os.write(late, b"x")
+        yield {"left": tempfile.mkdtemp()}
+        hang()
+
+    def leave() -> Iterator[Answer]:
+        yield {"left": tempfile.mkdtemp()}
+
+    found = in_processes({"killed": leave_and_hang, "ends": leave}, NEVER, 1)
+    assert all(answers[0]["left"].startswith(str(tmp_path)) for answers, _why in found.values())
+    assert list(tmp_path.iterdir()) == []

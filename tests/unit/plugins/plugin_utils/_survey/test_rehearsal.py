@@ -38,7 +38,7 @@ def raising(error: Exception, *calls: Call) -> Callable[[], Steps]:
 
 
 def task(number: int, start: Callable[[], Steps], **others: Any) -> Rehearsed:
-    return Rehearsed(number, "a", "a", start, **others)
+    return Rehearsed(number, "a", "", start, **others)
 
 
 class Node:

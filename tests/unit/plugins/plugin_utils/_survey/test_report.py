@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.evenkeel.gpu.plugins.module_utils._survey.logics import LOGICS
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey import report
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey.rehearsal import Rehearsed
@@ -14,11 +15,11 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey.rehearsal imp
 NOTHING: dict[str, Any] = report.of_layer([])
 
 
-def rehearsed(result: dict[str, Any] | None, module: str = "condarc", label: str = "condarc") -> Rehearsed:
+def rehearsed(result: dict[str, Any] | None, module: str = "condarc", item: str = "") -> Rehearsed:
     def start() -> Any:
         raise AssertionError("a report asks nothing")
 
-    return Rehearsed(0, module, label, start, result=result)
+    return Rehearsed(0, module, item, start, result=result)
 
 
 @pytest.mark.parametrize(
@@ -45,9 +46,9 @@ def test_a_result_is_part_of_its_layer(result: dict[str, Any], found: dict[str, 
 def test_results_of_several_tasks_are_put_together() -> None:
     layer = report.of_layer(
         [
-            rehearsed({"changed": True}, label="condarc one"),
+            rehearsed({"changed": True}, item="one"),
             rehearsed(None),
-            rehearsed({"changed": True, "user_problems": {"ana": ["a"], "bo": ["b"]}}, label="condarc two"),
+            rehearsed({"changed": True, "user_problems": {"ana": ["a"], "bo": ["b"]}}, item="two"),
             rehearsed({"user_problems": {"ana": ["c"]}}),
         ]
     )
@@ -61,10 +62,8 @@ def test_results_of_several_tasks_are_put_together() -> None:
 def test_versions_and_digests_are_the_state() -> None:
     layer = report.of_layer(
         [
-            rehearsed(
-                {"digest": "1f", "generation": "", "other": "x"}, "conda_environment", "conda_environment ai-dev"
-            ),
-            rehearsed({"version": "580.1", "flavour": "open"}, "nvidia_driver", "nvidia_driver"),
+            rehearsed({"digest": "1f", "generation": "", "other": "x"}, "conda_environment", "ai-dev"),
+            rehearsed({"version": "580.1", "flavour": "open"}, "nvidia_driver"),
             rehearsed({"digest": "2f"}),
         ]
     )
@@ -90,7 +89,41 @@ def test_state_is_read_of_modules_that_exist() -> None:
     ],
 )
 def test_there_is_work_where_something_changes_or_is_not_known(found: dict[str, Any], work: bool) -> None:
-    assert report.has_work({**NOTHING, **found}) is work
+    assert report.to_do({"condarc": {**NOTHING, **found}}, ["condarc"]) == (["condarc"] if work else [])
+
+
+WORK: dict[str, Any] = {**NOTHING, "changes": [{"task": "a"}]}
+ROLES = ("miniconda", "condarc", "conda_environments", "jupyter", "remote_access", "front_door")
+
+
+@pytest.mark.parametrize(
+    ("changing", "asking", "work"),
+    [
+        ("condarc", ROLES, ["condarc"]),
+        ("conda_environments", ROLES, ["conda_environments", "jupyter", "remote_access", "front_door"]),
+        ("conda_environments", ("jupyter",), ["conda_environments", "jupyter"]),
+        ("jupyter", ROLES, ["jupyter", "front_door"]),
+        ("miniconda", ROLES, list(ROLES)),
+        ("front_door", ROLES, ["front_door"]),
+    ],
+)
+def test_roles_that_build_on_a_change_follow_it(changing: str, asking: tuple[str, ...], work: list[str]) -> None:
+    assert report.to_do({role: WORK if role == changing else NOTHING for role in ROLES}, asking) == work
+
+
+def test_followers_come_after_what_they_follow() -> None:
+    site = yaml.safe_load((Path(__file__).parents[5] / "playbooks" / "site.yml").read_text())
+    (roles,) = (play["vars"]["__site_roles"] for play in site if "__site_roles" in play.get("vars", {}))
+    for role, followers in report.FOLLOWERS.items():
+        assert all(roles.index(role) < roles.index(follower) for follower in followers)
+
+
+def test_a_problem_names_the_item_that_it_is_about() -> None:
+    failed = {"failed": True, "msg": "no numpyy"}
+    layer = report.of_layer(
+        [rehearsed(failed, item="ai-dev"), rehearsed({**failed, "msg": "ai-dev: no"}, item="ai-dev")]
+    )
+    assert layer["problems"] == ["ai-dev: no numpyy", "ai-dev: no"]
 
 
 def test_a_problem_is_a_line_with_its_role_once() -> None:
