@@ -125,7 +125,7 @@ bench-environments: lab ## Time builds and checks of an environment beside the f
 
 .PHONY: bench
 bench: demo $(VENV)/.bench-ready ## Time a run that changes nothing beside 50 empty tasks and beside pyinfra
-	python -m bench.noop
+	PYTHONPATH=collections python -m bench.noop
 
 .PHONY: bench-fleet
 bench-fleet: demo ## Time a run that changes nothing for 1, 10, 50, 200 and 1,000 hosts that are not there
