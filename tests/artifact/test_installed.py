@@ -22,13 +22,17 @@ MISSING = "has no argon2-cffi, py-rattler, ruamel.yaml, uv"
 INVENTORY = "gpu_nodes:\n  hosts:\n    localhost:\n      ansible_connection: local\n"
 
 
+#: Arguments of the lookups.
+LOOKED_UP = {"environment_problems": ", directory='/nowhere'", "rendered_file": ", 'nothing.j2'"}
+
+
 def called(kind: str, name: str) -> dict[str, Any]:
     """Return a task that uses one plugin; in check mode, in which nothing changes."""
     full = f"evenkeel.gpu.{name}"
     tasks: dict[str, dict[str, Any]] = {
         "action": {full: {}, "check_mode": True},
         "filter": {"ansible.builtin.debug": {"msg": f"{{{{ 'x' | {full} }}}}"}},
-        "lookup": {"ansible.builtin.debug": {"msg": f"{{{{ query('{full}', directory='/nowhere') }}}}"}},
+        "lookup": {"ansible.builtin.debug": {"msg": f"{{{{ query('{full}'{LOOKED_UP.get(name, '')}) }}}}"}},
     }
     return {"name": full, "register": f"{kind}_{name}", "ignore_errors": True, **tasks[kind]}
 

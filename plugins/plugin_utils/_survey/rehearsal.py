@@ -78,21 +78,20 @@ class Layer:
 
     def calls(self) -> tuple[list[Rehearsed], list[dict[str, Any]]]:
         """Return the tasks that ask in this round, and what they ask."""
-        asking = [task for task in self.tasks if task.call is not None]
+        asking: list[Rehearsed] = []
         calls = []
-        for task in list(asking):
-            options = self._options(task, asking)
+        for task, call in [(task, task.call) for task in self.tasks if task.call is not None]:
+            options = self._options(call, asking)
             if options is None:  # what it builds on has failed, which is reported
                 task.call, task.result = None, {"changed": False}
-                asking.remove(task)
                 continue
-            assert task.call is not None
-            calls.append({"module": task.call.module, "options": options, "handed": dict(task.call.handed)})
+            asking.append(task)
+            calls.append({"module": call.module, "options": options, "handed": dict(call.handed)})
         return asking, calls
 
-    def _options(self, task: Rehearsed, asking: Sequence[Rehearsed]) -> dict[str, Any] | None:
-        assert task.call is not None
-        options = dict(task.call.options)
+    def _options(self, call: Call, asking: Sequence[Rehearsed]) -> dict[str, Any] | None:
+        """Return a call's options, where what earlier tasks ask now is referred to; None if that can't be known."""
+        options = dict(call.options)
         for name, value in options.items():
             if not isinstance(value, Reference):
                 continue
