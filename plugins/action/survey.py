@@ -16,7 +16,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._survey.survey import ARGUMENT_SPEC
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action, Call, Steps, show
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action, Call, Steps, show, warn
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.filters import spare_workers
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey import report, role_tasks
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey.packed_code import packed
@@ -30,6 +30,8 @@ ROLES = PLUGINS.parent / "roles"
 #: Roles that choose by the node's GPUs.
 OF_GPUS = ("nvidia_driver", "cuda_toolkit")
 FACTS = "evenkeel_gpu"
+COLLECTION = "evenkeel.gpu"
+MOST_SECONDS = 86400
 #: Where the hosts of a run note what they have said.
 SAID = Path(constants.DEFAULT_LOCAL_TMP)
 #: An option that is no more than a variable.
@@ -63,12 +65,17 @@ class ActionModule(Action):
     def act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         _unused, arguments = self.validate_argument_spec(ARGUMENT_SPEC)
         roles: list[str] = arguments["roles"]
+        if not 1 <= arguments["seconds"] <= MOST_SECONDS:
+            raise EvenkeelError(f"seconds is {arguments['seconds']}", f"Set it to a number from 1 to {MOST_SECONDS}")
+        if not roles:
+            warn("No role was surveyed: none has one of the tags of this run, or all are skipped.")
         self._arguments, self._task_vars = arguments, task_vars
         layers, facts = self._layers(roles)
-        found = {role: report.of_layer(layer.tasks) for role, layer in layers.items()}
+        found = {role: report.of_layer(layer.tasks, diff=self._task.diff) for role, layer in layers.items()}
         wrong = report.problems(found)
         work = report.to_do(found, [role for role, layer in layers.items() if layer.tasks])
-        result: dict[str, Any] = {"changed": False, "roles": roles, "layers": found, "to_do": work}
+        result: dict[str, Any] = {"changed": False, "roles": roles, "to_do": work}
+        result["layers"] = {role: report.without_empty(layer) for role, layer in found.items()}
         result["as_declared"] = not (work or wrong or any(layer["user_problems"] for layer in found.values()))
         if facts:
             result["ansible_facts"] = {FACTS: facts}
@@ -77,7 +84,7 @@ class ActionModule(Action):
         if wrong and arguments["fail"]:
             said = [report.said_once(line, str(task_vars["inventory_hostname"]), SAID) for line in wrong]
             return {"failed": True, "changed": False, "msg": "\n".join(said), "warnings": warnings}
-        if len(roles) > 1:
+        if roles and not task_vars.get("role_name"):  # a role alone shows its tasks
             show(f"{task_vars['inventory_hostname']}: {', '.join(work) or 'nothing'} to do")
         return {**result, "warnings": warnings}
 
@@ -123,8 +130,17 @@ class ActionModule(Action):
     def _layer(self, role: str, known: Variables) -> Layer:
         """Return the tasks of a role, or what is wrong with its inputs."""
         place = ROLES / role
-        # Lookups of files begin here.
-        known.values.update({"ansible_search_path": [str(place)], "role_path": str(place), "role_name": role})
+        # Lookups of files begin in the role, and go on where the role's own would.
+        others = [path for path in self._task_vars.get("ansible_search_path", []) if path != str(place)]
+        known.values.update(
+            {
+                "ansible_collection_name": COLLECTION,
+                "ansible_role_name": f"{COLLECTION}.{role}",
+                "ansible_search_path": [str(place), *others],
+                "role_name": role,
+                "role_path": str(place),
+            }
+        )
         templar = self._templar.copy_with_new_env(available_variables=known.values)
         known.resolve([name for name in known.values if name.startswith(f"{role}_")], templar.template)
         known.resolve_all_in(known.values.get(f"__{role}_checks"), templar.template)
@@ -165,7 +181,8 @@ class ActionModule(Action):
         return found
 
     def _rehearsed(self, task: RoleTask, number: int, templar: Templar, item: Mapping[str, Any]) -> Rehearsed:
-        written = {name: value for name, value in task.options.items() if not isinstance(value, Reference)}
+        asked = {**self._defaults(task.module), **task.options}
+        written = {name: value for name, value in asked.items() if not isinstance(value, Reference)}
         references = {name: value for name, value in task.options.items() if isinstance(value, Reference)}
         options = {**_valued(written, templar), **references}
         names = [value.get("name", "") if isinstance(value, Mapping) else value for value in item.values()]
@@ -175,6 +192,12 @@ class ActionModule(Action):
             next((name for name in names if isinstance(name, str)), ""),
             lambda: self._steps(task.module, options, templar),
         )
+
+    def _defaults(self, module: str) -> dict[str, Any]:
+        """Return what a play's ``module_defaults`` say of a module."""
+        defaults = {name: options for one in self._task.module_defaults or () for name, options in one.items()}
+        of_group = defaults.get(f"group/{COLLECTION}.all") or {}
+        return {**of_group, **(defaults.get(f"{COLLECTION}.{module}") or {})}
 
     def _steps(self, module: str, options: dict[str, Any], templar: Templar) -> Steps:
         action = self._action(module, options, templar)
@@ -188,7 +211,7 @@ class ActionModule(Action):
         task = self._task.copy(exclude_parent=True)
         task.args, task.check_mode, task.diff = options, True, self._task.diff
         action = self._shared_loader_obj.action_loader.get(
-            role_tasks.COLLECTION + module,
+            f"{COLLECTION}.{module}",
             task=task,
             connection=self._connection,
             play_context=self._play_context,

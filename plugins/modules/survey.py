@@ -25,7 +25,7 @@ extends_documentation_fragment:
 attributes:
   diff_mode:
     support: full
-    details: The changes in RV(layers) have differences in any mode. None is shown as this task's own.
+    details: The changes in RV(layers) have differences. None is shown as this task's own.
 options:
   roles:
     description: The names of roles of this collection, without its name, in the order in which they would run.
@@ -85,12 +85,12 @@ as_declared:
   type: bool
   returned: success
 layers:
-  description: What was found out, by role.
+  description: What was found out, by role; of the following, what there is.
   type: dict
   returned: success
   contains:
     changes:
-      description: What would change, each C(task), and C(diff) if it has one.
+      description: What would change, each C(task), and with C(--diff) or C(diff: true) the C(diff) if it has one.
       type: list
       elements: dict
     problems:

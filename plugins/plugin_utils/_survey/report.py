@@ -33,8 +33,8 @@ IDENTITIES: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def of_layer(tasks: Iterable[Rehearsed]) -> dict[str, Any]:
-    """Return what there is to know of a layer.
+def of_layer(tasks: Iterable[Rehearsed], *, diff: bool) -> dict[str, Any]:
+    """Return what there is to know of a layer; with ``diff``, the difference that each change makes, too.
 
     ``changes`` lists what the role would change, each ``task`` with its ``diff`` where there is one; ``problems`` what
     would make it fail; ``unknown`` what could not be found out; ``warnings``; ``user_problems``, texts by user;
@@ -49,17 +49,18 @@ def of_layer(tasks: Iterable[Rehearsed]) -> dict[str, Any]:
         "reboot": [],
         "state": {},
     }
+    failures: dict[str, dict[str, list[str]]] = {"problems": {}, "unknown": {}}
     for task in tasks:
         result = task.result or {}
         layer["warnings"] += result.get("warnings") or []
         if result.get("failed"):
             text = str(result.get("msg", ""))
-            about = f"{task.item}: " if task.item and task.item not in text else ""
-            layer["unknown" if result.get("unknown") else "problems"].append(about + text)
+            of_text = failures["unknown" if result.get("unknown") else "problems"].setdefault(text, [])
+            of_text += [task.item] if task.item and task.item not in text else []
             continue
         if result.get("changed"):
-            diff = {"diff": result["diff"]} if result.get("diff") else {}
-            layer["changes"].append({"task": task.label, **diff})
+            shown = {"diff": result["diff"]} if diff and result.get("diff") else {}
+            layer["changes"].append({"task": task.label, **shown})
         layer["unknown"] += result.get("unknown") or []
         layer["reboot"] += result.get("reboot") or []
         for user, texts in (result.get("user_problems") or {}).items():
@@ -67,7 +68,14 @@ def of_layer(tasks: Iterable[Rehearsed]) -> dict[str, Any]:
         state = {key: result[key] for key in IDENTITIES.get(task.module, ()) if result.get(key)}
         if state:
             layer["state"][task.label] = state
+    for key, texts_of in failures.items():
+        layer[key] += [f"{', '.join(items)}: {text}" if items else text for text, items in texts_of.items()]
     return layer
+
+
+def without_empty(layer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what there is of a layer."""
+    return {key: value for key, value in layer.items() if value}
 
 
 def to_do(layers: Mapping[str, Mapping[str, Any]], asking: Collection[str]) -> list[str]:
@@ -89,8 +97,9 @@ def to_do(layers: Mapping[str, Mapping[str, Any]], asking: Collection[str]) -> l
 
 
 def problems(layers: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Return a line for each problem, with its role."""
-    return [f"{role}: {text}" for role, layer in layers.items() for text in dict.fromkeys(layer["problems"])]
+    """Return each problem with its role; the further lines of one are indented."""
+    found = [(role, text) for role, layer in layers.items() for text in dict.fromkeys(layer["problems"])]
+    return [f"{role}: " + "\n  ".join(text.splitlines()) for role, text in found]
 
 
 def said_once(problem: str, host: str, place: Path) -> str:
@@ -110,6 +119,8 @@ def said_once(problem: str, host: str, place: Path) -> str:
         return problem
     except FileExistsError:
         first = note.read_text()
+    except OSError:  # said twice is better than not at all
+        return problem
     if first in ("", host):
         return problem
     beginning = problem.partition("\n")[0][:_SHORT].rstrip(" .:")

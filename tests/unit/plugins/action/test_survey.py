@@ -61,6 +61,8 @@ class Site:
             {"ansible_facts": {"evenkeel_gpu": GPUS}} if module == "gpu_facts" else {}
         )
         self.replies: list[Result] = []
+        self.module_defaults: list[dict[str, Any]] = []
+        self.places: list[list[str]] = []
         monkeypatch.setattr(action, "TASKS", self.tasks)
         monkeypatch.setattr(action, "CODE", SimpleNamespace(digest="d1", text="the code"))
         monkeypatch.setattr(action, "SAID", said)
@@ -88,6 +90,7 @@ class Site:
             return None
 
         def act(variables: Mapping[str, Any]) -> Result:
+            self.places.append(variables["ansible_search_path"])
             wrong = self.invalid.get(variables["role_name"])
             return {"failed": True, "msg": wrong} if wrong else {}
 
@@ -96,7 +99,13 @@ class Site:
     def survey(self, *roles: str, fail: bool = True, host: str = "n1", **variables: Any) -> Result:
         task_vars = {"inventory_hostname": host, **{name: trusted(value) for name, value in variables.items()}}
         plugin = action.ActionModule(
-            task=Task(args={"roles": list(roles), "fail": fail}, async_val=0, check_mode=False, diff=True),
+            task=Task(
+                args={"roles": list(roles), "fail": fail},
+                async_val=0,
+                check_mode=False,
+                diff=True,
+                module_defaults=self.module_defaults,
+            ),
             connection=SimpleNamespace(_shell=SimpleNamespace(tmpdir=None)),
             play_context=None,
             loader=DataLoader(),
@@ -144,7 +153,7 @@ def test_a_node_with_nothing_to_do(site: Site) -> None:
 
 def test_only_the_roles_that_are_named_are_asked(site: Site) -> None:
     site.tasks |= {"condarc": [task("condarc")], "jupyter": [task("jupyter_servers")]}
-    assert site.survey("jupyter")["roles"] == ["jupyter"]
+    assert site.survey("jupyter", role_name="jupyter")["roles"] == ["jupyter"]
     assert site.shown == [], "a role that is alone has nothing to sum up"
     assert site.asked() == [{"jupyter": [("jupyter_servers", {})]}]
     site.calls.clear()
@@ -164,7 +173,7 @@ def test_all_problems_of_all_roles_are_one_error(site: Site) -> None:
     result = site.survey("miniconda", "condarc", "jupyter", "front_door")
     assert result["failed"]
     *lines, last = result["msg"].splitlines()
-    assert lines == ["miniconda: a is wrong.", "b is wrong.", "condarc: condarc fails.", "condarc: pip_config fails."]
+    assert lines == ["miniconda: a is wrong.", "  b is wrong.", "condarc: condarc fails.", "condarc: pip_config fails."]
     assert last.startswith("jupyter: ")
     assert "'nowhere' is undefined" in last
     assert site.asked() == [{"condarc": [("condarc", {}), ("pip_config", {})], "front_door": [("front_door", {})]}]
@@ -293,3 +302,37 @@ def test_warnings_are_those_that_no_role_repeats(site: Site, answer: Result, war
     site.tasks |= {"condarc": [task("condarc")]}
     site.answer = lambda *_: {"warnings": ["w"], **answer}
     assert site.survey("condarc")["warnings"] == warnings
+
+
+def test_defaults_of_modules_are_options_that_no_task_sets(site: Site) -> None:
+    site.tasks |= {"condarc": [task("condarc", path="/a"), task("pip_config")]}
+    site.module_defaults = [
+        {"group/evenkeel.gpu.all": {"path": "/of/all", "index": "i"}},
+        {"evenkeel.gpu.condarc": {"path": "/b", "conda_version": "4.6.0"}, "ansible.builtin.copy": {"mode": "0600"}},
+    ]
+    site.survey("condarc")
+    assert site.asked() == [
+        {
+            "condarc": [
+                ("condarc", {"path": "/a", "index": "i", "conda_version": "4.6.0"}),
+                ("pip_config", {"path": "/of/all", "index": "i"}),
+            ]
+        }
+    ]
+
+
+def test_files_are_looked_for_in_the_role_and_then_where_the_roles_own_tasks_would(site: Site) -> None:
+    site.tasks |= {"condarc": [task("condarc")]}
+    place = str(action.ROLES / "condarc")
+    site.survey("condarc", ansible_search_path=[place, "/srv/site/roles/mine", "/srv/site"])
+    site.survey("condarc", ansible_search_path=["/srv/site"])
+    assert site.places == [[place, "/srv/site/roles/mine", "/srv/site"], [place, "/srv/site"]]
+
+
+@pytest.mark.parametrize("seconds", [0, -5, 10**15])
+def test_the_limit_of_time_is_a_number_of_seconds(site: Site, monkeypatch: pytest.MonkeyPatch, seconds: int) -> None:
+    monkeypatch.setattr(
+        action.ActionModule, "validate_argument_spec", lambda *_: ({}, {"roles": [], "seconds": seconds})
+    )
+    result = site.survey()
+    assert result["msg"] == f"seconds is {seconds}. Set it to a number from 1 to 86400."

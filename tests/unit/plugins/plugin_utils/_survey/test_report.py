@@ -12,7 +12,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._survey.logics import
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey import report
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey.rehearsal import Rehearsed
 
-NOTHING: dict[str, Any] = report.of_layer([])
+NOTHING: dict[str, Any] = report.of_layer([], diff=False)
 
 
 def rehearsed(result: dict[str, Any] | None, module: str = "condarc", item: str = "") -> Rehearsed:
@@ -40,7 +40,7 @@ def rehearsed(result: dict[str, Any] | None, module: str = "condarc", item: str 
     ],
 )
 def test_a_result_is_part_of_its_layer(result: dict[str, Any], found: dict[str, Any]) -> None:
-    assert report.of_layer([rehearsed(result)]) == {**NOTHING, **found}
+    assert report.of_layer([rehearsed(result)], diff=True) == {**NOTHING, **found}
 
 
 def test_results_of_several_tasks_are_put_together() -> None:
@@ -50,7 +50,8 @@ def test_results_of_several_tasks_are_put_together() -> None:
             rehearsed(None),
             rehearsed({"changed": True, "user_problems": {"ana": ["a"], "bo": ["b"]}}, item="two"),
             rehearsed({"user_problems": {"ana": ["c"]}}),
-        ]
+        ],
+        diff=True,
     )
     assert layer == {
         **NOTHING,
@@ -65,7 +66,8 @@ def test_versions_and_digests_are_the_state() -> None:
             rehearsed({"digest": "1f", "generation": "", "other": "x"}, "conda_environment", "ai-dev"),
             rehearsed({"version": "580.1", "flavour": "open"}, "nvidia_driver"),
             rehearsed({"digest": "2f"}),
-        ]
+        ],
+        diff=True,
     )
     assert layer["state"] == {
         "conda_environment ai-dev": {"digest": "1f"},
@@ -121,9 +123,22 @@ def test_followers_come_after_what_they_follow() -> None:
 def test_a_problem_names_the_item_that_it_is_about() -> None:
     failed = {"failed": True, "msg": "no numpyy"}
     layer = report.of_layer(
-        [rehearsed(failed, item="ai-dev"), rehearsed({**failed, "msg": "ai-dev: no"}, item="ai-dev")]
+        [rehearsed(failed, item="ai-dev"), rehearsed({**failed, "msg": "ai-dev: no"}, item="ai-dev")],
+        diff=False,
     )
     assert layer["problems"] == ["ai-dev: no numpyy", "ai-dev: no"]
+
+
+def test_differences_are_left_out_where_nobody_asks_for_them() -> None:
+    layer = report.of_layer([rehearsed({"changed": True, "diff": {"after": "secret"}})], diff=False)
+    assert report.without_empty(layer) == {"changes": [{"task": "condarc"}]}
+
+
+def test_a_problem_of_several_items_is_said_once() -> None:
+    failed = {"failed": True, "msg": "no mirror\nCaused by: dns"}
+    layer = report.of_layer([rehearsed(failed, item="ai-dev"), rehearsed(failed, item="jupyter")], diff=False)
+    assert layer["problems"] == ["ai-dev, jupyter: no mirror\nCaused by: dns"]
+    assert report.problems({"conda": layer}) == ["conda: ai-dev, jupyter: no mirror\n  Caused by: dns"]
 
 
 def test_a_problem_is_a_line_with_its_role_once() -> None:
