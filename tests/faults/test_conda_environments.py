@@ -117,13 +117,9 @@ def test_a_mirror_need_not_announce_lengths(warm: Node, small: Packages, install
     assert warm.converge(name="analysis", resolved=small, installer=installer, mirrors=mirrors).succeeded()
 
 
-def test_how_long_a_download_may_stand_still_is_the_roles_to_say(warm: Node) -> None:
-    answer = warm.play(
-        tags="conda_environments",
-        conda_environments_list=[{"name": "analysis", "packages": list(SMALL)}],
-        conda_environments_mirrors={"https://repo.anaconda.com": warm.faulty_mirror(f"stall~{ARCHIVE}")},
-        conda_environments_download_timeout=2,
-    )
+def test_how_long_a_download_may_stand_still_can_be_set(warm: Node, small: Packages) -> None:
+    mirrors = {"https://repo.anaconda.com": warm.faulty_mirror(f"stall~{ARCHIVE}")}
+    answer = warm.converge(name="analysis", resolved=small, mirrors=mirrors, download_timeout=2)
     assert answer.failed_saying("stood still for 2 s")
     assert_nothing_is_made(warm, "analysis")
 
