@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import errno
 import hashlib
 import importlib.abc
 import importlib.machinery
@@ -18,15 +19,23 @@ import importlib.util
 import json
 import marshal
 import os
+import re
 import stat
 import sys
-import tempfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import CodeType, ModuleType
 
 DIRECTORY = "/var/lib/evenkeel/code"
 ROOMS = "ansible_collections.evenkeel.gpu.plugins.module_utils"
+
+#: The names that files have in the directory; all others are left alone.
+_KEPT = re.compile("[0-9a-f]{64}-[0-9a-f]+")
+_TEMPORARY = re.compile(r"\.evenkeel-[0-9]+")
+#: More than ten times what is kept at present.
+_MOST_BYTES = 32 << 20
+#: How much room there must be for what is kept: a disk is not filled for it.
+_TIMES_ITS_SIZE = 10
 
 #: Each module's code, marshalled, and its source, by its full name.
 Compiled = Mapping[str, "tuple[bytes, str]"]
@@ -77,13 +86,14 @@ def compile_all(sources: Mapping[str, str]) -> dict[str, tuple[bytes, str]]:
 
 def kept(path: str) -> Compiled | None:
     """Return what an earlier survey has kept; None where it is missing, damaged, or could be somebody else's."""
+    directory, name = os.path.split(path)
     try:
-        for place in (os.path.dirname(path), path):
-            found = os.lstat(place)
-            if found.st_uid != os.geteuid() or found.st_mode & 0o022 or stat.S_ISLNK(found.st_mode):
+        with _ours(directory, os.O_DIRECTORY) as place, _ours(name, 0, place) as file:
+            found = os.fstat(file)
+            if not stat.S_ISREG(found.st_mode) or found.st_size > _MOST_BYTES:
                 return None
-        with open(path, "rb") as stream:
-            content = stream.read()
+            with open(file, "rb", closefd=False) as stream:
+                content = stream.read()
     except OSError:
         return None
     size = hashlib.sha256().digest_size
@@ -94,19 +104,55 @@ def kept(path: str) -> Compiled | None:
 
 
 def store(path: str, compiled: Compiled) -> None:
-    """Keep compiled code, in place of that of earlier versions."""
+    """Keep compiled code, in place of that of earlier versions, where there is much more room than it takes."""
     content = marshal.dumps(dict(compiled))
-    directory = os.path.dirname(path)
+    directory, name = os.path.split(path)
     os.makedirs(directory, mode=0o700, exist_ok=True)
-    os.chmod(directory, 0o700)
-    descriptor, temporary = tempfile.mkstemp(dir=directory)
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(hashlib.sha256(content).digest() + content)
-    os.rename(temporary, path)
-    for name in os.listdir(directory):
-        if name != os.path.basename(path):
+    with _ours(directory, os.O_DIRECTORY) as place:
+        _remove(place, _TEMPORARY)
+        room = os.fstatvfs(place)
+        if room.f_bavail * room.f_frsize < _TIMES_ITS_SIZE * len(content):
+            return
+        temporary = ".evenkeel-%d" % os.getpid()
+        try:
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=place)
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(hashlib.sha256(content).digest() + content)
+            os.rename(temporary, name, src_dir_fd=place, dst_dir_fd=place)
+        except BaseException:
+            _remove(place, _TEMPORARY)
+            raise
+        _remove(place, _KEPT, but=name)
+
+
+@contextlib.contextmanager
+def _ours(name: str, kind: int, place: int | None = None) -> Iterator[int]:
+    """Open what only this account can write to; follow no link, and wait for nothing.
+
+    Parameters
+    ----------
+    name
+        A path, or a name in ``place``.
+    kind
+        What else ``os.open`` must see to.
+    place
+        A directory's descriptor.
+    """
+    descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | kind, dir_fd=place)
+    try:
+        found = os.fstat(descriptor)
+        if found.st_uid != os.geteuid() or found.st_mode & 0o022:
+            raise PermissionError(errno.EPERM, "others can write to it", name)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _remove(place: int, names: re.Pattern[str], but: str = "") -> None:
+    for name in os.listdir(place):
+        if names.fullmatch(name) and name != but:
             with contextlib.suppress(OSError):
-                os.unlink(os.path.join(directory, name))
+                os.unlink(name, dir_fd=place)
 
 
 class Finder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):

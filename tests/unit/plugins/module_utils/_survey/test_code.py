@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import errno
+import marshal
 import os
+import stat
 import subprocess
 import sys
 from collections.abc import Callable
@@ -54,13 +57,37 @@ def test_a_node_without_a_place_for_it_is_surveyed_all_the_same(tmp_path: Path, 
     assert make(tmp_path / "file" / "code", sent, with_code=True)
 
 
-def test_newer_code_replaces_older(directory: Path, sent: Packed) -> None:
+def test_newer_code_replaces_older_and_what_was_cut_short(directory: Path, sent: Packed) -> None:
     make(directory, sent, with_code=True)
-    (directory / "older").touch()
-    (file,) = [path for path in directory.iterdir() if path.name != "older"]
-    file.unlink()
+    (file,) = directory.iterdir()
+    file.rename(directory / f"{64 * '0'}-{file.name[65:]}")
+    (directory / ".evenkeel-1").touch()
     make(directory, sent, with_code=True)
     assert list(directory.iterdir()) == [file]
+
+
+def test_other_files_are_left_alone(directory: Path, sent: Packed) -> None:
+    directory.mkdir(parents=True)
+    names = [
+        "notes",
+        f"{64 * '0'}-notes",
+        f"{63 * '0'}-a0",
+        f"{64 * '0'}-a0.bak",
+        ".evenkeel",
+        ".evenkeel-1.bak",
+        "tmp1",
+    ]
+    for name in names:
+        (directory / name).touch()
+    make(directory, sent, with_code=True)
+    assert {path.name for path in directory.iterdir()} > set(names)
+
+
+def test_a_directory_keeps_its_mode(directory: Path, sent: Packed) -> None:
+    directory.mkdir(parents=True, mode=0o755)
+    make(directory, sent, with_code=True)
+    assert make(directory, sent)
+    assert directory.stat().st_mode & 0o777 == 0o755
 
 
 def flip(file: Path) -> None:
@@ -74,19 +101,24 @@ def to_link(file: Path) -> None:
     file.symlink_to(file.parents[1] / "elsewhere")
 
 
+def to_fifo(file: Path) -> None:
+    file.unlink()
+    os.mkfifo(file, 0o600)
+
+
 @pytest.mark.parametrize(
     "harm",
     [
         flip,
         lambda file: file.write_bytes(file.read_bytes()[:-1]),
         lambda file: file.write_bytes(b""),
+        lambda file: os.truncate(file, 1 << 40),
         lambda file: file.chmod(0o620),
         lambda file: file.chmod(0o602),
-        lambda file: file.parent.chmod(0o770),
-        lambda file: file.parent.chmod(0o707),
         to_link,
+        to_fifo,
     ],
-    ids=["changed", "cut", "empty", "group", "others", "a group's directory", "all people's directory", "a link"],
+    ids=["changed", "cut", "empty", "huge", "group", "others", "a link", "a pipe"],
 )
 def test_what_could_be_somebody_elses_is_not_used(harm: Callable[[Path], None], directory: Path, sent: Packed) -> None:
     make(directory, sent, with_code=True)
@@ -97,22 +129,72 @@ def test_what_could_be_somebody_elses_is_not_used(harm: Callable[[Path], None], 
     assert make(directory, sent)
 
 
+def test_a_pipe_that_somebody_writes_to_is_not_used(directory: Path, sent: Packed) -> None:
+    make(directory, sent, with_code=True)
+    (file,) = directory.iterdir()
+    to_fifo(file)
+    descriptor = os.open(file, os.O_RDWR)
+    assert not make(directory, sent)
+    os.close(descriptor)
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [lambda directory: directory.chmod(0o770), lambda directory: directory.chmod(0o707), to_link],
+    ids=["a group's", "all people's", "a link"],
+)
+def test_a_directory_that_could_be_somebody_elses_is_left_alone(
+    harm: Callable[[Path], None], directory: Path, sent: Packed
+) -> None:
+    make(directory, sent, with_code=True)
+    (directory / f"{64 * '0'}-a0").touch()
+    harm(directory)
+    before = directory.stat().st_mode, sorted(directory.iterdir())
+    assert not make(directory, sent)
+    assert make(directory, sent, with_code=True)
+    assert not make(directory, sent), "nothing is kept there"
+    assert (directory.stat().st_mode, sorted(directory.iterdir())) == before
+
+
 @pytest.mark.parametrize("part", ["directory", "file"])
 def test_what_is_of_another_user_is_not_used(
     part: str, directory: Path, sent: Packed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make(directory, sent, with_code=True)
     (file,) = directory.iterdir()
-    real = os.lstat
-    others = str(directory if part == "directory" else file)
+    others = (directory if part == "directory" else file).stat().st_ino
+    before = file.stat().st_ino
+    real = os.fstat
 
-    def lstat(path: str) -> object:
-        found = real(path)
-        uid = found.st_uid + (path == others)
-        return SimpleNamespace(st_uid=uid, st_mode=found.st_mode)
+    def fstat(descriptor: int) -> os.stat_result:
+        found = list(real(descriptor))
+        found[stat.ST_UID] += found[stat.ST_INO] == others
+        return os.stat_result(found)
 
-    monkeypatch.setattr(code.os, "lstat", lstat)
+    monkeypatch.setattr(code.os, "fstat", fstat)
     assert not make(directory, sent)
+    assert make(directory, sent, with_code=True)
+    written_anew = file.stat().st_ino != before
+    assert written_anew == (part == "file")
+
+
+def test_a_full_disk_keeps_nothing(directory: Path, sent: Packed, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_places: object, **_more: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(code.os, "rename", full)
+    assert make(directory, sent, with_code=True)
+    assert list(directory.iterdir()) == []
+
+
+@pytest.mark.parametrize(("times", "kept"), [(9, False), (11, True)])
+def test_the_last_room_is_left_to_others(
+    times: int, kept: bool, directory: Path, sent: Packed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = len(marshal.dumps(code.compile_all(code.unpacked(sent.digest, sent.text))))
+    monkeypatch.setattr(code.os, "fstatvfs", lambda _place: SimpleNamespace(f_bavail=size, f_frsize=times))
+    make(directory, sent, with_code=True)
+    assert bool(list(directory.iterdir())) == kept
 
 
 def test_other_code_than_was_announced_is_refused(directory: Path, sent: Packed) -> None:
