@@ -60,6 +60,8 @@ _WAYS_OUT = {
     errno.EDQUOT: "Free some space on the file system of %s, or raise the quota",
     errno.EIO: "The disk of %s does not work (`dmesg`): replace it, or check its file system",
 }
+#: On the control node, nothing becomes root.
+_WITHOUT_ROOT = "Run this as root (become: true), or as a user with access to %s"
 
 
 def from_os(error: OSError, path: str = "") -> EvenkeelError:
@@ -82,7 +84,13 @@ def path_of(error: OSError) -> str:
 
 def way_out(error: OSError, path: str) -> str:
     """Return what to do about an error of the system."""
-    return _WAYS_OUT.get(error.errno or 0, "Repair that on the node").replace("%s", path or "it")
+    remedy = _WITHOUT_ROOT if lacks_root(error) else _WAYS_OUT.get(error.errno or 0, "Repair that on the node")
+    return remedy.replace("%s", path or "it")
+
+
+def lacks_root(error: BaseException | None) -> bool:
+    """Whether a process that is not root's was refused what root may do."""
+    return isinstance(error, OSError) and error.errno in (errno.EPERM, errno.EACCES) and os.geteuid() != 0
 
 
 def unexpected(error: Exception) -> EvenkeelError:

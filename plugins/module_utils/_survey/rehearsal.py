@@ -14,7 +14,12 @@ from typing import Any
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import Params
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, from_os, unexpected
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import (
+    EvenkeelError,
+    from_os,
+    lacks_root,
+    unexpected,
+)
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.secrets import long_enough, of_urls
 from ansible_collections.evenkeel.gpu.plugins.module_utils._survey.layers import Answer, in_processes
 from ansible_collections.evenkeel.gpu.plugins.module_utils._survey.logics import LOGICS, Rehearsed
@@ -65,10 +70,15 @@ def answered(call: Mapping[str, Any], answers: Sequence[Answer]) -> Answer:
         secrets.update(long_enough(of_urls(given)), hidden_texts(rehearsed.argument_spec, given))
         secrets.update(rehearsed.secrets(given))
         answer = {"changed": False, **rehearsed.logic(given, True)}
+        if answer["changed"] and os.geteuid() != 0:
+            answer = problem(without_root())
     except EvenkeelError as error:
-        answer = {"failed": True, "changed": False, "msg": str(error), **error.details}
+        answer = problem(without_root() if lacks_root(error.__cause__) else error)
     except OSError as error:
-        answer = {**unknown(str(from_os(error))), "exception": traceback.format_exc()}
+        if lacks_root(error):
+            answer = problem(without_root())
+        else:
+            answer = {**unknown(str(from_os(error))), "exception": traceback.format_exc()}
     except Exception as error:
         answer = {**unknown(str(unexpected(error))), "exception": traceback.format_exc()}
     shown: Answer = remove_values(answer, secrets)
@@ -113,6 +123,18 @@ def texts_in(value: Any) -> Iterable[str]:
     if isinstance(value, list):
         return [text for item in value for text in texts_in(item)]
     return [] if value is None or isinstance(value, bool) or value == "" else [str(value)]
+
+
+def without_root() -> EvenkeelError:
+    """Return the one problem of all that roles may not do: they read and change what is root's."""
+    return EvenkeelError(
+        "The user of this run on the node, number %d, is not root" % os.geteuid(), "Set become: true for the play"
+    )
+
+
+def problem(error: EvenkeelError) -> Answer:
+    """Return the answer of a call that would fail."""
+    return {"failed": True, "changed": False, "msg": str(error), **error.details}
 
 
 def unknown(why: str) -> Answer:

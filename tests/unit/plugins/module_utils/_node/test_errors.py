@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import errno
+import os
+
 import pytest
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, carrying
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, carrying, from_os
 
 
 @pytest.mark.parametrize(
@@ -32,3 +35,18 @@ def test_an_error_carries_the_warnings_that_preceded_it(error: Exception) -> Non
     with pytest.raises(EvenkeelError) as caught:
         fail()
     assert caught.value.details["warnings"] == ["first", "second"]
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM])
+@pytest.mark.parametrize("root", [True, False])
+def test_what_root_alone_may_do_is_done_as_root(monkeypatch: pytest.MonkeyPatch, number: int, root: bool) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0 if root else 1000)
+    message = str(from_os(OSError(number, os.strerror(number), "/a")))
+    assert message.startswith(f"/a: {os.strerror(number)}. ")
+    assert ("become: true" in message) is not root
+    assert ("NFS" in message or "chattr -i" in message) is root
+
+
+def test_without_root_other_errors_have_their_own_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert "become" not in str(from_os(OSError(errno.ENOSPC, "No space left on device", "/a")))

@@ -130,6 +130,39 @@ def test_an_error_is_a_problem_if_a_person_can_solve_it_and_unknown_otherwise(
     assert words in answer["msg"]
 
 
+def denied_within(_params: dict[str, Any], _check_mode: bool) -> Mapping[str, Any]:
+    try:
+        raise PermissionError(13, "Permission denied", "/a")
+    except OSError as error:
+        raise EvenkeelError("/a: Permission denied", "Run as root") from error
+
+
+@pytest.mark.parametrize(
+    ("logic", "root", "user"),
+    [
+        (lambda *_: {"changed": True}, "change", "problem"),
+        (lambda *_: {"changed": False}, "same", "same"),
+        (raising(PermissionError(13, "Permission denied", "/a")), "unknown", "problem"),
+        (raising(PermissionError(1, "Operation not permitted", "/a")), "unknown", "problem"),
+        (denied_within, "other problem", "problem"),
+        (raising(OSError(28, "No space left on device", "/a")), "unknown", "unknown"),
+        (raising(EvenkeelError("The mirror has no 5", "Name another")), "other problem", "other problem"),
+    ],
+    ids=["change", "same", "read", "attribute", "error of it", "full", "other error"],
+)
+def test_what_needs_root_is_one_problem_without_it(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch, logic: Logic, root: str, user: str
+) -> None:
+    for uid, expected in ((0, root), (1000, user)):
+        monkeypatch.setattr(os, "geteuid", lambda uid=uid: uid)
+        answer = ask(logic)
+        assert answer["changed"] is (expected == "change")
+        assert answer.get("failed", False) is (expected not in ("change", "same"))
+        assert answer.get("unknown", False) is (expected == "unknown")
+        needs_root = "The user of this run on the node, number 1000, is not root. Set become: true for the play."
+        assert (answer.get("msg") == needs_root) is (expected == "problem")
+
+
 def test_details_of_a_problem_come_with_it(ask: Ask) -> None:
     assert ask(raising(EvenkeelError("a", "b", warnings=["w"], rc=3)))["warnings"] == ["w"]
 
