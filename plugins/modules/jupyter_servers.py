@@ -180,6 +180,7 @@ EXAMPLES = r"""
 RETURN = r"""
 servers:
   description: The address of each server, as in C(servers.json), and how M(evenkeel.gpu.jupyter_status) must probe it.
+    C(moves) is whether it is reached elsewhere, or not at all, until the change.
   type: list
   elements: dict
   returned: success
@@ -194,6 +195,8 @@ servers:
       unit: jupyter@ana.service
       on_demand: true
       probe: full
+      moves: false
+      system_account: false
 user_problems:
   description:
     - The problems with users' homes, accounts and servers, by user. Each is also a warning; other users are not

@@ -31,8 +31,9 @@ options:
   servers:
     description:
       - What the module M(evenkeel.gpu.jupyter_servers) returned as C(servers). C(probe) of each says what to
-        check, nothing (C(asleep)), whether it requires a token (C(waiting), for its restart), whether it answers as it
-        should (C(light)), or whether it runs code too (C(full)).
+        check, nothing (C(asleep), or its address before its restart is not known), whether it requires a token
+        (C(waiting), for its restart), whether it answers as it should (C(light)), or whether it runs code too
+        (C(full)).
     type: list
     elements: dict
     required: true

@@ -128,6 +128,7 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
             {
                 **server.entry(folder),
                 "probe": "asleep" if server.user in failed else plan.probes[server.user],
+                "moves": server.user in plan.moving,
                 "system_account": server.user in wish.own,
             }
             for server in wish.servers

@@ -35,8 +35,8 @@ ARGUMENT_SPEC: dict[str, Any] = {
 def read(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Ask the servers, and return what is wrong with them.
 
-    In check mode no server and no kernel is started, and what a run would restart is not asked. What is the node's own
-    fault is then something to do, which a run may repair before it gets here.
+    In check mode no server and no kernel is started, and what a run would restart or move is not asked. What is the
+    node's own fault is then something to do, which a run may repair before it gets here.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def read(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     # A request starts a sleeping server.
     slept = [server for server in servers if server not in awake]
     if check_mode:
-        awake, slept = [server for server in awake if server["probe"] != "full"], []
+        awake, slept = [server for server in awake if server["probe"] != "full" and not server["moves"]], []
         params = {**params, "kernels": list(filter(registered_in(params["kernels_directory"]), params["kernels"]))}
     # A server that starts keeps a processor busy.
     found = {**look_at(params, awake, as_user.AT_ONCE), **look_at(params, slept, processors())}

@@ -35,6 +35,8 @@ CONFIG = "jupyter_server_config.py"
 LIST = "servers.json"
 POLICIES = ("now", "idle", "manual")
 
+#: What a server's address depends on, of its own files.
+_ADDRESS = ("settings.json", "certificate.pem")
 _LISTENS = "ListenStream="
 _TEMPLATES = (SERVICE, WAY_IN, PROXY)
 _JOURNAL_LINES, _JOURNAL_CHARACTERS = 20, 4000
@@ -85,13 +87,22 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be done, in this order; each command is an argument list for systemctl."""
+    """What is to be done, in this order; each command is an argument list for systemctl.
+
+    Parameters
+    ----------
+    probes
+        How each user's server is to be examined afterwards.
+    moving
+        Users whose servers are reached elsewhere until then, or not at all.
+    """
 
     before: tuple[tuple[str, ...], ...] = ()
     files: tuple[Change, ...] = ()
     after: tuple[tuple[str, ...], ...] = ()
     waiting: tuple[Waiting, ...] = ()
     probes: Mapping[str, str] = field(default_factory=dict)
+    moving: frozenset[str] = frozenset()
 
     @property
     def changed(self) -> bool:
@@ -276,6 +287,7 @@ def plan(
         after=(("daemon-reload",),) * reload + comparison.steps.commands(),
         waiting=tuple(comparison.waiting),
         probes=comparison.probes,
+        moving=frozenset(comparison.moving),
     )
 
 
@@ -325,6 +337,7 @@ class _Comparison:
         self.steps = _Steps()
         self.waiting: list[Waiting] = []
         self.probes: dict[str, str] = {}
+        self.moving: set[str] = set()
 
     def may_leave(self, user: str) -> bool:
         """Whether a server that is no longer wanted may be stopped."""
@@ -353,7 +366,9 @@ class _Comparison:
         if not outdated:
             return "light"
         if not self._may_restart(server.user, outdated):
-            return "waiting"
+            own = os.path.join(self.folder, escape(server.user))
+            # Until its restart it may answer at another path, or without TLS.
+            return "asleep" if any(os.path.join(own, name) in outdated for name in _ADDRESS) else "waiting"
         self.steps.restart_servers.append(service.name)
         return "full"
 
@@ -361,6 +376,8 @@ class _Comparison:
         if not way_in.enabled:
             self.steps.enable.append(way_in.name)
         elsewhere = bool(self._outdated(user, WAY_IN))
+        if elsewhere or not way_in.running:
+            self.moving.add(user)
         # A socket does not start while what it starts runs; browsers connect again by themselves.
         proxy = self._unit(user, PROXY)
         if proxy.running and (elsewhere or not way_in.running or self._outdated(user, PROXY)):

@@ -161,6 +161,13 @@ def test_check_mode_reports_the_same_and_does_nothing(node: Node) -> None:
     assert rehearsed == node.converge()
 
 
+def test_a_server_that_is_reached_elsewhere_moves(node: Node) -> None:
+    node.converge()
+    node.age()
+    servers = node.converge(check_mode=True, ana={"port": 9000})["servers"]
+    assert {server["user"]: server["moves"] for server in servers} == {"ana": True, "bo": False}
+
+
 def test_on_demand_the_way_in_alone_is_there(node: Node) -> None:
     node.converge(on_demand=True)
     ways_in = (WAY_IN % "ana", WAY_IN % "bo")

@@ -46,7 +46,15 @@ class Node:
         (self.folder / user / "settings.json").write_text(json.dumps({"of": user}))
         token = str(self.folder / user / "token")
         unit = f"jupyter@{user}.service"
-        return {"user": user, "unit": unit, "probe": probe, "on_demand": True, "token_file": token, **more}
+        return {
+            "user": user,
+            "unit": unit,
+            "probe": probe,
+            "on_demand": True,
+            "token_file": token,
+            "moves": False,
+            **more,
+        }
 
     def read(self, *servers: dict[str, Any], check_mode: bool = False, **params: Any) -> dict[str, Any]:
         defaults = {name: option.get("default") for name, option in jupyter_status.ARGUMENT_SPEC.items()}
@@ -99,12 +107,19 @@ def test_servers_that_sleep_are_left_or_sleep_again(node: Node) -> None:
 
 
 def test_check_mode_wakes_nothing_and_asks_what_stays_as_it_is(node: Node) -> None:
-    node.running = {"ana", "restarted", "cy"}
+    node.running = {"ana", "restarted", "cy", "moved", "late"}
     servers = [node.server("ana"), node.server("bo", "full"), node.server("restarted", "full")]
     servers.append(node.server("cy", "waiting"))
+    servers += [node.server("moved", moves=True), node.server("late", "waiting", moves=True)]
     result = node.read(*servers, check_mode=True)
     assert (node.asked, node.done) == ([("ana", 60), ("cy", 60)], [])
     assert result == {"changed": False, "ready": True, "problems": [], "user_problems": {}, "warnings": []}
+
+
+def test_a_run_asks_what_has_moved(node: Node) -> None:
+    node.running = {"ana"}
+    node.read(node.server("ana", moves=True))
+    assert node.asked == [("ana", 60)]
 
 
 def test_in_check_mode_kernels_that_are_yet_to_be_registered_are_not_asked_for(node: Node) -> None:

@@ -160,6 +160,32 @@ def test_when_a_restart_may_be(policy: str, processes: tuple[str, ...], restarts
     assert {change.path for change in todo.files} == {f"{FOLDER}/ana/token"}
 
 
+def test_what_waits_at_an_address_of_older_files_is_not_asked_at_its_new_one() -> None:
+    state = replace(converged(ANA, BO), processes={"ana": (KERNEL,), "bo": (KERNEL,)})
+    settings, certificate = replace(ANA, base_url="/u/ana/"), replace(BO, certificate="new\n", key="key\n")
+    assert plan(state, settings, certificate).probes == {"ana": "asleep", "bo": "asleep"}
+    state = replace(converged(ANA), processes={"ana": (KERNEL,)})
+    later = replace(state, older_than={"jupyter@ana.service": [f"{FOLDER}/ana/settings.json"]})
+    assert plan(later, ANA).probes == {"ana": "asleep"}
+
+
+@pytest.mark.parametrize(
+    ("state", "wanted", "moves"),
+    [
+        (converged(ANA), ANA, False),
+        (converged(ANA), replace(ANA, token="other"), False),
+        (converged(ANA), replace(ANA, port=9000), True),
+        (converged(ANA), replace(ANA, port=None), True),
+        (converged(ANA), replace(ANA, address="10.0.0.1"), True),
+        (replace(converged(ANA), older_than={"jupyter-proxy@ana.socket": ["/x"]}), ANA, True),
+        (State(converged(ANA).files), ANA, True),
+    ],
+    ids=["as it was", "token", "port", "socket", "address", "older file", "stopped"],
+)
+def test_a_server_moves_with_its_way_in(state: State, wanted: Server, moves: bool) -> None:
+    assert plan(state, wanted).moving == ({"ana"} if moves else set())
+
+
 def test_what_waits_says_for_what() -> None:
     state = replace(converged(ANA), processes={"ana": (KERNEL,)})
     (waiting,) = plan(state, replace(ANA, token="other")).waiting
