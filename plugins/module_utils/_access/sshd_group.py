@@ -99,7 +99,7 @@ def plan(
     if missing:
         raise EvenkeelError(
             "The node has no user %s" % ", ".join(missing),
-            "Correct users (remote_access_users of the role), or create the accounts first",
+            "Correct users (jupyter_users, or remote_access_users of the role), or create the accounts first",
         )
     join = tuple(user for user, groups in memberships.items() if gid not in (groups or ()))
     if join and gid is not None and not local:

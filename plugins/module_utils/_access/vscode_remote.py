@@ -133,7 +133,7 @@ def accounts_of(names: list[str], planned: Collection[str]) -> list[pwd.struct_p
     if missing:
         raise EvenkeelError(
             "The node has no user %s" % ", ".join(missing),
-            "Correct users (remote_access_users of the role), or create the accounts first",
+            "Correct users (jupyter_users, or remote_access_users of the role), or create the accounts first",
         )
     return found
 

@@ -199,14 +199,14 @@ def check_environments(kernels: Iterable[Kernel], server: str | None) -> None:
     EvenkeelError
         Some can't; all of them are named.
     """
-    found = [("kernel " + kernel.name, lacking(kernel.prefix, _LAUNCHER, "ipykernel")) for kernel in kernels]
+    found = [("the kernel " + kernel.name, lacking(kernel.prefix, _LAUNCHER, "ipykernel")) for kernel in kernels]
     if server:
-        found.insert(0, ("server", lacking(server, _SERVER, "jupyterlab")))
+        found.insert(0, ("the server", lacking(server, _SERVER, "jupyterlab")))
     problems = ["%s: %s" % (what, problem) for what, problem in found if problem]
     if problems:
         raise EvenkeelError(
-            "Jupyter can't run the server or a kernel. %s" % "; ".join(problems),
-            "Declare the environment (conda_environments_list of the role), add the package to it, or name another one"
+            "Jupyter can't run %s" % "; ".join(problems),
+            "Add what is missing to conda_environments_list of the role conda_environments, or name other environments"
             " in server and kernels (jupyter_environment and jupyter_kernels of the role)",
         )
 

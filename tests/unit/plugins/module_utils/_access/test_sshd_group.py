@@ -26,8 +26,9 @@ def test_plan(gid: int | None, memberships: dict[str, set[int] | None], create: 
 
 def test_all_users_that_are_missing_are_named() -> None:
     found: dict[str, set[int] | None] = {"ana": None, "bo": {1}, "cy": None}
-    with pytest.raises(EvenkeelError, match="no user ana, cy"):
+    with pytest.raises(EvenkeelError, match="no user ana, cy") as caught:
         sshd_group.plan("people", 1, found, local=True, planned=["bo"])
+    assert "(jupyter_users, or remote_access_users of the role)" in str(caught.value)
     with pytest.raises(EvenkeelError, match="no user ana"):
         sshd_group.plan("people", 1, found, local=True, planned=["cy"])
     assert sshd_group.plan("people", 1, found, local=True, planned=["ana", "cy"]).join == ("ana", "cy")

@@ -56,8 +56,9 @@ def test_an_environment_without_a_python(params: dict[str, Any], planned: list[s
 
 
 def test_all_users_that_are_missing_are_named() -> None:
-    with pytest.raises(EvenkeelError, match="no user nobody-here, nor-here"):
+    with pytest.raises(EvenkeelError, match="no user nobody-here, nor-here") as caught:
         vscode_remote.accounts_of(["root", "nobody-here", "nor-here", "to-come"], ["to-come"])
+    assert "(jupyter_users, or remote_access_users of the role)" in str(caught.value)
     found = vscode_remote.accounts_of(["root", "nobody-here"], ["nobody-here"])
     assert [account.pw_name for account in found] == ["root"]
 

@@ -147,9 +147,9 @@ def test_every_environment_that_lacks_something_is_named(tmp_path: Path) -> None
     kernels = [Kernel(name, str(tmp_path / name), name) for name in ("ready", "bare", "absent")]
     with pytest.raises(EvenkeelError) as caught:
         kernelspecs.check_environments(kernels, str(tmp_path / "ready"))
-    assert f"server: the environment {tmp_path}/ready has no jupyterlab" in str(caught.value)
-    assert "conda_environments_list" in caught.value.remedy
-    assert f"kernel bare: the environment {tmp_path}/bare has no ipykernel" in str(caught.value)
+    assert f"Jupyter can't run the server: the environment {tmp_path}/ready has no jupyterlab" in str(caught.value)
+    assert "to conda_environments_list of the role conda_environments" in caught.value.remedy
+    assert f"; the kernel bare: the environment {tmp_path}/bare has no ipykernel" in str(caught.value)
     assert f"kernel absent: there is no environment with a Python at {tmp_path}/absent" in str(caught.value)
     assert "kernel ready" not in str(caught.value)
 
