@@ -90,7 +90,7 @@ layers:
   returned: success
   contains:
     changes:
-      description: What would change, each C(task), and with C(--diff) or C(diff: true) the C(diff) if it has one.
+      description: What would change, each C(task), and with C(--diff) or C(diff=true) the C(diff) if it has one.
       type: list
       elements: dict
     problems:
