@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -58,6 +59,9 @@ def lasting(host: Host) -> dict[str, str]:
     return dict(line.split("\t") for line in listed.splitlines())
 
 
+NOTED = re.compile(r"/distributions/(\.locks/store|[^/]+/conda-meta(/evenkeel)?)\Z")
+
+
 @dataclass(frozen=True)
 class Seen:
     """What of a node an upgrade must not change."""
@@ -100,7 +104,8 @@ def test_no_environment_is_built_and_no_certificate_made_again(upgrade: Upgrade)
     before, after = upgrade.before.files, upgrade.after.files
     assert len(before) > 1000
     changed = {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
-    assert changed == set(), upgrade.first
+    # The distribution's record notes once which channels have no terms of service.
+    assert [path for path in changed if not NOTED.search(path)] == [], upgrade.first
 
 
 def test_a_busy_kernel_goes_on(upgrade: Upgrade) -> None:

@@ -9,6 +9,7 @@ a crash, and a wait without end are its own.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
 import selectors
@@ -22,9 +23,20 @@ from typing import Any
 Answer = dict[str, Any]
 Layer = Callable[[], Iterator[Answer]]
 
+#: How large a layer's answers may be.
+MOST_BYTES = 64 << 20
+#: How long killed processes may take to go; one that waits for a dead file server does not, and is left behind.
+GRACE_SECONDS = 1.0
+
 _CHUNK = 1 << 16
 #: The end of a line with a text, which is why there are no more answers: answers are mappings.
 _END = b'"\n'
+_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+#: Loaded before the forks. A libc without it has layers end with their process group alone.
+_prctl = getattr(ctypes.CDLL(None), "prctl", lambda *_unused: -1)
 
 
 def in_processes(layers: Mapping[str, Layer], seconds: float, at_once: int) -> dict[str, tuple[list[Answer], str]]:
@@ -38,30 +50,46 @@ def in_processes(layers: Mapping[str, Layer], seconds: float, at_once: int) -> d
         Each layer's limit of time.
     at_once
         How many run at a time.
+
+    Raises
+    ------
+    SystemExit
+        SIGTERM or SIGHUP came; all layers have been ended.
     """
     waiting = list(layers.items())
     running: dict[int, _Process] = {}
     found: dict[str, tuple[list[Answer], str]] = {}
-    with selectors.DefaultSelector() as selector:
+    others = _children()
+    with selectors.DefaultSelector() as selector, _inheriting_orphans(), _signals() as signals:
+        selector.register(signals, selectors.EVENT_READ)
         try:
             while waiting or running:
                 while waiting and len(running) < at_once:
-                    process = _Process(*waiting.pop(0), seconds)
+                    name, layer = waiting.pop(0)
+                    try:
+                        process = _Process(name, layer, seconds)
+                    except OSError as error:
+                        found[name] = [], "its process did not start: %s" % error
+                        continue
                     running[process.pipe] = process
                     selector.register(process.pipe, selectors.EVENT_READ)
-                patience = max(0.0, min(process.ends for process in running.values()) - time.monotonic())
+                now = time.monotonic()
+                patience = max(0.0, min((process.ends for process in running.values()), default=now) - now)
                 ready = [key.fd for key, _unused in selector.select(patience)]
+                if signals in ready:
+                    raise SystemExit(128 + os.read(signals, 1)[0])
                 for process in list(running.values()):
-                    if process.pipe in ready and process.read():
-                        continue
-                    if process.pipe not in ready and time.monotonic() < process.ends:
+                    late = time.monotonic() >= process.ends
+                    more = process.pipe not in ready or process.read()
+                    if more and not late:
                         continue
                     selector.unregister(process.pipe)
                     del running[process.pipe]
-                    found[process.name] = process.end(late=process.pipe not in ready, seconds=seconds)
+                    others |= process.kill(others.union(other.pid for other in running.values()))
+                    found[process.name] = process.answers(late=late, seconds=seconds)
         finally:
             for process in running.values():
-                process.kill()
+                process.kill(others)
     return {name: found[name] for name in layers}
 
 
@@ -71,51 +99,61 @@ class _Process:
     def __init__(self, name: str, layer: Layer, seconds: float) -> None:
         self.name = name
         self.ends = time.monotonic() + seconds
-        self._text = b""
-        self._folder = tempfile.mkdtemp(prefix="evenkeel-survey-")
-        os.chmod(self._folder, 0o711)  # noqa: S103 (what root lets others read in there is found)
-        self.pipe, writable = os.pipe()
-        self._pid = os.fork()
-        if self._pid == 0:
-            _answer(layer, writable, self._folder)
-        os.close(writable)
+        self._text = bytearray()
+        with contextlib.ExitStack() as left:
+            folder = tempfile.mkdtemp(prefix="evenkeel-survey-")
+            left.callback(shutil.rmtree, folder, ignore_errors=True)
+            os.chmod(folder, 0o711)  # noqa: S103 (what root lets others read in there is found)
+            self.pipe, writable = os.pipe()
+            left.callback(os.close, self.pipe)
+            module = os.getpid()
+            try:
+                self.pid = os.fork()
+                if self.pid == 0:
+                    _answer(layer, writable, folder, module)
+            finally:
+                os.close(writable)
+            self._left = left.pop_all()
 
     def read(self) -> bool:
         """Read what there is; return whether more may come."""
         chunk = os.read(self.pipe, _CHUNK)
         self._text += chunk
         # What the layer has started may keep the pipe open.
-        return bool(chunk) and not self._text.endswith(_END)
+        return bool(chunk) and not self._text.endswith(_END) and len(self._text) <= MOST_BYTES
 
-    def end(self, *, late: bool, seconds: float) -> tuple[list[Answer], str]:
-        """End the process, and return its whole answers and why there are no more."""
-        self.kill()
+    def answers(self, *, late: bool, seconds: float) -> tuple[list[Answer], str]:
+        """Return the whole answers and why there are no more."""
         *lines, rest = self._text.split(b"\n")
         ended = self._text.endswith(_END)
         answers = [json.loads(line) for line in (lines[:-1] if ended else lines)]
         if ended:
             return answers, str(json.loads(lines[-1]))
+        if len(self._text) > MOST_BYTES:
+            return answers, "its answers were too long"
         if late:
             return answers, "it took longer than %d seconds" % seconds
         return answers, "its process ended early%s" % (" within an answer" if rest else "")
 
-    def kill(self) -> None:
-        """End the process with all that it has started, and remove its temporary files."""
-        with contextlib.suppress(OSError):
-            os.killpg(self._pid, signal.SIGKILL)
-        with contextlib.suppress(OSError):
-            os.kill(self._pid, signal.SIGKILL)
-        with contextlib.suppress(OSError):
-            os.waitpid(self._pid, 0)
-        os.close(self.pipe)
-        shutil.rmtree(self._folder, ignore_errors=True)
+    def kill(self, others: set[int]) -> set[int]:
+        """End the process with all that it has started, and remove its temporary files; return what would not end.
+
+        Parameters
+        ----------
+        others
+            Children of this process that stay.
+        """
+        remaining = _end({self.pid}, others)
+        self._left.close()
+        return remaining
 
 
-def _answer(layer: Layer, writable: int, folder: str) -> None:
+def _answer(layer: Layer, writable: int, folder: str, module: int) -> None:
     """Write the answers of a layer, one to a line, and end the process; for a forked child."""
     end = "its process ended early"
     try:
         os.setsid()
+        _end_with(module, folder)
         tempfile.tempdir = os.environ["TMPDIR"] = folder
         nothing = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
@@ -132,6 +170,84 @@ def _answer(layer: Layer, writable: int, folder: str) -> None:
 
 
 def _write(writable: int, answer: Answer | str) -> None:
-    text = (json.dumps(answer) + "\n").encode()
-    while text:
-        text = text[os.write(writable, text) :]
+    rest = memoryview((json.dumps(answer) + "\n").encode())
+    while rest:
+        rest = rest[os.write(writable, rest) :]
+
+
+def _end_with(module: int, folder: str) -> None:
+    """Have this layer end, with all that it has started and its temporary files, when the module's process does."""
+
+    def end(*_unused: object) -> None:
+        _end(set(), set())
+        shutil.rmtree(folder, ignore_errors=True)
+        os.killpg(0, signal.SIGKILL)
+
+    for number in _SIGNALS:
+        signal.signal(number, end)
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    _prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
+    if os.getppid() != module:
+        end()
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[int]:
+    """Yield a pipe with the numbers of the signals that come, instead of ending by them.
+
+    An error raised wherever one comes could leave a layer that was just started.
+    """
+    reading, writing = os.pipe()
+    ending = [number for number in _SIGNALS if signal.getsignal(number) == signal.SIG_DFL]
+    for number in ending:
+        signal.signal(number, lambda came, _frame: os.write(writing, bytes([came])))
+    try:
+        yield reading
+    finally:
+        for number in ending:
+            signal.signal(number, signal.SIG_DFL)
+        os.close(reading)
+        os.close(writing)
+
+
+@contextlib.contextmanager
+def _inheriting_orphans() -> Iterator[None]:
+    """Become the parent of what layers that end have started, in sessions of its own too."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    try:
+        yield
+    finally:
+        _prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+
+
+def _end(children: set[int], others: set[int]) -> set[int]:
+    """Kill some children, and all those of this process but others; return what has not ended after a while.
+
+    What a killed process has started becomes a child of this one, and is found as such.
+    """
+    patience = time.monotonic() + GRACE_SECONDS
+    while True:
+        children = {pid for pid in children if _is_there(pid)} | (_children() - others)
+        if not children or time.monotonic() > patience:
+            return children
+        for pid in children:
+            for kill in (os.killpg, os.kill):
+                with contextlib.suppress(OSError):
+                    kill(pid, signal.SIGKILL)
+        time.sleep(0.001)
+
+
+def _is_there(child: int) -> bool:
+    try:
+        return os.waitpid(child, os.WNOHANG) == (0, 0)
+    except ChildProcessError:
+        return False
+
+
+def _children() -> set[int]:
+    """Return the children of this process; none where the kernel has no list of them."""
+    try:
+        with open("/proc/self/task/%d/children" % os.getpid(), encoding="ascii") as stream:
+            return set(map(int, stream.read().split()))
+    except OSError:
+        return set()
