@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible import constants
 from ansible.errors import AnsibleError
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
@@ -142,6 +143,8 @@ class ActionModule(Action):
             }
         )
         templar = self._templar.copy_with_new_env(available_variables=known.values)
+        if _is_off(f"{role}_enabled", known, templar):
+            return Layer()
         known.resolve([name for name in known.values if name.startswith(f"{role}_")], templar.template)
         known.resolve_all_in(known.values.get(f"__{role}_checks"), templar.template)
         try:
@@ -238,6 +241,15 @@ def _deciding(facts: Mapping[str, Any] | None) -> str:
     """Return the facts that a choice can depend on, as they are compared: a cache has them from JSON."""
     kept = {name: value for name, value in (facts or {}).items() if name != "processes"}
     return json.dumps(kept, sort_keys=True, default=str)
+
+
+def _is_off(switch: str, known: Variables, templar: Templar) -> bool:
+    """Return whether a role has a switch that is off; its other inputs are then nobody's concern."""
+    known.resolve([switch], templar.template)
+    try:
+        return switch in known.values and not boolean(known.values[switch])
+    except TypeError:  # which validation reports
+        return False
 
 
 def _valued(written: Mapping[str, Any], templar: Templar) -> dict[str, Any]:

@@ -336,3 +336,13 @@ def test_the_limit_of_time_is_a_number_of_seconds(site: Site, monkeypatch: pytes
     )
     result = site.survey()
     assert result["msg"] == f"seconds is {seconds}. Set it to a number from 1 to 86400."
+
+
+@pytest.mark.parametrize(
+    ("value", "asked"), [(False, False), ("no", False), (True, True), ("maybe", True), ("{{ nowhere }}", True)]
+)
+def test_a_role_that_is_off_is_asked_nothing(site: Site, value: Any, asked: bool) -> None:
+    site.tasks |= {"front_door": [task("front_door")]}
+    site.invalid = {"front_door": "front_door_key is wrong."}
+    result = site.survey("front_door", front_door_enabled=value)
+    assert (result.get("failed", False), site.calls) == (asked, [])
