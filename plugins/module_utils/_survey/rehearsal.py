@@ -73,7 +73,7 @@ def answered(call: Mapping[str, Any], answers: Sequence[Answer]) -> Answer:
         if answer["changed"] and os.geteuid() != 0:
             answer = problem(without_root())
     except EvenkeelError as error:
-        answer = problem(without_root() if lacks_root(error.__cause__) else error)
+        answer = of_error(error)
     except OSError as error:
         if lacks_root(error):
             answer = problem(without_root())
@@ -132,8 +132,19 @@ def without_root() -> EvenkeelError:
     )
 
 
+def of_error(error: EvenkeelError) -> Answer:
+    """Return the answer of a call that would fail, with root among the remedies where it lacks that."""
+    if lacks_root(error.__cause__):
+        return problem(without_root())
+    answer = problem(error)
+    if os.geteuid() != 0:
+        # A program such as sshd may take a file that it must not read for a damaged one.
+        answer["msg"] += " %s" % without_root()
+    return answer
+
+
 def problem(error: EvenkeelError) -> Answer:
-    """Return the answer of a call that would fail."""
+    """Return an error as an answer."""
     return {"failed": True, "changed": False, "msg": str(error), **error.details}
 
 

@@ -146,7 +146,7 @@ def denied_within(_params: dict[str, Any], _check_mode: bool) -> Mapping[str, An
         (raising(PermissionError(1, "Operation not permitted", "/a")), "unknown", "problem"),
         (denied_within, "other problem", "problem"),
         (raising(OSError(28, "No space left on device", "/a")), "unknown", "unknown"),
-        (raising(EvenkeelError("The mirror has no 5", "Name another")), "other problem", "other problem"),
+        (raising(EvenkeelError("The mirror has no 5", "Name another")), "other problem", "other problem, too"),
     ],
     ids=["change", "same", "read", "attribute", "error of it", "full", "other error"],
 )
@@ -161,6 +161,7 @@ def test_what_needs_root_is_one_problem_without_it(
         assert answer.get("unknown", False) is (expected == "unknown")
         needs_root = "The user of this run on the node, number 1000, is not root. Set become: true for the play."
         assert (answer.get("msg") == needs_root) is (expected == "problem")
+        assert answer.get("msg", "").endswith(needs_root) is (expected in ("problem", "other problem, too"))
 
 
 def test_details_of_a_problem_come_with_it(ask: Ask) -> None:
