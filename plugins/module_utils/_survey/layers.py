@@ -3,7 +3,7 @@
 """Work of several layers in one process each, at the same time, with a limit of time.
 
 A layer has a process of its own, forked from this one, so that it starts at once, and so that what it leaves behind,
-a crash, and a wait without end are its own.
+a crash, and a wait without end are its own. All that it has started ends with it, and it ends with this process.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def in_processes(layers: Mapping[str, Layer], seconds: float, at_once: int) -> d
                     found[process.name] = process.answers(late=late, seconds=seconds)
         finally:
             for process in running.values():
-                process.kill(others)
+                others |= process.kill(others)
     return {name: found[name] for name in layers}
 
 
@@ -125,12 +125,12 @@ class _Process:
     def answers(self, *, late: bool, seconds: float) -> tuple[list[Answer], str]:
         """Return the whole answers and why there are no more."""
         *lines, rest = self._text.split(b"\n")
-        ended = self._text.endswith(_END)
-        answers = [json.loads(line) for line in (lines[:-1] if ended else lines)]
-        if ended:
-            return answers, str(json.loads(lines[-1]))
+        end = lines.pop() if self._text.endswith(_END) else None
+        answers = [json.loads(line) for line in lines]
         if len(self._text) > MOST_BYTES:
             return answers, "its answers were too long"
+        if end is not None:
+            return answers, str(json.loads(end))
         if late:
             return answers, "it took longer than %d seconds" % seconds
         return answers, "its process ended early%s" % (" within an answer" if rest else "")
@@ -228,12 +228,12 @@ def _end(children: set[int], others: set[int]) -> set[int]:
     patience = time.monotonic() + GRACE_SECONDS
     while True:
         children = {pid for pid in children if _is_there(pid)} | (_children() - others)
-        if not children or time.monotonic() > patience:
-            return children
         for pid in children:
             for kill in (os.killpg, os.kill):
                 with contextlib.suppress(OSError):
                     kill(pid, signal.SIGKILL)
+        if not children or time.monotonic() > patience:
+            return children
         time.sleep(0.001)
 
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import os
 import select
 import signal
@@ -166,19 +168,116 @@ def test_a_layer_has_a_limit_of_time_of_its_own(late: int) -> None:
     }
 
 
-def test_what_a_layer_started_ends_with_it(late: int) -> None:
-    def start_and_hang() -> Iterator[Answer]:
-        child = os.fork()
-        if child == 0:
+def test_answers_that_keep_coming_do_not_lengthen_the_limit(late: int) -> None:
+    def endless() -> Iterator[Answer]:
+        os.write(late, b"x")
+        while True:
+            yield {"n": 1}
+
+    ((answers, why),) = in_processes({"a": endless}, NEVER, 1).values()
+    assert why == "it took longer than 600 seconds"
+    assert answers[0] == {"n": 1}
+
+
+def test_answers_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layers, "MOST_BYTES", 1000)
+    long = doing(lambda: 1000 * "x", first={"n": 1})
+    found = in_processes({"long": long, "next": answering({"n": 1})}, NEVER, 1)
+    assert (found["long"][0][0], found["long"][1]) == ({"n": 1}, "its answers were too long")
+    assert found["next"] == ([{"n": 1}], "")
+
+
+def start() -> list[int]:
+    """Start processes of many kinds, none of which has the layer's pipe, and return their ids."""
+    child = os.fork()
+    if child == 0:
+        os.closerange(3, 1 << 16)
+        hang()
+    program, in_session = (
+        subprocess.Popen(["sleep", "infinity"], stdin=subprocess.DEVNULL, start_new_session=new).pid
+        for new in (False, True)
+    )
+    reading, writing = os.pipe()
+    parent = os.fork()
+    if parent == 0:
+        orphan = os.fork()
+        if orphan == 0:
+            os.setsid()
+            os.write(writing, b"%d" % os.getpid())
+            os.closerange(3, 1 << 16)
             hang()
+        os._exit(0)
+    orphan = int(os.read(reading, 100))
+    os.waitpid(parent, 0)
+    return [child, program, in_session, orphan]
+
+
+@pytest.mark.parametrize(
+    "then", [hang, lambda: os.kill(os.getpid(), signal.SIGKILL), lambda: None], ids=["late", "killed", "whole"]
+)
+def test_what_a_layer_started_ends_with_it(then: Callable[[], Any], late: int) -> None:
+    def layer() -> Iterator[Answer]:
+        started = start()
+        if then is hang:
+            os.write(late, b"x")
+        yield {"started": started}
+        then()
+
+    ((answers, _why),) = in_processes({"a": layer}, NEVER, 1).values()
+    assert all(map(is_gone, answers[0]["started"]))
+
+
+def test_what_a_layer_started_ends_with_it_alone() -> None:
+    """The first layer's program is there after the second's end."""
+    reading, writing = os.pipe()
+
+    def first() -> str:
+        program = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
+        os.write(writing, b"x")
+        # The third starts when the second has ended.
+        os.read(reading_again, 1)
+        return program.communicate(b"alive")[0].decode()
+
+    reading_again, writing_again = os.pipe()
+    found = in_processes(
+        {
+            "first": doing(first),
+            "second": doing(lambda: os.read(reading, 1).decode()),
+            "third": doing(lambda: os.write(writing_again, b"x")),
+        },
+        NEVER,
+        2,
+    )
+    assert [answers for answers, _why in found.values()] == [[{"got": "alive"}], [{"got": "x"}], [{"got": 1}]]
+    for end in (reading, writing, reading_again, writing_again):
+        os.close(end)
+
+
+def test_without_prctl_a_layer_ends_with_its_group(late: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layers, "_prctl", lambda *_arguments: -1)
+    monkeypatch.setattr(layers, "_children", set)
+
+    def start_and_hang() -> Iterator[Answer]:
         program = subprocess.Popen(["sleep", "infinity"], stdin=subprocess.DEVNULL)
         os.write(late, b"x")
-        yield {"started": [child, program.pid]}
+        yield {"started": program.pid}
         hang()
 
     ((answers, why),) = in_processes({"slow": start_and_hang}, NEVER, 1).values()
     assert why == "it took longer than 600 seconds"
-    assert all(map(is_gone, answers[0]["started"]))
+    assert is_gone(answers[0]["started"])
+
+
+def test_what_does_not_end_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    child = os.fork()
+    if child == 0:
+        hang()
+    with monkeypatch.context() as patched:
+        patched.setattr(layers, "GRACE_SECONDS", 0)
+        for kill in ("kill", "killpg"):
+            patched.setattr(layers.os, kill, lambda _pid, _signal: None)
+        assert layers._end({child}, set()) == {child}
+    assert layers._end({child}, set()) == set()
 
 
 def test_an_answer_is_not_waited_for_longer_than_the_layer_lives() -> None:
@@ -245,9 +344,95 @@ def test_an_error_of_the_survey_itself_leaves_no_layer(monkeypatch: pytest.Monke
         in_processes({"a": doing(hang), "b": answering({"n": 1})}, NEVER, 2)
 
 
-def test_temporary_files_of_a_layer_go_with_it(late: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.fixture
+def temporary(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
 
+
+@pytest.mark.parametrize("part", ["tempfile.mkdtemp", "os.pipe", "os.fork"])
+def test_a_layer_that_does_not_start_fails_alone(part: str, temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module, function = getattr(layers, part.split(".")[0]), part.split(".")[1]
+    real = getattr(module, function)
+    calls = []
+
+    def fails_second(*arguments: object, **named: object) -> object:
+        calls.append(1)
+        if len(calls) == 2 + (part == "os.pipe"):  # the first is for signals
+            raise OSError(errno.EAGAIN, "no more")
+        return real(*arguments, **named)
+
+    monkeypatch.setattr(module, function, fails_second)
+    found = in_processes({name: answering({"n": 1}) for name in "abc"}, NEVER, 1)
+    assert found == {
+        "a": ([{"n": 1}], ""),
+        "b": ([], f"its process did not start: [Errno {errno.EAGAIN}] no more"),
+        "c": ([{"n": 1}], ""),
+    }
+    assert list(temporary.iterdir()) == []
+
+
+def test_no_layer_that_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layers.os, "fork", fail(OSError("no more")))
+    assert in_processes({"a": answering({})}, NEVER, 1) == {"a": ([], "its process did not start: no more")}
+
+
+@pytest.fixture(params=[signal.SIGTERM, signal.SIGHUP])
+def number(request: pytest.FixtureRequest) -> Iterator[signal.Signals]:
+    before = signal.signal(request.param, signal.SIG_DFL)
+    yield request.param
+    signal.signal(request.param, before)
+
+
+def test_a_signal_to_the_module_ends_all_layers(number: signal.Signals, temporary: Path) -> None:
+    def send_and_hang() -> None:
+        os.kill(os.getppid(), number)
+        hang()
+
+    with pytest.raises(SystemExit) as raised:
+        in_processes({"a": doing(hang), "b": doing(send_and_hang)}, NEVER, 2)
+    assert raised.value.code == 128 + number
+    assert signal.getsignal(number) == signal.SIG_DFL
+    assert list(temporary.iterdir()) == []
+
+
+def test_an_ignored_signal_stays_ignored(number: signal.Signals) -> None:
+    signal.signal(number, signal.SIG_IGN)
+    assert in_processes({"a": doing(lambda: os.kill(os.getppid(), number))}, NEVER, 1) == {"a": ([{"got": None}], "")}
+    assert signal.getsignal(number) == signal.SIG_IGN
+
+
+def test_layers_end_with_the_process_of_the_module(temporary: Path) -> None:
+    """It is killed, and so ends none of them itself."""
+    reading, writing = os.pipe()
+
+    def start_and_hang() -> Iterator[Answer]:
+        os.write(writing, json.dumps([os.getpid(), *start()]).encode() + b"\n")
+        hang()
+        yield {}
+
+    module = os.fork()
+    if module == 0:
+        try:
+            in_processes({"a": start_and_hang, "b": start_and_hang}, NEVER, 2)
+        finally:
+            os._exit(1)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as stream:
+        pids = [pid for _layer in "ab" for pid in json.loads(stream.readline())]
+    os.kill(module, signal.SIGKILL)
+    os.waitpid(module, 0)
+    assert all(map(is_gone, pids))
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_layer_without_the_module_does_not_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The module's process ended before the layer could ask for a signal at its end."""
+    monkeypatch.setattr(layers.os, "getppid", lambda: 1)
+    assert in_processes({"a": answering({})}, NEVER, 1) == {"a": ([], "its process ended early")}
+
+
+def test_temporary_files_of_a_layer_go_with_it(late: int, temporary: Path) -> None:
     def leave_and_hang() -> Iterator[Answer]:
         os.write(late, b"x")
         yield {"left": tempfile.mkdtemp()}
@@ -257,5 +442,5 @@ def test_temporary_files_of_a_layer_go_with_it(late: int, monkeypatch: pytest.Mo
         yield {"left": tempfile.mkdtemp()}
 
     found = in_processes({"killed": leave_and_hang, "ends": leave}, NEVER, 1)
-    assert all(answers[0]["left"].startswith(str(tmp_path)) for answers, _why in found.values())
-    assert list(tmp_path.iterdir()) == []
+    assert all(answers[0]["left"].startswith(str(temporary)) for answers, _why in found.values())
+    assert list(temporary.iterdir()) == []
