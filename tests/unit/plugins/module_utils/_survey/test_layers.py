@@ -168,7 +168,17 @@ def test_a_layer_has_a_limit_of_time_of_its_own(late: int) -> None:
     }
 
 
-def test_answers_that_keep_coming_do_not_lengthen_the_limit(late: int) -> None:
+def test_answers_that_keep_coming_do_not_lengthen_the_limit(late: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = layers._Process.read
+
+    def read_until_there_is_more(process: layers._Process) -> bool:
+        more = read(process)
+        select.select([process.pipe], [], [])
+        return more
+
+    monkeypatch.setattr(layers._Process, "read", read_until_there_is_more)
+    monkeypatch.setattr(layers, "MOST_BYTES", 1 << 20)
+
     def endless() -> Iterator[Answer]:
         os.write(late, b"x")
         while True:
@@ -182,9 +192,22 @@ def test_answers_that_keep_coming_do_not_lengthen_the_limit(late: int) -> None:
 def test_answers_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(layers, "MOST_BYTES", 1000)
     long = doing(lambda: 1000 * "x", first={"n": 1})
-    found = in_processes({"long": long, "next": answering({"n": 1})}, NEVER, 1)
+    many = answering(*(10_000 * [{"text": 1000 * "x"}]))
+    found = in_processes({"long": long, "many": many, "next": answering({"n": 1})}, NEVER, 1)
     assert (found["long"][0][0], found["long"][1]) == ({"n": 1}, "its answers were too long")
+    assert len(found["many"][0]) < 10_000, "it is ended early"
+    assert found["many"][1] == "its answers were too long"
     assert found["next"] == ([{"n": 1}], "")
+
+
+def test_what_others_started_stays() -> None:
+    child = os.fork()
+    if child == 0:
+        hang()
+    in_processes({"a": answering({})}, NEVER, 1)
+    assert os.waitpid(child, os.WNOHANG) == (0, 0)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
 
 
 def start() -> list[int]:
