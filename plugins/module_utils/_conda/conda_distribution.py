@@ -30,8 +30,6 @@ Params = dict[str, Any]
 
 #: Many times what any of them has had so far, in bytes.
 LARGEST_INSTALLER = 2 << 30
-#: How long a mirror may stay silent at most when a rehearsal asks it.
-PATIENCE_SECONDS = 10
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -173,8 +171,7 @@ def _run_installer(lock: int, argv: Sequence[str]) -> tuple[int, str, str]:
 
 def _begin(params: Params, url: str) -> Beginning:
     ca_path = None if params["offline"] else params["ca_path"]
-    timeout, retries = min(params["timeout"], PATIENCE_SECONDS), min(params["retries"], 1)
-    return beginning(url, timeout, retries, ca_path, LARGEST_INSTALLER)
+    return beginning(url, params["timeout"], params["retries"], ca_path, LARGEST_INSTALLER)
 
 
 def _fetch(params: Params, target: str) -> str:

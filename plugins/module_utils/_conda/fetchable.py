@@ -16,8 +16,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.download import
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import existing, require_space
 
-#: How long a source may stay silent at most, and how often it is asked again.
-PATIENCE_SECONDS = 10
+#: How often a source that was silent is asked again.
 RETRIES = 1
 #: py-rattler's own credentials, which nothing else reads.
 _CREDENTIALS = "~/.rattler/credentials.json"
@@ -112,7 +111,7 @@ def problem(url: str, timeout: float) -> str:
         return _found[folder]
     what = ""
     try:
-        beginning(url, min(timeout, PATIENCE_SECONDS), RETRIES)
+        beginning(url, timeout, RETRIES)
     except EvenkeelError as error:
         refusal = error.__cause__
         if isinstance(refusal, HTTPError):  # which is about this URL alone
