@@ -182,6 +182,7 @@ def ansible(program: str, *arguments: str, **environment: str) -> subprocess.Pop
             "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
             "ANSIBLE_CACHE_PLUGIN": "memory",
             "ANSIBLE_NOCOLOR": "1",
+            "EVENKEEL_LAB_GROUP": "nobody",
             "UV_HTTP_RETRIES": "0",
             **environment,
         },

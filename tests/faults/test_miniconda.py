@@ -85,7 +85,7 @@ def test_a_mirror_that_recovers_is_enough(bare: Node) -> None:
 def test_too_small_a_disk_is_told_in_bytes_before_anything_is_executed(bare: Node) -> None:
     bare.host.check_output("mkdir -p /opt/evenkeel && mount -t tmpfs -o size=40m tmpfs /opt/evenkeel")
     answer = bare.play(tags="miniconda")
-    assert answer.failed_saying(" bytes, and the file system of /opt/evenkeel/distributions", " free")
+    assert answer.failed_saying(" bytes, and the file system of /opt/evenkeel", " free")
     assert_nothing_is_installed(bare)
 
 

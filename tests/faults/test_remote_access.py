@@ -316,7 +316,7 @@ def test_a_server_of_vs_code_is_unpacked_once_and_found_by_everybody(people: Nod
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"sha256": "0" * 64}, ("has the SHA-256", "was not unpacked")),
+        ({"sha256": "0" * 64}, ("has the SHA-256", f"not {'0' * 64}")),
         ({"commit": "f" * 40}, (f"is of commit {COMMIT}, not {'f' * 40}",)),
         ({"commit": "1.99"}, ("commit of server (remote_access_vscode_server of the role) is '1.99'",)),
         ({"archive": "/nowhere.tar.gz"}, ("/nowhere.tar.gz is not a file on the control node",)),
