@@ -290,6 +290,10 @@ def _is_gone(element: WebElement) -> bool:
         element.is_enabled()
     except StaleElementReferenceException:
         return True
+    except WebDriverException as error:  # in the moment in which one document replaces the other
+        if "does not belong to the document" not in str(error):
+            raise
+        return True
     return False
 
 
