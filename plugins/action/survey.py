@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey import report
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey.packed_code import packed
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey.rehearsal import Layer, Rehearsed, Result, lead
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey.role_tasks import Reference, RoleTask
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey.variables import Variables
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey.variables import Variables, alone
 
 PLUGINS = Path(__file__).parents[1]
 NAMESPACE = "ansible_collections.evenkeel.gpu.plugins"
@@ -35,8 +34,6 @@ COLLECTION = "evenkeel.gpu"
 MOST_SECONDS = 86400
 #: Where the hosts of a run note what they have said.
 SAID = Path(constants.DEFAULT_LOCAL_TMP)
-#: An option that is no more than a variable.
-_VARIABLE = re.compile(r"\{\{ *(\w+) *\}\}\Z")
 #: The layer in which the facts of the GPUs are read.
 READING = "gpu_facts"
 
@@ -255,10 +252,7 @@ def _is_off(switch: str, known: Variables, templar: Templar) -> bool:
 def _valued(written: Mapping[str, Any], templar: Templar) -> dict[str, Any]:
     """Return options with their templates replaced; what is no more than a variable needs no template."""
     variables = templar.available_variables
-    values = {}
-    for name, value in written.items():
-        found = _VARIABLE.match(value) if isinstance(value, str) else None
-        values[name] = variables[found[1]] if found and found[1] in variables else value
+    values = {name: variables.get(alone(value), value) for name, value in written.items()}
     return dict(templar.template(values))
 
 

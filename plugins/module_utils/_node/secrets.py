@@ -34,7 +34,7 @@ def without_user(url: Any) -> Any:
 
 def of_urls(value: Any) -> set[str]:
     """Return the passwords and tokens of the URLs in a value, for ``AnsibleModule.no_log_values``."""
-    found = (match[0] for text in _texts(value) for pattern in (_USER, _TOKEN) for match in pattern.finditer(text))
+    found = (match[0] for text in texts_in(value) for pattern in (_USER, _TOKEN) for match in pattern.finditer(text))
     return {secret for secret in found if not _VARIABLES.fullmatch(secret)}
 
 
@@ -50,13 +50,14 @@ def without(text: str, secrets: Iterable[str]) -> str:
     return text
 
 
-def _texts(value: Any) -> Iterator[str]:
+def texts_in(value: Any) -> Iterator[str]:
+    """Yield all texts within a value, names of keys too."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
         for name, one in value.items():
-            yield from _texts(name)
-            yield from _texts(one)
+            yield from texts_in(name)
+            yield from texts_in(one)
     elif isinstance(value, (list, tuple)):
         for one in value:
-            yield from _texts(one)
+            yield from texts_in(one)

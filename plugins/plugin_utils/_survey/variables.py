@@ -9,11 +9,12 @@ many times, so it replaces each by its value first, after those that it refers t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from collections.abc import Callable, Iterable, MutableMapping
 from contextlib import suppress
 from typing import Any
 
 from ansible.errors import AnsibleError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.secrets import texts_in
 
 #: A template that is no more than a variable.
 _ALONE = re.compile(r"\{\{ *(\w+) *\}\}\Z")
@@ -61,30 +62,24 @@ class Variables:
             return not name.startswith("__")
         self._met[name] = True
         raw = self.values[name]
-        texts = [text for text in _texts(raw) if "{{" in text or "{%" in text]
+        texts = [text for text in texts_in(raw) if "{{" in text or "{%" in text]
         named = [one for text in texts for one in _NAME.findall(text)]
         self._met[name] = False not in {self._resolve(one, template) for one in named}
         if not texts or not self._met[name]:
             return self._met[name]
-        same = _ALONE.match(raw) if isinstance(raw, str) else None
+        same = alone(raw)
         with suppress(AnsibleError):
-            self.values[name] = self.values[same[1]] if same and same[1] in self._done else template(raw)
+            self.values[name] = self.values[same] if same in self._done else template(raw)
             self._done.add(name)
         return True
 
     def resolve_all_in(self, value: Any, template: Callable[[Any], Any]) -> None:
         """Replace all variables that the templates within a value refer to."""
-        for text in _texts(value):
+        for text in texts_in(value):
             self.resolve(_NAME.findall(text), template)
 
 
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from _texts(key)
-            yield from _texts(item)
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from _texts(item)
+def alone(value: Any) -> str | None:
+    """Return the name of the variable that a template is no more than; None where it is more, or none."""
+    found = _ALONE.match(value) if isinstance(value, str) else None
+    return found[1] if found else None
