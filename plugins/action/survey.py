@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +16,15 @@ from ansible.template import Templar
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._survey.survey import ARGUMENT_SPEC
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action, Call, Steps, show, warn
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.filters import spare_workers
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.read_ahead import import_all, spare_workers
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey import report, role_tasks
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey.packed_code import packed
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey.plain_templates import UNKNOWN
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey.rehearsal import Layer, Rehearsed, Result, lead
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey.role_tasks import Reference, RoleTask
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey.variables import Variables, alone
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey.variables import Variables
 
-PLUGINS = Path(__file__).parents[1]
-NAMESPACE = "ansible_collections.evenkeel.gpu.plugins"
-ROLES = PLUGINS.parent / "roles"
+ROLES = Path(__file__).parents[2] / "roles"
 #: Roles that choose by the node's GPUs.
 OF_GPUS = ("nvidia_driver", "cuda_toolkit")
 FACTS = "evenkeel_gpu"
@@ -43,17 +41,10 @@ def load(file: Path) -> Any:
     return DataLoader().load_from_file(str(file), cache="none", unsafe=True, trusted_as_template=True)
 
 
-def import_actions(modules: Collection[str]) -> None:
-    """Import the actions of modules."""
-    for file in (PLUGINS / "action").glob("*.py"):
-        if file.stem in modules:
-            importlib.import_module(f"{NAMESPACE}.action.{file.stem}")
-
-
 # Ansible's main process imports this file before it forks a worker for each host: none of them has to do this again.
 TASKS = {place.name: role_tasks.read(place, load) for place in ROLES.iterdir()}
 CODE = packed()
-import_actions({task.module for tasks in TASKS.values() for task in tasks})
+import_all("action", frozenset(task.module for tasks in TASKS.values() for task in tasks))
 spare_workers()
 
 
@@ -107,8 +98,7 @@ class ActionModule(Action):
         return {role: layers[role] for role in roles}, facts
 
     def _reading(self) -> Layer:
-        task = RoleTask(module="gpu_facts", options={}, conditions=(), loop=None, loop_var="", variables={})
-        return Layer([self._rehearsed(task, 0, self._templar, {})])
+        return Layer([self._rehearsed("gpu_facts", 0, {}, self._templar, {})])
 
     def _facts(self, reading: Layer) -> dict[str, Any]:
         result = reading.tasks[0].result or {}
@@ -172,25 +162,30 @@ class ActionModule(Action):
         else:
             items = [{task.loop_var: item} for item in templar.template(task.loop)]
         found = []
+        # What a task sets itself may have templates.
+        unknown = dict.fromkeys(task.variables, UNKNOWN)
         for item in items:
             own = {**task.variables, **item}
             of_item = templar.copy_with_new_env(available_variables={**known.values, **own}) if own else templar
             if all(of_item.evaluate_conditional(condition) for condition in task.conditions):
                 known.resolve_all_in(task.options, templar.template)
-                found.append(self._rehearsed(task, number, of_item, item))
+                asked = {**self._defaults(task.module), **task.options}
+                options = known.filled(asked, {**unknown, **item})
+                found.append(self._rehearsed(task.module, number, options, of_item, item))
         return found
 
-    def _rehearsed(self, task: RoleTask, number: int, templar: Templar, item: Mapping[str, Any]) -> Rehearsed:
-        asked = {**self._defaults(task.module), **task.options}
+    def _rehearsed(
+        self, module: str, number: int, asked: Mapping[str, Any], templar: Templar, item: Mapping[str, Any]
+    ) -> Rehearsed:
         written = {name: value for name, value in asked.items() if not isinstance(value, Reference)}
-        references = {name: value for name, value in task.options.items() if isinstance(value, Reference)}
-        options = {**_valued(written, templar), **references}
+        references = {name: value for name, value in asked.items() if isinstance(value, Reference)}
+        options = {**templar.template(written), **references}
         names = [value.get("name", "") if isinstance(value, Mapping) else value for value in item.values()]
         return Rehearsed(
             number,
-            task.module,
+            module,
             next((name for name in names if isinstance(name, str)), ""),
-            lambda: self._steps(task.module, options, templar),
+            lambda: self._steps(module, options, templar),
         )
 
     def _defaults(self, module: str) -> dict[str, Any]:
@@ -247,13 +242,6 @@ def _is_off(switch: str, known: Variables, templar: Templar) -> bool:
         return switch in known.values and not boolean(known.values[switch])
     except TypeError:  # which validation reports
         return False
-
-
-def _valued(written: Mapping[str, Any], templar: Templar) -> dict[str, Any]:
-    """Return options with their templates replaced; what is no more than a variable needs no template."""
-    variables = templar.available_variables
-    values = {name: variables.get(alone(value), value) for name, value in written.items()}
-    return dict(templar.template(values))
 
 
 def _call(module: str, options: Mapping[str, Any]) -> Steps:

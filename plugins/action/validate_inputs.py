@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections import ChainMap
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
@@ -13,13 +12,13 @@ from ansible.errors import AnsibleError
 from ansible.utils.vars import load_extra_vars
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control import (
-    filters,
     inputs,
     inventory_files,
     specifications,
     variable_names,
 )
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action, warn
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.read_ahead import read_ahead
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.specifications import Options
 
 #: By playbook, the inputs that Ansible reads before it knows a host, which only the command line can set.
@@ -31,12 +30,8 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {"playbook": {"type": "str"}, "checks
 
 Variables = Mapping[str, Any]
 
-# Ansible's main process imports this before it forks workers, so that none of them has to read the files.
-with contextlib.suppress(EvenkeelError):
-    specifications.of_roles()
-    specifications.of_playbooks()
-with contextlib.suppress(ImportError):  # said where it is needed
-    filters.import_all()
+# Ansible's main process imports this file before it forks workers.
+read_ahead()
 
 
 class ActionModule(Action):

@@ -31,7 +31,8 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     if not wheels:
         return {"changed": False, "wanted": {"platform": platform, "wheels": []}}
 
-    plan = runtime.plan(runtime.read(desired.directory, desired.id), desired)
+    found = runtime.read(desired.directory, desired.id, all_hashed=not check_mode)
+    plan = runtime.plan(found, desired)
     if plan.changed and not check_mode:
         if plan.build and params["brought"] is None:
             names = [wheel.name for wheel in desired.wheels]

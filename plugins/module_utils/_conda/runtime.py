@@ -175,8 +175,15 @@ def python_version(prefix: str) -> str:
     return ""
 
 
-def read(directory: str, wanted: str) -> State:
-    """Read which runtimes are there, and verify the ``wanted`` one. Other names are left alone."""
+def read(directory: str, wanted: str, *, all_hashed: bool = True) -> State:
+    """Read which runtimes are there, and verify the ``wanted`` one. Other names are left alone.
+
+    Parameters
+    ----------
+    all_hashed
+        Whether to hash all of its files, since a failing disk leaves size and times as they were; otherwise only those
+        that have changed since the runtime was made.
+    """
     try:
         names = sorted(os.listdir(directory))
     except FileNotFoundError:
@@ -186,23 +193,28 @@ def read(directory: str, wanted: str) -> State:
             "%s: %s" % (directory, error.strerror), "Remove what is in the way, or choose another root"
         ) from error
     return State(
-        tuple(_runtime(directory, name, verified=name == wanted) for name in names if _NAME.fullmatch(name)),
+        tuple(_runtime(directory, name, name == wanted, all_hashed) for name in names if _NAME.fullmatch(name)),
         tuple(name for name in names if _LEFTOVER.fullmatch(name)),
     )
 
 
-def _runtime(directory: str, name: str, *, verified: bool) -> Runtime:
+def _runtime(directory: str, name: str, verified: bool, all_hashed: bool) -> Runtime:
     path = os.path.join(directory, name)
     usable = os.access(os.path.join(path, "bin", "uv"), os.X_OK)
     metadata = glob.glob(os.path.join(glob.escape(path), "site-packages", "*.dist-info")) if usable else []
     contents = (os.path.basename(directory)[: -len(".dist-info")].replace("-", " ") for directory in metadata)
-    return Runtime(name, tuple(sorted(contents)), os.lstat(path).st_mtime, damage(path) if verified else ())
+    made = os.lstat(path)
+    found = damage(path, 0 if all_hashed else made.st_mtime_ns) if verified else ()
+    return Runtime(name, tuple(sorted(contents)), made.st_mtime, found)
 
 
-def damage(path: str) -> tuple[str, ...]:
+def damage(path: str, hashed_since: int) -> tuple[str, ...]:
     """Return how the files of a runtime differ from what the RECORD files of its wheels say, sorted.
 
-    Every file is hashed, since a failing disk leaves size and time as they were.
+    Parameters
+    ----------
+    hashed_since
+        Files that have not changed since are not hashed; in nanoseconds since the epoch.
     """
     expected, found = _recorded(path), []
     present = {
@@ -212,7 +224,7 @@ def damage(path: str) -> tuple[str, ...]:
     found += ["added %s" % relative for relative in present - expected.keys()]
     known = sorted(expected.keys() & present, key=lambda relative: -os.lstat(os.path.join(path, relative)).st_size)
     with ThreadPoolExecutor(2) as pool:
-        intact = pool.map(lambda relative: _intact(os.path.join(path, relative), expected[relative]), known)
+        intact = pool.map(lambda name: _intact(os.path.join(path, name), expected[name], hashed_since), known)
         found += ["edited %s" % relative for relative, good in zip(known, intact) if not good]
     return tuple(sorted(found))
 
@@ -230,13 +242,13 @@ def _recorded(path: str) -> Mapping[str, str]:
     return files
 
 
-def _intact(path: str, sha256: str) -> bool:
+def _intact(path: str, sha256: str, hashed_since: int) -> bool:
     """Whether a file is what its wheel brought, and root's alone to change."""
     try:
         status = os.lstat(path)
         if not stat.S_ISREG(status.st_mode) or modes.judge(path, status, os.geteuid()):
             return False
-        return not sha256 or sha256_of(path) == sha256
+        return not sha256 or status.st_ctime_ns < hashed_since or sha256_of(path) == sha256
     except OSError:
         return False
 
@@ -299,6 +311,7 @@ def _build(desired: Desired, brought: str, waiting: Callable[[int], None]) -> No
             path = os.path.join(brought, wheel.name)
             require_hash(path, wheel)
             unpack(path, partial)
+        os.utime(partial)  # so that a file that changes later is known as such
         sync_file_systems([partial], waiting)
         rename_durably(partial, desired.path)
     except BaseException:

@@ -5,34 +5,15 @@
 from __future__ import annotations
 
 import functools
-import gc
-import importlib
 from collections.abc import Callable
-from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import require
 
-PLACE = Path(__file__).parents[2] / "filter"
-NAMESPACE = "ansible_collections.evenkeel.gpu.plugins.filter"
-
 Given = ParamSpec("Given")
 Answer = TypeVar("Answer")
-
-
-def import_all() -> None:
-    """Import the filters of this collection, which Ansible otherwise does in each worker that uses one of them."""
-    for file in sorted(PLACE.glob("*.py")):
-        importlib.import_module(f"{NAMESPACE}.{file.stem}")
-    spare_workers()
-
-
-def spare_workers() -> None:
-    """Have Python look through its objects now, and never again at these, which each worker would do by itself."""
-    gc.collect()
-    gc.freeze()
 
 
 def answering(function: Callable[Given, Answer]) -> Callable[Given, Answer]:

@@ -9,15 +9,14 @@ many times, so it replaces each by its value first, after those that it refers t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from contextlib import suppress
 from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.secrets import texts_in
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey import plain_templates
 
-#: A template that is no more than a variable.
-_ALONE = re.compile(r"\{\{ *(\w+) *\}\}\Z")
 _NAME = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -36,7 +35,8 @@ class Variables:
         self.values = values
         self._beginnings = tuple(beginnings)
         self._met: dict[str, bool] = {}
-        self._done: set[str] = set()
+        #: Those that are known to have no templates.
+        self._final: set[str] = set()
 
     def resolve(self, names: Iterable[str], template: Callable[[Any], Any]) -> None:
         """Replace variables, and all that they refer to.
@@ -62,24 +62,45 @@ class Variables:
             return not name.startswith("__")
         self._met[name] = True
         raw = self.values[name]
-        texts = [text for text in texts_in(raw) if "{{" in text or "{%" in text]
+        texts = [text for text in texts_in(raw) if not _is_final(text)]
         named = [one for text in texts for one in _NAME.findall(text)]
         self._met[name] = False not in {self._resolve(one, template) for one in named}
-        if not texts or not self._met[name]:
-            return self._met[name]
-        same = alone(raw)
-        with suppress(AnsibleError):
-            self.values[name] = self.values[same] if same in self._done else template(raw)
-            self._done.add(name)
-        return True
+        if not texts:
+            self._final.add(name)
+        elif self._met[name]:
+            with suppress(AnsibleError):
+                self.values[name] = template(self.filled(raw))
+                self._final.add(name)
+        return self._met[name]
 
     def resolve_all_in(self, value: Any, template: Callable[[Any], Any]) -> None:
         """Replace all variables that the templates within a value refer to."""
         for text in texts_in(value):
             self.resolve(_NAME.findall(text), template)
 
+    def filled(self, value: Any, others: Mapping[str, Any] | None = None) -> Any:
+        """Return a value with those of its templates replaced that need no Jinja.
 
-def alone(value: Any) -> str | None:
-    """Return the name of the variable that a template is no more than; None where it is more, or none."""
-    found = _ALONE.match(value) if isinstance(value, str) else None
-    return found[1] if found else None
+        Parameters
+        ----------
+        others
+            Further variables, of a task or the item of a loop.
+        """
+        further = others or {}
+
+        def look(name: str) -> Any:
+            if name in further:
+                return further[name]
+            if name in self.values:
+                value = self.values[name]
+                return value if name in self._final or _is_final(value) else plain_templates.UNKNOWN
+            if name.startswith("__") or not name.startswith(self._beginnings):
+                return plain_templates.UNKNOWN
+            raise KeyError(name)
+
+        return plain_templates.filled(value, look)
+
+
+def _is_final(value: Any) -> bool:
+    """Return whether a value is a text without templates."""
+    return isinstance(value, str) and not plain_templates.BEGINNING.search(value)

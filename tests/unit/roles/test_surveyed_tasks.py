@@ -288,8 +288,10 @@ def test_the_site_does_nothing_but_what_its_roles_do() -> None:
             "tags": [role],
         }
     first, *imports = [task["ansible.builtin.import_role"] for task in known]
-    assert first == {"name": f"{COLLECTION}mirror"}
-    assert imports == [{"name": f"{COLLECTION}{role}", "tasks_from": "variables"} for role in surveyed]
+    # The specifications have no entry point that Ansible would validate, and take it long to read.
+    unread = {"rolespec_validate": False}
+    assert first == {"name": f"{COLLECTION}mirror", **unread}
+    assert imports == [{"name": f"{COLLECTION}{role}", "tasks_from": "variables", **unread} for role in surveyed]
     assert tasks.index(known[-1]) < [module_of(task) for task in tasks].index(f"{COLLECTION}survey")
     assert [module_of(task) for task in tasks].index(f"{COLLECTION}survey") < tasks.index(entries[0])
 

@@ -330,6 +330,29 @@ def test_a_runtime_that_is_not_used_is_not_hashed(node: Node) -> None:
     assert seen.damage == ()
 
 
+@pytest.mark.parametrize(
+    ("later", "all_hashed", "found"), [(True, False, True), (False, False, False), (False, True, True)]
+)
+def test_what_has_not_changed_since_it_was_made_need_not_be_hashed(
+    node: Node, later: bool, all_hashed: bool, found: bool
+) -> None:
+    node.converge()
+    path = Path(node.desired.path)
+    uv = path / "bin" / "uv"
+    uv.write_text("#!/bin/sh\necho uv 0.13.8\n")
+    made = uv.stat().st_ctime_ns + (0 if later else 1)
+    os.utime(path, ns=(made, made))
+    (seen,) = runtime.read(str(node.directory), node.desired.id, all_hashed=all_hashed).runtimes
+    assert seen.damage == (("edited bin/uv",) if found else ())
+
+
+def test_a_new_runtime_has_no_file_that_has_changed_since(node: Node) -> None:
+    node.converge()
+    path = Path(node.desired.path)
+    made = path.stat().st_mtime_ns
+    assert [file for file in path.rglob("*") if file.is_file() and file.stat().st_ctime_ns > made] == []
+
+
 def test_a_killed_removal_leaves_no_runtime_that_looks_whole(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     node.converge()
     old = node.desired.id

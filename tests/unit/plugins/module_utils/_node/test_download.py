@@ -306,18 +306,18 @@ def test_the_beginning_fails_as_the_download_does(
 
 
 @pytest.mark.parametrize(
-    ("failing", "words"),
+    ("failing", "timeout", "words"),
     [
-        (Mirror.stay_silent, "timed out"),
-        (Mirror.drip, "timed out after 0.4 s"),
-        (Mirror.drip_headers, "timed out after 0.4 s"),
-        (lambda _, handler: TRUNCATED(handler), f"5 of {len(INSTALLER)} bytes"),
+        (Mirror.stay_silent, 0.2, "timed out"),
+        (Mirror.drip, 0.2, "timed out after 0.4 s"),
+        (Mirror.drip_headers, 0.2, "timed out after 0.4 s"),
+        (lambda _, handler: TRUNCATED(handler), 60, f"5 of {len(INSTALLER)} bytes"),
     ],
     ids=["silent", "drip", "headers", "truncated"],
 )
 def test_a_beginning_is_waited_for_no_longer_than_asked(
-    mirror: Mirror, failing: Callable[[Mirror, BaseHTTPRequestHandler], None], words: str
+    mirror: Mirror, failing: Callable[[Mirror, BaseHTTPRequestHandler], None], timeout: float, words: str
 ) -> None:
     mirror.answers = [partial(failing, mirror)]
     with pytest.raises(EvenkeelError, match=rf"did not deliver \(.*{words}.*\), 1 times in a row"):
-        download.beginning(mirror.url, timeout=0.2, retries=0)
+        download.beginning(mirror.url, timeout=timeout, retries=0)

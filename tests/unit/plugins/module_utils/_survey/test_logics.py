@@ -7,10 +7,10 @@ import importlib
 from typing import Any
 
 import pytest
-from ansible_collections.evenkeel.gpu.plugins.action.survey import PLUGINS
 from ansible_collections.evenkeel.gpu.plugins.module_utils._survey import survey
 from ansible_collections.evenkeel.gpu.plugins.module_utils._survey.logics import LOGICS
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.read_ahead import PLUGINS
 
 COLLECTION = "ansible_collections.evenkeel.gpu.plugins"
 OF_RUN = ("from_action", "verbatim", "secrets")

@@ -42,3 +42,29 @@ def test_an_input_that_is_not_set_is_no_item() -> None:
 def test_what_fails_or_refers_to_itself_stays() -> None:
     values = {"role_a": "{{ 1 / 0 }}", "role_b": "{{ role_c }}", "role_c": "{{ role_b }}"}
     assert resolved(values, *values) == values
+
+
+def test_options_are_filled_with_what_needs_no_jinja() -> None:
+    values = {"role_a": trusted("{{ role_b ~ 1 }}"), "role_b": "b", "other": "o", "others": trusted("{{ other }}")}
+    known = Variables(values, ("role_", "__role_"))
+    known.resolve(["role_a"], Templar(DataLoader(), variables=values).template)
+    options = {
+        "resolved": "{{ role_a }}",
+        "plain": "{{ other }}/x",
+        "of another's template": "{{ others }}",
+        "not set": "{{ role_c | default(omit) }}",
+        "an item": "{{ __role_item.name }}",
+        "an item that may not be one": "{{ __role_other | default(1) }}",
+        "magic": "{{ hostvars }}",
+        "a task's": "{{ role_b }}",
+    }
+    others = {"__role_item": {"name": "n"}, "role_b": "own"}
+    assert known.filled({name: trusted(text) for name, text in options.items()}, others) == {
+        "resolved": "b1",
+        "plain": "o/x",
+        "of another's template": "{{ others }}",
+        "an item": "n",
+        "an item that may not be one": "{{ __role_other | default(1) }}",
+        "magic": "{{ hostvars }}",
+        "a task's": "own",
+    }
