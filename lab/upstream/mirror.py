@@ -9,7 +9,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lab import locks, paths, wait
+from lab import cache, files, locks, paths, wait
 from lab.images import image
 from lab.nodes import podman
 from lab.upstream import certificates, mirror_server, proxy_server
@@ -61,8 +61,7 @@ def up(progress: Progress) -> str:
     podman.ensure_network()
     with locks.held("mirror"):
         tls = certificates.ensure(address())
-        sources = SERVER.read_text() + PROXY_SERVER.read_text()
-        podman.ensure_running(NAME, GROUP, run_arguments(image_name, address(), tls), also=sources)
+        podman.ensure_running(NAME, GROUP, run_arguments(image_name, address(), tls, _code()))
     wait.until(_healthy, f"{url()}{mirror_server.HEALTH} answers", f"podman logs {NAME}", seconds=_START_SECONDS)
     return url()
 
@@ -93,8 +92,8 @@ def running() -> bool:
     return any(container.running for container in podman.containers(GROUP))
 
 
-def run_arguments(image_name: str, address: IPv4Address, tls: Path) -> list[str]:
-    """Return what ``podman run`` needs to serve the tree, and the proxy beside it."""
+def run_arguments(image_name: str, address: IPv4Address, tls: Path, code: Path) -> list[str]:
+    """Return what ``podman run`` needs to serve the tree, and the proxy beside it, by the code in a folder."""
     servers = (
         f"python3 /srv/{PROXY_SERVER.name} {address} {PROXY_PORT} & exec python3 /srv/{SERVER.name} /srv/www /srv/tls"
     )
@@ -104,13 +103,21 @@ def run_arguments(image_name: str, address: IPv4Address, tls: Path) -> list[str]
         "--read-only",
         f"--volume={paths.WWW}:/srv/www:ro",
         f"--volume={tls}:/srv/tls:ro",
-        f"--volume={SERVER}:/srv/{SERVER.name}:ro",
-        f"--volume={PROXY_SERVER}:/srv/{PROXY_SERVER.name}:ro",
+        f"--volume={code / SERVER.name}:/srv/{SERVER.name}:ro",
+        f"--volume={code / PROXY_SERVER.name}:/srv/{PROXY_SERVER.name}:ro",
         image_name,
         "/bin/sh",
         "-c",
         servers,
     ]
+
+
+def _code() -> Path:
+    """Return the folder with the servers' code: checkouts that have the same code share a server."""
+    folder = paths.STATE / "mirror" / cache.key(SERVER, PROXY_SERVER)
+    for path in (SERVER, PROXY_SERVER):
+        files.replace_text(folder / path.name, path.read_text())
+    return folder
 
 
 def _healthy() -> bool:
