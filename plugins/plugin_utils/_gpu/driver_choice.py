@@ -94,7 +94,7 @@ def _choose(facts: Mapping[str, Any], platform: Platform, wish: Wish) -> dict[st
     family = repositories.family(platform)
     branch, version = branch_and_version(wish, family, repositories.release(platform))
     flavour, problems, notes = choose_flavour(facts["gpus"], wish.flavour)
-    problems += [*window_problems(facts["gpus"], branch, flavour), *kernel_problems(facts["kernels"], branch)]
+    problems += [*window_problems(facts["gpus"], branch, version, flavour), *kernel_problems(facts["kernels"], branch)]
     problems += standing_problems(facts, wish.source)
     chosen = {
         "source": wish.source,
@@ -188,20 +188,21 @@ def choose_flavour(gpus: Sequence[Mapping[str, Any]], wished: str) -> tuple[str,
     return common[0], [], []
 
 
-def window_problems(gpus: Sequence[Mapping[str, Any]], branch: str, flavour: str) -> list[str]:
-    """Return the problems of a branch and a flavour with these GPUs."""
+def window_problems(gpus: Sequence[Mapping[str, Any]], branch: str, version: str, flavour: str) -> list[str]:
+    """Return the problems of a branch, its version (empty if unknown) and a flavour with these GPUs."""
     problems = []
     for gpu in _distinct(gpus):
-        least, most = gpu["min_branch"], gpu["max_branch"]
+        least, most = gpu["min_version"], gpu["max_branch"]
         if most is not None and int(branch) > most:
             problems.append(
                 f"Branch {branch} of the driver no longer supports {_name(gpu)} ({gpu['generation']}); {most} is the"
                 f" last that does. Set nvidia_driver_branch to {most} or lower."
             )
-        if least is not None and int(branch) < least:
+        if least and (int(branch) < gpu["min_branch"] or (version and Version(version) < Version(least))):
             problems.append(
-                f"Branch {branch} of the driver does not know {_name(gpu)} ({gpu['generation']}) yet; {least} is"
-                f" the first that does. Set nvidia_driver_branch to {least} or higher."
+                f"The driver {version or branch} does not know {_name(gpu)} ({gpu['generation']}) yet; {least} is"
+                f" the first that does. Set nvidia_driver_branch to {gpu['min_branch']} or higher, or"
+                f" nvidia_driver_version to {least} or newer."
             )
     last = read_mapping(BRANCHES)["proprietary"]["max_branch"]
     if flavour == "proprietary" and int(branch) > last:

@@ -25,20 +25,22 @@ def describe(device_id: str) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``name``, ``generation``, ``flavours``, ``required_flavour``, ``min_branch``, ``max_branch``, ``max_cuda``,
-        as the module ``gpu_facts`` documents them.
+        ``name``, ``generation``, ``flavours``, ``required_flavour``, ``min_branch``, ``min_version``, ``max_branch``,
+        ``max_cuda``, as the module ``gpu_facts`` documents them.
     """
     data = read_mapping(DATA)
     number = int(device_id, 16)
     found = [entry for entry in data["ranges"] if entry["first"] <= number <= entry["last"]]
     rules = {**data["generations"][found[-1]["generation"]], **found[-1]} if found else {}
     flavours = list(rules.get("flavours", []))
+    least = rules.get("min_version", "")
     return {
         "name": data["names"].get(device_id.lower(), ""),
         "generation": rules.get("generation", UNKNOWN),
         "flavours": flavours,
         "required_flavour": flavours[0] if len(flavours) == 1 else "",
-        "min_branch": rules.get("min_branch"),
+        "min_branch": int(least.partition(".")[0]) if least else None,
+        "min_version": least,
         "max_branch": rules.get("max_branch"),
         "max_cuda": rules.get("max_cuda", ""),
     }

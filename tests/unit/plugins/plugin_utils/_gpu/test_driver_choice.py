@@ -19,13 +19,13 @@ NVIDIA = Wish("nvidia", branch="580")
 def gpu(name: str = "T4", **other: Any) -> dict[str, Any]:
     """Return a GPU as the facts have it."""
     kinds = {
-        "K80": ("0x102d", "kepler", [], None, 470),
-        "V100": ("0x1db1", "volta", ["proprietary"], None, 580),
-        "T4": ("0x1eb8", "turing", ["open", "proprietary"], None, None),
-        "A100": ("0x20b2", "ampere", ["open", "proprietary"], None, None),
-        "GH200": ("0x2342", "hopper", ["open"], 535, None),
-        "B200": ("0x2901", "blackwell", ["open"], 570, None),
-        "": ("0x9999", "unknown", [], None, None),
+        "K80": ("0x102d", "kepler", [], "", 470),
+        "V100": ("0x1db1", "volta", ["proprietary"], "", 580),
+        "T4": ("0x1eb8", "turing", ["open", "proprietary"], "", None),
+        "A100": ("0x20b2", "ampere", ["open", "proprietary"], "", None),
+        "GH200": ("0x2342", "hopper", ["open"], "535.146.02", None),
+        "B200": ("0x2901", "blackwell", ["open"], "570.86.15", None),
+        "": ("0x9999", "unknown", [], "", None),
     }
     device, generation, flavours, least, most = kinds[name]
     return {
@@ -34,7 +34,8 @@ def gpu(name: str = "T4", **other: Any) -> dict[str, Any]:
         "name": name,
         "generation": generation,
         "flavours": flavours,
-        "min_branch": least,
+        "min_branch": int(least.partition(".")[0]) if least else None,
+        "min_version": least,
         "max_branch": most,
         "bound": "",
         **other,
@@ -80,7 +81,7 @@ def test_flavour_by_hardware(gpus: list[str], flavour: str) -> None:
     [
         (["K80"], NVIDIA, ["K80 (0x102d)", "kepler", "no branch"]),
         (["V100"], Wish("nvidia", branch="595"), ["595", "no longer supports V100 (0x1db1)", "580 is the last"]),
-        (["B200"], Wish("nvidia", version="535.274.02"), ["535", "B200 (0x2901)", "570 is the first"]),
+        (["B200"], Wish("nvidia", version="535.274.02"), ["535", "B200 (0x2901)", "570.86.15 is the first"]),
         (["V100"], Wish("nvidia", branch="580", flavour="open"), ["open kernel module", "V100", "auto or proprietary"]),
         (["B200"], Wish("nvidia", branch="580", flavour="proprietary"), ["proprietary", "B200", "auto or open"]),
         (["V100", "B200"], NVIDIA, ["V100 (0x1db1) needs proprietary", "B200 (0x2901) needs open", "one kind from"]),
@@ -102,21 +103,25 @@ def test_what_can_not_work_is_told_with_a_way_out(gpus: list[str], wish: Wish, w
 
 
 @pytest.mark.parametrize(
-    ("name", "branch", "flavour", "refused"),
+    ("name", "version", "flavour", "refused"),
     [
-        ("V100", "580", "proprietary", False),
-        ("V100", "581", "proprietary", True),
+        ("V100", "580.178.04", "proprietary", False),
+        ("V100", "581.1.1", "proprietary", True),
+        ("B200", "570.86.15", "open", False),
+        ("B200", "570.86.10", "open", True),
         ("B200", "570", "open", False),
         ("B200", "569", "open", True),
-        ("T4", "615", "proprietary", False),
-        ("T4", "616", "proprietary", True),
-        ("T4", "616", "open", False),
+        ("T4", "615.1.1", "proprietary", False),
+        ("T4", "616.1.1", "proprietary", True),
+        ("T4", "616.1.1", "open", False),
     ],
 )
-def test_the_first_and_the_last_branch_of_a_gpu_are_in_its_window(
-    name: str, branch: str, flavour: str, refused: bool
+def test_the_first_and_the_last_driver_of_a_gpu_are_in_its_window(
+    name: str, version: str, flavour: str, refused: bool
 ) -> None:
-    assert bool(driver_choice.window_problems([gpu(name)], branch, flavour)) is refused
+    branch, point, _ = version.partition(".")
+    problems = driver_choice.window_problems([gpu(name)], branch, version if point else "", flavour)
+    assert bool(problems) is refused
 
 
 def test_an_unknown_gpu_is_overridden_by_a_flavour() -> None:

@@ -13,32 +13,44 @@ DATA = read_mapping(gpus.DATA)
 @pytest.mark.parametrize(
     ("device_id", "name", "generation", "flavours", "window"),
     [
-        ("0x102d", "K80", "kepler", [], (None, 470)),
-        ("0x17fd", "", "maxwell", ["proprietary"], (None, 580)),
-        ("0x15f8", "P100 PCIe 16GB", "pascal", ["proprietary"], (None, 580)),
-        ("0x1725", "", "pascal", ["proprietary"], (None, 580)),
-        ("0x1db1", "V100 SXM2 16GB", "volta", ["proprietary"], (None, 580)),
-        ("0x1e00", "", "turing", ["open", "proprietary"], (None, None)),
-        ("0x2187", "", "turing", ["open", "proprietary"], (None, None)),
-        ("0x20B2", "A100 SXM4 80GB", "ampere", ["open", "proprietary"], (None, None)),
-        ("0x2330", "H100 SXM5 80GB", "hopper", ["open", "proprietary"], (None, None)),
-        ("0x2342", "GH200 120GB", "hopper", ["open"], (535, None)),
-        ("0x27b8", "L4", "ada", ["open", "proprietary"], (None, None)),
-        ("0x2901", "B200", "blackwell", ["open"], (570, None)),
-        ("0x2bb5", "RTX PRO 6000 Blackwell Server Edition", "blackwell", ["open"], (570, None)),
-        ("0x31c2", "GB300", "blackwell", ["open"], (570, None)),
-        ("0x0fbf", "", "unknown", [], (None, None)),
-        ("0x12bb", "", "unknown", [], (None, None)),
-        ("0x1d57", "", "unknown", [], (None, None)),
-        ("0x2a00", "", "unknown", [], (None, None)),
-        ("0x3000", "", "unknown", [], (None, None)),
-        ("0x3200", "", "unknown", [], (None, None)),
+        ("0x15c2", "", "pascal", ["proprietary"], ("", 580)),
+        ("0x102d", "K80", "kepler", [], ("", 470)),
+        ("0x17fd", "", "maxwell", ["proprietary"], ("", 580)),
+        ("0x15f8", "P100 PCIe 16GB", "pascal", ["proprietary"], ("", 580)),
+        ("0x1725", "", "pascal", ["proprietary"], ("", 580)),
+        ("0x1db1", "V100 SXM2 16GB", "volta", ["proprietary"], ("", 580)),
+        ("0x1e00", "", "turing", ["open", "proprietary"], ("", None)),
+        ("0x2187", "", "turing", ["open", "proprietary"], ("", None)),
+        ("0x20B2", "A100 SXM4 80GB", "ampere", ["open", "proprietary"], ("", None)),
+        ("0x2330", "H100 SXM5 80GB", "hopper", ["open", "proprietary"], ("", None)),
+        ("0x2342", "GH200 120GB", "hopper", ["open"], ("535.146.02", None)),
+        ("0x27b8", "L4", "ada", ["open", "proprietary"], ("", None)),
+        ("0x2901", "B200", "blackwell", ["open"], ("570.86.15", None)),
+        ("0x2bb5", "RTX PRO 6000 Blackwell Server Edition", "blackwell", ["open"], ("575.57.08", None)),
+        ("0x31c2", "GB300", "blackwell", ["open"], ("580.82.07", None)),
+        ("0x3182", "B300", "blackwell", ["open"], ("580.82.07", None)),
+        ("0x3183", "", "blackwell", ["open"], ("570.86.15", None)),
+        ("0x2941", "GB200", "blackwell", ["open"], ("570.124.04", None)),
+        ("0x2bb9", "RTX 6000D", "blackwell", ["open"], ("580.82.07", None)),
+        ("0x2c3a", "RTX PRO 4500 Blackwell Server Edition", "blackwell", ["open"], ("580.142", None)),
+        ("0x2d83", "GeForce RTX 5050", "blackwell", ["open"], ("575.64.03", None)),
+        ("0x2e12", "GB10", "blackwell", ["open"], ("580.119.02", None)),
+        ("0x2335", "H200 SXM 141GB", "hopper", ["open", "proprietary"], ("550.90.07", None)),
+        ("0x233b", "H200 NVL", "hopper", ["open", "proprietary"], ("565.57.01", None)),
+        ("0x2348", "GH200 144GB HBM3e", "hopper", ["open"], ("565.57.01", None)),
+        ("0x0fbf", "", "unknown", [], ("", None)),
+        ("0x12bb", "", "unknown", [], ("", None)),
+        ("0x1d57", "", "unknown", [], ("", None)),
+        ("0x2a00", "", "unknown", [], ("", None)),
+        ("0x3000", "", "unknown", [], ("", None)),
+        ("0x3200", "", "unknown", [], ("", None)),
     ],
 )
-def test_rules(device_id: str, name: str, generation: str, flavours: list[str], window: tuple[int, int]) -> None:
+def test_rules(device_id: str, name: str, generation: str, flavours: list[str], window: tuple[str, int]) -> None:
     found = gpus.describe(device_id)
     assert (found["name"], found["generation"], found["flavours"]) == (name, generation, flavours)
-    assert (found["min_branch"], found["max_branch"]) == window
+    assert (found["min_version"], found["max_branch"]) == window
+    assert found["min_branch"] == (int(window[0].split(".")[0]) if window[0] else None)
     assert found["required_flavour"] == (flavours[0] if len(flavours) == 1 else "")
 
 
