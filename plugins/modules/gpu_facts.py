@@ -69,7 +69,7 @@ ansible_facts:
               elements: str
             required_flavour: {description: "The flavour, if only one works.", type: str}
             min_branch: {description: "The first driver branch that supports it, if it matters.", type: int}
-            min_version: {description: "The first driver that supports it, if it matters.", type: str, sample: 580.82.07}
+            min_version: {description: "The first driver that supports it, if it matters.", type: str}
             max_branch: {description: "The last driver branch that supports it.", type: int}
             max_cuda: {description: "The last major version of CUDA that compiles for it.", type: str}
         nvswitches:
