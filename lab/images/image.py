@@ -54,6 +54,9 @@ ENTERPRISE_PACKAGES = (
     "rpm",
 )
 ENTERPRISE_SCRIPT = Path(__file__).with_name("customize_enterprise.sh")
+#: Ubuntu by its names and settings, on files of the Debian whose apt and DKMS are closest to its own.
+UBUNTU = {"ubuntu2204": "bookworm", "ubuntu2404": "bookworm", "ubuntu2604": "trixie"}
+UBUNTU_SCRIPT = Path(__file__).with_name("customize_ubuntu.sh")
 #: Shell scripts that make a fresh Debian a node, and a node one that boots in a container.
 NODE, CONTAINER = (Path(__file__).with_name(f"customize_{kind}.sh") for kind in ("node", "container"))
 
@@ -72,8 +75,9 @@ def build(release: str, progress: Progress) -> str:
     LabError
         The release is not known, or mmdebstrap failed.
     """
-    if release not in (*SUITES, *ENTERPRISE):
-        raise LabError(f"there is no release {release}", f"choose from {', '.join((*SUITES, *ENTERPRISE))}")
+    known = (*SUITES, *ENTERPRISE, *UBUNTU)
+    if release not in known:
+        raise LabError(f"there is no release {release}", f"choose from {', '.join(known)}")
     public_key = ssh.public_key()
     key = content_key(release, packages(release), "".join(path.read_text() for path in scripts(release)), public_key)
     name = f"localhost/evenkeel/{release}:{key}"
@@ -93,7 +97,13 @@ def packages(release: str) -> tuple[str, ...]:
 
 def scripts(release: str) -> tuple[Path, ...]:
     """Return the scripts that make a fresh Debian a node of a release."""
-    return (NODE, CONTAINER, ENTERPRISE_SCRIPT) if release in ENTERPRISE else (NODE, CONTAINER)
+    extra = (ENTERPRISE_SCRIPT,) if release in ENTERPRISE else (UBUNTU_SCRIPT,) if release in UBUNTU else ()
+    return (NODE, CONTAINER, *extra)
+
+
+def suite(release: str) -> str:
+    """Return the Debian suite that a release is made of."""
+    return {**SUITES, **UBUNTU}.get(release, ENTERPRISE_SUITE)
 
 
 def content_key(release: str, packages: Sequence[str], customize: str, public_key: str) -> str:
@@ -108,8 +118,7 @@ def _make(release: str, name: str, public_key: str, say: Callable[[str], None]) 
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     tar = folder / "root.tar"
-    suite = SUITES.get(release, ENTERPRISE_SUITE)
-    bootstrap(suite, tar, packages(release), scripts(release), public_key, say, release=release)
+    bootstrap(suite(release), tar, packages(release), scripts(release), public_key, say, release=release)
     say("importing")
     podman.run("import", "--quiet", f"--change=LABEL {podman.LABEL}=_image", str(tar), name)
     shutil.rmtree(folder)
