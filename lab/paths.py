@@ -29,3 +29,5 @@ NVIDIA = WWW / "nvidia"
 DEBIAN = WWW / "debian"
 #: Stand-ins for the own repositories of Rocky Linux.
 ROCKY = WWW / "rocky"
+#: Stand-ins for Ubuntu's archive, and for NVIDIA's repositories for it.
+UBUNTU = WWW / "ubuntu"
