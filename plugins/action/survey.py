@@ -13,11 +13,12 @@ from ansible.errors import AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
+from ansible.vars.clean import namespace_facts
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._survey.survey import ARGUMENT_SPEC
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action, Call, Steps, show, warn
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.read_ahead import import_all, spare_workers
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey import report, role_tasks
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey import cached_facts, report, role_tasks
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey.packed_code import packed
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey.plain_templates import UNKNOWN
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey.rehearsal import Layer, Rehearsed, Result, lead
@@ -29,7 +30,10 @@ ROLES = Path(__file__).parents[2] / "roles"
 OF_GPUS = ("nvidia_driver", "cuda_toolkit")
 FACTS = "evenkeel_gpu"
 COLLECTION = "evenkeel.gpu"
+#: What site.yml's chosen mirror was probed for, before any node was asked.
+MIRROR_IN_USE = "evenkeel_mirror_in_use"
 MOST_SECONDS = 86400
+REPAIR = "Repair that on the node"
 #: Where the hosts of a run note what they have said.
 SAID = Path(constants.DEFAULT_LOCAL_TMP)
 #: The layer in which the facts of the GPUs are read.
@@ -51,6 +55,9 @@ spare_workers()
 class ActionModule(Action):
     """Validate the roles' inputs, lead the actions of their tasks side by side, and report what they would do."""
 
+    #: Facts that were gathered in this task, as a module returns them.
+    _gathered: Mapping[str, Any] | None = None
+
     def act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         _unused, arguments = self.validate_argument_spec(ARGUMENT_SPEC)
         roles: list[str] = arguments["roles"]
@@ -59,15 +66,20 @@ class ActionModule(Action):
         if not roles:
             warn("No role was surveyed: none has one of the tags of this run, or all are skipped.")
         self._arguments, self._task_vars = arguments, task_vars
-        layers, facts = self._layers(roles)
+        try:
+            layers, gpus = self._layers(roles)
+        except cached_facts.OldFactsError:
+            self._gather()
+            layers, gpus = self._layers(roles)
         found = {role: report.of_layer(layer.tasks, diff=self._task.diff) for role, layer in layers.items()}
         wrong = report.problems(found)
         work = report.to_do(found, [role for role, layer in layers.items() if layer.tasks])
         result: dict[str, Any] = {"changed": False, "roles": roles, "to_do": work}
         result["layers"] = {role: report.without_empty(layer) for role, layer in found.items()}
         result["as_declared"] = not (work or wrong or any(layer["user_problems"] for layer in found.values()))
+        facts = {**(self._gathered or {}), **({FACTS: gpus} if gpus else {})}
         if facts:
-            result["ansible_facts"] = {FACTS: facts}
+            result["ansible_facts"] = facts
         # What has something to do says its warnings itself.
         warnings = [text for role in roles if wrong or role not in work for text in found[role]["warnings"]]
         if wrong and arguments["fail"]:
@@ -97,13 +109,31 @@ class ActionModule(Action):
             layers.update(again)
         return {role: layers[role] for role in roles}, facts
 
+    def _gather(self) -> None:
+        """Gather the node's facts anew, for this task and all that follow."""
+        answer = self._execute_module(
+            module_name="ansible.builtin.setup", module_args={"gather_subset": ["min"]}, task_vars=self._task_vars
+        )
+        if "ansible_distribution" not in answer.get("ansible_facts", {}):
+            raise EvenkeelError(f"The node's facts can't be gathered: {answer.get('msg', answer)}", REPAIR)
+        self._gathered = answer["ansible_facts"]
+        old = self._task_vars.get("ansible_facts", {})
+        new = {**old, **namespace_facts(self._gathered)["ansible_facts"]}
+        was, is_now = old.get("architecture"), new["architecture"]
+        if was not in (None, is_now) and MIRROR_IN_USE in self._task_vars:
+            raise EvenkeelError(
+                f"The mirror was chosen for {was}, which the node was in the last run; it is {is_now} now",
+                "Run again with --flush-cache",
+            )
+        self._task_vars = {**self._task_vars, "ansible_facts": new}
+
     def _reading(self) -> Layer:
         return Layer([self._rehearsed("gpu_facts", 0, {}, self._templar, {})])
 
     def _facts(self, reading: Layer) -> dict[str, Any]:
         result = reading.tasks[0].result or {}
         if result.get("failed"):
-            raise EvenkeelError(f"The GPUs can't be read: {result['msg']}", "Repair that on the node")
+            raise EvenkeelError(f"The GPUs can't be read: {result['msg']}", REPAIR)
         facts: dict[str, Any] = result["ansible_facts"][FACTS]
         return facts
 
@@ -224,7 +254,11 @@ class ActionModule(Action):
         if "wanted" in answer:
             answer = self.execute(Call("survey", self._arguments, {**handed, "packed": CODE.text}), self._task_vars)
         if "answers" not in answer:
-            raise EvenkeelError(f"The node can't be surveyed: {answer.get('msg', answer)}", "Repair that on the node")
+            raise EvenkeelError(f"The node can't be surveyed: {answer.get('msg', answer)}", REPAIR)
+        # As a rule the node is what it was in the last run, and nothing is asked twice.
+        facts = self._task_vars.get("ansible_facts", {})
+        if self._gathered is None and not cached_facts.are_of(answer["node"], facts):
+            raise cached_facts.OldFactsError
         answers: Mapping[str, Sequence[Result]] = answer["answers"]
         return answers
 

@@ -19,6 +19,11 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sanitise import
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.secrets import masked
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import broken, require
 
+#: The fact that names the Python of the last run; the name by which Ansible's discovery knows it.
+DISCOVERED = "discovered_interpreter_python"
+#: A shell's exit status where it does not find a program.
+NOT_FOUND = 127
+
 
 @dataclass(frozen=True)
 class Call:
@@ -64,6 +69,9 @@ class Action(ActionBase):  # type: ignore[misc]
         except Exception as error:  # Ansible would show its text as it is
             failed = {"failed": True, "changed": False, "msg": str(unexpected(error))}
             result = {**failed, "exception": traceback.format_exc()}
+        if self._discovered_interpreter_key:
+            found = {self._discovered_interpreter_key: self._discovered_interpreter}
+            result = {**result, "ansible_facts": {**result.get("ansible_facts", {}), **found}}
         if "warnings" in result:
             lines = [in_one_line(masked(one)) if isinstance(one, str) else one for one in result["warnings"]]
             result = {**result, "warnings": lines}
@@ -93,12 +101,24 @@ class Action(ActionBase):  # type: ignore[misc]
 
     def execute(self, call: Call, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Run a module of the collection on the node, and return its result."""
+        result = self._run_on_node(call, task_vars)
+        # A node that was reinstalled may lack the Python that the last run has found.
+        if lacks_python(result) and task_vars.get("ansible_facts", {}).pop(DISCOVERED, None):
+            result = self._run_on_node(call, task_vars)
+        return result
+
+    def _run_on_node(self, call: Call, task_vars: dict[str, Any]) -> dict[str, Any]:
         result: dict[str, Any] = self._execute_module(
             module_name="evenkeel.gpu." + call.module,
             module_args={**call.options, HANDED: dict(call.handed)},
             task_vars=task_vars,
         )
         return result
+
+
+def lacks_python(result: Mapping[str, Any]) -> bool:
+    """Return whether a module did not run since the node has no such Python."""
+    return result.get("rc") == NOT_FOUND and "module_stdout" in result
 
 
 def warn(text: str) -> None:

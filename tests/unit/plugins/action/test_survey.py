@@ -19,6 +19,10 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey.role_tasks im
 
 GPUS = {"gpus": [{"name": "B200"}], "driver": {"loaded": "580.1"}, "processes": [{"pid": 1}]}
 LONG = "long " * 100
+NODE = {"machine_id": "a1", "architecture": "x86_64", "name": "Ubuntu", "versions": ["24.04"]}
+FACTS = {"machine_id": "a1", "architecture": "x86_64", "distribution": "Ubuntu", "distribution_version": "24.04"}
+#: As the module setup returns them.
+FRESH = {f"ansible_{name}": value for name, value in FACTS.items()}
 
 Result = dict[str, Any]
 Answer = Callable[[str, Mapping[str, Any]], Result]
@@ -61,6 +65,8 @@ class Site:
             {"ansible_facts": {"evenkeel_gpu": GPUS}} if module == "gpu_facts" else {}
         )
         self.replies: list[Result] = []
+        self.gathered: list[tuple[str, Any]] = []
+        self.setup: Result = {"ansible_facts": dict(FRESH)}
         self.module_defaults: list[dict[str, Any]] = []
         self.places: list[list[str]] = []
         monkeypatch.setattr(action, "TASKS", self.tasks)
@@ -71,6 +77,9 @@ class Site:
         monkeypatch.setattr(ActionBase, "_execute_module", lambda _, **call: self._execute(**call))
 
     def _execute(self, module_name: str, module_args: dict[str, Any], task_vars: Any) -> Result:
+        if module_name == "ansible.builtin.setup":
+            self.gathered.append((module_name, module_args))
+            return self.setup
         assert module_name == "evenkeel.gpu.survey"
         handed = module_args[HANDED]
         self.calls.append(handed)
@@ -80,7 +89,7 @@ class Site:
             role: [{"changed": False, **self.answer(call["module"], call["options"])} for call in calls]
             for role, calls in handed["layers"].items()
         }
-        return {"changed": False, "answers": answers}
+        return {"changed": False, "answers": answers, "node": NODE}
 
     def _action(self, name: str, task: Task, **_others: Any) -> Any:
         self.started.append((name, task.args, task.check_mode))
@@ -97,7 +106,8 @@ class Site:
         return SimpleNamespace(act=act)
 
     def survey(self, *roles: str, fail: bool = True, host: str = "n1", **variables: Any) -> Result:
-        task_vars = {"inventory_hostname": host, **{name: trusted(value) for name, value in variables.items()}}
+        written = {"ansible_facts": FACTS, **variables}
+        task_vars = {"inventory_hostname": host, **{name: trusted(value) for name, value in written.items()}}
         plugin = action.ActionModule(
             task=Task(
                 args={"roles": list(roles), "fail": fail},
@@ -258,7 +268,9 @@ def test_a_second_run_is_needed_where_the_gpus_are_not_as_expected(site: Site, k
     site.answer = lambda module, options: (
         {"ansible_facts": {"evenkeel_gpu": GPUS}} if module == "gpu_facts" else {"changed": options.get("gpus") == 1}
     )
-    result = site.survey("nvidia_driver", "condarc", ansible_facts={"evenkeel_gpu": known} if known else {})
+    result = site.survey(
+        "nvidia_driver", "condarc", ansible_facts={**FACTS, **({"evenkeel_gpu": known} if known else {})}
+    )
     first, *later = site.asked()
     assert len(later) == rounds - 1
     assert first["gpu_facts"] == [("gpu_facts", {})]
@@ -346,3 +358,66 @@ def test_a_role_that_is_off_is_asked_nothing(site: Site, value: Any, asked: bool
     site.invalid = {"front_door": "front_door_key is wrong."}
     result = site.survey("front_door", front_door_enabled=value)
     assert (result.get("failed", False), site.calls) == (asked, [])
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        pytest.param({**FACTS, "distribution_version": "22.04"}, id="another release"),
+        pytest.param({**FACTS, "machine_id": "b2"}, id="another machine under the name"),
+        pytest.param({"evenkeel_gpu": GPUS}, id="none"),
+    ],
+)
+def test_facts_that_are_not_of_the_node_are_gathered_anew_and_all_is_asked_again(site: Site, known: Any) -> None:
+    site.tasks |= {"condarc": [task("condarc", of="{{ ansible_facts['distribution_version'] | default('') }}")]}
+    result = site.survey("condarc", ansible_facts=known)
+    assert site.gathered == [("ansible.builtin.setup", {"gather_subset": ["min"]})]
+    before = known.get("distribution_version", "")
+    assert site.asked() == [{"condarc": [("condarc", {"of": version})]} for version in (before, "24.04")]
+    assert result["ansible_facts"] == FRESH
+    assert result["as_declared"]
+
+
+def test_facts_of_the_node_are_not_gathered(site: Site) -> None:
+    site.tasks |= {"condarc": [task("condarc")]}
+    assert "ansible_facts" not in site.survey("condarc")
+    assert site.gathered == []
+
+
+def test_what_is_found_on_the_way_with_old_facts_does_not_count(site: Site) -> None:
+    old = {**FACTS, "distribution_version": "22.04", "evenkeel_gpu": {**GPUS, "gpus": []}}
+    release = "{{ ansible_facts['distribution_version'] }}"
+    site.tasks |= {"nvidia_driver": [task("nvidia_driver", of=release)]}
+    site.answer = lambda module, options: (
+        {"ansible_facts": {"evenkeel_gpu": GPUS}}
+        if module == "gpu_facts"
+        else {"failed": options["of"] == "22.04", "msg": "It has no such package."}
+    )
+    result = site.survey("nvidia_driver", ansible_facts=old)
+    assert not result.get("failed")
+    assert result["ansible_facts"] == {**FRESH, "evenkeel_gpu": GPUS}
+
+
+def test_facts_that_never_agree_are_gathered_once(site: Site) -> None:
+    site.tasks |= {"condarc": [task("condarc")]}
+    site.setup = {"ansible_facts": {**FRESH, "ansible_distribution_version": "n/a"}}
+    assert not site.survey("condarc", ansible_facts={}).get("failed")
+    assert len(site.gathered) == 1
+
+
+def test_facts_that_can_not_be_gathered_are_an_error(site: Site) -> None:
+    site.tasks |= {"condarc": [task("condarc")]}
+    site.setup = {"failed": True, "msg": "no space"}
+    assert site.survey("condarc", ansible_facts={})["msg"].startswith("The node's facts can't be gathered: no space")
+
+
+def test_a_mirror_is_not_used_on_an_architecture_that_it_was_not_chosen_for(site: Site) -> None:
+    site.tasks |= {"condarc": [task("condarc")]}
+    old = {**FACTS, "architecture": "aarch64"}
+    assert not site.survey("condarc", ansible_facts=old).get("failed")
+    result = site.survey("condarc", ansible_facts=old, evenkeel_mirror_in_use="ustc")
+    assert result["msg"] == (
+        "The mirror was chosen for aarch64, which the node was in the last run; it is x86_64 now. "
+        "Run again with --flush-cache."
+    )
+    assert not site.survey("condarc", ansible_facts={}, evenkeel_mirror_in_use="ustc").get("failed")

@@ -112,3 +112,41 @@ def test_nothing_speaks_past_it(path: Path) -> None:
     names = {node.id for node in nodes if isinstance(node, ast.Name)}
     names |= {node.attr for node in nodes if isinstance(node, ast.Attribute)}
     assert not names & {"Display", "_display", "print"}
+
+
+LACKING = {"failed": True, "rc": 127, "module_stdout": "", "module_stderr": "sh: python3.11: not found"}
+
+
+def call_module(answers: list[Result], task_vars: dict[str, Any]) -> Result:
+    class Calling(Action):
+        def act(self, task_vars: dict[str, Any]) -> Result:
+            return self.execute(action.Call("condarc", {}), task_vars)
+
+        def _execute_module(self, **call: Any) -> Result:
+            if action.DISCOVERED not in call["task_vars"].get("ansible_facts", {}):
+                self._discovered_interpreter_key = action.DISCOVERED
+                self._discovered_interpreter = "/usr/bin/python3.13"
+            return answers.pop(0)
+
+    task = SimpleNamespace(async_val=0, check_mode=False, args={})
+    shell = SimpleNamespace(tmpdir="/tmp")  # noqa: S108
+    return Calling(task, SimpleNamespace(_shell=shell), None, None, None, None).run(task_vars=task_vars)
+
+
+def test_a_python_that_is_gone_is_looked_for_again() -> None:
+    known = {"ansible_facts": {action.DISCOVERED: "/usr/bin/python3.11"}}
+    found = call_module([LACKING, {"changed": True}], known)
+    assert found == {"changed": True, "ansible_facts": {action.DISCOVERED: "/usr/bin/python3.13"}}
+
+
+@pytest.mark.parametrize(
+    ("answer", "facts"),
+    [
+        pytest.param({"rc": 127, "msg": "a program's own"}, {action.DISCOVERED: "/a"}, id="not of a module"),
+        pytest.param({**LACKING, "rc": 1}, {action.DISCOVERED: "/a"}, id="another failure"),
+        pytest.param(LACKING, {}, id="just looked for"),
+    ],
+)
+def test_other_failures_are_not_tried_again(answer: Result, facts: dict[str, Any]) -> None:
+    found = call_module([dict(answer)], {"ansible_facts": facts})
+    assert found["rc"] == answer["rc"]
