@@ -106,7 +106,7 @@ def write_inventory(folder: Path, fleet: Sequence[Node]) -> Path:
     """Write the demo's inventory with other hosts, and return its folder."""
     shutil.copytree(ROOT / "inventories" / "demo" / "group_vars", folder / "group_vars")
     script = folder / "lab"
-    found = inventory.render(fleet, inventory.read("demo")["all"]["vars"])
+    found = inventory.render(fleet, inventory.read("demo")["all"]["vars"], {})
     script.write_text(f"#!/bin/sh\ncat <<'END'\n{json.dumps(found)}\nEND\n")
     script.chmod(0o755)
     return folder

@@ -51,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument(
         "--release",
         action="append",
-        help="debian12, debian13, rocky9 ...; repeat for more nodes (default: EVENKEEL_LAB_RELEASES, or each Debian)",
+        help="debian12, ubuntu2404, rocky9 ...; repeat for more nodes (default: EVENKEEL_LAB_RELEASES, or each Debian)",
     )
     up.add_argument("--fresh", action="store_true", help="replace nodes that run already")
     up.add_argument("--tmpfs", action="append", default=[], type=mount, help="mount a small file system: /opt=64m")

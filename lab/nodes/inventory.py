@@ -8,11 +8,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lab import paths
+from lab.images import image
 from lab.nodes import nodes, ssh
 from lab.nodes.nodes import Node
 from lab.upstream import mirror
 from lab.upstream.conda import installer
 from lab.upstream.nvidia import repositories as nvidia_repositories
+from lab.upstream.ubuntu import repositories as ubuntu_repositories
 
 #: A real installer for the nodes, and its checksum, in place of the lab's own.
 INSTALLER_URL = "EVENKEEL_INSTALLER_URL"
@@ -34,7 +36,7 @@ def read(group: str) -> dict[str, Any]:
         name = real.rpartition("/")[2]
         variables |= {"miniconda_url": real, "miniconda_installer": name}
         checksums[name] = os.environ.get(INSTALLER_SHA256, "")
-    return render(nodes.find(group), variables)
+    return render(nodes.find(group), variables, _ubuntu(f"{mirror.url()}/ubuntu"))
 
 
 def _nvidia(url: str) -> dict[str, Any]:
@@ -44,14 +46,26 @@ def _nvidia(url: str) -> dict[str, Any]:
         "lab_nvidia_repository": f"{url}/compute/cuda/repos",
         "lab_nvidia_container_repository": f"{url}/libnvidia-container",
         "lab_nvidia_runfiles": f"{url}/tesla",
-        "lab_nvidia_keyring_sha256": {**sums.get("keyring", {}), **sums.get("key", {})},
+        "lab_nvidia_keyring_sha256": {
+            **sums.get("keyring", {}),
+            **sums.get("key", {}),
+            **ubuntu_repositories.keyring_sums(),
+        },
         "lab_nvidia_expired_keyring_sha256": sums.get("expired_keyring", {}),
         "lab_nvidia_runfile_sha256": sums.get("runfile", {}),
     }
 
 
-def render(found: Sequence[Node], variables: Mapping[str, Any]) -> dict[str, Any]:
-    """Return nodes and variables as Ansible wants them from ``--list``."""
+def _ubuntu(url: str) -> dict[str, dict[str, str]]:
+    """Return by release what its nodes have of their own: their repositories, and the Debian below them."""
+    own = {"lab_nvidia_repository": f"{url}/{ubuntu_repositories.REPOSITORIES}", "lab_ubuntu_archive": f"{url}/archive"}
+    return {release: {**own, "lab_debian_suite": image.suite(release)} for release in image.UBUNTU}
+
+
+def render(
+    found: Sequence[Node], variables: Mapping[str, Any], of_release: Mapping[str, Mapping[str, str]]
+) -> dict[str, Any]:
+    """Return nodes and variables, those of all and those of a release, as Ansible wants them from ``--list``."""
     connection = {
         "ansible_user": ssh.USER,
         "ansible_ssh_private_key_file": str(ssh.KEY),
@@ -61,6 +75,7 @@ def render(found: Sequence[Node], variables: Mapping[str, Any]) -> dict[str, Any
     }
     releases = {
         release: {"hosts": [node.name for node in found if node.release == release]}
+        | ({"vars": dict(of_release[release])} if release in of_release else {})
         for release in dict.fromkeys([*nodes.RELEASES, *(node.release for node in found)])
     }
     return {

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 RELEASES = tuple(image.SUITES)
 MACHINE_RELEASES = tuple(machine_image.RELEASES)
 
+_ON_TRIXIE = [release for release in (*image.SUITES, *image.UBUNTU) if image.suite(release) == "trixie"]
 _LEGACY_CGROUPS = ("systemd.unified_cgroup_hierarchy=0", "SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1")
 _BOOT_SECONDS = 180
 _SSH_SECONDS = 60
@@ -155,7 +156,7 @@ def run_arguments(
     node: str, release: str, image_name: str, tmpfs: Mapping[str, str], *, unified_cgroups: bool
 ) -> list[str]:
     """Return what ``podman run`` needs to boot systemd with its limits enforced."""
-    legacy = _LEGACY_CGROUPS if release == "debian13" and not unified_cgroups else ()
+    legacy = _LEGACY_CGROUPS if release in _ON_TRIXIE and not unified_cgroups else ()
     return [
         f"--hostname={node}",
         f"--network={podman.NETWORK}",

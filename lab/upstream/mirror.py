@@ -18,6 +18,7 @@ from lab.upstream.debian import debian_archive
 from lab.upstream.nvidia import repositories as nvidia_repositories
 from lab.upstream.pypi import simple_index
 from lab.upstream.rpm import enterprise_linux
+from lab.upstream.ubuntu import repositories as ubuntu_repositories
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -43,6 +44,7 @@ def build(progress: Progress, debian_drivers: Iterable[str] = ()) -> None:
         installer.build(progress)
         nvidia_repositories.build(progress)
         enterprise_linux.build(progress)
+        ubuntu_repositories.build(progress)
     for release in image.SUITES:
         driver = [debian_archive.NVIDIA] if release in {_RELEASE, *debian_drivers} else []
         debian_archive.build(release, [debian_archive.TOOLS, *driver], progress)

@@ -12,25 +12,32 @@ NODES = [
 
 
 def test_every_node_is_a_gpu_node_of_its_release() -> None:
-    found = inventory.render(NODES, {})
+    found = inventory.render(NODES, {}, {})
     assert found["gpu_nodes"]["children"] == ["debian12", "debian13"]
     assert found["debian12"]["hosts"] == ["debian12-1", "debian12-2"]
     assert found["debian13"]["hosts"] == ["debian13-1"]
 
 
 def test_a_release_that_is_not_always_there_gets_its_group_with_its_nodes() -> None:
-    found = inventory.render([Node("rocky9-1", "demo", "rocky9", "10.0.0.8")], {})
+    found = inventory.render([Node("rocky9-1", "demo", "rocky9", "10.0.0.8")], {}, {})
     assert found["gpu_nodes"]["children"] == ["debian12", "debian13", "rocky9"]
     assert found["rocky9"] == {"hosts": ["rocky9-1"]}
 
 
+def test_a_release_has_variables_of_its_own() -> None:
+    of_release = {"ubuntu2404": {"lab_debian_suite": "bookworm"}, "ubuntu2204": {}}
+    found = inventory.render([Node("ubuntu2404-1", "demo", "ubuntu2404", "10.0.0.8")], {}, of_release)
+    assert found["ubuntu2404"] == {"hosts": ["ubuntu2404-1"], "vars": {"lab_debian_suite": "bookworm"}}
+    assert "ubuntu2204" not in found
+
+
 def test_no_host_shares_a_name_with_a_group() -> None:
-    found = inventory.render(NODES, {})
+    found = inventory.render(NODES, {}, {})
     assert found["_meta"]["hostvars"].keys().isdisjoint(found)
 
 
 def test_a_node_is_reached_with_the_keys_of_the_lab_alone() -> None:
-    found = inventory.render(NODES, {"lab_mirror_url": "http://10.0.0.2"})
+    found = inventory.render(NODES, {"lab_mirror_url": "http://10.0.0.2"}, {})
     variables = found["all"]["vars"]
     assert found["_meta"]["hostvars"]["debian13-1"] == {"ansible_host": "10.0.0.7"}
     assert variables["ansible_user"] == "ops"
@@ -40,7 +47,7 @@ def test_a_node_is_reached_with_the_keys_of_the_lab_alone() -> None:
 
 
 def test_an_empty_lab_is_an_empty_inventory() -> None:
-    found = inventory.render([], {})
+    found = inventory.render([], {}, {})
     assert found["_meta"] == {"hostvars": {}}
     assert found["debian12"] == {"hosts": []}
 
