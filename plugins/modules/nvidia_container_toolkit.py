@@ -76,7 +76,9 @@ packages:
   elements: str
   returned: success
 healed:
-  description: Packages of an interrupted run that were finished, and damaged repository keys that were replaced.
+  description:
+    - Packages of an interrupted run that were finished, and damaged repository keys that were replaced.
+    - Files of others that named the same repository as the role's own, with where they are kept as they were.
   type: list
   elements: str
   returned: success

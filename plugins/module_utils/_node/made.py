@@ -34,8 +34,8 @@ class Thing:
     Parameters
     ----------
     kind
-        ``file``, ``backup``, which is the copy of a file that was replaced, ``package``, ``hold``, ``service``,
-        ``group``, ``member`` or ``user``.
+        ``file``, ``backup``, which is the copy of a file that was replaced, ``diversion``, by which dpkg writes a
+        package's file elsewhere, ``package``, ``hold``, ``service``, ``group``, ``member`` or ``user``.
     name
         What the node knows it by; the path of a file, ``USER GROUP`` of a member.
     before

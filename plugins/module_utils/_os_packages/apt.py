@@ -46,7 +46,8 @@ _UPDATE_PROBLEMS = (
     (r"(is not signed|no longer signed)", "%s", "Don't use it: Evenkeel never trusts such a repository"),
 )
 _INCOMPLETE = re.compile(_UPDATE_PROBLEMS[3][0])
-_CONFLICT = re.compile(r"Conflicting values set for option Signed-By regarding source (\S+) .*: (\S+) != (\S*)")
+_UNREADABLE = "The list of sources could not be read."
+_CONFLICT = re.compile(r"Conflicting values set for option (\S+) regarding source (\S+)")
 
 
 class Apt:
@@ -169,7 +170,10 @@ class Apt:
         command.require(["dpkg-deb", "--extract", package, folder], "Check that /var/tmp has free space")
 
     def _cache(self, *arguments: str) -> str:
-        return command.run(["apt-cache", *self.options, *arguments]).output
+        done = command.run(["apt-cache", *self.options, *arguments])
+        if done.status != 0:
+            raise explain_sources(done.said, "`apt-cache %s` failed" % " ".join(arguments))
+        return done.output
 
 
 def parse_steps(output: str) -> list[Step]:
@@ -187,14 +191,24 @@ def explain(said: str) -> str:
     return "; ".join(errors[-4:] or lines[-3:]) or "it printed nothing"
 
 
-def explain_update(said: str, source: str) -> EvenkeelError:
-    """Return the error that a failed ``apt-get update`` means."""
+def explain_sources(said: str, failed: str) -> EvenkeelError:
+    """Return the error that apt's sources or lists mean, which it could not read."""
     conflict = _CONFLICT.search(said)
     if conflict:
         return EvenkeelError(
-            "Another file of APT's sources names the repository %s with another key" % conflict[1],
-            "Find it by `grep -r %s /etc/apt` and remove it, or use its packages through it" % conflict[1],
+            "APT reads none of its sources: two entries of the repository %s differ in %s" % (conflict[2], conflict[1]),
+            "Find them by `grep -r %s /etc/apt`, and remove one" % conflict[2].rstrip("/"),
         )
+    return EvenkeelError(
+        "%s: %s" % (failed, explain(said)),
+        "Fix what APT names: `apt-cache policy` on the node prints the same until APT can read its sources and lists",
+    )
+
+
+def explain_update(said: str, source: str) -> EvenkeelError:
+    """Return the error that a failed ``apt-get update`` means."""
+    if _UNREADABLE in said:
+        return explain_sources(said, "APT reads none of its sources")
     for pattern, what, remedy in _UPDATE_PROBLEMS:
         found = re.search(pattern, said)
         if found:

@@ -14,9 +14,14 @@ from dataclasses import dataclass, field
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, kept_files, made
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.made import Thing
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import repository, transaction
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import (
+    foreign_sources,
+    repository,
+    transaction,
+)
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.apt import Apt
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.dnf import Dnf
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.foreign_sources import Foreign
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Manager, Refused
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.repository import Repository
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Plan, Request, Wanted
@@ -69,7 +74,7 @@ class Outcome:
 
     files: tuple[kept_files.Change, ...] = ()
     plan: Plan = field(default_factory=Plan)
-    #: Packages that an earlier run left half-done, and keys that were damaged.
+    #: Packages that an earlier run left half-done, damaged keys, and files of others that named a repository of ours.
     healed: tuple[str, ...] = ()
     #: Of check mode, why it is not known what would change.
     unknown: tuple[str, ...] = ()
@@ -130,7 +135,7 @@ def converge(job: Job, *, check_mode: bool, before: Before | None = None) -> Out
         What failed; see ``transaction.plan`` and ``repository.trial``.
     """
     manager = manager_of_node(lock_timeout=job.lock_timeout)
-    healed = _heal(manager, check_mode=check_mode)
+    healed = _heal(job, manager, check_mode=check_mode)
     if _is_there(job, manager):
         plan = _change_holds(job, manager, check_mode=check_mode)
         return Outcome((), plan, healed)
@@ -139,18 +144,19 @@ def converge(job: Job, *, check_mode: bool, before: Before | None = None) -> Out
         staged = manager_of_node(trial.settings, job.lock_timeout, _LONGEST_QUESTION if check_mode else None)
         if check_mode:
             plan, unknown = _rehearse(job, staged, trial.source)
-            return Outcome(trial.changes, plan, healed, unknown)
+            return Outcome(trial.files, plan, healed, unknown)
         manager.wait()
         _fetch_lists(staged, trial.source)
         plan = transaction.plan(staged, job.request)
         if before is not None:
             before(staged, plan)
         _record(job, plan, manager.known())
+        _record_foreign(job, trial.foreign)
         trial.apply()
         manager.wait()
         _fetch_lists(manager, job.repository.path if job.repository else "")
         transaction.apply(manager, plan)
-        return Outcome(trial.changes, plan, healed)
+        return Outcome(trial.files, plan, healed)
 
 
 def _rehearse(job: Job, staged: Manager, source: str) -> tuple[Plan, tuple[str, ...]]:
@@ -167,17 +173,21 @@ def _rehearse(job: Job, staged: Manager, source: str) -> tuple[Plan, tuple[str, 
         return Plan(), ("which packages would change, because %s; as the node is now: %s" % (unsettled, error.what),)
 
 
-def _heal(manager: Manager, *, check_mode: bool) -> tuple[str, ...]:
-    """Finish what a killed run left unfinished; return those packages."""
+def _heal(job: Job, manager: Manager, *, check_mode: bool) -> tuple[str, ...]:
+    """Finish what a killed run left unfinished; return those packages, and the sources that were in the way."""
     unfinished = tuple(manager.interrupted())
-    if unfinished and not check_mode:
-        manager.heal()
-    return unfinished
+    if not unfinished or check_mode:
+        return unfinished
+    foreign = repository.foreign(None)
+    _record_foreign(job, foreign)
+    foreign_sources.take_over(foreign)
+    manager.heal()
+    return (*map(str, foreign), *unfinished)
 
 
 def _is_there(job: Job, manager: Manager) -> bool:
     """Return whether files and packages are as wanted already; asks no network."""
-    if job.repository is not None and repository.changed(job.repository):
+    if repository.changed(job.repository):
         return False
     if kept_files.changes(job.files):
         return False
@@ -208,6 +218,11 @@ def _record(job: Job, plan: Plan, known: Collection[str]) -> None:
     removed = [Thing("package", step.name) for step in plan.steps if step.before and not step.after]
     held, released = ([Thing("hold", name) for name in names] for names in (plan.hold, plan.release))
     made.note(job.by, [*installed, *held], [*removed, *released])
+
+
+def _record_foreign(job: Job, foreign: Iterable[Foreign]) -> None:
+    """Record what becomes of the files of others, so that it can be undone."""
+    made.note(job.by, [thing for one in foreign for thing in one.things()])
 
 
 def _fetch_lists(manager: Manager, source: str) -> None:

@@ -21,6 +21,12 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command,
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.download import download
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import sha256_of
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import foreign_sources
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.foreign_sources import (
+    Foreign,
+    Place,
+    Repositories,
+)
 
 #: The suboptions of a module's option ``repository``.
 ARGUMENTS: dict[str, dict[str, object]] = {
@@ -145,8 +151,10 @@ class Trial:
         The file of the repository that it is to see; empty when there is none of our own.
     key
         The fetched key; empty when the one on the node is right.
+    foreign
+        The files of others that name a repository of ours, which they will no more.
     healed
-        What is repaired although no file of the package manager changes, in words for the report.
+        What is repaired beside our own files of the package manager, in words for the report.
     """
 
     repository: Repository | None
@@ -154,7 +162,13 @@ class Trial:
     settings: tuple[str, ...] = ()
     source: str = ""
     key: str = ""
+    foreign: tuple[Foreign, ...] = ()
     healed: tuple[str, ...] = ()
+
+    @property
+    def files(self) -> tuple[kept_files.Change, ...]:
+        """All changes of the node's files, but of the key."""
+        return (*(change for one in self.foreign for change in (one.copy, one.edit)), *self.changes)
 
     def apply(self) -> None:
         """Make it take effect."""
@@ -166,11 +180,16 @@ class Trial:
             os.rename(temporary, self.repository.key_path)
         elif self.repository:
             os.chmod(self.repository.key_path, 0o644)
+        foreign_sources.take_over(self.foreign)
         kept_files.apply_all(self.changes)
 
 
-def changed(repository: Repository) -> bool:
-    """Return whether the node's files are not yet those of the repository; asks no network."""
+def changed(repository: Repository | None) -> bool:
+    """Return whether the node's files are not yet those of the repository, or others name it; asks no network."""
+    if foreign(repository):
+        return True
+    if repository is None:
+        return False
     standing = kept_files.text(repository.path)
     own = sha256_of(repository.key_path) if os.path.exists(repository.key_path) else ""
     origin = known(repository, standing, own)
@@ -178,6 +197,24 @@ def changed(repository: Repository) -> bool:
     if not origin or not kept_files.for_all(repository.key_path):
         return True
     return bool(kept_files.changes({repository.path: text(repository, repository.key_path, origin, own)}))
+
+
+def foreign(repository: Repository | None) -> list[Foreign]:
+    """Return the files of others that name this repository, or one that the node has from Evenkeel already."""
+    is_apt = os.path.isdir(os.path.join(_APT, "sources.list.d"))
+    paths = glob.glob(os.path.join(_APT, "sources.list.d", "*") if is_apt else os.path.join(_RPM, "*"))
+    others = [path for path in paths if repository is None or path != repository.path]
+    ours: dict[Place, tuple[str, ...]] = {}
+    for path in filter(foreign_sources.is_ours, others):
+        ours.update(foreign_sources.places(path, kept_files.text(path) or ""))
+    if repository is not None:
+        ours[Place.of(repository.url, repository.suite)] = repository.components
+    if not ours:
+        return []
+    release = re.search(r'^VERSION_ID="?([\w.]+)', kept_files.text("/etc/os-release") or "", re.MULTILINE)
+    variables = foreign_sources.variables(os.uname().machine, release[1] if release else "")
+    others += [os.path.join(_APT, "sources.list")] if is_apt else []
+    return foreign_sources.find(others, Repositories(ours, variables))
 
 
 @contextlib.contextmanager
@@ -202,8 +239,10 @@ def trial(repository: Repository | None, also: Mapping[str, str | None], *, rehe
     with tempfile.TemporaryDirectory(prefix="evenkeel-repository-") as folder:
         os.chmod(folder, 0o755)  # noqa: S103  # apt fetches as a user of its own
         source, key = "", ""
-        healed: tuple[str, ...] = ()
+        taken = tuple(foreign(repository))
+        healed = tuple(map(str, taken))
         wanted, seen = dict(also), dict(also)
+        seen.update({one.edit.path: one.edit.after.text if one.edit.after else None for one in taken})
         if repository is not None:
             standing = kept_files.text(repository.path)
             own = sha256_of(repository.key_path) if os.path.exists(repository.key_path) else ""
@@ -217,9 +256,10 @@ def trial(repository: Repository | None, also: Mapping[str, str | None], *, rehe
             source = os.path.join(folder, *repository.path.split(os.sep)[-2:])
         changes = tuple(kept_files.changes(wanted))
         if repository is not None and not changes and (key or not kept_files.for_all(repository.key_path)):
-            healed = ("the key %s" % repository.key_path,)
+            healed += ("the key %s" % repository.key_path,)
         stage = _stage_apt if os.path.isdir(os.path.join(_APT, "sources.list.d")) else _stage_rpm
-        yield Trial(repository, changes, tuple(stage(folder, seen, rehearsal=rehearsal)), source, key, healed)
+        settings = tuple(stage(folder, seen, rehearsal=rehearsal))
+        yield Trial(repository, changes, settings, source, key, taken, healed)
 
 
 def _stage_apt(folder: str, files: Mapping[str, str | None], *, rehearsal: bool) -> list[str]:
@@ -228,6 +268,11 @@ def _stage_apt(folder: str, files: Mapping[str, str | None], *, rehearsal: bool)
     for part, setting in (("sources.list.d", "Dir::Etc::SourceParts"), ("preferences.d", "Dir::Etc::PreferencesParts")):
         _copy_folder(os.path.join(_APT, part), os.path.join(folder, part), files)
         settings.append("%s=%s" % (setting, os.path.join(folder, part)))
+    main = os.path.join(_APT, "sources.list")
+    if main in files:
+        copy = os.path.join(folder, "sources.list")
+        _write(copy, files[main] or "")
+        settings.append("Dir::Etc::SourceList=%s" % copy)
     lists = os.path.join(folder, "lists")
     os.makedirs(os.path.join(lists, "partial"))
     for path in glob.glob(os.path.join(_APT_LISTS, "*")):
@@ -264,8 +309,12 @@ def _copy_folder(standing: str, copy: str, files: Mapping[str, str | None]) -> N
             os.symlink(path, os.path.join(copy, os.path.basename(path)))
     for path, wanted in files.items():
         if os.path.dirname(path) == standing and wanted is not None:
-            with open(os.path.join(copy, os.path.basename(path)), "w", encoding="utf-8") as stream:
-                stream.write(wanted)
+            _write(os.path.join(copy, os.path.basename(path)), wanted)
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w", encoding="utf-8", errors="surrogateescape") as stream:
+        stream.write(text)
 
 
 def _copy_cache(standing: str, copy: str) -> None:

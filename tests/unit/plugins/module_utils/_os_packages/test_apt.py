@@ -88,6 +88,54 @@ def test_versions_are_those_of_all_repositories_in_apts_order(monkeypatch: pytes
     assert node.of("apt-cache") == [["-oDir=/x", "madison", "driver"]]
 
 
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (
+            "E: Conflicting values set for option Signed-By regarding source file:/srv/nvidia/ubuntu2404/x86_64/ /:"
+            " /usr/share/keyrings/cuda-archive-keyring.gpg != /etc/apt/keyrings/x.gpg\n"
+            "E: The list of sources could not be read.\n",
+            "two entries of the repository file:/srv/nvidia/ubuntu2404/x86_64/ differ in Signed-By. Find them by"
+            " `grep -r file:/srv/nvidia/ubuntu2404/x86_64 /etc/apt`, and remove one",
+        ),
+        (
+            "E: Conflicting values set for option Trusted regarding source file:/srv/nvidia/ubuntu2404/ x86_64/\n"
+            "E: The list of sources could not be read.\n",
+            "two entries of the repository file:/srv/nvidia/ubuntu2404/ differ in Trusted",
+        ),
+        (
+            "E: Conflicting values set for option Signed-By regarding source file:/srv/repos/ubuntu/ /: -----BEGIN PGP"
+            " PUBLIC KEY BLOCK-----\n   mQ==\n   -----END PGP PUBLIC KEY BLOCK-----\n    != /usr/share/keyrings/u.asc\n"
+            "E: The list of sources could not be read.\n",
+            "two entries of the repository file:/srv/repos/ubuntu/ differ in Signed-By",
+        ),
+        (
+            "E: Malformed entry 1 in list file /etc/apt/sources.list.d/bad.list (Suite)\n"
+            "E: The list of sources could not be read.\n",
+            "`apt-cache madison driver` failed: Malformed entry 1 in list file /etc/apt/sources.list.d/bad.list",
+        ),
+        (
+            "E: Unable to parse package file /var/lib/apt/lists/_srv_Packages (1)\n"
+            "W: You may want to run apt-get update to correct these problems\n"
+            "E: The package cache file is corrupted\n",
+            "Unable to parse package file /var/lib/apt/lists/_srv_Packages (1); The package cache file is corrupted",
+        ),
+    ],
+    ids=["keys", "trust", "a key in the entry", "malformed", "damaged lists"],
+)
+def test_an_error_of_apts_is_not_a_missing_package(monkeypatch: pytest.MonkeyPatch, said: str, words: str) -> None:
+    FakePrograms(monkeypatch, apt_cache=Done(100, "", said), apt_get=Done(100, "", said))
+    with pytest.raises(EvenkeelError) as raised:
+        Apt().versions("driver")
+    assert words in str(raised.value)
+    assert "No repository" not in str(raised.value)
+
+
+def test_a_package_that_no_repository_has_has_no_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    FakePrograms(monkeypatch, apt_cache=Done(0, "", "N: Unable to locate package driver\n"))
+    assert Apt().versions("driver") == []
+
+
 def test_a_simulated_transaction_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     node = FakePrograms(monkeypatch, apt_get=SIMULATED)
     assert Apt(["Dir=/x"]).simulate(["libcuda1=580.178.04-1"], ["nvidia-kernel-dkms"]) == [
@@ -224,8 +272,14 @@ def test_a_package_is_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
             "/etc/apt/sources.list.d/x.sources could not be fetched: Could not connect to m:80",
         ),
         (
-            "E: Conflicting values set for option Signed-By regarding source http://m/ ./: /a.gpg != /b.gpg",
-            "names the repository http://m/ with another key",
+            "E: Conflicting values set for option Signed-By regarding source http://m/ ./: /a.gpg != /b.gpg\n"
+            "E: The list of sources could not be read.",
+            "two entries of the repository http://m/ differ in Signed-By",
+        ),
+        (
+            "E: Malformed line 1 in source list /etc/apt/sources.list.d/bad.list (type)\n"
+            "E: The list of sources could not be read.",
+            "APT reads none of its sources: Malformed line 1 in source list /etc/apt/sources.list.d/bad.list (type)",
         ),
     ],
 )

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -10,12 +12,13 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_fil
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.command import TimedOut
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.made import Thing
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import converge, repository
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import converge, foreign_sources, repository
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.apt import Apt
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.converge import Job
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.dnf import Dnf
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.foreign_sources import Foreign
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Manager, Refused, Step
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.repository import Repository
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.repository import Repository, Trial
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Plan, Request, Wanted
 
 from tests.unit.plugins.module_utils._os_packages.fakes import STAGED, STAGED_SOURCE, FakeManager
@@ -294,3 +297,55 @@ def test_a_package_of_another_architecture_is_no_claim_to_that_of_the_node(monke
     converge.converge(Job(BY, Request((Wanted("driver"),))), check_mode=False)
     assert "libc6" in manager.packages
     assert made.read(BY) == [Thing("package", "driver")]
+
+
+def of_others(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Foreign:
+    """Return a file of others that names a repository of ours until it is taken over."""
+    path = folder / "cuda-ubuntu2404-x86_64.list"
+    path.write_text("deb http://m/debian12/ /\n")
+    copy = foreign_sources.kept_path(str(path))
+    before = kept_files.read(str(path))
+    found = Foreign(kept_files.Change(str(path), before, None), kept_files.Change(copy, None, before))
+    monkeypatch.setattr(repository, "foreign", lambda of: [found] if path.exists() else [])
+    return found
+
+
+def test_a_killed_run_is_finished_with_sources_that_apt_can_read(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    found = of_others(monkeypatch, tmp_path)
+    seen: list[bool] = []
+    manager = node(
+        monkeypatch,
+        unfinished=["halfway"],
+        during={"heal": lambda: seen.append(Path(found.edit.path).exists())},
+    )
+    check = converge.converge(Job(BY, Request()), check_mode=True)
+    assert Path(found.edit.path).exists()
+    assert check.healed == ("halfway",)
+    outcome = converge.converge(Job(BY, Request()), check_mode=False)
+    assert set(seen) == {False}
+    assert outcome.healed == (str(found), "halfway")
+    assert made.read(BY) == found.things()
+    assert manager.unfinished == []
+
+
+def test_what_is_taken_over_is_recorded_before_and_is_a_change(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    found = of_others(monkeypatch, tmp_path)
+    node(monkeypatch, packages={"driver": "2-1"}, holds={"driver"})
+    seen: list[list[Thing]] = []
+
+    @contextmanager
+    def trial(of: Repository | None, also: object, *, rehearsal: bool) -> Iterator[Trial]:
+        taken = Trial(None, (), foreign=(found,), healed=(str(found),))
+        yield taken
+
+    monkeypatch.setattr(repository, "trial", trial)
+    monkeypatch.setattr(foreign_sources, "take_over", lambda taken: seen.append(made.read(BY)))
+    check = converge.converge(Job(BY, DRIVER), check_mode=True)
+    assert (made.read(BY), seen) == ([], [])
+    outcome = converge.converge(Job(BY, DRIVER), check_mode=False)
+    assert outcome == check
+    assert outcome.healed == (str(found),)
+    assert [diff["before_header"] for diff in outcome.diffs()] == [found.copy.path, found.edit.path]
+    assert seen == [found.things()]

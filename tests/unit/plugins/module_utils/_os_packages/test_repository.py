@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.command import Done
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import foreign_sources
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import repository as repositories
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.repository import Repository, Trial
 
@@ -334,3 +335,76 @@ def test_a_file_of_somebody_elses_is_in_the_way(apt: Path) -> None:
     words = "mine was not written by Evenkeel"
     with pytest.raises(EvenkeelError, match=words), repositories.trial(None, {str(preferences): "Package: *\n"}):
         pass
+
+
+FOREIGN = "# mine\ndeb [signed-by=/usr/share/keyrings/x.gpg] https://m/x /\n"
+
+
+@pytest.mark.parametrize("name", ["sources.list", "sources.list.d/x.list"])
+def test_the_same_repository_of_others_is_not_in_the_trial_and_is_kept_when_it_takes_effect(
+    apt: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    FakePrograms(monkeypatch, dpkg_query=Done(1, "", ""))
+    repository = of(apt)
+    file = apt / "apt" / name
+    file.write_text(FOREIGN)
+    kept = Path(foreign_sources.kept_path(str(file)))
+    with repositories.trial(repository, {}) as trial:
+        staged = settings(trial)
+        seen = Path(staged.get("Dir::Etc::SourceList", "/"))
+        if name == "sources.list.d/x.list":
+            seen = Path(staged["Dir::Etc::SourceParts"]) / "x.list"
+        assert seen.read_text() == "# mine\n"
+        assert [change.path for change in trial.files] == [str(kept), str(file), repository.path]
+        assert trial.healed == tuple(map(str, trial.foreign))
+        assert str(file) in trial.healed[0]
+        assert file.read_text() == FOREIGN
+        trial.apply()
+    assert (file.read_text(), kept.read_text()) == ("# mine\n", FOREIGN)
+    assert not repositories.changed(repository)
+    with repositories.trial(repository, {}) as again:
+        assert (again.files, again.foreign, again.healed) == ((), (), ())
+        assert "Dir::Etc::SourceList" not in settings(again)
+
+
+def test_a_file_that_has_nothing_else_is_not_in_the_trial(apt: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    FakePrograms(monkeypatch, dpkg_query=Done(1, "", ""))
+    file = apt / "apt" / "sources.list.d" / "x.list"
+    file.write_text(FOREIGN.splitlines()[1])
+    with repositories.trial(of(apt), {}) as trial:
+        assert not Path(settings(trial)["Dir::Etc::SourceParts"], "x.list").exists()
+        trial.apply()
+    assert not file.exists()
+
+
+def test_what_names_a_repository_that_the_node_has_from_us_is_taken_over_whatever_is_wanted(
+    apt: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    FakePrograms(monkeypatch, dpkg_query=Done(1, "", ""))
+    repository = of(apt)
+    with repositories.trial(repository, {}) as trial:
+        trial.apply()
+    (apt / "apt" / "sources.list.d" / "x.list").write_text(FOREIGN)
+    other = dataclasses.replace(repository, name="evenkeel-y", url="http://m/y/")
+    moved = dataclasses.replace(repository, url="http://m/y/")
+    assert len(repositories.foreign(None)) == len(repositories.foreign(other)) == 1
+    assert repositories.changed(None)
+    # The address that its own file is about to leave is not ours any more.
+    assert repositories.foreign(moved) == []
+
+
+def test_the_same_repository_is_not_twice_in_dnfs(rpm: Path) -> None:
+    repository = of(rpm, "rpm")
+    file = rpm / "yum.repos.d" / "x.repo"
+    file.write_text("[x]\nbaseurl=https://m/x\n[y]\nbaseurl=http://m/y\n")
+    with repositories.trial(repository, {}) as trial:
+        assert Path(settings(trial)["reposdir"], "x.repo").read_text() == "[y]\nbaseurl=http://m/y\n"
+        trial.apply()
+    assert file.read_text() == "[y]\nbaseurl=http://m/y\n"
+    assert Path(foreign_sources.kept_path(str(file))).exists()
+    assert not repositories.changed(repository)
+
+
+def test_without_a_repository_of_ours_no_file_of_others_is_read(apt: Path) -> None:
+    (apt / "apt" / "sources.list.d" / "x.list").write_text(FOREIGN)
+    assert not repositories.changed(None)
