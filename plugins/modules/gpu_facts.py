@@ -58,6 +58,9 @@ ansible_facts:
             address: {description: "The PCI address.", type: str, sample: "0000:01:00.0"}
             device_id: {description: "The PCI device id.", type: str, sample: "0x1db1"}
             bound: {description: "The kernel driver that has it, such as C(nvidia) or C(nouveau).", type: str}
+            passed_through: {description: "Whether it is kept for a virtual machine (C(vfio-pci)).", type: bool}
+            vgpu: {description: "Whether it is NVIDIA's vGPU; null without root.", type: bool}
+            vgpu_host: {description: "The version of the hypervisor's driver that gives the vGPU.", type: str}
             name: {description: "The model, as its driver or else the data name it.", type: str}
             uuid: {description: "Its UUID, if the driver reports it.", type: str}
             memory_mib: {description: "Its memory in MiB, if the driver reports it.", type: int}
@@ -133,10 +136,27 @@ ansible_facts:
           description: The fabric manager.
           type: dict
           contains:
-            needed: {description: "Whether the node has NVSwitch or NVLink 5.", type: bool}
+            needed: {description: "Whether the node has NVSwitch or a board with NVLink 5.", type: bool}
             version: {description: "Its version.", type: str}
             active: {description: "Whether it runs; null where it is not installed.", type: bool}
             state: {description: "How far the GPUs are in joining the fabric, if the driver reports it.", type: str}
+            missing: {description: "What a board with NVLink 5 lacks for it.", type: list, elements: str}
+        imex:
+          description:
+            - The service that joins GB200 and GB300 of several nodes. C(needed) is whether the node has such GPUs, and
+              C(configured) whether C(/etc/nvidia-imex/nodes_config.cfg) exists.
+          type: dict
+        peer_memory:
+          description:
+            - GPUDirect RDMA. C(ofed) is whether NVIDIA's network drivers (OFED, DOCA) are installed, C(legacy) whether
+              their old module nv_peer_mem is, and C(stale) the kernels whose nvidia-peermem is older than these.
+          type: dict
+        cdi:
+          description:
+            - The specifications of NVIDIA's devices for containers, each with its C(path), the C(versions) of the
+              driver that it names, the C(missing) files, and why it is C(stale), if it is.
+          type: list
+          elements: dict
         processes:
           description: Processes that have a GPU open, with C(pid), C(command), C(user), C(devices) and systemd C(unit).
           type: list
@@ -147,7 +167,9 @@ ansible_facts:
               because nothing shows whether the boot loader takes it.
           type: dict
         virtualization:
-          description: The kind of C(container) and of virtual machine, C(vm); empty if the node is neither.
+          description:
+            - The kind of C(container) and of virtual machine, C(vm); empty if the node is neither. C(wsl) is Linux on
+              Windows.
           type: dict
 """
 

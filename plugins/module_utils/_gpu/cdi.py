@@ -11,10 +11,12 @@ import glob
 import os
 import re
 import shlex
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, kept_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sysroot import Sysroot
 
 SERVICE = "nvidia-cdi-refresh.service"
 #: Starts the service when modules are installed.
@@ -24,6 +26,11 @@ DEFAULT = "/var/run/cdi/nvidia.yaml"
 SERVICE_SETTINGS = "/etc/nvidia-container-toolkit/nvidia-cdi-refresh.env"
 _PLACE = "NVIDIA_CTK_CDI_OUTPUT_FILE_PATH"
 _LIBRARY = re.compile(r"libcuda\.so\.(\d+(?:\.\d+)+)")
+#: Where engines look for specifications; those in a later folder win. Source: the Container Device Interface's SPEC.md.
+_FOLDERS = "/etc/cdi", "/var/run/cdi"
+_KIND = re.compile(r"\bkind\"?:\s*\"?nvidia\.com/")
+#: Files of the driver that a specification gives to containers; those in /run come and go with services.
+_GIVEN = re.compile(r"\bhostPath\"?:\s*\"?(/usr/[^\s\",]+)")
 _LIBRARIES = ("/usr/lib64", "/usr/lib/*-linux-gnu", "/usr/lib/*-linux-gnu/nvidia/current")
 
 
@@ -61,6 +68,57 @@ def why_left(loaded: str, libraries: Collection[str]) -> str:
             ", ".join(sorted(libraries)),
         )
     return ""
+
+
+@dataclass(frozen=True)
+class Specification:
+    """A specification of NVIDIA's devices that is on the node.
+
+    Parameters
+    ----------
+    path
+        Its file.
+    versions
+        The versions of the driver whose libraries it names.
+    missing
+        The driver's files that it names, and that are not there.
+    """
+
+    path: str
+    versions: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+    def why_stale(self, loaded: str) -> str:
+        """Return what it names that is not of this node, or an empty string."""
+        if loaded and self.versions and loaded not in self.versions:
+            return "%s names the driver %s, and %s is loaded" % (self.path, ", ".join(self.versions), loaded)
+        if self.missing:
+            return "%s names files that are gone: %s" % (self.path, _few(self.missing))
+        return ""
+
+
+def specifications(system: Sysroot) -> list[Specification]:
+    """Return the specifications of NVIDIA's devices that container engines find on a system."""
+    paths = ["%s/%s" % (folder, name) for folder in _FOLDERS for name in system.names(folder, r".+\.(yaml|json)$")]
+    texts = {path: system.text(path) for path in paths}
+    return [
+        Specification(
+            path,
+            tuple(sorted(versions(text))),
+            tuple(sorted(name for name in set(_GIVEN.findall(text)) if not system.exists(name))),
+        )
+        for path, text in texts.items()
+        if _KIND.search(text)
+    ]
+
+
+def is_services(specification: Specification) -> bool:
+    """Return whether a specification of this node is the one that the service makes."""
+    return os.path.realpath(specification.path) == os.path.realpath(where())
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:2]) + (", and %d more" % (len(names) - 2) if names[2:] else "")
 
 
 def is_current(loaded: str, specification: str) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import cdi, docker_daemon
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, kept_files, made, services
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sysroot import Sysroot
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import converge as package_set
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.repository import Repository
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Request, Wanted, hold_tools
@@ -163,10 +164,16 @@ def _converge_specification(work: _Work) -> None:
             if not work.check_mode:
                 change.apply(BY)
     version = cdi.loaded()
+    found = cdi.specifications(Sysroot())
     why = cdi.why_left(version, cdi.libraries())
     if why:
         work.left.append(why)
-    elif not cdi.is_current(version, cdi.read()):
+    elif not cdi.is_current(version, cdi.read()) or any(one.missing for one in found if cdi.is_services(one)):
         work.note(cdi.where(), "of the driver %s" % version)
         if not work.check_mode:
             cdi.refresh(version)
+    work.left += [
+        "%s. Container engines read it beside %s: remove it" % (stale, cdi.where())
+        for one in found
+        if not cdi.is_services(one) and (stale := one.why_stale(version))
+    ]

@@ -9,20 +9,28 @@ from dataclasses import asdict
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import (
+    cdi,
     cuda_found,
     device_holders,
     efi,
     fabric_manager,
     linux_kernels,
     loaded_driver,
+    peer_memory,
     reboot,
 )
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import pci as gpu_pci
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import status as gpu_status
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.linux_kernels import Kernel
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.loaded_driver import Loaded
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.pci import Device
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import virtualization
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sysroot import Sysroot
+
+#: What mlx5_ib and ib_umad show. Source: https://github.com/NVIDIA/gpu-operator/issues/2781, an image without them.
+_READY = gpu_pci.INFINIBAND, "/sys/class/infiniband_mad"
+#: The addresses of the nodes that share an NVLink domain.
+_IMEX_NODES = "/etc/nvidia-imex/nodes_config.cfg"
 
 
 def read(root: str = "/") -> dict[str, Any]:
@@ -37,12 +45,23 @@ def read(root: str = "/") -> dict[str, Any]:
     kernels = linux_kernels.read(system)
     loaded = loaded_driver.read(system)
     container = virtualization.container(system)
-    reasons = reboot.reasons(loaded, kernels, gpu=bool(gpus), container=bool(container))
+    used = [gpu for gpu in gpus if not gpu.passed_through]
+    reasons = reboot.reasons(loaded, kernels, gpu=bool(used), container=bool(container))
     if not container:
         reasons += _announced(system)
-    needs_fabric = bool(nvswitches) or nvlink5
+    multi_node = gpu_pci.is_multi_node(used)
+    machine = virtualization.machine(system)
+    # Switches that are passed through have their fabric manager in the virtual machine.
+    needs_fabric = not multi_node and (nvlink5 or any(not one.passed_through for one in nvswitches))
     return {
-        "gpus": [{**asdict(gpu), **asdict(status.get(gpu.address, gpu_status.Status()))} for gpu in gpus],
+        "gpus": [
+            {
+                **asdict(gpu),
+                "passed_through": gpu.passed_through,
+                **asdict(status.get(gpu.address, gpu_status.Status())),
+            }
+            for gpu in gpus
+        ],
         "nvswitches": [{"address": one.address, "device_id": one.device_id} for one in nvswitches],
         "nvlink5": nvlink5,
         "driver": driver_of(loaded, kernels, loaded_driver.library_version(system)),
@@ -65,11 +84,38 @@ def read(root: str = "/") -> dict[str, Any]:
             "version": fabric_manager.version(system),
             "active": fabric_manager.is_active(system),
             "state": gpu_status.fabric_state(system) if needs_fabric else "",
+            "missing": []
+            if container or multi_node
+            else missing_for_fabric(used, nvlink5=nvlink5, ready=all(map(system.exists, _READY))),
         },
+        "imex": {"needed": multi_node, "configured": system.exists(_IMEX_NODES)},
+        "peer_memory": peer_memory.read(system, kernels),
+        "cdi": [
+            {
+                "path": one.path,
+                "versions": list(one.versions),
+                "missing": list(one.missing),
+                "stale": one.why_stale(loaded.version),
+            }
+            for one in cdi.specifications(system)
+        ],
         "processes": [{**asdict(one), "devices": list(one.devices)} for one in device_holders.read(system)],
         "reboot": {"needed": bool(reasons), "reasons": reasons},
-        "virtualization": {"container": container, "vm": virtualization.machine(system)},
+        "virtualization": {"container": container, "vm": machine},
     }
+
+
+def missing_for_fabric(gpus: Sequence[Device], *, nvlink5: bool, ready: bool) -> list[str]:
+    """Return what the fabric manager of a board with NVLink 5 does not find.
+
+    Parameters
+    ----------
+    ready
+        Whether the kernel's modules show InfiniBand devices to programs.
+    """
+    if gpu_pci.needs_nvlink5(gpus) and not nvlink5:
+        return ["the InfiniBand devices that manage the NVLink switches"]
+    return ["the kernel modules mlx5_ib and ib_umad"] if nvlink5 and not ready else []
 
 
 def driver_of(loaded: Loaded, kernels: Sequence[Kernel], userspace: str) -> dict[str, Any]:

@@ -19,6 +19,10 @@ _MACHINES = (
     ("Xen", "", "xen"),
     ("innotek", "", "oracle"),
 )
+#: Windows Subsystem for Linux, by its kernel's release, or by the device through which Windows lends its GPU.
+#: Source: https://learn.microsoft.com/windows/wsl/, https://docs.nvidia.com/cuda/wsl-user-guide/
+WSL = "wsl"
+_WINDOWS_GPU = "/dev/dxg"
 _BARE = (".metal", "-metal")
 
 
@@ -34,7 +38,9 @@ def container(system: Sysroot) -> str:
 
 
 def machine(system: Sysroot) -> str:
-    """Return the kind of virtual machine, such as ``kvm``; empty on bare metal."""
+    """Return the kind of virtual machine, such as ``kvm``, or ``wsl``, Linux within Windows; empty on bare metal."""
+    if "microsoft" in system.text("/proc/sys/kernel/osrelease").lower() or system.exists(_WINDOWS_GPU):
+        return WSL
     vendor, product = (system.text("/sys/class/dmi/id/" + name) for name in ("sys_vendor", "product_name"))
     for maker, model, kind in _MACHINES:
         if vendor.startswith(maker) and product.startswith(model) and not any(mark in product for mark in _BARE):

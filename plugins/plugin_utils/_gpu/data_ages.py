@@ -21,7 +21,8 @@ def ages(today: date, folder: Path = DATA) -> list[dict[str, Any]]:
     Returns
     -------
     list
-        Each with ``name``, the file's name without its ending; ``read``, such as ``2026-09-30`` or ``2026-09``; and ``days`` since then, those of a month counted from its first day.
+        Each with ``name``, the file's name without its ending; ``read``, such as ``2026-09-30`` or ``2026-09``; and
+        ``days`` since then, those of a month counted from its first day.
     """
     read = {path.stem: read_mapping(path).get(READ) for path in sorted(folder.glob("*.yml"))}
     found = [{"name": name, "read": day, "days": (today - first_day(day)).days} for name, day in read.items() if day]

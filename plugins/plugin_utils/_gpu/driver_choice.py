@@ -12,6 +12,7 @@ from typing import Any
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import optional
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.strict_yaml import read_mapping
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu import driver_obstacles
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu import nvidia_repositories as repositories
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu.nvidia_repositories import Platform
 
@@ -93,9 +94,11 @@ def choose(facts: Mapping[str, Any], platform: Platform, wish: Wish) -> dict[str
 def _choose(facts: Mapping[str, Any], platform: Platform, wish: Wish) -> dict[str, Any]:
     family = repositories.family(platform)
     branch, version = branch_and_version(wish, family, repositories.release(platform))
-    flavour, problems, notes = choose_flavour(facts["gpus"], wish.flavour)
-    problems += [*window_problems(facts["gpus"], branch, version, flavour), *kernel_problems(facts["kernels"], branch)]
-    problems += standing_problems(facts, wish.source)
+    gpus = [gpu for gpu in facts["gpus"] if not gpu["passed_through"]]
+    flavour, problems, notes = choose_flavour(gpus, wish.flavour)
+    problems += [*window_problems(gpus, branch, version, flavour), *kernel_problems(facts["kernels"], branch)]
+    problems += driver_obstacles.problems(facts, version)
+    notes += driver_obstacles.notes(facts, version, source=wish.source)
     chosen = {
         "source": wish.source,
         "branch": branch,
@@ -226,17 +229,6 @@ def kernel_problems(kernels: Sequence[Mapping[str, Any]], branch: str) -> list[s
         " Set nvidia_driver_branch to a higher one, or remove that kernel and hold an older one."
         for release in too_new
     ]
-
-
-def standing_problems(facts: Mapping[str, Any], source: str) -> list[str]:
-    """Return what on the node prevents any driver."""
-    passed = [gpu["address"] for gpu in facts["gpus"] if gpu["bound"] == "vfio-pci"]
-    if passed and len(passed) == len(facts["gpus"]):
-        return [
-            f"All GPUs of the node ({', '.join(passed)}) are passed through to virtual machines (vfio-pci)."
-            " Remove the node from gpu_nodes, or give a GPU back to the host."
-        ]
-    return []
 
 
 def _packages(

@@ -9,6 +9,7 @@ import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import cdi
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sysroot import Sysroot
 
 SPECIFICATION = """\
 cdiVersion: 0.5.0
@@ -102,3 +103,36 @@ def test_libraries_are_found_where_distributions_have_them(tmp_path: Path, monke
         (tmp_path / name).touch()
     monkeypatch.setattr(cdi, "_LIBRARIES", [f"{tmp_path}/lib64", f"{tmp_path}/*-linux-gnu", f"{tmp_path}/nvidia"])
     assert cdi.libraries() == {"580.178.04", "535.274.02"}
+
+
+@pytest.mark.parametrize(
+    ("text", "there", "loaded", "words"),
+    [
+        (SPECIFICATION, True, "580.178.04", ""),
+        (SPECIFICATION, True, "", ""),
+        (SPECIFICATION, True, "595.91.07", "names the driver 580.178.04, and 595.91.07 is loaded"),
+        (
+            SPECIFICATION,
+            False,
+            "580.178.04",
+            "names files that are gone: /usr/lib/x86_64-linux-gnu/libcuda.so.580.178.04",
+        ),
+        (SPECIFICATION, False, "", "names files that are gone"),
+        ('{"kind":"nvidia.com/gpu","hostPath":"/usr/bin/gone"}', True, "", "gone: /usr/bin/gone"),
+        # A service's socket comes and goes.
+        ("kind: nvidia.com/gpu\nhostPath: /run/nvidia-persistenced/socket\n", True, "580.178.04", ""),
+    ],
+)
+def test_a_specification_of_something_else_is_stale(
+    text: str, there: bool, loaded: str, words: str, tmp_path: Path
+) -> None:
+    library = tmp_path / "usr/lib/x86_64-linux-gnu/libcuda.so.580.178.04"
+    library.parent.mkdir(parents=True)
+    if there:
+        library.touch()
+    (tmp_path / "etc/cdi").mkdir(parents=True)
+    (tmp_path / "etc/cdi/nvidia.yaml").write_text(text)
+    (tmp_path / "etc/cdi/other.json").write_text('{"kind": "example.com/gpu"}')
+    (found,) = cdi.specifications(Sysroot(str(tmp_path)))
+    assert words in found.why_stale(loaded)
+    assert bool(found.why_stale(loaded)) is bool(words)

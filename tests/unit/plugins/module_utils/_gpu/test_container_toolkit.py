@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import cdi, container_toolkit, docker_daemon
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.cdi import Specification
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.container_toolkit import Desired
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.docker_daemon import Running
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files, services
@@ -117,6 +118,7 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
     monkeypatch.setattr(cdi, "libraries", lambda: {"580.178.04"})
     monkeypatch.setattr(cdi, "read", lambda: found.specification)
     monkeypatch.setattr(cdi, "refresh", refresh)
+    monkeypatch.setattr(cdi, "specifications", lambda system: [])
     monkeypatch.setattr(cdi, "where", lambda: str(tmp_path / "nvidia.yaml"))
     return found
 
@@ -185,3 +187,25 @@ def test_without_a_driver_the_specification_is_left_to_the_boot_that_loads_one(n
     outcome = container_toolkit.converge(Desired(PACKAGES), check_mode=False)
     assert not any(step.startswith("specification") for step in node.done)
     assert any("no driver is loaded" in text for text in outcome.left)
+
+
+def test_a_specification_that_names_files_that_are_gone_is_created_again(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node.specification = "libcuda.so.580.178.04"
+    stale = Specification(cdi.where(), ("580.178.04",), ("/usr/bin/gone",))
+    monkeypatch.setattr(cdi, "specifications", lambda system: [stale])
+    outcome = container_toolkit.converge(Desired(PACKAGES), check_mode=False)
+    assert "specification of 580.178.04" in node.done
+    assert not any("gone" in text for text in outcome.left)
+
+
+def test_a_stale_specification_of_somebody_else_is_left_and_named(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    node.specification = "libcuda.so.580.178.04"
+    others = [Specification("/etc/cdi/nvidia.yaml", ("535.274.02",)), Specification("/etc/cdi/b.json", ("580.178.04",))]
+    monkeypatch.setattr(cdi, "specifications", lambda system: others)
+    outcome = container_toolkit.converge(Desired(PACKAGES), check_mode=False)
+    assert not any(step.startswith("specification") for step in node.done)
+    (text,) = [text for text in outcome.left if "/etc/cdi" in text]
+    assert text.startswith("/etc/cdi/nvidia.yaml names the driver 535.274.02, and 580.178.04 is loaded.")
+    assert text.endswith("remove it")

@@ -24,7 +24,7 @@ from tests.unit.plugins import trees
 
 KEYS = {
     *("gpus", "nvswitches", "nvlink5", "driver", "nouveau", "kernels", "secure_boot", "cuda"),
-    *("fabric_manager", "processes", "reboot", "virtualization"),
+    *("fabric_manager", "processes", "reboot", "virtualization", "imex", "peer_memory", "cdi"),
 }
 CERTIFICATE = bytes.fromhex("30030201")
 
@@ -60,7 +60,7 @@ def _part(whole: dict[str, Any], keys: dict[str, Any]) -> dict[str, Any]:
 def test_keys_and_types_are_the_same_for_every_tree(name: str, tmp_path: Path) -> None:
     found = trees.facts(name, tmp_path)
     documented = {
-        *("address", "device_id", "bound", "name", "uuid", "memory_mib", "mig"),
+        *("address", "device_id", "bound", "passed_through", "vgpu", "vgpu_host", "name", "uuid", "memory_mib", "mig"),
         *("generation", "flavours", "required_flavour", "min_branch", "min_version", "max_branch", "max_cuda"),
     }
     assert all(set(gpu) == documented for gpu in found["gpus"])

@@ -38,6 +38,9 @@ def gpu(name: str = "T4", **other: Any) -> dict[str, Any]:
         "min_version": least,
         "max_branch": most,
         "bound": "",
+        "passed_through": False,
+        "vgpu": None,
+        "vgpu_host": "",
         **other,
     }
 
@@ -49,8 +52,12 @@ def facts(
     return {
         "gpus": list(gpus),
         "kernels": [{"release": release, "bootable": True} for release in kernels],
-        "fabric_manager": {"needed": fabric},
+        "fabric_manager": {"needed": fabric, "missing": []},
         "nvlink5": nvlink5,
+        "imex": {"needed": False, "configured": False},
+        "driver": {"installed": ""},
+        "peer_memory": {"ofed": False, "legacy": False, "stale": []},
+        "virtualization": {"container": "", "vm": ""},
     }
 
 
@@ -130,9 +137,13 @@ def test_an_unknown_gpu_is_overridden_by_a_flavour() -> None:
 
 
 def test_gpus_that_are_passed_through_get_no_driver() -> None:
-    problems = driver_choice.choose(facts(gpu(bound="vfio-pci")), DEBIAN, NVIDIA)["problems"]
+    problems = driver_choice.choose(facts(gpu(passed_through=True)), DEBIAN, NVIDIA)["problems"]
     assert "vfio-pci" in problems[0]
-    assert driver_choice.choose(facts(gpu(bound="vfio-pci"), gpu()), DEBIAN, NVIDIA)["problems"] == []
+
+
+def test_gpus_that_are_passed_through_decide_nothing() -> None:
+    chosen = driver_choice.choose(facts(gpu("B200", passed_through=True), gpu("V100")), DEBIAN, NVIDIA)
+    assert (chosen["problems"], chosen["flavour"]) == ([], "proprietary")
 
 
 @pytest.mark.parametrize(
