@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""What a node says through a shell alone, before it is known to have Python."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+#: The oldest Python on which the collection's modules run.
+OLDEST = (3, 9)
+#: Where distributions have a Python that Ansible does not look for by itself.
+ELSEWHERE = ("python3.14", "/usr/libexec/platform-python")
+#: Who the shell runs as, and what time it is there.
+ROOT_AND_CLOCK = 'echo "uid $(id -u)"; echo "clock $(date +%s)"'
+#: By ID or ID_LIKE of os-release: the command that installs Python, and the interpreter that it brings where Ansible
+#: has to be given its path.
+_INSTALLING: Mapping[str, tuple[str, str]] = {
+    "debian": ("sudo apt-get install --yes python3", ""),
+    "rhel": ("sudo dnf install --assumeyes python3", ""),
+    "fedora": ("sudo dnf install --assumeyes python3", ""),
+}
+_INSTALLING_ON_EL8 = ("sudo dnf install --assumeyes python3.12", "/usr/bin/python3.12")
+_NEWER_PYTHON = ("a newer Python", "")
+
+
+@dataclass(frozen=True)
+class Python:
+    """An interpreter on a node; its version is empty where it does not run."""
+
+    path: str
+    version: str
+
+    @property
+    def is_new_enough(self) -> bool:
+        numbers = [int(number) for number in re.findall(r"\d+", self.version)[:2]]
+        return len(numbers) == len(OLDEST) and tuple(numbers) >= OLDEST
+
+
+@dataclass(frozen=True)
+class FirstLook:
+    """What a shell found.
+
+    Parameters
+    ----------
+    uid
+        The user of the shell; None where it was not said.
+    release
+        The node's ``/etc/os-release``.
+    pythons
+        Its interpreters, in the order in which Ansible looks for them.
+    """
+
+    uid: int | None = None
+    clock: int | None = None
+    machine: str = ""
+    release: Mapping[str, str] = field(default_factory=dict)
+    pythons: Sequence[Python] = ()
+
+    @property
+    def name(self) -> str:
+        """The distribution and its release, such as ``Ubuntu 24.04``."""
+        distribution = self.release.get("NAME", "").removesuffix(" GNU/Linux").removesuffix(" Linux")
+        return f"{distribution} {self.release.get('VERSION_ID', '')}".strip()
+
+
+def script(interpreters: Sequence[str]) -> str:
+    """Return the shell's program; it asks each of ``interpreters`` for its version."""
+    names = " ".join(shlex.quote(name) for name in [*interpreters, *ELSEWHERE])
+    return f"""
+{ROOT_AND_CLOCK}
+echo "machine $(uname -m)"
+for name in {names}; do
+  path=$(command -v "$name") || continue
+  version=$("$path" -c 'import platform; print(platform.python_version())' 2>/dev/null </dev/null)
+  echo "python $path $version"
+done
+sed 's/^/release /' /etc/os-release
+""".strip()
+
+
+def parse(said: str) -> FirstLook:
+    """Read what the program of ``script`` printed; other lines, such as a banner, are not looked at."""
+    rows: dict[str, list[str]] = {}
+    for line in said.splitlines():
+        key, _, value = line.strip().partition(" ")
+        rows.setdefault(key, []).append(value.strip())
+    settings = (line.partition("=") for line in rows.get("release", []))
+    pythons = {
+        path: Python(path, version) for path, _, version in (one.partition(" ") for one in rows.get("python", []))
+    }
+    return FirstLook(
+        uid=_number(rows.get("uid")),
+        clock=_number(rows.get("clock")),
+        machine="".join(rows.get("machine", [])[:1]),
+        release={name: value.strip("\"'") for name, _, value in settings},
+        pythons=tuple(pythons.values()),
+    )
+
+
+def choose(found: FirstLook, configured: str) -> Python | None:
+    """Return the interpreter that Ansible uses: the configured one, or the first that it finds by itself."""
+    if configured:
+        return next((one for one in found.pythons if one.path == configured), None)
+    return next((one for one in found.pythons if one.path not in ELSEWHERE), None)
+
+
+def python_problem(found: FirstLook, configured: str) -> str:
+    """Return why modules can't run on the node, with the way out; empty where they can."""
+    used = choose(found, configured)
+    if used and used.is_new_enough:
+        return ""
+    usable = next((one for one in found.pythons if one.is_new_enough), None)
+    if usable:
+        what = _wrong(used) if used else f"There is no {configured or 'Python that Ansible finds'}"
+        return f"{what}. Set ansible_python_interpreter to {usable.path}, which is {usable.version}."
+    command, path = _installing(found.release, old=used is not None)
+    then = f", then set ansible_python_interpreter to {path}" if path else ""
+    way_out = f"`{command}`" if command.startswith("sudo") else command
+    return f"{_wrong(used) if used else 'no Python'}. Install it on the node: {way_out}{then}."
+
+
+def _wrong(python: Python) -> str:
+    if not python.version:
+        return f"{python.path} does not run"
+    return f"{python.path} is Python {python.version}, and Evenkeel needs {'.'.join(map(str, OLDEST))} or newer"
+
+
+def _installing(release: Mapping[str, str], *, old: bool) -> tuple[str, str]:
+    kinds = [release.get("ID", ""), *release.get("ID_LIKE", "").split()]
+    if "rhel" in kinds and release.get("VERSION_ID", "").partition(".")[0] == "8":
+        return _INSTALLING_ON_EL8
+    if old:
+        return _NEWER_PYTHON
+    return next((_INSTALLING[kind] for kind in kinds if kind in _INSTALLING), ("Python 3.9 or newer", ""))
+
+
+def _number(values: Sequence[str] | None) -> int | None:
+    value = values[0] if values else ""
+    return int(value) if value.isdecimal() else None
