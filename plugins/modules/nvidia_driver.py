@@ -45,6 +45,18 @@ options:
     description: The package whose source is built on the node; empty if modules are prebuilt.
     type: str
     default: ""
+  modules:
+    description: The package with the module of one kernel, with C({kernel}) for its release; empty if modules are built.
+    type: str
+    default: ""
+  kernel:
+    description:
+      - Whether to V(upgrade) the kernel where no repository has the headers or the module of the newest installed one.
+      - Then the newest kernel of the same flavour is installed, and kernels that can get no module are left without one.
+        V(keep) refuses such a node.
+    type: str
+    choices: [keep, upgrade]
+    default: keep
   runfile:
     description: NVIDIA's installer, instead of packages.
     type: dict
@@ -81,6 +93,15 @@ options:
     default: false
   secure_boot:
     description: Whether the node boots with Secure Boot, so that modules built on it must be signed.
+    type: bool
+    default: false
+  remove_leftovers:
+    description:
+      - Whether to remove what another driver has left and no package owns. That is a driver from NVIDIA's installer, by its
+        own uninstaller, and modules of other versions that are registered with DKMS, with the files that they have put
+        into kernels.
+      - Otherwise, a driver from NVIDIA's installer is an error before anything changes, and registrations are reported in
+        RV(left).
     type: bool
     default: false
 seealso:
@@ -129,7 +150,9 @@ packages:
   elements: str
   returned: success
 healed:
-  description: Packages of an interrupted run that were finished, and damaged repository keys that were replaced.
+  description:
+    - Packages of an interrupted run that were finished, and damaged repository keys that were replaced.
+    - Files of others that named the same repository as the role's own, with where they are kept as they were.
   type: list
   elements: str
   returned: success
@@ -139,7 +162,7 @@ unknown:
   elements: str
   returned: success
 left:
-  description: What was skipped on this node, and why.
+  description: What was skipped on this node, and why, and what another driver has left on it.
   type: list
   elements: str
   returned: success

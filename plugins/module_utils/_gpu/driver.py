@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +15,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import (
     dkms_transaction,
     driver_request,
     initramfs,
+    kernel_packages,
     linux_kernels,
     loaded_driver,
     reboot,
@@ -21,15 +23,17 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import (
     secure_boot,
 )
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.driver_request import DRACUT, MODPROBE, Desired
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.leftovers import Leftovers
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.kernel_packages import Form, Needs
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.linux_kernels import Kernel
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, kept_files, made, services
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.made import Thing
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sysroot import Sysroot
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import converge as package_set
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import transaction
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import offered, transaction
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Manager
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Request
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Request, Wanted
 
 #: The module that records what is made.
 BY = "nvidia_driver"
@@ -72,19 +76,30 @@ class Run:
     packages: list[str] = field(default_factory=list)
     healed: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
+    needs: Needs = field(default_factory=Needs)
 
     def kernels(self) -> list[Kernel]:
-        """Return the kernels that the node may boot, as they are now."""
-        return linux_kernels.bootable(self.system)
+        """Return the kernels that the node may boot and that get a module, as they are now."""
+        return [kernel for kernel in linux_kernels.bootable(self.system) if kernel.release not in self.needs.lost]
 
     def note(self, what: str, before: str, after: str) -> None:
         """Note a change."""
         header = {"before_header": what, "after_header": what}
         self.diffs.append({**header, "before": before and before + "\n", "after": after and after + "\n"})
 
-    def bring(self, job: package_set.Job, source: str = "") -> None:
+    def leftovers(self) -> Leftovers:
+        """Return what another driver has left on the node, as it is now."""
+        desired = self.desired
+        by_installer = desired.runfile is not None
+        name, version = self.manager.name, _version(self)
+        return leftovers.find(self.system, name, version, is_built=desired.is_built, by_installer=by_installer)
+
+    def bring(self, job: package_set.Job, source: str = "", before: Callable[[], None] | None = None) -> None:
         """Bring packages to the node; see ``dkms_transaction.converge``."""
-        outcome = dkms_transaction.converge(job, source, self.kernels(), check_mode=self.check_mode)
+        outcome, untried = dkms_transaction.converge(
+            job, source, self.kernels(), check_mode=self.check_mode, before=before
+        )
+        self.untried += untried
         self.diffs += outcome.diffs()
         self.packages += map(str, outcome.plan.steps)
         self.healed += outcome.healed
@@ -113,15 +128,46 @@ def require_room_for_initial_ram_disks(run: Run) -> None:
 
 
 def require_one_source(run: Run) -> None:
-    """Refuse NVIDIA's installer on a node that has a driver from packages."""
+    """Refuse NVIDIA's installer on a node that has a driver from packages, and packages where it has installed one."""
     if run.desired.runfile:
         runfile.require_no_packages(driver_request.driver_packages(run.manager.installed()))
+    elif not run.desired.remove_leftovers:
+        runfile.require_none(runfile.find(run.manager.name))
+
+
+def find_what_kernels_need(run: Run) -> None:
+    """Find out what the kernels need of the repositories; refuse a node where that is gone, or plan a newer kernel."""
+    desired = run.desired
+    if not (desired.is_built or desired.modules):
+        return
+    form, kernels, installed = Form(run.manager.name, desired.modules), run.kernels(), run.manager.installed()
+    lacking = kernel_packages.lacking(form, kernels, installed)
+    asked = [*lacking.values(), *(name for names in form.of_future(installed).values() for name in names)]
+    newest = kernel_packages.newest(kernels) if lacking else ""
+    if newest and desired.kernel == "upgrade":
+        asked += kernel_packages.bringers(form, newest, installed)
+    if not asked:
+        return
+    try:
+        archive = offered.versions(asked, fresh=bool(lacking))
+    except command.TimedOut as error:
+        if not run.check_mode:
+            raise
+        run.unknown.append("which packages the kernels need: %s" % error.what)
+        return
+    run.needs = kernel_packages.needs(form, lacking, installed, archive)
+    if run.needs.lost and desired.kernel != "upgrade":
+        raise kernel_packages.refusal(form, run.needs.lost)
+    if newest in run.needs.lost:
+        kernel = kernel_packages.newer(form, newest, installed, archive)
+        wanted = [*run.needs.wanted, *_of_coming_kernels(run, form, kernel)]
+        run.needs = dataclasses.replace(run.needs, kernel=kernel, wanted=tuple(dict.fromkeys(wanted)))
 
 
 def install_prerequisites(run: Run) -> None:
     """Install what has to be there before the driver: DKMS, the kernels' headers, the tools of Secure Boot."""
     installed = run.manager.installed()
-    request = driver_request.prerequisites(run.desired, run.kernels(), installed, run.manager.name)
+    request = driver_request.prerequisites(run.desired, run.needs, run.manager.name)
     if not transaction.lacking(request.wanted, installed):
         return
     if not run.check_mode and not run.manager.interrupted():
@@ -131,9 +177,11 @@ def install_prerequisites(run: Run) -> None:
 
 
 def require_headers(run: Run) -> None:
-    """Refuse a node with a kernel for which no module can be built."""
-    if run.desired.is_built and not run.check_mode:
-        dkms.require_headers([kernel.release for kernel in run.kernels() if not kernel.headers])
+    """Refuse a node with a kernel for which no module can be built although it has the headers' package."""
+    if run.desired.is_built:
+        without = [kernel.release for kernel in run.kernels() if not kernel.headers]
+        form, installed = Form(run.manager.name), run.manager.installed() if run.check_mode else {}
+        dkms.require_headers([one for one in without if not run.check_mode or form.of(one) in installed])
 
 
 def require_enrolled_key(run: Run) -> None:
@@ -151,7 +199,23 @@ def require_enrolled_key(run: Run) -> None:
 
 def install_packages(run: Run) -> None:
     """Install the driver's packages, if it comes as packages; hold these and the kernels."""
-    run.bring(_driver_job(run), run.desired.dkms)
+
+    def make_way() -> None:
+        remove_leftovers(run)
+        leftovers.clear_kernels(run.leftovers())
+
+    run.bring(_driver_job(run), run.desired.dkms, make_way)
+
+
+def remove_leftovers(run: Run) -> None:
+    """Remove what another driver has left, where that is wanted; before packages come if some do."""
+    found = run.leftovers()
+    if not run.desired.remove_leftovers or not found.lines():
+        return
+    run.note("left by another driver", "\n".join(found.lines()), "")
+    if not run.check_mode:
+        leftovers.remove(found, run.manager.name)
+        made.note(BY, [], [Thing("file", runfile.UNINSTALLER)] if found.installer.uninstaller else [])
 
 
 def run_installer(run: Run) -> None:
@@ -277,10 +341,12 @@ def start_services(run: Run) -> None:
 STEPS: tuple[Callable[[Run], None], ...] = (
     require_room_for_initial_ram_disks,
     require_one_source,
+    find_what_kernels_need,
     install_prerequisites,
     require_headers,
     require_enrolled_key,
     install_packages,
+    remove_leftovers,
     run_installer,
     build_missing_modules,
     sign_modules,
@@ -299,6 +365,8 @@ def _outcome(run: Run) -> Outcome:
     module = linux_kernels.loaded_by_running(installed_kernels) or next(
         (kernel.module for kernel in kernels if kernel.module), None
     )
+    # In check mode, what would be removed is in the difference.
+    named = [] if run.check_mode and run.desired.remove_leftovers else run.leftovers().named()
     return Outcome(
         changed=bool(run.diffs or run.healed or run.unknown),
         version=module.version if module else "",
@@ -306,7 +374,11 @@ def _outcome(run: Run) -> Outcome:
         kernels=tuple(kernels),
         packages=tuple(run.packages),
         healed=tuple(run.healed),
-        left=tuple(driver_request.what_is_left(run.desired, kernels)),
+        left=(
+            *driver_request.what_is_left(run.desired, kernels),
+            *run.needs.notes,
+            *kernel_packages.left_without(run.needs.lost),
+        ),
         reboot=tuple(reboot.reasons(loaded, installed_kernels, gpu=run.desired.gpu, container=run.desired.container)),
         diffs=tuple(run.diffs),
         unknown=tuple(dict.fromkeys(run.unknown)),
@@ -321,17 +393,34 @@ def _driver_job(run: Run) -> package_set.Job:
     desired = run.desired
     files = driver_request.package_files(desired, run.manager.name)
     request = driver_request.packages(desired)
+    if desired.modules:
+        request = driver_request.with_kernels(request, run.needs, desired)
     return package_set.Job(BY, request, desired.repository, files, lock_timeout=desired.lock_timeout)
 
 
-def _registered(run: Run) -> list[tuple[str, str]]:
-    """Return name and version of the driver's modules that DKMS builds; an installer of the past may have left others.
+def _of_coming_kernels(run: Run, form: Form, kernel: Sequence[Wanted]) -> list[Wanted]:
+    """Return the packages of the kernels that a newer one brings; refuse one that no repository has."""
+    if form.manager != "apt":
+        return []
+    job = _job(run, driver_request.of_kernel(Request(wanted=tuple(kernel)), run.desired))
+    releases = kernel_packages.coming(package_set.converge(job, check_mode=True).plan.steps)
+    archive = offered.versions(map(form.of, releases), fresh=True)
+    lost = {release: form.of(release) for release in releases if not archive[form.of(release)]}
+    if lost:
+        raise kernel_packages.refusal(form, lost)
+    return list(map(Wanted, archive))
 
-    Where any version is right, it is that of the package with the module's source.
-    """
-    desired = run.desired
-    wanted = desired.version or transaction.upstream(run.manager.installed().get(desired.dkms, ""))
+
+def _registered(run: Run) -> list[tuple[str, str]]:
+    """Return name and version of the driver's modules that DKMS builds; other drivers may have left others."""
+    wanted = _version(run)
     return [(name, version) for name, version in dkms.registered() if version == wanted]
+
+
+def _version(run: Run) -> str:
+    """Return the declared version; where any is right, it is that of the package with the module's source."""
+    desired = run.desired
+    return desired.version or transaction.upstream(run.manager.installed().get(desired.dkms, ""))
 
 
 def _nouveau_changes() -> list[kept_files.Change]:

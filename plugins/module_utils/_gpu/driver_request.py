@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.kernel_packages import Needs
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.linux_kernels import Kernel
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.repository import Repository
@@ -19,8 +20,11 @@ MODPROBE = "/etc/modprobe.d/evenkeel-nvidia-driver.conf"
 DRACUT = "/etc/dracut.conf.d/evenkeel-nvidia-driver.conf"
 #: The kernel of a node, which the driver's transaction never changes.
 _KERNELS = ("linux-image-*", "kernel", "kernel-core")
-#: What brings newer kernels and their headers; held beside the driver.
-_KERNEL_HOLDS = ("linux-image-[!0-9]*", "linux-headers-[!0-9]*", "linux-generic*", "kernel", "kernel-*")
+#: What brings newer kernels, their headers and modules; held beside the driver.
+_KERNEL_HOLDS = (
+    *("linux-image-[!0-9]*", "linux-headers-[!0-9]*", "linux-modules-nvidia-*", "linux-generic*"),
+    *("kernel", "kernel-*"),
+)
 #: Packages that put a driver where NVIDIA's installer puts one.
 _DRIVER_PACKAGES = re.compile(r"(nvidia-(kernel|dkms|driver)|kmod-nvidia)")
 
@@ -53,6 +57,8 @@ class Desired:
     fabric_manager: bool = False
     container: bool = False
     secure_boot: bool = False
+    modules: str = ""
+    kernel: str = "keep"
     lock_timeout: int = 300
 
     @property
@@ -76,7 +82,7 @@ def packages(desired: Desired) -> Request:
     )
 
 
-def prerequisites(desired: Desired, kernels: Iterable[Kernel], installed: Iterable[str], manager: str) -> Request:
+def prerequisites(desired: Desired, needs: Needs, manager: str) -> Request:
     """Return the packages that have to be there before the driver's.
 
     Parameters
@@ -84,18 +90,34 @@ def prerequisites(desired: Desired, kernels: Iterable[Kernel], installed: Iterab
     manager
         The package manager, ``apt`` or ``dnf``.
     """
-    apt = manager == "apt"
     tools = hold_tools(manager) if desired.hold or desired.hold_kernel else ()
     names = []
     if desired.is_built:
-        headers = "linux-headers-%s" if apt else "kernel-devel-%s"
-        names += ["dkms", *(headers % kernel.release for kernel in kernels if not kernel.headers)]
-        names += _header_packages(installed)
+        names += ["dkms"]
         if desired.runfile:
             names += ["gcc"]  # the installer looks for `cc`, which a compiler by its version alone does not bring
         if desired.secure_boot:
             names += ["mokutil", "openssl"]
-    return Request(wanted=(*tools, *map(Wanted, names)), refuse=_KERNELS)
+    request = Request(wanted=(*tools, *map(Wanted, names)), refuse=_KERNELS)
+    return with_kernels(request, needs, desired) if desired.is_built else request
+
+
+def with_kernels(request: Request, needs: Needs, desired: Desired) -> Request:
+    """Return a request with what the kernels need; only a newer kernel lets it change kernels."""
+    request = replace(request, wanted=(*request.wanted, *needs.wanted, *needs.kernel))
+    return of_kernel(request, desired) if needs.kernel else request
+
+
+def of_kernel(request: Request, desired: Desired) -> Request:
+    """Return a request that may bring a newer kernel; dnf keeps only so many beside each other."""
+    hold, release = (_KERNEL_HOLDS, ()) if desired.hold_kernel else ((), _KERNEL_HOLDS)
+    return replace(
+        request,
+        hold=(*request.hold, *hold),
+        release=(*request.release, *release),
+        refuse=(),
+        may_go=(*request.may_go, "kernel", "kernel-*"),
+    )
 
 
 def package_files(desired: Desired, manager: str) -> dict[str, str | None]:
@@ -140,12 +162,6 @@ def what_is_left(desired: Desired, kernels: Sequence[Kernel]) -> list[str]:
     if not desired.gpu:
         left.append("the driver's services were not started: the node has no GPU")
     return left
-
-
-def _header_packages(installed: Iterable[str]) -> list[str]:
-    """Return what brings the headers of future kernels, for each package that brings the kernels."""
-    found = [name for name in installed if re.match(r"linux-image-(?!\d)", name)]
-    return [name.replace("linux-image-", "linux-headers-", 1) for name in sorted(found)]
 
 
 def _regular_expression(pattern: str) -> str:

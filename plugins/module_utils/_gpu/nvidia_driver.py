@@ -18,6 +18,8 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "absent": {"type": "list", "elements": "str", "default": []},
     "family": {"type": "list", "elements": "str", "default": []},
     "dkms": {"type": "str", "default": ""},
+    "modules": {"type": "str", "default": ""},
+    "kernel": {"type": "str", "choices": ["keep", "upgrade"], "default": "keep"},
     "runfile": {
         "type": "dict",
         "options": {"url": {"type": "str", "required": True}, "sha256": {"type": "str", "required": True}},
@@ -30,6 +32,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "gpu": {"type": "bool", "required": True},
     "container": {"type": "bool", "default": False},
     "secure_boot": {"type": "bool", "default": False},
+    "remove_leftovers": {"type": "bool", "default": False},
     **package_set.ARGUMENTS,
 }
 RULES: dict[str, Any] = {"mutually_exclusive": [("runfile", "packages")]}

@@ -8,6 +8,7 @@ import dataclasses
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import driver_request
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.driver_request import Desired, Runfile
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.kernel_packages import Needs
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.linux_kernels import Kernel, Module
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
@@ -17,25 +18,24 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transact
 
 DESIRED = Desired("open", gpu=True, version="580.178.04", family=("nvidia-driver*", "libcuda1"), dkms="nvidia-dkms")
 RUNFILE = Desired("open", gpu=True, version="580.178.04", runfile=Runfile("http://m/x.run", "0" * 64))
-HEADLESS = Kernel("6.1.0-49-amd64", headers=False)
 READY = Kernel("6.1.0-50-amd64", modules=(Module("580.178.04", "open"),))
+
+
+HEADERS = Needs(wanted=(Wanted("linux-headers-6.1.0-49-amd64"),))
+NEWER = dataclasses.replace(HEADERS, kernel=(Wanted("linux-image-amd64", "6.1.170-1"),))
 
 
 @pytest.mark.parametrize(
     ("desired", "manager", "expected"),
     [
-        (DESIRED, "apt", ["dkms", "linux-headers-6.1.0-49-amd64", "linux-headers-amd64"]),
-        (RUNFILE, "apt", ["dkms", "linux-headers-6.1.0-49-amd64", "linux-headers-amd64", "gcc"]),
-        (
-            DESIRED,
-            "dnf",
-            ["python3-dnf-plugin-versionlock", "dkms", "kernel-devel-6.1.0-49-amd64", "linux-headers-amd64"],
-        ),
+        (DESIRED, "apt", ["dkms", "linux-headers-6.1.0-49-amd64"]),
+        (RUNFILE, "apt", ["dkms", "gcc", "linux-headers-6.1.0-49-amd64"]),
+        (DESIRED, "dnf", ["python3-dnf-plugin-versionlock", "dkms", "linux-headers-6.1.0-49-amd64"]),
         (dataclasses.replace(DESIRED, dkms=""), "apt", []),
         (
             dataclasses.replace(DESIRED, secure_boot=True),
             "apt",
-            ["dkms", "linux-headers-6.1.0-49-amd64", "linux-headers-amd64", "mokutil", "openssl"],
+            ["dkms", "mokutil", "openssl", "linux-headers-6.1.0-49-amd64"],
         ),
         (dataclasses.replace(DESIRED, dkms="", hold=False, hold_kernel=False), "dnf", []),
         (dataclasses.replace(DESIRED, dkms="", hold=False), "dnf", ["python3-dnf-plugin-versionlock"]),
@@ -43,9 +43,18 @@ READY = Kernel("6.1.0-50-amd64", modules=(Module("580.178.04", "open"),))
     ids=["apt", "installer", "dnf", "modules come built", "Secure Boot", "nothing is held", "the kernel alone is held"],
 )
 def test_prerequisites(desired: Desired, manager: str, expected: list[str]) -> None:
-    installed = ["linux-image-amd64", "linux-image-6.1.0-49-amd64", "bash"]
-    request = driver_request.prerequisites(desired, [HEADLESS, READY], installed, manager)
+    request = driver_request.prerequisites(desired, HEADERS, manager)
     assert request.wanted == tuple(map(Wanted, expected))
+
+
+def test_only_what_asks_for_a_newer_kernel_changes_kernels() -> None:
+    steps = [Step("linux-image-amd64", "6.1.1-1", "6.1.170-1"), Step("linux-image-6.1.0-51-amd64", "", "6.1.170-1")]
+    held = ["linux-image-amd64", "linux-headers-amd64"]
+    request = driver_request.prerequisites(DESIRED, NEWER, "apt")
+    assert request.wanted[-1] == NEWER.kernel[0]
+    transaction.judge(request, steps, held)
+    with pytest.raises(EvenkeelError, match=r"would remove others: linux-image-6\.1\.0-50-amd64"):
+        transaction.judge(request, [*steps, Step("linux-image-6.1.0-50-amd64", "6.1.1-1", "")], held)
 
 
 @pytest.mark.parametrize("kernel", ["linux-image-amd64", "linux-image-6.1.0-51-amd64", "kernel", "kernel-core"])
@@ -54,7 +63,7 @@ def test_no_transaction_changes_a_kernel(kernel: str, before: str) -> None:
     step = Step(kernel, before, "6.2-1")
     for request in (
         driver_request.packages(DESIRED),
-        driver_request.prerequisites(DESIRED, [HEADLESS], [], "apt"),
+        driver_request.prerequisites(DESIRED, HEADERS, "apt"),
     ):
         with pytest.raises(EvenkeelError, match=f"would change what it must not: {kernel}"):
             transaction.judge(request, [step])
