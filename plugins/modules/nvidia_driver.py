@@ -95,6 +95,11 @@ options:
     description: Whether the node boots with Secure Boot, so that modules built on it must be signed.
     type: bool
     default: false
+  warn:
+    description: Warnings to show.
+    type: list
+    elements: str
+    default: []
   remove_leftovers:
     description:
       - Whether to remove what another driver has left and no package owns. That is a driver from NVIDIA's installer, by its

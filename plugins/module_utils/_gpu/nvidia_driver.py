@@ -32,6 +32,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "gpu": {"type": "bool", "required": True},
     "container": {"type": "bool", "default": False},
     "secure_boot": {"type": "bool", "default": False},
+    "warn": {"type": "list", "elements": "str", "default": []},
     "remove_leftovers": {"type": "bool", "default": False},
     **package_set.ARGUMENTS,
 }
@@ -49,7 +50,7 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         "healed": list(outcome.healed),
         "left": list(outcome.left),
         "reboot": list(outcome.reboot),
-        "warnings": list(outcome.left),
+        "warnings": [*params["warn"], *outcome.left],
         "diff": list(outcome.diffs),
         "unknown": list(outcome.unknown),
     }
@@ -71,7 +72,7 @@ def desired(params: dict[str, Any]) -> Desired:
     """Return what the options ask for."""
     return Desired(
         **{
-            **params,
+            **{name: value for name, value in params.items() if name != "warn"},
             "repository": repositories.parse(params["repository"]) if params["repository"] else None,
             "packages": package_set.wanted(params["packages"]),
             "absent": tuple(params["absent"]),
