@@ -55,8 +55,9 @@ class Kind:
         found = self.data.get("dkms")
         return self._named([_from(found, self.branch)[flavour]])[0] if found else ""
 
-    def modules(self, flavour: str) -> list[str]:
-        return self._named(self.data.get("modules", {}).get(flavour, []), keep="{kernel}")
+    def modules(self, flavour: str) -> str:
+        found = self.data.get("modules")
+        return self._named([found[flavour]], keep="{kernel}")[0] if found else ""
 
     def persistence(self) -> list[str]:
         return self._named(_from(self.data["persistence"], self.branch))
@@ -134,9 +135,10 @@ def branch_and_version(wish: Wish, family: str, release: str) -> tuple[str, str]
                 "Set one of them, or both to the same branch",
             )
         return branch, wish.version
-    own = read_mapping(PACKAGES)["distribution"].get(family, {}).get("branches", {})
+    data = read_mapping(PACKAGES)["distribution"].get(family, {})
+    own = data.get("branches", {})
     if wish.source == "distribution":
-        branch = wish.branch or own.get(release, "")
+        branch = wish.branch or own.get(release, "") or data.get("branch", "")
         if own and wish.branch and wish.branch != own[release]:
             raise EvenkeelError(
                 f"{family} {release} has the driver's branch {own[release]}, not {wish.branch}",
@@ -239,21 +241,16 @@ def _packages(
     dkms = kind.dkms(flavour)
     names += kind.persistence()
     fabric, own = kind.fabric(facts["nvlink5"]) if needs_fabric else ([], [])
-    modules = [
-        name.format(kernel=kernel["release"])
-        for name in kind.modules(flavour)
-        for kernel in facts["kernels"]
-        if kernel["bootable"]
-    ]
     family = list(kind.data["family"])
     wanted = [{"name": name, "version": version} for name in [*names, *fabric]]
-    wanted += [{"name": name, "version": ""} for name in [*modules, *own]]
+    wanted += [{"name": name, "version": ""} for name in own]
     return {
         "repository": _repository(platform, wish),
         "packages": wanted,
         "absent": list(kind.data["other"][flavour]),
         "family": family,
         "dkms": dkms,
+        "modules": kind.modules(flavour),
         "fabric_manager": needs_fabric,
         "runfile": None,
     }
@@ -290,6 +287,7 @@ def _runfile(facts: Mapping[str, Any], platform: Platform, wish: Wish, version: 
         "absent": [],
         "family": [],
         "dkms": "",
+        "modules": "",
         "fabric_manager": False,
         "runfile": {"url": url, "sha256": wish.runfile_sha256},
     }

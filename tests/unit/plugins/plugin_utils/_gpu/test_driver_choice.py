@@ -190,11 +190,17 @@ def test_packages_of_debian_are_of_its_own_version() -> None:
     assert (chosen["branch"], chosen["version"], chosen["repository"]) == ("535", "", None)
 
 
-def test_ubuntu_has_signed_modules_for_each_kernel() -> None:
-    node = facts(gpu(), kernels=("6.8.0-50-generic", "6.8.0-51-generic"))
-    chosen = driver_choice.choose(node, UBUNTU, Wish("distribution", branch="580"))
-    assert "linux-modules-nvidia-580-server-open-6.8.0-51-generic=" in packages(chosen)
-    assert (len(packages(chosen)), chosen["dkms"]) == (5, "")
+@pytest.mark.parametrize(("branch", "expected"), [("", "580"), ("570", "570")])
+@pytest.mark.parametrize("release", ["22.04", "24.04", "26.04"])
+def test_ubuntu_has_signed_modules_for_each_kernel(branch: str, expected: str, release: str) -> None:
+    platform = Platform("Ubuntu", release, "x86_64")
+    chosen = driver_choice.choose(facts(gpu()), platform, Wish("distribution", branch=branch))
+    assert (chosen["problems"], chosen["branch"], chosen["dkms"]) == ([], expected, "")
+    assert chosen["modules"] == f"linux-modules-nvidia-{expected}-server-open-{{kernel}}"
+    assert f"nvidia-headless-no-dkms-{expected}-server-open=" in packages(chosen)
+    closed = driver_choice.choose(facts(gpu("V100")), platform, Wish("distribution"))
+    assert closed["modules"] == "linux-modules-nvidia-580-server-{kernel}"
+    assert driver_choice.choose(facts(gpu()), DEBIAN, Wish("distribution"))["modules"] == ""
 
 
 def test_the_red_hat_family_has_no_driver_of_its_own() -> None:
