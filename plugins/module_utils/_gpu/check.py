@@ -61,7 +61,7 @@ def check(python: str, environment: str, bounds: Bounds, timeout: float, system:
             "There is no Python in %s" % environment,
             "Set environment to the prefix of a conda environment that has Python",
         )
-    devices, _unused = gpu_pci.read(system)
+    devices = [device for device in gpu_pci.read(system)[0] if not device.passed_through]
     if not devices:
         return gpu_verdict.without_gpu(bounds)
     heard = listen([python, "-S"], ["driver"], timeout)

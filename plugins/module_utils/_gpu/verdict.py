@@ -95,7 +95,7 @@ def of_driver(devices: Sequence[Device], heard: Heard, bounds: Bounds, *, contai
     Parameters
     ----------
     devices
-        Those on the PCI bus.
+        Those on the PCI bus that are not passed through to virtual machines.
     heard
         What the probe of the driver reported.
     container
@@ -117,7 +117,7 @@ def of_driver(devices: Sequence[Device], heard: Heard, bounds: Bounds, *, contai
         seen = {gpu["address"] for gpu in gpus}
         lost = [] if split else sorted(set(counted) - seen)
         problems += ["GPU %s: NVML has it, but CUDA does not. %s." % (address, _ELSE) for address in lost]
-        kept = [device for device in devices if device.bound != "vfio-pci" and not container]
+        kept = [] if container else devices
         problems += [
             "GPU %s: it is on the PCI bus, but the driver does not have it (%s). %s."
             % (device.address, device.bound or "no driver is bound", _ELSE)

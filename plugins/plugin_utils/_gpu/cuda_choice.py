@@ -13,6 +13,7 @@ from typing import Any
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.strict_yaml import read_mapping
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu import nvidia_repositories as repositories
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu.gpus import of_node
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu.nvidia_repositories import Platform
 
 DATA = Path(__file__).parents[1] / "data" / "cuda_toolkits.yml"
@@ -88,7 +89,7 @@ def _choose(facts: Mapping[str, Any], platform: Platform, wish: Wish) -> dict[st
     default = default_of(toolkits, wish.default)
     problems, notes = driver_verdicts(toolkits, wish.driver_version) if wish.check_driver else ([], [])
     return {
-        "problems": [*problems, *gpu_problems(toolkits, facts.get("gpus", ()))],
+        "problems": [*problems, *gpu_problems(toolkits, of_node(facts.get("gpus", ())))],
         "notes": notes,
         "repository": repositories.cuda_repository(
             platform, wish.repository_base, wish.repository_key_url, wish.repository_key_sha256, wish.repository_url

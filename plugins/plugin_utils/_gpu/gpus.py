@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,11 @@ def describe(device_id: str) -> dict[str, Any]:
         "max_branch": rules.get("max_branch"),
         "max_cuda": rules.get("max_cuda", ""),
     }
+
+
+def of_node(gpus: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the GPUs that are the node's own, and not passed through to virtual machines."""
+    return [gpu for gpu in gpus if not gpu["passed_through"]]
 
 
 def merged(facts: Mapping[str, Any]) -> dict[str, Any]:

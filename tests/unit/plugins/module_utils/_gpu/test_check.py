@@ -167,6 +167,12 @@ def test_what_others_have_is_not_missed(check: Check, tmp_path: Path) -> None:
     assert check().ok
 
 
+def test_a_node_whose_gpus_are_all_passed_through_has_none(tmp_path: Path) -> None:
+    add_gpu(tmp_path, "0000:09:00.0", bound="vfio-pci")
+    verdict = gpu_check.check("/nonexistent", "", Bounds(), SECONDS, Sysroot(str(tmp_path)))
+    assert (verdict.ok, verdict.present) == (True, False)
+
+
 @pytest.mark.parametrize(("least", "ok"), [(0, True), (1, False)])
 def test_a_node_without_a_gpu_is_well_unless_one_is_asked_for(least: int, ok: bool, tmp_path: Path) -> None:
     verdict = gpu_check.check("/nonexistent", "", Bounds(min_gpus=least), SECONDS, Sysroot(str(tmp_path)))

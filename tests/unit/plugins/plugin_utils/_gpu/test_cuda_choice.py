@@ -15,8 +15,8 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu.nvidia_repositor
 
 DEBIAN = Platform("Debian", "12.11", "x86_64")
 ROCKY = Platform("Rocky", "9.4", "x86_64")
-V100 = {"device_id": "0x1db1", "name": "Tesla V100", "generation": "volta", "max_cuda": "12"}
-H100 = {"device_id": "0x2330", "name": "H100", "generation": "hopper", "max_cuda": ""}
+V100 = {"device_id": "0x1db1", "name": "Tesla V100", "generation": "volta", "max_cuda": "12", "passed_through": False}
+H100 = {"device_id": "0x2330", "name": "H100", "generation": "hopper", "max_cuda": "", "passed_through": False}
 DATA = read_mapping(cuda_choice.DATA)
 
 
