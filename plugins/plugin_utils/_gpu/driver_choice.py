@@ -14,6 +14,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.strict_yaml import read_mapping
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu import driver_obstacles
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu import nvidia_repositories as repositories
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu.gpus import of_node
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu.nvidia_repositories import Platform
 
 with optional():
@@ -95,7 +96,7 @@ def choose(facts: Mapping[str, Any], platform: Platform, wish: Wish) -> dict[str
 def _choose(facts: Mapping[str, Any], platform: Platform, wish: Wish) -> dict[str, Any]:
     family = repositories.family(platform)
     branch, version = branch_and_version(wish, family, repositories.release(platform))
-    gpus = [gpu for gpu in facts["gpus"] if not gpu["passed_through"]]
+    gpus = of_node(facts["gpus"])
     flavour, problems, notes = choose_flavour(gpus, wish.flavour)
     problems += [*window_problems(gpus, branch, version, flavour), *kernel_problems(facts["kernels"], branch)]
     problems += driver_obstacles.problems(facts, version)
