@@ -102,11 +102,11 @@ options:
     default: []
   remove_leftovers:
     description:
-      - Whether to remove what another driver has left and no package owns. That is a driver from NVIDIA's installer, by its
-        own uninstaller, and modules of other versions that are registered with DKMS, with the files that they have put
-        into kernels.
-      - Otherwise, a driver from NVIDIA's installer is an error before anything changes, and registrations are reported in
-        RV(left).
+      - Whether to remove what another driver has left and no package owns. That is a driver from NVIDIA's installer, by
+        its own uninstaller, and modules of other versions that are registered with DKMS, with the files that they have
+        put into kernels.
+      - Otherwise, a driver from NVIDIA's installer is an error before anything changes, and registrations are reported
+        in RV(left).
     type: bool
     default: false
 seealso:

@@ -15,7 +15,10 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 
 MODULE = "nvidia"
+TREE = "/var/lib/dkms"
 LOGS = "/var/log/evenkeel"
+#: How a version of the driver begins. Other modules of NVIDIA, such as nvidia-fs, have lower ones.
+_DRIVER = re.compile(r"\d{3}\.\d+")
 _ERROR = re.compile(r"^.*?(?:(?:fatal )?error:|ERROR:|Error!).*$", re.MULTILINE)
 _NO_ERROR = re.compile(r"^make(\[\d+\])?: |conftest", re.MULTILINE)
 
@@ -36,6 +39,11 @@ def parse_name(text: str) -> str:
     """Return the name that a ``dkms.conf`` gives its module."""
     found = re.search(r"^PACKAGE_NAME=\"?([^\"\s]+)\"?", text, re.MULTILINE)
     return found[1] if found else MODULE
+
+
+def is_complete(source: str) -> bool:
+    """Return whether a folder has the source of a module, not only what DKMS is to do with it."""
+    return any(glob.glob(os.path.join(source, name)) for name in ("Makefile", "Kbuild", "*/Makefile"))
 
 
 def first_error(log: str) -> str:
@@ -90,16 +98,52 @@ def build(name: str, version: str, kernel: str, *, again: bool = False) -> None:
     for step in ("build", "install") if again else ("install",):
         done = command.run(["dkms", step, *(["--force"] if again else []), "-m", name, "-v", version, "-k", kernel])
         if done.status != 0:
-            raise failed(kernel, version, "/var/lib/dkms", done)
+            raise failed(kernel, version, TREE, done)
 
 
-def registered(tree: str = "/var/lib/dkms") -> list[tuple[str, str]]:
-    """Return name and version of the driver's modules that DKMS knows: ``nvidia``, or Debian's ``nvidia-current``."""
+def registered(tree: str = TREE) -> list[tuple[str, str]]:
+    """Return name and version of the driver's modules that DKMS knows: ``nvidia``, or Debian's ``nvidia-current``.
+
+    All versions of DKMS write the same tree; what they print differs, and fails where a source is gone.
+    """
     found = []
     for path in sorted(glob.glob(os.path.join(tree, MODULE + "*", "*", "source"))):
         name, version = path.split(os.sep)[-3:-1]
-        found.append((name, version))
+        if _DRIVER.match(version):
+            found.append((name, version))
     return found
+
+
+def active(tree: str = TREE) -> list[tuple[str, str, str]]:
+    """Return name, version and kernel of each of the driver's modules that DKMS has installed for a kernel."""
+    found = []
+    for path in sorted(glob.glob(os.path.join(tree, MODULE + "*", "kernel-*"))):
+        version, release = [*(os.readlink(path).split(os.sep) if os.path.islink(path) else ()), "", ""][:2]
+        if _DRIVER.match(version):
+            found.append((path.split(os.sep)[-2], version, release))
+    return found
+
+
+def source_of(name: str, version: str) -> str:
+    """Return the folder that a module is built of."""
+    return "/usr/src/%s-%s" % (name, version)
+
+
+def uninstall(name: str, version: str, release: str) -> None:
+    """Take a module away from a kernel; what DKMS can't do, since its source is gone, is left."""
+    command.run(["dkms", "uninstall", "-m", name, "-v", version, "-k", release])
+
+
+def forget(name: str, version: str, tree: str = TREE) -> None:
+    """Take a module away from all kernels and from DKMS, also where DKMS can't, since its source is gone."""
+    command.run(["dkms", "remove", "-m", name, "-v", version, "--all"])
+    folder = os.path.join(tree, name)
+    for path in glob.glob(os.path.join(folder, "kernel-*")):
+        if os.path.islink(path) and os.readlink(path).split(os.sep)[0] == version:
+            os.unlink(path)
+    shutil.rmtree(os.path.join(folder, version), ignore_errors=True)
+    if os.path.isdir(folder) and not os.listdir(folder):
+        os.rmdir(folder)
 
 
 def failed(kernel: str, version: str, tree: str, done: command.Done, first: str = "") -> EvenkeelError:
@@ -116,13 +160,13 @@ def failed(kernel: str, version: str, tree: str, done: command.Done, first: str 
     )
 
 
-def logs(tree: str = "/var/lib/dkms") -> dict[str, int]:
+def logs(tree: str = TREE) -> dict[str, int]:
     """Return the logs of failed builds, each with when it was written, in nanoseconds since the epoch."""
     paths = glob.glob(os.path.join(tree, MODULE + "*", "*", "build", "make.log"))
     return {path: os.stat(path).st_mtime_ns for path in paths}
 
 
-def failed_since(earlier: Mapping[str, int], tree: str = "/var/lib/dkms") -> EvenkeelError | None:
+def failed_since(earlier: Mapping[str, int], tree: str = TREE) -> EvenkeelError | None:
     """Return the error of a build that has failed since then, None if none has."""
     for path, written in sorted(logs(tree).items()):
         log = _text(path)

@@ -9,27 +9,36 @@ builds it, and is removed again where that fails. Either way the error is the co
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import tempfile
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import dkms
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.linux_kernels import Kernel
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import converge as package_set
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.converge import Job, Outcome
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Manager
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Plan, matching
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Manager, Step
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Plan
+
+#: Names of packages that have a module's source, as Ubuntu, Debian and RHEL write them.
+_OF_SOURCE = re.compile(r"(^|-)(dkms|kmod|source)(-|$)")
 
 
-def converge(job: Job, source: str, kernels: Sequence[Kernel], *, check_mode: bool) -> Outcome:
-    """Bring packages to the node; see ``_os_packages.converge``.
+def converge(
+    job: Job, source: str, kernels: Sequence[Kernel], *, check_mode: bool, before: Callable[[], None] | None = None
+) -> tuple[Outcome, tuple[str, ...]]:
+    """Bring packages to the node; see ``_os_packages.converge``. Return also why no module was built on trial.
 
     Parameters
     ----------
     source
-        The package with the module's source; empty where the transaction brings none.
+        The package that has DKMS build the module; empty where the transaction brings none.
     kernels
         The kernels that the node may boot.
+    before
+        What is done when nothing can be refused any more, and nothing has changed.
 
     Raises
     ------
@@ -37,17 +46,20 @@ def converge(job: Job, source: str, kernels: Sequence[Kernel], *, check_mode: bo
         The transaction is not possible or failed, or the module does not build for a kernel.
     """
     if check_mode:
-        return package_set.converge(job, check_mode=True)
+        return package_set.converge(job, check_mode=True), ()
     plans: list[Plan] = []
+    untried: list[str] = []
 
-    def before(staged: Manager, plan: Plan) -> None:
+    def try_first(staged: Manager, plan: Plan) -> None:
         plans.append(plan)
-        for spec in to_try(plan, source, kernels, staged.exact):
-            _try_module(staged, spec, [kernel.release for kernel in kernels])
+        if is_to_try(plan, source, kernels):
+            untried.extend(_try_module(staged, plan, source, [kernel.release for kernel in kernels]))
+        if before is not None:
+            before()
 
     logs = dkms.logs()
     try:
-        return package_set.converge(job, check_mode=False, before=before)
+        return package_set.converge(job, check_mode=False, before=try_first), tuple(untried)
     except EvenkeelError as error:
         failed = dkms.failed_since(logs)
         if failed is None or "dkms" in error.details:
@@ -60,17 +72,20 @@ def converge(job: Job, source: str, kernels: Sequence[Kernel], *, check_mode: bo
         raise EvenkeelError(failed.what, result + failed.remedy, **failed.details) from error
 
 
-def to_try(plan: Plan, source: str, kernels: Sequence[Kernel], exact: str) -> list[str]:
-    """Return the packages whose module is built on trial: none where no kernel has a module that could be lost.
+def is_to_try(plan: Plan, source: str, kernels: Sequence[Kernel]) -> bool:
+    """Return whether a module is built on trial: not where no kernel has a module that could be lost."""
+    return any(kernel.module for kernel in kernels) and any(step.name == source for step in plan.steps if step.after)
 
-    Parameters
-    ----------
-    exact
-        The package manager's form of a package and its version.
+
+def with_sources(plan: Plan, source: str) -> tuple[list[Step], list[Step]]:
+    """Return the packages of a transaction whose names say that they have a module's source, and all other new ones.
+
+    Debian and RHEL have one such package. Ubuntu has ``dkms.conf`` in one and the source in another, on which the first
+    depends.
     """
-    if not source or not any(kernel.module for kernel in kernels):
-        return []
-    return [exact % (step.name, step.after) for step in plan.steps if step.after and matching([step.name], [source])]
+    coming = [step for step in plan.steps if step.after]
+    named = [step for step in coming if step.name == source or _OF_SOURCE.search(step.name)]
+    return named, [step for step in coming if step not in named]
 
 
 def to_remove(plan: Plan, kernels: Sequence[Kernel], known: Collection[str]) -> list[str]:
@@ -89,11 +104,42 @@ def to_remove(plan: Plan, kernels: Sequence[Kernel], known: Collection[str]) -> 
     return [step.name for step in plan.steps if step.after and step.name in known]
 
 
-def _try_module(manager: Manager, spec: str, releases: Sequence[str]) -> None:
-    """Build the module of a package that isn't installed."""
+def _try_module(manager: Manager, plan: Plan, source: str, releases: Sequence[str]) -> list[str]:
+    """Build the module of packages that aren't installed; return why that was not possible."""
+    named, others = with_sources(plan, source)
     with tempfile.TemporaryDirectory(prefix="evenkeel-driver-", dir="/var/tmp") as folder:
         os.chmod(folder, 0o755)  # noqa: S103  # apt downloads as a user of its own
-        unpacked = os.path.join(folder, "unpacked")
-        manager.unpack(manager.download(spec, folder), unpacked)
-        for source, _version in dkms.sources(unpacked):
-            dkms.try_build(source, releases)
+        merged = os.path.join(folder, "merged")
+        for step in named:
+            _unpack(manager, step, folder, merged)
+        while others and not _has_module(merged):
+            _unpack(manager, others.pop(0), folder, merged)
+        if not _has_module(merged):
+            reason = "no package of the transaction has a dkms.conf and the source beside it"
+            return ["the module was not built on trial before the packages changed: %s" % reason]
+        for path, _version in dkms.sources(merged):
+            if dkms.is_complete(path):
+                dkms.try_build(path, releases)
+    return []
+
+
+def _unpack(manager: Manager, step: Step, folder: str, merged: str) -> None:
+    """Put what a package has below ``/usr/src`` into a folder beside what others have there."""
+    place = os.path.join(folder, step.name)
+    unpacked = os.path.join(place, "unpacked")
+    os.mkdir(place)
+    os.chmod(place, 0o755)  # noqa: S103
+    manager.unpack(manager.download(manager.exact % (step.name, step.after), place), unpacked)
+    sources = os.path.join(unpacked, "usr", "src")
+    if os.path.isdir(sources):
+        shutil.copytree(sources, os.path.join(merged, "usr", "src"), symlinks=True, dirs_exist_ok=True)
+    shutil.rmtree(place)
+
+
+def _has_module(merged: str) -> bool:
+    """Return whether a module can be built there; what a package has on the node already counts too."""
+    for path, _version in dkms.sources(merged):
+        here = os.path.join("/usr/src", os.path.basename(path))
+        if not dkms.is_complete(path) and os.path.isdir(here) and dkms.is_complete(here):
+            shutil.copytree(here, path, symlinks=True, dirs_exist_ok=True, ignore=shutil.ignore_patterns("dkms.conf"))
+    return any(dkms.is_complete(path) for path, _version in dkms.sources(merged))

@@ -16,6 +16,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import (
     driver_request,
     initramfs,
     kernel_packages,
+    leftovers,
     linux_kernels,
     loaded_driver,
     reboot,
@@ -23,8 +24,8 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import (
     secure_boot,
 )
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.driver_request import DRACUT, MODPROBE, Desired
-from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.leftovers import Leftovers
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.kernel_packages import Form, Needs
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.leftovers import Leftovers
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.linux_kernels import Kernel
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, kept_files, made, services
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
@@ -76,6 +77,7 @@ class Run:
     packages: list[str] = field(default_factory=list)
     healed: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
+    untried: list[str] = field(default_factory=list)
     needs: Needs = field(default_factory=Needs)
 
     def kernels(self) -> list[Kernel]:
@@ -375,6 +377,8 @@ def _outcome(run: Run) -> Outcome:
         packages=tuple(run.packages),
         healed=tuple(run.healed),
         left=(
+            *run.untried,
+            *named,
             *driver_request.what_is_left(run.desired, kernels),
             *run.needs.notes,
             *kernel_packages.left_without(run.needs.lost),

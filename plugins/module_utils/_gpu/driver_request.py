@@ -57,6 +57,7 @@ class Desired:
     fabric_manager: bool = False
     container: bool = False
     secure_boot: bool = False
+    remove_leftovers: bool = False
     modules: str = ""
     kernel: str = "keep"
     lock_timeout: int = 300
