@@ -50,7 +50,7 @@ def family(platform: Platform) -> str:
     Raises
     ------
     EvenkeelError
-        NVIDIA has nothing for the platform.
+        Evenkeel does not support the platform.
     """
     return str(_distribution(platform)["family"])
 
@@ -78,7 +78,7 @@ def cuda_repository(
     Raises
     ------
     EvenkeelError
-        NVIDIA has nothing for the platform.
+        Evenkeel does not support the platform.
     """
     data = read_mapping(DATA)
     distribution = _distribution(platform)
@@ -109,7 +109,7 @@ def _distribution(platform: Platform) -> dict[str, Any]:
     ):
         supported = "; ".join(f"{name} {', '.join(entry['releases'])}" for name, entry in known.items())
         raise EvenkeelError(
-            f"NVIDIA has no packages for {platform}",
+            f"Evenkeel does not support NVIDIA's packages on {platform}",
             f"Supported: {supported}; each on {' and '.join(data['architectures'])}",
         )
     return found

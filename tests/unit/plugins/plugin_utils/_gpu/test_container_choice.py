@@ -64,8 +64,8 @@ def test_the_oldest_release_that_keeps_the_specification_is_accepted() -> None:
         ({"version": "1.17.8"}, "no service that keeps the CDI specification. Set it to 1.18.0 or newer"),
         ({"version": "latest"}, "nvidia_container_toolkit_version is 'latest'"),
         ({"version": "1.20"}, "nvidia_container_toolkit_version is '1.20'"),
-        ({"release": "11.9"}, "NVIDIA has no packages for Debian 11.9"),
-        ({"machine": "riscv64"}, "NVIDIA has no packages for Debian 12.11 on riscv64"),
+        ({"release": "11.9"}, "Evenkeel does not support NVIDIA's packages on Debian 11.9"),
+        ({"machine": "riscv64"}, "Evenkeel does not support NVIDIA's packages on Debian 12.11 on riscv64"),
     ],
 )
 def test_what_cannot_be_had_is_a_problem(arguments: dict[str, str], words: str) -> None:
