@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.command import Done
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import manager_lock, refetch
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Refused, Step
@@ -46,7 +47,11 @@ _UPDATE_PROBLEMS = (
     (r"(is not signed|no longer signed)", "%s", "Don't use it: Evenkeel never trusts such a repository"),
 )
 _INCOMPLETE = re.compile(_UPDATE_PROBLEMS[3][0])
-_UNREADABLE = "The list of sources could not be read."
+#: At a node's first boot, runs of apt follow each other, and one may come between a look at a lock and its use.
+_LOCKED = re.compile(r"^E: Could not get lock /", re.MULTILINE)
+_RACES = 5
+_UNREADABLE = re.compile("The list of sources could not be read|Unable to parse package file")
+_DAMAGED = re.compile(r"Unable to parse package file \S*/(\S+)")
 _CONFLICT = re.compile(r"Conflicting values set for option (\S+) regarding source (\S+)")
 
 
@@ -116,7 +121,7 @@ class Apt:
         self.wait()
         timeout = "-oDPkg::Lock::Timeout=%d" % self.lock_timeout
         argv = ["apt-get", *self.options, *_OPTIONS, *_KEEP_SETTINGS, timeout, "install", *install]
-        done = command.run([*argv, *("%s-" % name for name in remove)])
+        done = self._run([*argv, *("%s-" % name for name in remove)])
         if done.status != 0:
             raise EvenkeelError(
                 "apt did not install %s: %s" % (" ".join(install), explain(done.said)),
@@ -142,7 +147,7 @@ class Apt:
         only = ("-oDir::Etc::SourceList=%s" % source, "-oDir::Etc::SourceParts=-", "-oAPT::Get::List-Cleanup=0")
         strict = (*only, "-oAPT::Update::Error-Mode=any") if source else ()
         argv = ["apt-get", *self.options, *strict, "update"]
-        done = refetch.until_complete(lambda: command.run(argv, timeout=self.limit), _INCOMPLETE)
+        done = refetch.until_complete(lambda: self._run(argv, timeout=self.limit), _INCOMPLETE)
         if done.status != 0:
             raise explain_update(done.said, source)
 
@@ -168,6 +173,15 @@ class Apt:
 
     def unpack(self, package: str, folder: str) -> None:
         command.require(["dpkg-deb", "--extract", package, folder], "Check that /var/tmp has free space")
+
+    def _run(self, argv: Sequence[str], timeout: int | None = None) -> Done:
+        """Run apt, and again where another run was faster at a lock, once that one has ended."""
+        for _race in range(_RACES):
+            done = command.run(argv, timeout=timeout)
+            if done.status == 0 or not _LOCKED.search(done.said):
+                break
+            self.wait()
+        return done
 
     def _cache(self, *arguments: str) -> str:
         done = command.run(["apt-cache", *self.options, *arguments])
@@ -199,6 +213,12 @@ def explain_sources(said: str, failed: str) -> EvenkeelError:
             "APT reads none of its sources: two entries of the repository %s differ in %s" % (conflict[2], conflict[1]),
             "Find them by `grep -r %s /etc/apt`, and remove one" % conflict[2].rstrip("/"),
         )
+    damaged = _DAMAGED.search(said)
+    if damaged:
+        return EvenkeelError(
+            "The list %s, which APT has fetched, is damaged" % damaged[1],
+            "Remove the lists by `rm -r /var/lib/apt/lists/*`; the next run fetches them",
+        )
     return EvenkeelError(
         "%s: %s" % (failed, explain(said)),
         "Fix what APT names: `apt-cache policy` on the node prints the same until APT can read its sources and lists",
@@ -207,7 +227,7 @@ def explain_sources(said: str, failed: str) -> EvenkeelError:
 
 def explain_update(said: str, source: str) -> EvenkeelError:
     """Return the error that a failed ``apt-get update`` means."""
-    if _UNREADABLE in said:
+    if _UNREADABLE.search(said):
         return explain_sources(said, "APT reads none of its sources")
     for pattern, what, remedy in _UPDATE_PROBLEMS:
         found = re.search(pattern, said)

@@ -118,7 +118,7 @@ def test_versions_are_those_of_all_repositories_in_apts_order(monkeypatch: pytes
             "E: Unable to parse package file /var/lib/apt/lists/_srv_Packages (1)\n"
             "W: You may want to run apt-get update to correct these problems\n"
             "E: The package cache file is corrupted\n",
-            "Unable to parse package file /var/lib/apt/lists/_srv_Packages (1); The package cache file is corrupted",
+            "The list _srv_Packages, which APT has fetched, is damaged. Remove the lists by `rm -r",
         ),
     ],
     ids=["keys", "trust", "a key in the entry", "malformed", "damaged lists"],
@@ -171,6 +171,40 @@ def test_a_transaction_that_fails_keeps_all_that_was_said(monkeypatch: pytest.Mo
         Apt().apply(["driver", "tool"], [])
     details = {"stdout": "Unpacking\n", "stderr": "E: Sub-process /usr/bin/dpkg returned an error\n"}
     assert raised.value.details == details
+
+
+def fetch() -> None:
+    Apt(lock_timeout=7).refresh("")
+
+
+def install() -> None:
+    Apt(lock_timeout=7).apply(["driver"], [])
+
+
+LISTS_LOCKED = Done(
+    100,
+    "Reading package lists...\n",
+    "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 2392 (apt-get)\n"
+    "E: Unable to lock directory /var/lib/apt/lists/\n",
+)
+ARCHIVES_LOCKED = Done(
+    100,
+    "Reading package lists...\n",
+    "E: Could not get lock /var/cache/apt/archives/lock. It is held by process 2405 (apt-get)\n"
+    "E: Unable to lock directory /var/cache/apt/archives/\n",
+)
+
+
+@pytest.mark.parametrize(("ask", "locked"), [(fetch, LISTS_LOCKED), (install, ARCHIVES_LOCKED)])
+def test_a_run_that_was_faster_at_a_lock_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, ask: Callable[[], None], locked: Done
+) -> None:
+    node = FakePrograms(monkeypatch, apt_get=[locked, locked, Done(0, "", "")])
+    ask()
+    assert [call[0] for call in node.calls][-5:] == ["apt-get", "wait", "apt-get", "wait", "apt-get"]
+    FakePrograms(monkeypatch, apt_get=locked)
+    with pytest.raises(EvenkeelError, match="Could not get lock"):
+        ask()
 
 
 def test_holds(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -275,6 +309,12 @@ def test_a_package_is_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
             "E: Conflicting values set for option Signed-By regarding source http://m/ ./: /a.gpg != /b.gpg\n"
             "E: The list of sources could not be read.",
             "two entries of the repository http://m/ differ in Signed-By",
+        ),
+        (
+            "E: Unable to parse package file /tmp/evenkeel-repository-x/lists/_srv_Packages (1)\n"
+            "W: You may want to run apt-get update to correct these problems\n"
+            "E: The package cache file is corrupted\n",
+            "The list _srv_Packages, which APT has fetched, is damaged",
         ),
         (
             "E: Malformed line 1 in source list /etc/apt/sources.list.d/bad.list (type)\n"
