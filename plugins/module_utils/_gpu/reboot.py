@@ -34,15 +34,11 @@ def reasons(loaded: Loaded, kernels: Sequence[Kernel], *, gpu: bool, container: 
             found.append("the %s module is loaded, and the %s one is installed" % (loaded.flavour, installed.flavour))
     if gpu and loaded.nouveau and any(kernel.modules for kernel in kernels):
         found.append("nouveau holds the GPU")
-    found += [
-        "the running kernel %s has no headers and no module, which another kernel has" % kernel.release
-        for kernel in kernels
-        if gpu
-        and kernel.running
-        and kernel.bootable
-        and not (kernel.headers or kernel.module)
-        and any(other.module for other in kernels)
-    ]
+    if gpu and not loaded.version and any(kernel.module for kernel in kernels):
+        without = (kernel for kernel in kernels if kernel.running and kernel.bootable and not kernel.module)
+        found += [
+            "the running kernel %s has no module, which another kernel has" % kernel.release for kernel in without
+        ]
     if any(kernel.bootable for kernel in kernels) and not any(kernel.running for kernel in kernels):
         found.append("the running kernel was removed, so that no module can be loaded")
     return found

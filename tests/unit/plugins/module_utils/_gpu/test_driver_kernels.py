@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The driver on kernels whose headers, or whose prebuilt module, the repositories have or no longer have."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import driver
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.linux_kernels import Kernel
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.loaded_driver import Loaded
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.command import TimedOut
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+
+from tests.unit.plugins.module_utils._gpu.test_driver import NEW, OPEN, SOURCES, Node, desired
+from tests.unit.plugins.module_utils._gpu.test_driver import node as node
+
+GONE, RUNS = "6.8.0-31-generic", "6.8.0-90-generic"
+MODULES = "linux-modules-nvidia-580-server-open-{kernel}"
+MODES = pytest.mark.parametrize("check_mode", [False, True])
+
+
+@pytest.fixture
+def old(node: Node) -> Node:
+    """A node that runs a kernel whose headers are gone; there is a newer one, which comes with its headers."""
+    node.kernels = [Kernel(GONE, running=True, headers=False)]
+    node.loaded = Loaded()
+    node.manager.packages |= {"linux-image-virtual": "6.8.0-31.31", f"linux-image-{GONE}": "6.8.0-31.31"}
+    node.manager.repositories = {
+        **node.manager.repositories,
+        "linux-image-virtual": ["6.8.0-90.91"],
+        "linux-headers-virtual": ["6.8.0-90.91"],
+        f"linux-headers-{RUNS}": ["6.8.0-90.91"],
+        MODULES.format(kernel=RUNS): ["6.8.0-90.91"],
+        MODULES.format(kernel="generic"): ["6.8.0-90.91"],
+    }
+    node.manager.brings = {"linux-image-virtual": {f"linux-image-{RUNS}": "6.8.0-90.91"}}
+    node.manager.holds = {"linux-image-virtual"}
+    return node
+
+
+def _come(node: Node) -> None:
+    """Have the newer kernel there, with its headers and its module."""
+    node.kernels = [node.kernels[0], Kernel(RUNS, modules=(OPEN,))]
+
+
+@MODES
+def test_a_kernel_whose_headers_are_gone_is_refused_with_the_way_out(check_mode: bool, old: Node) -> None:
+    with pytest.raises(
+        EvenkeelError, match=rf"package linux-headers-{GONE}: the kernel .*nvidia_driver_kernel: upgrade"
+    ):
+        driver.converge(desired(), check_mode=check_mode)
+    assert old.changes() == []
+
+
+@MODES
+def test_a_newer_kernel_comes_with_its_headers_where_those_of_the_newest_are_gone(check_mode: bool, old: Node) -> None:
+    old.manager.during = {"apply": lambda: _come(old)}
+    outcome = driver.converge(desired(kernel="upgrade", hold_kernel=True), check_mode=check_mode)
+    applied = [call for call in old.changes() if call.startswith("apply ")]
+    expected = f"apply linux-headers-virtual linux-headers-{RUNS} linux-image-virtual=6.8.0-90.91"
+    assert applied == [expected] * (not check_mode)
+    assert f"linux-image-{RUNS} 6.8.0-90.91" in outcome.packages
+    assert f"the kernel {GONE} has no module: no repository has linux-headers-{GONE}" in " ".join(outcome.left)
+    reason = f"the running kernel {GONE} has no module, which another kernel has"
+    assert outcome.reboot == (() if check_mode else (reason,))
+    if not check_mode:
+        assert {"linux-image-virtual", "linux-headers-virtual"} <= old.manager.holds
+        again = driver.converge(desired(kernel="upgrade", hold_kernel=True), check_mode=False)
+        assert (again.changed, again.reboot) == (False, (reason,))
+
+
+@MODES
+@pytest.mark.parametrize(
+    ("lacks", "words"),
+    [
+        ("linux-image-virtual", "has a newer kernel than"),
+        (f"linux-headers-{RUNS}", f"the kernel {RUNS} has no headers"),
+    ],
+)
+def test_a_newer_kernel_that_would_help_nothing_is_not_installed(
+    lacks: str, words: str, check_mode: bool, old: Node
+) -> None:
+    old.manager.repositories = {name: has for name, has in old.manager.repositories.items() if name != lacks}
+    with pytest.raises(EvenkeelError, match=words):
+        driver.converge(desired(kernel="upgrade"), check_mode=check_mode)
+    assert old.changes() == []
+
+
+@MODES
+def test_a_problem_of_the_driver_is_found_before_a_newer_kernel_is_installed(check_mode: bool, old: Node) -> None:
+    old.manager.packages.pop(SOURCES["open"])
+    old.manager.repositories = {
+        name: has for name, has in old.manager.repositories.items() if name not in SOURCES.values()
+    }
+    with pytest.raises(EvenkeelError, match="No repository of the node has the package nvidia-kernel-open-dkms"):
+        driver.converge(desired(kernel="upgrade"), check_mode=check_mode)
+    assert old.changes() == []
+
+
+def test_an_older_kernel_whose_headers_are_gone_needs_no_newer_one(old: Node) -> None:
+    _come(old)
+    outcome = driver.converge(desired(kernel="upgrade"), check_mode=False)
+    assert [call for call in old.changes() if call.startswith("apply ") and "linux-image" in call] == []
+    assert len(outcome.left) == 1
+    old.kernels = [
+        dataclasses.replace(old.kernels[0], running=False),
+        dataclasses.replace(old.kernels[1], running=True),
+    ]
+    old.loaded = Loaded(NEW, "open")
+    assert driver.converge(desired(kernel="upgrade"), check_mode=False).reboot == ()
+
+
+@MODES
+def test_prebuilt_modules_come_for_each_kernel_and_for_future_ones(check_mode: bool, old: Node) -> None:
+    old.kernels = [Kernel(RUNS, running=True, headers=False, modules=(OPEN,))]
+    old.registered = []
+    outcome = driver.converge(desired(dkms="", modules=MODULES), check_mode=check_mode)
+    wanted = [f"{MODULES.format(kernel=one)} 6.8.0-90.91" for one in (RUNS, "generic")]
+    assert sorted(outcome.packages) == sorted(wanted)
+    assert outcome.left == ()
+
+
+@MODES
+def test_a_kernel_without_a_prebuilt_module_is_refused_before_any_change(check_mode: bool, old: Node) -> None:
+    with pytest.raises(EvenkeelError, match=rf"{GONE} has no module\. .*nvidia_driver_source to nvidia"):
+        driver.converge(desired(dkms="", modules=MODULES), check_mode=check_mode)
+    assert old.changes() == []
+
+
+def test_a_newer_kernel_and_its_prebuilt_module_come_with_the_driver(old: Node) -> None:
+    old.manager.during = {"apply": lambda: _come(old)}
+    driver.converge(desired(dkms="", modules=MODULES, kernel="upgrade"), check_mode=False)
+    (applied,) = [call for call in old.changes() if call.startswith("apply ")]
+    assert set(applied.split()[1:]) == {
+        MODULES.format(kernel=RUNS),
+        MODULES.format(kernel="generic"),
+        "linux-image-virtual=6.8.0-90.91",
+    }
+
+
+def test_what_brings_kernels_alone_is_reported_and_stops_nothing(node: Node) -> None:
+    node.manager.packages["linux-image-own"] = "1"
+    outcome = driver.converge(desired(), check_mode=False)
+    assert not outcome.changed
+    assert outcome.left == ("no repository has linux-headers-own, which newer kernels of linux-image-own need",)
+    assert [call for call in node.manager.calls if "refresh" in call] == []
+
+
+@MODES
+def test_repositories_that_do_not_answer_in_time_leave_a_rehearsal_unsure(check_mode: bool, old: Node) -> None:
+    old.manager.failures = {"refresh": TimedOut("apt-get did not answer", "Wait")}
+    if check_mode:
+        assert "which packages the kernels need" in driver.converge(desired(), check_mode=True).unknown[0]
+    else:
+        with pytest.raises(TimedOut):
+            driver.converge(desired(), check_mode=False)
