@@ -57,7 +57,13 @@ def packages(driver: Driver) -> list[OsPackage]:
     """Return the packages of one driver."""
     firmware = f"nvidia-firmware-{driver.name}-{driver.version}"
     return [
-        _deb(driver, firmware, also_provides=(f"nvidia-firmware-{driver.name}",), files_of="nvidia-firmware"),
+        _deb(
+            driver,
+            firmware,
+            also_provides=(f"nvidia-firmware-{driver.name}",),
+            takes_from=tuple(name for name in nvidia_driver.archive_firmware(driver.version) if name != firmware),
+            files_of="nvidia-firmware",
+        ),
         *_userspace(driver, firmware),
         *(package for flavour in FLAVOURS for package in _kernel(driver, flavour)),
     ]
@@ -70,13 +76,15 @@ def _deb(
     *depends: str,
     stands_for: str = "",
     also_provides: tuple[str, ...] = (),
+    takes_from: tuple[str, ...] = (),
     files_of: str = "",
 ) -> OsPackage:
-    virtual = (stands_for,) if stands_for else ()
+    virtual: tuple[str, ...] = (stands_for,) if stands_for else ()
     files, links = nvidia_driver.contents(files_of, driver.version)
     scripts = nvidia_driver.triggers(files_of)
     if files_of == "nvidia-compute-utils":  # Ubuntu has no package of the daemon's own
         files, scripts = nvidia_driver.daemon(), nvidia_driver.daemon_scripts()
+        virtual += ("nvidia-persistenced",)
     return OsPackage(
         name,
         driver.whole,
@@ -85,8 +93,8 @@ def _deb(
         section="restricted/libs",
         depends=depends,
         provides=(*virtual, *also_provides),
-        conflicts=virtual,
-        replaces=virtual,
+        conflicts=(*virtual, *takes_from),
+        replaces=(*virtual, *takes_from),
         source=f"nvidia-graphics-drivers-{driver.name}",
         files=files,
         links=links,
@@ -137,7 +145,13 @@ def _kernel(driver: Driver, flavour: str) -> list[OsPackage]:
             scripts=nvidia_driver.dkms_scripts(driver.version),
         ),
         _deb(driver, no_dkms, *headless, exact_source),
-        _deb(driver, f"nvidia-headless-{own}", f"{no_dkms} (= {driver.whole})", f"{dkms} (= {driver.whole})"),
+        _deb(
+            driver,
+            f"nvidia-headless-{own}",
+            f"{no_dkms} (= {driver.whole})",
+            f"{dkms} (= {driver.whole})",
+            stands_for="nvidia-headless",
+        ),
         _deb(
             driver,
             f"nvidia-driver-{own}",

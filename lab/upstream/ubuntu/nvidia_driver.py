@@ -75,6 +75,11 @@ def packages(version: str) -> list[OsPackage]:
     return [*_userspace(version), *_kernel(version), *_metas(version), *_common(version), *_fabric(version)]
 
 
+def archive_firmware(version: str) -> tuple[str, ...]:
+    """Return the names of the packages in Ubuntu's archive that have the same files of firmware."""
+    return tuple(f"nvidia-firmware-{branch(version)}{server}-{version}" for server in ("", "-server"))
+
+
 def suffix(version: str) -> str:
     """Return what the packages' names carry of the branch."""
     return "" if branch(version) >= PLAIN_NAMES else f"-{branch(version)}"
@@ -133,6 +138,7 @@ def _deb(
     *depends: str,
     stands_for: str = "",
     also_provides: tuple[str, ...] = (),
+    takes_from: tuple[str, ...] = (),
     architecture: str = "amd64",
     revision: str = "1ubuntu1",
     source: str = "",
@@ -149,8 +155,8 @@ def _deb(
         summary,
         depends=depends,
         provides=(*virtual, *also_provides),
-        conflicts=virtual,
-        replaces=virtual,
+        conflicts=(*virtual, *takes_from),
+        replaces=(*virtual, *takes_from),
         source=source or f"nvidia-graphics-drivers{suffix(version)}",
         files=files or {},
         links=links or {},
@@ -195,6 +201,7 @@ def _userspace(version: str) -> list[OsPackage]:
                 *loose.get(name, ()),
                 stands_for=stands_for,
                 also_provides=(f"{name}{own}-{version}",) if own and name in versioned else (),
+                takes_from=archive_firmware(version) if name == "nvidia-firmware" else (),
                 architecture="all" if name == "libnvidia-common" else "amd64",
                 files=files,
                 links=links,
@@ -214,7 +221,7 @@ def _kernel(version: str) -> list[OsPackage]:
                 source,
                 version,
                 "NVIDIA kernel module's source",
-                stands_for="nvidia-kernel-source" if own else "",
+                stands_for="nvidia-kernel-source",
                 files=rest,
             ),
             _deb(

@@ -125,3 +125,18 @@ def test_signed_modules_are_there_for_every_flavour(flavour: str) -> None:
     names = _names(releases.archive_packages(NOBLE))
     for driver in ("580", "580-open", "580-server", "580-server-open"):
         assert f"linux-modules-nvidia-{driver}-{flavour}" in names
+
+
+@pytest.mark.parametrize("version", ["580.178.04", "590.48.01"])
+def test_packages_with_the_same_files_take_them_from_each_other(version: str) -> None:
+    """Else dpkg stops in the middle of a change from Ubuntu's driver to NVIDIA's."""
+    made = [*nvidia_driver.packages(version), *releases.archive_packages(NOBLE)]
+    owners: dict[str, list[OsPackage]] = {}
+    for package in made:
+        for path in (*package.files, *package.links):
+            owners.setdefault(path, []).append(package)
+    for path, packages in owners.items():
+        for one in packages:
+            for other in packages:
+                apart = one.name == other.name or {*one.conflicts} & {other.name, *other.provides}
+                assert apart or {*other.conflicts} & {one.name, *one.provides}, (path, one.name, other.name)
