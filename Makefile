@@ -160,6 +160,11 @@ installers: $(READY) ## Add the installers that an index lists to the known ones
 	@test -n "$(INDEX)" || { echo "Name an index: make installers INDEX=https://repo.anaconda.com/miniconda/" >&2; exit 2; }
 	PYTHONPATH=collections python -m maintenance.refresh_installers $(INDEX)
 
+.PHONY: gpu-data
+gpu-data: $(READY) ## Refresh the data on GPUs, drivers and CUDA from NVIDIA's files: make gpu-data FILES="README.md releases.json"
+	@test -n "$(FILES)" || { echo "Name files or URLs: make gpu-data FILES=releases.json" >&2; exit 2; }
+	PYTHONPATH=collections python -m maintenance.refresh_gpu_data $(FILES)
+
 .PHONY: clean
 clean: ## Remove the virtual environment and the tools' caches from the checkout
 	rm -rf $(VENV) $(BENCH_VENV) build *.egg-info .ansible .mypy_cache .pytest_cache .ruff_cache
