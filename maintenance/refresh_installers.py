@@ -142,7 +142,7 @@ def fetch(index: str) -> str:
             content = Path(index).read_bytes()
         return content.decode()
     except (OSError, ValueError) as error:
-        raise EvenkeelError(f"{index} can't be read: {error}", "Name an index of installers") from error
+        raise EvenkeelError(f"{index} can't be read: {error}", "Check the path or the URL") from error
 
 
 def refresh(index: str, path: Path, today: str) -> list[str]:
