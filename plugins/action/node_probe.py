@@ -6,14 +6,11 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from ansible import constants
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._preflight import first_look
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._preflight import first_look, interpreters
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {}
-#: What stands for an interpreter that Ansible finds by itself.
-_AUTOMATIC = ("", "auto", "auto_silent", "auto_legacy", "auto_legacy_silent")
 
 
 class ActionModule(Action):
@@ -21,12 +18,11 @@ class ActionModule(Action):
 
     def act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         self.validate_argument_spec(ARGUMENT_SPEC)
-        configured = self._configured(task_vars)
-        known = constants.config.get_config_value("INTERPRETER_PYTHON_FALLBACK", variables=task_vars)
+        configured = interpreters.configured(task_vars, self._templar)
+        names = [*filter(None, [configured]), *interpreters.looked_for(task_vars)]
+        begun = time.time()
         try:
-            said = self._low_level_execute_command(
-                first_look.script([*([configured] if configured else []), *known]), sudoable=False
-            )
+            said = self._low_level_execute_command(first_look.script(names), sudoable=False)
         except AnsibleConnectionFailure as error:
             return {"changed": False, "reachable": False, "msg": _in_one_line(error)}
         found = first_look.parse(said["stdout"])
@@ -38,18 +34,12 @@ class ActionModule(Action):
             "machine": found.machine,
             "python": {"path": python.path, "version": python.version} if python else {},
             "python_problem": first_look.python_problem(found, configured),
+            **first_look.skew(found, begun, time.time()),
             **self._as_root(),
         }
 
-    def _configured(self, task_vars: dict[str, Any]) -> str:
-        value = task_vars.get("ansible_python_interpreter") or constants.config.get_config_value(
-            "INTERPRETER_PYTHON", variables=task_vars
-        )
-        name = str(self._templar.template(value) or "")
-        return "" if name in _AUTOMATIC else name
-
     def _as_root(self) -> dict[str, Any]:
-        """Return whether tasks run as root, and how far the node's clock is from this one's, in seconds."""
+        """Return whether tasks run as root, and the clock's skew by a connection that is there already."""
         begun = time.time()
         try:
             said = self._low_level_execute_command(first_look.ROOT_AND_CLOCK)
@@ -60,16 +50,8 @@ class ActionModule(Action):
         if found.uid != 0:
             words = " ".join((said["stderr"] or said["stdout"]).split())
             problem = f"tasks run as the user {found.uid}" if found.uid else words or "become fails"
-            return {"root": False, "root_problem": problem, **_skew(found, begun, ended)}
-        return {"root": True, "root_problem": "", **_skew(found, begun, ended)}
-
-
-def _skew(found: first_look.FirstLook, begun: float, ended: float) -> dict[str, Any]:
-    """Return how much the node's clock is ahead at least; what the call itself took is not held against it."""
-    if found.clock is None:
-        return {}
-    early, late = found.clock + 1 - begun, found.clock - ended
-    return {"clock_skew": round(early if early < 0 else max(late, 0))}
+            return {"root": False, "root_problem": problem, **first_look.skew(found, begun, ended)}
+        return {"root": True, "root_problem": "", **first_look.skew(found, begun, ended)}
 
 
 def _in_one_line(error: Exception) -> str:

@@ -16,7 +16,14 @@ from ansible.template import Templar
 from ansible.vars.clean import namespace_facts
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._survey.survey import ARGUMENT_SPEC
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action, Call, Steps, show, warn
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import (
+    Action,
+    Call,
+    Steps,
+    lacks_python,
+    show,
+    warn,
+)
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.read_ahead import import_all, spare_workers
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey import cached_facts, report, role_tasks
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey.packed_code import packed
@@ -253,6 +260,8 @@ class ActionModule(Action):
         answer = self.execute(Call("survey", self._arguments, handed), self._task_vars)
         if "wanted" in answer:
             answer = self.execute(Call("survey", self._arguments, {**handed, "packed": CODE.text}), self._task_vars)
+        if lacks_python(answer):
+            raise EvenkeelError("The node has no Python", "Run site.yml, which installs one", no_python=True)
         if "answers" not in answer:
             raise EvenkeelError(f"The node can't be surveyed: {answer.get('msg', answer)}", REPAIR)
         # As a rule the node is what it was in the last run, and nothing is asked twice.

@@ -17,6 +17,8 @@ description:
   - With O(fail), all problems of all roles are one error, before the first change.
   - Changes nothing on the node, in check mode or not, but for its own code, which the node keeps compiled in
     C(/var/lib/evenkeel/code). Check mode doesn't keep it.
+  - Compares the known C(ansible_facts) with the node. Where its machine-id, its architecture or its release is another
+    one, or facts are missing, gathers them anew, for this task and all that follow.
   - The roles' variables must be known to the play. C(ansible.builtin.import_role) with C(tasks_from=variables) makes
     them known without a task.
 extends_documentation_fragment:
@@ -69,6 +71,10 @@ msg:
   type: str
   returned: failure
   sample: "miniconda: miniconda_store is opt, which is not an absolute path. Begin it with /."
+no_python:
+  description: True if the node has no Python.
+  type: bool
+  returned: failure for want of Python
 roles:
   description: The roles that were surveyed.
   type: list
@@ -117,9 +123,11 @@ layers:
       type: dict
       sample: {conda_environment ai-dev: {digest: 3f9a}}
 ansible_facts:
-  description: The facts of M(evenkeel.gpu.gpu_facts).
+  description:
+    - The facts of M(evenkeel.gpu.gpu_facts), if a role chooses by them.
+    - The facts of M(ansible.builtin.setup), subset C(min), if those of an earlier run are not of this node as it is now.
   type: dict
-  returned: if a role chooses by them
+  returned: if there are any
 """
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import run

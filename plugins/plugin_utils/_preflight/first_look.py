@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 OLDEST = (3, 9)
 #: Where distributions have a Python that Ansible does not look for by itself.
 ELSEWHERE = ("python3.14", "/usr/libexec/platform-python")
+#: Modules of its standard library, which distributions can leave out.
+STANDARD = "ctypes, json, platform, ssl, zipfile"
 #: Who the shell runs as, and what time it is there.
 ROOT_AND_CLOCK = 'echo "uid $(id -u)"; echo "clock $(date +%s)"'
 #: By ID or ID_LIKE of os-release: the command that installs Python, and the interpreter that it brings where Ansible
@@ -74,7 +76,7 @@ def script(interpreters: Sequence[str]) -> str:
 echo "machine $(uname -m)"
 for name in {names}; do
   path=$(command -v "$name") || continue
-  version=$("$path" -c 'import platform; print(platform.python_version())' 2>/dev/null </dev/null)
+  version=$("$path" -c 'import {STANDARD}; print(platform.python_version())' 2>/dev/null </dev/null)
   echo "python $path $version"
 done
 sed 's/^/release /' /etc/os-release
@@ -100,6 +102,20 @@ def parse(said: str) -> FirstLook:
     )
 
 
+def skew(found: FirstLook, begun: float, ended: float) -> dict[str, int]:
+    """Return by how many seconds the node's clock is ahead at least, as ``clock_skew``; negative where it is behind.
+
+    Parameters
+    ----------
+    begun, ended
+        When the node was asked and when it had answered, in seconds since the epoch by this machine's clock.
+    """
+    if found.clock is None:
+        return {}
+    behind, ahead = found.clock + 1 - begun, found.clock - ended
+    return {"clock_skew": round(behind if behind < 0 else max(ahead, 0))}
+
+
 def choose(found: FirstLook, configured: str) -> Python | None:
     """Return the interpreter that Ansible uses: the configured one, or the first that it finds by itself."""
     if configured:
@@ -116,10 +132,19 @@ def python_problem(found: FirstLook, configured: str) -> str:
     if usable:
         what = _wrong(used) if used else f"There is no {configured or 'Python that Ansible finds'}"
         return f"{what}. Set ansible_python_interpreter to {usable.path}, which is {usable.version}."
-    command, path = _installing(found.release, old=used is not None)
+    command, path = _installing(found.release, old=used is not None and bool(used.version))
     then = f", then set ansible_python_interpreter to {path}" if path else ""
     way_out = f"`{command}`" if command.startswith("sudo") else command
     return f"{_wrong(used) if used else 'no Python'}. Install it on the node: {way_out}{then}."
+
+
+def install_command(found: FirstLook, configured: str) -> str:
+    """Return the command that installs a Python on which modules can run; empty where there is one, or none does."""
+    used = choose(found, configured)
+    if any(one.is_new_enough for one in found.pythons):
+        return ""
+    command, _ = _installing(found.release, old=used is not None and bool(used.version))
+    return command if command.startswith("sudo") else ""
 
 
 def _wrong(python: Python) -> str:

@@ -25,6 +25,9 @@ OURS_READ = {"conda_mirror", "gpu_facts", "survey", "validate_inputs"}
 READS = {"assert", "debug", "import_tasks", "slurp"}
 #: The choice of a mirror comes before the survey, which reads the fact that it sets.
 BEFORE_THE_SURVEY = {"mirror": READS | {"include_tasks", "set_fact"}}
+#: Without Python, no survey is possible: what gives it to a node precedes it.
+BOOTSTRAP, PYTHON_IS_GONE = "bootstrap", "python_is_gone"
+OF_BOOTSTRAP = {f"{COLLECTION}{name}" for name in ("node_python", "validate_inputs")}
 #: A survey reports that a reboot is needed; what these do changes nothing but that.
 REBOOT = "reboot.yml"
 OF_REBOOT = READS | {"reboot"}
@@ -261,7 +264,9 @@ def test_a_result_that_a_survey_can_not_hand_on_is_found(task: Task, variables: 
 
 def test_the_site_does_nothing_but_what_its_roles_do() -> None:
     """Every task of site.yml reads, or is the entry of a role that the survey covers."""
-    (play,) = [play for play in SITE if "hosts" in play]
+    play = _own_play()
+    imported = [play["ansible.builtin.import_playbook"] for play in SITE if "hosts" not in play]
+    assert imported == ["plays/require_hosts.yml", f"plays/{BOOTSTRAP}.yml"]
     assert not play.keys() & {"roles", "pre_tasks", "post_tasks", "handlers"}
     surveyed = play["vars"]["__site_roles"]
     assert set(surveyed) == {role for role in ROLES if role not in BEFORE_THE_SURVEY}
@@ -275,7 +280,10 @@ def test_the_site_does_nothing_but_what_its_roles_do() -> None:
             known.append(task)
         else:
             others.append(module.removeprefix(COLLECTION))
-    assert set(others) <= {"debug", "meta", "survey", "validate_inputs"}
+    assert set(others) <= {"debug", "include_tasks", "meta", "survey", "validate_inputs"}
+    (gone,) = [task for task in tasks if "ansible.builtin.include_tasks" in task]
+    assert gone["ansible.builtin.include_tasks"]["file"] == f"tasks/{PYTHON_IS_GONE}.yml"
+    assert gone["when"] == "__evenkeel_survey.no_python | default(false)"
     for role, entry in zip(surveyed, entries, strict=True):
         assert entry == {
             "name": f"Converge {role}",
@@ -297,6 +305,22 @@ def test_the_site_does_nothing_but_what_its_roles_do() -> None:
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "playbooks" / "plays").glob("*.yml")), ids=lambda path: path.stem)
-def test_plays_around_the_site_only_read(path: Path) -> None:
+def test_plays_around_the_site_only_read_or_install_python(path: Path) -> None:
     tasks = [task for play in yaml.safe_load(path.read_text()) for task in flat(play["tasks"])]
-    assert {module_of(task).removeprefix(BUILTIN) for task in tasks} <= READS
+    allowed = READS | (OF_BOOTSTRAP if path.stem == BOOTSTRAP else set())
+    assert {module_of(task).removeprefix(BUILTIN) for task in tasks} <= allowed
+
+
+def test_a_node_whose_python_is_gone_gets_one_and_is_surveyed() -> None:
+    tasks = yaml.safe_load((ROOT / "playbooks" / "tasks" / f"{PYTHON_IS_GONE}.yml").read_text())
+    names = [module_of(task).removeprefix(COLLECTION).removeprefix(BUILTIN) for task in tasks]
+    assert names == ["node_python", "survey", "meta"]
+    surveys = [task for task in flat(_own_play()["tasks"]) if f"{COLLECTION}survey" in task] + [tasks[1]]
+    assert [one[f"{COLLECTION}survey"] for one in surveys] == [{"roles": "{{ __site_surveyed }}"}] * 2
+    assert [one["register"] for one in surveys] == ["__evenkeel_survey"] * 2
+
+
+def _own_play() -> Task:
+    (play,) = [play for play in SITE if "hosts" in play]
+    found: Task = play
+    return found

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ansible action: give a node the Python that modules need, through a shell alone."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import DISCOVERED, Action
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._preflight import first_look, interpreters, python_install
+
+ARGUMENT_SPEC: dict[str, dict[str, Any]] = {}
+
+
+class ActionModule(Action):
+    """Look for a Python, install one where the distribution has one that is new enough, and say what is left to do."""
+
+    def act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+        self.validate_argument_spec(ARGUMENT_SPEC)
+        configured = interpreters.configured(task_vars, self._templar)
+        found = self._look(configured, task_vars)
+        problem = first_look.python_problem(found, configured)
+        if not problem:
+            return _usable(found, configured, changed=False)
+        command = first_look.install_command(found, configured)
+        if not command:
+            return _failed(problem)
+        if self._task.check_mode:
+            return _failed(f"{problem} A run without --check does that.")
+        said = self._install(command)
+        found = self._look(configured, task_vars)
+        problem = first_look.python_problem(found, configured)
+        if problem:
+            return _failed(f"{problem} Here `{command}` ended with: {python_install.said_last(said)}")
+        return _usable(found, configured, changed=True)
+
+    def _look(self, configured: str, task_vars: dict[str, Any]) -> first_look.FirstLook:
+        names = [*filter(None, [configured]), *interpreters.looked_for(task_vars)]
+        # Ansible looks for it without become, too.
+        said = self._low_level_execute_command(first_look.script(names), sudoable=False)
+        return first_look.parse(said["stdout"])
+
+    def _install(self, command: str) -> str:
+        script = shlex.quote(python_install.script(command))
+        said = self._low_level_execute_command(f"{self._compute_environment_string()} sh -c {script}".lstrip())
+        return f"{said['stdout']}\n{said['stderr']}"
+
+
+def _usable(found: first_look.FirstLook, configured: str, *, changed: bool) -> dict[str, Any]:
+    python = first_look.choose(found, configured)
+    assert python is not None
+    facts = {} if configured else {"ansible_facts": {DISCOVERED: python.path}}
+    return {"changed": changed, "path": python.path, "version": python.version, **facts}
+
+
+def _failed(problem: str) -> dict[str, Any]:
+    return {"failed": True, "changed": False, "msg": problem}
