@@ -33,7 +33,7 @@ NOTES = """\
 <table><tr><th>CUDA Toolkit</th><th>Linux</th></tr>
 <tr><td>CUDA 13.4 Update 2</td><td>&gt;=615.80.01</td><td>N/A</td></tr>
 <tr><td>CUDA 13.5 GA</td><td>&gt;=620.44</td><td>N/A</td></tr>
-<tr><td>CUDA 13.0 GA</td><td>&gt;=1.2</td></tr>
+<tr><td>CUDA 13.0 GA</td><td>&gt;=999.1.2</td></tr>
 <tr><td>CUDA 9.0 (9.0.76)</td><td>&gt;= 384.81</td></tr></table>
 """
 INDEX = (
