@@ -20,6 +20,7 @@ LONG_FAULTS := tests/faults/test_state_files.py
 # They need a newer Python than Debian 12 has, and run on a Debian 13 node.
 NEWER_CORES := 2.20 2.21
 ENTERPRISE_SCENARIOS := nvidia_driver cuda_toolkit nvidia_container_toolkit
+UBUNTU_SCENARIOS := nvidia_driver
 ROLE ?=
 INDEX ?=
 FILES ?=
@@ -61,6 +62,7 @@ test-long: lab ## What takes longer: whole sites, upgrades and Secure Boot on vi
 	python -m lab mirror --debian-driver debian13
 	for scenario in $(DEBIAN13_SCENARIOS); do EVENKEEL_RELEASES=debian13 molecule test --scenario-name $$scenario; done
 	for scenario in $(ENTERPRISE_SCENARIOS); do EVENKEEL_RELEASES="rocky8 rocky10" molecule test --scenario-name $$scenario; done
+	for scenario in $(UBUNTU_SCENARIOS); do EVENKEEL_RELEASES="ubuntu2204 ubuntu2604" molecule test --scenario-name $$scenario; done
 	for scenario in $(LONG_SCENARIOS); do molecule test --scenario-name $$scenario; done
 	EVENKEEL_SURVEY=false molecule test --scenario-name site_vm
 	for scenario in $(SCENARIOS_OF_ROLES); do \

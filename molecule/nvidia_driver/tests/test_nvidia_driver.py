@@ -4,17 +4,40 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import dataclass
 
 import pytest
 from testinfra.host import Host
 
 VERSION = "580.178.04"
-NEWER = "610.57.04"
-DRIVER = "nvidia-driver-cuda"
+
+
+@dataclass(frozen=True)
+class Names:
+    """What packages of a distribution are called, and the newest version of the driver's in its repository."""
+
+    driver: str
+    open: str
+    proprietary: str
+    newest: str
+
+
+DEBIAN = Names("nvidia-driver-cuda", "nvidia-kernel-open-dkms", "nvidia-kernel-dkms", "610.57.04")
+ROCKY = Names("nvidia-driver-cuda", "kmod-nvidia-open-dkms", "kmod-nvidia-latest-dkms", "610.57.04")
+UBUNTU = Names("libnvidia-compute-580", "nvidia-dkms-580-open", "nvidia-dkms-580", "580.195.01")
 
 
 def is_rpm(host: Host) -> bool:
     return host.file("/etc/redhat-release").exists
+
+
+def is_ubuntu(host: Host) -> bool:
+    return "ID=ubuntu\n" in host.file("/etc/os-release").content_string
+
+
+def names(host: Host) -> Names:
+    return ROCKY if is_rpm(host) else UBUNTU if is_ubuntu(host) else DEBIAN
 
 
 def installed(host: Host) -> dict[str, str]:
@@ -22,23 +45,22 @@ def installed(host: Host) -> dict[str, str]:
     query = (
         "rpm -qa --qf '%{NAME} %{VERSION}\\n' '*nvidia*' 'libcuda*'"
         if is_rpm(host)
-        else "dpkg-query -W -f '${Package} ${Version}\\n' '*nvidia*' 'libcuda*' | grep ' .'"
+        else "dpkg-query -W -f '${Package} ${Version}\\n' '*nvidia*' 'libcuda*' 'libnv*' | grep ' .'"
     )
     return dict(line.split() for line in host.check_output(query).splitlines())
 
 
 def test_the_driver_is_of_one_version_though_there_is_a_newer_one(host: Host) -> None:
     listed = "dnf -q repoquery --available" if is_rpm(host) else "apt-cache madison"
-    assert NEWER in host.check_output(f"{listed} {DRIVER}")
+    assert names(host).newest in host.check_output(f"{listed} {names(host).driver}")
     versions = {name: version for name, version in installed(host).items() if "pinning" not in name}
-    assert DRIVER in versions
+    assert names(host).driver in versions
     assert all(version.startswith(VERSION) for version in versions.values()), versions
 
 
 def test_the_flavour_is_the_open_one(host: Host) -> None:
-    names = installed(host)
-    assert {"nvidia-kernel-open-dkms", "kmod-nvidia-open-dkms"} & set(names)
-    assert not {"nvidia-kernel-dkms", "kmod-nvidia-latest-dkms"} & set(names)
+    assert names(host).open in installed(host)
+    assert names(host).proprietary not in installed(host)
 
 
 def test_an_upgrade_by_hand_leaves_driver_and_kernel_alone(host: Host) -> None:
@@ -48,16 +70,15 @@ def test_an_upgrade_by_hand_leaves_driver_and_kernel_alone(host: Host) -> None:
         assert "kernel" not in output
     else:
         output = host.check_output("apt-get --simulate dist-upgrade")
-        assert "Inst nvidia" not in output
-        assert "Inst linux-image" not in output
-        assert DRIVER in host.check_output("apt-mark showhold").split()
+        assert not re.search(r"^Inst \S*(nvidia|linux-image)", output, re.MULTILINE)
+        assert names(host).driver in host.check_output("apt-mark showhold").split()
 
 
 def test_unattended_upgrades_are_told_to_keep_off(host: Host) -> None:
     if is_rpm(host):
         pytest.skip("dnf-automatic follows the holds of versionlock")
     reported = host.check_output("apt-config dump Unattended-Upgrade::Package-Blacklist")
-    assert "^nvidia\\-driver\\-.*" in reported
+    assert re.search(rf'"\^{re.escape(re.escape(names(host).driver))}', reported) or "^nvidia\\-driver\\-.*" in reported
     assert "^linux-image-" in reported
 
 
@@ -86,7 +107,7 @@ def test_without_nvswitch_there_is_no_fabric_manager(host: Host) -> None:
 def test_each_kernel_has_a_module_of_the_version(host: Host) -> None:
     kernels = host.check_output("ls /lib/modules").split() if host.file("/lib/modules").exists else []
     booted = [kernel for kernel in kernels if host.file(f"/boot/vmlinuz-{kernel}").exists]
-    assert bool(booted) is is_rpm(host)
+    assert bool(booted) is (is_rpm(host) or is_ubuntu(host))
     for kernel in booted:
         assert host.check_output(f"modinfo -k {kernel} -F version nvidia") == VERSION
 
