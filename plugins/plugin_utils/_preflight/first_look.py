@@ -120,7 +120,7 @@ def choose(found: FirstLook, configured: str) -> Python | None:
     """Return the interpreter that Ansible uses: the configured one, or the first that it finds by itself."""
     if configured:
         return next((one for one in found.pythons if one.path == configured), None)
-    return next((one for one in found.pythons if one.path not in ELSEWHERE), None)
+    return next((one for one in found.pythons if not one.path.endswith(ELSEWHERE)), None)
 
 
 def python_problem(found: FirstLook, configured: str) -> str:

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import tcp_port
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, tcp_port
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.command import Done
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sysroot import Sysroot
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.tcp_port import Holder
@@ -64,8 +65,8 @@ def test_origins() -> None:
 
 def test_drivers_by_version_and_origin(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = {"dpkg-query": INSTALLED, "apt-cache": POLICY}
-    monkeypatch.setattr(past.shutil, "which", lambda name, path: name if name in answers else None)
-    monkeypatch.setattr(past.command, "run", lambda argv, **_options: Done(0, answers[argv[0]], ""))
+    monkeypatch.setattr(shutil, "which", lambda name, path: name if name in answers else None)
+    monkeypatch.setattr(command, "run", lambda argv, **_options: Done(0, answers[argv[0]], ""))
     assert past.drivers() == [
         {"version": "535.1", "origin": "", "packages": ["libnvidia-cfg1-535-server"]},
         {
@@ -78,8 +79,8 @@ def test_drivers_by_version_and_origin(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_drivers_of_rpms(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = "nvidia-driver\t580.1-1.el9\tNVIDIA\nbash\t5-1\tRocky\n"
-    monkeypatch.setattr(past.shutil, "which", lambda name, path: None)
-    monkeypatch.setattr(past.command, "run", lambda argv, **_options: Done(0, rows, ""))
+    monkeypatch.setattr(shutil, "which", lambda name, path: None)
+    monkeypatch.setattr(command, "run", lambda argv, **_options: Done(0, rows, ""))
     assert past.drivers() == [{"version": "580.1-1.el9", "origin": "NVIDIA", "packages": ["nvidia-driver"]}]
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def test_the_kernel_says_whether_the_clock_is_right(
             return state
 
     monkeypatch.setattr(virtualization, "container", lambda _system: "")
-    monkeypatch.setattr(clock.ctypes, "CDLL", lambda *_arguments, **_options: Library())
+    monkeypatch.setattr(ctypes, "CDLL", lambda *_arguments, **_options: Library())
     assert clock.synchronised() is expected
 
 

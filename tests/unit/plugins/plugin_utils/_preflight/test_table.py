@@ -22,7 +22,7 @@ def node(**other: Any) -> dict[str, Any]:
             {"path": "/boot", "mount": "/boot", "free_mib": 310, "free_inodes": 1, "read_only": False},
             {"path": "/usr", "mount": "/usr", "free_mib": 0, "free_inodes": 1, "read_only": True},
         ],
-        "gpus": [{"name": "NVIDIA H100 80GB HBM", "count": 8}],
+        "gpus": [{"name": "NVIDIA H100 80GB", "count": 8}],
         "driver": {"branch": "580", "version": "580.178.04", "flavour": "open", "loaded": ""},
         "roles": ["nvidia_driver", "miniconda"],
         "to_do": ["miniconda"],
@@ -40,10 +40,10 @@ UNREACHABLE = judge({"probe": {"reachable": False, "msg": "No route to host"}})
 def test_rows() -> None:
     nodes = {"gpu10": node(), "gpu9": node(reboot=["new module"], clock={"skew_seconds": -90000}), "a": UNREACHABLE}
     assert table.table(table.in_order(nodes)) == [
-        "NODE   STATE        RELEASE       PYTHON  CLOCK  FREE        GPUS              DRIVER           TO DO   REBOOT",
-        "a      unreachable  -             -       -      -           -                 -                -       -",
-        "gpu9   ready        Ubuntu 24.04  3.12    -1d    310M /boot  8x H100 80GB HBM  580.178.04 open  1 of 2  yes",
-        "gpu10  ready        Ubuntu 24.04  3.12    ok     310M /boot  8x H100 80GB HBM  580.178.04 open  1 of 2  no",
+        "NODE   STATE        RELEASE       PYTHON  CLOCK  FREE        GPUS          DRIVER           TO DO   REBOOT",
+        "a      unreachable  -             -       -      -           -             -                -       -",
+        "gpu9   ready        Ubuntu 24.04  3.12    -1d    310M /boot  8x H100 80GB  580.178.04 open  1 of 2  yes",
+        "gpu10  ready        Ubuntu 24.04  3.12    ok     310M /boot  8x H100 80GB  580.178.04 open  1 of 2  no",
     ]
 
 
