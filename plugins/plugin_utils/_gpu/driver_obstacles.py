@@ -50,8 +50,9 @@ def _legacy_peer_memory(facts: Mapping[str, Any], version: str) -> list[str]:
     if not facts["peer_memory"]["legacy"] or (installed and version in ("", installed)):
         return []
     return [
-        "The node has nv_peer_mem, a module for GPUDirect RDMA that was built for the driver"
-        f" {installed or 'before'}, and that nothing rebuilds for {version or 'another'}. Remove its package"
+        "The node has nv_peer_mem, a module for GPUDirect RDMA that was built for"
+        f" {f'the driver {installed}' if installed else 'another driver'}, and that nothing rebuilds for the driver"
+        f" {version or 'of the distribution'}. Remove its package"
         " (nvidia-peer-memory-dkms, or nvidia_peer_memory on the Red Hat family); the driver's own module"
         " nvidia-peermem replaces it."
     ]

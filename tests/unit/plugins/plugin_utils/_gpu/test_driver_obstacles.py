@@ -27,7 +27,7 @@ INSTALLED = "580.178.04"
         (
             "ofed_and_nv_peer_mem",
             "580.190.02",
-            "built for the driver 580.178.04, and that nothing rebuilds for 580.190.02",
+            "built for the driver 580.178.04, and that nothing rebuilds for the driver 580.190.02",
         ),
     ],
 )
