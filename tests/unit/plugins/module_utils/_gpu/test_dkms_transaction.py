@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -37,7 +39,10 @@ def node(monkeypatch: pytest.MonkeyPatch, installed: dict[str, str], **state: ob
         "packages": installed,
         "repositories": {SOURCE: [NEW, OLD]},
         "brings": {SOURCE: {"nvidia-kernel-common": NEW}},
-        "contents": {"/usr/src/nvidia-580.178.04/dkms.conf": "PACKAGE_VERSION=580.178.04\n"},
+        "contents": {
+            "/usr/src/nvidia-580.178.04/dkms.conf": "PACKAGE_VERSION=580.178.04\n",
+            "/usr/src/nvidia-580.178.04/Makefile": "modules:\n",
+        },
     }
     manager = FakeManager(**{**given, **state})  # type: ignore[arg-type]
     manager.serve(monkeypatch)
@@ -52,6 +57,89 @@ def test_an_upgrade_is_built_on_trial_for_every_kernel_before_the_first_change(
     assert tried == [("nvidia-580.178.04", ["6.1.0-49", "6.1.0-50"])]
     first = manager.calls.index(f"staged: download {SOURCE}={NEW}")
     assert first < manager.calls.index("files take effect") < manager.calls.index(f"apply {SOURCE}={NEW}")
+
+
+CONF = {"/usr/src/nvidia-580.178.04/dkms.conf": "PACKAGE_VERSION=580.178.04\n"}
+MAKEFILE = {"/usr/src/nvidia-580.178.04/Makefile": "modules:\n"}
+LIBRARY = {"/usr/lib/libcuda.so.580.178.04": ""}
+
+
+@dataclass
+class SplitManager(FakeManager):
+    """A manager whose packages have different files; ``files`` are those of each package."""
+
+    files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def download(self, spec: str, folder: str) -> str:
+        path = super().download(spec, folder)
+        Path(path).write_text(spec.partition("=")[0])
+        return path
+
+    def unpack(self, package: str, folder: str) -> None:
+        self.contents = self.files.get(Path(package).read_text(), {})
+        super().unpack(package, folder)
+
+
+@pytest.mark.parametrize(
+    ("files", "downloaded", "built"),
+    [
+        ({SOURCE: {**CONF, **MAKEFILE}}, [SOURCE, "nvidia-kernel-source"], True),
+        ({SOURCE: CONF, "nvidia-kernel-source": MAKEFILE}, [SOURCE, "nvidia-kernel-source"], True),
+        ({SOURCE: CONF, "aaa-files": MAKEFILE}, [SOURCE, "nvidia-kernel-source", "aaa-files"], True),
+        ({SOURCE: CONF, "aaa-files": LIBRARY}, [SOURCE, "nvidia-kernel-source", "aaa-files", "zzz"], False),
+        ({"nvidia-kernel-source": MAKEFILE}, [SOURCE, "nvidia-kernel-source", "aaa-files", "zzz"], False),
+        ({}, [SOURCE, "nvidia-kernel-source", "aaa-files", "zzz"], False),
+    ],
+    ids=[
+        "one package",
+        "Ubuntu: what DKMS does, and the source",
+        "in a package whose name does not say so",
+        "no package has the source",
+        "no package says what DKMS does",
+        "nothing",
+    ],
+)
+def test_the_source_comes_out_of_whichever_packages_have_it_or_it_is_said_that_none_does(
+    files: dict[str, dict[str, str]],
+    downloaded: list[str],
+    built: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    tried: list[tuple[str, list[str]]],
+) -> None:
+    brings = dict.fromkeys(["nvidia-kernel-source", "aaa-files", "zzz"], NEW)
+    manager = SplitManager({SOURCE: OLD}, repositories={SOURCE: [NEW]}, brings={SOURCE: brings}, files=files)
+    manager.serve(monkeypatch)
+    _outcome, untried = dkms_transaction.converge(JOB, SOURCE, [READY], check_mode=False)
+    fetched = [call.split()[-1].partition("=")[0] for call in manager.calls if call.startswith("staged: download")]
+    assert fetched == downloaded
+    assert tried == [("nvidia-580.178.04", ["6.1.0-50"])] * built
+    assert [reason.partition(": no package")[0] for reason in untried] == [
+        "the module was not built on trial before the packages changed"
+    ] * (not built)
+    assert manager.packages[SOURCE] == NEW
+
+
+def test_what_another_driver_has_left_goes_when_the_trial_has_succeeded_and_before_packages_change(
+    monkeypatch: pytest.MonkeyPatch, tried: list[tuple[str, list[str]]]
+) -> None:
+    manager = node(monkeypatch, {SOURCE: OLD})
+    manager.calls.clear()
+    before = lambda: manager.calls.append(f"made way after {len(tried)}")  # noqa: E731
+    dkms_transaction.converge(JOB, SOURCE, [READY], check_mode=False, before=before)
+    assert manager.calls.index("made way after 1") < manager.calls.index("files take effect")
+
+
+def test_no_way_is_made_where_the_trial_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    node(monkeypatch, {SOURCE: OLD})
+    made: list[str] = []
+
+    def fail(source: str, kernels: list[str]) -> None:
+        raise DOES_NOT_BUILD
+
+    monkeypatch.setattr(dkms, "try_build", fail)
+    with pytest.raises(EvenkeelError, match="does not build"):
+        dkms_transaction.converge(JOB, SOURCE, [READY], check_mode=False, before=lambda: made.append("way"))
+    assert made == []
 
 
 def test_an_upgrade_that_does_not_build_never_begins(monkeypatch: pytest.MonkeyPatch) -> None:

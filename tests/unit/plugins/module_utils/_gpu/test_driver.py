@@ -14,6 +14,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import (
     driver,
     driver_request,
     initramfs,
+    leftovers,
     linux_kernels,
     loaded_driver,
     nvidia_driver,
@@ -22,8 +23,10 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import (
 )
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.driver_request import Desired, Runfile
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.initramfs import Image
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.leftovers import Leftovers, Registration
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.linux_kernels import Kernel, Module
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.loaded_driver import Loaded
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.runfile import Found
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files, made, services
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sysroot import Sysroot
@@ -77,6 +80,7 @@ class Node:
     registered: list[tuple[str, str]] = field(default_factory=list)
     images: list[Image] = field(default_factory=list)
     installer: str = ""
+    left: Leftovers = field(default_factory=Leftovers)
     offered: list[str] = field(default_factory=list)
     done: list[str] = field(default_factory=list)
 
@@ -130,6 +134,16 @@ def node(monkeypatch: pytest.MonkeyPatch) -> Node:
     monkeypatch.setattr(dkms, "logs", dict)
     monkeypatch.setattr(dkms, "failed_since", lambda logs: None)
     monkeypatch.setattr(dkms, "build", build)
+
+    def remove(left: Leftovers, manager: str) -> None:
+        assert (left, manager) == (found.left, found.manager.name)
+        found.done.append("removed leftovers")
+        found.left = Leftovers()
+
+    monkeypatch.setattr(leftovers, "find", lambda *arguments, **options: found.left)
+    monkeypatch.setattr(leftovers, "remove", remove)
+    monkeypatch.setattr(leftovers, "clear_kernels", lambda left: found.done.append("cleared kernels"))
+    monkeypatch.setattr(runfile, "find", lambda manager: found.left.installer)
     monkeypatch.setattr(runfile, "installed", lambda: found.installer)
     monkeypatch.setattr(runfile, "install", install)
     monkeypatch.setattr(runfile, "require_offered", found.offered.append)
@@ -348,9 +362,67 @@ def test_an_upgrade_is_built_on_trial(node: Node, monkeypatch: pytest.MonkeyPatc
     tried: list[list[str]] = []
     monkeypatch.setattr(dkms, "try_build", lambda source, kernels: tried.append(list(kernels)))
     node.manager.packages[SOURCES["open"]] = f"{OLD}-1"
-    node.manager.contents = {"/usr/src/nvidia-580.178.04/dkms.conf": "PACKAGE_VERSION=580.178.04\n"}
-    driver.converge(desired(), check_mode=False)
+    conf = {"/usr/src/nvidia-580.178.04/dkms.conf": "PACKAGE_VERSION=580.178.04\n"}
+    node.manager.contents = {**conf, "/usr/src/nvidia-580.178.04/Makefile": "modules:\n"}
+    assert "on trial" not in " ".join(driver.converge(desired(), check_mode=False).left)
     assert tried == [["6.1.0-49"]]
+
+
+def test_a_module_that_could_not_be_built_on_trial_is_reported(node: Node) -> None:
+    node.manager.packages[SOURCES["open"]] = f"{OLD}-1"
+    (reason, *_rest) = driver.converge(desired(), check_mode=False).left
+    assert reason.startswith("the module was not built on trial before the packages changed: no package")
+
+
+def test_what_another_driver_has_left_is_named_and_changes_nothing(node: Node) -> None:
+    node.left = Leftovers(registrations=(Registration("nvidia", "595.91.07"), Registration("nvidia", "570.211.01")))
+    for check_mode in (False, True):
+        outcome = driver.converge(desired(), check_mode=check_mode)
+        assert not outcome.changed
+        assert outcome.left == tuple(node.left.named())
+    assert node.changes() == []
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_what_another_driver_has_left_is_removed_on_request(check_mode: bool, node: Node) -> None:
+    node.left = Leftovers(Found(("/usr/lib64/libcuda.so.595.1",), uninstaller=True), (Registration("nvidia", "595.1"),))
+    outcome = driver.converge(desired(remove_leftovers=True), check_mode=check_mode)
+    (shown,) = outcome.diffs
+    assert shown["before"].splitlines() == ["/usr/lib64/libcuda.so.595.1", runfile.UNINSTALLER, "dkms: nvidia/595.1"]
+    assert (shown["after"], outcome.left) == ("", ())
+    assert node.changes() == ["removed leftovers"] * (not check_mode)
+    assert driver.converge(desired(remove_leftovers=True), check_mode=False).changed is check_mode
+
+
+def test_what_another_driver_has_left_goes_before_packages_come(node: Node) -> None:
+    node.left = Leftovers(Found(("/usr/lib64/libcuda.so.595.1",), uninstaller=True))
+    node.kernels = [Kernel("6.1.0-49", running=True)]
+    node.manager.packages = {"dkms": "3"}
+
+    def apply() -> None:
+        node.done.append("packages")
+        node.set_modules(OPEN)
+
+    node.manager.during = {"apply": apply}
+    outcome = driver.converge(desired(remove_leftovers=True), check_mode=False)
+    assert node.done[:3] == ["removed leftovers", "cleared kernels", "packages"]
+    assert len([diff for diff in outcome.diffs if "left by" in diff["before_header"]]) == 1
+
+
+def test_a_driver_of_the_installer_is_refused_under_packages_before_any_change(node: Node) -> None:
+    node.left = Leftovers(Found(("/usr/lib64/libcuda.so.595.1",), uninstaller=True))
+    node.manager.packages = {}
+    for check_mode in (False, True):
+        with pytest.raises(EvenkeelError, match=r"driver 595\.1 on the node: .*nvidia-uninstall --silent.*remove_left"):
+            driver.converge(desired(), check_mode=check_mode)
+    assert node.changes() == []
+
+
+def test_a_record_of_an_installer_that_is_undone_goes(node: Node) -> None:
+    made.note("nvidia_driver", [made.Thing("file", runfile.UNINSTALLER)])
+    node.left = Leftovers(Found(("/usr/lib64/libcuda.so.595.1",), uninstaller=True))
+    driver.converge(desired(remove_leftovers=True), check_mode=False)
+    assert made.read("nvidia_driver") == []
 
 
 @pytest.mark.parametrize("check_mode", [False, True])
@@ -521,7 +593,7 @@ def test_the_module_describes_the_kernels_that_may_boot(
 
     monkeypatch.setattr(driver, "converge", of_packages)
     options: dict[str, object] = {"repository": None, "packages": [], "absent": [], "family": ["nvidia-*"]}
-    found = nvidia_driver.converge({**options, "runfile": None, "flavour": "open", "gpu": True}, True)
+    found = nvidia_driver.converge({**options, "runfile": None, "flavour": "open", "gpu": True, "warn": []}, True)
     assert (found["version"], found["flavour"]) == expected
     assert (
         found["kernels"]
