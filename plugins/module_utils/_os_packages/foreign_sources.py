@@ -136,8 +136,9 @@ def kept_path(path: str) -> str:
 
 
 def is_ours(path: str) -> bool:
-    """Return whether a file of sources is Evenkeel's own."""
-    return OUR_NAME in os.path.basename(path)
+    """Return whether a file is Evenkeel's own, of those that the package manager reads; a kept copy is not."""
+    name = os.path.basename(path)
+    return OUR_NAME in name and _READ.match(name) is not None
 
 
 def find(paths: Iterable[str], ours: Repositories) -> list[Foreign]:

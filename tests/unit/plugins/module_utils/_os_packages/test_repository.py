@@ -393,6 +393,17 @@ def test_what_names_a_repository_that_the_node_has_from_us_is_taken_over_whateve
     assert repositories.foreign(moved) == []
 
 
+def test_what_stood_beside_it_in_a_kept_copy_is_not_ours(apt: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    FakePrograms(monkeypatch, dpkg_query=Done(1, "", ""))
+    file = apt / "apt" / "sources.list.d" / "x.sources"
+    file.write_text("Types: deb\nURIs: http://m/ubuntu https://m/x\nSuites: /\n")
+    (apt / "apt" / "sources.list.d" / "ubuntu.list").write_text("deb http://m/ubuntu /\n")
+    with repositories.trial(of(apt), {}) as trial:
+        trial.apply()
+    assert file.read_text() == "Types: deb\nURIs: http://m/ubuntu\nSuites: /\n"
+    assert repositories.foreign(of(apt)) == []
+
+
 def test_the_same_repository_is_not_twice_in_dnfs(rpm: Path) -> None:
     repository = of(rpm, "rpm")
     file = rpm / "yum.repos.d" / "x.repo"
