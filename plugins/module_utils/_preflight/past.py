@@ -15,7 +15,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import dkms, run
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, tcp_port
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sysroot import Sysroot
 
-#: Packages that are of a driver, whoever made them.
+#: Packages that are of a driver, of any origin.
 _DRIVER = re.compile(
     r"(nvidia-(driver|dkms|open|headless|kernel|utils|compute-utils|firmware|modprobe|persistenced|fabricmanager|imex)"
     r"|libnvidia-(?!container)|linux-(modules|objects|signatures)-nvidia|cuda-drivers|libcuda1$"

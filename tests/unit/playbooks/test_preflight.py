@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""preflight.yml looks at all that site.yml changes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+PLAYBOOKS = Path(__file__).parents[3] / "playbooks"
+
+
+def play(playbook: str, name: str) -> dict[str, Any]:
+    plays = yaml.safe_load((PLAYBOOKS / f"{playbook}.yml").read_text())
+    return next(one for one in plays if one["name"] == name)
+
+
+SITE = play("site", "Bring every node to the declared state")
+LOOK = play("preflight", "Look at every node")
+BLOCK = next(task["block"] for task in LOOK["tasks"] if "block" in task)
+SURVEY = next(task for task in BLOCK if "evenkeel.gpu.survey" in task)
+
+
+def known(tasks: list[dict[str, Any]]) -> list[str]:
+    """Return the roles whose variables tasks make known."""
+    imports = [task["ansible.builtin.import_role"] for task in tasks if "ansible.builtin.import_role" in task]
+    return [one["name"] for one in imports if one.get("tasks_from") == "variables"]
+
+
+def test_the_roles_are_those_of_the_site() -> None:
+    roles = SITE["vars"]["__site_roles"]
+    assert SURVEY["evenkeel.gpu.survey"]["roles"] == roles
+    assert known(BLOCK) == known(SITE["tasks"]) == [f"evenkeel.gpu.{role}" for role in roles]
+
+
+def test_the_survey_leaves_nothing_on_the_node() -> None:
+    assert SURVEY["check_mode"] is True
+
+
+def test_no_node_drops_out_of_the_report() -> None:
+    assert LOOK["ignore_unreachable"]
+    assert not LOOK["gather_facts"]
+    for task in BLOCK:
+        if {"evenkeel.gpu.survey", "evenkeel.gpu.preflight"} & task.keys():
+            assert task["failed_when"] is False
