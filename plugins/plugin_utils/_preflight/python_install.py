@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 
 #: How long another run of the package manager, such as that of a first boot, may take.
@@ -12,7 +13,7 @@ LOCK_SECONDS = 300
 _SCRIPTS = {
     "apt-get": """
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C
-install() {{ apt-get -q --yes -o DPkg::Lock::Timeout={seconds} --no-install-recommends install "$@"; }}
+install() {{ apt-get -q --yes -o DPkg::Lock::Timeout={seconds} --no-remove --no-install-recommends install "$@"; }}
 # Here apt has no option to wait.
 update() {{
   tries={tries}
@@ -23,12 +24,16 @@ update() {{
   done
   echo "$said"
 }}
-install {package} || {{ update; install {package}; }}
+# Dependencies that somebody has removed by force are in the way of any installation.
+install {package} || {{ update; install --fix-broken; install {package}; }}
 # A link that somebody has removed or broken comes back with its package alone.
 {package} -c '' || install --reinstall {package}-minimal
 """,
     "dnf": "dnf --assumeyes install {package}",
 }
+
+
+_ERRORS = re.compile(r"^(E|Error):|\bsudo:|No space left")
 
 
 def script(command: str) -> str:
@@ -41,5 +46,5 @@ def script(command: str) -> str:
 def said_last(output: str, lines: int = 3) -> str:
     """Return the last lines of a package manager's output, as one."""
     said = list(dict.fromkeys(line.strip() for line in output.splitlines() if line.strip()))
-    errors = [line for line in said if line.startswith(("E:", "Error:", "sudo:"))]
+    errors = [line for line in said if _ERRORS.search(line)]
     return " ".join((errors or said)[-lines:])
