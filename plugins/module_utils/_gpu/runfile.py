@@ -133,10 +133,14 @@ def _nobodys(paths: list[str], manager: str) -> tuple[str, ...]:
     """Return those of the paths that no package owns and that aren't mounted."""
     if not paths:
         return ()
-    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as stream:
-        mounted = {line.split()[4] for line in stream}
-    theirs = owners.owned(paths, manager) | mounted
+    theirs = owners.owned(paths, manager) | _mounted()
     return tuple(path for path in paths if path not in theirs)
+
+
+def _mounted() -> set[str]:
+    """Return where something is mounted."""
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as stream:
+        return {line.split()[4] for line in stream}
 
 
 def require_no_packages(names: list[str]) -> None:

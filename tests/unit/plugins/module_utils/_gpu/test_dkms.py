@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -142,6 +144,81 @@ def test_modules_that_dkms_knows(tmp_path: Path) -> None:
     for place in ("nvidia/580.1/source", "nvidia-current/535.1/source", "zfs/2/source", "nvidia/kernel-6.1"):
         (tmp_path / place).mkdir(parents=True)
     assert dkms.registered(str(tmp_path)) == [("nvidia-current", "535.1"), ("nvidia", "580.1")]
+
+
+def tree(folder: Path, *registrations: str, installed: Mapping[str, str] | None = None) -> str:
+    """Make DKMS's tree as all of its versions do, with registrations, and of each kernel the one that it has."""
+    for registration in registrations:
+        place = folder / registration
+        place.mkdir(parents=True)
+        (place / "source").symlink_to(f"/usr/src/{registration.replace('/', '-')}")  # dangling, as some are
+    for release, registration in (installed or {}).items():
+        name, version = registration.split("/")
+        module = folder / name / version / release / "x86_64" / "module"
+        module.mkdir(parents=True)
+        (module / "nvidia.ko").touch()
+        (folder / name / f"kernel-{release}-x86_64").symlink_to(f"{version}/{release}/x86_64")
+    return str(folder)
+
+
+def test_other_modules_of_nvidia_are_no_driver(tmp_path: Path) -> None:
+    modules = (
+        "nvidia-fs/2.26.6",
+        "nvidia-peermem/1.3",
+        "nvidia-srv/535.274.02",
+        "nvidia-legacy-390xx/390.157",
+        "zfs/2.2",
+    )
+    found = dkms.registered(tree(tmp_path, *modules, installed={"6.1": "nvidia-fs/2.26.6"}))
+    assert found == [("nvidia-legacy-390xx", "390.157"), ("nvidia-srv", "535.274.02")]
+    assert dkms.active(str(tmp_path)) == []
+
+
+def test_what_dkms_has_installed_for_each_kernel(tmp_path: Path) -> None:
+    installed = {"6.1": "nvidia/595.91.07", "6.2": "nvidia/580.178.04"}
+    found = dkms.active(tree(tmp_path, "nvidia/595.91.07", "nvidia/580.178.04", "nvidia/570.1", installed=installed))
+    assert found == [("nvidia", "595.91.07", "6.1"), ("nvidia", "580.178.04", "6.2")]
+    (tmp_path / "nvidia" / "kernel-6.3-x86_64").mkdir()  # no link: nothing is known of it
+    assert dkms.active(str(tmp_path)) == found
+
+
+@pytest.mark.parametrize("does", [True, False], ids=["DKMS removes it", "DKMS can't: the source is gone"])
+def test_a_registration_is_forgotten_whatever_dkms_says(
+    does: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run: list[list[str]] = []
+
+    def program(argv: list[str]) -> command.Done:
+        run.append(argv)
+        if does:
+            shutil.rmtree(tmp_path / "nvidia" / "595.91.07")
+        return command.Done(0 if does else 3, "", "Error! Could not locate dkms.conf file.")
+
+    monkeypatch.setattr(command, "run", program)
+    installed = {"6.1": "nvidia/595.91.07", "6.2": "nvidia/580.178.04"}
+    tree(tmp_path, "nvidia/595.91.07", "nvidia/580.178.04", installed=installed)
+    dkms.forget("nvidia", "595.91.07", str(tmp_path))
+    assert run == [["dkms", "remove", "-m", "nvidia", "-v", "595.91.07", "--all"]]
+    assert sorted(path.name for path in (tmp_path / "nvidia").iterdir()) == ["580.178.04", "kernel-6.2-x86_64"]
+    does = False
+    dkms.forget("nvidia", "580.178.04", str(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("files", "complete"),
+    [
+        (["Makefile"], True),
+        (["Kbuild"], True),
+        (["kernel-open/Makefile"], True),
+        (["dkms.conf", "patches/a.patch"], False),
+    ],
+)
+def test_a_source_is_more_than_what_dkms_does_with_it(files: list[str], complete: bool, tmp_path: Path) -> None:
+    for name in files:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert dkms.is_complete(str(tmp_path)) is complete
 
 
 def test_what_a_program_said_last() -> None:

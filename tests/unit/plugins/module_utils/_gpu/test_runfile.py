@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -91,3 +93,130 @@ def test_it_is_checked_and_run_without_questions(
     assert all(options <= {*argv} and argv[:2] == ["sh", *fetched] for argv in run)
     assert [Path(path).name for path in fetched] == [URL.rpartition("/")[2]]
     assert not Path(fetched[0]).parent.exists()
+
+
+UNINSTALLER, CUDA, ML = "usr/bin/nvidia-uninstall", "usr/lib64/libcuda.so.595.1", "usr/lib64/libnvidia-ml.so.595.1"
+PTX = "usr/lib64/libnvidia-ptxjitcompiler.so.595.1"
+
+
+@dataclass
+class Root:
+    """A node's files below a folder; ``owned`` are those of packages, ``run`` is what was run."""
+
+    folder: Path
+    owned: set[str] = field(default_factory=set)
+    run: list[list[str]] = field(default_factory=list)
+    status: int = 0
+    takes: list[str] = field(default_factory=list)
+
+    def put(self, *names: str) -> None:
+        for name in names:
+            (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.folder / name).touch()
+
+    def names(self) -> list[str]:
+        return sorted(str(path.relative_to(self.folder)) for path in self.folder.rglob("*") if not path.is_dir())
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Root:
+    found = Root(tmp_path)
+
+    def owned(paths: Sequence[str], manager: str) -> set[str]:
+        assert manager == "apt"
+        return {path for path in paths if str(Path(path).relative_to(tmp_path)) in found.owned}
+
+    def run(argv: list[str]) -> Done:
+        found.run.append(argv)
+        if argv[0] == "timeout":
+            for name in found.takes:
+                (tmp_path / name).unlink()
+        return Done(found.status, "", "ERROR: it is in use")
+
+    monkeypatch.setattr(runfile.owners, "owned", owned)
+    monkeypatch.setattr(runfile.command, "run", run)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("files", "owned", "versions", "uninstaller", "words"),
+    [
+        ([UNINSTALLER, CUDA, ML], set(), ["595.1"], True, "nvidia-uninstall --silent`"),
+        ([CUDA], set(), ["595.1"], False, "`rm .*libcuda"),
+        ([ML, "usr/lib64/libcuda.so.570.2"], set(), ["570.2", "595.1"], False, "driver 570.2, 595.1 on the node"),
+        ([UNINSTALLER, CUDA, ML], {CUDA, ML}, [], True, ""),
+        ([CUDA, ML], {CUDA, ML}, [], False, ""),
+        ([UNINSTALLER], set(), [], True, ""),
+        ([], set(), [], False, ""),
+    ],
+    ids=["a driver", "one library", "two drivers", "under packages", "packages", "its uninstaller alone", "nothing"],
+)
+def test_what_it_has_left(
+    files: list[str], owned: set[str], versions: list[str], uninstaller: bool, words: str, root: Root
+) -> None:
+    root.put(*files)
+    root.owned = owned
+    found = runfile.find("apt", str(root.folder))
+    assert (found.versions, found.uninstaller) == (versions, uninstaller)
+    if words:
+        with pytest.raises(EvenkeelError, match=words):
+            runfile.require_none(found)
+    else:
+        runfile.require_none(found)
+    assert root.names() == sorted(files)
+    assert root.run == []
+
+
+def test_links_to_libraries_are_no_driver(root: Root) -> None:
+    root.put("usr/lib64/other")
+    (root.folder / CUDA).symlink_to("other")
+    assert runfile.find("apt", str(root.folder)) == runfile.Found()
+
+
+@pytest.mark.parametrize(
+    ("files", "owned", "takes", "runs", "left"),
+    [
+        ([UNINSTALLER, CUDA, ML], set(), [UNINSTALLER, CUDA, ML], True, []),
+        ([UNINSTALLER, CUDA, ML, PTX], set(), [UNINSTALLER, CUDA], True, []),
+        ([CUDA, PTX], set(), [], False, []),
+        ([UNINSTALLER, CUDA, "usr/lib64/libcuda.so.580.1"], {"usr/lib64/libcuda.so.580.1"}, [], True, ["580.1"]),
+        ([UNINSTALLER, CUDA, ML], {CUDA, ML}, [], False, [CUDA, ML]),
+    ],
+    ids=["all by itself", "it leaves some", "without uninstaller", "beside packages", "its uninstaller alone"],
+)
+def test_it_is_undone_by_its_uninstaller_and_what_that_leaves_by_hand(
+    files: list[str], owned: set[str], takes: list[str], runs: bool, left: list[str], root: Root
+) -> None:
+    root.put(*files)
+    root.owned, root.takes = owned, takes
+    runfile.remove("apt", str(root.folder))
+    undone = [argv[3:] for argv in root.run if argv[0] == "timeout"]
+    assert undone == [["/usr/bin/nvidia-uninstall", "--silent"]] * runs
+    assert root.run[-1] == ["ldconfig"]
+    assert len(root.names()) == len(left)
+    assert all(name.endswith(end) for name, end in zip(root.names(), left, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (1, r"ended with status 1: ERROR: it is in use.*nvidia-uninstall\.log"),
+        (124, "did not end within 600 seconds"),
+        (137, "did not end within 600 seconds"),
+    ],
+    ids=["it fails", "it hangs", "it hangs and does not listen"],
+)
+def test_an_uninstaller_that_fails_ends_the_run(status: int, words: str, root: Root) -> None:
+    root.put(UNINSTALLER, CUDA)
+    root.status = status
+    with pytest.raises(EvenkeelError, match=words):
+        runfile.remove("apt", str(root.folder))
+    assert root.names() == sorted([UNINSTALLER, CUDA])
+
+
+def test_libraries_of_a_host_that_a_container_has_mounted_are_not_the_installers(
+    root: Root, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root.put(CUDA)
+    monkeypatch.setattr(runfile, "_mounted", lambda: {str(root.folder / CUDA)})
+    assert runfile.find("apt", str(root.folder)) == runfile.Found()
