@@ -58,8 +58,10 @@ def judge(found: Found) -> dict[str, Any]:
     if found.get("failed"):
         return _empty(probe, PROBLEM, [*problems, str(found["failed"])])
     unknown += [_unread(what, result) for what, result in (("survey", survey), ("node", node)) if _is_unread(result)]
-    silent = _of_sources(node.get("sources") or [], work, bool(layers))
-    problems += [*_of_disks(node.get("disks") or [], work, found.get("root") or "/opt"), *silent[0]]
+    # A role that would fail has something to do as well.
+    busy = [*work, *(role for role, layer in layers.items() if layer.get("problems"))]
+    silent = _of_sources(node.get("sources") or [], busy, bool(layers))
+    problems += [*_of_disks(node.get("disks") or [], busy, found.get("root") or "/opt"), *silent[0]]
     problems += [f"{role}: {text}" for role, layer in layers.items() for text in layer.get("problems", ())]
     unknown += [f"unknown: {role}: {text}" for role, layer in layers.items() for text in layer.get("unknown", ())]
     gpus = _gpus(survey)

@@ -117,6 +117,8 @@ def test_a_source_counts_where_a_role_would_use_it() -> None:
     sources = [{"name": "NVIDIA's repository", "urls": ["http://m/"], "problem": "http://m/ timed out after 10 s"}]
     used = judge(found(node={"sources": sources}, to_do=("nvidia_driver",)))
     assert used["problems"] == ["NVIDIA's repository: http://m/ timed out after 10 s."]
+    failing = judge(found(node={"sources": sources}, layers={"nvidia_driver": {"problems": ["no"]}}))
+    assert failing["problems"] == ["NVIDIA's repository: http://m/ timed out after 10 s.", "nvidia_driver: no"]
     unused = judge(found(node={"sources": sources}, to_do=("condarc",), layers={"condarc": {}}))
     assert unused["ok"]
     assert unused["notes"] == ["NVIDIA's repository: http://m/ timed out after 10 s. Nothing is needed from there now."]
