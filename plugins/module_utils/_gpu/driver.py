@@ -189,7 +189,7 @@ def require_headers(run: Run) -> None:
 def require_enrolled_key(run: Run) -> None:
     """Refuse a node whose firmware does not trust the key that modules are signed with."""
     if run.desired.is_built and run.desired.secure_boot:
-        key = secure_boot.key_of_node()
+        key = secure_boot.key_of_node(run.system)
         if not os.path.exists(key.certificate):
             if run.check_mode:
                 # What is to be enrolled has to be made first, so nothing may stop the run that makes it.
@@ -246,6 +246,17 @@ def build_missing_modules(run: Run) -> None:
             if not run.check_mode:
                 # DKMS itself would be content with a module of this version and the other flavour.
                 dkms.build(name, version, kernel.release, again=kernel.module is not None)
+
+
+def clear_the_way(run: Run) -> None:
+    """Take away modules that no package owns and that kernels would load instead of the declared one."""
+    desired = run.desired
+    for kernel in linux_kernels.without_module(run.kernels(), desired.version, desired.flavour):
+        files = leftovers.in_the_way(kernel, desired.version, desired.flavour, run.manager.name)
+        if files:
+            run.note("loaded by %s instead of the declared module" % kernel.release, "\n".join(files), "")
+            if not run.check_mode:
+                leftovers.take_away(files, kernel.release, desired.version)
 
 
 def sign_modules(run: Run) -> None:
@@ -351,6 +362,7 @@ STEPS: tuple[Callable[[Run], None], ...] = (
     remove_leftovers,
     run_installer,
     build_missing_modules,
+    clear_the_way,
     sign_modules,
     require_modules,
     keep_nouveau_off,

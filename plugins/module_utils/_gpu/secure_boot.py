@@ -5,14 +5,18 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sysroot import Sysroot
 
 _SUBJECT = "/CN=DKMS module signing key/"
 _DAYS = "36500"
 #: What mokutil prints about a key.
+#: A setting of DKMS.
+_SETTING = re.compile(r"^\s*(mok_signing_key|mok_certificate)=[\"']?([^\"'\s]+)", re.MULTILINE)
 _ENROLLED, _WAITS = "already enrolled", "already in the enrollment request"
 
 
@@ -27,11 +31,24 @@ class Key:
 #: Where DKMS looks for its key on Ubuntu, and on all other distributions.
 UBUNTU = Key("/var/lib/shim-signed/mok/MOK.der", "/var/lib/shim-signed/mok/MOK.priv")
 OTHERS = Key("/var/lib/dkms/mok.pub", "/var/lib/dkms/mok.key")
+#: A key that is no file.
+_TOKEN = "pkcs11:"  # noqa: S105  # a form of names, not a secret
 
 
-def key_of_node() -> Key:
-    """Return where the node's key is or would be."""
-    return UBUNTU if os.path.isdir("/var/lib/shim-signed") else OTHERS
+def key_of_node(system: Sysroot) -> Key:
+    """Return where the node's key is or would be: where DKMS is configured to look, or looks by default.
+
+    Source: ``prepare_mok`` of dkms, https://github.com/dkms-project/dkms/blob/main/dkms.in.
+    """
+    folder = "/etc/dkms/framework.conf.d"
+    names = (os.path.join(folder, name) for name in sorted(system.names(folder)) if name.endswith(".conf"))
+    texts = [system.text(path) for path in ("/etc/dkms/framework.conf", *names) if system.exists(path)]
+    configured: dict[str, str] = dict(_SETTING.findall("\n".join(texts)))
+    if "mok_signing_key" in configured:
+        return Key(configured.get("mok_certificate", OTHERS.certificate), configured["mok_signing_key"])
+    if re.search(r"^ID=\"?ubuntu", system.text("/etc/os-release"), re.MULTILINE):
+        return UBUNTU
+    return Key(configured.get("mok_certificate", OTHERS.certificate), OTHERS.private)
 
 
 def require_enrolled(key: Key, *, make: bool) -> None:
@@ -47,7 +64,7 @@ def require_enrolled(key: Key, *, make: bool) -> None:
     EvenkeelError
         The key is not enrolled; the message says how to enrol it.
     """
-    if not os.path.exists(key.certificate) and make:
+    if not os.path.exists(key.certificate) and make and not key.private.startswith(_TOKEN):
         _make(key)
     answer = command.run(["mokutil", "--test-key", key.certificate]).said if os.path.exists(key.certificate) else ""
     if _ENROLLED in answer:

@@ -384,6 +384,25 @@ def test_what_another_driver_has_left_is_named_and_changes_nothing(node: Node) -
 
 
 @pytest.mark.parametrize("check_mode", [False, True])
+def test_a_module_that_would_be_loaded_instead_of_the_declared_one_is_taken_away(
+    check_mode: bool, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Module("595.91.07", "open", path="/lib/modules/6.1.0-49/updates/nvidia.ko", signed=True)
+    node.kernels = [dataclasses.replace(node.kernels[0], modules=(other, OPEN))]
+
+    def take_away(files: Sequence[str], release: str, version: str) -> None:
+        node.done.append(" ".join(["take away", *files, release, version]))
+        node.set_modules(OPEN)
+
+    monkeypatch.setattr(leftovers, "take_away", take_away)
+    monkeypatch.setattr(leftovers.owners, "owned", lambda paths, manager: set())
+    outcome = driver.converge(desired(dkms=""), check_mode=check_mode)
+    assert [(diff["before"], diff["after"]) for diff in outcome.diffs] == [(f"{other.path}\n", "")]
+    assert node.done == [f"take away {other.path} 6.1.0-49 {NEW}"] * (not check_mode)
+    assert driver.converge(desired(dkms=""), check_mode=False).changed is check_mode
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
 def test_what_another_driver_has_left_is_removed_on_request(check_mode: bool, node: Node) -> None:
     node.left = Leftovers(Found(("/usr/lib64/libcuda.so.595.1",), uninstaller=True), (Registration("nvidia", "595.1"),))
     outcome = driver.converge(desired(remove_leftovers=True), check_mode=check_mode)
@@ -432,7 +451,7 @@ def test_a_key_is_made_only_where_something_may_change(
     node.manager.packages |= {"mokutil": "1", "openssl": "1"}
     makes: list[bool] = []
     key = secure_boot.Key("/nowhere/mok.pub", "/nowhere/mok.key")
-    monkeypatch.setattr(secure_boot, "key_of_node", lambda: key)
+    monkeypatch.setattr(secure_boot, "key_of_node", lambda system: key)
     monkeypatch.setattr(secure_boot, "require_enrolled", lambda key, make: makes.append(make))
     outcome = driver.converge(desired(secure_boot=True), check_mode=check_mode)
     driver.converge(desired(secure_boot=True, dkms=""), check_mode=check_mode)
@@ -447,7 +466,7 @@ def test_a_key_that_was_there_is_nobodys_to_record(node: Node, tmp_path: Path, m
     node.manager.packages |= {"mokutil": "1", "openssl": "1"}
     key = secure_boot.Key(str(tmp_path / "mok.pub"), str(tmp_path / "mok.key"))
     Path(key.private).touch()
-    monkeypatch.setattr(secure_boot, "key_of_node", lambda: key)
+    monkeypatch.setattr(secure_boot, "key_of_node", lambda system: key)
     driver.converge(desired(secure_boot=True), check_mode=False)
     assert [thing.name for thing in made.read("nvidia_driver") if thing.kind == "file"] == [key.certificate]
 

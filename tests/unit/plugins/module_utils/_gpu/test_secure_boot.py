@@ -10,6 +10,7 @@ import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import secure_boot
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.command import Done
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sysroot import Sysroot
 
 
 @pytest.fixture
@@ -153,12 +154,44 @@ def test_the_key_signs_code_and_nobody_else_can_read_it(tmp_path: Path, monkeypa
     assert (tmp_path / "dkms").stat().st_mode & 0o777 == 0o755
 
 
-@pytest.mark.parametrize(("ubuntu", "expected"), [(True, secure_boot.UBUNTU), (False, secure_boot.OTHERS)])
+@pytest.mark.parametrize(
+    ("release", "files", "expected"),
+    [
+        ("ID=ubuntu\nID_LIKE=debian\n", {}, secure_boot.UBUNTU),
+        ("ID=debian\n", {}, secure_boot.OTHERS),
+        ('ID="rocky"\n', {}, secure_boot.OTHERS),
+        ("ID=ubuntu\n", {"framework.conf": "# mok_signing_key=/no\n"}, secure_boot.UBUNTU),
+        (
+            "ID=ubuntu\n",
+            {"framework.conf": "mok_signing_key=/no\n", "framework.conf.d/a.conf": 'mok_signing_key="/k"\n'},
+            secure_boot.Key("/var/lib/dkms/mok.pub", "/k"),
+        ),
+        (
+            "ID=debian\n",
+            {"framework.conf.d/a.conf": "mok_certificate=/c\nmok_signing_key=pkcs11:x\n"},
+            secure_boot.Key("/c", "pkcs11:x"),
+        ),
+        ("ID=debian\n", {"framework.conf.d/a": "mok_signing_key=/k\n"}, secure_boot.OTHERS),
+    ],
+)
+@pytest.mark.parametrize("shim", [False, True])
 def test_the_key_is_where_dkms_looks_for_it(
-    ubuntu: bool, expected: secure_boot.Key, monkeypatch: pytest.MonkeyPatch
+    release: str, files: dict[str, str], shim: bool, expected: secure_boot.Key, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(secure_boot.os.path, "isdir", lambda path: ubuntu and path == "/var/lib/shim-signed")
-    assert secure_boot.key_of_node() == expected
+    for name, text in {"os-release": release, **{f"dkms/{name}": text for name, text in files.items()}}.items():
+        path = tmp_path / "etc" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    if shim:  # Debian's package of the same name has the folder too
+        (tmp_path / "var/lib/shim-signed").mkdir(parents=True)
+    assert secure_boot.key_of_node(Sysroot(str(tmp_path))) == expected
+
+
+def test_a_key_on_a_token_is_not_made(tmp_path: Path) -> None:
+    key = secure_boot.Key(str(tmp_path / "c"), "pkcs11:token=x")
+    with pytest.raises(EvenkeelError, match="does not know the key"):
+        secure_boot.require_enrolled(key, make=True)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_key_that_waits_is_reported_with_what_to_do_at_the_console() -> None:
