@@ -430,7 +430,7 @@ def _of_coming_kernels(run: Run, form: Form, kernel: Sequence[Wanted]) -> list[W
 def _registered(run: Run) -> list[tuple[str, str]]:
     """Return name and version of the driver's modules that DKMS builds; other drivers may have left others."""
     wanted = _version(run)
-    return [(name, version) for name, version in dkms.registered() if version == wanted]
+    return [(name, of) for name, of in dkms.registered() if of == wanted] if run.desired.is_built else []
 
 
 def _version(run: Run) -> str:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import dkms, linux_kernels, runfile
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.linux_kernels import Kernel
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sysroot import Sysroot
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import owners
@@ -101,6 +102,24 @@ def remove(found: Leftovers, manager: str) -> None:
             os.unlink(path)
         for release in sorted({path.split(os.sep)[3] for path in one.files}):
             command.run(["depmod", release])
+
+
+def in_the_way(kernel: Kernel, version: str, flavour: str, manager: str) -> tuple[str, ...]:
+    """Return the modules that a kernel loads instead of the right one that it has too, and that no package owns."""
+    right = [replace(kernel, modules=(module,)).has(version, flavour) for module in kernel.modules]
+    paths = [module.path for module in kernel.modules[: right.index(True)]] if True in right else []
+    of_packages = owners.owned(paths, manager)
+    return tuple(path for path in paths if path not in of_packages)
+
+
+def take_away(files: Iterable[str], release: str, version: str) -> None:
+    """Take modules away from a kernel, also in DKMS's eyes where it has put them there."""
+    for name, of, kernel in dkms.active():
+        if kernel == release and of != version:
+            dkms.uninstall(name, of, release)
+    for path in filter(os.path.exists, files):
+        os.unlink(path)
+    command.run(["depmod", release])
 
 
 def clear_kernels(found: Leftovers) -> None:

@@ -153,3 +153,32 @@ def test_only_modules_of_others_are_taken_away_from_kernels(node: Node) -> None:
     node.active = [("nvidia", OTHER, "6.1"), ("nvidia", OURS, "6.2"), ("nvidia-srv", OTHER, "6.3")]
     leftovers.clear_kernels(Leftovers(registrations=(Registration("nvidia", OTHER),)))
     assert node.done == [f"uninstall nvidia {OTHER} 6.1"]
+
+
+@pytest.mark.parametrize(
+    ("modules", "owned", "expected"),
+    [
+        ([(OURS, "open")], [], []),
+        ([(OTHER, "open"), (OURS, "open")], [], ["0"]),
+        ([(OTHER, "open"), (OURS, "proprietary"), (OURS, "open"), (OTHER, "open")], [], ["0", "1"]),
+        ([(OTHER, "open"), (OURS, "open")], ["0"], []),
+        ([(OTHER, "open")], [], []),
+        ([], [], []),
+    ],
+    ids=["the right one", "one before it", "two before it", "a package's before it", "none is right", "none"],
+)
+def test_modules_that_are_loaded_instead_of_the_right_one(
+    modules: list[tuple[str, str]], owned: list[str], expected: list[str], node: Node
+) -> None:
+    node.owned = set(owned)
+    found = [Module(version, flavour, path=str(at)) for at, (version, flavour) in enumerate(modules)]
+    kernel = Kernel("6.1", modules=tuple(found))
+    assert leftovers.in_the_way(kernel, OURS, "open", "apt") == tuple(expected)
+
+
+def test_a_module_is_taken_away_from_dkms_and_from_its_kernel_alone(tmp_path: Path, node: Node) -> None:
+    node.active = [("nvidia", OTHER, "6.1"), ("nvidia", OTHER, "6.2"), ("nvidia-srv", OURS, "6.1")]
+    (tmp_path / "nvidia.ko").touch()
+    leftovers.take_away([str(tmp_path / "nvidia.ko"), str(tmp_path / "gone.ko")], "6.1", OURS)
+    assert node.done == [f"uninstall nvidia {OTHER} 6.1", "depmod 6.1"]
+    assert list(tmp_path.iterdir()) == []
