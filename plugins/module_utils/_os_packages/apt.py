@@ -51,6 +51,10 @@ _INCOMPLETE = re.compile(_UPDATE_PROBLEMS[3][0])
 _LOCKED = re.compile(r"^E: Could not get lock /", re.MULTILINE)
 _RACES = 5
 _UNREADABLE = re.compile("The list of sources could not be read|Unable to parse package file")
+#: What ``apt-get update`` prints of a single repository.
+_UNFETCHED = re.compile(
+    r"^[EW]: ((?:Failed to fetch |GPG error: |The repository '|Some index files failed to download).*)", re.MULTILINE
+)
 _DAMAGED = re.compile(r"Unable to parse package file \S*/(\S+)")
 _CONFLICT = re.compile(r"Conflicting values set for option (\S+) regarding source (\S+)")
 
@@ -136,7 +140,7 @@ class Apt:
     def release(self, names: Sequence[str]) -> None:
         command.require(["apt-mark", "unhold", *names], _RUN_MARK)
 
-    def refresh(self, source: str) -> None:
+    def refresh(self, source: str) -> str:
         """Fetch the lists of one file of sources; of all where ``source`` is empty, and then some may fail.
 
         Raises
@@ -157,6 +161,10 @@ class Apt:
     def busy(self) -> str:
         return manager_lock.busy(_LOCKS)
 
+        Returns
+        -------
+            What apt says of those that failed.
+
     def never_asked(self) -> bool:
         return not glob.glob("/var/lib/apt/lists/*_Packages*")
 
@@ -168,6 +176,7 @@ class Apt:
             raise EvenkeelError(
                 "apt did not download %s: %s" % (spec, explain(done.said)),
                 "Check that the node reaches the repository, and that the repository has the package",
+        return "" if source else "; ".join(dict.fromkeys(_UNFETCHED.findall(done.said)))
             )
         return os.path.join(folder, found[-1])
 
@@ -185,7 +194,7 @@ class Apt:
 
     def _cache(self, *arguments: str) -> str:
         done = command.run(["apt-cache", *self.options, *arguments])
-        if done.status != 0:
+        if done.status != 0 and (source or not only_some_failed(done.said)):
             raise explain_sources(done.said, "`apt-cache %s` failed" % " ".join(arguments))
         return done.output
 
@@ -234,7 +243,7 @@ def explain_update(said: str, source: str) -> EvenkeelError:
         if found:
             return EvenkeelError("The repository of %s %s" % (source, what % found[1]), remedy)
     return EvenkeelError(
-        "The lists of %s could not be fetched: %s" % (source, explain(said)),
+        "The lists of %s could not be fetched: %s" % (source or "the node's repositories", explain(said)),
         "Check the repository's address, and that the node reaches it",
     )
 
@@ -243,6 +252,11 @@ def _listed() -> list[tuple[str, str, str, str]]:
     """Return name, version, wish (``i``, ``h``...) and state (``i``, ``U``...) of each package of the node's own."""
     form = "${Package}\t${Version}\t${db:Status-Abbrev}\t${Architecture}\n"
     remedy = "Run it on the node to see why: without its answer Evenkeel does not know what is installed"
+def only_some_failed(said: str) -> bool:
+    """Return whether ``apt-get update`` failed at single repositories alone, whose older lists stay in use."""
+    return all(_UNFETCHED.match(line) for line in said.splitlines() if line.startswith("E:"))
+
+
     native = command.require(["dpkg", "--print-architecture"], remedy).strip()
     rows = [line.split("\t") for line in command.require(["dpkg-query", "-W", "-f", form], remedy).splitlines()]
     return [(name, version, state[0], state[1]) for name, version, state, arch in rows if arch in (native, "all")]

@@ -146,8 +146,7 @@ def converge(job: Job, *, check_mode: bool, before: Before | None = None) -> Out
             plan, unknown = _rehearse(job, staged, trial.source)
             return Outcome(trial.files, plan, healed, unknown)
         manager.wait()
-        _fetch_lists(staged, trial.source)
-        plan = transaction.plan(staged, job.request)
+        plan = _plan(job, staged, _fetch_lists(staged, trial.source))
         if before is not None:
             before(staged, plan)
         _record(job, plan, manager.known())
@@ -162,8 +161,7 @@ def converge(job: Job, *, check_mode: bool, before: Before | None = None) -> Out
 def _rehearse(job: Job, staged: Manager, source: str) -> tuple[Plan, tuple[str, ...]]:
     """Return what the run would do, and why that is not known; the run waits for others, a rehearsal does not."""
     try:
-        _fetch_lists(staged, source)
-        return transaction.plan(staged, job.request), ()
+        return _plan(job, staged, _fetch_lists(staged, source)), ()
     except command.TimedOut as error:
         return Plan(), ("which packages would change: %s" % error.what,)
     except Refused as error:
@@ -225,7 +223,21 @@ def _record_foreign(job: Job, foreign: Iterable[Foreign]) -> None:
     made.note(job.by, [thing for one in foreign for thing in one.things()])
 
 
-def _fetch_lists(manager: Manager, source: str) -> None:
-    """Fetch the lists of a file of repositories, or of all; all too on a node that has none, fresh from its image."""
-    for one in dict.fromkeys(["", source] if manager.never_asked() else [source]):
-        manager.refresh(one)
+def _fetch_lists(manager: Manager, source: str) -> str:
+    """Fetch the lists of a file of repositories, or of all; all too on a node that has none, fresh from its image.
+
+    Returns why those of some repositories could not be fetched.
+    """
+    asked = dict.fromkeys(["", source] if manager.never_asked() else [source])
+    return "; ".join(filter(None, [manager.refresh(one) for one in asked]))
+
+
+def _plan(job: Job, manager: Manager, unfetched: str) -> Plan:
+    """Plan the request; where that fails, what could not be fetched may be why."""
+    try:
+        return transaction.plan(manager, job.request)
+    except EvenkeelError as error:
+        if not unfetched:
+            raise
+        what = "%s. Not all lists of packages could be fetched: %s" % (error.what, unfetched)
+        raise type(error)(what, "Fix these repositories of the node, or remove those that it does not need") from error

@@ -127,7 +127,7 @@ class Dnf:
     def release(self, names: Sequence[str]) -> None:
         self._lock_versions(drop=set(names), add={})
 
-    def refresh(self, source: str) -> None:
+    def refresh(self, source: str) -> str:
         """Fetch the metadata of one file of repositories; see ``Apt.refresh``."""
         names = re.findall(r"^\[(.+)\]$", kept_files.text(source) or "", re.MULTILINE)
         only = ["--disablerepo=*", *("--enablerepo=%s" % name for name in names)] if names else []
@@ -143,6 +143,7 @@ class Dnf:
 
     def busy(self) -> str:
         return manager_lock.busy(_LOCKS)
+        return ""
 
     def never_asked(self) -> bool:
         return False  # dnf fetches what it lacks by itself

@@ -86,8 +86,11 @@ class Manager(Protocol):
     def heal(self) -> None:
         """Finish what a killed run left unfinished."""
 
-    def refresh(self, source: str) -> None:
-        """Fetch the lists of the repositories that a file names; of all repositories where it is empty."""
+    def refresh(self, source: str) -> str:
+        """Fetch the lists of the repositories that a file names; of all repositories where it is empty.
+
+        Of all, some may fail; then it returns why.
+        """
 
     def never_asked(self) -> bool:
         """Return whether the node has no lists of packages at all and must fetch them first."""

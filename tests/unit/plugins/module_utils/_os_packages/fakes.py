@@ -54,6 +54,8 @@ class FakeManager:
         What a call raises, by what ``calls`` would say of it, or by the first word of that.
     during
         What else happens in a call, by the same; a failure comes after it.
+    unfetched
+        Why lists of some repositories can't be fetched.
     user
         Who changes packages at this moment.
     contents
@@ -83,6 +85,7 @@ class FakeManager:
     contents: Mapping[str, str] = field(default_factory=dict)
     name: str = "apt"
     exact: str = "%s=%s"
+    unfetched: str = ""
     calls: list[str] = field(default_factory=list)
     settings: tuple[str, ...] = ()
     timeouts: list[int] = field(default_factory=list)
@@ -158,7 +161,7 @@ class FakeManager:
         self._called("heal")
         self.unfinished.clear()
 
-    def refresh(self, source: str) -> None:
+    def refresh(self, source: str) -> str:
         self._called("refresh", *([source] if source else []))
 
     def never_asked(self) -> bool:
@@ -180,6 +183,7 @@ class FakeManager:
     def _called(self, *words: str) -> None:
         said = " ".join(words)
         self.calls.append(f"staged: {said}" if self.settings else said)
+        return "" if source else self.unfetched
         for key in (said, words[0]):
             if key in self.during:
                 self.during[key]()

@@ -288,6 +288,46 @@ def test_a_package_is_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
     Apt().unpack("/p.deb", "/folder")
     assert node.of("dpkg-deb") == [["--extract", "/p.deb", "/folder"]]
 
+UNSIGNED = (
+    "W: GPG error: http://m/a  InRelease: The following signatures couldn't be verified because the public key is not"
+    " available: NO_PUBKEY 801C4C07D37CE7F6\n"
+    "E: The repository 'http://m/a  InRelease' is not signed.\n"
+)
+SILENT = (
+    "W: Failed to fetch http://127.0.0.1:9/dead/InRelease  Could not connect to 127.0.0.1:9 (127.0.0.1). - connect"
+    " (111: Connection refused)\n"
+    "W: Some index files failed to download. They have been ignored, or old ones used instead.\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "word"),
+    [
+        (100, UNSIGNED, "NO_PUBKEY 801C4C07D37CE7F6"),
+        (0, SILENT, "http://127.0.0.1:9/dead/InRelease"),
+        (100, SILENT + UNSIGNED, "http://m/a"),
+        (100, "E: The repository 'http://m/nothing  Release' does not have a Release file.\n", "http://m/nothing"),
+        (0, "W: Target Packages (Packages) is configured multiple times\n", ""),
+    ],
+)
+def test_of_all_repositories_those_of_others_may_fail(
+    monkeypatch: pytest.MonkeyPatch, status: int, said: str, word: str
+) -> None:
+    FakePrograms(monkeypatch, apt_get=Done(status, "Reading package lists...\n", said))
+    unfetched = Apt().refresh("")
+    assert word in unfetched
+    assert bool(unfetched) == bool(word)
+    if status:
+        with pytest.raises(EvenkeelError, match=r"/x\.sources"):
+            Apt().refresh("/x.sources")
+
+
+def test_that_no_list_can_be_fetched_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    FakePrograms(monkeypatch, apt_get=Done(100, "", SILENT + "E: Unable to write to /var/cache/apt/\n"))
+    with pytest.raises(EvenkeelError, match="lists of the node's repositories could not be fetched: Unable to write"):
+        Apt().refresh("")
+
+
 
 @pytest.mark.parametrize(
     ("said", "words"),

@@ -299,6 +299,17 @@ def test_a_package_of_another_architecture_is_no_claim_to_that_of_the_node(monke
     assert made.read(BY) == [Thing("package", "driver")]
 
 
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_what_could_not_be_fetched_is_said_where_a_package_is_missing(
+    monkeypatch: pytest.MonkeyPatch, check_mode: bool
+) -> None:
+    manager = node(monkeypatch, fresh=True, unfetched="The repository 'http://m/a' is not signed.")
+    converge.converge(Job(BY, DRIVER, CUDA), check_mode=check_mode)
+    manager.packages.clear()
+    with pytest.raises(EvenkeelError, match=r"has the package dkms\. Not all .* fetched: The repository 'http://m/a'"):
+        converge.converge(Job(BY, Request((Wanted("dkms"),))), check_mode=check_mode)
+
+
 def of_others(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Foreign:
     """Return a file of others that names a repository of ours until it is taken over."""
     path = folder / "cuda-ubuntu2404-x86_64.list"
