@@ -37,7 +37,10 @@ options:
     elements: str
     default: []
   family:
-    description: Patterns of the driver's packages. They are held, and may change only to O(version).
+    description:
+      - Patterns of the driver's packages. They are held, and may change only to O(version), to which those at another
+        come; those that the repository does not have at it are removed. They come from O(repository) alone.
+      - With C(src:) before it, a pattern is one of source packages, and means all packages built from them; C(apt) only.
     type: list
     elements: str
     default: []
@@ -46,14 +49,29 @@ options:
     type: str
     default: ""
   modules:
-    description: The package with the module of one kernel, with C({kernel}) for its release; empty if modules are built.
+    description: The package with a kernel's module, with C({kernel}) for its release; empty if modules are built.
     type: str
     default: ""
+  dkms_repository:
+    description:
+      - A repository that has DKMS, such as EPEL, for a node whose own repositories lack it. It is added where DKMS is
+        not installed.
+    type: dict
+    suboptions:
+      name: {description: "What its files are named by.", type: str, required: true}
+      kind: {description: "Its kind.", type: str, choices: [apt, rpm], required: true}
+      url: {description: "Its base URL.", type: str, required: true}
+      suite: {description: "As in O(repository.suite).", type: str, default: /}
+      components: {description: "As in O(repository.components).", type: list, elements: str, default: []}
+      key_url: {description: "The URL of its key.", type: str, required: true}
+      key_sha256: {description: "The SHA-256 of the file at O(dkms_repository.key_url).", type: str, default: ""}
+      key_member: {description: "As in O(repository.key_member).", type: str, default: ""}
+      signed: {description: "As in O(repository.signed).", type: str, choices: [packages, metadata], default: packages}
   kernel:
     description:
       - Whether to V(upgrade) the kernel where no repository has the headers or the module of the newest installed one.
-      - Then the newest kernel of the same flavour is installed, and kernels that can get no module are left without one.
-        V(keep) refuses such a node.
+      - Then the newest kernel of the same flavour is installed, and kernels that can get no module are left without
+        one. V(keep) refuses such a node.
     type: str
     choices: [keep, upgrade]
     default: keep

@@ -33,6 +33,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.made import Thi
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sysroot import Sysroot
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import converge as package_set
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import offered, transaction
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import repository as repositories
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Manager
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Request, Wanted
 
@@ -102,7 +103,9 @@ class Run:
             job, source, self.kernels(), check_mode=self.check_mode, before=before
         )
         self.untried += untried
-        self.diffs += outcome.diffs()
+        # A rehearsal brings nothing, so the repository of DKMS would be new to two transactions.
+        shown = {diff["after_header"] for diff in self.diffs} - {"packages"}
+        self.diffs += [diff for diff in outcome.diffs() if diff["after_header"] not in shown]
         self.packages += map(str, outcome.plan.steps)
         self.healed += outcome.healed
         self.unknown += outcome.unknown
@@ -145,18 +148,21 @@ def find_what_kernels_need(run: Run) -> None:
     form, kernels, installed = Form(run.manager.name, desired.modules), run.kernels(), run.manager.installed()
     lacking = kernel_packages.lacking(form, kernels, installed)
     asked = [*lacking.values(), *(name for names in form.of_future(installed).values() for name in names)]
+    tools = driver_request.tools_of_red_hat(desired, installed) if run.manager.name == "dnf" else {}
+    asked += tools
     newest = kernel_packages.newest(kernels) if lacking else ""
     if newest and desired.kernel == "upgrade":
         asked += kernel_packages.bringers(form, newest, installed)
     if not asked:
         return
     try:
-        archive = offered.versions(asked, fresh=bool(lacking))
+        archive = offered.versions(asked, fresh=bool(lacking or tools))
     except command.TimedOut as error:
         if not run.check_mode:
             raise
         run.unknown.append("which packages the kernels need: %s" % error.what)
         return
+    driver_request.require_tools(tools, archive)
     run.needs = kernel_packages.needs(form, lacking, installed, archive)
     if run.needs.lost and desired.kernel != "upgrade":
         raise kernel_packages.refusal(form, run.needs.lost)
@@ -175,7 +181,7 @@ def install_prerequisites(run: Run) -> None:
     if not run.check_mode and not run.manager.interrupted():
         # What the driver itself would fail at is reported before the first change.
         package_set.converge(_driver_job(run), check_mode=True)
-    run.bring(_job(run, request))
+    run.bring(dataclasses.replace(_job(run, request), repository=run.desired.dkms_repository))
 
 
 def require_headers(run: Run) -> None:
@@ -408,6 +414,10 @@ def _job(run: Run, request: Request) -> package_set.Job:
 def _driver_job(run: Run) -> package_set.Job:
     desired = run.desired
     files = driver_request.package_files(desired, run.manager.name)
+    epel = desired.dkms_repository
+    if epel and "dkms" not in run.manager.installed():
+        # A rehearsal sees what is there by then; its key is not asked for.
+        files = {**files, epel.path: repositories.text(epel, epel.key_path, "", "")}
     request = driver_request.packages(desired)
     if desired.modules:
         request = driver_request.with_kernels(request, run.needs, desired)

@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.kernel_packages import Needs
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.linux_kernels import Kernel
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.repository import Repository
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Request, Wanted, hold_tools
 
@@ -24,6 +25,21 @@ _KERNELS = ("linux-image-*", "kernel", "kernel-core")
 _KERNEL_HOLDS = (
     *("linux-image-[!0-9]*", "linux-headers-[!0-9]*", "linux-modules-nvidia-*", "linux-generic*"),
     *("kernel", "kernel-*"),
+)
+#: By their fields in a repository's Release file, whose driver is kept out where the other's is wanted.
+_DISTRIBUTIONS, _NVIDIA = ("o=Debian", "o=Ubuntu"), ("l=NVIDIA CUDA",)
+#: apt's priorities: of what is never installed, and of what is installed even if something newer is there.
+_NEVER, _ALWAYS = -1, 1001
+#: What a part of a shell's pattern that begins so is as a regular expression.
+_OF_SHELL: dict[str, Callable[[str], str]] = {"*": lambda _part: ".*", "[": lambda part: part.replace("[!", "[^")}
+#: What to do where no repository has a tool, by its use.
+_WAY_TO_DKMS = (
+    "It builds the driver's module, and EPEL has it: set nvidia_driver_epel to the URL of EPEL or of a mirror of it, or"
+    " enable EPEL on the node"
+)
+_WAY_TO_HOLD = (
+    "It holds packages, and is in the distribution's BaseOS: enable that, or set nvidia_driver_hold and"
+    " nvidia_driver_hold_kernel to false"
 )
 #: Packages that put a driver where NVIDIA's installer puts one.
 _DRIVER_PACKAGES = re.compile(r"(nvidia-(kernel|dkms|driver)|kmod-nvidia)")
@@ -60,6 +76,7 @@ class Desired:
     remove_leftovers: bool = False
     modules: str = ""
     kernel: str = "keep"
+    dkms_repository: Repository | None = None
     lock_timeout: int = 300
 
     @property
@@ -78,6 +95,7 @@ def packages(desired: Desired) -> Request:
         hold=holds,
         release=releases,
         of_version=dict.fromkeys(desired.family, desired.version) if desired.version else {},
+        of_origin=dict.fromkeys(desired.family, desired.repository.url) if desired.repository else {},
         refuse=_KERNELS,
         may_go=desired.family,
     )
@@ -103,6 +121,28 @@ def prerequisites(desired: Desired, needs: Needs, manager: str) -> Request:
     return with_kernels(request, needs, desired) if desired.is_built else request
 
 
+def tools_of_red_hat(desired: Desired, installed: Iterable[str]) -> dict[str, str]:
+    """Return the tools that the node lacks and that RHEL's own repositories may not have, each with the way to it."""
+    holds = desired.hold or desired.hold_kernel
+    ways = {one.name: _WAY_TO_HOLD for one in hold_tools("dnf") if holds}
+    if desired.is_built and desired.dkms_repository is None:
+        ways["dkms"] = _WAY_TO_DKMS
+    return {name: way for name, way in ways.items() if name not in set(installed)}
+
+
+def require_tools(tools: Mapping[str, str], archive: Mapping[str, Sequence[str]]) -> None:
+    """Refuse a node whose repositories lack one of these tools.
+
+    Raises
+    ------
+    EvenkeelError
+        One is missing; the message says the way to it.
+    """
+    for name, way in tools.items():
+        if not archive[name]:
+            raise EvenkeelError("No repository of the node has the package %s" % name, "Nothing was changed. " + way)
+
+
 def with_kernels(request: Request, needs: Needs, desired: Desired) -> Request:
     """Return a request with what the kernels need; only a newer kernel lets it change kernels."""
     request = replace(request, wanted=(*request.wanted, *needs.wanted, *needs.kernel))
@@ -126,11 +166,15 @@ def package_files(desired: Desired, manager: str) -> dict[str, str | None]:
     if manager != "apt" or desired.runfile:
         return {}
     preferences = unattended = None
-    if desired.version and desired.family:
-        form = "%s\nPackage: %s\nPin: version %s-*\nPin-Priority: 1001\n"
-        preferences = form % (kept_files.MARK, " ".join(desired.family), desired.version)
+    if desired.family:
+        pins = [("release %s" % one, _NEVER) for one in (_DISTRIBUTIONS if desired.repository else _NVIDIA)]
+        pins += [("version %s-*" % desired.version, _ALWAYS)] if desired.version else []
+        names = " ".join("%s:any" % one if one.startswith("src:") else one for one in desired.family)
+        records = ["\nPackage: %s\nPin: %s\nPin-Priority: %d\n" % (names, *pin) for pin in pins]
+        preferences = "%s\n%s" % (kept_files.MARK, "".join(records).lstrip())
     if desired.keep_off:
-        patterns = [*map(_regular_expression, desired.family), "^cuda-drivers"]
+        names_of_driver = [one for one in desired.family if not one.startswith("src:")]
+        patterns = [*map(_regular_expression, names_of_driver), "^cuda-drivers"]
         kernel = ["^linux-image-", "^linux-headers-"] if desired.hold_kernel else []
         lines = "".join('    "%s";\n' % pattern for pattern in dict.fromkeys([*patterns, *kernel]))
         unattended = "%s\nUnattended-Upgrade::Package-Blacklist {\n%s};\n" % (kept_files.MARK, lines)
@@ -167,4 +211,5 @@ def what_is_left(desired: Desired, kernels: Sequence[Kernel]) -> list[str]:
 
 def _regular_expression(pattern: str) -> str:
     """Return a shell pattern of package names as a regular expression of unattended-upgrades."""
-    return "^%s" % re.escape(pattern).replace(r"\*", ".*").replace(r"\[", "[").replace(r"\]", "]")
+    parts = re.split(r"(\*|\[[^]]*\])", pattern)
+    return "^%s$" % "".join(_OF_SHELL.get(part[:1], re.escape)(part) for part in parts)

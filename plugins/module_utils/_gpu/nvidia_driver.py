@@ -19,6 +19,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "family": {"type": "list", "elements": "str", "default": []},
     "dkms": {"type": "str", "default": ""},
     "modules": {"type": "str", "default": ""},
+    "dkms_repository": {"type": "dict", "options": repositories.ARGUMENTS},
     "kernel": {"type": "str", "choices": ["keep", "upgrade"], "default": "keep"},
     "runfile": {
         "type": "dict",
@@ -74,6 +75,7 @@ def desired(params: dict[str, Any]) -> Desired:
         **{
             **{name: value for name, value in params.items() if name != "warn"},
             "repository": repositories.parse(params["repository"]) if params["repository"] else None,
+            "dkms_repository": repositories.parse(params["dkms_repository"]) if params.get("dkms_repository") else None,
             "packages": package_set.wanted(params["packages"]),
             "absent": tuple(params["absent"]),
             "family": tuple(params["family"]),

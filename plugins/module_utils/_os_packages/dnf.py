@@ -15,7 +15,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command,
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.kept_files import Kept
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import dnf_worker, manager_lock, refetch
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Refused, Step
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Offer, Refused, Step
 
 _LOCKS = ("/var/lib/rpm/.rpm.lock", "/usr/lib/sysimage/rpm/.rpm.lock")
 _VERSIONLOCK = "/etc/dnf/plugins/versionlock.list"
@@ -39,6 +39,7 @@ _PROBLEMS = (
     ),
 )
 _INCOMPLETE = re.compile(_PROBLEMS[1][0])
+_NO_REPOSITORY = re.compile(r"[Tt]here are no enabled repositories|No repositories available")
 
 
 class Dnf:
@@ -93,6 +94,12 @@ class Dnf:
     def versions(self, name: str) -> list[str]:
         return list(dict.fromkeys(self._ask("versions", name=name)))
 
+    def sources(self) -> dict[str, str]:
+        return {}
+
+    def offers(self, names: Sequence[str]) -> dict[str, list[Offer]]:
+        return {name: [Offer(version, name) for version in self.versions(name)] for name in names}
+
     def simulate(self, install: Sequence[str], remove: Sequence[str]) -> list[Step]:
         installed = self.installed()
         names = [*install, *remove]
@@ -137,13 +144,13 @@ class Dnf:
         done = refetch.until_complete(lambda: command.run(argv, timeout=self.limit), _INCOMPLETE)
         if done.status != 0:
             raise explain_refresh(done.said, source)
+        return ""
 
     def wait(self) -> None:
         manager_lock.wait(_LOCKS, self.lock_timeout)
 
     def busy(self) -> str:
         return manager_lock.busy(_LOCKS)
-        return ""
 
     def never_asked(self) -> bool:
         return False  # dnf fetches what it lacks by itself
@@ -228,6 +235,12 @@ def explain(said: str) -> str:
 
 def explain_refresh(said: str, source: str) -> EvenkeelError:
     """Return the error that a failed refresh of metadata means."""
+    if _NO_REPOSITORY.search(said):
+        return EvenkeelError(
+            "No repository of dnf is enabled on the node",
+            "Register the node by `subscription-manager register` or `rhc connect` if it runs RHEL, or enable the"
+            " repositories of its distribution or of a mirror in /etc/yum.repos.d",
+        )
     for pattern, what, remedy in _PROBLEMS:
         found = re.search(pattern, said)
         if found:

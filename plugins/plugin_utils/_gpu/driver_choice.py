@@ -40,6 +40,8 @@ class Wish:
     repository_key_sha256: str = ""
     runfile_url: str = ""
     runfile_sha256: str = ""
+    epel: str = ""
+    epel_key_sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,11 +65,19 @@ class Kind:
     def persistence(self) -> list[str]:
         return self._named(_from(self.data["persistence"], self.branch))
 
-    def fabric(self, nvlink5: bool) -> tuple[list[str], list[str]]:
+    def fabric(self) -> list[str]:
+        return self._of_branch("fabric")
+
+    def nvlink5(self) -> tuple[list[str], list[str]]:
         """Return the packages that have the driver's version, and those that have their own."""
-        found = self.data.get("fabric")
-        own = self.data.get("nvlink5", []) if nvlink5 else []
-        return (self._named(_from(found, self.branch)) if found else []), list(own)
+        return self._of_branch("nvlink5"), list(self.data.get("own", []))
+
+    def imex(self) -> list[str]:
+        return self._of_branch("imex")
+
+    def _of_branch(self, set_: str) -> list[str]:
+        found = self.data.get(set_)
+        return self._named(_from(found, self.branch)) if found else []
 
     def _named(self, names: Iterable[str], keep: str = "") -> list[str]:
         return [name.format(branch=self.branch, kernel=keep) for name in names]
@@ -112,6 +122,7 @@ def _choose(facts: Mapping[str, Any], platform: Platform, wish: Wish) -> dict[st
     if wish.source == "runfile":
         return {**chosen, **_runfile(facts, platform, wish, version, flavour)}
     data = read_mapping(PACKAGES)["distribution" if wish.source == "distribution" else "nvidia"]
+    problems += _missing_branch(platform, wish, branch)
     if family not in data:
         raise EvenkeelError(
             f"{platform.distribution} has no driver of its own", "Set nvidia_driver_source to nvidia, runfile or local"
@@ -156,6 +167,21 @@ def branch_and_version(wish: Wish, family: str, release: str) -> tuple[str, str]
             f"Set nvidia_driver_version too; known branches: {', '.join(known)}",
         )
     return branch, known[branch]["version"]
+
+
+def _missing_branch(platform: Platform, wish: Wish, branch: str) -> list[str]:
+    """Return that NVIDIA's repository for the platform has no such branch, if that is known."""
+    if wish.source != "nvidia" or wish.repository_url:
+        return []
+    data = read_mapping(BRANCHES)
+    first = data["first"].get(platform.distribution, {}).get(repositories.release(platform))
+    if first is None or int(branch) >= int(first):
+        return []
+    has = ", ".join(one for one in data["branches"] if int(one) >= int(first))
+    return [
+        f"NVIDIA's repository for {platform.distribution} {platform.version} has no branch {branch} of the driver;"
+        f" it has {has}. Set nvidia_driver_branch to one of these."
+    ]
 
 
 def choose_flavour(gpus: Sequence[Mapping[str, Any]], wished: str) -> tuple[str, list[str], list[str]]:
@@ -241,10 +267,12 @@ def _packages(
     names = kind.packages("graphics" if wish.graphics else "compute", flavour)
     dkms = kind.dkms(flavour)
     names += kind.persistence()
-    fabric, own = kind.fabric(facts["nvlink5"]) if needs_fabric else ([], [])
+    names += kind.fabric() if needs_fabric else []
+    of_nvlink5, own_versions = kind.nvlink5() if needs_fabric and facts["nvlink5"] else ([], [])
+    names += [*of_nvlink5, *(kind.imex() if facts["imex"]["needed"] else [])]
     family = list(kind.data["family"])
-    wanted = [{"name": name, "version": version} for name in [*names, *fabric]]
-    wanted += [{"name": name, "version": ""} for name in own]
+    wanted = [{"name": name, "version": version} for name in names]
+    wanted += [{"name": name, "version": ""} for name in own_versions]
     return {
         "repository": _repository(platform, wish),
         "packages": wanted,
@@ -252,6 +280,7 @@ def _packages(
         "family": family,
         "dkms": dkms,
         "modules": kind.modules(flavour),
+        "dkms_repository": repositories.epel(platform, wish.epel, wish.epel_key_sha256),
         "fabric_manager": needs_fabric,
         "runfile": None,
     }
@@ -289,6 +318,7 @@ def _runfile(facts: Mapping[str, Any], platform: Platform, wish: Wish, version: 
         "family": [],
         "dkms": "",
         "modules": "",
+        "dkms_repository": repositories.epel(platform, wish.epel, wish.epel_key_sha256),
         "fabric_manager": False,
         "runfile": {"url": url, "sha256": wish.runfile_sha256},
     }

@@ -98,6 +98,32 @@ def cuda_repository(
     }
 
 
+def epel(platform: Platform, base: str, key_sha256: str = "") -> dict[str, Any] | None:
+    """Return EPEL, which has DKMS for Red Hat's family, as modules take it; None without a base or for others.
+
+    Parameters
+    ----------
+    base
+        Its URL or a mirror's: the folder with one folder for each release, and with the keys.
+    key_sha256
+        The SHA-256 of its key file, where it differs from what is known.
+    """
+    if not base or family(platform) != "redhat":
+        return None
+    number = release(platform)
+    root = base.rstrip("/")
+    return {
+        "name": "evenkeel-epel",
+        "kind": "rpm",
+        "url": f"{root}/{number}/Everything/{platform.architecture}/",
+        "suite": "/",
+        "components": [],
+        "key_url": f"{root}/RPM-GPG-KEY-EPEL-{number}",
+        "key_sha256": key_sha256 or read_mapping(DATA)["epel_keys"][number],
+        "key_member": "",
+    }
+
+
 def _distribution(platform: Platform) -> dict[str, Any]:
     data = read_mapping(DATA)
     known: dict[str, dict[str, Any]] = data["distributions"]

@@ -11,6 +11,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.linux_kernels im
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.loaded_driver import Loaded
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.command import TimedOut
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.repository import Repository
 
 from tests.unit.plugins.module_utils._gpu.test_driver import NEW, OPEN, SOURCES, Node, desired
 from tests.unit.plugins.module_utils._gpu.test_driver import node as node
@@ -155,3 +156,34 @@ def test_repositories_that_do_not_answer_in_time_leave_a_rehearsal_unsure(check_
     else:
         with pytest.raises(TimedOut):
             driver.converge(desired(), check_mode=False)
+
+
+EPEL = Repository("evenkeel-epel", "rpm", "http://m/epel/9/Everything/x86_64/", "http://m/epel/RPM-GPG-KEY-EPEL-9")
+
+
+@MODES
+@pytest.mark.parametrize(
+    ("lacks", "way"), [("dkms", "nvidia_driver_epel"), ("python3-dnf-plugin-versionlock", "nvidia_driver_hold_kernel")]
+)
+def test_a_node_of_red_hats_family_without_a_tool_is_refused_with_the_way_to_it(
+    lacks: str, way: str, check_mode: bool, node: Node
+) -> None:
+    node.manager.name, node.manager.packages = "dnf", {}
+    tools = {name: ["3"] for name in ("dkms", "python3-dnf-plugin-versionlock") if name != lacks}
+    node.manager.repositories = {**node.manager.repositories, **tools}
+    with pytest.raises(EvenkeelError, match=rf"has the package {lacks}\. Nothing was changed\. .*{way}"):
+        driver.converge(desired(hold_kernel=True), check_mode=check_mode)
+    assert node.changes() == []
+
+
+@MODES
+def test_epel_is_added_where_dkms_is_missing_and_a_rehearsal_sees_it(check_mode: bool, node: Node) -> None:
+    node.manager.name, node.manager.packages = "dnf", {}
+    node.manager.repositories = {**node.manager.repositories, "dkms": ["3"]}
+    staged: list[str] = []
+    node.manager.during = {"refresh /staged/evenkeel.sources": lambda: staged.append("asked")}
+    outcome = driver.converge(desired(dkms_repository=EPEL), check_mode=check_mode)
+    assert staged
+    assert outcome.packages[0] == "dkms 3"
+    headers = [diff["after_header"] for diff in outcome.diffs]
+    assert headers.count(EPEL.path) == check_mode

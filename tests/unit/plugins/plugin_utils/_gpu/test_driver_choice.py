@@ -6,6 +6,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import matching
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.strict_yaml import read_mapping
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu import driver_choice
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu.driver_choice import Wish
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu.nvidia_repositories import Platform
@@ -166,13 +168,16 @@ def test_a_kernel_too_new_for_a_branch(kernels: tuple[str, ...], refused: bool) 
             UBUNTU,
             NVIDIA,
             "T4",
-            ["libnvidia-compute-580", "nvidia-dkms-580-open", "nvidia-utils-580", "nvidia-compute-utils-580"],
+            [
+                *("libnvidia-compute-580", "nvidia-dkms-580-open", "nvidia-utils-580"),
+                *("nvidia-compute-utils-580", "nvidia-persistenced"),
+            ],
         ),
         (
             UBUNTU,
             Wish("nvidia", branch="595"),
             "T4",
-            ["libnvidia-compute", "nvidia-dkms-open", "nvidia-utils", "nvidia-persistenced"],
+            ["libnvidia-compute", "nvidia-dkms-open", "nvidia-utils", "nvidia-compute-utils", "nvidia-persistenced"],
         ),
         (ROCKY, NVIDIA, "T4", ["nvidia-driver-cuda", "kmod-nvidia-open-dkms", "nvidia-persistenced"]),
         (ROCKY, NVIDIA, "V100", ["nvidia-driver-cuda", "kmod-nvidia-latest-dkms", "nvidia-persistenced"]),
@@ -227,6 +232,59 @@ def test_fabric_manager_is_of_the_drivers_version(
     assert chosen["fabric_manager"] is True
 
 
+@pytest.mark.parametrize(
+    ("platform", "branch", "fabric", "nvlink5", "imex", "expected"),
+    [
+        (UBUNTU, "580", True, True, False, {"libnvsdm=580.178.04"}),
+        (UBUNTU, "570", True, True, False, {"libnvsdm-570=570.211.01"}),
+        (UBUNTU, "580", True, False, False, set()),
+        (UBUNTU, "580", False, False, True, {"nvidia-imex=580.178.04"}),
+        (DEBIAN, "570", False, False, True, {"nvidia-imex-570=570.211.01"}),
+        (ROCKY, "580", False, True, True, {"nvidia-imex=580.178.04"}),
+    ],
+)
+def test_what_nvlink5_and_imex_need_is_of_the_drivers_version(
+    platform: Platform, branch: str, fabric: bool, nvlink5: bool, imex: bool, expected: set[str]
+) -> None:
+    node = facts(gpu("A100"), fabric=fabric, nvlink5=nvlink5) | {"imex": {"needed": imex, "configured": True}}
+    chosen = driver_choice.choose(node, platform, Wish("nvidia", branch=branch))
+    assert {one for one in packages(chosen) if "nvsdm" in one or "imex" in one} == expected
+
+
+@pytest.mark.parametrize(
+    ("release", "wish", "problems"),
+    [
+        ("24.04", Wish("nvidia", branch="580"), 0),
+        ("26.04", Wish("nvidia", branch="580"), 1),
+        ("26.04", Wish("nvidia", version="580.178.04"), 1),
+        ("26.04", Wish("nvidia", branch="595"), 0),
+        ("26.04", Wish("local", branch="580", repository_url="http://m", repository_key_url="http://m/k"), 0),
+        ("26.04", Wish("distribution", branch="580"), 0),
+    ],
+)
+def test_a_repository_that_began_with_a_later_branch(release: str, wish: Wish, problems: int) -> None:
+    found = driver_choice.choose(facts(gpu()), Platform("Ubuntu", release, "x86_64"), wish)["problems"]
+    assert len(found) == problems
+    assert all("Ubuntu 26.04 has no branch 580 of the driver; it has 590, 595, 610." in one for one in found)
+
+
+@pytest.mark.parametrize("family", ["debian", "ubuntu", "redhat"])
+@pytest.mark.parametrize("source", ["nvidia", "distribution"])
+def test_container_toolkit_and_cuda_are_not_the_driver(source: str, family: str) -> None:
+    data = read_mapping(driver_choice.PACKAGES)[source].get(family)
+    others = ["libnvidia-container1", "libnvidia-container-tools", "nvidia-container-toolkit", "nvidia-docker2"]
+    others += [
+        "nvidia-cuda-toolkit",
+        "cuda-toolkit-12-9",
+        "cuda-compat-12-9",
+        "nvidia-prime",
+        "nvidia-driver-assistant",
+    ]
+    others += ["libnvidia-egl-wayland1", "nvidia-driver-pinning-580", "nvidia-fs-dkms"]
+    sources = {"libnvidia-egl-wayland1": "egl-wayland", "cuda-compat-12-9": "cuda-compat"}
+    assert matching(others, data["family"] if data else [], sources) == ()
+
+
 def test_without_nvswitch_there_is_no_fabric_manager() -> None:
     chosen = driver_choice.choose(facts(gpu("A100")), DEBIAN, NVIDIA)
     assert not any("fabric" in name for name in packages(chosen))
@@ -272,3 +330,21 @@ def test_the_installer_by_its_checksum() -> None:
     assert chosen["runfile"] == {"url": "http://m/580.178.04/N-x86_64-580.178.04.run", "sha256": "ab"}
     switched = driver_choice.choose(facts(gpu("A100"), fabric=True), DEBIAN, wish)
     assert "NVSwitch" in switched["problems"][0]
+
+
+@pytest.mark.parametrize(
+    ("platform", "wish", "expected"),
+    [
+        (ROCKY, {"epel": "https://m/epel/"}, "fcf0eab4f05a1c0de6363ac4b707600a27a9d774e9b491059e59e6921b255a84"),
+        (ROCKY, {"epel": "https://m/epel", "epel_key_sha256": "ab"}, "ab"),
+        (ROCKY, {}, None),
+        (UBUNTU, {"epel": "https://m/epel"}, None),
+    ],
+)
+def test_epel_is_added_on_request(platform: Platform, wish: dict[str, str], expected: str | None) -> None:
+    chosen = driver_choice.choose(facts(gpu()), platform, Wish("nvidia", branch="580", **wish))
+    found = chosen["dkms_repository"]
+    assert (found and found["key_sha256"]) == expected
+    if found:
+        assert found["url"] == "https://m/epel/9/Everything/x86_64/"
+        assert found["key_url"] == "https://m/epel/RPM-GPG-KEY-EPEL-9"
