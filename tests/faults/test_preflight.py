@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A preflight of nodes on which hardly anything is right: each is a row of the table, and none is changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.faults.conftest import ROOT, Answer, Node, fresh_node
+
+PLAYBOOK = "playbooks/preflight.yml"
+PYTHON = "/usr/bin/python3"
+ADDRESS = "ansible_host"
+#: A clock that is a day late.
+LATE = """#!/bin/sh
+[ "$*" = +%s ] && exec expr $(/usr/bin/date +%s) - 90000
+exec /usr/bin/date "$@"
+"""
+
+
+@pytest.fixture(scope="module")
+def bare(worker_id: str) -> Iterator[Node]:
+    """A node on which no role of any test has ever run."""
+    with fresh_node(f"preflight-{worker_id}") as node:
+        yield node
+
+
+def look(
+    node: Node, folder: Path, others: Mapping[str, Mapping[str, Any]] | None = None
+) -> tuple[Answer, dict[str, Any]]:
+    """Run the preflight, also with other names for the node that have variables of their own; return its report."""
+    hosts = {name: {ADDRESS: node.variables[ADDRESS], **own} for name, own in (others or {}).items()}
+    inventory, report = folder / "others.yml", folder / "report.json"
+    inventory.write_text(yaml.safe_dump({"gpu_nodes": {"hosts": hosts}, "debian12": {"hosts": hosts}}))
+    # By default it is beside the last inventory.
+    environments = str(ROOT / "lab" / "environments")
+    answer = node.play(
+        PLAYBOOK,
+        f"--inventory={inventory}",
+        conda_environments_directory=environments,
+        preflight_report=str(report),
+    )
+    assert report.exists(), answer.output
+    return answer, json.loads(report.read_text())["nodes"]
+
+
+def row(answer: Answer, name: str) -> list[str]:
+    """Return the cells of a node's row."""
+    shown = answer.output.partition("PLAY RECAP")[0]
+    rows = [line.split() for line in shown.splitlines() if line.startswith(f"{name} ")]
+    assert len(rows) == 1, answer.output
+    return rows[0]
+
+
+def test_a_bare_node_is_ready_and_stays_bare(bare: Node, tmp_path: Path) -> None:
+    before = bare.fingerprint()
+    answer, report = look(bare, tmp_path)
+    assert answer.succeeded()
+    assert row(answer, "debian12-1")[:4] == ["debian12-1", "ready", "Debian", "12"]
+    assert "miniconda" in report["debian12-1"]["to_do"]
+    assert bare.fingerprint() == before
+
+
+def test_every_node_has_a_row(bare: Node, tmp_path: Path) -> None:
+    bare.host.check_output("useradd --create-home pat && cp --recursive /home/ops/.ssh /home/pat/")
+    bare.host.check_output("chown --recursive pat: /home/pat && echo 'pat ALL=(ALL) ALL' >/etc/sudoers.d/pat")
+    before = bare.fingerprint()
+    answer, report = look(
+        bare,
+        tmp_path,
+        {
+            "gone": {ADDRESS: "127.0.0.1", "ansible_port": 1},
+            "asks-for-a-password": {"ansible_user": "pat"},
+            "other-python": {"ansible_python_interpreter": "/usr/bin/python3.99"},
+            "no-mirror": {"evenkeel_mirror": "http://127.0.0.1:1/anaconda"},
+            "no-repository": {
+                "nvidia_driver_without_gpu": True,
+                "nvidia_driver_repository_base": f"{bare.variables['lab_mirror_url']}/nowhere",
+            },
+        },
+    )
+    assert answer.status == 4
+    problems = {name: "\n".join(node["problems"]) for name, node in report.items()}
+    assert {name: node["state"] for name, node in report.items()} == {
+        "asks-for-a-password": "problem",
+        "debian12-1": "ready",
+        "gone": "unreachable",
+        "no-mirror": "problem",
+        "no-repository": "problem",
+        "other-python": "unknown",
+    }
+    assert "Missing sudo password" in problems["asks-for-a-password"]
+    assert "Connection refused" in problems["gone"]
+    assert "conda mirror: http://127.0.0.1:1/anaconda" in problems["no-mirror"]
+    assert "NVIDIA's repository: " in problems["no-repository"]
+    assert "/nowhere/debian12/x86_64/Packages answered 404" in problems["no-repository"]
+    assert f"Set ansible_python_interpreter to {PYTHON}" in problems["other-python"]
+    assert [row(answer, name)[1] for name in report] == [node["state"] for node in report.values()]
+    assert bare.fingerprint() == before
+
+
+def test_a_node_without_python_is_unknown(bare: Node, tmp_path: Path) -> None:
+    bare.host.check_output("mkdir /root/python && mv /usr/bin/python3* /root/python/")
+    try:
+        answer, report = look(bare, tmp_path)
+    finally:
+        bare.host.check_output("mv /root/python/* /usr/bin/ && rmdir /root/python")
+    assert answer.status == 2
+    assert report["debian12-1"]["state"] == "unknown"
+    assert "`sudo apt-get install --yes python3`" in "\n".join(report["debian12-1"]["problems"])
+
+
+def test_a_release_that_is_not_supported_and_a_clock_that_is_off(bare: Node, tmp_path: Path) -> None:
+    bare.host.check_output("cp /usr/lib/os-release /etc/debian_version /root/")
+    bare.host.check_output("sed --in-place s/12/10/ /usr/lib/os-release /etc/debian_version")
+    bare.host.check_output("printf %%s %s >/usr/local/bin/date && chmod +x /usr/local/bin/date", LATE)
+    try:
+        answer, report = look(bare, tmp_path)
+    finally:
+        bare.host.check_output(
+            "cd /root && mv os-release /usr/lib/ && mv debian_version /etc/ && rm /usr/local/bin/date"
+        )
+    assert answer.status == 2
+    assert row(answer, "debian12-1")[1:6] == ["problem", "Debian", "10", "3.11", "-1d"]
+    problems = "\n".join(report["debian12-1"]["problems"])
+    assert "behind the control node's" in problems
+    assert "miniconda: Debian 10" in problems
+    assert "is not supported" in problems
