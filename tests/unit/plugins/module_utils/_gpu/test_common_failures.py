@@ -27,8 +27,10 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.loaded_driver im
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.pci import Device
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.command import Done
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.kept_files import Change
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sysroot import Sysroot
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import apt, transaction
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import apt, foreign_sources, transaction
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.foreign_sources import Foreign
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Step
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Wanted
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu import driver_choice, gpus
@@ -79,6 +81,11 @@ def untrusted(monkeypatch: pytest.MonkeyPatch) -> str:
     return " ".join(str(apt.explain_update(answer, "the repository")) for answer in answers)
 
 
+def taken_over(monkeypatch: pytest.MonkeyPatch) -> str:
+    path = "/etc/apt/sources.list.d/cuda-ubuntu2404-x86_64.list"
+    return str(Foreign(Change(path, None, None), Change(foreign_sources.kept_path(path), None, None)))
+
+
 def in_use(monkeypatch: pytest.MonkeyPatch) -> str:
     block = yaml.safe_load((ROOT / "playbooks/tasks/upgrade_node.yml").read_text())[0]["block"]
     (refuse,) = [task for task in block if task["name"] == "Refuse while a GPU is in use"]
@@ -104,6 +111,7 @@ REPORTS: dict[str, Callable[[pytest.MonkeyPatch], str]] = {
     "nouveau still holds": lambda patch: reasons(Loaded(nouveau=True)),
     "CUDA error 802": fabric_manager,
     "A repository's key": untrusted,
+    "Two entries give": taken_over,
     "The GPU is in use": in_use,
     "Secure Boot refuses": lambda patch: raised(
         secure_boot.require_enrolled, secure_boot.Key("/nowhere/mok.pub", "/nowhere/mok.key"), make=False
