@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which nodes are asked for their Python before a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
+
+BOOTSTRAP = Path(__file__).parents[3] / "playbooks" / "plays" / "bootstrap.yml"
+KNOWN = {"python_version": "3.11.2", "distribution": "Debian"}
+
+
+@pytest.mark.parametrize(
+    ("facts", "asked"),
+    [
+        pytest.param({"a": KNOWN, "b": {}, "c": {"evenkeel_gpu": {}}}, "b,c", id="those of which nothing is known"),
+        pytest.param({"a": KNOWN}, "!all", id="none"),
+    ],
+)
+def test_nodes_of_which_facts_are_known_take_no_part(facts: dict[str, dict[str, Any]], asked: str) -> None:
+    (play,) = yaml.safe_load(BOOTSTRAP.read_text())
+    hostvars = {name: {"inventory_hostname": name, "ansible_facts": of_node} for name, of_node in facts.items()}
+    variables = {"groups": {"gpu_nodes": list(facts)}, "hostvars": hostvars}
+    assert Templar(DataLoader(), variables).template(trust_as_template(play["hosts"])) == asked
