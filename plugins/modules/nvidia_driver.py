@@ -40,7 +40,7 @@ options:
     description:
       - Patterns of the driver's packages. They are held, and may change only to O(version), to which those at another
         come; those that the repository does not have at it are removed. They come from O(repository) alone.
-      - With C(src:) before it, a pattern is one of source packages, and means all packages built from them; C(apt) only.
+      - With C(src:) before it, a pattern is one of source packages, and means all that is built from them (apt alone).
     type: list
     elements: str
     default: []

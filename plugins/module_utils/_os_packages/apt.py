@@ -13,7 +13,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.command import Done
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import manager_lock, refetch
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Refused, Step
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Offer, Refused, Step
 
 _LOCKS = (
     *("/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock"),
@@ -22,6 +22,7 @@ _LOCKS = (
 _OPTIONS = ("--yes", "--no-install-recommends", "--allow-downgrades", "--allow-change-held-packages", "--ignore-hold")
 _KEEP_SETTINGS = ("-oDpkg::Options::=--force-confdef", "-oDpkg::Options::=--force-confold")
 _RUN_MARK = "Run it on the node to see what is wrong, then run again"
+_LIST_REMEDY = "Run it on the node to see why: without its answer Evenkeel does not know what is installed"
 _STEP = re.compile(
     r"^(?:Inst|Remv|Purg) (?P<name>[^ :]+)(?::\S+)?(?: \[(?P<before>[^]]+)\])?(?: \((?P<after>\S+) [^)]*\))?",
     re.MULTILINE,
@@ -50,11 +51,11 @@ _INCOMPLETE = re.compile(_UPDATE_PROBLEMS[3][0])
 #: At a node's first boot, runs of apt follow each other, and one may come between a look at a lock and its use.
 _LOCKED = re.compile(r"^E: Could not get lock /", re.MULTILINE)
 _RACES = 5
-_UNREADABLE = re.compile("The list of sources could not be read|Unable to parse package file")
 #: What ``apt-get update`` prints of a single repository.
 _UNFETCHED = re.compile(
     r"^[EW]: ((?:Failed to fetch |GPG error: |The repository '|Some index files failed to download).*)", re.MULTILINE
 )
+_UNREADABLE = re.compile("The list of sources could not be read|Unable to parse package file")
 _DAMAGED = re.compile(r"Unable to parse package file \S*/(\S+)")
 _CONFLICT = re.compile(r"Conflicting values set for option (\S+) regarding source (\S+)")
 
@@ -103,6 +104,23 @@ class Apt:
         rows = [line.split("|") for line in self._cache("madison", name).splitlines()]
         return list(dict.fromkeys(row[1].strip() for row in rows if len(row) == 3))
 
+    def sources(self) -> dict[str, str]:
+        form = "${Package}\t${source:Package}\n"
+        rows = command.require(["dpkg-query", "-W", "-f", form], _LIST_REMEDY).splitlines()
+        return dict(row.split("\t") for row in rows)
+
+    def offers(self, names: Sequence[str]) -> dict[str, list[Offer]]:
+        urls = parse_urls(self._cache("madison", *names)) if names else {}
+        specs = ["%s=%s" % (name, version) for name, versions in urls.items() for version in versions]
+        built_from = parse_sources(self._cache("show", *specs)) if specs else {}
+        return {
+            name: [
+                Offer(version, built_from.get((name, version), name), tuple(found))
+                for version, found in versions.items()
+            ]
+            for name, versions in urls.items()
+        }
+
     def simulate(self, install: Sequence[str], remove: Sequence[str]) -> list[Step]:
         argv = [
             "apt-get",
@@ -143,6 +161,10 @@ class Apt:
     def refresh(self, source: str) -> str:
         """Fetch the lists of one file of sources; of all where ``source`` is empty, and then some may fail.
 
+        Returns
+        -------
+            What apt says of those that failed.
+
         Raises
         ------
         EvenkeelError
@@ -152,18 +174,15 @@ class Apt:
         strict = (*only, "-oAPT::Update::Error-Mode=any") if source else ()
         argv = ["apt-get", *self.options, *strict, "update"]
         done = refetch.until_complete(lambda: self._run(argv, timeout=self.limit), _INCOMPLETE)
-        if done.status != 0:
+        if done.status != 0 and (source or not only_some_failed(done.said)):
             raise explain_update(done.said, source)
+        return "" if source else "; ".join(dict.fromkeys(_UNFETCHED.findall(done.said)))
 
     def wait(self) -> None:
         manager_lock.wait(_LOCKS, self.lock_timeout)
 
     def busy(self) -> str:
         return manager_lock.busy(_LOCKS)
-
-        Returns
-        -------
-            What apt says of those that failed.
 
     def never_asked(self) -> bool:
         return not glob.glob("/var/lib/apt/lists/*_Packages*")
@@ -176,7 +195,6 @@ class Apt:
             raise EvenkeelError(
                 "apt did not download %s: %s" % (spec, explain(done.said)),
                 "Check that the node reaches the repository, and that the repository has the package",
-        return "" if source else "; ".join(dict.fromkeys(_UNFETCHED.findall(done.said)))
             )
         return os.path.join(folder, found[-1])
 
@@ -194,7 +212,7 @@ class Apt:
 
     def _cache(self, *arguments: str) -> str:
         done = command.run(["apt-cache", *self.options, *arguments])
-        if done.status != 0 and (source or not only_some_failed(done.said)):
+        if done.status != 0:
             raise explain_sources(done.said, "`apt-cache %s` failed" % " ".join(arguments))
         return done.output
 
@@ -202,6 +220,26 @@ class Apt:
 def parse_steps(output: str) -> list[Step]:
     """Read what ``apt-get --simulate`` would do."""
     return [Step(found["name"], found["before"] or "", found["after"] or "") for found in _STEP.finditer(output)]
+
+
+def parse_urls(output: str) -> dict[str, dict[str, list[str]]]:
+    """Read what ``apt-cache madison`` prints: the repositories of each version of each package, in its order."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for line in output.splitlines():
+        row = [column.strip() for column in line.split("|")]
+        if len(row) == 3:
+            found.setdefault(row[0], {}).setdefault(row[1], []).append(row[2].split()[0])
+    return found
+
+
+def parse_sources(output: str) -> dict[tuple[str, str], str]:
+    """Read what ``apt-cache show`` prints: the source package of each package and version."""
+    found: dict[tuple[str, str], str] = {}
+    for record in output.split("\n\n"):
+        fields = dict(re.findall(r"^(Package|Version|Source): (\S+)", record, re.MULTILINE))
+        if fields:
+            found[fields["Package"], fields["Version"]] = fields["Source"] if "Source" in fields else fields["Package"]
+    return found
 
 
 def explain(said: str) -> str:
@@ -212,6 +250,11 @@ def explain(said: str) -> str:
         return "; ".join(line for line in lines[start : start + 5] if not line.startswith("E:"))
     errors = [line[2:].strip() for line in lines if line.startswith("E:")]
     return "; ".join(errors[-4:] or lines[-3:]) or "it printed nothing"
+
+
+def only_some_failed(said: str) -> bool:
+    """Return whether ``apt-get update`` failed at single repositories alone, whose older lists stay in use."""
+    return all(_UNFETCHED.match(line) for line in said.splitlines() if line.startswith("E:"))
 
 
 def explain_sources(said: str, failed: str) -> EvenkeelError:
@@ -251,12 +294,6 @@ def explain_update(said: str, source: str) -> EvenkeelError:
 def _listed() -> list[tuple[str, str, str, str]]:
     """Return name, version, wish (``i``, ``h``...) and state (``i``, ``U``...) of each package of the node's own."""
     form = "${Package}\t${Version}\t${db:Status-Abbrev}\t${Architecture}\n"
-    remedy = "Run it on the node to see why: without its answer Evenkeel does not know what is installed"
-def only_some_failed(said: str) -> bool:
-    """Return whether ``apt-get update`` failed at single repositories alone, whose older lists stay in use."""
-    return all(_UNFETCHED.match(line) for line in said.splitlines() if line.startswith("E:"))
-
-
-    native = command.require(["dpkg", "--print-architecture"], remedy).strip()
-    rows = [line.split("\t") for line in command.require(["dpkg-query", "-W", "-f", form], remedy).splitlines()]
+    native = command.require(["dpkg", "--print-architecture"], _LIST_REMEDY).strip()
+    rows = [line.split("\t") for line in command.require(["dpkg-query", "-W", "-f", form], _LIST_REMEDY).splitlines()]
     return [(name, version, state[0], state[1]) for name, version, state, arch in rows if arch in (native, "all")]

@@ -189,9 +189,7 @@ def _is_there(job: Job, manager: Manager) -> bool:
         return False
     if kept_files.changes(job.files):
         return False
-    installed = manager.installed()
-    lacking = transaction.lacking(job.request.wanted, installed)
-    return not lacking and not transaction.matching(installed, job.request.absent)
+    return transaction.is_there(manager, job.request)
 
 
 def _change_holds(job: Job, manager: Manager, *, check_mode: bool) -> Plan:

@@ -29,6 +29,23 @@ class Step:
         return "%s %s -> %s" % (self.name, self.before, self.after or "removed")
 
 
+@dataclass(frozen=True)
+class Offer:
+    """A version of a package that repositories have.
+
+    Parameters
+    ----------
+    source
+        The source package that it is built from.
+    urls
+        The repositories; none where the manager does not name them.
+    """
+
+    version: str
+    source: str
+    urls: tuple[str, ...] = ()
+
+
 class Manager(Protocol):
     """The package manager of a node.
 
@@ -53,8 +70,14 @@ class Manager(Protocol):
     def held(self) -> set[str]:
         """Return the installed packages that are held at their version."""
 
+    def sources(self) -> dict[str, str]:
+        """Return the source package of each package on the node; none where the manager goes by names alone."""
+
     def versions(self, name: str) -> list[str]:
         """Return the versions of a package that the repositories have, newest first."""
+
+    def offers(self, names: Sequence[str]) -> dict[str, list[Offer]]:
+        """Return what the repositories have of these packages, newest first."""
 
     def simulate(self, install: Sequence[str], remove: Sequence[str]) -> list[Step]:
         """Return what would change if packages were installed and removed.

@@ -13,8 +13,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Manager, Refused, Step
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Manager, Offer, Refused, Step
 
+#: What a pattern begins with that is one of source packages.
+_SOURCE = "src:"
 #: So many of the versions that the repositories have are named where the wanted one is missing.
 _NAMED_VERSIONS = 8
 
@@ -35,6 +37,8 @@ class Wanted:
 class Request:
     """What a node is to have; the rest are patterns of package names, as of a shell.
 
+    With ``src:`` before it, a pattern is one of source packages, and means every package that is built from them.
+
     Parameters
     ----------
     wanted
@@ -46,7 +50,10 @@ class Request:
     release
         Of those held, the ones that anybody may change again.
     of_version
-        Packages that may change only to the version that this mapping of patterns to versions names.
+        Packages that may be there only at the version that this mapping of patterns to versions names. Those that are
+        there at another come to it, or go where the repositories don't have it.
+    of_origin
+        Packages that may come only from the repository at the URL that this mapping of patterns to URLs names.
     refuse
         Packages that must not change at all.
     may_go
@@ -58,6 +65,7 @@ class Request:
     hold: tuple[str, ...] = ()
     release: tuple[str, ...] = ()
     of_version: Mapping[str, str] = field(default_factory=dict)
+    of_origin: Mapping[str, str] = field(default_factory=dict)
     refuse: tuple[str, ...] = ()
     may_go: tuple[str, ...] = ()
 
@@ -96,15 +104,41 @@ def plan(manager: Manager, request: Request) -> Plan:
     """
     installed = manager.installed()
     held = manager.held()
-    remove = matching(installed, request.absent)
-    install = tuple(spec(manager.exact, one, manager.versions(one.name)) for one in lacking(request.wanted, installed))
-    steps = tuple(manager.simulate(install, remove)) if install or remove else ()
-    judge(request, steps, held)
+    sources = _sources(request, manager)
+    absent = matching(installed, request.absent)
+    odd = [one for one in misfits(request, installed, sources) if one.name not in absent]
+    lacks = lacking(request.wanted, installed)
+    offers = manager.offers([one.name for one in (*lacks, *odd)])
+    allowed = {name: _of_origin(request, name, found) for name, found in offers.items()}
+    for one in lacks:
+        _require_origin(request, one.name, offers.get(one.name, ()), allowed.get(one.name, ()))
+    install = [spec(manager.exact, one, _versions(allowed, one.name)) for one in lacks]
+    gone = list(absent)
+    for one in {one.name: one for one in odd if one not in lacks}.values():
+        versions = [full for full in _versions(allowed, one.name) if matches(full, one.version)]
+        if versions:
+            install.append(manager.exact % (one.name, versions[0]))
+        else:
+            gone.append(one.name)
+    steps = tuple(manager.simulate(install, gone)) if install or gone else ()
+    coming = _coming(request, manager, steps)
+    sources.update({name: found[0].source for name, found in coming.items()})
+    judge(request, steps, held, sources, coming)
     kept = after(installed, steps)
     # A hold may be one of a version, as dnf's are.
     changed = {step.name for step in steps if step.after}
-    to_hold = tuple(name for name in matching(kept, request.hold) if name not in held or name in changed)
-    return Plan(install, remove, steps, to_hold, matching(held, request.release))
+    to_hold = tuple(name for name in matching(kept, request.hold, sources) if name not in held or name in changed)
+    return Plan(tuple(install), tuple(gone), steps, to_hold, matching(held, request.release, sources))
+
+
+def is_there(manager: Manager, request: Request) -> bool:
+    """Return whether nothing has to be installed or removed; asks no repository."""
+    installed = manager.installed()
+    return not (
+        lacking(request.wanted, installed)
+        or matching(installed, request.absent)
+        or misfits(request, installed, _sources(request, manager))
+    )
 
 
 def apply(manager: Manager, plan: Plan) -> None:
@@ -142,10 +176,31 @@ def lacking(wanted: Iterable[Wanted], installed: Mapping[str, str]) -> list[Want
     return [one for one in wanted if one.name not in installed or not matches(installed[one.name], one.version)]
 
 
-def matching(names: Iterable[str], patterns: Iterable[str]) -> tuple[str, ...]:
-    """Return those names that one of the patterns matches, sorted."""
-    wanted = re.compile("|".join(map(fnmatch.translate, patterns)) or r"(?!)")
-    return tuple(sorted(name for name in names if wanted.match(name)))
+def misfits(request: Request, installed: Mapping[str, str], sources: Mapping[str, str]) -> list[Wanted]:
+    """Return the installed packages that aren't at the version at which alone they may be there."""
+    return [
+        Wanted(name, version)
+        for pattern, version in request.of_version.items()
+        for name in matching(installed, [pattern], sources)
+        if not matches(installed[name], version)
+    ]
+
+
+def matching(
+    names: Iterable[str], patterns: Iterable[str], sources: Mapping[str, str] | None = None
+) -> tuple[str, ...]:
+    """Return those names that one of the patterns matches, sorted.
+
+    Parameters
+    ----------
+    sources
+        The source package of each package; one that is missing here is built from a source of its own name.
+    """
+    listed = list(patterns)
+    by_source = _either(one[len(_SOURCE) :] for one in listed if one.startswith(_SOURCE))
+    by_name = _either(one for one in listed if not one.startswith(_SOURCE))
+    built_from = sources or {}
+    return tuple(sorted(name for name in names if by_name.match(name) or by_source.match(built_from.get(name, name))))
 
 
 def spec(exact: str, wanted: Wanted, versions: Sequence[str]) -> str:
@@ -179,13 +234,23 @@ def spec(exact: str, wanted: Wanted, versions: Sequence[str]) -> str:
     return exact % (wanted.name, found[0]) if wanted.version else wanted.name
 
 
-def judge(request: Request, steps: Sequence[Step], held: Iterable[str] = ()) -> None:
+def judge(
+    request: Request,
+    steps: Sequence[Step],
+    held: Iterable[str] = (),
+    sources: Mapping[str, str] | None = None,
+    offers: Mapping[str, Sequence[Offer]] | None = None,
+) -> None:
     """Refuse a transaction that changes what it must not.
 
     Parameters
     ----------
     held
         The packages that are held; those that aren't ours to hold stay as they are.
+    sources
+        The source package of each package.
+    offers
+        What the repositories have of the packages that come.
 
     Raises
     ------
@@ -195,15 +260,19 @@ def judge(request: Request, steps: Sequence[Step], held: Iterable[str] = ()) -> 
     names = [step.name for step in steps]
     forbidden = set(matching(names, request.refuse))
     _refuse((step for step in steps if step.name in forbidden), "would change what it must not")
-    foreign = set(held) - set(matching(held, (*request.hold, *request.release, *request.absent)))
+    foreign = set(held) - set(matching(held, (*request.hold, *request.release, *request.absent), sources))
     _refuse((step for step in steps if step.name in foreign), "would change what somebody holds")
     gone = [step.name for step in steps if not step.after]
-    allowed = set(matching(gone, (*request.absent, *request.may_go)))
+    allowed = set(matching(gone, (*request.absent, *request.may_go), sources))
     _refuse((step for step in steps if not step.after and step.name not in allowed), "would remove others")
     for pattern, version in request.of_version.items():
-        family = set(matching(names, [pattern]))
+        family = set(matching(names, [pattern], sources))
         others = (step for step in steps if step.name in family and step.after and not matches(step.after, version))
         _refuse(others, "would bring other versions than %s" % version)
+    for step in steps:
+        found = [one for one in (offers or {}).get(step.name, ()) if one.version == step.after]
+        if found and not _of_origin(request, step.name, found):
+            _refuse([step], "would take from another repository than %s" % ", ".join({*request.of_origin.values()}))
 
 
 def after(installed: Mapping[str, str], steps: Iterable[Step]) -> dict[str, str]:
@@ -224,6 +293,66 @@ def _refuse(steps: Iterable[Step], why: str) -> None:
             "The package transaction %s: %s" % (why, ", ".join(found)),
             "Nothing was changed. See what they depend on; choose another version, or remove them first",
         )
+
+
+def _sources(request: Request, manager: Manager) -> dict[str, str]:
+    """Return the source package of each package on the node, where a pattern of the request asks for it."""
+    return manager.sources() if _asks_for_sources(request) else {}
+
+
+def _asks_for_sources(request: Request) -> bool:
+    patterns = (*request.hold, *request.release, *request.may_go, *request.of_version, *request.of_origin)
+    return any(one.startswith(_SOURCE) for one in patterns)
+
+
+def _coming(request: Request, manager: Manager, steps: Iterable[Step]) -> dict[str, list[Offer]]:
+    """Return what the repositories have of the packages that come, where the request asks for more than names."""
+    asked = _asks_for_sources(request) or request.of_origin
+    names = [step.name for step in steps if step.after] if asked else []
+    return manager.offers(names) if names else {}
+
+
+def _of_origin(request: Request, name: str, offers: Sequence[Offer]) -> list[Offer]:
+    """Return those offers of a package that are of the repository from which alone it may come."""
+    return [
+        one
+        for one in offers
+        if not one.urls
+        or all(
+            any(place(url) == place(found) for found in one.urls)
+            for pattern, url in request.of_origin.items()
+            if matching([name], [pattern], {name: one.source})
+        )
+    ]
+
+
+def _require_origin(request: Request, name: str, offers: Sequence[Offer], allowed: Sequence[Offer]) -> None:
+    """Refuse a package that only other repositories than its own have."""
+    if offers and not allowed:
+        ours = " and ".join({*request.of_origin.values()})
+        others = ", ".join(sorted({url for one in offers for url in one.urls}))
+        raise EvenkeelError(
+            "The repository %s does not have the package %s, but others have: %s" % (ours, name, others),
+            "Choose a version that it has, or set the source of the driver to where the package is",
+        )
+
+
+def _versions(offers: Mapping[str, Sequence[Offer]], name: str) -> list[str]:
+    return [one.version for one in offers.get(name, ())]
+
+
+def place(url: str) -> str:
+    """Return a repository's URL as package managers print it: one form of it, without credentials.
+
+    >>> place("file:///srv/nvidia/"), place("https://user:word@mirror/nvidia")
+    ('file:/srv/nvidia', 'https://mirror/nvidia')
+    """
+    url = re.sub(r"^file:/+", "file:/", url).rstrip("/")
+    return re.sub(r"^(https?://)[^/@]*@", r"\1", url)
+
+
+def _either(patterns: Iterable[str]) -> re.Pattern[str]:
+    return re.compile("|".join(map(fnmatch.translate, patterns)) or r"(?!)")
 
 
 def _lines(texts: Sequence[str]) -> str:

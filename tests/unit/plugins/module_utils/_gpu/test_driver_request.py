@@ -14,9 +14,11 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_fil
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import transaction
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Step
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.repository import Repository
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Wanted
 
 DESIRED = Desired("open", gpu=True, version="580.178.04", family=("nvidia-driver*", "libcuda1"), dkms="nvidia-dkms")
+NVIDIAS = Repository("cuda", "apt", "http://m/cuda/", "http://m/cuda/key.gpg")
 RUNFILE = Desired("open", gpu=True, version="580.178.04", runfile=Runfile("http://m/x.run", "0" * 64))
 READY = Kernel("6.1.0-50-amd64", modules=(Module("580.178.04", "open"),))
 
@@ -99,27 +101,49 @@ def test_holds_follow_the_options() -> None:
     assert (kernel.release, "libcuda1" in kernel.hold) == (DESIRED.family, False)
 
 
-def test_the_version_is_pinned_for_the_whole_family_and_updates_are_kept_off() -> None:
-    files = driver_request.package_files(DESIRED, "apt")
-    assert files[driver_request.PREFERENCES] == (
-        f"{kept_files.MARK}\nPackage: nvidia-driver* libcuda1\nPin: version 580.178.04-*\nPin-Priority: 1001\n"
-    )
-    assert files[driver_request.UNATTENDED] == (
+@pytest.mark.parametrize(
+    ("repository", "never"),
+    [(NVIDIAS, ("o=Debian", "o=Ubuntu")), (None, ("l=NVIDIA CUDA",))],
+    ids=["from a repository of ours", "from the distribution"],
+)
+def test_the_version_is_pinned_for_the_whole_family_and_the_other_source_is_kept_out(
+    repository: Repository | None, never: tuple[str, ...]
+) -> None:
+    desired = dataclasses.replace(DESIRED, family=("src:nvidia-graphics-drivers*", "libcuda1"), repository=repository)
+    names = "Package: src:nvidia-graphics-drivers*:any libcuda1\n"
+    expected = [f"{names}Pin: release {one}\nPin-Priority: -1\n" for one in never]
+    expected += [f"{names}Pin: version 580.178.04-*\nPin-Priority: 1001\n"]
+    preferences = driver_request.package_files(desired, "apt")[driver_request.PREFERENCES]
+    assert preferences == f"{kept_files.MARK}\n" + "\n".join(expected)
+    of_any_version = dataclasses.replace(desired, version="")
+    preferences = driver_request.package_files(of_any_version, "apt")[driver_request.PREFERENCES]
+    assert preferences == f"{kept_files.MARK}\n" + "\n".join(expected[:-1])
+
+
+def test_a_declared_repository_alone_may_bring_the_driver() -> None:
+    assert driver_request.packages(DESIRED).of_origin == {}
+    request = driver_request.packages(dataclasses.replace(DESIRED, repository=NVIDIAS))
+    assert request.of_origin == dict.fromkeys(DESIRED.family, NVIDIAS.url)
+
+
+def test_updates_are_kept_off_the_drivers_names() -> None:
+    desired = dataclasses.replace(DESIRED, family=("src:nvidia-graphics-drivers*", *DESIRED.family))
+    assert driver_request.package_files(desired, "apt")[driver_request.UNATTENDED] == (
         f"{kept_files.MARK}\nUnattended-Upgrade::Package-Blacklist {{\n"
-        '    "^nvidia\\-driver.*";\n    "^libcuda1";\n    "^cuda-drivers";\n'
+        '    "^nvidia\\-driver.*$";\n    "^libcuda1$";\n    "^cuda-drivers";\n'
         '    "^linux-image-";\n    "^linux-headers-";\n};\n'
     )
 
 
 def test_a_kernel_that_is_not_held_may_be_upgraded_unattended() -> None:
-    desired = dataclasses.replace(DESIRED, hold_kernel=False, family=("nvidia-dkms-[0-9]*",))
+    desired = dataclasses.replace(DESIRED, hold_kernel=False, family=("nvidia-dkms-[!ap0-9]*",))
     unattended = str(driver_request.package_files(desired, "apt")[driver_request.UNATTENDED])
-    assert '{\n    "^nvidia\\-dkms\\-[0\\-9].*";\n    "^cuda-drivers";\n}' in unattended
+    assert '{\n    "^nvidia\\-dkms\\-[^ap0-9].*$";\n    "^cuda-drivers";\n}' in unattended
 
 
 @pytest.mark.parametrize(
     ("change", "absent"),
-    [({"version": ""}, driver_request.PREFERENCES), ({"keep_off": False}, driver_request.UNATTENDED)],
+    [({"family": ()}, driver_request.PREFERENCES), ({"keep_off": False}, driver_request.UNATTENDED)],
 )
 def test_files_that_must_not_be_there(change: dict[str, object], absent: str) -> None:
     assert driver_request.package_files(dataclasses.replace(DESIRED, **change), "apt")[absent] is None

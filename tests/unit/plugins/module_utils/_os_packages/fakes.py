@@ -18,7 +18,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command,
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.command import Done
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import converge, manager_lock, repository
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Step
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Offer, Step
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.repository import Repository, Trial
 
 STAGED = ("staged=yes",)
@@ -44,18 +44,22 @@ class FakeManager:
         The version that a package gets if none is named; else the newest.
     brings
         What else changes when a package is installed: names with versions; an empty version is a removal.
+    built_from
+        The source package of those that are built from one of another name.
+    urls
+        The repositories that have a package at a version, by ``NAME=VERSION``.
     takes
         What else goes when a package is removed.
     unfinished
         What a killed run left unfinished.
     fresh
         Whether the node has never fetched any list of packages.
+    unfetched
+        Why lists of some repositories can't be fetched.
     failures
         What a call raises, by what ``calls`` would say of it, or by the first word of that.
     during
         What else happens in a call, by the same; a failure comes after it.
-    unfetched
-        Why lists of some repositories can't be fetched.
     user
         Who changes packages at this moment.
     contents
@@ -76,16 +80,18 @@ class FakeManager:
     repositories: Mapping[str, Sequence[str]] = field(default_factory=dict)
     pins: Mapping[str, str] = field(default_factory=dict)
     brings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    built_from: Mapping[str, str] = field(default_factory=dict)
+    urls: Mapping[str, Sequence[str]] = field(default_factory=dict)
     takes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     unfinished: list[str] = field(default_factory=list)
     fresh: bool = False
+    unfetched: str = ""
     failures: Mapping[str, EvenkeelError] = field(default_factory=dict)
     during: Mapping[str, Callable[[], None]] = field(default_factory=dict)
     user: str = ""
     contents: Mapping[str, str] = field(default_factory=dict)
     name: str = "apt"
     exact: str = "%s=%s"
-    unfetched: str = ""
     calls: list[str] = field(default_factory=list)
     settings: tuple[str, ...] = ()
     timeouts: list[int] = field(default_factory=list)
@@ -125,6 +131,20 @@ class FakeManager:
     def versions(self, name: str) -> list[str]:
         return list(self.repositories.get(name, []))
 
+    def sources(self) -> dict[str, str]:
+        self._called("sources")
+        return {name: self.built_from.get(name, name) for name in self.packages}
+
+    def offers(self, names: Sequence[str]) -> dict[str, list[Offer]]:
+        return {
+            name: [
+                Offer(version, self.built_from.get(name, name), tuple(self.urls.get(f"{name}={version}", ())))
+                for version in self.versions(name)
+            ]
+            for name in names
+            if name in self.repositories
+        }
+
     def simulate(self, install: Sequence[str], remove: Sequence[str]) -> list[Step]:
         self._called("simulate", *install, *(f"{name}-" for name in remove))
         return self._steps(install, remove)
@@ -163,6 +183,7 @@ class FakeManager:
 
     def refresh(self, source: str) -> str:
         self._called("refresh", *([source] if source else []))
+        return "" if source else self.unfetched
 
     def never_asked(self) -> bool:
         return self.fresh
@@ -183,7 +204,6 @@ class FakeManager:
     def _called(self, *words: str) -> None:
         said = " ".join(words)
         self.calls.append(f"staged: {said}" if self.settings else said)
-        return "" if source else self.unfetched
         for key in (said, words[0]):
             if key in self.during:
                 self.during[key]()

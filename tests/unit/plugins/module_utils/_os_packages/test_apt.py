@@ -11,7 +11,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.command import 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import apt, refetch
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.apt import Apt
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Refused, Step
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Offer, Refused, Step
 
 from tests.unit.plugins.module_utils._os_packages.fakes import FakePrograms
 
@@ -136,6 +136,49 @@ def test_a_package_that_no_repository_has_has_no_version(monkeypatch: pytest.Mon
     assert Apt().versions("driver") == []
 
 
+#: As apt 2.6 prints it of a node with Ubuntu's archive and NVIDIA's repository.
+MADISON = """\
+libnvidia-compute-580 | 580.178.04-1ubuntu1 | file:/srv/nvidia/ubuntu2404/x86_64  Packages
+libnvidia-compute-580 | 580.178.04-0ubuntu0.24.04.1 | http://archive/ubuntu noble-updates/restricted amd64 Packages
+libnvidia-compute-580 | 580.178.04-0ubuntu0.24.04.1 | http://archive/ubuntu noble-security/restricted amd64 Packages
+nvidia-modprobe | 615.71.09-1ubuntu1 | file:/srv/nvidia/ubuntu2404/x86_64  Packages
+N: Unable to locate package nvidia-none
+"""
+SHOWN = """\
+Package: libnvidia-compute-580
+Source: nvidia-graphics-drivers-580 (580.178.04)
+Version: 580.178.04-1ubuntu1
+Description: a library
+ Source: of nothing
+
+Package: libnvidia-compute-580
+Version: 580.178.04-0ubuntu0.24.04.1
+
+Package: nvidia-modprobe
+Version: 615.71.09-1ubuntu1
+Source: nvidia-modprobe
+"""
+
+
+def test_offers_name_source_and_repositories(monkeypatch: pytest.MonkeyPatch) -> None:
+    node = FakePrograms(monkeypatch, apt_cache=[MADISON, SHOWN])
+    nvidia = ("file:/srv/nvidia/ubuntu2404/x86_64",)
+    ubuntu = Offer("580.178.04-0ubuntu0.24.04.1", "libnvidia-compute-580", ("http://archive/ubuntu",) * 2)
+    assert Apt().offers(["libnvidia-compute-580", "nvidia-modprobe", "nvidia-none"]) == {
+        "libnvidia-compute-580": [Offer("580.178.04-1ubuntu1", "nvidia-graphics-drivers-580", nvidia), ubuntu],
+        "nvidia-modprobe": [Offer("615.71.09-1ubuntu1", "nvidia-modprobe", nvidia)],
+    }
+    asked = ["libnvidia-compute-580=580.178.04-1ubuntu1", "libnvidia-compute-580=580.178.04-0ubuntu0.24.04.1"]
+    assert node.of("apt-cache")[1] == ["show", *asked, "nvidia-modprobe=615.71.09-1ubuntu1"]
+    assert Apt().offers([]) == {}
+
+
+def test_sources_of_what_is_on_the_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    node = FakePrograms(monkeypatch, dpkg_query="libcuda1\tnvidia-graphics-drivers\nbash\tbash\n")
+    assert Apt().sources() == {"libcuda1": "nvidia-graphics-drivers", "bash": "bash"}
+    assert node.of("dpkg-query") == [["-W", "-f", "${Package}\t${source:Package}\n"]]
+
+
 def test_a_simulated_transaction_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     node = FakePrograms(monkeypatch, apt_get=SIMULATED)
     assert Apt(["Dir=/x"]).simulate(["libcuda1=580.178.04-1"], ["nvidia-kernel-dkms"]) == [
@@ -245,6 +288,46 @@ def test_it_waits_for_others_and_knows_them(monkeypatch: pytest.MonkeyPatch) -> 
     assert Apt().busy() == "/var/lib/dpkg/lock-frontend is locked"
 
 
+UNSIGNED = (
+    "W: GPG error: http://m/a  InRelease: The following signatures couldn't be verified because the public key is not"
+    " available: NO_PUBKEY 801C4C07D37CE7F6\n"
+    "E: The repository 'http://m/a  InRelease' is not signed.\n"
+)
+SILENT = (
+    "W: Failed to fetch http://127.0.0.1:9/dead/InRelease  Could not connect to 127.0.0.1:9 (127.0.0.1). - connect"
+    " (111: Connection refused)\n"
+    "W: Some index files failed to download. They have been ignored, or old ones used instead.\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "word"),
+    [
+        (100, UNSIGNED, "NO_PUBKEY 801C4C07D37CE7F6"),
+        (0, SILENT, "http://127.0.0.1:9/dead/InRelease"),
+        (100, SILENT + UNSIGNED, "http://m/a"),
+        (100, "E: The repository 'http://m/nothing  Release' does not have a Release file.\n", "http://m/nothing"),
+        (0, "W: Target Packages (Packages) is configured multiple times\n", ""),
+    ],
+)
+def test_of_all_repositories_those_of_others_may_fail(
+    monkeypatch: pytest.MonkeyPatch, status: int, said: str, word: str
+) -> None:
+    FakePrograms(monkeypatch, apt_get=Done(status, "Reading package lists...\n", said))
+    unfetched = Apt().refresh("")
+    assert word in unfetched
+    assert bool(unfetched) == bool(word)
+    if status:
+        with pytest.raises(EvenkeelError, match=r"/x\.sources"):
+            Apt().refresh("/x.sources")
+
+
+def test_that_no_list_can_be_fetched_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    FakePrograms(monkeypatch, apt_get=Done(100, "", SILENT + "E: Unable to write to /var/cache/apt/\n"))
+    with pytest.raises(EvenkeelError, match="lists of the node's repositories could not be fetched: Unable to write"):
+        Apt().refresh("")
+
+
 @pytest.mark.parametrize(
     ("done", "asked"), [(INCOMPLETE, 4), (Done(100, "", "E: Could not connect\n"), 1)], ids=["incomplete", "not there"]
 )
@@ -287,46 +370,6 @@ def test_a_package_is_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
     node = FakePrograms(monkeypatch, dpkg_deb="")
     Apt().unpack("/p.deb", "/folder")
     assert node.of("dpkg-deb") == [["--extract", "/p.deb", "/folder"]]
-
-UNSIGNED = (
-    "W: GPG error: http://m/a  InRelease: The following signatures couldn't be verified because the public key is not"
-    " available: NO_PUBKEY 801C4C07D37CE7F6\n"
-    "E: The repository 'http://m/a  InRelease' is not signed.\n"
-)
-SILENT = (
-    "W: Failed to fetch http://127.0.0.1:9/dead/InRelease  Could not connect to 127.0.0.1:9 (127.0.0.1). - connect"
-    " (111: Connection refused)\n"
-    "W: Some index files failed to download. They have been ignored, or old ones used instead.\n"
-)
-
-
-@pytest.mark.parametrize(
-    ("status", "said", "word"),
-    [
-        (100, UNSIGNED, "NO_PUBKEY 801C4C07D37CE7F6"),
-        (0, SILENT, "http://127.0.0.1:9/dead/InRelease"),
-        (100, SILENT + UNSIGNED, "http://m/a"),
-        (100, "E: The repository 'http://m/nothing  Release' does not have a Release file.\n", "http://m/nothing"),
-        (0, "W: Target Packages (Packages) is configured multiple times\n", ""),
-    ],
-)
-def test_of_all_repositories_those_of_others_may_fail(
-    monkeypatch: pytest.MonkeyPatch, status: int, said: str, word: str
-) -> None:
-    FakePrograms(monkeypatch, apt_get=Done(status, "Reading package lists...\n", said))
-    unfetched = Apt().refresh("")
-    assert word in unfetched
-    assert bool(unfetched) == bool(word)
-    if status:
-        with pytest.raises(EvenkeelError, match=r"/x\.sources"):
-            Apt().refresh("/x.sources")
-
-
-def test_that_no_list_can_be_fetched_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    FakePrograms(monkeypatch, apt_get=Done(100, "", SILENT + "E: Unable to write to /var/cache/apt/\n"))
-    with pytest.raises(EvenkeelError, match="lists of the node's repositories could not be fetched: Unable to write"):
-        Apt().refresh("")
-
 
 
 @pytest.mark.parametrize(

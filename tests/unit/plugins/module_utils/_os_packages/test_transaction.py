@@ -114,6 +114,15 @@ def test_a_package_that_no_repository_has() -> None:
         packages.spec("%s=%s", Wanted("drivr"), [])
 
 
+def test_patterns_of_source_packages() -> None:
+    sources = {"libcuda1": "nvidia-graphics-drivers-580", "libc6": "glibc"}
+    found = packages.matching(
+        ["libcuda1", "libc6", "nvidia-graphics-drivers"], ["src:nvidia-graphics*", "bash"], sources
+    )
+    assert found == ("libcuda1", "nvidia-graphics-drivers")
+    assert packages.matching(["src:x"], ["src:*"]) == ("src:x",)
+
+
 @pytest.mark.parametrize(
     ("steps", "words"),
     [
@@ -142,6 +151,84 @@ def test_a_transaction_that_is_allowed(step: Step) -> None:
 def test_what_is_held_changes_where_it_is_ours_to_hold_or_to_release() -> None:
     request = Request(hold=("ours",), release=("free",))
     packages.judge(request, [Step("ours", "1-1", "2-1"), Step("free", "1-1", "2-1")], held=["ours", "free"])
+
+
+OURS, OTHERS = "https://user:word@mirror/nvidia/", "http://archive/ubuntu"
+PRINTED = "https://mirror/nvidia"
+
+
+def test_packages_of_the_family_come_to_the_version_or_go_in_the_same_transaction() -> None:
+    manager = FakeManager(
+        {"driver": "580.159.03-1", "tool": "615.71.09-1", "old-535": "535.1-0", "bash": "5"},
+        {"tool"},
+        {"driver": NEWEST, "tool": ["615.71.09-1", "580.178.04-1"], "old-535": ["535.1-0"]},
+        built_from={"old-535": "graphics-drivers-535"},
+    )
+    family = ("src:graphics-drivers*", "driver", "tool")
+    of_version = dict.fromkeys(family, "580.178.04")
+    request = Request((Wanted("driver", "580.178.04"),), of_version=of_version, may_go=family, hold=family)
+    assert not packages.is_there(manager, request)
+    plan = packages.plan(manager, request)
+    assert plan.install == ("driver=580.178.04-1", "tool=580.178.04-1")
+    assert (plan.remove, plan.hold) == (("old-535",), ("driver", "tool"))
+    packages.apply(manager, plan)
+    assert packages.is_there(manager, request)
+    assert packages.plan(manager, request) == Plan()
+
+
+def test_what_depends_on_the_old_driver_is_refused_by_name() -> None:
+    manager = FakeManager(
+        {"old-535": "535.1-0", "render-farm": "1-1"},
+        repositories={"driver": NEWEST},
+        built_from={"old-535": "graphics-drivers-535"},
+        takes={"old-535": ["render-farm"]},
+    )
+    family = ("src:graphics-drivers*",)
+    request = Request((Wanted("driver", "580.178.04"),), of_version={family[0]: "580.178.04"}, may_go=family)
+    with pytest.raises(EvenkeelError, match=r"would remove others: render-farm 1-1 -> removed"):
+        packages.plan(manager, request)
+
+
+def test_a_hold_of_the_old_driver_does_not_block_and_one_of_another_does() -> None:
+    request = Request(hold=("src:graphics-drivers*",), may_go=("src:graphics-drivers*", "mine"))
+    steps = [Step("old-535", "535.1-0", "")]
+    packages.judge(request, steps, held=["old-535"], sources={"old-535": "graphics-drivers-535"})
+    with pytest.raises(EvenkeelError, match="what somebody holds: mine"):
+        packages.judge(request, [Step("mine", "1-1", "")], held=["mine"])
+
+
+def of_two_repositories(*urls: str, brings: str = "580.178.04-0ubuntu1") -> FakeManager:
+    """Return a node whose repositories have the same version of the software twice."""
+    return FakeManager(
+        repositories={"driver": ["580.178.04-1", "580.178.04-0ubuntu1"], "library": ["580.178.04-0ubuntu1"]},
+        brings={"driver": {"library": brings}} if brings else {},
+        urls={"driver=580.178.04-1": urls, "driver=580.178.04-0ubuntu1": [OTHERS], f"library={brings}": [OTHERS]},
+        built_from={"driver": "graphics-drivers-580", "library": "graphics-drivers-580"},
+    )
+
+
+def test_a_driver_comes_from_its_repository_alone() -> None:
+    origin = {"driver": OURS, "src:graphics-drivers*": OURS}
+    request = Request((Wanted("driver", "580.178.04"),), of_origin=origin)
+    assert packages.plan(of_two_repositories(PRINTED, brings=""), request).install == ("driver=580.178.04-1",)
+    with pytest.raises(EvenkeelError, match=r"from another repository than \S+nvidia/: library 580\.178\.04-0ubuntu1"):
+        packages.plan(of_two_repositories(PRINTED), request)
+    with pytest.raises(EvenkeelError, match=r"mirror/nvidia/ does not have the package driver, but others have"):
+        packages.plan(of_two_repositories(OTHERS), request)
+    assert packages.plan(of_two_repositories(OTHERS), Request((Wanted("driver", "580.178.04"),))).steps
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("file:///srv/nvidia/", "file:/srv/nvidia"),
+        ("file:/srv/nvidia", "file:/srv/nvidia"),
+        (OURS, PRINTED),
+        (PRINTED, PRINTED),
+    ],
+)
+def test_a_repository_has_one_place(url: str, expected: str) -> None:
+    assert packages.place(url) == expected
 
 
 def test_patterns_match_whole_names() -> None:
