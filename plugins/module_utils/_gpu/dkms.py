@@ -107,8 +107,8 @@ def registered(tree: str = TREE) -> list[tuple[str, str]]:
     All versions of DKMS write the same tree; what they print differs, and fails where a source is gone.
     """
     found = []
-    for path in sorted(glob.glob(os.path.join(tree, MODULE + "*", "*", "source"))):
-        name, version = path.split(os.sep)[-3:-1]
+    for path in sorted(glob.glob(os.path.join(tree, MODULE + "*", "*"))):
+        name, version = path.split(os.sep)[-2:]
         if _DRIVER.match(version):
             found.append((name, version))
     return found
@@ -129,21 +129,27 @@ def source_of(name: str, version: str) -> str:
     return "/usr/src/%s-%s" % (name, version)
 
 
-def uninstall(name: str, version: str, release: str) -> None:
-    """Take a module away from a kernel; what DKMS can't do, since its source is gone, is left."""
+def uninstall(name: str, version: str, release: str, tree: str = TREE) -> None:
+    """Take a module away from a kernel; where DKMS can't, since its source is gone, its file stays."""
     command.run(["dkms", "uninstall", "-m", name, "-v", version, "-k", release])
+    _unlink_active(os.path.join(tree, name), version, release)
 
 
 def forget(name: str, version: str, tree: str = TREE) -> None:
     """Take a module away from all kernels and from DKMS, also where DKMS can't, since its source is gone."""
     command.run(["dkms", "remove", "-m", name, "-v", version, "--all"])
     folder = os.path.join(tree, name)
-    for path in glob.glob(os.path.join(folder, "kernel-*")):
-        if os.path.islink(path) and os.readlink(path).split(os.sep)[0] == version:
-            os.unlink(path)
+    _unlink_active(folder, version)
     shutil.rmtree(os.path.join(folder, version), ignore_errors=True)
     if os.path.isdir(folder) and not os.listdir(folder):
         os.rmdir(folder)
+
+
+def _unlink_active(folder: str, version: str, release: str = "*") -> None:
+    """Remove what says that a version is installed for a kernel, or for any."""
+    for path in glob.glob(os.path.join(folder, "kernel-%s-*" % release)):
+        if os.path.islink(path) and os.readlink(path).split(os.sep)[0] == version:
+            os.unlink(path)
 
 
 def failed(kernel: str, version: str, tree: str, done: command.Done, first: str = "") -> EvenkeelError:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import dkms, linux_kernels, runfile
@@ -98,10 +98,17 @@ def remove(found: Leftovers, manager: str) -> None:
         runfile.remove(manager)
     for one in found.registrations:
         dkms.forget(one.name, one.version)
-        for path in filter(os.path.exists, one.files):
-            os.unlink(path)
-        for release in sorted({path.split(os.sep)[3] for path in one.files}):
-            command.run(["depmod", release])
+        _unlink_modules(one.files)
+
+
+def clear_kernels(found: Leftovers) -> None:
+    """Take modules away that DKMS would not replace by those of an older version, also where their source is gone."""
+    others = {(one.name, one.version): one for one in found.registrations}
+    for name, version, release in dkms.active():
+        if (name, version) in others:
+            dkms.uninstall(name, version, release)
+    for one in found.registrations:
+        _unlink_modules(one.files)
 
 
 def in_the_way(kernel: Kernel, version: str, flavour: str, manager: str) -> tuple[str, ...]:
@@ -112,22 +119,19 @@ def in_the_way(kernel: Kernel, version: str, flavour: str, manager: str) -> tupl
     return tuple(path for path in paths if path not in of_packages)
 
 
-def take_away(files: Iterable[str], release: str, version: str) -> None:
+def take_away(files: Sequence[str], release: str, version: str) -> None:
     """Take modules away from a kernel, also in DKMS's eyes where it has put them there."""
     for name, of, kernel in dkms.active():
         if kernel == release and of != version:
             dkms.uninstall(name, of, release)
+    _unlink_modules(files)
+
+
+def _unlink_modules(files: Sequence[str]) -> None:
     for path in filter(os.path.exists, files):
         os.unlink(path)
-    command.run(["depmod", release])
-
-
-def clear_kernels(found: Leftovers) -> None:
-    """Take modules away that DKMS would not replace by those of an older version."""
-    others = {(one.name, one.version) for one in found.registrations}
-    for name, version, release in dkms.active():
-        if (name, version) in others:
-            dkms.uninstall(name, version, release)
+    for release in sorted({path.split(os.sep)[3] for path in files}):
+        command.run(["depmod", release])
 
 
 def _modules(system: Sysroot, manager: str, version: str) -> tuple[str, ...]:

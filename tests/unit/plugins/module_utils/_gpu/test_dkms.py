@@ -205,6 +205,26 @@ def test_a_registration_is_forgotten_whatever_dkms_says(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_registration_without_its_source_is_one(tmp_path: Path) -> None:
+    (tmp_path / "nvidia" / "595.91.07" / "6.1" / "x86_64").mkdir(parents=True)
+    (tmp_path / "nvidia" / "original_module").mkdir()
+    assert dkms.registered(str(tmp_path)) == [("nvidia", "595.91.07")]
+
+
+def test_a_module_is_taken_away_from_one_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run: list[list[str]] = []
+
+    def broken(argv: list[str]) -> command.Done:
+        run.append(argv)
+        return command.Done(4, "", "Error! nvidia/595.91.07 is broken!")
+
+    monkeypatch.setattr(command, "run", broken)
+    tree(tmp_path, "nvidia/595.91.07", installed={"6.1": "nvidia/595.91.07", "6.2": "nvidia/595.91.07"})
+    dkms.uninstall("nvidia", "595.91.07", "6.1", str(tmp_path))
+    assert run == [["dkms", "uninstall", "-m", "nvidia", "-v", "595.91.07", "-k", "6.1"]]
+    assert dkms.active(str(tmp_path)) == [("nvidia", "595.91.07", "6.2")]
+
+
 @pytest.mark.parametrize(
     ("files", "complete"),
     [
