@@ -57,9 +57,9 @@ def _nvidia(url: str) -> dict[str, Any]:
 
 
 def _ubuntu(url: str) -> dict[str, dict[str, str]]:
-    """Return by release what its nodes have of their own: their repositories, and the Debian below them."""
+    """Return by release where its nodes have other repositories."""
     own = {"lab_nvidia_repository": f"{url}/{ubuntu_repositories.REPOSITORIES}", "lab_ubuntu_archive": f"{url}/archive"}
-    return {release: {**own, "lab_debian_suite": image.suite(release)} for release in image.UBUNTU}
+    return dict.fromkeys(image.UBUNTU, own)
 
 
 def render(

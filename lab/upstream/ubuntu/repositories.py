@@ -7,13 +7,14 @@ They are a tree of their own: a change to it leaves the repositories of the othe
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab import cache, locks, paths
+from lab.images import image
 from lab.upstream import signing_keys
 from lab.upstream.debian import apt_repository, deb_package
 from lab.upstream.nvidia import cuda as nvidia_cuda
@@ -21,11 +22,14 @@ from lab.upstream.nvidia import driver as nvidia_driver
 from lab.upstream.nvidia import repositories as nvidia_repositories
 from lab.upstream.os_package import OsPackage
 from lab.upstream.signing_keys import Key
+from lab.upstream.ubuntu import debian_part
 from lab.upstream.ubuntu.nvidia_driver import packages as nvidia_packages
 from lab.upstream.ubuntu.releases import RELEASES, Release, archive_packages
 
 if TYPE_CHECKING:
     from rich.progress import Progress
+
+Written = tuple[OsPackage, Path]
 
 SUMS = "sums.json"
 ARCHIVE = Key("ubuntu-archive")
@@ -51,7 +55,7 @@ Pin-Priority: 600
 
 
 def build(progress: Progress) -> None:
-    """Build all of it where the recipes or the keys have changed."""
+    """Build all of it where the recipes, the keys or what Debian's archive has changed; that comes first."""
     with locks.held("ubuntu"):
         content_key = _content_key()
         if cache.published(paths.UBUNTU) != content_key:
@@ -76,7 +80,8 @@ def keyring(release: Release) -> OsPackage:
 def _content_key() -> str:
     own = sorted(Path(__file__).parent.glob("*.py"))
     keys = [signing_keys.ensure(key) for key in (ARCHIVE, *NVIDIA_KEYS.values())]
-    return cache.key(*own, *nvidia_repositories.sources(), *(sha256(key.public).hexdigest() for key in keys))
+    shared = [debian_part.key(suite) for suite in sorted(set(image.UBUNTU.values()))]
+    return cache.key(*own, *shared, *nvidia_repositories.sources(), *(sha256(key.public).hexdigest() for key in keys))
 
 
 def _fill(top: Path, progress: Progress) -> None:
@@ -92,7 +97,9 @@ def _fill(top: Path, progress: Progress) -> None:
         archive = top / "archive" / release.codename
         names = {"Origin": "Ubuntu", "Label": "Ubuntu", "Suite": release.codename, "Codename": release.codename}
         about = {**names, "Version": release.version, "Architecture": "amd64"}
-        apt_repository.write(archive, _written(pool / release.name, archive_packages(release)), ARCHIVE, about)
+        _write_archive(
+            archive, _written(pool / release.name, archive_packages(release)), image.suite(release.name), about
+        )
         own = [package for version in release.driver_versions for package in drivers[version]]
         own += [*others, *_written(pool / release.name, [keyring(release)])]
         folder, key = top / REPOSITORIES / release.name / "x86_64", NVIDIA_KEYS[release.name]
@@ -103,6 +110,18 @@ def _fill(top: Path, progress: Progress) -> None:
     (top / SUMS).write_text(json.dumps({"keyring": sums}, indent=2))
 
 
-def _written(pool: Path, packages: Iterable[OsPackage]) -> list[tuple[OsPackage, Path]]:
+def _write_archive(folder: Path, packages: Iterable[Written], suite: str, about: Mapping[str, str]) -> None:
+    """Make the archive of packages and of what it shares with Debian, whose files stay where they are."""
+    folder.mkdir(parents=True)
+    stanzas = list(debian_part.stanzas(suite))
+    for package, file in packages:
+        (folder / file.name).hardlink_to(file)
+        stanzas.append(apt_repository.stanza(package, file))
+    apt_repository.write_lists(folder, stanzas)
+    apt_repository.release(folder, ARCHIVE, about)
+    (folder / "pool").symlink_to(f"../../../{paths.DEBIAN.name}/pool")
+
+
+def _written(pool: Path, packages: Iterable[OsPackage]) -> list[Written]:
     pool.mkdir(parents=True, exist_ok=True)
     return [(package, deb_package.write(package, pool)) for package in packages]

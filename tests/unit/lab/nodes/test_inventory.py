@@ -25,9 +25,9 @@ def test_a_release_that_is_not_always_there_gets_its_group_with_its_nodes() -> N
 
 
 def test_a_release_has_variables_of_its_own() -> None:
-    of_release = {"ubuntu2404": {"lab_debian_suite": "bookworm"}, "ubuntu2204": {}}
+    of_release = {"ubuntu2404": {"lab_ubuntu_archive": "http://10.0.0.2"}, "ubuntu2204": {}}
     found = inventory.render([Node("ubuntu2404-1", "demo", "ubuntu2404", "10.0.0.8")], {}, of_release)
-    assert found["ubuntu2404"] == {"hosts": ["ubuntu2404-1"], "vars": {"lab_debian_suite": "bookworm"}}
+    assert found["ubuntu2404"] == {"hosts": ["ubuntu2404-1"], "vars": {"lab_ubuntu_archive": "http://10.0.0.2"}}
     assert "ubuntu2204" not in found
 
 
