@@ -15,8 +15,8 @@ LONG_SCENARIOS := upgrade driver_upgrade secure_boot site_vm front_door_jupyter
 # Their roles survey themselves; in test-long they also go through site.yml, whose survey is of all roles at once.
 SCENARIOS_OF_ROLES := $(filter-out site,$(SCENARIOS)) front_door_jupyter
 DEBIAN13_SCENARIOS := nvidia_driver_dkms environment_life distribution_life
-# A whole site is converged six times; tests/unit/plugins/test_state_files.py has the same damage file by file.
-LONG_FAULTS := tests/faults/test_state_files.py
+# A whole site is converged six times, a driver a dozen times; tests/unit/plugins/test_state_files.py has the same damage file by file.
+LONG_FAULTS := tests/faults/test_state_files.py tests/faults/test_ubuntu_driver.py
 # They need a newer Python than Debian 12 has, and run on a Debian 13 node.
 NEWER_CORES := 2.20 2.21
 ENTERPRISE_SCENARIOS := nvidia_driver cuda_toolkit nvidia_container_toolkit
@@ -116,7 +116,7 @@ test-role: lab ## The inner loop on one role: make test-role ROLE=jupyter
 # Three at a time: each waits for its node a sixth of the time.
 .PHONY: faults
 faults: lab ## Bad input, broken mirrors, full disks and killed runs, on nodes of the lab
-	pytest tests/faults --ignore $(LONG_FAULTS) --numprocesses 3 --dist loadfile
+	pytest tests/faults $(LONG_FAULTS:%=--ignore %) --numprocesses 3 --dist loadfile
 
 .PHONY: test-gpu
 test-gpu: ## What needs a real GPU, with Python alone; ends with status 77 where there is none

@@ -206,14 +206,14 @@ def answer_of(output: str) -> Answer:
 
 
 @contextmanager
-def fresh_node(group: str) -> Iterator[Node]:
-    """Have a fresh Debian 12 node, alone in its group of the lab."""
+def fresh_node(group: str, release: str = "debian12") -> Iterator[Node]:
+    """Have a fresh node, alone in its group of the lab."""
     environment = {**os.environ, "EVENKEEL_LAB_GROUP": group}
     lab = [sys.executable, "-m", "lab"]
-    subprocess.run([*lab, "up", group, "--release", "debian12", "--fresh"], check=True, cwd=ROOT)
+    subprocess.run([*lab, "up", group, "--release", release, "--fresh"], check=True, cwd=ROOT)
     try:
         inventory = subprocess.run(
-            ["ansible-inventory", f"--inventory={INVENTORY}", "--host=debian12-1"],
+            ["ansible-inventory", f"--inventory={INVENTORY}", f"--host={release}-1"],
             check=True,
             cwd=ROOT,
             env=environment,
