@@ -142,7 +142,8 @@ class Dnf:
         without = "--disableplugin=generate_completion_cache"
         argv = ["dnf", *self._options(), without, *only, "--assumeyes", "makecache", "--refresh"]
         done = refetch.until_complete(lambda: command.run(argv, timeout=self.limit), _INCOMPLETE)
-        if done.status != 0:
+        # Without any repository, dnf reports success.
+        if done.status != 0 or _NO_REPOSITORY.search(done.said):
             raise explain_refresh(done.said, source)
         return ""
 

@@ -229,6 +229,13 @@ def test_a_refresh_asks_the_repositories_of_its_file_alone(make: Callable[..., F
     assert not Dnf().never_asked()
 
 
+def test_a_node_without_any_repository_is_refused_with_the_way_to_one(make: Callable[..., FakePrograms]) -> None:
+    # As dnf 4 of RHEL 9 prints it, with the status 0.
+    make(dnf='There are no enabled repositories in "/etc/yum.repos.d", "/etc/yum/repos.d", "/etc/distro.repos.d".\n')
+    with pytest.raises(EvenkeelError, match=r"No repository of dnf is enabled.*subscription-manager register"):
+        Dnf().refresh("")
+
+
 def test_a_refresh_of_all_asks_all(make: Callable[..., FakePrograms]) -> None:
     node = make(dnf="")
     Dnf(limit=9).refresh("")
