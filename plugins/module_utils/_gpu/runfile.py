@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import glob
 import os
+import signal
 import tempfile
 from dataclasses import dataclass
 
@@ -24,8 +25,8 @@ _LOG = "/var/log/nvidia-installer.log"
 _UNINSTALL_LOG = "/var/log/nvidia-uninstall.log"
 #: How long the uninstaller may take, in seconds; then all that it has started is ended.
 _LONGEST = 600
-#: How ``timeout`` ends where the program did not: it was asked to end, or killed.
-_TIMED_OUT = (124, 137)
+#: How ``timeout`` ends where the program did not: it was asked to end, or killed, and ``timeout`` with it.
+_TIMED_OUT = (124, -signal.SIGKILL)
 
 
 @dataclass(frozen=True)

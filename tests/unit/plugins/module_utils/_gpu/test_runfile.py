@@ -202,7 +202,7 @@ def test_it_is_undone_by_its_uninstaller_and_what_that_leaves_by_hand(
     [
         (1, r"ended with status 1: ERROR: it is in use.*nvidia-uninstall\.log"),
         (124, "did not end within 600 seconds"),
-        (137, "did not end within 600 seconds"),
+        (-9, "did not end within 600 seconds"),
     ],
     ids=["it fails", "it hangs", "it hangs and does not listen"],
 )
@@ -220,3 +220,18 @@ def test_libraries_of_a_host_that_a_container_has_mounted_are_not_the_installers
     root.put(CUDA)
     monkeypatch.setattr(runfile, "_mounted", lambda: {str(root.folder / CUDA)})
     assert runfile.find("apt", str(root.folder)) == runfile.Found()
+
+
+def test_an_uninstaller_that_hangs_ends_with_all_that_it_has_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "nvidia-uninstall"
+    program.write_text("#!/bin/sh\nsleep infinity &\nsleep infinity\n")
+    program.chmod(0o755)
+    (tmp_path / "libcuda.so.595.1").touch()
+    monkeypatch.setattr(runfile, "UNINSTALLER", str(program))
+    monkeypatch.setattr(runfile, "_LIBRARIES", (str(tmp_path),))
+    monkeypatch.setattr(runfile, "_LONGEST", 1)
+    monkeypatch.setattr(runfile.owners, "owned", lambda paths, manager: set())
+    with pytest.raises(EvenkeelError, match="nvidia-uninstall --silent` did not end within 1 seconds"):
+        runfile.remove("apt", "/")
