@@ -116,7 +116,9 @@ def _empty(probe: Found, state: str, problems: Iterable[str]) -> dict[str, Any]:
 
 def _of_python(probe: Found) -> list[str]:
     problem = probe.get("python_problem")
-    return [f"unknown: {problem}"] if problem else []
+    if not problem:
+        return []
+    return [f"unknown: {problem}{' site.yml runs this command.' if '`sudo ' in problem else ''}"]
 
 
 def _of_root(probe: Found) -> list[str]:

@@ -63,6 +63,11 @@ def test_a_node_that_is_as_it_must_be_is_ready() -> None:
     [
         ({"reachable": False, "msg": "No route to host"}, "unreachable", "unreachable: No route to host"),
         ({"python_problem": "no Python. Install it.", "python": {}}, "unknown", "unknown: no Python. Install it."),
+        (
+            {"python_problem": "no Python: `sudo x`."},
+            "unknown",
+            "unknown: no Python: `sudo x`. site.yml runs this command.",
+        ),
         ({"root": False, "root_problem": "Missing sudo password"}, "problem", "no root: Missing sudo password. Let"),
         ({"clock_skew": 61}, "problem", "clock: 61 seconds ahead of the control node's"),
         ({"clock_skew": -90000}, "problem", "clock: 25 hours behind the control node's"),
