@@ -160,6 +160,8 @@ def test_the_key_signs_code_and_nobody_else_can_read_it(tmp_path: Path, monkeypa
         ("ID=ubuntu\nID_LIKE=debian\n", {}, secure_boot.UBUNTU),
         ("ID=debian\n", {}, secure_boot.OTHERS),
         ('ID="rocky"\n', {}, secure_boot.OTHERS),
+        ("ID=ubuntu\n", {"framework.conf": "mok_certificate=/c\n"}, secure_boot.UBUNTU),
+        ("ID=debian\n", {"framework.conf": "mok_certificate=/c\n"}, secure_boot.Key("/c", "/var/lib/dkms/mok.key")),
         ("ID=ubuntu\n", {"framework.conf": "# mok_signing_key=/no\n"}, secure_boot.UBUNTU),
         (
             "ID=ubuntu\n",
