@@ -44,7 +44,7 @@ class Device:
     vgpu
         Whether a hypervisor's driver gives it as a part of its GPU; None where that can't be read, as without root.
     vgpu_host
-        The version of that driver, if it says so.
+        The version of that driver, if it is known.
     """
 
     address: str

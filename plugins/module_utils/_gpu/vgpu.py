@@ -17,7 +17,7 @@ _HOST, _VERSION_LENGTH = 0, 10
 
 
 def read(config: bytes) -> tuple[bool | None, str]:
-    """Return whether a configuration space is a vGPU's, and the version of its host's driver, if it says so.
+    """Return whether a configuration space is a vGPU's, and the version of its host's driver, if it has that.
 
     None is not known: an ordinary user sees the first 64 bytes only.
     """

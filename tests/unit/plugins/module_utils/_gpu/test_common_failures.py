@@ -13,6 +13,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 from ansible_collections.evenkeel.gpu.plugins.filter import gpu_users
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import (
+    cdi,
     dkms,
     driver,
     driver_request,
@@ -21,6 +22,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import (
     secure_boot,
     verdict,
 )
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import facts as gpu_facts
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.driver_request import Desired
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.linux_kernels import Kernel, Module
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.loaded_driver import Loaded
@@ -33,7 +35,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import a
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.foreign_sources import Foreign
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Step
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Wanted
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu import driver_choice, gpus
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu import driver_choice, driver_obstacles, gpus
 
 from tests.unit.plugins.module_utils._os_packages.fakes import FakeManager
 
@@ -42,6 +44,15 @@ VERSION = "580.178.04"
 DESIRED = Desired("open", gpu=True, version=VERSION, family=("nvidia-*",))
 OPEN = Kernel("6.1.0-49-amd64", running=True, modules=(Module(VERSION, "open"),))
 T4 = Device("0000:01:00.0", "0x1eb8", "nvidia")
+NO_PEERS = {"ofed": False, "legacy": False, "stale": []}
+UNHINDERED = {
+    "gpus": [],
+    "virtualization": {"container": "", "vm": ""},
+    "driver": {"installed": VERSION},
+    "fabric_manager": {"missing": []},
+    "imex": {"needed": False, "configured": False},
+    "peer_memory": NO_PEERS,
+}
 
 
 def reasons(loaded: Loaded) -> str:
@@ -86,6 +97,23 @@ def taken_over(monkeypatch: pytest.MonkeyPatch) -> str:
     return str(Foreign(Change(path, None, None), Change(foreign_sources.kept_path(path), None, None)))
 
 
+def without_modules(monkeypatch: pytest.MonkeyPatch) -> str:
+    missing = gpu_facts.missing_for_fabric([Device("0000:1b:00.0", "0x2901")] * 8, nvlink5=True, ready=False)
+    return " ".join(
+        driver_obstacles.notes({**UNHINDERED, "fabric_manager": {"missing": missing}}, VERSION, source="nvidia")
+    )
+
+
+def old_peer_memory(monkeypatch: pytest.MonkeyPatch) -> str:
+    facts = {**UNHINDERED, "driver": {"installed": "580.159.03"}, "peer_memory": {**NO_PEERS, "legacy": True}}
+    return " ".join(driver_obstacles.problems(facts, VERSION))
+
+
+def stale_peer_memory(monkeypatch: pytest.MonkeyPatch) -> str:
+    facts = {**UNHINDERED, "peer_memory": {**NO_PEERS, "ofed": True, "stale": ["6.8.0-51-generic"]}}
+    return " ".join(driver_obstacles.notes(facts, VERSION, source="nvidia"))
+
+
 def in_use(monkeypatch: pytest.MonkeyPatch) -> str:
     block = yaml.safe_load((ROOT / "playbooks/tasks/upgrade_node.yml").read_text())[0]["block"]
     (refuse,) = [task for task in block if task["name"] == "Refuse while a GPU is in use"]
@@ -110,6 +138,12 @@ REPORTS: dict[str, Callable[[pytest.MonkeyPatch], str]] = {
     ),
     "nouveau still holds": lambda patch: reasons(Loaded(nouveau=True)),
     "CUDA error 802": fabric_manager,
+    "Eight B200": without_modules,
+    "GPUDirect RDMA fails after a driver": old_peer_memory,
+    "GPUDirect RDMA fails after an upgrade": stale_peer_memory,
+    "Containers fail": lambda patch: (
+        cdi.Specification("/etc/cdi/nvidia.yaml", ("535.274.02",)).why_stale(VERSION) + "."
+    ),
     "A repository's key": untrusted,
     "Two entries give": taken_over,
     "The GPU is in use": in_use,
