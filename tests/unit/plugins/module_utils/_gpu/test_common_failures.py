@@ -141,9 +141,7 @@ REPORTS: dict[str, Callable[[pytest.MonkeyPatch], str]] = {
     "Eight B200": without_modules,
     "GPUDirect RDMA fails after a driver": old_peer_memory,
     "GPUDirect RDMA fails after an upgrade": stale_peer_memory,
-    "Containers fail": lambda patch: (
-        cdi.Specification("/etc/cdi/nvidia.yaml", ("535.274.02",)).why_stale(VERSION) + "."
-    ),
+    "Containers fail": lambda patch: cdi.Specification("/etc/cdi/nvidia.yaml", ("535.274.02",)).why_stale(VERSION),
     "A repository's key": untrusted,
     "Two entries give": taken_over,
     "The GPU is in use": in_use,
