@@ -27,7 +27,7 @@ _KERNEL_HOLDS = (
     *("kernel", "kernel-*"),
 )
 #: By their fields in a repository's Release file, whose driver is kept out where the other's is wanted.
-_DISTRIBUTIONS, _NVIDIA = ("o=Debian", "o=Ubuntu"), ("l=NVIDIA CUDA",)
+_DISTRIBUTION, _NVIDIA = "o=/^(Debian|Ubuntu)$/", "l=NVIDIA CUDA"
 #: apt's priorities: of what is never installed, and of what is installed even if something newer is there.
 _NEVER, _ALWAYS = -1, 1001
 #: What a part of a shell's pattern that begins so is as a regular expression.
@@ -167,9 +167,11 @@ def package_files(desired: Desired, manager: str) -> dict[str, str | None]:
         return {}
     preferences = unattended = None
     if desired.family:
-        pins = [("release %s" % one, _NEVER) for one in (_DISTRIBUTIONS if desired.repository else _NVIDIA)]
+        pins = [("release %s" % (_DISTRIBUTION if desired.repository else _NVIDIA), _NEVER)]
         pins += [("version %s-*" % desired.version, _ALWAYS)] if desired.version else []
-        names = " ".join("%s:any" % one if one.startswith("src:") else one for one in desired.family)
+        # Each pattern makes apt look at all that it knows, at every start; the sources are the few that cover all names.
+        sources = ["%s:any" % one for one in desired.family if one.startswith("src:")]
+        names = " ".join(sources or desired.family)
         records = ["\nPackage: %s\nPin: %s\nPin-Priority: %d\n" % (names, *pin) for pin in pins]
         preferences = "%s\n%s" % (kept_files.MARK, "".join(records).lstrip())
     if desired.keep_off:
