@@ -59,7 +59,7 @@ def judge(found: Found) -> dict[str, Any]:
         return _empty(probe, PROBLEM, [*problems, str(found["failed"])])
     unknown += [_unread(what, result) for what, result in (("survey", survey), ("node", node)) if _is_unread(result)]
     # A role that would fail has something to do as well.
-    busy = [*work, *(role for role, layer in layers.items() if layer.get("problems"))]
+    busy = list(dict.fromkeys([*work, *(role for role, layer in layers.items() if layer.get("problems"))]))
     silent = _of_sources(node.get("sources") or [], busy, bool(layers))
     problems += [*_of_disks(node.get("disks") or [], busy, found.get("root") or "/opt"), *silent[0]]
     problems += [f"{role}: {text}" for role, layer in layers.items() for text in layer.get("problems", ())]

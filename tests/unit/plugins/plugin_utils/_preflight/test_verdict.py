@@ -118,6 +118,14 @@ def test_room(disks: list[dict[str, Any]], to_do: tuple[str, ...], problems: lis
         assert words in said
 
 
+def test_a_role_needs_its_room_once() -> None:
+    layers = {"conda_environments": {"problems": ["a"], "changes": [{"task": "b"}]}}
+    small = judge(
+        found(node={"disks": [disk("/opt", 4999)]}, to_do=("conda_environments",), layers=layers, root="/opt")
+    )
+    assert "about 4.9G are needed" in small["problems"][0]
+
+
 def test_a_source_counts_where_a_role_would_use_it() -> None:
     sources = [{"name": "NVIDIA's repository", "urls": ["http://m/"], "problem": "http://m/ timed out after 10 s"}]
     used = judge(found(node={"sources": sources}, to_do=("nvidia_driver",)))
