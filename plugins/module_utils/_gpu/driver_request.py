@@ -169,7 +169,7 @@ def package_files(desired: Desired, manager: str) -> dict[str, str | None]:
     if desired.family:
         pins = [("release %s" % (_DISTRIBUTION if desired.repository else _NVIDIA), _NEVER)]
         pins += [("version %s-*" % desired.version, _ALWAYS)] if desired.version else []
-        # Each pattern makes apt look at all that it knows, at every start; the sources are the few that cover all names.
+        # Each pattern makes apt look at all that it knows, at every start; the few sources cover all names.
         sources = ["%s:any" % one for one in desired.family if one.startswith("src:")]
         names = " ".join(sources or desired.family)
         records = ["\nPackage: %s\nPin: %s\nPin-Priority: %d\n" % (names, *pin) for pin in pins]
