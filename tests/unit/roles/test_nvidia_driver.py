@@ -11,7 +11,8 @@ import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 
-VERIFY = Path(__file__).parents[3] / "roles" / "nvidia_driver" / "tasks" / "verify.yml"
+ROLE = Path(__file__).parents[3] / "roles" / "nvidia_driver"
+VERIFY, VARIABLES = ROLE / "tasks" / "verify.yml", ROLE / "vars" / "main.yml"
 
 
 def facts(loaded: str, installed: str, *, gpus: int = 1, nouveau: bool = False) -> dict[str, Any]:
@@ -19,7 +20,7 @@ def facts(loaded: str, installed: str, *, gpus: int = 1, nouveau: bool = False) 
     loaded_version, _, loaded_flavour = loaded.partition(" ")
     version, _, flavour = installed.partition(" ")
     return {
-        "gpus": [{}] * gpus,
+        "gpus": [{"passed_through": False}] * gpus,
         "driver": {
             "loaded": loaded_version,
             "loaded_flavour": loaded_flavour,
@@ -73,6 +74,7 @@ def verdict(found: dict[str, Any], result: dict[str, str]) -> tuple[bool, str]:
         "inventory_hostname": "gpu01",
         "ansible_facts": {"evenkeel_gpu": found},
         "__nvidia_driver_result": result,
+        "__nvidia_driver_gpu": trust_as_template(yaml.safe_load(VARIABLES.read_text())["__nvidia_driver_gpu"]),
         **{name: trust_as_template(value) for name, value in require["vars"].items()},
     }
     templar = Templar(DataLoader(), variables)
