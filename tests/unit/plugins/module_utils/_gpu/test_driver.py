@@ -27,9 +27,10 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.leftovers import
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.linux_kernels import Kernel, Module
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.loaded_driver import Loaded
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.runfile import Found
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files, made, services
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, kept_files, made, services
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sysroot import Sysroot
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import owners
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Refused
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Wanted
 
@@ -154,7 +155,7 @@ def node(monkeypatch: pytest.MonkeyPatch) -> Node:
     monkeypatch.setattr(initramfs, "with_nouveau", lambda tool, images, settings: [])
     monkeypatch.setattr(secure_boot, "require_enrolled", lambda key, make: None)
     monkeypatch.setattr(services, "change", lambda name, run: None)
-    monkeypatch.setattr(driver.command, "require", load)
+    monkeypatch.setattr(command, "require", load)
     monkeypatch.setattr(kept_files, "apply_all", lambda changes: found.done.extend(one.path for one in changes))
     monkeypatch.setattr(driver_request, "package_files", lambda desired, manager: {})
     monkeypatch.setattr(driver, "MODPROBE", __file__)
@@ -395,7 +396,7 @@ def test_a_module_that_would_be_loaded_instead_of_the_declared_one_is_taken_away
         node.set_modules(OPEN)
 
     monkeypatch.setattr(leftovers, "take_away", take_away)
-    monkeypatch.setattr(leftovers.owners, "owned", lambda paths, manager: set())
+    monkeypatch.setattr(owners, "owned", lambda paths, manager: set())
     outcome = driver.converge(desired(dkms=""), check_mode=check_mode)
     assert [(diff["before"], diff["after"]) for diff in outcome.diffs] == [(f"{other.path}\n", "")]
     assert node.done == [f"take away {other.path} 6.1.0-49 {NEW}"] * (not check_mode)

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import runfile
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.command import Done
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import owners
 
 URL = "https://mirror/580.178.04/NVIDIA-Linux-x86_64-580.178.04.run"
 
@@ -82,7 +84,7 @@ def test_it_is_checked_and_run_without_questions(
         return Done(status, "", "no compiler")
 
     monkeypatch.setattr(runfile, "download", download)
-    monkeypatch.setattr(runfile.command, "run", execute)
+    monkeypatch.setattr(command, "run", execute)
     if words:
         with pytest.raises(EvenkeelError, match=words):
             runfile.install(URL, sha256, "580.178.04", "open")
@@ -133,8 +135,8 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Root:
                 (tmp_path / name).unlink()
         return Done(found.status, "", "ERROR: it is in use")
 
-    monkeypatch.setattr(runfile.owners, "owned", owned)
-    monkeypatch.setattr(runfile.command, "run", run)
+    monkeypatch.setattr(owners, "owned", owned)
+    monkeypatch.setattr(command, "run", run)
     return found
 
 
@@ -232,6 +234,6 @@ def test_an_uninstaller_that_hangs_ends_with_all_that_it_has_started(
     monkeypatch.setattr(runfile, "UNINSTALLER", str(program))
     monkeypatch.setattr(runfile, "_LIBRARIES", (str(tmp_path),))
     monkeypatch.setattr(runfile, "_LONGEST", 1)
-    monkeypatch.setattr(runfile.owners, "owned", lambda paths, manager: set())
+    monkeypatch.setattr(owners, "owned", lambda paths, manager: set())
     with pytest.raises(EvenkeelError, match="nvidia-uninstall --silent` did not end within 1 seconds"):
         runfile.remove("apt", "/")
