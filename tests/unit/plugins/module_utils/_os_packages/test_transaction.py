@@ -176,6 +176,15 @@ def test_packages_of_the_family_come_to_the_version_or_go_in_the_same_transactio
     assert packages.plan(manager, request) == Plan()
 
 
+@pytest.mark.parametrize(
+    ("tool", "expected"), [("580.178.04-1", True), ("615.71.09-1", False)], ids=["of the driver's version", "newer"]
+)
+def test_all_is_there_only_if_the_whole_family_is_of_its_version(tool: str, expected: bool) -> None:
+    manager = FakeManager({"driver": "580.178.04-1", "tool": tool}, built_from={"tool": "driver-tools"})
+    of_version = {"src:driver-tools": "580.178.04"}
+    assert packages.is_there(manager, Request((Wanted("driver", "580.178.04"),), of_version=of_version)) is expected
+
+
 def test_what_depends_on_the_old_driver_is_refused_by_name() -> None:
     manager = FakeManager(
         {"old-535": "535.1-0", "render-farm": "1-1"},
