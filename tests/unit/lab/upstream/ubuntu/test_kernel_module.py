@@ -11,5 +11,7 @@ def test_modinfo_reads_what_a_module_says_of_itself(tmp_path: Path) -> None:
     module = tmp_path / "nvidia.ko"
     module.write_bytes(kernel_module.write({"version": "580.178.04", "license": "Dual MIT/GPL"}))
     for field, value in (("version", "580.178.04"), ("license", "Dual MIT/GPL")):
-        told = subprocess.run(["/sbin/modinfo", "-F", field, module], check=True, capture_output=True, text=True).stdout
-        assert told == f"{value}\n"
+        output = subprocess.run(
+            ["/sbin/modinfo", "-F", field, module], check=True, capture_output=True, text=True
+        ).stdout
+        assert output == f"{value}\n"
