@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ansible action: fail for a node that its preflight found not ready, so that the run's exit status says so."""
+"""Ansible action: fail for a node that its preflight found not ready, for the exit status of the run."""
 
 from __future__ import annotations
 

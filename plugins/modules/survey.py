@@ -125,7 +125,7 @@ layers:
 ansible_facts:
   description:
     - The facts of M(evenkeel.gpu.gpu_facts), if a role chooses by them.
-    - The facts of M(ansible.builtin.setup), subset C(min), if those of an earlier run are not of this node as it is now.
+    - The facts of M(ansible.builtin.setup), subset C(min), if those of an earlier run are not of the node as it is.
   type: dict
   returned: if there are any
 """

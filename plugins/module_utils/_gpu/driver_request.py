@@ -34,12 +34,12 @@ _NEVER, _ALWAYS = -1, 1001
 _OF_SHELL: dict[str, Callable[[str], str]] = {"*": lambda _part: ".*", "[": lambda part: part.replace("[!", "[^")}
 #: What to do where no repository has a tool, by its use.
 _WAY_TO_DKMS = (
-    "It builds the driver's module, and EPEL has it: set nvidia_driver_epel to the URL of EPEL or of a mirror of it, or"
-    " enable EPEL on the node"
+    "It builds the driver's module, and EPEL has it: set nvidia_driver_epel of the role to the URL of EPEL or of a"
+    " mirror of it, or enable EPEL on the node"
 )
 _WAY_TO_HOLD = (
-    "It holds packages, and is in the distribution's BaseOS: enable that, or set nvidia_driver_hold and"
-    " nvidia_driver_hold_kernel to false"
+    "It holds packages, and is in the distribution's BaseOS: enable that, or set nvidia_driver_hold of the"
+    " role and nvidia_driver_hold_kernel of the role to false"
 )
 #: Packages that put a driver where NVIDIA's installer puts one.
 _DRIVER_PACKAGES = re.compile(r"(nvidia-(kernel|dkms|driver)|kmod-nvidia)")

@@ -170,12 +170,12 @@ def refusal(form: Form, lost: Mapping[str, str]) -> EvenkeelError:
     releases = ", ".join(lost)
     what, ways = "headers, so no module can be built for it", ""
     if form.modules:
-        what, ways = "module", " Or have modules built on the node: set nvidia_driver_source to nvidia."
+        what, ways = "module", " Or have modules built on the node: set nvidia_driver_source of the role to nvidia."
     return EvenkeelError(
         "No repository of the node has the package %s: the kernel %s has no %s"
         % (", ".join(lost.values()), releases, what),
         "Nothing was changed. If the node boots another kernel, remove this one. Otherwise install a newer kernel with"
-        " its packages, reboot, and run again; with nvidia_driver_kernel: upgrade, the role installs it.%s" % ways,
+        " its packages, reboot, and run again; nvidia_driver_kernel of the role set to upgrade does that.%s" % ways,
     )
 
 

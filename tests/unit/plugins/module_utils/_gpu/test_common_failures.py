@@ -17,6 +17,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import (
     dkms,
     driver,
     driver_request,
+    kernel_packages,
     linux_kernels,
     reboot,
     secure_boot,
@@ -24,6 +25,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import (
 )
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import facts as gpu_facts
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.driver_request import Desired
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.kernel_packages import Form
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.linux_kernels import Kernel, Module
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.loaded_driver import Loaded
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.pci import Device
@@ -34,7 +36,6 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sysroot import 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import apt, foreign_sources, transaction
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.foreign_sources import Foreign
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Step
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Wanted
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu import driver_choice, driver_obstacles, gpus
 
 from tests.unit.plugins.module_utils._os_packages.fakes import FakeManager
@@ -129,8 +130,11 @@ REPORTS: dict[str, Callable[[pytest.MonkeyPatch], str]] = {
     "Another flavour": lambda patch: reasons(Loaded(VERSION, "proprietary")),
     "A new kernel without": without_module,
     "A kernel too new": failed_build,
-    "No built module": lambda patch: raised(
-        transaction.spec, "%s=%s", Wanted("linux-modules-nvidia-580-server-open-6.8.0-51-generic"), []
+    "No built module": lambda patch: str(
+        kernel_packages.refusal(
+            Form("apt", "linux-modules-nvidia-580-server-open-{kernel}"),
+            {"6.8.0-51-generic": "linux-modules-nvidia-580-server-open-6.8.0-51-generic"},
+        )
     ),
     "`No devices were found`": wrong_flavour,
     "A repository moves": lambda patch: raised(

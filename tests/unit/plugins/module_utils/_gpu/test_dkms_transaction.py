@@ -93,7 +93,7 @@ class SplitManager(FakeManager):
     ids=[
         "one package",
         "Ubuntu: what DKMS does, and the source",
-        "in a package whose name does not say so",
+        "in a package whose name does not name them",
         "no package has the source",
         "no package says what DKMS does",
         "nothing",

@@ -48,7 +48,8 @@ def _come(node: Node) -> None:
 @MODES
 def test_a_kernel_whose_headers_are_gone_is_refused_with_the_way_out(check_mode: bool, old: Node) -> None:
     with pytest.raises(
-        EvenkeelError, match=rf"package linux-headers-{GONE}: the kernel .*nvidia_driver_kernel: upgrade"
+        EvenkeelError,
+        match=rf"package linux-headers-{GONE}: the kernel .*nvidia_driver_kernel of the role set to upgrade",
     ):
         driver.converge(desired(), check_mode=check_mode)
     assert old.changes() == []
@@ -124,7 +125,7 @@ def test_prebuilt_modules_come_for_each_kernel_and_for_future_ones(check_mode: b
 
 @MODES
 def test_a_kernel_without_a_prebuilt_module_is_refused_before_any_change(check_mode: bool, old: Node) -> None:
-    with pytest.raises(EvenkeelError, match=rf"{GONE} has no module\. .*nvidia_driver_source to nvidia"):
+    with pytest.raises(EvenkeelError, match=rf"{GONE} has no module\. .*nvidia_driver_source of the role to nvidia"):
         driver.converge(desired(dkms="", modules=MODULES), check_mode=check_mode)
     assert old.changes() == []
 

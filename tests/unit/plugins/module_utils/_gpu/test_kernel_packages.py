@@ -105,10 +105,10 @@ def test_the_refusal_says_what_is_gone_and_the_way_out() -> None:
     assert said == (
         "No repository of the node has the package linux-headers-6.8.0-31-generic: the kernel 6.8.0-31-generic has no"
         " headers, so no module can be built for it. Nothing was changed. If the node boots another kernel, remove this"
-        " one. Otherwise install a newer kernel with its packages, reboot, and run again; with nvidia_driver_kernel:"
-        " upgrade, the role installs it."
+        " one. Otherwise install a newer kernel with its packages, reboot, and run again; nvidia_driver_kernel of"
+        " the role set to upgrade does that."
     )
-    assert str(kernel_packages.refusal(MODULES, {"x": "y"})).endswith("set nvidia_driver_source to nvidia.")
+    assert str(kernel_packages.refusal(MODULES, {"x": "y"})).endswith("set nvidia_driver_source of the role to nvidia.")
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,8 @@ def test_a_lookup_reports_it() -> None:
 @pytest.mark.usefixtures("missing")
 def test_an_action_reports_it(monkeypatch: pytest.MonkeyPatch) -> None:
     class Asked(Action):
+        _discovered_interpreter_key = None
+
         def act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
             return {"changed": True}
 
