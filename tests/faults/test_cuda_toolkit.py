@@ -83,7 +83,7 @@ def test_a_package_that_pulls_a_driver_is_refused_and_the_driver_is_named(bare: 
             EVENKEEL_LAB_GROUP=bare.group,
         )
     )
-    assert answer.failed_saying("would change what it must not", "cuda-drivers 610.57.04-1", "Nothing was changed")
+    assert answer.failed_saying("would change what it must not", "cuda-drivers 620.40.01-1", "Nothing was changed")
     assert bare.fingerprint() == before
 
 

@@ -79,7 +79,7 @@ def flavour(node: Node) -> str:
 @pytest.mark.parametrize(
     ("variables", "words"),
     [
-        ({"nvidia_driver_version": "580.1.1"}, ("no version 580.1.1 of nvidia-driver-cuda; they have 610.57.04",)),
+        ({"nvidia_driver_version": "580.1.1"}, ("no version 580.1.1 of nvidia-driver-cuda; they have 620.40.01",)),
         ({"nvidia_driver_branch": "581"}, ("No version is known for the driver's branch 581",)),
         ({"nvidia_driver_source": "local"}, ("nvidia_driver_repository_url is not set",)),
         ({"nvidia_driver_repository_key_sha256": "0" * 64}, ("cuda-keyring_1.1-1_all.deb has the SHA-256", "0" * 64)),

@@ -44,8 +44,6 @@ TOOLKITS = (
 #: CUDA's major version to the versions of cuDNN.
 CUDNN = {"12": ("9.10.2.21", "9.13.0.50"), "13": ("9.13.0.50",)}
 NCCL = {"12.8": ("2.26.2",), "12.9": ("2.27.7", "2.28.9"), "13.0": ("2.28.9",)}
-#: The driver that ``cuda`` brings, and with it the trap of that name.
-DRIVER = "610.57.04"
 
 
 def debian_packages() -> list[OsPackage]:

@@ -13,7 +13,20 @@ from lab.upstream.nvidia import elf_library
 from lab.upstream.os_package import OsPackage
 
 STANDINS = Path(__file__).with_name("standins")
-VERSIONS = ("570.211.01", "580.159.03", "580.178.04", "590.48.01", "595.91.07", "610.57.04")
+#: By branch: an older version, the one that Evenkeel declares, and two that are newer.
+BRANCHES = {
+    535: ("535.261.03", "535.274.02", "535.288.01", "535.297.05", "535.309.01"),
+    570: ("570.195.03", "570.211.01", "570.220.02", "570.230.01"),
+    580: ("580.159.03", "580.178.04", "580.190.02", "580.195.01"),
+    590: ("590.44.01", "590.48.01", "590.55.02", "590.60.01"),
+    595: ("595.45.04", "595.91.07", "595.99.01", "595.105.02"),
+    610: ("610.43.02", "610.57.04", "610.64.01", "610.70.02"),
+    615: ("615.71.09",),
+    620: ("620.40.01",),
+}
+#: The first branch in the repositories for Debian and for Red Hat's kin, and all versions there.
+OLDEST = 570
+VERSIONS = tuple(version for number, versions in BRANCHES.items() if number >= OLDEST for version in versions)
 #: Calls a function that kernels have not had since 5.6.
 BROKEN_VERSION = "590.48.01"
 #: From this branch on, names of fabric manager and its libraries have no branch in them.

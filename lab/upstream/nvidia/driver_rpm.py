@@ -34,19 +34,21 @@ def packages(version: str, dist: str) -> list[OsPackage]:
 
 
 def streams(dist: str) -> str:
-    """Return the documents of the streams that the repository has, each of the newest version that it may be at."""
-    branches = {str(branch(version)): version for version in nvidia_driver.VERSIONS}
-    newest = nvidia_driver.VERSIONS[-1]
+    """Return the documents of the streams that the repository has, each with all the versions that it may be at."""
+    oldest = nvidia_driver.OLDEST
+    branches = [(str(number), versions) for number, versions in nvidia_driver.BRANCHES.items() if number >= oldest]
+    newest = branches[-1][1]
     wanted = {
-        **{f"{name}-open": (version, True) for name, version in branches.items()},
-        **{f"{name}-dkms": (version, False) for name, version in branches.items()},
+        **{f"{name}-open": (versions, True) for name, versions in branches},
+        **{f"{name}-dkms": (versions, False) for name, versions in branches},
         "open-dkms": (newest, True),
         "latest-dkms": (newest, False),
     }
     documents = [rpm_repository.defaults_text(MODULE, "latest-dkms")]
-    for stream, (version, open_) in wanted.items():
+    for stream, (versions, open_) in wanted.items():
         unwanted = {"kmod-nvidia-latest-dkms", "cuda-drivers"} if open_ else {"kmod-nvidia-open-dkms", "nvidia-open"}
-        of_stream = [one for one in _driver(version, dist) if one.name not in unwanted]
+        made = [one for version in versions for one in _driver(version, dist)]
+        of_stream = [one for one in made if one.name not in unwanted]
         documents.append(rpm_repository.stream_text(MODULE, stream, f"NVIDIA driver {stream}", of_stream))
     return "".join(documents)
 

@@ -15,17 +15,6 @@ from collections.abc import Mapping
 from lab.upstream.nvidia.driver import UNBRANCHED, branch, libraries, module_source, standin
 from lab.upstream.os_package import OsPackage
 
-#: By branch: an older version, the one that Evenkeel declares, and two that are newer.
-VERSIONS = {
-    535: ("535.261.03", "535.274.02", "535.288.01", "535.297.05", "535.309.01"),
-    570: ("570.195.03", "570.211.01", "570.220.02", "570.230.01"),
-    580: ("580.159.03", "580.178.04", "580.190.02", "580.195.01"),
-    590: ("590.44.01", "590.48.01", "590.55.02", "590.60.01"),
-    595: ("595.45.04", "595.91.07", "595.99.01", "595.105.02"),
-    610: ("610.43.02", "610.57.04", "610.64.01", "610.70.02"),
-    615: ("615.71.09",),
-    620: ("620.40.01",),
-}
 #: The first branch whose packages have no branch in their names.
 PLAIN_NAMES = 590
 FLAVOURS = ("", "-open")

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lab.upstream.nvidia.driver import BRANCHES
 from lab.upstream.os_package import OsPackage
-from lab.upstream.ubuntu import archive_driver, kernels, nvidia_driver
+from lab.upstream.ubuntu import archive_driver, kernels
 from lab.upstream.ubuntu.archive_driver import Driver
 from lab.upstream.ubuntu.kernels import Kernel
 
@@ -48,7 +49,7 @@ class Release:
     @property
     def driver_versions(self) -> tuple[str, ...]:
         """The driver's versions that NVIDIA's repository has."""
-        published = (versions for branch, versions in nvidia_driver.VERSIONS.items() if branch not in self.unpublished)
+        published = (versions for branch, versions in BRANCHES.items() if branch not in self.unpublished)
         return tuple(version for versions in published for version in versions)
 
 

@@ -23,8 +23,8 @@ class Names:
     newest: str
 
 
-DEBIAN = Names("nvidia-driver-cuda", "nvidia-kernel-open-dkms", "nvidia-kernel-dkms", "610.57.04")
-ROCKY = Names("nvidia-driver-cuda", "kmod-nvidia-open-dkms", "kmod-nvidia-latest-dkms", "610.57.04")
+DEBIAN = Names("nvidia-driver-cuda", "nvidia-kernel-open-dkms", "nvidia-kernel-dkms", "620.40.01")
+ROCKY = Names("nvidia-driver-cuda", "kmod-nvidia-open-dkms", "kmod-nvidia-latest-dkms", "580.195.01")
 UBUNTU = Names("libnvidia-compute-580", "nvidia-dkms-580-open", "nvidia-dkms-580", "580.195.01")
 
 

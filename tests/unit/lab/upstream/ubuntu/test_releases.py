@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from lab.images import image
-from lab.upstream.nvidia.driver import branch
+from lab.upstream.nvidia.driver import BRANCHES, branch
 from lab.upstream.os_package import OsPackage
 from lab.upstream.ubuntu import kernels, nvidia_driver, releases
 from lab.upstream.ubuntu.kernels import Kernel
@@ -38,7 +38,7 @@ def _missing(packages: list[OsPackage]) -> set[str]:
     return {need for need in needs if not any(map(there, need.split(" | ")))}
 
 
-@pytest.mark.parametrize("version", [version for versions in nvidia_driver.VERSIONS.values() for version in versions])
+@pytest.mark.parametrize("version", [version for versions in BRANCHES.values() for version in versions])
 def test_a_driver_of_nvidia_is_whole(version: str) -> None:
     assert not _missing(nvidia_driver.packages(version))
 
@@ -63,10 +63,10 @@ def test_every_release_has_an_image_of_its_name() -> None:
 @pytest.mark.parametrize("name", list(yaml.safe_load(DATA.read_text())["branches"]))
 def test_a_declared_version_stands_between_an_older_and_two_newer_ones(name: str) -> None:
     declared = yaml.safe_load(DATA.read_text())["branches"][name]["version"]
-    versions = list(nvidia_driver.VERSIONS[int(name)])
+    versions = list(BRANCHES[int(name)])
     assert versions == sorted(versions, key=lambda version: [int(part) for part in version.split(".")])
     assert 1 <= versions.index(declared) <= len(versions) - 3
-    assert max(nvidia_driver.VERSIONS) > max(map(int, yaml.safe_load(DATA.read_text())["branches"]))
+    assert max(BRANCHES) > max(map(int, yaml.safe_load(DATA.read_text())["branches"]))
 
 
 def test_only_the_newest_ubuntu_has_no_580() -> None:
