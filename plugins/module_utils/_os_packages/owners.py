@@ -17,8 +17,20 @@ def owned(paths: Sequence[str], manager: str) -> set[str]:
     manager
         The package manager, ``apt`` or ``dnf``.
     """
-    ask = ["dpkg-query", "--search"] if manager == "apt" else ["rpm", "--query", "--file"]
-    return {path for path in paths if any(command.run([*ask, one]).status == 0 for one in _spellings(path))}
+    spelled = {one: path for path in paths for one in _spellings(path)}
+    named = _named_by_dpkg(list(spelled)) if manager == "apt" else filter(_has_owner_by_rpm, spelled)
+    return {spelled[one] for one in named if one in spelled}
+
+
+def _named_by_dpkg(paths: list[str]) -> list[str]:
+    """Return the paths that dpkg names with packages. It reads the lists of all packages: once for all paths."""
+    printed = command.run(["dpkg-query", "--search", *paths]).output if paths else ""
+    lines = (line for line in printed.splitlines() if not line.startswith("diversion by "))
+    return [line.partition(": ")[2] for line in lines]
+
+
+def _has_owner_by_rpm(path: str) -> bool:
+    return command.run(["rpm", "--query", "--file", path]).status == 0
 
 
 def _spellings(path: str) -> list[str]:
