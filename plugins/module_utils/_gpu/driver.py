@@ -217,8 +217,8 @@ def install_packages(run: Run) -> None:
 
 def remove_leftovers(run: Run) -> None:
     """Remove what another driver has left, where that is wanted; before packages come if some do."""
-    found = run.leftovers()
-    if not run.desired.remove_leftovers or not found.lines():
+    found = run.leftovers() if run.desired.remove_leftovers else Leftovers()
+    if not found.lines():
         return
     run.note("left by another driver", "\n".join(found.lines()), "")
     if not run.check_mode:
