@@ -47,8 +47,7 @@ class ActionModule(Action):
 
 
 def _usable(found: first_look.FirstLook, configured: str, *, changed: bool) -> dict[str, Any]:
-    python = first_look.choose(found, configured)
-    assert python is not None
+    python = first_look.choose(found, configured) or first_look.Python("", "")
     facts = {} if configured else {"ansible_facts": {DISCOVERED: python.path}}
     return {"changed": changed, "path": python.path, "version": python.version, **facts}
 

@@ -109,6 +109,12 @@ class Apt:
         rows = command.require(["dpkg-query", "-W", "-f", form], _LIST_REMEDY).splitlines()
         return dict(row.split("\t") for row in rows)
 
+    def alike(self, name: str) -> list[str]:
+        beginning, *rest = re.split(r"\d+", name)
+        form = re.compile(r"\d+".join(map(re.escape, (beginning, *rest))))
+        known = self._cache("pkgnames", beginning).split() if rest else []
+        return sorted(one for one in known if one != name and form.fullmatch(one))
+
     def offers(self, names: Sequence[str]) -> dict[str, list[Offer]]:
         urls = parse_urls(self._cache("madison", *names)) if names else {}
         specs = ["%s=%s" % (name, version) for name, versions in urls.items() for version in versions]

@@ -97,6 +97,9 @@ class Dnf:
     def sources(self) -> dict[str, str]:
         return {}
 
+    def alike(self, name: str) -> list[str]:
+        return []  # names have no branch here
+
     def offers(self, names: Sequence[str]) -> dict[str, list[Offer]]:
         return {name: [Offer(version, name) for version in self.versions(name)] for name in names}
 

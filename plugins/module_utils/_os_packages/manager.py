@@ -76,6 +76,9 @@ class Manager(Protocol):
     def versions(self, name: str) -> list[str]:
         """Return the versions of a package that the repositories have, newest first."""
 
+    def alike(self, name: str) -> list[str]:
+        """Return the packages of repositories whose names differ from this one in numbers alone, such as a branch."""
+
     def offers(self, names: Sequence[str]) -> dict[str, list[Offer]]:
         """Return what the repositories have of these packages, newest first."""
 

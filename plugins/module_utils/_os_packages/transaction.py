@@ -112,6 +112,8 @@ def plan(manager: Manager, request: Request) -> Plan:
     allowed = {name: _of_origin(request, name, found) for name, found in offers.items()}
     for one in lacks:
         _require_origin(request, one.name, offers.get(one.name, ()), allowed.get(one.name, ()))
+        if one.name not in allowed:
+            raise missing(one.name, manager.alike(one.name))
     install = [spec(manager.exact, one, _versions(allowed, one.name)) for one in lacks]
     gone = list(absent)
     for one in {one.name: one for one in odd if one not in lacks}.values():
@@ -216,13 +218,8 @@ def spec(exact: str, wanted: Wanted, versions: Sequence[str]) -> str:
     Raises
     ------
     EvenkeelError
-        No repository has the package, or none has the version.
+        None of them is the wanted one.
     """
-    if not versions:
-        raise EvenkeelError(
-            "No repository of the node has the package %s" % wanted.name,
-            "Check the repository's address and that it is of this distribution",
-        )
     found = [full for full in versions if matches(full, wanted.version)]
     if not found:
         known = ", ".join(dict.fromkeys(upstream(full) for full in versions[:_NAMED_VERSIONS]))
@@ -232,6 +229,16 @@ def spec(exact: str, wanted: Wanted, versions: Sequence[str]) -> str:
             "Choose one of these, or a repository that has it",
         )
     return exact % (wanted.name, found[0]) if wanted.version else wanted.name
+
+
+def missing(name: str, alike: Sequence[str]) -> EvenkeelError:
+    """Return the error that a package means which no repository has."""
+    others = ", but %s" % ", ".join(alike[-_NAMED_VERSIONS:]) if alike else ""
+    return EvenkeelError(
+        "No repository of the node has the package %s%s" % (name, others),
+        "Check the repository's address and that it is of this distribution%s"
+        % (", or choose what it has" if alike else ""),
+    )
 
 
 def judge(

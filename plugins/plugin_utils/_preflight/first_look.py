@@ -87,17 +87,17 @@ def parse(said: str) -> FirstLook:
     """Read what the program of ``script`` printed; other lines, such as a banner, are not looked at."""
     rows: dict[str, list[str]] = {}
     for line in said.splitlines():
-        key, _, value = line.strip().partition(" ")
+        key, _unused, value = line.strip().partition(" ")
         rows.setdefault(key, []).append(value.strip())
     settings = (line.partition("=") for line in rows.get("release", []))
     pythons = {
-        path: Python(path, version) for path, _, version in (one.partition(" ") for one in rows.get("python", []))
+        path: Python(path, version) for path, _unused, version in (one.partition(" ") for one in rows.get("python", []))
     }
     return FirstLook(
         uid=_number(rows.get("uid")),
         clock=_number(rows.get("clock")),
         machine="".join(rows.get("machine", [])[:1]),
-        release={name: value.strip("\"'") for name, _, value in settings},
+        release={name: value.strip("\"'") for name, _unused, value in settings},
         pythons=tuple(pythons.values()),
     )
 
@@ -143,7 +143,7 @@ def install_command(found: FirstLook, configured: str) -> str:
     used = choose(found, configured)
     if any(one.is_new_enough for one in found.pythons):
         return ""
-    command, _ = _installing(found.release, old=used is not None and bool(used.version))
+    command, _unused = _installing(found.release, old=used is not None and bool(used.version))
     return command if command.startswith("sudo") else ""
 
 

@@ -8,6 +8,7 @@ the real ones run.
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -130,6 +131,9 @@ class FakeManager:
 
     def versions(self, name: str) -> list[str]:
         return list(self.repositories.get(name, []))
+
+    def alike(self, name: str) -> list[str]:
+        return sorted(one for one in self.repositories if re.sub(r"\d+", "", one) == re.sub(r"\d+", "", name))
 
     def sources(self) -> dict[str, str]:
         self._called("sources")

@@ -89,6 +89,22 @@ def test_versions_are_those_of_all_repositories_in_apts_order(monkeypatch: pytes
 
 
 @pytest.mark.parametrize(
+    ("name", "asked", "alike"),
+    [
+        ("nvidia-dkms-580-open", "nvidia-dkms-", ["nvidia-dkms-570-open", "nvidia-dkms-595-open"]),
+        ("nvidia-dkms-open", None, []),
+    ],
+)
+def test_packages_of_other_branches(
+    name: str, asked: str | None, alike: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = "nvidia-dkms-595-open\nnvidia-dkms-580-open\nnvidia-dkms-570-open\nnvidia-dkms-570\nnvidia-dkms-open\n"
+    node = FakePrograms(monkeypatch, apt_cache=known)
+    assert Apt().alike(name) == alike
+    assert node.of("apt-cache") == ([["pkgnames", asked]] if asked else [])
+
+
+@pytest.mark.parametrize(
     ("said", "words"),
     [
         (

@@ -110,8 +110,15 @@ def test_a_version_that_the_repositories_lack_is_told_with_those_that_they_have(
 
 
 def test_a_package_that_no_repository_has() -> None:
-    with pytest.raises(EvenkeelError, match="No repository of the node has the package drivr"):
-        packages.spec("%s=%s", Wanted("drivr"), [])
+    manager = FakeManager(repositories={"nvidia-590-open": ["1-1"], "nvidia-610-open": ["1-1"], "nvidia-610": ["1-1"]})
+    with pytest.raises(
+        EvenkeelError, match=r"has the package nvidia-580-open, but nvidia-590-open, nvidia-610-open\. "
+    ):
+        packages.plan(manager, Request((Wanted("nvidia-580-open"),)))
+    with pytest.raises(
+        EvenkeelError, match=r"has the package nvidia\. Check the repository's address.* distribution\.$"
+    ):
+        packages.plan(FakeManager(), Request((Wanted("nvidia"),)))
 
 
 def test_patterns_of_source_packages() -> None:
