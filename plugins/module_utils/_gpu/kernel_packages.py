@@ -50,8 +50,8 @@ class Form:
         plain, variant = _variant(release)
         return "kernel%s-devel-%s" % (variant, plain)
 
-    def of_future(self, installed: Iterable[str]) -> dict[str, tuple[str, ...]]:
-        """Return, for each package that brings newer kernels, the names that what goes with it may have, best first."""
+    def of_future(self, installed: Collection[str]) -> dict[str, tuple[str, ...]]:
+        """Return the names that what future kernels lack may have, best first, by the package that brings those."""
         found = {}
         for name in sorted(installed) if self.manager == "apt" else ():
             match = _BRINGS_KERNELS.match(name)
@@ -61,7 +61,7 @@ class Form:
                 # Ubuntu's virtual kernels are the generic ones without some modules.
                 names = dict.fromkeys((flavour, plain, plain.replace("virtual", "generic")))
                 found[name] = tuple(map(self.of, names))
-        return found
+        return {name: possible for name, possible in found.items() if not set(possible) & set(installed)}
 
 
 @dataclass(frozen=True)
@@ -99,11 +99,10 @@ def needs(
     names = [name for name in lacking.values() if archive.get(name)]
     notes = []
     for bringer, possible in form.of_future(installed).items():
-        if not any(name in installed for name in possible):
-            offered = [name for name in possible if archive.get(name)]
-            names += offered[:1]
-            if not offered:
-                notes.append("no repository has %s, which newer kernels of %s need" % (possible[0], bringer))
+        offered = [name for name in possible if archive.get(name)]
+        names += offered[:1]
+        if not offered:
+            notes.append("no repository has %s, which newer kernels of %s need" % (possible[0], bringer))
     return Needs(
         wanted=tuple(map(Wanted, dict.fromkeys(names))),
         lost={release: name for release, name in lacking.items() if not archive.get(name)},

@@ -11,6 +11,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.linux_kernels im
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.loaded_driver import Loaded
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.command import TimedOut
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import offered
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.repository import Repository
 
 from tests.unit.plugins.module_utils._gpu.test_driver import NEW, OPEN, SOURCES, Node, desired
@@ -188,3 +189,13 @@ def test_epel_is_added_where_dkms_is_missing_and_a_rehearsal_sees_it(check_mode:
     assert outcome.packages[0] == "dkms 3"
     headers = [diff["after_header"] for diff in outcome.diffs]
     assert headers.count(EPEL.path) == check_mode
+
+
+@MODES
+def test_repositories_are_not_asked_where_kernels_and_future_ones_have_all(
+    check_mode: bool, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node.manager.packages |= {"linux-image-virtual": "1", "linux-headers-virtual": "1"}
+    driver.converge(desired(), check_mode=False)
+    monkeypatch.setattr(offered, "versions", None)
+    driver.converge(desired(), check_mode=check_mode)
