@@ -13,6 +13,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from lab import files, host, locks, paths, process
@@ -64,7 +65,7 @@ def containers(group: str | None = None) -> list[Container]:
         Container(
             name=entry["Names"][0],
             group=entry["Labels"][LABEL],
-            running=entry["State"] == "running",
+            running=entry["State"] == "running" and _has_process(entry["Pid"]),
             spec=entry["Labels"].get(_SPEC, ""),
         )
         for entry in listed
@@ -177,6 +178,18 @@ def settings(*, unified_cgroups: bool, limits: Mapping[str, int]) -> str:
     if not unified_cgroups:
         tables.append('[engine]\nruntime = "runc"\n')
     return "\n".join(tables)
+
+
+def _has_process(pid: int) -> bool:
+    """Return whether a container's first process is there.
+
+    podman learns of a restart by an empty ``/run``; where that is on disk, it lists as running what has ended.
+    The process that has the number since then is none of a container.
+    """
+    try:
+        return Path(f"/proc/{pid}/ns/mnt").readlink() != Path("/proc/self/ns/mnt").readlink()
+    except FileNotFoundError:
+        return False
 
 
 @cache

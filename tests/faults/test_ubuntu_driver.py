@@ -6,6 +6,7 @@ It has newer versions of every branch, and newer branches; the node has a kernel
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +18,7 @@ PREPARE, PLAYBOOK = "molecule/nvidia_driver/prepare.yml", "molecule/nvidia_drive
 OLD, NEW, LEFT = "580.159.03", "580.178.04", "595.91.07"
 REVISION = "1ubuntu1"
 KERNEL = "6.8.0-90-generic"
+OF_DRIVER = re.compile("nvidia|^libnvsdm|^cuda-drivers")
 INSTALL = "DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends"
 FILES = (
     *("/etc/apt/sources.list.d/*nvidia*", "/etc/apt/sources.list.d/*cuda*", "/etc/apt/keyrings/evenkeel-nvidia*"),
@@ -49,9 +51,9 @@ def play(node: Node, **variables: Any) -> Answer:
 
 def versions(node: Node) -> set[str]:
     """Return the versions of all installed packages of the driver."""
-    wanted = "'*nvidia*' 'libnvsdm*' 'cuda-drivers*'"
-    listed = node.host.check_output(f"dpkg-query --show --showformat '${{db:Status-Abbrev}} ${{Version}}\\n' {wanted}")
-    return {line.split()[-1] for line in listed.splitlines() if line.startswith(("ii", "hi"))}
+    listed = node.host.check_output("dpkg-query --show --showformat '${db:Status-Abbrev} ${Package} ${Version}\\n'")
+    rows = [line.split() for line in listed.splitlines()]
+    return {row[2] for row in rows if row[0] in ("ii", "hi") and OF_DRIVER.search(row[1])}
 
 
 def built(node: Node) -> str:
@@ -82,7 +84,9 @@ def test_the_same_repository_under_another_name_is_taken_over(bare: Node) -> Non
     assert bare.host.check_output("apt-get update").count("Conflicting") == 0
 
 
-@pytest.mark.parametrize("past", ["nvidia-driver-535-server", "nvidia-headless-580-server-open", "nvidia-driver-570"])
+@pytest.mark.parametrize(
+    "past", ["nvidia-driver-535-server", "nvidia-headless-580-server-open", "nvidia-driver-570", "nvidia-driver-580"]
+)
 def test_ubuntu_s_own_driver_is_replaced(bare: Node, past: str) -> None:
     bare.host.check_output(f"{INSTALL} {past}")
     assert play(bare).succeeded()

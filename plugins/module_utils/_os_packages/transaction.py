@@ -105,7 +105,7 @@ def plan(manager: Manager, request: Request) -> Plan:
     installed = manager.installed()
     held = manager.held()
     sources = _sources(request, manager)
-    absent = matching(installed, request.absent)
+    absent = matching(installed, request.absent, sources)
     odd = [one for one in misfits(request, installed, sources) if one.name not in absent]
     lacks = lacking(request.wanted, installed)
     offers = manager.offers([one.name for one in (*lacks, *odd)])
@@ -135,11 +135,11 @@ def plan(manager: Manager, request: Request) -> Plan:
 
 def is_there(manager: Manager, request: Request) -> bool:
     """Return whether nothing has to be installed or removed; asks no repository."""
-    installed = manager.installed()
+    installed, sources = manager.installed(), _sources(request, manager)
     return not (
         lacking(request.wanted, installed)
-        or matching(installed, request.absent)
-        or misfits(request, installed, _sources(request, manager))
+        or matching(installed, request.absent, sources)
+        or misfits(request, installed, sources)
     )
 
 
@@ -308,7 +308,14 @@ def _sources(request: Request, manager: Manager) -> dict[str, str]:
 
 
 def _asks_for_sources(request: Request) -> bool:
-    patterns = (*request.hold, *request.release, *request.may_go, *request.of_version, *request.of_origin)
+    patterns = (
+        *request.absent,
+        *request.hold,
+        *request.release,
+        *request.may_go,
+        *request.of_version,
+        *request.of_origin,
+    )
     return any(one.startswith(_SOURCE) for one in patterns)
 
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import json
+import os
 from ipaddress import IPv4Network
 
 import pytest
@@ -56,8 +58,9 @@ class Podman:
     """Stands in for podman's command line: lists what it is given, notes what it is asked."""
 
     def __init__(self, state: str, spec: str) -> None:
-        labels = f'{{"{podman.LABEL}": "g", "io.evenkeel.spec": "{spec}"}}'
-        self.listing = f'[{{"Names": ["evenkeel-g-n"], "State": "{state}", "Labels": {labels}}}]' if state else "[]"
+        labels = {podman.LABEL: "g", "io.evenkeel.spec": spec}
+        entry = {"Names": ["evenkeel-g-n"], "State": state, "Pid": 7, "Labels": labels}
+        self.listing = json.dumps([entry] if state else [])
         self.asked: list[tuple[str, ...]] = []
 
     def __call__(self, *argv: str) -> str:
@@ -70,19 +73,21 @@ class Podman:
 
 
 @pytest.mark.parametrize(
-    ("state", "same", "fresh", "verbs"),
+    ("state", "lives", "same", "fresh", "verbs"),
     [
-        ("", False, False, ["ps", "run"]),
-        ("running", True, False, ["ps"]),
-        ("running", True, True, ["ps", "rm", "run"]),
-        ("running", False, False, ["ps", "rm", "run"]),
-        ("exited", True, False, ["ps", "rm", "run"]),
-        ("created", True, False, ["ps", "rm", "run"]),
+        ("", False, False, False, ["ps", "run"]),
+        ("running", True, True, False, ["ps"]),
+        ("running", True, True, True, ["ps", "rm", "run"]),
+        ("running", True, False, False, ["ps", "rm", "run"]),
+        ("running", False, True, False, ["ps", "rm", "run"]),
+        ("exited", False, True, False, ["ps", "rm", "run"]),
+        ("created", False, True, False, ["ps", "rm", "run"]),
     ],
 )
 def test_a_container_is_replaced_unless_it_runs_as_asked(
-    monkeypatch: pytest.MonkeyPatch, state: str, same: bool, fresh: bool, verbs: list[str]
+    monkeypatch: pytest.MonkeyPatch, state: str, lives: bool, same: bool, fresh: bool, verbs: list[str]
 ) -> None:
+    monkeypatch.setattr(podman, "_has_process", lambda pid: lives)
     argv = ["image", "/sbin/init"]
     first = Podman("", "")
     monkeypatch.setattr(podman, "run", first)
@@ -92,6 +97,11 @@ def test_a_container_is_replaced_unless_it_runs_as_asked(
     monkeypatch.setattr(podman, "run", fake)
     assert podman.ensure_running("evenkeel-g-n", "g", argv, fresh=fresh) is ("run" in verbs)
     assert [asked[0] for asked in fake.asked] == verbs
+
+
+@pytest.mark.parametrize("pid", [os.getpid(), 2**22 + 1], ids=["another process", "nobody"])
+def test_after_a_restart_a_container_s_number_is_nobody_s_or_another_process_s(pid: int) -> None:
+    assert not podman._has_process(pid)
 
 
 def test_a_spec_covers_what_else_must_agree(monkeypatch: pytest.MonkeyPatch) -> None:

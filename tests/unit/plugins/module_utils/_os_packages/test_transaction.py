@@ -121,6 +121,13 @@ def test_a_package_that_no_repository_has() -> None:
         packages.plan(FakeManager(), Request((Wanted("nvidia"),)))
 
 
+def test_what_must_not_be_there_may_be_named_by_its_source() -> None:
+    manager = FakeManager({"utils-server": "1-0", "utils": "1-1"}, built_from={"utils-server": "driver-server"})
+    request = Request(absent=("src:driver-*",))
+    assert not packages.is_there(manager, request)
+    assert packages.plan(manager, request).remove == ("utils-server",)
+
+
 def test_patterns_of_source_packages() -> None:
     sources = {"libcuda1": "nvidia-graphics-drivers-580", "libc6": "glibc"}
     found = packages.matching(
