@@ -73,6 +73,9 @@ ansible_facts:
             required_flavour: {description: "The flavour, if only one works.", type: str}
             min_branch: {description: "The first driver branch that supports it, if it matters.", type: int}
             min_version: {description: "The first driver that supports it, if it matters.", type: str}
+            unknown_to:
+              description: By a later branch, its last release that is known not to know it.
+              type: dict
             max_branch: {description: "The last driver branch that supports it.", type: int}
             max_cuda: {description: "The last major version of CUDA that compiles for it.", type: str}
         nvswitches:

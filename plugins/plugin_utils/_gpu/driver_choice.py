@@ -236,6 +236,13 @@ def window_problems(gpus: Sequence[Mapping[str, Any]], branch: str, version: str
                 f" the first that does. Set nvidia_driver_branch to {gpu['min_branch']} or higher, or"
                 f" nvidia_driver_version to {least} or newer."
             )
+        last_without = gpu["unknown_to"].get(branch)
+        if last_without and version and Version(version) <= Version(last_without):
+            problems.append(
+                f"The driver {version} does not know {_name(gpu)} ({gpu['generation']}) yet, though older branches do."
+                f" Set nvidia_driver_branch to {gpu['min_branch']}, or nvidia_driver_version to one of branch {branch}"
+                f" after {last_without}."
+            )
     last = read_mapping(BRANCHES)["proprietary"]["max_branch"]
     if flavour == "proprietary" and int(branch) > last:
         problems.append(

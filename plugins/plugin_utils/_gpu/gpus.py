@@ -25,8 +25,8 @@ def describe(device_id: str) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``name``, ``generation``, ``flavours``, ``required_flavour``, ``min_branch``, ``min_version``, ``max_branch``,
-        ``max_cuda``, as the module ``gpu_facts`` documents them.
+        ``name``, ``generation``, ``flavours``, ``required_flavour``, ``min_branch``, ``min_version``, ``unknown_to``,
+        ``max_branch``, ``max_cuda``, as the module ``gpu_facts`` documents them.
     """
     data = read_mapping(DATA)
     number = int(device_id, 16)
@@ -41,6 +41,7 @@ def describe(device_id: str) -> dict[str, Any]:
         "required_flavour": flavours[0] if len(flavours) == 1 else "",
         "min_branch": int(least.partition(".")[0]) if least else None,
         "min_version": least,
+        "unknown_to": dict(rules.get("unknown_to", {})),
         "max_branch": rules.get("max_branch"),
         "max_cuda": rules.get("max_cuda", ""),
     }

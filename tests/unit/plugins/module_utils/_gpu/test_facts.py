@@ -61,7 +61,8 @@ def test_keys_and_types_are_the_same_for_every_tree(name: str, tmp_path: Path) -
     found = trees.facts(name, tmp_path)
     documented = {
         *("address", "device_id", "bound", "passed_through", "vgpu", "vgpu_host", "name", "uuid", "memory_mib", "mig"),
-        *("generation", "flavours", "required_flavour", "min_branch", "min_version", "max_branch", "max_cuda"),
+        *("generation", "flavours", "required_flavour", "min_branch", "min_version", "unknown_to"),
+        *("max_branch", "max_cuda"),
     }
     assert all(set(gpu) == documented for gpu in found["gpus"])
     assert found["reboot"]["needed"] == bool(found["reboot"]["reasons"])

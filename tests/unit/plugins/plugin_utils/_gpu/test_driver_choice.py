@@ -10,6 +10,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transact
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.strict_yaml import read_mapping
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu import driver_choice
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu.driver_choice import Wish
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu.gpus import describe
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu.nvidia_repositories import Platform
 
 DEBIAN = Platform("Debian", "12.11", "x86_64")
@@ -38,6 +39,7 @@ def gpu(name: str = "T4", **other: Any) -> dict[str, Any]:
         "flavours": flavours,
         "min_branch": int(least.partition(".")[0]) if least else None,
         "min_version": least,
+        "unknown_to": {},
         "max_branch": most,
         "bound": "",
         "passed_through": False,
@@ -131,6 +133,28 @@ def test_the_first_and_the_last_driver_of_a_gpu_are_in_its_window(
     branch, point, _ = version.partition(".")
     problems = driver_choice.window_problems([gpu(name)], branch, version if point else "", flavour)
     assert bool(problems) is refused
+
+
+@pytest.mark.parametrize(
+    ("version", "words"),
+    [
+        ("580.126.20", "580.142 is the first that does"),
+        ("580.142", ""),
+        ("590.44.01", "Set nvidia_driver_branch to 580, or nvidia_driver_version to one of branch 590 after 590.48.01"),
+        ("590.48.01", "The driver 590.48.01 does not know"),
+        ("590.48.02", ""),
+        ("595.45.04", "one of branch 595 after 595.45.04"),
+        ("595.91.07", ""),
+        ("610.57.04", ""),
+    ],
+)
+def test_a_branch_may_have_releases_that_are_older_than_the_first_driver_of_a_gpu(version: str, words: str) -> None:
+    rules = describe("0x2c3a")
+    chosen = driver_choice.choose(
+        facts({**gpu("B200"), "device_id": "0x2c3a", **rules}), DEBIAN, Wish("nvidia", version=version)
+    )
+    assert bool(chosen["problems"]) is bool(words)
+    assert words in " ".join(chosen["problems"])
 
 
 def test_an_unknown_gpu_is_overridden_by_a_flavour() -> None:

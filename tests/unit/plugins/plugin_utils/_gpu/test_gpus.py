@@ -54,6 +54,21 @@ def test_rules(device_id: str, name: str, generation: str, flavours: list[str], 
     assert found["required_flavour"] == (flavours[0] if len(flavours) == 1 else "")
 
 
+@pytest.mark.parametrize(
+    ("device_id", "unknown_to"),
+    [
+        ("0x2c3a", {"590": "590.48.01", "595": "595.45.04"}),
+        ("0x2e12", {"590": "590.44.01"}),
+        ("0x31c2", {}),
+        ("0x1d57", {}),
+    ],
+)
+def test_releases_of_later_branches_that_are_older_than_the_first_driver(
+    device_id: str, unknown_to: dict[str, str]
+) -> None:
+    assert gpus.describe(device_id)["unknown_to"] == unknown_to
+
+
 def test_every_named_gpu_has_a_generation() -> None:
     assert [device for device in DATA["names"] if gpus.describe(device)["generation"] == gpus.UNKNOWN] == []
 
