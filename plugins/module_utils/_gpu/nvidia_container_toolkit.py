@@ -33,7 +33,7 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         "packages": list(outcome.packages),
         "healed": list(outcome.healed),
         "left": list(outcome.left),
-        "warnings": list(outcome.left),
+        "warnings": [*map("repaired: {}".format, outcome.healed), *outcome.left],
         "diff": list(outcome.diffs),
         "unknown": list(outcome.unknown),
     }
