@@ -174,13 +174,21 @@ def logs(tree: str = TREE) -> dict[str, int]:
 
 def failed_since(earlier: Mapping[str, int], tree: str = TREE) -> EvenkeelError | None:
     """Return the error of a build that has failed since then, None if none has."""
-    for path, written in sorted(logs(tree).items()):
-        log = _text(path)
-        if written != earlier.get(path) and _ERROR.search(log):
-            found = re.search(r"for kernel (\S+)", log)
-            version = path.split(os.sep)[-3]
-            return failed(found[1].strip("()") if found else "?", version, tree, command.Done(1, log, ""))
+    for version, log in _failed(earlier, tree):
+        found = re.search(r"for kernel (\S+)", log)
+        return failed(found[1].strip("()") if found else "?", version, tree, command.Done(1, log, ""))
     return None
+
+
+def versions_failed_since(earlier: Mapping[str, int], tree: str = TREE) -> set[str]:
+    """Return the versions of the driver whose builds have failed since then."""
+    return {version for version, _log in _failed(earlier, tree)}
+
+
+def _failed(earlier: Mapping[str, int], tree: str) -> list[tuple[str, str]]:
+    """Return the version and the log of each build that has failed since then."""
+    texts = [(path, _text(path)) for path, written in sorted(logs(tree).items()) if written != earlier.get(path)]
+    return [(path.split(os.sep)[-3], log) for path, log in texts if _ERROR.search(log)]
 
 
 def keep_log(log: str, version: str, kernel: str) -> str:

@@ -2,8 +2,9 @@
 # PRIVATE to this collection.
 """A package transaction in which DKMS builds a kernel module.
 
-On a node that has a module, the new one is built on trial before the first change. On a node that has none, the package
-builds it, and is removed again where that fails. Either way the error is the compiler's first one.
+Where a removal of what comes would not bring back what was there, the module is built on trial before the first
+change. Otherwise its package builds it, and is removed again where that fails. Either way the error is the compiler's
+first one.
 """
 
 from __future__ import annotations
@@ -27,7 +28,13 @@ _OF_SOURCE = re.compile(r"(^|-)(dkms|kmod|source)(-|$)")
 
 
 def converge(
-    job: Job, source: str, kernels: Sequence[Kernel], *, check_mode: bool, before: Callable[[], None] | None = None
+    job: Job,
+    source: str,
+    kernels: Sequence[Kernel],
+    *,
+    check_mode: bool,
+    without: Collection[str] = (),
+    before: Callable[[], None] | None = None,
 ) -> tuple[Outcome, tuple[str, ...]]:
     """Bring packages to the node; see ``_os_packages.converge``. Return also why no module was built on trial.
 
@@ -37,6 +44,8 @@ def converge(
         The package that has DKMS build the module; empty where the transaction brings none.
     kernels
         The kernels that the node may boot.
+    without
+        The releases of those for which no module can be built.
     before
         What is done when nothing can be refused any more, and nothing has changed.
 
@@ -49,20 +58,22 @@ def converge(
         return package_set.converge(job, check_mode=True), ()
     plans: list[Plan] = []
     untried: list[str] = []
+    logs: dict[str, int] = {}
 
     def try_first(staged: Manager, plan: Plan) -> None:
         plans.append(plan)
         if is_to_try(plan, source, kernels):
-            untried.extend(_try_module(staged, plan, source, [kernel.release for kernel in kernels]))
+            releases = [kernel.release for kernel in kernels if kernel.release not in without]
+            untried.extend(_try_module(staged, plan, source, releases))
         if before is not None:
             before()
+        logs.update(dkms.logs())
 
-    logs = dkms.logs()
     try:
         return package_set.converge(job, check_mode=False, before=try_first), tuple(untried)
     except EvenkeelError as error:
-        failed = dkms.failed_since(logs)
-        if failed is None or "dkms" in error.details:
+        failed = dkms.failed_since(logs) if plans and "dkms" not in error.details else None
+        if failed is None:
             raise
         manager = package_set.manager_of_node(lock_timeout=job.lock_timeout)
         removed = [name for plan in plans if source for name in to_remove(plan, kernels, manager.known())]
@@ -73,8 +84,13 @@ def converge(
 
 
 def is_to_try(plan: Plan, source: str, kernels: Sequence[Kernel]) -> bool:
-    """Return whether a module is built on trial: not where no kernel has a module that could be lost."""
-    return any(kernel.module for kernel in kernels) and any(step.name == source for step in plan.steps if step.after)
+    """Return whether a module is built on trial: where one comes, and its removal would not undo that."""
+    return any(step.name == source for step in plan.steps if step.after) and not is_undone(plan, kernels)
+
+
+def is_undone(plan: Plan, kernels: Sequence[Kernel]) -> bool:
+    """Return whether a removal of what has come brings back what was there: no older package, nor a kernel's module."""
+    return not any(step.before for step in plan.steps) and not any(kernel.module for kernel in kernels)
 
 
 def with_sources(plan: Plan, source: str) -> tuple[list[Step], list[Step]]:
@@ -91,17 +107,16 @@ def with_sources(plan: Plan, source: str) -> tuple[list[Step], list[Step]]:
 def to_remove(plan: Plan, kernels: Sequence[Kernel], known: Collection[str]) -> list[str]:
     """Return the packages that a failed transaction has brought and that are removed again.
 
-    None where a package was upgraded, which a removal would not undo, or where a kernel has a module already.
+    None where that would not undo it.
 
     Parameters
     ----------
     known
         The packages on the node, even if their installation was not finished.
     """
-    upgraded = any(step.before and step.after for step in plan.steps)
-    if upgraded or any(kernel.module for kernel in kernels):
+    if not is_undone(plan, kernels):
         return []
-    return [step.name for step in plan.steps if step.after and step.name in known]
+    return [step.name for step in plan.steps if step.name in known]
 
 
 def _try_module(manager: Manager, plan: Plan, source: str, releases: Sequence[str]) -> list[str]:

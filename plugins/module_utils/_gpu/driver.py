@@ -99,8 +99,9 @@ class Run:
 
     def bring(self, job: package_set.Job, source: str = "", before: Callable[[], None] | None = None) -> None:
         """Bring packages to the node; see ``dkms_transaction.converge``."""
+        kernels, without = linux_kernels.bootable(self.system), self.needs.lost
         outcome, untried = dkms_transaction.converge(
-            job, source, self.kernels(), check_mode=self.check_mode, before=before
+            job, source, kernels, check_mode=self.check_mode, without=without, before=before
         )
         self.untried += untried
         # A rehearsal brings nothing, so the repository of DKMS would be new to two transactions.
@@ -172,6 +173,12 @@ def find_what_kernels_need(run: Run) -> None:
         run.needs = dataclasses.replace(run.needs, kernel=kernel, wanted=tuple(dict.fromkeys(wanted)))
 
 
+def finish_interrupted(run: Run) -> None:
+    """Finish what a killed or failed run left unfinished, or remove it where it is a driver that can't be finished."""
+    if not run.check_mode:  # else each transaction says what is unfinished
+        run.healed += package_set.heal(_driver_job(run), run.manager, check_mode=False)[0]
+
+
 def install_prerequisites(run: Run) -> None:
     """Install what has to be there before the driver: DKMS, the kernels' headers, the tools of Secure Boot."""
     installed = run.manager.installed()
@@ -181,7 +188,14 @@ def install_prerequisites(run: Run) -> None:
     if not run.check_mode and not run.manager.interrupted():
         # What the driver itself would fail at is reported before the first change.
         package_set.converge(_driver_job(run), check_mode=True)
-    run.bring(dataclasses.replace(_job(run, request), repository=run.desired.dkms_repository))
+    logs = dkms.logs()
+    try:
+        run.bring(dataclasses.replace(_job(run, request), repository=run.desired.dkms_repository))
+    except EvenkeelError:
+        # A newer kernel's own scripts have DKMS build the driver that is there, which the declared one is to replace.
+        failed = dkms.versions_failed_since(logs)
+        if not failed or _version(run) in failed:
+            raise
 
 
 def require_headers(run: Run) -> None:
@@ -360,6 +374,7 @@ def start_services(run: Run) -> None:
 STEPS: tuple[Callable[[Run], None], ...] = (
     require_room_for_initial_ram_disks,
     require_one_source,
+    finish_interrupted,
     find_what_kernels_need,
     install_prerequisites,
     require_headers,
@@ -393,7 +408,7 @@ def _outcome(run: Run) -> Outcome:
         flavour=module.flavour if module else "",
         kernels=tuple(kernels),
         packages=tuple(run.packages),
-        healed=tuple(run.healed),
+        healed=tuple(dict.fromkeys(run.healed)),
         left=(
             *run.untried,
             *named,

@@ -98,6 +98,8 @@ def packages(desired: Desired) -> Request:
         of_origin=dict.fromkeys(desired.family, desired.repository.url) if desired.repository else {},
         refuse=_KERNELS,
         may_go=desired.family,
+        # A kernel's own scripts have DKMS build whichever driver is there.
+        unfinished=("linux-*",),
     )
 
 

@@ -87,8 +87,8 @@ class Apt:
     def held(self) -> set[str]:
         return {name for name, _unused, wish, _unused in _listed() if wish == "h"}
 
-    def known(self) -> set[str]:
-        return {name for name, _unused, _unused, state in _listed() if state not in "nc"}
+    def known(self) -> dict[str, str]:
+        return {name: version for name, version, _unused, state in _listed() if state not in "nc"}
 
     def interrupted(self) -> list[str]:
         return [name for name, _unused, wish, state in _listed() if state in "UFHWt" and wish != "u"]

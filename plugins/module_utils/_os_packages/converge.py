@@ -135,8 +135,8 @@ def converge(job: Job, *, check_mode: bool, before: Before | None = None) -> Out
         What failed; see ``transaction.plan`` and ``repository.trial``.
     """
     manager = manager_of_node(lock_timeout=job.lock_timeout)
-    healed = _heal(job, manager, check_mode=check_mode)
-    if _is_there(job, manager):
+    healed, unfinished = heal(job, manager, check_mode=check_mode)
+    if not unfinished and _is_there(job, manager):
         plan = _change_holds(job, manager, check_mode=check_mode)
         return Outcome((), plan, healed)
     with repository.trial(job.repository, job.files, rehearsal=check_mode) as trial:
@@ -171,16 +171,46 @@ def _rehearse(job: Job, staged: Manager, source: str) -> tuple[Plan, tuple[str, 
         return Plan(), ("which packages would change, because %s; as the node is now: %s" % (unsettled, error.what),)
 
 
-def _heal(job: Job, manager: Manager, *, check_mode: bool) -> tuple[str, ...]:
-    """Finish what a killed run left unfinished; return those packages, and the sources that were in the way."""
-    unfinished = tuple(manager.interrupted())
-    if not unfinished or check_mode:
-        return unfinished
+def heal(job: Job, manager: Manager, *, check_mode: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Finish what a killed or failed run left unfinished; what can't be finished and may go is removed.
+
+    Returns
+    -------
+        What was unfinished, with the sources that were in the way; and what only the request itself can finish.
+
+    Raises
+    ------
+    EvenkeelError
+        Others than the request's own packages can't be finished.
+    """
+    found = manager.interrupted()
+    if not found or check_mode:
+        return tuple(found), ()
     foreign = repository.foreign(None)
     _record_foreign(job, foreign)
     foreign_sources.take_over(foreign)
-    manager.heal()
-    return (*map(str, foreign), *unfinished)
+    try:
+        manager.heal()
+    except EvenkeelError:
+        left = _remove_unfinished(job, manager)
+        if set(left) - set(transaction.matching(left, job.request.unfinished)):
+            raise
+        if not left:
+            manager.heal()
+    else:
+        left = []
+    return (*map(str, foreign), *found), tuple(left)
+
+
+def _remove_unfinished(job: Job, manager: Manager) -> list[str]:
+    """Remove what can't be finished, with what depends on it, where all of that may go; return what is left."""
+    patterns, sources = (*job.request.absent, *job.request.may_go), manager.sources()
+    own = transaction.matching(manager.interrupted(), patterns, sources)
+    going = [step.name for step in manager.simulate((), own)] if own else []
+    if going and len(transaction.matching(going, patterns, sources)) == len(going):
+        made.note(job.by, [], [Thing("package", name) for name in going])
+        manager.apply((), own)
+    return manager.interrupted()
 
 
 def _is_there(job: Job, manager: Manager) -> bool:

@@ -76,8 +76,8 @@ class Dnf:
         entries = parse_versionlock(kept_files.text(_VERSIONLOCK) or "")
         return {name for name, version in entries.items() if installed.get(name) == version}
 
-    def known(self) -> set[str]:
-        return set(self.installed())
+    def known(self) -> dict[str, str]:
+        return self.installed()
 
     def interrupted(self) -> list[str]:
         # What a killed transaction left twice: the new package beside the old one.

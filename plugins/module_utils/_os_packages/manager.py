@@ -64,8 +64,8 @@ class Manager(Protocol):
     def installed(self) -> dict[str, str]:
         """Return the version of each installed package."""
 
-    def known(self) -> set[str]:
-        """Return the packages that are there, even if their installation was not finished."""
+    def known(self) -> dict[str, str]:
+        """Return the version of each package that is there, even if its installation was not finished."""
 
     def held(self) -> set[str]:
         """Return the installed packages that are held at their version."""

@@ -58,6 +58,8 @@ class Request:
         Packages that must not change at all.
     may_go
         Packages that may be removed when that is what it takes.
+    unfinished
+        Packages that may be unfinished when it begins, since it replaces what keeps them so.
     """
 
     wanted: tuple[Wanted, ...] = ()
@@ -68,6 +70,7 @@ class Request:
     of_origin: Mapping[str, str] = field(default_factory=dict)
     refuse: tuple[str, ...] = ()
     may_go: tuple[str, ...] = ()
+    unfinished: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -105,8 +108,9 @@ def plan(manager: Manager, request: Request) -> Plan:
     installed = manager.installed()
     held = manager.held()
     sources = _sources(request, manager)
-    absent = matching(installed, request.absent, sources)
-    odd = [one for one in misfits(request, installed, sources) if one.name not in absent]
+    there = manager.known()
+    absent = matching(there, request.absent, sources)
+    odd = [one for one in misfits(request, there, sources) if one.name not in absent]
     lacks = lacking(request.wanted, installed)
     offers = manager.offers([one.name for one in (*lacks, *odd)])
     allowed = {name: _of_origin(request, name, found) for name, found in offers.items()}

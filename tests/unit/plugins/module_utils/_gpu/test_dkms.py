@@ -58,7 +58,9 @@ def test_a_failed_build_names_kernel_version_error_and_ways_out(
     for word in ("driver 590.48.01", "kernel 7.0.0-1-amd64", FIRST, "another branch", "remove 7.0.0-1-amd64"):
         assert word in str(error)
     assert Path(str(error.details["dkms"])).read_text() == LOG
+    assert dkms.versions_failed_since(earlier, str(tmp_path)) == {"590.48.01"}
     assert dkms.failed_since(dkms.logs(str(tmp_path)), str(tmp_path)) is None
+    assert dkms.versions_failed_since(dkms.logs(str(tmp_path)), str(tmp_path)) == set()
 
 
 def test_a_source_says_its_name_and_version(tmp_path: Path) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A module is built on trial before a driver that works is replaced; a first driver that does not build goes again."""
+"""A module is built on trial before a driver is replaced; a first driver that does not build goes again."""
 
 from __future__ import annotations
 
@@ -156,6 +156,31 @@ def test_an_upgrade_that_does_not_build_never_begins(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize(
+    ("installed", "brings", "kernels"),
+    [
+        ({SOURCE: OLD}, {}, [BARE]),
+        ({"nvidia-kernel-common": OLD}, {"nvidia-kernel-common": NEW}, [BARE]),
+        ({}, {}, [BARE, Kernel("6.1.0-40", modules=READY.modules)]),
+    ],
+    ids=[
+        "an upgrade, and only the newer kernel is there to build for",
+        "an upgrade of another package",
+        "the kernel with the module can get no new one",
+    ],
+)
+def test_what_a_removal_would_not_undo_is_built_on_trial(
+    installed: dict[str, str],
+    brings: dict[str, str],
+    kernels: list[Kernel],
+    monkeypatch: pytest.MonkeyPatch,
+    tried: list[tuple[str, list[str]]],
+) -> None:
+    node(monkeypatch, installed, brings={SOURCE: brings})
+    dkms_transaction.converge(JOB, SOURCE, kernels, check_mode=False, without={"6.1.0-40": "linux-headers-6.1.0-40"})
+    assert tried == [("nvidia-580.178.04", ["6.1.0-49"])]
+
+
+@pytest.mark.parametrize(
     ("source", "kernels", "check_mode"),
     [(SOURCE, [BARE], False), (SOURCE, [], False), ("", [READY], False), ("other-dkms", [READY], False)],
     ids=["no module to lose", "no kernel", "nothing is built", "another package is built"],
@@ -201,11 +226,12 @@ def test_a_first_driver_that_does_not_build_is_removed_again(monkeypatch: pytest
 @pytest.mark.parametrize(
     ("steps", "kernels", "expected"),
     [
-        ([Step(SOURCE, "", NEW), Step("library", "", NEW), Step("old", "1", "")], [BARE], [SOURCE]),
+        ([Step(SOURCE, "", NEW), Step("library", "", NEW)], [BARE], [SOURCE]),
         ([Step(SOURCE, "", NEW), Step("nvidia-kernel-common", OLD, NEW)], [BARE], []),
+        ([Step(SOURCE, "", NEW), Step("old", "1", "")], [BARE], []),
         ([Step(SOURCE, "", NEW)], [BARE, READY], []),
     ],
-    ids=["what came", "a package was upgraded", "a kernel has a module"],
+    ids=["what came", "a package was upgraded", "a package was removed", "a kernel has a module"],
 )
 def test_what_a_failed_transaction_brought_is_removed_where_that_undoes_it(
     steps: list[Step], kernels: list[Kernel], expected: list[str]
@@ -238,7 +264,7 @@ def test_packages_that_stay_although_a_build_failed(
 
 
 def test_only_packages_that_have_come_are_removed() -> None:
-    plan = Plan(steps=(Step(SOURCE, "", NEW), Step("nvidia-kernel-common", "", NEW), Step("old", "1", "")))
+    plan = Plan(steps=(Step(SOURCE, "", NEW), Step("nvidia-kernel-common", "", NEW)))
     assert dkms_transaction.to_remove(plan, [BARE], {SOURCE, "old"}) == [SOURCE]
     assert dkms_transaction.to_remove(plan, [READY], {SOURCE, "old"}) == []
 
@@ -250,7 +276,7 @@ def test_only_builds_that_failed_during_the_transaction_count_and_their_log_is_p
     earlier = {"/var/lib/dkms/nvidia/1/build/make.log": 7}
     failed = EvenkeelError("It does not build", "Choose another", dkms="/var/log/evenkeel/x.log")
     monkeypatch.setattr(dkms, "logs", lambda: earlier)
-    monkeypatch.setattr(dkms, "failed_since", lambda logs: failed if logs is earlier else None)
+    monkeypatch.setattr(dkms, "failed_since", lambda logs: failed if logs == earlier else None)
     with pytest.raises(EvenkeelError, match="It does not build") as error:
         dkms_transaction.converge(JOB, SOURCE, [BARE], check_mode=False)
     assert error.value.details == {"dkms": "/var/log/evenkeel/x.log"}

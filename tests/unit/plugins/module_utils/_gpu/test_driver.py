@@ -352,6 +352,16 @@ def test_an_interrupted_transaction_is_finished_before_anything_is_asked_of_the_
     assert outcome.healed == ("libcuda1",)
 
 
+def test_a_driver_that_cannot_be_finished_is_removed_before_others_come(node: Node) -> None:
+    node.manager.packages = {"nvidia-kernel-dkms": "590.48.01-1"}
+    node.manager.unfinished, node.manager.stubborn = ["nvidia-kernel-dkms"], ["nvidia-kernel-dkms"]
+    node.manager.repositories = {**node.manager.repositories, "dkms": ["3"]}
+    outcome = driver.converge(desired(family=("nvidia-kernel-*",)), check_mode=False)
+    removed, tools, driver_comes = (call for call in node.manager.calls if call.startswith("apply "))
+    assert (removed, "dkms" in tools, SOURCES["open"] in driver_comes) == ("apply nvidia-kernel-dkms-", True, True)
+    assert outcome.healed == ("nvidia-kernel-dkms",)
+
+
 def test_what_is_finished_alone_is_a_change(node: Node) -> None:
     node.manager.unfinished = ["libcuda1"]
     outcome = driver.converge(desired(), check_mode=True)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import driver
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import dkms, driver
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.linux_kernels import Kernel
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.loaded_driver import Loaded
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.command import TimedOut
@@ -14,7 +14,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import E
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import offered
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.repository import Repository
 
-from tests.unit.plugins.module_utils._gpu.test_driver import NEW, OPEN, SOURCES, Node, desired
+from tests.unit.plugins.module_utils._gpu.test_driver import NEW, OLD, OPEN, SOURCES, Node, desired
 from tests.unit.plugins.module_utils._gpu.test_driver import node as node
 
 GONE, RUNS = "6.8.0-31-generic", "6.8.0-90-generic"
@@ -71,6 +71,35 @@ def test_a_newer_kernel_comes_with_its_headers_where_those_of_the_newest_are_gon
         assert {"linux-image-virtual", "linux-headers-virtual"} <= old.manager.holds
         again = driver.converge(desired(kernel="upgrade", hold_kernel=True), check_mode=False)
         assert (again.changed, again.reboot) == (False, (reason,))
+
+
+@pytest.mark.parametrize(
+    ("failed", "goes_on"), [({OLD}, True), ({OLD, NEW}, False), (set(), False)], ids=["the old driver", "both", "none"]
+)
+def test_a_newer_kernel_for_which_the_old_driver_does_not_build_is_finished_by_the_declared_one(
+    failed: set[str], goes_on: bool, old: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernel = f"apply linux-headers-virtual linux-headers-{RUNS} linux-image-virtual=6.8.0-90.91"
+
+    def half_configured() -> None:
+        _come(old)
+        old.manager.packages[f"linux-image-{RUNS}"] = "6.8.0-90.91"
+        old.manager.unfinished.append(f"linux-image-{RUNS}")
+
+    driver_comes = f"apply {SOURCES['open']}={NEW}-1"
+    old.manager.packages[SOURCES["open"]] = f"{OLD}-1"
+    old.manager.stubborn = [f"linux-image-{RUNS}"]
+    old.manager.failures = {kernel: EvenkeelError("apt did not install the kernel", "Look")}
+    old.manager.during = {kernel: half_configured, driver_comes: old.manager.unfinished.clear}
+    monkeypatch.setattr(dkms, "versions_failed_since", lambda logs: failed)
+    if goes_on:
+        driver.converge(desired(kernel="upgrade"), check_mode=False)
+        assert old.changes().index(kernel) < old.changes().index(driver_comes)
+        assert old.manager.unfinished == []
+    else:
+        with pytest.raises(EvenkeelError, match="apt did not install the kernel"):
+            driver.converge(desired(kernel="upgrade"), check_mode=False)
+        assert driver_comes not in old.changes()
 
 
 @MODES

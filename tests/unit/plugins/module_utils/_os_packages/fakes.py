@@ -53,6 +53,8 @@ class FakeManager:
         What else goes when a package is removed.
     unfinished
         What a killed run left unfinished.
+    stubborn
+        What of it can't be finished.
     fresh
         Whether the node has never fetched any list of packages.
     unfetched
@@ -85,6 +87,7 @@ class FakeManager:
     urls: Mapping[str, Sequence[str]] = field(default_factory=dict)
     takes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     unfinished: list[str] = field(default_factory=list)
+    stubborn: Sequence[str] = ()
     fresh: bool = False
     unfetched: str = ""
     failures: Mapping[str, EvenkeelError] = field(default_factory=dict)
@@ -123,8 +126,8 @@ class FakeManager:
     def installed(self) -> dict[str, str]:
         return {name: version for name, version in self.packages.items() if name not in self.unfinished}
 
-    def known(self) -> set[str]:
-        return {*self.packages, *self.unfinished}
+    def known(self) -> dict[str, str]:
+        return {**dict.fromkeys(self.unfinished, ""), **self.packages}
 
     def held(self) -> set[str]:
         return set(self.holds)
@@ -183,7 +186,9 @@ class FakeManager:
 
     def heal(self) -> None:
         self._called("heal")
-        self.unfinished.clear()
+        self.unfinished[:] = [name for name in self.unfinished if name in self.stubborn]
+        if self.unfinished:
+            raise EvenkeelError(f"dpkg cannot configure {self.unfinished}", "Look")
 
     def refresh(self, source: str) -> str:
         self._called("refresh", *([source] if source else []))

@@ -139,6 +139,68 @@ def test_what_a_killed_run_left_is_finished_first(monkeypatch: pytest.MonkeyPatc
     assert (manager.calls, outcome.healed, outcome.changed) == (["heal"], ("halfway",), True)
 
 
+BROKEN = Request((Wanted("driver", "2"),), may_go=("driver*", "meta"), unfinished=("linux-*",))
+
+
+@pytest.mark.parametrize(
+    ("there", "unfinished", "takes", "calls", "left"),
+    [
+        (
+            {"driver-dkms": "3-1"},
+            ["driver-dkms", "tool"],
+            {},
+            ["heal", "simulate driver-dkms-", "apply driver-dkms-", "heal"],
+            ["driver"],
+        ),
+        (
+            {"driver-dkms": "3-1", "meta": "3-1"},
+            ["driver-dkms"],
+            {"driver-dkms": ["meta"]},
+            ["heal", "simulate driver-dkms-", "apply driver-dkms-", "heal"],
+            ["driver"],
+        ),
+        ({"linux-image-6": "6"}, ["linux-image-6"], {}, ["heal"], ["driver", "linux-image-6"]),
+    ],
+    ids=["a driver", "with what depends on it", "a kernel, which the new driver finishes"],
+)
+def test_what_cannot_be_finished_and_may_go_is_removed(
+    there: dict[str, str],
+    unfinished: list[str],
+    takes: dict[str, list[str]],
+    calls: list[str],
+    left: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    manager = node(
+        monkeypatch,
+        packages={"driver": "2-1", **there},
+        unfinished=list(unfinished),
+        stubborn=["driver-dkms", "linux-image-6"],
+        takes=takes,
+    )
+    outcome = converge.converge(Job(BY, BROKEN), check_mode=False)
+    healing = [call for call in manager.calls if call == "heal" or "-dkms-" in call]
+    assert (healing, sorted(manager.packages), outcome.healed) == (calls, left, tuple(unfinished))
+    # What only the transaction can finish makes one, even if all is there.
+    assert ("files take effect" in manager.calls) is ("linux-image-6" in there)
+
+
+@pytest.mark.parametrize(
+    ("unfinished", "takes"),
+    [(["database"], {}), (["driver-dkms", "database"], {}), (["driver-dkms"], {"driver-dkms": ["database"]})],
+    ids=["of somebody else", "and of somebody else", "somebody else's depends on it"],
+)
+def test_what_cannot_be_finished_and_is_somebody_else_s_stops_the_run(
+    unfinished: list[str], takes: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = {"driver": "2-1", "driver-dkms": "3-1", "database": "1"}
+    manager = node(monkeypatch, packages=dict(there), unfinished=unfinished, stubborn=list(there), takes=takes)
+    with pytest.raises(EvenkeelError, match="dpkg cannot configure"):
+        converge.converge(Job(BY, BROKEN), check_mode=False)
+    assert manager.packages["database"] == "1"
+    assert "files take effect" not in manager.calls
+
+
 @pytest.mark.parametrize(
     ("call", "stays"),
     [
