@@ -116,7 +116,7 @@ def plan(manager: Manager, request: Request) -> Plan:
     allowed = {name: _of_origin(request, name, found) for name, found in offers.items()}
     for one in lacks:
         _require_origin(request, one.name, offers.get(one.name, ()), allowed.get(one.name, ()))
-        if one.name not in allowed:
+        if not allowed.get(one.name):
             raise missing(one.name, manager.alike(one.name))
     install = [spec(manager.exact, one, _versions(allowed, one.name)) for one in lacks]
     gone = list(absent)

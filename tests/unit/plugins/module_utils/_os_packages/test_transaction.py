@@ -109,6 +109,11 @@ def test_a_version_that_the_repositories_lack_is_told_with_those_that_they_have(
         packages.plan(FakeManager(repositories={"driver": NEWEST}), Request((Wanted("driver", "580.1"),)))
 
 
+def test_a_package_without_any_version_is_one_that_no_repository_has() -> None:
+    with pytest.raises(EvenkeelError, match=r"has the package driver\. "):
+        packages.plan(FakeManager(repositories={"driver": []}), Request((Wanted("driver"),)))
+
+
 def test_a_package_that_no_repository_has() -> None:
     manager = FakeManager(repositories={"nvidia-590-open": ["1-1"], "nvidia-610-open": ["1-1"], "nvidia-610": ["1-1"]})
     with pytest.raises(
