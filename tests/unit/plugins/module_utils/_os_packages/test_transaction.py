@@ -110,7 +110,7 @@ def test_a_version_that_the_repositories_lack_is_told_with_those_that_they_have(
 
 
 def test_a_package_without_any_version_is_one_that_no_repository_has() -> None:
-    with pytest.raises(EvenkeelError, match=r"has the package driver\. "):
+    with pytest.raises(EvenkeelError, match="No repository of the node has the package driver"):
         packages.plan(FakeManager(repositories={"driver": []}), Request((Wanted("driver"),)))
 
 
