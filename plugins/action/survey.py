@@ -14,6 +14,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 from ansible.vars.clean import namespace_facts
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import patience
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._survey.survey import ARGUMENT_SPEC
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import (
@@ -70,14 +71,13 @@ class ActionModule(Action):
         roles: list[str] = arguments["roles"]
         if not 1 <= arguments["seconds"] <= MOST_SECONDS:
             raise EvenkeelError(f"seconds is {arguments['seconds']}", f"Set it to a number from 1 to {MOST_SECONDS}")
+        if (arguments.get("answer_seconds") or 1) < 1:
+            raise EvenkeelError(f"answer_seconds is {arguments['answer_seconds']}", "Set it to a number from 1")
         if not roles:
             warn("No role was surveyed: none has one of the tags of this run, or all are skipped.")
         self._arguments, self._task_vars = arguments, task_vars
-        try:
-            layers, gpus = self._layers(roles)
-        except cached_facts.OldFactsError:
-            self._gather()
-            layers, gpus = self._layers(roles)
+        with patience.asking_once(arguments.get("answer_seconds"), arguments["seconds"]):
+            layers, gpus = self._surveyed(roles)
         found = {role: report.of_layer(layer.tasks, diff=self._task.diff) for role, layer in layers.items()}
         wrong = report.problems(found)
         work = report.to_do(found, [role for role, layer in layers.items() if layer.tasks])
@@ -95,6 +95,14 @@ class ActionModule(Action):
         if roles and not task_vars.get("role_name"):  # a role alone shows its tasks
             show(f"{task_vars['inventory_hostname']}: {', '.join(work) or 'nothing'} to do")
         return {**result, "warnings": warnings}
+
+    def _surveyed(self, roles: Sequence[str]) -> tuple[dict[str, Layer], dict[str, Any] | None]:
+        """Return what ``_layers`` does, with facts that are the node's."""
+        try:
+            return self._layers(roles)
+        except cached_facts.OldFactsError:
+            self._gather()
+            return self._layers(roles)
 
     def _layers(self, roles: Sequence[str]) -> tuple[dict[str, Layer], dict[str, Any] | None]:
         """Return the rehearsed layers, and the facts of the GPUs where they were read."""
@@ -257,9 +265,10 @@ class ActionModule(Action):
 
     def _ask(self, calls: Mapping[str, Sequence[Mapping[str, Any]]]) -> Mapping[str, Sequence[Result]]:
         handed = {"layers": calls, "digest": CODE.digest}
-        answer = self.execute(Call("survey", self._arguments, handed), self._task_vars)
+        options = {**self._arguments, "seconds": int(patience.in_all(self._arguments["seconds"]))}
+        answer = self.execute(Call("survey", options, handed), self._task_vars)
         if "wanted" in answer:
-            answer = self.execute(Call("survey", self._arguments, {**handed, "packed": CODE.text}), self._task_vars)
+            answer = self.execute(Call("survey", options, {**handed, "packed": CODE.text}), self._task_vars)
         if lacks_python(answer):
             raise EvenkeelError("The node has no Python", "Run site.yml, which installs one", no_python=True)
         if "answers" not in answer:

@@ -38,6 +38,12 @@ options:
     description: How long each layer may take on the node in each round. The rest of a slower one is unknown.
     type: int
     default: 600
+  answer_seconds:
+    description:
+      - How many seconds a server may stay silent. Every server is asked once then, and O(seconds) is for all of the
+        survey.
+      - Without it, servers are asked as patiently as the run asks them.
+    type: int
   fail:
     description: Whether problems are an error. Otherwise they are in RV(layers) only.
     type: bool

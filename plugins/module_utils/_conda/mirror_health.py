@@ -36,6 +36,8 @@ class Answer:
     problem: str = ""
     #: When the index was made, if the mirror reports it.
     modified: datetime | None = None
+    #: Whether no server answered.
+    silent: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,16 +85,15 @@ class Network:
         except urllib.error.HTTPError as error:
             return Answer("answered %d %s" % (error.code, error.reason))
         except Late:
-            return Answer("took longer than %g s for its first answer" % (2 * self.timeout))
+            return Answer("took longer than %g s for its first answer" % (2 * self.timeout), silent=True)
         except socket.timeout:
-            return Answer("sent nothing for %g s" % self.timeout)
+            return Answer("sent nothing for %g s" % self.timeout, silent=True)
         except urllib.error.URLError as error:
-            silent = isinstance(error.reason, socket.timeout)
-            return Answer(
-                "sent nothing for %g s" % self.timeout if silent else "could not be reached: %s" % error.reason
-            )
+            if isinstance(error.reason, socket.timeout):
+                return Answer("sent nothing for %g s" % self.timeout, silent=True)
+            return Answer("could not be reached: %s" % error.reason, silent=True)
         except (OSError, HTTPException, ValueError) as error:
-            return Answer("could not be reached: %s" % (error or type(error).__name__))
+            return Answer("could not be reached: %s" % (error or type(error).__name__), silent=True)
 
     def _answer(self, url: str) -> Answer:
         with self.opener.open(request_for(url), timeout=self.timeout) as response:

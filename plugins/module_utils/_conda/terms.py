@@ -24,7 +24,7 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files, patience
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, from_os
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import write_atomically
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.urls import open_url
@@ -91,12 +91,12 @@ def fetch(channels: Iterable[str], timeout: float, ca_path: str | None) -> dict[
     One whose answer is no terms has none, as it has for conda itself. One that does not answer is left out.
     """
     found: dict[str, Terms | None] = {}
-    patience = min(timeout, PATIENCE_SECONDS)
+    seconds = patience.for_answer(min(timeout, PATIENCE_SECONDS))
     for channel in dict.fromkeys(channel.rstrip("/") for channel in channels):
         name = public(channel)
         try:
-            with open_url("%s/%s" % (channel, ENDPOINT), timeout=patience, ca_path=ca_path) as response:
-                content = json.loads(_body(response, patience))
+            with open_url("%s/%s" % (channel, ENDPOINT), timeout=seconds, ca_path=ca_path) as response:
+                content = json.loads(_body(response, seconds))
             meant = isinstance(content["text"], str) and isinstance(content["support"], str)
             found[name] = Terms(name, moment(content["version"]), content) if meant else None
         except HTTPError as error:

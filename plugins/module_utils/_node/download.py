@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from typing import TypeVar
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import patience
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import (
     chunks,
@@ -80,6 +81,7 @@ def download(
     EvenkeelError
         The server refused, did not deliver or brings too much, or the file system has no room for what it announced.
     """
+    timeout = patience.for_answer(timeout)
     return _delivered(url, retries, lambda: _download_once(url, target, timeout, ca_path, most))
 
 
@@ -96,6 +98,7 @@ def beginning(url: str, timeout: float, retries: int, ca_path: str | None = None
     EvenkeelError
         As ``download`` would: the server refuses, does not deliver or announces too much.
     """
+    timeout = patience.for_answer(timeout)
     return _delivered(url, retries, lambda: within(2 * timeout, lambda: _begin(url, timeout, ca_path, most)))
 
 
@@ -116,7 +119,7 @@ def _begin(url: str, timeout: float, ca_path: str | None, most: int) -> Beginnin
 
 def _delivered(url: str, retries: int, ask: Callable[[], Result]) -> Result:
     """Return what ``ask`` brings of a URL; what may pass is tried again."""
-    attempt = 0
+    attempt, most = 0, patience.retries(retries)
     while True:
         try:
             return ask()
@@ -130,10 +133,9 @@ def _delivered(url: str, retries: int, ask: Callable[[], Result]) -> Result:
         except (urllib.error.URLError, HTTPException, socket.timeout, TimeoutError, ConnectionError) as error:
             reason = "did not deliver (%s)" % (getattr(error, "reason", None) or error or type(error).__name__)
         attempt += 1
-        if attempt > retries:
-            raise EvenkeelError(
-                "%s %s, %d times in a row" % (url, reason, attempt), "Check that the node reaches the mirror"
-            )
+        if attempt > most:
+            often = ", %d times in a row" % attempt if attempt > 1 else ""
+            raise EvenkeelError("%s %s%s" % (url, reason, often), "Check that the node reaches the mirror")
         time.sleep(min(2**attempt, 10))
 
 

@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Callable
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import patience
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.command import Done
 
 #: Seconds before each further attempt.
@@ -16,7 +17,7 @@ _PAUSES = (2, 4, 8)
 
 def until_complete(fetch: Callable[[], Done], incomplete: re.Pattern[str]) -> Done:
     """Fetch, and again while the output matches ``incomplete``; return how the last attempt ended."""
-    for pause in _PAUSES:
+    for pause in _PAUSES[: patience.retries(len(_PAUSES))]:
         done = fetch()
         if done.status == 0 or not incomplete.search(done.said):
             return done

@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, kept_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, kept_files, patience
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.download import download
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import sha256_of
@@ -44,6 +44,8 @@ _APT, _APT_LISTS = "/etc/apt", "/var/lib/apt/lists"
 _RPM, _RPM_KEYS, _RPM_CACHE = "/etc/yum.repos.d", "/etc/pki/rpm-gpg", "/var/cache/dnf"
 #: How often a server that does not answer is asked again: in a rehearsal, and in a run.
 _RETRIES_OF_REHEARSAL, _RETRIES = 1, 3
+#: How long apt and dnf wait for a server by themselves.
+_SECONDS_OF_MANAGER = 30
 #: A key, or the small package that brings one.
 _LARGEST_KEY = 1 << 20
 _FORM = "# The key is of %s, whose SHA-256 is %s; its own is %s."
@@ -284,7 +286,11 @@ def _stage_apt(folder: str, files: Mapping[str, str | None], *, rehearsal: bool)
         with open(hooks, "w", encoding="utf-8") as stream:
             # What others have apt run when it has fetched lists would change the node.
             stream.write("#clear APT::Update;\n")
-        settings += [hooks, "Dir::Log=%s" % folder, "Acquire::Retries=%d" % _RETRIES_OF_REHEARSAL]
+        settings += [hooks, "Dir::Log=%s" % folder]
+        settings += ["Acquire::Retries=%d" % patience.retries(_RETRIES_OF_REHEARSAL)]
+        if patience.asks_once():
+            seconds = patience.for_answer(_SECONDS_OF_MANAGER)
+            settings += ["Acquire::%s::Timeout=%d" % (scheme, seconds) for scheme in ("http", "https")]
     return settings
 
 
@@ -298,7 +304,9 @@ def _stage_rpm(folder: str, files: Mapping[str, str | None], *, rehearsal: bool)
         _copy_cache(_RPM_CACHE, cache)
         os.mkdir(log)
         settings += ["cachedir=%s" % cache, "logdir=%s" % log, "persistdir=%s" % log]
-        settings += ["retries=%d" % _RETRIES_OF_REHEARSAL]
+        settings += ["retries=%d" % _RETRIES_OF_REHEARSAL]  # dnf takes 0 for no end
+        if patience.asks_once():
+            settings += ["timeout=%d" % patience.for_answer(_SECONDS_OF_MANAGER)]
     return settings
 
 

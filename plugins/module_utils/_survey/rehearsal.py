@@ -13,6 +13,7 @@ from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import patience
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import Params
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import (
     EvenkeelError,
@@ -29,16 +30,24 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._survey.survey import
 _RULES = ("mutually_exclusive", "required_together", "required_one_of", "required_if", "required_by")
 
 
-def read(calls: Mapping[str, Sequence[dict[str, Any]]], seconds: int) -> dict[str, list[Answer]]:
+def read(
+    calls: Mapping[str, Sequence[dict[str, Any]]], seconds: int, answer_seconds: int | None = None
+) -> dict[str, list[Answer]]:
     """Call the modules of each layer as in check mode.
+
+    With ``answer_seconds`` every server is asked once and may stay silent for so long; all layers begin at once then,
+    so that ``seconds`` is the end of all.
 
     Each call is ``module``, ``options`` and ``handed``. An answer is the module's result, where ``failed`` with ``msg``
     is a problem and with ``unknown`` what could not be found out, or ``waits`` with the number of the earlier call
     whose result is not known on the node.
     """
     layers = {name: functools.partial(rehearse, calls[name]) for name in calls}
+    at_once = max(2, os.cpu_count() or 1) if answer_seconds is None else max(len(layers), 1)
+    with patience.asking_once(answer_seconds, seconds):
+        found = in_processes(layers, seconds, at_once)
     answers = {}
-    for name, (given, why) in in_processes(layers, seconds, max(2, os.cpu_count() or 1)).items():
+    for name, (given, why) in found.items():
         lacking = [unknown(why)] * (len(calls[name]) - len(given))
         answers[name] = [*given, *lacking]
     return answers

@@ -17,6 +17,7 @@ VERBATIM = ("found", "request")
 ARGUMENT_SPEC: dict[str, Any] = {
     "roles": {"type": "list", "elements": "str", "required": True},
     "seconds": {"type": "int", "default": 600},
+    "answer_seconds": {"type": "int"},
     "fail": {"type": "bool", "default": True},
 }
 FROM_ACTION: dict[str, Any] = {
@@ -31,7 +32,8 @@ def read(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         return {"wanted": params["digest"]}
     rehearsal = importlib.import_module(code.ROOMS + "._survey.rehearsal")
     identity = importlib.import_module(code.ROOMS + "._survey.identity")
-    return {"answers": rehearsal.read(params["layers"], params["seconds"]), "node": identity.identity()}
+    answers = rehearsal.read(params["layers"], params["seconds"], params["answer_seconds"])
+    return {"answers": answers, "node": identity.identity()}
 
 
 def sent_along() -> None:

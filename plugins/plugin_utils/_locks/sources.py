@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import CONDA, Package, from_mapping
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import patience
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.once import computed_once
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.strict_yaml import read_text
@@ -28,6 +29,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.missing_hashes
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import channel_urls, mirrors_from
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.problem import Problem, solve_once
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.resolver import resolve
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.silent_channels import require_answers
 
 #: The options of which exactly one names the source.
 SOURCES = ("environment", "lock", "explicit", "packages")
@@ -150,6 +152,9 @@ def load(
         mirrors=mirrors,
         pip_index=arguments.get("pip_index") or "",
     )
+    if patience.asks_once():
+        asked_at = [mirrors.mirrored(channel) for channel in problem.channels]
+        _once(run_directory, "answers", asked_at, lambda: require_answers(asked_at))
     return Resolved(tuple(solve_once(problem, run_directory, resolve)), variables_of(arguments), asked)
 
 

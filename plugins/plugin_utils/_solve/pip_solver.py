@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -18,9 +19,11 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import PIP, Package
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import patience
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.limits import FILE_BYTES, limited
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import optional
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.rattler import SHARE
 
 with optional():
     from packaging.tags import Tag, compatible_tags, cpython_tags
@@ -123,6 +126,7 @@ def resolve(
             *(argument for name in provided for argument in ("--no-emit-package", name)),
             *(("--default-index", index) if index else ()),
         ]
+        seconds = patience.in_all(SECONDS, SHARE)
         try:
             with limited(FILE_BYTES):
                 done = subprocess.run(
@@ -132,13 +136,14 @@ def resolve(
                     capture_output=True,
                     encoding="utf-8",
                     errors="replace",
-                    timeout=SECONDS,
+                    timeout=seconds,
+                    env={**os.environ, **_impatience()},
                     check=False,
                     restore_signals=False,
                 )
         except subprocess.TimeoutExpired:
             raise EvenkeelError(
-                f"The pip packages {', '.join(asked)} could not be resolved in {SECONDS} seconds",
+                f"The pip packages {', '.join(asked)} could not be resolved in {seconds:.0f} seconds",
                 "Check that the control node reaches the index, or choose a nearer one",
             ) from None
         if done.returncode:
@@ -155,6 +160,14 @@ def resolve(
         answer = tomllib.loads(lock.read_text())
     tags = {tag: rank for rank, tag in enumerate(target.tags())}
     return sorted(_package(entry, tags) for entry in answer.get("packages", []))
+
+
+def _impatience() -> dict[str, str]:
+    """Return what has uv ask once, where that is wanted."""
+    if not patience.asks_once():
+        return {}
+    seconds = str(max(int(patience.for_answer(SECONDS)), 1))
+    return {"UV_HTTP_TIMEOUT": seconds, "UV_HTTP_CONNECT_TIMEOUT": seconds, "UV_HTTP_RETRIES": "0"}
 
 
 def uv() -> str:

@@ -13,11 +13,12 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import patience
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import write_atomically
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import optional
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import Mirrors
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.rattler import ALL_SECONDS, REQUEST_SECONDS
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.rattler import ALL_SECONDS, SHARE, client
 
 with optional():
     from packaging.utils import canonicalize_name
@@ -79,18 +80,18 @@ async def _files_of_all(packages: Sequence[Package], mirrors: Mirrors) -> list[t
         async with at_once:
             return package, await _files(mirrors.mirrored(package.url))
 
+    seconds = patience.in_all(ALL_SECONDS, SHARE)
     try:
-        return await asyncio.wait_for(asyncio.gather(*map(files, packages)), ALL_SECONDS)
+        return await asyncio.wait_for(asyncio.gather(*map(files, packages)), seconds)
     except TimeoutError:
         raise EvenkeelError(
             f"The lists of files of {', '.join(package.name for package in packages)} could not be read in "
-            f"{ALL_SECONDS} seconds",
+            f"{seconds:.0f} seconds",
             "Check that the control node reaches the channels, or choose a nearer mirror",
         ) from None
 
 
 async def _files(url: str) -> list[str]:
-    from rattler.networking import Client
     from rattler.package_streaming import PackageArchive
 
     parts = urlsplit(url)
@@ -98,7 +99,7 @@ async def _files(url: str) -> list[str]:
         if parts.scheme == "file":
             archive = await PackageArchive.from_path(unquote(parts.path))
         else:
-            archive = await PackageArchive.from_url(Client.default_client(timeout=REQUEST_SECONDS), url)
+            archive = await PackageArchive.from_url(client(), url)
         return [str(entry.relative_path) for entry in (await archive.paths_json()).paths]
     except (OSError, ValueError) as error:
         raise EvenkeelError(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import patience
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.limits import FILE_BYTES, limited
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.child import has_threads_of_its_own, in_child
@@ -17,10 +18,15 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels impor
 
 if TYPE_CHECKING:
     from rattler import Gateway, RepoDataRecord
+    from rattler.networking import Client
 
 #: For one answer of a channel, and for all of them together.
 REQUEST_SECONDS = 90
 ALL_SECONDS = 300
+#: How often py-rattler asks again.
+RETRIES = 3
+#: Of the time of a preflight that is left, so that one slow channel does not take all of it.
+SHARE = 0.5
 #: How the names of py-rattler's threads begin.
 _THREADS = "tokio-r"
 
@@ -39,12 +45,13 @@ def ask(channels: Iterable[str], question: Callable[[Gateway], Coroutine[None, N
 
     from rattler import Gateway
     from rattler.exceptions import FetchRepoDataError, GatewayError, InvalidChannelError, InvalidUrlError
-    from rattler.networking import Client
+
+    seconds = patience.in_all(ALL_SECONDS, SHARE)
 
     def answer(cache: Path | None) -> Answer:
-        gateway = Gateway(cache_dir=cache, client=Client.default_client(timeout=REQUEST_SECONDS))
+        gateway = Gateway(cache_dir=cache, client=client())
         with limited(FILE_BYTES):
-            return asyncio.run(asyncio.wait_for(question(gateway), ALL_SECONDS))
+            return asyncio.run(asyncio.wait_for(question(gateway), seconds))
 
     names = list(channels)
     try:
@@ -69,7 +76,7 @@ def ask(channels: Iterable[str], question: Callable[[Gateway], Coroutine[None, N
         ) from error
     except TimeoutError:
         raise EvenkeelError(
-            f"The index of {', '.join(names)} could not be read in {ALL_SECONDS} seconds",
+            f"The index of {', '.join(names)} could not be read in {seconds:.0f} seconds",
             "Check that the control node reaches the channels, or choose a nearer mirror",
         ) from None
 
@@ -84,7 +91,16 @@ def isolated(function: Callable[[], Answer], channels: Iterable[str]) -> Answer:
     """
     if has_threads_of_its_own(_THREADS):  # py-rattler is at work in this process, and would not be in a child
         return function()
-    return in_child(function, "The index of %s could not be read" % ", ".join(channels), 2 * ALL_SECONDS + 60)
+    what = "The index of %s could not be read" % ", ".join(channels)
+    return in_child(function, what, patience.in_all(2 * ALL_SECONDS + 60, SHARE))
+
+
+def client() -> Client:
+    """Return what py-rattler asks servers with."""
+    from rattler.networking import Client
+
+    seconds = max(int(patience.in_all(REQUEST_SECONDS, SHARE)), 1)
+    return Client.default_client(max_retries=patience.retries(RETRIES), timeout=seconds)
 
 
 def package_from(record: RepoDataRecord, mirrors: Mirrors) -> Package:

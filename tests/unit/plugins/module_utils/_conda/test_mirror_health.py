@@ -180,3 +180,8 @@ def test_a_mirror_is_asked_for_few_things_at_once() -> None:
     urls = [f"https://a.example/{number}/repodata.json" for number in range(12)]
     assert len(mirror_health.ask_all(urls, Crowd())) == len(urls)  # type: ignore[arg-type]
     assert most == mirror_health.CONNECTIONS
+
+
+def test_a_server_that_answers_with_an_error_is_not_silent(mirror: str) -> None:
+    found = [Network(5).ask(url) for url in (f"{mirror}/no", "http://127.0.0.1:9/repodata.json")]
+    assert [answer.silent for answer in found] == [False, True]

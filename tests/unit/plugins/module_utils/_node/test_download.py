@@ -12,7 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import download
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import download, patience
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 
 NAME = "Miniconda3-py313_26.7.1-0-Linux-x86_64"
@@ -220,12 +220,21 @@ def test_a_server_may_announce_no_length_or_a_wrong_one(mirror: Mirror, tmp_path
     assert download.download(mirror.url, str(tmp_path / "installer"), timeout=5, retries=0) == SHA256
 
 
-@pytest.mark.parametrize("retries", [0, 1])
-def test_nobody_listens(mirror: Mirror, pauses: list[float], tmp_path: Path, retries: int) -> None:
+@pytest.mark.parametrize(("retries", "often"), [(0, ""), (1, ", 2 times in a row")])
+def test_nobody_listens(mirror: Mirror, pauses: list[float], tmp_path: Path, retries: int, often: str) -> None:
     mirror.server_close()
-    with pytest.raises(EvenkeelError, match=f"did not deliver .*refused.*, {retries + 1} times in a row"):
+    with pytest.raises(EvenkeelError, match=f"did not deliver .*refused.*\\){often}\\. "):
         download.download(mirror.url, str(tmp_path / "installer"), timeout=5, retries=retries)
     assert len(pauses) == retries
+
+
+def test_a_preflight_asks_once(mirror: Mirror, pauses: list[float], tmp_path: Path) -> None:
+    mirror.answers = [partial(answer, status=503)]
+    with patience.asking_once(5, 60):
+        for ask in (partial(download.download, target=str(tmp_path / "installer")), download.beginning):
+            with pytest.raises(EvenkeelError, match=rf"^{mirror.url} answered 503 \w+ \w+\. "):
+                ask(mirror.url, timeout=30, retries=3)
+    assert (mirror.requests, pauses) == (2, [])
 
 
 def test_what_does_not_fit_is_not_begun(mirror: Mirror, pauses: list[float], tmp_path: Path) -> None:
@@ -319,5 +328,5 @@ def test_a_beginning_is_waited_for_no_longer_than_asked(
     mirror: Mirror, failing: Callable[[Mirror, BaseHTTPRequestHandler], None], timeout: float, words: str
 ) -> None:
     mirror.answers = [partial(failing, mirror)]
-    with pytest.raises(EvenkeelError, match=rf"did not deliver \(.*{words}.*\), 1 times in a row"):
+    with pytest.raises(EvenkeelError, match=rf"did not deliver \(.*{words}.*\)\. "):
         download.beginning(mirror.url, timeout=timeout, retries=0)

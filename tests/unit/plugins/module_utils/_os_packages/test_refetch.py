@@ -4,6 +4,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import patience
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.command import Done
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import refetch
 
@@ -28,3 +29,10 @@ def test_it_is_fetched_again_only_in_the_middle_of_a_synchronisation(
     monkeypatch.setattr(refetch.time, "sleep", paused.append)
     assert refetch.until_complete(lambda: left.pop(0), re.compile("Hash Sum")) == last
     assert (left, paused) == ([], pauses)
+
+
+def test_a_preflight_fetches_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refetch.time, "sleep", lambda _: pytest.fail("it waits"))
+    left = [INCOMPLETE, GOOD]
+    with patience.asking_once(10, 60):
+        assert refetch.until_complete(lambda: left.pop(0), re.compile("Hash Sum")) == INCOMPLETE

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files, patience
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.command import Done
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import foreign_sources
@@ -176,7 +176,18 @@ def test_a_rehearsal_of_apt_runs_no_hooks_and_logs_nothing_on_the_node(apt: Path
         assert hooks.read_text() == "#clear APT::Update;\n"
         assert f"Dir::Log={hooks.parent}" in trial.settings
         assert "Acquire::Retries=1" in trial.settings
+        assert not any("Timeout" in one for one in trial.settings)
     assert not hooks.parent.exists()
+
+
+def test_a_preflight_has_apt_ask_once(apt: Path) -> None:
+    with patience.asking_once(10, 60), repositories.trial(of(apt), {}, rehearsal=True) as trial:
+        assert {"Acquire::Retries=0", "Acquire::http::Timeout=10", "Acquire::https::Timeout=10"} <= set(trial.settings)
+
+
+def test_a_preflight_has_dnf_ask_once(rpm: Path) -> None:
+    with patience.asking_once(10, 60), repositories.trial(of(rpm, "rpm"), {}, rehearsal=True) as trial:
+        assert (settings(trial)["retries"], settings(trial)["timeout"]) == ("1", "10")
 
 
 def test_a_rehearsal_of_dnf_writes_to_its_own_folder_alone(rpm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,6 +205,7 @@ def test_a_rehearsal_of_dnf_writes_to_its_own_folder_alone(rpm: Path, monkeypatc
         assert [Path(staged[name]).parent for name in ("cachedir", "logdir", "persistdir")] == [folder] * 3
         assert all(Path(staged[name]).is_dir() for name in ("cachedir", "logdir", "persistdir"))
         assert staged["retries"] == "1"
+        assert "timeout" not in staged
         copy = Path(staged["cachedir"])
         files = {str(path.relative_to(copy)): path for path in copy.rglob("*") if not path.is_dir()}
         # dnf notes on these that they are fresh.

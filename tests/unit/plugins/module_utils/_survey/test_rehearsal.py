@@ -10,6 +10,7 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import patience
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._survey import rehearsal
 from ansible_collections.evenkeel.gpu.plugins.module_utils._survey.logics import LOGICS, Rehearsed
@@ -236,3 +237,21 @@ def test_what_a_layer_does_not_answer_is_unknown(monkeypatch: pytest.MonkeyPatch
         "c": [{**lost, "msg": "KeyError: 'nameless'"}],
         "d": [],
     }
+
+
+@pytest.mark.parametrize(("answer_seconds", "once", "most"), [(None, False, 2), (10, True, 3)])
+def test_a_preflight_asks_once_and_begins_with_all_layers(
+    monkeypatch: pytest.MonkeyPatch, answer_seconds: int | None, once: bool, most: int
+) -> None:
+    seen = []
+
+    def in_processes(layers: Mapping[str, Any], seconds: float, at_once: int) -> dict[str, Any]:
+        seen.append((patience.asks_once(), seconds, at_once))
+        return {name: ([], "late") for name in layers}
+
+    monkeypatch.setattr(rehearsal, "in_processes", in_processes)
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    calls: dict[str, list[dict[str, Any]]] = {"a": [], "b": [], "c": []}
+    assert rehearsal.read(calls, 60, answer_seconds) == calls
+    assert seen == [(once, 60, most)]
+    assert not patience.asks_once()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import patience
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve import rattler as _rattler
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import mirrors_from
@@ -219,6 +220,17 @@ def test_a_channel_that_stalls_is_named_in_bounded_time(
     monkeypatch.setattr(_rattler, limit, 1)
     with pytest.raises(EvenkeelError, match=f"(?s)^The index of {silent} could not be read{reason}"):
         ask(silent, "hello")
+
+
+def test_a_channel_is_asked_once_by_a_preflight(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[dict[str, int]] = []
+    monkeypatch.setattr("rattler.networking.Client.default_client", lambda **how: given.append(how))
+    _rattler.client()
+    with patience.asking_once(10, 60):
+        _rattler.client()
+    assert given[0] == {"max_retries": 3, "timeout": 90}
+    assert given[1]["max_retries"] == 0
+    assert given[1]["timeout"] <= 30
 
 
 def test_of_several_channels_the_one_that_fails_is_named(channel: str) -> None:

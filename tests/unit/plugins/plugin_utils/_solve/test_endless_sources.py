@@ -15,7 +15,6 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import E
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve import conda_solver, pip_solver, rattler
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.problem import Problem
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._upstream import wheels
-from rattler.networking import Client
 
 COLLECTIONS = Path(__file__).parents[5] / "collections"
 
@@ -60,8 +59,7 @@ def endless(www: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 def test_a_channel(endless: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    client = Client.default_client
-    monkeypatch.setattr(Client, "default_client", lambda timeout: client(max_retries=0, timeout=timeout))
+    monkeypatch.setattr(rattler, "RETRIES", 0)
     monkeypatch.setattr(limits, "MEMORY_BYTES", 16 << 30)
     monkeypatch.setattr(rattler, "FILE_BYTES", 1 << 20)
     monkeypatch.setenv("RATTLER_CACHE_DIR", str(tmp_path / "cache"))

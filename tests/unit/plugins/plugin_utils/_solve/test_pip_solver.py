@@ -5,9 +5,11 @@ import hashlib
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import patience
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve import pip_solver
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.pip_solver import Target, resolve
@@ -147,3 +149,18 @@ def test_an_index_that_does_not_answer_in_time(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(pip_solver, "SECONDS", 0)
     with pytest.raises(EvenkeelError, match="could not be resolved in 0 seconds"):
         resolve(["app"], NODE, {}, "http://127.0.0.1:9/simple")
+
+
+def test_a_preflight_has_uv_ask_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {}
+
+    def run(_command: list[str], **how: Any) -> subprocess.CompletedProcess[str]:
+        given.update(how)
+        return subprocess.CompletedProcess([], 1, "", "error: no answer")
+
+    monkeypatch.setattr(pip_solver.subprocess, "run", run)
+    with patience.asking_once(10, 60), pytest.raises(EvenkeelError, match="no answer"):
+        resolve(["app"], NODE, {}, "http://127.0.0.1:9/simple")
+    wanted = {"UV_HTTP_RETRIES": "0", "UV_HTTP_TIMEOUT": "10", "UV_HTTP_CONNECT_TIMEOUT": "10"}
+    assert wanted.items() <= given["env"].items()
+    assert given["timeout"] <= 30
