@@ -90,6 +90,7 @@ class ActionModule(Action):
         # What has something to do says its warnings itself.
         warnings = [text for role in roles if wrong or role not in work for text in found[role]["warnings"]]
         if wrong and arguments["fail"]:
+            cached_facts.keep(str(task_vars["inventory_hostname"]), facts)
             said = [report.said_once(line, str(task_vars["inventory_hostname"]), SAID) for line in wrong]
             return {"failed": True, "changed": False, "msg": "\n".join(said), "warnings": warnings}
         if roles and not task_vars.get("role_name"):  # a role alone shows its tasks
@@ -132,13 +133,14 @@ class ActionModule(Action):
         if "ansible_distribution" not in answer.get("ansible_facts", {}):
             raise EvenkeelError(f"The node's facts can't be gathered: {answer.get('msg', answer)}", REPAIR)
         self._gathered = answer["ansible_facts"]
+        cached_facts.keep(str(self._task_vars["inventory_hostname"]), self._gathered)
         old = self._task_vars.get("ansible_facts", {})
         new = {**old, **namespace_facts(self._gathered)["ansible_facts"]}
         was, is_now = old.get("architecture"), new["architecture"]
         if was not in (None, is_now) and MIRROR_IN_USE in self._task_vars:
             raise EvenkeelError(
                 f"The mirror was chosen for {was}, which the node was in the last run; it is {is_now} now",
-                "Run again with --flush-cache",
+                "Run again",
             )
         self._task_vars = {**self._task_vars, "ansible_facts": new}
 

@@ -94,6 +94,7 @@ def test_a_reinstalled_node_gets_its_releases_repository(
     assert second.failed_saying("/nowhere/debian13/x86_64/")
     assert "Gathering Facts" not in second.output
     assert "debian12/x86_64" not in second.output
+    assert _cached(cache)["ansible_distribution_version"] == "13.1"
 
 
 def test_a_python_that_is_now_another_is_found(node: Node, cache: Path) -> None:
@@ -128,6 +129,11 @@ def test_a_python_that_can_not_be_installed_is_said_with_the_reason(node: Node, 
 
 
 def _known_python(cache: Path) -> str:
+    return str(_cached(cache)["discovered_interpreter_python"])
+
+
+def _cached(cache: Path) -> dict[str, Any]:
+    """Return the facts of the only host of which some are known."""
     (file,) = cache.iterdir()
-    payload = json.loads(json.loads(file.read_text())["__payload__"])
-    return str(payload["discovered_interpreter_python"])
+    facts: dict[str, Any] = json.loads(json.loads(file.read_text())["__payload__"])
+    return facts

@@ -7,6 +7,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ansible import constants
+from ansible.plugins.loader import cache_loader
+
 #: Without them, no role can choose what fits the node.
 NEEDED = ("architecture", "distribution", "distribution_version")
 
@@ -31,6 +34,16 @@ def are_of(node: Mapping[str, Any], facts: Mapping[str, Any]) -> bool:
         # Ansible shortens names: Rocky Linux is Rocky, Red Hat Enterprise Linux is RedHat.
         and _letters(node["name"]).startswith(_letters(facts["distribution"]))
     )
+
+
+def keep(host: str, facts: Mapping[str, Any]) -> None:
+    """Put facts, as a module returns them, into Ansible's cache: those of a task that fails are lost otherwise."""
+    cache = cache_loader.get(constants.CACHE_PLUGIN)
+    try:
+        known = cache.get(host)
+    except KeyError:
+        known = {}
+    cache.set(host, {**known, **facts})
 
 
 def _letters(name: str) -> str:

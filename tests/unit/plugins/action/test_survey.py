@@ -66,6 +66,7 @@ class Site:
         )
         self.replies: list[Result] = []
         self.gathered: list[tuple[str, Any]] = []
+        self.kept: list[tuple[str, Any]] = []
         self.setup: Result = {"ansible_facts": dict(FRESH)}
         self.module_defaults: list[dict[str, Any]] = []
         self.places: list[list[str]] = []
@@ -73,6 +74,7 @@ class Site:
         monkeypatch.setattr(action, "CODE", SimpleNamespace(digest="d1", text="the code"))
         monkeypatch.setattr(action, "SAID", said)
         monkeypatch.setattr(action, "show", self.shown.append)
+        monkeypatch.setattr(action.cached_facts, "keep", lambda host, facts: self.kept.append((host, facts)))
         monkeypatch.setattr(ActionBase, "_make_tmp_path", lambda _: None)
         monkeypatch.setattr(ActionBase, "_execute_module", lambda _, **call: self._execute(**call))
 
@@ -378,6 +380,17 @@ def test_facts_that_are_not_of_the_node_are_gathered_anew_and_all_is_asked_again
     assert result["as_declared"]
 
 
+def test_a_survey_that_fails_leaves_its_facts_to_the_next_run(site: Site) -> None:
+    site.tasks |= {"nvidia_driver": [task("nvidia_driver")]}
+    site.answer = lambda module, _: (
+        {"ansible_facts": {"evenkeel_gpu": GPUS}}
+        if module == "gpu_facts"
+        else {"failed": True, "msg": "No such package."}
+    )
+    assert site.survey("nvidia_driver", ansible_facts={})["failed"]
+    assert site.kept[-1] == ("n1", {**FRESH, "evenkeel_gpu": GPUS})
+
+
 def test_facts_of_the_node_are_not_gathered(site: Site) -> None:
     site.tasks |= {"condarc": [task("condarc")]}
     assert "ansible_facts" not in site.survey("condarc")
@@ -417,7 +430,7 @@ def test_a_mirror_is_not_used_on_an_architecture_that_it_was_not_chosen_for(site
     assert not site.survey("condarc", ansible_facts=old).get("failed")
     result = site.survey("condarc", ansible_facts=old, evenkeel_mirror_in_use="ustc")
     assert result["msg"] == (
-        "The mirror was chosen for aarch64, which the node was in the last run; it is x86_64 now. "
-        "Run again with --flush-cache."
+        "The mirror was chosen for aarch64, which the node was in the last run; it is x86_64 now. Run again."
     )
+    assert site.kept[-1] == ("n1", FRESH)
     assert not site.survey("condarc", ansible_facts={}, evenkeel_mirror_in_use="ustc").get("failed")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,6 +11,25 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey import cached
 
 NODE = {"machine_id": "a1", "architecture": "x86_64", "name": "Debian GNU/Linux", "versions": ["12", "12.11"]}
 FACTS = {"machine_id": "a1", "architecture": "x86_64", "distribution": "Debian", "distribution_version": "12.11"}
+
+
+@pytest.mark.parametrize(
+    ("known", "kept"),
+    [
+        ({}, {"n1": {"ansible_machine_id": "a1"}}),
+        (
+            {"n1": {"ansible_machine_id": "b2", "own": 1}, "n2": {}},
+            {"n1": {"ansible_machine_id": "a1", "own": 1}, "n2": {}},
+        ),
+    ],
+)
+def test_facts_are_kept_beside_what_is_known_of_the_host(
+    known: dict[str, Any], kept: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = SimpleNamespace(get=known.__getitem__, set=known.__setitem__)
+    monkeypatch.setattr(cached_facts.cache_loader, "get", lambda name: cache)
+    cached_facts.keep("n1", {"ansible_machine_id": "a1"})
+    assert known == kept
 
 
 @pytest.mark.parametrize(
