@@ -11,7 +11,10 @@ import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 
-BOOTSTRAP = Path(__file__).parents[3] / "playbooks" / "plays" / "bootstrap.yml"
+PLAYBOOKS = Path(__file__).parents[3] / "playbooks"
+BOOTSTRAP = PLAYBOOKS / "plays" / "bootstrap.yml"
+#: Needs no Python on the nodes: it looks for it first, and installs nothing.
+PREFLIGHT = "preflight.yml"
 KNOWN = {"python_version": "3.11.2", "distribution": "Debian"}
 
 
@@ -27,3 +30,11 @@ def test_nodes_of_which_facts_are_known_take_no_part(facts: dict[str, dict[str, 
     hostvars = {name: {"inventory_hostname": name, "ansible_facts": of_node} for name, of_node in facts.items()}
     variables = {"groups": {"gpu_nodes": list(facts)}, "hostvars": hostvars}
     assert Templar(DataLoader(), variables).template(trust_as_template(play["hosts"])) == asked
+
+
+def test_only_site_yml_is_for_bare_nodes_and_all_others_say_so() -> None:
+    texts = {path.name: path.read_text() for path in PLAYBOOKS.glob("*.yml") if path.name != PREFLIGHT}
+    of_nodes = {name: text for name, text in texts.items() if "hosts: gpu_nodes" in text}
+    assert {name for name, text in of_nodes.items() if "plays/bootstrap.yml" in text} == {"site.yml"}
+    said = {name for name, text in of_nodes.items() if "For nodes that site.yml has set up" in text}
+    assert said == {*of_nodes} - {"site.yml"}
