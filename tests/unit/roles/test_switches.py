@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Switches that decide who may act as whom mean the same as text, which ``-e NAME=false`` and INI inventories give."""
+"""Switches mean the same as text, which ``-e NAME=false`` and INI inventories give."""
 
 from __future__ import annotations
 
@@ -31,3 +31,26 @@ def test_a_switch_given_as_text(role: str, switch: str, others: dict[str, Any], 
         ]
     templar = Templar(DataLoader(), {**others, switch: value})
     assert templar.template(trust_as_template(expression)) is allowed
+
+
+@pytest.mark.parametrize(("value", "wanted"), [(False, False), ("false", False), (True, True), ("true", True)])
+def test_a_driver_without_a_gpu(value: object, wanted: bool) -> None:
+    expression = yaml.safe_load((ROLES / "nvidia_driver" / "vars" / "main.yml").read_text())["__nvidia_driver_wanted"]
+    templar = Templar(DataLoader(), {"nvidia_driver_without_gpu": value, "__nvidia_driver_gpu": False})
+    assert templar.template(trust_as_template(expression)) is wanted
+
+
+@pytest.mark.parametrize(
+    ("file", "switch"),
+    [
+        ("nvidia_container_toolkit/tasks/install.yml", "nvidia_container_toolkit_enabled"),
+        ("remote_access/tasks/converge.yml", "remote_access_vscode"),
+    ],
+)
+@pytest.mark.parametrize(("value", "runs"), [(False, False), ("false", False), (True, True), ("true", True)])
+def test_a_task_that_a_switch_turns_off(file: str, switch: str, value: object, runs: bool) -> None:
+    conditions = [
+        task["when"] for task in yaml.safe_load((ROLES / file).read_text()) if switch in str(task.get("when"))
+    ]
+    templar = Templar(DataLoader(), {switch: value})
+    assert [templar.evaluate_conditional(trust_as_template(one)) for one in conditions] == [runs]
