@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Disks of the virtual machines: a bare Debian with its kernel and a compiler, and a boot loader that asks that Debian.
 
+One of them passes for an Ubuntu, as nodes in containers do. Its kernels are Debian's, brought by packages with names of
+Ubuntu's.
+
 The boot disk holds nothing but GRUB, which reads its menu from the other one: so what a machine boots is decided by the
 machine's own ``update-grub``. Under UEFI the boot disk is Debian's signed shim, its MOK manager and its signed GRUB.
 """
@@ -19,15 +22,15 @@ from lab.nodes import ssh
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-#: Releases of machines, each with that of the Debian in them; the firmware of SECURE_BOOT insists on signatures.
-RELEASES = {"debian12vm": "debian12", "debian12uefi": "debian12"}
+#: Releases of machines, each with that of the containers it is like; the firmware of SECURE_BOOT insists on signatures.
+RELEASES = {"debian12vm": "debian12", "debian12uefi": "debian12", "ubuntu2404vm": "ubuntu2404"}
 SECURE_BOOT = ("debian12uefi",)
 PACKAGES = (
     *image.PACKAGES,
     *("dkms", "gcc", "grub2-common", "initramfs-tools", "kmod", "libnss-myhostname", "linux-headers-amd64"),
     *("linux-image-amd64", "make", "udev", "zstd"),
 )
-MACHINE = Path(__file__).with_name("customize_machine.sh")
+MACHINE, UBUNTU_MACHINE = (Path(__file__).with_name(f"customize_{kind}.sh") for kind in ("machine", "ubuntu_machine"))
 
 #: Where the image's script leaves the firmware in the tree.
 _FIRMWARE = "usr/local/share/evenkeel-lab-firmware"
@@ -66,20 +69,19 @@ def build(release: str, progress: Progress) -> Disks:
         mmdebstrap failed, or a tool is missing.
     """
     public_key = ssh.public_key()
-    debian = RELEASES[release]
-    key = cache.key(debian, PACKAGES, image.NODE, MACHINE, public_key, _grub_menu(), _DISK)
-    final = paths.MACHINES / debian
-    with locks.held(f"disk-{debian}", progress=progress):
+    node = RELEASES[release]
+    key = cache.key(node, PACKAGES, *reversed(scripts(node)), public_key, _grub_menu(), _DISK)
+    final = paths.MACHINES / node
+    with locks.held(f"disk-{node}", progress=progress):
         if cache.published(final) != key:
-            task = progress.add_task(f"{debian} disk", total=None)
+            task = progress.add_task(f"{node} disk", total=None)
             stage = cache.staging(final)
 
             def say(what: str) -> None:
-                progress.update(task, description=f"{debian} disk: {what}")
+                progress.update(task, description=f"{node} disk: {what}")
 
             tree = stage / "tree"
-            scripts = (MACHINE, image.NODE)  # the latter leaves no source of packages
-            image.bootstrap(image.SUITES[debian], tree, PACKAGES, scripts, public_key, say)
+            image.bootstrap(image.suite(node), tree, PACKAGES, scripts(node), public_key, say, release=node)
             say("writing")
             disks, firmware = _disks(stage), _firmware(stage)
             shutil.copyfile(next((tree / "boot").glob("vmlinuz-*")), disks.kernel)
@@ -89,9 +91,15 @@ def build(release: str, progress: Progress) -> Disks:
             _write_partition(firmware.partition)
             shutil.rmtree(tree)
             cache.publish(stage, final, key)
-            progress.update(task, description=f"{debian} disk", total=1, completed=1)
+            progress.update(task, description=f"{node} disk", total=1, completed=1)
     folder = final.resolve()
     return replace(_disks(folder), firmware=_firmware(folder)) if release in SECURE_BOOT else _disks(folder)
+
+
+def scripts(node: str) -> tuple[Path, ...]:
+    """Return the scripts that make a fresh Debian a machine that is like a container of the release ``node``."""
+    ubuntu = (UBUNTU_MACHINE, image.UBUNTU_SCRIPT) if node in image.UBUNTU else ()
+    return (MACHINE, *ubuntu, image.NODE)  # the last one leaves no source of packages
 
 
 def _disks(folder: Path) -> Disks:

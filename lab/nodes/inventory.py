@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lab import paths
-from lab.images import image
+from lab.images import image, machine_image
 from lab.nodes import nodes, ssh
 from lab.nodes.nodes import Node
 from lab.upstream import mirror
@@ -42,15 +42,13 @@ def read(group: str) -> dict[str, Any]:
 def _nvidia(url: str) -> dict[str, Any]:
     """Return where NVIDIA's sites are in the lab, and the sums of their keys."""
     sums = nvidia_repositories.sums()
+    keyrings = {**sums.get("keyring", {}), **sums.get("key", {}), **ubuntu_repositories.keyring_sums()}
+    of_machines = {name: keyrings[node] for name, node in machine_image.RELEASES.items() if node in keyrings}
     return {
         "lab_nvidia_repository": f"{url}/compute/cuda/repos",
         "lab_nvidia_container_repository": f"{url}/libnvidia-container",
         "lab_nvidia_runfiles": f"{url}/tesla",
-        "lab_nvidia_keyring_sha256": {
-            **sums.get("keyring", {}),
-            **sums.get("key", {}),
-            **ubuntu_repositories.keyring_sums(),
-        },
+        "lab_nvidia_keyring_sha256": {**keyrings, **of_machines},
         "lab_nvidia_expired_keyring_sha256": sums.get("expired_keyring", {}),
         "lab_nvidia_runfile_sha256": sums.get("runfile", {}),
     }
@@ -59,7 +57,8 @@ def _nvidia(url: str) -> dict[str, Any]:
 def _ubuntu(url: str) -> dict[str, dict[str, str]]:
     """Return by release where its nodes have other repositories."""
     own = {"lab_nvidia_repository": f"{url}/{ubuntu_repositories.REPOSITORIES}", "lab_ubuntu_archive": f"{url}/archive"}
-    return dict.fromkeys(image.UBUNTU, own)
+    machines = [name for name, node in machine_image.RELEASES.items() if node in image.UBUNTU]
+    return dict.fromkeys([*image.UBUNTU, *machines], own)
 
 
 def render(

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import pytest
+
 from lab.nodes import inventory
 from lab.nodes.nodes import Node
 
@@ -29,6 +31,21 @@ def test_a_release_has_variables_of_its_own() -> None:
     found = inventory.render([Node("ubuntu2404-1", "demo", "ubuntu2404", "10.0.0.8")], {}, of_release)
     assert found["ubuntu2404"] == {"hosts": ["ubuntu2404-1"], "vars": {"lab_ubuntu_archive": "http://10.0.0.2"}}
     assert "ubuntu2204" not in found
+
+
+def test_a_machine_has_the_repositories_and_keys_of_the_containers_it_is_like(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(inventory.nvidia_repositories, "sums", lambda: {"keyring": {"debian12": "d"}})
+    monkeypatch.setattr(inventory.ubuntu_repositories, "keyring_sums", lambda: {"ubuntu2404": "u"})
+    monkeypatch.setattr(inventory.mirror, "url", lambda: "http://10.0.0.2")
+    monkeypatch.setattr(
+        inventory.nodes, "find", lambda group: [Node("ubuntu2404vm-1", group, "ubuntu2404vm", "10.0.0.9")]
+    )
+    found = inventory.read("demo")
+    sums = found["all"]["vars"]["lab_nvidia_keyring_sha256"]
+    assert (sums["ubuntu2404vm"], sums["debian12vm"]) == ("u", "d")
+    assert found["ubuntu2404vm"]["vars"]["lab_ubuntu_archive"] == "http://10.0.0.2/ubuntu/archive"
 
 
 def test_no_host_shares_a_name_with_a_group() -> None:
