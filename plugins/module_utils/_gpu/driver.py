@@ -157,7 +157,7 @@ def find_what_kernels_need(run: Run) -> None:
     if not asked:
         return
     try:
-        archive = offered.versions(asked, fresh=bool(lacking or tools))
+        archive = offered.versions(asked, fresh=bool(lacking or tools), coming=desired.repository)
     except command.TimedOut as error:
         if not run.check_mode:
             raise
@@ -423,7 +423,7 @@ def _outcome(run: Run) -> Outcome:
 
 
 def _job(run: Run, request: Request) -> package_set.Job:
-    return package_set.Job(BY, request, lock_timeout=run.desired.lock_timeout)
+    return package_set.Job(BY, request, coming=run.desired.repository, lock_timeout=run.desired.lock_timeout)
 
 
 def _driver_job(run: Run) -> package_set.Job:
@@ -445,7 +445,7 @@ def _of_coming_kernels(run: Run, form: Form, kernel: Sequence[Wanted]) -> list[W
         return []
     job = _job(run, driver_request.of_kernel(Request(wanted=tuple(kernel)), run.desired))
     releases = kernel_packages.coming(package_set.converge(job, check_mode=True).plan.steps)
-    archive = offered.versions(map(form.of, releases), fresh=True)
+    archive = offered.versions(map(form.of, releases), fresh=True, coming=run.desired.repository)
     lost = {release: form.of(release) for release in releases if not archive[form.of(release)]}
     if lost:
         raise kernel_packages.refusal(form, lost)

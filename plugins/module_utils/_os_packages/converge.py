@@ -59,6 +59,8 @@ class Job:
         Further files of the package manager, such as preferences of apt, with their texts.
     lock_timeout
         How many seconds to wait for another run of the package manager.
+    coming
+        A repository that a later job brings. Entries of others that name it go already, beside which apt may read none.
     """
 
     by: str
@@ -66,6 +68,7 @@ class Job:
     repository: Repository | None = None
     files: Mapping[str, str | None] = field(default_factory=dict)
     lock_timeout: int = 300
+    coming: Repository | None = None
 
 
 @dataclass(frozen=True)
@@ -139,7 +142,7 @@ def converge(job: Job, *, check_mode: bool, before: Before | None = None) -> Out
     if not unfinished and _is_there(job, manager):
         plan = _change_holds(job, manager, check_mode=check_mode)
         return Outcome((), plan, healed)
-    with repository.trial(job.repository, job.files, rehearsal=check_mode) as trial:
+    with repository.trial(job.repository, job.files, coming=job.coming, rehearsal=check_mode) as trial:
         healed = (*healed, *trial.healed)
         staged = manager_of_node(trial.settings, job.lock_timeout, _LONGEST_QUESTION if check_mode else None)
         if check_mode:
@@ -186,7 +189,7 @@ def heal(job: Job, manager: Manager, *, check_mode: bool) -> tuple[tuple[str, ..
     found = manager.interrupted()
     if not found or check_mode:
         return tuple(found), ()
-    foreign = repository.foreign(None)
+    foreign = repository.foreign(job.repository, job.coming)
     _record_foreign(job, foreign)
     foreign_sources.take_over(foreign)
     try:
@@ -215,7 +218,7 @@ def _remove_unfinished(job: Job, manager: Manager) -> list[str]:
 
 def _is_there(job: Job, manager: Manager) -> bool:
     """Return whether files and packages are as wanted already; asks no network."""
-    if repository.changed(job.repository):
+    if repository.changed(job.repository, job.coming):
         return False
     if kept_files.changes(job.files):
         return False

@@ -186,9 +186,15 @@ class Trial:
         kept_files.apply_all(self.changes)
 
 
-def changed(repository: Repository | None) -> bool:
-    """Return whether the node's files are not yet those of the repository, or others name it; asks no network."""
-    if foreign(repository):
+def changed(repository: Repository | None, coming: Repository | None = None) -> bool:
+    """Return whether the node's files are not yet those of the repository, or others name it; asks no network.
+
+    Parameters
+    ----------
+    coming
+        A repository that is brought later, and that others may not name already.
+    """
+    if foreign(repository, coming):
         return True
     if repository is None:
         return False
@@ -201,16 +207,17 @@ def changed(repository: Repository | None) -> bool:
     return bool(kept_files.changes({repository.path: text(repository, repository.key_path, origin, own)}))
 
 
-def foreign(repository: Repository | None) -> list[Foreign]:
-    """Return the files of others that name this repository, or one that the node has from Evenkeel already."""
+def foreign(*repositories: Repository | None) -> list[Foreign]:
+    """Return the files of others that name one of these, or one that the node has from Evenkeel already."""
+    wanted = [repository for repository in repositories if repository is not None]
     is_apt = os.path.isdir(os.path.join(_APT, "sources.list.d"))
     paths = glob.glob(os.path.join(_APT, "sources.list.d", "*") if is_apt else os.path.join(_RPM, "*"))
-    others = [path for path in paths if repository is None or path != repository.path]
+    own = {repository.path for repository in wanted}
+    others = [path for path in paths if path not in own]
     ours: dict[Place, tuple[str, ...]] = {}
     for path in filter(foreign_sources.is_ours, others):
         ours.update(foreign_sources.places(path, kept_files.text(path) or ""))
-    if repository is not None:
-        ours[Place.of(repository.url, repository.suite)] = repository.components
+    ours.update({Place.of(repository.url, repository.suite): repository.components for repository in wanted})
     if not ours:
         return []
     release = re.search(r'^VERSION_ID="?([\w.]+)', kept_files.text("/etc/os-release") or "", re.MULTILINE)
@@ -220,7 +227,13 @@ def foreign(repository: Repository | None) -> list[Foreign]:
 
 
 @contextlib.contextmanager
-def trial(repository: Repository | None, also: Mapping[str, str | None], *, rehearsal: bool = False) -> Iterator[Trial]:
+def trial(
+    repository: Repository | None,
+    also: Mapping[str, str | None],
+    *,
+    coming: Repository | None = None,
+    rehearsal: bool = False,
+) -> Iterator[Trial]:
     """Fetch the key where it is missing and prepare the package manager's files in a temporary folder.
 
     Parameters
@@ -229,6 +242,8 @@ def trial(repository: Repository | None, also: Mapping[str, str | None], *, rehe
         None is the repositories that the node has.
     also
         Further files, such as preferences of apt, with their texts.
+    coming
+        A repository that is brought later, and that others may not name already.
     rehearsal
         Whether it never takes effect: then the package manager writes to the temporary folder alone, and is soon tired
         of a silent server.
@@ -241,7 +256,7 @@ def trial(repository: Repository | None, also: Mapping[str, str | None], *, rehe
     with tempfile.TemporaryDirectory(prefix="evenkeel-repository-") as folder:
         os.chmod(folder, 0o755)  # noqa: S103  # apt fetches as a user of its own
         source, key = "", ""
-        taken = tuple(foreign(repository))
+        taken = tuple(foreign(repository, coming))
         healed = tuple(map(str, taken))
         wanted, seen = dict(also), dict(also)
         seen.update({one.edit.path: one.edit.after.text if one.edit.after else None for one in taken})

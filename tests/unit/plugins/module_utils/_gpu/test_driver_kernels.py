@@ -228,3 +228,12 @@ def test_repositories_are_not_asked_where_kernels_and_future_ones_have_all(
     driver.converge(desired(), check_mode=False)
     monkeypatch.setattr(offered, "versions", None)
     driver.converge(desired(), check_mode=check_mode)
+
+
+@MODES
+def test_others_name_the_driver_s_repository_in_no_transaction(check_mode: bool, old: Node) -> None:
+    repository = dataclasses.replace(EPEL, name="evenkeel-nvidia-cuda")
+    old.manager.during = {"apply": lambda: _come(old)}
+    driver.converge(desired(kernel="upgrade", repository=repository), check_mode=check_mode)
+    assert len(old.manager.ours) > 2
+    assert all(repository in known for known in old.manager.ours)

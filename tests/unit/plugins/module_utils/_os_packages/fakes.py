@@ -74,6 +74,8 @@ class FakeManager:
         How long each manager of the node was to wait for a lock.
     rehearsals
         Of each trial, whether it never takes effect.
+    ours
+        Of each trial, the repositories that no file of others may name.
     limits
         How long a question to the repositories may take.
     """
@@ -101,6 +103,7 @@ class FakeManager:
     timeouts: list[int] = field(default_factory=list)
     limits: list[int | None] = field(default_factory=list)
     rehearsals: list[bool] = field(default_factory=list)
+    ours: list[set[Repository | None]] = field(default_factory=list)
 
     def serve(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Make it the manager of the node; repositories and files are tried and applied without touching the disk."""
@@ -115,8 +118,11 @@ class FakeManager:
             return served
 
         @contextmanager
-        def trial(of: Repository | None, also: Mapping[str, str | None], *, rehearsal: bool) -> Iterator[FakeTrial]:
+        def trial(
+            of: Repository | None, also: Mapping[str, str | None], *, coming: Repository | None, rehearsal: bool
+        ) -> Iterator[FakeTrial]:
             self.rehearsals.append(rehearsal)
+            self.ours.append({of, coming})
             changes = tuple(kept_files.plan({}, {path: kept_files.Kept(text) for path, text in also.items() if text}))
             yield FakeTrial(of, changes, STAGED, STAGED_SOURCE if of else "", calls=self.calls)
 
@@ -166,6 +172,9 @@ class FakeManager:
                 self.packages.pop(step.name, None)
                 if step.name in self.unfinished:
                     self.unfinished.remove(step.name)
+
+    def reinstall(self, names: Sequence[str]) -> None:
+        self._called("reinstall", *names)
 
     def hold(self, names: Sequence[str]) -> None:
         self._called("hold", *names)

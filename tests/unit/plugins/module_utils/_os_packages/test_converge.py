@@ -267,7 +267,7 @@ def test_a_repository_that_is_not_the_nodes_yet_comes_though_all_packages_are_th
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     manager = node(monkeypatch)
-    monkeypatch.setattr(repository, "changed", lambda one: one == CUDA)
+    monkeypatch.setattr(repository, "changed", lambda one, coming: one == CUDA)
     converge.converge(Job(BY, Request((Wanted("driver"),)), CUDA), check_mode=False)
     assert "files take effect" in manager.calls
 
@@ -379,7 +379,7 @@ def of_others(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Foreign:
     copy = foreign_sources.kept_path(str(path))
     before = kept_files.read(str(path))
     found = Foreign(kept_files.Change(str(path), before, None), kept_files.Change(copy, None, before))
-    monkeypatch.setattr(repository, "foreign", lambda of: [found] if path.exists() else [])
+    monkeypatch.setattr(repository, "foreign", lambda *of: [found] if path.exists() else [])
     return found
 
 
@@ -409,7 +409,7 @@ def test_what_is_taken_over_is_recorded_before_and_is_a_change(monkeypatch: pyte
     seen: list[list[Thing]] = []
 
     @contextmanager
-    def trial(of: Repository | None, also: object, *, rehearsal: bool) -> Iterator[Trial]:
+    def trial(of: Repository | None, also: object, *, coming: object, rehearsal: bool) -> Iterator[Trial]:
         taken = Trial(None, (), foreign=(found,), healed=(str(found),))
         yield taken
 

@@ -389,6 +389,20 @@ def test_a_file_that_has_nothing_else_is_not_in_the_trial(apt: Path, monkeypatch
     assert not file.exists()
 
 
+def test_what_names_a_repository_that_is_coming_goes_already(apt: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    FakePrograms(monkeypatch, dpkg_query=Done(1, "", ""))
+    file = apt / "apt" / "sources.list.d" / "x.list"
+    file.write_text(FOREIGN)
+    assert repositories.changed(None, of(apt))
+    with repositories.trial(None, {}, coming=of(apt)) as trial:
+        assert Path(settings(trial)["Dir::Etc::SourceParts"], "x.list").read_text() == "# mine\n"
+        assert trial.source == ""
+        trial.apply()
+    assert file.read_text() == "# mine\n"
+    assert not repositories.changed(None, of(apt))
+    assert not Path(of(apt).path).exists()
+
+
 def test_what_names_a_repository_that_the_node_has_from_us_is_taken_over_whatever_is_wanted(
     apt: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
