@@ -25,6 +25,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.resolver impor
 from testinfra.host import Host
 
 from lab.nodes import fingerprint
+from tests.faults import ubuntu_nodes
 
 ROOT = Path(__file__).parents[2]
 INVENTORY = ROOT / "molecule" / "inventory"
@@ -183,6 +184,7 @@ def ansible(program: str, *arguments: str, **environment: str) -> subprocess.Pop
             "ANSIBLE_CACHE_PLUGIN": "memory",
             "ANSIBLE_NOCOLOR": "1",
             "EVENKEEL_LAB_GROUP": "nobody",
+            "PYTHONPATH": str(ROOT),
             "UV_HTTP_RETRIES": "0",
             **environment,
         },
@@ -238,6 +240,21 @@ def node(worker_id: str) -> Iterator[Node]:
     """A fresh node of this worker's own."""
     with fresh_node(f"faults-{worker_id}") as node:
         yield node
+
+
+@pytest.fixture(scope="module")
+def ubuntu(worker_id: str) -> Iterator[Node]:
+    """A node that passes for Ubuntu 24.04, with Ubuntu's packages and a kernel without its headers."""
+    with fresh_node(f"faults-ubuntu-{worker_id}", "ubuntu2404") as node:
+        assert node.play(ubuntu_nodes.PREPARE).succeeded()
+        yield node
+
+
+@pytest.fixture
+def bare_ubuntu(ubuntu: Node) -> Iterator[Node]:
+    """The same, without a driver."""
+    yield ubuntu
+    ubuntu_nodes.strip(ubuntu)
 
 
 @pytest.fixture(scope="module")

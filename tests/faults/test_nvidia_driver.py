@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.faults.conftest import Answer, Node
+from tests.faults.locks import dpkg_locked
 
 PLAYBOOK = "molecule/nvidia_driver/converge.yml"
 OLD, NEW, BROKEN = "580.159.03", "580.178.04", "590.48.01"
@@ -19,14 +20,6 @@ FILES = (
     *("/etc/modprobe.d/evenkeel-nvidia-driver.conf", "/var/lib/dkms/nvidia", "/usr/src/nvidia-*"),
     *("/usr/bin/nvidia-uninstall", "/usr/lib/x86_64-linux-gnu/libcuda.so.*", "/lib/modules/*/updates/dkms/nvidia.ko*"),
 )
-#: Holds a lock of dpkg's, as a run of it does, and reports it.
-LOCKER = """
-import fcntl, pathlib, time
-file = open('/var/lib/dpkg/lock-frontend', 'w')
-fcntl.lockf(file, fcntl.LOCK_EX)
-pathlib.Path('/run/locked').touch()
-time.sleep(600)
-"""
 
 
 def strip(node: Node) -> None:
@@ -115,12 +108,8 @@ def test_a_repository_that_is_whole_again_in_a_moment_is_asked_again(bare: Node)
 
 
 def test_a_held_lock_is_waited_for_and_its_holder_named(bare: Node) -> None:
-    bare.host.check_output("systemd-run --unit=squatter python3 -c %s", LOCKER)
-    try:
-        bare.host.check_output("until [ -e /run/locked ]; do sleep 0.02; done")
+    with dpkg_locked(bare):
         assert play(bare, nvidia_driver_lock_timeout=1).failed_saying("locked for 1 seconds by", "python3", "pid")
-    finally:
-        bare.host.check_output("systemctl stop squatter.service; rm -f /run/locked")
 
 
 def test_a_first_build_that_fails_leaves_no_package_behind(bare: Node) -> None:

@@ -6,121 +6,88 @@ It has newer versions of every branch, and newer branches; the node has a kernel
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from typing import Any
-
 import pytest
 
-from tests.faults.conftest import Answer, Node, fresh_node
+from tests.faults.conftest import Node, fresh_node
+from tests.faults.ubuntu_nodes import INSTALL, KERNEL, LEFT, NEW, OLD, PREPARE, REVISION, built, play, versions
 
-PREPARE, PLAYBOOK = "molecule/nvidia_driver/prepare.yml", "molecule/nvidia_driver/converge.yml"
-OLD, NEW, LEFT = "580.159.03", "580.178.04", "595.91.07"
-REVISION = "1ubuntu1"
-KERNEL = "6.8.0-90-generic"
-OF_DRIVER = re.compile("nvidia|^libnvsdm|^cuda-drivers")
-INSTALL = "DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends"
-FILES = (
-    *("/etc/apt/sources.list.d/*nvidia*", "/etc/apt/sources.list.d/*cuda*", "/etc/apt/keyrings/evenkeel-nvidia*"),
-    *("/etc/apt/preferences.d/*", "/etc/apt/apt.conf.d/52evenkeel-nvidia-driver", "/usr/src/nvidia-*"),
-    *("/etc/modprobe.d/evenkeel-nvidia-driver.conf", "/var/lib/dkms/nvidia", "/lib/modules/*/updates"),
-)
+TOOLKITS = "molecule/cuda_toolkit/converge.yml"
 
 
-@pytest.fixture(scope="module")
-def ubuntu(worker_id: str) -> Iterator[Node]:
-    """A node that passes for Ubuntu 24.04, with Ubuntu's packages and a kernel without its headers."""
-    with fresh_node(f"faults-ubuntu-{worker_id}", "ubuntu2404") as node:
-        assert node.play(PREPARE).succeeded()
-        yield node
-
-
-@pytest.fixture
-def bare(ubuntu: Node) -> Iterator[Node]:
-    """The same, without a driver."""
-    yield ubuntu
-    listed = "dpkg-query --show --showformat '${Package}\\n' '*nvidia*' 'libnvsdm*' 'cuda-*' 2>/dev/null"
-    ubuntu.host.check_output(f"apt-mark showhold | xargs --no-run-if-empty apt-mark unhold; {listed} | "
-                             "xargs --no-run-if-empty dpkg --purge --force-all")  # fmt: skip
-    ubuntu.host.check_output(f"rm -rf {' '.join(FILES)}; apt-get update")
-
-
-def play(node: Node, **variables: Any) -> Answer:
-    return node.play(PLAYBOOK, **variables)
-
-
-def versions(node: Node) -> set[str]:
-    """Return the versions of all installed packages of the driver."""
-    listed = node.host.check_output("dpkg-query --show --showformat '${db:Status-Abbrev} ${Package} ${Version}\\n'")
-    rows = [line.split() for line in listed.splitlines()]
-    return {row[2] for row in rows if row[0] in ("ii", "hi") and OF_DRIVER.search(row[1])}
-
-
-def built(node: Node) -> str:
-    return str(node.host.check_output(f"modinfo -k {KERNEL} -F version nvidia"))
-
-
-def with_repository(node: Node) -> None:
-    """Install ``cuda-keyring``, whose list then names the lab's repository."""
-    url = f"{node.variables['lab_nvidia_repository']}/ubuntu2404/x86_64"
-    package = "/root/cuda-keyring.deb"
-    fetch = f"import urllib.request; urllib.request.urlretrieve('{url}/cuda-keyring_1.1-1_all.deb', '{package}')"
-    node.host.check_output(f'python3 -c "{fetch}" && dpkg --install {package} && rm {package}')
-    lists = "/etc/apt/sources.list.d/cuda-*.list"
-    node.host.check_output(f"sed --in-place 's|https://[^ ]*|{url}/|' {lists} && apt-get update")
-
-
-def test_an_upgrade_builds_the_module_out_of_two_packages(bare: Node) -> None:
-    assert play(bare, nvidia_driver_version=OLD).succeeded()
-    assert (versions(bare), built(bare)) == ({f"{OLD}-{REVISION}"}, OLD)
-    assert play(bare).succeeded()
-    assert (versions(bare), built(bare)) == ({f"{NEW}-{REVISION}"}, NEW)
-
-
-def test_the_same_repository_under_another_name_is_taken_over(bare: Node) -> None:
-    with_repository(bare)
-    assert play(bare).succeeded()
-    assert versions(bare) - {"1.1-1"} == {f"{NEW}-{REVISION}"}
-    assert bare.host.check_output("apt-get update").count("Conflicting") == 0
+def test_an_upgrade_builds_the_module_out_of_two_packages(bare_ubuntu: Node) -> None:
+    assert play(bare_ubuntu, nvidia_driver_version=OLD).succeeded()
+    assert (versions(bare_ubuntu), built(bare_ubuntu)) == ({f"{OLD}-{REVISION}"}, OLD)
+    assert play(bare_ubuntu).succeeded()
+    assert (versions(bare_ubuntu), built(bare_ubuntu)) == ({f"{NEW}-{REVISION}"}, NEW)
 
 
 @pytest.mark.parametrize(
     "past", ["nvidia-driver-535-server", "nvidia-headless-580-server-open", "nvidia-driver-570", "nvidia-driver-580"]
 )
-def test_ubuntu_s_own_driver_is_replaced(bare: Node, past: str) -> None:
-    bare.host.check_output(f"{INSTALL} {past}")
-    assert play(bare).succeeded()
-    assert (versions(bare), built(bare)) == ({f"{NEW}-{REVISION}"}, NEW)
+def test_ubuntu_s_own_driver_is_replaced(bare_ubuntu: Node, past: str) -> None:
+    bare_ubuntu.host.check_output(f"{INSTALL} {past}")
+    assert play(bare_ubuntu).succeeded()
+    assert (versions(bare_ubuntu), built(bare_ubuntu)) == ({f"{NEW}-{REVISION}"}, NEW)
 
 
-def test_another_branch_is_replaced(bare: Node) -> None:
-    assert play(bare, nvidia_driver_branch="570").succeeded()
-    assert play(bare).succeeded()
-    assert (versions(bare), built(bare)) == ({f"{NEW}-{REVISION}"}, NEW)
+@pytest.mark.parametrize("branch", ["570", "595"])
+def test_another_branch_is_replaced(bare_ubuntu: Node, branch: str) -> None:
+    assert play(bare_ubuntu, nvidia_driver_branch=branch).succeeded()
+    assert play(bare_ubuntu).succeeded()
+    assert (versions(bare_ubuntu), built(bare_ubuntu)) == ({f"{NEW}-{REVISION}"}, NEW)
 
 
-def test_what_another_driver_left_with_dkms_is_named_and_not_built(bare: Node) -> None:
-    assert play(bare).succeeded()
+def test_toolkits_come_beside_a_driver_and_do_not_mind_its_upgrade(bare_ubuntu: Node) -> None:
+    assert play(bare_ubuntu, nvidia_driver_version=OLD).succeeded()
+    assert bare_ubuntu.play(TOOLKITS).succeeded()
+    assert versions(bare_ubuntu) == {f"{OLD}-{REVISION}"}
+    assert play(bare_ubuntu).succeeded()
+    assert versions(bare_ubuntu) == {f"{NEW}-{REVISION}"}
+    assert "changed=0" in bare_ubuntu.play(TOOLKITS).output
+    assert "changed=0" in play(bare_ubuntu).output
+
+
+def test_the_pins_alone_and_the_setting_of_unattended_upgrades_alone_keep_the_driver(bare_ubuntu: Node) -> None:
+    node = bare_ubuntu
+    assert play(node).succeeded()
+    node.host.check_output("apt-mark showhold | xargs apt-mark unhold")
+    upgrade = "DEBIAN_FRONTEND=noninteractive apt-get dist-upgrade --yes"
+    assert "Inst nvidia-modprobe " in node.host.check_output(
+        f"{upgrade} --simulate -o Dir::Etc::PreferencesParts=/none"
+    )
+    node.host.check_output(upgrade)
+    assert versions(node) == {f"{NEW}-{REVISION}"}
+    all_origins = 'Unattended-Upgrade::Origins-Pattern { "origin=*"; };'
+    node.host.check_output(f"{INSTALL} unattended-upgrades && echo '{all_origins}' >/etc/apt/apt.conf.d/60all-origins")
+    node.host.check_output("rm /etc/apt/preferences.d/*")
+    reported = node.host.run("unattended-upgrade --verbose")
+    assert "Package nvidia-modprobe is blacklisted" in reported.stdout + reported.stderr
+    assert versions(node) == {f"{NEW}-{REVISION}"}
+    node.host.check_output("dpkg --purge unattended-upgrades; rm /etc/apt/apt.conf.d/60all-origins")
+
+
+def test_what_another_driver_left_with_dkms_is_named_and_not_built(bare_ubuntu: Node) -> None:
+    assert play(bare_ubuntu).succeeded()
     fetched = f"apt-get download nvidia-dkms-open={LEFT}-{REVISION} nvidia-kernel-source-open={LEFT}-{REVISION}"
     extract = "for one in *.deb; do dpkg --extract $one / && rm $one; done"
-    bare.host.check_output(f"cd /root && {fetched} && {extract} && dkms add nvidia/{LEFT}")
-    answer = play(bare)
+    bare_ubuntu.host.check_output(f"cd /root && {fetched} && {extract} && dkms add nvidia/{LEFT}")
+    answer = play(bare_ubuntu)
     assert answer.succeeded()
     assert LEFT in answer.output
-    assert built(bare) == NEW
-    assert f"nvidia/{LEFT}, {KERNEL}" not in bare.host.check_output("dkms status")
+    assert built(bare_ubuntu) == NEW
+    assert f"nvidia/{LEFT}, {KERNEL}" not in bare_ubuntu.host.check_output("dkms status")
 
 
-def test_a_kernel_whose_headers_are_gone_is_refused_before_any_change(bare: Node) -> None:
-    bare.host.check_output(f"{INSTALL} linux-image-6.8.0-79-generic")
-    before = bare.fingerprint()
-    assert play(bare).failed_saying("6.8.0-79-generic")
-    assert bare.fingerprint() == before
-    bare.host.check_output("dpkg --purge linux-image-6.8.0-79-generic linux-modules-6.8.0-79-generic")
+def test_a_kernel_whose_headers_are_gone_is_refused_before_any_change(bare_ubuntu: Node) -> None:
+    bare_ubuntu.host.check_output(f"{INSTALL} linux-image-6.8.0-79-generic")
+    before = bare_ubuntu.fingerprint()
+    assert play(bare_ubuntu).failed_saying("6.8.0-79-generic")
+    assert bare_ubuntu.fingerprint() == before
+    bare_ubuntu.host.check_output("dpkg --purge linux-image-6.8.0-79-generic linux-modules-6.8.0-79-generic")
 
 
 def test_a_repository_without_the_branch_names_those_that_it_has(worker_id: str) -> None:
-    with fresh_node(f"faults-ubuntu-{worker_id}", "ubuntu2604") as node:
+    with fresh_node(f"faults-ubuntu2604-{worker_id}", "ubuntu2604") as node:
         assert node.play(PREPARE).succeeded()
         before = node.fingerprint()
         assert play(node).failed_saying("580", "595")
