@@ -162,6 +162,25 @@ def test_an_unknown_gpu_is_overridden_by_a_flavour() -> None:
     assert (chosen["flavour"], chosen["problems"]) == ("open", [])
 
 
+@pytest.mark.parametrize(
+    ("platform", "branch", "flavour", "expected"),
+    [
+        (DEBIAN, "580", "open", "nvidia-kernel-open-dkms"),
+        (UBUNTU, "570", "proprietary", "nvidia-dkms-570"),
+        (UBUNTU, "580", "open", "nvidia-dkms-580-open"),
+        (UBUNTU, "595", "open", "nvidia-dkms-open"),
+        (UBUNTU, "595", "proprietary", "nvidia-dkms"),
+        (ROCKY, "580", "open", "kmod-nvidia-open-dkms"),
+    ],
+)
+def test_the_package_that_builds_the_module_is_named_as_a_transaction_names_it(
+    platform: Platform, branch: str, flavour: str, expected: str
+) -> None:
+    chosen = driver_choice.choose(facts(gpu()), platform, Wish("nvidia", branch=branch, flavour=flavour))
+    assert chosen["dkms"] == expected
+    assert expected in [one["name"] for one in chosen["packages"]]
+
+
 def test_gpus_that_are_passed_through_get_no_driver() -> None:
     problems = driver_choice.choose(facts(gpu(passed_through=True)), DEBIAN, NVIDIA)["problems"]
     assert "vfio-pci" in problems[0]
