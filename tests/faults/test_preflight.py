@@ -4,7 +4,11 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +35,7 @@ def bare(worker_id: str) -> Iterator[Node]:
 
 
 def look(
-    node: Node, folder: Path, others: Mapping[str, Mapping[str, Any]] | None = None
+    node: Node, folder: Path, others: Mapping[str, Mapping[str, Any]] | None = None, **variables: Any
 ) -> tuple[Answer, dict[str, Any]]:
     """Run the preflight, also with other names for the node that have variables of their own; return its report."""
     hosts = {name: {ADDRESS: node.variables[ADDRESS], **own} for name, own in (others or {}).items()}
@@ -44,6 +48,7 @@ def look(
         f"--inventory={inventory}",
         conda_environments_directory=environments,
         preflight_report=str(report),
+        **variables,
     )
     assert report.exists(), answer.output
     return answer, json.loads(report.read_text())["nodes"]
@@ -131,3 +136,68 @@ def test_a_release_that_is_not_supported_and_a_clock_that_is_off(bare: Node, tmp
     assert "behind the control node's" in problems
     assert "miniconda: Debian 10" in problems
     assert "is not supported" in problems
+
+
+class Silent(ThreadingHTTPServer):
+    """A server on this machine that takes requests, notes who asks for what, and never answers."""
+
+    request_queue_size = 100
+
+    def __init__(self, address: str) -> None:
+        super().__init__((address, 0), Noted)
+        self.asked: Counter[tuple[str, str]] = Counter()
+        self.over = threading.Event()
+
+    @property
+    def url(self) -> str:
+        return "http://{}:{}".format(*self.server_address)
+
+
+class Noted(BaseHTTPRequestHandler):
+    server: Silent
+
+    def do_GET(self) -> None:
+        self.server.asked[self.client_address[0], self.path] += 1
+        self.server.over.wait(600)
+
+    do_HEAD = do_GET
+
+
+@pytest.fixture
+def silent(bare: Node) -> Iterator[Silent]:
+    """Such a server, where the node reaches it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as route:
+        route.connect((bare.variables[ADDRESS], 22))
+        address = route.getsockname()[0]
+    with Silent(address) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.over.set()
+        server.shutdown()
+        thread.join()
+
+
+def test_servers_that_do_not_answer_are_asked_once_and_named(bare: Node, silent: Silent, tmp_path: Path) -> None:
+    before = bare.fingerprint()
+    answer, report = look(
+        bare,
+        tmp_path,
+        evenkeel_mirror=f"{silent.url}/anaconda",
+        evenkeel_pip_index=f"{silent.url}/simple/",
+        evenkeel_nvidia_container_repository=f"{silent.url}/toolkit",
+        preflight_timeout=2,
+    )
+    assert answer.status == 2
+    problems = "\n".join(report["debian12-1"]["problems"])
+    (control,) = {who for (who, _), _ in silent.asked.items()} - {bare.variables[ADDRESS]}
+    asked = {path: number for (who, path), number in silent.asked.items() if who != control}
+    (installer,) = [path for path in asked if path.startswith("/anaconda/miniconda/")]
+    for path in (installer, "/toolkit/gpgkey", "/simple/", "/anaconda/pkgs/main/noarch/repodata.json"):
+        assert f"{silent.url}{path}" in problems or "and 3 more sent nothing" in problems
+        assert asked[path] == 1
+    # The solver, which would ask again and again, was not begun.
+    by_control = {path: number for (who, path), number in silent.asked.items() if who == control}
+    assert by_control == dict.fromkeys(by_control, 1)
+    assert set(by_control) == {f"/anaconda/pkgs/{name}/noarch/repodata.json" for name in ("main", "r")}
+    assert bare.fingerprint() == before
