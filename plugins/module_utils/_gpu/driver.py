@@ -32,7 +32,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import E
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.made import Thing
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sysroot import Sysroot
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import converge as package_set
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import offered, transaction
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import damage, offered, transaction
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import repository as repositories
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Manager
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Request, Wanted
@@ -80,6 +80,8 @@ class Run:
     unknown: list[str] = field(default_factory=list)
     untried: list[str] = field(default_factory=list)
     needs: Needs = field(default_factory=Needs)
+    #: Whether NVIDIA's uninstaller has run, which takes away its files also where packages have put theirs.
+    uninstalled: bool = False
 
     def kernels(self) -> list[Kernel]:
         """Return the kernels that the node may boot and that get a module, as they are now."""
@@ -95,7 +97,18 @@ class Run:
         desired = self.desired
         by_installer = desired.runfile is not None
         name, version = self.manager.name, _version(self)
-        return leftovers.find(self.system, name, version, is_built=desired.is_built, by_installer=by_installer)
+        return leftovers.find(
+            self.system,
+            name,
+            version,
+            is_built=desired.is_built,
+            by_installer=by_installer,
+            packaged=self.packaged(),
+        )
+
+    def packaged(self) -> set[str]:
+        """Return the versions of the software of all installed packages."""
+        return set(map(transaction.upstream, self.manager.installed().values()))
 
     def bring(self, job: package_set.Job, source: str = "", before: Callable[[], None] | None = None) -> None:
         """Bring packages to the node; see ``dkms_transaction.converge``."""
@@ -138,7 +151,7 @@ def require_one_source(run: Run) -> None:
     if run.desired.runfile:
         runfile.require_no_packages(driver_request.driver_packages(run.manager.installed()))
     elif not run.desired.remove_leftovers:
-        runfile.require_none(runfile.find(run.manager.name))
+        runfile.require_none(runfile.find(run.manager.name, packaged=run.packaged()))
 
 
 def find_what_kernels_need(run: Run) -> None:
@@ -236,8 +249,28 @@ def remove_leftovers(run: Run) -> None:
         return
     run.note("left by another driver", "\n".join(found.lines()), "")
     if not run.check_mode:
+        run.uninstalled = bool(found.installer.libraries) and found.installer.uninstaller
         leftovers.remove(found, run.manager.name)
         made.note(BY, [], [Thing("file", runfile.UNINSTALLER)] if found.installer.uninstaller else [])
+
+
+def bring_back_files(run: Run) -> None:
+    """Install the driver's packages again that lack files after NVIDIA's uninstaller."""
+    if not run.uninstalled:
+        return
+    manager = run.manager
+    family = transaction.matching(manager.installed(), run.desired.family, manager.sources())
+    names = damage.damaged(family, manager.name)
+    if not names:
+        return
+    run.note("packages without all their files", "\n".join(names), "")
+    manager.reinstall(names)
+    left = damage.damaged(names, manager.name)
+    if left:
+        raise EvenkeelError(
+            "NVIDIA's uninstaller has taken away files of the packages %s" % ", ".join(left),
+            "Install them again: no repository of the node seems to have them at their versions",
+        )
 
 
 def run_installer(run: Run) -> None:
@@ -381,6 +414,7 @@ STEPS: tuple[Callable[[Run], None], ...] = (
     require_enrolled_key,
     install_packages,
     remove_leftovers,
+    bring_back_files,
     run_installer,
     build_missing_modules,
     clear_the_way,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import dkms, linux_kernels, runfile
@@ -61,7 +61,15 @@ class Leftovers:
         return found
 
 
-def find(system: Sysroot, manager: str, version: str, *, is_built: bool, by_installer: bool) -> Leftovers:
+def find(
+    system: Sysroot,
+    manager: str,
+    version: str,
+    *,
+    is_built: bool,
+    by_installer: bool,
+    packaged: Collection[str] = (),
+) -> Leftovers:
     """Return what another driver than the declared one has left.
 
     Parameters
@@ -74,6 +82,8 @@ def find(system: Sysroot, manager: str, version: str, *, is_built: bool, by_inst
         Whether DKMS builds that one; else no registration is its own.
     by_installer
         Whether that one comes from NVIDIA's installer, which takes away what it has installed earlier.
+    packaged
+        The versions of installed packages.
     """
     own = {version, runfile.installed()} if by_installer else {version} if is_built else set()
     others = [(name, of) for name, of in dkms.registered() if of not in own]
@@ -81,7 +91,7 @@ def find(system: Sysroot, manager: str, version: str, *, is_built: bool, by_inst
     of_packages = owners.owned(list(confs.values()), manager)
     nobodys = [one for one in others if confs[one] not in of_packages]
     return Leftovers(
-        installer=runfile.Found() if by_installer else runfile.find(manager),
+        installer=runfile.Found() if by_installer else runfile.find(manager, packaged=packaged),
         registrations=tuple(Registration(*one, _modules(system, manager, one[1])) for one in nobodys),
     )
 

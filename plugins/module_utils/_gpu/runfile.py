@@ -8,6 +8,7 @@ import glob
 import os
 import signal
 import tempfile
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command
@@ -66,7 +67,7 @@ def installed(root: str = "/") -> str:
     return ""
 
 
-def find(manager: str, root: str = "/") -> Found:
+def find(manager: str, root: str = "/", packaged: Collection[str] = ()) -> Found:
     """Return what the installer has put on a node.
 
     A container's libraries may be its host's, mounted one by one; those are nobody's to remove.
@@ -75,10 +76,16 @@ def find(manager: str, root: str = "/") -> Found:
     ----------
     manager
         The package manager, ``apt`` or ``dnf``, which knows what is not the installer's.
+    packaged
+        The versions of installed packages. Without an uninstaller, libraries of one of them are theirs, and the slow
+        question for a file's owner is not asked.
     """
     patterns = [os.path.join(root, folder.lstrip("/"), "%s.*.*" % name) for folder in _LIBRARIES for name in _OF_DRIVER]
     paths = [path for pattern in patterns for path in sorted(glob.glob(pattern)) if not os.path.islink(path)]
-    return Found(_nobodys(paths, manager), os.path.exists(os.path.join(root, UNINSTALLER.lstrip("/"))))
+    uninstaller = os.path.exists(os.path.join(root, UNINSTALLER.lstrip("/")))
+    if not uninstaller and set(Found(tuple(paths)).versions) <= set(packaged):
+        return Found()
+    return Found(_nobodys(paths, manager), uninstaller)
 
 
 def require_none(found: Found) -> None:

@@ -146,13 +146,21 @@ class Apt:
         return parse_steps(done.output)
 
     def apply(self, install: Sequence[str], remove: Sequence[str]) -> None:
+        self._install([*install, *("%s-" % name for name in remove)], install)
+
+    def reinstall(self, names: Sequence[str]) -> None:
+        installed = self.installed()
+        specs = [self.exact % (name, installed[name]) for name in names]
+        self._install(["--reinstall", *specs], specs)
+
+    def _install(self, arguments: Sequence[str], named: Sequence[str]) -> None:
         self.wait()
         timeout = "-oDPkg::Lock::Timeout=%d" % self.lock_timeout
-        argv = ["apt-get", *self.options, *_OPTIONS, *_KEEP_SETTINGS, timeout, "install", *install]
-        done = self._run([*argv, *("%s-" % name for name in remove)])
+        argv = ["apt-get", *self.options, *_OPTIONS, *_KEEP_SETTINGS, timeout, "install", *arguments]
+        done = self._run(argv)
         if done.status != 0:
             raise EvenkeelError(
-                "apt did not install %s: %s" % (" ".join(install), explain(done.said)),
+                "apt did not install %s: %s" % (" ".join(named), explain(done.said)),
                 "Fix on the node what apt reports, then run again; the next run continues from here",
                 stdout=done.output,
                 stderr=done.errors,

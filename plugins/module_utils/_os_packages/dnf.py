@@ -114,21 +114,26 @@ class Dnf:
         return list(dict.fromkeys(steps))
 
     def apply(self, install: Sequence[str], remove: Sequence[str]) -> None:
-        self.wait()
-        argv = ["dnf", *self._options(), "--assumeyes", "--allowerasing"]
         # What conflicts with a new package goes in the same transaction; the rest of what must go is removed after it.
-        for verb, names in (("install", install), ("remove", [name for name in remove if name in self.installed()])):
-            if not names:
-                continue
-            keep = ["--noautoremove"] if verb == "remove" else []
-            done = command.run([*argv, *keep, verb, *names])
-            if done.status != 0:
-                raise EvenkeelError(
-                    "dnf did not %s %s: %s" % (verb, " ".join(names), explain(done.said)),
-                    "Fix on the node what dnf reports, then run again; the next run continues from here",
-                    stdout=done.output,
-                    stderr=done.errors,
-                )
+        self._change("install", install)
+        self._change("remove", [name for name in remove if name in self.installed()], "--noautoremove")
+
+    def reinstall(self, names: Sequence[str]) -> None:
+        installed = self.installed()
+        self._change("reinstall", [self.exact % (name, installed[name]) for name in names])
+
+    def _change(self, verb: str, names: Sequence[str], *options: str) -> None:
+        if not names:
+            return
+        self.wait()
+        done = command.run(["dnf", *self._options(), "--assumeyes", "--allowerasing", *options, verb, *names])
+        if done.status != 0:
+            raise EvenkeelError(
+                "dnf did not %s %s: %s" % (verb, " ".join(names), explain(done.said)),
+                "Fix on the node what dnf reports, then run again; the next run continues from here",
+                stdout=done.output,
+                stderr=done.errors,
+            )
 
     def hold(self, names: Sequence[str]) -> None:
         installed = self.installed()

@@ -94,6 +94,9 @@ class Manager(Protocol):
     def apply(self, install: Sequence[str], remove: Sequence[str]) -> None:
         """Install and remove packages."""
 
+    def reinstall(self, names: Sequence[str]) -> None:
+        """Install packages again at their versions, so that all their files are there."""
+
     def hold(self, names: Sequence[str]) -> None:
         """Hold packages at the version that is installed."""
 

@@ -30,7 +30,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.runfile import F
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, kept_files, made, services
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sysroot import Sysroot
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import owners
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import damage, owners
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Refused
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Wanted
 
@@ -141,10 +141,11 @@ def node(monkeypatch: pytest.MonkeyPatch) -> Node:
         found.done.append("removed leftovers")
         found.left = Leftovers()
 
+    monkeypatch.setattr(damage, "damaged", lambda names, manager: [])
     monkeypatch.setattr(leftovers, "find", lambda *arguments, **options: found.left)
     monkeypatch.setattr(leftovers, "remove", remove)
     monkeypatch.setattr(leftovers, "clear_kernels", lambda left: found.done.append("cleared kernels"))
-    monkeypatch.setattr(runfile, "find", lambda manager: found.left.installer)
+    monkeypatch.setattr(runfile, "find", lambda manager, packaged: found.left.installer)
     monkeypatch.setattr(runfile, "installed", lambda: found.installer)
     monkeypatch.setattr(runfile, "install", install)
     monkeypatch.setattr(runfile, "require_offered", found.offered.append)
@@ -420,8 +421,50 @@ def test_what_another_driver_has_left_is_removed_on_request(check_mode: bool, no
     (shown,) = outcome.diffs
     assert shown["before"].splitlines() == ["/usr/lib64/libcuda.so.595.1", runfile.UNINSTALLER, "dkms: nvidia/595.1"]
     assert (shown["after"], outcome.left) == ("", ())
-    assert node.changes() == ["removed leftovers"] * (not check_mode)
+    assert node.changes() == ["removed leftovers", "sources"] * (not check_mode)
     assert driver.converge(desired(remove_leftovers=True), check_mode=False).changed is check_mode
+
+
+LEFT = Found(("/usr/lib64/libcuda.so.595.1",), uninstaller=True)
+
+
+@pytest.mark.parametrize(
+    ("left", "damaged", "family", "again"),
+    [
+        (LEFT, {SOURCES["open"], "bash"}, ("nvidia-*",), [SOURCES["open"]]),
+        (LEFT, set(), ("nvidia-*",), []),
+        (LEFT, {"bash"}, ("nvidia-*",), []),
+        (Found(LEFT.libraries), {SOURCES["open"]}, ("nvidia-*",), []),
+        (Found(uninstaller=True), {SOURCES["open"]}, ("nvidia-*",), []),
+    ],
+    ids=["a package lacks files", "none does", "another's", "no uninstaller ran", "the uninstaller was only removed"],
+)
+def test_packages_get_the_files_back_that_the_uninstaller_has_taken_away(
+    left: Found,
+    damaged: set[str],
+    family: tuple[str, ...],
+    again: list[str],
+    node: Node,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    node.left = Leftovers(left)
+    node.manager.packages["bash"] = "5"
+    node.manager.during = {"reinstall": damaged.clear}
+    monkeypatch.setattr(damage, "damaged", lambda names, manager: sorted(damaged.intersection(names)))
+    outcome = driver.converge(desired(remove_leftovers=True, family=family), check_mode=False)
+    done = [call for call in node.changes() if call.startswith("reinstall")]
+    assert done == [f"reinstall {name}" for name in again]
+    shown = [diff["before"] for diff in outcome.diffs if diff["before_header"] == "packages without all their files"]
+    assert shown == [f"{name}\n" for name in again]
+
+
+def test_a_package_that_no_repository_has_any_more_can_not_get_its_files_back(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node.left = Leftovers(LEFT)
+    monkeypatch.setattr(damage, "damaged", lambda names, manager: [SOURCES["open"]])
+    with pytest.raises(EvenkeelError, match=f"has taken away files of the packages {SOURCES['open']}"):
+        driver.converge(desired(remove_leftovers=True), check_mode=False)
 
 
 def test_what_another_driver_has_left_goes_before_packages_come(node: Node) -> None:

@@ -67,7 +67,7 @@ def node(monkeypatch: pytest.MonkeyPatch) -> Node:
     monkeypatch.setattr(dkms, "forget", noted("forget"))
     monkeypatch.setattr(dkms, "uninstall", noted("uninstall"))
     monkeypatch.setattr(runfile, "installed", lambda: found.installed)
-    monkeypatch.setattr(runfile, "find", lambda manager: found.installer)
+    monkeypatch.setattr(runfile, "find", lambda manager, packaged: found.installer)
     monkeypatch.setattr(runfile, "remove", noted("undo the installer"))
     monkeypatch.setattr(command, "run", lambda argv: found.done.append(" ".join(argv)))
     return found

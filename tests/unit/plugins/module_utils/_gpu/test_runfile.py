@@ -169,6 +169,27 @@ def test_what_it_has_left(
     assert root.run == []
 
 
+@pytest.mark.parametrize(
+    ("files", "packaged", "asked"),
+    [
+        ([CUDA, ML], {"595.1", "12"}, False),
+        ([CUDA, ML], {"580.1"}, True),
+        ([CUDA, "usr/lib64/libcuda.so.580.1"], {"580.1"}, True),
+        ([CUDA, ML, UNINSTALLER], {"595.1"}, True),
+        ([], set(), False),
+    ],
+    ids=["packages", "of no package's version", "two drivers", "an uninstaller", "nothing"],
+)
+def test_who_owns_the_libraries_is_asked_only_where_something_points_to_the_installer(
+    files: list[str], packaged: set[str], asked: bool, root: Root, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root.put(*files)
+    questions: list[Sequence[str]] = []
+    monkeypatch.setattr(owners, "owned", lambda paths, manager: set(questions.append(paths) or paths))
+    assert runfile.find("apt", str(root.folder), packaged).libraries == ()
+    assert bool(questions) is asked
+
+
 def test_links_to_libraries_are_no_driver(root: Root) -> None:
     root.put("usr/lib64/other")
     (root.folder / CUDA).symlink_to("other")

@@ -60,6 +60,13 @@ def test_packages_and_their_states(node: FakePrograms) -> None:
     assert set(Apt().known()) == {"driver", "tool", "unpacked", "half", "leaving", "unwanted", "waiting", "triggered"}
 
 
+def test_packages_are_installed_again_at_their_versions(node: FakePrograms) -> None:
+    node.replies["apt_get"] = ""
+    Apt().reinstall(["driver"])
+    (argv,) = node.of("apt-get")
+    assert argv[-3:] == ["install", "--reinstall", "driver=580-1"]
+
+
 def test_interrupted_is_what_is_unfinished_and_still_wanted_or_to_go(node: FakePrograms) -> None:
     assert Apt().interrupted() == ["unpacked", "half", "leaving", "waiting", "triggered"]
 
