@@ -201,6 +201,9 @@ class Apt:
     def never_asked(self) -> bool:
         return not glob.glob("/var/lib/apt/lists/*_Packages*")
 
+    def lacks_distribution(self, source: str) -> str:
+        return ""  # apt reports it by itself
+
     def download(self, spec: str, folder: str) -> str:
         argv = ["apt-get", *self.options, "download", spec]
         done = command.run(["sh", "-c", 'cd "$0" && exec "$@"', folder, *argv])

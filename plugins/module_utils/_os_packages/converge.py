@@ -149,7 +149,7 @@ def converge(job: Job, *, check_mode: bool, before: Before | None = None) -> Out
             plan, unknown = _rehearse(job, staged, trial.source)
             return Outcome(trial.files, plan, healed, unknown)
         manager.wait()
-        plan = _plan(job, staged, _fetch_lists(staged, trial.source))
+        plan = _plan(job, staged, trial.source)
         if before is not None:
             before(staged, plan)
         _record(job, plan, manager.known())
@@ -164,7 +164,7 @@ def converge(job: Job, *, check_mode: bool, before: Before | None = None) -> Out
 def _rehearse(job: Job, staged: Manager, source: str) -> tuple[Plan, tuple[str, ...]]:
     """Return what the run would do, and why that is not known; the run waits for others, a rehearsal does not."""
     try:
-        return _plan(job, staged, _fetch_lists(staged, source)), ()
+        return _plan(job, staged, source), ()
     except command.TimedOut as error:
         return Plan(), ("which packages would change: %s" % error.what,)
     except Refused as error:
@@ -263,11 +263,15 @@ def _fetch_lists(manager: Manager, source: str) -> str:
     return "; ".join(filter(None, [manager.refresh(one) for one in asked]))
 
 
-def _plan(job: Job, manager: Manager, unfetched: str) -> Plan:
-    """Plan the request; where that fails, what could not be fetched may be why."""
+def _plan(job: Job, manager: Manager, source: str) -> Plan:
+    """Plan the request by fresh lists; where that fails, repositories that are missing may be why."""
+    unfetched = _fetch_lists(manager, source)
     try:
         return transaction.plan(manager, job.request)
     except EvenkeelError as error:
+        if enable := manager.lacks_distribution(source):
+            what = "%s. No repository of the distribution is enabled on the node" % error.what
+            raise type(error)(what, enable) from error
         if not unfetched:
             raise
         what = "%s. Not all lists of packages could be fetched: %s" % (error.what, unfetched)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import glob
 import inspect
 import json
 import os
@@ -39,6 +40,11 @@ _PROBLEMS = (
     ),
 )
 _INCOMPLETE = re.compile(_PROBLEMS[1][0])
+_REPOSITORIES = "/etc/yum.repos.d"
+_ENABLE = (
+    "Register the node by `subscription-manager register` or `rhc connect` if it runs RHEL, or enable the repositories"
+    " of its distribution or of a mirror in /etc/yum.repos.d"
+)
 _NO_REPOSITORY = re.compile(r"[Tt]here are no enabled repositories|No repositories available")
 
 
@@ -164,6 +170,11 @@ class Dnf:
     def never_asked(self) -> bool:
         return False  # dnf fetches what it lacks by itself
 
+    def lacks_distribution(self, source: str) -> str:
+        place = self.settings.get("reposdir", _REPOSITORIES)
+        paths = [path for path in glob.glob(os.path.join(place, "*.repo")) if path != source]
+        return "" if any(parse_enabled(kept_files.text(path) or "") for path in paths) else _ENABLE
+
     def download(self, spec: str, folder: str) -> str:
         argv = ["dnf", *self._options(), "--assumeyes", "install", "--downloadonly", "--destdir", folder, spec]
         done = command.run(argv)
@@ -235,6 +246,13 @@ def parse_versionlock(text: str) -> dict[str, str]:
     return {one["name"]: "%s:%s-%s" % (one["epoch"], one["version"], one["release"]) for one in found if one}
 
 
+def parse_enabled(text: str) -> list[str]:
+    """Return the repositories that a file of dnf's enables."""
+    _before, *sections = re.split(r"^\[", text, flags=re.MULTILINE)
+    off = re.compile(r"^enabled\s*[=:]\s*(0|no|false|off)\s*$", re.MULTILINE | re.IGNORECASE)
+    return [section.partition("]")[0] for section in sections if not off.search(section)]
+
+
 def explain(said: str) -> str:
     """Return why dnf failed: its lines from the first that names an error on, joined."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
@@ -245,11 +263,7 @@ def explain(said: str) -> str:
 def explain_refresh(said: str, source: str) -> EvenkeelError:
     """Return the error that a failed refresh of metadata means."""
     if _NO_REPOSITORY.search(said):
-        return EvenkeelError(
-            "No repository of dnf is enabled on the node",
-            "Register the node by `subscription-manager register` or `rhc connect` if it runs RHEL, or enable the"
-            " repositories of its distribution or of a mirror in /etc/yum.repos.d",
-        )
+        return EvenkeelError("No repository of dnf is enabled on the node", _ENABLE)
     for pattern, what, remedy in _PROBLEMS:
         found = re.search(pattern, said)
         if found:

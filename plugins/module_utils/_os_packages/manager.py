@@ -124,6 +124,9 @@ class Manager(Protocol):
     def never_asked(self) -> bool:
         """Return whether the node has no lists of packages at all and must fetch them first."""
 
+    def lacks_distribution(self, source: str) -> str:
+        """Return what to do where only the repositories of a file are enabled; else an empty string."""
+
     def download(self, spec: str, folder: str) -> str:
         """Download a package into an existing folder, and return its path."""
 

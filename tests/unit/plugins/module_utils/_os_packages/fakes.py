@@ -59,6 +59,8 @@ class FakeManager:
         Whether the node has never fetched any list of packages.
     unfetched
         Why lists of some repositories can't be fetched.
+    enable
+        What to do where the distribution's repositories are not enabled.
     failures
         What a call raises, by what ``calls`` would say of it, or by the first word of that.
     during
@@ -92,6 +94,7 @@ class FakeManager:
     stubborn: Sequence[str] = ()
     fresh: bool = False
     unfetched: str = ""
+    enable: str = ""
     failures: Mapping[str, EvenkeelError] = field(default_factory=dict)
     during: Mapping[str, Callable[[], None]] = field(default_factory=dict)
     user: str = ""
@@ -205,6 +208,9 @@ class FakeManager:
 
     def never_asked(self) -> bool:
         return self.fresh
+
+    def lacks_distribution(self, source: str) -> str:
+        return self.enable
 
     def download(self, spec: str, folder: str) -> str:
         self._called("download", spec)

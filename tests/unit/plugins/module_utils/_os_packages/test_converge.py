@@ -372,6 +372,17 @@ def test_what_could_not_be_fetched_is_said_where_a_package_is_missing(
         converge.converge(Job(BY, Request((Wanted("dkms"),))), check_mode=check_mode)
 
 
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_a_node_without_its_distribution_is_said_where_a_package_is_missing(
+    monkeypatch: pytest.MonkeyPatch, check_mode: bool
+) -> None:
+    manager = node(monkeypatch, enable="Register the node")
+    manager.packages.clear()
+    words = r"has the package dkms\. No repository of the distribution is enabled on the node\. Register the node\."
+    with pytest.raises(EvenkeelError, match=words):
+        converge.converge(Job(BY, Request((Wanted("dkms"),)), CUDA), check_mode=check_mode)
+
+
 def of_others(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Foreign:
     """Return a file of others that names a repository of ours until it is taken over."""
     path = folder / "cuda-ubuntu2404-x86_64.list"

@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.command import Done
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import dnf, refetch
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.dnf import Dnf
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.dnf import Dnf, parse_enabled
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Refused, Step
 
 from tests.unit.plugins.module_utils._os_packages.fakes import FakePrograms, Reply
@@ -315,3 +315,26 @@ def test_a_refusal_is_quoted_from_its_first_word_on(said: str, expected: str) ->
 )
 def test_a_failed_refresh_is_explained(said: str, words: str) -> None:
     assert words in str(dnf.explain_refresh(said, "/etc/yum.repos.d/x.repo"))
+
+
+@pytest.mark.parametrize(
+    ("text", "enabled"),
+    [
+        ("", []),
+        ("# [none]\n", []),
+        ("[baseos]\nname=BaseOS\n", ["baseos"]),
+        ("[baseos]\nenabled=1\n\n[crb]\nenabled = 0\n[extras]\nenabled=False\n[plus]\nenabled: no\n", ["baseos"]),
+    ],
+)
+def test_the_repositories_that_a_file_enables(text: str, enabled: list[str]) -> None:
+    assert parse_enabled(text) == enabled
+
+
+def test_a_node_of_which_only_our_repository_is_enabled_lacks_its_distribution(tmp_path: Path) -> None:
+    ours = tmp_path / "evenkeel-nvidia-cuda.repo"
+    ours.write_text("[evenkeel-nvidia-cuda]\nenabled=1\n")
+    (tmp_path / "redhat.repo").write_text("# This system is not registered.\n")
+    manager = Dnf((f"reposdir={tmp_path}",))
+    assert "subscription-manager register" in manager.lacks_distribution(str(ours))
+    (tmp_path / "redhat.repo").write_text("[rhel-9-for-x86_64-baseos-rpms]\nenabled = 1\n")
+    assert manager.lacks_distribution(str(ours)) == ""
