@@ -267,10 +267,9 @@ class ActionModule(Action):
 
     def _ask(self, calls: Mapping[str, Sequence[Mapping[str, Any]]]) -> Mapping[str, Sequence[Result]]:
         handed = {"layers": calls, "digest": CODE.digest}
-        options = {**self._arguments, "seconds": int(patience.in_all(self._arguments["seconds"]))}
-        answer = self.execute(Call("survey", options, handed), self._task_vars)
+        answer = self.execute(Call("survey", self._arguments, handed), self._task_vars)
         if "wanted" in answer:
-            answer = self.execute(Call("survey", options, {**handed, "packed": CODE.text}), self._task_vars)
+            answer = self.execute(Call("survey", self._arguments, {**handed, "packed": CODE.text}), self._task_vars)
         if lacks_python(answer):
             raise EvenkeelError("The node has no Python", "Run site.yml, which installs one", no_python=True)
         if "answers" not in answer:

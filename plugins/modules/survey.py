@@ -40,8 +40,8 @@ options:
     default: 600
   answer_seconds:
     description:
-      - How many seconds a server may stay silent. Every server is asked once then, and O(seconds) is for all of the
-        survey.
+      - How many seconds a server may stay silent. Every server is asked once then, all layers begin at the same time,
+        and what the control node asks has to end within O(seconds) as well.
       - Without it, servers are asked as patiently as the run asks them.
     type: int
   fail:

@@ -48,6 +48,7 @@ def look(
         f"--inventory={inventory}",
         conda_environments_directory=environments,
         preflight_report=str(report),
+        preflight_seconds=600,
         **variables,
     )
     assert report.exists(), answer.output

@@ -36,7 +36,7 @@ def read(
     """Call the modules of each layer as in check mode.
 
     With ``answer_seconds`` every server is asked once and may stay silent for so long; all layers begin at once then,
-    so that ``seconds`` is the end of all.
+    since what takes long is to wait for servers.
 
     Each call is ``module``, ``options`` and ``handed``. An answer is the module's result, where ``failed`` with ``msg``
     is a problem and with ``unknown`` what could not be found out, or ``waits`` with the number of the earlier call
