@@ -29,7 +29,7 @@ def without_that_kernel(node: Node) -> None:
 
 def test_a_driver_that_does_not_build_is_found_before_packages_change(bare_ubuntu: Node) -> None:
     assert play(bare_ubuntu, nvidia_driver_version=OLD).succeeded()
-    answer = play(bare_ubuntu, nvidia_driver_version=BROKEN)
+    answer = play(bare_ubuntu, nvidia_driver_branch="590")
     assert answer.failed_saying("does not build", "implicit declaration of function", "Nothing was changed")
     assert (versions(bare_ubuntu), built(bare_ubuntu), unfinished(bare_ubuntu)) == ({f"{OLD}-{REVISION}"}, OLD, "")
 
@@ -39,7 +39,7 @@ def test_nor_does_it_begin_where_the_only_kernel_to_build_for_is_a_new_one(bare_
     with_a_kernel_whose_headers_are_gone(bare_ubuntu)
     bare_ubuntu.host.check_output(f"mkdir /root/hooks && cp --parents {HOOKS} /root/hooks && rm {HOOKS}")
     try:
-        answer = play(bare_ubuntu, nvidia_driver_version=BROKEN, nvidia_driver_kernel="upgrade")
+        answer = play(bare_ubuntu, nvidia_driver_branch="590", nvidia_driver_kernel="upgrade")
         assert answer.failed_saying("does not build", KERNEL, "Nothing was changed")
         assert (versions(bare_ubuntu), unfinished(bare_ubuntu)) == ({f"{OLD}-{REVISION}"}, "")
     finally:
