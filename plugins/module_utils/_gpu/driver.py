@@ -161,12 +161,12 @@ def find_what_kernels_need(run: Run) -> None:
         return
     form, kernels, installed = Form(run.manager.name, desired.modules), run.kernels(), run.manager.installed()
     lacking = kernel_packages.lacking(form, kernels, installed)
-    asked = [*lacking.values(), *(name for names in form.of_future(installed).values() for name in names)]
+    newest = kernel_packages.newest(kernels) if lacking else ""
+    bringers = kernel_packages.bringers(form, newest, installed) if newest and desired.kernel == "upgrade" else ()
+    of_future = form.of_future({*installed, *bringers})
+    asked = [*lacking.values(), *(name for names in of_future.values() for name in names), *bringers]
     tools = driver_request.tools_of_red_hat(desired, installed) if run.manager.name == "dnf" else {}
     asked += tools
-    newest = kernel_packages.newest(kernels) if lacking else ""
-    if newest and desired.kernel == "upgrade":
-        asked += kernel_packages.bringers(form, newest, installed)
     if not asked:
         return
     try:
@@ -182,6 +182,7 @@ def find_what_kernels_need(run: Run) -> None:
         raise kernel_packages.refusal(form, run.needs.lost)
     if newest in run.needs.lost:
         kernel = kernel_packages.newer(form, newest, installed, archive)
+        run.needs = kernel_packages.needs(form, lacking, {*installed, *(one.name for one in kernel)}, archive)
         wanted = [*run.needs.wanted, *_of_coming_kernels(run, form, kernel)]
         run.needs = dataclasses.replace(run.needs, kernel=kernel, wanted=tuple(dict.fromkeys(wanted)))
 

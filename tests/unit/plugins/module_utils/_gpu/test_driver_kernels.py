@@ -73,6 +73,18 @@ def test_a_newer_kernel_comes_with_its_headers_where_those_of_the_newest_are_gon
         assert (again.changed, again.reboot) == (False, (reason,))
 
 
+def test_a_node_that_follows_no_kernel_gets_with_a_newer_one_what_brings_the_headers_of_later_ones(old: Node) -> None:
+    del old.manager.packages["linux-image-virtual"]
+    metas = {"linux-image-generic": ["6.8.0-90.91"], "linux-headers-generic": ["6.8.0-90.91"]}
+    old.manager.repositories = {**old.manager.repositories, **metas}
+    old.manager.brings = {"linux-image-generic": {f"linux-image-{RUNS}": "6.8.0-90.91"}}
+    old.manager.during = {"apply": lambda: _come(old)}
+    driver.converge(desired(kernel="upgrade"), check_mode=False)
+    (applied,) = (call for call in old.changes() if call.startswith("apply "))
+    assert applied == f"apply linux-headers-generic linux-headers-{RUNS} linux-image-generic=6.8.0-90.91"
+    assert not driver.converge(desired(kernel="upgrade"), check_mode=False).changed
+
+
 @pytest.mark.parametrize(
     ("failed", "goes_on"), [({OLD}, True), ({OLD, NEW}, False), (set(), False)], ids=["the old driver", "both", "none"]
 )
