@@ -11,7 +11,8 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command
 
 _VERIFY = {"apt": ("dpkg", "--verify"), "dnf": ("rpm", "--verify", "--nodeps", "--noscripts")}
 #: A file that is gone or has another content. Both managers write ``c`` before files of settings, which are a user's.
-_DAMAGED = re.compile(r"^(?:missing|..5\S*) +/", re.MULTILINE)
+#: Small images have dpkg leave documentation out.
+_DAMAGED = re.compile(r"^(?:missing|..5\S*) +(?!/usr/share/(?:doc|info|lintian|locale|man)\b)/", re.MULTILINE)
 
 
 def damaged(names: Iterable[str], manager: str) -> list[str]:
