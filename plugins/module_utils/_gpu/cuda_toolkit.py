@@ -32,7 +32,7 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         "packages": list(outcome.packages),
         "healed": list(outcome.healed),
         "left": list(outcome.left),
-        "warnings": [*params["warn"], *map("repaired: {}".format, outcome.healed), *outcome.left],
+        "warnings": [*params["warn"], *package_set.repairs(outcome.healed, check_mode=check_mode), *outcome.left],
         "diff": list(outcome.diffs),
         "unknown": list(outcome.unknown),
     }

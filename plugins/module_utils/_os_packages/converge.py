@@ -96,6 +96,11 @@ def wanted(option: Iterable[Mapping[str, str]]) -> tuple[Wanted, ...]:
     return tuple(Wanted(one["name"], one["version"]) for one in option)
 
 
+def repairs(healed: Iterable[str], *, check_mode: bool) -> list[str]:
+    """Return warnings of what was repaired, or has to be."""
+    return ["%s: %s" % ("to repair" if check_mode else "repaired", one) for one in healed]
+
+
 def manager_of_node(settings: tuple[str, ...] = (), lock_timeout: int = 300, limit: int | None = None) -> Manager:
     """Return the node's package manager.
 

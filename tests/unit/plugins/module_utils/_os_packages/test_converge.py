@@ -433,3 +433,8 @@ def test_what_is_taken_over_is_recorded_before_and_is_a_change(monkeypatch: pyte
     assert outcome.healed == (str(found),)
     assert [diff["before_header"] for diff in outcome.diffs()] == [found.copy.path, found.edit.path]
     assert seen == [found.things()]
+
+
+@pytest.mark.parametrize(("check_mode", "text"), [(False, "repaired: dkms"), (True, "to repair: dkms")])
+def test_a_rehearsal_has_repaired_nothing(check_mode: bool, text: str) -> None:
+    assert converge.repairs(["dkms"], check_mode=check_mode) == [text]
