@@ -15,7 +15,7 @@ description:
   - Builds a module for every kernel that the node may boot, holds driver and kernel, excludes them from automatic
     updates, disables nouveau, also in the initial RAM disks, and enables the driver's services.
   - Never reboots the node; RV(reboot) lists the reasons for a reboot.
-  - An interrupted run of the package manager is finished first.
+  - An interrupted run of the package manager is finished first. What of O(family) can't be finished is removed.
   - The filter P(evenkeel.gpu.nvidia_driver_choice#filter) chooses the driver; the role C(nvidia_driver) combines the
     two.
 extends_documentation_fragment:
@@ -122,7 +122,7 @@ options:
     description:
       - Whether to remove what another driver has left and no package owns. That is a driver from NVIDIA's installer, by
         its own uninstaller, and modules of other versions that are registered with DKMS, with the files that they have
-        put into kernels.
+        put into kernels. Packages of O(family) whose files the uninstaller takes away are installed again.
       - Otherwise, a driver from NVIDIA's installer is an error before anything changes, and registrations are reported
         in RV(left).
     type: bool
