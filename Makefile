@@ -17,11 +17,12 @@ SCENARIOS_OF_ROLES := $(filter-out site,$(SCENARIOS)) front_door_jupyter
 DEBIAN13_SCENARIOS := nvidia_driver_dkms environment_life distribution_life
 # A whole site is converged six times, a driver a dozen times; tests/unit/plugins/test_state_files.py has the same damage file by file.
 LONG_FAULTS := tests/faults/test_state_files.py tests/faults/test_ubuntu_driver.py tests/faults/test_ubuntu_refusals.py \
-	tests/faults/test_foreign_sources.py
+	tests/faults/test_foreign_sources.py tests/faults/test_driver_unfinished.py
 # They need a newer Python than Debian 12 has, and run on a Debian 13 node.
 NEWER_CORES := 2.20 2.21
 ENTERPRISE_SCENARIOS := nvidia_driver cuda_toolkit nvidia_container_toolkit
 UBUNTU_SCENARIOS := nvidia_driver
+UBUNTU_MACHINE_SCENARIOS := driver_upgrade
 ROLE ?=
 INDEX ?=
 FILES ?=
@@ -65,6 +66,7 @@ test-long: lab ## What takes longer: whole sites, upgrades and Secure Boot on vi
 	for scenario in $(ENTERPRISE_SCENARIOS); do EVENKEEL_RELEASES="rocky8 rocky10" molecule test --scenario-name $$scenario; done
 	for scenario in $(UBUNTU_SCENARIOS); do EVENKEEL_RELEASES="ubuntu2204 ubuntu2604" molecule test --scenario-name $$scenario; done
 	for scenario in $(LONG_SCENARIOS); do molecule test --scenario-name $$scenario; done
+	for scenario in $(UBUNTU_MACHINE_SCENARIOS); do EVENKEEL_RELEASES=ubuntu2404vm molecule test --scenario-name $$scenario; done
 	EVENKEEL_SURVEY=false molecule test --scenario-name site_vm
 	for scenario in $(SCENARIOS_OF_ROLES); do \
 		converge=$$(python -m lab.nodes.site_way $$scenario); \
