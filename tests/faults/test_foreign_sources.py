@@ -168,7 +168,7 @@ def install_keyring(node: Node, version: str) -> None:
     node.host.check_output(
         f'cd /root && python3 -c "{fetch}" && dpkg-deb --raw-extract {KEYRING} {folder}'
         f" && sed --in-place 's|^Version: .*|Version: {version}|' {folder}/DEBIAN/control"
-        f" && sed --in-place 's|https://[^ ]*|{url}/|; $a # {version}' {folder}{KEYRING_LIST}"
+        f" && sed --in-place 's|https://.*|{url}/ / # {version}|' {folder}{KEYRING_LIST}"
         f" && dpkg-deb --build {folder} {KEYRING} && dpkg --install {KEYRING} && rm -r {folder} {KEYRING}"
     )
 
