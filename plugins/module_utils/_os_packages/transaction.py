@@ -130,7 +130,7 @@ def plan(manager: Manager, request: Request) -> Plan:
     coming = _coming(request, manager, steps)
     sources.update({name: found[0].source for name, found in coming.items()})
     judge(request, steps, held, sources, coming)
-    kept = after(installed, steps)
+    kept = after(there, steps)
     # A hold may be one of a version, as dnf's are.
     changed = {step.name for step in steps if step.after}
     to_hold = tuple(name for name in matching(kept, request.hold, sources) if name not in held or name in changed)

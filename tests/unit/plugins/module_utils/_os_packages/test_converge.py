@@ -139,7 +139,7 @@ def test_what_a_killed_run_left_is_finished_first(monkeypatch: pytest.MonkeyPatc
     assert (manager.calls, outcome.healed, outcome.changed) == (["heal"], ("halfway",), True)
 
 
-BROKEN = Request((Wanted("driver", "2"),), may_go=("driver*", "meta"), unfinished=("linux-*",))
+BROKEN = Request((Wanted("driver", "2"),), hold=("linux-*",), may_go=("driver*", "meta"), unfinished=("linux-*",))
 
 
 @pytest.mark.parametrize(
@@ -183,6 +183,7 @@ def test_what_cannot_be_finished_and_may_go_is_removed(
     assert (healing, sorted(manager.packages), outcome.healed) == (calls, left, tuple(unfinished))
     # What only the transaction can finish makes one, even if all is there.
     assert ("files take effect" in manager.calls) is ("linux-image-6" in there)
+    assert manager.holds == {"linux-image-6"}.intersection(there)
 
 
 @pytest.mark.parametrize(
