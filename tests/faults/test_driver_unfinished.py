@@ -60,9 +60,14 @@ def test_a_kernel_for_which_the_old_driver_does_not_build_gets_the_new_one(bare_
 
 def test_a_driver_that_was_left_half_configured_is_replaced(bare_ubuntu: Node) -> None:
     assert play(bare_ubuntu).succeeded()
-    bare_ubuntu.host.check_output("apt-mark showhold | xargs apt-mark unhold; rm /etc/apt/preferences.d/*")
-    wanted = " ".join(f"{name}={BROKEN}-{REVISION}" for name in ("nvidia-dkms-open", "nvidia-kernel-source-open"))
-    assert bare_ubuntu.host.run(f"{INSTALL} --allow-downgrades {wanted}").rc != 0
+    pin = f"Package: src:*nvidia*:any\\nPin: version {BROKEN}*\\nPin-Priority: 1001\\n"
+    listed = "dpkg-query --show --showformat '${Package}\\n' '*nvidia*' 2>/dev/null"
+    bare_ubuntu.host.check_output(
+        f"apt-mark showhold | xargs apt-mark unhold; {listed} | xargs dpkg --purge --force-all;"
+        f" rm /etc/apt/preferences.d/*; printf '{pin}' >/etc/apt/preferences.d/past"
+    )
+    assert bare_ubuntu.host.run(f"{INSTALL} nvidia-dkms-open").rc != 0
+    bare_ubuntu.host.check_output("rm /etc/apt/preferences.d/past")
     assert "nvidia-dkms-open" in unfinished(bare_ubuntu)
     assert play(bare_ubuntu).succeeded()
     assert (versions(bare_ubuntu), built(bare_ubuntu), unfinished(bare_ubuntu)) == ({f"{NEW}-{REVISION}"}, NEW, "")

@@ -265,7 +265,10 @@ def bring_back_files(run: Run) -> None:
     if not names:
         return
     run.note("packages without all their files", "\n".join(names), "")
+    held = sorted(manager.held().intersection(names))
     manager.reinstall(names)
+    if held:
+        manager.hold(held)  # apt takes the hold off what it installs by name
     left = damage.damaged(names, manager.name)
     if left:
         raise EvenkeelError(

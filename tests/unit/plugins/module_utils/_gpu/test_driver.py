@@ -449,13 +449,15 @@ def test_packages_get_the_files_back_that_the_uninstaller_has_taken_away(
 ) -> None:
     node.left = Leftovers(left)
     node.manager.packages["bash"] = "5"
+    node.manager.holds = {SOURCES["open"]}
     node.manager.during = {"reinstall": damaged.clear}
     monkeypatch.setattr(damage, "damaged", lambda names, manager: sorted(damaged.intersection(names)))
-    outcome = driver.converge(desired(remove_leftovers=True, family=family), check_mode=False)
+    outcome = driver.converge(desired(remove_leftovers=True, family=family, hold=True), check_mode=False)
     done = [call for call in node.changes() if call.startswith("reinstall")]
     assert done == [f"reinstall {name}" for name in again]
     shown = [diff["before"] for diff in outcome.diffs if diff["before_header"] == "packages without all their files"]
     assert shown == [f"{name}\n" for name in again]
+    assert node.manager.holds == {SOURCES["open"]}
 
 
 def test_a_package_that_no_repository_has_any_more_can_not_get_its_files_back(

@@ -55,6 +55,8 @@ class FakeManager:
         What a killed run left unfinished.
     stubborn
         What of it can't be finished.
+    doomed
+        What finishing it would remove.
     fresh
         Whether the node has never fetched any list of packages.
     unfetched
@@ -92,6 +94,7 @@ class FakeManager:
     takes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     unfinished: list[str] = field(default_factory=list)
     stubborn: Sequence[str] = ()
+    doomed: Sequence[str] = ()
     fresh: bool = False
     unfetched: str = ""
     enable: str = ""
@@ -178,6 +181,7 @@ class FakeManager:
 
     def reinstall(self, names: Sequence[str]) -> None:
         self._called("reinstall", *names)
+        self.holds.difference_update(names)
 
     def hold(self, names: Sequence[str]) -> None:
         self._called("hold", *names)
@@ -195,6 +199,9 @@ class FakeManager:
 
     def interrupted(self) -> list[str]:
         return list(self.unfinished)
+
+    def repairs(self) -> list[Step]:
+        return [Step(name, self.packages[name], "") for name in self.doomed]
 
     def heal(self) -> None:
         self._called("heal")
