@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
 from collections import Counter
@@ -187,18 +188,14 @@ def test_servers_that_do_not_answer_are_asked_once_and_named(bare: Node, silent:
         evenkeel_mirror=f"{silent.url}/anaconda",
         evenkeel_pip_index=f"{silent.url}/simple/",
         evenkeel_nvidia_container_repository=f"{silent.url}/toolkit",
-        preflight_timeout=2,
+        preflight_timeout=5,
     )
     assert answer.status == 2
     problems = "\n".join(report["debian12-1"]["problems"])
-    (control,) = {who for (who, _), _ in silent.asked.items()} - {bare.variables[ADDRESS]}
-    asked = {path: number for (who, path), number in silent.asked.items() if who != control}
-    (installer,) = [path for path in asked if path.startswith("/anaconda/miniconda/")]
-    for path in (installer, "/toolkit/gpgkey", "/simple/", "/anaconda/pkgs/main/noarch/repodata.json"):
-        assert f"{silent.url}{path}" in problems or "and 3 more sent nothing" in problems
-        assert asked[path] == 1
+    for source, path in (("conda mirror", "anaconda"), ("package index", "simple"), ("container toolkit's", "toolkit")):
+        assert re.search(f"^{source}.*{silent.url}/{path}/", problems, re.MULTILINE)
+    assert set(silent.asked.values()) == {1}
     # The solver, which would ask again and again, was not begun.
-    by_control = {path: number for (who, path), number in silent.asked.items() if who == control}
-    assert by_control == dict.fromkeys(by_control, 1)
-    assert set(by_control) == {f"/anaconda/pkgs/{name}/noarch/repodata.json" for name in ("main", "r")}
+    by_control = {path for who, path in silent.asked if who != bare.variables[ADDRESS]}
+    assert by_control <= {f"/anaconda/pkgs/{name}/noarch/repodata.json" for name in ("main", "r")}
     assert bare.fingerprint() == before
