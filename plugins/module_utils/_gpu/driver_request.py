@@ -170,7 +170,8 @@ def package_files(desired: Desired, manager: str) -> dict[str, str | None]:
     preferences = unattended = None
     if desired.family:
         pins = [("release %s" % (_DISTRIBUTION if desired.repository else _NVIDIA), _NEVER)]
-        pins += [("version %s-*" % desired.version, _ALWAYS)] if desired.version else []
+        # apt takes the first record of a package's name that a version matches; pins of "*" count after all of these.
+        pins += [("version %s-*" % desired.version, _ALWAYS), ("release *", _NEVER)] if desired.version else []
         # Each pattern makes apt look at all that it knows, at every start; the few sources cover all names.
         sources = ["%s:any" % one for one in desired.family if one.startswith("src:")]
         names = " ".join(sources or desired.family)

@@ -148,7 +148,7 @@ def text(path: str, most: int = -1) -> str | None:
         Its owner has a lease on it, which would keep the reader waiting.
     """
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape", opener=_open_at_once) as stream:
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="", opener=_open_at_once) as stream:
             return stream.read(most)
     except FileNotFoundError:
         return None

@@ -19,6 +19,7 @@ _LOCKS = (
     *("/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock"),
     *("/var/lib/apt/lists/lock", "/var/cache/apt/archives/lock"),
 )
+_SOURCES = "/etc/apt/sources.list.d"
 _OPTIONS = ("--yes", "--no-install-recommends", "--allow-downgrades", "--allow-change-held-packages", "--ignore-hold")
 _KEEP_SETTINGS = ("-oDpkg::Options::=--force-confdef", "-oDpkg::Options::=--force-confold")
 _RUN_MARK = "Run it on the node to see what is wrong, then run again"
@@ -55,8 +56,10 @@ _RACES = 5
 _UNFETCHED = re.compile(
     r"^[EW]: ((?:Failed to fetch |GPG error: |The repository '|Some index files failed to download).*)", re.MULTILINE
 )
-_UNREADABLE = re.compile("The list of sources could not be read|Unable to parse package file")
-_DAMAGED = re.compile(r"Unable to parse package file \S*/(\S+)")
+_DAMAGED = re.compile(r"(?:Unable to parse package file|Problem with MergeList) \S*/(\S+)")
+_UNREADABLE = re.compile("The list of sources could not be read|%s" % _DAMAGED.pattern)
+#: What dpkg prints of a package that it could not unpack or configure, among all that its scripts print.
+_OF_DPKG = re.compile(r"^dpkg: error processing (?:package|archive) (?:\S*/)?(\S+) \([^)]*\):\n\s*(.+)", re.MULTILINE)
 _CONFLICT = re.compile(r"Conflicting values set for option (\S+) regarding source (\S+)")
 
 
@@ -92,6 +95,10 @@ class Apt:
 
     def interrupted(self) -> list[str]:
         return [name for name, _unused, wish, state in _listed() if state in "UFHWt" and wish != "u"]
+
+    def repairs(self) -> list[Step]:
+        done = command.run(["apt-get", *_OPTIONS, "--simulate", "--fix-broken", "install"])
+        return parse_steps(done.output) if done.status == 0 else []
 
     def heal(self) -> None:
         self.wait()
@@ -139,11 +146,23 @@ class Apt:
         ]
         done = command.run(argv)
         if done.status != 0:
-            raise Refused(
-                "apt cannot install %s: %s" % (" ".join(install), explain(done.said)),
-                "Nothing was changed. Choose another version, or remove what conflicts with it",
-            )
+            raise self._refusal(install, done.said)
         return parse_steps(done.output)
+
+    def _refusal(self, install: Sequence[str], said: str) -> Refused:
+        """Return the error of a simulation that failed, whose cause may be a package that is broken already."""
+        check = command.run(["apt-get", "-oDebug::NoLocking=1", "check"])
+        if check.status != 0:
+            return Refused(
+                "apt changes no package while some that are there lack what they depend on: %s" % explain(check.said),
+                "Install what is missing or remove these packages, as by `apt-get --fix-broken install` on the node, "
+                "then run again",
+            )
+        return Refused(
+            "apt cannot install %s: %s" % (" ".join(install), explain(said)),
+            "Nothing was changed. Choose another version, or remove what conflicts with it; `apt-cache policy PACKAGE` "
+            "on the node shows which preferences choose a version",
+        )
 
     def apply(self, install: Sequence[str], remove: Sequence[str]) -> None:
         self._install([*install, *("%s-" % name for name in remove)], install)
@@ -260,11 +279,14 @@ def parse_sources(output: str) -> dict[tuple[str, str], str]:
 
 
 def explain(said: str) -> str:
-    """Return why apt failed: its lines about unmet dependencies, or else its errors, joined."""
+    """Return why apt failed: its lines about unmet dependencies, or dpkg's about packages, or its errors, joined."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     start = next((at + 1 for at, line in enumerate(lines) if "unmet dependencies" in line), None)
     if start is not None:
         return "; ".join(line for line in lines[start : start + 5] if not line.startswith("E:"))
+    of_dpkg = ["%s: %s" % found.groups() for found in _OF_DPKG.finditer(said)]
+    if of_dpkg:
+        return "; ".join(of_dpkg[:3])
     errors = [line[2:].strip() for line in lines if line.startswith("E:")]
     return "; ".join(errors[-4:] or lines[-3:]) or "it printed nothing"
 
@@ -298,12 +320,14 @@ def explain_update(said: str, source: str) -> EvenkeelError:
     """Return the error that a failed ``apt-get update`` means."""
     if _UNREADABLE.search(said):
         return explain_sources(said, "APT reads none of its sources")
+    # A question to a repository is asked by a copy of the node's file.
+    file = os.path.join(_SOURCES, os.path.basename(source)) if source else ""
     for pattern, what, remedy in _UPDATE_PROBLEMS:
         found = re.search(pattern, said)
         if found:
-            return EvenkeelError("The repository of %s %s" % (source, what % found[1]), remedy)
+            return EvenkeelError("The repository of %s %s" % (file, what % found[1]), remedy)
     return EvenkeelError(
-        "The lists of %s could not be fetched: %s" % (source or "the node's repositories", explain(said)),
+        "The lists of %s could not be fetched: %s" % (file or "the node's repositories", explain(said)),
         "Check the repository's address, and that the node reaches it",
     )
 

@@ -189,10 +189,13 @@ def heal(job: Job, manager: Manager, *, check_mode: bool) -> tuple[tuple[str, ..
     Raises
     ------
     EvenkeelError
-        Others than the request's own packages can't be finished.
+        Others than the request's own packages can't be finished, or would go.
     """
     found = manager.interrupted()
-    if not found or check_mode:
+    if not found:
+        return (), ()
+    _judge_repairs(job, manager)
+    if check_mode:
         return tuple(found), ()
     foreign = repository.foreign(job.repository, job.coming)
     _record_foreign(job, foreign)
@@ -208,6 +211,21 @@ def heal(job: Job, manager: Manager, *, check_mode: bool) -> tuple[tuple[str, ..
     else:
         left = []
     return (*map(str, foreign), *found), tuple(left)
+
+
+def _judge_repairs(job: Job, manager: Manager) -> None:
+    """Refuse to finish packages where that would remove others than the request's own and ours."""
+    gone = [step.name for step in manager.repairs() if not step.after]
+    if not gone:
+        return
+    own = {thing.name for thing in made.read(job.by) if thing.kind == "package"}
+    own.update(transaction.matching(gone, (*job.request.absent, *job.request.may_go), manager.sources()))
+    others = sorted(set(gone) - own)
+    if others:
+        raise EvenkeelError(
+            "Packages of the node are half-installed, and finishing them would remove %s" % ", ".join(others),
+            "Give the node a repository with what they depend on, or remove them, then run again",
+        )
 
 
 def _remove_unfinished(job: Job, manager: Manager) -> list[str]:

@@ -90,6 +90,9 @@ class Dnf:
         found: list[str] = self._ask("duplicates")
         return [name for name in found if not name.startswith(_SIDE_BY_SIDE)]
 
+    def repairs(self) -> list[Step]:
+        return []  # dnf finishes by removing older versions of what is there twice
+
     def heal(self) -> None:
         self.wait()
         command.require(

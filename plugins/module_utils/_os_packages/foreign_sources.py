@@ -23,7 +23,7 @@ _KEPT = ".replaced-by-evenkeel.save"
 #: The names of the files that apt and dnf read; apt ignores others, and those with other characters.
 _READ = re.compile(r"^(?:sources\.list|[\w:-][\w.:-]*\.(?:list|sources|repo))$", re.ASCII)
 _LINE = re.compile(r"^\s*deb(?:-src)?\s+(?:\[[^\]]*\]\s*)?(?P<uri>\S+)\s+(?P<suite>[^\s#]+)(?P<components>[^#]*)")
-_SEPARATOR = re.compile(r"((?:^[ \t]*\n)+)", re.MULTILINE)
+_SEPARATOR = re.compile(r"((?:^[ \t\r]*\n)+)", re.MULTILINE)
 _FIELD = re.compile(r"^(?P<name>[A-Za-z-]+)[ \t]*:[ \t]*(?P<value>.*)")
 _OPTION = re.compile(r"^(?P<name>\w+)[ \t]*[=:][ \t]*(?P<value>.*)")
 _OFF = ("0", "no", "false", "off", "without", "disable")

@@ -112,6 +112,9 @@ class Manager(Protocol):
     def interrupted(self) -> list[str]:
         """Return the packages that a killed run left unfinished."""
 
+    def repairs(self) -> list[Step]:
+        """Return what ``heal`` would install and remove, where that can be known."""
+
     def heal(self) -> None:
         """Finish what a killed run left unfinished."""
 

@@ -113,11 +113,12 @@ def test_the_version_is_pinned_for_the_whole_family_and_the_other_source_is_kept
     names = "Package: src:nvidia-graphics-drivers*:any\n"
     expected = [f"{names}Pin: release {never}\nPin-Priority: -1\n"]
     expected += [f"{names}Pin: version 580.178.04-*\nPin-Priority: 1001\n"]
+    expected += [f"{names}Pin: release *\nPin-Priority: -1\n"]
     preferences = driver_request.package_files(desired, "apt")[driver_request.PREFERENCES]
     assert preferences == f"{kept_files.MARK}\n" + "\n".join(expected)
     of_any_version = dataclasses.replace(desired, version="")
     preferences = driver_request.package_files(of_any_version, "apt")[driver_request.PREFERENCES]
-    assert preferences == f"{kept_files.MARK}\n" + "\n".join(expected[:-1])
+    assert preferences == f"{kept_files.MARK}\n" + "\n".join(expected[:1])
     by_name = dataclasses.replace(desired, family=("nvidia-driver*", "libcuda1"))
     assert "Package: nvidia-driver* libcuda1\n" in str(
         driver_request.package_files(by_name, "apt")[driver_request.PREFERENCES]

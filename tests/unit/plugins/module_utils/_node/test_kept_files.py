@@ -210,6 +210,16 @@ def test_a_shared_file_keeps_its_mode_its_links_and_all_that_others_wrote(tmp_pa
     assert not kept_files.edited(path, kept_files.read_shared(path), before.text + "ours").changed
 
 
+def test_line_endings_of_others_stay(tmp_path: Path) -> None:
+    path = tmp_path / "list"
+    path.write_bytes(b"theirs\r\n")
+    assert kept_files.text(str(path)) == "theirs\r\n"
+    file = kept_files.read_shared(str(path))
+    assert file is not None
+    kept_files.apply(kept_files.edited(str(path), file, file.text + "ours\n"))
+    assert path.read_bytes() == b"theirs\r\nours\n"
+
+
 def test_a_shared_file_that_is_none_is_named(tmp_path: Path) -> None:
     assert kept_files.read_shared(str(tmp_path / "none")) is None
     with pytest.raises(EvenkeelError, match=rf"^{tmp_path} is not a regular file"):

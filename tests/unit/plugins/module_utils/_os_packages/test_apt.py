@@ -217,9 +217,27 @@ def test_a_simulated_transaction_is_read(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_simulation_that_finds_no_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    FakePrograms(monkeypatch, apt_get=Done(100, "", "E: Version '9' for 'driver' was not found\n"))
+    FakePrograms(monkeypatch, apt_get=[Done(100, "", "E: Version '9' for 'driver' was not found\n"), ""])
     with pytest.raises(Refused, match=r"^apt cannot install driver=9 tool: Version '9' for 'driver'"):
         Apt().simulate(["driver=9", "tool"], [])
+
+
+def test_a_simulation_on_a_node_where_a_package_lacks_what_it_depends_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = """\
+You might want to run 'apt --fix-broken install' to correct these.
+The following packages have unmet dependencies:
+ vendor-agent : Depends: libvendor but it is not installed
+E: Unmet dependencies. Try 'apt --fix-broken install' with no packages (or specify a solution).
+"""
+    FakePrograms(monkeypatch, apt_get=[Done(100, "", "E: Unmet dependencies.\n"), Done(100, "", broken)])
+    with pytest.raises(Refused, match="depend on: vendor-agent : Depends: libvendor but it is not installed"):
+        Apt().simulate(["driver=9"], [])
+
+
+@pytest.mark.parametrize("said", [Done(100, "", "E: The package x needs to be reinstalled\n"), SIMULATED])
+def test_repairs_are_what_apt_would_do(monkeypatch: pytest.MonkeyPatch, said: Done | str) -> None:
+    FakePrograms(monkeypatch, apt_get=said)
+    assert Apt().repairs() == (apt.parse_steps(said) if isinstance(said, str) else [])
 
 
 def test_a_transaction_keeps_settings_and_waits_for_the_lock(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -358,7 +376,7 @@ def test_that_no_list_can_be_fetched_is_an_error(monkeypatch: pytest.MonkeyPatch
 def test_a_repository_that_stays_as_it_is(monkeypatch: pytest.MonkeyPatch, done: Done, asked: int) -> None:
     monkeypatch.setattr(refetch.time, "sleep", lambda seconds: None)
     node = FakePrograms(monkeypatch, apt_get=done)
-    with pytest.raises(EvenkeelError, match=r"of /x\.sources (is incomplete|could not)"):
+    with pytest.raises(EvenkeelError, match=r"of /etc/apt/sources.list.d/x\.sources (is incomplete|could not)"):
         Apt().refresh("/x.sources")
     assert len(node.of("apt-get")) == asked
 
@@ -428,6 +446,11 @@ def test_a_package_is_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
             "E: The list of sources could not be read.",
             "APT reads none of its sources: Malformed line 1 in source list /etc/apt/sources.list.d/bad.list (type)",
         ),
+        (
+            "E: Encountered a section with no Package: header\n"
+            "E: Problem with MergeList /var/lib/apt/lists/deb.example.org_dists_noble_main_binary-amd64_Packages",
+            "The list deb.example.org_dists_noble_main_binary-amd64_Packages, which APT has fetched, is damaged",
+        ),
     ],
 )
 def test_a_failed_update_is_explained(said: str, words: str) -> None:
@@ -435,7 +458,9 @@ def test_a_failed_update_is_explained(said: str, words: str) -> None:
 
 
 def test_a_failed_update_names_the_file_of_its_repository() -> None:
-    assert "The repository of /x.sources is signed by" in str(apt.explain_update("NO_PUBKEY A4", "/x.sources"))
+    assert "The repository of /etc/apt/sources.list.d/x.sources is signed by" in str(
+        apt.explain_update("NO_PUBKEY A4", "/staged/x.sources")
+    )
 
 
 @pytest.mark.parametrize(
@@ -452,12 +477,25 @@ E: Unable to correct problems, you have held broken packages.
             "nvidia-open : Depends: nvidia-driver (= 580.178.04-1) but 610.57.04-1 is to be installed; "
             "Depends: libcuda1 but it is not going to be installed",
         ),
+        (
+            """\
+make -C /usr/src/linux-headers modules
+dpkg: error processing archive /var/cache/apt/archives/nvidia-kernel-source_1_amd64.deb (--unpack):
+ cannot copy extracted data for './usr/src/nvidia-580/nv.c' to '/usr/src/nvidia-580/nv.c.dpkg-new': No space left
+dpkg: error processing package nvidia-dkms-open (--configure):
+ installed nvidia-dkms-open package post-installation script subprocess returned error exit status 10
+E: Sub-process /usr/bin/dpkg returned an error code (1)
+""",
+            "nvidia-kernel-source_1_amd64.deb: cannot copy extracted data for './usr/src/nvidia-580/nv.c' to "
+            "'/usr/src/nvidia-580/nv.c.dpkg-new': No space left; nvidia-dkms-open: installed nvidia-dkms-open package "
+            "post-installation script subprocess returned error exit status 10",
+        ),
         ("The unmet dependencies:\n a\n b\n c\n d\n e\n f\n", "a; b; c; d; e"),
         ("W: a warning\nE: one\nE: two\nE: three\nE: four\nE: five\n", "two; three; four; five"),
         ("one\n\ntwo\nthree\nfour\n", "two; three; four"),
         ("", "it printed nothing"),
     ],
-    ids=["unmet dependencies", "many of them", "errors", "other words", "nothing"],
+    ids=["unmet dependencies", "dpkg", "many of them", "errors", "other words", "nothing"],
 )
 def test_why_apt_failed(said: str, expected: str) -> None:
     assert apt.explain(said) == expected

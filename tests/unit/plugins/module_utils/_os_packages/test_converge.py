@@ -139,6 +139,18 @@ def test_what_a_killed_run_left_is_finished_first(monkeypatch: pytest.MonkeyPatc
     assert (manager.calls, outcome.healed, outcome.changed) == (["heal"], ("halfway",), True)
 
 
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_nothing_is_finished_that_takes_a_package_of_others_away(
+    monkeypatch: pytest.MonkeyPatch, check_mode: bool
+) -> None:
+    there = {"driver-dkms": "1", "docker-ce": "1", "ours": "1"}
+    manager = node(monkeypatch, packages=there, unfinished=["docker-ce"], doomed=["docker-ce", "driver-dkms", "ours"])
+    made.note(BY, [Thing("package", "ours")])
+    with pytest.raises(EvenkeelError, match="finishing them would remove docker-ce"):
+        converge.converge(Job(BY, BROKEN), check_mode=check_mode)
+    assert (manager.calls, manager.packages) == (["sources"], there)
+
+
 BROKEN = Request((Wanted("driver", "2"),), hold=("linux-*",), may_go=("driver*", "meta"), unfinished=("linux-*",))
 
 
