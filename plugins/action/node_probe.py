@@ -6,9 +6,9 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from ansible.errors import AnsibleConnectionFailure, AnsibleError
+from ansible.errors import AnsibleConnectionFailure
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._preflight import first_look, interpreters
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._preflight import first_look, interpreters, shell
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {}
 
@@ -22,10 +22,14 @@ class ActionModule(Action):
         names = [*filter(None, [configured]), *interpreters.looked_for(task_vars)]
         begun = time.time()
         try:
-            said = self._low_level_execute_command(first_look.script(names), sudoable=False)
+            found = shell.look(self, names)
         except AnsibleConnectionFailure as error:
-            return {"changed": False, "reachable": False, "msg": _in_one_line(error)}
-        found = first_look.parse(said["stdout"])
+            return {"changed": False, "reachable": False, "msg": " ".join(str(error).split())}
+        skew = first_look.skew(found, begun, time.time())
+        # By a connection that is there already.
+        begun = time.time()
+        as_root, root_problem = shell.look_as_root(self)
+        skew |= first_look.skew(as_root, begun, time.time())
         python = first_look.choose(found, configured)
         return {
             "changed": False,
@@ -34,25 +38,7 @@ class ActionModule(Action):
             "machine": found.machine,
             "python": {"path": python.path, "version": python.version} if python else {},
             "python_problem": first_look.python_problem(found, configured),
-            **first_look.skew(found, begun, time.time()),
-            **self._as_root(),
+            "root": not root_problem,
+            "root_problem": root_problem,
+            **skew,
         }
-
-    def _as_root(self) -> dict[str, Any]:
-        """Return whether tasks run as root, and the clock's skew by a connection that is there already."""
-        begun = time.time()
-        try:
-            said = self._low_level_execute_command(first_look.ROOT_AND_CLOCK)
-        except AnsibleError as error:
-            return {"root": False, "root_problem": _in_one_line(error)}
-        ended = time.time()
-        found = first_look.parse(said["stdout"])
-        if found.uid != 0:
-            words = " ".join((said["stderr"] or said["stdout"]).split())
-            problem = f"tasks run as the user {found.uid}" if found.uid else words or "become fails"
-            return {"root": False, "root_problem": problem, **first_look.skew(found, begun, ended)}
-        return {"root": True, "root_problem": "", **first_look.skew(found, begun, ended)}
-
-
-def _in_one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

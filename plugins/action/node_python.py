@@ -7,7 +7,12 @@ import shlex
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import DISCOVERED, Action
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._preflight import first_look, interpreters, python_install
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._preflight import (
+    first_look,
+    interpreters,
+    python_install,
+    shell,
+)
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {}
 
@@ -20,13 +25,16 @@ class ActionModule(Action):
         configured = interpreters.configured(task_vars, self._templar)
         found = self._look(configured, task_vars)
         problem = first_look.python_problem(found, configured)
-        if not problem:
-            return _usable(found, configured, changed=False)
-        command = first_look.install_command(found, configured)
-        if not command:
+        command = first_look.install_command(found, configured) if problem else ""
+        if problem and not command:
             return _failed(problem)
-        if self._task.check_mode:
+        if command and self._task.check_mode:
             return _failed(f"{problem} A run without --check does that.")
+        _found, no_root = shell.look_as_root(self)
+        if no_root:
+            return _failed(f"no root: {no_root}")
+        if not command:
+            return _usable(found, configured, changed=False)
         said = self._install(command)
         found = self._look(configured, task_vars)
         problem = first_look.python_problem(found, configured)
@@ -36,14 +44,13 @@ class ActionModule(Action):
 
     def _look(self, configured: str, task_vars: dict[str, Any]) -> first_look.FirstLook:
         names = [*filter(None, [configured]), *interpreters.looked_for(task_vars)]
-        # Ansible looks for it without become, too.
-        said = self._low_level_execute_command(first_look.script(names), sudoable=False)
-        return first_look.parse(said["stdout"])
+        return shell.look(self, names)
 
     def _install(self, command: str) -> str:
         script = shlex.quote(python_install.script(command))
-        said = self._low_level_execute_command(f"{self._compute_environment_string()} sh -c {script}".lstrip())
-        return f"{said['stdout']}\n{said['stderr']}"
+        # Its own standard input, or a package's script could read the rest of the program.
+        program = f"{self._compute_environment_string()} sh -c {script} </dev/null".lstrip()
+        return shell.run(self, program, become=True)
 
 
 def _usable(found: first_look.FirstLook, configured: str, *, changed: bool) -> dict[str, Any]:

@@ -15,8 +15,8 @@ OLDEST = (3, 9)
 ELSEWHERE = ("python3.14", "/usr/libexec/platform-python")
 #: Modules of its standard library, which distributions can leave out.
 STANDARD = "ctypes, json, platform, ssl, zipfile"
-#: Who the shell runs as, and what time it is there.
-ROOT_AND_CLOCK = 'echo "uid $(id -u)"; echo "clock $(date +%s)"'
+#: ssh's own last line where it was given a terminal.
+_FAREWELL = re.compile(r"(Shared c|C)onnection to \S+ closed\.")
 #: By ID or ID_LIKE of os-release: the command that installs Python, and the interpreter that it brings where Ansible
 #: has to be given its path.
 _INSTALLING: Mapping[str, tuple[str, str]] = {
@@ -53,6 +53,8 @@ class FirstLook:
         The node's ``/etc/os-release``.
     pythons
         Its interpreters, in the order in which Ansible looks for them.
+    noise
+        The last line that was not asked for.
     """
 
     uid: int | None = None
@@ -60,6 +62,7 @@ class FirstLook:
     machine: str = ""
     release: Mapping[str, str] = field(default_factory=dict)
     pythons: Sequence[Python] = ()
+    noise: str = ""
 
     @property
     def name(self) -> str:
@@ -68,27 +71,44 @@ class FirstLook:
         return f"{distribution} {self.release.get('VERSION_ID', '')}".strip()
 
 
-def script(interpreters: Sequence[str]) -> str:
-    """Return the shell's program; it asks each of ``interpreters`` for its version."""
+def user_and_clock(word: str) -> str:
+    """Return the shell's program that says who the shell runs as, and what time it is there; see ``script``."""
+    # What a login prints can end without a new line.
+    return f'echo; echo "{word} uid $(id -u)"; echo "{word} clock $(date +%s)"'
+
+
+def script(interpreters: Sequence[str], word: str) -> str:
+    """Return the shell's program; it asks each of ``interpreters`` for its version.
+
+    Parameters
+    ----------
+    word
+        What its lines begin with: nobody else's do, where it is a random one.
+    """
     names = " ".join(shlex.quote(name) for name in [*interpreters, *ELSEWHERE])
     return f"""
-{ROOT_AND_CLOCK}
-echo "machine $(uname -m)"
+{user_and_clock(word)}
+echo "{word} machine $(uname -m)"
 for name in {names}; do
   path=$(command -v "$name") || continue
   version=$("$path" -c 'import {STANDARD}; print(platform.python_version())' 2>/dev/null </dev/null)
-  echo "python $path $version"
+  echo "{word} python $path $version"
 done
-sed 's/^/release /' /etc/os-release
+sed 's/^/{word} release /' /etc/os-release
 """.strip()
 
 
-def parse(said: str) -> FirstLook:
-    """Read what the program of ``script`` printed; other lines, such as a banner, are not looked at."""
+def parse(said: str, word: str) -> FirstLook:
+    """Read what the program of ``script`` printed; lines that do not begin with ``word`` are noise."""
     rows: dict[str, list[str]] = {}
-    for line in said.splitlines():
-        key, _unused, value = line.strip().partition(" ")
-        rows.setdefault(key, []).append(value.strip())
+    noise = ""
+    for line in map(str.strip, said.splitlines()):
+        first, _unused, answer = line.partition(" ")
+        if first == word:
+            key, _unused, value = answer.partition(" ")
+            rows.setdefault(key, []).append(value.strip())
+        elif line and not _FAREWELL.fullmatch(line):
+            noise = line
     settings = (line.partition("=") for line in rows.get("release", []))
     pythons = {
         path: Python(path, version) for path, _unused, version in (one.partition(" ") for one in rows.get("python", []))
@@ -99,6 +119,7 @@ def parse(said: str) -> FirstLook:
         machine="".join(rows.get("machine", [])[:1]),
         release={name: value.strip("\"'") for name, _unused, value in settings},
         pythons=tuple(pythons.values()),
+        noise=noise,
     )
 
 
@@ -125,6 +146,9 @@ def choose(found: FirstLook, configured: str) -> Python | None:
 
 def python_problem(found: FirstLook, configured: str) -> str:
     """Return why modules can't run on the node, with the way out; empty where they can."""
+    if found.uid is None:
+        said = f" and says: {found.noise.rstrip('.')}" if found.noise else ""
+        return f"The shell of Ansible's user runs no commands{said}. Give the user one on the node, such as /bin/bash."
     used = choose(found, configured)
     if used and used.is_new_enough:
         return ""
@@ -139,9 +163,9 @@ def python_problem(found: FirstLook, configured: str) -> str:
 
 
 def install_command(found: FirstLook, configured: str) -> str:
-    """Return the command that installs a Python on which modules can run; empty where there is one, or none does."""
+    """Return the command that installs a Python on which modules can run; empty where none helps."""
     used = choose(found, configured)
-    if any(one.is_new_enough for one in found.pythons):
+    if found.uid is None or any(one.is_new_enough for one in found.pythons):
         return ""
     command, _unused = _installing(found.release, old=used is not None and bool(used.version))
     return command if command.startswith("sudo") else ""

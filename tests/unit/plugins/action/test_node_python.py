@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,24 +13,37 @@ from ansible.template import Templar
 from ansible_collections.evenkeel.gpu.plugins.action import node_python
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._preflight.interpreters import configured
 
-DEBIAN = "release ID=debian\nrelease VERSION_ID=12\n"
-EL8 = "release ID=rocky\nrelease ID_LIKE=rhel\nrelease VERSION_ID=8.10\n"
+NOISE = "uid 4711\npython /usr/bin/perl 3.13\nWelcome!\n"
+DEBIAN = "uid 1000\nrelease ID=debian\nrelease VERSION_ID=12\n"
+EL8 = "uid 1000\nrelease ID=rocky\nrelease ID_LIKE=rhel\nrelease VERSION_ID=8.10\n"
 GOOD = "python /usr/bin/python3 3.11.2\n"
 OLD = "python /usr/bin/python3 3.6.8\n"
 BROKEN = "python /usr/bin/python3 \n"
 ELSEWHERE = "python /usr/libexec/platform-python 3.9.1\n"
 
 
+def answer(program: str, said: str) -> dict[str, Any]:
+    """Return what a login and the program print; the program marks its lines."""
+    marked = re.search(r'echo "(\w{16}) uid', program)
+    lines = [f"{marked[1]} {line}" for line in said.splitlines()] if marked and "uid" in said else said.splitlines()
+    return {"stdout": "\n".join([*NOISE.splitlines(), *lines]), "stderr": "", "rc": 0}
+
+
 class Node:
     """A node's shell, which says one thing after another."""
 
-    def __init__(self, *said: str) -> None:
+    def __init__(self, *said: str, root: str = "uid 0\n") -> None:
         self.said = list(said)
+        self.root = root
         self.commands: list[tuple[str, bool]] = []
 
-    def execute(self, command: str, sudoable: bool = True) -> dict[str, Any]:
-        self.commands.append((command, sudoable))
-        return {"stdout": self.said.pop(0), "stderr": "", "rc": 0}
+    def execute(self, command: str, sudoable: bool = True, in_data: bytes | None = None) -> dict[str, Any]:
+        assert (command, in_data is None) == ("/bin/sh", False)
+        program = (in_data or b"").decode()
+        if sudoable and "uid" in program:
+            return answer(program, self.root)
+        self.commands.append((program, sudoable))
+        return answer(program, self.said.pop(0))
 
     def run(self, monkeypatch: pytest.MonkeyPatch, *, check_mode: bool = False, named: str = "auto") -> dict[str, Any]:
         task = SimpleNamespace(async_val=0, check_mode=check_mode, args={}, environment=[{"http_proxy": "http://p"}])
@@ -38,6 +52,7 @@ class Node:
         templar = Templar(DataLoader(), task_vars)
         plugin = node_python.ActionModule(task, SimpleNamespace(_shell=shell), None, DataLoader(), templar, None)
         monkeypatch.setattr(plugin, "_low_level_execute_command", self.execute)
+        monkeypatch.setattr(plugin, "_is_pipelining_enabled", lambda style: style == "new")
         result: dict[str, Any] = plugin.run(task_vars=task_vars)
         return result
 
@@ -76,6 +91,16 @@ def test_python_is_installed_where_there_is_none(
     command, become = node.commands[1]
     assert become
     assert command.startswith("PROXY=http://p sh -c ")
+    assert command.endswith(" </dev/null")
+
+
+@pytest.mark.parametrize("said", [DEBIAN, DEBIAN + GOOD])
+def test_without_root_nothing_is_tried(monkeypatch: pytest.MonkeyPatch, said: str) -> None:
+    node = Node(said, root="sudo: sorry, you must have a tty to run sudo")
+    result = node.run(monkeypatch)
+    assert result["failed"]
+    assert result["msg"].startswith("no root: sudo: sorry, you must have a tty to run sudo. Remove requiretty")
+    assert len(node.commands) == 1
 
 
 def test_the_interpreter_that_is_named_stays_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,7 +124,9 @@ def test_the_interpreter_that_is_named_stays_named(monkeypatch: pytest.MonkeyPat
             id="one where Ansible does not look",
         ),
         pytest.param(DEBIAN + OLD, "auto", "needs 3.9 or newer. Install it on the node", id="the release has none"),
-        pytest.param("release ID=arch\n", "auto", "no Python. Install it on the node", id="an unknown distribution"),
+        pytest.param(
+            "uid 1000\nrelease ID=arch\n", "auto", "no Python. Install it on the node", id="an unknown distribution"
+        ),
     ],
 )
 def test_nothing_is_installed_where_that_does_not_help(

@@ -32,19 +32,32 @@ def run(action: Any, **arguments: Any) -> dict[str, Any]:
     return result
 
 
-def probe(monkeypatch: pytest.MonkeyPatch, as_user: str | Exception, as_root: str | Exception = "") -> dict[str, Any]:
-    def answer(_self: Any, _command: str, sudoable: bool = True) -> dict[str, Any]:
+def probe(
+    monkeypatch: pytest.MonkeyPatch,
+    as_user: str | Exception,
+    as_root: str | Exception = "",
+    *,
+    pipelining: bool = True,
+    root_says: str = "sudo: no",
+) -> dict[str, Any]:
+    def answer(_self: Any, command: str, sudoable: bool = True, in_data: bytes | None = None) -> dict[str, Any]:
         said = as_root if sudoable else as_user
         if isinstance(said, Exception):
             raise said
-        return {"stdout": said, "stderr": "sudo: no" if not said else ""}
+        # ssh gives sudo a terminal unless there is something for its standard input.
+        assert (in_data is not None) is pipelining
+        word = (in_data or command.encode()).decode().partition('echo "')[2].split()[0]
+        lines = "\n".join(f"{word} {line}" for line in said.splitlines())
+        return {"stdout": f"Welcome\nuid 0\nclock 5\n{lines}", "stderr": "" if said else root_says}
 
     monkeypatch.setattr(ActionBase, "_low_level_execute_command", answer)
+    monkeypatch.setattr(ActionBase, "_is_pipelining_enabled", lambda _self, _style: pipelining)
     return run(node_probe)
 
 
-def test_a_node_that_can_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = probe(monkeypatch, SAID, "uid 0\nclock 0")
+@pytest.mark.parametrize("pipelining", [True, False])
+def test_a_node_that_can_be_used(monkeypatch: pytest.MonkeyPatch, pipelining: bool) -> None:
+    found = probe(monkeypatch, SAID, "uid 0\nclock 0", pipelining=pipelining)
     assert (found["reachable"], found["root"], found["python_problem"]) == (True, True, "")
     assert found["release"] == "Ubuntu 24.04"
     assert found["python"] == {"path": "/usr/bin/python3", "version": "3.12.3"}
@@ -67,8 +80,20 @@ def test_a_node_that_does_not_answer_is_no_failure(monkeypatch: pytest.MonkeyPat
 )
 def test_a_user_that_is_not_root(monkeypatch: pytest.MonkeyPatch, said: str | Exception, problem: str) -> None:
     found = probe(monkeypatch, SAID, said)
-    assert (found["root"], found["root_problem"]) == (False, problem)
+    assert found["root"] is False
+    assert found["root_problem"].startswith(f"{problem}. Let Ansible's user become root")
     assert found["python"]
+
+
+@pytest.mark.parametrize(
+    "says",
+    ["sudo: sorry, you must have a tty to run sudo", "sudo: Entschuldigung, Sie müssen ein TTY haben, um es zu tun"],
+)
+def test_sudo_that_requires_a_terminal(monkeypatch: pytest.MonkeyPatch, says: str) -> None:
+    found = probe(monkeypatch, SAID, root_says=says)
+    assert found["root"] is False
+    assert found["root_problem"].startswith(f"{says}. Remove requiretty from sudo's settings")
+    assert found["root_problem"].endswith("or set ansible_pipelining to false.")
 
 
 def test_the_report_is_shown_and_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

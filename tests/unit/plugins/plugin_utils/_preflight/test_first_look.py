@@ -11,18 +11,24 @@ import pytest
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._preflight import first_look
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._preflight.first_look import FirstLook, Python
 
+WORD = "5a1f"
 SAID = """Welcome to gpu1!
-uid 1000\r
-clock 1795815180
-machine x86_64
-python /usr/bin/python3.9 3.9.25
-python /usr/bin/python3 3.6.8
-python /usr/bin/python3 3.6.8
-python /opt/broken/python3\x20
-release NAME="Rocky Linux"
-release VERSION_ID="8.10"
-release ID="rocky"
-release ID_LIKE="rhel centos fedora"
+uid 4711
+clock 5
+python /usr/bin/perl 3.13
+5a1f uid 1000\r
+5a1f clock 1795815180
+5a1f machine x86_64
+5a1f python /usr/bin/python3.9 3.9.25
+5a1f python /usr/bin/python3 3.6.8
+5a1f python /usr/bin/python3 3.6.8
+5a1f python /opt/broken/python3\x20
+5a1f release NAME="Rocky Linux"
+5a1f release VERSION_ID="8.10"
+5a1f release ID="rocky"
+5a1f release ID_LIKE="rhel centos fedora"
+Good bye.
+Shared connection to 10.0.0.1 closed.
 """
 UBUNTU = {"ID": "ubuntu", "ID_LIKE": "debian", "VERSION_ID": "24.04"}
 ROCKY8 = {"ID": "rocky", "ID_LIKE": "rhel centos fedora", "VERSION_ID": "8.10"}
@@ -32,27 +38,28 @@ PLATFORM = Python("/usr/libexec/platform-python", "3.6.8")
 
 
 def test_what_was_said() -> None:
-    found = first_look.parse(SAID)
+    found = first_look.parse(SAID, WORD)
     assert (found.uid, found.clock, found.machine, found.name) == (1000, 1795815180, "x86_64", "Rocky 8.10")
     assert found.pythons == (
         Python("/usr/bin/python3.9", "3.9.25"),
         Python("/usr/bin/python3", "3.6.8"),
         Python("/opt/broken/python3", ""),
     )
+    assert found.noise == "Good bye."
 
 
 def test_nothing_was_said() -> None:
-    assert first_look.parse("") == FirstLook()
+    assert first_look.parse("", WORD) == FirstLook()
 
 
 def test_the_program_runs() -> None:
     done = subprocess.run(
-        ["sh", "-c", first_look.script([sys.executable, "no such; python"])],
+        ["sh", "-c", "printf Welcome\n" + first_look.script([sys.executable, "no such; python"], WORD)],
         check=True,
         capture_output=True,
         text=True,
     )
-    found = first_look.parse(done.stdout)
+    found = first_look.parse(done.stdout, WORD)
     assert found.uid == os.getuid()
     assert found.clock
     assert found.release["ID"]
@@ -119,4 +126,16 @@ def test_the_time_that_the_question_takes_is_no_skew(clock: int | None, skew: di
     ],
 )
 def test_why_modules_can_not_run(pythons: list[Python], configured: str, release: dict[str, str], problem: str) -> None:
-    assert first_look.python_problem(FirstLook(release=release, pythons=pythons), configured) == problem
+    found = FirstLook(uid=1000, release=release, pythons=pythons)
+    assert first_look.python_problem(found, configured) == problem
+
+
+@pytest.mark.parametrize(
+    ("noise", "says"), [("", ""), ("This account is not available.", " and says: This account is not available")]
+)
+def test_a_shell_that_runs_no_commands_is_no_lack_of_python(noise: str, says: str) -> None:
+    found = FirstLook(noise=noise)
+    assert first_look.python_problem(found, "") == (
+        f"The shell of Ansible's user runs no commands{says}. Give the user one on the node, such as /bin/bash."
+    )
+    assert not first_look.install_command(found, "")

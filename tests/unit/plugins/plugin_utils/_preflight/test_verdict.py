@@ -68,7 +68,7 @@ def test_a_node_that_is_as_it_must_be_is_ready() -> None:
             "unknown",
             "unknown: no Python: `sudo x`. site.yml runs this command.",
         ),
-        ({"root": False, "root_problem": "Missing sudo password"}, "problem", "no root: Missing sudo password. Let"),
+        ({"root": False, "root_problem": "Missing sudo password"}, "problem", "no root: Missing sudo password"),
         ({"clock_skew": 61}, "problem", "clock: 61 seconds ahead of the control node's"),
         ({"clock_skew": -90000}, "problem", "clock: 25 hours behind the control node's"),
     ],
