@@ -26,10 +26,12 @@ class ActionModule(Action):
         except AnsibleConnectionFailure as error:
             return {"changed": False, "reachable": False, "msg": " ".join(str(error).split())}
         skew = first_look.skew(found, begun, time.time())
-        # By a connection that is there already.
-        begun = time.time()
-        as_root, root_problem = shell.look_as_root(self)
-        skew |= first_look.skew(as_root, begun, time.time())
+        root_problem = ""
+        if found.answered:
+            # By a connection that is there already.
+            begun = time.time()
+            as_root, root_problem = shell.look_as_root(self)
+            skew |= first_look.skew(as_root, begun, time.time())
         python = first_look.choose(found, configured)
         return {
             "changed": False,
@@ -38,7 +40,7 @@ class ActionModule(Action):
             "machine": found.machine,
             "python": {"path": python.path, "version": python.version} if python else {},
             "python_problem": first_look.python_problem(found, configured),
-            "root": not root_problem,
+            "root": found.answered and not root_problem,
             "root_problem": root_problem,
             **skew,
         }

@@ -111,6 +111,37 @@ def test_every_node_has_a_row(bare: Node, tmp_path: Path) -> None:
     assert bare.fingerprint() == before
 
 
+#: What a user's login prints before each command, which looks like a first answer.
+BANNER = "echo uid 4711; echo clock 5; echo python /usr/bin/perl 3.13; printf Welcome"
+
+
+def test_users_whose_login_is_odd(bare: Node, tmp_path: Path) -> None:
+    for user in ("kim", "lee"):
+        bare.host.check_output(f"useradd --create-home --shell /bin/bash {user} && cp -r /home/ops/.ssh /home/{user}/")
+        bare.host.check_output(f"echo '{user} ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/{user}")
+    bare.host.check_output("echo 'Defaults:kim requiretty' >>/etc/sudoers.d/kim")
+    bare.host.check_output("printf '%%s\\n' %s >/home/kim/.bashrc", BANNER)
+    bare.host.check_output("chown -R kim: /home/kim && chown -R lee: /home/lee && usermod -s /usr/sbin/nologin lee")
+    answer, report = look(
+        bare,
+        tmp_path,
+        {
+            "no-terminal": {"ansible_user": "kim"},
+            "terminal": {"ansible_user": "kim", "ansible_pipelining": False},
+            "no-shell": {"ansible_user": "lee"},
+        },
+    )
+    assert answer.status == 2
+    problems = {name: "\n".join(node["problems"]) for name, node in report.items()}
+    assert "must have a tty to run sudo. Remove requiretty" in problems["no-terminal"]
+    assert "ansible_pipelining to false" in problems["no-terminal"]
+    assert report["no-terminal"]["python"]["path"] == PYTHON
+    assert abs(report["no-terminal"]["clock"]["skew_seconds"]) < 600
+    assert (report["terminal"]["state"], problems["terminal"]) == ("ready", "")
+    assert report["no-shell"]["state"] == "unknown"
+    assert "runs no commands and says: This account is currently not available" in problems["no-shell"]
+
+
 def test_a_node_without_python_is_unknown(bare: Node, tmp_path: Path) -> None:
     bare.host.check_output("mkdir /root/python && mv /usr/bin/python3* /root/python/")
     try:

@@ -65,6 +65,11 @@ class FirstLook:
     noise: str = ""
 
     @property
+    def answered(self) -> bool:
+        """Whether the shell has run the program at all."""
+        return self.uid is not None
+
+    @property
     def name(self) -> str:
         """The distribution and its release, such as ``Ubuntu 24.04``."""
         distribution = self.release.get("NAME", "").removesuffix(" GNU/Linux").removesuffix(" Linux")
@@ -146,7 +151,7 @@ def choose(found: FirstLook, configured: str) -> Python | None:
 
 def python_problem(found: FirstLook, configured: str) -> str:
     """Return why modules can't run on the node, with the way out; empty where they can."""
-    if found.uid is None:
+    if not found.answered:
         said = f" and says: {found.noise.rstrip('.')}" if found.noise else ""
         return f"The shell of Ansible's user runs no commands{said}. Give the user one on the node, such as /bin/bash."
     used = choose(found, configured)
@@ -165,7 +170,7 @@ def python_problem(found: FirstLook, configured: str) -> str:
 def install_command(found: FirstLook, configured: str) -> str:
     """Return the command that installs a Python on which modules can run; empty where none helps."""
     used = choose(found, configured)
-    if found.uid is None or any(one.is_new_enough for one in found.pythons):
+    if not found.answered or any(one.is_new_enough for one in found.pythons):
         return ""
     command, _unused = _installing(found.release, old=used is not None and bool(used.version))
     return command if command.startswith("sudo") else ""

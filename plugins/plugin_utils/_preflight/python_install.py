@@ -27,7 +27,7 @@ update() {{
 # Dependencies that somebody has removed by force are in the way of any installation.
 install {package} || {{ update; install --fix-broken; install {package}; }}
 # A link that somebody has removed or broken comes back with its package alone.
-{package} -c '' || install --reinstall {package}-minimal
+{package} -c '' || install --reinstall {package}-minimal || {{ update; install --reinstall {package}-minimal; }}
 """,
     "dnf": "dnf --assumeyes install {package}",
 }

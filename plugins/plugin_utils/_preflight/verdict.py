@@ -122,9 +122,8 @@ def _of_python(probe: Found) -> list[str]:
 
 
 def _of_root(probe: Found) -> list[str]:
-    if probe.get("root"):
-        return []
-    return [f"no root: {probe.get('root_problem') or 'become fails.'}"]
+    problem = probe.get("root_problem")
+    return [f"no root: {problem}"] if problem else []
 
 
 def _of_clock(probe: Found) -> list[str]:

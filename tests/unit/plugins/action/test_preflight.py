@@ -85,6 +85,12 @@ def test_a_user_that_is_not_root(monkeypatch: pytest.MonkeyPatch, said: str | Ex
     assert found["python"]
 
 
+def test_a_shell_that_runs_no_commands_is_one_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = probe(monkeypatch, "", "uid 0")
+    assert (found["root"], found["root_problem"]) == (False, "")
+    assert found["python_problem"].startswith("The shell of Ansible's user runs no commands and says: sudo: no.")
+
+
 @pytest.mark.parametrize(
     "says",
     ["sudo: sorry, you must have a tty to run sudo", "sudo: Entschuldigung, Sie müssen ein TTY haben, um es zu tun"],

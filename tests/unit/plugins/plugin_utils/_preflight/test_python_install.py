@@ -36,6 +36,7 @@ def calls(tmp_path: Path, command: str, answers: Sequence[str]) -> list[str]:
     return (tmp_path / "calls").read_text().splitlines()
 
 
+MINIMAL = f"apt-get {INSTALL} --reinstall python3-minimal"
 FIRST, AGAIN = f"apt-get {INSTALL} python3", f"apt-get {INSTALL} --fix-broken"
 
 
@@ -50,8 +51,13 @@ FIRST, AGAIN = f"apt-get {INSTALL} python3", f"apt-get {INSTALL} --fix-broken"
         ),
         pytest.param(
             ["0", "127", "0"],
-            [FIRST, "python3 -c ", f"apt-get {INSTALL} --reinstall python3-minimal"],
+            [FIRST, "python3 -c ", MINIMAL],
             id="whose link is gone",
+        ),
+        pytest.param(
+            ["0", "127", "100 E: It cannot be downloaded.", "0", "0"],
+            [FIRST, "python3 -c ", MINIMAL, "apt-get -q update", MINIMAL],
+            id="whose link is gone, without lists",
         ),
         pytest.param(
             ["100", "100 E: Could not get lock /var/lib/apt/lists/lock.", "0", "0", "0", "0", "0"],
