@@ -8,10 +8,9 @@ import glob
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, disk_space, work_folder
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 
 MODULE = "nvidia"
@@ -21,6 +20,8 @@ LOGS = "/var/log/evenkeel"
 _DRIVER = re.compile(r"\d{3}\.\d+")
 _ERROR = re.compile(r"^.*?(?:(?:fatal )?error:|ERROR:|Error!).*$", re.MULTILINE)
 _NO_ERROR = re.compile(r"^make(\[\d+\])?: |conftest", re.MULTILINE)
+#: How make ends where no compiler has failed, such as ``Makefile:1: *** No rule. Stop.``
+_OF_MAKE = re.compile(r"^.*: \*\*\* .*$", re.MULTILINE)
 
 
 def sources(folder: str) -> list[tuple[str, str]]:
@@ -47,16 +48,17 @@ def is_complete(source: str) -> bool:
 
 
 def first_error(log: str) -> str:
-    """Return the compiler's first error line in the log of a build, or its last line."""
+    """Return the compiler's first error line in the log of a build, or make's, or its last line."""
     for found in _ERROR.finditer(log):
         if not _NO_ERROR.search(found[0]):
             return " ".join(found[0].split())
-    lines = [line.strip() for line in log.splitlines() if line.strip()]
-    return lines[-1] if lines else "the log is empty"
+    lines = [line for line in log.splitlines() if line.strip()]
+    named = _OF_MAKE.findall(log)[:1] or lines[-1:]  # each make above the one that failed adds a line of its own
+    return " ".join(named[0].split()) if named else "the log is empty"
 
 
-def try_build(source: str, kernels: Iterable[str]) -> None:
-    """Build a driver's module for kernels in a temporary folder.
+def try_build(source: str, kernels: Iterable[str]) -> int:
+    """Build a driver's module for kernels in a temporary folder; return how many bytes the modules have.
 
     Parameters
     ----------
@@ -70,7 +72,7 @@ def try_build(source: str, kernels: Iterable[str]) -> None:
     """
     conf = _text(os.path.join(source, "dkms.conf"))
     name, version = parse_name(conf), parse_version(conf)
-    with tempfile.TemporaryDirectory(prefix="evenkeel-dkms-", dir="/var/tmp") as folder:
+    with work_folder.made("dkms", work_folder.LARGE) as folder:
         trees = {kind: os.path.join(folder, kind) for kind in ("dkms", "src")}
         for path in trees.values():
             os.mkdir(path)
@@ -80,6 +82,7 @@ def try_build(source: str, kernels: Iterable[str]) -> None:
             done = command.run(["dkms", "build", *options, "-k", kernel])
             if done.status != 0:
                 raise failed(kernel, version, trees["dkms"], done, "Nothing was changed. ")
+        return disk_space.size(trees["dkms"])
 
 
 def build(name: str, version: str, kernel: str, *, again: bool = False) -> None:
@@ -188,7 +191,7 @@ def versions_failed_since(earlier: Mapping[str, int], tree: str = TREE) -> set[s
 def _failed(earlier: Mapping[str, int], tree: str) -> list[tuple[str, str]]:
     """Return the version and the log of each build that has failed since then."""
     texts = [(path, _text(path)) for path, written in sorted(logs(tree).items()) if written != earlier.get(path)]
-    return [(path.split(os.sep)[-3], log) for path, log in texts if _ERROR.search(log)]
+    return [(path.split(os.sep)[-3], log) for path, log in texts if _ERROR.search(log) or _OF_MAKE.search(log)]
 
 
 def keep_log(log: str, version: str, kernel: str) -> str:

@@ -12,13 +12,14 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Callable, Collection, Sequence
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import dkms
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import dkms, linux_kernels
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.linux_kernels import Kernel
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import disk_space, work_folder
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import converge as package_set
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import transaction
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.converge import Job, Outcome
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Manager, Step
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Plan
@@ -122,7 +123,7 @@ def to_remove(plan: Plan, kernels: Sequence[Kernel], known: Collection[str]) -> 
 def _try_module(manager: Manager, plan: Plan, source: str, releases: Sequence[str]) -> list[str]:
     """Build the module of packages that aren't installed; return why that was not possible."""
     named, others = with_sources(plan, source)
-    with tempfile.TemporaryDirectory(prefix="evenkeel-driver-", dir="/var/tmp") as folder:
+    with work_folder.made("driver", work_folder.LARGE) as folder:
         os.chmod(folder, 0o755)  # noqa: S103  # apt downloads as a user of its own
         merged = os.path.join(folder, "merged")
         for step in named:
@@ -132,10 +133,25 @@ def _try_module(manager: Manager, plan: Plan, source: str, releases: Sequence[st
         if not _has_module(merged):
             reason = "no package of the transaction has a dkms.conf and the source beside it"
             return ["the module was not built on trial before the packages changed: %s" % reason]
-        for path, _version in dkms.sources(merged):
-            if dkms.is_complete(path):
-                dkms.try_build(path, releases)
+        built = [dkms.try_build(path, releases) for path, _version in dkms.sources(merged) if dkms.is_complete(path)]
+        require_room(disk_space.size(merged), sum(built), transaction.room(manager, plan.steps))
     return []
+
+
+def require_room(sources: int, modules: int, packages: int) -> None:
+    """Refuse to begin where the driver has no room; all in bytes.
+
+    Parameters
+    ----------
+    sources
+        What comes to ``/usr/src``, and is copied by DKMS to where it builds.
+    modules
+        What it builds of that for all kernels.
+    packages
+        What the package transaction needs.
+    """
+    needs = {"/usr": packages, "/usr/src": sources, dkms.TREE: sources + 2 * modules, linux_kernels.FOLDER: modules}
+    disk_space.require_free(needs, "The driver", "Make room there, then run again; nothing was changed")
 
 
 def _unpack(manager: Manager, step: Step, folder: str, merged: str) -> None:

@@ -27,7 +27,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.driver_request i
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.kernel_packages import Form, Needs
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.leftovers import Leftovers
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.linux_kernels import Kernel
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, kept_files, made, services
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, disk_space, kept_files, made, services
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.made import Thing
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sysroot import Sysroot
@@ -146,6 +146,12 @@ def require_room_for_initial_ram_disks(run: Run) -> None:
         initramfs.require_room(initramfs.images(tool, [kernel.release for kernel in run.kernels()]))
 
 
+def require_writable_kernels(run: Run) -> None:
+    """Refuse a node where the module of a kernel that has to get one can't be written."""
+    lacking = linux_kernels.without_module(run.kernels(), run.desired.version, run.desired.flavour)
+    disk_space.require_writable(linux_kernels.folders(lacking))
+
+
 def require_one_source(run: Run) -> None:
     """Refuse NVIDIA's installer on a node that has a driver from packages, and packages where it has installed one."""
     if run.desired.runfile:
@@ -178,6 +184,9 @@ def find_what_kernels_need(run: Run) -> None:
         return
     driver_request.require_tools(tools, archive)
     run.needs = kernel_packages.needs(form, lacking, installed, archive)
+    own = kernel_packages.of_no_package(run.needs.lost, run.manager.name) if run.needs.lost else []
+    if own and (newest in own or desired.kernel != "upgrade"):
+        raise kernel_packages.refusal_of_own(form, own)
     if run.needs.lost and desired.kernel != "upgrade":
         raise kernel_packages.refusal(form, run.needs.lost)
     if newest in run.needs.lost:
@@ -337,7 +346,7 @@ def require_modules(run: Run) -> None:
     if missing:
         raise EvenkeelError(
             "The kernel %s has no %s module of the driver %s" % (_releases(missing), desired.flavour, desired.version),
-            "Don't boot it. Choose a source that builds modules on the node, or remove that kernel",
+            "Don't boot it. %s" % _way_to_modules(desired),
         )
     unsigned = linux_kernels.unsigned(kernels, desired.version) if desired.secure_boot else []
     if unsigned:
@@ -410,6 +419,7 @@ def start_services(run: Run) -> None:
 #: In this order; a step that refuses or fails ends the run.
 STEPS: tuple[Callable[[Run], None], ...] = (
     require_room_for_initial_ram_disks,
+    require_writable_kernels,
     require_one_source,
     finish_interrupted,
     find_what_kernels_need,
@@ -508,6 +518,12 @@ def _nouveau_changes() -> list[kept_files.Change]:
 
 def _initramfs_tool(run: Run) -> initramfs.Tool | None:
     return None if run.desired.container else initramfs.tool()
+
+
+def _way_to_modules(desired: Desired) -> str:
+    if desired.is_built:
+        return "Run `dkms status` on the node and look below /var/lib/dkms for why it has none, or remove that kernel"
+    return "Choose a source that builds modules on the node, or remove that kernel"
 
 
 def _words(kernel: Kernel) -> str:

@@ -9,8 +9,7 @@ import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, disk_space
 
 _MARGIN_BYTES = 8 << 20
 
@@ -73,13 +72,9 @@ def require_room(images: Sequence[Image], boot: str = "/boot") -> None:
     EvenkeelError
         There is not enough free space.
     """
-    needed = max((image.size for image in images), default=0) + _MARGIN_BYTES
-    free = shutil.disk_usage(boot).free
-    if images and free < needed:
-        raise EvenkeelError(
-            "A new initial RAM disk needs %d MiB in %s, and %d MiB are free" % (needed >> 20, boot, free >> 20),
-            "Remove kernels that are no longer booted, then run again; nothing was changed",
-        )
+    needed = max((image.size for image in images), default=-_MARGIN_BYTES) + _MARGIN_BYTES
+    remedy = "Remove kernels that are no longer booted, then run again; nothing was changed"
+    disk_space.require_free({boot: needed}, "A new initial RAM disk", remedy)
 
 
 def rebuild(one: Tool, images: Sequence[Image]) -> None:

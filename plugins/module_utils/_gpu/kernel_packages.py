@@ -12,8 +12,10 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import linux_kernels
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.linux_kernels import Kernel
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import owners
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Step
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Wanted
 
@@ -175,6 +177,35 @@ def refusal(form: Form, lost: Mapping[str, str]) -> EvenkeelError:
         % (", ".join(lost.values()), releases, what),
         "Nothing was changed. If the node boots another kernel, remove this one. Otherwise install a newer kernel with"
         " its packages, reboot, and run again; nvidia_driver_kernel of the role set to upgrade does that.%s" % ways,
+    )
+
+
+def of_no_package(releases: Iterable[str], manager: str) -> list[str]:
+    """Return the kernels whose image belongs to no package: somebody has built them on their own.
+
+    Parameters
+    ----------
+    manager
+        The package manager, ``apt`` or ``dnf``.
+    """
+    images = {path: release for release in releases for path in linux_kernels.images(release)}
+    owned = {images[path] for path in owners.owned(list(images), manager)}
+    return [release for release in dict.fromkeys(images.values()) if release not in owned]
+
+
+def refusal_of_own(form: Form, releases: Sequence[str]) -> EvenkeelError:
+    """Return the error that kernels of no package mean, which lack what a driver needs of them."""
+    lacks, way = "has no build tree, so no module can be built for it", ""
+    if form.modules:
+        lacks, way = (
+            "has no module",
+            "Set nvidia_driver_source of the role to nvidia, which builds modules. ",
+        )
+    trees = " and ".join("/lib/modules/%s/build" % release for release in releases)
+    return EvenkeelError(
+        "The kernel %s is of no package and %s" % (", ".join(releases), lacks),
+        "Nothing was changed. %sPut the build tree of that kernel where %s points, or remove that kernel from /boot and"
+        " /lib/modules" % (way, trees),
     )
 
 

@@ -91,6 +91,16 @@ def read(system: Sysroot) -> list[Kernel]:
     ]
 
 
+def images(release: str) -> tuple[str, str]:
+    """Return where the image of a kernel may be, which makes it one that can be booted."""
+    return "/boot/vmlinuz-" + release, _folder(release) + "/vmlinuz"
+
+
+def folders(kernels: Iterable[Kernel]) -> list[str]:
+    """Return the folders of the modules of kernels."""
+    return [_folder(kernel.release) for kernel in kernels]
+
+
 def bootable(system: Sysroot) -> list[Kernel]:
     """Return the kernels that a boot loader may choose; see ``read``."""
     return [kernel for kernel in read(system) if kernel.bootable]
@@ -164,7 +174,7 @@ def _folder(release: str) -> str:
 
 
 def _bootable(system: Sysroot, release: str) -> bool:
-    return system.exists("/boot/vmlinuz-" + release) or system.exists(_folder(release) + "/vmlinuz")
+    return any(map(system.exists, images(release)))
 
 
 def _files(system: Sysroot, release: str) -> list[str]:

@@ -164,6 +164,9 @@ class Apt:
             "on the node shows which preferences choose a version",
         )
 
+    def sizes(self, packages: Sequence[tuple[str, str]]) -> dict[tuple[str, str], int]:
+        return parse_sizes(self._cache("show", *(self.exact % one for one in packages))) if packages else {}
+
     def apply(self, install: Sequence[str], remove: Sequence[str]) -> None:
         self._install([*install, *("%s-" % name for name in remove)], install)
 
@@ -275,6 +278,16 @@ def parse_sources(output: str) -> dict[tuple[str, str], str]:
         fields = dict(re.findall(r"^(Package|Version|Source): (\S+)", record, re.MULTILINE))
         if fields:
             found[fields["Package"], fields["Version"]] = fields["Source"] if "Source" in fields else fields["Package"]
+    return found
+
+
+def parse_sizes(output: str) -> dict[tuple[str, str], int]:
+    """Read what ``apt-cache show`` prints: the installed size in bytes of each package and version."""
+    found: dict[tuple[str, str], int] = {}
+    for record in output.split("\n\n"):
+        fields = dict(re.findall(r"^(Package|Version|Installed-Size): (\S+)", record, re.MULTILINE))
+        if "Installed-Size" in fields:
+            found[fields["Package"], fields["Version"]] = int(fields["Installed-Size"]) << 10
     return found
 
 

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, kept_files, made
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, kept_files, made, work_folder
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.made import Thing
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import (
@@ -157,6 +157,7 @@ def converge(job: Job, *, check_mode: bool, before: Before | None = None) -> Out
         plan = _plan(job, staged, trial.source)
         if before is not None:
             before(staged, plan)
+        work_folder.remove_abandoned()
         _record(job, plan, manager.known())
         _record_foreign(job, trial.foreign)
         trial.apply()

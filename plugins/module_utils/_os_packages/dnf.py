@@ -122,6 +122,9 @@ class Dnf:
         # Of two architectures of a package the name alone counts.
         return list(dict.fromkeys(steps))
 
+    def sizes(self, packages: Sequence[tuple[str, str]]) -> dict[tuple[str, str], int]:
+        return {}  # rpm looks for room before it changes anything
+
     def apply(self, install: Sequence[str], remove: Sequence[str]) -> None:
         # What conflicts with a new package goes in the same transaction; the rest of what must go is removed after it.
         self._change("install", install)

@@ -91,6 +91,9 @@ class Manager(Protocol):
             There is no way to do it.
         """
 
+    def sizes(self, packages: Sequence[tuple[str, str]]) -> dict[tuple[str, str], int]:
+        """Return the installed size in bytes of packages at versions; none where it looks for room by itself."""
+
     def apply(self, install: Sequence[str], remove: Sequence[str]) -> None:
         """Install and remove packages."""
 

@@ -13,11 +13,10 @@ import glob
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, kept_files, patience
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, kept_files, patience, work_folder
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.download import download
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import sha256_of
@@ -253,7 +252,7 @@ def trial(
     EvenkeelError
         The key is not there or not the right one, or a file is in the way.
     """
-    with tempfile.TemporaryDirectory(prefix="evenkeel-repository-") as folder:
+    with work_folder.made("repository") as folder:
         os.chmod(folder, 0o755)  # noqa: S103  # apt fetches as a user of its own
         source, key = "", ""
         taken = tuple(foreign(repository, coming))

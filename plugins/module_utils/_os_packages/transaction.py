@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import disk_space
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Manager, Offer, Refused, Step
 
@@ -130,11 +131,27 @@ def plan(manager: Manager, request: Request) -> Plan:
     coming = _coming(request, manager, steps)
     sources.update({name: found[0].source for name, found in coming.items()})
     judge(request, steps, held, sources, coming)
+    require_room(room(manager, steps))
     kept = after(there, steps)
     # A hold may be one of a version, as dnf's are.
     changed = {step.name for step in steps if step.after}
     to_hold = tuple(name for name in matching(kept, request.hold, sources) if name not in held or name in changed)
     return Plan(tuple(install), tuple(gone), steps, to_hold, matching(held, request.release, sources))
+
+
+def room(manager: Manager, steps: Iterable[Step]) -> int:
+    """Return how many bytes a transaction needs at most at one time; a package's old files go after the new ones."""
+    listed = list(steps)
+    sizes = manager.sizes([(step.name, version) for step in listed for version in (step.before, step.after) if version])
+    before = [sizes.get((step.name, step.before), 0) for step in listed]
+    after = [sizes.get((step.name, step.after), 0) for step in listed]
+    return max(sum(after) - sum(before), 0) + max(after, default=0)
+
+
+def require_room(needed: int) -> None:
+    """Refuse to begin where packages have no room; see ``room``."""
+    remedy = "Make room there, then run again; nothing was changed"
+    disk_space.require_free({"/usr": needed}, "The package transaction", remedy)
 
 
 def is_there(manager: Manager, request: Request) -> bool:

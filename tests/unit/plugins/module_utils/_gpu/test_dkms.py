@@ -23,6 +23,14 @@ make[2]: *** [scripts/Makefile.build:250: nvidia.o] Error 1
 """
 FIRST = "/var/lib/dkms/nvidia/590.48.01/build/nvidia.c:12:5: error: implicit declaration of function 'dma_map_all'"
 
+BROKEN_HEADERS = """\
+DKMS make.log for nvidia-590.48.01 for kernel 7.0.0-1-amd64 (x86_64)
+make: Entering directory '/usr/src/linux-headers-7.0.0-1-amd64'
+Makefile:1: *** x.  Stop.
+make[1]: Leaving directory '/usr/src/linux-headers-7.0.0-1-amd64'
+make: *** [Makefile:4: modules] Error 2
+"""
+
 
 @pytest.mark.parametrize(
     ("log", "expected"),
@@ -37,9 +45,10 @@ FIRST = "/var/lib/dkms/nvidia/590.48.01/build/nvidia.c:12:5: error: implicit dec
             'ERROR: modpost: "gone" [nvidia.ko] undefined!',
         ),
         ("make: *** No rule to make target\n", "make: *** No rule to make target"),
+        (BROKEN_HEADERS, "Makefile:1: *** x. Stop."),
         ("", "the log is empty"),
     ],
-    ids=["compiler", "a test of the configuration before it", "linker", "make alone", "nothing"],
+    ids=["compiler", "a test of the configuration before it", "linker", "make alone", "broken headers", "nothing"],
 )
 def test_the_first_error_is_the_compilers(log: str, expected: str) -> None:
     assert dkms.first_error(log) == expected
@@ -61,6 +70,18 @@ def test_a_failed_build_names_kernel_version_error_and_ways_out(
     assert dkms.versions_failed_since(earlier, str(tmp_path)) == {"590.48.01"}
     assert dkms.failed_since(dkms.logs(str(tmp_path)), str(tmp_path)) is None
     assert dkms.versions_failed_since(dkms.logs(str(tmp_path)), str(tmp_path)) == set()
+
+
+@pytest.mark.parametrize(
+    ("log", "failed"),
+    [(LOG, True), (BROKEN_HEADERS, True), ("make: Entering directory '/usr/src'\n  CC [M]  nvidia.o\n", False)],
+    ids=["compiler", "broken headers", "a build that goes well"],
+)
+def test_a_log_says_whether_the_build_has_failed(log: str, failed: bool, tmp_path: Path) -> None:
+    build = tmp_path / "nvidia" / "590.48.01" / "build"
+    build.mkdir(parents=True)
+    (build / "make.log").write_text(log)
+    assert dkms.versions_failed_since({}, str(tmp_path)) == ({"590.48.01"} if failed else set())
 
 
 def test_a_source_says_its_name_and_version(tmp_path: Path) -> None:

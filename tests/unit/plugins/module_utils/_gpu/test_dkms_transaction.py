@@ -28,7 +28,12 @@ DOES_NOT_BUILD = EvenkeelError("The module does not build: error: no such functi
 def tried(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str]]]:
     """What was built on trial, by the end of its path, and for which kernels; no build has failed."""
     found: list[tuple[str, list[str]]] = []
-    monkeypatch.setattr(dkms, "try_build", lambda source, kernels: found.append((Path(source).name, list(kernels))))
+
+    def build(source: str, kernels: list[str]) -> int:
+        found.append((Path(source).name, list(kernels)))
+        return 5
+
+    monkeypatch.setattr(dkms, "try_build", build)
     monkeypatch.setattr(dkms, "logs", dict)
     monkeypatch.setattr(dkms, "failed_since", lambda logs: None)
     return found
@@ -127,6 +132,27 @@ def test_what_another_driver_has_left_goes_when_the_trial_has_succeeded_and_befo
     before = lambda: manager.calls.append(f"made way after {len(tried)}")  # noqa: E731
     dkms_transaction.converge(JOB, SOURCE, [READY], check_mode=False, before=before)
     assert manager.calls.index("made way after 1") < manager.calls.index("files take effect")
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_an_upgrade_without_room_never_begins(check_mode: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    size = {f"{SOURCE}={NEW}": 1 << 62}
+    manager = node(monkeypatch, {SOURCE: OLD}, size=size)
+    with pytest.raises(EvenkeelError, match=r"needs \d+ MiB in /usr, and \d+ MiB are free.*nothing was changed"):
+        dkms_transaction.converge(JOB, SOURCE, [READY], check_mode=check_mode)
+    assert manager.packages == {SOURCE: OLD}
+    assert "files take effect" not in manager.calls
+
+
+def test_the_trial_says_how_much_room_sources_and_modules_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Mapping[str, int]] = []
+    size = {f"{SOURCE}={NEW}": 7000, f"{SOURCE}={OLD}": 6000, f"nvidia-kernel-common={NEW}": 300}
+    node(monkeypatch, {SOURCE: OLD}, size=size)
+    monkeypatch.setattr(dkms_transaction.disk_space, "require_free", lambda needs, *words: asked.append(needs))
+    dkms_transaction.converge(JOB, SOURCE, [READY], check_mode=False)
+    packages, source = 1300 + 7000, len("PACKAGE_VERSION=580.178.04\n") + len("modules:\n")
+    of_trial = {"/usr": packages, "/usr/src": source, "/var/lib/dkms": source + 10, "/lib/modules": 5}
+    assert asked == [{"/usr": packages}, of_trial]
 
 
 def test_no_way_is_made_where_the_trial_fails(monkeypatch: pytest.MonkeyPatch) -> None:

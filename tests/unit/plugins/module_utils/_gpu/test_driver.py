@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import (
@@ -27,7 +29,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.leftovers import
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.linux_kernels import Kernel, Module
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.loaded_driver import Loaded
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.runfile import Found
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, kept_files, made, services
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, disk_space, kept_files, made, services
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sysroot import Sysroot
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import damage, owners
@@ -167,6 +169,7 @@ def node(monkeypatch: pytest.MonkeyPatch) -> Node:
 def test_a_node_that_is_as_it_should_be_is_left_alone(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     # A /boot that is full is no problem where nothing is written to it.
     monkeypatch.setattr(initramfs, "require_room", _refuse)
+    monkeypatch.setattr(disk_space.os, "statvfs", lambda path: SimpleNamespace(f_flag=os.ST_RDONLY))
     outcome = driver.converge(desired(), check_mode=False)
     assert not outcome.changed
     assert node.changes() == []
@@ -192,6 +195,18 @@ def test_a_kernel_that_runs_and_can_no_longer_be_booted_is_judged_as_gpu_facts_d
     outcome = driver.converge(desired(), check_mode=False)
     assert outcome.reboot == (f"the driver {OLD} is loaded, and {NEW} is installed",)
     assert [kernel.release for kernel in outcome.kernels] == ["6.1.0-50"]
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_a_kernel_whose_module_cannot_be_written_is_refused_before_any_change(
+    check_mode: bool, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node.set_modules(dataclasses.replace(OPEN, version=OLD))
+    node.manager.packages[SOURCES["open"]] = f"{OLD}-1"
+    monkeypatch.setattr(disk_space.os, "statvfs", lambda path: SimpleNamespace(f_flag=os.ST_RDONLY))
+    with pytest.raises(EvenkeelError, match=r"/lib/modules/6\.1\.0-49 cannot be written to: \S+ is mounted read-only"):
+        driver.converge(desired(), check_mode=check_mode)
+    assert node.changes() == []
 
 
 @pytest.mark.parametrize("check_mode", [False, True])
@@ -372,7 +387,7 @@ def test_what_is_finished_alone_is_a_change(node: Node) -> None:
 
 def test_an_upgrade_is_built_on_trial(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[list[str]] = []
-    monkeypatch.setattr(dkms, "try_build", lambda source, kernels: tried.append(list(kernels)))
+    monkeypatch.setattr(dkms, "try_build", lambda source, kernels: tried.append(list(kernels)) or 1)
     node.manager.packages[SOURCES["open"]] = f"{OLD}-1"
     conf = {"/usr/src/nvidia-580.178.04/dkms.conf": "PACKAGE_VERSION=580.178.04\n"}
     node.manager.contents = {**conf, "/usr/src/nvidia-580.178.04/Makefile": "modules:\n"}

@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import dkms, driver
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import dkms, driver, kernel_packages
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.linux_kernels import Kernel
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.loaded_driver import Loaded
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.command import TimedOut
@@ -23,8 +23,9 @@ MODES = pytest.mark.parametrize("check_mode", [False, True])
 
 
 @pytest.fixture
-def old(node: Node) -> Node:
+def old(node: Node, monkeypatch: pytest.MonkeyPatch) -> Node:
     """A node that runs a kernel whose headers are gone; there is a newer one, which comes with its headers."""
+    monkeypatch.setattr(kernel_packages, "of_no_package", lambda releases, manager: [])
     node.kernels = [Kernel(GONE, running=True, headers=False)]
     node.loaded = Loaded()
     node.manager.packages |= {"linux-image-virtual": "6.8.0-31.31", f"linux-image-{GONE}": "6.8.0-31.31"}
@@ -53,6 +54,18 @@ def test_a_kernel_whose_headers_are_gone_is_refused_with_the_way_out(check_mode:
         match=rf"package linux-headers-{GONE}: the kernel .*nvidia_driver_kernel of the role set to upgrade",
     ):
         driver.converge(desired(), check_mode=check_mode)
+    assert old.changes() == []
+
+
+@MODES
+@pytest.mark.parametrize("kernel", ["keep", "upgrade"])
+def test_a_kernel_of_ones_own_is_refused_as_such(
+    kernel: str, check_mode: bool, old: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old.kernels.append(Kernel("6.9.0-custom", headers=False))
+    monkeypatch.setattr(kernel_packages, "of_no_package", lambda releases, manager: ["6.9.0-custom"])
+    with pytest.raises(EvenkeelError, match=r"The kernel 6\.9\.0-custom is of no package"):
+        driver.converge(desired(kernel=kernel), check_mode=check_mode)
     assert old.changes() == []
 
 

@@ -163,3 +163,18 @@ def test_the_kernels_that_a_transaction_brings() -> None:
         Step("linux-modules-6.8.0-90-generic", "", "2"),
     ]
     assert kernel_packages.coming(steps) == ["6.8.0-90-generic", "6.8.0-91-generic"]
+
+
+def test_a_kernel_of_ones_own_is_of_no_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    owned = {"/boot/vmlinuz-6.8.0-90-generic", "/lib/modules/6.12.0-55.el10/vmlinuz"}
+    monkeypatch.setattr(kernel_packages.owners, "owned", lambda paths, manager: owned & set(paths))
+    releases = ["6.8.0-90-generic", "6.9.0-custom", "6.12.0-55.el10"]
+    assert kernel_packages.of_no_package(releases, "apt") == ["6.9.0-custom"]
+
+
+def test_the_ways_out_of_a_kernel_of_ones_own() -> None:
+    said = str(kernel_packages.refusal_of_own(HEADERS, ["6.9.0-custom"]))
+    for words in ("6.9.0-custom is of no package", "/lib/modules/6.9.0-custom/build points", "remove that kernel"):
+        assert words in said
+    assert "nvidia_driver_source" not in said
+    assert "nvidia_driver_source" in str(kernel_packages.refusal_of_own(MODULES, ["6.9.0-custom"]))

@@ -51,6 +51,8 @@ class FakeManager:
         The repositories that have a package at a version, by ``NAME=VERSION``.
     takes
         What else goes when a package is removed.
+    size
+        The installed size of packages in bytes, by ``NAME=VERSION``.
     unfinished
         What a killed run left unfinished.
     stubborn
@@ -92,6 +94,7 @@ class FakeManager:
     built_from: Mapping[str, str] = field(default_factory=dict)
     urls: Mapping[str, Sequence[str]] = field(default_factory=dict)
     takes: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    size: Mapping[str, int] = field(default_factory=dict)
     unfinished: list[str] = field(default_factory=list)
     stubborn: Sequence[str] = ()
     doomed: Sequence[str] = ()
@@ -167,6 +170,9 @@ class FakeManager:
     def simulate(self, install: Sequence[str], remove: Sequence[str]) -> list[Step]:
         self._called("simulate", *install, *(f"{name}-" for name in remove))
         return self._steps(install, remove)
+
+    def sizes(self, packages: Sequence[tuple[str, str]]) -> dict[tuple[str, str], int]:
+        return {one: self.size[self.exact % one] for one in packages if self.exact % one in self.size}
 
     def apply(self, install: Sequence[str], remove: Sequence[str]) -> None:
         steps = self._steps(install, remove)

@@ -523,3 +523,11 @@ def test_a_program_that_fails_says_what_to_do(
     FakePrograms(monkeypatch, **{"dpkg": "amd64", program: Done(2, "", "no disk\n")})
     with pytest.raises(EvenkeelError, match=r"no disk\. Run it on the node to see "):
         ask()
+
+
+def test_sizes_are_those_of_packages_at_versions(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = "Package: a\nVersion: 2-1\nInstalled-Size: 4\n\nPackage: a\nVersion: 1-1\n\n"
+    programs = FakePrograms(monkeypatch, apt_cache=shown)
+    assert Apt().sizes([("a", "2-1"), ("a", "1-1")]) == {("a", "2-1"): 4096}
+    assert programs.of("apt-cache") == [["show", "a=2-1", "a=1-1"]]
+    assert Apt().sizes([]) == {}
