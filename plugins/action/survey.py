@@ -26,6 +26,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action impor
     warn,
 )
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.read_ahead import import_all, spare_workers
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu import gpus
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey import cached_facts, report, role_tasks
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey.packed_code import packed
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey.plain_templates import UNKNOWN
@@ -77,14 +78,14 @@ class ActionModule(Action):
             warn("No role was surveyed: none has one of the tags of this run, or all are skipped.")
         self._arguments, self._task_vars = arguments, task_vars
         with patience.asking_once(arguments.get("answer_seconds"), arguments["seconds"]):
-            layers, gpus = self._surveyed(roles)
+            layers, of_gpus = self._surveyed(roles)
         found = {role: report.of_layer(layer.tasks, diff=self._task.diff) for role, layer in layers.items()}
         wrong = report.problems(found)
         work = report.to_do(found, [role for role, layer in layers.items() if layer.tasks])
         result: dict[str, Any] = {"changed": False, "roles": roles, "to_do": work}
         result["layers"] = {role: report.without_empty(layer) for role, layer in found.items()}
         result["as_declared"] = not (work or wrong or any(layer["user_problems"] for layer in found.values()))
-        facts = {**(self._gathered or {}), **({FACTS: gpus} if gpus else {})}
+        facts = {**(self._gathered or {}), **({FACTS: of_gpus} if of_gpus else {})}
         if facts:
             result["ansible_facts"] = facts
         # What has something to do says its warnings itself.
@@ -108,7 +109,9 @@ class ActionModule(Action):
     def _layers(self, roles: Sequence[str]) -> tuple[dict[str, Layer], dict[str, Any] | None]:
         """Return the rehearsed layers, and the facts of the GPUs where they were read."""
         of_gpus = [role for role in roles if role in OF_GPUS]
-        known = self._task_vars.get("ansible_facts", {}).get(FACTS)
+        # What is known of GPUs may be newer than the cache.
+        cached = self._task_vars.get("ansible_facts", {}).get(FACTS)
+        known = gpus.merged(cached) if cached else None
         variables = self._variables(known)
         layers = {role: self._layer(role, variables) for role in roles if role not in of_gpus or known}
         if not of_gpus:

@@ -15,9 +15,11 @@ from ansible.template import Templar, trust_as_template
 from ansible_collections.evenkeel.gpu.plugins.action import survey as action
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import HANDED
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Call, Steps
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu import gpus
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey.role_tasks import Reference, RoleTask
 
-GPUS = {"gpus": [{"name": "B200"}], "driver": {"loaded": "580.1"}, "processes": [{"pid": 1}]}
+READ = {"gpus": [{"device_id": "0x2901", "name": ""}], "driver": {"loaded": "580.1"}, "processes": [{"pid": 1}]}
+GPUS = gpus.merged(READ)
 LONG = "long " * 100
 NODE = {"machine_id": "a1", "architecture": "x86_64", "name": "Ubuntu", "versions": ["24.04"]}
 FACTS = {"machine_id": "a1", "architecture": "x86_64", "distribution": "Ubuntu", "distribution_version": "24.04"}
@@ -260,13 +262,14 @@ def test_a_result_of_an_earlier_task_is_handed_on(site: Site) -> None:
     [
         pytest.param(GPUS, 1, id="as the last run found"),
         pytest.param({**GPUS, "processes": []}, 1, id="but for what uses them"),
+        pytest.param(READ, 1, id="when less was known of them"),
         pytest.param({**GPUS, "gpus": []}, 2, id="another one"),
         pytest.param(None, 2, id="not known"),
     ],
 )
 def test_a_second_run_is_needed_where_the_gpus_are_not_as_expected(site: Site, known: Any, rounds: int) -> None:
-    gpus = "{{ (ansible_facts['evenkeel_gpu'] | default({'gpus': []})).gpus | length }}"
-    site.tasks |= {"nvidia_driver": [task("nvidia_driver", gpus=gpus)], "condarc": [task("condarc")]}
+    count = "{{ (ansible_facts['evenkeel_gpu'] | default({'gpus': []})).gpus | length }}"
+    site.tasks |= {"nvidia_driver": [task("nvidia_driver", gpus=count)], "condarc": [task("condarc")]}
     site.answer = lambda module, options: (
         {"ansible_facts": {"evenkeel_gpu": GPUS}} if module == "gpu_facts" else {"changed": options.get("gpus") == 1}
     )
