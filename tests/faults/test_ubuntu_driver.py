@@ -90,5 +90,5 @@ def test_a_repository_without_the_branch_names_those_that_it_has(worker_id: str)
     with fresh_node(f"faults-ubuntu2604-{worker_id}", "ubuntu2604") as node:
         assert node.play(PREPARE).succeeded()
         before = node.fingerprint()
-        assert play(node).failed_saying("580", "595")
+        assert play(node, nvidia_driver_branch="580").failed_saying("580", "595")
         assert node.fingerprint() == before

@@ -10,22 +10,22 @@ from dataclasses import dataclass
 import pytest
 from testinfra.host import Host
 
-VERSION = "580.178.04"
-
 
 @dataclass(frozen=True)
 class Names:
-    """What packages of a distribution are called, and the newest version of the driver's in its repository."""
+    """A distribution's version of the driver, what its packages are called, and its repository's newest version."""
 
+    version: str
     driver: str
     open: str
     proprietary: str
     newest: str
 
 
-DEBIAN = Names("nvidia-driver-cuda", "nvidia-kernel-open-dkms", "nvidia-kernel-dkms", "620.40.01")
-ROCKY = Names("nvidia-driver-cuda", "kmod-nvidia-open-dkms", "kmod-nvidia-latest-dkms", "580.195.01")
-UBUNTU = Names("libnvidia-compute-580", "nvidia-dkms-580-open", "nvidia-dkms-580", "580.195.01")
+DEBIAN = Names("580.178.04", "nvidia-driver-cuda", "nvidia-kernel-open-dkms", "nvidia-kernel-dkms", "620.40.01")
+ROCKY = Names("580.178.04", "nvidia-driver-cuda", "kmod-nvidia-open-dkms", "kmod-nvidia-latest-dkms", "580.195.01")
+UBUNTU = Names("580.178.04", "libnvidia-compute-580", "nvidia-dkms-580-open", "nvidia-dkms-580", "580.195.01")
+UBUNTU_26 = Names("595.91.07", "libnvidia-compute", "nvidia-dkms-open", "nvidia-dkms", "620.40.01")
 
 
 def is_rpm(host: Host) -> bool:
@@ -37,7 +37,9 @@ def is_ubuntu(host: Host) -> bool:
 
 
 def names(host: Host) -> Names:
-    return ROCKY if is_rpm(host) else UBUNTU if is_ubuntu(host) else DEBIAN
+    if is_ubuntu(host):
+        return UBUNTU_26 if 'VERSION_ID="26.04"\n' in host.file("/etc/os-release").content_string else UBUNTU
+    return ROCKY if is_rpm(host) else DEBIAN
 
 
 def installed(host: Host) -> dict[str, str]:
@@ -55,7 +57,7 @@ def test_the_driver_is_of_one_version_though_there_is_a_newer_one(host: Host) ->
     assert names(host).newest in host.check_output(f"{listed} {names(host).driver}")
     versions = {name: version for name, version in installed(host).items() if "pinning" not in name}
     assert names(host).driver in versions
-    assert all(version.startswith(VERSION) for version in versions.values()), versions
+    assert all(version.startswith(names(host).version) for version in versions.values()), versions
 
 
 def test_the_flavour_is_the_open_one(host: Host) -> None:
@@ -110,12 +112,12 @@ def test_each_kernel_has_a_module_of_the_version(host: Host) -> None:
     booted = [kernel for kernel in kernels if host.file(f"/boot/vmlinuz-{kernel}").exists]
     assert bool(booted) is (is_rpm(host) or is_ubuntu(host))
     for kernel in booted:
-        assert host.check_output(f"modinfo -k {kernel} -F version nvidia") == VERSION
+        assert host.check_output(f"modinfo -k {kernel} -F version nvidia") == names(host).version
 
 
 def test_the_facts_agree(host: Host) -> None:
     facts = host.ansible("evenkeel.gpu.gpu_facts", become=True)["ansible_facts"]["evenkeel_gpu"]
     assert json.dumps(facts)
-    assert facts["driver"]["userspace"] == VERSION
+    assert facts["driver"]["userspace"] == names(host).version
     assert facts["driver"]["mismatch"] is False
     assert facts["gpus"] == []

@@ -19,10 +19,11 @@ FAMILY = ["*nvidia*", "libcuda*", "libnv*"]
 
 def driver(host: Host, version: str) -> str:
     """Return what the node's distribution calls a package of a version of the driver."""
-    if "ID=ubuntu\n" not in host.file("/etc/os-release").content_string:
+    release = host.file("/etc/os-release").content_string
+    if "ID=ubuntu\n" not in release:
         return "nvidia-driver-cuda"
-    branch = int(version.partition(".")[0])
-    return "libnvidia-compute" if branch >= 590 else f"libnvidia-compute-{branch}"
+    later = version.startswith("610") or 'VERSION_ID="26.04"\n' in release
+    return "libnvidia-compute" if later else "libnvidia-compute-580"
 
 
 @pytest.mark.parametrize(
@@ -41,7 +42,7 @@ def driver(host: Host, version: str) -> str:
 def test_what_an_installation_would_fail_on_is_refused_in_check_mode(
     host: Host, version: str, more: dict[str, Any], message: str
 ) -> None:
-    name = driver(host, version or "580")
+    name = driver(host, version)
     given = {"packages": [{"name": name, "version": version}], "family": FAMILY, "keep_off": False, "hold": False}
     given |= {"version": version, "flavour": "open", "gpu": False, "container": True, **more}
     before = host.check_output(fingerprint.COMMAND)
