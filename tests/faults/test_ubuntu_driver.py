@@ -37,6 +37,15 @@ def test_another_branch_is_replaced(bare_ubuntu: Node, branch: str) -> None:
     assert (versions(bare_ubuntu), built(bare_ubuntu)) == ({f"{NEW}-{REVISION}"}, NEW)
 
 
+def test_nothing_of_nvidia_s_repository_stays_where_the_driver_is_the_archive_s(bare_ubuntu: Node) -> None:
+    assert play(bare_ubuntu).succeeded()
+    assert play(bare_ubuntu, nvidia_driver_source="distribution").succeeded()
+    assert not [one for one in versions(bare_ubuntu) if one.endswith(REVISION)]
+    assert "nvidia-modprobe" not in bare_ubuntu.host.check_output("apt-mark showhold").split()
+    assert built(bare_ubuntu) == NEW
+    assert "changed=0" in play(bare_ubuntu, nvidia_driver_source="distribution").output
+
+
 def test_toolkits_come_beside_a_driver_and_do_not_mind_its_upgrade(bare_ubuntu: Node) -> None:
     assert play(bare_ubuntu, nvidia_driver_version=OLD).succeeded()
     assert bare_ubuntu.play(TOOLKITS).succeeded()

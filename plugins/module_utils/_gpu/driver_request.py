@@ -96,6 +96,7 @@ def packages(desired: Desired) -> Request:
         release=releases,
         of_version=dict.fromkeys(desired.family, desired.version) if desired.version else {},
         of_origin=dict.fromkeys(desired.family, desired.repository.url) if desired.repository else {},
+        by_preferences=() if desired.repository else desired.family,
         refuse=_KERNELS,
         may_go=desired.family,
         # A kernel's own scripts have DKMS build whichever driver is there.

@@ -164,6 +164,9 @@ class Apt:
             "on the node shows which preferences choose a version",
         )
 
+    def forbidden(self, names: Sequence[str]) -> dict[str, str]:
+        return parse_forbidden(self._cache("policy", *names)) if names else {}
+
     def sizes(self, packages: Sequence[tuple[str, str]]) -> dict[tuple[str, str], int]:
         return parse_sizes(self._cache("show", *(self.exact % one for one in packages))) if packages else {}
 
@@ -288,6 +291,17 @@ def parse_sizes(output: str) -> dict[tuple[str, str], int]:
         fields = dict(re.findall(r"^(Package|Version|Installed-Size): (\S+)", record, re.MULTILINE))
         if "Installed-Size" in fields:
             found[fields["Package"], fields["Version"]] = int(fields["Installed-Size"]) << 10
+    return found
+
+
+def parse_forbidden(output: str) -> dict[str, str]:
+    """Read what ``apt-cache policy`` prints: the candidates of packages at a version of negative priority."""
+    found: dict[str, str] = {}
+    for record in re.split(r"^(?=\S)", output, flags=re.MULTILINE):
+        name = record.partition(":")[0]
+        candidate = re.search(r"^  Candidate: (\S+)$", record, re.MULTILINE)
+        if candidate and re.search(r"^ \*\*\* \S+ -\d+$", record, re.MULTILINE):
+            found[name] = "" if candidate[1] == "(none)" else candidate[1]
     return found
 
 

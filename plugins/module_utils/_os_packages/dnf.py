@@ -122,6 +122,9 @@ class Dnf:
         # Of two architectures of a package the name alone counts.
         return list(dict.fromkeys(steps))
 
+    def forbidden(self, names: Sequence[str]) -> dict[str, str]:
+        return {}  # dnf has no preferences of versions
+
     def sizes(self, packages: Sequence[tuple[str, str]]) -> dict[tuple[str, str], int]:
         return {}  # rpm looks for room before it changes anything
 

@@ -91,6 +91,12 @@ class Manager(Protocol):
             There is no way to do it.
         """
 
+    def forbidden(self, names: Sequence[str]) -> dict[str, str]:
+        """Return those of the packages that preferences forbid at their installed version; each with the allowed one.
+
+        That is empty where no repository has one.
+        """
+
     def sizes(self, packages: Sequence[tuple[str, str]]) -> dict[tuple[str, str], int]:
         """Return the installed size in bytes of packages at versions; none where it looks for room by itself."""
 

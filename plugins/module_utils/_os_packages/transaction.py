@@ -55,6 +55,9 @@ class Request:
         there at another come to it, or go where the repositories don't have it.
     of_origin
         Packages that may come only from the repository at the URL that this mapping of patterns to URLs names.
+    by_preferences
+        Packages that may be there only at versions that the manager's preferences allow. Others come to such a version,
+        or go where the repositories have none.
     refuse
         Packages that must not change at all.
     may_go
@@ -69,6 +72,7 @@ class Request:
     release: tuple[str, ...] = ()
     of_version: Mapping[str, str] = field(default_factory=dict)
     of_origin: Mapping[str, str] = field(default_factory=dict)
+    by_preferences: tuple[str, ...] = ()
     refuse: tuple[str, ...] = ()
     may_go: tuple[str, ...] = ()
     unfinished: tuple[str, ...] = ()
@@ -127,6 +131,12 @@ def plan(manager: Manager, request: Request) -> Plan:
             install.append(manager.exact % (one.name, versions[0]))
         else:
             gone.append(one.name)
+    settled = {*absent, *(one.name for one in (*lacks, *odd))}
+    for name, version in manager.forbidden(matching(there, request.by_preferences, sources)).items():
+        if version and name not in settled:
+            install.append(manager.exact % (name, version))
+        elif name not in settled:
+            gone.append(name)
     steps = tuple(manager.simulate(install, gone)) if install or gone else ()
     coming = _coming(request, manager, steps)
     sources.update({name: found[0].source for name, found in coming.items()})
@@ -161,6 +171,7 @@ def is_there(manager: Manager, request: Request) -> bool:
         lacking(request.wanted, installed)
         or matching(installed, request.absent, sources)
         or misfits(request, installed, sources)
+        or manager.forbidden(matching(installed, request.by_preferences, sources))
     )
 
 
@@ -336,6 +347,7 @@ def _asks_for_sources(request: Request) -> bool:
         *request.may_go,
         *request.of_version,
         *request.of_origin,
+        *request.by_preferences,
     )
     return any(one.startswith(_SOURCE) for one in patterns)
 

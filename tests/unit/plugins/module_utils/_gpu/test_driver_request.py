@@ -131,6 +131,11 @@ def test_a_declared_repository_alone_may_bring_the_driver() -> None:
     assert request.of_origin == dict.fromkeys(DESIRED.family, NVIDIAS.url)
 
 
+def test_the_distribution_s_driver_leaves_nothing_of_other_repositories() -> None:
+    of = lambda repository: driver_request.packages(dataclasses.replace(DESIRED, repository=repository))  # noqa: E731
+    assert (of(None).by_preferences, of(NVIDIAS).by_preferences) == (DESIRED.family, ())
+
+
 def test_updates_are_kept_off_the_drivers_names() -> None:
     desired = dataclasses.replace(DESIRED, family=("src:nvidia-graphics-drivers*", *DESIRED.family))
     assert driver_request.package_files(desired, "apt")[driver_request.UNATTENDED] == (

@@ -53,6 +53,8 @@ class FakeManager:
         What else goes when a package is removed.
     size
         The installed size of packages in bytes, by ``NAME=VERSION``.
+    allowed
+        The version that preferences allow of packages of which they forbid others; empty where no repository has it.
     unfinished
         What a killed run left unfinished.
     stubborn
@@ -95,6 +97,7 @@ class FakeManager:
     urls: Mapping[str, Sequence[str]] = field(default_factory=dict)
     takes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     size: Mapping[str, int] = field(default_factory=dict)
+    allowed: Mapping[str, str] = field(default_factory=dict)
     unfinished: list[str] = field(default_factory=list)
     stubborn: Sequence[str] = ()
     doomed: Sequence[str] = ()
@@ -170,6 +173,10 @@ class FakeManager:
     def simulate(self, install: Sequence[str], remove: Sequence[str]) -> list[Step]:
         self._called("simulate", *install, *(f"{name}-" for name in remove))
         return self._steps(install, remove)
+
+    def forbidden(self, names: Sequence[str]) -> dict[str, str]:
+        found = {name: self.allowed[name] for name in names if name in self.allowed}
+        return {name: version for name, version in found.items() if self.packages.get(name) != version}
 
     def sizes(self, packages: Sequence[tuple[str, str]]) -> dict[tuple[str, str], int]:
         return {one: self.size[self.exact % one] for one in packages if self.exact % one in self.size}

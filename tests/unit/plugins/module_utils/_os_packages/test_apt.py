@@ -531,3 +531,40 @@ def test_sizes_are_those_of_packages_at_versions(monkeypatch: pytest.MonkeyPatch
     assert Apt().sizes([("a", "2-1"), ("a", "1-1")]) == {("a", "2-1"): 4096}
     assert programs.of("apt-cache") == [["show", "a=2-1", "a=1-1"]]
     assert Apt().sizes([]) == {}
+
+
+POLICY = """\
+libnvidia-gpucomp-580:
+  Installed: 580.178.04-1ubuntu1
+  Candidate: (none)
+  Version table:
+     580.195.01-1ubuntu1 -1
+        500 http://m/compute/cuda/repos/ubuntu2404/x86_64  Packages
+ *** 580.178.04-1ubuntu1 -1
+        500 http://m/compute/cuda/repos/ubuntu2404/x86_64  Packages
+        100 /var/lib/dpkg/status
+nvidia-modprobe:
+  Installed: 580.178.04-1ubuntu1
+  Candidate: 580.126.09-0ubuntu1
+  Version table:
+ *** 580.178.04-1ubuntu1 -1
+        100 /var/lib/dpkg/status
+     580.126.09-0ubuntu1 500
+        500 http://m/ubuntu noble/universe amd64 Packages
+nvidia-utils-580-server:
+  Installed: 580.178.04-0ubuntu0.24.04.1
+  Candidate: 580.178.04-0ubuntu0.24.04.1
+  Version table:
+     580.195.01-1ubuntu1 -1
+        500 http://m/compute/cuda/repos/ubuntu2404/x86_64  Packages
+ *** 580.178.04-0ubuntu0.24.04.1 500
+        100 /var/lib/dpkg/status
+"""
+
+
+def test_what_preferences_forbid_is_named_with_what_they_allow(monkeypatch: pytest.MonkeyPatch) -> None:
+    programs = FakePrograms(monkeypatch, apt_cache=POLICY)
+    found = Apt().forbidden(["a", "b"])
+    assert found == {"libnvidia-gpucomp-580": "", "nvidia-modprobe": "580.126.09-0ubuntu1"}
+    assert programs.of("apt-cache") == [["policy", "a", "b"]]
+    assert Apt().forbidden([]) == {}

@@ -263,3 +263,20 @@ def test_patterns_match_whole_names() -> None:
     names = ["nvidia-driver", "nvidia-driver-cuda", "nvidia-container-toolkit", "xnvidia-driver"]
     assert packages.matching(names, ["nvidia-driver*"]) == ("nvidia-driver", "nvidia-driver-cuda")
     assert packages.matching(names, []) == ()
+
+
+def test_what_preferences_forbid_comes_to_what_they_allow_or_goes() -> None:
+    allowed = {"libnvidia-gpucomp-580": "", "nvidia-modprobe": "570-1", "somebodys": ""}
+    others = {"nvidia-utils": "580-1", "somebodys": "1"}
+    installed = {"libnvidia-gpucomp-580": "580-1", "nvidia-modprobe": "580-1", **others}
+    repositories = {"nvidia-modprobe": ["580-1", "570-1"]}
+    manager = FakeManager(installed, repositories=repositories, allowed=allowed)
+    family = ("nvidia-*", "libnvidia-*")
+    request = Request(by_preferences=family, may_go=family)
+    assert not packages.is_there(manager, request)
+    plan = packages.plan(manager, request)
+    assert (plan.install, plan.remove) == (("nvidia-modprobe=570-1",), ("libnvidia-gpucomp-580",))
+    packages.apply(manager, plan)
+    assert packages.is_there(manager, request)
+    assert not packages.plan(manager, request).changed
+    assert manager.packages == {"nvidia-modprobe": "570-1", **others}
