@@ -126,20 +126,20 @@ def test_users_whose_login_is_odd(bare: Node, tmp_path: Path) -> None:
         bare,
         tmp_path,
         {
-            "no-terminal": {"ansible_user": "kim"},
-            "terminal": {"ansible_user": "kim", "ansible_pipelining": False},
-            "no-shell": {"ansible_user": "lee"},
+            "debian12-no-terminal": {"ansible_user": "kim"},
+            "debian12-terminal": {"ansible_user": "kim", "ansible_pipelining": False},
+            "debian12-no-shell": {"ansible_user": "lee"},
         },
     )
     assert answer.status == 2
     problems = {name: "\n".join(node["problems"]) for name, node in report.items()}
-    assert "must have a tty to run sudo. Remove requiretty" in problems["no-terminal"]
-    assert "ansible_pipelining to false" in problems["no-terminal"]
-    assert report["no-terminal"]["python"]["path"] == PYTHON
-    assert abs(report["no-terminal"]["clock"]["skew_seconds"]) < 600
-    assert (report["terminal"]["state"], problems["terminal"]) == ("ready", "")
-    assert report["no-shell"]["state"] == "unknown"
-    assert "runs no commands and says: This account is currently not available" in problems["no-shell"]
+    assert "must have a tty to run sudo. Remove requiretty" in problems["debian12-no-terminal"]
+    assert "ansible_pipelining to false" in problems["debian12-no-terminal"]
+    assert report["debian12-no-terminal"]["python"]["path"] == PYTHON
+    assert abs(report["debian12-no-terminal"]["clock"]["skew_seconds"]) < 600
+    assert (report["debian12-terminal"]["state"], problems["debian12-terminal"]) == ("ready", "")
+    assert report["debian12-no-shell"]["state"] == "unknown"
+    assert "runs no commands and says: This account is currently not available" in problems["debian12-no-shell"]
 
 
 def test_a_node_without_python_is_unknown(bare: Node, tmp_path: Path) -> None:
