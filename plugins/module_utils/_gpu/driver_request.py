@@ -101,6 +101,7 @@ def packages(desired: Desired) -> Request:
         may_go=desired.family,
         # A kernel's own scripts have DKMS build whichever driver is there.
         unfinished=("linux-*",),
+        into="/usr",
     )
 
 

@@ -64,6 +64,8 @@ class Request:
         Packages that may be removed when that is what it takes.
     unfinished
         Packages that may be unfinished when it begins, since it replaces what keeps them so.
+    into
+        The folder that nearly all of their files come to, which has to have room; empty where that is not known.
     """
 
     wanted: tuple[Wanted, ...] = ()
@@ -76,6 +78,7 @@ class Request:
     refuse: tuple[str, ...] = ()
     may_go: tuple[str, ...] = ()
     unfinished: tuple[str, ...] = ()
+    into: str = ""
 
 
 @dataclass(frozen=True)
@@ -141,7 +144,9 @@ def plan(manager: Manager, request: Request) -> Plan:
     coming = _coming(request, manager, steps)
     sources.update({name: found[0].source for name, found in coming.items()})
     judge(request, steps, held, sources, coming)
-    require_room(room(manager, steps))
+    if request.into:
+        remedy = "Make room there, then run again; nothing was changed"
+        disk_space.require_free({request.into: room(manager, steps)}, "The package transaction", remedy)
     kept = after(there, steps)
     # A hold may be one of a version, as dnf's are.
     changed = {step.name for step in steps if step.after}
@@ -156,12 +161,6 @@ def room(manager: Manager, steps: Iterable[Step]) -> int:
     before = [sizes.get((step.name, step.before), 0) for step in listed]
     after = [sizes.get((step.name, step.after), 0) for step in listed]
     return max(sum(after) - sum(before), 0) + max(after, default=0)
-
-
-def require_room(needed: int) -> None:
-    """Refuse to begin where packages have no room; see ``room``."""
-    remedy = "Make room there, then run again; nothing was changed"
-    disk_space.require_free({"/usr": needed}, "The package transaction", remedy)
 
 
 def is_there(manager: Manager, request: Request) -> bool:

@@ -19,7 +19,7 @@ from tests.unit.plugins.module_utils._os_packages.fakes import FakeManager
 
 SOURCE, OLD, NEW = "nvidia-kernel-open-dkms", "580.159.03-1", "580.178.04-1"
 BARE, READY = Kernel("6.1.0-49"), Kernel("6.1.0-50", modules=(Module("580.159.03", "open"),))
-JOB = Job("nvidia_driver", Request(wanted=(Wanted(SOURCE, "580.178.04"),)))
+JOB = Job("nvidia_driver", Request(wanted=(Wanted(SOURCE, "580.178.04"),), into="/usr"))
 REFUSED = EvenkeelError("apt did not install it", "See why")
 DOES_NOT_BUILD = EvenkeelError("The module does not build: error: no such function", "Choose another branch")
 

@@ -210,6 +210,15 @@ def test_a_kernel_whose_module_cannot_be_written_is_refused_before_any_change(
 
 
 @pytest.mark.parametrize("check_mode", [False, True])
+def test_a_node_without_room_for_the_packages_is_refused_before_any_change(check_mode: bool, node: Node) -> None:
+    node.manager.packages[SOURCES["open"]] = f"{OLD}-1"
+    node.manager.size = {f"{SOURCES['open']}={NEW}-1": 1 << 62}
+    with pytest.raises(EvenkeelError, match=r"needs \d+ MiB in /usr, and \d+ MiB are free"):
+        driver.converge(desired(), check_mode=check_mode)
+    assert set(node.changes()) <= {"wait"}
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
 def test_the_installer_runs_for_another_flavour_of_the_same_version(check_mode: bool, node: Node) -> None:
     node.manager.packages = {"dkms": "3", "gcc": "12"}
     node.installer = NEW
