@@ -17,7 +17,8 @@ SCENARIOS_OF_ROLES := $(filter-out site,$(SCENARIOS)) front_door_jupyter
 DEBIAN13_SCENARIOS := nvidia_driver_dkms environment_life distribution_life
 # A whole site is converged six times, a driver a dozen times; tests/unit/plugins/test_state_files.py has the same damage file by file.
 LONG_FAULTS := tests/faults/test_state_files.py tests/faults/test_ubuntu_driver.py tests/faults/test_ubuntu_refusals.py \
-	tests/faults/test_foreign_sources.py tests/faults/test_driver_unfinished.py tests/faults/test_driver_obstacles.py
+	tests/faults/test_foreign_sources.py tests/faults/test_driver_unfinished.py tests/faults/test_driver_obstacles.py \
+	tests/faults/test_packages_of_others.py
 # They need a newer Python than Debian 12 has, and run on a Debian 13 node.
 NEWER_CORES := 2.20 2.21
 ENTERPRISE_SCENARIOS := nvidia_driver cuda_toolkit nvidia_container_toolkit

@@ -21,6 +21,7 @@ def broken_package(node: Node, install: str) -> Iterator[None]:
     control += "Description: what another team has installed\\n"
     build = f"mkdir -p /root/vendor/DEBIAN && printf '{control}' >/root/vendor/DEBIAN/control"
     node.host.check_output(f"{build} && dpkg-deb --build /root/vendor && dpkg {install} /root/vendor.deb")
+    node.host.check_output("apt-cache policy")  # apt's own cache is as new as dpkg's state
     try:
         yield
     finally:
