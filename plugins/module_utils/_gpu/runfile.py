@@ -7,11 +7,10 @@ from __future__ import annotations
 import glob
 import os
 import signal
-import tempfile
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, work_folder
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.download import beginning, download
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import owners
@@ -195,7 +194,8 @@ def install(url: str, sha256: str, version: str, flavour: str) -> None:
     EvenkeelError
         Its checksum is wrong, or it failed.
     """
-    with tempfile.TemporaryDirectory(prefix="evenkeel-runfile-", dir="/var/tmp") as folder:
+    work_folder.remove_abandoned()
+    with work_folder.made("runfile", work_folder.LARGE) as folder:
         path = os.path.join(folder, url.rpartition("/")[2])
         found = download(url, path, timeout=30, retries=3)
         if found != sha256:

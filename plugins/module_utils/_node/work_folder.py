@@ -17,7 +17,7 @@ LARGE = "/var/tmp"  # noqa: S108
 PLACES = ("/tmp", LARGE)  # noqa: S108
 _PREFIX = "evenkeel-%s-"
 #: What such folders are for.
-_KINDS = ("repository", "driver", "dkms")
+_KINDS = ("repository", "driver", "dkms", "runfile")
 
 
 @contextlib.contextmanager

@@ -83,6 +83,8 @@ def test_it_is_checked_and_run_without_questions(
         run.append(argv)
         return Done(status, "", "no compiler")
 
+    swept: list[list[str]] = []
+    monkeypatch.setattr(runfile.work_folder, "remove_abandoned", lambda: swept.append(list(fetched)))
     monkeypatch.setattr(runfile, "download", download)
     monkeypatch.setattr(command, "run", execute)
     if words:
@@ -90,6 +92,7 @@ def test_it_is_checked_and_run_without_questions(
             runfile.install(URL, sha256, "580.178.04", "open")
     else:
         runfile.install(URL, sha256, "580.178.04", "open")
+    assert swept == [[]]
     assert len(run) == (sha256 == "a" * 64)
     options = {"--silent", "--dkms", "--kernel-module-type=open", "--allow-installation-with-running-driver"}
     assert all(options <= {*argv} and argv[:2] == ["sh", *fetched] for argv in run)

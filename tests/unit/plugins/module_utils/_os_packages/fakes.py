@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, kept_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, kept_files, work_folder
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.command import Done
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import converge, manager_lock, repository
@@ -86,6 +86,8 @@ class FakeManager:
         Of each trial, the repositories that no file of others may name.
     limits
         How long a question to the repositories may take.
+    swept
+        The calls right after which folders of killed runs were removed.
     """
 
     packages: dict[str, str] = field(default_factory=dict)
@@ -114,6 +116,7 @@ class FakeManager:
     settings: tuple[str, ...] = ()
     timeouts: list[int] = field(default_factory=list)
     limits: list[int | None] = field(default_factory=list)
+    swept: list[str] = field(default_factory=list)
     rehearsals: list[bool] = field(default_factory=list)
     ours: list[set[Repository | None]] = field(default_factory=list)
 
@@ -140,6 +143,7 @@ class FakeManager:
 
         monkeypatch.setattr(converge, "manager_of_node", manager_of_node)
         monkeypatch.setattr(repository, "trial", trial)
+        monkeypatch.setattr(work_folder, "remove_abandoned", lambda: self.swept.append(self.calls[-1]))
 
     def installed(self) -> dict[str, str]:
         return {name: version for name, version in self.packages.items() if name not in self.unfinished}

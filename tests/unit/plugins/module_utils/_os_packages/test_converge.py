@@ -61,6 +61,7 @@ def test_the_phases_of_a_change_and_their_order(monkeypatch: pytest.MonkeyPatch)
     ]
     assert manager.timeouts == [7, 7]
     assert (manager.limits, manager.rehearsals) == ([None, None], [False])
+    assert manager.swept == ["build driver 1-1 -> 2-1"]
     assert [change.path for change in outcome.files] == [*PREFERENCES]
     assert outcome.changed
 
@@ -74,6 +75,7 @@ def test_a_check_of_the_same_does_nothing_to_the_node(monkeypatch: pytest.Monkey
     outcome = converge.converge(Job(BY, DRIVER, CUDA, PREFERENCES), check_mode=True, before=build)
     assert manager.calls == [f"staged: refresh {STAGED_SOURCE}", "staged: simulate driver=2-1"]
     assert (outcome.changed, outcome.healed, manager.unfinished) == (True, ("halfway",), ["halfway"])
+    assert manager.swept == []
     assert (manager.limits, manager.rehearsals) == ([None, 300], [True])
 
 
