@@ -46,6 +46,11 @@ _UPDATE_PROBLEMS = (
         "is incomplete (%s), as during a synchronisation",
         "Run again in some minutes, or use another mirror",
     ),
+    (
+        r"Clearsigned file isn't valid, got '(\w+)'",
+        "answers with something that is no repository (%s), such as a web page of a proxy",
+        "Check its address and the proxy, and whether the network asks for a login",
+    ),
     (r"(is not signed|no longer signed)", "%s", "Don't use it: Evenkeel never trusts such a repository"),
 )
 _INCOMPLETE = re.compile(_UPDATE_PROBLEMS[3][0])
