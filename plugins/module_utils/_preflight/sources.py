@@ -33,6 +33,8 @@ _LISTS = ("Packages.gz", "Packages.xz", "Packages")
 _NEWEST = 6
 
 Versions = dict[str, list[str]]
+#: How a web page begins.
+_PAGE = (b"<!doctype html", b"<html")
 
 
 class _Refused(Exception):
@@ -155,8 +157,10 @@ def _fetched(url: str, timeout: float, most: int = _MOST_BYTES) -> str:
     ------
     _Refused
         The server answers that it does not have it.
+    ValueError
+        It answers with a web page.
     OSError
-        The server does not answer.
+        It does not answer.
     """
     try:
         with open_url(url, timeout=timeout, decompress=False) as response:
@@ -167,5 +171,8 @@ def _fetched(url: str, timeout: float, most: int = _MOST_BYTES) -> str:
         if isinstance(error.reason, FileNotFoundError):
             raise _Refused("%s does not exist" % url) from error
         raise
+    # The list of a package index is one itself, of which only the beginning is read.
+    if most == _MOST_BYTES and content[:14].lower().startswith(_PAGE):
+        raise ValueError("it is a web page, such as a proxy's")
     unpack = {"gz": gzip.decompress, "xz": lzma.decompress}.get(url.rpartition(".")[2], bytes)
     return unpack(content).decode("utf-8", "replace")

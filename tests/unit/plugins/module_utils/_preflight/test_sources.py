@@ -70,6 +70,14 @@ def test_a_list_that_is_damaged(tmp_path: Path) -> None:
     assert ask(url, "apt", OPEN).startswith(f"{url} could not be read: ")
 
 
+@pytest.mark.parametrize("page", ["<!DOCTYPE html>\n<p>Log in</p>", "<html><p>Log in</p></html>"])
+def test_a_page_is_no_repository(tmp_path: Path, page: str) -> None:
+    (tmp_path / "Packages.gz").write_text(page)
+    url = f"{tmp_path.as_uri()}/"
+    assert ask(url, "apt", OPEN) == f"{url} could not be read: it is a web page, such as a proxy's"
+    assert ask(f"{url}Packages.gz", "pip") == ""
+
+
 @pytest.mark.parametrize(("name", "pack"), [("p.xml.gz", gzip.compress), ("p.xml.xz", lzma.compress)])
 def test_rpm(tmp_path: Path, name: str, pack: Callable[[bytes], bytes]) -> None:
     (tmp_path / "repodata").mkdir()
