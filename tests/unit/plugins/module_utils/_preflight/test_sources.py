@@ -75,7 +75,8 @@ def test_a_page_is_no_repository(tmp_path: Path, page: str) -> None:
     (tmp_path / "Packages.gz").write_text(page)
     url = f"{tmp_path.as_uri()}/"
     assert ask(url, "apt", OPEN) == f"{url} could not be read: it is a web page, such as a proxy's"
-    assert ask(f"{url}Packages.gz", "pip") == ""
+    (tmp_path / "index.html").write_text(page)
+    assert ask(f"{url}index.html", "pip") == ""
 
 
 @pytest.mark.parametrize(("name", "pack"), [("p.xml.gz", gzip.compress), ("p.xml.xz", lzma.compress)])
