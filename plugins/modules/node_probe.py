@@ -67,7 +67,7 @@ root:
   type: bool
   returned: if it is reachable
 root_problem:
-  description: Why not.
+  description: Why not, with what to do; empty if it is, and if the shell runs no commands.
   type: str
   returned: if it is reachable
 clock_skew:

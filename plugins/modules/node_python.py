@@ -15,6 +15,7 @@ description:
     C(environment).
   - Fails, with what to do, where the distribution has none that is new enough, where the interpreter that
     C(ansible_python_interpreter) names can't be used, and where one is new enough that Ansible does not find by itself.
+  - Fails as well where the task's user does not become root as modules run, which is without a terminal.
   - Check mode installs nothing and fails, with the command.
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
