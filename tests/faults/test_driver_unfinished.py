@@ -24,6 +24,8 @@ def with_a_kernel_whose_headers_are_gone(node: Node) -> None:
 
 
 def without_that_kernel(node: Node) -> None:
+    """Give the node the kernel back that it has as a rule."""
+    node.host.check_output(f"{INSTALL} linux-image-virtual")
     node.host.check_output(f"dpkg --purge linux-image-{GONE} linux-modules-{GONE}; rm -rf /lib/modules/{GONE}")
 
 

@@ -93,7 +93,7 @@ def test_a_shell_that_runs_no_commands_is_one_problem(monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize(
     "says",
-    ["sudo: sorry, you must have a tty to run sudo", "sudo: Entschuldigung, Sie müssen ein TTY haben, um es zu tun"],
+    ["sudo: sorry, you must have a tty to run sudo", "sudo: Entschuldigung, sudo braucht ein tty"],
 )
 def test_sudo_that_requires_a_terminal(monkeypatch: pytest.MonkeyPatch, says: str) -> None:
     found = probe(monkeypatch, SAID, root_says=says)

@@ -427,8 +427,8 @@ def test_a_package_is_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
         ("E: File has unexpected size (9 != 8). Mirror sync in progress? [IP: 1]", "incomplete (unexpected size)"),
         ("E: The repository 'http://m ./ Release' is not signed.", "is not signed"),
         (
-            "E: Failed to fetch http://m/InRelease  Clearsigned file isn't valid, got 'NOSPLIT' (does the network require"
-            " authentication?)\nE: The repository 'http://m  InRelease' is not signed.",
+            "E: Failed to fetch http://m/InRelease  Clearsigned file isn't valid, got 'NOSPLIT' (does the network"
+            " require authentication?)\nE: The repository 'http://m  InRelease' is not signed.",
             "answers with something that is no repository (NOSPLIT), such as a web page of a proxy",
         ),
         (
