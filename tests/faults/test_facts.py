@@ -110,10 +110,13 @@ def test_a_python_that_is_now_another_is_found(node: Node, cache: Path) -> None:
         node.host.check_output(f"mv {other} {PYTHON} && ln -sfn python3.11 /usr/bin/python3")
 
 
-@pytest.mark.parametrize("known", [False, True], ids=["bare", "since the last run"])
-def test_a_node_without_python_gets_one(node: Node, cache: Path, *, known: bool) -> None:
-    if known:
-        assert play(node, cache, "site.yml", "--tags=condarc").succeeded()
+@pytest.mark.parametrize(
+    "known_by", ["", "site.yml", "playbooks/preflight.yml"], ids=["bare", "since a run", "since a preflight"]
+)
+def test_a_node_without_python_gets_one(node: Node, cache: Path, known_by: str) -> None:
+    if known_by:
+        play(node, cache, known_by, *(["--tags=condarc"] if known_by == "site.yml" else []))
+        assert PYTHON in _known_python(cache)
     with without_python(node, "python3"):
         checked = play(node, cache, "site.yml", "--tags=condarc", "--check")
         assert checked.failed_saying("no Python. Install it on the node: `sudo apt-get install --yes python3`.")

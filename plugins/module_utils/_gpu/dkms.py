@@ -81,7 +81,7 @@ def try_build(source: str, kernels: Iterable[str]) -> int:
         for kernel in kernels:
             done = command.run(["dkms", "build", *options, "-k", kernel])
             if done.status != 0:
-                raise failed(kernel, version, trees["dkms"], done, "Nothing was changed. ")
+                raise failed(kernel, version, trees["dkms"], done, "The driver was not changed. ")
         return disk_space.size(trees["dkms"])
 
 
