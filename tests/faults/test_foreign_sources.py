@@ -115,7 +115,7 @@ def reports(answer: Answer, *kept: str) -> bool:
     assert answer.succeeded()
     output = " ".join(answer.output.split())
     for path in kept:
-        assert f"{path}, which named a repository of Evenkeel's too; as it was, it is kept as {path}." in output
+        assert f"{path}, without the repository that Evenkeel adds; the file as it was is kept as {path}." in output
     return True
 
 

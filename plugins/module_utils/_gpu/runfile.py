@@ -53,7 +53,7 @@ class Found:
     def remedy(self) -> str:
         """How to remove it."""
         by_hand = "`%s --silent`" % UNINSTALLER if self.uninstaller else "`rm %s`" % " ".join(self.libraries)
-        return "Remove it by %s, or set remove_leftovers (nvidia_driver_remove_leftovers of the role)" % by_hand
+        return "Remove it by %s, or set nvidia_driver_remove_leftovers of the role" % by_hand
 
 
 def installed(root: str = "/") -> str:
@@ -99,7 +99,7 @@ def require_none(found: Found) -> None:
         raise EvenkeelError(
             "NVIDIA's installer has put the driver %s on the node: no package owns %s"
             % (", ".join(found.versions), ", ".join(found.libraries)),
-            "%s. Nothing was changed: two drivers in one place break each other" % found.remedy,
+            "%s. Nothing was changed" % found.remedy,
         )
 
 

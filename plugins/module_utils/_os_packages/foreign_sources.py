@@ -118,7 +118,7 @@ class Foreign:
 
     def __str__(self) -> str:
         updates = ", where its package updates it" if self.of_package else ""
-        return "%s, which named a repository of Evenkeel's too; as it was, it is kept as %s%s" % (
+        return "%s, without the repository that Evenkeel adds; the file as it was is kept as %s%s" % (
             self.edit.path,
             self.copy.path,
             updates,

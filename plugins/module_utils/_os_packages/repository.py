@@ -360,7 +360,7 @@ def _fetch_key(repository: Repository, folder: str, retries: int) -> tuple[str, 
     if repository.key_sha256 not in ("", origin):
         raise EvenkeelError(
             "The key at %s has the SHA-256 %s, not %s" % (repository.key_url, origin, repository.key_sha256),
-            "Find out whether its owner has changed it; then give the new checksum",
+            "Find out whether its owner has changed it; then set the variable of the role that ends with key_sha256",
         )
     key = os.path.join(folder, os.path.basename(repository.key_path))
     if not repository.key_member:

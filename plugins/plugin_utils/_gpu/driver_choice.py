@@ -307,9 +307,10 @@ def _repository(platform: Platform, wish: Wish) -> dict[str, Any] | None:
 
 
 def _runfile(facts: Mapping[str, Any], platform: Platform, wish: Wish, version: str, flavour: str) -> dict[str, Any]:
+    url = wish.runfile_url.format(version=version, architecture=platform.architecture)
     if not wish.runfile_sha256:
         raise EvenkeelError(
-            f"No checksum is known for NVIDIA's installer {wish.runfile_url}",
+            f"No checksum is known for NVIDIA's installer {url}",
             "Set nvidia_driver_runfile_sha256 to the one that NVIDIA publishes beside it",
         )
     if facts["fabric_manager"]["needed"]:
@@ -317,7 +318,6 @@ def _runfile(facts: Mapping[str, Any], platform: Platform, wish: Wish, version: 
             "The node has NVSwitch, and its fabric manager comes only as a package",
             "Set nvidia_driver_source to nvidia",
         )
-    url = wish.runfile_url.format(version=version, architecture=platform.architecture)
     return {
         "repository": None,
         "packages": [],

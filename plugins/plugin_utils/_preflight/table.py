@@ -48,7 +48,7 @@ def lines(nodes: Verdicts) -> list[str]:
 def age(data: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return how old the collection's data is, by its oldest file."""
     return (
-        [f"Evenkeel's data on drivers and GPUs is of {data[0]['read']} or newer ({data[0]['name']})."] if data else []
+        [f"The oldest of Evenkeel's data on drivers and GPUs, {data[0]['name']}, is of {data[0]['read']}."] if data else []
     )
 
 

@@ -241,7 +241,7 @@ def test_a_file_of_a_package_is_kept_where_its_package_updates_it(
     assert path.exists()
     assert not kept.exists()
     assert str(found) == (
-        f"{path}, which named a repository of Evenkeel's too; as it was, it is kept as {kept},"
+        f"{path}, without the repository that Evenkeel adds; the file as it was is kept as {kept},"
         " where its package updates it"
     )
     assert found.things() == [Thing("backup", str(kept)), Thing("diversion", str(path))]

@@ -101,6 +101,6 @@ def test_clocks(seconds: int | None, text: str) -> None:
 
 def test_the_age_of_the_data() -> None:
     assert table.age([{"name": "gpus", "read": "2026-09", "days": 88}]) == [
-        "Evenkeel's data on drivers and GPUs is of 2026-09 or newer (gpus)."
+        "The oldest of Evenkeel's data on drivers and GPUs, gpus, is of 2026-09."
     ]
     assert table.age([]) == []
