@@ -20,7 +20,8 @@ def with_a_kernel_whose_headers_are_gone(node: Node) -> None:
     of_kernel = f"'linux-image-[gv]*' 'linux-headers-[gv]*' 'linux-*{KERNEL}' linux-headers-6.8.0-90"
     node.host.check_output(f"{INSTALL} linux-image-{GONE}; apt-mark showhold | xargs --no-run-if-empty apt-mark unhold")
     listed = f"dpkg-query --show --showformat '${{Package}}\\n' {of_kernel} 2>/dev/null"
-    node.host.check_output(f"{listed} | xargs dpkg --purge && rm -rf /lib/modules/{KERNEL} /var/lib/dkms/nvidia/kernel-*")
+    built = f"/lib/modules/{KERNEL} /var/lib/dkms/nvidia/kernel-*"
+    node.host.check_output(f"{listed} | xargs dpkg --purge && rm -rf {built}")
 
 
 def without_that_kernel(node: Node) -> None:

@@ -47,7 +47,8 @@ def lines(nodes: Verdicts) -> list[str]:
 
 def age(data: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return how old the collection's data is, by its oldest file."""
-    return [f"The oldest of Evenkeel's data on drivers and GPUs, {one['name']}, is of {one['read']}." for one in data[:1]]
+    oldest = data[:1]
+    return [f"The oldest of Evenkeel's data on drivers and GPUs, {one['name']}, is of {one['read']}." for one in oldest]
 
 
 def in_order(nodes: Verdicts) -> dict[str, Mapping[str, Any]]:
