@@ -54,6 +54,7 @@ _PACKAGE = {
     "md5": _TEXT,
     "size": {"type": "int", "default": 0},
     "depends": {"type": "list", "elements": "str", "default": []},
+    "index": _TEXT,
 }
 ARGUMENT_SPEC: dict[str, Any] = {
     "name": {"type": "str", "required": True},

@@ -31,6 +31,8 @@ class Package:
     size: int = field(default=0, compare=False)
     #: conda's match specifications or pip's requirements.
     depends: tuple[str, ...] = field(default=(), compare=False)
+    #: Of pip's packages: the URL of the index that they are pinned to; empty for the configured one.
+    index: str = field(default="", compare=False)
 
     @property
     def identity(self) -> str:
@@ -75,6 +77,7 @@ def from_mapping(fields: Mapping[str, Any]) -> Package:
         md5=fields.get("md5") or "",
         size=fields.get("size") or 0,
         depends=tuple(fields.get("depends") or ()),
+        index=fields.get("index") or "",
     )
 
 

@@ -52,7 +52,7 @@ class Lock:
 def content_hash(environment: EnvironmentFile, platform: str, virtual_packages: Mapping[str, str]) -> str:
     """Return one hash of all that an answer depends on besides the channels' state; its spelling does not count."""
     asked = {
-        **environment.request,
+        **environment.on(platform).request,
         "platform": platform,
         "variables": dict(environment.variables),
         "virtual_packages": dict(virtual_packages),

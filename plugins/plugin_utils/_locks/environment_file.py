@@ -31,11 +31,33 @@ class EnvironmentFile:
     pip: tuple[str, ...] = ()
     #: What activation sets.
     variables: Mapping[str, str] = field(default_factory=dict)
+    #: pip's constraints, as PEP 508 writes them.
+    constraints: tuple[str, ...] = ()
+    #: URLs of package indexes (simple API), in the order in which they are asked; the configured one when empty.
+    indexes: tuple[str, ...] = ()
+    #: URLs of pages and directories with links to wheels.
+    find_links: tuple[str, ...] = ()
+    #: conda's names of the platforms that it is for; empty when it does not say.
+    platforms: tuple[str, ...] = ()
 
     @property
     def request(self) -> dict[str, list[str]]:
         """What has to be solved, in an order that does not depend on who wrote it."""
-        return {"packages": sorted(self.packages), "channels": list(self.channels), "pip": sorted(self.pip)}
+        of_pip = {
+            "constraints": sorted(self.constraints),
+            "indexes": list(self.indexes),
+            "find_links": list(self.find_links),
+        }
+        return {
+            "packages": sorted(self.packages),
+            "channels": list(self.channels),
+            "pip": sorted(self.pip),
+            **{key: value for key, value in of_pip.items() if value},
+        }
+
+    def on(self, platform: str) -> EnvironmentFile:
+        """Return what it asks for on one platform."""
+        return self
 
 
 def read(path: Path) -> EnvironmentFile:

@@ -106,16 +106,20 @@ def problems(
         }
     return [
         Problem(
-            packages=environment.packages,
-            channels=environment.channels,
+            packages=asked.packages,
+            channels=asked.channels,
             platform=platform,
             virtual_packages=tuple(sorted(of_platform.items())),
-            pip=environment.pip,
+            pip=asked.pip,
             mirrors=mirrors,
             pip_index=pip_index,
+            constraints=asked.constraints,
+            indexes=asked.indexes,
+            find_links=asked.find_links,
             kept=kept.get(platform, ()),
         )
         for platform, of_platform in sorted(virtual_packages.items())
+        for asked in [environment.on(platform)]
     ]
 
 

@@ -149,6 +149,9 @@ def load(
         platform=platform,
         virtual_packages=tuple(sorted(virtual_packages.items())),
         pip=tuple(asked["pip"]),
+        constraints=tuple(asked.get("constraints", ())),
+        indexes=tuple(asked.get("indexes", ())),
+        find_links=tuple(asked.get("find_links", ())),
         mirrors=mirrors,
         pip_index=arguments.get("pip_index") or "",
     )

@@ -32,6 +32,12 @@ class Problem:
     mirrors: Mirrors = field(default_factory=Mirrors)
     #: URL of the index for pip; empty for the one that uv is configured to ask.
     pip_index: str = ""
+    #: pip's constraints.
+    constraints: tuple[str, ...] = ()
+    #: URLs of the indexes that the environment names, asked in this order before ``pip_index``.
+    indexes: tuple[str, ...] = ()
+    #: URLs of pages and directories with links to wheels.
+    find_links: tuple[str, ...] = ()
     #: Packages of an earlier answer that stay wherever they still fit.
     kept: tuple[Package, ...] = ()
 
