@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-#: Other file systems; what a login, systemd and Ansible itself write; and locks, which are dated when they are taken,
-#: by a reader of rpm's database too.
+#: Other file systems; what a login, systemd and Ansible itself write; and locks, which are dated when they are taken.
+#: A reader of rpm's database takes one, and makes files beside it.
 WRITTEN_ANYWAY = (
     *("/dev", "/proc", "/run", "/sys", "/var/log", "/var/lib/systemd", "*/.ansible"),
-    *("*/lock", "*/rpmdb.sqlite-*"),
+    *("*/lock", "*/.rpmdb"),
 )
 _PRUNED = " -o ".join(f"-path '{place}'" for place in WRITTEN_ANYWAY)
 
