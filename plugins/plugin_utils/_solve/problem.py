@@ -38,6 +38,8 @@ class Problem:
     indexes: tuple[str, ...] = ()
     #: URLs of pages and directories with links to wheels.
     find_links: tuple[str, ...] = ()
+    #: Names of the pip packages that may be built from their source; ``all`` for every one.
+    buildable: tuple[str, ...] = ()
     #: Packages of an earlier answer that stay wherever they still fit.
     kept: tuple[Package, ...] = ()
 
