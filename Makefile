@@ -19,6 +19,8 @@ DEBIAN13_SCENARIOS := nvidia_driver_dkms environment_life distribution_life
 LONG_FAULTS := tests/faults/test_state_files.py tests/faults/test_ubuntu_driver.py tests/faults/test_ubuntu_refusals.py \
 	tests/faults/test_foreign_sources.py tests/faults/test_driver_unfinished.py tests/faults/test_driver_obstacles.py \
 	tests/faults/test_packages_of_others.py
+# Begun first, so that they do not run alone at the end.
+LONGEST_FAULTS := tests/faults/test_upgrade_driver.py tests/faults/test_nvidia_driver.py tests/faults/test_survey.py
 # They need a newer Python than Debian 12 has, and run on a Debian 13 node.
 NEWER_CORES := 2.20 2.21
 ENTERPRISE_SCENARIOS := nvidia_driver cuda_toolkit nvidia_container_toolkit
@@ -120,7 +122,7 @@ test-role: lab ## The inner loop on one role: make test-role ROLE=jupyter
 # Three at a time: each waits for its node a sixth of the time.
 .PHONY: faults
 faults: lab ## Bad input, broken mirrors, full disks and killed runs, on nodes of the lab
-	pytest tests/faults $(LONG_FAULTS:%=--ignore %) --numprocesses 3 --dist loadfile
+	pytest $(LONGEST_FAULTS) tests/faults $(LONG_FAULTS:%=--ignore %) --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: test-gpu
 test-gpu: ## What needs a real GPU, with Python alone; ends with status 77 where there is none
