@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +31,7 @@ class ActionModule(Action):
     _requires_connection = False
 
     def act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
-        _unused, validated = self.validate_argument_spec(ARGUMENT_SPEC)
-        arguments = json.loads(json.dumps(validated))  # YAML takes plain text, not Ansible's with its origin
+        _unused, arguments = self.validate_argument_spec(ARGUMENT_SPEC)
         host = task_vars["inventory_hostname"]
         return self._capture(arguments, Path(self._loader.path_dwim(arguments["path"])), host)
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.condarc import ARGUMENT_SPEC, RULES
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc.options import check, desired, needed_files, plain
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc.options import check, desired, needed_files
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc.plan import plan
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc.report import lost_files, result
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action, Call, Steps
@@ -19,8 +19,7 @@ class ActionModule(Action):
     """Runs the module once to read, and a second time only where something is to be written."""
 
     def steps(self, task_vars: dict[str, Any]) -> Steps:
-        _unused, validated = self.validate_argument_spec(ARGUMENT_SPEC, **RULES)
-        arguments = plain(validated)
+        _unused, arguments = self.validate_argument_spec(ARGUMENT_SPEC, **RULES)
         check(arguments)
         answer = yield self._call(needed_files=needed_files(arguments["settings"]))
         if "found" not in answer:

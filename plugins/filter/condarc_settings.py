@@ -58,8 +58,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc.options import check, plain
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc.options import check
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.filters import answering
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.plain import plain
 
 
 @answering

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.faults.conftest import ansible, finish
 
@@ -27,7 +28,8 @@ CHANNEL = "https://channel.example/main"
 def publish(mirror: Path, sha256: str) -> None:
     """Write the index of a mirror that has one package."""
     package = {"name": "tool", "version": "1.0", "build": "0", "build_number": 0, "depends": [], "subdir": "noarch"}
-    for subdir, packages in (("noarch", {"tool-1.0-0.conda": {**package, "sha256": sha256}}), ("linux-64", {})):
+    tool = {"tool-1.0-0.conda": {**package, "sha256": sha256}}
+    for subdir, packages in (("noarch", tool), ("linux-64", {}), ("linux-aarch64", {})):
         (mirror / subdir).mkdir(parents=True, exist_ok=True)
         content = {"info": {"subdir": subdir}, "packages": {}, "packages.conda": packages}
         (mirror / subdir / "repodata.json").write_text(json.dumps(content))
@@ -51,6 +53,27 @@ def test_a_mirror_that_tells_another_hash_of_a_locked_package_is_refused(tmp_pat
     assert (directory / "conda-lock.yml").read_text() == before
     assert lock(lock_update="", lock_accept_changed_hashes=True).succeeded()
     assert "00" * 32 in (directory / "conda-lock.yml").read_text()
+
+
+def test_platforms_are_a_list_of_the_inventory(tmp_path: Path) -> None:
+    directory, mirror, inventory = tmp_path / "here", tmp_path / "mirror", tmp_path / "inventory"
+    directory.mkdir()
+    (directory / "environment.yml").write_text(f"channels: [{CHANNEL}]\ndependencies: [tool]\n")
+    publish(mirror, "19" * 32)
+    (inventory / "group_vars").mkdir(parents=True)
+    (inventory / "hosts.yml").write_text("all: {hosts: {localhost: {ansible_connection: local}}}\n")
+    settings = {
+        "lock_directory": str(tmp_path),
+        "lock_mirrors": {CHANNEL: mirror.as_uri()},
+        "lock_platforms": ["linux-64", "linux-aarch64"],
+        "lock_targets": ["debian-12"],
+        "lock_virtual_packages": {"linux-aarch64": {"__glibc": "2.39"}},
+    }
+    (inventory / "group_vars" / "all.yml").write_text(yaml.safe_dump(settings))
+    answer = finish(ansible("playbook", f"--inventory={inventory}", "playbooks/lock.yml", "--extra-vars=lock_env=here"))
+    assert answer.succeeded()
+    locked = yaml.safe_load((directory / "conda-lock.yml").read_text())
+    assert locked["metadata"]["platforms"] == settings["lock_platforms"]
 
 
 @pytest.mark.parametrize(

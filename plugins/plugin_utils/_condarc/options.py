@@ -35,15 +35,6 @@ class Desired:
     backup: bool = False
 
 
-def plain(value: Any) -> Any:
-    """Return a value of Ansible's as one that YAML can be written of."""
-    if isinstance(value, Mapping):
-        return {str(name): plain(one) for name, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(one) for one in value]
-    return next((kind(value) for kind in (bool, int, float, str) if isinstance(value, kind)), value)
-
-
 def check(arguments: Mapping[str, Any]) -> None:
     """Refuse options of the module that are wrong whatever the node has."""
     require_release(arguments["conda_version"])

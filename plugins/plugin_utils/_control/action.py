@@ -17,6 +17,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import HA
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, unexpected
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sanitise import in_one_line, sanitise, sanitised
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.secrets import masked
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.plain import plain
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import broken, require
 
 #: The fact that names the Python of the last run; the name by which Ansible's discovery knows it.
@@ -54,6 +55,10 @@ class Action(ActionBase):  # type: ignore[misc]
     _supports_check_mode = True
     #: Whether this is asked in check mode by a survey that a run follows at once: no other task comes before it.
     precedes_run = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._task.args = plain(self._task.args)
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)

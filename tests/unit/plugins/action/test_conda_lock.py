@@ -13,6 +13,8 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.problem import Problem
 
+from tests.unit.plugins.tagged import tagged
+
 CHANNEL = "https://channel.example/main"
 Result = dict[str, Any]
 
@@ -40,7 +42,10 @@ class Control:
     def run(self, check: bool = False, diff: bool = True, **arguments: Any) -> Result:
         plugin = action.ActionModule(
             task=SimpleNamespace(
-                args={"environment": str(self.environment), **arguments}, async_val=0, check_mode=check, diff=diff
+                args=tagged({"environment": str(self.environment), **arguments}),
+                async_val=0,
+                check_mode=check,
+                diff=diff,
             ),
             connection=SimpleNamespace(_shell=SimpleNamespace(tmpdir="/nowhere")),
             play_context=None,
@@ -113,7 +118,7 @@ def test_without_update_nothing_is_kept(control: Control, update: Result, kept: 
 
 
 def test_the_solver_is_told_of_the_nodes(control: Control) -> None:
-    control.run(
+    result = control.run(
         platforms=["linux-64", "linux-aarch64"],
         targets=["debian-12", "debian-13"],
         cuda="12.4",
@@ -121,6 +126,7 @@ def test_the_solver_is_told_of_the_nodes(control: Control) -> None:
         mirrors={CHANNEL: "http://mirror.example"},
         pip_index="http://index.example",
     )
+    assert sorted(result["digests"]) == ["linux-64", "linux-aarch64"]
     reported = {problem.platform: dict(problem.virtual_packages) for problem in control.asked}
     node = {"__unix": "0", "__glibc": "2.36", "__linux": "6.1", "__cuda": "12.4"}
     assert reported == {"linux-64": node, "linux-aarch64": {**node, "__glibc": "2.39"}}

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc.options import needed_files, plain, require_path
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._condarc.options import needed_files, require_path
 
 
 @pytest.mark.parametrize("path", ["/etc/conda/.condarc", "/etc/conda/condarc", "/x/y.yml", "/x/y.yaml"])
@@ -36,13 +36,3 @@ def test_names_that_conda_does_not_read_are_refused(path: str) -> None:
 )
 def test_files_that_the_node_needs_are_known(settings: dict[str, Any], expected: list[str]) -> None:
     assert needed_files(settings) == expected
-
-
-class Text(str):
-    """What Ansible makes of text."""
-
-
-def test_what_ansible_adds_to_values_goes() -> None:
-    value = plain({Text("a"): [Text("b"), True, 1, 1.5, None]})
-    assert value == {"a": ["b", True, 1, 1.5, None]}
-    assert type(value["a"][0]) is str

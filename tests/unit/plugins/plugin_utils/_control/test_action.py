@@ -14,6 +14,8 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import E
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control import action
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action
 
+from tests.unit.plugins.tagged import tagged
+
 PLUGINS = Path(__file__).parents[5] / "plugins"
 ACTIONS = sorted((PLUGINS / "action").glob("*.py"))
 ON_THE_CONTROL_NODE = sorted(
@@ -52,6 +54,13 @@ def test_a_result_can_be_shown() -> None:
         "diff": {"prepared": f"+ {SHOWN}\n"},
         "warnings": ["a b https://********@c", summary],
     }
+
+
+def test_what_a_task_says_is_plain() -> None:
+    task = SimpleNamespace(async_val=0, check_mode=False, args=tagged({"platforms": ["linux-64"]}))
+    arguments = Action(task, SimpleNamespace(), None, None, None, None)._task.args
+    assert arguments == {"platforms": ["linux-64"]}
+    assert {type(arguments), type(arguments["platforms"]), type(arguments["platforms"][0])} == {dict, list, str}
 
 
 def test_a_package_that_fails_when_it_is_needed_is_reported() -> None:
