@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Hashable
 from functools import lru_cache
 from pathlib import Path
@@ -43,21 +44,26 @@ class _Loader(SafeLoader):
 
 
 def read_text(path: Path) -> str:
-    """Return the text of a file.
+    """Return the text of a file, in UTF-8 or in the UTF-16 that Windows PowerShell writes; without the mark of either.
 
     Raises
     ------
     EvenkeelError
-        It cannot be read, or is not text in UTF-8.
+        It cannot be read, or is no such text.
     """
     try:
-        return path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            marked = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+        return path.read_text(encoding="utf-16" if marked else "utf-8-sig")
     except OSError as error:
         raise EvenkeelError(
             f"{path} could not be read: {error.strerror}", "Check the path, on the control node"
         ) from None
-    except UnicodeDecodeError as error:
-        raise EvenkeelError(f"{path} is not text in UTF-8: {error.reason}", "Check that it is the right file") from None
+    except UnicodeError as error:
+        raise EvenkeelError(
+            f"{path} is not text in UTF-8: {getattr(error, 'reason', error)}",
+            "Check that it is the right file, and save it in UTF-8",
+        ) from None
 
 
 def read_mapping(path: Path) -> dict[str, Any]:
@@ -68,16 +74,21 @@ def read_mapping(path: Path) -> dict[str, Any]:
     EvenkeelError
         It cannot be read, is malformed (with the line), over a limit or no mapping.
     """
-    return _parsed(path, read_text(path))
+    return parsed(path, read_text(path))
 
 
 @lru_cache(maxsize=64)
-def _parsed(path: Path, text: str) -> dict[str, Any]:
+def parsed(path: Path, text: str) -> dict[str, Any]:
+    """Return what the text of a YAML file of keys and values holds; otherwise like ``read_mapping``."""
     try:
         content = yaml.load(text, _Loader)  # noqa: S506 (derived from the safe loader)
     except yaml.MarkedYAMLError as error:
-        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise EvenkeelError(f"{path}{line}: {error.problem or error.context}", "Correct the file's YAML") from None
+        place = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        is_tab = error.problem_mark is not None and _begins_with_a_tab(text.splitlines(), error.problem_mark.line)
+        raise EvenkeelError(
+            f"{path}{place}: {error.problem or error.context}",
+            "Indent the line with spaces; YAML takes no tabs there" if is_tab else "Correct the file's YAML",
+        ) from None
     except Excess as error:
         raise EvenkeelError(f"{path}, line {error.line}: {error.problem}", "Correct the file's YAML") from None
     except (yaml.YAMLError, ValueError) as error:
@@ -85,3 +96,8 @@ def _parsed(path: Path, text: str) -> dict[str, Any]:
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
         raise EvenkeelError(f"{path} does not hold keys and values", "Check that it is the right file")
     return content
+
+
+def _begins_with_a_tab(lines: list[str], number: int) -> bool:
+    line = lines[number] if number < len(lines) else ""
+    return "\t" in line[: len(line) - len(line.lstrip())]

@@ -47,6 +47,7 @@ def test_a_mapping_may_merge_two_others(tmp_path: Path) -> None:
         ("a: 2001-99-99\n", "month must be in"),
         ("a: !!python/name:os.system\n", "line 1: it has the tag !!python/name:os.system"),
         ("a: !x b\n", "line 1: it has the tag !x"),
+        ("a:\n\t- b\n", "line 2: found character that cannot start any token. Indent the line with spaces"),
         ("a: &a\n  <<: *a\n", "line 1: an alias refers to a value that contains it"),
         ((DATA / "cycle.condarc").read_text(), "line 1: an alias refers to a value that contains it"),
         ((DATA / "bomb.condarc").read_text(), "line 4: it holds more than 5000 values, with each alias filled in"),
@@ -62,3 +63,19 @@ def test_mistakes_are_named_with_their_line(
         read(tmp_path, text)
     assert words in str(error.value)
     assert str(error.value).startswith(f"{tmp_path}/f.yml")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_texts_as_editors_save_them(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "f.yml"
+    path.write_bytes("a: é\r\nb: [c]\r\n".encode(encoding))
+    assert strict_yaml.read_text(path) == "a: é\nb: [c]\n"
+    assert strict_yaml.read_mapping(path) == {"a": "é", "b": ["c"]}
+
+
+@pytest.mark.parametrize("content", [b"a: \xff\n", b"\xff\xfea"])
+def test_what_is_no_text_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "f.yml"
+    path.write_bytes(content)
+    with pytest.raises(EvenkeelError, match="is not text in UTF-8: .* save it in UTF-8"):
+        strict_yaml.read_text(path)
