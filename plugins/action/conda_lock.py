@@ -11,6 +11,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.platform impor
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import conda_lock, environment_file, locking
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.places import explicit_beside, lock_beside
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import mirrors_from
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.resolver import resolve
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.targets import virtual_packages
@@ -40,7 +41,7 @@ class ActionModule(Action):
 
     def _lock(self, arguments: dict[str, Any]) -> dict[str, Any]:
         environment = environment_file.read(Path(arguments["environment"]))
-        path = environment.path.with_name(conda_lock.NAME)
+        path = lock_beside(environment.path)
         before = conda_lock.read(path) if path.exists() else None
         problems = locking.problems(
             environment,
@@ -57,7 +58,7 @@ class ActionModule(Action):
         if changed and not self._task.check_mode:
             locking.apply(plan)
         digests = {platform: digest(found, plan.after.variables) for platform, found in plan.after.packages.items()}
-        explicit = {platform: str(locking.explicit_file(path, platform)) for platform in digests}
+        explicit = {platform: str(explicit_beside(path, platform)) for platform in digests}
         result: dict[str, Any] = {"changed": changed, "path": str(path), "explicit": explicit, "digests": digests}
         return {**result, "diff": {"prepared": diff}} if self._task.diff else result
 

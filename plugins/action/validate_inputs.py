@@ -23,8 +23,9 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.specificatio
 
 #: By playbook, the inputs that Ansible reads before it knows a host, which only the command line can set.
 COMMAND_LINE_ONLY = {"upgrade_driver": ("upgrade_serial", "upgrade_max_fail_percentage")}
-#: The playbook that runs on the control node.
+#: The playbook that runs on the control node, and what it reads besides its own inputs.
 LOCK = "lock"
+LOCK_READS = ("conda_environments_directory",)
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {"playbook": {"type": "str"}, "checks": {"type": "str"}}
 
@@ -185,7 +186,9 @@ def _set_too_late(names: Collection[str], given: Variables, task_vars: Variables
 
 def _unread_by_lock(options: Options, hosts: Mapping[str, Variables], task_vars: Variables) -> list[str]:
     """Return a line for each input of lock.yml that hosts have and the control node has not."""
-    names = [name for name in options if any(name in variables for variables in hosts.values())]
+    # A play knows the defaults of its roles, but only what a host has of its own is set for it.
+    own = [getattr(variables, "maps", [variables])[0] for variables in hosts.values()]
+    names = [name for name in (*options, *LOCK_READS) if any(name in variables for variables in own)]
     if not names:
         return []
     local = task_vars["hostvars"].raw_get("localhost")

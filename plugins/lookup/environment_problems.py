@@ -61,7 +61,13 @@ from ansible.plugins.lookup import LookupBase
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.platform import conda_platform
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import require
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.sources import located, request_of, written
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.places import absolute, require_directory
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.sources import (
+    located,
+    needs_directory,
+    request_of,
+    written,
+)
 
 
 class LookupModule(LookupBase):  # type: ignore[misc]
@@ -80,17 +86,24 @@ class LookupModule(LookupBase):  # type: ignore[misc]
             require()
         except EvenkeelError as error:
             raise AnsibleLookupError(str(error)) from error
-        place = self._loader.path_dwim(directory)
         present = [term for term in terms if term.get("state") != "absent"]
-        found = (problem(located(term, place, channels), architecture) for term in present)
+        if any(needs_directory(term) for term in present):
+            working = Path.cwd()
+            inventories = (variables or {}).get("ansible_inventory_sources") or []
+            try:
+                require_directory(absolute(directory, working), inventories, working)
+            except EvenkeelError as error:
+                return [str(error)]
+        found = (problem(term, directory, channels, architecture) for term in present)
         return [text for text in found if text]
 
 
-def problem(arguments: Mapping[str, Any], architecture: str) -> str:
+def problem(term: Mapping[str, Any], directory: str, channels: Sequence[str], architecture: str) -> str:
     """Return what is wrong with one environment's source; empty when nothing is."""
     try:
+        arguments = located(term, directory, channels)
         if request_of(arguments) is None:
             written(arguments, conda_platform(architecture), Path(constants.DEFAULT_LOCAL_TMP))
     except EvenkeelError as error:
-        return f"{arguments['name']}: {error}"
+        return f"{term['name']}: {error}"
     return ""

@@ -39,7 +39,7 @@ def test_a_mirror_that_tells_another_hash_of_a_locked_package_is_refused(tmp_pat
     directory, mirror = tmp_path / "here", tmp_path / "mirror"
     directory.mkdir()
     (directory / "environment.yml").write_text(f"channels: [{CHANNEL}]\ndependencies: [tool]\n")
-    given = {"lock_env": "here", "lock_directory": str(tmp_path), "lock_mirrors": {CHANNEL: mirror.as_uri()}}
+    given = {"lock_env": "here", "conda_environments_directory": str(tmp_path), "lock_mirrors": {CHANNEL: mirror.as_uri()}}
 
     def lock(**more: Any) -> Any:
         return finish(ansible("playbook", "playbooks/lock.yml", f"--extra-vars={json.dumps({**given, **more})}"))
@@ -63,7 +63,7 @@ def test_platforms_are_a_list_of_the_inventory(tmp_path: Path) -> None:
     (inventory / "group_vars").mkdir(parents=True)
     (inventory / "hosts.yml").write_text("all: {hosts: {localhost: {ansible_connection: local}}}\n")
     settings = {
-        "lock_directory": str(tmp_path),
+        "conda_environments_directory": str(tmp_path),
         "lock_mirrors": {CHANNEL: mirror.as_uri()},
         "lock_platforms": ["linux-64", "linux-aarch64"],
         "lock_targets": ["debian-12"],
@@ -79,7 +79,7 @@ def test_platforms_are_a_list_of_the_inventory(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "variables", "words"),
     [
-        ({}, {"lock_env": "nowhere"}, ("nowhere/environment.yml", "or lock_env to the name of a folder in it")),
+        ({}, {"lock_env": "nowhere"}, ("no environment file", "/nowhere", "Set lock_env to a folder or a file that is there (here/environment.yml)")),
         ({}, {"lock_update": ["numpy"]}, ("here/conda-lock.yml is not there", "Lock without update first")),
         (
             {"conda-lock.yml": LOCK},
@@ -103,7 +103,7 @@ def test_bad_arguments_are_told(
     content = {"environment.yml": ENVIRONMENT, **files}
     for name, text in content.items():
         (directory / name).write_text(text)
-    given = json.dumps({"lock_env": "here", "lock_directory": str(tmp_path), **variables})
+    given = json.dumps({"lock_env": "here", "conda_environments_directory": str(tmp_path), **variables})
     answer = finish(ansible("playbook", "playbooks/lock.yml", f"--extra-vars={given}"))
     assert answer.failed_saying(*words)
     assert {path.name: path.read_text() for path in directory.iterdir()} == content

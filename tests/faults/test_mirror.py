@@ -140,7 +140,7 @@ def test_the_distribution_comes_through_the_proxy_from_a_mirror_with_a_certifica
 
 def test_offline_an_environment_is_built_of_what_the_cache_holds(bare: Node, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "lab" / "environments" / "minimal", tmp_path / "minimal")
-    assert bare.play("playbooks/lock.yml", lock_directory=str(tmp_path), lock_env="minimal").succeeded()
+    assert bare.play("playbooks/lock.yml", conda_environments_directory=str(tmp_path), lock_env="minimal").succeeded()
     site = {
         "tags": "miniconda,condarc,conda_environments",
         "conda_environments_directory": str(tmp_path),

@@ -19,13 +19,12 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.strict_yaml 
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.entries import ANEW, check, conda_package, pip_package
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.environment_file import EnvironmentFile
 
-NAME = "conda-lock.yml"
 VERSION = 1
 _OURS = "evenkeel"
 _HEADER = """\
 # Exact packages of {source}, locked by Evenkeel in the format of conda-lock. Do not edit: change {source}
 # and lock it anew. All packages, or only some of them, to the newest that fit:
-#     ansible-playbook playbooks/lock.yml -e env={name}
+#     ansible-playbook playbooks/lock.yml -e lock_env={name}
 #     ansible-playbook playbooks/lock.yml -e lock_env={name} -e lock_update=numpy,pandas
 """
 

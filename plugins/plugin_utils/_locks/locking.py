@@ -12,11 +12,11 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import write_atomically
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import optional
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import conda_lock
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import explicit_file as _explicit_file
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import conda_lock, explicit_file
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.conda_lock import Lock
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.environment_file import EnvironmentFile
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.missing_hashes import complete
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.places import explicit_beside, lock_beside, lock_env
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import Mirrors
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.conda_solver import match_spec
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.problem import Problem
@@ -52,11 +52,6 @@ class Plan:
         return "".join(f"{line}\n" for line in lines)
 
 
-def explicit_file(environment: Path, platform: str) -> Path:
-    """Return where the explicit file of a platform is."""
-    return environment.with_name(f"conda-{platform}.lock")
-
-
 def problems(
     environment: EnvironmentFile,
     virtual_packages: Mapping[str, Mapping[str, str]],
@@ -85,7 +80,7 @@ def problems(
     EvenkeelError
         A name is neither in the lock nor in the environment, or there is no lock to update.
     """
-    lock = environment.path.with_name(conda_lock.NAME)
+    lock = lock_beside(environment.path)
     moving = {canonicalize_name(name) for name in update or () if name.strip()}
     if update is not None and before is None:
         raise EvenkeelError(f"{lock} is not there, so nothing in it can be updated", "Lock without update first")
@@ -148,16 +143,17 @@ def plan(
         virtual_packages=asked,
         variables=environment.variables,
     )
+    lock = lock_beside(environment.path)
     if before and not accept_changed_hashes:
-        _refuse_changed_hashes(environment.path.with_name(conda_lock.NAME), before, after)
+        _refuse_changed_hashes(lock, before, after)
     files: dict[Path, str | None] = {
-        explicit_file(environment.path, platform): _explicit_file.render(platform, packages)
+        explicit_beside(lock, platform): explicit_file.render(platform, packages)
         for platform, packages in after.packages.items()
     }
     if before and before.virtual_packages is not None:
         gone = before.packages.keys() - after.packages.keys()
-        files |= {explicit_file(environment.path, platform): None for platform in gone}
-    files[environment.path.with_name(conda_lock.NAME)] = conda_lock.render(after, environment.path.parent.name)
+        files |= {explicit_beside(lock, platform): None for platform in gone}
+    files[lock] = conda_lock.render(after, lock_env(environment.path))
     return Plan(files, before, after)
 
 

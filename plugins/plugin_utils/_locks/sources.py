@@ -26,6 +26,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import (
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.conda_lock import packages_for
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.freshness import require_fresh
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.missing_hashes import complete
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.places import absolute, environment_named, lock_beside
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import channel_urls, mirrors_from
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.problem import Problem, solve_once
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.resolver import resolve
@@ -35,8 +36,6 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.silent_channel
 SOURCES = ("environment", "lock", "explicit", "packages")
 #: Those that are files.
 FILES = ("environment", "lock", "explicit")
-#: Where an environment without a source has it, below a folder of its name.
-FILE = "environment.yml"
 
 
 @dataclass(frozen=True)
@@ -60,17 +59,30 @@ def located(environment: Mapping[str, Any], directory: str, channels: Sequence[s
         ``name``, options of the module, and at most one source. One without a source has the file of its name; one
         that is absent needs none.
     directory
-        Of files that are not absolute paths.
+        Of files that are not absolute paths; itself below the working directory, where it is relative.
     channels
         Of an environment with packages and no channels. Others have theirs in their files.
+
+    Raises
+    ------
+    EvenkeelError
+        It has no source, and there are several files of its name.
     """
+    place = absolute(directory, Path.cwd())
     found = {key: value for key, value in environment.items() if key != "channels"}
     if not found.keys() & set(SOURCES) and found.get("state") != "absent":
-        found["environment"] = f"{environment['name']}/{FILE}"
-    found.update({key: os.path.join(directory, found[key]) for key in FILES if key in found})
+        found["environment"] = environment_named(place, environment["name"])
+    found.update({key: str(place / found[key]) for key in FILES if key in found})
     if "packages" in found:
         found["channels"] = environment.get("channels", channels)
     return found
+
+
+def needs_directory(environment: Mapping[str, Any]) -> bool:
+    """Whether ``located`` looks for the source of an entry below the directory."""
+    if not environment.keys() & set(SOURCES):
+        return True
+    return any(not os.path.isabs(environment[key]) for key in FILES if key in environment)
 
 
 def request_of(arguments: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -214,11 +226,6 @@ def _once(run_directory: Path, kind: str, question: Any, answer: Callable[[], An
 
 def _as_dicts(packages: Iterable[Package]) -> list[dict[str, Any]]:
     return [asdict(package) for package in packages]
-
-
-def lock_beside(environment: Path) -> Path:
-    """Return where the lock of an environment.yml is, if it is locked."""
-    return environment.with_name(conda_lock.NAME)
 
 
 def _source(arguments: Mapping[str, Any]) -> str:

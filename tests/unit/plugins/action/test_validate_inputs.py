@@ -211,6 +211,10 @@ def test_what_lock_would_not_read_is_a_warning(play: Callable[..., dict[str, Any
     assert not play("site", a={"lock_cuda": "12.4"}, b={}).get("failed")
     why = "lock.yml runs on the control node and does not read it. Set it in the group all."
     assert warnings == [f"lock_cuda is set for nodes, but {why}"]
+    assert not play("site", a={"conda_environments_directory": "/srv"}, b={}).get("failed")
+    assert warnings[1:] == [f"conda_environments_directory is set for nodes, but {why}"]
+    assert not play("site", play_vars={"conda_environments_directory": "the role's default"}, a={}).get("failed")
+    assert not warnings[2:]
 
 
 def test_a_file_that_belongs_to_no_group_is_a_warning(
