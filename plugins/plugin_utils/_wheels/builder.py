@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""Make wheels of releases that are only sources, once, on the control node, for one target.
+
+The network is asked for the source, the lock's Python and the build requirements, which are wheels; the project's own
+code runs in a sandbox without one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.platform import PLATFORMS
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import sha256_of
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_lock import held
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import Mirrors
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.pip_solver import Target
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.source_release import Build, SourceRelease
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels import (
+    backend_worker,
+    build_requirements,
+    failure,
+    interpreter,
+    result,
+    sandbox,
+    source_tree,
+    store,
+)
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.interpreter import Interpreter
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.project import BuildSystem, build_system
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.sandbox import Limits, Place
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.store import Made, Store
+
+#: How long to wait for another run on this control node that builds for the same target.
+LOCK_SECONDS = 7200
+#: The oldest time that a wheel's archive can hold.
+SOURCE_DATE_EPOCH = "315532800"
+_CUDA = "/usr/local/cuda"
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How wheels are built, and where they are kept."""
+
+    store: Store
+    #: Build as the control node's user, with its network and files, where the kernel gives no sandbox.
+    without_sandbox: bool = False
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What wheels are built for."""
+
+    target: Target
+    #: conda's packages of the environment, Python among them.
+    of_conda: tuple[Package, ...]
+    mirrors: Mirrors = field(default_factory=Mirrors)
+    #: uv's arguments that name where build requirements come from.
+    index: tuple[str, ...] = ()
+
+
+@contextlib.contextmanager
+def building(question: Question, policy: Policy) -> Iterator[Build]:
+    """Yield what builds for one target; what builds need meanwhile goes with the block."""
+    builder = _Builder(question, policy)
+    try:
+        yield builder.build
+    finally:
+        builder.close()
+
+
+def cache() -> Path:
+    """Return where builds run and their logs are."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").resolve() / "evenkeel" / "builds"
+
+
+def this_platform() -> str:
+    """Return conda's name of the control node's platform; empty where it has none that nodes have."""
+    return PLATFORMS.get(os.uname().machine, "") if sys.platform == "linux" else ""
+
+
+class _Builder:
+    def __init__(self, question: Question, policy: Policy) -> None:
+        self.question, self.policy = question, policy
+        self.home = cache() / f"{question.target.platform}-python{question.target.python}"
+        self._open = contextlib.ExitStack()
+        self._python: Interpreter | None = None
+        self._place: Place | None = None
+
+    def close(self) -> None:
+        self._open.close()
+
+    def build(self, release: SourceRelease) -> Path:
+        """Return the wheel of a release, from the store where it has one."""
+        minor = ".".join(self.question.target.python.split(".")[:2])
+        known = self.policy.store.find(release, minor, self.question.target.platform)
+        if known:
+            return known
+        self._begin()
+        place, python = self._sandbox(), self._interpreter()
+        stem = f"{release.name}-{release.version or source_tree.parts_of(release.url)[1]}"
+        log = self._log(f"{stem}-{self.question.target.platform}")
+        work = _Work(release, self.home / stem, log, place, python, self.policy.limits)
+        wheel, system, requirements = work.wheel(self.question)
+        found = result.check(wheel, release, self.question.target, by_the_locks_python=python.of_lock)
+        made = Made(
+            name=release.name,
+            version=found.version,
+            source=release.url,
+            source_sha256=release.sha256,
+            python=minor,
+            platform=store.ANY if found.pure else self.question.target.platform,
+            backend=system.backend,
+            requirements=requirements,
+            wheel=wheel.name,
+            sha256=sha256_of(str(wheel)),
+        )
+        kept = self.policy.store.add(wheel, made)
+        work.log.unlink()
+        return kept
+
+    def _begin(self) -> None:
+        """Take the directory of builds for this target, which another run may hold."""
+        if self._python is None:
+            self._open.enter_context(held(str(cache() / "locks" / self.home.name), LOCK_SECONDS))
+            shutil.rmtree(self.home, ignore_errors=True)
+            self.home.mkdir(parents=True)
+            self._open.callback(shutil.rmtree, self.home, ignore_errors=True)
+
+    def _sandbox(self) -> Place:
+        if self._place is None:
+            root = self.home / "root"
+            root.mkdir()
+            reason = sandbox.lacking(root)
+            if reason and not self.policy.without_sandbox:
+                raise EvenkeelError(
+                    f"The control node has no sandbox to build wheels in: {reason}",
+                    "Allow user namespaces there and install util-linux; or, if what is built may see this user's "
+                    "files and the network, set lock_build_without_sandbox: true",
+                )
+            self._place = Place(None if reason else root)
+        return self._place
+
+    def _interpreter(self) -> Interpreter:
+        if self._python is None:
+            if self.question.target.platform == this_platform():
+                self._python = interpreter.linked(self.question.of_conda, self.question.mirrors, self.home / "python")
+            else:
+                self._python = interpreter.of_control_node()
+        return self._python
+
+    def _log(self, name: str) -> Path:
+        log = cache() / "logs" / f"{name}.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.unlink(missing_ok=True)
+        return log
+
+
+class _Work:
+    """One build: what it is given, read-only, and the directory that is its own."""
+
+    def __init__(
+        self, release: SourceRelease, home: Path, log: Path, place: Place, python: Interpreter, limits: Limits
+    ) -> None:
+        self.release, self.log, self.place, self.python, self.limits = release, log, place, python, limits
+        self.what = f"{release.name} {release.version}".strip()
+        self.given, self.own, self.environment = home / "given", home / "build", home / "environment"
+        for directory in (self.given, self.own, self.own / "home", self.own / "tmp", self.own / "wheels"):
+            directory.mkdir(parents=True)
+        shutil.copyfile(backend_worker.__file__, self.given / "worker.py")
+
+    def wheel(self, question: Question) -> tuple[Path, BuildSystem, tuple[str, ...]]:
+        """Build; return the wheel, what built it, and the exact build requirements."""
+        project = self._project(question.mirrors)
+        system = build_system(self._ask(self.python.program, do="look", project=project)["pyproject"], self.what)
+        call = {"project": project, "backend": system.backend, "backend_path": list(system.backend_path)}
+        requirements = self._environment(system.requires, question.index)
+        more = self._ask(self._venv_python, do="requires", **call)["requires"]
+        if more:
+            requirements = self._environment((*system.requires, *more), question.index)
+        name = self._ask(self._venv_python, do="wheel", target=str(self.own / "wheels"), **call)["wheel"]
+        wheel = self.own / "wheels" / str(name)
+        if wheel.parent != self.own / "wheels" or not wheel.is_file() or wheel.resolve() != wheel:
+            raise self._failed("it made no wheel")
+        return wheel, system, requirements
+
+    @property
+    def _venv_python(self) -> Path:
+        return self.environment / "bin" / "python"
+
+    def _project(self, mirrors: Mirrors) -> str:
+        """Fetch the source; return where its project is."""
+        if not self.release.sha256:
+            return str(source_tree.fetch_commit(self.release, self.own))
+        archive = source_tree.fetch_archive(self.release, mirrors.mirrored(self.release.url), self.given)
+        target = self.own / "source"
+        target.mkdir()
+        return str(self._ask(self.python.program, do="unpack", archive=str(archive), target=str(target))["project"])
+
+    def _environment(self, requires: Sequence[str], index: Sequence[str]) -> tuple[str, ...]:
+        """Make the build's environment anew; return what is in it."""
+        shutil.rmtree(self.environment, ignore_errors=True)
+        python = build_requirements.make_environment(self.python.program, self.environment)
+        found = build_requirements.resolve(requires, python, index, self.what)
+        build_requirements.install(found, python, index, self.what)
+        return found
+
+    def _ask(self, python: Path, **request: Any) -> dict[str, Any]:
+        """Have the worker do something in the sandbox; return its answer."""
+        (self.given / "request.json").write_text(json.dumps(request), encoding="utf-8")
+        answer = self.own / "answer.json"
+        answer.unlink(missing_ok=True)
+        argv = [str(python), "-I", "-B", *map(str, (self.given / "worker.py", self.given / "request.json", answer))]
+        ended = self.place.run(
+            argv,
+            self.own,
+            self.log,
+            self._variables(),
+            writable=[self.own],
+            readable=[self.python.prefix, self.given, *([self.environment] if self.environment.exists() else [])],
+            limits=self.limits,
+        )
+        if ended.cut_short or ended.status:
+            raise self._failed(ended.cut_short or f"it ended with status {ended.status}")
+        try:
+            with os.fdopen(os.open(answer, os.O_RDONLY | os.O_NOFOLLOW), encoding="utf-8") as stream:
+                found = json.load(stream)
+            return dict(found)
+        except (OSError, ValueError) as error:
+            raise self._failed(f"it left no answer: {error}") from None
+
+    def _variables(self) -> dict[str, str]:
+        path = [f"{self.environment}/bin", f"{_CUDA}/bin", "/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"]
+        return {
+            "PATH": ":".join(path),
+            "HOME": str(self.own / "home"),
+            "TMPDIR": str(self.own / "tmp"),
+            "LC_ALL": "C.UTF-8",
+            "SOURCE_DATE_EPOCH": SOURCE_DATE_EPOCH,
+            "PYTHONHASHSEED": "0",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            **({"CUDA_HOME": _CUDA} if os.path.isdir(_CUDA) else {}),
+        }
+
+    def _failed(self, how: str) -> EvenkeelError:
+        """Return the error of a build: what it lacked, its last lines, and where all of them are."""
+        output = self.log.read_text(encoding="utf-8", errors="replace")
+        why = failure.lacked(output) or how
+        return EvenkeelError(
+            f"The wheel of {self.what} could not be built: {why}. It printed, at last:\n{failure.last_lines(output)}",
+            f"Read all that it printed in {self.log}; provide what it lacks, or choose a release that has a wheel",
+        )

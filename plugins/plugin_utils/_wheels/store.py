@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""The wheels that were built on the control node, each in a folder of its own with a record of how it was made."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, path_of, way_out
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import sha256_of, write_atomically
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.source_release import SourceRelease
+
+#: The name of a store beside a lock.
+DIRECTORY = "wheels"
+RECORD = "build.json"
+#: The platform of a wheel that runs on all.
+ANY = "any"
+_DIGITS = 16
+
+
+@dataclass(frozen=True)
+class Made:
+    """How a wheel was made."""
+
+    name: str
+    version: str
+    #: The URL of the archive, or the commit's as pip writes it.
+    source: str
+    #: Of the archive; empty for a commit.
+    source_sha256: str
+    #: Python's version to its minor number, such as ``3.11``.
+    python: str
+    #: conda's name of the platform, or ``any``.
+    platform: str
+    backend: str
+    #: Exact build requirements with their hashes, sorted.
+    requirements: tuple[str, ...]
+    #: The wheel's file, and its hash.
+    wheel: str
+    sha256: str
+
+    @property
+    def key(self) -> str:
+        """What the wheel was made from, as one hash."""
+        made_from = [self.source_sha256 or self.source, list(self.requirements), self.python, self.platform]
+        return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()[:_DIGITS]
+
+
+@dataclass(frozen=True)
+class Store:
+    """A directory of wheels."""
+
+    directory: Path
+
+    def find(self, release: SourceRelease, python: str, platform: str) -> Path | None:
+        """Return the wheel that was made of a release before; None when there is none.
+
+        It stays, whatever its build requirements would be today: so locking again keeps its hash.
+
+        Raises
+        ------
+        EvenkeelError
+            It is not as it was made.
+        """
+        for record in sorted(self.directory.glob(f"*/{RECORD}")):
+            made = read(record)
+            same = made.source_sha256 == release.sha256 if release.sha256 else made.source == release.url
+            if same and made.name == release.name and made.python == python and made.platform in (platform, ANY):
+                wheel = record.with_name(made.wheel)
+                _check(wheel, made)
+                return wheel
+        return None
+
+    def add(self, wheel: Path, made: Made) -> Path:
+        """Put a wheel there, whole or not at all; return its path."""
+        target = self.directory / made.key
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=".partial-", dir=self.directory) as partial:
+                folder = Path(partial) / made.key
+                folder.mkdir(mode=0o755)
+                shutil.copyfile(wheel, folder / made.wheel)
+                write_atomically(str(folder / RECORD), json.dumps(asdict(made), indent=2) + "\n")
+                if target.exists():
+                    shutil.rmtree(target)
+                folder.rename(target)
+        except OSError as error:
+            raise EvenkeelError(
+                f"The wheel {made.wheel} can't be kept in {self.directory}: {path_of(error)}: {error.strerror}",
+                f"{way_out(error, path_of(error))}, or name another directory with lock_wheels",
+            ) from error
+        return target / made.wheel
+
+
+def read(record: Path) -> Made:
+    """Return how a wheel was made.
+
+    Raises
+    ------
+    EvenkeelError
+        The record is malformed.
+    """
+    try:
+        fields: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
+        return Made(**{**fields, "requirements": tuple(fields["requirements"])})
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise EvenkeelError(
+            f"{record} does not say how its wheel was made: {error}",
+            f"Restore it from version control, or remove {record.parent} and lock again",
+        ) from None
+
+
+def made_of(wheel: Path) -> Made | None:
+    """Return how a wheel of a store was made; None of another file."""
+    record = wheel.with_name(RECORD)
+    return read(record) if record.is_file() else None
+
+
+def in_lock(wheel: Path, lock: Path) -> str:
+    """Return how a lock names a wheel: its path, relative to the lock's folder, with slashes."""
+    return Path(os.path.relpath(wheel, lock.parent)).as_posix()
+
+
+def _check(wheel: Path, made: Made) -> None:
+    try:
+        found = sha256_of(str(wheel))
+    except OSError as error:
+        raise EvenkeelError(
+            f"The wheel {wheel} can't be read: {error.strerror}",
+            f"Restore it from version control, or remove {wheel.parent} and lock again",
+        ) from error
+    if found != made.sha256:
+        raise EvenkeelError(
+            f"The wheel {wheel} has the SHA-256 {found}, and was made with {made.sha256}",
+            f"Restore it from version control, or remove {wheel.parent} and lock again",
+        )
