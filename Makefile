@@ -122,7 +122,8 @@ test-role: lab ## The inner loop on one role: make test-role ROLE=jupyter
 # Three at a time: each waits for its node a sixth of the time.
 .PHONY: faults
 faults: lab ## Bad input, broken mirrors, full disks and killed runs, on nodes of the lab
-	pytest $(LONGEST_FAULTS) tests/faults $(LONG_FAULTS:%=--ignore %) --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	pytest $(LONGEST_FAULTS) $(filter-out $(LONGEST_FAULTS) $(LONG_FAULTS),$(sort $(wildcard tests/faults/test_*.py))) \
+		--numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: test-gpu
 test-gpu: ## What needs a real GPU, with Python alone; ends with status 77 where there is none
