@@ -12,6 +12,7 @@ author:
   - The Evenkeel team (@evenkeel)
 description:
   - Reads, on the control node, the files that M(evenkeel.gpu.conda_environment) would get, and uses no network.
+  - An environment without a lock is a warning, which is the same for all hosts and therefore shown once.
 options:
   _terms:
     description:
@@ -33,6 +34,10 @@ options:
     description: The nodes' CPU architecture, as the kernel names it.
     type: str
     default: x86_64
+  require_lock:
+    description: Whether an environment without a lock is a problem.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -60,6 +65,7 @@ from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.platform import conda_platform
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import warn
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import require
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.places import absolute, require_directory
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.sources import (
@@ -68,6 +74,9 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.sources import
     request_of,
     written,
 )
+
+WHY = "nodes that are set up later may get others"
+HOW = "Lock it (playbook lock.yml), a list of packages as an environment.yml, and commit the lock"
 
 
 class LookupModule(LookupBase):  # type: ignore[misc]
@@ -81,6 +90,7 @@ class LookupModule(LookupBase):  # type: ignore[misc]
         directory: str,
         channels: Sequence[str] = (),
         architecture: str = "x86_64",
+        require_lock: bool = False,
     ) -> list[str]:
         try:
             require()
@@ -94,16 +104,30 @@ class LookupModule(LookupBase):  # type: ignore[misc]
                 require_directory(absolute(directory, working), inventories, working)
             except EvenkeelError as error:
                 return [str(error)]
-        found = (problem(term, directory, channels, architecture) for term in present)
-        return [text for text in found if text]
+        wrong: list[str] = []
+        unlocked: list[str] = []
+        for term in present:
+            try:
+                if not locked(located(term, directory, channels), conda_platform(architecture)):
+                    unlocked.append(str(term["name"]))
+            except EvenkeelError as error:
+                wrong.append(f"{term['name']}: {error}")
+        if unlocked and require_lock:
+            wrong += [str(EvenkeelError(f"{name}: it has no lock, and one is required", HOW)) for name in unlocked]
+        elif unlocked:
+            warn(str(EvenkeelError(f"No lock fixes the packages of {', '.join(unlocked)}: {WHY}", HOW)))
+        return wrong
 
 
-def problem(term: Mapping[str, Any], directory: str, channels: Sequence[str], architecture: str) -> str:
-    """Return what is wrong with one environment's source; empty when nothing is."""
-    try:
-        arguments = located(term, directory, channels)
-        if request_of(arguments) is None:
-            written(arguments, conda_platform(architecture), Path(constants.DEFAULT_LOCAL_TMP))
-    except EvenkeelError as error:
-        return f"{term['name']}: {error}"
-    return ""
+def locked(arguments: Mapping[str, Any], platform: str) -> bool:
+    """Return whether a file has the exact packages of an environment.
+
+    Raises
+    ------
+    EvenkeelError
+        Something is wrong with its source.
+    """
+    if request_of(arguments) is not None:
+        return False
+    written(arguments, platform, Path(constants.DEFAULT_LOCAL_TMP))
+    return True

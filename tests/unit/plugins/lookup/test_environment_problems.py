@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from ansible.parsing.dataloader import DataLoader
+from ansible_collections.evenkeel.gpu.plugins.lookup import environment_problems
 from ansible_collections.evenkeel.gpu.plugins.lookup.environment_problems import LookupModule
 
 URL = "https://repo.anaconda.com/pkgs/main/linux-64/six-1.17.0-py_0.conda"
@@ -27,6 +28,14 @@ def directory(tmp_path: Path) -> Path:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
     return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def warnings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the list of what the operator is warned of."""
+    said: list[str] = []
+    monkeypatch.setattr(environment_problems, "warn", said.append)
+    return said
 
 
 @pytest.mark.parametrize(
@@ -61,3 +70,48 @@ def test_what_is_wrong_is_told(directory: Path, term: dict[str, Any], words: str
 def test_the_nodes_platform_counts(directory: Path) -> None:
     (problem,) = problems(directory, {"name": "exact", "explicit": "explicit.txt"}, architecture="aarch64")
     assert "is for linux-64, not for linux-aarch64" in problem
+
+
+def test_all_problems_of_all_environments_are_reported(directory: Path) -> None:
+    (directory / "two").mkdir()
+    for file in ("cpu.yml", "gpu.yml"):
+        (directory / "two" / file).write_text("dependencies: [python]\n")
+    found = problems(directory, {"name": "bad"}, {"name": "two"}, {"name": "nowhere"}, {"name": "good"})
+    assert [text.partition(":")[0] for text in found] == ["bad", "two", "nowhere"]
+    assert found[1].startswith(f"two: {directory}/two has 2 environment files: cpu.yml, gpu.yml.")
+
+
+def test_a_directory_that_is_missing_is_one_problem(tmp_path: Path) -> None:
+    said = f"There is no folder {tmp_path}/no. Set conda_environments_directory to the folder with your environments."
+    assert problems(tmp_path / "no", {"name": "a"}, {"name": "b", "lock": "b.yml"}) == [said]
+
+
+@pytest.mark.parametrize("term", [{"name": "a", "packages": ["python"]}, {"name": "a", "state": "absent"}], ids=str)
+def test_who_needs_no_directory_is_not_asked_for_one(tmp_path: Path, term: dict[str, Any]) -> None:
+    assert problems(tmp_path / "no", term) == []
+
+
+def test_a_relative_directory_is_below_the_working_directory(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, warnings: list[str]
+) -> None:
+    monkeypatch.chdir(directory.parent)
+    assert problems(Path(directory.name), {"name": "good"}) == []
+    assert len(warnings) == 1
+
+
+UNLOCKED: tuple[dict[str, Any], ...] = ({"name": "good"}, {"name": "x", "packages": ["python"]})
+
+
+def test_an_environment_without_a_lock_is_a_warning(directory: Path, warnings: list[str]) -> None:
+    assert problems(directory, *UNLOCKED, {"name": "exact", "explicit": "explicit.txt"}) == []
+    (said,) = warnings
+    assert said.startswith("No lock fixes the packages of good, x: nodes that are set up later may get others. Lock it")
+
+
+def test_an_environment_without_a_lock_is_refused_where_one_is_required(directory: Path, warnings: list[str]) -> None:
+    found = problems(directory, *UNLOCKED, {"name": "exact", "explicit": "explicit.txt"}, require_lock=True)
+    assert [text.partition(".")[0] for text in found] == [
+        "good: it has no lock, and one is required",
+        "x: it has no lock, and one is required",
+    ]
+    assert warnings == []
