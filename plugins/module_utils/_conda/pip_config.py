@@ -200,7 +200,8 @@ def _opened(change: Change, *, ours_alone: bool) -> Change:
     """Have everybody read a file in which we want something; what others have written into it may be private."""
     if change.after is None or not ours_alone:
         return change
-    return replace(change, after=replace(change.after, mode=change.after.mode | 0o444))
+    mode = change.after.mode | 0o444 if change.after.mode else 0o644
+    return replace(change, after=replace(change.after, mode=mode))
 
 
 def _said(file: Kept | None) -> str:

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import configparser
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -180,3 +181,10 @@ def test_what_we_have_written_is_for_everybody_to_read(tmp_path: Path, text: str
         return
     assert path.stat().st_mode & 0o777 == (0o644 if opened else 0o600)
     assert not pip_config.plan_pip(str(path), kept_files.read(str(path)), asked).changed
+
+
+@pytest.mark.parametrize(("before", "after"), [(0o600, 0o644), (0o440, 0o444), (0o000, 0o644)])
+def test_a_mode_for_nobody_becomes_the_usual_one(before: int, after: int) -> None:
+    change = pip_config.plan_pip("/etc/pip.conf", replace(file(OURS), mode=before), {"index-url": INDEX})
+    assert change.after is not None
+    assert change.after.mode == after
