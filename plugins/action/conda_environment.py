@@ -12,6 +12,7 @@ from ansible import constants
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.platform import PLATFORMS
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action, Call, Steps
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.shown_progress import shown_progress
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.asked_for import asked_for
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.sources import (
     load,
     request_of,
@@ -63,7 +64,7 @@ class ActionModule(Action):
         """Find the packages here, for the node to build them."""
         found = load(arguments, platform, virtual_packages, Path(constants.DEFAULT_LOCAL_TMP))
         packages = [asdict(package) for package in found.packages]
-        asked = {} if request is None else {"request": request}
+        asked = {"specs": asked_for(arguments, platform)} if request is None else {"request": request}
         handed = {"resolved": packages, "variables": found.variables, **asked}
         return Call("conda_environment", arguments, handed)
 

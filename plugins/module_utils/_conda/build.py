@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import private_caches
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import conda_records, private_caches
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.bytecode import compile_environment, link_ahead
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.linking import RATTLER, Job, Tools, install
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.verification import note_files_of_scripts
@@ -27,9 +27,10 @@ def build(job: Job, installer: str, tools: Tools) -> None:
             with ThreadPoolExecutor(1) as pool:
                 ahead = pool.submit(link_ahead, job)
                 install(job, installer, tools)
-            compile_environment(job, linked=ahead.result())
+            bytecode = compile_environment(job, linked=ahead.result())
         else:
             install(job, installer, tools)
-            compile_environment(job)
+            bytecode = compile_environment(job)
+        conda_records.write(job.prefix, job.specs, bytecode)
         note_files_of_scripts(job.prefix)
         modes.share(job.prefix)

@@ -81,11 +81,13 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "connections": {"type": "int", "default": 5},
     "lock_timeout": {"type": "int", "default": 1800},
 }
-#: The exact packages that answer the source, what activation sets, and what the source asks for before any solve.
+#: The exact packages that answer the source, what activation sets, what the source asks for before any solve, and, also
+#: of one that a lock has answered, what was asked for by name.
 FROM_ACTION: dict[str, Any] = {
     "resolved": {"type": "list", "elements": "dict", "options": _PACKAGE},
     "variables": {"type": "dict", "default": {}},
     "request": {"type": "dict"},
+    "specs": {"type": "list", "elements": "str", "default": []},
 }
 RULES: dict[str, Any] = {
     "mutually_exclusive": [(*SOURCES, "generation")],
@@ -227,7 +229,7 @@ def build(
         name=params["name"],
         prefix=target.path,
         packages=rewritten(target.packages, params["mirrors"]),
-        specs=tuple((target.request or {}).get("packages") or ()),
+        specs=tuple(params["specs"] or (target.request or {}).get("packages") or ()),
         pkgs=pkgs,
         lock=lock,
         timeout=params["download_timeout"],

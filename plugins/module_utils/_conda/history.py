@@ -32,12 +32,18 @@ def parse(text: str) -> list[str]:
     for line in text.splitlines():
         entry = _ENTRY.fullmatch(line.strip())
         for spec in specifications(entry["specs"]) if entry else ():
-            name = _NAME.match(spec)
+            name = name_of(spec)
             if name and entry and entry["action"] in ("remove", "uninstall"):
-                asked.pop(name[1].lower(), None)
+                asked.pop(name, None)
             elif name:
-                asked[name[1].lower()] = spec
+                asked[name] = spec
     return [asked[name] for name in sorted(asked)]
+
+
+def name_of(spec: str) -> str:
+    """Return the name of the package that a specification is of, in lower case; empty where it names none."""
+    name = _NAME.match(spec)
+    return name[1].lower() if name else ""
 
 
 def specifications(text: str) -> list[str]:

@@ -15,6 +15,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 META = "conda-meta"
+#: In an environment: where the links of conda's packages lead, path to SHA-256 of the target; no record has it.
+LINKS = os.path.join(META, "evenkeel-links")
 
 
 class InstalledFile(NamedTuple):
@@ -95,6 +97,23 @@ def in_prefix(path: str, site: str) -> str:
     if path.startswith("python-scripts/"):
         return "bin" + path[len("python-scripts") :]
     return path
+
+
+def links_of(prefix: str) -> dict[str, str]:
+    """Return where the links of conda's packages lead, path to SHA-256 of the target, as it was noted when built.
+
+    Raises
+    ------
+    ValueError
+        The file is damaged.
+    """
+    try:
+        with open(os.path.join(prefix, LINKS), encoding="utf-8") as stream:
+            return dict(json.load(stream))
+    except FileNotFoundError:
+        return {}
+    except TypeError as error:
+        raise ValueError(str(error)) from error
 
 
 def of_pip(prefix: str, distribution: str) -> list[InstalledFile]:

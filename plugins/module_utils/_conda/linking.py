@@ -153,6 +153,7 @@ def install(job: Job, installer: str, tools: Tools) -> None:
             install_with_rattler(job, tools)
         else:
             install_with_conda(job, tools)
+        write_history(job)
         if job.of_pip:
             install_with_uv(job, tools)
     except EvenkeelError:
@@ -206,9 +207,6 @@ def install_with_rattler(job: Job, tools: Tools) -> None:
         shutil.rmtree(job.prefix, ignore_errors=True)
     if error:
         fail(job, "py-rattler", error, "", **details)
-    os.makedirs(os.path.join(job.prefix, "conda-meta"), mode=0o755, exist_ok=True)
-    with open(os.path.join(job.prefix, "conda-meta", "history"), "w", encoding="utf-8") as stream:
-        stream.write(history(job))
 
 
 def run_worker(job: Job, tools: Tools, validation: str) -> tuple[str, dict[str, object]]:
@@ -239,6 +237,13 @@ def run_worker(job: Job, tools: Tools, validation: str) -> tuple[str, dict[str, 
     if status != 0 and not error:
         error = "it ended with status %d" % status
     return " ".join(error.split()), details
+
+
+def write_history(job: Job) -> None:
+    """Write the history, also in the place of conda's, which takes all of an explicit file for what was asked for."""
+    os.makedirs(os.path.join(job.prefix, "conda-meta"), mode=0o755, exist_ok=True)
+    with open(os.path.join(job.prefix, "conda-meta", "history"), "w", encoding="utf-8") as stream:
+        stream.write(history(job))
 
 
 def history(job: Job) -> str:

@@ -17,8 +17,10 @@ from dataclasses import dataclass
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import activation
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.bytecode import MANIFEST, read_manifest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.installed_files import (
+    LINKS,
     META,
     InstalledFile,
+    links_of,
     of_conda,
     of_pip,
     pip_distributions,
@@ -137,6 +139,10 @@ def expected(prefix: str) -> Expectation:
     for record in known:
         for file in of_conda(record, site):
             files.setdefault(file.path, []).append(file)
+    try:
+        files.update((path, [InstalledFile(path, sha256, link=True)]) for path, sha256 in links_of(prefix).items())
+    except ValueError:
+        broken.append(LINKS)
     for distribution in pip_distributions(prefix, files):
         try:
             brought = of_pip(prefix, distribution)

@@ -14,7 +14,8 @@ from ansible_collections.evenkeel.gpu.plugins.action import conda_environment as
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import HANDED
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import sources
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import environment_file, sources
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.conda_lock import Lock, content_hash, render
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.problem import Problem
 
 MAIN = "https://repo.anaconda.com/pkgs/main"
@@ -148,6 +149,27 @@ def test_what_is_locked_is_brought_without_a_solve(control: Control, architectur
     assert control.run(*answers, arguments={"name": "ai-dev", "explicit": "env.txt"}) == {"changed": True}
     assert control.given[-1]["explicit"] == str(control.directory / "env.txt")
     assert [package["sha256"] for package in control.given[-1]["resolved"]] == ["ab" * 32]
+    assert "request" not in control.given[-1]
+    assert control.given[-1]["specs"] == []
+    assert not control.solved
+
+
+def test_a_locked_file_brings_what_was_asked_for_too(control: Control) -> None:
+    path = control.directory / "environment.yml"
+    path.write_text(ENVIRONMENT)
+    file = environment_file.read(path)
+    lock = Lock(
+        channels=file.channels,
+        sources=(path.name,),
+        packages={"linux-64": tuple(ANSWER)},
+        content_hash={"linux-64": content_hash(file, "linux-64", {})},
+        virtual_packages={"linux-64": {}},
+        variables=file.variables,
+    )
+    path.with_name("conda-lock.yml").write_text(render(lock, "ai-dev"))
+    control.facts = {"architecture": "x86_64"}
+    assert control.run({"changed": True}, arguments={"name": "ai-dev", "environment": "environment.yml"})["changed"]
+    assert control.given[-1]["specs"] == ["python=3.11"]
     assert "request" not in control.given[-1]
     assert not control.solved
 

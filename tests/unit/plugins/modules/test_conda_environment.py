@@ -99,6 +99,11 @@ class Node:
             "lock_timeout": 0,
         }
 
+    def compile_environment(self, job: Job) -> dict[str, str]:
+        """Keep the job; nothing is compiled."""
+        self.jobs.append(job)
+        return {}
+
     def install_conda(self, then: str = "") -> None:
         """Make the fake conda do ``then`` half-way."""
         self.conda.write_text(CONDA.format(calls=self.calls, then=then))
@@ -145,7 +150,7 @@ class Node:
 def node(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Node:
     monkeypatch.setattr(logic, "this_node", lambda: NODE_HAS)
     node = Node(tmp_path, capsys)
-    monkeypatch.setattr(builder, "compile_environment", node.jobs.append)
+    monkeypatch.setattr(builder, "compile_environment", node.compile_environment)
     monkeypatch.setattr(fetchable, "beginning", node.begin)
     monkeypatch.setattr(fetchable, "_found", {})
     monkeypatch.setattr(Module, "warn", lambda _module, text: node.warnings.append(text))
@@ -354,15 +359,32 @@ def test_caches_that_fed_a_damaged_file_lose_it_and_are_named(node: Node) -> Non
 
 
 def test_a_build_that_meets_a_damaged_cache_is_begun_anew_once(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    def compile_environment(job: Job) -> None:
+    def compile_environment(job: Job) -> dict[str, str]:
         node.jobs.append(job)
         if len(node.jobs) == 1:
             raise DamagedCache("lib/numpy is not what the package numpy brought", "Remove it")
+        return {}
 
     monkeypatch.setattr(builder, "compile_environment", compile_environment)
     assert node.run(RESOLVED)["changed"]
     assert node.runs == len(node.jobs) == 2
     assert not node.run()["changed"]
+
+
+@pytest.mark.parametrize(
+    ("handed", "specs"),
+    [
+        ({}, ("python=3.11", "numpy")),
+        ({"request": None, "specs": ["numpy >=2"]}, ("numpy >=2",)),
+        ({"request": None}, ()),
+    ],
+    ids=["solved", "locked", "a lock alone"],
+)
+def test_what_was_asked_for_stands_in_the_history(node: Node, handed: Result, specs: tuple[str, ...]) -> None:
+    assert node.run(RESOLVED, **handed)["changed"]
+    assert [job.specs for job in node.jobs] == [specs]
+    text = (node.prefix / "conda-meta" / "history").read_text()
+    assert text.splitlines()[2 + len(RESOLVED) :] == ([f"# update specs: {list(specs)}"] if specs else [])
 
 
 @pytest.mark.parametrize(("connections", "message"), [(3, ""), (0, "connections is 0. Give how many")])
@@ -475,7 +497,7 @@ def test_auto_says_why_it_took_conda(node: Node) -> None:
 
 
 def test_bytecode_is_compiled_before_the_name_means_it(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    def look(job: Job) -> None:
+    def look(job: Job) -> dict[str, str]:
         assert not os.path.lexists(node.prefix)
         assert Path(job.prefix, "lib", "numpy").exists()
         raise EvenkeelError("It does not compile", "Fix it")

@@ -24,7 +24,9 @@ from lab.upstream.conda.debian_python import PYTHONS
 from lab.upstream.pypi import sample_wheels
 
 LINKED = frozenset({"lib/a.pyc"})
-JOB: Any = SimpleNamespace(prefix="/opt/x", pkgs="/opt/pkgs")
+COMPILED = {"lib/a.pyc": "ab"}
+RECORDS = ("/opt/x", ("numpy",), COMPILED)
+JOB: Any = SimpleNamespace(prefix="/opt/x", pkgs="/opt/pkgs", specs=("numpy",))
 TOOLS: Any = object()
 
 
@@ -37,6 +39,7 @@ class Steps:
         self.ahead = threading.Event()
         for name in ("link_ahead", "install", "compile_environment", "note_files_of_scripts"):
             monkeypatch.setattr(builder, name, getattr(self, name))
+        monkeypatch.setattr(builder.conda_records, "write", lambda *what: self.called.append(what))
         monkeypatch.setattr(builder.private_caches, "make", lambda pkgs: self.called.append("caches"))
         monkeypatch.setattr(builder.modes, "share", lambda prefix: self.called.append("share"))
 
@@ -52,8 +55,9 @@ class Steps:
         if self.problem:
             raise self.problem
 
-    def compile_environment(self, job: Any, linked: frozenset[str] = frozenset()) -> None:
+    def compile_environment(self, job: Any, linked: frozenset[str] = frozenset()) -> dict[str, str]:
         self.called.append(linked)
+        return COMPILED
 
     def note_files_of_scripts(self, prefix: str) -> None:
         self.called.append(prefix)
@@ -62,8 +66,8 @@ class Steps:
 @pytest.mark.parametrize(
     ("installer", "called"),
     [
-        ("rattler", ["caches", "ahead", "rattler", LINKED, "/opt/x", "share"]),
-        ("conda", ["caches", "conda", frozenset(), "/opt/x", "share"]),
+        ("rattler", ["caches", "ahead", "rattler", LINKED, RECORDS, "/opt/x", "share"]),
+        ("conda", ["caches", "conda", frozenset(), RECORDS, "/opt/x", "share"]),
     ],
 )
 def test_order(monkeypatch: pytest.MonkeyPatch, installer: str, called: list[Any]) -> None:

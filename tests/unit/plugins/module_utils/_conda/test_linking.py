@@ -288,6 +288,15 @@ def test_history(node: Node) -> None:
     ]
 
 
+@pytest.mark.parametrize("program", ["conda", "rattler"])
+def test_each_installer_leaves_the_same_history(node: Node, program: str) -> None:
+    history = 'mkdir -p "$6/conda-meta"; echo "# update specs: [pins]" >"$6/conda-meta/history"'
+    node.install("conda", f"{RECORDS}\n{history}")
+    installer.install(node.job, program, node.tools)
+    written = (node.prefix / "conda-meta" / "history").read_text()
+    assert written.splitlines()[1:] == installer.history(node.job).splitlines()[1:]
+
+
 def test_a_history_tells_no_specs_that_nobody_knows(node: Node) -> None:
     assert "specs" not in installer.history(replace(node.job, specs=()))
 
