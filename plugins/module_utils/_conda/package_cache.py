@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import built_wheels
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import generation as generations
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, path_of, way_out
@@ -60,6 +61,9 @@ def read(root: str) -> tuple[Entry, ...]:
     for home in sorted(glob.glob(os.path.join(pkgs, "bytecode", "*", "*"))):
         tag, name = home.rsplit(os.sep, 2)[1:]
         found.append(entry("bytecode/%s/%s" % (tag, name), [home], name in hashes))
+    for home in sorted(glob.glob(os.path.join(pkgs, built_wheels.CACHE, "*"))):
+        name = os.path.basename(home)
+        found.append(entry("%s/%s" % (built_wheels.CACHE, name), [home], name in hashes))
     return tuple(found)
 
 
@@ -133,3 +137,5 @@ def touch(root: str, packages: Iterable[Package]) -> None:
                 os.utime(os.path.join(root, "pkgs", cache, package.stem))
         for path in glob.glob(os.path.join(glob.escape(root), "pkgs", "bytecode", "*", package.sha256 or "-")):
             os.utime(path)
+        with contextlib.suppress(FileNotFoundError):
+            os.utime(os.path.join(root, "pkgs", built_wheels.CACHE, package.sha256 or "-"))

@@ -16,7 +16,7 @@ from collections.abc import Collection
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import modes
 
 #: Below the directory of package caches; the one that a group of users shares is none of these.
-CACHES = ("bytecode", "conda", "rattler", "uv")
+CACHES = ("bytecode", "conda", "rattler", "uv", "wheels")
 #: Those whose packages have their own permissions.
 _UNPACKED = ("conda", "rattler")
 MODE = 0o700

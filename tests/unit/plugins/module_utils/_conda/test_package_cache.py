@@ -40,6 +40,12 @@ class Node:
         (home / "index.json").write_bytes(b"\0" * 5)
         return home
 
+    def receive(self, package: Package) -> Path:
+        home = self.pkgs / "wheels" / package.sha256
+        home.mkdir(parents=True)
+        (home / f"{package.name}-1.0-py3-none-any.whl").write_bytes(b"\0" * 7)
+        return home
+
     def build(self, *packages: Package) -> Path:
         path = self.root / "generations" / "ai-dev" / "0123456789abcdef"
         path.mkdir(parents=True)
@@ -122,6 +128,19 @@ def test_read(node: Node) -> None:
     assert entries["rattler/numpy-2.3.1-0"].paths == (str(numpy), f"{numpy}.lock")
     assert entries["conda/six-1.17.0-py_0"].paths == (str(conda), f"{conda}.conda")
     assert entries[f"bytecode/cpython-311/{SIX.sha256}"].paths == (str(compiled[0]),)
+
+
+def test_wheels_of_the_control_node_go_when_no_generation_needs_them(node: Node) -> None:
+    node.build(NUMPY)
+    needed, unneeded = node.receive(NUMPY), node.receive(SIX)
+    entries = node.entries()
+    assert {name: (found.size, found.needed) for name, found in entries.items()} == {
+        f"wheels/{NUMPY.sha256}": (0, True),
+        f"wheels/{SIX.sha256}": (7, False),
+    }
+    package_cache.remove([entries[f"wheels/{SIX.sha256}"]])
+    assert needed.exists()
+    assert not unneeded.exists()
 
 
 def test_only_what_nobody_else_links_to_has_a_size(node: Node) -> None:
