@@ -16,6 +16,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.rattler import
     isolated,
     package_from,
 )
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.unsolvable import unsolvable
 
 if TYPE_CHECKING:
     from rattler import Gateway, GenericVirtualPackage, MatchSpec, RepoDataRecord, Subdir
@@ -45,24 +46,21 @@ def _solve(problem: Problem) -> list[Package]:
 
     async def answer(gateway: Gateway) -> list[RepoDataRecord]:
         known = await _records(gateway, channels, platforms, problem)
-        return await solve(
-            sources=channels,
-            specs=specs,
-            gateway=gateway,
-            platforms=platforms,
-            locked_packages=known,
-            virtual_packages=virtual_packages,
-            channel_priority=ChannelPriority.Strict,
-            add_pip_as_python_dependency=True,
-        )
+        try:
+            return await solve(
+                sources=channels,
+                specs=specs,
+                gateway=gateway,
+                platforms=platforms,
+                locked_packages=known,
+                virtual_packages=virtual_packages,
+                channel_priority=ChannelPriority.Strict,
+                add_pip_as_python_dependency=True,
+            )
+        except SolverError as error:
+            raise await unsolvable(str(error), problem, specs, gateway, channels, platforms) from error
 
-    try:
-        records = ask(channels, answer)
-    except SolverError as error:
-        raise EvenkeelError(
-            f"The channels {', '.join(problem.channels)} cannot provide {', '.join(problem.packages)}: {error}",
-            "Change the environment's packages or its channels",
-        ) from error
+    records = ask(channels, answer)
     unhashed = sorted(record.file_name for record in records if record.sha256 is None)
     if unhashed:
         raise EvenkeelError(

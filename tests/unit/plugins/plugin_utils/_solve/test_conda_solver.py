@@ -29,6 +29,7 @@ def channel(make_channel: Callable[..., str]) -> str:
             ("world", "1.0.post1", "noarch", ("__glibc >=2.17",)),
             ("gpu", "1.0", "linux-64", ("__cuda >=12",)),
             ("broken", "1.0", "linux-64", ("nowhere >=3",)),
+            ("old", "1.0", "linux-64", ("hello <2024",)),
             ("python", "3.11.2", "linux-64", ()),
             ("pip", "26.3", "noarch", ("python >=3.9",)),
         ]
@@ -63,8 +64,29 @@ def test_solution(channel: str, packages: tuple[str, ...], stems: set[str]) -> N
 
 def test_what_the_node_has_counts(channel: str) -> None:
     assert [package.name for package in ask(channel, "gpu", more=(("__cuda", "12.4"),))] == ["gpu"]
-    with pytest.raises(EvenkeelError, match="__cuda >=12, for which no candidates were found"):
+    with pytest.raises(EvenkeelError, match=r"(?s)__cuda >=12, for which no candidates were found.*support CUDA 11.8"):
         ask(channel, "gpu", more=(("__cuda", "11.8"),))
+
+
+@pytest.mark.parametrize("package", ["gpu", "gpu=1.0=0"])
+def test_cuda_that_is_not_known_is_named(channel: str, package: str) -> None:
+    with pytest.raises(EvenkeelError, match=r"(?s)__cuda >=12, .*no CUDA version of the nodes is known.*set lock_cuda"):
+        ask(channel, package)
+
+
+def test_a_screen_of_the_reasons_is_shown_and_all_of_them_are_kept(
+    make_channel: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    packages = [("app", f"1.{number}", "noarch", (f"lib{number} >=1",)) for number in range(40)]
+    channel = make_channel(packages, folder=tmp_path / "channel")
+    with pytest.raises(EvenkeelError) as caught:
+        ask(channel, "app")
+    lines = str(caught.value).splitlines()
+    assert len(lines) < 25
+    (kept,) = (tmp_path / "cache" / "evenkeel" / "unsolved").iterdir()
+    assert f"All that the solver says is in {kept}" in lines
+    assert all(f"lib{number} >=1" in kept.read_text() for number in range(40))
 
 
 def test_another_platform_has_its_own_packages(channel: str) -> None:
@@ -76,10 +98,20 @@ def test_another_platform_has_its_own_packages(channel: str) -> None:
 @pytest.mark.parametrize(
     ("packages", "message"),
     [
-        (("nope",), "The channels {channel} cannot provide nope: .*No candidates were found for nope"),
-        (("hello", "hello>=3000"), "No candidates were found for hello >=3000"),
+        (
+            ("nope", "hello", "world>=7"),
+            r"^No candidates were found for nope \(no channel has it\); world >=7 \(the newest are 1.0.post1\), "
+            "on linux-64. The channels are {channel}. ",
+        ),
+        (("hello", "hello>=3000"), r"No candidates were found for hello >=3000 \(the newest are 2024.01.1, 2.9\)"),
+        (("hello=*=cuda*",), r"for hello \* cuda\* \(the newest are 2024.01.1 0, 2.9 0\)"),
+        (("pip", "python<3.9"), "No candidates were found for python <3.9"),
+        (("old", "hello>2024"), "\n   └─ hello <2024, which hello >2024 excludes.\n"),
         (("broken",), "broken 1.0 would require.*nowhere >=3, for which no candidates were found"),
-        (("hello<2024", "hello>2024"), "The channels .* cannot provide "),
+        (
+            ("hello<2024", "hello>2024"),
+            "^Not all that is asked for fits together on linux-64: .*\nThe channels are {channel}. ",
+        ),
         (("hello", "hello =>= 1 ]"), "^'hello =>= 1 ]' is not a package specification: "),
         (("hello", "wor ld["), r"^'wor ld\[' is not a package specification: "),
         (("hello", ""), "^'' is not a package specification: "),
@@ -143,7 +175,7 @@ def test_a_mirror_is_asked_and_never_told(channel: str, spec: str) -> None:
 
 
 def test_a_channel_may_be_named_with_the_package(channel: str) -> None:
-    with pytest.raises(EvenkeelError, match="cannot provide conda-forge::hello"):
+    with pytest.raises(EvenkeelError, match=r"(?s)not in requested channel: 'conda-forge'.*The channels are"):
         mirrored(channel, "conda-forge::hello")
 
 
