@@ -8,8 +8,10 @@ import contextlib
 import json
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
+from email import message_from_string
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package
@@ -17,14 +19,20 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node import patience
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import write_atomically
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import optional
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve import old_archives
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import Mirrors
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.rattler import ALL_SECONDS, SHARE, client
 
 with optional():
     from packaging.utils import canonicalize_name
 
+if TYPE_CHECKING:
+    from rattler.package_streaming import PackageArchive
+
 #: How many packages are asked for their list of files at once.
 AT_ONCE = 16
+Answer = TypeVar("Answer")
+
 _METADATA = re.compile(r"(^|/)site-packages/(?P<name>[^/]+?)-(?P<version>\d[^/-]*)(-py[^/]+)?\.(dist|egg)-info(/|$)")
 
 
@@ -36,7 +44,8 @@ def cache_directory() -> Path:
 def distributions(packages: Iterable[Package], mirrors: Mirrors) -> dict[str, str]:
     """Return name (as Python normalises it) and version of every distribution in conda's ``packages``.
 
-    Reads the list of files of each package that depends on Python; of a remote ``.conda`` only that part is fetched.
+    Reads the list of files of each package that depends on Python; of a remote archive only that part is fetched: of a
+    ``.tar.bz2`` the beginning, where conda-build puts it.
 
     Raises
     ------
@@ -55,6 +64,41 @@ def distributions(packages: Iterable[Package], mirrors: Mirrors) -> dict[str, st
             known[package] = names_by(paths)
             write_atomically(str(cache / f"{package.sha256}.json"), json.dumps(known[package]))
     return {name: version for package in asked for name, version in known[package].items()}
+
+
+def extras(name: str, packages: Iterable[Package], mirrors: Mirrors) -> tuple[str, ...]:
+    """Return what the extras of a distribution in conda's ``packages`` need, as lines of its metadata.
+
+    Reads the one file that says it; of a remote package the archive comes only as far as that file.
+
+    Raises
+    ------
+    EvenkeelError
+        The package cannot be read.
+    """
+    package = next(one for one in packages if name in (_kept(cache_directory() / f"{one.sha256}.json") or ()))
+    cache = cache_directory() / f"{package.sha256}-extras.json"
+    with contextlib.suppress(FileNotFoundError, ValueError, TypeError, KeyError):
+        return tuple(map(str, json.loads(cache.read_text())[name]))
+    import asyncio
+
+    found: dict[str, list[str]] = {
+        canonicalize_name(match["name"]): extras_by(text)
+        for path, text in asyncio.run(_bounded([package], _metadata(mirrors.mirrored(package.url)))).items()
+        if (match := _METADATA.search(path))
+    }
+    write_atomically(str(cache), json.dumps(found))
+    return tuple(found.get(name, ()))
+
+
+def extras_by(metadata: str) -> list[str]:
+    """Return the lines of a distribution's metadata that are about its extras; pure."""
+    message = message_from_string(metadata)
+    needs = [text for text in message.get_all("Requires-Dist", []) if re.search(r";.*\bextra\b", text)]
+    return [
+        *(f"Provides-Extra: {extra}" for extra in message.get_all("Provides-Extra", [])),
+        *(f"Requires-Dist: {text}" for text in needs),
+    ]
 
 
 def _kept(path: Path) -> dict[str, str] | None:
@@ -80,9 +124,16 @@ async def _files_of_all(packages: Sequence[Package], mirrors: Mirrors) -> list[t
         async with at_once:
             return package, await _files(mirrors.mirrored(package.url))
 
+    return await _bounded(packages, asyncio.gather(*map(files, packages)))
+
+
+async def _bounded(packages: Sequence[Package], answer: Awaitable[Answer]) -> Answer:
+    """Return what is read of ``packages``, in bounded time."""
+    import asyncio
+
     seconds = patience.in_all(ALL_SECONDS, SHARE)
     try:
-        return await asyncio.wait_for(asyncio.gather(*map(files, packages)), seconds)
+        return await asyncio.wait_for(answer, seconds)
     except TimeoutError:
         raise EvenkeelError(
             f"The lists of files of {', '.join(package.name for package in packages)} could not be read in "
@@ -92,15 +143,31 @@ async def _files_of_all(packages: Sequence[Package], mirrors: Mirrors) -> list[t
 
 
 async def _files(url: str) -> list[str]:
+    if old_archives.is_old_and_remote(url):
+        return await old_archives.listed(url)
+    async with _opened(url) as archive:
+        return [str(entry.relative_path) for entry in (await archive.paths_json()).paths]
+
+
+async def _metadata(url: str) -> dict[str, str]:
+    """Return the metadata of the distributions in a package, by path."""
+    async with _opened(url) as archive:
+        paths = [str(entry.relative_path) for entry in (await archive.paths_json()).paths]
+        wanted = [path for path in paths if path.endswith(".dist-info/METADATA") and _METADATA.search(path)]
+        found = await archive.read_files(wanted)
+        return {path: content.decode("utf-8", errors="replace") for path, content in found.items() if content}
+
+
+@contextlib.asynccontextmanager
+async def _opened(url: str) -> AsyncIterator[PackageArchive]:
     from rattler.package_streaming import PackageArchive
 
     parts = urlsplit(url)
     try:
         if parts.scheme == "file":
-            archive = await PackageArchive.from_path(unquote(parts.path))
+            yield await PackageArchive.from_path(unquote(parts.path))
         else:
-            archive = await PackageArchive.from_url(client(), url)
-        return [str(entry.relative_path) for entry in (await archive.paths_json()).paths]
+            yield await PackageArchive.from_url(client(), url)
     except (OSError, ValueError) as error:
         raise EvenkeelError(
             f"The list of files in {url} could not be read: {error}",
