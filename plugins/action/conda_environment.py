@@ -4,20 +4,23 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from ansible import constants
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.built_wheels import file_of, is_built
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.platform import PLATFORMS
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action, Call, Steps
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.shown_progress import shown_progress
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.transfer import bring
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.asked_for import asked_for
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.sources import (
     load,
     request_of,
     variables_of,
 )
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.store import require_files
 
 DEFAULT_ROOT = "/opt/evenkeel"
 
@@ -40,11 +43,11 @@ class ActionModule(Action):
         return arguments
 
     def _present(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> Steps:
-        request = request_of(arguments)
+        platform = PLATFORMS.get(task_vars.get("ansible_facts", {}).get("architecture", ""), "")
+        request = request_of(arguments, platform)
         if request is None:
-            platform = PLATFORMS.get(task_vars.get("ansible_facts", {}).get("architecture", ""))
             if platform:
-                return (yield self._resolved(arguments, None, platform, {}))
+                return (yield from self._resolved(arguments, None, platform, {}))
             result = yield Call("conda_environment", arguments)
         else:
             asked = {"request": request, "variables": variables_of(arguments)}
@@ -52,7 +55,7 @@ class ActionModule(Action):
         unresolved = result.get("unresolved")
         if unresolved is None:
             return result
-        return (yield self._resolved(arguments, request, unresolved["platform"], unresolved["virtual_packages"]))
+        return (yield from self._resolved(arguments, request, unresolved["platform"], unresolved["virtual_packages"]))
 
     def _resolved(
         self,
@@ -60,13 +63,23 @@ class ActionModule(Action):
         request: dict[str, Any] | None,
         platform: str,
         virtual_packages: dict[str, str],
-    ) -> Call:
-        """Find the packages here, for the node to build them."""
+    ) -> Steps:
+        """Find the packages here, for the node to build an environment of them, and bring the wheels that it lacks."""
         found = load(arguments, platform, virtual_packages, Path(constants.DEFAULT_LOCAL_TMP))
-        packages = [asdict(package) for package in found.packages]
-        asked = {"specs": asked_for(arguments, platform)} if request is None else {"request": request}
+        wheels = {file_of(package): Path(package.url) for package in found.packages if is_built(package)}
+        packages = [
+            asdict(replace(package, url=file_of(package)) if is_built(package) else package)
+            for package in found.packages
+        ]
+        asked = {"specs": asked_for(arguments, platform)} if request is None else {"request": found.request}
         handed = {"resolved": packages, "variables": found.variables, **asked}
-        return Call("conda_environment", arguments, handed)
+        result = yield Call("conda_environment", arguments, handed)
+        lacking = [wheels[name] for name in result.pop("wanted", ())]
+        require_files(lacking)
+        if lacking and not result["changed"]:  # a rehearsal goes on without them
+            brought = bring(self, lacking)
+            result = yield Call("conda_environment", arguments, {**handed, "brought": brought})
+        return result
 
     def watched(self, call: Call) -> AbstractContextManager[None]:
         name, root = call.options.get("name", ""), call.options.get("root", DEFAULT_ROOT)

@@ -12,7 +12,9 @@ from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import build as builder
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import (
+    built_wheels,
     cache_verification,
+    clobbered_files,
     environment,
     environment_apply,
     environment_plan,
@@ -82,12 +84,13 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "lock_timeout": {"type": "int", "default": 1800},
 }
 #: The exact packages that answer the source, what activation sets, what the source asks for before any solve, and, also
-#: of one that a lock has answered, what was asked for by name.
+#: of one that a lock has answered, what was asked for by name; and where the control node has put wheels that it built.
 FROM_ACTION: dict[str, Any] = {
     "resolved": {"type": "list", "elements": "dict", "options": _PACKAGE},
     "variables": {"type": "dict", "default": {}},
     "request": {"type": "dict"},
     "specs": {"type": "list", "elements": "str", "default": []},
+    "brought": {"type": "path"},
 }
 RULES: dict[str, Any] = {
     "mutually_exclusive": [(*SOURCES, "generation")],
@@ -129,6 +132,12 @@ def _converge(params: dict[str, Any], check_mode: bool, warnings: list[str]) -> 
         result["user_files"] = list(user_files(plan.was.path))
     if plan.build and plan.target and check_mode:
         rehearse(params, plan.target)
+    if plan.build and plan.target and params["brought"] is None:
+        lacking = built_wheels.lacking(pkgs_of(params), plan.target.packages)
+        if lacking:
+            result["wanted"] = [built_wheels.file_of(package) for package in lacking]
+            if not check_mode:
+                return {"changed": False, **result}
     if plan.changed and not check_mode:
         with (
             held(os.path.join(root, "locks", "environment-" + name), params["lock_timeout"]),
@@ -195,7 +204,7 @@ def rehearse(params: dict[str, Any], target: Generation) -> None:
         require_uv(tools)
     check_local_archives(package for package in packages if package.manager != PIP)
     sources = fetchable.Sources(
-        cache=os.path.join(params["root"], "pkgs", installer),
+        cache=os.path.join(pkgs_of(params), installer),
         pip_index=params["pip_index"] or "",
         timeout=params["download_timeout"],
         connections=params["connections"],
@@ -205,6 +214,10 @@ def rehearse(params: dict[str, Any], target: Generation) -> None:
 
 def tools_of(params: dict[str, Any]) -> Tools:
     return Tools(params["conda"], params["python"], params["runtime"] or "")
+
+
+def pkgs_of(params: dict[str, Any]) -> str:
+    return os.path.join(params["root"], "pkgs")
 
 
 def build(
@@ -217,7 +230,7 @@ def build(
     warnings: list[str],
 ) -> str:
     """Make the environment, with bytecode, at the generation's path, and return the installer's name."""
-    pkgs = os.path.join(params["root"], "pkgs")
+    pkgs = pkgs_of(params)
     tools = tools_of(params)
     installer, why = choose(params["installer"], tools)
     if why:
@@ -239,12 +252,16 @@ def build(
     )
     if state.current is not None and not intact(state.current, state.before):
         clean_caches(job, warnings)
+    built_wheels.receive(pkgs, target.packages, params["brought"] or "")
     try:
         builder.build(job, installer, tools)
     except DamagedCache:
         clean_caches(job, warnings)
         shutil.rmtree(job.prefix)
         builder.build(job, installer, tools)
+    clobbered = clobbered_files.noted(job.prefix)
+    if clobbered:
+        warnings.append(clobbered_files.warning(params["name"], clobbered))
     package_cache.touch(params["root"], target.packages)
     return installer
 

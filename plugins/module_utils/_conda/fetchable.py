@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from urllib.error import HTTPError
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.built_wheels import is_built
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import PIP, Package
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.download import beginning
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
@@ -61,7 +62,7 @@ def require_fetchable(name: str, packages: Sequence[Package], sources: Sources) 
     require_space(
         existing(sources.cache), sum(package.size for package in lacking), "What the environment %s lacks" % name
     )
-    of_pip = [package for package in packages if package.manager == PIP]
+    of_pip = [package for package in packages if package.manager == PIP and not is_built(package)]
     urls = (*one_of_each_folder(lacking), *one_of_index(of_pip, sources.pip_index))
     with ThreadPoolExecutor(max_workers=sources.connections) as pool:
         problems = list(filter(None, pool.map(lambda url: problem(url, sources.timeout), urls)))

@@ -20,7 +20,7 @@ from queue import Empty, SimpleQueue
 from typing import IO, Any, NoReturn, Protocol, cast
 from urllib.parse import unquote, urlsplit
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import rattler_worker
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import built_wheels, clobbered_files, rattler_worker
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.conda_errors import explain_failure
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.generation import installed
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import PIP, Package, in_order
@@ -154,8 +154,11 @@ def install(job: Job, installer: str, tools: Tools) -> None:
         else:
             install_with_conda(job, tools)
         write_history(job)
+        clobbered_files.settle(job.prefix, job.of_conda)
         if job.of_pip:
             install_with_uv(job, tools)
+        for package in clobbered_files.later_wheels(job.prefix, job.of_pip):
+            install_with_uv(replace(job, packages=(package,)), tools, again=True)
     except EvenkeelError:
         with contextlib.suppress(OSError):
             remove_unfinished(job)
@@ -267,6 +270,9 @@ def install_with_conda(job: Job, tools: Tools) -> None:
             "PYTHONDONTWRITEBYTECODE": "1",  # of the distribution's own modules, which others could not read
             "CONDA_REMOTE_READ_TIMEOUT_SECS": str(job.timeout),
             "CONDA_FETCH_THREADS": str(job.connections),
+            # Of packages that bring the same file, the later one wins.
+            "CONDA_EXECUTE_THREADS": "1",
+            "CONDA_PATH_CONFLICT": "clobber",
         }
         cache = variables["CONDA_PKGS_DIRS"]
         status, out, err = run(argv, variables, job.lock, job.timeout, lambda: seen_of_conda(cache, job.of_conda))
@@ -282,15 +288,27 @@ def explicit_file(packages: Iterable[Package]) -> str:
     return "@EXPLICIT\n" + "".join("%s#%s\n" % (package.url, package.sha256) for package in in_order(packages))
 
 
-def install_with_uv(job: Job, tools: Tools) -> None:
-    """Put pip's packages on top, with the hashes of the lock and nothing that it does not name."""
+def install_with_uv(job: Job, tools: Tools, *, again: bool = False) -> None:
+    """Put pip's packages on top, with the hashes of the lock and nothing that it does not name.
+
+    Parameters
+    ----------
+    again
+        Whether the packages are installed once more, where they are.
+    """
     require_uv(tools)
     job.progress.update("pip", 0, len(job.of_pip), 0, 0)
     cache = os.path.join(job.pkgs, UV)
     variables = {"UV_HTTP_TIMEOUT": str(int(job.timeout) or 1), "UV_CONCURRENT_DOWNLOADS": str(job.connections)}
-    hashed = [package for package in job.of_pip if package.sha256]
+    built = [package for package in job.of_pip if built_wheels.is_built(package)]
+    hashed = [package for package in job.of_pip if package.sha256 and package not in built]
     commits = [package for package in job.of_pip if not package.sha256]
-    for packages, options in ((hashed, ["--require-hashes"]), (commits, [])):
+    places = [("--find-links", os.path.dirname(built_wheels.place(job.pkgs, package))) for package in built]
+    for packages, options in (
+        (hashed, ["--require-hashes", "--no-build"]),
+        (built, ["--require-hashes", "--no-build", "--no-index", *(part for place in places for part in place)]),
+        (commits, []),
+    ):
         if not packages:
             continue
         # Where everybody may write, uv would share a lock with everybody.
@@ -304,10 +322,11 @@ def install_with_uv(job: Job, tools: Tools) -> None:
             argv = [tools.uv, "pip", "install", "--no-deps", "--no-progress", "--no-python-downloads", *options]
             argv += ["--python", os.path.join(job.prefix, "bin", "python")]
             argv += ["--cache-dir", cache, "--requirements", requirements.name]
-            if job.pip_index:
+            argv += ["--reinstall"] if again else []
+            if job.pip_index and packages is not built:
                 argv += ["--default-index", job.pip_index]
             # A commit is built, which takes what it takes.
-            look = partial(seen_of_uv, cache, packages, job.pip_index) if options else Seen
+            look = partial(seen_of_uv, cache, packages, job.pip_index) if packages is hashed else Seen
             status, out, err = run(argv, variables, job.lock, job.timeout, look)
         if status != 0:
             fail(job, "uv", " ".join(err.split()), err, rc=status, stdout=out, stderr=err)

@@ -19,25 +19,36 @@ with optional():
 
 ANEW = "Lock again with the program that wrote it, or with Evenkeel's playbook lock.yml"
 SUFFIXES = (".conda", ".tar.bz2")
+#: A wheel that was built when the lock was made, by its path relative to the lock's folder.
+_WHEEL = re.compile(r"(?![/~])[^:\\]+\.whl")
+#: What has to be built before it can be installed.
+_SOURCES = (".tar.gz", ".tgz", ".zip", ".tar.bz2", ".tar.xz")
 _DIGITS = {"md5": 32, "sha256": 64}
 
 
 def conda_package(
-    path: Path, url: str, md5: str | None, sha256: str | None, depends: Iterable[str] = (), size: int = 0
+    path: Path,
+    url: str,
+    md5: str | None,
+    sha256: str | None,
+    depends: Iterable[str] = (),
+    size: int = 0,
+    *,
+    hash_needed: bool = True,
 ) -> Package:
     """Return the package of conda that the lock at ``path`` names.
 
     Raises
     ------
     EvenkeelError
-        The URL is no package's, or there is no hash or one that is none.
+        The URL is no package's, or there is no hash although one is needed, or one that is none.
     """
     file = unquote(urlsplit(url).path.rpartition("/")[2])
     suffix = next((suffix for suffix in SUFFIXES if file.endswith(suffix)), None)
     parts = file.removesuffix(suffix).rsplit("-", 2) if suffix else []
     if "://" not in url or len(parts) != 3 or not all(parts):
         raise EvenkeelError(f"{path}: {url!r} is not the URL of a package of conda", ANEW)
-    if not md5 and not sha256:
+    if hash_needed and not md5 and not sha256:
         raise EvenkeelError(f"{path}: {url} has no hash, so it cannot be verified", ANEW)
     name, version, build = parts
     return Package(
@@ -61,9 +72,11 @@ def pip_package(
     Raises
     ------
     EvenkeelError
-        Its content is not fixed: it is a path, a branch or a tag, or has no hash or one that is none.
+        Its content is not fixed: it is a directory, a branch or a tag, or has no hash or one that is none.
     """
     name = canonicalize_name(name)
+    if sha256 and _WHEEL.fullmatch(url):
+        return Package(name, version, "", _hash(path, url, "sha256", sha256), PIP, url=url, depends=tuple(depends))
     if COMMIT_URL.fullmatch(url):
         return Package(name, version, "", "", PIP, url=url, depends=tuple(depends))
     if "://" not in url or "+" in urlsplit(url).scheme:
@@ -82,8 +95,16 @@ def check(path: Path, packages: Iterable[Package]) -> tuple[Package, ...]:
     Raises
     ------
     EvenkeelError
-        A package is listed twice.
+        A package is listed twice, or is a source archive, which a node would have to build.
     """
+    packages = list(packages)
+    sources = sorted(f"{one.name} {one.version}" for one in packages if one.manager == PIP and _is_source(one.url))
+    if sources:
+        raise EvenkeelError(
+            f"{path} holds source archives, and nodes build nothing: {', '.join(sources)}",
+            "Lock its environment.yml with Evenkeel's playbook lock.yml, which builds wheels of them once: "
+            f"lock_build: [{', '.join(source.split()[0] for source in sources)}]",
+        )
     found: dict[tuple[str, str], Package] = {}
     for package in packages:
         other = found.setdefault((package.manager, package.name), package)
@@ -91,6 +112,10 @@ def check(path: Path, packages: Iterable[Package]) -> tuple[Package, ...]:
             versions = " and ".join(f"{one.version} {one.build}".strip() for one in (other, package))
             raise EvenkeelError(f"{path} holds {package.name} twice: {versions}", ANEW)
     return tuple(found[key] for key in sorted(found))
+
+
+def _is_source(url: str) -> bool:
+    return not COMMIT_URL.fullmatch(url) and urlsplit(url).path.endswith(_SOURCES)
 
 
 def _hash(path: Path, url: str, kind: str, value: str | None) -> str:

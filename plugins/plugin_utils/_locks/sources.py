@@ -31,6 +31,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels impor
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.problem import Problem, solve_once
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.resolver import resolve
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.silent_channels import require_answers
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.store import on_control_node
 
 #: The options of which exactly one names the source.
 SOURCES = ("environment", "lock", "explicit", "packages")
@@ -85,7 +86,7 @@ def needs_directory(environment: Mapping[str, Any]) -> bool:
     return any(not os.path.isabs(environment[key]) for key in FILES if key in environment)
 
 
-def request_of(arguments: Mapping[str, Any]) -> dict[str, Any] | None:
+def request_of(arguments: Mapping[str, Any], platform: str = "") -> dict[str, Any] | None:
     """Return the fingerprint of what has to be solved; None when a lock or an explicit file has it exactly.
 
     An environment whose generation in use carries the same request needs no new solve. Reads files, asks no network.
@@ -95,6 +96,8 @@ def request_of(arguments: Mapping[str, Any]) -> dict[str, Any] | None:
     arguments
         The task's options: ``environment``, ``lock`` or ``explicit`` (paths that exist as they are written here), or
         ``packages`` and ``channels``.
+    platform
+        conda's name, such as ``linux-64``; without it, what any platform needs is part of the request.
 
     Returns
     -------
@@ -111,7 +114,7 @@ def request_of(arguments: Mapping[str, Any]) -> dict[str, Any] | None:
         return _asked(arguments)
     if source == "environment":
         environment = environment_file.read(Path(arguments[source]))
-        return None if lock_beside(environment.path).exists() else environment.request
+        return None if lock_beside(environment.path).exists() else environment.on(platform).request
     return None
 
 
@@ -145,7 +148,7 @@ def load(
         The source is malformed, stale or for other platforms only, or cannot be solved.
     """
     mirrors = mirrors_from(arguments.get("mirrors"))
-    asked = request_of(arguments)
+    asked = request_of(arguments, platform)
     if asked is None:
         path, packages, variables = written(arguments, platform, run_directory)
         if any(package.manager == CONDA and not package.sha256 for package in packages):
@@ -154,7 +157,7 @@ def load(
                 run_directory, "hashed", question, lambda: _as_dicts(complete(path, packages, platform, mirrors))
             )
             packages = tuple(map(from_mapping, found))
-        return Resolved(packages, variables)
+        return Resolved(on_control_node(packages, path), variables)
     problem = Problem(
         packages=tuple(asked["packages"]),
         channels=tuple(asked["channels"]),

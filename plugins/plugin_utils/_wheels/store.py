@@ -9,10 +9,13 @@ import json
 import os
 import shutil
 import tempfile
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.built_wheels import is_built
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, path_of, way_out
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import sha256_of, write_atomically
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.source_release import SourceRelease
@@ -121,6 +124,24 @@ def made_of(wheel: Path) -> Made | None:
     """Return how a wheel of a store was made; None of another file."""
     record = wheel.with_name(RECORD)
     return read(record) if record.is_file() else None
+
+
+def on_control_node(packages: Iterable[Package], lock: Path) -> tuple[Package, ...]:
+    """Return the packages of a lock, with the whole paths of the wheels that it names by relative ones."""
+    return tuple(
+        replace(package, url=os.path.normpath(lock.parent / package.url)) if is_built(package) else package
+        for package in packages
+    )
+
+
+def require_files(wheels: Iterable[Path]) -> None:
+    """Fail where wheels that nodes lack are not on the control node, and name all of them."""
+    missing = sorted(str(wheel) for wheel in wheels if not wheel.is_file())
+    if missing:
+        raise EvenkeelError(
+            f"Wheels that a lock names are not on the control node: {', '.join(missing)}",
+            "Restore them from version control, where they belong beside the lock, or lock again",
+        )
 
 
 def in_lock(wheel: Path, lock: Path) -> str:

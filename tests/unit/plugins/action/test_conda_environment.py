@@ -43,6 +43,7 @@ class Control:
         self.solved: list[Problem] = []
         self.solution: list[Package] | EvenkeelError = ANSWER
         self.facts: Result = {}
+        self.brought: list[Path] = []
 
     def execute_module(self, _: ActionBase, **call: Any) -> Result:
         self.calls.append(call)
@@ -53,6 +54,10 @@ class Control:
         if isinstance(self.solution, EvenkeelError):
             raise self.solution
         return self.solution
+
+    def bring(self, _: ActionBase, files: list[Path]) -> str:
+        self.brought += files
+        return "/srv/brought"
 
     def run(self, *answers: Result, arguments: Result = ARGUMENTS) -> Result:
         self.answers, self.calls = list(answers), []
@@ -210,3 +215,51 @@ def test_a_bad_source_never_reaches_the_node(control: Control, arguments: Result
 def test_what_needs_no_source_goes_to_the_node_as_it_is(control: Control, arguments: Result) -> None:
     assert control.run({"changed": True}, arguments=arguments) == {"changed": True}
     assert control.given == [arguments]
+
+
+# Wheels that the control node has built
+
+WHEEL = Package("tool", "1.0", "", "cd" * 32, "pip", url="wheels/0f/tool-1.0-py3-none-any.whl")
+FILE = "tool-1.0-py3-none-any.whl"
+
+
+@pytest.fixture
+def locked(control: Control, monkeypatch: pytest.MonkeyPatch) -> Result:
+    """Return the options of an environment whose lock names a wheel beside it; transfers are listed in ``brought``."""
+    folder = control.directory / "ai-dev"
+    (folder / "wheels" / "0f").mkdir(parents=True)
+    (folder / "wheels" / "0f" / FILE).write_bytes(b"a wheel")
+    lock = Lock((MAIN,), ("environment.yml",), {"linux-64": (*ANSWER, WHEEL)}, {"linux-64": "0"}, {"linux-64": {}})
+    (folder / "conda-lock.yml").write_text(render(lock, "ai-dev"))
+    control.facts = {"architecture": "x86_64"}
+    monkeypatch.setattr(action, "bring", control.bring)
+    return {"name": "ai-dev", "lock": "ai-dev/conda-lock.yml", "root": "/srv/evenkeel"}
+
+
+def test_a_wheel_that_the_node_lacks_is_brought_once(control: Control, locked: Result) -> None:
+    done = {"changed": True, "generation": "/srv/evenkeel/generations/ai-dev/1"}
+    assert control.run({"changed": False, "wanted": [FILE]}, done, arguments=locked) == done
+    assert control.brought == [control.directory / "ai-dev" / "wheels" / "0f" / FILE]
+    assert [package["url"] for package in control.given[0]["resolved"]] == [ANSWER[0].url, FILE]
+    assert [given.get("brought") for given in control.given] == [None, "/srv/brought"]
+
+
+def test_a_node_that_has_it_gets_nothing(control: Control, locked: Result) -> None:
+    assert control.run({"changed": False}, arguments=locked) == {"changed": False}
+    assert control.brought == []
+
+
+def test_a_rehearsal_transfers_nothing(control: Control, locked: Result) -> None:
+    assert control.run({"changed": True, "wanted": [FILE]}, arguments=locked) == {"changed": True}
+    assert control.brought == []
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_wheel_that_is_not_there_is_named_also_by_a_rehearsal(
+    control: Control, locked: Result, changed: bool
+) -> None:
+    wheel = control.directory / "ai-dev" / "wheels" / "0f" / FILE
+    wheel.unlink()
+    result = control.run({"changed": changed, "wanted": [FILE]}, arguments=locked)
+    assert result["msg"].startswith(f"Wheels that a lock names are not on the control node: {wheel}. Restore them from")
+    assert control.brought == []

@@ -676,3 +676,53 @@ def test_a_root_that_users_may_exchange_is_warned_of(node: Node) -> None:
     node.root.parent.chmod(0o777)
     result = node.run(RESOLVED)
     assert any(f"{node.root.parent} can be changed by other users than root" in text for text in node.warnings), result
+
+
+# wheels that the control node has built
+
+WHEEL = b"a wheel"
+BUILT = {
+    "name": "tool",
+    "version": "1.0",
+    "manager": "pip",
+    "sha256": hashlib.sha256(WHEEL).hexdigest(),
+    "url": "tool-1.0-py3-none-any.whl",
+}
+
+
+def with_uv(node: Node, directory: Path) -> dict[str, str]:
+    """Install a uv that notes its arguments and brings the metadata of ``tool``; return the options that name it."""
+    uv = directory / "runtime" / "bin" / "uv"
+    uv.parent.mkdir(parents=True)
+    uv.write_text(
+        f'#!/bin/sh\necho "$@" >>{directory}/uv.calls\nwhile [ "$1" != --python ]; do shift; done\n'
+        'mkdir -p "$(dirname "$2")/../lib/python3.11/site-packages/tool-1.0.dist-info"\n'
+    )
+    uv.chmod(0o755)
+    return {"runtime": str(directory / "runtime")}
+
+
+def test_a_wheel_that_the_node_lacks_is_asked_for_before_anything_changes(node: Node, tmp_path: Path) -> None:
+    result = node.run([*RESOLVED, BUILT], **with_uv(node, tmp_path))
+    assert (result["changed"], result["wanted"]) == (False, [BUILT["url"]])
+    assert not node.root.exists()
+
+
+def test_what_was_brought_is_kept_and_installed_and_not_asked_for_again(node: Node, tmp_path: Path) -> None:
+    runtime = with_uv(node, tmp_path)
+    (tmp_path / BUILT["url"]).write_bytes(WHEEL)
+    result = node.run([*RESOLVED, BUILT], brought=str(tmp_path), **runtime)
+    assert result["changed"]
+    assert "wanted" not in result
+    place = node.root / "pkgs" / "wheels" / BUILT["sha256"]
+    assert (place / BUILT["url"]).read_bytes() == WHEEL
+    assert f"--find-links {place}" in (tmp_path / "uv.calls").read_text()
+    assert not node.run([*RESOLVED, BUILT], **runtime)["changed"]
+    assert "wanted" not in node.run([*NEWER, BUILT], **runtime)
+
+
+def test_a_rehearsal_asks_no_server_for_it_and_says_that_it_is_lacking(node: Node, tmp_path: Path) -> None:
+    result = node.run([*RESOLVED, BUILT], _ansible_check_mode=True, pip_index="https://index.example/simple")
+    assert (result["changed"], result["wanted"]) == (True, [BUILT["url"]])
+    assert not [url for url in node.asked if "index.example" in url]
+    assert not node.root.exists()

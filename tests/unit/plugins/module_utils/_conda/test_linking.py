@@ -24,6 +24,7 @@ NUMPY = Package("numpy", "2.3.1", "0", "cd" * 32, url=f"{MAIN}/linux-64/numpy-2.
 PYTHON = Package("python", "3.11.2", "1_cpython", "ab" * 32, url=f"{MAIN}/linux-64/python-3.11.2-1_cpython.conda")
 SIX = Package("six", "1.17.0", "py_0", "ef" * 32, url="https://other.example/conda-forge/noarch/six-1.17.0-py_0.conda")
 EINOPS, TRL = Package("einops", "0.8.1", "", "12" * 32, PIP), Package("trl", "0.9", "", "34" * 32, PIP)
+BUILT = Package("tool", "1.0", "", "56" * 32, PIP, "tool-1.0-py3-none-any.whl")
 COMMIT = Package("tools", "1.0", "", "", PIP, f"git+https://git.example/tools@{'ab' * 20}")
 
 
@@ -461,6 +462,22 @@ def test_packages_from_a_commit_are_installed_for_themselves(node: Node) -> None
     installer.install(replace(node.job, packages=(NUMPY, COMMIT, EINOPS)), "conda", node.tools)
     assert [("--require-hashes" in argv, "--no-deps" in argv) for argv in calls(node)] == [(True, True), (False, True)]
     assert node.record("uv", "file") == installer.requirement(EINOPS) + installer.requirement(COMMIT)
+
+
+def test_wheels_of_the_control_node_are_installed_from_where_the_node_has_them_and_no_index(node: Node) -> None:
+    job = replace(node.job, packages=(NUMPY, BUILT, EINOPS), pip_index="http://index.example/simple")
+    installer.install(job, "conda", node.tools)
+    of_index, built = calls(node)
+    assert "--no-index" not in of_index
+    assert built[built.index("--find-links") + 1] == f"{job.pkgs}/wheels/{BUILT.sha256}"
+    assert {"--require-hashes", "--no-index", "--no-build"} <= set(built)
+    assert "--default-index" not in built
+    assert node.record("uv", "file") == installer.requirement(EINOPS) + installer.requirement(BUILT)
+
+
+def test_nothing_but_a_commit_may_be_built_on_a_node(node: Node) -> None:
+    installer.install(replace(node.job, packages=(NUMPY, COMMIT, EINOPS)), "conda", node.tools)
+    assert ["--no-build" in argv for argv in calls(node)] == [True, False]
 
 
 @pytest.mark.parametrize("packages", [(EINOPS,), (COMMIT,), (EINOPS, COMMIT)])

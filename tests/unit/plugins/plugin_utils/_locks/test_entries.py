@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import PIP, Package
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import conda_lock
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.entries import check, pip_package
+
+LOCK = Path("/srv/fleet/conda-lock.yml")
+SHA256 = "ab" * 32
+#: As conda-lock writes it: two of pip's packages have only a source archive.
+FOREIGN = """\
+version: 1
+metadata:
+  content_hash: {linux-64: "0"}
+  channels: [{url: conda-forge, used_env_vars: []}]
+  platforms: [linux-64]
+  sources: [environment.yml]
+package:
+- {name: python, version: 3.11.9, manager: conda, platform: linux-64, dependencies: {}, category: main, optional: false,
+   url: "https://conda.anaconda.org/conda-forge/linux-64/python-3.11.9-h0_0.conda",
+   hash: {sha256: bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb}}
+- {name: docopt, version: 0.6.2, manager: pip, platform: linux-64, dependencies: {}, category: main, optional: false,
+   url: "https://files.example/docopt-0.6.2.tar.gz",
+   hash: {sha256: cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc}}
+- {name: antlr4, version: "4.9", manager: pip, platform: linux-64, dependencies: {}, category: main, optional: false,
+   url: "https://files.example/antlr4-4.9.zip?x=1",
+   hash: {sha256: cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc}}
+- {name: torch, version: 2.4.0+cu121, manager: pip, platform: linux-64, dependencies: {}, category: main,
+   optional: false, url: "https://download.example/whl/cu121/torch-2.4.0%2Bcu121-cp311-cp311-linux_x86_64.whl",
+   hash: {sha256: dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd}}
+"""
+
+
+def test_source_archives_of_another_programs_lock_are_refused_all_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "conda-lock.yml"
+    path.write_text(FOREIGN)
+    with pytest.raises(EvenkeelError) as error:
+        conda_lock.read(path)
+    assert str(error.value) == (
+        f"{path} holds source archives, and nodes build nothing: antlr4 4.9, docopt 0.6.2. "
+        "Lock its environment.yml with Evenkeel's playbook lock.yml, which builds wheels of them once: "
+        "lock_build: [antlr4, docopt]."
+    )
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://download.example/whl/cu121/torch-2.4.0%2Bcu121-cp311-cp311-linux_x86_64.whl",
+        "wheels/0123456789abcdef/tool-1.0-py3-none-any.whl",
+        f"git+https://git.example/tool.tar.gz@{'ab' * 20}",
+    ],
+)
+def test_what_needs_no_build_or_is_in_older_locks_is_taken(url: str) -> None:
+    packages = check(LOCK, [pip_package(LOCK, "tool", "1.0", url, None if url.startswith("git") else SHA256)])
+    assert [package.url for package in packages] == [url]
+
+
+@pytest.mark.parametrize("url", ["wheels/0f/tool-1.0-py3-none-any.whl", "../../wheels/0f/tool-1.0-py3-none-any.whl"])
+def test_a_wheel_beside_the_lock_is_named_by_a_relative_path(url: str) -> None:
+    assert pip_package(LOCK, "Tool", "1.0", url, SHA256) == Package("tool", "1.0", "", SHA256, PIP, url=url)
+
+
+@pytest.mark.parametrize(
+    ("url", "sha256"),
+    [
+        ("wheels/0f/tool-1.0-py3-none-any.whl", None),
+        ("/srv/wheels/tool-1.0-py3-none-any.whl", SHA256),
+        ("~/tool-1.0-py3-none-any.whl", SHA256),
+        ("C:\\wheels\\tool-1.0-py3-none-any.whl", SHA256),
+        ("wheels/tool", SHA256),
+    ],
+)
+def test_other_paths_are_refused(url: str, sha256: str | None) -> None:
+    with pytest.raises(EvenkeelError, match="whose content may change at any time"):
+        pip_package(LOCK, "tool", "1.0", url, sha256)
