@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""Resolve pip's requirements with uv, around the distributions that conda brings."""
+"""Ask uv once for the wheels that meet pip's requirements, around the distributions that conda brings."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-import zipfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -23,12 +22,15 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node import patience
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.limits import FILE_BYTES, limited
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import optional
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve import stub_wheels
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.index_credentials import with_credentials
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.rattler import SHARE
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.source_release import SourceRelease
 
 with optional():
     from packaging.tags import Tag, compatible_tags, cpython_tags
-    from packaging.utils import parse_wheel_filename
-    from packaging.version import InvalidVersion, Version
+    from packaging.utils import canonicalize_name, parse_wheel_filename
+    from packaging.version import Version
 
 #: For all that uv does; each of its requests has a shorter limit of uv's own.
 SECONDS = 600
@@ -39,6 +41,12 @@ GLIBCS: tuple[int, ...] = (17, 28, *range(31, 41))
 #: Wheels' other names of a C library.
 LEGACY_GLIBCS = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
 _MISSING_EXTRA = re.compile(r"The package `([^`]+)` does not have an extra named `([^`]+)`")
+#: What uv writes before its last words, and in it: a distribution that it looks for, and a page of an index.
+_LOG = re.compile(r"^(?:TRACE|DEBUG) .*\n?", re.MULTILINE)
+_SEARCH = re.compile(r"DEBUG Searching for a compatible version of ([\w.-]+)")
+_PAGE = re.compile(r" for: (https?://\S+/([\w.-]+)/)\s*$")
+_ERROR = re.compile(r"^error:", re.MULTILINE)
+_PREAMBLE = "No solution found when resolving dependencies cause:"
 
 
 @dataclass(frozen=True)
@@ -71,6 +79,20 @@ class Target:
             )
         return fitting[-1]
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What markers ask about it."""
+        return {
+            "implementation_name": "cpython",
+            "os_name": "posix",
+            "platform_machine": self.machine,
+            "platform_python_implementation": "CPython",
+            "platform_system": "Linux",
+            "python_full_version": self.python,
+            "python_version": ".".join(self.python.split(".")[:2]),
+            "sys_platform": "linux",
+        }
+
     def tags(self) -> list[Tag]:
         """Return the tags of the wheels that run there, the most specific first."""
         python = Version(self.python).release[:2]
@@ -85,81 +107,171 @@ class Target:
         return [*cpython_tags(python, [interpreter], platforms), *compatible_tags(python, interpreter, platforms)]
 
 
-def resolve(
-    requirements: Iterable[str], target: Target, provided: Mapping[str, str], index: str, kept: Iterable[Package] = ()
-) -> list[Package]:
-    """Return the wheels, sorted by name, that meet ``requirements`` together with what conda provides.
+@dataclass(frozen=True)
+class Provided:
+    """A distribution that one of conda's packages brings."""
 
-    Only wheels are taken, so that nothing has to be built on a node; a commit named by its hash is the exception.
+    #: As conda's package says it, which Python may not understand.
+    version: str
+    #: Lines of its metadata: what its extras need. None where nobody has looked.
+    extras: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Question:
+    """What uv is asked."""
+
+    #: As PEP 508 writes them.
+    requirements: tuple[str, ...]
+    #: Where they run.
+    target: Target
+    #: By name, what conda's packages bring; none of it is among the answer.
+    provided: Mapping[str, Provided] = field(default_factory=dict)
+    constraints: tuple[str, ...] = ()
+    #: URL of the simple index; empty for the one that uv is configured to ask.
+    index: str = ""
+    #: URLs of further indexes, asked in this order before ``index``: the first that has a name counts for it.
+    indexes: tuple[str, ...] = ()
+    #: URLs of pages and directories with links to wheels.
+    find_links: tuple[str, ...] = ()
+    #: Packages of an earlier answer that stay wherever they still fit.
+    kept: tuple[Package, ...] = ()
+    #: Releases that were built, and their wheels; each counts beside what the indexes have of its name.
+    built: tuple[tuple[SourceRelease, Path], ...] = ()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What uv says."""
+
+    #: Sorted by name; empty where nothing fits.
+    packages: tuple[Package, ...] = ()
+    #: Releases whose stub was chosen; they are not among the packages.
+    sources: tuple[SourceRelease, ...] = ()
+    #: Why nothing fits, in uv's words; empty where something does.
+    failure: str = ""
+    #: Name of a distribution, and extra that it does not have.
+    missing_extras: tuple[tuple[str, str], ...] = ()
+    #: By name of each distribution of which a version was looked for, URLs of the pages that were asked for, in order.
+    looked_for: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+def ask(question: Question, sources: Iterable[SourceRelease] = ()) -> Answer:
+    """Return the wheels that meet the requirements together with what conda provides; nothing is built.
 
     Parameters
     ----------
-    requirements
-        As PEP 508 writes them.
-    target
-        Where they run.
-    provided
-        Name and version of each distribution that conda's packages bring; none of them is among the answer.
-    index
-        URL of the simple index; empty for the one that uv is configured to ask.
-    kept
-        Packages of an earlier answer that stay wherever they still fit.
+    question
+        What is asked.
+    sources
+        Releases that are taken for wheels that need nothing.
 
     Raises
     ------
     EvenkeelError
-        Nothing fits, the index does not answer or holds no wheel for the target; uv says why.
+        uv does not answer in time, or what it chose has no hash.
     """
-    asked = list(requirements)
     with tempfile.TemporaryDirectory() as directory:
         work = Path(directory)
         lock = work / "pylock.toml"
-        if preferences := _preferences(kept):
+        if preferences := _preferences(question.kept):
             lock.write_text(f'lock-version = "1.0"\ncreated-by = "evenkeel"\n{preferences}')
-        (work / "constraints.txt").write_text("".join(f"{line}\n" for line in _stubs(provided, work)))
+        constraints = [*_of_conda(question.provided, work / "conda"), *question.constraints]
+        (work / "constraints.txt").write_text("".join(f"{line}\n" for line in constraints))
+        stubs = {_stub(release, work / "sources"): release for release in sources}
+        wheels = {_linked(wheel, work / "wheels"): wheel for _release, wheel in question.built}
+        target = question.target
         command = [
-            *(uv(), "pip", "compile", "-", "--no-progress", "--color", "never", "--no-header", "--no-python-downloads"),
-            *("--output-file", str(lock), "--format", "pylock.toml", "--only-binary", ":all:"),
+            *(uv(), "pip", "compile", "-", "--verbose", "--no-progress", "--color", "never", "--no-header"),
+            *("--no-python-downloads", "--output-file", str(lock), "--format", "pylock.toml"),
+            *("--only-binary", ":all:", "--index-strategy", "first-index"),
             *("--python", sys.executable, "--python-version", target.python),
             *("--python-platform", f"{target.machine}-manylinux_2_{target.glibc_minor}".replace("_2_17", "2014")),
             *("--constraints", str(work / "constraints.txt")),
-            *(argument for name in provided for argument in ("--no-emit-package", name)),
-            *(("--default-index", index) if index else ()),
+            *(argument for name in question.provided for argument in ("--no-emit-package", name)),
         ]
-        seconds = patience.in_all(SECONDS, SHARE)
-        try:
-            with limited(FILE_BYTES):
-                done = subprocess.run(
-                    command,
-                    input="\n".join(asked),
-                    cwd=work,
-                    capture_output=True,
-                    encoding="utf-8",
-                    errors="replace",
-                    timeout=seconds,
-                    env={**os.environ, **_impatience()},
-                    check=False,
-                    restore_signals=False,
-                )
-        except subprocess.TimeoutExpired:
-            raise EvenkeelError(
-                f"The pip packages {', '.join(asked)} could not be resolved in {seconds:.0f} seconds",
-                "Check that the control node reaches the index, or choose a nearer one",
-            ) from None
+        places = _places(question, [work / "sources"] if stubs else [], [work / "wheels"] if wheels else [])
+        done = _run(command, question.requirements, work, {**_impatience(), **places})
+        log = _LOG.findall(done.stderr)
+        looked_for = _looked_for(log)
         if done.returncode:
-            raise EvenkeelError(
-                f"The pip packages {', '.join(asked)} cannot be resolved{_beside(provided, done.stderr)}: "
-                f"{' '.join(done.stderr.removeprefix('error:').split())}",
-                "Change the environment's pip section, its conda packages or the index (pip_index)",
-            )
-        for package, extra in _MISSING_EXTRA.findall(done.stderr):
-            raise EvenkeelError(
-                f"{re.split('[ =]', package)[0]} has no extra {extra!r}{_beside(provided, done.stderr)}",
-                "Correct the extra's name; of a package that conda provides, name what the extra needs by itself",
-            )
-        answer = tomllib.loads(lock.read_text())
+            return Answer(failure=_words(done.stderr), looked_for=looked_for)
+        entries = tomllib.loads(lock.read_text()).get("packages", [])
+    if not looked_for and any("wheels" in entry for entry in entries):
+        raise EvenkeelError(
+            "uv does not say which packages it has considered",
+            "Install the version of uv that the collection's requirements.txt names",
+        )
     tags = {tag: rank for rank, tag in enumerate(target.tags())}
-    return sorted(_package(entry, tags) for entry in answer.get("packages", []))
+    found = [(unquote(package.url), package) for package in sorted(_package(entry, tags) for entry in entries)]
+    return Answer(
+        packages=tuple(
+            replace(package, url=wheels[url].as_uri()) if url in wheels else package
+            for url, package in found
+            if url not in stubs
+        ),
+        sources=tuple(stubs[url] for url, _package in found if url in stubs),
+        missing_extras=tuple(
+            (canonicalize_name(re.split("[ =@]", package)[0]), extra)
+            for package, extra in _MISSING_EXTRA.findall(done.stderr)
+        ),
+        looked_for=looked_for,
+    )
+
+
+def _places(question: Question, *folders: list[Path]) -> dict[str, str]:
+    """Return the variables that say where uv looks; its arguments would show credentials to every user."""
+    links = [*map(with_credentials, question.find_links), *(path.as_uri() for paths in folders for path in paths)]
+    found = {
+        "UV_DEFAULT_INDEX": with_credentials(question.index),
+        "UV_INDEX": " ".join([*map(with_credentials, question.indexes), os.environ.get("UV_INDEX", "")]).strip(),
+        "UV_FIND_LINKS": ",".join(filter(None, [*links, os.environ.get("UV_FIND_LINKS", "")])),
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def _run(
+    command: list[str], requirements: Iterable[str], work: Path, variables: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    seconds = patience.in_all(SECONDS, SHARE)
+    try:
+        with limited(FILE_BYTES):
+            return subprocess.run(
+                command,
+                input="\n".join(requirements),
+                cwd=work,
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",
+                timeout=seconds,
+                env={**{name: value for name, value in os.environ.items() if name != "RUST_LOG"}, **variables},
+                check=False,
+                restore_signals=False,
+            )
+    except subprocess.TimeoutExpired:
+        raise EvenkeelError(
+            f"The pip packages {', '.join(requirements)} could not be resolved in {seconds:.0f} seconds",
+            "Check that the control node reaches the index, or choose a nearer one",
+        ) from None
+
+
+def _looked_for(log: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Return names and pages of indexes in uv's log."""
+    names: dict[str, dict[str, None]] = {}
+    urls: dict[str, dict[str, None]] = {}
+    for line in log:
+        if found := _SEARCH.match(line):
+            names.setdefault(canonicalize_name(found[1]), {})
+        elif found := _PAGE.search(line):
+            urls.setdefault(canonicalize_name(found[2]), {})[found[1]] = None
+    return {name: tuple(urls.get(name, ())) for name in names}
+
+
+def _words(log: str) -> str:
+    """Return what uv says at its end, in one line."""
+    text = log[found.start() :] if (found := _ERROR.search(log)) else _LOG.sub("", log)
+    line = " ".join(text.removeprefix("error:").split())
+    return line.removeprefix(_PREAMBLE).strip()
 
 
 def _impatience() -> dict[str, str]:
@@ -177,22 +289,24 @@ def uv() -> str:
     return str(find_uv_bin())
 
 
-def _stubs(provided: Mapping[str, str], directory: Path) -> Iterable[str]:
-    """Yield a constraint for each distribution of conda, on a wheel that says its version and needs nothing."""
-    for name, version in sorted(provided.items()):
-        try:
-            normal = str(Version(version))
-        except InvalidVersion:
-            continue
-        stem = f"{name.replace('-', '_')}-{normal}"
-        wheel = directory / f"{stem}-py3-none-any.whl"
-        with zipfile.ZipFile(wheel, "w") as archive:
-            archive.writestr(f"{stem}.dist-info/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {normal}\n")
-            archive.writestr(
-                f"{stem}.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-            )
-            archive.writestr(f"{stem}.dist-info/RECORD", "")
-        yield f"{name} @ {wheel.as_uri()}"
+def _of_conda(provided: Mapping[str, Provided], folder: Path) -> Iterable[str]:
+    """Yield a constraint for each distribution of conda, on a stub of it."""
+    for name, distribution in sorted(provided.items()):
+        if version := stub_wheels.normal(distribution.version):
+            yield f"{name} @ {stub_wheels.write(folder, name, version, distribution.extras or ()).as_uri()}"
+
+
+def _stub(release: SourceRelease, folder: Path) -> str:
+    """Return the URL of a stub of a release, as uv writes it."""
+    return f"file://{stub_wheels.write(folder, release.name, release.version)}"
+
+
+def _linked(wheel: Path, folder: Path) -> str:
+    """Return the URL, as uv writes it, of a link to a wheel in a folder that holds only what may be taken."""
+    folder.mkdir(exist_ok=True)
+    link = folder / wheel.name
+    link.symlink_to(wheel.resolve())
+    return f"file://{link}"
 
 
 def _preferences(kept: Iterable[Package]) -> str:
@@ -210,6 +324,8 @@ def _package(entry: Mapping[str, Any], tags: Mapping[Tag, int]) -> Package:
         part = f"#subdirectory={vcs['subdirectory']}" if "subdirectory" in vcs else ""
         return Package(name, version, "", "", PIP, url=f"git+{vcs['url']}@{vcs['commit-id']}{part}")
     wheels = entry.get("wheels", [])
+    if archive := entry.get("archive"):
+        wheels = [{**archive, "url": archive.get("url") or Path(archive["path"]).as_uri()}]
     ranked = {(rank, wheel["url"]): wheel for wheel in wheels if (rank := _rank(wheel["url"], tags)) is not None}
     if not ranked:
         raise EvenkeelError(
@@ -228,13 +344,3 @@ def _rank(url: str, tags: Mapping[Tag, int]) -> tuple[int, int] | None:
     _name, _version, build, its_tags = parse_wheel_filename(unquote(urlsplit(url).path.rpartition("/")[2]))
     ranks = [tags[tag] for tag in its_tags if tag in tags]
     return (min(ranks), -build[0] if build else 0) if ranks else None
-
-
-def _beside(provided: Mapping[str, str], explanation: str) -> str:
-    """Name conda's part in a conflict."""
-    named = [
-        f"{name} {version}"
-        for name, version in sorted(provided.items())
-        if re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w.-]*\w)", explanation)
-    ]
-    return f" beside conda's {', '.join(named)}" if named else ""

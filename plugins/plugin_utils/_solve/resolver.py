@@ -8,26 +8,42 @@ from dataclasses import replace
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve import pip_solver
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve import pip_resolution, pip_solver
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import without_credentials
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.conda_solver import solve_with_rattler
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.problem import Problem
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.provided_by_conda import distributions
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.provided_by_conda import distributions, extras
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.source_release import Build
 
 
-def resolve(problem: Problem) -> list[Package]:
+def resolve(problem: Problem, build: Build | None = None) -> list[Package]:
     """Return the exact packages that ``problem`` asks for, conda's and then pip's, each sorted.
+
+    Parameters
+    ----------
+    problem
+        What is asked.
+    build
+        As of ``with_pip``.
 
     Raises
     ------
     EvenkeelError
         A specification is malformed, a source of packages cannot be read, or nothing fits.
     """
-    return with_pip(problem, solve_with_rattler(problem))
+    return with_pip(problem, solve_with_rattler(problem), build)
 
 
-def with_pip(problem: Problem, of_conda: list[Package]) -> list[Package]:
+def with_pip(problem: Problem, of_conda: list[Package], build: Build | None = None) -> list[Package]:
     """Return ``of_conda`` and, around them, the pip packages that ``problem`` asks for.
+
+    Parameters
+    ----------
+    problem, of_conda
+        What is asked, and what conda's part of the answer is.
+    build
+        Builds wheels of the releases that ``problem.buildable`` allows; their URL is the path that it returns. Without
+        it nothing is built, and a commit named by its hash is left for the nodes.
 
     Raises
     ------
@@ -47,12 +63,26 @@ def with_pip(problem: Problem, of_conda: list[Package]) -> list[Package]:
         platform=problem.platform,
         glibc=dict(problem.virtual_packages).get("__glibc", f"2.{pip_solver.GLIBCS[0]}"),
     )
-    provided = distributions(of_conda, problem.mirrors)
-    index = problem.mirrors.mirrored(problem.pip_index)
-    of_pip = pip_solver.resolve(problem.pip, target, provided, index, problem.kept)
-    return [*of_conda, *(replace(package, url=_public(package.url, problem)) for package in of_pip)]
+    mirrored = problem.mirrors.mirrored
+    question = pip_solver.Question(
+        requirements=problem.pip,
+        target=target,
+        provided={
+            name: pip_solver.Provided(version) for name, version in distributions(of_conda, problem.mirrors).items()
+        },
+        constraints=problem.constraints,
+        index=mirrored(problem.pip_index),
+        indexes=tuple(map(mirrored, problem.indexes)),
+        find_links=tuple(map(mirrored, problem.find_links)),
+        kept=problem.kept,
+    )
+    of_pip = pip_resolution.resolve(
+        question, lambda name: extras(name, of_conda, problem.mirrors), build, problem.buildable
+    )
+    return [*of_conda, *(_public(package, problem) for package in of_pip)]
 
 
-def _public(url: str, problem: Problem) -> str:
-    """Return the URL that belongs into a lock: the original one, without what the index asks of its users."""
-    return problem.mirrors.original(without_credentials(url))
+def _public(package: Package, problem: Problem) -> Package:
+    """Return a package with the URLs that belong into a lock: the original ones, without credentials."""
+    original = problem.mirrors.original
+    return replace(package, url=original(without_credentials(package.url)), index=original(package.index))

@@ -12,7 +12,12 @@ from pathlib import Path
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import limits
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve import conda_solver, pip_solver, rattler
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve import (
+    conda_solver,
+    pip_resolution,
+    pip_solver,
+    rattler,
+)
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.problem import Problem
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._upstream import wheels
 
@@ -102,10 +107,11 @@ def test_a_channel_that_takes_all_memory_ends_no_worker(endless: str, www: Path,
 def test_an_index_that_uv_asks(endless: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UV_NO_CACHE", "1")
     target = pip_solver.Target("3.11.2", "linux-64", "2.36")
+    question = pip_solver.Question(("humanize",), target, index=f"{endless}/simple")
     with pytest.raises(
         EvenkeelError, match=r"^The pip packages humanize cannot be resolved: .*memory allocation .*fail"
     ):
-        pip_solver.resolve(["humanize"], target, {}, f"{endless}/simple")
+        pip_resolution.resolve(question, lambda name: ())
 
 
 def test_an_index_that_pip_asks(endless: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

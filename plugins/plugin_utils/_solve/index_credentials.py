@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""Credentials of package indexes, as the control node's configuration of uv and pip has them."""
+
+from __future__ import annotations
+
+import contextlib
+import netrc
+import os
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
+
+#: A URL with a user, within any text.
+_URL = re.compile(r"https?://[^\s\"'@/]+@[^\s\"'/,]+")
+_VARIABLES = re.compile(r"(UV|PIP)_\w*(INDEX|FIND_LINKS)\w*")
+
+
+def with_credentials(url: str) -> str:
+    """Return an index's URL with the user and password that this machine has for its host; as it is without any.
+
+    Those in the URL itself count first, then ``netrc``, then uv's and pip's environment and configuration files.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or "@" in parts.netloc:
+        return url
+    user = _of_netrc(parts.hostname or "") or _configured().get(parts.netloc, "")
+    return urlunsplit(parts._replace(netloc=f"{user}@{parts.netloc}")) if user else url
+
+
+def user_and_password(url: str) -> tuple[str, str]:
+    """Return both parts of a URL's credentials, decoded; empty where it has none."""
+    parts = urlsplit(url)
+    return unquote(parts.username or ""), unquote(parts.password or "")
+
+
+def _of_netrc(host: str) -> str:
+    with contextlib.suppress(OSError, netrc.NetrcParseError):
+        found = netrc.netrc(os.environ.get("NETRC") or None).authenticators(host)
+        if found:
+            return _joined(found[0], found[2] or "")
+    return ""
+
+
+def _joined(user: str, password: str) -> str:
+    return f"{quote(user, safe='')}:{quote(password, safe='')}"
+
+
+def _configured() -> dict[str, str]:
+    """Return what stands before the ``@`` of configured URLs, by host and port."""
+    found: dict[str, str] = {}
+    for text in _texts():
+        for url in _URL.findall(text):
+            user, _at, host = urlsplit(url).netloc.rpartition("@")
+            found.setdefault(host, user)
+    for name, url in _named_indexes():
+        key = re.sub(r"[^A-Z0-9]", "_", name.upper())
+        user = os.environ.get(f"UV_INDEX_{key}_USERNAME", "")
+        password = os.environ.get(f"UV_INDEX_{key}_PASSWORD", "")
+        if user or password:
+            found.setdefault(urlsplit(url).netloc, _joined(user, password))
+    return found
+
+
+def _texts() -> Iterator[str]:
+    yield from (value for name, value in sorted(os.environ.items()) if _VARIABLES.fullmatch(name))
+    for path in (*_uv_files(), *_pip_files()):
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            yield path.read_text(encoding="utf-8")
+
+
+def _named_indexes() -> Iterator[tuple[str, str]]:
+    """Yield name and URL of uv's indexes that have a name."""
+    for variable in ("UV_DEFAULT_INDEX", "UV_INDEX"):
+        for entry in os.environ.get(variable, "").split():
+            name, equals, url = entry.partition("=")
+            if equals and "://" in url and "://" not in name:
+                yield name, url
+    for path in _uv_files():
+        with contextlib.suppress(OSError, ValueError):
+            indexes = tomllib.loads(path.read_text(encoding="utf-8")).get("index")
+            for index in indexes if isinstance(indexes, list) else []:
+                if isinstance(index, dict) and index.get("name") and index.get("url"):
+                    yield str(index["name"]), str(index["url"])
+
+
+def _uv_files() -> list[Path]:
+    if os.environ.get("UV_NO_CONFIG"):
+        return []
+    if own := os.environ.get("UV_CONFIG_FILE"):
+        return [Path(own)]
+    return [_home() / "uv" / "uv.toml", Path("/etc/uv/uv.toml")]
+
+
+def _pip_files() -> list[Path]:
+    if own := os.environ.get("PIP_CONFIG_FILE"):
+        return [Path(own)]
+    return [_home() / "pip" / "pip.conf", Path.home() / ".pip" / "pip.conf", Path("/etc/pip.conf")]
+
+
+def _home() -> Path:
+    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""Which files a package index (simple API, JSON or HTML) or a page of links has."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from html.parser import HTMLParser
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import unquote, urljoin, urlsplit
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import patience
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.urls import open_url
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.within import within
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import without_credentials
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.index_credentials import (
+    user_and_password,
+    with_credentials,
+)
+
+#: How many pages are asked for at once.
+AT_ONCE = 16
+#: How long a server may stay silent, and how often it is asked again.
+SECONDS, RETRIES = 30, 2
+#: The largest page that is read.
+MOST_BYTES = 64 << 20
+_ACCEPTED = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
+_SHA256 = "sha256"
+
+
+@dataclass(frozen=True)
+class File:
+    """One file that an index has."""
+
+    name: str
+    url: str
+    #: In hexadecimal digits; empty where the index has none.
+    sha256: str = ""
+    #: As a version specifier; empty for every Python.
+    requires_python: str = ""
+    yanked: bool = False
+
+
+@dataclass(frozen=True)
+class Page:
+    """What an index has of one name."""
+
+    #: The index's URL, without credentials and without a slash at the end.
+    index: str
+    files: tuple[File, ...]
+
+
+def pages(places: Mapping[str, Iterable[str]]) -> dict[str, Page]:
+    """Return the pages of several names, those that there are.
+
+    Parameters
+    ----------
+    places
+        By name, the URLs where its page may be; the first that is there counts.
+
+    Raises
+    ------
+    EvenkeelError
+        An index does not answer, refuses, or answers with something else.
+    """
+
+    def first(urls: Iterable[str]) -> Page | None:
+        for url in urls:
+            if (found := files(url)) is not None:
+                return Page(without_credentials(url).rstrip("/").rpartition("/")[0], found)
+        return None
+
+    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+        found = zip(places, pool.map(first, places.values()), strict=True)
+        return {name: page for name, page in found if page is not None}
+
+
+def files(url: str) -> tuple[File, ...] | None:
+    """Return the files that a page links to, or that a local directory holds; None when there is no such page.
+
+    Raises
+    ------
+    EvenkeelError
+        The server does not answer, refuses, or answers with something else.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "file":
+        return _on_disk(Path(unquote(parts.path)))
+    answer = _answer(url)
+    if answer is None:
+        return None
+    kind, base, content = answer
+    text = content.decode("utf-8", errors="replace")
+    try:
+        return _of_json(json.loads(text), base) if kind.endswith("json") else _of_html(text, base)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise EvenkeelError(
+            f"{without_credentials(url)} is not a page of a package index: {type(error).__name__}: {error}",
+            "Check the index's URL",
+        ) from error
+
+
+def _on_disk(path: Path) -> tuple[File, ...] | None:
+    page = path / "index.html" if path.is_dir() else path
+    if page.is_file():
+        return _of_html(page.read_text(encoding="utf-8", errors="replace"), page.as_uri())
+    if not path.is_dir():
+        return None
+    return tuple(File(file.name, file.as_uri()) for file in sorted(path.iterdir()))
+
+
+def _answer(url: str) -> tuple[str, str, bytes] | None:
+    """Return type, URL and content of what a server answers; None when it has no such page."""
+    public, timeout = without_credentials(url), patience.for_answer(SECONDS)
+    ask = partial(_ask, public, user_and_password(with_credentials(url)), timeout)
+    attempt = 0
+    while True:
+        try:
+            return within(2 * timeout, ask)
+        except HTTPError as error:
+            if error.code in (404, 410):
+                return None
+            if error.code < 500:
+                raise EvenkeelError(
+                    f"{public} answered {error.code} {error.reason}",
+                    "Check the index's URL; credentials belong into the control node's ~/.netrc",
+                ) from error
+            reason = f"answered {error.code} {error.reason}"
+        except (URLError, HTTPException, OSError) as error:
+            reason = f"did not deliver ({getattr(error, 'reason', None) or error or type(error).__name__})"
+        attempt += 1
+        if attempt > patience.retries(RETRIES):
+            raise EvenkeelError(f"{public} {reason}", "Check that the control node reaches the index")
+        time.sleep(2 ** (attempt - 1))
+
+
+def _ask(url: str, user: tuple[str, str], timeout: float) -> tuple[str, str, bytes]:
+    options: dict[str, Any] = {"headers": {"Accept": _ACCEPTED}, "timeout": timeout}
+    if any(user):
+        options |= {"url_username": user[0], "url_password": user[1], "force_basic_auth": True}
+    with open_url(url, **options) as response:
+        content = response.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise EvenkeelError(f"{url} is larger than {MOST_BYTES >> 20} MiB", "Check the index's URL")
+        return response.headers.get_content_type(), response.geturl(), content
+
+
+def _of_json(answer: Any, base: str) -> tuple[File, ...]:
+    return tuple(
+        File(
+            name=str(file["filename"]),
+            url=urljoin(base, file["url"]),
+            sha256=str(file.get("hashes", {}).get(_SHA256, "")),
+            requires_python=str(file.get("requires-python") or ""),
+            yanked=bool(file.get("yanked")),
+        )
+        for file in answer["files"]
+    )
+
+
+def _of_html(text: str, base: str) -> tuple[File, ...]:
+    anchors = _Anchors(base)
+    anchors.feed(text)
+    return tuple(anchors.found)
+
+
+class _Anchors(HTMLParser):
+    def __init__(self, base: str) -> None:
+        super().__init__()
+        self.base = base
+        self.found: list[File] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        href = given.get("href")
+        if tag == "base" and href:
+            self.base = urljoin(self.base, href)
+        if tag != "a" or not href:
+            return
+        url, _hash, fragment = urljoin(self.base, href).partition("#")
+        kind, _equals, digest = fragment.partition("=")
+        self.found.append(
+            File(
+                name=unquote(urlsplit(url).path.rpartition("/")[2]),
+                url=url,
+                sha256=digest if kind == _SHA256 else "",
+                requires_python=given.get("data-requires-python") or "",
+                yanked="data-yanked" in given,
+            )
+        )

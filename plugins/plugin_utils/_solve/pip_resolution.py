@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""Resolve pip's requirements around conda's packages, without a release that is passed over in silence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import optional
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve import index_pages, passed_over, pip_solver
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import without_credentials
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.conda_conflicts import beside, conflicts
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.index_pages import Page
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.passed_over import Look
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.pip_solver import Answer, Question
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.source_release import Build, SourceRelease
+
+with optional():
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+    from packaging.version import Version
+
+#: Says that every name may be built.
+ALL = "all"
+#: How many releases of one name are built before none of them is said to fit.
+MOST_BUILDS = 3
+#: How much of uv's explanation is shown.
+MOST_CHARACTERS = 1500
+
+#: Returns what the extras of a distribution of conda need: lines of its metadata.
+Extras = Callable[[str], tuple[str, ...]]
+
+
+def resolve(
+    question: Question, extras: Extras, build: Build | None = None, buildable: Iterable[str] = ()
+) -> list[Package]:
+    """Return the wheels, sorted by name, that meet the question's requirements together with what conda provides.
+
+    Only wheels are taken. A release that was passed over only for want of a wheel is built where that is allowed, and
+    is an error elsewhere.
+
+    Parameters
+    ----------
+    question
+        What is asked.
+    extras
+        Asked only for a distribution of conda of which somebody wants an extra.
+    build
+        Builds a release. Without it nothing is built, and a commit named by its hash is left for the nodes.
+    buildable
+        Names that may be built, or ``all``.
+
+    Raises
+    ------
+    EvenkeelError
+        Nothing fits, an index does not answer, or something would have to be built that may not be.
+    """
+    allowed = {canonicalize_name(name) for name in buildable}
+    if build:
+        question = _with_built_urls(question, build, allowed)
+    while True:
+        question, answer = _with_extras(question, extras)
+        disagreements = conflicts(question, answer.failure) if answer.failure else []
+        if disagreements:
+            raise EvenkeelError(
+                f"{'; '.join(disagreements)}. One environment holds one version of each",
+                "Leave each of these names to conda or to pip alone, or ask both for versions that agree",
+            )
+        looked = passed_over.look(question, answer)
+        if not looked.answer.sources:
+            break
+        if build is None or not _may_be_built(looked.answer.sources, allowed):
+            raise _refusal(question, answer, looked, allowed)
+        _check_builds(question, looked.answer.sources)
+        built = [(release, build(release)) for release in looked.answer.sources]
+        question = replace(question, built=(*question.built, *built))
+    if answer.failure:
+        raise EvenkeelError(
+            f"The pip packages {', '.join(question.requirements)} cannot be resolved"
+            f"{beside(question.provided, answer.failure)}: {_shortened(answer.failure)}",
+            "Change the environment's pip section, its conda packages or the index (pip_index)",
+        )
+    return [_pinned(package, question, looked.pages) for package in answer.packages]
+
+
+def _with_extras(question: Question, extras: Extras) -> tuple[Question, Answer]:
+    """Ask uv, with what the extras of conda's distributions need where somebody wants them."""
+    while True:
+        answer = pip_solver.ask(question)
+        names = {name for name, _extra in answer.missing_extras if name in question.provided}
+        new = {name: question.provided[name] for name in names if question.provided[name].extras is None}
+        if not new:
+            break
+        known = {name: replace(of_conda, extras=extras(name)) for name, of_conda in new.items()}
+        question = replace(question, provided={**question.provided, **known})
+    asked = {
+        (canonicalize_name(one.name), extra) for one in map(Requirement, question.requirements) for extra in one.extras
+    }
+    for name, extra in answer.missing_extras:
+        if (name, extra) in asked:  # of others' requirements, pip too ignores it
+            raise EvenkeelError(
+                f"{name} has no extra {extra!r}{beside(question.provided, name)}",
+                "Write an extra that this version has, or name what it needs by itself",
+            )
+    return question, answer
+
+
+def _with_built_urls(question: Question, build: Build, allowed: Collection[str]) -> Question:
+    """Return the question with wheels in place of commits and source archives that it names by URL."""
+    requirements = [(text, Requirement(text)) for text in question.requirements]
+    sources = {
+        text: SourceRelease(canonicalize_name(one.name), "", one.url)
+        for text, one in requirements
+        if one.url and not urlsplit(one.url).path.endswith(".whl")
+    }
+    if not _may_be_built(sources.values(), allowed):
+        named = ", ".join(f"{release.name} ({release.url})" for release in sources.values())
+        raise EvenkeelError(
+            f"The pip packages {named} are sources, of which a wheel must be built",
+            f"Where you trust them, allow it with {_line(sources.values(), allowed)}",
+        )
+
+    def as_wheel(text: str, one: Requirement) -> str:
+        if text not in sources:
+            return text
+        one.url = build(sources[text]).resolve().as_uri()
+        return str(one)
+
+    return replace(question, requirements=tuple(as_wheel(text, one) for text, one in requirements))
+
+
+def _may_be_built(sources: Iterable[SourceRelease], allowed: Collection[str]) -> bool:
+    return ALL in allowed or all(release.name in allowed for release in sources)
+
+
+def _line(sources: Iterable[SourceRelease], allowed: Collection[str]) -> str:
+    """Return the line that allows the builds, with what is allowed already."""
+    return f"lock_build: [{', '.join(sorted({release.name for release in sources} | set(allowed)))}]"
+
+
+def _check_builds(question: Question, sources: Iterable[SourceRelease]) -> None:
+    """Refuse to build release after release of a name whose wheels do not fit."""
+    for release in sources:
+        built = [f"{one.name} {one.version}" for one, _wheel in question.built if one.name == release.name]
+        if len(built) >= MOST_BUILDS:
+            raise EvenkeelError(
+                f"Wheels of {', '.join(built)} were built, and none of them fits the other packages",
+                f"Ask for a release that fits in the pip section, such as {release.name}=={release.version}",
+            )
+
+
+def _refusal(question: Question, answer: Answer, looked: Look, allowed: Collection[str]) -> EvenkeelError:
+    """Return the error about releases that were passed over."""
+    sources = looked.answer.sources
+    named = ", ".join(f"{release.name} {release.version}" for release in sources)
+    newer = {package.name: package.version for package in looked.answer.packages}
+    newer |= {release.name: release.version for release in sources}
+    older = [
+        (package.name, package.version, newer[package.name])
+        for package in answer.packages
+        if package.name in newer and Version(package.version) < Version(newer[package.name])
+    ]
+    if answer.failure:
+        instead = f": {_shortened(answer.failure)}"
+    else:
+        instead = "".join(f", {name} {old} would be taken instead of {new}" for name, old, new in older)
+        instead = instead and f". With wheels alone{instead[1:]}"
+    others = " ".join(f"{name}=={old}" for name, old, _new in older)
+    return EvenkeelError(
+        f"The index has only the source of {named}{instead}",
+        f"Allow to build wheels where you trust them, with {_line(sources, allowed)}"
+        + (f", or ask for the older ones in the environment's pip section: {others}" if others else ""),
+    )
+
+
+def _pinned(package: Package, question: Question, found: Mapping[str, Page]) -> Package:
+    """Return a package with the index that it was found on, where that is not the configured one."""
+    if not package.sha256:
+        return package
+    file = package.url.rpartition("/")[2]
+    page = found.get(canonicalize_name(package.name))
+    on_page = page is not None and any(one.url == package.url or one.name == file for one in page.files)
+    if page and on_page:
+        index = next((one for one in question.indexes if _plain(one) == page.index), "")
+        return replace(package, index="" if _plain(index) == _plain(question.index) else _plain(index))
+    for links in question.find_links:
+        if any(one.url == package.url or one.name == file for one in index_pages.files(links) or ()):
+            return replace(package, index=_plain(links))
+    return package
+
+
+def _plain(url: str) -> str:
+    return without_credentials(url).rstrip("/")
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS].rpartition(' ')[0]} ..."

@@ -1,0 +1,367 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import patience
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve import pip_resolution, pip_solver
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.pip_solver import Provided, Question, Target
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.source_release import Build, SourceRelease
+
+NODE = Target("3.11.2", "linux-64", "2.36")
+NATIVE = [
+    "cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64",
+    "cp311-cp311-manylinux_2_28_x86_64",
+    "cp311-cp311-manylinux_2_39_x86_64",
+    "cp311-cp311-manylinux_2_28_aarch64",
+    "cp311-cp311-musllinux_1_2_x86_64",
+    "cp39-abi3-manylinux_2_5_x86_64",
+    "cp313-cp313-manylinux_2_28_x86_64",
+]
+
+
+#: By distribution of conda, what its extras need.
+EXTRAS = {"server": ("Provides-Extra: fast", "Provides-Extra: all", "Requires-Dist: loop>=2; extra == 'fast'")}
+
+
+def resolve(
+    requirements: Iterable[str],
+    target: Target,
+    provided: Mapping[str, str],
+    index: str,
+    kept: Iterable[Package] = (),
+    build: Build | None = None,
+    buildable: Iterable[str] = (),
+    **more: Any,
+) -> list[Package]:
+    of_conda = {name: Provided(version) for name, version in provided.items()}
+    question = Question(tuple(requirements), target, of_conda, index=index, kept=tuple(kept), **more)
+    return pip_resolution.resolve(question, lambda name: EXTRAS.get(name, ()), build, buildable)
+
+
+@pytest.fixture
+def wheels(tmp_path: Path, make_wheel: Callable[..., Path]) -> Callable[..., Path]:
+    return lambda *arguments, **more: make_wheel(tmp_path / "wheels", *arguments, **more)
+
+
+def versions(packages: list[Package]) -> dict[str, str]:
+    return {package.name: package.version for package in packages}
+
+
+def test_a_wheel_is_told_with_its_hash_and_what_it_needs_comes_too(
+    wheels: Callable[..., Path], index: Callable[[], str]
+) -> None:
+    wheel = wheels("app", "1.0", ["lib>=1", "tool; python_version < '3.9'", "gone; platform_machine == 'aarch64'"])
+    lib = wheels("lib", "2.0")
+    assert resolve(["app"], NODE, {}, index()) == [
+        Package("app", "1.0", "", hashlib.sha256(wheel.read_bytes()).hexdigest(), "pip"),
+        Package("lib", "2.0", "", hashlib.sha256(lib.read_bytes()).hexdigest(), "pip"),
+    ]
+    assert resolve(["app"], NODE, {}, index())[0].url == wheel.as_uri()
+
+
+@pytest.mark.parametrize(
+    ("target", "tag"),
+    [
+        (NODE, "cp311-cp311-manylinux_2_28_x86_64"),
+        (Target("3.11.2", "linux-64", "2.41"), "cp311-cp311-manylinux_2_39_x86_64"),
+        (Target("3.11.2", "linux-64", "2.17"), "cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64"),
+        (Target("3.11.2", "linux-aarch64", "2.36"), "cp311-cp311-manylinux_2_28_aarch64"),
+        (Target("3.12.1", "linux-64", "2.36"), "cp39-abi3-manylinux_2_5_x86_64"),
+        (Target("3.13.0", "linux-64", "2.36"), "cp313-cp313-manylinux_2_28_x86_64"),
+    ],
+)
+def test_the_wheel_fits_the_target_and_not_this_machine(
+    wheels: Callable[..., Path], index: Callable[[], str], target: Target, tag: str
+) -> None:
+    for of_wheel in NATIVE:
+        wheels("native", "1.0", tag=of_wheel)
+    assert [package.url.rpartition("/")[2] for package in resolve(["native"], target, {}, index())] == [
+        f"native-1.0-{tag}.whl"
+    ]
+
+
+def test_what_conda_provides_counts_and_does_not_come_again(
+    wheels: Callable[..., Path], index: Callable[[], str]
+) -> None:
+    wheels("app", "1.0", ["numpy>=1"])
+    wheels("app", "2.0", ["numpy>=3"])
+    for version in ("1.5", "2.0", "3.0"):
+        wheels("numpy", version)
+    provided = {"numpy": "2.0", "only-in-conda": "1.0+cu12", "no-version": "of_the_day"}
+    assert versions(resolve(["app"], NODE, {}, index())) == {"app": "2.0", "numpy": "3.0"}
+    assert versions(resolve(["app", "only-in-conda", "numpy>1"], NODE, provided, index())) == {"app": "1.0"}
+
+
+@pytest.mark.parametrize(
+    ("requirements", "constraints", "said"),
+    [
+        (["numpy==1.24.0", "app"], (), "conda brings numpy 2.0, pip asks for numpy==1.24.0. One environment"),
+        (
+            ["numpy<2", "pandas>1; python_version > '3'", "six>9; python_version < '3'"],
+            (),
+            "conda brings numpy 2.0, pip asks for numpy<2; conda brings pandas 1.0, pip asks for pandas>1;",
+        ),
+        (["app"], (), "conda brings numpy 2.0, app needs numpy>=3. One environment"),
+        (["top"], (), "conda brings numpy 2.0, app needs numpy>=3. One environment"),
+        (["numpy"], ("numpy<2", "pandas<1"), "conda brings numpy 2.0, a constraint of pip asks for numpy<2. One"),
+    ],
+)
+def test_a_conflict_with_conda_leads_with_both_sides(
+    wheels: Callable[..., Path],
+    index: Callable[[], str],
+    requirements: list[str],
+    constraints: tuple[str, ...],
+    said: str,
+) -> None:
+    wheels("top", "1.0", ["app"])
+    wheels("app", "2.0", ["numpy>=3"])
+    wheels("numpy", "3.0")
+    provided = {"numpy": "2.0", "pandas": "1.0", "six": "1.0"}
+    with pytest.raises(EvenkeelError) as error:
+        resolve(requirements, NODE, provided, index(), constraints=constraints)
+    assert str(error.value).startswith(said)
+
+
+def test_a_conflict_among_pips_own_names_what_conda_brings_of_it(
+    wheels: Callable[..., Path], index: Callable[[], str]
+) -> None:
+    wheels("one", "1.0", ["lib<2"])
+    wheels("two", "1.0", ["lib>2"])
+    for version in ("1.0", "3.0"):
+        wheels("lib", version)
+    with pytest.raises(EvenkeelError, match=r"^The pip packages one, two cannot be resolved: Because .*lib"):
+        resolve(["one", "two"], NODE, {"numpy": "2.0"}, index())
+
+
+def test_constraints_count_and_bring_nothing(wheels: Callable[..., Path], index: Callable[[], str]) -> None:
+    for version in ("1.0", "2.0"):
+        wheels("app", version)
+    assert versions(resolve(["app"], NODE, {"numpy": "2.0"}, index(), constraints=("app<2", "gone==1", "numpy<1"))) == {
+        "app": "1.0"
+    }
+
+
+def test_what_an_extra_of_conda_needs_comes_around_conda(wheels: Callable[..., Path], index: Callable[[], str]) -> None:
+    wheels("app", "1.0", ["server[fast]", "lib[never-was]"])
+    wheels("lib", "1.0")
+    wheels("loop", "2.0", ["numpy"])
+    provided = {"server": "1.0", "numpy": "2.0"}
+    assert versions(resolve(["app"], NODE, provided, index())) == {"app": "1.0", "lib": "1.0", "loop": "2.0"}
+    assert versions(resolve(["server[fast]"], NODE, provided, index())) == {"loop": "2.0"}
+    assert versions(resolve(["server[all]"], NODE, provided, index())) == {}
+    assert versions(resolve(["server[fast]"], NODE, {**provided, "loop": "2.5"}, index())) == {}
+
+
+def test_an_extra_that_is_none_is_named(wheels: Callable[..., Path], index: Callable[[], str]) -> None:
+    wheels("lib", "1.0")
+    for name, said in (("server", " beside conda's server 1.0. "), ("lib", ". ")):
+        with pytest.raises(EvenkeelError) as error:
+            resolve([f"{name}[slow]"], NODE, {"server": "1.0"}, index())
+        assert str(error.value).startswith(f"{name} has no extra 'slow'{said}")
+
+
+def test_only_what_is_asked_moves(wheels: Callable[..., Path], index: Callable[[], str]) -> None:
+    for name in ("one", "two"):
+        wheels(name, "1.0")
+    before = resolve(["one", "two"], NODE, {}, index())
+    for name in ("one", "two"):
+        wheels(name, "2.0")
+    kept = [package for package in before if package.name == "one"]
+    assert versions(resolve(["one", "two"], NODE, {}, index(), kept)) == {"one": "1.0", "two": "2.0"}
+    assert versions(resolve(["one>1", "two"], NODE, {}, index(), kept)) == {"one": "2.0", "two": "2.0"}
+
+
+def test_a_commit_needs_no_hash(tmp_path: Path, index: Callable[[], str], wheels: Callable[..., Path]) -> None:
+    project = tmp_path / "tool"
+    project.mkdir()
+    (project / "pyproject.toml").write_text("[project]\nname = 'tool'\nversion = '0.1'\ndependencies = ['lib']\n")
+    git = ["git", "-c", "user.name=me", "-c", "user.email=me@host.example"]
+    for command in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message", "first"]):
+        subprocess.run([*git, *command], cwd=project, check=True)
+    commit = subprocess.run([*git, "rev-parse", "HEAD"], cwd=project, check=True, capture_output=True, text=True)
+    url = f"git+{project.as_uri()}@{commit.stdout.strip()}"
+    wheels("lib", "1.0")
+    lib, tool = resolve([f"tool @ {url}"], NODE, {}, index())
+    assert (tool.name, tool.version, tool.sha256, tool.url, lib.name) == ("tool", "0.1", "", url, "lib")
+
+
+@pytest.fixture
+def sources(tmp_path: Path) -> Callable[..., SourceRelease]:
+    def make(name: str, version: str) -> SourceRelease:
+        (tmp_path / "wheels").mkdir(exist_ok=True)
+        path = tmp_path / "wheels" / f"{name}-{version}.tar.gz"
+        path.write_bytes(b"")
+        return SourceRelease(name, version, path.as_uri())
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("requirements", "said", "remedy"),
+    [
+        (
+            ["deep"],
+            "The index has only the source of deep 0.19. With wheels alone deep 0.3 would be taken instead of 0.19.",
+            "lock_build: [deep], or ask for the older ones in the environment's pip section: deep==0.3.",
+        ),
+        (
+            ["config"],
+            "The index has only the source of antlr 4.9. With wheels alone config 0.1 would be taken instead of 1.3.",
+            "lock_build: [antlr], or ask for the older ones in the environment's pip section: config==0.1.",
+        ),
+        (["deep>1"], "The pip packages deep>1 cannot be resolved: ", "Change the environment's pip section"),
+        (["only"], "The index has only the source of only 1.0: Because only==1.0 has no usable wheels", "[only]."),
+        (["config>1", "strict"], "The index has only the source of antlr 4.9: Because", "lock_build: [antlr]."),
+        (["deep<0.19", "other"], "", ""),
+        (["deep", "config<1", "only"], "The index has only the source of deep 0.19, only 1.0: ", "[deep, only]."),
+        (["stack"], "The index has only the source of deep 0.19. With wheels alone deep 0.3", "[deep], or ask"),
+    ],
+)
+def test_a_release_that_is_passed_over_for_want_of_a_wheel_is_named(
+    wheels: Callable[..., Path],
+    sources: Callable[..., SourceRelease],
+    index: Callable[[], str],
+    requirements: list[str],
+    said: str,
+    remedy: str,
+) -> None:
+    wheels("deep", "0.3")
+    wheels("deep", "0.20", tag="cp311-cp311-win_amd64")
+    wheels("config", "1.3", ["antlr<4.10"])
+    wheels("config", "0.1")
+    wheels("antlr", "5.0")
+    wheels("other", "1.0", ["antlr"])
+    wheels("strict", "1.0", ["antlr<5"])
+    wheels("stack", "1.0", ["deep"])
+    for name, version in (("deep", "0.19"), ("antlr", "4.9"), ("only", "1.0"), ("deep", "0.2"), ("stack", "0.9")):
+        sources(name, version)
+    if not said:
+        assert versions(resolve(requirements, NODE, {}, index())) == {"deep": "0.3", "other": "1.0", "antlr": "5.0"}
+        return
+    with pytest.raises(EvenkeelError) as error:
+        resolve(requirements, NODE, {}, index())
+    assert str(error.value).startswith(said)
+    assert remedy in str(error.value)
+
+
+def test_what_may_be_built_is_built_and_its_own_needs_count(
+    tmp_path: Path,
+    make_wheel: Callable[..., Path],
+    wheels: Callable[..., Path],
+    sources: Callable[..., SourceRelease],
+    index: Callable[[], str],
+) -> None:
+    wheels("deep", "0.3")
+    wheels("lib", "1.0")
+    deep, ninja = sources("deep", "0.19"), sources("ninja", "2.0")
+    asked = []
+
+    def build(release: SourceRelease) -> Path:
+        asked.append(release)
+        needs = {"deep": ["lib", "ninja"]}.get(release.name, [])
+        return make_wheel(tmp_path / "store" / release.name, release.name, release.version, needs)
+
+    with pytest.raises(EvenkeelError, match=r"only the source of ninja 2\.0.*lock_build: \[deep, ninja\]"):
+        resolve(["deep"], NODE, {}, index(), build=build, buildable=["Deep"])
+    assert asked == [deep]
+    found = resolve(["deep"], NODE, {}, index(), build=build, buildable=["all"])
+    assert versions(found) == {"deep": "0.19", "lib": "1.0", "ninja": "2.0"}
+    assert asked == [deep, deep, ninja]
+    wheel = tmp_path / "store/deep/deep-0.19-py3-none-any.whl"
+    assert (found[0].url, found[0].sha256) == (wheel.as_uri(), hashlib.sha256(wheel.read_bytes()).hexdigest())
+
+
+def test_wheels_that_were_built_and_do_not_fit_give_way_or_are_named(
+    tmp_path: Path,
+    make_wheel: Callable[..., Path],
+    wheels: Callable[..., Path],
+    sources: Callable[..., SourceRelease],
+    index: Callable[[], str],
+) -> None:
+    wheels("lib", "1.0")
+    for version in ("0.4", "0.5"):
+        sources("deep", version)
+
+    def build(release: SourceRelease) -> Path:
+        return make_wheel(tmp_path / "store", release.name, release.version, [f"lib<{release.version[-1]}.0"])
+
+    def never(release: SourceRelease) -> Path:
+        return make_wheel(tmp_path / "store", release.name, release.version, ["lib>9"])
+
+    wheels("lib", "4.5")
+    assert versions(resolve(["deep", "lib>4"], NODE, {}, index(), build=build, buildable=["deep"])) == {
+        "deep": "0.5",
+        "lib": "4.5",
+    }
+    for version in ("0.6", "0.7"):
+        sources("deep", version)
+    with pytest.raises(EvenkeelError, match=r"^Wheels of deep 0\.7, deep 0\.6, deep 0\.5 were built, and none of them"):
+        resolve(["deep", "lib>4"], NODE, {}, index(), build=never, buildable=["deep"])
+
+
+@pytest.mark.parametrize("url", ["git+https://git.example/tool@" + "0" * 40, "https://files.example/tool-1.0.tar.gz"])
+def test_sources_by_url_are_built_where_that_is_allowed(
+    tmp_path: Path, make_wheel: Callable[..., Path], wheels: Callable[..., Path], index: Callable[[], str], url: str
+) -> None:
+    wheels("lib", "1.0")
+    asked = []
+
+    def build(release: SourceRelease) -> Path:
+        asked.append(release)
+        return make_wheel(tmp_path / "store", "tool", "1.5", ["lib; extra == 'more'\nProvides-Extra: more"])
+
+    requirement = f"Tool[more] @ {url}"
+    with pytest.raises(EvenkeelError, match=r"tool \(.*\) are sources, .*lock_build: \[other, tool\]"):
+        resolve([requirement], NODE, {}, index(), build=build, buildable=["other"])
+    assert asked == []
+    _lib, tool = resolve([requirement], NODE, {}, index(), build=build, buildable=["tool"])
+    assert asked == [SourceRelease("tool", "", url)]
+    wheel = tmp_path / "store/tool-1.5-py3-none-any.whl"
+    assert (tool.name, tool.version, tool.url) == ("tool", "1.5", wheel.as_uri())
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        (Target("3.11.2", "osx-arm64", "2.36"), "cannot be resolved for osx-arm64"),
+        (Target("3.11.2", "linux-64", "2.12"), "cannot be resolved for glibc 2.12"),
+    ],
+)
+def test_targets_that_are_not_supported(index: Callable[[], str], target: Target, message: str) -> None:
+    with pytest.raises(EvenkeelError, match=message):
+        resolve(["app"], target, {}, index())
+
+
+def test_what_the_index_has_not(wheels: Callable[..., Path], index: Callable[[], str]) -> None:
+    wheels("app", "1.0")
+    with pytest.raises(EvenkeelError, match=r"^The pip packages app, nope cannot be resolved: .*nope"):
+        resolve(["app", "nope"], NODE, {}, index())
+
+
+def test_an_index_that_does_not_answer_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pip_solver, "SECONDS", 0)
+    with pytest.raises(EvenkeelError, match="could not be resolved in 0 seconds"):
+        resolve(["app"], NODE, {}, "http://127.0.0.1:9/simple")
+
+
+def test_a_preflight_has_uv_ask_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {}
+
+    def run(_command: list[str], **how: Any) -> subprocess.CompletedProcess[str]:
+        given.update(how)
+        return subprocess.CompletedProcess([], 1, "", "error: no answer")
+
+    monkeypatch.setattr(pip_solver.subprocess, "run", run)
+    with patience.asking_once(10, 60), pytest.raises(EvenkeelError, match="no answer"):
+        resolve(["app"], NODE, {}, "http://127.0.0.1:9/simple")
+    wanted = {"UV_HTTP_RETRIES": "0", "UV_HTTP_TIMEOUT": "10", "UV_HTTP_CONNECT_TIMEOUT": "10"}
+    assert wanted.items() <= given["env"].items()
+    assert given["timeout"] <= 30
