@@ -57,7 +57,8 @@ def write(prefix: str, specs: Iterable[str], bytecode: Iterable[str]) -> None:
                     target = os.fsencode(os.readlink(os.path.join(prefix, path)))
                     links[path] = hashlib.sha256(target).hexdigest()
         with open(os.path.join(prefix, META, name), "w", encoding="utf-8") as stream:
-            json.dump(as_conda_writes(record, asked.get(record["name"].lower(), ""), added), stream)
+            # In one piece, which Python encodes ten times as fast as into a stream.
+            stream.write(json.dumps(as_conda_writes(record, asked.get(record["name"].lower(), ""), added)))
     with open(os.path.join(prefix, LINKS), "w", encoding="utf-8") as stream:
         json.dump(links, stream, indent=0, sort_keys=True)
 

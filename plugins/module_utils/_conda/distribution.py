@@ -298,9 +298,10 @@ def plan(state: State, desired: Desired) -> Plan:
     target = found.path if found else _free(desired, state)
     if state.in_use and state.current != target:
         _refuse_downgrade(state.in_use, desired)
+    # A base that is replaced because it has drifted is no way back.
     others = sorted(
         (one for one in state.installations if one.path != target),
-        key=lambda one: (one.path != state.current, -one.number),
+        key=lambda one: (bool(desired.heal and one.drift), one.path != state.current, -one.number),
     )
     unneeded = [one.path for one in others if not one.environments][desired.keep :]
     # What is in use and has lost its marker goes only after its successor has come.

@@ -23,6 +23,8 @@ RESERVED_NAMES = ("base", "root")
 #: Hexadecimal digits of the digest in a generation's path: short enough for the kernel's limit on a shebang line.
 DIGEST_DIGITS = 16
 _ID = re.compile(r"[0-9a-f]{%d}(-\d+)?" % DIGEST_DIGITS)
+#: In an unfinished build; conda tries its files out in the second one before it makes the first.
+_OF_INSTALLERS = ("conda-meta", ".condatmp")
 ABSENT, OURS, DIRECTORY = "absent", "ours", "a directory"
 
 
@@ -38,6 +40,8 @@ class State:
     contents: Mapping[str, Contents] = field(default_factory=dict)
     #: Builds that were interrupted.
     leftovers: tuple[str, ...] = ()
+    #: Paths that a build would have and where something else is, which stays as it is.
+    strangers: tuple[str, ...] = ()
     #: Paths of builds that running processes use.
     busy: frozenset[str] = frozenset()
     #: The packages of the environment that somebody else made at the name.
@@ -105,7 +109,7 @@ def read(
     """
     link, home = link_of(root, name), generations_of(root, name)
     kind, target, foreign = _at(link, home)
-    found, leftovers = _builds(home, target)
+    found, leftovers, strangers = _builds(home, target)
     current = next((generation for generation in found if generation.path == target), None)
     contents = {
         generation.path: generations.inspect(generation)
@@ -128,7 +132,7 @@ def read(
         for generation in found
         if generation.installer != ADOPTED
     }
-    return State(kind, current, found, contents, leftovers, busy, foreign, user_site, outdated, permissions)
+    return State(kind, current, found, contents, leftovers, strangers, busy, foreign, user_site, outdated, permissions)
 
 
 def _at(link: str, home: str) -> tuple[str, str, tuple[Package, ...] | None]:
@@ -143,16 +147,25 @@ def _at(link: str, home: str) -> tuple[str, str, tuple[Package, ...] | None]:
     return kind, "", generations.foreign(link) if is_environment else None
 
 
-def _builds(home: str, target: str) -> tuple[tuple[Generation, ...], tuple[str, ...]]:
-    """Return the complete builds of an environment, and the paths of interrupted ones."""
-    found, leftovers = [], []
-    for path in sorted(entry.path for entry in os.scandir(home) if entry.is_dir()) if os.path.isdir(home) else []:
-        generation = generations.read(path)
-        if generation is None and path == target:
+def _builds(home: str, target: str) -> tuple[tuple[Generation, ...], tuple[str, ...], tuple[str, ...]]:
+    """Return the complete builds of an environment, and the paths of interrupted ones and of what is none."""
+    found, leftovers, strangers = [], [], []
+    entries = sorted(os.scandir(home), key=lambda entry: entry.path) if os.path.isdir(home) else []
+    for entry in entries:
+        generation = generations.read(entry.path) if entry.is_dir() else None
+        if generation is None and entry.path == target and entry.is_dir():
             # In use, so it was complete, whatever has become of its marker; it is never removed under its users.
-            generation = Generation(path, generations.foreign(path), installer=ADOPTED, marked=False)
+            generation = Generation(entry.path, generations.foreign(entry.path), installer=ADOPTED, marked=False)
         if generation is not None:
             found.append(generation)
-        elif _ID.fullmatch(os.path.basename(path)):
-            leftovers.append(path)
-    return tuple(found), tuple(leftovers)
+        elif _ID.fullmatch(entry.name):
+            interrupted = entry.is_dir(follow_symlinks=False) and _is_begun(entry.path)
+            (leftovers if interrupted else strangers).append(entry.path)
+    return tuple(found), tuple(leftovers), tuple(strangers)
+
+
+def _is_begun(path: str) -> bool:
+    """Whether a directory is what an interrupted build left: installers make their own folder before any file."""
+    if any(os.path.isdir(os.path.join(path, name)) for name in _OF_INSTALLERS):
+        return True
+    return not any(files for _folder, _folders, files in os.walk(path))

@@ -131,7 +131,7 @@ def plan(state: State, root: str, name: str, desired: Desired, policy: Policy) -
         Something that Evenkeel did not make is at the name.
     """
     home = generations_of(root, name)
-    taken = {generation.path for generation in state.generations}
+    taken = {*(generation.path for generation in state.generations), *state.strangers}
     adopt = unmarked(state)
     if state.link not in (ABSENT, OURS):
         if not (policy.adopt and state.link == DIRECTORY and state.foreign is not None):

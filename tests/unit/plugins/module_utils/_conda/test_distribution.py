@@ -309,6 +309,11 @@ def state(current: str | None, *installations: Installation, leftovers: tuple[st
             Plan(install=True, switch=True, before=CURRENT, after=f"{CURRENT}-2", number=3),
         ),
         (
+            state(CURRENT, drifted, old),
+            {"heal": True},
+            Plan(install=True, switch=True, prune=(CURRENT,), before=CURRENT, after=f"{CURRENT}-2", number=3),
+        ),
+        (
             state(CURRENT, drifted, replace(ours, path=f"{CURRENT}-2")),
             {"heal": True},
             Plan(switch=True, before=CURRENT, after=f"{CURRENT}-2", number=3),
@@ -347,7 +352,8 @@ def state(current: str | None, *installations: Installation, leftovers: tuple[st
             "marker lost",
         ),
         "leftover",
-        *("base unprotected", "heal", "healed and killed", "prune", "what was in use stays", "keep none"),
+        *("base unprotected", "heal", "heal and keep the way back", "healed and killed", "prune"),
+        *("what was in use stays", "keep none"),
         *("what a process uses stays", "and so does a ruin"),
     ],
 )

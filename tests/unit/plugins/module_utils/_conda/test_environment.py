@@ -224,7 +224,9 @@ def test_a_generation_without_a_whole_marker_was_interrupted(node: Node, marker:
         if marker is not None:
             (path / generations.MARKER).write_text(marker)
     (node.generations / "fedcba9876543210").touch()
-    assert node.read() == State("absent", leftovers=tuple(map(str, halves)))
+    found = node.read()
+    assert found == State("absent", leftovers=tuple(map(str, halves)), strangers=found.strangers)
+    assert found.strangers == (str(node.generations / "fedcba9876543210"),)
 
 
 @pytest.mark.parametrize("in_use", [True, False])
@@ -490,6 +492,42 @@ def test_a_killed_build_is_healed(node: Node, half: str) -> None:
     assert names(node.generations) == [digest(PACKAGES)[:16]]
     assert generations.installed(str(node.link)) == PACKAGES
     assert not node.plan().changed
+
+
+@pytest.mark.parametrize("kind", ["directory", "file", "link", "dangling link"])
+def test_what_somebody_put_where_the_next_build_would_be_stays(node: Node, kind: str) -> None:
+    planned = node.plan().target
+    assert planned is not None
+    place = Path(planned.path)
+    place.parent.mkdir(parents=True)
+    if kind == "directory":
+        (place / "notes").mkdir(parents=True)
+        (place / "notes" / "thesis.txt").write_text("all of it")
+    elif kind == "file":
+        place.write_text("all of it")
+    else:
+        place.symlink_to(Path(node.root, "locks" if kind == "link" else "gone"))
+        Path(node.root, "locks").mkdir(exist_ok=True)
+    before = sorted(place.rglob("*")), place.is_symlink(), place.is_file()
+    plan = node.apply(node.plan())
+    assert plan.target is not None
+    assert (plan.remove, plan.target.path) == ((), f"{place}-2")
+    assert (sorted(place.rglob("*")), place.is_symlink(), place.is_file()) == before
+    assert not node.plan().changed
+    node.converge(Desired((PYTHON,)))
+    node.remove()
+    assert (sorted(place.rglob("*")), place.is_symlink(), place.is_file()) == before
+
+
+@pytest.mark.parametrize("made", [(), ("lib",), (".condatmp/ab",), ("conda-meta",)])
+def test_what_an_installer_had_begun_is_a_leftover(node: Node, made: tuple[str, ...]) -> None:
+    place = node.generations / "0123456789abcdef"
+    place.mkdir(parents=True)
+    for path in made:
+        (place / path).mkdir(parents=True)
+    if made != ("lib",) and made:
+        (place / made[0] / "file").write_text("half")
+    assert node.read().leftovers == (str(place),)
 
 
 @pytest.mark.parametrize("kind", ["directory", "file", "link elsewhere", "link to another environment"])
