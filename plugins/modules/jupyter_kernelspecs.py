@@ -14,6 +14,9 @@ description:
     listed are removed; others are never touched.
   - A kernel resolves its environment's path when it starts, and keeps that generation when the path is switched to
     another.
+  - A kernel gets what C(conda activate) gives, from the environment's variables and its scripts in
+    C(etc/conda/activate.d). If these fail or take too long, the kernel starts without their variables, and its standard
+    error, which is the notebook server's log, contains the reason.
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
 options:
@@ -54,9 +57,19 @@ options:
             the kernel continues. Memory that a library maps without using it does not count.
         type: str
       env:
-        description: Additional environment variables of the kernel.
+        description: Additional variables of the kernel. They take precedence over its environment's, except for
+          C(PATH), which is extended.
         type: dict
         default: {}
+  distribution:
+    description: The prefix of conda, for C(CONDA_EXE), C(condabin) in C(PATH), and scripts that call C(conda). It may
+      be missing.
+    type: path
+    default: /opt/miniconda3
+  activation_timeout:
+    description: How many seconds an environment's scripts in C(etc/conda/activate.d) may take.
+    type: int
+    default: 20
   server:
     description:
       - The environment that the notebook server runs from, as a name or a path. It must contain JupyterLab. This is

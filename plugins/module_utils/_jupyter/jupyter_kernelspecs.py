@@ -22,6 +22,8 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "directory": {"type": "path", "default": "/usr/local/share/jupyter/kernels"},
     "environments": {"type": "path", "default": "/opt/evenkeel/envs"},
     "kernels": {"type": "list", "elements": "dict", "required": True, "options": _KERNEL},
+    "distribution": {"type": "path", "default": "/opt/miniconda3"},
+    "activation_timeout": {"type": "int", "default": 20},
     "server": {"type": "str"},
     "planned": {"type": "list", "elements": "str", "default": []},
 }
@@ -37,13 +39,17 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         [kernel for kernel in kernels if kernel.prefix not in rehearsed],
         server if server not in rehearsed else None,
     )
-    plan = kernelspecs.plan(kernelspecs.read(directory), kernels, directory)
+    launcher = kernelspecs.launcher(directory, params["distribution"], params["activation_timeout"])
+    launcher_file = kernelspecs.launcher_file(directory)
+    plan = kernelspecs.plan(kernelspecs.read(directory), kernels, directory, launcher)
+    if not check_mode:
+        kept_files.apply_all(launcher_file)
     if plan.changed and not check_mode:
         kept_files.apply_all(made.of_files("jupyter_kernelspecs", plan.changes(directory)))
         kernelspecs.apply(plan, directory)
     return {
-        "changed": plan.changed,
-        "diff": plan.diff(directory),
+        "changed": bool(launcher_file) or plan.changed,
+        "diff": [change.diff() for change in launcher_file] + plan.diff(directory),
         "written": sorted(plan.write),
         "removed": list(plan.remove),
     }

@@ -6,14 +6,15 @@ from __future__ import annotations
 
 import contextlib
 import glob
+import inspect
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.activation import ISOLATION
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import activated
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files, user_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import write_atomically
@@ -22,16 +23,10 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.kept_files impo
 SPEC = "kernel.json"
 MARK = "evenkeel"
 
-# Python takes sys.prefix from the path it was called by. A kernel called through the environment's symbolic link would
-# import half of its modules from the next generation once the link is switched, so the link is resolved at the start.
-# Where memory is short, the kernel that fills it is the one to go, not the server. What activation hides, a kernel does
-# not see either.
-START = (
-    "echo 500 2>/dev/null >/proc/self/oom_score_adj; "
-    'CONDA_PREFIX=$(readlink -f "$0") && export CONDA_PREFIX PATH="$CONDA_PREFIX/bin:$PATH" && '
-    'if [ -e "$CONDA_PREFIX/%s" ]; then export PYTHONNOUSERSITE=1; fi && '
-    'exec "$CONDA_PREFIX/bin/python" -m ipykernel_launcher -f "$@"'
-) % ISOLATION
+#: The program that starts kernels, beside their folders; Jupyter looks at folders alone.
+LAUNCHER = "evenkeel-activated.py"
+# The launcher's Python is called behind the environment's link, which may be switched while it imports its modules.
+START = 'exec "$(readlink -f "$0")/bin/python" -I -S "$@"'
 
 _LARGEST = 1 << 20
 _LAUNCHER = "lib/python3*/site-packages/ipykernel_launcher.py"
@@ -130,6 +125,35 @@ def complete(item: Mapping[str, Any], environments: str) -> Kernel:
     )
 
 
+def launcher_file(directory: str) -> list[Change]:
+    """Return what changes in the program that starts kernels."""
+    path = os.path.join(directory, LAUNCHER)
+    return kept_files.plan({path: kept_files.read(path)}, {path: Kept(inspect.getsource(activated))})
+
+
+def launcher(directory: str, distribution: str, seconds: int) -> list[str]:
+    """Return the beginning of the call of the program that starts kernels.
+
+    Parameters
+    ----------
+    distribution
+        The prefix of conda.
+    seconds
+        How long scripts that run at activation may take.
+
+    Raises
+    ------
+    EvenkeelError
+        They may take no time.
+    """
+    if seconds < 1:
+        raise EvenkeelError(
+            "activation_timeout (jupyter_activation_timeout of the role) is %d" % seconds,
+            "Give the seconds that scripts in etc/conda/activate.d may take, at least 1",
+        )
+    return [os.path.join(directory, LAUNCHER), distribution, str(seconds)]
+
+
 def _bytes(kernel: str, size: str) -> int:
     found = _SIZE.fullmatch(size)
     if not found:
@@ -139,13 +163,14 @@ def _bytes(kernel: str, size: str) -> int:
     return int(found.group(1)) << _UNITS[found.group(2)]
 
 
-def render(kernel: Kernel) -> str:
+def render(kernel: Kernel, launcher: Sequence[str]) -> str:
     """Return the text of a kernel's ``kernel.json``."""
     limited = ["prlimit", "--data=%d" % kernel.memory, "--"] if kernel.memory else []
+    start = ["/bin/sh", "-c", START, kernel.prefix, *launcher, kernel.prefix, ",".join(sorted(kernel.env))]
     spec = {
-        "argv": [*limited, "/bin/sh", "-c", START, kernel.prefix, "{connection_file}"],
+        "argv": [*limited, *start, "bin/python", "-m", "ipykernel_launcher", "-f", "{connection_file}"],
         "display_name": kernel.display_name,
-        "env": {"CONDA_DEFAULT_ENV": os.path.basename(kernel.prefix), **kernel.env},
+        "env": dict(kernel.env),
         "language": "python",
         "metadata": {"debugger": True, MARK: {"prefix": kernel.prefix}},
     }
@@ -225,7 +250,7 @@ def read(directory: str) -> dict[str, Installed]:
     return installed
 
 
-def plan(current: Mapping[str, Installed], desired: Iterable[Kernel], directory: str) -> Plan:
+def plan(current: Mapping[str, Installed], desired: Iterable[Kernel], directory: str, launcher: Sequence[str]) -> Plan:
     """Compare the present state with the wanted one.
 
     Raises
@@ -233,7 +258,7 @@ def plan(current: Mapping[str, Installed], desired: Iterable[Kernel], directory:
     EvenkeelError
         There is a kernelspec of a wanted name that Evenkeel did not write.
     """
-    wanted = {kernel.name: render(kernel) for kernel in desired}
+    wanted = {kernel.name: render(kernel, launcher) for kernel in desired}
     foreign = sorted(name for name in wanted if name in current and not (current[name].ours or current[name].blank))
     if foreign:
         raise EvenkeelError(

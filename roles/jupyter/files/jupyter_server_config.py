@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
-from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_server.auth.decorator import allow_unauthenticated
 from jupyter_server.auth.identity import PasswordIdentityProvider, User
 from jupyter_server.auth.login import LoginFormHandler
@@ -61,6 +61,15 @@ class NodeKernelSpecManager(KernelSpecManager):
     """The kernels of the node and of the user, without one of the server's own environment."""
 
     ensure_native_kernel = False
+    launcher = List(Unicode(), config=True, help="The beginning of the call that starts a kernel in its environment.")
+
+    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
+        """Return a kernel; a user's own of a conda environment is activated as the node's are."""
+        spec = super().get_kernel_spec(kernel_name)
+        prefix = environment_of(spec.argv)
+        if prefix and self.launcher and Path(self.launcher[0]).exists():
+            spec.argv = [sys.executable, "-I", "-S", *self.launcher, prefix, ",".join(spec.env), *spec.argv]
+        return spec
 
     def _kernel_dirs_default(self) -> list[str]:
         return [folder for folder in super()._kernel_dirs_default() if not folder.startswith(f"{sys.prefix}/")]
@@ -106,6 +115,15 @@ class NodeIdentityProvider(PasswordIdentityProvider):
 
     def _owns_host(self, handler: JupyterHandler) -> bool:
         return host_of(handler.request) in self.own_hosts
+
+
+def environment_of(argv: list[str]) -> str | None:
+    """Return the conda environment that contains a kernel's program."""
+    for folder in Path(*argv[:1]).parents:
+        with suppress(OSError):
+            if (folder / "conda-meta" / "history").is_file():
+                return str(folder)
+    return None
 
 
 def host_of(request: HTTPServerRequest) -> str:

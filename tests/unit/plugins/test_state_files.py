@@ -150,7 +150,7 @@ def of_jupyter(name: str) -> Make:
 def kernel(root: Path, _: pytest.MonkeyPatch) -> tuple[Path, Converge]:
     def converge() -> bool:
         wanted = [Kernel("ai-dev", "/opt/evenkeel/envs/ai-dev", "AI")]
-        plan = kernelspecs.plan(kernelspecs.read(str(root)), wanted, str(root))
+        plan = kernelspecs.plan(kernelspecs.read(str(root)), wanted, str(root), ["launcher"])
         kernelspecs.apply(plan, str(root))
         return plan.changed
 

@@ -57,11 +57,21 @@ def test_kernels_are_registered_changed_and_removed(node: Node) -> None:
     result = node.converge(AI, VISION, server="jupyter")
     assert (result["changed"], result["written"], result["removed"]) == (True, ["ai-dev", "vision"], [])
     assert node.kernels == ["ai-dev", "vision"]
-    assert [Path(diff["after_header"]).parent.name for diff in result["diff"]] == ["ai-dev", "vision"]
+    assert [Path(diff["after_header"]).parent.name for diff in result["diff"]] == ["kernels", "ai-dev", "vision"]
     assert node.converge(AI, VISION, server="jupyter")["changed"] is False
     result = node.converge({**AI, "display_name": "AI"})
     assert (result["written"], result["removed"], node.kernels) == (["ai-dev"], ["vision"], ["ai-dev"])
     assert json.loads((node.folder / "kernels/ai-dev/kernel.json").read_text())["display_name"] == "AI"
+
+
+def test_a_launcher_that_somebody_changed_is_restored(node: Node) -> None:
+    node.converge(AI)
+    launcher = node.folder / "kernels" / "evenkeel-activated.py"
+    text = launcher.read_text()
+    assert text.startswith("# SPDX")
+    launcher.write_text("")
+    result = node.converge(AI)
+    assert (result["changed"], result["written"], launcher.read_text()) == (True, [], text)
 
 
 def test_check_mode_reports_the_same_and_does_nothing(node: Node) -> None:

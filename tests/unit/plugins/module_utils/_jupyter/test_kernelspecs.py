@@ -6,26 +6,29 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.activation import ISOLATION
+import yaml
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import kernelspecs
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter.kernelspecs import Installed, Kernel
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 
+ROOT = Path(__file__).parents[5]
 AI_DEV = Kernel("ai-dev", "/opt/evenkeel/envs/ai-dev", "Python (ai-dev)")
 VISION = Kernel("vision", "/opt/evenkeel/envs/vision", "Vision", {"CUDA_VISIBLE_DEVICES": "0"})
 FOREIGN = Installed('{"argv": ["R"], "display_name": "R"}', ours=False)
 DIRECTORY = "/usr/local/share/jupyter/kernels"
-CUT = kernelspecs.render(AI_DEV)[:-9]
-HIDDEN = Installed(kernelspecs.render(AI_DEV), ours=True, hidden=True)
+LAUNCHER = kernelspecs.launcher(DIRECTORY, "/opt/miniconda3", 20)
+CUT = kernelspecs.render(AI_DEV, LAUNCHER)[:-9]
+HIDDEN = Installed(kernelspecs.render(AI_DEV, LAUNCHER), ours=True, hidden=True)
 
 
 def ours(kernel: Kernel) -> Installed:
-    return Installed(kernelspecs.render(kernel), ours=True)
+    return Installed(kernelspecs.render(kernel, LAUNCHER), ours=True)
 
 
 def environment(prefix: Path, *, ipykernel: bool = True, python: str = "#!/bin/sh\n") -> Path:
@@ -60,7 +63,7 @@ def environment(prefix: Path, *, ipykernel: bool = True, python: str = "#!/bin/s
 def test_plan(
     current: dict[str, Installed], desired: list[Kernel], written: list[str], removed: tuple[str, ...]
 ) -> None:
-    plan = kernelspecs.plan(current, desired, DIRECTORY)
+    plan = kernelspecs.plan(current, desired, DIRECTORY, LAUNCHER)
     assert (sorted(plan.write), plan.remove) == (written, removed)
     assert plan.changed is bool(written or removed)
     assert len(plan.diff(DIRECTORY)) == len(written) + len(removed)
@@ -69,24 +72,24 @@ def test_plan(
 @pytest.mark.parametrize("there", [FOREIGN, Installed("", ours=False), kernelspecs.parse("\udcff{")])
 def test_plan_refuses_to_take_over(there: Installed) -> None:
     with pytest.raises(EvenkeelError, match=f"Not written by Evenkeel: {DIRECTORY}/ai-dev"):
-        kernelspecs.plan({"ai-dev": there}, [AI_DEV], DIRECTORY)
+        kernelspecs.plan({"ai-dev": there}, [AI_DEV], DIRECTORY, LAUNCHER)
 
 
 def test_second_plan_after_apply_is_empty(tmp_path: Path) -> None:
     directory = str(tmp_path / "kernels")
-    kernelspecs.apply(kernelspecs.plan({}, [AI_DEV, VISION], directory), directory)
+    kernelspecs.apply(kernelspecs.plan({}, [AI_DEV, VISION], directory, LAUNCHER), directory)
     assert (tmp_path / "kernels" / "ai-dev" / "kernel.json").stat().st_mode & 0o777 == 0o644
-    assert not kernelspecs.plan(kernelspecs.read(directory), [AI_DEV, VISION], directory).changed
+    assert not kernelspecs.plan(kernelspecs.read(directory), [AI_DEV, VISION], directory, LAUNCHER).changed
 
 
 def test_apply_removes_ours_and_nothing_else(tmp_path: Path) -> None:
     directory = str(tmp_path)
-    kernelspecs.apply(kernelspecs.plan({}, [AI_DEV, VISION], directory), directory)
+    kernelspecs.apply(kernelspecs.plan({}, [AI_DEV, VISION], directory, LAUNCHER), directory)
     (tmp_path / "vision" / "logo.svg").touch()
     (tmp_path / "ir").mkdir()
     (tmp_path / "ir" / "kernel.json").write_text(FOREIGN.text)
 
-    kernelspecs.apply(kernelspecs.plan(kernelspecs.read(directory), [], directory), directory)
+    kernelspecs.apply(kernelspecs.plan(kernelspecs.read(directory), [], directory, LAUNCHER), directory)
 
     left = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file())
     assert left == ["ir/kernel.json", "vision/logo.svg"]
@@ -96,7 +99,7 @@ def test_apply_removes_ours_and_nothing_else(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "is_ours"),
     [
-        (kernelspecs.render(AI_DEV), True),
+        (kernelspecs.render(AI_DEV, LAUNCHER), True),
         (FOREIGN.text, False),
         ('{"metadata": null}', False),
         ('{"metadata": {"debugger": true}}', False),
@@ -161,19 +164,56 @@ def test_environments_that_hold_what_is_needed(tmp_path: Path) -> None:
     kernelspecs.check_environments([], None)
 
 
-def test_kernel_runs_from_the_generation_behind_the_link(tmp_path: Path) -> None:
-    shows = '#!/bin/sh\nprintf "%s\\n" "$0" "$CONDA_PREFIX" "${PATH%%:*}" "$@"\n'
-    generation = environment(tmp_path / "it's a generation", python=shows)
-    link = tmp_path / "ai-dev"
-    link.symlink_to(generation)
-    spec = json.loads(kernelspecs.render(Kernel("ai-dev", str(link), "")))
-
+def launched(tmp_path: Path, kernel: Kernel, **variables: str) -> list[str]:
+    """Start a kernel as Jupyter does, and return what it shows of itself: its call, and ``NAME=VALUE`` of variables."""
+    directory = str(tmp_path / "kernels")
+    kept_files.apply_all(kernelspecs.launcher_file(directory))
+    assert kernelspecs.launcher_file(directory) == []
+    spec = json.loads(kernelspecs.render(kernel, kernelspecs.launcher(directory, str(tmp_path / "none"), 20)))
     argv = [word.replace("{connection_file}", "/run/kernel 1.json") for word in spec["argv"]]
-    shown = subprocess.run(argv, check=True, capture_output=True, text=True).stdout.splitlines()
+    environ = {"PATH": "/usr/bin:/bin", **variables, **spec["env"]}
+    return subprocess.run(argv, check=True, capture_output=True, text=True, env=environ).stdout.splitlines()
 
-    bin_directory = f"{generation}/bin"
-    launched = ["-m", "ipykernel_launcher", "-f", "/run/kernel 1.json"]
-    assert shown == [f"{bin_directory}/python", str(generation), bin_directory, *launched]
+
+#: The environment's Python, which runs the launcher, and shows how it is called for a kernel.
+PYTHON = f"""#!/bin/sh
+case "$*" in -I*) exec {sys.executable} "$@" ;; esac
+printf '%s\\n' "$0" "$@"
+env
+"""
+
+
+def test_kernel_runs_from_the_generation_behind_the_link(tmp_path: Path) -> None:
+    generation = environment(tmp_path / "it's a generation", python=PYTHON)
+    link = tmp_path / "envs" / "ai-dev"
+    link.parent.mkdir()
+    link.symlink_to(generation)
+    python, *shown = launched(tmp_path, Kernel("ai-dev", str(link), ""))
+    assert python == f"{generation}/bin/python"
+    assert shown[:4] == ["-m", "ipykernel_launcher", "-f", "/run/kernel 1.json"]
+    assert {f"CONDA_PREFIX={generation}", f"PATH={generation}/bin:/usr/bin:/bin"} <= {*shown}
+    assert "CONDA_DEFAULT_ENV=ai-dev" in shown
+
+
+def test_a_kernel_s_own_variables_take_precedence_over_its_environment_s(tmp_path: Path) -> None:
+    prefix = environment(tmp_path / "vision", python=PYTHON)
+    (prefix / "conda-meta").mkdir()
+    (prefix / "conda-meta" / "state").write_text('{"env_vars": {"CUDA_VISIBLE_DEVICES": "1", "DATA_ROOT": "/srv"}}')
+    own = {"CUDA_VISIBLE_DEVICES": "0", "PATH": "/own:/bin"}
+    shown = launched(tmp_path, Kernel("vision", str(prefix), "", own))
+    assert {"CUDA_VISIBLE_DEVICES=0", "DATA_ROOT=/srv", f"PATH={prefix}/bin:/own:/bin"} <= {*shown}
+
+
+def test_scripts_may_take_some_time() -> None:
+    with pytest.raises(EvenkeelError, match=r"activation_timeout .* is 0"):
+        kernelspecs.launcher(DIRECTORY, "/opt/miniconda3", 0)
+
+
+def test_the_role_names_the_launcher_for_users_own_kernels() -> None:
+    variables = yaml.safe_load((ROOT / "roles" / "jupyter" / "vars" / "main.yml").read_text())
+    call = variables["__jupyter_settings"]["NodeKernelSpecManager"]["launcher"]
+    assert call[0] == "{{ jupyter_kernels_directory }}/" + kernelspecs.LAUNCHER
+    assert len(call) == len(LAUNCHER)
 
 
 @pytest.mark.parametrize(
@@ -185,19 +225,3 @@ def test_what_is_no_kernelspec_is_someone_else_s(tmp_path: Path, make: Callable[
     (tmp_path / "odd").mkdir()
     make(tmp_path / "odd" / kernelspecs.SPEC)
     assert not kernelspecs.read(str(tmp_path))["odd"].ours
-
-
-@pytest.mark.parametrize("hidden", [True, False])
-def test_a_kernel_sees_what_activation_shows(tmp_path: Path, hidden: bool) -> None:
-    generation, link = tmp_path / "3b7f", tmp_path / "ai-dev"
-    (generation / "bin").mkdir(parents=True)
-    (generation / "bin" / "python").write_text('#!/bin/sh\necho "${PYTHONNOUSERSITE-shown} $0 $*"\n')
-    (generation / "bin" / "python").chmod(0o755)
-    link.symlink_to(generation)
-    if hidden:
-        (generation / ISOLATION).parent.mkdir(parents=True)
-        (generation / ISOLATION).touch()
-    argv = json.loads(kernelspecs.render(replace(VISION, prefix=str(link))))["argv"]
-    done = subprocess.run([*argv[:-1], "file"], check=True, capture_output=True, text=True)
-    shown = "1" if hidden else "shown"
-    assert done.stdout == f"{shown} {generation}/bin/python -m ipykernel_launcher -f file\n"
