@@ -63,6 +63,7 @@ from typing import Any
 from ansible import constants
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import CONDA
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.platform import conda_platform
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import warn
@@ -76,7 +77,10 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.sources import
 )
 
 WHY = "nodes that are set up later may get others"
-HOW = "Lock it (playbook lock.yml), a list of packages as an environment.yml, and commit the lock"
+HOW = (
+    "Lock an environment.yml with playbook lock.yml and commit the lock; write a list of packages as an "
+    "environment.yml, and an explicit file with conda list --explicit --sha256"
+)
 
 
 class LookupModule(LookupBase):  # type: ignore[misc]
@@ -120,7 +124,7 @@ class LookupModule(LookupBase):  # type: ignore[misc]
 
 
 def locked(arguments: Mapping[str, Any], platform: str) -> bool:
-    """Return whether a file has the exact packages of an environment.
+    """Return whether a file has the exact packages of an environment, with hashes.
 
     Raises
     ------
@@ -129,5 +133,5 @@ def locked(arguments: Mapping[str, Any], platform: str) -> bool:
     """
     if request_of(arguments) is not None:
         return False
-    written(arguments, platform, Path(constants.DEFAULT_LOCAL_TMP))
-    return True
+    _path, packages, _variables = written(arguments, platform, Path(constants.DEFAULT_LOCAL_TMP))
+    return all(package.sha256 or package.md5 for package in packages if package.manager == CONDA)

@@ -85,7 +85,6 @@ MALFORMED = {
         {"packages.txt": f"@EXPLICIT\n{CHANNEL}/linux-aarch64/xz-5.2-0.conda#{MD5}\n"},
         ("is for linux-aarch64, not for linux-64",),
     ),
-    "explicit-unhashed": Bad("explicit", {"packages.txt": f"@EXPLICIT\n{IDNA}\n"}, (IDNA, "has no hash")),
 }
 
 
@@ -147,7 +146,8 @@ UNSOLVABLE = {
     "no-wheel": ("no-such-wheel-xyz", "cannot be resolved"),
     "newer-wheel": ("humanize>=99", "cannot be resolved"),
     "unknown-md5": (IDNA, f"has the MD5 {MD5}, and in its channel"),
-    "unknown-file": (f"{CHANNEL}/noarch/idna-99-py_0.conda", "its channel lists no SHA-256 for it"),
+    "unknown-file": (f"{CHANNEL}/noarch/idna-99-py_0.conda", "has no SHA-256 of packages"),
+    "unhashed-file": ("unhashed-file", f"{CHANNEL}/noarch/idna-98-py_0.conda", "conda list --explicit --sha256 > "),
 }
 
 
@@ -158,6 +158,7 @@ def unsolvable(prepared: Node, tmp_path_factory: pytest.TempPathFactory) -> Answ
     (directory / "no-wheel.yml").write_text(pip("no-such-wheel-xyz"))
     (directory / "newer-wheel.yml").write_text(pip("humanize>=99"))
     (directory / "unknown-md5.txt").write_text(f"@EXPLICIT\n{IDNA}#{MD5}\n")
+    (directory / "unhashed-file.txt").write_text(f"@EXPLICIT\n{IDNA.replace('3.10', '98')}\n")
     (directory / "unknown-file.txt").write_text(f"@EXPLICIT\n{IDNA.replace('3.10', '99')}#{MD5}\n")
     small = ["python=3.11"]
     sources: dict[str, dict[str, object]] = {
@@ -170,6 +171,7 @@ def unsolvable(prepared: Node, tmp_path_factory: pytest.TempPathFactory) -> Answ
         "newer-wheel": {"environment": "newer-wheel.yml"},
         "unknown-md5": {"explicit": "unknown-md5.txt"},
         "unknown-file": {"explicit": "unknown-file.txt"},
+        "unhashed-file": {"explicit": "unhashed-file.txt"},
     }
     before = prepared.fingerprint()
     answer = prepared.play(

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""Explicit files, which every conda installs: a URL and a hash on each line."""
+"""Explicit files, which every conda installs: a URL on each line, and a hash if it was asked for."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def render(platform: str, packages: Iterable[Package]) -> str:
 
 
 def read(path: Path, platform: str) -> tuple[Package, ...]:
-    """Return the packages of an explicit file; the SHA-256 of those that it names by MD5 is empty.
+    """Return the packages of an explicit file; the SHA-256 of those that it names by MD5 or by no hash is empty.
 
     Raises
     ------
     EvenkeelError
-        It is malformed, for another platform, or holds a package twice or without a hash.
+        It is malformed, for another platform, or holds a package twice, or one of pip's without a hash.
     """
     lines = [line.strip() for line in read_text(path).splitlines()]
     if MARK not in lines:
@@ -67,7 +67,7 @@ def _package(path: Path, line: str, platform: str) -> Package | None:
     url, _unused, value = line.partition("#")
     value = value.removeprefix("sha256:").removeprefix("md5:")
     is_md5 = len(value) == 32
-    package = conda_package(path, url, value if is_md5 else None, None if is_md5 else value)
+    package = conda_package(path, url, value if is_md5 else None, None if is_md5 else value, hash_needed=False)
     subdir = url.rsplit("/", 2)[-2]
     if subdir not in (platform, "noarch"):
         raise EvenkeelError(f"{path}: {url} is for {subdir}, not for {platform}", f"Write a file for {platform}")

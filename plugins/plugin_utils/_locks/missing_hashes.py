@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""The SHA-256 of packages that a lock names by MD5 alone, which proves nothing any more."""
+"""The SHA-256 of packages that a lock names by MD5, which proves nothing any more, or by no hash."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import CONDA, Package
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
@@ -21,13 +21,22 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.rattler import
 if TYPE_CHECKING:
     from rattler import Gateway, RepoDataRecord
 
-_REMEDY = "Write the SHA-256 of each package into it: conda list --explicit --sha256, or lock again"
+NEW, OLD = ".conda", ".tar.bz2"
+
+
+class _Known(NamedTuple):
+    """What an index has for a URL."""
+
+    package: Package
+    #: Of the archive at that URL.
+    md5: str
 
 
 def complete(path: Path, packages: Iterable[Package], platform: str, mirrors: Mirrors) -> tuple[Package, ...]:
     """Return the ``packages`` of the lock at ``path``, each of conda's with the SHA-256 that its channel's index has.
 
-    Asks no network when all have one.
+    An archive in the older format ``.tar.bz2``, which the index lists as ``.conda`` too, becomes that one. Asks no
+    network when all have one.
 
     Raises
     ------
@@ -46,23 +55,35 @@ def complete(path: Path, packages: Iterable[Package], platform: str, mirrors: Mi
     async def question(gateway: Gateway) -> list[list[RepoDataRecord]]:
         return list(await gateway.query(channels, [Subdir(platform), Subdir("noarch")], names, recursive=False))
 
-    def known() -> dict[str, Package]:
-        packages = (package_from(record, mirrors) for records in ask(channels, question) for record in records)
-        return {package.url: package for package in packages}
+    def known() -> dict[str, _Known]:
+        index: dict[str, _Known] = {}
+        for record in (record for records in ask(channels, question) for record in records):
+            package = package_from(record, mirrors)
+            index[package.url] = _Known(package, package.md5)
+            if package.url.endswith(NEW):
+                older = record.legacy_bz2_md5.hex() if record.legacy_bz2_md5 else ""
+                index.setdefault(package.url.removesuffix(NEW) + OLD, _Known(package, older))
+        return index
 
     index = isolated(known, channels)
-    return tuple(_hashed(path, package, index) if package in missing else package for package in found)
-
-
-def _hashed(path: Path, package: Package, index: dict[str, Package]) -> Package:
-    known = index.get(package.url)
-    if known is None or not known.sha256:
+    without = [package for package in missing if package.url not in index or not index[package.url].package.sha256]
+    if without:
+        named = ", ".join(f"{one.url} (named by its MD5)" if one.md5 else one.url for one in without)
         raise EvenkeelError(
-            f"{path}: {package.url} is named by its MD5, and its channel lists no SHA-256 for it", _REMEDY
+            f"{path} has no SHA-256 of packages for which their channels list none either: {named}",
+            f"In the environment that it was made of, run conda list --explicit --sha256 > {path.name}; or lock again",
         )
-    if known.md5 != package.md5:
-        raise EvenkeelError(
-            f"{path}: {package.url} has the MD5 {package.md5}, and in its channel {known.md5 or 'none'}",
-            "Find out who changed it; then lock again",
-        )
-    return replace(known, depends=package.depends or known.depends)
+    changed = [
+        f"{package.url} has the MD5 {package.md5}, and in its channel {of_channel.md5 or 'none'}"
+        for package in missing
+        for of_channel in [index[package.url]]
+        if package.md5 and package.md5 != of_channel.md5
+    ]
+    if changed:
+        raise EvenkeelError(f"{path}: {'; '.join(changed)}", "Find out who changed it; then lock again")
+    return tuple(
+        replace(index[package.url].package, depends=package.depends or index[package.url].package.depends)
+        if package in missing
+        else package
+        for package in found
+    )

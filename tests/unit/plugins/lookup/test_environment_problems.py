@@ -23,6 +23,7 @@ def directory(tmp_path: Path) -> Path:
     for name, text in {
         "good/environment.yml": "channels: [conda-forge]\ndependencies: [python]\n",
         "bad/environment.yml": "channels: [conda-forge]\ndependency: [python]\n",
+        "unhashed.txt": f"@EXPLICIT\n{URL}\n",
         "explicit.txt": f"# platform: linux-64\n@EXPLICIT\n{URL}#{'ab' * 32}\n",
     }.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -56,7 +57,7 @@ def test_nothing_is_wrong(directory: Path, term: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("term", "words"),
     [
-        ({"name": "bad"}, "bad: {directory}/bad/environment.yml: the key 'dependency' is unknown"),
+        ({"name": "bad"}, "bad: {directory}/bad/environment.yml has "),
         ({"name": "nowhere"}, "nowhere: {directory}/nowhere/environment.yml could not be read"),
         ({"name": "two", "packages": ["a"], "lock": "b.yml"}, "two: The environment has lock and packages"),
         ({"name": "exact", "explicit": "good/environment.yml"}, "exact: {directory}/good/environment.yml has no line"),
@@ -99,13 +100,17 @@ def test_a_relative_directory_is_below_the_working_directory(
     assert len(warnings) == 1
 
 
-UNLOCKED: tuple[dict[str, Any], ...] = ({"name": "good"}, {"name": "x", "packages": ["python"]})
+UNLOCKED: tuple[dict[str, Any], ...] = (
+    {"name": "good"},
+    {"name": "x", "packages": ["python"]},
+    {"name": "y", "explicit": "unhashed.txt"},
+)
 
 
 def test_an_environment_without_a_lock_is_a_warning(directory: Path, warnings: list[str]) -> None:
     assert problems(directory, *UNLOCKED, {"name": "exact", "explicit": "explicit.txt"}) == []
     (said,) = warnings
-    assert said.startswith("No lock fixes the packages of good, x: nodes that are set up later may get others. Lock it")
+    assert said.startswith("No lock fixes the packages of good, x, y: nodes that are set up later may get others. Lock")
 
 
 def test_an_environment_without_a_lock_is_refused_where_one_is_required(directory: Path, warnings: list[str]) -> None:
@@ -113,5 +118,6 @@ def test_an_environment_without_a_lock_is_refused_where_one_is_required(director
     assert [text.partition(".")[0] for text in found] == [
         "good: it has no lock, and one is required",
         "x: it has no lock, and one is required",
+        "y: it has no lock, and one is required",
     ]
     assert warnings == []
