@@ -13,8 +13,9 @@ HIDDEN = "********"
 _USER = re.compile(r"(?<=://)[^/\s]+(?=@)")
 _TOKEN = re.compile(r"(?<=/t/)[^/\s\"',\]}]+")
 _KEY = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----\n).*?(?=-----END|\Z)", re.DOTALL)
-#: conda takes these from the environment of the user who runs it; they are not secrets.
-_VARIABLES = re.compile(r"(\$\{?\w+\}?:?)+")
+#: conda takes variables from the environment of the user who runs it, and git is the user of Git's hosts over ssh;
+#: they are not secrets.
+_VARIABLES = re.compile(r"(\$\{?\w+\}?:?)+|git")
 #: Ansible masks a secret wherever its characters occur, also within unrelated words.
 _SHORTEST = 8
 

@@ -18,6 +18,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import E
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.strict_yaml import read_mapping
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.entries import ANEW, check, conda_package, pip_package
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.environment_file import EnvironmentFile
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.gpu_builds import gpu_builds
 
 VERSION = 1
 _OURS = "evenkeel"
@@ -47,11 +48,21 @@ class Lock:
     #: SHA-256 of the sources, where the program that locked has it.
     inputs: Mapping[str, str] = field(default_factory=dict)
 
+    def cuda(self, platform: str) -> str:
+        """Return the CUDA version that the solver assumed of the nodes; empty for none."""
+        return (self.virtual_packages or {}).get(platform, {}).get("__cuda", "")
 
-def content_hash(environment: EnvironmentFile, platform: str, virtual_packages: Mapping[str, str]) -> str:
-    """Return one hash of all that an answer depends on besides the channels' state; its spelling does not count."""
+
+def content_hash(
+    environment: EnvironmentFile, platform: str, virtual_packages: Mapping[str, str], *, as_spelled: bool = False
+) -> str:
+    """Return one hash of all that an answer depends on besides the channels' state.
+
+    Its spelling does not count, unless the hash is to be ``as_spelled``, as in locks of earlier versions.
+    """
+    on_platform = environment.on(platform)
     asked = {
-        **environment.on(platform).request,
+        **(on_platform.request if as_spelled else on_platform.meaning),
         "platform": platform,
         "variables": dict(environment.variables),
         "virtual_packages": dict(virtual_packages),
@@ -61,7 +72,7 @@ def content_hash(environment: EnvironmentFile, platform: str, virtual_packages: 
 
 def render(lock: Lock, name: str) -> str:
     """Return the text of the lock of the environment ``name``; equal locks have the same text."""
-    metadata = {
+    metadata: dict[str, Any] = {
         "content_hash": dict(sorted(lock.content_hash.items())),
         "channels": [{"url": url, "used_env_vars": []} for url in lock.channels],
         "platforms": sorted(lock.packages),
@@ -73,6 +84,8 @@ def render(lock: Lock, name: str) -> str:
             f"{_OURS}-sizes": json.dumps({key: _sizes(found) for key, found in sorted(lock.packages.items())}),
         },
     }
+    if builds := {key: _builds(found) for key, found in sorted(lock.packages.items()) if gpu_builds(found)}:
+        metadata["custom_metadata"][f"{_OURS}-gpu-builds"] = json.dumps(builds)
     entries = sorted(
         (package.name, package.manager, platform, package)
         for platform, packages in lock.packages.items()
@@ -167,6 +180,11 @@ def _sizes(packages: Iterable[Package]) -> dict[str, dict[str, int]]:
         if package.size:
             found.setdefault(package.manager, {})[package.name] = package.size
     return found
+
+
+def _builds(packages: Iterable[Package]) -> list[str]:
+    """Return the builds for GPUs, such as ``pytorch 2.5.1 cuda126_py311``."""
+    return [" ".join(filter(None, (one.name, one.version, one.build))) for one in gpu_builds(packages)]
 
 
 def _url(channel: str | Mapping[str, Any]) -> str:

@@ -4,18 +4,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.platform import PLATFORMS
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.strict_yaml import read_mapping
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve import pip_requirements
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import channel_urls
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.strict_yaml import parsed, read_text
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import selectors
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.mistakes import Mistakes
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.other_systems import require_linux
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.pip_section import PipSection
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve import conda_specs, pip_requirements
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import (
+    NODEFAULTS,
+    Mirrors,
+    are_partial,
+    channel_urls,
+)
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.conda_solver import match_spec
 
-#: ``prefix`` is what ``conda env export`` adds: where it stood on another machine. conda ignores it too.
-KEYS = ("name", "channels", "dependencies", "variables", "prefix")
+#: ``prefix`` is what ``conda env export`` adds: where it stood on another machine. conda ignores it too. The last three
+#: are conda-lock's; its categories divide one lock, and here each environment has its own.
+KEYS = ("name", "channels", "dependencies", "variables", "prefix", "platforms", "category", "pip-repositories")
+_WITHOUT_EFFECT = ("name", "prefix", "category")
+#: An option of the command conda, written after a package.
+_OPTION = re.compile(r"\s--?(c|channel)[\s=](?P<channel>\S+)|\s-{1,2}[a-z]")
 
 
 @dataclass(frozen=True)
@@ -39,25 +55,31 @@ class EnvironmentFile:
     find_links: tuple[str, ...] = ()
     #: conda's names of the platforms that it is for; empty when it does not say.
     platforms: tuple[str, ...] = ()
+    #: The files of pip's requirements and constraints that it names.
+    included: tuple[Path, ...] = ()
+    #: What it asks for by platform, where that differs; its own fields have everything then.
+    selected: Mapping[str, EnvironmentFile] = field(default_factory=dict)
 
     @property
     def request(self) -> dict[str, list[str]]:
         """What has to be solved, in an order that does not depend on who wrote it."""
-        of_pip = {
-            "constraints": sorted(self.constraints),
-            "indexes": list(self.indexes),
-            "find_links": list(self.find_links),
-        }
-        return {
-            "packages": sorted(self.packages),
-            "channels": list(self.channels),
-            "pip": sorted(self.pip),
-            **{key: value for key, value in of_pip.items() if value},
-        }
+        return _request(self.packages, self.channels, self.pip, self.constraints, self.indexes, self.find_links)
+
+    @property
+    def meaning(self) -> dict[str, list[str]]:
+        """The request in one spelling of all that mean the same."""
+        return _request(
+            tuple(dict.fromkeys(map(conda_specs.normal, self.packages))),
+            self.channels,
+            tuple(dict.fromkeys(map(pip_requirements.normal, self.pip))),
+            tuple(dict.fromkeys(map(pip_requirements.normal, self.constraints))),
+            self.indexes,
+            self.find_links,
+        )
 
     def on(self, platform: str) -> EnvironmentFile:
         """Return what it asks for on one platform."""
-        return self
+        return replace(self.selected.get(platform, self), path=self.path)
 
 
 def read(path: Path) -> EnvironmentFile:
@@ -66,68 +88,250 @@ def read(path: Path) -> EnvironmentFile:
     Raises
     ------
     EvenkeelError
-        It is malformed, holds a key that nobody knows or a value of another kind than its key's.
+        It can't be read, or lists all that is wrong with it: a key that nobody knows, a value of another kind than its
+        key's, what a lock can't keep the same on every machine, or what no node has.
     """
-    content = read_mapping(path)
-    for key in content:
-        if key not in KEYS:
-            raise EvenkeelError(f"{path}: the key {key!r} is unknown", f"Known: {', '.join(KEYS)}")
-    for key in ("name", "prefix"):
-        if not isinstance(content.get(key, ""), str):
-            raise _wrong(path, key, content[key], "text")
-    channels = _texts(path, "channels", content.get("channels", []))
-    packages, pip = _dependencies(path, content.get("dependencies", []))
-    if not packages:
-        raise EvenkeelError(
-            f"{path}: dependencies names no package of conda", "Add what it must contain, such as python=3.11"
+    text = read_text(path)
+    mistakes = Mistakes(path)
+    whole = _Reader(path, parsed(path, text), mistakes, None).environment()
+    selected: dict[str, EnvironmentFile] = {}
+    if selectors.are_used(text) or _has_keys_of_mamba(parsed(path, text)):
+        for platform in sorted(PLATFORMS.values()):
+            content = parsed(path, selectors.selected(text, platform))
+            selected[platform] = _Reader(path, content, mistakes, platform).environment()
+    for environment in selected.values() or (whole,):
+        with mistakes.collected():
+            require_linux(environment.packages, environment.pip, path)
+    mistakes.require_none()
+    return replace(whole, selected=selected)
+
+
+class _Reader:
+    """Reads the keys of a file, for one platform or, with None, for all."""
+
+    def __init__(self, path: Path, content: Mapping[str, Any], mistakes: Mistakes, platform: str | None) -> None:
+        self._path = path
+        self._content = content
+        self._mistakes = mistakes
+        self._platform = platform
+
+    def environment(self) -> EnvironmentFile:
+        """Return what is sound; what is not is among the mistakes."""
+        for key in self._content:
+            with self._mistakes.collected():
+                if key not in KEYS:
+                    raise EvenkeelError(f"{self._path}: the key {key!r} is unknown", f"Known: {', '.join(KEYS)}")
+                if key in _WITHOUT_EFFECT and isinstance(self._content[key], list | dict):
+                    raise self._wrong(key, self._content[key], "text")
+        packages, pip = self._dependencies()
+        channels = self._channels(packages)
+        for url in self._texts("pip-repositories"):
+            with self._mistakes.collected():
+                pip.extra_indexes.append(pip_requirements.source(url, "pip-repositories", str(self._path)))
+        return EnvironmentFile(
+            path=self._path,
+            channels=channels,
+            packages=packages,
+            pip=tuple(dict.fromkeys(pip.requirements)),
+            variables=self._variables(),
+            constraints=tuple(dict.fromkeys(pip.constraints)),
+            indexes=tuple(dict.fromkeys(pip.indexes)),
+            find_links=tuple(dict.fromkeys(pip.find_links)),
+            platforms=self._platforms(),
+            included=tuple(dict.fromkeys(pip.files)),
         )
-    urls = channel_urls(channels)
-    if not urls:
-        raise EvenkeelError(f"{path}: channels names no channel", "Add where its packages are, such as conda-forge")
-    return EnvironmentFile(path, urls, packages, pip, _variables(path, content.get("variables", {})))
 
+    def _channels(self, packages: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the channels that are listed, and after them those that packages name, as conda does."""
+        before = len(self._mistakes)
+        names = self._texts("channels")
+        with self._mistakes.collected():
+            for name in names:
+                if "$" in name:
+                    raise EvenkeelError(
+                        f"{self._path}: channels holds {name!r}, whose variable other machines may have otherwise",
+                        "Write its value; credentials belong into the control node's own ~/.netrc",
+                    )
+            listed = channel_urls(names)
+            if len(self._mistakes) == before:
+                self._require_channels(names, listed)
+            return tuple(dict.fromkeys((*listed, *conda_specs.channels_of(packages))))
+        return ()
 
-def _dependencies(path: Path, entries: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    if not isinstance(entries, list):
-        raise _wrong(path, "dependencies", entries, "a list")
-    sections = [entry for entry in entries if isinstance(entry, dict)]
-    for section in sections:
-        if list(section) != ["pip"]:
+    def _require_channels(self, names: tuple[str, ...], listed: tuple[str, ...]) -> None:
+        add = "`- defaults`, as Miniconda is configured, or `- conda-forge`, as Miniforge is"
+        if not listed:
             raise EvenkeelError(
-                f"{path}: dependencies holds {_shown(section)}", "Write packages as text, and pip's below the key pip"
+                f"{self._path}: channels names no channel; conda would ask those that it is configured with, and "
+                f"a lock must name them",
+                f"Add to channels {add}",
             )
-    if len(sections) > 1:
-        raise EvenkeelError(f"{path}: dependencies has {len(sections)} sections pip", "Join them into one")
-    packages = _texts(path, "dependencies", [entry for entry in entries if not isinstance(entry, dict)])
-    requirements = _texts(path, "dependencies.pip", sections[0]["pip"]) if sections else ()
-    pip = (str(pip_requirements.parse(text, f"{path}: dependencies.pip")) for text in requirements)
-    return packages, tuple(dict.fromkeys(pip))
+        if NODEFAULTS not in names and are_partial(listed):
+            raise EvenkeelError(
+                f"{self._path}: channels names only {', '.join(names)}, which has some packages and no Python; conda "
+                f"would ask those that it is configured with too, and a lock must name them",
+                f"Add as the last of channels {add}; `- {NODEFAULTS}` if there is to be no other",
+            )
+
+    def _dependencies(self) -> tuple[tuple[str, ...], PipSection]:
+        before = len(self._mistakes)
+        pip = PipSection()
+        texts: list[Any] = []
+        sections: list[dict[Any, Any]] = []
+        for entry in self._for_platform(self._list("dependencies")):
+            (sections if isinstance(entry, dict) else texts).append(entry)
+        packages = self._of_conda(texts)
+        with self._mistakes.collected():
+            if len(sections) > 1 and all(list(section) == ["pip"] for section in sections):
+                raise EvenkeelError(
+                    f"{self._path}: dependencies has {len(sections)} sections pip, of which conda keeps only the last",
+                    "Join them into one",
+                )
+        for section in sections:
+            self._section(section, pip)
+        if not packages and pip.requirements:
+            packages = ("pip",)  # as conda adds it
+        with self._mistakes.collected():
+            if not packages and self._platform is None and len(self._mistakes) == before:
+                raise EvenkeelError(
+                    f"{self._path}: dependencies names no package of conda",
+                    "Add what it must contain, such as python=3.11",
+                )
+        return packages, pip
+
+    def _for_platform(self, entries: list[Any]) -> Iterator[Any]:
+        """Yield entries, and those of mamba's keys ``sel(...)`` that are for the platform."""
+        for entry in entries:
+            keys = list(entry) if isinstance(entry, dict) else []
+            selector = selectors.of_key(keys[0]) if len(keys) == 1 else None
+            if selector is None:
+                yield entry
+                continue
+            with self._mistakes.collected():
+                if not selectors.is_selector(selector):
+                    raise EvenkeelError(
+                        f"{self._path}: dependencies holds {keys[0]}, which names no platform",
+                        f"Known: {', '.join(sorted(selectors.KNOWN))}",
+                    )
+                if self._platform is None or selectors.holds(selector, self._platform):
+                    value = entry[keys[0]]
+                    yield from value if isinstance(value, list) else [value]
+
+    def _of_conda(self, entries: list[Any]) -> tuple[str, ...]:
+        found: dict[str, None] = {}
+        for text in self._sound_texts("dependencies", entries):
+            with self._mistakes.collected():
+                if option := _OPTION.search(text):
+                    package = text[: option.start()].strip()
+                    where = option["channel"]
+                    raise EvenkeelError(
+                        f"{self._path}: dependencies holds {text!r}, with an option of the command conda",
+                        f"Name the channel before the package: {where}::{package}" if where else f"Write {package}",
+                    )
+                try:
+                    match_spec(text, Mirrors())
+                except EvenkeelError as error:
+                    raise EvenkeelError(f"{self._path}: dependencies: {error.what}", error.remedy) from None
+                found[text] = None
+        return tuple(found)
+
+    def _section(self, section: dict[Any, Any], pip: PipSection) -> None:
+        """Read one section below dependencies, which must be pip's."""
+        with self._mistakes.collected():
+            if list(section) != ["pip"]:
+                is_pip = [str(key).lower() for key in section] == ["pip"]
+                raise EvenkeelError(
+                    f"{self._path}: dependencies holds {_shown(section)}",
+                    "Write the key as pip, in lower case"
+                    if is_pip
+                    else "Write packages as text, and pip's below the key pip",
+                )
+            lines = section["pip"]
+            if lines is None:
+                return
+            if not isinstance(lines, list):
+                raise self._wrong("dependencies.pip", lines, "a list", remedy="Write each line as `- LINE` below pip:")
+            where = f"{self._path}: dependencies.pip"
+            texts = self._sound_texts("dependencies.pip", lines)
+            pip.read("\n".join(texts), where, self._path.parent, self._mistakes)
+
+    def _platforms(self) -> tuple[str, ...]:
+        platforms = self._texts("platforms")
+        known = sorted(PLATFORMS.values())
+        with self._mistakes.collected():
+            if platforms and not set(platforms) & set(known):
+                raise EvenkeelError(
+                    f"{self._path}: platforms names {', '.join(platforms)}, and no node is one of them",
+                    f"Add those of the nodes: {' or '.join(known)}",
+                )
+        return platforms
+
+    def _variables(self) -> dict[str, str]:
+        entries = self._content.get("variables")
+        found: dict[str, str] = {}
+        if entries is None:
+            return found
+        with self._mistakes.collected():
+            if not isinstance(entries, dict):
+                raise self._wrong("variables", entries, "keys and values")
+            for name, value in entries.items():
+                with self._mistakes.collected():
+                    if not isinstance(name, str) or not name or "=" in name:
+                        raise self._wrong("variables", name, "the name of a variable", "holds")
+                    if not isinstance(value, str | int) or isinstance(value, bool):
+                        raise self._wrong(f"variables.{name}", value, "text")
+                    found[name] = str(value)
+        return found
+
+    def _list(self, key: str) -> list[Any]:
+        """Return the entries of a key; none where it is left out, empty or no list."""
+        entries = self._content.get(key)
+        with self._mistakes.collected():
+            if entries is not None and not isinstance(entries, list):
+                raise self._wrong(key, entries, "a list")
+            return entries or []
+        return []
+
+    def _texts(self, key: str) -> tuple[str, ...]:
+        return self._sound_texts(key, self._list(key))
+
+    def _sound_texts(self, key: str, entries: list[Any]) -> tuple[str, ...]:
+        found: dict[str, None] = {}
+        for entry in entries:
+            with self._mistakes.collected():
+                if not isinstance(entry, str) or not entry.strip():
+                    raise self._wrong(key, entry, "text", "holds")
+                found[entry.strip()] = None
+        return tuple(found)
+
+    def _wrong(self, key: str, value: object, expected: str, verb: str = "is", remedy: str = "") -> EvenkeelError:
+        return EvenkeelError(
+            f"{self._path}: {key} {verb} {_shown(value)}, which is not {expected}",
+            remedy or "Correct the value; text that YAML takes for something else needs quotes",
+        )
 
 
-def _texts(path: Path, key: str, entries: Any) -> tuple[str, ...]:
-    if not isinstance(entries, list):
-        raise _wrong(path, key, entries, "a list")
-    for entry in entries:
-        if not isinstance(entry, str) or not entry.strip():
-            raise _wrong(path, key, entry, "text", "holds")
-    return tuple(dict.fromkeys(entry.strip() for entry in entries))
+def _request(
+    packages: tuple[str, ...],
+    channels: tuple[str, ...],
+    pip: tuple[str, ...],
+    constraints: tuple[str, ...],
+    indexes: tuple[str, ...],
+    find_links: tuple[str, ...],
+) -> dict[str, list[str]]:
+    of_pip = {"constraints": sorted(constraints), "indexes": list(indexes), "find_links": list(find_links)}
+    return {
+        "packages": sorted(packages),
+        "channels": list(channels),
+        "pip": sorted(pip),
+        **{key: value for key, value in of_pip.items() if value},
+    }
 
 
-def _variables(path: Path, entries: Any) -> dict[str, str]:
-    if not isinstance(entries, dict):
-        raise _wrong(path, "variables", entries, "keys and values")
-    for name, value in entries.items():
-        if not isinstance(name, str) or not name or "=" in name:
-            raise _wrong(path, "variables", name, "the name of a variable", "holds")
-        if not isinstance(value, str):
-            raise _wrong(path, f"variables.{name}", value, "text")
-    return dict(entries)
-
-
-def _wrong(path: Path, key: str, value: object, expected: str, verb: str = "is") -> EvenkeelError:
-    return EvenkeelError(
-        f"{path}: {key} {verb} {_shown(value)}, which is not {expected}",
-        "Correct the value; text that YAML takes for something else needs quotes",
+def _has_keys_of_mamba(content: Mapping[str, Any]) -> bool:
+    entries = content.get("dependencies")
+    return isinstance(entries, list) and any(
+        selectors.of_key(key) is not None for entry in entries if isinstance(entry, dict) for key in entry
     )
 
 

@@ -30,7 +30,7 @@ def require_fresh(environment: EnvironmentFile, lock: Lock, path: Path, platform
     """Refuse a lock that was made before its environment.yml got its present content.
 
     Evenkeel's own lock knows what it was asked. Of another program's, the hash of its input counts where it has
-    one; else each package that is asked for must be there in a version that fits.
+    one and the input names no further files; else each package that is asked for must be there in a version that fits.
 
     Raises
     ------
@@ -39,18 +39,27 @@ def require_fresh(environment: EnvironmentFile, lock: Lock, path: Path, platform
     """
     packages = packages_for(lock, platform, path)
     if lock.virtual_packages is not None:
-        now = content_hash(environment, platform, lock.virtual_packages.get(platform, {}))
-        reason = "" if now == lock.content_hash.get(platform) else "it asks for something else now"
+        reason = "" if _is_asked(environment, lock, platform) else "it asks for something else now"
     elif environment.path.name in lock.inputs:
         now = sha256_of(str(environment.path))
         reason = "" if now == lock.inputs[environment.path.name] else "it has another hash now"
+        if not reason and environment.included:
+            reason = unmet(environment.on(platform), packages)
     else:
-        reason = unmet(environment, packages)
+        reason = unmet(environment.on(platform), packages)
     if reason:
         raise EvenkeelError(
             f"{path} is older than {environment.path}: {reason}",
             "Lock again (playbook lock.yml, or the program that made the lock), review what changes and commit it",
         )
+
+
+def _is_asked(environment: EnvironmentFile, lock: Lock, platform: str) -> bool:
+    virtual_packages = (lock.virtual_packages or {}).get(platform, {})
+    return lock.content_hash.get(platform) in (
+        content_hash(environment, platform, virtual_packages),
+        content_hash(environment, platform, virtual_packages, as_spelled=True),
+    )
 
 
 def unmet(environment: EnvironmentFile, packages: Iterable[Package]) -> str:
@@ -61,13 +70,25 @@ def unmet(environment: EnvironmentFile, packages: Iterable[Package]) -> str:
         package = found.get((CONDA, spec.name.normalized))
         if package is None or not spec.matches(_record(package)):
             return _unmet(text, package)
+    python = found.get((CONDA, "python"))
     for text in environment.pip:
         requirement = Requirement(text)
+        if requirement.marker and not requirement.marker.evaluate(_linux(python)):
+            continue
         name = canonicalize_name(requirement.name)
         package = found.get((PIP, name)) or found.get((CONDA, name))
         if package is None or not requirement.specifier.contains(package.version, prereleases=True):
             return _unmet(text, package)
     return ""
+
+
+def _linux(python: Package | None) -> dict[str, str]:
+    """Return what markers of requirements are about, of a node with that Python."""
+    system = {"os_name": "posix", "sys_platform": "linux", "platform_system": "Linux", "extra": ""}
+    if python is None:
+        return system
+    of_python = {"python_version": ".".join(python.version.split(".")[:2]), "python_full_version": python.version}
+    return {**system, **of_python}
 
 
 def _unmet(text: str, package: Package | None) -> str:

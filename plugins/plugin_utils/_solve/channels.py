@@ -6,11 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.secrets import without_user
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.strict_yaml import read_mapping
 
+PARTIAL = Path(__file__).parents[1] / "data" / "partial_channels.yml"
 ANACONDA = "https://repo.anaconda.com"
 #: conda's ``defaults`` on Linux, in order of priority.
 DEFAULTS = (f"{ANACONDA}/pkgs/main", f"{ANACONDA}/pkgs/r")
@@ -65,10 +68,18 @@ def channel_urls(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(url for name in names for url in _urls(name.strip().rstrip("/"))))
 
 
+def are_partial(urls: Iterable[str]) -> bool:
+    """Whether all of these channels, or the channels of these labels, are known to hold no Python."""
+    known = {f"{ALIAS}/{name}" for name in read_mapping(PARTIAL)["partial"]}
+    return all(url.partition("/label/")[0] in known for url in urls)
+
+
 def without_credentials(url: str) -> str:
-    """Return a URL that everybody may read."""
+    """Return a URL that everybody may read. Over ssh, the user is part of the address; a password is not."""
     parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    user, at, host = parts.netloc.rpartition("@")
+    kept = user.partition(":")[0] + at if parts.scheme.endswith("ssh") else ""
+    return urlunsplit(parts._replace(netloc=kept + host))
 
 
 def _urls(name: str) -> tuple[str, ...]:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import CONDA, Package
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import Mirrors, channel_urls
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import Mirrors
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.conda_specs import parts
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.problem import Problem
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.rattler import (
     ask,
@@ -99,7 +100,7 @@ def _as_indexed(package: Package) -> Package:
 
 
 def match_spec(text: str, mirrors: Mirrors) -> MatchSpec:
-    """Return conda's match specification, whose channel, if it names one, is where it is asked for.
+    """Return conda's match specification, whose channel, if it names one, is the one that is asked.
 
     Raises
     ------
@@ -109,11 +110,9 @@ def match_spec(text: str, mirrors: Mirrors) -> MatchSpec:
     from rattler import MatchSpec
     from rattler.exceptions import InvalidMatchSpecError
 
-    channel, names_one, rest = text.rpartition("::")
-    if names_one:
-        text = f"{mirrors.mirrored(channel_urls([channel])[0])}::{rest}"
+    spec = parts(text)
     try:
-        return MatchSpec(text)
+        return MatchSpec(replace(spec, channel=mirrors.mirrored(spec.channel)).text)
     except InvalidMatchSpecError as error:
         raise EvenkeelError(
             f"{text!r} is not a package specification: {error}",

@@ -5,16 +5,25 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import optional
 
 with optional():
     from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.utils import canonicalize_name
 
-#: A commit by its whole hash: a branch or a tag may move.
-COMMIT_URL = re.compile(r"git\+https://[^@\s]+@[0-9a-f]{40}(#subdirectory=[^\s&]+)?")
+#: A commit by its whole hash: a branch or a tag may move. Over ssh, the user is part of the address.
+COMMIT_URL = re.compile(
+    r"git\+(https://[^@\s]+|ssh://([\w.-]+@)?[^@:/\s]+(:\d+)?/[^@\s]+)@[0-9a-f]{40}(#subdirectory=[^\s&]+)?"
+)
+_BARE_URL = re.compile(r"(git|hg|svn|bzr)\+\S+|[a-z]+://\S+", re.IGNORECASE)
+_SCP = re.compile(r"(git\+)?(ssh://)?(?P<user>[\w.-]+)@(?P<host>[\w.-]+):(?!\d+/)(?P<path>[^\s@#]+)(?P<rest>\S*)")
+_EGG = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*)(?P<extras>\[[^\]]*\])?")
+_PATH = re.compile(r"\.|\.\.|\.\[.*\]|(\.{0,2}/|~|[A-Za-z]:\\).*|[^\s@]*\.(whl|tar\.gz|zip|tar\.bz2|tgz)")
+_CONDA_VERSION = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*(\[[^\]]*\])?)\s*=\s*(?P<version>[^=\s]+)(=\S+)?")
+_BRANCH = "it may be another program tomorrow"
 
 
 def parse(text: str, where: str) -> Requirement:
@@ -23,50 +32,144 @@ def parse(text: str, where: str) -> Requirement:
     Parameters
     ----------
     text
-        What stands there, such as ``humanize>=4`` or ``tool @ git+https://host/tool@`` with 40 digits of a commit.
+        What stands there, such as ``humanize>=4``, ``tool @ git+https://host/tool@`` with 40 digits of a commit, or
+        the same in pip's own spelling, ``git+https://host/tool@...#egg=tool``.
     where
         Its file and key, for the error.
 
     Raises
     ------
     EvenkeelError
-        It is malformed, or another machine may understand it otherwise: an option, a local path, an editable
-        project, a file beside the index, a branch or a tag.
+        It is malformed, or another machine may understand it otherwise: a local path, a file beside the index, a
+        branch or a tag.
     """
-    option = text.split()[0] if text.startswith("-") else ""
-    if option.startswith(("-e", "--editable")):
-        raise EvenkeelError(
-            f"{where}: {text!r} is an editable project, whose content may change at any time",
-            "Publish it, or name a commit: NAME @ git+https://HOST/PROJECT@COMMIT",
-        )
-    if option:
-        raise EvenkeelError(
-            f"{where}: {text!r} is an option of pip",
-            "Write each requirement on a line of its own; the index is the option pip_index",
-        )
+    if _SCP.search(text):
+        raise _scp(text, where)
+    if _BARE_URL.fullmatch(text):
+        text = _named(text, where)
+    if _PATH.fullmatch(text):
+        raise _local(text, where)
     try:
         requirement = Requirement(text)
     except InvalidRequirement as error:
-        raise EvenkeelError(
-            f"{where}: {text!r} is not a requirement that every machine understands: {str(error).splitlines()[0]}",
-            "Write it as NAME>=VERSION or NAME @ git+https://HOST/PROJECT@COMMIT",
-        ) from None
-    _check_url(requirement.url, text, where)
+        raise _malformed(text, where, str(error).splitlines()[0]) from None
+    if requirement.url:
+        requirement.url = _exact(requirement.url, text, where)
     return requirement
 
 
-def _check_url(url: str | None, text: str, where: str) -> None:
-    if url is None or COMMIT_URL.fullmatch(url):
-        return
-    parts = urlsplit(url)
-    if "+" in parts.scheme:
+def normal(text: str) -> str:
+    """Return a requirement in the one spelling of all that mean the same."""
+    requirement = Requirement(text)
+    requirement.name = canonicalize_name(requirement.name)
+    requirement.extras = {canonicalize_name(extra) for extra in requirement.extras}
+    return str(requirement)
+
+
+def _named(text: str, where: str) -> str:
+    """Return pip's own spelling of a repository or an archive as PEP 508 writes it."""
+    url, _unused, fragment = text.partition("#")
+    options = dict(parse_qsl(fragment))
+    egg = _EGG.fullmatch(options.get("egg", ""))
+    part = f"#subdirectory={options['subdirectory']}" if "subdirectory" in options else ""
+    if egg:
+        return f"{egg['name']}{egg['extras'] or ''} @ {url}{part}"
+    if urlsplit(url).scheme == "file":
+        raise _local(text, where)
+    if "+" in urlsplit(url).scheme:
+        _exact(url, text, where)
+        guess = canonicalize_name(re.split(r"[/@]", urlsplit(url).path.rpartition("@")[0])[-1].removesuffix(".git"))
         raise EvenkeelError(
-            f"{where}: {text!r} names no commit, so it may be another program tomorrow",
-            "Name the commit by its 40 hexadecimal digits: NAME @ git+https://HOST/PROJECT@COMMIT",
+            f"{where}: {text!r} does not say what the package is called",
+            f"Write its name before it: {guess or 'NAME'} @ {url}{part}",
         )
-    if parts.scheme not in ("https", "http"):
-        raise EvenkeelError(f"{where}: {text!r} is a path on one machine", "Publish it, and name its version")
+    return f"{canonicalize_name(unquote(url).rpartition('/')[2].partition('-')[0]) or 'name'} @ {text}"
+
+
+def source(url: str, option: str, where: str) -> str:
+    """Return the URL of an index, or of a page or directory of links, as it may stand in a lock.
+
+    Raises
+    ------
+    EvenkeelError
+        It is a path of one machine, or carries credentials.
+    """
+    if "://" not in url:
+        raise EvenkeelError(
+            f"{where}: {option} names {url!r}, which is a path on one machine",
+            "Write the URL of what every machine reaches",
+        )
+    if "@" in urlsplit(url).netloc or "$" in url:
+        raise EvenkeelError(
+            f"{where}: {option} is written with credentials or a variable, which everybody could read",
+            "Write the URL without them, and keep the credentials in the control node's own ~/.netrc",
+        )
+    return url
+
+
+def _exact(url: str, text: str, where: str) -> str:
+    """Return the URL of a commit, without what says nothing about its content."""
+    base, _unused, fragment = url.partition("#")
+    options = dict(parse_qsl(fragment))
+    found = base + (f"#subdirectory={options['subdirectory']}" if "subdirectory" in options else "")
+    if COMMIT_URL.fullmatch(found):
+        return found
+    parts = urlsplit(base)
+    if "+" not in parts.scheme:
+        if parts.scheme not in ("https", "http"):
+            raise _local(text, where)
+        raise EvenkeelError(
+            f"{where}: {text!r} is a file beside the index, which is all that nodes ask",
+            "Name its version, and the index or the page of links that has it: --extra-index-url URL or "
+            "--find-links URL",
+        )
+    if parts.scheme not in ("git+https", "git+ssh"):
+        raise EvenkeelError(
+            f"{where}: {text!r} is at an address of the kind {parts.scheme}, and only git+https and git+ssh are taken",
+            "Write it as NAME @ git+https://HOST/PROJECT@COMMIT, or publish it as a package",
+        )
+    user, at, _host = parts.netloc.rpartition("@")
+    if at and (parts.scheme == "git+https" or ":" in user):
+        raise EvenkeelError(
+            f"{where}: {text!r} carries credentials, which every reader of the file and of a lock would see",
+            "Write the URL without them, and keep them in the control node's own ~/.netrc or git credential helper",
+        )
+    address = base.removeprefix("git+")
+    reference = parts.path.rpartition("@")[2] if "@" in parts.path else ""
+    if re.fullmatch(r"[0-9a-f]{7,39}", reference):
+        what = f"names a commit by {len(reference)} digits, and another one may get the same"
+    else:
+        what = f"names {reference!r}, which may move, so {_BRANCH}" if reference else f"names no commit, so {_BRANCH}"
+    repository = address.rpartition("@")[0] if reference else address
     raise EvenkeelError(
-        f"{where}: {text!r} is a file beside the index, which is all that nodes ask",
-        "Put the wheel into the index (pip_index), and name its version",
+        f"{where}: {text!r} {what}",
+        f"Name the commit by its 40 hexadecimal digits, which `git ls-remote {repository}` shows for each branch and "
+        f"tag: NAME @ git+{repository}@COMMIT",
+    )
+
+
+def _scp(text: str, where: str) -> EvenkeelError:
+    match = _SCP.search(text)
+    assert match is not None
+    return EvenkeelError(
+        f"{where}: {text!r} is an address as scp writes it, which pip takes for another one",
+        f"Write it as a URL: NAME @ git+ssh://{match['user']}@{match['host']}/{match['path']}@COMMIT",
+    )
+
+
+def _local(text: str, where: str) -> EvenkeelError:
+    return EvenkeelError(
+        f"{where}: {text!r} is a path on one machine",
+        "Publish it and name its version, or name a commit: NAME @ git+https://HOST/PROJECT@COMMIT. What `pip freeze` "
+        "writes so came from conda: `pip list --format=freeze` writes its version",
+    )
+
+
+def _malformed(text: str, where: str, reason: str) -> EvenkeelError:
+    of_conda = _CONDA_VERSION.fullmatch(text)
+    return EvenkeelError(
+        f"{where}: {text!r} is not a requirement that every machine understands: {reason}",
+        f"Write it as pip does: {of_conda['name']}=={of_conda['version']}"
+        if of_conda
+        else "Write it as NAME>=VERSION or NAME @ git+https://HOST/PROJECT@COMMIT",
     )

@@ -77,5 +77,5 @@ def test_texts_as_editors_save_them(tmp_path: Path, encoding: str) -> None:
 def test_what_is_no_text_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "f.yml"
     path.write_bytes(content)
-    with pytest.raises(EvenkeelError, match="is not text in UTF-8: .* save it in UTF-8"):
+    with pytest.raises(EvenkeelError, match=r"is not text in UTF-8: .* save it in UTF-8"):
         strict_yaml.read_text(path)

@@ -65,11 +65,14 @@ def test_the_request_does_not_depend_on_the_order_of_packages(tmp_path: Path) ->
             "channels: [a]\ndependencies: [b]\nchannels: [c]\n",
             "{path}, line 3: the mapping has the key 'channels' twice",
         ),
-        ("channel: [a]\n", "{path}: the key 'channel' is unknown. Known: name, channels, dependencies"),
-        ("name: 3\n", "{path}: name is 3, which is not text"),
-        ("channels: conda-forge\n", "{path}: channels is 'conda-forge', which is not a list"),
-        ("channels: [1.5]\n", "{path}: channels holds 1.5, which is not text"),
-        ("channels:\n", "{path}: channels is empty, which is not a list"),
+        (
+            "channel: [a]\nchannels: [a]\ndependencies: [b]\n",
+            "{path}: the key 'channel' is unknown. Known: name, channels, dependencies",
+        ),
+        ("name: [a]\nchannels: [a]\ndependencies: [b]\n", "{path}: name is ['a'], which is not text"),
+        ("channels: conda-forge\ndependencies: [b]\n", "{path}: channels is 'conda-forge', which is not a list"),
+        ("channels: [1.5]\ndependencies: [b]\n", "{path}: channels holds 1.5, which is not text"),
+        ("channels:\ndependencies: [b]\n", "{path}: channels names no channel; conda would ask"),
         ("channels: [a]\n", "{path}: dependencies names no package of conda"),
         ("channels: [a]\ndependencies: python\n", "{path}: dependencies is 'python', which is not a list"),
         ("channels: [a]\ndependencies: [3.11]\n", "{path}: dependencies holds 3.11, which is not text"),
@@ -85,7 +88,7 @@ def test_the_request_does_not_depend_on_the_order_of_packages(tmp_path: Path) ->
             "channels: [a]\ndependencies: [b, pip: [c]]\nvariables: [d]\n",
             "{path}: variables is ['d'], which is not keys",
         ),
-        ("channels: [a]\ndependencies: [b]\nvariables: {c: 1}\n", "{path}: variables.c is 1, which is not text"),
+        ("channels: [a]\ndependencies: [b]\nvariables: {c: 1.5}\n", "{path}: variables.c is 1.5, which is not text"),
         ("channels: [a]\ndependencies: [b]\nvariables: {c: yes}\n", "{path}: variables.c is True, which is not text"),
         (
             "channels: [a]\ndependencies: [b]\nvariables: {1: d}\n",
@@ -118,3 +121,261 @@ def test_the_environments_of_the_repository_are_sound(path: Path) -> None:
     environment = read(path)
     assert {"ipykernel", "jupyterlab"} & set(environment.packages)
     assert any(package.startswith("python=") for package in environment.packages)
+
+
+def refused(path: Path) -> str:
+    with pytest.raises(EvenkeelError) as error:
+        read(path)
+    return str(error.value)
+
+
+def test_all_mistakes_of_a_file_are_reported_at_once(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        """\
+channel: [conda-forge]
+dependencies:
+  - python=3.11
+  - numpy =>1
+  - cudatoolkit=11.3 -c pytorch
+  - vs2015_runtime=14.27=h5e58377_2
+  - pip:
+      - -e .
+      - tool @ git+https://git.example/tool@main
+      - --extra-index-url https://me:secret-one@wheels.example
+variables: {A: 1.5}
+platforms: [osx-arm64]
+""",
+    )
+    message = refused(path)
+    lines = message.splitlines()
+    assert lines[0] == f"{path} has 10 mistakes:"
+    for number, words in enumerate(
+        [
+            "- the key 'channel' is unknown. Known: name, channels,",
+            "- dependencies: 'numpy =>1' is not a package specification",
+            "- dependencies holds 'cudatoolkit=11.3 -c pytorch', with an option of the command conda. Name the channel "
+            "before the package: pytorch::cudatoolkit=11.3.",
+            "- dependencies.pip: '-e .' is an editable project",
+            "- dependencies.pip: 'tool @ git+https://git.example/tool@main' names 'main'",
+            "- dependencies.pip: --extra-index-url is written with credentials",
+            "- channels names no channel",
+            "- variables.A is 1.5",
+            "- platforms names osx-arm64, and no node is one of them. Add those of the nodes: linux-64",
+            "- dependencies holds vs2015_runtime, which only Windows has",
+        ],
+        1,
+    ):
+        assert lines[number].startswith(words)
+    assert "secret-one" not in message
+
+
+def test_one_mistake_does_not_make_another(tmp_path: Path) -> None:
+    text = "channels: [1]\ndependencies: [2, pip: ['-e .', -r missing.txt, 3]]\nvariables: {A: [], 5: b}\n"
+    assert f"{written(tmp_path, text)} has 7 mistakes:" in refused(tmp_path / "environment.yml")
+
+
+# keys of conda-lock, and what people write that conda takes
+
+
+def test_keys_of_conda_lock(tmp_path: Path) -> None:
+    text = """\
+channels: [conda-forge]
+platforms: [linux-64, osx-arm64]
+category: dev
+pip-repositories: [https://wheels.example/simple]
+dependencies: [python=3.11, pip: [--index-url https://index.example, a]]
+"""
+    found = read(written(tmp_path, text))
+    assert found.platforms == ("linux-64", "osx-arm64")
+    assert found.indexes == ("https://index.example", "https://wheels.example/simple")
+    assert found.request["indexes"] == ["https://index.example", "https://wheels.example/simple"]
+
+
+def test_credentials_of_a_repository_are_refused(tmp_path: Path) -> None:
+    text = "channels: [a]\ndependencies: [b]\npip-repositories: ['https://me:secret-one@wheels.example']\n"
+    message = refused(written(tmp_path, text))
+    assert "pip-repositories is written with credentials" in message
+    assert "~/.netrc" in message
+    assert "secret-one" not in message
+
+
+@pytest.mark.parametrize(
+    ("text", "packages", "pip"),
+    [
+        ("name:\nchannels: [a]\ndependencies: [b, pip: ]\n", ("b",), ()),
+        ("name: 3\nchannels: [a]\nvariables:\ndependencies: [b, pip: []]\n", ("b",), ()),
+        ("channels: [a]\ndependencies: [pip: [c]]\n", ("pip",), ("c",)),
+        ("x-more: &more [b, c]\n", None, None),
+        ("channels: &channels [a]\ndependencies:\n  - &python python=3.11\n  - *python\n", ("python=3.11",), ()),
+        ("\ufeffchannels: [a]\r\ndependencies:\r\n  - b\r\n  - pip:\r\n    - c\r\n", ("b",), ("c",)),
+    ],
+)
+def test_as_people_write(tmp_path: Path, text: str, packages: tuple[str, ...] | None, pip: tuple[str, ...]) -> None:
+    path = written(tmp_path, text)
+    if packages is None:
+        assert "the key 'x-more' is unknown" in refused(path)
+    else:
+        assert (read(path).packages, read(path).pip) == (packages, pip)
+
+
+def test_variables_are_text_as_conda_exports_them(tmp_path: Path) -> None:
+    text = "channels: [a]\ndependencies: [b]\nvariables: {OMP_NUM_THREADS: 8, HOME_OF: /opt}\n"
+    assert read(written(tmp_path, text)).variables == {"OMP_NUM_THREADS": "8", "HOME_OF": "/opt"}
+
+
+@pytest.mark.parametrize(
+    ("dependencies", "message"),
+    [
+        ("[b, Pip: [c]]", "dependencies holds {'Pip': ['c']}. Write the key as pip, in lower case"),
+        (
+            "[b, pip: -r requirements.txt]",
+            "dependencies.pip is '-r requirements.txt', which is not a list. Write each line as `- LINE`",
+        ),
+        ("[b, pip: [c], pip: [d]]", "dependencies has 2 sections pip, of which conda keeps only the last. Join them"),
+        ("[b, 'sel(linx)': c]", "dependencies holds sel(linx), which names no platform. Known: aarch64, arm64"),
+        ("[b --channel=pytorch]", "Name the channel before the package: pytorch::b"),
+        ("[b --freeze]", "with an option of the command conda. Write b."),
+    ],
+)
+def test_dependencies_that_conda_does_not_take(tmp_path: Path, dependencies: str, message: str) -> None:
+    assert message in refused(written(tmp_path, f"channels: [a]\ndependencies: {dependencies}\n"))
+
+
+# channels
+
+
+CLOUD = "https://conda.anaconda.org"
+
+
+@pytest.mark.parametrize(
+    ("channels", "package", "expected"),
+    [
+        ("[conda-forge]", "nvidia::cuda-nvcc", ["conda-forge", "nvidia"]),
+        ("[conda-forge, pytorch]", "pytorch[channel=pytorch]", ["conda-forge", "pytorch"]),
+        ("[conda-forge]", "pytorch[channel=pytorch, version=2.*]", ["conda-forge", "pytorch"]),
+        ("[conda-forge]", f"{CLOUD}/bioconda/noarch/six-1.16.0-py_0.tar.bz2", ["conda-forge", "bioconda"]),
+        ("[pytorch, nvidia, conda-forge]", "b", ["pytorch", "nvidia", "conda-forge"]),
+        ("[pytorch, nvidia, nodefaults]", "b", ["pytorch", "nvidia"]),
+    ],
+)
+def test_the_channel_of_a_package_is_asked_last_as_conda_does(
+    tmp_path: Path, channels: str, package: str, expected: list[str]
+) -> None:
+    found = read(written(tmp_path, f"channels: {channels}\ndependencies: [python, '{package}']\n"))
+    assert found.channels == tuple(f"{CLOUD}/{name}" for name in expected)
+    assert package in found.packages
+
+
+@pytest.mark.parametrize(
+    ("channels", "message"),
+    [
+        ("[pytorch, nvidia]", "channels names only pytorch, nvidia, which has some packages and no Python"),
+        ("[nvidia/label/cuda-12.1.0]", "channels names only nvidia/label/cuda-12.1.0, which has some"),
+        ("[]", "channels names no channel; conda would ask those that it is configured with"),
+    ],
+)
+def test_what_conda_would_have_added_must_be_written(tmp_path: Path, channels: str, message: str) -> None:
+    text = refused(written(tmp_path, f"channels: {channels}\ndependencies: [python>=3.8, pytorch=1.9.1]\n"))
+    assert message in text
+    assert "`- defaults`, as Miniconda is configured, or `- conda-forge`, as Miniforge is" in text
+
+
+def test_a_channel_with_a_variable_is_refused(tmp_path: Path) -> None:
+    text = refused(written(tmp_path, "channels: ['https://c.example/$NAME']\ndependencies: [b]\n"))
+    assert "whose variable other machines may have otherwise" in text
+
+
+# platforms
+
+
+SELECTED = """\
+channels:
+  - conda-forge
+  - nvidia  # [linux64]
+dependencies:
+  - python=3.11
+  - cuda-nvcc  # [linux64]
+  - openblas  # [aarch64]
+  - pywin32  # [win]
+  - sel(osx): appnope
+  - sel(linux): gcc
+  - pip:
+      - a
+      - b  # [linux64]
+"""
+
+
+def test_selectors_are_resolved_for_a_platform(tmp_path: Path) -> None:
+    found = read(written(tmp_path, SELECTED))
+    x86, arm = found.on("linux-64"), found.on("linux-aarch64")
+    assert (x86.packages, x86.pip) == (("python=3.11", "cuda-nvcc", "gcc"), ("a", "b"))
+    assert (arm.packages, arm.pip) == (("python=3.11", "openblas", "gcc"), ("a",))
+    assert [len(one.channels) for one in (x86, arm)] == [2, 1]
+    assert x86.path == arm.path == found.path
+    assert x86.request != arm.request
+    assert {"pywin32", "appnope", "gcc"} < set(found.packages)
+
+
+def test_without_selectors_every_platform_is_asked_the_same(tmp_path: Path) -> None:
+    found = read(written(tmp_path, WHOLE))
+    assert found.on("linux-64") == found.on("linux-aarch64") == found
+
+
+def test_a_package_of_windows_alone_needs_its_selector(tmp_path: Path) -> None:
+    assert "pywin32, which only Windows has" in refused(written(tmp_path, SELECTED.replace("  # [win]", "")))
+
+
+# inputs of public repositories, shortened
+
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+def test_a_commit_over_ssh(tmp_path: Path) -> None:
+    requirement = f"tool @ git+ssh://git@git.example/team/tool.git@{COMMIT}"
+    text = f"channels: [conda-forge]\ndependencies:\n  - python=3.10\n  - pip:\n      - {requirement}\n"
+    assert read(written(tmp_path, text)).pip == (requirement,)
+
+
+def test_a_commit_in_the_spelling_of_pip(tmp_path: Path) -> None:
+    url = f"git+https://git.example/team/tool.git@{COMMIT}"
+    text = f"channels: [conda-forge]\ndependencies:\n  - python=3.10\n  - pip:\n      - {url}#egg=tool\n"
+    assert read(written(tmp_path, text)).pip == (f"tool @ {url}",)
+
+
+def test_an_index_beside_the_usual_one(tmp_path: Path) -> None:
+    text = """\
+channels: [conda-forge]
+dependencies:
+  - python=3.11
+  - pip:
+      - --extra-index-url https://wheels.example/whl/cu121
+      - torch==2.4.0+cu121
+"""
+    found = read(written(tmp_path, text))
+    assert (found.pip, found.indexes) == (("torch==2.4.0+cu121",), ("https://wheels.example/whl/cu121",))
+
+
+def test_a_file_of_requirements(tmp_path: Path) -> None:
+    text = """\
+channels: [conda-forge]
+dependencies:
+  - python=3.10
+  - pip:
+      - -r requirements.txt
+"""
+    path = written(tmp_path, text)
+    assert "'requirements.txt' is not there" in refused(path)
+    (tmp_path / "requirements.txt").write_text("a>=1\n-c limits.txt\n-f https://wheels.example/links.html\n")
+    (tmp_path / "limits.txt").write_text("b==2\n")
+    found = read(path)
+    assert (found.pip, found.constraints) == (("a>=1",), ("b==2",))
+    assert found.find_links == ("https://wheels.example/links.html",)
+    assert [file.name for file in found.included] == ["requirements.txt", "limits.txt"]
+
+
+def test_conda_and_pip_may_ask_for_one_package(tmp_path: Path) -> None:
+    text = "channels: [conda-forge]\ndependencies: [python=3.10, numpy=1.26.4, pip: [numpy==1.24.0]]\n"
+    found = read(written(tmp_path, text))
+    assert (found.packages, found.pip) == (("python=3.10", "numpy=1.26.4"), ("numpy==1.24.0",))

@@ -51,6 +51,59 @@ def test_our_lock_is_fresh_until_something_else_is_asked(environment: Environmen
     refused(replace(environment, packages=("python=3.11", "numpy")), lock, "it asks for something else now")
 
 
+def asking(environment: EnvironmentFile, text: str) -> EnvironmentFile:
+    environment.path.write_text(text)
+    return read(environment.path)
+
+
+SPELLED = [
+    "channels: [{channel}/]\ndependencies:\n- pip:\n  - 'Humanize >= 4'\n- \"python =3.11\"\n",
+    "name: other\nchannels:\n- {channel}\ndependencies:\n- Python=3.11  # the newest\n- pip:\n  - humanize>=4\n",
+    "channels: [{channel}]\ndependencies: [python=3.11, pip: ['-r more.txt']]\n",
+]
+
+
+@pytest.mark.parametrize("text", SPELLED)
+def test_another_spelling_of_the_same_is_not_stale(environment: EnvironmentFile, text: str) -> None:
+    lock = lock_of(environment)
+    environment.path.with_name("more.txt").write_text("humanize >= 4  # words\n")
+    require_fresh(asking(environment, text.format(channel=CHANNEL)), lock, Path("conda-lock.yml"), "linux-64")
+
+
+def test_a_lock_of_an_earlier_version_is_fresh_as_long_as_the_spelling_stays(environment: EnvironmentFile) -> None:
+    text = f"channels: [{CHANNEL}]\ndependencies: [python =3.11, pip: [Humanize>=4]]\n"
+    spelled = asking(environment, text)
+    lock = lock_of(spelled)
+    earlier = {"linux-64": content_hash(spelled, "linux-64", NODE, as_spelled=True)}
+    assert earlier != lock.content_hash
+    require_fresh(spelled, replace(lock, content_hash=earlier), Path("conda-lock.yml"), "linux-64")
+
+
+def test_the_hash_of_what_was_spelled_plainly_is_that_of_earlier_versions(environment: EnvironmentFile) -> None:
+    hashes = {content_hash(environment, "linux-64", NODE, as_spelled=spelled) for spelled in (False, True)}
+    assert hashes == {"c6eaeb4a0905595ecc48225b87a03573e1c3c59307bf942640c3f56bfbd26fcc"}
+
+
+def test_a_file_of_requirements_counts(environment: EnvironmentFile) -> None:
+    requirements = environment.path.with_name("requirements.txt")
+    requirements.write_text("humanize>=4\n")
+    text = f"channels: [{CHANNEL}]\ndependencies: [python=3.11, pip: [-r requirements.txt]]\n"
+    ours = lock_of(asking(environment, text))
+    known = hashlib.sha256(environment.path.read_bytes()).hexdigest()
+    foreign = replace(ours, virtual_packages=None, inputs={"environment.yml": known})
+    for lock in (ours, foreign):
+        require_fresh(read(environment.path), lock, Path("conda-lock.yml"), "linux-64")
+    requirements.write_text("humanize>=5\n")
+    refused(read(environment.path), ours, "it asks for something else now")
+    refused(read(environment.path), foreign, "it asks for humanize>=5, and the lock has humanize 4.11.0")
+
+
+def test_what_another_platform_needs_need_not_be_there(environment: EnvironmentFile) -> None:
+    text = f"channels: [{CHANNEL}]\ndependencies:\n- python=3.11\n- pywin32  # [win]\n- sel(osx): appnope\n"
+    lock = replace(lock_of(environment), virtual_packages=None)
+    require_fresh(asking(environment, text), lock, Path("conda-lock.yml"), "linux-64")
+
+
 def test_a_lock_that_knows_its_inputs_hash_is_fresh_until_a_byte_changes(environment: EnvironmentFile) -> None:
     known = hashlib.sha256(environment.path.read_bytes()).hexdigest()
     lock = replace(lock_of(environment), virtual_packages=None, inputs={"environment.yml": known})
@@ -83,6 +136,8 @@ def test_a_lock_for_other_platforms_is_not_called_old(environment: EnvironmentFi
         (("humanize",), (), "it asks for humanize, and the lock has none"),
         ((), ("humanize>=5",), "it asks for humanize>=5, and the lock has humanize 4.11.0"),
         ((), ("rich",), "it asks for rich, and the lock has none"),
+        ((), ("rich; sys_platform == 'win32'", "rich; python_version < '3.9'", "rich; python_version == '3.12'"), ""),
+        ((), ("rich; python_version >= '3.9'",), "it asks for rich; python_version >= '3.9', and the lock has none"),
     ],
 )
 def test_what_is_asked_and_not_held(packages: tuple[str, ...], pip: tuple[str, ...], expected: str) -> None:

@@ -73,6 +73,8 @@ def test_mirrors_are_urls(option: dict[str, str]) -> None:
         ("https://me:secret@host.example/a-1.whl", "https://host.example/a-1.whl"),
         ("https://host.example:8080/a@b-1.whl#c", "https://host.example:8080/a@b-1.whl#c"),
         (f"git+https://me@host.example/tool@{'5f' * 20}", f"git+https://host.example/tool@{'5f' * 20}"),
+        (f"git+ssh://git@host.example/tool@{'5f' * 20}", f"git+ssh://git@host.example/tool@{'5f' * 20}"),
+        ("git+ssh://git:secret@host.example/tool", "git+ssh://git@host.example/tool"),
         ("file:///srv/a-1.whl", "file:///srv/a-1.whl"),
     ],
 )

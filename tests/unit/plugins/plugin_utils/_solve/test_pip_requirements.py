@@ -3,45 +3,138 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.pip_requirements import parse
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.pip_requirements import (
+    COMMIT_URL,
+    normal,
+    parse,
+    source,
+)
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
+HTTPS = f"git+https://git.example/team/tool.git@{COMMIT}"
+SSH = f"git+ssh://git@git.example/team/tool.git@{COMMIT}"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("humanize", "humanize"),
+        ("humanize >= 4, <5", "humanize<5,>=4"),
+        ("torch==2.4.0+cu121", "torch==2.4.0+cu121"),
+        ("requests[socks]", "requests[socks]"),
+        ("jupyter-server[test]>=2; python_version >= '3.10'", 'jupyter-server[test]>=2; python_version >= "3.10"'),
+        (f"tool @ {HTTPS}", f"tool @ {HTTPS}"),
+        (f"tool@{HTTPS}", f"tool @ {HTTPS}"),
+        (f"tool @ {HTTPS}#subdirectory=python", f"tool @ {HTTPS}#subdirectory=python"),
+        (f"tool @ {HTTPS}#egg=tool&subdirectory=python", f"tool @ {HTTPS}#subdirectory=python"),
+        (f"tool @ {SSH}", f"tool @ {SSH}"),
+        (f"tool @ {SSH.replace('git.example', 'git.example:2222')}",) * 2,
+        # pip's own spelling
+        (f"{HTTPS}#egg=tool", f"tool @ {HTTPS}"),
+        (f"{HTTPS}#egg=tool[fast]", f"tool[fast] @ {HTTPS}"),
+        (f"{HTTPS}#subdirectory=python&egg=tool", f"tool @ {HTTPS}#subdirectory=python"),
+        (f"{SSH}#egg=tool", f"tool @ {SSH}"),
+    ],
+)
+def test_what_means_the_same_everywhere_is_taken(text: str, expected: str) -> None:
+    found = parse(text, "environment.yml")
+    assert str(found) == expected
+    assert found.url is None or COMMIT_URL.fullmatch(found.url)
+    assert str(parse(expected, "environment.yml")) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "remedy"),
+    [
+        (".", "is a path on one machine", "Publish it"),
+        (".[dev]", "is a path on one machine", "Publish it"),
+        ("./tool", "is a path on one machine", "Publish it"),
+        ("../tool", "is a path on one machine", "Publish it"),
+        ("wheels/tool-1.0-py3-none-any.whl", "is a path on one machine", "Publish it"),
+        ("tool @ file:///home/me/tool-1.0-py3-none-any.whl", "is a path on one machine", "Publish it"),
+        ("file:///home/me/tool", "is a path on one machine", "Publish it"),
+        ("six @ file:///home/conda/feedstock_root/six", "is a path on one machine", "`pip list --format=freeze`"),
+        ("humanize 4", "is not a requirement that every machine understands", "Write it as NAME>=VERSION"),
+        ("numpy=1.26", "is not a requirement that every machine understands", "Write it as pip does: numpy==1.26."),
+        ("numpy=1.26=py311_0", "is not a requirement that every", "Write it as pip does: numpy==1.26."),
+        (HTTPS, "does not say what the package is called", f"Write its name before it: tool @ {HTTPS}."),
+        (SSH, "does not say what the package is called", f"Write its name before it: tool @ {SSH}."),
+        (f"tool @ {HTTPS[:-41]}", "names no commit", "`git ls-remote https://git.example/team/tool.git`"),
+        (f"tool @ {SSH[:-41]}", "names no commit", "`git ls-remote ssh://git@git.example/team/tool.git`"),
+        (
+            f"tool @ {HTTPS[:-41]}@v1.0",
+            "names 'v1.0', which may move",
+            "NAME @ git+https://git.example/team/tool.git@COMMIT",
+        ),
+        (f"{HTTPS[:-41]}@main#egg=tool", "names 'main', which may move", "`git ls-remote https://git.example/team"),
+        (f"tool @ {HTTPS[:-28]}", "names a commit by 12 digits", "by its 40 hexadecimal digits"),
+        (
+            f"tool @ git+ssh://git@git.example:team/tool.git@{COMMIT}",
+            "is an address as scp writes it",
+            "NAME @ git+ssh://git@git.example/team/tool.git@COMMIT",
+        ),
+        (
+            "git+git@git.example:team/tool.git",
+            "is an address as scp writes it",
+            "NAME @ git+ssh://git@git.example/team/tool.git@COMMIT",
+        ),
+        (f"tool @ git+http://git.example/tool@{COMMIT}", "of the kind git+http", "git+https://HOST/PROJECT@COMMIT"),
+        (f"hg+https://git.example/tool@{COMMIT}#egg=tool", "of the kind hg+https", "git+https://HOST/PROJECT@COMMIT"),
+        ("tool @ https://host.example/tool-1.0.tar.gz", "is a file beside the index", "--find-links URL"),
+        ("https://host.example/tool-1.0-py3-none-any.whl", "is a file beside the index", "--find-links URL"),
+    ],
+)
+def test_what_may_differ_is_refused_with_the_way_out(text: str, message: str, remedy: str) -> None:
+    with pytest.raises(EvenkeelError) as error:
+        parse(text, "environment.yml: dependencies.pip")
+    assert str(error.value).startswith("environment.yml: dependencies.pip: ")
+    assert message in error.value.what
+    assert remedy in str(error.value)
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "humanize",
-        "humanize>=4,<5",
-        "jupyter-server[test]>=2; python_version >= '3.10'",
-        f"tool @ git+https://host.example/team/tool@{COMMIT}",
-        f"tool @ git+https://host.example/team/tool@{COMMIT}#subdirectory=python",
+        f"tool @ git+https://me:secret-one@git.example/tool@{COMMIT}",
+        f"git+ssh://me:secret-one@git.example/tool@{COMMIT}#egg=tool",
     ],
 )
-def test_what_means_the_same_everywhere_is_accepted(text: str) -> None:
-    assert parse(text, "environment.yml").name == text.split()[0].split("[")[0].split(">")[0]
+def test_credentials_are_neither_taken_nor_shown(text: str) -> None:
+    with pytest.raises(EvenkeelError, match=r"carries credentials.*keep them in the control node's own") as error:
+        parse(text, "environment.yml")
+    assert "secret-one" not in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    "spellings",
     [
-        ("-e .", "is an editable project"),
-        ("--editable=../tool", "is an editable project"),
-        ("-r requirements.txt", "is an option of pip"),
-        ("--index-url https://index.example", "is an option of pip"),
-        ("./tool", "is not a requirement that every machine understands"),
-        ("humanize 4", "is not a requirement that every machine understands"),
-        (f"git+https://host.example/tool@{COMMIT}", "is not a requirement that every machine understands"),
-        ("tool @ git+https://host.example/tool", "names no commit"),
-        ("tool @ git+https://host.example/tool@v1.0", "names no commit"),
-        (f"tool @ git+https://host.example/tool@{COMMIT[:12]}", "names no commit"),
-        (f"tool @ git+ssh://host.example/tool@{COMMIT}", "names no commit"),
-        ("tool @ file:///home/me/tool-1.0-py3-none-any.whl", "is a path on one machine"),
-        ("tool @ https://host.example/tool-1.0.tar.gz", "is a file beside the index"),
-        ("tool @ https://host.example/tool-1.0-py3-none-any.whl", "is a file beside the index"),
+        ("pyyaml>=6", "PyYAML >= 6", "pyyaml>=6"),
+        ("jupyter-server[test]", "Jupyter_Server[Test]"),
+        (f"tool @ {HTTPS}", f"Tool@{HTTPS}"),
+        ('a; sys_platform == "linux"', "a ; sys_platform=='linux'"),
     ],
 )
-def test_what_may_differ_is_refused_by_name(text: str, message: str) -> None:
-    with pytest.raises(EvenkeelError, match=message) as error:
-        parse(text, "environment.yml: dependencies.pip")
-    assert str(error.value).startswith(f"environment.yml: dependencies.pip: {text!r} ")
+def test_requirements_that_mean_the_same_have_one_spelling(spellings: tuple[str, ...]) -> None:
+    assert {normal(spelling) for spelling in spellings} == {spellings[0]}
+
+
+@pytest.mark.parametrize(
+    "url", ["https://wheels.example/whl/cu121", "http://127.0.0.1:8080/simple", "file:///srv/wheels"]
+)
+def test_sources_that_every_machine_may_reach(url: str) -> None:
+    assert source(url, "--index-url", "environment.yml") == url
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("wheels", "--find-links names 'wheels', which is a path on one machine"),
+        ("/srv/wheels", "--find-links names '/srv/wheels', which is a path on one machine"),
+        ("https://me:secret-one@wheels.example", "--find-links is written with credentials .* own ~/.netrc"),
+        ("https://$TOKEN@wheels.example", "--find-links is written with credentials .* own ~/.netrc"),
+    ],
+)
+def test_sources_that_are_refused(url: str, message: str) -> None:
+    with pytest.raises(EvenkeelError, match=f"^environment.yml: {message}") as error:
+        source(url, "--find-links", "environment.yml")
+    assert "secret-one" not in str(error.value)

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""What an environment asks of pip: the lines below its key pip, and the files of requirements that they name.
+
+conda hands these lines to pip as such a file (https://pip.pypa.io/en/stable/reference/requirements-file-format/).
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.strict_yaml import read_text
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.mistakes import Mistakes
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve import pip_requirements
+
+#: Of a line, from the first option on.
+_OPTIONS = re.compile(r"(^|\s)(?=-)")
+_COMMENT = re.compile(r"(^|\s)#.*$")
+_VARIABLE = re.compile(r"\$\{[A-Z0-9_]+\}")
+#: Options that need no action here, and why.
+_WITHOUT_EFFECT = (
+    "only_binary",  # wheels are preferred anyway
+    "prefer_binary",
+    "require_hashes",  # a lock has the hash of each file
+    "trusted_host",  # certificates are verified all the same
+    "use_feature",
+)
+_REFUSED = {
+    "editable": (
+        "is an editable project, whose content may change at any time",
+        "Publish it, or name a commit without -e: NAME @ git+https://HOST/PROJECT@COMMIT",
+    ),
+    "no_index": ("leaves no index to ask", "Leave it out; indexes and pages that are named are asked first"),
+    "no_binary": ("asks for a build from source", "Leave it out: wheels are taken, and what has none may be built"),
+    "pre": ("takes all pre-releases", "Name the version that may be one, such as NAME>=2.0b1"),
+    "config_settings": ("changes how a package is built", "Build it elsewhere, publish it and name its version"),
+    "global_option": ("changes how a package is built", "Build it elsewhere, publish it and name its version"),
+}
+
+
+@dataclass
+class PipSection:
+    """What pip is asked, each in the order of the lines."""
+
+    #: As PEP 508 writes them.
+    requirements: list[str] = field(default_factory=list)
+    constraints: list[str] = field(default_factory=list)
+    #: URL of the index that takes the place of the configured one; empty when no line names one.
+    index: str = ""
+    extra_indexes: list[str] = field(default_factory=list)
+    find_links: list[str] = field(default_factory=list)
+    #: The files that lines name with -r and -c.
+    files: list[Path] = field(default_factory=list)
+
+    @property
+    def indexes(self) -> list[str]:
+        """URLs in the order in which they are asked."""
+        return [*filter(None, [self.index]), *self.extra_indexes]
+
+    def read(self, text: str, where: str, directory: Path, mistakes: Mistakes) -> None:
+        """Add what lines ask for.
+
+        Parameters
+        ----------
+        text
+            The lines, as pip reads them.
+        where
+            Where they stand, for errors.
+        directory
+            Of the files that they name.
+        mistakes
+            Gets the error of each line that is malformed, or that another machine may understand otherwise.
+        """
+        self._read(text, where, directory, mistakes, is_constraint=False, above=())
+
+    def _read(
+        self,
+        text: str,
+        where: str,
+        directory: Path,
+        mistakes: Mistakes,
+        *,
+        is_constraint: bool,
+        above: tuple[Path, ...],
+    ) -> None:
+        for number, line in _lines(text):
+            place = f"{where}, line {number}" if above else where
+            with mistakes.collected():
+                requirement, options = _split(line, place)
+                if options.hash:
+                    raise EvenkeelError(
+                        f"{where}: requirements with the hashes of their files (--hash)",
+                        "Leave them out: the lock records the hash of each file that it takes. pip-compile writes "
+                        "none without --generate-hashes",
+                    )
+                for name, kind in (("requirement", False), ("constraint", True)):
+                    for file in getattr(options, name):
+                        self._include(file, place, directory, mistakes, kind or is_constraint, above)
+                self._sources(options, place)
+                if requirement:
+                    found = str(pip_requirements.parse(requirement, place))
+                    (self.constraints if is_constraint else self.requirements).append(found)
+
+    def _include(
+        self, name: str, place: str, directory: Path, mistakes: Mistakes, is_constraint: bool, above: tuple[Path, ...]
+    ) -> None:
+        path = directory / name
+        if "://" in name:
+            raise EvenkeelError(
+                f"{place}: {name!r} is a file on another machine, whose content may change at any time",
+                "Copy it beside the environment, and name the copy",
+            )
+        if path.resolve() in above:
+            raise EvenkeelError(f"{place}: {name!r} includes itself", "Leave the line out")
+        if not path.is_file():
+            raise EvenkeelError(
+                f"{place}: {name!r} is not there; looked for {path}", "Put the file there, or correct its path"
+            )
+        self.files.append(path)
+        self._read(
+            read_text(path),
+            str(path),
+            path.parent,
+            mistakes,
+            is_constraint=is_constraint,
+            above=(*above, path.resolve()),
+        )
+
+    def _sources(self, options: argparse.Namespace, place: str) -> None:
+        for url in options.index_url:
+            self.index = pip_requirements.source(url, "--index-url", place)
+        for url in options.extra_index_url:
+            self.extra_indexes.append(pip_requirements.source(url, "--extra-index-url", place))
+        for url in options.find_links:
+            self.find_links.append(pip_requirements.source(url, "--find-links", place))
+
+
+def _lines(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the lines that say something, joined where they end with a backslash, each with its first line's number."""
+    begun, first = "", 0
+    for number, line in enumerate([*text.splitlines(), ""], 1):
+        first = first if begun else number
+        if line.endswith("\\") and not line.lstrip().startswith("#"):
+            begun += line[:-1] + " "
+            continue
+        whole = _COMMENT.sub("", begun + line).strip()
+        begun = ""
+        if whole:
+            yield first, whole
+
+
+def _split(line: str, place: str) -> tuple[str, argparse.Namespace]:
+    """Return the requirement of a line, empty when there is none, and its options.
+
+    Raises
+    ------
+    EvenkeelError
+        It holds a variable, or an option that is unknown or can't be kept the same on every machine.
+    """
+    if _VARIABLE.search(line):
+        raise EvenkeelError(
+            f"{place}: {_VARIABLE.sub('${...}', line)!r} holds a variable, which other machines may have otherwise",
+            "Write its value; credentials belong into the control node's own ~/.netrc",
+        )
+    found = _OPTIONS.search(line)
+    requirement = line[: found.start()].strip() if found else line
+    try:
+        options, unknown = _parser().parse_known_args(shlex.split(line[found.start() :]) if found else [])
+    except (argparse.ArgumentError, ValueError) as error:
+        raise EvenkeelError(f"{place}: {line!r} can't be understood: {error}", "Write it as pip reads it") from None
+    if unknown:
+        raise EvenkeelError(
+            f"{place}: {line!r} holds {' '.join(unknown)}, which is no option of pip's files of requirements",
+            "Leave it out, or write each requirement on a line of its own",
+        )
+    for name, (what, remedy) in _REFUSED.items():
+        if getattr(options, name):
+            raise EvenkeelError(f"{place}: {line!r} {what}", remedy)
+    return requirement, options
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    for names in (
+        ("-r", "--requirement"),
+        ("-c", "--constraint"),
+        ("-i", "--index-url", "--pypi-url"),
+        ("--extra-index-url",),
+        ("-f", "--find-links"),
+        ("-e", "--editable"),
+        ("-C", "--config-settings", "--config-setting"),
+        ("--global-option",),
+        ("--hash",),
+        ("--no-binary",),
+        ("--only-binary",),
+        ("--trusted-host",),
+        ("--use-feature",),
+    ):
+        parser.add_argument(*names, action="append", default=[])
+    for name in ("--no-index", "--pre", "--prefer-binary", "--require-hashes"):
+        parser.add_argument(name, action="store_true")
+    return parser

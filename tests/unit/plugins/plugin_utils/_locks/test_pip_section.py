@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.mistakes import Mistakes
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.pip_section import PipSection
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+def section(text: str, directory: Path) -> PipSection:
+    mistakes = Mistakes(directory / "environment.yml")
+    found = PipSection()
+    found.read(text, f"{directory / 'environment.yml'}: dependencies.pip", directory, mistakes)
+    mistakes.require_none()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("text", "requirements"),
+    [
+        ("", []),
+        ("a\n\nb", ["a", "b"]),
+        ("a  # first\n# b\n  # c", ["a"]),
+        ("a>=1, \\\n  <2", ["a<2,>=1"]),
+        ("# a \\\nb", ["b"]),
+        ("a \\", ["a"]),
+        ("a; python_version >= '3.8'  # new", ['a; python_version >= "3.8"']),
+        (f"tool @ git+https://git.example/tool@{COMMIT}#egg=tool", [f"tool @ git+https://git.example/tool@{COMMIT}"]),
+        ("a\r\nb\r\n", ["a", "b"]),
+        # without effect
+        ("--only-binary :all:\n--prefer-binary\n--require-hashes\na", ["a"]),
+        ("--trusted-host wheels.example\n--use-feature=fast-deps\na", ["a"]),
+    ],
+)
+def test_lines(tmp_path: Path, text: str, requirements: list[str]) -> None:
+    assert section(text, tmp_path) == PipSection(requirements)
+
+
+@pytest.mark.parametrize(
+    ("text", "indexes", "find_links"),
+    [
+        ("--index-url https://a.example/simple", ["https://a.example/simple"], []),
+        ("-ihttps://a.example\n--extra-index-url=https://b.example", ["https://a.example", "https://b.example"], []),
+        ("--extra-index-url https://b.example\n-i https://a.example", ["https://a.example", "https://b.example"], []),
+        ("-i https://a.example\n-i https://b.example", ["https://b.example"], []),
+        ("--extra-index-url https://b.example  # words", ["https://b.example"], []),
+        (
+            "-f https://c.example/stable.html\n--find-links=https://d.example/",
+            [],
+            ["https://c.example/stable.html", "https://d.example/"],
+        ),
+    ],
+)
+def test_sources(tmp_path: Path, text: str, indexes: list[str], find_links: list[str]) -> None:
+    found = section(text, tmp_path)
+    assert (found.indexes, found.find_links) == (indexes, find_links)
+
+
+def test_files_are_found_beside_the_file_that_names_them(tmp_path: Path) -> None:
+    (tmp_path / "more").mkdir()
+    (tmp_path / "requirements.txt").write_text(
+        "a>=1\n-r more/other.txt\n-c limits.txt\n--extra-index-url https://b.example\n"
+    )
+    (tmp_path / "more" / "other.txt").write_bytes("b\n-r third.txt\n".encode("utf-16"))
+    (tmp_path / "more" / "third.txt").write_text("c\n")
+    (tmp_path / "limits.txt").write_text("d==1\n-r more/third.txt\n")
+    found = section("-r requirements.txt\n-r more/third.txt", tmp_path)
+    assert found.requirements == ["a>=1", "b", "c", "c"]
+    assert found.constraints == ["d==1", "c"]
+    assert found.indexes == ["https://b.example"]
+    assert {path.relative_to(tmp_path).as_posix() for path in found.files} == {
+        "requirements.txt",
+        "more/other.txt",
+        "more/third.txt",
+        "limits.txt",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("-e .", "'-e .' is an editable project"),
+        ("--editable=../tool", "'--editable=../tool' is an editable project"),
+        (f"-e git+https://git.example/tool@{COMMIT}#egg=tool", "is an editable project.* name a commit without -e"),
+        ("--no-index", "'--no-index' leaves no index to ask"),
+        ("--no-binary :all:", "asks for a build from source"),
+        ("--pre", "takes all pre-releases"),
+        ("a --config-settings x=y", "changes how a package is built"),
+        ("a --global-option=x", "changes how a package is built"),
+        ("a --no-deps", "'a --no-deps' holds --no-deps, which is no option of pip's files of requirements"),
+        ("-r", "can't be understood: .*expected one argument"),
+        ("-f 'x", "can't be understood: No closing quotation"),
+        ("-r https://host.example/requirements.txt", "is a file on another machine"),
+        ("-r missing.txt", "'missing.txt' is not there; looked for .*/missing.txt"),
+        ("-r round.txt", ".*round.txt, line 2: 'round.txt' includes itself"),
+        ("-r wrong.txt", ".*wrong.txt, line 3: './x' is a path on one machine"),
+        ("-i https://me:secret-one@a.example", "--index-url is written with credentials"),
+        ("--extra-index-url https://${USER}:${TOKEN}@a.example", "holds a variable.*own ~/.netrc"),
+        ("-f ./wheels", "--find-links names './wheels', which is a path on one machine"),
+        (
+            f"a==1 --hash=sha256:{'0' * 64}\nb==1 \\\n  --hash=sha256:{'1' * 64}",
+            "requirements with the hashes of their",
+        ),
+    ],
+)
+def test_what_is_refused_and_why(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "round.txt").write_text("a\n-r round.txt\n")
+    (tmp_path / "wrong.txt").write_text("a\n\n./x\n")
+    with pytest.raises(EvenkeelError, match=message) as error:
+        section(text, tmp_path)
+    assert "mistakes" not in str(error.value)
+    assert "secret-one" not in str(error.value)
