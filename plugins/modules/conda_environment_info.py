@@ -88,6 +88,13 @@ environments:
       description: The differences from what was built, one for each line; empty if there are none.
       type: list
       elements: str
+    clobbered:
+      description:
+        - The packages that overwrite files of others, one line for each pair, as it was found when the environment was
+          built. Empty if there are none.
+      type: list
+      elements: str
+      sample: ["pip's opencv-python 4.10.0.84 overwrites lib/python3.11/site-packages/cv2/__init__.py of opencv 4.10.0"]
     user_files:
       description: Files that users put into it, as paths below it; only with O(verify=files).
       type: list

@@ -9,7 +9,7 @@ import os
 from dataclasses import asdict
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import environment, history
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import clobbered_files, environment, history
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import generation as generations
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.generation import Generation
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import changes, digest
@@ -72,6 +72,7 @@ def kept(root: str, name: str, deep: bool, size: bool) -> dict[str, Any] | None:
         "prefix": environment.link_of(root, name),
         "digest": current.digest,
         "drift": drift,
+        "clobbered": clobbered_files.lines(_clobbered(current.path)),
         "packages": packages_of(current.path, current),
         "requested": history.requested(current.path),
         "variables": dict(current.variables),
@@ -94,6 +95,14 @@ def kept(root: str, name: str, deep: bool, size: bool) -> dict[str, Any] | None:
     if size:
         result["size"] = measured(current.path)
     return result
+
+
+def _clobbered(prefix: str) -> dict[str, clobbered_files.Clobbered]:
+    """Return the files that packages overwrite; none where the note of them is damaged, which is drift."""
+    try:
+        return clobbered_files.noted(prefix)
+    except ValueError:
+        return {}
 
 
 def with_rights_of_its_owner(prefix: str, size: bool) -> dict[str, Any]:

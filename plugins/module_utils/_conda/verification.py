@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import activation
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import activation, clobbered_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.bytecode import MANIFEST, read_manifest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.installed_files import (
     LINKS,
@@ -159,6 +159,11 @@ def expected(prefix: str) -> Expectation:
         files.update((file.path, [file]) for file in files_of_scripts(prefix))
     except ValueError:
         broken.append(SCRIPTED)
+    try:
+        noted = clobbered_files.noted(prefix)
+        files.update((path, [InstalledFile(path, one.sha256, link=one.link)]) for path, one in noted.items())
+    except ValueError:
+        broken.append(clobbered_files.NOTE)
     files.update((file.path, [file]) for file in activation.files(prefix))
     return Expectation(files, tuple(broken))
 
