@@ -131,7 +131,7 @@ def locked(arguments: Mapping[str, Any], platform: str) -> bool:
     EvenkeelError
         Something is wrong with its source.
     """
-    if request_of(arguments) is not None:
+    if request_of(arguments, platform) is not None:
         return False
     _path, packages, _variables = written(arguments, platform, Path(constants.DEFAULT_LOCAL_TMP))
     return all(package.sha256 or package.md5 for package in packages if package.manager == CONDA)

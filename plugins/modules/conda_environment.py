@@ -43,14 +43,18 @@ options:
     default: present
   environment:
     description:
-      - An C(environment.yml) on the control node. If there is a C(conda-lock.yml) beside it, that lock is used; a lock
-        that is older than its C(environment.yml) is an error.
+      - An C(environment.yml) on the control node. If there is a C(conda-lock.yml) beside it, or a C(gpu.conda-lock.yml)
+        beside a C(gpu.yml), that lock is used; a lock that is older than its C(environment.yml) is an error.
     type: path
   lock:
     description: A C(conda-lock.yml) or a C(pixi.lock) on the control node.
     type: path
+  pixi_environment:
+    description: The environment of a C(pixi.lock), V(default) by default.
+    type: str
   explicit:
-    description: An explicit file with hashes on the control node, from C(conda list --explicit).
+    description:
+      - An explicit file on the control node, from C(conda list --explicit). Hashes that it lacks come from the channels.
     type: path
   packages:
     description: What the environment must contain, as conda's match specifications, such as C(python=3.11).

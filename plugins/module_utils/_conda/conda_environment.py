@@ -63,6 +63,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "environment": {"type": "path"},
     "lock": {"type": "path"},
+    "pixi_environment": {"type": "str"},
     "explicit": {"type": "path"},
     "packages": {"type": "list", "elements": "str"},
     "channels": {"type": "list", "elements": "str"},

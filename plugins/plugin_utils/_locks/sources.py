@@ -196,21 +196,24 @@ def written(
     source = _source(arguments)
     path = Path(arguments[source])
     files = [path, lock_beside(path)] if source == "environment" else [path]
+    of_pixi = arguments.get("pixi_environment")
 
     def read() -> list[Any]:
-        lock, packages, variables = _read(source, path, platform)
+        lock, packages, variables = _read(source, path, platform, of_pixi)
         return [str(lock), _as_dicts(packages), variables]
 
-    question = [source, platform, [[str(file), read_text(file)] for file in files]]
+    question = [source, platform, of_pixi, [[str(file), read_text(file)] for file in files]]
     lock, packages, variables = _once(run_directory, "written", question, read)
     return Path(lock), tuple(map(from_mapping, packages)), variables
 
 
-def _read(source: str, path: Path, platform: str) -> tuple[Path, tuple[Package, ...], dict[str, str]]:
+def _read(
+    source: str, path: Path, platform: str, of_pixi: str | None
+) -> tuple[Path, tuple[Package, ...], dict[str, str]]:
     if source == "explicit":
         return path, explicit_file.read(path, platform), {}
-    if source == "lock" and path.suffix == ".lock":
-        return path, pixi_lock.read(path, platform), {}
+    if _is_pixis(source, path):
+        return path, pixi_lock.read(path, platform, of_pixi or pixi_lock.DEFAULT), {}
     if source == "lock":
         lock = conda_lock.read(path)
         return path, packages_for(lock, platform, path), dict(lock.variables)
@@ -219,6 +222,10 @@ def _read(source: str, path: Path, platform: str) -> tuple[Path, tuple[Package, 
     lock = conda_lock.read(beside)
     require_fresh(environment, lock, beside, platform)
     return beside, packages_for(lock, platform, beside), dict(environment.variables)
+
+
+def _is_pixis(source: str, path: Path) -> bool:
+    return source == "lock" and path.suffix == ".lock"
 
 
 def _once(run_directory: Path, kind: str, question: Any, answer: Callable[[], Any]) -> Any:
@@ -237,7 +244,12 @@ def _source(arguments: Mapping[str, Any]) -> str:
         raise EvenkeelError(
             f"The environment has {' and '.join(given) or 'no source'}", f"Set exactly one of {', '.join(SOURCES)}"
         )
-    return given[0]
+    source = given[0]
+    if arguments.get("pixi_environment") is not None and not _is_pixis(source, Path(str(arguments[source]))):
+        raise EvenkeelError(
+            f"pixi_environment is set for {source}, which is no pixi.lock", "Remove pixi_environment, or set lock"
+        )
+    return source
 
 
 def _asked(arguments: Mapping[str, Any]) -> dict[str, list[str]]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import pixi_lock
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.pixi_lock import read
 
 BY_PIXI = (Path(__file__).parents[1] / "data" / "pixi-7.txt").read_text()
@@ -14,6 +15,66 @@ def written(tmp_path: Path, text: str) -> Path:
     path = tmp_path / "pixi.lock"
     path.write_text(text)
     return path
+
+
+HUMANIZE = "https://files.example/packages/humanize-4.11.0-py3-none-any.whl"
+TZDATA = "https://conda.anaconda.org/conda-forge/noarch/tzdata-2024b-hc8b5060_0.conda"
+
+
+def with_source(location: str) -> str:
+    """Return the lock with a package of conda that has to be built, as pixi-build writes it."""
+    head, _, packages = BY_PIXI.partition("\npackages:\n")
+    entries = packages.split("- conda: ")
+    entries[2] = entries[2][entries[2].index("- pypi: ") :]
+    source = f"- conda_source: mine[9f9f9f9f] @ {location}\n  depends:\n  - python\n"
+    head = head.replace(f"- conda: {TZDATA}", f"- conda_source: mine[9f9f9f9f] @ {location}")
+    return f"{head}\npackages:\n{'- conda: '.join(entries[:2])}{source}{entries[2]}"
+
+
+@pytest.fixture
+def warnings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the list of what the operator is warned of."""
+    said: list[str] = []
+    monkeypatch.setattr(pixi_lock, "warn", said.append)
+    return said
+
+
+def test_an_environment_of_another_name_is_read(tmp_path: Path) -> None:
+    path = written(tmp_path, BY_PIXI.replace("  default:", "  cuda:"))
+    assert len(read(path, "linux-64", "cuda")) == 3
+    for name in ("default", "gpu"):
+        with pytest.raises(EvenkeelError) as error:
+            read(path, "linux-64", name)
+        assert str(error.value) == (f"{path} has no environment {name}. Set pixi_environment to one that it has: cuda.")
+
+
+@pytest.mark.parametrize(
+    ("text", "own", "others"),
+    [
+        (BY_PIXI.replace(HUMANIZE, "./"), "humanize", ["python", "tzdata"]),
+        (BY_PIXI.replace(HUMANIZE, "."), "humanize", ["python", "tzdata"]),
+        (with_source("."), "mine", ["python", "humanize"]),
+    ],
+    ids=["pip's", "pip's, of an older pixi", "conda's"],
+)
+def test_the_projects_own_package_is_left_out_with_a_warning(
+    tmp_path: Path, warnings: list[str], text: str, own: str, others: list[str]
+) -> None:
+    path = written(tmp_path, text)
+    assert [package.name for package in read(path, "linux-64")] == others
+    (said,) = warnings
+    assert said.startswith(f"{path}: the project's own package, {own}, is left out of the environment")
+
+
+def test_all_that_proves_nothing_is_reported_at_once(tmp_path: Path, warnings: list[str]) -> None:
+    path = written(tmp_path, with_source("libs/mine").replace(HUMANIZE, "./libs/humanize"))
+    with pytest.raises(EvenkeelError) as error:
+        read(path, "linux-64")
+    said = str(error.value)
+    assert said.startswith(f"{path} has 2 mistakes:")
+    assert "mine has to be built from its source, libs/mine. Publish it as a package, and lock again." in said
+    assert "humanize is at './libs/humanize', whose content may change at any time" in said
+    assert warnings == []
 
 
 def test_the_default_environment_is_read(tmp_path: Path) -> None:
@@ -41,7 +102,7 @@ def test_a_package_named_by_md5_alone_is_read(tmp_path: Path) -> None:
     [
         (BY_PIXI, "linux-aarch64", "is for linux-64, not for linux-aarch64"),
         (BY_PIXI.replace("version: 7", "version: 99"), "linux-64", "is not a lock of pixi of a known format: .*99"),
-        (BY_PIXI.replace("  default:", "  test:"), "linux-64", "has no default environment"),
+        (BY_PIXI.replace("  default:", "  test:"), "linux-64", "has no environment default"),
         (BY_PIXI.replace(f"  sha256: {'4e' * 32}\n", ""), "linux-64", "has no SHA-256"),
         (
             BY_PIXI.replace("https://files.example/packages/humanize-4.11.0-py3-none-any.whl", "./humanize"),

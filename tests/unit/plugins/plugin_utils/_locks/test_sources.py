@@ -163,6 +163,27 @@ def test_a_lock_of_pixi_is_read(tmp_path: Path) -> None:
     assert [package.name for package in resolved.packages] == ["python", "tzdata", "humanize"]
 
 
+def test_another_environment_of_pixi_is_another_answer(tmp_path: Path) -> None:
+    path = tmp_path / "pixi.lock"
+    head, _, packages = BY_PIXI.partition("\npackages:\n")
+    default = head[head.index("  default:") :]
+    small = default.replace("  default:", "  small:").partition("      - pypi:")[0]
+    path.write_text(f"{head}\n{small}packages:\n{packages}")
+
+    def names(**more: str) -> list[str]:
+        found = load({"lock": str(path), **more}, "linux-64", {}, tmp_path)
+        return [package.name for package in found.packages]
+
+    assert names() == names(pixi_environment="default") == ["python", "tzdata", "humanize"]
+    assert names(pixi_environment="small") == ["python", "tzdata"]
+
+
+@pytest.mark.parametrize("source", ["environment", "lock", "explicit", "packages"])
+def test_only_a_lock_of_pixi_has_environments(environment: Path, tmp_path: Path, source: str) -> None:
+    with pytest.raises(EvenkeelError, match=f"^pixi_environment is set for {source}, which is no pixi.lock"):
+        load({source: str(locked(environment)), "pixi_environment": "gpu"}, "linux-64", {}, tmp_path)
+
+
 def test_md5_alone_is_completed_by_the_channel(
     make_channel: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
