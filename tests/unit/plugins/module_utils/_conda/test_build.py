@@ -26,7 +26,8 @@ from lab.upstream.pypi import sample_wheels
 LINKED = frozenset({"lib/a.pyc"})
 COMPILED = {"lib/a.pyc": "ab"}
 RECORDS = ("/opt/x", ("numpy",), COMPILED)
-JOB: Any = SimpleNamespace(prefix="/opt/x", pkgs="/opt/pkgs", specs=("numpy",))
+JOB: Any = SimpleNamespace(prefix="/opt/x", pkgs="/opt/pkgs", specs=("numpy",), packages=())
+CLOBBERED = ("/opt/x", ())
 TOOLS: Any = object()
 
 
@@ -40,6 +41,7 @@ class Steps:
         for name in ("link_ahead", "install", "compile_environment", "note_files_of_scripts"):
             monkeypatch.setattr(builder, name, getattr(self, name))
         monkeypatch.setattr(builder.conda_records, "write", lambda *what: self.called.append(what))
+        monkeypatch.setattr(builder.clobbered_files, "note", lambda *what: self.called.append(what))
         monkeypatch.setattr(builder.private_caches, "make", lambda pkgs: self.called.append("caches"))
         monkeypatch.setattr(builder.modes, "share", lambda prefix: self.called.append("share"))
 
@@ -66,8 +68,8 @@ class Steps:
 @pytest.mark.parametrize(
     ("installer", "called"),
     [
-        ("rattler", ["caches", "ahead", "rattler", LINKED, RECORDS, "/opt/x", "share"]),
-        ("conda", ["caches", "conda", frozenset(), RECORDS, "/opt/x", "share"]),
+        ("rattler", ["caches", "ahead", "rattler", LINKED, CLOBBERED, RECORDS, "/opt/x", "share"]),
+        ("conda", ["caches", "conda", frozenset(), CLOBBERED, RECORDS, "/opt/x", "share"]),
     ],
 )
 def test_order(monkeypatch: pytest.MonkeyPatch, installer: str, called: list[Any]) -> None:
