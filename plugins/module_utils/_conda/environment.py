@@ -149,7 +149,9 @@ def _at(link: str, home: str) -> tuple[str, str, tuple[Package, ...] | None]:
 
 def _builds(home: str, target: str) -> tuple[tuple[Generation, ...], tuple[str, ...], tuple[str, ...]]:
     """Return the complete builds of an environment, and the paths of interrupted ones and of what is none."""
-    found, leftovers, strangers = [], [], []
+    found: list[Generation] = []
+    leftovers: list[str] = []
+    strangers: list[str] = []
     entries = sorted(os.scandir(home), key=lambda entry: entry.path) if os.path.isdir(home) else []
     for entry in entries:
         generation = generations.read(entry.path) if entry.is_dir() else None
