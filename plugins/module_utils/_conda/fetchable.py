@@ -42,7 +42,8 @@ class Sources:
 def require_fetchable(name: str, packages: Sequence[Package], sources: Sources) -> None:
     """Fail where the packages that the cache lacks have no room, or a source of theirs does not deliver.
 
-    Each folder of each channel is asked for one package, and the index of pip's packages for one of them.
+    Each folder of each channel is asked for one package, and the index of pip's packages for one of them. Of those that
+    are pinned to another index, each folder is asked too.
 
     Parameters
     ----------
@@ -63,7 +64,9 @@ def require_fetchable(name: str, packages: Sequence[Package], sources: Sources) 
         existing(sources.cache), sum(package.size for package in lacking), "What the environment %s lacks" % name
     )
     of_pip = [package for package in packages if package.manager == PIP and not is_built(package)]
-    urls = (*one_of_each_folder(lacking), *one_of_index(of_pip, sources.pip_index))
+    pinned = [package for package in of_pip if package.index]
+    others = [package for package in of_pip if not package.index]
+    urls = (*one_of_each_folder(lacking + pinned), *one_of_index(others, sources.pip_index))
     with ThreadPoolExecutor(max_workers=sources.connections) as pool:
         problems = list(filter(None, pool.map(lambda url: problem(url, sources.timeout), urls)))
     if problems:

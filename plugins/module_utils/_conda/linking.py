@@ -345,6 +345,8 @@ def requirement(package: Package) -> str:
     """Return the line of a requirements file that means this very package."""
     if not package.sha256:
         return "%s @ %s\n" % (package.name, package.url)
+    if package.index:
+        return "%s @ %s --hash=sha256:%s\n" % (package.name, package.url, package.sha256)
     return "%s==%s --hash=sha256:%s\n" % (package.name, package.version, package.sha256)
 
 

@@ -9,7 +9,7 @@ import netrc
 import os
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
@@ -18,15 +18,17 @@ _URL = re.compile(r"https?://[^\s\"'@/]+@[^\s\"'/,]+")
 _VARIABLES = re.compile(r"(UV|PIP)_\w*(INDEX|FIND_LINKS)\w*")
 
 
-def with_credentials(url: str) -> str:
-    """Return an index's URL with the user and password that this machine has for its host; as it is without any.
+def with_credentials(url: str, others: Iterable[str] = ()) -> str:
+    """Return an index's URL with the user and password that there are for its host; as it is without any.
 
-    Those in the URL itself count first, then ``netrc``, then uv's and pip's environment and configuration files.
+    Those in the URL itself count first, then those in ``others``, further URLs, then ``netrc``, then uv's and pip's
+    environment and configuration files.
     """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or "@" in parts.netloc:
         return url
-    user = _of_netrc(parts.hostname or "") or _configured().get(parts.netloc, "")
+    known = _of_urls(others).get(parts.netloc)
+    user = known or _of_netrc(parts.hostname or "") or _configured().get(parts.netloc, "")
     return urlunsplit(parts._replace(netloc=f"{user}@{parts.netloc}")) if user else url
 
 
@@ -38,7 +40,7 @@ def user_and_password(url: str) -> tuple[str, str]:
 
 def _of_netrc(host: str) -> str:
     with contextlib.suppress(OSError, netrc.NetrcParseError):
-        found = netrc.netrc(os.environ.get("NETRC") or None).authenticators(host)
+        found = netrc.netrc(os.environ.get("NETRC") or Path.home() / ".netrc").authenticators(host)
         if found:
             return _joined(found[0], found[2] or "")
     return ""
@@ -50,17 +52,22 @@ def _joined(user: str, password: str) -> str:
 
 def _configured() -> dict[str, str]:
     """Return what stands before the ``@`` of configured URLs, by host and port."""
-    found: dict[str, str] = {}
-    for text in _texts():
-        for url in _URL.findall(text):
-            user, _at, host = urlsplit(url).netloc.rpartition("@")
-            found.setdefault(host, user)
+    found = _of_urls(url for text in _texts() for url in _URL.findall(text))
     for name, url in _named_indexes():
         key = re.sub(r"[^A-Z0-9]", "_", name.upper())
         user = os.environ.get(f"UV_INDEX_{key}_USERNAME", "")
         password = os.environ.get(f"UV_INDEX_{key}_PASSWORD", "")
         if user or password:
             found.setdefault(urlsplit(url).netloc, _joined(user, password))
+    return found
+
+
+def _of_urls(urls: Iterable[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for url in urls:
+        user, _at, host = urlsplit(url).netloc.rpartition("@")
+        if user:
+            found.setdefault(host, user)
     return found
 
 

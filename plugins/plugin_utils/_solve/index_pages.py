@@ -144,7 +144,7 @@ def _answer(url: str) -> tuple[str, str, bytes] | None:
 
 
 def _ask(url: str, user: tuple[str, str], timeout: float) -> tuple[str, str, bytes]:
-    options: dict[str, Any] = {"headers": {"Accept": _ACCEPTED}, "timeout": timeout}
+    options: dict[str, Any] = {"headers": {"Accept": _ACCEPTED}, "timeout": timeout, "use_netrc": False}
     if any(user):
         options |= {"url_username": user[0], "url_password": user[1], "force_basic_auth": True}
     with open_url(url, **options) as response:

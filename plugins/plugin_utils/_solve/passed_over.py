@@ -12,6 +12,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import E
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import optional
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve import pip_solver
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import without_credentials
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.index_credentials import with_credentials
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.index_pages import File, Page, pages
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.pip_solver import Answer, Question
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.source_release import SourceRelease
@@ -108,8 +109,12 @@ def only_sources(name: str, files: Iterable[File], question: Question) -> tuple[
 
 def _places(question: Question, name: str, asked: Iterable[str]) -> list[str]:
     """Return where the page of a name may be: of those that uv asked for, the last one is the one that it found."""
-    on_disk = (index for index in (*question.indexes, question.index) if urlsplit(index).scheme == "file")
-    return [*reversed(list(asked)), *(f"{index.rstrip('/')}/{name}/" for index in on_disk)]
+    indexes = (*question.indexes, question.index)
+    on_disk = (index for index in indexes if urlsplit(index).scheme == "file")
+    return [
+        *(with_credentials(url, indexes) for url in reversed(list(asked))),
+        *(f"{index.rstrip('/')}/{name}/" for index in on_disk),
+    ]
 
 
 def _runs_on(python: Version, requires: str) -> bool:

@@ -113,7 +113,7 @@ def _with_built_urls(question: Question, build: Build, allowed: Collection[str])
     """Return the question with wheels in place of commits and source archives that it names by URL."""
     requirements = [(text, Requirement(text)) for text in question.requirements]
     sources = {
-        text: SourceRelease(canonicalize_name(one.name), "", one.url)
+        text: _source_at(canonicalize_name(one.name), one.url)
         for text, one in requirements
         if one.url and not urlsplit(one.url).path.endswith(".whl")
     }
@@ -131,6 +131,12 @@ def _with_built_urls(question: Question, build: Build, allowed: Collection[str])
         return str(one)
 
     return replace(question, requirements=tuple(as_wheel(text, one) for text, one in requirements))
+
+
+def _source_at(name: str, url: str) -> SourceRelease:
+    """Return the source at a URL, which names the hash of an archive as pip writes it."""
+    place, _unused, digest = url.partition("#sha256=")
+    return SourceRelease(name, "", place, digest)
 
 
 def _may_be_built(sources: Iterable[SourceRelease], allowed: Collection[str]) -> bool:
@@ -181,6 +187,8 @@ def _pinned(package: Package, question: Question, found: Mapping[str, Page]) -> 
     """Return a package with the index that it was found on, where that is not the configured one."""
     if not package.sha256:
         return package
+    if package.name in _named_by_url(question):
+        return replace(package, index=_plain(package.url.rpartition("/")[0]))
     file = package.url.rpartition("/")[2]
     page = found.get(canonicalize_name(package.name))
     on_page = page is not None and any(one.url == package.url or one.name == file for one in page.files)
@@ -191,6 +199,15 @@ def _pinned(package: Package, question: Question, found: Mapping[str, Page]) -> 
         if any(one.url == package.url or one.name == file for one in index_pages.files(links) or ()):
             return replace(package, index=_plain(links))
     return package
+
+
+def _named_by_url(question: Question) -> set[str]:
+    """Return the names of the requirements that say where their wheel is, which no index has to have."""
+    return {canonicalize_name(one.name) for one in map(Requirement, question.requirements) if _is_remote(one.url)}
+
+
+def _is_remote(url: str | None) -> bool:
+    return url is not None and urlsplit(url).scheme in ("https", "http")
 
 
 def _plain(url: str) -> str:

@@ -190,8 +190,8 @@ def ask(question: Question, sources: Iterable[SourceRelease] = ()) -> Answer:
             *("--constraints", str(work / "constraints.txt")),
             *(argument for name in question.provided for argument in ("--no-emit-package", name)),
         ]
-        places = _places(question, [work / "sources"] if stubs else [], [work / "wheels"] if wheels else [])
-        done = _run(command, question.requirements, work, {**_impatience(), **places})
+        folders = [work / name for name, there in (("sources", stubs), ("wheels", wheels)) if there]
+        done = _run(command, question.requirements, work, {**_impatience(), **places(question, folders)})
         log = _LOG.findall(done.stderr)
         looked_for = _looked_for(log)
         if done.returncode:
@@ -206,7 +206,7 @@ def ask(question: Question, sources: Iterable[SourceRelease] = ()) -> Answer:
     found = [(unquote(package.url), package) for package in sorted(_package(entry, tags) for entry in entries)]
     return Answer(
         packages=tuple(
-            replace(package, url=wheels[url].as_uri()) if url in wheels else package
+            replace(package, url=str(wheels[url])) if url in wheels else package
             for url, package in found
             if url not in stubs
         ),
@@ -219,9 +219,17 @@ def ask(question: Question, sources: Iterable[SourceRelease] = ()) -> Answer:
     )
 
 
-def _places(question: Question, *folders: list[Path]) -> dict[str, str]:
-    """Return the variables that say where uv looks; its arguments would show credentials to every user."""
-    links = [*map(with_credentials, question.find_links), *(path.as_uri() for paths in folders for path in paths)]
+def places(question: Question, folders: Iterable[Path] = ()) -> dict[str, str]:
+    """Return the variables that say where uv looks; its arguments would show credentials to every user.
+
+    Parameters
+    ----------
+    question
+        What names the places.
+    folders
+        Further ones, with wheels.
+    """
+    links = [*map(with_credentials, question.find_links), *(folder.as_uri() for folder in folders)]
     found = {
         "UV_DEFAULT_INDEX": with_credentials(question.index),
         "UV_INDEX": " ".join([*map(with_credentials, question.indexes), os.environ.get("UV_INDEX", "")]).strip(),
@@ -325,7 +333,7 @@ def _package(entry: Mapping[str, Any], tags: Mapping[Tag, int]) -> Package:
         return Package(name, version, "", "", PIP, url=f"git+{vcs['url']}@{vcs['commit-id']}{part}")
     wheels = entry.get("wheels", [])
     if archive := entry.get("archive"):
-        wheels = [{**archive, "url": archive.get("url") or Path(archive["path"]).as_uri()}]
+        wheels = [{**archive, "url": archive.get("url") or archive["path"]}]
     ranked = {(rank, wheel["url"]): wheel for wheel in wheels if (rank := _rank(wheel["url"], tags)) is not None}
     if not ranked:
         raise EvenkeelError(

@@ -4,26 +4,52 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
+from typing import Protocol
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve import pip_resolution, pip_solver
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import without_credentials
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import Mirrors, without_credentials
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.conda_solver import solve_with_rattler
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.pip_solver import Target
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.problem import Problem
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.provided_by_conda import distributions, extras
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.source_release import Build
 
 
-def resolve(problem: Problem, build: Build | None = None) -> list[Package]:
+class Building(Protocol):
+    """Makes what builds wheels for one target."""
+
+    def __call__(
+        self, target: Target, of_conda: tuple[Package, ...], mirrors: Mirrors, places: Mapping[str, str]
+    ) -> AbstractContextManager[Build]:
+        """Return what is open as long as something is built.
+
+        Parameters
+        ----------
+        target
+            Where the wheels run.
+        of_conda
+            conda's packages of the environment, Python among them.
+        mirrors
+            Where these are.
+        places
+            uv's variables that say where build requirements come from.
+        """
+
+
+def resolve(problem: Problem, building: Building | None = None) -> list[Package]:
     """Return the exact packages that ``problem`` asks for, conda's and then pip's, each sorted.
 
     Parameters
     ----------
     problem
         What is asked.
-    build
+    building
         As of ``with_pip``.
 
     Raises
@@ -31,24 +57,24 @@ def resolve(problem: Problem, build: Build | None = None) -> list[Package]:
     EvenkeelError
         A specification is malformed, a source of packages cannot be read, or nothing fits.
     """
-    return with_pip(problem, solve_with_rattler(problem), build)
+    return with_pip(problem, solve_with_rattler(problem), building)
 
 
-def with_pip(problem: Problem, of_conda: list[Package], build: Build | None = None) -> list[Package]:
+def with_pip(problem: Problem, of_conda: list[Package], building: Building | None = None) -> list[Package]:
     """Return ``of_conda`` and, around them, the pip packages that ``problem`` asks for.
 
     Parameters
     ----------
     problem, of_conda
         What is asked, and what conda's part of the answer is.
-    build
-        Builds wheels of the releases that ``problem.buildable`` allows; their URL is the path that it returns. Without
+    building
+        For the releases that ``problem.buildable`` allows; the URL of their packages is the path of the wheel. Without
         it nothing is built, and a commit named by its hash is left for the nodes.
 
     Raises
     ------
     EvenkeelError
-        The index cannot be read, or nothing fits.
+        The index cannot be read, nothing fits, or what would have to be built may not be, or can't.
     """
     if not problem.pip:
         return of_conda
@@ -58,7 +84,7 @@ def with_pip(problem: Problem, of_conda: list[Package], build: Build | None = No
             f"pip's {', '.join(problem.pip)} need Python, and none of conda's packages is it",
             "Add python to the dependencies",
         )
-    target = pip_solver.Target(
+    target = Target(
         python=python.version,
         platform=problem.platform,
         glibc=dict(problem.virtual_packages).get("__glibc", f"2.{pip_solver.GLIBCS[0]}"),
@@ -76,9 +102,13 @@ def with_pip(problem: Problem, of_conda: list[Package], build: Build | None = No
         find_links=tuple(map(mirrored, problem.find_links)),
         kept=problem.kept,
     )
-    of_pip = pip_resolution.resolve(
-        question, lambda name: extras(name, of_conda, problem.mirrors), build, problem.buildable
-    )
+    with contextlib.ExitStack() as stack:
+        build = None
+        if building:
+            build = stack.enter_context(building(target, tuple(of_conda), problem.mirrors, pip_solver.places(question)))
+        of_pip = pip_resolution.resolve(
+            question, lambda name: extras(name, of_conda, problem.mirrors), build, problem.buildable
+        )
     return [*of_conda, *(_public(package, problem) for package in of_pip)]
 
 

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import doctest
+from dataclasses import replace
 from email.message import Message
 from pathlib import Path
 from urllib.error import HTTPError
@@ -24,6 +25,7 @@ def pip(name: str, sha256: str = "cd" * 32) -> Package:
 
 
 PYTHON, NUMPY = conda(f"{MAIN}/linux-64", "python"), conda(f"{MAIN}/linux-64", "numpy")
+TORCH = replace(pip("torch"), url="http://wheels.example/cu121/torch-2.0-py3-none-any.whl", index="http://wheels.example")
 IDNA, SIX = conda(f"{MAIN}/noarch", "idna"), conda(f"{FORGE}/noarch", "six")
 
 
@@ -70,8 +72,10 @@ def test_the_examples_hold() -> None:
         ([pip("Zope.Interface"), pip("einops")], [f"{INDEX}zope-interface/"]),
         ([PYTHON, pip("einops")], [PYTHON.url, f"{INDEX}einops/"]),
         ([pip("einops", sha256="")], []),
+        ([TORCH, pip("einops")], [TORCH.url, f"{INDEX}einops/"]),
+        ([replace(TORCH, url="file:///srv/torch-2.0-py3-none-any.whl")], []),
     ],
-    ids=["nothing", "one", "one folder", "three folders", "a file", "pip", "both", "a commit"],
+    ids=["nothing", "one", "one folder", "three folders", "a file", "pip", "both", "a commit", "pinned", "pinned file"],
 )
 def test_each_source_is_asked_once(sites: Sites, sources: Sources, packages: list[Package], asked: list[str]) -> None:
     require_fetchable("ai-dev", packages, sources)

@@ -307,6 +307,10 @@ def test_a_history_tells_no_specs_that_nobody_knows(node: Node) -> None:
     [
         (EINOPS, f"einops==0.8.1 --hash=sha256:{'12' * 32}\n"),
         (COMMIT, f"tools @ git+https://git.example/tools@{'ab' * 20}\n"),
+        (
+            replace(EINOPS, url="https://wheels.example/einops-0.8.1.whl", index="https://wheels.example"),
+            f"einops @ https://wheels.example/einops-0.8.1.whl --hash=sha256:{'12' * 32}\n",
+        ),
     ],
 )
 def test_requirement(package: Package, line: str) -> None:

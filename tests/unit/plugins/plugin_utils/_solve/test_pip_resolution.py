@@ -15,6 +15,8 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve import pip_res
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.pip_solver import Provided, Question, Target
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.source_release import Build, SourceRelease
 
+from .conftest import PASSWORD, USER, Site
+
 NODE = Target("3.11.2", "linux-64", "2.36")
 NATIVE = [
     "cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64",
@@ -276,7 +278,7 @@ def test_what_may_be_built_is_built_and_its_own_needs_count(
     assert versions(found) == {"deep": "0.19", "lib": "1.0", "ninja": "2.0"}
     assert asked == [deep, deep, ninja]
     wheel = tmp_path / "store/deep/deep-0.19-py3-none-any.whl"
-    assert (found[0].url, found[0].sha256) == (wheel.as_uri(), hashlib.sha256(wheel.read_bytes()).hexdigest())
+    assert (found[0].url, found[0].sha256) == (str(wheel), hashlib.sha256(wheel.read_bytes()).hexdigest())
 
 
 def test_wheels_that_were_built_and_do_not_fit_give_way_or_are_named(
@@ -325,7 +327,7 @@ def test_sources_by_url_are_built_where_that_is_allowed(
     _lib, tool = resolve([requirement], NODE, {}, index(), build=build, buildable=["tool"])
     assert asked == [SourceRelease("tool", "", url)]
     wheel = tmp_path / "store/tool-1.5-py3-none-any.whl"
-    assert (tool.name, tool.version, tool.url) == ("tool", "1.5", wheel.as_uri())
+    assert (tool.name, tool.version, tool.url) == ("tool", "1.5", str(wheel))
 
 
 @pytest.mark.parametrize(
@@ -365,3 +367,145 @@ def test_a_preflight_has_uv_ask_once(monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = {"UV_HTTP_RETRIES": "0", "UV_HTTP_TIMEOUT": "10", "UV_HTTP_CONNECT_TIMEOUT": "10"}
     assert wanted.items() <= given["env"].items()
     assert given["timeout"] <= 30
+
+
+# Several indexes
+
+
+def test_the_first_index_that_has_a_name_counts_and_is_recorded(
+    tmp_path: Path, make_wheel: Callable[..., Path], site: Site
+) -> None:
+    folders = {name: tmp_path / name for name in ("first", "second", "own", "links")}
+    cuda = make_wheel(folders["first"], "torch", "2.4.0+cu121", ["lib", "tool"])
+    for folder, name, version in (
+        ("second", "torch", "2.5.0+cu124"),
+        ("second", "lib", "1.0"),
+        ("own", "torch", "2.9"),
+        ("own", "lib", "3.0"),
+        ("own", "app", "1.0"),
+        ("links", "tool", "1.0"),
+    ):
+        make_wheel(folders[folder], name, version, ["torch"] if name == "app" else [])
+    wheel = cuda.name
+    first, second, own = (site.index(name, folders[name]) for name in ("first", "second", "own"))
+    links = folders["links"].rename(site.folder / "links")
+    (site.folder / "links.html").write_text('<a href="links/tool-1.0-py3-none-any.whl">')
+    found = resolve(["app"], NODE, {}, own, indexes=(f"{first}/", second), find_links=(f"{site.url}/links.html",))
+    assert [(one.name, one.version, one.index) for one in found] == [
+        ("app", "1.0", ""),
+        ("lib", "1.0", second),
+        ("tool", "1.0", f"{site.url}/links.html"),
+        ("torch", "2.4.0+cu121", first),
+    ]
+    assert found[3].url.replace("%2B", "+") == f"{site.url}/first/files/{wheel}"
+    asked = resolve(["torch==2.4.0+cu121", "tool"], NODE, {}, own, indexes=(first,), find_links=(links.as_uri(),))
+    assert [(one.name, one.index) for one in asked] == [("lib", ""), ("tool", links.as_uri()), ("torch", first)]
+    (lib,) = resolve(["lib"], NODE, {}, own, indexes=(own,))
+    assert lib.index == ""
+
+
+@pytest.mark.parametrize("fragment", ["", "#sha256={sha256}"])
+def test_a_wheel_by_url_is_pinned_to_its_folder(
+    tmp_path: Path, make_wheel: Callable[..., Path], site: Site, fragment: str
+) -> None:
+    wheel = make_wheel(site.folder / "by-hand", "tool", "1.0", ["lib"])
+    make_wheel(tmp_path / "own", "tool", "2.0")
+    make_wheel(tmp_path / "own", "lib", "1.0")
+    sha256 = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    url = f"{site.url}/by-hand/{wheel.name}"
+    lib, tool = resolve(
+        [f"Tool @ {url}{fragment.format(sha256=sha256)}"], NODE, {}, site.index("own", tmp_path / "own")
+    )
+    assert (tool.version, tool.url, tool.index, tool.sha256) == ("1.0", url, f"{site.url}/by-hand", sha256)
+    assert lib.index == ""
+
+
+def test_a_source_archive_by_url_is_built_by_its_hash(
+    tmp_path: Path, make_wheel: Callable[..., Path], index: Callable[[], str]
+) -> None:
+    asked = []
+
+    def build(release: SourceRelease) -> Path:
+        asked.append(release)
+        return make_wheel(tmp_path / "store", "tool", "1.5")
+
+    url = "https://files.example/tool-1.0.tar.gz"
+    (tool,) = resolve([f"tool @ {url}#sha256={'0' * 64}"], NODE, {}, index(), build=build, buildable=["tool"])
+    assert asked == [SourceRelease("tool", "", url, "0" * 64)]
+    assert tool.url == str(tmp_path / "store/tool-1.5-py3-none-any.whl")
+
+
+def test_a_directory_can_be_an_index(wheels: Callable[..., Path], index: Callable[[], str], site: Site) -> None:
+    wheels("app", "1.0")
+    (app,) = resolve(["app"], NODE, {}, site.url, indexes=(index(),))
+    assert app.index == index()
+
+
+def test_the_source_of_a_later_index_does_not_count(
+    tmp_path: Path, make_wheel: Callable[..., Path], site: Site
+) -> None:
+    make_wheel(tmp_path / "first", "deep", "0.3")
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "deep-0.19.tar.gz").touch()
+    first, own = site.index("first", tmp_path / "first"), site.index("own", tmp_path / "own")
+    assert versions(resolve(["deep"], NODE, {}, own, indexes=(first,))) == {"deep": "0.3"}
+    with pytest.raises(EvenkeelError, match=r"^The index has only the source of deep 0\.19"):
+        resolve(["deep"], NODE, {}, own)
+
+
+@pytest.mark.parametrize(
+    ("place", "way"),
+    [
+        *((place, way) for place in ("index", "indexes") for way in ("netrc", "url", "uv.toml", "pip.conf")),
+        *(("find_links", way) for way in ("netrc", "url", "pip.conf")),
+    ],
+)
+def test_credentials_are_used_and_appear_nowhere(
+    tmp_path: Path,
+    make_wheel: Callable[..., Path],
+    site: Site,
+    monkeypatch: pytest.MonkeyPatch,
+    way: str,
+    place: str,
+) -> None:
+    make_wheel(tmp_path / "own", "app", "1.0")
+    (tmp_path / "own" / "deep-1.0.tar.gz").touch()
+    index = site.index("private", tmp_path / "own")
+    with_user = index.replace("://", f"://{USER}:{PASSWORD}@")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("UV_NO_CONFIG")
+    monkeypatch.setenv("UV_NO_CACHE", "1")
+    config = {
+        "netrc": (".netrc", f"machine 127.0.0.1 login {USER} password {PASSWORD}"),
+        "uv.toml": (".config/uv/uv.toml", f'[[index]]\nname = "x"\nurl = "{with_user}"\n'),
+        "pip.conf": (".config/pip/pip.conf", f"[global]\nextra-index-url = {with_user}\n"),
+    }
+    for file, text in [config[way]] if way in config else []:
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_text(text)
+    asked = with_user if way == "url" else index
+    if place == "find_links":
+        asked = asked.replace("/simple", "/files/links.html")
+        (site.folder / "private/files/links.html").write_text('<a href="app-1.0-py3-none-any.whl">')
+    commands = []
+    run = subprocess.run
+    monkeypatch.setattr(pip_solver.subprocess, "run", lambda argv, **how: commands.append(argv) or run(argv, **how))
+    places: dict[str, Any] = {place: asked if place == "index" else (asked,)}
+    (app,) = resolve(["app"], NODE, {}, **{"index": "", **places})
+    assert PASSWORD not in str((app, commands))
+    assert app.url == f"{site.url}/private/files/app-1.0-py3-none-any.whl"
+    assert app.index == ("" if place == "index" else asked.replace(f"{USER}:{PASSWORD}@", ""))
+    with pytest.raises(EvenkeelError) as error:
+        resolve(["app>1", "deep"], NODE, {}, **{"index": "", **places})
+    assert PASSWORD not in str(error.value)
+
+
+def test_an_index_that_refuses_is_named_and_no_other_takes_its_place(
+    tmp_path: Path, make_wheel: Callable[..., Path], site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    make_wheel(tmp_path / "private", "app", "1.0")
+    make_wheel(tmp_path / "own", "app", "2.0")
+    private, own = site.index("private", tmp_path / "private"), site.index("own", tmp_path / "own")
+    with pytest.raises(EvenkeelError, match=rf"{private}.* could not be queried .*401 Unauthorized"):
+        resolve(["app"], NODE, {}, own, indexes=(private,))
