@@ -32,10 +32,6 @@ _WITHOUT_EFFECT = (
     "use_feature",
 )
 _REFUSED = {
-    "editable": (
-        "is an editable project, whose content may change at any time",
-        "Publish it, or name a commit without -e: NAME @ git+https://HOST/PROJECT@COMMIT",
-    ),
     "no_index": ("leaves no index to ask", "Leave it out; indexes and pages that are named are asked first"),
     "no_binary": ("asks for a build from source", "Leave it out: wheels are taken, and what has none may be built"),
     "pre": ("takes all pre-releases", "Name the version that may be one, such as NAME>=2.0b1"),
@@ -103,6 +99,7 @@ class PipSection:
                     for file in getattr(options, name):
                         self._include(file, place, directory, mistakes, kind or is_constraint, above)
                 self._sources(options, place)
+                requirement = _of_editable(options.editable, place) or requirement
                 if requirement:
                     found = str(pip_requirements.parse(requirement, place))
                     (self.constraints if is_constraint else self.requirements).append(found)
@@ -183,6 +180,22 @@ def _split(line: str, place: str) -> tuple[str, argparse.Namespace]:
         if getattr(options, name):
             raise EvenkeelError(f"{place}: {line!r} {what}", remedy)
     return requirement, options
+
+
+def _of_editable(projects: list[str], place: str) -> str:
+    """Return the requirement of a line that asks for an editable project; empty where it asks for none.
+
+    Raises
+    ------
+    EvenkeelError
+        It is no repository, whose commit is the same on every machine.
+    """
+    if not projects or projects[-1].startswith("git+"):
+        return projects[-1] if projects else ""
+    raise EvenkeelError(
+        f"{place}: {projects[-1]!r} is an editable project, whose content may change at any time",
+        "Publish it and name its version, or name a commit: NAME @ git+https://HOST/PROJECT@COMMIT",
+    )
 
 
 def _parser() -> argparse.ArgumentParser:

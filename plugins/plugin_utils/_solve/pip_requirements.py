@@ -21,7 +21,10 @@ COMMIT_URL = re.compile(
 _BARE_URL = re.compile(r"(git|hg|svn|bzr)\+\S+|[a-z]+://\S+", re.IGNORECASE)
 _SCP = re.compile(r"(git\+)?(ssh://)?(?P<user>[\w.-]+)@(?P<host>[\w.-]+):(?!\d+/)(?P<path>[^\s@#]+)(?P<rest>\S*)")
 _EGG = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*)(?P<extras>\[[^\]]*\])?")
-_PATH = re.compile(r"\.|\.\.|\.\[.*\]|(\.{0,2}/|~|[A-Za-z]:\\).*|[^\s@]*\.(whl|tar\.gz|zip|tar\.bz2|tgz)")
+_PATH = re.compile(
+    r"\.|\.\.|\.\[.*\]|(\.{0,2}/|~|[A-Za-z]:\\).*|[^\s@:;<>=!]+/[^\s@:;<>=!]*|[^\s@]*\.(whl|tar\.gz|zip|tar\.bz2|tgz)"
+)
+_ARCHIVES = (".tar.gz", ".tgz", ".zip", ".tar.bz2", ".tar.xz")
 _CONDA_VERSION = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*(\[[^\]]*\])?)\s*=\s*(?P<version>[^=\s]+)(=\S+)?")
 _BRANCH = "it may be another program tomorrow"
 
@@ -33,15 +36,16 @@ def parse(text: str, where: str) -> Requirement:
     ----------
     text
         What stands there, such as ``humanize>=4``, ``tool @ git+https://host/tool@`` with 40 digits of a commit, or
-        the same in pip's own spelling, ``git+https://host/tool@...#egg=tool``.
+        the same in pip's own spelling, ``git+https://host/tool@...#egg=tool``. Where it says no name, the repository's
+        or the file's is taken; what is fetched is held against it.
     where
         Its file and key, for the error.
 
     Raises
     ------
     EvenkeelError
-        It is malformed, or another machine may understand it otherwise: a local path, a file beside the index, a
-        branch or a tag.
+        It is malformed, or another machine may understand it otherwise: a local path, a branch or a tag, a source
+        archive without a hash.
     """
     if _SCP.search(text):
         raise _scp(text, where)
@@ -71,19 +75,14 @@ def _named(text: str, where: str) -> str:
     url, _unused, fragment = text.partition("#")
     options = dict(parse_qsl(fragment))
     egg = _EGG.fullmatch(options.get("egg", ""))
-    part = f"#subdirectory={options['subdirectory']}" if "subdirectory" in options else ""
     if egg:
-        return f"{egg['name']}{egg['extras'] or ''} @ {url}{part}"
-    if urlsplit(url).scheme == "file":
-        raise _local(text, where)
+        return f"{egg['name']}{egg['extras'] or ''} @ {text}"
+    path = unquote(urlsplit(url).path)
     if "+" in urlsplit(url).scheme:
-        _exact(url, text, where)
-        guess = canonicalize_name(re.split(r"[/@]", urlsplit(url).path.rpartition("@")[0])[-1].removesuffix(".git"))
-        raise EvenkeelError(
-            f"{where}: {text!r} does not say what the package is called",
-            f"Write its name before it: {guess or 'NAME'} @ {url}{part}",
-        )
-    return f"{canonicalize_name(unquote(url).rpartition('/')[2].partition('-')[0]) or 'name'} @ {text}"
+        name = re.sub(r"@[^/]*$", "", path).rpartition("/")[2].removesuffix(".git")
+    else:
+        name = re.split(r"-\d", path.rpartition("/")[2])[0]
+    return f"{canonicalize_name(name) or 'name'} @ {text}"
 
 
 def source(url: str, option: str, where: str) -> str:
@@ -108,21 +107,17 @@ def source(url: str, option: str, where: str) -> str:
 
 
 def _exact(url: str, text: str, where: str) -> str:
-    """Return the URL of a commit, without what says nothing about its content."""
+    """Return the URL of a commit or an archive, without what says nothing about its content."""
     base, _unused, fragment = url.partition("#")
     options = dict(parse_qsl(fragment))
+    if urlsplit(base).scheme in ("https", "http"):
+        return _archive(base, options, text, where)
     found = base + (f"#subdirectory={options['subdirectory']}" if "subdirectory" in options else "")
     if COMMIT_URL.fullmatch(found):
         return found
     parts = urlsplit(base)
     if "+" not in parts.scheme:
-        if parts.scheme not in ("https", "http"):
-            raise _local(text, where)
-        raise EvenkeelError(
-            f"{where}: {text!r} is a file beside the index, which is all that nodes ask",
-            "Name its version, and the index or the page of links that has it: --extra-index-url URL or "
-            "--find-links URL",
-        )
+        raise _local(text, where)
     if parts.scheme not in ("git+https", "git+ssh"):
         raise EvenkeelError(
             f"{where}: {text!r} is at an address of the kind {parts.scheme}, and only git+https and git+ssh are taken",
@@ -130,10 +125,7 @@ def _exact(url: str, text: str, where: str) -> str:
         )
     user, at, _host = parts.netloc.rpartition("@")
     if at and (parts.scheme == "git+https" or ":" in user):
-        raise EvenkeelError(
-            f"{where}: {text!r} carries credentials, which every reader of the file and of a lock would see",
-            "Write the URL without them, and keep them in the control node's own ~/.netrc or git credential helper",
-        )
+        raise _secret(text, where)
     address = base.removeprefix("git+")
     reference = parts.path.rpartition("@")[2] if "@" in parts.path else ""
     if re.fullmatch(r"[0-9a-f]{7,39}", reference):
@@ -145,6 +137,32 @@ def _exact(url: str, text: str, where: str) -> str:
         f"{where}: {text!r} {what}",
         f"Name the commit by its 40 hexadecimal digits, which `git ls-remote {repository}` shows for each branch and "
         f"tag: NAME @ git+{repository}@COMMIT",
+    )
+
+
+def _archive(url: str, options: dict[str, str], text: str, where: str) -> str:
+    """Return the URL of a wheel, whose hash a lock records, or of a source archive with its hash."""
+    digest = options.get("sha256", "").lower()
+    if "@" in urlsplit(url).netloc:
+        raise _secret(text, where)
+    path = urlsplit(url).path
+    if path.endswith(".whl") or (path.endswith(_ARCHIVES) and re.fullmatch(r"[0-9a-f]{64}", digest)):
+        return f"{url}#sha256={digest}" if digest else url
+    if path.endswith(_ARCHIVES):
+        raise EvenkeelError(
+            f"{where}: {text!r} is a source archive without a hash, and its content may change at any time",
+            f"Add the hash that `curl -L {url} | sha256sum` shows: NAME @ {url}#sha256=HASH",
+        )
+    raise EvenkeelError(
+        f"{where}: {text!r} is neither a wheel nor a source archive",
+        "Name a version, or a commit: NAME @ git+https://HOST/PROJECT@COMMIT",
+    )
+
+
+def _secret(text: str, where: str) -> EvenkeelError:
+    return EvenkeelError(
+        f"{where}: {text!r} carries credentials, which every reader of the file and of a lock would see",
+        "Write the URL without them, and keep them in the control node's own ~/.netrc or git credential helper",
     )
 
 

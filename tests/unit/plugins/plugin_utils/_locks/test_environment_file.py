@@ -82,7 +82,7 @@ def test_the_request_does_not_depend_on_the_order_of_packages(tmp_path: Path) ->
         ("channels: [a]\ndependencies: [b, pip: c]\n", "{path}: dependencies.pip is 'c', which is not a list"),
         (
             "channels: [a]\ndependencies: [b, pip: ['-e .']]\n",
-            "{path}: dependencies.pip: '-e .' is an editable project",
+            "{path}: dependencies.pip: '.' is an editable project",
         ),
         (
             "channels: [a]\ndependencies: [b, pip: [c]]\nvariables: [d]\n",
@@ -156,7 +156,7 @@ platforms: [osx-arm64]
             "- dependencies: 'numpy =>1' is not a package specification",
             "- dependencies holds 'cudatoolkit=11.3 -c pytorch', with an option of the command conda. Name the channel "
             "before the package: pytorch::cudatoolkit=11.3.",
-            "- dependencies.pip: '-e .' is an editable project",
+            "- dependencies.pip: '.' is an editable project",
             "- dependencies.pip: 'tool @ git+https://git.example/tool@main' names 'main'",
             "- dependencies.pip: --extra-index-url is written with credentials",
             "- channels names no channel",

@@ -31,6 +31,7 @@ def section(text: str, directory: Path) -> PipSection:
         ("a; python_version >= '3.8'  # new", ['a; python_version >= "3.8"']),
         (f"tool @ git+https://git.example/tool@{COMMIT}#egg=tool", [f"tool @ git+https://git.example/tool@{COMMIT}"]),
         ("a\r\nb\r\n", ["a", "b"]),
+        (f"-e git+https://git.example/tool@{COMMIT}#egg=tool", [f"tool @ git+https://git.example/tool@{COMMIT}"]),
         # without effect
         ("--only-binary :all:\n--prefer-binary\n--require-hashes\na", ["a"]),
         ("--trusted-host wheels.example\n--use-feature=fast-deps\na", ["a"]),
@@ -83,9 +84,9 @@ def test_files_are_found_beside_the_file_that_names_them(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("-e .", "'-e .' is an editable project"),
-        ("--editable=../tool", "'--editable=../tool' is an editable project"),
-        (f"-e git+https://git.example/tool@{COMMIT}#egg=tool", "is an editable project.* name a commit without -e"),
+        ("-e .", "'.' is an editable project"),
+        ("--editable=../tool", "'../tool' is an editable project"),
+        ("-e git+https://git.example/tool@main#egg=tool", "names 'main', which may move"),
         ("--no-index", "'--no-index' leaves no index to ask"),
         ("--no-binary :all:", "asks for a build from source"),
         ("--pre", "takes all pre-releases"),

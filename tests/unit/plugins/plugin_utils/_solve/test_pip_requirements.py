@@ -12,6 +12,9 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.pip_requiremen
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 HTTPS = f"git+https://git.example/team/tool.git@{COMMIT}"
+WHEEL = "https://files.example/tool_of_mine-1.0%2Bcu121-cp310-cp310-linux_x86_64.whl"
+ARCHIVE = "https://files.example/tool_of_mine-1.0.tar.gz"
+DIGEST = "0123456789abcdef" * 4
 SSH = f"git+ssh://git@git.example/team/tool.git@{COMMIT}"
 
 
@@ -34,12 +37,25 @@ SSH = f"git+ssh://git@git.example/team/tool.git@{COMMIT}"
         (f"{HTTPS}#egg=tool[fast]", f"tool[fast] @ {HTTPS}"),
         (f"{HTTPS}#subdirectory=python&egg=tool", f"tool @ {HTTPS}#subdirectory=python"),
         (f"{SSH}#egg=tool", f"tool @ {SSH}"),
+        (HTTPS, f"tool @ {HTTPS}"),
+        (SSH, f"tool @ {SSH}"),
+        (
+            f"git+https://git.example/Team/Some_Tool@{COMMIT}#subdirectory=python",
+            f"some-tool @ git+https://git.example/Team/Some_Tool@{COMMIT}#subdirectory=python",
+        ),
+        # files beside an index
+        (f"tool @ {WHEEL}", f"tool @ {WHEEL}"),
+        (f"{WHEEL}#sha256={DIGEST}", f"tool-of-mine @ {WHEEL}#sha256={DIGEST}"),
+        (f"tool @ {WHEEL}#md5=00", f"tool @ {WHEEL}"),
+        (f"tool @ {ARCHIVE}#sha256={DIGEST}", f"tool @ {ARCHIVE}#sha256={DIGEST}"),
+        (f"{ARCHIVE}#sha256={DIGEST}&egg=tool", f"tool @ {ARCHIVE}#sha256={DIGEST}"),
+        (f"{ARCHIVE}#sha256={DIGEST.upper()}", f"tool-of-mine @ {ARCHIVE}#sha256={DIGEST}"),
     ],
 )
 def test_what_means_the_same_everywhere_is_taken(text: str, expected: str) -> None:
     found = parse(text, "environment.yml")
     assert str(found) == expected
-    assert found.url is None or COMMIT_URL.fullmatch(found.url)
+    assert found.url is None or COMMIT_URL.fullmatch(found.url) or found.url.startswith("https://files.example/")
     assert str(parse(expected, "environment.yml")) == expected
 
 
@@ -49,6 +65,7 @@ def test_what_means_the_same_everywhere_is_taken(text: str, expected: str) -> No
         (".", "is a path on one machine", "Publish it"),
         (".[dev]", "is a path on one machine", "Publish it"),
         ("./tool", "is a path on one machine", "Publish it"),
+        ("submodules/simple-knn", "is a path on one machine", "Publish it"),
         ("../tool", "is a path on one machine", "Publish it"),
         ("wheels/tool-1.0-py3-none-any.whl", "is a path on one machine", "Publish it"),
         ("tool @ file:///home/me/tool-1.0-py3-none-any.whl", "is a path on one machine", "Publish it"),
@@ -57,8 +74,6 @@ def test_what_means_the_same_everywhere_is_taken(text: str, expected: str) -> No
         ("humanize 4", "is not a requirement that every machine understands", "Write it as NAME>=VERSION"),
         ("numpy=1.26", "is not a requirement that every machine understands", "Write it as pip does: numpy==1.26."),
         ("numpy=1.26=py311_0", "is not a requirement that every", "Write it as pip does: numpy==1.26."),
-        (HTTPS, "does not say what the package is called", f"Write its name before it: tool @ {HTTPS}."),
-        (SSH, "does not say what the package is called", f"Write its name before it: tool @ {SSH}."),
         (f"tool @ {HTTPS[:-41]}", "names no commit", "`git ls-remote https://git.example/team/tool.git`"),
         (f"tool @ {SSH[:-41]}", "names no commit", "`git ls-remote ssh://git@git.example/team/tool.git`"),
         (
@@ -80,8 +95,9 @@ def test_what_means_the_same_everywhere_is_taken(text: str, expected: str) -> No
         ),
         (f"tool @ git+http://git.example/tool@{COMMIT}", "of the kind git+http", "git+https://HOST/PROJECT@COMMIT"),
         (f"hg+https://git.example/tool@{COMMIT}#egg=tool", "of the kind hg+https", "git+https://HOST/PROJECT@COMMIT"),
-        ("tool @ https://host.example/tool-1.0.tar.gz", "is a file beside the index", "--find-links URL"),
-        ("https://host.example/tool-1.0-py3-none-any.whl", "is a file beside the index", "--find-links URL"),
+        (f"tool @ {ARCHIVE}", "is a source archive without a hash", f"`curl -L {ARCHIVE} | sha256sum`"),
+        (f"{ARCHIVE}#md5=00", "is a source archive without a hash", f"NAME @ {ARCHIVE}#sha256=HASH"),
+        ("https://git.example/team/tool", "is neither a wheel nor a source archive", "git+https://HOST/PROJECT@COMMIT"),
     ],
 )
 def test_what_may_differ_is_refused_with_the_way_out(text: str, message: str, remedy: str) -> None:
@@ -97,6 +113,7 @@ def test_what_may_differ_is_refused_with_the_way_out(text: str, message: str, re
     [
         f"tool @ git+https://me:secret-one@git.example/tool@{COMMIT}",
         f"git+ssh://me:secret-one@git.example/tool@{COMMIT}#egg=tool",
+        "tool @ https://me:secret-one@files.example/tool-1.0-py3-none-any.whl",
     ],
 )
 def test_credentials_are_neither_taken_nor_shown(text: str) -> None:
