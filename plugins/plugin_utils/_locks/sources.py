@@ -28,6 +28,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.freshness impo
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.missing_hashes import complete
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.places import absolute, environment_named, lock_beside
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import channel_urls, mirrors_from
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.conda_specs import channels_of
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.problem import Problem, solve_once
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.resolver import resolve
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.silent_channels import require_answers
@@ -257,7 +258,8 @@ def _asked(arguments: Mapping[str, Any]) -> dict[str, list[str]]:
     urls = channel_urls(channels)
     if not urls:
         raise EvenkeelError("packages are given, and no channels", "Set channels, such as conda-forge")
-    return {"packages": sorted(packages), "channels": list(urls), "pip": []}
+    channels = list(dict.fromkeys((*urls, *channels_of(packages))))
+    return {"packages": sorted(packages), "channels": channels, "pip": []}
 
 
 def _list(option: Any) -> list[str]:

@@ -73,6 +73,10 @@ ASKED = {"packages": ["numpy", "python=3.11"], "channels": [FORGE], "pip": []}
     [
         ({"packages": ["python=3.11", "numpy"], "channels": ["conda-forge"]}, ASKED),
         ({"packages": "python=3.11, numpy", "channels": "conda-forge", "lock": None}, ASKED),
+        (
+            {"packages": ["nvidia::cuda-nvcc"], "channels": ["conda-forge"]},
+            {"packages": ["nvidia::cuda-nvcc"], "channels": [FORGE, "https://conda.anaconda.org/nvidia"], "pip": []},
+        ),
         ({"lock": "/nowhere/conda-lock.yml"}, None),
         ({"explicit": "/nowhere/explicit.txt"}, None),
     ],
@@ -85,6 +89,19 @@ def test_an_environment_has_to_be_solved_until_it_is_locked(environment: Path) -
     assert request_of({"environment": str(environment)}) == {**ASKED, "pip": ["humanize"]}
     locked(environment)
     assert request_of({"environment": str(environment)}) is None
+
+
+def test_a_platform_is_asked_for_what_its_selectors_leave(environment: Path) -> None:
+    environment.write_text(
+        "channels: [conda-forge]\ndependencies:\n- python=3.11\n- a  # [linux64]\n- b  # [aarch64]\n"
+    )
+    asked = {
+        platform: request_of({"environment": str(environment)}, platform) for platform in ("linux-64", "linux-aarch64")
+    }
+    assert [request["packages"] for request in asked.values() if request] == [
+        ["a", "python=3.11"],
+        ["b", "python=3.11"],
+    ]
 
 
 def test_specifications_are_solved_once_for_each_kind_of_node(asked: list[Problem], tmp_path: Path) -> None:

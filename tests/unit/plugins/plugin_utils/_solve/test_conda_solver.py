@@ -10,6 +10,7 @@ import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import patience
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import environment_file
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve import rattler as _rattler
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import mirrors_from
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.conda_solver import solve_with_rattler
@@ -179,7 +180,40 @@ def test_a_channel_may_be_named_with_the_package(channel: str) -> None:
         mirrored(channel, "conda-forge::hello")
 
 
+@pytest.mark.parametrize(
+    ("spec", "file"),
+    [
+        ("hello[channel={canonical}]", "linux-64/hello-2024.01.1-0.conda"),
+        ("hello[version='<2024', channel={canonical}]", "linux-64/hello-2.9-0.conda"),
+        ("{canonical}/linux-64::hello=2.9", "linux-64/hello-2.9-0.conda"),
+        ("{canonical}/linux-64/hello-2.9-0.tar.bz2", "linux-64/hello-2.9-0.conda"),
+        ("{canonical}/linux-64/hello-2.9-0.conda#sha256:{sha256}", "linux-64/hello-2.9-0.conda"),
+    ],
+)
+def test_however_a_package_names_its_channel_the_mirror_is_asked(channel: str, spec: str, file: str) -> None:
+    (old,) = ask(channel, "hello=2.9")
+    found = mirrored(channel, spec.format(canonical=CANONICAL, sha256=old.sha256))
+    assert [package.url for package in found if package.name == "hello"] == [f"{CANONICAL}/{file}"]
+
+
+def test_a_package_of_another_hash_is_not_taken(channel: str) -> None:
+    with pytest.raises(EvenkeelError, match="hello"):
+        mirrored(channel, f"{CANONICAL}/linux-64/hello-2.9-0.conda#sha256:{'0' * 64}")
+
+
 # priority and what stays
+
+
+def test_the_channel_of_a_package_comes_last(make_channel: Callable[..., str], tmp_path: Path) -> None:
+    main = make_channel([("tool", "1.0", "linux-64", ()), ("lib", "1.0", "linux-64", ())])
+    extra = make_channel(
+        [("tool", "2.0", "linux-64", ("lib", "only")), ("lib", "2.0", "linux-64", ()), ("only", "1.0", "linux-64", ())]
+    )
+    file = tmp_path / "environment.yml"
+    file.write_text(f"channels: ['{main}']\ndependencies: ['{extra}::tool']\n")
+    environment = environment_file.read(file)
+    found = solve_with_rattler(Problem(environment.packages, environment.channels, "linux-64", NODE))
+    assert [(package.name, package.version) for package in found] == [("lib", "1.0"), ("only", "1.0"), ("tool", "2.0")]
 
 
 def test_the_first_channel_that_has_a_package_is_the_only_one(make_channel: Callable[..., str]) -> None:
