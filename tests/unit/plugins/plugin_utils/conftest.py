@@ -35,14 +35,19 @@ def caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def make_channel(tmp_path_factory: pytest.TempPathFactory) -> MakeChannel:
     """Return a function that makes a channel of packages and returns its URL."""
 
-    def make(packages: Iterable[Entry], distributions: dict[str, str] | None = None, folder: Path | None = None) -> str:
+    def make(
+        packages: Iterable[Entry],
+        distributions: dict[str, str] | None = None,
+        folder: Path | None = None,
+        metadata: dict[str, str] | None = None,
+    ) -> str:
         directory = folder or tmp_path_factory.mktemp("channel")
         for name, version, subdir, depends in packages:
             tree = tmp_path_factory.mktemp("tree")
             if distribution := (distributions or {}).get(name):
-                metadata = tree / "lib/python3.11/site-packages" / f"{distribution}-{version}.dist-info" / "METADATA"
-                metadata.parent.mkdir(parents=True)
-                metadata.write_text(f"Name: {distribution}\n")
+                file = tree / "lib/python3.11/site-packages" / f"{distribution}-{version}.dist-info" / "METADATA"
+                file.parent.mkdir(parents=True)
+                file.write_text(f"Name: {distribution}\n{(metadata or {}).get(name, '')}")
             package = conda_package.Package(name, version, "0", 0, subdir, depends)
             conda_package.write(package, tree, directory / subdir)
         lab_channel.index(directory)

@@ -1,14 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import mirrors_from
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import Mirrors, mirrors_from
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.pip_solver import Target
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.problem import Problem
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.resolver import resolve
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.resolver import resolve, with_pip
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.source_release import Build, SourceRelease
+
+from .conftest import Site
 
 NODE = (("__glibc", "2.36"),)
 PYTHON = ("python", "3.11.2", "linux-64", ())
@@ -50,3 +57,91 @@ def test_pip_without_python_is_told(make_channel: Callable[..., str]) -> None:
     channel = make_channel([("zlib", "1.0", "linux-64", ())])
     with pytest.raises(EvenkeelError, match=r"^pip's humanize need Python, and none of conda's packages is it"):
         resolve(Problem(("zlib",), (channel,), "linux-64", NODE, pip=("humanize",)))
+
+
+def test_the_index_of_a_package_is_recorded_by_its_original_url(
+    make_channel: Callable[..., str], make_wheel: Callable[..., Path], tmp_path: Path, site: Site
+) -> None:
+    """A file of environments asks for ``torch==2.4.0+cu121`` from an index of its own."""
+    channel = make_channel([PYTHON, PIP])
+    make_wheel(tmp_path / "cuda", "torch", "2.4.0+cu121", ["lib"])
+    make_wheel(tmp_path / "own", "lib", "1.0")
+    make_wheel(tmp_path / "own", "torch", "2.4.0")
+    site.index("whl/cu121", tmp_path / "cuda")
+    problem = Problem(
+        ("python=3.11",),
+        (channel,),
+        "linux-64",
+        NODE,
+        pip=("torch==2.4.0+cu121",),
+        mirrors=mirrors_from({"https://wheels.example": site.url}),
+        pip_index=site.index("own", tmp_path / "own"),
+        indexes=("https://wheels.example/whl/cu121/simple",),
+    )
+    _pip, _python, lib, torch = resolve(problem)
+    assert (lib.version, lib.index) == ("1.0", "")
+    assert (torch.version, torch.index) == ("2.4.0+cu121", "https://wheels.example/whl/cu121/simple")
+    assert torch.url.startswith("https://wheels.example/whl/cu121/files/torch-2.4.0")
+
+
+def test_extras_of_what_conda_brings_are_resolved_around_it(
+    make_channel: Callable[..., str], make_wheel: Callable[..., Path], index: Callable[[], str], tmp_path: Path
+) -> None:
+    """jupyter-events asks for ``jsonschema[format-nongpl]``, and conda brings jsonschema."""
+    jsonschema = ("jsonschema", "4.0", "noarch", ("python >=3.11", "idna"))
+    metadata = """\
+Metadata-Version: 2.1
+Requires-Dist: rpds-py>=1
+Requires-Dist: idna ; extra == "format-nongpl"
+Requires-Dist: webcolors>=1; extra == "format-nongpl"
+Requires-Dist: old; python_version < "3" and extra == "format-nongpl"
+Provides-Extra: format-nongpl
+
+Requires-Dist: of-the-description; extra == "format-nongpl"
+"""
+    channel = make_channel(
+        [PYTHON, PIP, jsonschema, ("idna", "3.0", "noarch", ("python",))],
+        {"jsonschema": "jsonschema", "idna": "idna"},
+        metadata={"jsonschema": metadata},
+        folder=tmp_path / "main",
+    )
+    make_wheel(tmp_path / "wheels", "jupyter_events", "1.0", ["jsonschema[format-nongpl]>=4"])
+    for name in ("webcolors", "idna"):
+        make_wheel(tmp_path / "wheels", name, "9.0")
+    problem = Problem(
+        ("python=3.11", "jsonschema"), (channel,), "linux-64", NODE, pip=("jupyter-events",), pip_index=index()
+    )
+    assert [package.name for package in resolve(problem) if package.manager == "pip"] == ["jupyter-events", "webcolors"]
+    for package in (tmp_path / "main").rglob("jsonschema-*"):
+        package.unlink()
+    of_conda = [package for package in resolve(replace(problem, pip=())) if package.manager == "conda"]
+    assert [package.name for package in with_pip(problem, of_conda)[len(of_conda) :]] == ["jupyter-events", "webcolors"]
+
+
+def test_what_builds_is_open_while_something_may_be_built(
+    make_channel: Callable[..., str], make_wheel: Callable[..., Path], index: Callable[[], str], tmp_path: Path
+) -> None:
+    channel = make_channel([PYTHON, PIP])
+    (tmp_path / "wheels").mkdir()
+    (tmp_path / "wheels" / "tool-1.0.tar.gz").touch()
+    seen: list[object] = []
+
+    def build(release: SourceRelease) -> Path:
+        seen.append(release.name)
+        return make_wheel(tmp_path / "store", release.name, release.version)
+
+    @contextlib.contextmanager
+    def building(
+        target: Target, of_conda: tuple[Package, ...], mirrors: Mirrors, places: Mapping[str, str]
+    ) -> Iterator[Build]:
+        seen.extend((target.python, [one.name for one in of_conda], mirrors, places["UV_DEFAULT_INDEX"]))
+        yield build
+        seen.append("closed")
+
+    problem = Problem(("python=3.11",), (channel,), "linux-64", NODE, pip=("tool",), pip_index=index())
+    with pytest.raises(EvenkeelError, match=r"lock_build: \[tool\]"):
+        resolve(problem, building)
+    seen.clear()
+    tool = resolve(replace(problem, buildable=("tool",)), building)[-1]
+    assert tool.url == str(tmp_path / "store/tool-1.0-py3-none-any.whl")
+    assert seen == ["3.11.2", ["pip", "python"], Mirrors(), index(), "tool", "closed"]
