@@ -6,14 +6,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import digest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package, digest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import write_atomically
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import capture, locking
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.missing_hashes import complete
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import mirrors_from
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import Mirrors, mirrors_from
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.problem import Problem
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.resolver import with_pip
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._upstream.mirrors import all_prefixes
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "found": {"type": "dict", "required": True},
@@ -22,6 +24,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "path": {"type": "path", "required": True},
     "mirrors": {"type": "dict", "default": {}},
     "pip_index": {"type": "str", "default": ""},
+    "pip_indexes": {"type": "list", "elements": "str", "default": []},
 }
 
 
@@ -37,20 +40,26 @@ class ActionModule(Action):
 
     def _capture(self, arguments: dict[str, Any], path: Path, host: str) -> dict[str, Any]:
         mirrors = mirrors_from(arguments["mirrors"])
-        found = capture.found_on(host, arguments["found"], mirrors)
+        platform = arguments["platform"]
+        used = Mirrors((*mirrors.pairs, *all_prefixes([platform])))
+        found = capture.found_on(host, arguments["found"], used, arguments["pip_indexes"])
         text = capture.write_down(path, found)
         environment = capture.understood(path, text)
+        asked = environment.on(platform)
         problem = Problem(
-            packages=environment.packages,
-            channels=environment.channels,
-            platform=arguments["platform"],
+            packages=asked.packages,
+            channels=asked.channels,
+            platform=platform,
             virtual_packages=tuple(sorted(arguments["virtual_packages"].items())),
-            pip=environment.pip,
+            pip=asked.pip,
             mirrors=mirrors,
             pip_index=arguments["pip_index"],
+            constraints=asked.constraints,
+            indexes=asked.indexes,
+            find_links=asked.find_links,
         )
-        of_conda = complete(path, found.conda, problem.platform, mirrors)
-        packages = with_pip(problem, list(of_conda))
+        of_conda = complete(path, found.conda, platform, mirrors)
+        packages = _with_pip(problem, list(of_conda), found)
         plan = locking.plan(environment, {problem: packages}, None)
         changed = bool(plan.changed) or not path.exists()
         if changed and not self._task.check_mode:
@@ -59,3 +68,18 @@ class ActionModule(Action):
             locking.apply(plan)
         result = {"changed": changed, "path": str(path), "digest": digest(packages, found.variables)}
         return {**result, "diff": {"prepared": text + plan.diff}} if changed and self._task.diff else result
+
+
+def _with_pip(problem: Problem, of_conda: list[Package], found: capture.Found) -> list[Package]:
+    """Return ``with_pip``'s packages; where it fails, its error says what may come from another index."""
+    try:
+        return with_pip(problem, of_conda)
+    except EvenkeelError as error:
+        local = [f"{one.name}=={one.version}" for one in found.pip if "+" in one.version and not one.url]
+        if not local or found.indexes:
+            raise
+        raise EvenkeelError(
+            error.what,
+            f"{error.remedy}. {', '.join(local)} may come from another index than the configured one; pip does not "
+            "record it. Name its URL in export_pip_indexes",
+        ) from error

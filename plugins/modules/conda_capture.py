@@ -13,7 +13,8 @@ description:
   - Takes the result of M(evenkeel.gpu.conda_environment_info) for an environment, and writes an C(environment.yml) with
     the requested packages, and beside it the C(conda-lock.yml) with exactly the packages of the node.
   - The requested conda packages come from the environment's history. If the history lacks them, the packages that no
-    other package needs are listed with their versions. pip packages are all listed with their versions.
+    other package needs are listed with their versions; the same is done for packages that a clone of another environment
+    has copied. pip packages are all listed with their versions.
   - pip does not record the hashes of what it installs, so the lock uses the hashes that the index has for these
     versions now.
   - An environment with packages that other nodes can't get, such as one from a file or an editable project, is refused.
@@ -45,13 +46,22 @@ options:
     type: path
     required: true
   mirrors:
-    description: URL prefixes and their replacements on the nodes. The files contain the channels' original URLs.
+    description:
+      - URL prefixes and their replacements on the nodes. The files contain the channels' original URLs, also of what came
+        from another known mirror.
     type: dict
     default: {}
   pip_index:
     description: URL of the package index (simple API). When empty, uv's own configuration applies.
     type: str
     default: ''
+  pip_indexes:
+    description:
+      - URLs of the indexes that pip packages came from besides O(pip_index). pip does not record which one it was. They
+        are asked first, and stand in the C(environment.yml).
+    type: list
+    elements: str
+    default: []
 seealso:
   - module: evenkeel.gpu.conda_lock
     description: Locks an environment that is written by hand.

@@ -107,6 +107,10 @@ environments:
       description: The requested packages, from conda's history.
       type: list
       elements: str
+    copied:
+      description: The names of the packages that come from another environment or an explicit file, by conda's history.
+      type: list
+      elements: str
     variables:
       description: The variables that activation sets.
       type: dict

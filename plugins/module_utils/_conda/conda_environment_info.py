@@ -75,6 +75,7 @@ def kept(root: str, name: str, deep: bool, size: bool) -> dict[str, Any] | None:
         "clobbered": clobbered_files.lines(_clobbered(current.path)),
         "packages": packages_of(current.path, current),
         "requested": history.requested(current.path),
+        "copied": history.copied(current.path),
         "variables": dict(current.variables),
         "generation": current.id,
         "generations": [
@@ -129,6 +130,7 @@ def any_environment(prefix: str, size: bool) -> dict[str, Any]:
         "drift": [],
         "packages": packages_of(prefix, None),
         "requested": history.requested(prefix),
+        "copied": history.copied(prefix),
         "variables": generations.variables(prefix),
         "generations": [],
     }

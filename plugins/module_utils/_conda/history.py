@@ -10,6 +10,8 @@ import os
 import re
 
 _ENTRY = re.compile(r"# (?P<action>update|install|create|remove|uninstall|neutered) specs: *(?P<specs>.*)")
+#: What conda writes of each package that it copies from another environment or takes from an explicit file.
+_COPY = re.compile(r"\S+/(noarch|[a-z]+-[a-z0-9_]+)::[^=\s]+==[^=\s]+=[^=\s\[]+(\[.*\])?")
 _NAME = re.compile(r"(?:[^[]*::)?([A-Za-z0-9_][A-Za-z0-9_.-]*)")
 
 
@@ -18,16 +20,29 @@ def requested(prefix: str) -> list[str]:
 
     Empty when the environment has no history, or one without specifications, as an explicit file leaves it.
     """
-    with (
-        contextlib.suppress(FileNotFoundError),
-        open(os.path.join(prefix, "conda-meta", "history"), encoding="utf-8", errors="replace") as stream,
-    ):
-        return parse(stream.read())
-    return []
+    return parse(_text(prefix))
+
+
+def copied(prefix: str) -> list[str]:
+    """Return the names of packages that nobody asked for by name: a clone or an explicit file brought them."""
+    return [name for name, spec in _asked(_text(prefix)).items() if _COPY.fullmatch(spec)]
 
 
 def parse(text: str) -> list[str]:
-    """Read the text of a history; what came later counts."""
+    """Return what users asked for by the text of a history; what came later counts."""
+    return [spec for spec in _asked(text).values() if not _COPY.fullmatch(spec)]
+
+
+def _text(prefix: str) -> str:
+    try:
+        with open(os.path.join(prefix, "conda-meta", "history"), encoding="utf-8", errors="replace") as stream:
+            return stream.read()
+    except FileNotFoundError:
+        return ""
+
+
+def _asked(text: str) -> dict[str, str]:
+    """Return the specifications of a history, by name and sorted."""
     asked: dict[str, str] = {}
     for line in text.splitlines():
         entry = _ENTRY.fullmatch(line.strip())
@@ -37,7 +52,7 @@ def parse(text: str) -> list[str]:
                 asked.pop(name, None)
             elif name:
                 asked[name] = spec
-    return [asked[name] for name in sorted(asked)]
+    return dict(sorted(asked.items()))
 
 
 def name_of(spec: str) -> str:

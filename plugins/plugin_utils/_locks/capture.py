@@ -37,26 +37,35 @@ class Found:
     pip: tuple[Package, ...]
     #: What users asked conda for; empty when its history does not say.
     requested: tuple[str, ...]
+    #: Names of conda's packages that a clone or an explicit file brought.
+    copied: tuple[str, ...]
     variables: Mapping[str, str]
+    #: URLs of the package indexes that pip's packages come from besides the configured one.
+    indexes: tuple[str, ...] = ()
 
     @property
     def channels(self) -> tuple[str, ...]:
         """The channels' URLs, those of most packages first."""
-        counted = Counter(package.url.rsplit("/", 2)[0] for package in self.conda)
+        counted = Counter(map(channel_of, self.conda))
         return tuple(sorted(counted, key=lambda url: (-counted[url], url)))
 
     @property
     def dependencies(self) -> tuple[str, ...]:
-        """What to ask conda for: what users asked for, where it still holds, or what nothing else needs."""
-        if not self.requested:
-            return tuple(f"{package.name}={package.version}" for package in roots(self.conda))
+        """What to ask conda for.
+
+        What users asked for, where it still holds; of what was copied, or where nobody asked, what nothing else needs.
+        """
         by_name = {package.name: package for package in self.conda}
-        specs = {match_spec(text, Mirrors()).name.normalized: text for text in self.requested}
-        return tuple(
-            text if holds(text, by_name[name]) else f"{name}={by_name[name].version}"
-            for name, text in sorted(specs.items())
-            if name in by_name
-        )
+        unasked = by_name if not self.requested else self.copied
+        found = {one.name: f"{one.name}={one.version}" for one in roots(self.conda) if one.name in unasked}
+        for text in self.requested:
+            _unused, of_channel, spec = text.rpartition("::")
+            package = by_name.get(match_spec(spec, Mirrors()).name.normalized)
+            if package:
+                asked = spec if holds(spec, package) else f"{package.name}={package.version}"
+                # Only that node may know its channel by this name.
+                found[package.name] = f"{short_names([channel_of(package)])[0]}::{asked}" if of_channel else asked
+        return tuple(found[name] for name in sorted(found))
 
     @property
     def requirements(self) -> tuple[str, ...]:
@@ -67,8 +76,17 @@ class Found:
         )
 
 
-def found_on(host: str, environment: Mapping[str, Any], mirrors: Mirrors) -> Found:
+def found_on(host: str, environment: Mapping[str, Any], mirrors: Mirrors, indexes: Sequence[str] = ()) -> Found:
     """Return an environment from what the module conda_environment_info returned of it.
+
+    Parameters
+    ----------
+    host, environment
+        Where it is, and the module's result.
+    mirrors
+        All that the node may have used; the result has the channels' own URLs.
+    indexes
+        As of ``Found``.
 
     Raises
     ------
@@ -92,8 +110,15 @@ def found_on(host: str, environment: Mapping[str, Any], mirrors: Mirrors) -> Fou
         conda=tuple(sorted(conda)),
         pip=tuple(sorted(pip)),
         requested=tuple(environment["requested"]),
+        copied=tuple(environment["copied"]),
         variables=dict(environment["variables"]),
+        indexes=tuple(indexes),
     )
+
+
+def channel_of(package: Package) -> str:
+    """Return the URL of a conda package's channel."""
+    return package.url.rsplit("/", 2)[0]
 
 
 def roots(packages: Sequence[Package]) -> list[Package]:
@@ -113,14 +138,14 @@ def holds(text: str, package: Package) -> bool:
         build_number=int(re.sub(r".*?(\d*)$", r"\1", package.build) or 0),
         subdir=package.url.rsplit("/", 2)[1],
     )
-    return bool(match_spec(text.rpartition("::")[2], Mirrors()).matches(record))
+    return bool(match_spec(text, Mirrors()).matches(record))
 
 
 def render(found: Found) -> str:
     """Return the text of an environment.yml."""
     dependencies: list[Any] = list(found.dependencies)
     if found.requirements:
-        dependencies.append({"pip": list(found.requirements)})
+        dependencies.append({"pip": [*(f"--extra-index-url {url}" for url in found.indexes), *found.requirements]})
     content: dict[str, Any] = {"channels": short_names(found.channels), "dependencies": dependencies}
     if found.variables:
         content["variables"] = dict(found.variables)

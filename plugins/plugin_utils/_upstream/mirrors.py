@@ -198,6 +198,11 @@ def presets() -> dict[str, Mirror]:
     return {name: _mirror(name, fields) for name, fields in read_mapping(DATA).items()}
 
 
+def all_prefixes(platforms: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the prefixes of original URLs and those of each known mirror that carries them."""
+    return [pair for mirror in presets().values() for pair in mirror.prefixes(platforms).items()]
+
+
 def _candidate(
     mirror: Mirror, channels: Sequence[str], platforms: Sequence[str], elsewhere: Mapping[str, Any] | None
 ) -> dict[str, Any]:

@@ -26,25 +26,64 @@ def pip(name: str, version: str = "1.0", url: str = "") -> dict[str, Any]:
     return {"name": name, "version": version, "build": "", "manager": "pip", "url": url}
 
 
-def found(*packages: dict[str, Any], requested: tuple[str, ...] = (), **variables: str) -> capture.Found:
-    environment = {"prefix": "/srv/nlp", "packages": packages, "requested": requested, "variables": variables}
-    return capture.found_on("node1", environment, MIRRORS)
+def found(
+    *packages: dict[str, Any],
+    requested: tuple[str, ...] = (),
+    copied: tuple[str, ...] = (),
+    indexes: tuple[str, ...] = (),
+    **variables: str,
+) -> capture.Found:
+    environment = {
+        "prefix": "/srv/nlp",
+        "packages": packages,
+        "requested": requested,
+        "copied": copied,
+        "variables": variables,
+    }
+    return capture.found_on("node1", environment, MIRRORS, indexes)
 
 
 @pytest.mark.parametrize(
-    ("requested", "dependencies"),
+    ("requested", "copied", "dependencies"),
     [
-        ((), ("pandas=3.0", "python=3.11.2")),
-        (("python=3.11", "numpy"), ("numpy", "python=3.11")),
-        (("numpy>=3",), ("numpy=2.4",)),
-        (("defaults::numpy>=2",), ("defaults::numpy>=2",)),
-        (("scipy", "numpy"), ("numpy",)),
+        ((), (), ("pandas=3.0", "python=3.11.2")),
+        (("python=3.11", "numpy"), (), ("numpy", "python=3.11")),
+        (("numpy>=3",), (), ("numpy=2.4",)),
+        (("defaults::numpy>=2",), (), ("defaults::numpy>=2",)),
+        (("anaconda/pkgs/main::numpy>=2",), (), ("defaults::numpy>=2",)),
+        (("anaconda/pkgs/main::numpy>=3",), (), ("defaults::numpy=2.4",)),
+        (("scipy", "numpy"), (), ("numpy",)),
+        ((), ("numpy", "pandas", "python"), ("pandas=3.0", "python=3.11.2")),
+        (("pandas>=2",), ("numpy", "python"), ("pandas>=2", "python=3.11.2")),
+        (("numpy",), ("pandas", "python"), ("numpy", "pandas=3.0", "python=3.11.2")),
     ],
-    ids=["no history", "as asked", "no longer true", "with a channel", "no longer there"],
+    ids=[
+        "no history",
+        "as asked",
+        "no longer true",
+        "with a channel",
+        "with the node's name of a channel",
+        "with such a name, and no longer true",
+        "no longer there",
+        "a clone",
+        "a clone, and more",
+        "a clone, and what another needs",
+    ],
 )
-def test_dependencies(requested: tuple[str, ...], dependencies: tuple[str, ...]) -> None:
+def test_dependencies(requested: tuple[str, ...], copied: tuple[str, ...], dependencies: tuple[str, ...]) -> None:
     packages = (conda("python", "3.11.2"), conda("numpy", "2.4", "python >=3.9"), conda("pandas", "3.0", "numpy >=2"))
-    assert found(*packages, requested=requested).dependencies == dependencies
+    assert found(*packages, requested=requested, copied=copied).dependencies == dependencies
+
+
+def test_pips_other_indexes_stand_in_the_file(tmp_path: Path) -> None:
+    wheels = "https://wheels.example/whl/cu121"
+    seen = found(conda("python", "3.11.2"), pip("torch", "2.4.0+cu121"), indexes=(wheels,))
+    text = capture.render(seen)
+    assert yaml.safe_load(text)["dependencies"][1] == {
+        "pip": [f"--extra-index-url {wheels}", "torch==2.4.0+cu121"],
+    }
+    environment = capture.understood(tmp_path / "environment.yml", text)
+    assert (environment.indexes, environment.pip) == ((wheels,), ("torch==2.4.0+cu121",))
 
 
 def test_channels_are_the_original_ones_the_largest_first() -> None:
