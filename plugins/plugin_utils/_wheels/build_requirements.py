@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
@@ -21,7 +21,7 @@ def make_environment(python: Path, directory: Path) -> Path:
     return directory / "bin" / "python"
 
 
-def resolve(requirements: Iterable[str], python: Path, index: Sequence[str], what: str) -> tuple[str, ...]:
+def resolve(requirements: Iterable[str], python: Path, places: Mapping[str, str], what: str) -> tuple[str, ...]:
     """Return exact requirements with hashes, one of each distribution, sorted.
 
     Parameters
@@ -30,8 +30,8 @@ def resolve(requirements: Iterable[str], python: Path, index: Sequence[str], wha
         As PEP 508 writes them.
     python
         What they are installed for.
-    index
-        uv's arguments that name where wheels come from.
+    places
+        uv's variables that name where wheels come from; its arguments would show credentials to every user.
     what
         The release that is built, for the error.
 
@@ -46,8 +46,9 @@ def resolve(requirements: Iterable[str], python: Path, index: Sequence[str], wha
     answer = _uv(
         f"The build requirements of {what} ({', '.join(asked)}) cannot be resolved",
         *("pip", "compile", "-", "--quiet", "--generate-hashes", "--no-header", "--no-annotate", "--no-strip-extras"),
-        *("--only-binary", ":all:", "--no-python-downloads", "--python", str(python), *index),
+        *("--only-binary", ":all:", "--no-python-downloads", "--python", str(python)),
         text="\n".join(asked),
+        variables=places,
     )
     return pinned(answer)
 
@@ -62,19 +63,20 @@ def pinned(answer: str) -> tuple[str, ...]:
     return tuple(sorted(line.strip() for line in joined.splitlines() if re.match(r"[\w]", line)))
 
 
-def install(requirements: Sequence[str], python: Path, index: Sequence[str], what: str) -> None:
+def install(requirements: Sequence[str], python: Path, places: Mapping[str, str], what: str) -> None:
     """Install exact requirements with their hashes, from wheels."""
     if requirements:
         _uv(
             f"The build requirements of {what} cannot be installed",
             *("pip", "install", "--quiet", "--require-hashes", "--no-deps", "--no-build", "--requirements", "-"),
             # A build that writes to its environment must not write to uv's cache.
-            *("--link-mode", "copy", "--python", str(python), *index),
+            *("--link-mode", "copy", "--python", str(python)),
             text="\n".join(requirements),
+            variables=places,
         )
 
 
-def _uv(failed: str, *arguments: str, text: str = "") -> str:
+def _uv(failed: str, *arguments: str, text: str = "", variables: Mapping[str, str] | None = None) -> str:
     try:
         with limited(FILE_BYTES):
             done = subprocess.run(
@@ -84,7 +86,7 @@ def _uv(failed: str, *arguments: str, text: str = "") -> str:
                 capture_output=True,
                 encoding="utf-8",
                 errors="replace",
-                env={**os.environ, "VIRTUAL_ENV": ""},
+                env={**os.environ, **(variables or {}), "VIRTUAL_ENV": ""},
                 timeout=SECONDS,
                 restore_signals=False,
             )

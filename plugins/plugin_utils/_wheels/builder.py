@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -66,8 +66,8 @@ class Question:
     #: conda's packages of the environment, Python among them.
     of_conda: tuple[Package, ...]
     mirrors: Mirrors = field(default_factory=Mirrors)
-    #: uv's arguments that name where build requirements come from.
-    index: tuple[str, ...] = ()
+    #: uv's variables that name where build requirements come from.
+    places: Mapping[str, str] = field(default_factory=dict)
 
 
 @contextlib.contextmanager
@@ -109,7 +109,7 @@ class _Builder:
             return known
         self._begin()
         place, python = self._sandbox(), self._interpreter()
-        stem = f"{release.name}-{release.version or source_tree.parts_of(release.url)[1]}"
+        stem = f"{release.name}-{release.version or release.sha256 or source_tree.parts_of(release.url)[1]}"
         log = self._log(f"{stem}-{self.question.target.platform}")
         work = _Work(release, self.home / stem, log, place, python, self.policy.limits)
         wheel, system, requirements = work.wheel(self.question)
@@ -185,10 +185,10 @@ class _Work:
         project = self._project(question.mirrors)
         system = build_system(self._ask(self.python.program, do="look", project=project)["pyproject"], self.what)
         call = {"project": project, "backend": system.backend, "backend_path": list(system.backend_path)}
-        requirements = self._environment(system.requires, question.index)
+        requirements = self._environment(system.requires, question.places)
         more = self._ask(self._venv_python, do="requires", **call)["requires"]
         if more:
-            requirements = self._environment((*system.requires, *more), question.index)
+            requirements = self._environment((*system.requires, *more), question.places)
         name = self._ask(self._venv_python, do="wheel", target=str(self.own / "wheels"), **call)["wheel"]
         wheel = self.own / "wheels" / str(name)
         if wheel.parent != self.own / "wheels" or not wheel.is_file() or wheel.resolve() != wheel:
@@ -201,19 +201,19 @@ class _Work:
 
     def _project(self, mirrors: Mirrors) -> str:
         """Fetch the source; return where its project is."""
-        if not self.release.sha256:
+        if source_tree.is_commit(self.release):
             return str(source_tree.fetch_commit(self.release, self.own))
         archive = source_tree.fetch_archive(self.release, mirrors.mirrored(self.release.url), self.given)
         target = self.own / "source"
         target.mkdir()
         return str(self._ask(self.python.program, do="unpack", archive=str(archive), target=str(target))["project"])
 
-    def _environment(self, requires: Sequence[str], index: Sequence[str]) -> tuple[str, ...]:
+    def _environment(self, requires: Sequence[str], places: Mapping[str, str]) -> tuple[str, ...]:
         """Make the build's environment anew; return what is in it."""
         shutil.rmtree(self.environment, ignore_errors=True)
         python = build_requirements.make_environment(self.python.program, self.environment)
-        found = build_requirements.resolve(requires, python, index, self.what)
-        build_requirements.install(found, python, index, self.what)
+        found = build_requirements.resolve(requires, python, places, self.what)
+        build_requirements.install(found, python, places, self.what)
         return found
 
     def _ask(self, python: Path, **request: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import re
 _PATTERNS: tuple[tuple[str, str], ...] = (
     (
         r"CUDA_HOME environment variable is not set|[Nn]o CUDA (?:toolset|toolkit|compiler) found|"
-        r"Failed to find nvcc|nvcc(?:: command)? not found|[Cc]ould not find (?:CUDA_HOME|nvcc)|"
+        r"Failed to find nvcc|nvcc: (?:command )?not found|[Cc]ould not find (?:CUDA_HOME|nvcc)|"
         r"No such file or directory: '[^']*nvcc'|No CMAKE_CUDA_COMPILER could be found|Could NOT find CUDA\b",
         "it needs the CUDA toolkit (nvcc) on the control node, below /usr/local/cuda",
     ),

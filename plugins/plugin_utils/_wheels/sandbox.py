@@ -22,6 +22,8 @@ from typing import IO, cast
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.limits import FILE_BYTES, limited
 
+#: Where programs are looked for, also those of util-linux.
+PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 #: What a build sees of the system, where it is there.
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 _FILES = ("/etc/alternatives", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/localtime")
@@ -120,7 +122,7 @@ class Place:
             process = subprocess.Popen(
                 command,
                 cwd=directory,
-                env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", **variables},
+                env={"PATH": PATH, **variables},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

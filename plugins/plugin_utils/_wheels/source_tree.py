@@ -26,6 +26,11 @@ _OF_A_REPOSITORY = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")
 _COMMIT = re.compile(r"git\+(?P<repository>.+)@(?P<commit>[0-9a-f]{40})(#(?P<fragment>.*))?")
 
 
+def is_commit(release: SourceRelease) -> bool:
+    """Return whether a release is a commit, not an archive."""
+    return release.url.startswith("git+")
+
+
 def fetch_archive(release: SourceRelease, url: str, directory: Path) -> Path:
     """Download the archive of a release from ``url`` into ``directory``; return its path.
 
@@ -34,6 +39,10 @@ def fetch_archive(release: SourceRelease, url: str, directory: Path) -> Path:
     EvenkeelError
         It can't be fetched, is of an unknown kind, or is not what the index said.
     """
+    if not release.sha256:
+        raise EvenkeelError(
+            f"The index has no SHA-256 of {release.url}", "Choose an index that has one for each of its files"
+        )
     name = unquote(urlsplit(url).path.rpartition("/")[2])
     if not name.endswith(ARCHIVES):
         raise EvenkeelError(

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.build_requirements import (
+    install,
+    make_environment,
+    pinned,
+    resolve,
+)
+
+
+@pytest.fixture
+def wheels(tmp_path: Path, make_wheel: Callable[..., Path]) -> Callable[..., Path]:
+    return lambda *arguments, **more: make_wheel(tmp_path / "wheels", *arguments, **more)
+
+
+def test_requirements_are_exact_hashed_and_installed_as_such(
+    tmp_path: Path, wheels: Callable[..., Path], index: Callable[[], str]
+) -> None:
+    backend, lib = wheels("backend", "2.0", ["lib"]), wheels("lib", "1.0")
+    wheels("backend", "3.0")
+    places = {"UV_DEFAULT_INDEX": index()}
+    python = make_environment(Path(sys.executable), tmp_path / "environment")
+    found = resolve(["backend<3"], python, places, "tool 1.0")
+    hashes = [hashlib.sha256(wheel.read_bytes()).hexdigest() for wheel in (backend, lib)]
+    assert found == (f"backend==2.0 --hash=sha256:{hashes[0]}", f"lib==1.0 --hash=sha256:{hashes[1]}")
+    install(found, python, places, "tool 1.0")
+    argv = [python, "-c", "from importlib.metadata import version as v; print(v('backend'), v('lib'))"]
+    assert subprocess.run(argv, check=True, capture_output=True, text=True).stdout == "2.0 1.0\n"
+
+
+def test_nothing_is_needed_for_nothing(tmp_path: Path) -> None:
+    assert resolve([], tmp_path / "no python", {}, "tool 1.0") == ()
+    install([], tmp_path / "no python", {}, "tool 1.0")
+
+
+def test_a_build_requirement_without_a_wheel_is_an_error(
+    tmp_path: Path, wheels: Callable[..., Path], index: Callable[[], str]
+) -> None:
+    wheels("other", "1.0")
+    (tmp_path / "wheels" / "backend-1.0.tar.gz").write_bytes(b"")
+    with pytest.raises(
+        EvenkeelError, match=r"^The build requirements of tool 1\.0 \(backend\) cannot be resolved: .*have to be wheels"
+    ):
+        resolve(["backend"], Path(sys.executable), {"UV_DEFAULT_INDEX": index()}, "tool 1.0")
+
+
+def test_another_file_than_was_resolved_is_not_installed(
+    tmp_path: Path, wheels: Callable[..., Path], index: Callable[[], str]
+) -> None:
+    wheels("backend", "1.0")
+    python = make_environment(Path(sys.executable), tmp_path / "environment")
+    with pytest.raises(EvenkeelError, match=r"^The build requirements of tool 1\.0 cannot be installed: .*[Hh]ash"):
+        install([f"backend==1.0 --hash=sha256:{'ab' * 32}"], python, {"UV_DEFAULT_INDEX": index()}, "tool 1.0")
+
+
+def test_uvs_answer_in_one_line_each() -> None:
+    answer = (
+        "b==1.0 ; python_version < '4' \\\n    --hash=sha256:aa \\\n    --hash=sha256:bb\n# via a\n"
+        "a==2 \\\n    --hash=sha256:cc\n"
+    )
+    assert pinned(answer) == (
+        "a==2 --hash=sha256:cc",
+        "b==1.0 ; python_version < '4' --hash=sha256:aa --hash=sha256:bb",
+    )

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels import sandbox
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.sandbox import Ended, Limits, Place, lacking
+
+Run = Callable[..., tuple[Ended, str]]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "root").mkdir()
+    return tmp_path / "root"
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    (tmp_path / "work").mkdir()
+    return tmp_path / "work"
+
+
+@pytest.fixture
+def run(root: Path, work: Path, tmp_path: Path) -> Run:
+    """Return a function that runs a shell script in the sandbox; of a kernel without one, its tests are skipped."""
+    if reason := lacking(root):
+        pytest.skip(f"this kernel has no sandbox: {reason}")
+    log = tmp_path / "log"
+
+    def run(script: str, limits: Limits | None = None, readable: tuple[Path, ...] = ()) -> tuple[Ended, str]:
+        argv = ["/bin/sh", "-c", script]
+        ended = Place(root).run(argv, work, log, {"A": "1"}, writable=[work], readable=readable, limits=limits)
+        return ended, log.read_text()
+
+    return run
+
+
+def test_it_writes_to_its_own_directory_alone(run: Run, work: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "given").write_text("seen\n")
+    ended, said = run(
+        f"cat {other}/given; touch mine; touch {other}/x || touch /usr/x || echo refused", readable=(other,)
+    )
+    assert ended == Ended(0)
+    assert said.splitlines()[0] == "seen"
+    assert said.splitlines()[-1] == "refused"
+    assert [path.name for path in work.iterdir()] == ["mine"]
+    assert [path.name for path in other.iterdir()] == ["given"]
+
+
+def test_it_has_no_capability_to_change_what_it_sees(run: Run) -> None:
+    _unused, said = run("grep CapBnd /proc/self/status; mount -o remount,rw /usr 2>/dev/null || echo refused")
+    assert said.splitlines() == ["CapBnd:\t0000000000000000", "refused"]
+
+
+def test_it_sees_neither_homes_nor_other_files_nor_sockets(run: Run, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("password")
+    _unused, said = run(
+        f"ls -d {Path.home()} /home /root /run /var /etc/shadow /etc/ssl {secret} 2>/dev/null; echo end"
+    )
+    assert said == "end\n"
+
+
+def test_it_sees_no_other_process(run: Run) -> None:
+    _unused, said = run(f"ls -d /proc/{os.getpid()} 2>/dev/null || echo none")
+    assert said == "none\n"
+
+
+def test_it_has_no_network(run: Run) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0)
+        port = server.getsockname()[1]
+        ended, said = run(
+            "tail -n +3 /proc/net/dev | cut -d: -f1 | tr -d ' '; "
+            f"bash -c 'exec 3<>/dev/tcp/127.0.0.1/{port}' 2>/dev/null || exit 7"
+        )
+        with pytest.raises(BlockingIOError):
+            server.accept()
+    assert (ended.status, said.splitlines()) == (7, ["lo"])
+
+
+def test_its_environment_is_what_it_is_given(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UV_INDEX_PRIVATE_PASSWORD", "secret")
+    _unused, said = run("env; umask")
+    names = {line.partition("=")[0] for line in said.splitlines()}
+    assert names == {"A", "PATH", "PWD", "OLDPWD", "0022"}
+
+
+def test_its_status_is_told(run: Run) -> None:
+    assert run("exit 3")[0] == Ended(3)
+
+
+@pytest.mark.parametrize("enclosed", [True, False])
+def test_it_ends_at_its_limit_of_time_with_all_that_it_started(
+    run: Run, root: Path, work: Path, tmp_path: Path, enclosed: bool
+) -> None:
+    os.mkfifo(work / "pipe")
+    # Whoever opens the pipe waits for a reader, which never comes.
+    argv = ["/bin/sh", "-c", "(echo >pipe) & echo >pipe"]
+    place = Place(root if enclosed else None)
+    ended = place.run(argv, work, tmp_path / "log", {}, writable=[work], limits=Limits(seconds=1))
+    assert ended.cut_short == "it did not end within 1 seconds"
+    left = subprocess.run(["fuser", "-s", str(work / "pipe")], check=False) if Path("/usr/bin/fuser").exists() else None
+    assert left is None or left.returncode == 1
+
+
+@pytest.mark.parametrize("enclosed", [True, False])
+def test_it_ends_at_its_limit_of_output(root: Path, work: Path, tmp_path: Path, run: Run, enclosed: bool) -> None:
+    log = tmp_path / "log"
+    place = Place(root if enclosed else None)
+    ended = place.run(["/bin/sh", "-c", "yes"], work, log, {}, writable=[work], limits=Limits(output_bytes=1000))
+    assert ended.cut_short == "it printed more than 1000 bytes"
+    assert log.stat().st_size == 1000
+
+
+def test_what_it_leaves_behind_is_not_waited_for(work: Path, tmp_path: Path) -> None:
+    os.mkfifo(work / "pipe")
+    argv = ["/bin/sh", "-c", "(read x <pipe) & echo done"]
+    assert Place(None).run(argv, work, tmp_path / "log", {}, writable=[work]) == Ended(0)
+
+
+def test_a_kernel_without_one_says_why(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandbox, "_NAMESPACES", ("--no-such-namespace",))
+    assert "unshare" in lacking(root)
+
+
+def test_a_system_without_unshare_says_so(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandbox, "PATH", "/nowhere")
+    assert lacking(root) == "unshare can't be started: No such file or directory"
