@@ -18,6 +18,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import E
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.strict_yaml import read_mapping
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.entries import ANEW, check, conda_package, pip_package
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.environment_file import EnvironmentFile
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.unindexed import at_their_urls
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.gpu_builds import gpu_builds
 
 VERSION = 1
@@ -84,8 +85,10 @@ def render(lock: Lock, name: str) -> str:
             f"{_OURS}-sizes": json.dumps({key: _sizes(found) for key, found in sorted(lock.packages.items())}),
         },
     }
-    if builds := {key: _builds(found) for key, found in sorted(lock.packages.items()) if gpu_builds(found)}:
+    if builds := {key: of_gpus for key, found in sorted(lock.packages.items()) if (of_gpus := gpu_builds_of(found))}:
         metadata["custom_metadata"][f"{_OURS}-gpu-builds"] = json.dumps(builds)
+    if indexes := {key: found_at for key, found in sorted(lock.packages.items()) if (found_at := _indexes(found))}:
+        metadata["custom_metadata"][f"{_OURS}-indexes"] = json.dumps(indexes)
     entries = sorted(
         (package.name, package.manager, platform, package)
         for platform, packages in lock.packages.items()
@@ -129,7 +132,9 @@ def read(path: Path) -> Lock:
                 f"{path}: the packages of {platform} are not those that were locked; the file was edited",
                 "Restore it from version control, or remove it and lock again",
             )
-    return lock
+    if digests:
+        return lock
+    return replace(lock, packages={platform: at_their_urls(found) for platform, found in lock.packages.items()})
 
 
 def packages_for(lock: Lock, platform: str, path: Path) -> tuple[Package, ...]:
@@ -150,14 +155,15 @@ def packages_for(lock: Lock, platform: str, path: Path) -> tuple[Package, ...]:
 
 def _lock(path: Path, metadata: Mapping[str, Any], entries: list[Mapping[str, Any]]) -> Lock:
     packages: dict[str, list[Package]] = {platform: [] for platform in metadata["platforms"]}
-    sizes = _ours(metadata, "sizes") or {}
+    sizes, indexes = _ours(metadata, "sizes") or {}, _ours(metadata, "indexes") or {}
     for entry in entries:
         if entry.get("category", "main") == "main":
             if entry["platform"] not in packages:
                 raise ValueError(f"{entry['name']} is for {entry['platform']}, which is not among the platforms")
             package = _package(path, entry)
             size = sizes.get(entry["platform"], {}).get(package.manager, {}).get(package.name, 0)
-            packages[entry["platform"]].append(replace(package, size=int(size)))
+            index = indexes.get(entry["platform"], {}).get(package.name, "") if package.manager == PIP else ""
+            packages[entry["platform"]].append(replace(package, size=int(size), index=str(index)))
     return Lock(
         channels=tuple(_url(channel) for channel in metadata["channels"]),
         sources=tuple(metadata["sources"]),
@@ -182,7 +188,12 @@ def _sizes(packages: Iterable[Package]) -> dict[str, dict[str, int]]:
     return found
 
 
-def _builds(packages: Iterable[Package]) -> list[str]:
+def _indexes(packages: Iterable[Package]) -> dict[str, str]:
+    """Return the indexes that pip's packages are pinned to, by name."""
+    return {package.name: package.index for package in sorted(packages) if package.manager == PIP and package.index}
+
+
+def gpu_builds_of(packages: Iterable[Package]) -> list[str]:
     """Return the builds for GPUs, such as ``pytorch 2.5.1 cuda126_py311``."""
     return [" ".join(filter(None, (one.name, one.version, one.build))) for one in gpu_builds(packages)]
 

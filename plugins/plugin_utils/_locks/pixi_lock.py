@@ -13,6 +13,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action impor
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.strict_yaml import read_mapping
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.entries import ANEW, check, conda_package, pip_package
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.mistakes import Mistakes
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.unindexed import at_their_urls
 
 if TYPE_CHECKING:
     from rattler.lock import Environment, LockedPackage
@@ -53,7 +54,7 @@ def read(path: Path, platform: str, environment: str = DEFAULT) -> tuple[Package
         with mistakes.collected():
             packages.append(_package(path, locked))
     mistakes.require_none()
-    return check(path, packages)
+    return at_their_urls(check(path, packages))
 
 
 def _environment(path: Path, name: str) -> Environment:

@@ -27,6 +27,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.conda_lock imp
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.freshness import require_fresh
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.missing_hashes import complete
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.places import absolute, environment_named, lock_beside
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.unindexed import by_name
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import channel_urls, mirrors_from
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.conda_specs import channels_of
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.problem import Problem, solve_once
@@ -158,7 +159,7 @@ def load(
                 run_directory, "hashed", question, lambda: _as_dicts(complete(path, packages, platform, mirrors))
             )
             packages = tuple(map(from_mapping, found))
-        return Resolved(on_control_node(packages, path), variables)
+        return Resolved(by_name(on_control_node(packages, path), arguments.get("pip_index") or ""), variables)
     problem = Problem(
         packages=tuple(asked["packages"]),
         channels=tuple(asked["channels"]),
@@ -168,6 +169,7 @@ def load(
         constraints=tuple(asked.get("constraints", ())),
         indexes=tuple(asked.get("indexes", ())),
         find_links=tuple(asked.get("find_links", ())),
+        hashes=tuple(asked.get("hashes", ())),
         mirrors=mirrors,
         pip_index=arguments.get("pip_index") or "",
     )

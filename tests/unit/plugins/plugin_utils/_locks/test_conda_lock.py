@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -41,11 +42,17 @@ HUMANIZE = Package(
     url="https://files.example/packages/humanize-4.11.0-py3-none-any.whl",
     size=130_000,
 )
+PINNED = replace(
+    HUMANIZE,
+    name="pinned",
+    url="https://wheels.example/own/pinned-4.11.0-py3-none-any.whl",
+    index="https://wheels.example/own/simple",
+)
 TOOL = Package("tool", "0.1", "", "", "pip", url=f"git+https://host.example/tool@{'5f' * 20}")
 LOCK = Lock(
     channels=(CHANNEL,),
     sources=("environment.yml",),
-    packages={"linux-64": (PYTHON, TZDATA, HUMANIZE, TOOL), "linux-aarch64": (TZDATA,)},
+    packages={"linux-64": (PYTHON, TZDATA, HUMANIZE, PINNED, TOOL), "linux-aarch64": (TZDATA,)},
     content_hash={"linux-64": "aa" * 32, "linux-aarch64": "bb" * 32},
     virtual_packages={"linux-64": {"__glibc": "2.36"}, "linux-aarch64": {"__glibc": "2.36"}},
     variables={"OMP_NUM_THREADS": "8"},
@@ -87,6 +94,29 @@ def test_sizes_that_are_none_are_told(tmp_path: Path, sizes: str) -> None:
         read(path)
 
 
+def test_a_lock_says_which_packages_are_builds_for_gpus(tmp_path: Path) -> None:
+    torch = Package("torch", "2.4.0+cu121", "", "7b" * 32, "pip", url="https://files.example/torch-2.4.0-any.whl")
+    jax = Package("jaxlib", "0.4", "cuda126py311", "6a" * 32, url=f"{CHANNEL}/linux-64/jaxlib-0.4-cuda126py311.conda")
+    lock = replace(LOCK, packages={"linux-64": (jax, PYTHON, torch), "linux-aarch64": (TZDATA,)})
+    path = tmp_path / "conda-lock.yml"
+    path.write_text(render(lock, "ai-dev"))
+    ours = yaml.safe_load(path.read_text())["metadata"]["custom_metadata"]
+    builds = {"linux-64": ["jaxlib 0.4 cuda126py311", "torch 2.4.0+cu121"]}
+    assert json.loads(ours["evenkeel-gpu-builds"]) == builds
+    assert read(path).packages["linux-64"] == (jax, PYTHON, torch)
+    assert "gpu-builds" not in render(LOCK, "ai-dev")
+
+
+def test_what_is_ours_is_text_as_the_schema_of_conda_lock_says() -> None:
+    ours = yaml.safe_load(render(LOCK, "ai-dev"))["metadata"]["custom_metadata"]
+    assert {type(value) for value in (*ours, *ours.values())} == {str}
+
+
+def test_a_lock_without_indexes_of_its_own_names_none() -> None:
+    assert "indexes" in render(LOCK, "ai-dev")
+    assert "indexes" not in render(replace(LOCK, packages={"linux-64": (PYTHON, HUMANIZE)}), "ai-dev")
+
+
 def test_equal_locks_have_equal_bytes() -> None:
     shuffled = {platform: tuple(reversed(found)) for platform, found in reversed(LOCK.packages.items())}
     assert render(replace(LOCK, packages=shuffled), "ai-dev") == render(LOCK, "ai-dev")
@@ -108,7 +138,7 @@ def test_a_lock_of_conda_lock_is_read(tmp_path: Path) -> None:
     path.write_text(BY_CONDA_LOCK.read_text())
     lock = read(path)
     assert [vars(package) for package in lock.packages["linux-64"]] == [
-        vars(replace(package, size=0)) for package in (PYTHON, TZDATA, HUMANIZE)
+        vars(replace(package, size=0)) for package in (PYTHON, TZDATA, replace(HUMANIZE, index=HUMANIZE.url))
     ]
     assert sorted(lock.packages) == ["linux-64", "linux-aarch64"]
     assert (lock.channels, lock.sources) == (("conda-forge",), ("environment.yml",))
