@@ -16,6 +16,9 @@ description:
     version or distribution is installed beside the one in use and switched to in the same way. If this fails or is
     killed, the one in use stays, and the next run removes the leftovers.
   - Named environments are outside of O(prefix), so they survive an upgrade, a switch and a removal.
+  - C(conda init) writes the path of the installation itself into a user's start-up files. When that installation is
+    removed, its path becomes a link to O(prefix) for as long as a start-up file of all users or of a user of this node
+    names it, and also where such a file can't be read or where a directory service knows more users.
   - The base environment belongs to the distribution. It is frozen for conda (CEP 22) and externally managed for pip
     (PEP 668); changes to it are reported as RV(drift).
   - If there is anything at O(prefix) that this module did not create, the module fails and leaves it unchanged.
@@ -27,7 +30,7 @@ options:
   state:
     description:
       - V(present) installs, upgrades or switches.
-      - V(absent) removes the link, the installations and the shell hooks, and nothing else.
+      - V(absent) removes the links, the installations and the shell hooks, and nothing else.
     type: str
     choices: [present, absent]
     default: present
@@ -70,6 +73,15 @@ options:
         user's files are touched.
     type: bool
     default: true
+  command_directory:
+    description:
+      - The directory for a link C(conda) to the distribution's command, for what is no login shell, such as C(ssh node
+        conda run), C(sudo) and notebooks. When empty, there is none.
+      - If there is anything else of that name, it is left unchanged, with a warning.
+      - C(sudo) and C(cron) look for commands in directories of their own, which on Enterprise Linux are without
+        C(/usr/local/bin).
+    type: path
+    default: /usr/local/bin
   channels:
     description:
       - URLs of the channels that users will use. If one serves C(terms.json), it has terms of service, and the module
@@ -159,6 +171,11 @@ drift:
   elements: str
   returned: success
   sample: ["+ six 1.17.0 (main)"]
+former_paths:
+  description: Paths of removed installations that are links to O(ignore:prefix) now, each with the start-up files that name it.
+  type: dict
+  returned: success
+  sample: {"/opt/evenkeel/distributions/Miniconda3-py312_26.1.0-1-Linux-x86_64-000000000000": ["/home/alice/.bashrc"]}
 stranded:
   description: Environments that people created inside distributions that are no longer in use. Their paths still work.
   type: list

@@ -11,7 +11,14 @@ from datetime import datetime, timezone
 from functools import partial
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import distribution, shared_cache, shell_hook, terms
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import (
+    conda_command,
+    distribution,
+    former_paths,
+    shared_cache,
+    shell_hook,
+    terms,
+)
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.build_progress import progress_in
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, kept_files, made, processes
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.download import (
@@ -42,6 +49,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "heal_base": {"type": "bool", "default": False},
     "keep": {"type": "int", "default": 1},
     "shell_hook": {"type": "bool", "default": True},
+    "command_directory": {"type": "path", "default": "/usr/local/bin"},
     "channels": {"type": "list", "elements": "str", "default": []},
     "accept_tos": {"type": "bool", "default": False},
     "shared_cache": {"type": "path", "default": "/opt/evenkeel/pkgs/shared"},
@@ -79,7 +87,9 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     if _present(params) and params["ca_path"] and not params["offline"]:
         require_certificates(params["ca_path"])
     plan = _plan(params, desired)
+    former = _plan_former(params, desired, plan)
     hook = _plan_hook(params)
+    link = _plan_command(params)
     cache = _plan_cache(params)
     if plan.install and params["offline"] and desired.url.startswith("http"):
         raise EvenkeelError(
@@ -89,30 +99,43 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     if plan.install and check_mode and not params["src"]:
         distribution.rehearse(desired, partial(_begin, params))
     accepting = _plan_terms(params, plan)
-    others_changed = hook.changed or cache.changed or accepting.changed
+    others_changed = any(other.changed for other in (former, hook, link, cache, accepting))
     if (plan.changed or others_changed) and not check_mode:
         if plan.install and params["src"] and not params["brought"]:
             return {"changed": False, "wanted": True}
         with held(os.path.join(desired.store, ".locks", "store"), params["lock_timeout"]) as lock:
             plan = _plan(params, desired)
+            former = _plan_former(params, desired, plan)
             run_installer = partial(_run_installer, lock)
             terms.apply(accepting, datetime.now(timezone.utc))
+            former_paths.apply(former)
             with progress_in(os.path.join(desired.store, ".progress")) as progress:
-                distribution.apply(plan, desired, run_installer, partial(_fetch, params), progress.wait)
+                distribution.apply(
+                    plan,
+                    desired,
+                    run_installer,
+                    partial(_fetch, params),
+                    progress.wait,
+                    partial(former_paths.leave, former),
+                )
             if plan.after and accepting.without:
                 distribution.note_without_terms(plan.after, accepting.without)
             hook = _plan_hook(params)  # others write there too, and an installation takes its time
             kept_files.apply_all(_record(hook))
             shell_hook.apply(hook)
+            conda_command.apply(link)
             shared_cache.apply(cache)
     before, after = plan.lines
+    after = (*after, *former.lines, *hook.lines, *link.lines, *cache.lines, *accepting.lines)
     return {
         "changed": plan.changed or others_changed,
-        "diff": {"before": _text(before), "after": _text((*after, *hook.lines, *cache.lines, *accepting.lines))},
+        "diff": {"before": _text(before), "after": _text(after)},
         "prefix": desired.prefix,
         "home": plan.after or "",
         "drift": list(plan.drift),
         "stranded": list(plan.stranded),
+        "former_paths": {path: list(files) for path, files in former.files.items()},
+        "warnings": _warnings(link, params["prefix"]),
     }
 
 
@@ -127,6 +150,34 @@ def _plan(params: Params, desired: distribution.Desired) -> distribution.Plan:
     if plan.prune:
         plan = decide(replace(state, busy=processes.using(plan.prune)), desired)
     return plan
+
+
+def _plan_former(params: Params, desired: distribution.Desired, plan: distribution.Plan) -> former_paths.Plan:
+    """Look at people's start-up files, where an installation goes or links stand for former ones."""
+    found = former_paths.links(desired.store, distribution.HOME)
+    if not _present(params) or not (found or plan.going):
+        return former_paths.plan(found, (), former_paths.Named(), "")
+    named = former_paths.named(desired.store, distribution.HOME)
+    return former_paths.plan(found, plan.going, named, desired.prefix)
+
+
+def _plan_command(params: Params) -> conda_command.Plan:
+    directory = params["command_directory"]
+    path = os.path.join(directory, conda_command.NAME) if directory else ""
+    ours = conda_command.recorded()
+    found = conda_command.read(filter(None, [path, *ours]))
+    target = os.path.join(params["prefix"], "bin", conda_command.NAME)
+    return conda_command.plan(found, ours, path, target, wanted=_present(params))
+
+
+def _warnings(link: conda_command.Plan, prefix: str) -> list[str]:
+    if not link.in_the_way:
+        return []
+    return [
+        "%s was not made by Evenkeel and was left as it is, so the command conda there may not be %s/bin/conda. "
+        "Move it away, or set command_directory (miniconda_command_directory of the role) to another directory, or to "
+        "'' for none." % (link.in_the_way, prefix)
+    ]
 
 
 def _plan_hook(params: Params) -> shell_hook.Plan:

@@ -40,9 +40,10 @@ DOWNLOAD_PREFIX = ".download-"
 DOOMED_PREFIX = ".removing-"
 #: Of the marker; those of 0.1.0 have none.
 FORMAT = 1
-_HOME = r"[A-Za-z0-9][A-Za-z0-9._-]*-[0-9a-f]{12}(?:-\d+)?"
-DOWNLOAD_PATTERN = re.escape(DOWNLOAD_PREFIX) + "(%s)" % _HOME
-DOOMED_PATTERN = re.escape(DOOMED_PREFIX) + _HOME
+#: A regular expression of an installation's name.
+HOME = r"[A-Za-z0-9][A-Za-z0-9._-]*-[0-9a-f]{12}(?:-\d+)?"
+DOWNLOAD_PATTERN = re.escape(DOWNLOAD_PREFIX) + "(%s)" % HOME
+DOOMED_PATTERN = re.escape(DOOMED_PREFIX) + "(%s)" % HOME
 _WITHOUT_TERMS = "without_terms"
 #: Below an installation, what people made: their environments.
 _THEIRS = ("envs",)
@@ -157,6 +158,12 @@ class Plan:
     without_terms: tuple[str, ...] = ()
 
     @property
+    def going(self) -> tuple[str, ...]:
+        """The paths of installations that go, or were going when a run was killed."""
+        doomed = ((path, re.fullmatch(DOOMED_PATTERN, os.path.basename(path))) for path in self.remove)
+        return (*self.prune, *(os.path.join(os.path.dirname(path), name[1]) for path, name in doomed if name))
+
+    @property
     def changed(self) -> bool:
         return bool(self.remove or self.install or self.protect or self.switch or self.prune or self.tighten)
 
@@ -214,7 +221,9 @@ def read(desired: Desired) -> State:
         A newer Evenkeel has installed something there.
     """
     prefix, current = _pointed_at(desired)
-    names = sorted(os.listdir(desired.store)) if os.path.isdir(desired.store) else []
+    everything = sorted(os.listdir(desired.store)) if os.path.isdir(desired.store) else []
+    # Links stand at former paths, see ``former_paths``.
+    names = [name for name in everything if not os.path.islink(os.path.join(desired.store, name))]
     markers = {name: marker for name in names if (marker := _marker(os.path.join(desired.store, name))) is not None}
     half_made, rests = set(), []
     for name in names:
@@ -233,10 +242,10 @@ def read(desired: Desired) -> State:
         tuple(
             _installation(os.path.join(desired.store, name), marker, desired)
             for name, marker in markers.items()
-            if re.fullmatch(_HOME, name)
+            if re.fullmatch(HOME, name)
         ),
         (*ruins, *rests),
-        frozenset(os.path.join(desired.store, name) for name in names),
+        frozenset(os.path.join(desired.store, name) for name in everything),
     )
 
 
@@ -376,6 +385,7 @@ def apply(
     run_installer: RunCommand,
     fetch: Fetch,
     waiting: Callable[[int], None] = lambda seconds: None,
+    leave: Callable[[str], None] = lambda path: None,
 ) -> None:
     """Bring the node to the plan's end. What fails half-way is removed; what is killed half-way is healed next time.
 
@@ -383,6 +393,8 @@ def apply(
     ----------
     waiting
         Called about every second while the disk is waited for, with the seconds that it has taken.
+    leave
+        Called with the path of an installation that is no longer there, before it is removed.
     """
     try:
         for path, seen in plan.tighten.items():
@@ -399,7 +411,7 @@ def apply(
         elif plan.switch:
             os.unlink(desired.prefix)
         for path in plan.prune:
-            _remove(path)
+            _remove(path, leave)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise disk_full(desired.store) from error
@@ -450,10 +462,11 @@ def _mark(home: str, marker: Mapping[str, Any]) -> None:
     write_atomically(os.path.join(home, MARKER), json.dumps(marker, indent=1, sort_keys=True) + "\n")
 
 
-def _remove(home: str) -> None:
+def _remove(home: str, leave: Callable[[str], None]) -> None:
     """Remove an installation such that a killed removal leaves what the next run knows as a leftover."""
     doomed = os.path.join(os.path.dirname(home), DOOMED_PREFIX + os.path.basename(home))
     os.rename(home, doomed)
+    leave(home)
     shutil.rmtree(doomed)
 
 

@@ -20,9 +20,9 @@ from urllib.error import HTTPError
 import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import conda_distribution as logic
-from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import shell_hook, terms
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import former_paths, shell_hook, terms
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import made
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import HANDED
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import HANDED, Module
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_lock import held
 from ansible_collections.evenkeel.gpu.plugins.modules import conda_distribution
 
@@ -63,6 +63,7 @@ class Node:
             "retries": 0,
             "lock_timeout": 0,
             "shell_hook": False,
+            "command_directory": "",
         }
 
     @property
@@ -112,6 +113,11 @@ def node(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setattr(shell_hook, "ZSH_PROFILE", f"{short}/etc/zsh/zprofile")
         monkeypatch.setattr(shell_hook, "ZSH", f"{short}/etc/zsh")
         monkeypatch.setattr(shell_hook, "FISH_SHELL", f"{short}/etc/fish")
+        monkeypatch.setattr(former_paths, "local_users", list)
+        monkeypatch.setattr(former_paths, "OF_ALL", (f"{short}/etc/bash.bashrc",))
+        monkeypatch.setattr(former_paths, "FOLDERS_OF_ALL", ())
+        monkeypatch.setattr(former_paths, "SERVICES", f"{short}/etc/nsswitch.conf")
+        monkeypatch.setattr(made, "FOLDER", f"{short}/made")
         monkeypatch.setattr(terms, "SITE", f"{short}/etc/conda/tos")
         monkeypatch.setattr(terms, "SYSTEM", (terms.SITE, f"{short}/var/lib/conda/tos"))
         yield Node(Path(short), capsys)
@@ -485,3 +491,94 @@ def test_an_older_version_wants_force(node: Node) -> None:
     assert "which is newer than" in node.run()["msg"]
     assert node.prefix.readlink() == newer
     assert node.run(force=True)["home"] == str(node.home)
+
+
+# where people find it
+
+
+def test_the_command_is_there_for_everybody(node: Node) -> None:
+    directory = node.directory / "usr" / "local" / "bin"
+    command = directory / "conda"
+    result = node.run(command_directory=str(directory))
+    assert result["diff"]["after"].splitlines() == [str(node.home), f"~ {command}"]
+    assert command.resolve() == node.home / "bin" / "conda"
+    assert not node.run(command_directory=str(directory))["changed"]
+    node.publish(version="py313_26.7.1-1")
+    assert node.run(command_directory=str(directory))["changed"]
+    assert command.resolve() == node.home / "bin" / "conda"
+    assert node.run(command_directory="")["diff"]["after"].splitlines() == [str(node.home), f"- {command}"]
+    assert node.run(command_directory=str(directory))["changed"]
+    assert node.run(state="absent", command_directory=str(directory))["changed"]
+    assert list(directory.iterdir()) == []
+
+
+def test_somebodys_command_is_left_and_named(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    warnings: list[str] = []
+    monkeypatch.setattr(Module, "warn", lambda _module, text: warnings.append(text))
+    theirs = node.directory / "conda"
+    theirs.write_text("theirs")
+    node.run(command_directory=str(node.directory))
+    assert theirs.read_text() == "theirs"
+    assert [warning.partition(" and was left")[0] for warning in warnings] == [f"{theirs} was not made by Evenkeel"]
+
+
+def test_shells_that_conda_init_pointed_at_an_installation_keep_conda(node: Node) -> None:
+    rc = node.directory / "etc" / "bash.bashrc"
+    rc.parent.mkdir()
+    node.run(keep=0)
+    first = node.home
+    rc.write_text(f". {first}/etc/profile.d/conda.sh\n")
+    node.publish(version="py313_26.7.1-1")
+    checked = node.run(keep=0, _ansible_check_mode=True)
+    result = node.run(keep=0)
+    assert result["diff"] == checked["diff"]
+    assert f"~ {first} -> {node.prefix}, named by {rc}" in result["diff"]["after"].splitlines()
+    assert (str(first.readlink()), first.resolve()) == (str(node.prefix), node.home)
+    assert result["former_paths"] == {str(first): [str(rc)]}
+    assert not node.run(keep=0)["changed"]
+    second = node.home
+    node.publish(version="py313_26.7.1-2")
+    node.run(keep=0)
+    assert first.resolve() == node.home
+    assert not os.path.lexists(second)
+    rc.write_text("")
+    result = node.run(keep=0)
+    assert (result["changed"], result["former_paths"]) == (True, {})
+    assert not os.path.lexists(first)
+
+
+def test_a_former_path_goes_with_conda(node: Node) -> None:
+    rc = node.directory / "etc" / "bash.bashrc"
+    rc.parent.mkdir()
+    node.run(keep=0)
+    first = node.home
+    rc.write_text(f"{first}/bin")
+    node.publish(version="py313_26.7.1-1")
+    node.run(keep=0)
+    assert node.run(state="absent")["changed"]
+    assert not os.path.lexists(first)
+    assert not node.run(state="absent")["changed"]
+
+
+def test_a_removal_that_was_killed_leaves_the_former_path(node: Node) -> None:
+    rc = node.directory / "etc" / "bash.bashrc"
+    rc.parent.mkdir()
+    node.run()
+    former = node.store / "Miniconda3-py311_26.5.3-1-Linux-x86_64-000000000000"
+    rc.write_text(f"{former}/bin")
+    (node.store / f".removing-{former.name}").mkdir()
+    assert node.run()["former_paths"] == {str(former): [str(rc)]}
+    assert former.resolve() == node.home
+
+
+def test_going_back_to_a_version_whose_path_is_a_link_installs_beside_it(node: Node) -> None:
+    rc = node.directory / "etc" / "bash.bashrc"
+    rc.parent.mkdir()
+    node.run(keep=0)
+    first, installer = node.home, node.installer
+    rc.write_text(f"{first}/bin")
+    node.publish(version="py313_26.7.1-1")
+    node.run(keep=0)
+    node.installer = installer
+    assert node.run(keep=0, force=True)["home"] == f"{first}-2"
+    assert (node.prefix.readlink(), first.resolve()) == (Path(f"{first}-2"), Path(f"{first}-2"))
