@@ -53,6 +53,8 @@ class EnvironmentFile:
     indexes: tuple[str, ...] = ()
     #: URLs of pages and directories with links to wheels.
     find_links: tuple[str, ...] = ()
+    #: Which hashes packages of pip may have, as ``NAME sha256:DIGITS``.
+    hashes: tuple[str, ...] = ()
     #: conda's names of the platforms that it is for; empty when it does not say.
     platforms: tuple[str, ...] = ()
     #: The files of pip's requirements and constraints that it names.
@@ -63,19 +65,28 @@ class EnvironmentFile:
     @property
     def request(self) -> dict[str, list[str]]:
         """What has to be solved, in an order that does not depend on who wrote it."""
-        return _request(self.packages, self.channels, self.pip, self.constraints, self.indexes, self.find_links)
+        of_pip = {
+            "constraints": sorted(self.constraints),
+            "indexes": list(self.indexes),
+            "find_links": list(self.find_links),
+            "hashes": sorted(self.hashes),
+        }
+        return {
+            "packages": sorted(self.packages),
+            "channels": list(self.channels),
+            "pip": sorted(self.pip),
+            **{key: value for key, value in of_pip.items() if value},
+        }
 
     @property
     def meaning(self) -> dict[str, list[str]]:
         """The request in one spelling of all that mean the same."""
-        return _request(
-            tuple(dict.fromkeys(map(conda_specs.normal, self.packages))),
-            self.channels,
-            tuple(dict.fromkeys(map(pip_requirements.normal, self.pip))),
-            tuple(dict.fromkeys(map(pip_requirements.normal, self.constraints))),
-            self.indexes,
-            self.find_links,
-        )
+        return replace(
+            self,
+            packages=tuple({conda_specs.normal(text) for text in self.packages}),
+            pip=tuple({pip_requirements.normal(text) for text in self.pip}),
+            constraints=tuple({pip_requirements.normal(text) for text in self.constraints}),
+        ).request
 
     def on(self, platform: str) -> EnvironmentFile:
         """Return what it asks for on one platform."""
@@ -137,6 +148,7 @@ class _Reader:
             constraints=tuple(dict.fromkeys(pip.constraints)),
             indexes=tuple(dict.fromkeys(pip.indexes)),
             find_links=tuple(dict.fromkeys(pip.find_links)),
+            hashes=tuple(dict.fromkeys(pip.hashes)),
             platforms=self._platforms(),
             included=tuple(dict.fromkeys(pip.files)),
         )
@@ -309,23 +321,6 @@ class _Reader:
             f"{self._path}: {key} {verb} {_shown(value)}, which is not {expected}",
             remedy or "Correct the value; text that YAML takes for something else needs quotes",
         )
-
-
-def _request(
-    packages: tuple[str, ...],
-    channels: tuple[str, ...],
-    pip: tuple[str, ...],
-    constraints: tuple[str, ...],
-    indexes: tuple[str, ...],
-    find_links: tuple[str, ...],
-) -> dict[str, list[str]]:
-    of_pip = {"constraints": sorted(constraints), "indexes": list(indexes), "find_links": list(find_links)}
-    return {
-        "packages": sorted(packages),
-        "channels": list(channels),
-        "pip": sorted(pip),
-        **{key: value for key, value in of_pip.items() if value},
-    }
 
 
 def _has_keys_of_mamba(content: Mapping[str, Any]) -> bool:

@@ -51,6 +51,8 @@ class PipSection:
     index: str = ""
     extra_indexes: list[str] = field(default_factory=list)
     find_links: list[str] = field(default_factory=list)
+    #: Which hashes a name may have, as of ``pip_requirements.hashes``.
+    hashes: list[str] = field(default_factory=list)
     #: The files that lines name with -r and -c.
     files: list[Path] = field(default_factory=list)
 
@@ -89,20 +91,15 @@ class PipSection:
             place = f"{where}, line {number}" if above else where
             with mistakes.collected():
                 requirement, options = _split(line, place)
-                if options.hash:
-                    raise EvenkeelError(
-                        f"{where}: requirements with the hashes of their files (--hash)",
-                        "Leave them out: the lock records the hash of each file that it takes. pip-compile writes "
-                        "none without --generate-hashes",
-                    )
                 for name, kind in (("requirement", False), ("constraint", True)):
                     for file in getattr(options, name):
                         self._include(file, place, directory, mistakes, kind or is_constraint, above)
                 self._sources(options, place)
                 requirement = _of_editable(options.editable, place) or requirement
                 if requirement:
-                    found = str(pip_requirements.parse(requirement, place))
-                    (self.constraints if is_constraint else self.requirements).append(found)
+                    found = pip_requirements.parse(requirement, place)
+                    self.hashes += pip_requirements.hashes(found.name, options.hash, place)
+                    (self.constraints if is_constraint else self.requirements).append(str(found))
 
     def _include(
         self, name: str, place: str, directory: Path, mistakes: Mistakes, is_constraint: bool, above: tuple[Path, ...]

@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import optional
 
@@ -83,6 +85,54 @@ def _named(text: str, where: str) -> str:
     else:
         name = re.split(r"-\d", path.rpartition("/")[2])[0]
     return f"{canonicalize_name(name) or 'name'} @ {text}"
+
+
+def hashes(name: str, digests: Iterable[str], where: str) -> list[str]:
+    """Return the hashes that a requirement of ``name`` allows, as ``NAME sha256:DIGITS``.
+
+    Raises
+    ------
+    EvenkeelError
+        One is of another kind, which no lock records.
+    """
+    found = list(digests)
+    for digest in found:
+        if not re.fullmatch(r"sha256:[0-9a-fA-F]{64}", digest):
+            raise EvenkeelError(
+                f"{where}: {name} has the hash {digest!r}, which is no SHA-256", "Write it as --hash=sha256:DIGITS"
+            )
+    return [f"{canonicalize_name(name)} {digest.lower()}" for digest in found]
+
+
+def require_hashes(packages: Iterable[Package], allowed: Iterable[str]) -> None:
+    """Refuse packages of pip that have another hash than those that are allowed for their names.
+
+    Parameters
+    ----------
+    packages
+        What was resolved.
+    allowed
+        As of ``hashes``; a name that is not among them may have any.
+
+    Raises
+    ------
+    EvenkeelError
+        Names the packages.
+    """
+    known = set(allowed)
+    names = {line.split()[0] for line in known}
+    others = [
+        f"{package.name} {package.version} ({package.url.rpartition('/')[2]}, sha256:{package.sha256})"
+        for package in packages
+        if canonicalize_name(package.name) in names
+        and f"{canonicalize_name(package.name)} sha256:{package.sha256}" not in known
+    ]
+    if others:
+        raise EvenkeelError(
+            f"The requirements name hashes (--hash), and these packages have others: {', '.join(others)}",
+            "Find out who changed them. If the hashes are those of other files of the release, leave them out: the "
+            "lock records its own",
+        )
 
 
 def source(url: str, option: str, where: str) -> str:

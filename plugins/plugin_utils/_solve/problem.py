@@ -38,6 +38,8 @@ class Problem:
     indexes: tuple[str, ...] = ()
     #: URLs of pages and directories with links to wheels.
     find_links: tuple[str, ...] = ()
+    #: Of pip's packages: ``NAME sha256:DIGITS``; a name that is among them must have one of its hashes.
+    hashes: tuple[str, ...] = ()
     #: Names of the pip packages that may be built from their source; ``all`` for every one.
     buildable: tuple[str, ...] = ()
     #: Packages of an earlier answer that stay wherever they still fit.

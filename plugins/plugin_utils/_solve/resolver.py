@@ -15,6 +15,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import E
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve import pip_resolution, pip_solver
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import Mirrors, without_credentials
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.conda_solver import solve_with_rattler
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.pip_requirements import require_hashes
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.pip_solver import Target
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.problem import Problem
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.provided_by_conda import distributions, extras
@@ -109,6 +110,7 @@ def with_pip(problem: Problem, of_conda: list[Package], building: Building | Non
         of_pip = pip_resolution.resolve(
             question, lambda name: extras(name, of_conda, problem.mirrors), build, problem.buildable
         )
+    require_hashes(of_pip, problem.hashes)
     return [*of_conda, *(_public(package, problem) for package in of_pip)]
 
 

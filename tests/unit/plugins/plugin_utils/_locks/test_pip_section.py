@@ -81,6 +81,16 @@ def test_files_are_found_beside_the_file_that_names_them(tmp_path: Path) -> None
     }
 
 
+def test_hashes_as_pip_compile_writes_them(tmp_path: Path) -> None:
+    text = (
+        f"A_b==1 \\\n    --hash=sha256:{'0' * 64} \\\n    --hash=sha256:{'A' * 64}\n    # via c\n"
+        f"c==2 --hash sha256:{'1' * 64}\n"
+    )
+    found = section(text, tmp_path)
+    assert found.requirements == ["A_b==1", "c==2"]
+    assert found.hashes == [f"a-b sha256:{'0' * 64}", f"a-b sha256:{'a' * 64}", f"c sha256:{'1' * 64}"]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -102,10 +112,7 @@ def test_files_are_found_beside_the_file_that_names_them(tmp_path: Path) -> None
         ("-i https://me:secret-one@a.example", "--index-url is written with credentials"),
         ("--extra-index-url https://${USER}:${TOKEN}@a.example", "holds a variable.*own ~/.netrc"),
         ("-f ./wheels", "--find-links names './wheels', which is a path on one machine"),
-        (
-            f"a==1 --hash=sha256:{'0' * 64}\nb==1 \\\n  --hash=sha256:{'1' * 64}",
-            "requirements with the hashes of their",
-        ),
+        ("a==1 --hash=md5:00", "a has the hash 'md5:00', which is no SHA-256. Write it as --hash=sha256:DIGITS"),
     ],
 )
 def test_what_is_refused_and_why(tmp_path: Path, text: str, message: str) -> None:

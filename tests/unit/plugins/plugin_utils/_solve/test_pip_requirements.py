@@ -2,11 +2,13 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import PIP, Package
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.pip_requirements import (
     COMMIT_URL,
     normal,
     parse,
+    require_hashes,
     source,
 )
 
@@ -155,3 +157,18 @@ def test_sources_that_are_refused(url: str, message: str) -> None:
     with pytest.raises(EvenkeelError, match=f"^environment.yml: {message}") as error:
         source(url, "--find-links", "environment.yml")
     assert "secret-one" not in str(error.value)
+
+
+def test_packages_have_the_hashes_that_their_requirements_name() -> None:
+    tool = Package("tool-of-mine", "1.0", "", DIGEST, PIP, url=WHEEL)
+    other = Package("other", "2.0", "", "1" * 64, PIP, url="https://files.example/other-2.0-py3-none-any.whl")
+    require_hashes([tool, other], ())
+    require_hashes(
+        [tool, other], [f"tool-of-mine sha256:{'2' * 64}", f"tool-of-mine sha256:{DIGEST}", "absent sha256:0"]
+    )
+    with pytest.raises(EvenkeelError) as error:
+        require_hashes([tool, other], [f"tool-of-mine sha256:{DIGEST}", f"other sha256:{'2' * 64}"])
+    assert error.value.what == (
+        "The requirements name hashes (--hash), and these packages have others: other 2.0 "
+        f"(other-2.0-py3-none-any.whl, sha256:{'1' * 64})"
+    )

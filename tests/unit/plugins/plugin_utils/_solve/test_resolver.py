@@ -59,6 +59,23 @@ def test_pip_without_python_is_told(make_channel: Callable[..., str]) -> None:
         resolve(Problem(("zlib",), (channel,), "linux-64", NODE, pip=("humanize",)))
 
 
+def test_a_package_of_another_hash_than_its_requirement_names_is_refused(
+    make_channel: Callable[..., str], make_wheel: Callable[..., Path], index: Callable[[], str], tmp_path: Path
+) -> None:
+    make_wheel(tmp_path / "wheels", "tool", "1.0")
+    problem = Problem(
+        ("python=3.11",),
+        (make_channel([PYTHON, PIP], folder=tmp_path / "main"),),
+        "linux-64",
+        NODE,
+        pip=("tool",),
+        pip_index=index(),
+        hashes=(f"tool sha256:{'0' * 64}",),
+    )
+    with pytest.raises(EvenkeelError, match=r"name hashes \(--hash\), and these packages have others: tool 1\.0"):
+        resolve(problem)
+
+
 def test_the_index_of_a_package_is_recorded_by_its_original_url(
     make_channel: Callable[..., str], make_wheel: Callable[..., Path], tmp_path: Path, site: Site
 ) -> None:
