@@ -46,8 +46,6 @@ class Sources:
     shared: tuple[Source, ...] = ()
     #: Those that hold the prefix.
     rewritten: tuple[Source, ...] = ()
-    #: Whether all files of the package are in their place; another package may have taken it.
-    complete: bool = True
 
 
 @dataclass(frozen=True)
@@ -100,10 +98,8 @@ def sources_of(files: Iterable[InstalledFile], python: Python) -> Sources:
     """Return what to compile of a package; pure."""
     files = list(files)
     brought = {file.path for file in files if not file.compiled}
-    shared, rewritten, complete = [], [], True
+    shared, rewritten = [], []
     for file in files:
-        if file.path.startswith("__clobbers__/"):
-            complete = False
         if not file.path.startswith(python.library + "/") or not file.path.endswith(".py") or file.link:
             continue
         if bytecode_of(file.path, python.tag) in brought:
@@ -112,7 +108,7 @@ def sources_of(files: Iterable[InstalledFile], python: Python) -> Sources:
             rewritten.append(Source(file.path, "", file.size))
         else:
             shared.append(Source(file.path, file.sha256, file.size))
-    return Sources(tuple(shared), tuple(rewritten), complete)
+    return Sources(tuple(shared), tuple(rewritten))
 
 
 def _claims(indexes: Iterable[Index], fresh: Iterable[Sources], python: Python) -> Counter[str]:
@@ -146,7 +142,7 @@ def plan(cached: Mapping[Package, Index], fresh: Mapping[Package, Sources], pyth
     for package, sources in fresh.items():
         alone.update((source.path, source) for source in sources.rewritten)
         uncontested = all(claims[bytecode_of(source.path, python.tag)] == 1 for source in sources.shared)
-        if package.sha256 and sources.complete and uncontested:
+        if package.sha256 and uncontested:
             store[package] = sources
         else:
             alone.update((source.path, source._replace(sha256="")) for source in sources.shared)

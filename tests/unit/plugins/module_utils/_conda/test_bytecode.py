@@ -298,12 +298,6 @@ def test_a_path_of_two_packages_is_compiled_from_what_is_there(
     assert run(prefix, "import six; print(six.six)") == "won\n"
 
 
-def test_a_package_with_a_file_out_of_place_is_not_cached(lab: Lab) -> None:
-    prefix = lab.environment("a", {PYTHON: {}, OTHER: {SIX_PY: "x = 1\n", "__clobbers__/other/lib/x.py": "x = 1\n"}})
-    assert list(lab.compile(prefix, PYTHON, OTHER)) == [pyc(SIX_PY)]
-    assert not (lab.cache / OTHER.sha256).exists()
-
-
 def test_a_package_from_a_commit_is_not_cached(lab: Lab) -> None:
     package = Package("six", "1.17.0", "", "", PIP, url="git+https://git.example/six@" + "a" * 40)
     prefix = lab.environment("a", {PYTHON: {}, package: FILES[SIX]})

@@ -77,11 +77,6 @@ def test_where_bytecode_is(source: str) -> None:
             Sources((Source(CORE, "a", 0),)),
             id="with bytecode that an installer compiled",
         ),
-        pytest.param(
-            [InstalledFile(CORE, "a"), InstalledFile(f"__clobbers__/idna/{SIX_PY}", "a")],
-            Sources((Source(CORE, "a", 0),), complete=False),
-            id="with a file out of place",
-        ),
     ],
 )
 def test_what_is_compiled(files: list[InstalledFile], sources: Sources) -> None:
@@ -108,9 +103,9 @@ def test_what_is_compiled(files: list[InstalledFile], sources: Sources) -> None:
         ),
         pytest.param(
             {},
-            {OTHER: Sources((Source(CORE, "a", 9),), complete=False), COMMIT: Sources((Source(SIX_PY, "b", 6),))},
-            Plan({}, {}, (Source(CORE, "", 9), Source(SIX_PY, "", 6))),
-            id="what is not complete or has no hash is not stored",
+            {COMMIT: Sources((Source(SIX_PY, "b", 6),))},
+            Plan({}, {}, (Source(SIX_PY, "", 6),)),
+            id="what has no hash is not stored",
         ),
         pytest.param(
             {OTHER: Index({pyc(SIX_PY): "a", pyc(CORE): "c"})},
