@@ -37,6 +37,16 @@ def test_another_branch_is_replaced(bare_ubuntu: Node, branch: str) -> None:
     assert (versions(bare_ubuntu), built(bare_ubuntu)) == ({f"{NEW}-{REVISION}"}, NEW)
 
 
+@pytest.mark.parametrize("graphics", [False, True])
+def test_another_flavour_comes_with_another_version(bare_ubuntu: Node, graphics: bool) -> None:
+    past = {"nvidia_driver_version": OLD, "nvidia_driver_flavour": "proprietary"}
+    assert play(bare_ubuntu, nvidia_driver_graphics=graphics, **past).succeeded()
+    assert play(bare_ubuntu, nvidia_driver_graphics=graphics).succeeded()
+    assert (versions(bare_ubuntu), built(bare_ubuntu)) == ({f"{NEW}-{REVISION}"}, NEW)
+    assert play(bare_ubuntu, nvidia_driver_graphics=graphics, **past).succeeded()
+    assert (versions(bare_ubuntu), built(bare_ubuntu)) == ({f"{OLD}-{REVISION}"}, OLD)
+
+
 def test_nothing_of_nvidia_s_repository_stays_where_the_driver_is_the_archive_s(bare_ubuntu: Node) -> None:
     assert play(bare_ubuntu).succeeded()
     assert play(bare_ubuntu, nvidia_driver_source="distribution").succeeded()
