@@ -51,16 +51,14 @@ def parse(text: str, where: str) -> Requirement:
     """
     if _SCP.search(text):
         raise _scp(text, where)
-    if _BARE_URL.fullmatch(text):
-        text = _named(text, where)
     if _PATH.fullmatch(text):
         raise _local(text, where)
     try:
-        requirement = Requirement(text)
+        requirement = Requirement(_named(text) if _BARE_URL.fullmatch(text) else text)
     except InvalidRequirement as error:
         raise _malformed(text, where, str(error).splitlines()[0]) from None
     if requirement.url:
-        requirement.url = _exact(requirement.url, text, where)
+        requirement.url = _exact(requirement, text, where)
     return requirement
 
 
@@ -72,7 +70,7 @@ def normal(text: str) -> str:
     return str(requirement)
 
 
-def _named(text: str, where: str) -> str:
+def _named(text: str) -> str:
     """Return pip's own spelling of a repository or an archive as PEP 508 writes it."""
     url, _unused, fragment = text.partition("#")
     options = dict(parse_qsl(fragment))
@@ -81,7 +79,7 @@ def _named(text: str, where: str) -> str:
         return f"{egg['name']}{egg['extras'] or ''} @ {text}"
     path = unquote(urlsplit(url).path)
     if "+" in urlsplit(url).scheme:
-        name = re.sub(r"@[^/]*$", "", path).rpartition("/")[2].removesuffix(".git")
+        name = re.sub(r"@[^/]*$", "", path).rstrip("/").rpartition("/")[2].removesuffix(".git")
     else:
         name = re.split(r"-\d", path.rpartition("/")[2])[0]
     return f"{canonicalize_name(name) or 'name'} @ {text}"
@@ -156,9 +154,9 @@ def source(url: str, option: str, where: str) -> str:
     return url
 
 
-def _exact(url: str, text: str, where: str) -> str:
+def _exact(requirement: Requirement, text: str, where: str) -> str:
     """Return the URL of a commit or an archive, without what says nothing about its content."""
-    base, _unused, fragment = url.partition("#")
+    base, _unused, fragment = str(requirement.url).partition("#")
     options = dict(parse_qsl(fragment))
     if urlsplit(base).scheme in ("https", "http"):
         return _archive(base, options, text, where)
@@ -171,7 +169,7 @@ def _exact(url: str, text: str, where: str) -> str:
     if parts.scheme not in ("git+https", "git+ssh"):
         raise EvenkeelError(
             f"{where}: {text!r} is at an address of the kind {parts.scheme}, and only git+https and git+ssh are taken",
-            "Write it as NAME @ git+https://HOST/PROJECT@COMMIT, or publish it as a package",
+            f"Write it as {requirement.name} @ git+https://HOST/PROJECT@COMMIT, or publish it as a package",
         )
     user, at, _host = parts.netloc.rpartition("@")
     if at and (parts.scheme == "git+https" or ":" in user):
@@ -182,11 +180,11 @@ def _exact(url: str, text: str, where: str) -> str:
         what = f"names a commit by {len(reference)} digits, and another one may get the same"
     else:
         what = f"names {reference!r}, which may move, so {_BRANCH}" if reference else f"names no commit, so {_BRANCH}"
-    repository = address.rpartition("@")[0] if reference else address
+    repository = (address.rpartition("@")[0] if reference else address).rstrip("/")
     raise EvenkeelError(
         f"{where}: {text!r} {what}",
         f"Name the commit by its 40 hexadecimal digits, which `git ls-remote {repository}` shows for each branch and "
-        f"tag: NAME @ git+{repository}@COMMIT",
+        f"tag: {requirement.name} @ git+{repository}@COMMIT",
     )
 
 

@@ -81,9 +81,14 @@ def test_what_means_the_same_everywhere_is_taken(text: str, expected: str) -> No
         (
             f"tool @ {HTTPS[:-41]}@v1.0",
             "names 'v1.0', which may move",
-            "NAME @ git+https://git.example/team/tool.git@COMMIT",
+            "tool @ git+https://git.example/team/tool.git@COMMIT",
         ),
-        (f"{HTTPS[:-41]}@main#egg=tool", "names 'main', which may move", "`git ls-remote https://git.example/team"),
+        (f"{HTTPS[:-41]}/", "names no commit", ": tool @ git+https://git.example/team/tool.git@COMMIT"),
+        (
+            f"{HTTPS[:-41]}@main#egg=tool",
+            f"'{HTTPS[:-41]}@main#egg=tool' names 'main', which may move",
+            "`git ls-remote https://git.example/team",
+        ),
         (f"tool @ {HTTPS[:-28]}", "names a commit by 12 digits", "by its 40 hexadecimal digits"),
         (
             f"tool @ git+ssh://git@git.example:team/tool.git@{COMMIT}",
@@ -95,7 +100,11 @@ def test_what_means_the_same_everywhere_is_taken(text: str, expected: str) -> No
             "is an address as scp writes it",
             "NAME @ git+ssh://git@git.example/team/tool.git@COMMIT",
         ),
-        (f"tool @ git+http://git.example/tool@{COMMIT}", "of the kind git+http", "git+https://HOST/PROJECT@COMMIT"),
+        (
+            f"tool @ git+http://git.example/tool@{COMMIT}",
+            "of the kind git+http",
+            "tool @ git+https://HOST/PROJECT@COMMIT",
+        ),
         (f"hg+https://git.example/tool@{COMMIT}#egg=tool", "of the kind hg+https", "git+https://HOST/PROJECT@COMMIT"),
         (f"tool @ {ARCHIVE}", "is a source archive without a hash", f"`curl -L {ARCHIVE} | sha256sum`"),
         (f"{ARCHIVE}#md5=00", "is a source archive without a hash", f"NAME @ {ARCHIVE}#sha256=HASH"),
