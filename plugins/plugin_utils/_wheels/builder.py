@@ -60,20 +60,34 @@ class Policy:
 
 @dataclass(frozen=True)
 class Question:
-    """What wheels are built for."""
+    """What wheels are built for; its fields are those of ``building``."""
 
     target: Target
-    #: conda's packages of the environment, Python among them.
     of_conda: tuple[Package, ...]
-    mirrors: Mirrors = field(default_factory=Mirrors)
-    #: uv's variables that name where build requirements come from.
-    places: Mapping[str, str] = field(default_factory=dict)
+    mirrors: Mirrors
+    places: Mapping[str, str]
 
 
 @contextlib.contextmanager
-def building(question: Question, policy: Policy) -> Iterator[Build]:
-    """Yield what builds for one target; what builds need meanwhile goes with the block."""
-    builder = _Builder(question, policy)
+def building(
+    policy: Policy, target: Target, of_conda: tuple[Package, ...], mirrors: Mirrors, places: Mapping[str, str]
+) -> Iterator[Build]:
+    """Yield what builds for one target; what builds need meanwhile goes with the block.
+
+    Parameters
+    ----------
+    policy
+        How wheels are built, and where they are kept.
+    target
+        Where they run.
+    of_conda
+        conda's packages of the environment, Python among them.
+    mirrors
+        Where these are.
+    places
+        uv's variables that name where build requirements come from.
+    """
+    builder = _Builder(policy, Question(target, of_conda, mirrors, places))
     try:
         yield builder.build
     finally:
@@ -91,7 +105,7 @@ def this_platform() -> str:
 
 
 class _Builder:
-    def __init__(self, question: Question, policy: Policy) -> None:
+    def __init__(self, policy: Policy, question: Question) -> None:
         self.question, self.policy = question, policy
         self.home = cache() / f"{question.target.platform}-python{question.target.python}"
         self._open = contextlib.ExitStack()

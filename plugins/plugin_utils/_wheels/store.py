@@ -26,6 +26,8 @@ RECORD = "build.json"
 #: The platform of a wheel that runs on all.
 ANY = "any"
 _DIGITS = 16
+#: What a lock tells of how a wheel was made; the rest is in its entry.
+_TOLD = ("source", "source_sha256", "python", "platform", "backend", "requirements")
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,8 @@ class Store:
     """A directory of wheels."""
 
     directory: Path
+    #: Where a rehearsal keeps the wheels that it makes, and which goes with it; None to keep them in the store.
+    rehearsed: Path | None = None
 
     def find(self, release: SourceRelease, python: str, platform: str) -> Path | None:
         """Return the wheel that was made of a release before; None when there is none.
@@ -72,7 +76,8 @@ class Store:
         EvenkeelError
             It is not as it was made.
         """
-        for record in sorted(self.directory.glob(f"*/{RECORD}")):
+        directories = [self.directory, *([self.rehearsed] if self.rehearsed else [])]
+        for record in sorted(record for directory in directories for record in directory.glob(f"*/{RECORD}")):
             made = read(record)
             same = made.source_sha256 == release.sha256 if release.sha256 else made.source == release.url
             if same and made.name == release.name and made.python == python and made.platform in (platform, ANY):
@@ -83,10 +88,11 @@ class Store:
 
     def add(self, wheel: Path, made: Made) -> Path:
         """Put a wheel there, whole or not at all; return its path."""
-        target = self.directory / made.key
+        directory = self.rehearsed or self.directory
+        target = directory / made.key
         try:
-            self.directory.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix=".partial-", dir=self.directory) as partial:
+            directory.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=".partial-", dir=directory) as partial:
                 folder = Path(partial) / made.key
                 folder.mkdir(mode=0o755)
                 shutil.copyfile(wheel, folder / made.wheel)
@@ -96,10 +102,23 @@ class Store:
                 folder.rename(target)
         except OSError as error:
             raise EvenkeelError(
-                f"The wheel {made.wheel} can't be kept in {self.directory}: {path_of(error)}: {error.strerror}",
+                f"The wheel {made.wheel} can't be kept in {directory}: {path_of(error)}: {error.strerror}",
                 f"{way_out(error, path_of(error))}, or name another directory with lock_wheels",
             ) from error
         return target / made.wheel
+
+    def as_in_lock(self, packages: Iterable[Package], lock: Path) -> list[Package]:
+        """Return packages as a lock names them: wheels of the store by their path relative to the lock's folder."""
+        return [
+            replace(package, url=in_lock(self._kept(Path(package.url)), lock)) if is_built(package) else package
+            for package in packages
+        ]
+
+    def _kept(self, wheel: Path) -> Path:
+        """Return where a wheel is, or will be when what is rehearsed now is done."""
+        if self.rehearsed and wheel.is_relative_to(self.rehearsed):
+            return self.directory / wheel.relative_to(self.rehearsed)
+        return wheel
 
 
 def read(record: Path) -> Made:
@@ -142,6 +161,17 @@ def require_files(wheels: Iterable[Path]) -> None:
             f"Wheels that a lock names are not on the control node: {', '.join(missing)}",
             "Restore them from version control, where they belong beside the lock, or lock again",
         )
+
+
+def how_made(packages: Iterable[Package]) -> dict[str, dict[str, Any]]:
+    """Return how each wheel of ``packages`` that was built was made, by its hash, as a lock tells it."""
+    found = {}
+    for package in packages:
+        made = made_of(Path(package.url)) if is_built(package) else None
+        if made:
+            about = asdict(made)
+            found[package.sha256] = {key: about[key] for key in _TOLD if about[key]}
+    return dict(sorted(found.items()))
 
 
 def in_lock(wheel: Path, lock: Path) -> str:

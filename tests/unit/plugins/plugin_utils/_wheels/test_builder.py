@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import Mirrors
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.pip_solver import Target
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.source_release import Build, SourceRelease
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels import (
@@ -25,7 +26,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels import (
     sandbox,
     source_tree,
 )
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.builder import Policy, Question, building, cache
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.builder import Policy, building, cache
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.compiled import Needs
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.interpreter import Interpreter
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.sandbox import Limits
@@ -52,12 +53,12 @@ class Control:
     """A control node that builds into a store of its own."""
 
     def __init__(self, directory: Path) -> None:
-        self.question = Question(NODE, ())
+        self.places: dict[str, str] = {}
         self.policy = Policy(Store(directory / "environment" / "wheels"))
 
     @contextmanager
     def building(self, **target: str) -> Iterator[Build]:
-        with building(replace(self.question, target=replace(NODE, **target)), self.policy) as build:
+        with building(self.policy, replace(NODE, **target), (), Mirrors(), self.places) as build:
             yield build
 
     def build(self, release: SourceRelease, **target: str) -> Path:
@@ -130,7 +131,7 @@ def test_build_requirements_are_recorded_and_their_scripts_are_found(
 ) -> None:
     helper = make_wheel(tmp_path / "wheels", "helper", "1.0")
     more = make_wheel(tmp_path / "wheels", "more", "2.0")
-    control.question = replace(control.question, places={"UV_DEFAULT_INDEX": index()})
+    control.places = {"UV_DEFAULT_INDEX": index()}
     pyproject = '[build-system]\nrequires = ["helper"]\nbuild-backend = "also"\nbackend-path = ["."]\n'
     also = "from backend import *\ndef get_requires_for_build_wheel(settings=None): return ['more>=2']\n"
     during = "from importlib.metadata import version\nassert (version('helper'), version('more')) == ('1.0', '2.0')"
