@@ -56,8 +56,15 @@ MALFORMED = {
     "unknown-key": Bad("", {"environment.yml": ENVIRONMENT + "platform: linux-64\n"}, ("'platform' is unknown",)),
     "twice": Bad("", {"environment.yml": ENVIRONMENT + "channels: [r]\n"}, ("'channels' twice",)),
     "a-number": Bad("", {"environment.yml": "channels: [defaults]\ndependencies: [3.11]\n"}, ("dependencies", "3.11")),
-    "editable": Bad("", {"environment.yml": pip("-e git+https://git.example/tool")}, ("is an editable project",)),
-    "branch": Bad("", {"environment.yml": pip("tool @ git+https://git.example/tool@main")}, ("names no commit",)),
+    "editable": Bad("", {"environment.yml": pip("-e ../tool")}, ("is an editable project",)),
+    "branch": Bad(
+        "", {"environment.yml": pip("tool @ git+https://git.example/tool@main")}, ("'main', which may move",)
+    ),
+    "several": Bad(
+        "",
+        {"environment.yml": "channels: [pytorch]\ndependencies: [pywin32, pip: [-r missing.txt]]\n"},
+        ("has 3 mistakes", "channels names only pytorch", "missing.txt", "which only Windows has"),
+    ),
     "path": Bad("", {"environment.yml": pip("tool @ file:///srv/tool")}, ("is a path on one machine",)),
     "lock-no-yaml": Bad("lock", {"conda-lock.yml": "version: 1\nmetadata: {\n"}, ("lock-no-yaml/conda-lock.yml",)),
     "lock-cut": Bad("lock", {"conda-lock.yml": "version: 1\npackage: []\n"}, ("lock-cut/conda-lock.yml", "malformed")),
