@@ -48,6 +48,8 @@ class Lock:
     variables: Mapping[str, str] = field(default_factory=dict)
     #: SHA-256 of the sources, where the program that locked has it.
     inputs: Mapping[str, str] = field(default_factory=dict)
+    #: By its SHA-256, how each wheel was made that was built for the lock.
+    built: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def cuda(self, platform: str) -> str:
         """Return the CUDA version that the solver assumed of the nodes; empty for none."""
@@ -89,6 +91,8 @@ def render(lock: Lock, name: str) -> str:
         metadata["custom_metadata"][f"{_OURS}-gpu-builds"] = json.dumps(builds)
     if indexes := {key: found_at for key, found in sorted(lock.packages.items()) if (found_at := _indexes(found))}:
         metadata["custom_metadata"][f"{_OURS}-indexes"] = json.dumps(indexes)
+    if lock.built:
+        metadata["custom_metadata"][f"{_OURS}-built"] = json.dumps(lock.built, sort_keys=True)
     entries = sorted(
         (package.name, package.manager, platform, package)
         for platform, packages in lock.packages.items()
@@ -176,6 +180,7 @@ def _lock(path: Path, metadata: Mapping[str, Any], entries: list[Mapping[str, An
             for source, hashes in (metadata.get("inputs_metadata") or {}).items()
             if hashes.get("sha256")
         },
+        built=_ours(metadata, "built") or {},
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import PIP, Package
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.conda_lock import (
     Lock,
@@ -94,6 +94,11 @@ def test_sizes_that_are_none_are_told(tmp_path: Path, sizes: str) -> None:
         read(path)
 
 
+def test_a_lock_without_indexes_of_its_own_names_none() -> None:
+    assert "indexes" in render(LOCK, "ai-dev")
+    assert "indexes" not in render(replace(LOCK, packages={"linux-64": (PYTHON, HUMANIZE)}), "ai-dev")
+
+
 def test_a_lock_says_which_packages_are_builds_for_gpus(tmp_path: Path) -> None:
     torch = Package("torch", "2.4.0+cu121", "", "7b" * 32, "pip", url="https://files.example/torch-2.4.0-any.whl")
     jax = Package("jaxlib", "0.4", "cuda126py311", "6a" * 32, url=f"{CHANNEL}/linux-64/jaxlib-0.4-cuda126py311.conda")
@@ -107,14 +112,36 @@ def test_a_lock_says_which_packages_are_builds_for_gpus(tmp_path: Path) -> None:
     assert "gpu-builds" not in render(LOCK, "ai-dev")
 
 
-def test_what_is_ours_is_text_as_the_schema_of_conda_lock_says() -> None:
-    ours = yaml.safe_load(render(LOCK, "ai-dev"))["metadata"]["custom_metadata"]
+#: What conda-lock's models of the format's version 1 take; they refuse all else.
+SCHEMA = {
+    "lock": {"version", "metadata", "package"},
+    "metadata": {
+        *("content_hash", "channels", "platforms", "sources"),
+        *("time_metadata", "git_metadata", "inputs_metadata", "custom_metadata"),
+    },
+    "channel": {"url", "used_env_vars"},
+    "package": {
+        *("name", "version", "manager", "platform", "dependencies", "url", "hash", "source", "build"),
+        *("category", "optional"),
+    },
+    "hash": {"md5", "sha256"},
+}
+
+
+def test_conda_lock_takes_what_is_written() -> None:
+    content = yaml.safe_load(render(LOCK, "ai-dev"))
+    metadata, packages = content["metadata"], content["package"]
+    assert content.keys() <= SCHEMA["lock"]
+    assert metadata.keys() <= SCHEMA["metadata"]
+    assert all(channel.keys() <= SCHEMA["channel"] for channel in metadata["channels"])
+    assert all(package.keys() <= SCHEMA["package"] for package in packages)
+    assert all(package["hash"].keys() <= SCHEMA["hash"] for package in packages)
+    assert all("md5" in package["hash"] for package in packages if package["manager"] == "conda")
+    assert metadata["content_hash"].keys() == set(metadata["platforms"])
+    ours = metadata["custom_metadata"]
     assert {type(value) for value in (*ours, *ours.values())} == {str}
-
-
-def test_a_lock_without_indexes_of_its_own_names_none() -> None:
-    assert "indexes" in render(LOCK, "ai-dev")
-    assert "indexes" not in render(replace(LOCK, packages={"linux-64": (PYTHON, HUMANIZE)}), "ai-dev")
+    keys = [(package["manager"], package["name"], package["platform"]) for package in packages]
+    assert len(set(keys)) == len(keys)
 
 
 def test_equal_locks_have_equal_bytes() -> None:
@@ -230,3 +257,17 @@ NODE = {"__glibc": "2.36"}
 )
 def test_the_hash_is_of_the_meaning(other: EnvironmentFile, platform: str, node: dict[str, str], equal: bool) -> None:
     assert (content_hash(other, platform, node) == content_hash(ENVIRONMENT, "linux-64", NODE)) is equal
+
+
+def test_a_wheel_beside_the_lock_is_named_by_its_path_and_how_it_was_made(tmp_path: Path) -> None:
+    path = "wheels/0123456789abcdef/tool-1.0-py3-none-any.whl"
+    wheel = Package("tool", "1.0", "", "cd" * 32, PIP, url=path)
+    made = {wheel.sha256: {"source": "https://files.example/tool-1.0.tar.gz", "requirements": ["setuptools==80.9.0"]}}
+    lock = Lock(("https://conda.example/main",), ("a.yml",), {"linux-64": (wheel,)}, {"linux-64": "0"}, built=made)
+    file = tmp_path / "conda-lock.yml"
+    file.write_text(render(lock, "ai-dev"))
+    assert yaml.safe_load(file.read_text())["package"][0]["url"] == path
+    found = read(file)
+    assert (found.built, found.packages["linux-64"][0].url) == (made, path)
+    assert render(found, "ai-dev") == file.read_text()
+    assert "evenkeel-built" not in render(replace(lock, built={}), "ai-dev")
