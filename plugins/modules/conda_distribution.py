@@ -172,7 +172,8 @@ drift:
   returned: success
   sample: ["+ six 1.17.0 (main)"]
 former_paths:
-  description: Paths of removed installations that are links to O(ignore:prefix) now, each with the start-up files that name it.
+  description: Paths of removed installations that are links to O(ignore:prefix) now, each with the start-up files that
+    name it.
   type: dict
   returned: success
   sample: {"/opt/evenkeel/distributions/Miniconda3-py312_26.1.0-1-Linux-x86_64-000000000000": ["/home/alice/.bashrc"]}
