@@ -134,14 +134,14 @@ class _Reader:
                     raise EvenkeelError(f"{self._path}: the key {key!r} is unknown", f"Known: {', '.join(KEYS)}")
                 if key in _WITHOUT_EFFECT and isinstance(self._content[key], list | dict):
                     raise self._wrong(key, self._content[key], "text")
+        channels = self._channels()
         packages, pip = self._dependencies()
-        channels = self._channels(packages)
         for url in self._texts("pip-repositories"):
             with self._mistakes.collected():
                 pip.extra_indexes.append(pip_requirements.source(url, "pip-repositories", str(self._path)))
         return EnvironmentFile(
             path=self._path,
-            channels=channels,
+            channels=tuple(dict.fromkeys((*channels, *conda_specs.channels_of(packages)))),  # in conda's order
             packages=packages,
             pip=tuple(dict.fromkeys(pip.requirements)),
             variables=self._variables(),
@@ -153,8 +153,7 @@ class _Reader:
             included=tuple(dict.fromkeys(pip.files)),
         )
 
-    def _channels(self, packages: tuple[str, ...]) -> tuple[str, ...]:
-        """Return the channels that are listed, and after them those that packages name, as conda does."""
+    def _channels(self) -> tuple[str, ...]:
         before = len(self._mistakes)
         names = self._texts("channels")
         with self._mistakes.collected():
@@ -167,7 +166,7 @@ class _Reader:
             listed = channel_urls(names)
             if len(self._mistakes) == before:
                 self._require_channels(names, listed)
-            return tuple(dict.fromkeys((*listed, *conda_specs.channels_of(packages))))
+            return listed
         return ()
 
     def _require_channels(self, names: tuple[str, ...], listed: tuple[str, ...]) -> None:

@@ -153,13 +153,13 @@ platforms: [osx-arm64]
     for number, words in enumerate(
         [
             "- the key 'channel' is unknown. Known: name, channels,",
+            "- channels names no channel",
             "- dependencies: 'numpy =>1' is not a package specification",
             "- dependencies holds 'cudatoolkit=11.3 -c pytorch', with an option of the command conda. Name the channel "
             "before the package: pytorch::cudatoolkit=11.3.",
             "- dependencies.pip: '.' is an editable project",
             "- dependencies.pip: 'tool @ git+https://git.example/tool@main' names 'main'",
             "- dependencies.pip: --extra-index-url is written with credentials",
-            "- channels names no channel",
             "- variables.A is 1.5",
             "- platforms names osx-arm64, and no node is one of them. Add those of the nodes: linux-64",
             "- dependencies holds vs2015_runtime, which only Windows has",
