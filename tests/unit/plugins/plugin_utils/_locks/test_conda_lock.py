@@ -263,7 +263,14 @@ def test_a_wheel_beside_the_lock_is_named_by_its_path_and_how_it_was_made(tmp_pa
     path = "wheels/0123456789abcdef/tool-1.0-py3-none-any.whl"
     wheel = Package("tool", "1.0", "", "cd" * 32, PIP, url=path)
     made = {wheel.sha256: {"source": "https://files.example/tool-1.0.tar.gz", "requirements": ["setuptools==80.9.0"]}}
-    lock = Lock(("https://conda.example/main",), ("a.yml",), {"linux-64": (wheel,)}, {"linux-64": "0"}, built=made)
+    lock = Lock(
+        ("https://conda.example/main",),
+        ("a.yml",),
+        {"linux-64": (wheel,)},
+        {"linux-64": "0"},
+        {"linux-64": {}},
+        built=made,
+    )
     file = tmp_path / "conda-lock.yml"
     file.write_text(render(lock, "ai-dev"))
     assert yaml.safe_load(file.read_text())["package"][0]["url"] == path
