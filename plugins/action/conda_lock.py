@@ -3,22 +3,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import digest
-from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.platform import PLATFORMS
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package, digest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import conda_lock, environment_file, locking
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.places import explicit_beside, lock_beside
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.platforms import SUPPORTED, chosen, require_kept
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import mirrors_from
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.problem import Problem
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.resolver import resolve
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.targets import virtual_packages
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "environment": {"type": "path", "required": True},
-    "platforms": {"type": "list", "elements": "str", "choices": sorted(PLATFORMS.values()), "default": ["linux-64"]},
+    "platforms": {"type": "list", "elements": "str", "choices": list(SUPPORTED)},
+    "drop_platforms": {"type": "bool", "default": False},
     "targets": {"type": "list", "elements": "str", "default": []},
     "cuda": {"type": "str"},
     "virtual_packages": {"type": "dict", "default": {}},
@@ -43,15 +46,18 @@ class ActionModule(Action):
         environment = environment_file.read(Path(arguments["environment"]))
         path = lock_beside(environment.path)
         before = conda_lock.read(path) if path.exists() else None
+        platforms = chosen(arguments["platforms"], environment, before)
+        if not arguments["drop_platforms"]:
+            require_kept(path, before, platforms)
         problems = locking.problems(
             environment,
-            _assumed_by_the_solver(arguments),
+            _assumed_by_the_solver(arguments, platforms),
             mirrors_from(arguments["mirrors"]),
             arguments["pip_index"],
             before,
             arguments["update"],
         )
-        answers = {problem: resolve(problem) for problem in problems}
+        answers = _solved(problems)
         accept = arguments["accept_changed_hashes"]
         plan = locking.plan(environment, answers, before, accept_changed_hashes=accept)
         changed, diff = bool(plan.changed), plan.diff
@@ -59,15 +65,52 @@ class ActionModule(Action):
             locking.apply(plan)
         digests = {platform: digest(found, plan.after.variables) for platform, found in plan.after.packages.items()}
         explicit = {platform: str(explicit_beside(path, platform)) for platform in digests}
-        result: dict[str, Any] = {"changed": changed, "path": str(path), "explicit": explicit, "digests": digests}
+        result: dict[str, Any] = {
+            "changed": changed,
+            "path": str(path),
+            "explicit": explicit,
+            "digests": digests,
+            "cuda": {platform: plan.after.cuda(platform) for platform in digests},
+            "gpu_builds": {
+                platform: conda_lock.gpu_builds_of(found) for platform, found in plan.after.packages.items()
+            },
+        }
+        if lines := locking.cpu_builds_of(environment, plan.after):
+            result["warnings"] = lines
         return {**result, "diff": {"prepared": diff}} if self._task.diff else result
 
 
-def _assumed_by_the_solver(arguments: dict[str, Any]) -> dict[str, dict[str, str]]:
+def _solved(problems: Iterable[Problem]) -> dict[Problem, list[Package]]:
+    """Return the answers to the problems of all platforms, or what is wrong with all of them."""
+    answers: dict[Problem, list[Package]] = {}
+    failed: dict[str, EvenkeelError] = {}
+    for problem in problems:
+        try:
+            answers[problem] = resolve(problem)
+        except EvenkeelError as error:
+            failed[problem.platform] = error
+    if failed:
+        raise _together(failed)
+    return answers
+
+
+def _together(failed: Mapping[str, EvenkeelError]) -> EvenkeelError:
+    """Return the error of all platforms; what is wrong with several alike is one line."""
+    platforms: dict[str, list[str]] = {}
+    for platform, error in failed.items():
+        platforms.setdefault(error.what.replace(platform, "{platform}"), []).append(platform)
+    alike = {", ".join(found): failed[found[0]] for found in platforms.values()}
+    *others, (last, error) = alike.items()
+    lines = [f"{names}: {other!s}\n" for names, other in others]
+    what = f"{last}: {error.what}" if len(failed) > 1 else error.what
+    return EvenkeelError("".join([*lines, what]), error.remedy, **error.details)
+
+
+def _assumed_by_the_solver(arguments: dict[str, Any], platforms: Iterable[str]) -> dict[str, dict[str, str]]:
     """Return the virtual packages of each platform, name to version."""
     overrides = arguments["virtual_packages"]
     for platform, of_platform in overrides.items():
-        if platform not in arguments["platforms"] or not isinstance(of_platform, dict):
+        if platform not in SUPPORTED or not isinstance(of_platform, dict):
             raise EvenkeelError(
                 f"virtual_packages holds {platform!r}: {of_platform!r}",
                 "Write a dictionary such as {__glibc: '2.36'} for each of the platforms that differs",
@@ -75,5 +118,5 @@ def _assumed_by_the_solver(arguments: dict[str, Any]) -> dict[str, dict[str, str
     of_targets = virtual_packages(arguments["targets"], arguments["cuda"])
     return {
         platform: {name: str(version) for name, version in {**of_targets, **overrides.get(platform, {})}.items()}
-        for platform in arguments["platforms"]
+        for platform in platforms
     }

@@ -32,11 +32,16 @@ options:
     type: path
     required: true
   platforms:
-    description: The platforms to solve for.
+    description:
+      - The platforms to solve for. Of an environment that names C(platforms), only these. By default those that the
+        environment names, else those of the lock that is there, else C(linux-64).
     type: list
     elements: str
     choices: [linux-64, linux-aarch64]
-    default: [linux-64]
+  drop_platforms:
+    description: Whether platforms that the lock has may be dropped from it. Otherwise this is an error.
+    type: bool
+    default: false
   targets:
     description:
       - The distributions of the nodes, such as C(debian-12), C(ubuntu-24.04) and C(rocky-9). The lock fits the oldest
@@ -45,7 +50,9 @@ options:
     elements: str
     default: []
   cuda:
-    description: The CUDA version that the nodes' drivers support, such as C(12.4); packages may require it.
+    description:
+      - The CUDA version that the nodes' drivers support, such as C(12.4); packages may require it. When it is known, a
+        framework that is locked as a build for CPUs is a warning.
     type: str
   virtual_packages:
     description:
@@ -119,4 +126,17 @@ digests:
   returned: success
   sample:
     linux-64: 3b7f0a2d1f9c4e5a8d6b7c8e9f0a1b2c3d4e5f60718293a4b5c6d7e8f9a0b1c2
+cuda:
+  description: The CUDA version that the lock assumes on each platform; empty for none.
+  type: dict
+  returned: success
+  sample:
+    linux-64: "13.0"
+gpu_builds:
+  description: Which of each platform's packages are builds for GPUs.
+  type: dict
+  returned: success
+  sample:
+    linux-64:
+      - pytorch 2.5.1 cuda126_py311_h1234567_200
 """

@@ -256,6 +256,17 @@ def libraries(names: Mapping[str, Any], default: Toolkit | None, cudnn: str, ncc
     return found
 
 
+def supported_by(driver: str) -> str:
+    """Return the newest known CUDA version that a driver of this version or branch supports; empty for one before them.
+
+    It is that of the newest toolkit which was released with a driver of this branch or an older one.
+    """
+    branch = _numbers(driver)[0]
+    toolkits = read_mapping(DATA)["toolkits"]
+    found = [minor for minor, releases in toolkits.items() if min(map(_numbers, releases.values()))[0] <= branch]
+    return max(found, key=_numbers, default="")
+
+
 def own_driver(releases: Mapping[str, str], exact: str) -> str:
     """Return the driver of one release of a toolkit, of the newest known when ``exact`` is not known."""
     newest = max(releases, key=_numbers, default="")

@@ -19,6 +19,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.missing_hashes
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.places import explicit_beside, lock_beside, lock_env
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import Mirrors
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.conda_solver import match_spec
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.gpu_builds import cpu_builds, gpu_builds
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.problem import Problem
 
 with optional():
@@ -41,11 +42,21 @@ class Plan:
 
     @property
     def diff(self) -> str:
-        """What changes for each platform, one line each."""
+        """What changes for each platform, one line each: packages, the CUDA version, and which are builds for GPUs."""
         old = self.before.packages if self.before else {}
         lines: list[str] = []
         for platform in sorted(old.keys() | self.after.packages.keys()):
-            moved = changes(old.get(platform, ()), self.after.packages.get(platform, ()))
+            if platform not in self.after.packages:
+                lines.append(f"- {platform}")
+                continue
+            was, now = old.get(platform, ()), self.after.packages[platform]
+            moved = [
+                *changes(was, now),
+                *_turned("CUDA", self.before.cuda(platform) if self.before else "", self.after.cuda(platform)),
+                *_turned(
+                    "builds for GPUs:", *(", ".join(one.name for one in gpu_builds(found)) for found in (was, now))
+                ),
+            ]
             lines += [platform, *(f"  {line}" for line in moved)] if moved else []
         if not lines and self.changed:
             lines = [path.name for path in self.changed]
@@ -102,7 +113,7 @@ def problems(
     return [
         Problem(
             packages=asked.packages,
-            channels=asked.channels,
+            channels=tuple(dict.fromkeys(map(mirrors.original, asked.channels))),
             platform=platform,
             virtual_packages=tuple(sorted(of_platform.items())),
             pip=asked.pip,
@@ -111,6 +122,7 @@ def problems(
             constraints=asked.constraints,
             indexes=asked.indexes,
             find_links=asked.find_links,
+            hashes=asked.hashes,
             kept=kept.get(platform, ()),
         )
         for platform, of_platform in sorted(virtual_packages.items())
@@ -134,7 +146,7 @@ def plan(
     """
     asked = {problem.platform: dict(problem.virtual_packages) for problem in answers}
     after = Lock(
-        channels=environment.channels,
+        channels=tuple(dict.fromkeys(channel for problem in answers for channel in problem.channels)),
         sources=(environment.path.name,),
         packages={problem.platform: tuple(packages) for problem, packages in answers.items()},
         content_hash={
@@ -155,6 +167,17 @@ def plan(
         files |= {explicit_beside(lock, platform): None for platform in gone}
     files[lock] = conda_lock.render(after, lock_env(environment.path))
     return Plan(files, before, after)
+
+
+def cpu_builds_of(environment: EnvironmentFile, lock: Lock) -> list[str]:
+    """Return a sentence for each framework that is locked as a build for CPUs, for nodes that support CUDA."""
+    platforms: dict[str, list[str]] = {}
+    for platform, packages in sorted(lock.packages.items()):
+        if lock.cuda(platform):
+            asked = environment.on(platform)
+            for line in cpu_builds(packages, (*asked.packages, *asked.pip)):
+                platforms.setdefault(line, []).append(platform)
+    return [f"{lock_env(environment.path)} on {', '.join(found)}: {line}." for line, found in platforms.items()]
 
 
 def apply(plan: Plan) -> None:
@@ -180,6 +203,13 @@ def changed_hashes(before: Lock, after: Lock) -> list[str]:
                     text = f"{name} ({_archive(package)}) had the {kind} {then} and has {now} now"
                     found.setdefault(_archive(package), text)
     return list(found.values())
+
+
+def _turned(what: str, was: str, now: str) -> list[str]:
+    """Return a line of what changes; none when nothing does."""
+    if was == now:
+        return []
+    return [f"~ {what} {was} -> {now}" if was and now else f"+ {what} {now}" if now else f"- {what} {was}"]
 
 
 def _archive(package: Package) -> str:

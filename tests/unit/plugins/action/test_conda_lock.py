@@ -98,6 +98,8 @@ def test_it_returns_where_and_what(control: Control) -> None:
         "path": str(control.directory / "conda-lock.yml"),
         "explicit": {"linux-64": str(control.directory / "conda-linux-64.lock")},
         "digests": {"linux-64": digest([python("3.11")], {"A": "b"})},
+        "cuda": {"linux-64": ""},
+        "gpu_builds": {"linux-64": []},
     }
 
 
@@ -139,7 +141,7 @@ def test_the_solver_is_told_of_the_nodes(control: Control) -> None:
     [
         ({"environment": "/nowhere/environment.yml"}, "/nowhere/environment.yml could not be read: "),
         ({"targets": ["debian-7"]}, "The target 'debian-7' is unknown. "),
-        ({"virtual_packages": {"linux-aarch64": {}}}, "virtual_packages holds 'linux-aarch64': {{}}. "),
+        ({"virtual_packages": {"linux-65": {}}}, "virtual_packages holds 'linux-65': {{}}. "),
         ({"virtual_packages": {"linux-64": "2.36"}}, "virtual_packages holds 'linux-64': '2.36'. "),
         ({"mirrors": {"a": "b"}}, "mirrors holds 'a', which is not a URL. "),
         ({"update": "python"}, "{directory}/conda-lock.yml is not there, so nothing in it can be updated. "),
@@ -176,3 +178,60 @@ def test_an_unsolvable_environment_leaves_the_lock_as_it_is(control: Control) ->
         "msg": "No candidates were found for nope. Change it.",
     }
     assert control.files() == before
+
+
+def test_the_platforms_of_a_lock_stay_unless_told(control: Control) -> None:
+    control.run(platforms=["linux-64", "linux-aarch64"])
+    before = control.files()
+    assert control.run()["changed"] is False
+    refused = control.run(platforms=["linux-64"])
+    assert (refused["failed"], refused["changed"]) == (True, False)
+    assert "is for linux-aarch64 too" in refused["msg"]
+    assert control.files() == before
+    dropped = control.run(platforms=["linux-64"], drop_platforms=True)
+    assert dropped["diff"] == {"prepared": "- linux-aarch64\n"}
+    assert "conda-linux-aarch64.lock" not in control.files()
+
+
+BOTH = ["linux-64", "linux-aarch64"]
+
+
+@pytest.mark.parametrize(
+    ("failures", "message"),
+    [
+        ({"linux-64": ("No x on linux-64", "Add it")}, "No x on linux-64. Add it."),
+        (
+            {platform: (f"No x on {platform}", "Add it") for platform in BOTH},
+            "linux-64, linux-aarch64: No x on linux-64. Add it.",
+        ),
+        (
+            {"linux-64": ("No x", "Add it"), "linux-aarch64": ("No y", "Change it")},
+            "linux-64: No x. Add it.\nlinux-aarch64: No y. Change it.",
+        ),
+    ],
+)
+def test_what_is_wrong_with_all_platforms_is_one_error(
+    control: Control, monkeypatch: pytest.MonkeyPatch, failures: dict[str, tuple[str, str]], message: str
+) -> None:
+    def resolve(problem: Problem) -> list[Package]:
+        if problem.platform in failures:
+            raise EvenkeelError(*failures[problem.platform])
+        return [python("3.11")]
+
+    monkeypatch.setattr(action, "resolve", resolve)
+    assert control.run(platforms=BOTH) == {"failed": True, "changed": False, "msg": message}
+    assert not control.files()
+
+
+def test_a_lock_for_gpus_says_so_and_warns_of_what_is_not(control: Control) -> None:
+    control.environment.write_text(f"channels: [{CHANNEL}]\ndependencies: [pytorch]\n")
+    control.answer = Package("pytorch", "2.5", "cpu_0", "1a" * 32, url=f"{CHANNEL}/linux-64/pytorch-2.5-cpu_0.conda")
+    result = control.run(cuda="13.0")
+    assert (result["cuda"], result["gpu_builds"]) == ({"linux-64": "13.0"}, {"linux-64": []})
+    (warning,) = result["warnings"]
+    assert "pytorch 2.5 is a build for CPUs (cpu_0). For GPUs ask for pytorch=*=*cuda*" in warning
+    assert "warnings" not in control.run(cuda="")
+    control.answer = replace(control.answer, build="cuda126_0")
+    result = control.run(cuda="13.0")
+    assert result["gpu_builds"] == {"linux-64": ["pytorch 2.5 cuda126_0"]}
+    assert "warnings" not in result

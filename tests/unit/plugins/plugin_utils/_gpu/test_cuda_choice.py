@@ -210,3 +210,23 @@ def test_data_agree_with_themselves() -> None:
 def test_a_default_that_is_none_of_them_names_those_that_are() -> None:
     with pytest.raises(EvenkeelError, match=r"lists 12\.8\.1, 13\.0"):
         cuda_choice.default_of(cuda_choice.parse(["12.8.1", "13.0"]), "12.9")
+
+
+@pytest.mark.parametrize(
+    ("driver", "cuda"),
+    [
+        ("470", ""),
+        ("525", "12.0"),
+        ("535.288.01", "12.2"),
+        ("550", "12.4"),
+        ("565", "12.6"),
+        ("570", "12.8"),
+        ("580.65.06", "13.0"),
+        ("590", "13.1"),
+        ("595", "13.2"),
+        ("610", "13.3"),
+        ("699", "13.4"),
+    ],
+)
+def test_a_driver_supports_the_cuda_of_its_branch(driver: str, cuda: str) -> None:
+    assert cuda_choice.supported_by(driver) == cuda

@@ -14,10 +14,11 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.locking import
     Plan,
     apply,
     changed_hashes,
+    cpu_builds_of,
     plan,
     problems,
 )
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import Mirrors
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import Mirrors, mirrors_from
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.problem import Problem
 
 CHANNEL = "https://channel.example/main"
@@ -71,6 +72,50 @@ def test_what_moves_is_told_by_platform(environment: EnvironmentFile) -> None:
     before = planned(environment, {"linux-64": [NUMPY, PANDAS], "linux-aarch64": [NUMPY]}).after
     after = planned(environment, {"linux-64": [conda("numpy", "2.1"), TOOL], "linux-aarch64": [NUMPY]}, before)
     assert after.diff == "linux-64\n  ~ numpy 2.0 -> 2.1\n  - pandas 1.0\n  + some-tool 1.0 (pip)\n"
+
+
+def test_what_is_for_gpus_is_reported(environment: EnvironmentFile) -> None:
+    cpu, gpu = (replace(conda("pytorch", "2.0"), build=build) for build in ("cpu_0", "cuda126_0"))
+
+    def locked(package: Package, cuda: dict[str, str], before: Lock | None = None) -> Plan:
+        (problem,) = problems(environment, {"linux-64": {**NODE, **cuda}}, Mirrors(), "", None, None)
+        return plan(environment, {problem: [package]}, before)
+
+    without, old, new = (locked(cpu, {}), locked(gpu, {"__cuda": "12.8"}), locked(gpu, {"__cuda": "13.0"}))
+    assert without.diff == "linux-64\n  + pytorch 2.0 (main)\n"
+    assert old.diff == "linux-64\n  + pytorch 2.0 (main)\n  + CUDA 12.8\n  + builds for GPUs: pytorch\n"
+    moved = locked(gpu, {"__cuda": "13.0"}, old.after)
+    assert moved.diff == "linux-64\n  ~ CUDA 12.8 -> 13.0\n"
+    back = locked(cpu, {}, new.after)
+    assert back.diff.endswith("cuda126_0 -> cpu_0\n  - CUDA 13.0\n  - builds for GPUs: pytorch\n")
+
+
+@pytest.mark.parametrize(
+    ("build", "cuda", "asked_for", "warned"),
+    [
+        ("cpu_0", "12.8", "pytorch", True),
+        ("cpu_0", "12.8", "pytorch=*=cpu*", False),
+        ("cpu_0", "", "pytorch", False),
+        ("cuda126_0", "12.8", "pytorch", False),
+    ],
+)
+def test_a_framework_for_cpus_on_nodes_with_gpus_is_named(
+    environment: EnvironmentFile, build: str, cuda: str, asked_for: str, *, warned: bool
+) -> None:
+    package = replace(conda("pytorch", "2.0"), build=build)
+    nodes = {platform: {"__cuda": cuda} for platform in ("linux-64", "linux-aarch64")}
+    lock = Lock((), (), dict.fromkeys(nodes, (package,)), {}, nodes)
+    lines = cpu_builds_of(replace(environment, packages=(asked_for,)), lock)
+    assert len(lines) == warned
+    assert all(" on linux-64, linux-aarch64: pytorch 2.0 is a build for CPUs (cpu_0)" in line for line in lines)
+
+
+def test_a_channel_that_is_written_as_a_mirrors_is_locked_as_its_own(environment: EnvironmentFile) -> None:
+    mirrors = mirrors_from({"https://channel.example": "https://mirror.example/a"})
+    both = replace(environment, channels=("https://mirror.example/a/main", CHANNEL, "https://other.example/x"))
+    (problem,) = problems(both, {"linux-64": NODE}, mirrors, "", None, None)
+    assert problem.channels == (CHANNEL, "https://other.example/x")
+    assert plan(both, {problem: [NUMPY]}, None).after.channels == problem.channels
 
 
 def test_a_changed_input_alone_changes_the_lock_alone(environment: EnvironmentFile) -> None:
@@ -136,6 +181,11 @@ def test_the_explicit_file_of_a_platform_that_goes_is_removed(environment: Envir
     apply(planned(environment, {"linux-64": [NUMPY]}, both.after))
     directory = environment.path.parent
     assert sorted(path.name for path in directory.iterdir()) == ["conda-linux-64.lock", "conda-lock.yml"]
+
+
+def test_a_platform_that_goes_is_one_line(environment: EnvironmentFile) -> None:
+    both = planned(environment, {"linux-64": [NUMPY], "linux-aarch64": [NUMPY, PANDAS]})
+    assert planned(environment, {"linux-64": [NUMPY]}, both.after).diff == "- linux-aarch64\n"
 
 
 def test_files_beside_another_programs_lock_are_not_ours_to_remove(environment: EnvironmentFile) -> None:
