@@ -149,10 +149,11 @@ def test_people_have_packages_of_their_own(host: Host, bo: Server, way: str) -> 
         assert "-m venv --system-site-packages ~/mine" in refused.stderr
     try:
         host.check_output(shell, PREPARED.format(way=WAYS[way], install=INSTALL))
-        cell = "import humanize, ipykernel, sys; print(humanize.__version__, sys.prefix)"
-        version, prefix = bo.run("mine", cell).split()
+        cell = "import humanize, os, sys; print(humanize.__version__, sys.prefix, os.environ.get('CONDA_DEFAULT_ENV'))"
+        version, *environment = bo.run("mine", cell).split()
         assert version == "4.9.0"
-        assert prefix in {"/home/bo/mine", "/home/bo/.conda/envs/mine"}
+        # A conda environment is activated; a virtual environment is only called.
+        assert environment in (["/home/bo/mine", "None"], ["/home/bo/.conda/envs/mine", "mine"])
         assert host.run("/opt/miniconda3/bin/conda run --name minimal python -c 'import humanize'").rc != 0
     finally:
         host.check_output("rm -rf /home/bo/mine /home/bo/.conda/envs/mine /home/bo/.local/share/jupyter/kernels/mine")

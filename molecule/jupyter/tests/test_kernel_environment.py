@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A kernel has the environment that ``conda run`` gives, also where scripts of packages fail."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from queue import SimpleQueue
+
+import pytest
+from testinfra.host import Host
+
+from lab import wait
+from lab.nodes import nodes
+from lab.people import notebook
+from lab.people.notebook import Server
+
+GROUP = os.environ["MOLECULE_SCENARIO_NAME"]
+KERNEL = "minimal"
+LINK = f"/opt/evenkeel/envs/{KERNEL}"
+SCRIPTS = f"{LINK}/etc/conda/activate.d"
+CONDA = "/opt/miniconda3"
+MAIN_PID = "systemctl show --property MainPID --value jupyter@jupyter.service"
+SHOW = "import json, os; print(json.dumps(dict(os.environ)))"
+#: What conda does not set: the shell's own, Jupyter's and what ipykernel sets for programs that cells run. The prompt
+#: is conda's, and so are the empty ``_CE_``, which its own ``run`` does not always set.
+DIFFER = [
+    *("_", "OLDPWD", "PWD", "SHLVL"),
+    *("JPY_*", "CONDA_PROMPT_MODIFIER", "_CE_*"),
+    *("CLICOLOR", "CLICOLOR_FORCE", "FORCE_COLOR", "GIT_PAGER", "MPLBACKEND", "PAGER", "PYDEVD_*", "TERM"),
+]
+#: Scripts of packages, as packages write them; ugly ones too.
+PACKAGES = {
+    "cudaish.sh": 'export CUDA_HOME="$CONDA_PREFIX"\n',
+    "projish.sh": """
+if [ -n "${PROJ_DATA:-}" ]; then export _CONDA_SET_PROJ_DATA="$PROJ_DATA"; fi
+if [ -d "$CONDA_PREFIX/lib" ]; then export PROJ_DATA="$CONDA_PREFIX/share/proj"; fi
+""",
+    "ugly.sh": """
+echo "ugly.sh prints"
+read -r answer
+export ANSWER="<$answer>" LINES_OF_TEXT="one
+two" PATH="$PATH:$CONDA_PREFIX/ugly/bin"
+unset LANGUAGE
+ugly() { echo "a function"; }
+export -f ugly
+conda --version >/dev/null || return
+export WITH_CONDA=1
+""",
+}
+VARIABLES = {"DATA_ROOT": "/srv/it's data"}
+#: jupyter_activation_timeout of the scenario, as kernelspecs have it.
+LIMIT = '"120"'
+
+
+@pytest.fixture
+def server(host: Host) -> Server:
+    return notebook.at(next(node.address for node in nodes.find(GROUP) if node.name == host.backend.host))
+
+
+@pytest.fixture(autouse=True)
+def _packages(host: Host) -> Iterator[None]:
+    """Have an environment with variables, and with packages that bring scripts."""
+    state = f"{LINK}/conda-meta/state"
+    host.check_output("printf %%s %s >%s", json.dumps({"version": 1, "env_vars": VARIABLES}), state)
+    for name, text in PACKAGES.items():
+        write_script(host, name, text)
+    yield
+    host.check_output(f"cd {SCRIPTS} && rm -f {state} broken.sh {' '.join(PACKAGES)}")
+
+
+def write_script(host: Host, name: str, text: str) -> None:
+    host.check_output("printf %%s %s >%s", text, f"{SCRIPTS}/{name}")
+
+
+def variables_in(server: Server, kernel: str = KERNEL) -> dict[str, str]:
+    found: dict[str, str] = json.loads(server.run(kernel, SHOW))
+    return found
+
+
+def variables_of_conda_run(host: Host) -> dict[str, str]:
+    """Return what ``conda run`` sets, from the variables that the server has, and ``conda`` found as in terminals."""
+    lines = host.file(f"/proc/{host.check_output(MAIN_PID)}/environ").content_string.split("\0")
+    given = [f"PATH={CONDA}/condabin:{line[5:]}" if line.startswith("PATH=") else line for line in lines if line]
+    call = ["runuser", "-u", "jupyter", "--", "env", "-i", *given, f"{CONDA}/bin/conda", "run", "--name", KERNEL]
+    shown = host.check_output(" ".join(["%s"] * (len(call) + 3)), *call, "python", "-c", SHOW)
+    found: dict[str, str] = json.loads(shown.splitlines()[-1])
+    return found
+
+
+def test_a_kernel_has_what_conda_run_sets(host: Host, server: Server) -> None:
+    generation = host.check_output(f"readlink -f {LINK}")
+    base = host.check_output(f"readlink -f {CONDA}")
+    run, kernel = variables_of_conda_run(host), variables_in(server)
+
+    def compared(found: dict[str, str]) -> dict[str, str]:
+        return {
+            # A kernel stays in its generation, and conda may resolve the link to itself or not.
+            name: value.replace(LINK, generation).replace(base, CONDA)
+            for name, value in found.items()
+            if not any(fnmatch(name, pattern) for pattern in DIFFER)
+        }
+
+    assert compared(kernel) == compared(run)
+    assert kernel["CUDA_HOME"] == kernel["CONDA_PREFIX"] == generation
+    assert kernel["PROJ_DATA"] == f"{generation}/share/proj"
+    assert (kernel["DATA_ROOT"], kernel["ANSWER"], kernel["WITH_CONDA"]) == (VARIABLES["DATA_ROOT"], "<>", "1")
+    host.check_output("journalctl --unit jupyter@jupyter --grep '^ugly.sh prints'")
+
+
+@pytest.fixture
+def impatient(host: Host) -> Iterator[str]:
+    """Return the name of a kernel like the node's, whose scripts have a second."""
+    kernels = f"{host.user('jupyter').home}/.local/share/jupyter/kernels"
+    spec = host.file(f"/usr/local/share/jupyter/kernels/{KERNEL}/kernel.json").content_string
+    assert spec.count(LIMIT) == 1
+    host.check_output(f"mkdir -p {kernels}/impatient")
+    host.check_output("printf %%s %s >%s", spec.replace(LIMIT, '"1"'), f"{kernels}/impatient/kernel.json")
+    yield "impatient"
+    host.check_output(f"rm -r {kernels}/impatient")
+
+
+@pytest.mark.parametrize(
+    ("script", "why"),
+    [
+        pytest.param("exit 3", "/broken.sh ended the shell with status 3", id="broken"),
+        pytest.param("exec sleep 100000", " did not end within 1 seconds", id="hanging"),
+    ],
+)
+def test_a_kernel_starts_without_scripts_that_fail_and_the_journal_says_so(
+    host: Host, server: Server, impatient: str, script: str, why: str
+) -> None:
+    host.check_output(f"rm {SCRIPTS}/ugly.sh")
+    write_script(host, "broken.sh", f"export BROKEN=1\n{script}\n")
+    found = variables_in(server, impatient if "within" in why else KERNEL)
+    assert not {"BROKEN", "CUDA_HOME", "PROJ_DATA"} & found.keys()
+    assert (found["DATA_ROOT"], found["PYTHONNOUSERSITE"]) == (VARIABLES["DATA_ROOT"], "1")
+    assert found["CONDA_EXE"] == f"{CONDA}/bin/conda"
+    host.check_output(f"journalctl --unit jupyter@jupyter --grep 'Evenkeel: .*{why}'")
+
+
+def test_an_interrupt_reaches_a_kernel(host: Host, server: Server) -> None:
+    cell = """
+import os, pathlib, time
+print(os.getppid())
+try:
+    pathlib.Path("~/waiting").expanduser().touch()
+    time.sleep(1000)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    waiting = host.file(f"{host.user('jupyter').home}/waiting")
+    printed: SimpleQueue[str] = SimpleQueue()
+    with server.kernel(KERNEL) as kernel:
+        running = threading.Thread(target=lambda: printed.put(kernel.run(cell)))
+        running.start()
+        wait.until(lambda: waiting.exists, "the cell waits", "journalctl --unit jupyter@jupyter", seconds=120)
+        server.ask("POST", f"{kernel.path}/interrupt")
+        running.join()
+    assert printed.get_nowait().split() == [host.check_output(MAIN_PID), "interrupted"]
+    host.check_output(f"rm {waiting.path}")
