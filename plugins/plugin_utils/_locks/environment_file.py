@@ -19,6 +19,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.other_systems 
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.pip_section import PipSection
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve import conda_specs, pip_requirements
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import (
+    CONFIGURED,
     NODEFAULTS,
     Mirrors,
     are_partial,
@@ -170,18 +171,17 @@ class _Reader:
         return ()
 
     def _require_channels(self, names: tuple[str, ...], listed: tuple[str, ...]) -> None:
-        add = "`- defaults`, as Miniconda is configured, or `- conda-forge`, as Miniforge is"
         if not listed:
             raise EvenkeelError(
                 f"{self._path}: channels names no channel; conda would ask those that it is configured with, and "
                 f"a lock must name them",
-                f"Add to channels {add}",
+                f"Add to channels {CONFIGURED}",
             )
         if NODEFAULTS not in names and are_partial(listed):
             raise EvenkeelError(
                 f"{self._path}: channels names only {', '.join(names)}, which has some packages and no Python; conda "
                 f"would ask those that it is configured with too, and a lock must name them",
-                f"Add as the last of channels {add}; `- {NODEFAULTS}` if there is to be no other",
+                f"Add as the last of channels {CONFIGURED}; `- {NODEFAULTS}` if there is to be no other",
             )
 
     def _dependencies(self) -> tuple[tuple[str, ...], PipSection]:

@@ -18,6 +18,8 @@ ANACONDA = "https://repo.anaconda.com"
 #: conda's ``defaults`` on Linux, in order of priority.
 DEFAULTS = (f"{ANACONDA}/pkgs/main", f"{ANACONDA}/pkgs/r")
 ALIAS = "https://conda.anaconda.org"
+#: What conda is configured to ask after a file's own channels, by the distribution; for messages.
+CONFIGURED = "`- defaults`, as Miniconda is configured, or `- conda-forge`, as Miniforge is"
 #: Says that conda's configured channels are not to be added; nothing is ever added here.
 NODEFAULTS = "nodefaults"
 
@@ -66,6 +68,11 @@ def channel_urls(names: Iterable[str]) -> tuple[str, ...]:
         A URL carries credentials, which would end up in a lock.
     """
     return tuple(dict.fromkeys(url for name in names for url in _urls(name.strip().rstrip("/"))))
+
+
+def has_configured(urls: Iterable[str]) -> bool:
+    """Whether one of these channels is one that a distribution of conda is configured with."""
+    return any(url in (*DEFAULTS, f"{ALIAS}/conda-forge") for url in urls)
 
 
 def are_partial(urls: Iterable[str]) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import CONFIGURED, has_configured
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.gpu_builds import asks_for_gpu
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.problem import Problem
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.solver_report import MISSING, report
@@ -48,7 +49,7 @@ async def unsolvable(
     if lacking:
         return EvenkeelError(
             f"No candidates were found for {'; '.join(lacking)}, on {problem.platform}. {where}",
-            "Correct the names and versions, or add the channels that have them",
+            "Correct the names and versions, or add the channels that have them" + _configured(problem),
         )
     why = report(_with_both_sides(explanation, specs, records), problem.key)
     return EvenkeelError(
@@ -90,6 +91,15 @@ def _lack(spec: MatchSpec, records: Iterable[RepoDataRecord]) -> str:
     there = [f"{record.version} {record.build}" if spec.build else str(record.version) for record in newest]
     named = ", ".join(list(dict.fromkeys(there))[:_NAMED])
     return f"{spec} ({f'the newest are {named}' if named else 'no channel has it'})"
+
+
+def _configured(problem: Problem) -> str:
+    """Return which channels conda would ask besides those of the problem; empty when one of them is there."""
+    return (
+        ""
+        if has_configured(problem.channels)
+        else f"; conda would ask those that it is configured with too: {CONFIGURED}"
+    )
 
 
 def _remedy(problem: Problem, specs: Iterable[MatchSpec], why: str) -> str:

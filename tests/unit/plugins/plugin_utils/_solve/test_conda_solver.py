@@ -204,6 +204,19 @@ def test_a_package_of_another_hash_is_not_taken(channel: str) -> None:
 # priority and what stays
 
 
+def test_what_conda_would_ask_besides_is_named_where_a_package_is_in_no_channel(channel: str) -> None:
+    hint = "conda would ask those that it is configured with too: `- defaults`, as Miniconda is configured"
+    with pytest.raises(EvenkeelError) as error:
+        ask(channel, "nope")
+    assert hint in error.value.remedy
+    mirrors = mirrors_from({"https://conda.anaconda.org/conda-forge": channel})
+    with pytest.raises(EvenkeelError) as error:
+        solve_with_rattler(
+            Problem(("nope",), ("https://conda.anaconda.org/conda-forge",), "linux-64", NODE, mirrors=mirrors)
+        )
+    assert hint not in error.value.remedy
+
+
 def test_the_channel_of_a_package_comes_last(make_channel: Callable[..., str], tmp_path: Path) -> None:
     main = make_channel([("tool", "1.0", "linux-64", ()), ("lib", "1.0", "linux-64", ())])
     extra = make_channel(
