@@ -49,8 +49,12 @@ def test_a_renamed_option_is_a_deprecated_alias() -> None:
 def test_each_changed_default_is_reported(kind: str, owner: str) -> None:
     before, now = of_release(kind, owner), TODAY[kind].get(owner, {})
     changed = {name: (before[name], now[name]) for name in before.keys() & now.keys() if before[name] != now[name]}
-    reported = inputs.changes()["changed_defaults"].get(owner, {}) if kind == "roles" else {}
-    assert {name: (change["before"], change["now"]) for name, change in reported.items()} == changed
+    if kind == "roles":
+        reported = inputs.changes()["changed_defaults"].get(owner, {})
+        assert {name: (change["before"], change["now"]) for name, change in reported.items()} == changed
+    else:
+        computed = inputs.changes()["computed_defaults"].get(owner, {})
+        assert {name: (default, None) for name, default in computed.items()} == changed
     fragments = "\n".join(path.read_text() for path in (released.ROOT / "changelogs" / "fragments").glob("*.yml"))
     assert [name for name in changed if name not in fragments] == []
 
