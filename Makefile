@@ -29,6 +29,11 @@ UBUNTU_MACHINE_SCENARIOS := driver_upgrade
 ROLE ?=
 INDEX ?=
 FILES ?=
+DIR ?=
+SYNTHETIC ?=
+PLATFORMS ?=
+CUDA ?=
+JOBS ?=
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export MOLECULE_GLOB := molecule/*/molecule.yml
@@ -158,6 +163,12 @@ mutants: $(VENV)/.mutants-ready ## Change plugins in small ways and print what n
 $(VENV)/.mutants-ready: $(READY)
 	$(BIN)/python -m pip install -qq ".[mutants]"
 	@touch $@
+
+.PHONY: corpus
+corpus: $(READY) ## Put a folder's environment files, locks and requirements through the lock pipeline: make corpus DIR=/srv/environments SYNTHETIC=yes
+	@test -n "$(DIR)" || { echo "Name a folder: make corpus DIR=/srv/environments" >&2; exit 2; }
+	PYTHONPATH=collections python -m maintenance.corpus "$(DIR)" $(if $(SYNTHETIC),--synthetic) \
+		$(foreach platform,$(PLATFORMS),--platform $(platform)) $(if $(CUDA),--cuda $(CUDA)) $(if $(JOBS),--jobs $(JOBS))
 
 .PHONY: docs
 docs: $(READY) ## Generate the roles' references from their argument specifications, and the picture of the rooms
