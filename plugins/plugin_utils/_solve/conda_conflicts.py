@@ -16,6 +16,8 @@ with optional():
     from packaging.specifiers import InvalidSpecifier, SpecifierSet
     from packaging.utils import canonicalize_name
 
+#: In place of a range: what is at a URL is never what conda brings.
+_OTHER = "elsewhere"
 #: As in ``all versions of app depend on numpy>=3``.
 _NEEDS = re.compile(r"(?P<who>[\w.\[\]=-]+) depends? on (?P<name>[\w.-]+?)(?P<range>[<>=!~]\S*)(?=\s|$)")
 
@@ -28,18 +30,21 @@ def conflicts(question: Question, failure: str) -> list[str]:
     question
         What uv was asked.
     failure
-        Why nothing fits, in uv's words.
+        Why nothing fits, in uv's words; empty for what shows without them.
     """
     environment = question.target.environment
     asked = [
         (requirement, who)
         for requirements, who in ((question.requirements, "pip"), (question.constraints, "a constraint of pip"))
         for requirement in map(Requirement, requirements)
-        if not requirement.url and (requirement.marker is None or requirement.marker.evaluate(environment))
+        if requirement.marker is None or requirement.marker.evaluate(environment)
         if who == "pip" or named(requirement.name, failure)
     ]
     found = [
-        *((canonicalize_name(one.name), str(one.specifier), f"{who} asks for {one}") for one, who in asked),
+        *(
+            (canonicalize_name(one.name), _OTHER if one.url else str(one.specifier), f"{who} asks for {one}")
+            for one, who in asked
+        ),
         *(
             (canonicalize_name(match["name"]), ranges, f"{match['who']} needs {match['name']}{ranges}")
             for match in _NEEDS.finditer(failure)
@@ -49,7 +54,7 @@ def conflicts(question: Question, failure: str) -> list[str]:
     lines = [
         f"conda brings {name} {question.provided[name].version}, {who}"
         for name, ranges, who in found
-        if name in question.provided and not _allow(ranges, question.provided[name])
+        if name in question.provided and (ranges == _OTHER or not _allow(ranges, question.provided[name]))
     ]
     return list(dict.fromkeys(lines))
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
@@ -60,16 +60,13 @@ def resolve(
         Nothing fits, an index does not answer, or something would have to be built that may not be.
     """
     allowed = {canonicalize_name(name) for name in buildable}
+    _refuse_conflicts(question)
     if build:
         question = _with_built_urls(question, build, allowed)
     while True:
         question, answer = _with_extras(question, extras)
-        disagreements = conflicts(question, answer.failure) if answer.failure else []
-        if disagreements:
-            raise EvenkeelError(
-                f"{'; '.join(disagreements)}. One environment holds one version of each",
-                "Leave each of these names to conda or to pip alone, or ask both for versions that agree",
-            )
+        if answer.failure:
+            _refuse_conflicts(question, answer.failure)
         looked = passed_over.look(question, answer)
         if not looked.answer.sources:
             break
@@ -85,6 +82,15 @@ def resolve(
             "Change the environment's pip section, its conda packages or the index (pip_index)",
         )
     return [_pinned(package, question, looked.pages) for package in answer.packages]
+
+
+def _refuse_conflicts(question: Question, failure: str = "") -> None:
+    """Refuse what conda and pip disagree on, as far as the question, or uv's explanation, says it."""
+    if found := conflicts(question, failure):
+        raise EvenkeelError(
+            f"{'; '.join(found)}. One environment holds one version of each",
+            "Leave each of these names to conda or to pip alone, or ask both for versions that agree",
+        )
 
 
 def _with_extras(question: Question, extras: Extras) -> tuple[Question, Answer]:
@@ -121,7 +127,7 @@ def _with_built_urls(question: Question, build: Build, allowed: Collection[str])
         named = ", ".join(f"{release.name} ({release.url})" for release in sources.values())
         raise EvenkeelError(
             f"The pip packages {named} are sources, of which a wheel must be built",
-            f"Where you trust them, allow it with {_line(sources.values(), allowed)}",
+            f"Where you trust them, lock with {_line(sources.values(), allowed)}, which has them built once",
         )
 
     def as_wheel(text: str, one: Requirement) -> str:
@@ -137,6 +143,13 @@ def _source_at(name: str, url: str) -> SourceRelease:
     """Return the source at a URL, which names the hash of an archive as pip writes it."""
     place, _unused, digest = url.partition("#sha256=")
     return SourceRelease(name, "", place, digest)
+
+
+def _source(name: str, url: str) -> SourceRelease:
+    if url.startswith("git+"):
+        return SourceRelease(name, "", url)
+    archive, _hash, fragment = url.partition("#")
+    return SourceRelease(name, "", archive, dict(parse_qsl(fragment)).get("sha256", ""))
 
 
 def _may_be_built(sources: Iterable[SourceRelease], allowed: Collection[str]) -> bool:
@@ -178,8 +191,8 @@ def _refusal(question: Question, answer: Answer, looked: Look, allowed: Collecti
     others = " ".join(f"{name}=={old}" for name, old, _new in older)
     return EvenkeelError(
         f"The index has only the source of {named}{instead}",
-        f"Allow to build wheels where you trust them, with {_line(sources, allowed)}"
-        + (f", or ask for the older ones in the environment's pip section: {others}" if others else ""),
+        f"Where you trust them, lock with {_line(sources, allowed)}, which has wheels built once"
+        + (f"; or ask for the older ones in the environment's pip section: {others}" if others else ""),
     )
 
 
@@ -189,6 +202,8 @@ def _pinned(package: Package, question: Question, found: Mapping[str, Page]) -> 
         return package
     if package.name in _named_by_url(question):
         return replace(package, index=_plain(package.url.rpartition("/")[0]))
+    if package.name in {canonicalize_name(one.name) for one in map(Requirement, question.requirements) if one.url}:
+        return replace(package, index=package.url.rpartition("/")[0])
     file = package.url.rpartition("/")[2]
     page = found.get(canonicalize_name(package.name))
     on_page = page is not None and any(one.url == package.url or one.name == file for one in page.files)

@@ -333,7 +333,7 @@ def _package(entry: Mapping[str, Any], tags: Mapping[Tag, int]) -> Package:
         return Package(name, version, "", "", PIP, url=f"git+{vcs['url']}@{vcs['commit-id']}{part}")
     wheels = entry.get("wheels", [])
     if archive := entry.get("archive"):
-        wheels = [{**archive, "url": archive.get("url") or archive["path"]}]
+        wheels = [{**archive, "url": archive.get("url", "").partition("#")[0] or archive["path"]}]
     ranked = {(rank, wheel["url"]): wheel for wheel in wheels if (rank := _rank(wheel["url"], tags)) is not None}
     if not ranked:
         raise EvenkeelError(

@@ -111,6 +111,11 @@ def test_what_conda_provides_counts_and_does_not_come_again(
             (),
             "conda brings numpy 2.0, pip asks for numpy<2; conda brings pandas 1.0, pip asks for pandas>1;",
         ),
+        (
+            ["numpy @ git+https://git.example/numpy@main"],
+            (),
+            "conda brings numpy 2.0, pip asks for numpy @ git+https://git.example/numpy@main. One",
+        ),
         (["app"], (), "conda brings numpy 2.0, app needs numpy>=3. One environment"),
         (["top"], (), "conda brings numpy 2.0, app needs numpy>=3. One environment"),
         (["numpy"], ("numpy<2", "pandas<1"), "conda brings numpy 2.0, a constraint of pip asks for numpy<2. One"),
@@ -195,6 +200,16 @@ def test_a_commit_needs_no_hash(tmp_path: Path, index: Callable[[], str], wheels
     assert (tool.name, tool.version, tool.sha256, tool.url, lib.name) == ("tool", "0.1", "", url, "lib")
 
 
+def test_a_wheel_by_its_url_stays_there(tmp_path: Path, make_wheel: Callable[..., Path], site: Site) -> None:
+    wheel = make_wheel(tmp_path / "wheels", "app", "1.0", ["lib"])
+    make_wheel(tmp_path / "wheels", "lib", "1.0")
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    own = site.index("own", tmp_path / "wheels")
+    app, lib = resolve([f"app @ {site.url}/own/files/{wheel.name}#sha256={digest}"], NODE, {}, own)
+    assert (app.url, app.sha256, app.index) == (f"{site.url}/own/files/{wheel.name}", digest, f"{site.url}/own/files")
+    assert lib.index == ""
+
+
 @pytest.fixture
 def sources(tmp_path: Path) -> Callable[..., SourceRelease]:
     def make(name: str, version: str) -> SourceRelease:
@@ -212,19 +227,35 @@ def sources(tmp_path: Path) -> Callable[..., SourceRelease]:
         (
             ["deep"],
             "The index has only the source of deep 0.19. With wheels alone deep 0.3 would be taken instead of 0.19.",
-            "lock_build: [deep], or ask for the older ones in the environment's pip section: deep==0.3.",
+            "which has wheels built once; or ask for the older ones in the environment's pip section: deep==0.3.",
         ),
         (
             ["config"],
             "The index has only the source of antlr 4.9. With wheels alone config 0.1 would be taken instead of 1.3.",
-            "lock_build: [antlr], or ask for the older ones in the environment's pip section: config==0.1.",
+            "lock_build: [antlr], which has wheels built once; or ask for the older ones in the environment's",
         ),
         (["deep>1"], "The pip packages deep>1 cannot be resolved: ", "Change the environment's pip section"),
-        (["only"], "The index has only the source of only 1.0: Because only==1.0 has no usable wheels", "[only]."),
-        (["config>1", "strict"], "The index has only the source of antlr 4.9: Because", "lock_build: [antlr]."),
+        (
+            ["only"],
+            "The index has only the source of only 1.0: Because only==1.0 has no usable wheels",
+            "[only], which has wheels built once.",
+        ),
+        (
+            ["config>1", "strict"],
+            "The index has only the source of antlr 4.9: Because",
+            "lock_build: [antlr], which has wheels built once.",
+        ),
         (["deep<0.19", "other"], "", ""),
-        (["deep", "config<1", "only"], "The index has only the source of deep 0.19, only 1.0: ", "[deep, only]."),
-        (["stack"], "The index has only the source of deep 0.19. With wheels alone deep 0.3", "[deep], or ask"),
+        (
+            ["deep", "config<1", "only"],
+            "The index has only the source of deep 0.19, only 1.0: ",
+            "[deep, only], which has wheels built once.",
+        ),
+        (
+            ["stack"],
+            "The index has only the source of deep 0.19. With wheels alone deep 0.3",
+            "[deep], which has wheels built once; or ask",
+        ),
     ],
 )
 def test_a_release_that_is_passed_over_for_want_of_a_wheel_is_named(
@@ -309,9 +340,26 @@ def test_wheels_that_were_built_and_do_not_fit_give_way_or_are_named(
         resolve(["deep", "lib>4"], NODE, {}, index(), build=never, buildable=["deep"])
 
 
-@pytest.mark.parametrize("url", ["git+https://git.example/tool@" + "0" * 40, "https://files.example/tool-1.0.tar.gz"])
+@pytest.mark.parametrize(
+    ("url", "release"),
+    [
+        (
+            f"git+https://git.example/tool@{'0' * 40}#subdirectory=x",
+            SourceRelease("tool", "", f"git+https://git.example/tool@{'0' * 40}#subdirectory=x"),
+        ),
+        (
+            f"https://files.example/tool-1.0.tar.gz#sha256={'ab' * 32}",
+            SourceRelease("tool", "", "https://files.example/tool-1.0.tar.gz", "ab" * 32),
+        ),
+    ],
+)
 def test_sources_by_url_are_built_where_that_is_allowed(
-    tmp_path: Path, make_wheel: Callable[..., Path], wheels: Callable[..., Path], index: Callable[[], str], url: str
+    tmp_path: Path,
+    make_wheel: Callable[..., Path],
+    wheels: Callable[..., Path],
+    index: Callable[[], str],
+    url: str,
+    release: SourceRelease,
 ) -> None:
     wheels("lib", "1.0")
     asked = []
@@ -325,7 +373,7 @@ def test_sources_by_url_are_built_where_that_is_allowed(
         resolve([requirement], NODE, {}, index(), build=build, buildable=["other"])
     assert asked == []
     _lib, tool = resolve([requirement], NODE, {}, index(), build=build, buildable=["tool"])
-    assert asked == [SourceRelease("tool", "", url)]
+    assert asked == [release]
     wheel = tmp_path / "store/tool-1.5-py3-none-any.whl"
     assert (tool.name, tool.version, tool.url) == ("tool", "1.5", str(wheel))
 
