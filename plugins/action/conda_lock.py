@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,10 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.places import 
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.platforms import SUPPORTED, chosen, require_kept
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import mirrors_from
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.problem import Problem
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.resolver import resolve
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.resolver import Building, resolve
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.targets import virtual_packages
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.builder import Policy, building
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.store import DIRECTORY, Store, how_made
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "environment": {"type": "path", "required": True},
@@ -29,6 +33,9 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "mirrors": {"type": "dict", "default": {}},
     "pip_index": {"type": "str", "default": ""},
     "accept_changed_hashes": {"type": "bool", "default": False},
+    "build": {"type": "list", "elements": "str", "default": []},
+    "build_without_sandbox": {"type": "bool", "default": False},
+    "wheels": {"type": "path"},
 }
 
 
@@ -39,10 +46,13 @@ class ActionModule(Action):
 
     def act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         _unused, arguments = self.validate_argument_spec(ARGUMENT_SPEC)
-        arguments["environment"] = self._loader.path_dwim(arguments["environment"])
-        return self._lock(arguments)
+        for option in ("environment", "wheels"):
+            if arguments[option]:
+                arguments[option] = self._loader.path_dwim(arguments[option])
+        with tempfile.TemporaryDirectory() as rehearsed:
+            return self._lock(arguments, Path(rehearsed) if self._task.check_mode else None)
 
-    def _lock(self, arguments: dict[str, Any]) -> dict[str, Any]:
+    def _lock(self, arguments: dict[str, Any], rehearsed: Path | None) -> dict[str, Any]:
         environment = environment_file.read(Path(arguments["environment"]))
         path = lock_beside(environment.path)
         before = conda_lock.read(path) if path.exists() else None
@@ -56,10 +66,14 @@ class ActionModule(Action):
             arguments["pip_index"],
             before,
             arguments["update"],
+            arguments["build"],
         )
-        answers = _solved(problems)
+        store = Store(Path(arguments["wheels"] or path.with_name(DIRECTORY)), rehearsed)
+        solved = _solved(problems, partial(building, Policy(store, arguments["build_without_sandbox"])))
+        answers = {problem: store.as_in_lock(found, path) for problem, found in solved.items()}
+        built = how_made(package for found in solved.values() for package in found)
         accept = arguments["accept_changed_hashes"]
-        plan = locking.plan(environment, answers, before, accept_changed_hashes=accept)
+        plan = locking.plan(environment, answers, before, accept_changed_hashes=accept, built=built)
         changed, diff = bool(plan.changed), plan.diff
         if changed and not self._task.check_mode:
             locking.apply(plan)
@@ -80,13 +94,13 @@ class ActionModule(Action):
         return {**result, "diff": {"prepared": diff}} if self._task.diff else result
 
 
-def _solved(problems: Iterable[Problem]) -> dict[Problem, list[Package]]:
+def _solved(problems: Iterable[Problem], building: Building) -> dict[Problem, list[Package]]:
     """Return the answers to the problems of all platforms, or what is wrong with all of them."""
     answers: dict[Problem, list[Package]] = {}
     failed: dict[str, EvenkeelError] = {}
     for problem in problems:
         try:
-            answers[problem] = resolve(problem)
+            answers[problem] = resolve(problem, building)
         except EvenkeelError as error:
             failed[problem.platform] = error
     if failed:

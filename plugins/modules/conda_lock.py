@@ -16,7 +16,8 @@ description:
   - The same environment and the same state of its channels give the same bytes. The files contain the channels'
     original URLs, regardless of the mirror.
   - pip never reinstalls what conda provides, and the versions of pip packages fit the conda packages. pip packages are
-    wheels, because nodes build nothing; the only exception is a commit, named by its hash.
+    wheels, because nodes build nothing. Of a release that is only a source archive, and of a commit, a wheel is built
+    here where O(build) allows it.
   - Runs on the control node, regardless of the task's host, and changes no node.
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
@@ -82,6 +83,26 @@ options:
         an error, because a published package does not change.
     type: bool
     default: false
+  build:
+    description:
+      - Names of pip packages of which wheels may be built from their source archive or commit, or V(all). Their code
+        runs on the control node, in a sandbox without network, home and credentials.
+      - A wheel that was built is kept in O(wheels) with a record, and used again for the same source, Python version
+        and platform, so that locking again keeps its hash.
+    type: list
+    elements: str
+    default: []
+  build_without_sandbox:
+    description:
+      - Whether wheels may be built where the kernel has no sandbox to offer. Their code then sees the files and the
+        network of the user that runs Ansible. Otherwise this is an error.
+    type: bool
+    default: false
+  wheels:
+    description:
+      - The directory that keeps the wheels. By default C(wheels) beside the lock, to be committed with it. The lock
+        names them by their path relative to its folder.
+    type: path
 seealso:
   - module: evenkeel.gpu.conda_environment
     description: Builds what was locked.

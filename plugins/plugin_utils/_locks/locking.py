@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import CONDA, Package, changes
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
@@ -70,6 +71,7 @@ def problems(
     pip_index: str,
     before: Lock | None,
     update: Collection[str] | None,
+    buildable: Iterable[str] = (),
 ) -> list[Problem]:
     """Return what has to be solved, one problem for each platform.
 
@@ -85,6 +87,8 @@ def problems(
         The lock that is there.
     update
         Names of packages that may move; all others stay wherever they still fit. None to solve everything anew.
+    buildable
+        Names of pip packages that may be built from their source; ``all`` for every one.
 
     Raises
     ------
@@ -123,6 +127,7 @@ def problems(
             indexes=asked.indexes,
             find_links=asked.find_links,
             hashes=asked.hashes,
+            buildable=tuple(sorted(buildable)),
             kept=kept.get(platform, ()),
         )
         for platform, of_platform in sorted(virtual_packages.items())
@@ -136,8 +141,18 @@ def plan(
     before: Lock | None,
     *,
     accept_changed_hashes: bool = False,
+    built: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Plan:
     """Return the files for the ``answers``.
+
+    Parameters
+    ----------
+    environment, answers, before
+        What was asked, the packages that answer it, and the lock that is there.
+    accept_changed_hashes
+        Whether that is not an error.
+    built
+        How wheels were made that were built for the answers, by their SHA-256.
 
     Raises
     ------
@@ -154,6 +169,7 @@ def plan(
         },
         virtual_packages=asked,
         variables=environment.variables,
+        built=built or {},
     )
     lock = lock_beside(environment.path)
     if before and not accept_changed_hashes:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,9 +10,14 @@ from typing import Any
 import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible_collections.evenkeel.gpu.plugins.action import conda_lock as action
-from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package, digest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import PIP, Package, digest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import conda_lock
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.problem import Problem
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.resolver import Building
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.source_release import SourceRelease
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.builder import Policy
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.store import Made
 
 from tests.unit.plugins.tagged import tagged
 
@@ -33,7 +39,7 @@ class Control:
         self.answer: Package | EvenkeelError = python("3.11")
         self.asked: list[Problem] = []
 
-    def resolve(self, problem: Problem) -> list[Package]:
+    def resolve(self, problem: Problem, _: Building) -> list[Package]:
         self.asked.append(problem)
         if isinstance(self.answer, EvenkeelError):
             raise self.answer
@@ -213,7 +219,7 @@ BOTH = ["linux-64", "linux-aarch64"]
 def test_what_is_wrong_with_all_platforms_is_one_error(
     control: Control, monkeypatch: pytest.MonkeyPatch, failures: dict[str, tuple[str, str]], message: str
 ) -> None:
-    def resolve(problem: Problem) -> list[Package]:
+    def resolve(problem: Problem, _: Building) -> list[Package]:
         if problem.platform in failures:
             raise EvenkeelError(*failures[problem.platform])
         return [python("3.11")]
@@ -235,3 +241,82 @@ def test_a_lock_for_gpus_says_so_and_warns_of_what_is_not(control: Control) -> N
     result = control.run(cuda="13.0")
     assert result["gpu_builds"] == {"linux-64": ["pytorch 2.5 cuda126_0"]}
     assert "warnings" not in result
+
+
+# Wheels that are built for a lock
+
+WHEEL = b"a wheel"
+FILE = "tool-1.0-py3-none-any.whl"
+MADE = Made(
+    name="tool",
+    version="1.0",
+    source="https://files.example/tool-1.0.tar.gz",
+    source_sha256="ab" * 32,
+    python="3.11",
+    platform="any",
+    backend="setuptools.build_meta",
+    requirements=("setuptools==80.9.0 --hash=sha256:cd",),
+    wheel=FILE,
+    sha256=hashlib.sha256(WHEEL).hexdigest(),
+)
+
+
+@pytest.fixture
+def policies(control: Control, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Policy]:
+    """Have the resolver build a wheel for each platform; return the policies by which that was done."""
+    found: list[Policy] = []
+    built = tmp_path.parent / f"{tmp_path.name}.whl"
+    built.write_bytes(WHEEL)
+
+    def resolve(problem: Problem, building: Any) -> list[Package]:
+        control.asked.append(problem)
+        policy: Policy = building.args[0]
+        found.append(policy)
+        release = SourceRelease("tool", "1.0", MADE.source, MADE.source_sha256)
+        wheel = policy.store.find(release, "3.11", problem.platform) or policy.store.add(built, MADE)
+        return [python("3.11"), Package("tool", "1.0", "", MADE.sha256, PIP, url=str(wheel))]
+
+    monkeypatch.setattr(action, "resolve", resolve)
+    return found
+
+
+def test_a_wheel_is_kept_beside_the_lock_which_names_it_by_its_path_and_how_it_was_made(
+    control: Control, policies: list[Policy]
+) -> None:
+    assert control.run(platforms=BOTH, build=["tool"])["changed"]
+    path = f"wheels/{MADE.key}/{FILE}"
+    assert (control.directory / path).read_bytes() == WHEEL
+    lock = conda_lock.read(control.directory / "conda-lock.yml")
+    assert {package.url for found in lock.packages.values() for package in found if package.manager == PIP} == {path}
+    assert lock.built == {
+        MADE.sha256: {
+            "source": MADE.source,
+            "source_sha256": MADE.source_sha256,
+            "python": "3.11",
+            "platform": "any",
+            "backend": MADE.backend,
+            "requirements": list(MADE.requirements),
+        }
+    }
+    assert f"# pip tool @ {path}#sha256={MADE.sha256}" in (control.directory / "conda-linux-64.lock").read_text()
+    assert {problem.buildable for problem in control.asked} == {("tool",)}
+    assert not control.run(platforms=BOTH, build=["tool"])["changed"]
+    assert {policy.without_sandbox for policy in policies} == {False}
+
+
+def test_a_store_for_several_locks_is_named_from_each(
+    control: Control, policies: list[Policy], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    store = tmp_path_factory.mktemp("store")
+    control.run(build=["all"], wheels=str(store), build_without_sandbox=True)
+    (url,) = [package.url for package in conda_lock.read(control.directory / "conda-lock.yml").packages["linux-64"][1:]]
+    assert url.startswith("../")
+    assert (control.directory / url).resolve() == store / MADE.key / FILE
+    assert policies[0].without_sandbox
+
+
+def test_a_rehearsal_tells_the_same_and_keeps_no_wheel(control: Control, policies: list[Policy]) -> None:
+    rehearsed = control.run(check=True, build=["tool"])
+    assert [path.name for path in control.directory.iterdir()] == ["environment.yml"]
+    done = control.run(build=["tool"])
+    assert (rehearsed["diff"], rehearsed["digests"]) == (done["diff"], done["digests"])
