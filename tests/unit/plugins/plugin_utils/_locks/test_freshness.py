@@ -87,7 +87,7 @@ def test_the_hash_of_what_was_spelled_plainly_is_that_of_earlier_versions(enviro
 def test_a_file_of_requirements_counts(environment: EnvironmentFile) -> None:
     requirements = environment.path.with_name("requirements.txt")
     requirements.write_text("humanize>=4\n")
-    text = f"channels: [{CHANNEL}]\ndependencies: [python=3.11, pip: [-r requirements.txt]]\n"
+    text = f"channels: [{CHANNEL}]\ndependencies:\n- python=3.11\n- pywin32  # [win]\n- pip: [-r requirements.txt]\n"
     ours = lock_of(asking(environment, text))
     known = hashlib.sha256(environment.path.read_bytes()).hexdigest()
     foreign = replace(ours, virtual_packages=None, inputs={"environment.yml": known})
