@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import locking
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.environment_file import EnvironmentFile, read
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import DEFAULTS
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import DEFAULTS, Mirrors
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.resolver import resolve
 
 WHOLE = """\
 name: ai-dev
@@ -379,3 +383,41 @@ def test_conda_and_pip_may_ask_for_one_package(tmp_path: Path) -> None:
     text = "channels: [conda-forge]\ndependencies: [python=3.10, numpy=1.26.4, pip: [numpy==1.24.0]]\n"
     found = read(written(tmp_path, text))
     assert (found.packages, found.pip) == (("python=3.10", "numpy=1.26.4"), ("numpy==1.24.0",))
+
+
+def test_a_file_as_people_write_it_is_solved(
+    make_channel: Callable[..., str], make_wheel: Callable[..., Path], tmp_path: Path
+) -> None:
+    main = make_channel([("python", "3.11.2", "linux-64", ()), ("pip", "26.3", "noarch", ("python >=3.9",))])
+    extra = make_channel([("gcc", "12.0", "linux-64", ()), ("gcc", "13.0", "linux-64", ())])
+    links = tmp_path / "wheels"
+    wheel = make_wheel(links, "tool", "1.0", ["lib"])
+    for version in ("1.0", "2.0"):
+        make_wheel(links, "lib", version)
+    (tmp_path / "simple").mkdir()
+    sha256 = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    (tmp_path / "requirements.txt").write_bytes(
+        f"--find-links {links.as_uri()}\r\nTool == 1.0 \\\r\n    --hash=sha256:{sha256}\r\n-c limits.txt\r\n".encode(
+            "utf-16"
+        )
+    )
+    (tmp_path / "limits.txt").write_text("lib<2  # newer ones fail\n")
+    text = f"""\
+name: as-people-write
+channels: ['{main}', nodefaults]
+category: main
+platforms: [linux-64, win-64]
+dependencies:
+  - Python =3.11
+  - gcc[channel={extra}, version='<13']  # [linux]
+  - pywin32  # [win]
+  - sel(osx): appnope
+  - pip:
+      - -r requirements.txt
+      - other; sys_platform == 'win32'
+"""
+    environment = read(written(tmp_path, text))
+    index = (tmp_path / "simple").as_uri()
+    (problem,) = locking.problems(environment, {"linux-64": {"__glibc": "2.36"}}, Mirrors(), index, None, None)
+    found = {package.name: package.version for package in resolve(problem)}
+    assert found == {"gcc": "12.0", "lib": "1.0", "pip": "26.3", "python": "3.11.2", "tool": "1.0"}
