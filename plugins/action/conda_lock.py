@@ -32,6 +32,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "update": {"type": "list", "elements": "str"},
     "mirrors": {"type": "dict", "default": {}},
     "pip_index": {"type": "str", "default": ""},
+    "pip_indexes": {"type": "list", "elements": "str", "default": []},
     "accept_changed_hashes": {"type": "bool", "default": False},
     "build": {"type": "list", "elements": "str", "default": []},
     "build_without_sandbox": {"type": "bool", "default": False},
@@ -67,6 +68,7 @@ class ActionModule(Action):
             before,
             arguments["update"],
             arguments["build"],
+            arguments["pip_indexes"],
         )
         store = Store(Path(arguments["wheels"] or path.with_name(DIRECTORY)), rehearsed)
         solved = _solved(problems, partial(building, Policy(store, arguments["build_without_sandbox"])))

@@ -77,6 +77,13 @@ options:
     description: URL of the package index (simple API). When empty, uv's own configuration applies.
     type: str
     default: ''
+  pip_indexes:
+    description:
+      - URLs of further package indexes, asked in this order after those that the environment names and before O(pip_index).
+        The first that has a package counts for it.
+    type: list
+    elements: str
+    default: []
   accept_changed_hashes:
     description:
       - Whether the hash of an archive in the lock, of the same name, version and build, may change. Otherwise this is

@@ -72,6 +72,7 @@ def problems(
     before: Lock | None,
     update: Collection[str] | None,
     buildable: Iterable[str] = (),
+    indexes: Iterable[str] = (),
 ) -> list[Problem]:
     """Return what has to be solved, one problem for each platform.
 
@@ -89,6 +90,8 @@ def problems(
         Names of packages that may move; all others stay wherever they still fit. None to solve everything anew.
     buildable
         Names of pip packages that may be built from their source; ``all`` for every one.
+    indexes
+        URLs of package indexes, asked in this order after the environment's own and before ``pip_index``.
 
     Raises
     ------
@@ -124,7 +127,7 @@ def problems(
             mirrors=mirrors,
             pip_index=pip_index,
             constraints=asked.constraints,
-            indexes=asked.indexes,
+            indexes=tuple(dict.fromkeys((*asked.indexes, *indexes))),
             find_links=asked.find_links,
             hashes=asked.hashes,
             buildable=tuple(sorted(buildable)),

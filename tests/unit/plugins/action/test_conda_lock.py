@@ -133,6 +133,7 @@ def test_the_solver_is_told_of_the_nodes(control: Control) -> None:
         virtual_packages={"linux-aarch64": {"__glibc": 2.39}},
         mirrors={CHANNEL: "http://mirror.example"},
         pip_index="http://index.example",
+        pip_indexes=["http://wheels.example", "http://more.example"],
     )
     assert sorted(result["digests"]) == ["linux-64", "linux-aarch64"]
     reported = {problem.platform: dict(problem.virtual_packages) for problem in control.asked}
@@ -140,6 +141,7 @@ def test_the_solver_is_told_of_the_nodes(control: Control) -> None:
     assert reported == {"linux-64": node, "linux-aarch64": {**node, "__glibc": "2.39"}}
     assert {problem.mirrors.mirrored(CHANNEL) for problem in control.asked} == {"http://mirror.example"}
     assert {problem.pip_index for problem in control.asked} == {"http://index.example"}
+    assert {problem.indexes for problem in control.asked} == {("http://wheels.example", "http://more.example")}
 
 
 @pytest.mark.parametrize(
@@ -274,7 +276,7 @@ def policies(control: Control, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
         found.append(policy)
         release = SourceRelease("tool", "1.0", MADE.source, MADE.source_sha256)
         wheel = policy.store.find(release, "3.11", problem.platform) or policy.store.add(built, MADE)
-        return [python("3.11"), Package("tool", "1.0", "", MADE.sha256, PIP, url=str(wheel))]
+        return [python("3.11"), Package("tool", "1.0", "", MADE.sha256, PIP, url=str(wheel), index=str(wheel.parent))]
 
     monkeypatch.setattr(action, "resolve", resolve)
     return found
@@ -288,6 +290,7 @@ def test_a_wheel_is_kept_beside_the_lock_which_names_it_by_its_path_and_how_it_w
     assert (control.directory / path).read_bytes() == WHEEL
     lock = conda_lock.read(control.directory / "conda-lock.yml")
     assert {package.url for found in lock.packages.values() for package in found if package.manager == PIP} == {path}
+    assert not [package.index for found in lock.packages.values() for package in found if package.index]
     assert lock.built == {
         MADE.sha256: {
             "source": MADE.source,
