@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
@@ -145,13 +145,6 @@ def _source_at(name: str, url: str) -> SourceRelease:
     return SourceRelease(name, "", place, digest)
 
 
-def _source(name: str, url: str) -> SourceRelease:
-    if url.startswith("git+"):
-        return SourceRelease(name, "", url)
-    archive, _hash, fragment = url.partition("#")
-    return SourceRelease(name, "", archive, dict(parse_qsl(fragment)).get("sha256", ""))
-
-
 def _may_be_built(sources: Iterable[SourceRelease], allowed: Collection[str]) -> bool:
     return ALL in allowed or all(release.name in allowed for release in sources)
 
@@ -202,8 +195,6 @@ def _pinned(package: Package, question: Question, found: Mapping[str, Page]) -> 
         return package
     if package.name in _named_by_url(question):
         return replace(package, index=_plain(package.url.rpartition("/")[0]))
-    if package.name in {canonicalize_name(one.name) for one in map(Requirement, question.requirements) if one.url}:
-        return replace(package, index=package.url.rpartition("/")[0])
     file = package.url.rpartition("/")[2]
     page = found.get(canonicalize_name(package.name))
     on_page = page is not None and any(one.url == package.url or one.name == file for one in page.files)
