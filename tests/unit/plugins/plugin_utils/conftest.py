@@ -4,14 +4,17 @@
 from __future__ import annotations
 
 import os
+import threading
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 from lab.upstream.conda import channel as lab_channel
 from lab.upstream.conda import conda_package
+
+from .package_site import Site
 
 #: Name, version, subdir and what it depends on; besides the distribution that its site-packages tell, if any.
 Entry = tuple[str, str, str, tuple[str, ...]]
@@ -98,3 +101,17 @@ def index(tmp_path: Path, make_wheel: MakeWheel) -> Callable[[], str]:
         return simple.as_uri()
 
     return write
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """Run a web server of packages in ``tmp_path/site``."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    made = Site(folder)
+    threading.Thread(target=made.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    try:
+        yield made
+    finally:
+        made.server.shutdown()
+        made.server.server_close()

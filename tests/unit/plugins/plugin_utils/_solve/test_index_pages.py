@@ -9,7 +9,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import E
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve import index_pages
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.index_pages import File, Page, files, pages
 
-from .conftest import PASSWORD, USER, Site
+from ..package_site import PASSWORD, USER, Site
 
 HTML = """<!DOCTYPE html><html><head><base href="/elsewhere/"></head><body>
 <a href="app-1.0.tar.gz#sha256=abcd" data-requires-python="&gt;=3.8">app-1.0.tar.gz</a>

@@ -15,7 +15,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve import pip_res
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.pip_solver import Provided, Question, Target
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.source_release import Build, SourceRelease
 
-from .conftest import PASSWORD, USER, Site
+from ..package_site import PASSWORD, USER, Site
 
 NODE = Target("3.11.2", "linux-64", "2.36")
 NATIVE = [

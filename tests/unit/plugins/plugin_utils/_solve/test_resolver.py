@@ -15,7 +15,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.problem import
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.resolver import resolve, with_pip
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.source_release import Build, SourceRelease
 
-from .conftest import Site
+from ..package_site import Site
 
 NODE = (("__glibc", "2.36"),)
 PYTHON = ("python", "3.11.2", "linux-64", ())

@@ -1,16 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Package indexes on the loopback interface."""
+"""A web server of package indexes on the loopback interface."""
 
 from __future__ import annotations
 
 import base64
-import threading
-from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-
-import pytest
 
 USER, PASSWORD = "me", "open-sesame"
 AUTHORIZATION = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
@@ -71,16 +67,3 @@ class Site:
             with page.open("a") as stream:
                 stream.write(f'<a href="../../files/{file.name.replace("+", "%2B")}">{file.name}</a>\n')
         return f"{self.url}/{name}/simple"
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    folder = tmp_path / "site"
-    folder.mkdir()
-    made = Site(folder)
-    threading.Thread(target=made.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-    try:
-        yield made
-    finally:
-        made.server.shutdown()
-        made.server.server_close()
