@@ -110,7 +110,9 @@ class Store:
     def as_in_lock(self, packages: Iterable[Package], lock: Path) -> list[Package]:
         """Return packages as a lock names them: wheels of the store by their path relative to the lock's folder."""
         return [
-            replace(package, url=in_lock(self._kept(Path(package.url)), lock)) if is_built(package) else package
+            replace(package, url=in_lock(self._kept(Path(package.url)), lock), index="")
+            if is_built(package)
+            else package
             for package in packages
         ]
 
