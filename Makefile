@@ -134,6 +134,14 @@ faults: lab ## Bad input, broken mirrors, full disks and killed runs, on nodes o
 test-gpu: ## What needs a real GPU, with Python alone; ends with status 77 where there is none
 	python3 tests/gpu/run.py
 
+.PHONY: test-real
+test-real: $(READY) ## What the lab's conda, a stand-in, can't show: EVENKEEL_CONDA=/path/to/conda, or EVENKEEL_INSTALLER_URL="URL URL"; writes a report
+	@test -n "$${EVENKEEL_CONDA:-}$${EVENKEEL_INSTALLER_URL:-}" \
+		|| { echo "Name a conda by EVENKEEL_CONDA, or installers by EVENKEEL_INSTALLER_URL; see docs/distributions.md" >&2; exit 2; }
+	mkdir -p build/real
+	status=0; pytest $${EVENKEEL_CONDA:+tests/contract} tests/real --junitxml=build/real/results.xml || status=$$?; \
+		python -m maintenance.real_report build/real; exit $$status
+
 .PHONY: bench-environments
 bench-environments: lab ## Time builds and checks of an environment beside the file system, and beside a real conda: CONDA=/path/to/conda
 	PYTHONPATH=collections python -m bench.environments $(if $(CONDA),--conda $(CONDA))

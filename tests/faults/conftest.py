@@ -32,7 +32,7 @@ INVENTORY = ROOT / "molecule" / "inventory"
 #: Whatever a role may make; a test that wants a bare node removes it.
 MADE_BY_ROLES = (
     *("/opt/evenkeel", "/opt/miniconda3", "/etc/conda", "/etc/evenkeel"),
-    *("/etc/profile.d/evenkeel-conda.sh", "/etc/fish/conf.d/evenkeel-conda.fish"),
+    *("/etc/profile.d/evenkeel-conda.sh", "/etc/fish/conf.d/evenkeel-conda.fish", "/usr/local/bin/conda"),
 )
 MADE_OF_ENVIRONMENTS = ("envs", "generations", "kept", "locks", "pkgs", "progress")
 #: Where a survey keeps its code.

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,6 +119,34 @@ def test_a_changed_base_is_reported_and_healed(fleet: Fleet) -> None:
     fleet.run(f"! {PREFIX}/bin/python -c 'import six' 2>/dev/null")
     assert environment_works(fleet)
     assert converge(fleet, OLD, heal_base=True)["changed"] is False
+
+
+def test_shells_that_conda_init_set_up_keep_conda(fleet: Fleet) -> None:
+    """``conda init`` writes the installation's own path, as all of conda's versions do."""
+    fleet.run("id init >/dev/null 2>&1 || useradd --create-home --shell /bin/bash init")
+    hook = f"eval \"$('{OLD.home}/bin/conda' shell.bash hook 2>/dev/null)\""
+    fleet.run(f"echo {shlex.quote(hook)} >/home/init/.bashrc")
+    shell = "sudo -iu init bash -i -c 'conda activate team && python -c \"import idna\" && type -t conda' 2>/dev/null"
+    assert fleet.run(shell) == "function"
+    try:
+        done = converge(fleet, NEW, keep=0)
+        assert done["former_paths"] == {OLD.home: ["/home/init/.bashrc"]}
+        assert fleet.run(f"readlink {OLD.home}") == PREFIX
+        assert fleet.run(shell) == "function"
+        assert converge(fleet, NEW, keep=0)["changed"] is False
+        converge(fleet, MINIFORGE, keep=0)
+        assert fleet.run(shell) == "function"
+    finally:
+        fleet.run("rm /home/init/.bashrc")
+    assert converge(fleet, MINIFORGE, keep=0)["former_paths"] == {}
+    assert fleet.run(f"ls -d {STORE}/*") == MINIFORGE.home
+
+
+def test_a_former_base_is_the_way_back_from_one_that_was_healed(fleet: Fleet) -> None:
+    converge(fleet, NEW)
+    fleet.run(f"{PREFIX}/bin/conda install --quiet --yes --override-frozen --name base six >/dev/null")
+    assert converge(fleet, NEW, heal_base=True)["home"] == f"{NEW.home}-2"
+    assert fleet.run(f"ls -d {STORE}/*").split() == sorted([OLD.home, f"{NEW.home}-2"])
 
 
 def test_environments_inside_a_distribution_are_never_removed(fleet: Fleet) -> None:

@@ -39,6 +39,15 @@ def test_conda_answers_for_every_user(host: Host) -> None:
     assert info["root_prefix"] == host.file(PREFIX).linked_to
 
 
+def test_conda_is_a_command_outside_of_login_shells(host: Host) -> None:
+    """As of ``ssh node conda run``, a unit or a notebook, whose PATH has no more than this."""
+    assert host.file("/usr/local/bin/conda").linked_to == f"{host.file(PREFIX).linked_to}/bin/conda"
+    clean = "sudo -u nobody env -i HOME=/nonexistent PATH=/usr/local/bin:/usr/bin:/bin"
+    python = host.check_output(f"{clean} conda run --prefix {PREFIX} python -c 'import sys; print(sys.executable)'")
+    assert python.startswith(f"{PREFIX}/bin/python")
+    assert json.loads(host.check_output(f"{clean} conda info --json"))["root_prefix"] == host.file(PREFIX).linked_to
+
+
 def test_base_is_a_normal_environment(host: Host) -> None:
     records = json.loads(host.check_output("%s/bin/conda list --json --prefix %s", PREFIX, PREFIX))
     assert {"conda", "python"} <= {record["name"] for record in records}

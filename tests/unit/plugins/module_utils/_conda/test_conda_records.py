@@ -5,27 +5,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
-import sysconfig
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import build as builder
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import conda_records
-from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.linking import Job, Tools
-from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.verification import verify_files
 
-from lab.upstream.conda import conda_package
-from lab.upstream.conda.conda_package import PREFIX_PLACEHOLDER
+from tests.path_types import BYTECODE, MINOR, SITE, Channel
 
-SITE = "lib/python3.11/site-packages"
-BYTECODE = f"{SITE}/__pycache__/tool.cpython-311.pyc"
 Record = dict[str, Any]
 
 #: For each path of a record, what conda writes of it: the type, and whether there is a hash of the file as it is here.
-PYTHON = {"bin/python": ("softlink", False), "bin/python3.11": ("hardlink", True)}
+PYTHON = {"bin/python": ("softlink", False), f"bin/python{MINOR}": ("hardlink", True)}
 HELLO = {
     "bin/hello": ("hardlink", True),
     "lib/binary": ("hardlink", True),
@@ -43,84 +35,12 @@ TOOL = {
 }
 
 
-class Silence:
-    def update(self, step: str, packages: int, of: int, bytes_: int, of_bytes: int) -> None:
-        """Tell nobody."""
-
-
-class Channel:
-    """Packages with a path of every type."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.packages = (
-            self.add("python", {"bin/python3.11": _python()}, {"bin/python": "python3.11"}, version="3.11.2"),
-            self.add(
-                "hello",
-                {
-                    "bin/hello": f"#!{PREFIX_PLACEHOLDER}/bin/python\n",
-                    "lib/hello.txt": "hello\n",
-                    "lib/prefix.txt": f"{PREFIX_PLACEHOLDER}/lib\n",
-                    "lib/binary": f"\0{PREFIX_PLACEHOLDER}/lib\0behind",
-                },
-                {"lib/link.txt": "hello.txt", "lib/folder": "../bin"},
-                depends=("python >=3.11", "tool"),
-            ),
-            self.add(
-                "tool",
-                {
-                    "site-packages/tool.py": "def main(): ...\n",
-                    "python-scripts/script": f"#!{PREFIX_PLACEHOLDER}/bin/python\n",
-                },
-                {"site-packages/link.py": "tool.py"},
-                subdir="noarch",
-                noarch="python",
-                entry_points=("tool = tool:main",),
-            ),
-            self.add("plain", {"share/plain": "plain\n"}, subdir="noarch", noarch="generic"),
-        )
-
-    def add(
-        self,
-        name: str,
-        files: dict[str, str],
-        links: dict[str, str] | None = None,
-        version: str = "1.0",
-        subdir: str = "linux-64",
-        depends: tuple[str, ...] = (),
-        **more: Any,
-    ) -> Package:
-        tree = self.directory / "trees" / name
-        for path, text in files.items():
-            (tree / path).parent.mkdir(parents=True, exist_ok=True)
-            (tree / path).write_text(text)
-            (tree / path).chmod(0o755 if text.startswith("#!") else 0o644)
-        for path, target in (links or {}).items():
-            (tree / path).symlink_to(target)
-        made = conda_package.Package(name, version, "0", 0, subdir, depends, **more)
-        file = conda_package.write(made, tree, self.directory / "main" / subdir)
-        content = file.read_bytes()
-        md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
-        sha256 = hashlib.sha256(content).hexdigest()
-        return Package(name, version, "0", sha256, url=file.as_uri(), md5=md5, size=len(content))
-
-
-def _python() -> str:
-    return f'#!/bin/sh\nexec {sys.executable} "$@"\n'
-
-
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("node")
-    channel = Channel(directory / "channel")
-    runtime = directory / "runtime"
-    runtime.mkdir()
-    (runtime / "site-packages").symlink_to(sysconfig.get_path("purelib"))
-    specs = ("python=3.11", "conda-forge::Hello >=1", "tool")
+    channel = Channel(tmp_path_factory.mktemp("node"))
     for name in ("cold", "warm"):
-        job = Job(name, str(directory / name), channel.packages, specs, str(directory / "pkgs"), 2, 60, "", Silence())
-        builder.build(job, "rattler", Tools("", sys.executable, str(runtime)))
-    return directory
+        channel.build(name, "rattler")
+    return channel.directory
 
 
 def record(prefix: Path, name: str) -> Record:
@@ -135,7 +55,7 @@ def record(prefix: Path, name: str) -> Record:
 @pytest.mark.parametrize("prefix", ["cold", "warm"])
 @pytest.mark.parametrize(("name", "paths"), [("python", PYTHON), ("hello", HELLO), ("tool", TOOL)])
 def test_entries_are_those_of_conda(node: Path, prefix: str, name: str, paths: dict[str, tuple[str, bool]]) -> None:
-    found = record(node / prefix, name)
+    found = record(node / "envs" / prefix, name)
     assert {
         entry["_path"]: (entry["path_type"], "sha256_in_prefix" in entry) for entry in found["paths_data"]["paths"]
     } == paths
@@ -145,7 +65,7 @@ def test_entries_are_those_of_conda(node: Path, prefix: str, name: str, paths: d
 @pytest.mark.parametrize("name", ["python", "hello", "tool", "plain"])
 def test_conda_finds_no_file_altered_and_none_missing(node: Path, name: str) -> None:
     """What ``conda doctor`` does with a record."""
-    prefix = node / "warm"
+    prefix = node / "envs" / "warm"
     found = record(prefix, name)
     for entry in found["paths_data"]["paths"]:
         path = prefix / entry["_path"]
@@ -157,14 +77,14 @@ def test_conda_finds_no_file_altered_and_none_missing(node: Path, name: str) -> 
 @pytest.mark.parametrize(
     ("name", "fields"),
     [
-        ("python", {"constrains": [], "depends": [], "requested_spec": "python=3.11"}),
-        ("hello", {"requested_spec": "conda-forge::Hello >=1", "requested_specs": ["conda-forge::Hello >=1"]}),
+        ("python", {"constrains": [], "depends": [], "requested_spec": f"python={MINOR}"}),
+        ("hello", {"requested_spec": "Hello >=1", "requested_specs": ["Hello >=1"]}),
         ("tool", {"noarch": "python", "package_type": "noarch_python", "constrains": []}),
-        ("plain", {"noarch": "generic", "package_type": "noarch_generic", "requested_specs": []}),
+        ("plain", {"constrains": ["hello >=1"], "requested_specs": []}),
     ],
 )
 def test_fields_are_those_of_conda(node: Path, name: str, fields: Record) -> None:
-    found = record(node / "warm", name)
+    found = record(node / "envs" / "warm", name)
     assert {key: found[key] for key in fields} == fields
     assert found["channel"] == found["url"].rpartition("/")[0]
     assert ("requested_spec" in found) == bool(found["requested_specs"])
@@ -172,9 +92,9 @@ def test_fields_are_those_of_conda(node: Path, name: str, fields: Record) -> Non
 
 
 def test_bytecode_belongs_to_its_package_so_that_a_clone_compiles_its_own(node: Path) -> None:
-    found = record(node / "warm", "tool")
+    found = record(node / "envs" / "warm", "tool")
     (entry,) = (entry for entry in found["paths_data"]["paths"] if entry["_path"] == BYTECODE)
-    assert entry["size_in_bytes"] == (node / "warm" / BYTECODE).stat().st_size > 0
+    assert entry["size_in_bytes"] == (node / "envs" / "warm" / BYTECODE).stat().st_size > 0
 
 
 # what links lead to
@@ -182,7 +102,7 @@ def test_bytecode_belongs_to_its_package_so_that_a_clone_compiles_its_own(node: 
 
 @pytest.mark.parametrize("path", ["bin/python", "lib/link.txt", f"{SITE}/link.py"])
 def test_a_link_that_was_turned_is_found_without_its_package_in_the_cache(node: Path, path: str) -> None:
-    prefix, cache = node / "cold", node / "pkgs" / "rattler"
+    prefix, cache = node / "envs" / "cold", node / "pkgs" / "rattler"
     cache.rename(node / "away")
     target = (prefix / path).readlink()
     try:
@@ -197,12 +117,12 @@ def test_a_link_that_was_turned_is_found_without_its_package_in_the_cache(node: 
 
 
 def test_a_damaged_note_of_links_is_drift(node: Path) -> None:
-    note = node / "cold" / "conda-meta" / "evenkeel-links"
+    note = node / "envs" / "cold" / "conda-meta" / "evenkeel-links"
     text = note.read_text()
     try:
         for damage in ("{", "7"):
             note.write_text(damage)
-            assert "conda-meta/evenkeel-links" in verify_files(str(node / "cold")).edited
+            assert "conda-meta/evenkeel-links" in verify_files(str(node / "envs" / "cold")).edited
     finally:
         note.write_text(text)
 
