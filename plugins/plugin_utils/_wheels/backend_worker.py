@@ -60,10 +60,11 @@ def wheel(request: dict[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     """Do what the request asks for."""
-    with open(sys.argv[1], encoding="utf-8") as stream:
+    place, target = sys.argv[1:]  # setuptools changes them
+    with open(place, encoding="utf-8") as stream:
         request = json.load(stream)
     answer = {"unpack": unpack, "look": look, "requires": requires, "wheel": wheel}[request["do"]](request)
-    with open(sys.argv[2], "w", encoding="utf-8") as stream:
+    with open(target, "w", encoding="utf-8") as stream:
         json.dump(answer, stream)
 
 

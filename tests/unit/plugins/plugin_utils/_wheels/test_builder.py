@@ -167,6 +167,10 @@ def test_a_build_has_limits(control: Control, archive: Archive, during: str, mes
         control.build(archive(during=during))
 
 
+def test_a_backend_may_change_what_it_was_started_with(control: Control, archive: Archive) -> None:
+    assert control.build(archive(during="import os, sys; sys.argv = ['setup.py']; os.chdir('/')"))
+
+
 def test_a_file_of_the_control_node_does_not_come_out_as_a_wheel(
     control: Control, archive: Archive, tmp_path: Path
 ) -> None:
