@@ -13,6 +13,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._access import ssh_fo
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import (
     conda_distribution,
     conda_environment,
+    conda_environment_leftovers,
     conda_package_cache,
     conda_runtime,
     condarc,
@@ -41,6 +42,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import Lo
 _FILES: tuple[ModuleType, ...] = (
     conda_distribution,
     conda_environment,
+    conda_environment_leftovers,
     conda_package_cache,
     conda_runtime,
     condarc,
