@@ -26,11 +26,12 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.index_credenti
     user_and_password,
     with_credentials,
 )
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.rattler import SHARE
 
 #: How many pages are asked for at once.
 AT_ONCE = 16
-#: How long a server may stay silent, and how often it is asked again.
-SECONDS, RETRIES = 30, 2
+#: How long a server may stay silent, how often it is asked again, and how long all pages may take.
+SECONDS, RETRIES, ALL_SECONDS = 30, 2, 300
 #: The largest page that is read.
 MOST_BYTES = 64 << 20
 _ACCEPTED = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
@@ -73,8 +74,17 @@ def pages(places: Mapping[str, Iterable[str]]) -> dict[str, Page]:
         An index does not answer, refuses, or answers with something else.
     """
 
+    seconds = patience.in_all(ALL_SECONDS, SHARE)
+    end = time.monotonic() + seconds
+
     def first(urls: Iterable[str]) -> Page | None:
         for url in urls:
+            if time.monotonic() > end:
+                raise EvenkeelError(
+                    f"The pages of {len(places)} packages, such as {without_credentials(url)}, could not be read in "
+                    f"{seconds:.0f} seconds",
+                    "Check that the control node reaches the index, or choose a nearer one",
+                )
             if (found := files(url)) is not None:
                 return Page(without_credentials(url).rstrip("/").rpartition("/")[0], found)
         return None

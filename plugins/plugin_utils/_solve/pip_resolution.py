@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
@@ -81,7 +81,7 @@ def resolve(
             f"{beside(question.provided, answer.failure)}: {_shortened(answer.failure)}",
             "Change the environment's pip section, its conda packages or the index (pip_index)",
         )
-    return [_pinned(package, question, looked.pages) for package in answer.packages]
+    return _pinned(answer.packages, question, looked.pages)
 
 
 def _refuse_conflicts(question: Question, failure: str = "") -> None:
@@ -189,35 +189,38 @@ def _refusal(question: Question, answer: Answer, looked: Look, allowed: Collecti
     )
 
 
-def _pinned(package: Package, question: Question, found: Mapping[str, Page]) -> Package:
-    """Return a package with the index that it was found on, where that is not the configured one."""
-    if not package.sha256:
-        return package
-    if package.name in _named_by_url(question):
-        return replace(package, index=_plain(package.url.rpartition("/")[0]))
-    file = package.url.rpartition("/")[2]
-    page = found.get(canonicalize_name(package.name))
-    on_page = page is not None and any(one.url == package.url or one.name == file for one in page.files)
-    if page and on_page:
-        index = next((one for one in question.indexes if _plain(one) == page.index), "")
-        return replace(package, index="" if _plain(index) == _plain(question.index) else _plain(index))
-    for links in question.find_links:
-        if any(one.url == package.url or one.name == file for one in index_pages.files(links) or ()):
-            return replace(package, index=_plain(links))
-    return package
+def _pinned(packages: Iterable[Package], question: Question, found: Mapping[str, Page]) -> list[Package]:
+    """Return packages with the index that each was found on, where that is not the configured one."""
+    by_url = {canonicalize_name(one.name) for one in map(Requirement, question.requirements) if one.url}
+    configured, known = _plain(question.index), {_plain(index) for index in question.indexes}
+    linked: dict[str, str] = {}
+    for place in question.find_links:
+        for file in index_pages.files(place) or ():
+            linked.setdefault(file.name, _plain(place))
 
+    def index_of(package: Package) -> str:
+        folder, _slash, file = package.url.rpartition("/")
+        if package.name in by_url:
+            return folder
+        file = unquote(file)
+        page = found.get(canonicalize_name(package.name))
+        if page is None or all(one.name != file for one in page.files):
+            return linked.get(file, "")
+        index = _plain(page.index)
+        return "" if index == configured or not (configured or index in known) else index
 
-def _named_by_url(question: Question) -> set[str]:
-    """Return the names of the requirements that say where their wheel is, which no index has to have."""
-    return {canonicalize_name(one.name) for one in map(Requirement, question.requirements) if _is_remote(one.url)}
-
-
-def _is_remote(url: str | None) -> bool:
-    return url is not None and urlsplit(url).scheme in ("https", "http")
+    return [
+        # Commits, and what was built here, are on no index.
+        replace(package, index=index_of(package)) if package.sha256 and "://" in package.url else package
+        for package in packages
+    ]
 
 
 def _plain(url: str) -> str:
-    return without_credentials(url).rstrip("/")
+    """Return an index's URL in the one spelling of all that mean the same, without credentials."""
+    parts = urlsplit(without_credentials(url))
+    host = parts.netloc.lower().removesuffix({"http": ":80", "https": ":443"}.get(parts.scheme, ":"))
+    return urlunsplit(parts._replace(netloc=host)).rstrip("/")
 
 
 def _shortened(text: str) -> str:

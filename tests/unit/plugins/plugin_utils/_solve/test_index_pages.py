@@ -95,6 +95,13 @@ def test_a_page_that_cannot_be_read_is_named(
     assert site.asked == ["/simple/app/"] * asked
 
 
+def test_pages_have_an_end(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index_pages, "ALL_SECONDS", -1)
+    with pytest.raises(EvenkeelError, match=r"^The pages of 1 packages, such as .*/app/, could not be read in -1 sec"):
+        pages({"app": [f"http://{USER}:{PASSWORD}@{site.host}/simple/app/"]})
+    assert site.asked == []
+
+
 def test_a_server_that_is_not_there_is_named(site: Site) -> None:
     site.server.shutdown()
     site.server.server_close()

@@ -200,16 +200,6 @@ def test_a_commit_needs_no_hash(tmp_path: Path, index: Callable[[], str], wheels
     assert (tool.name, tool.version, tool.sha256, tool.url, lib.name) == ("tool", "0.1", "", url, "lib")
 
 
-def test_a_wheel_by_its_url_stays_there(tmp_path: Path, make_wheel: Callable[..., Path], site: Site) -> None:
-    wheel = make_wheel(tmp_path / "wheels", "app", "1.0", ["lib"])
-    make_wheel(tmp_path / "wheels", "lib", "1.0")
-    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
-    own = site.index("own", tmp_path / "wheels")
-    app, lib = resolve([f"app @ {site.url}/own/files/{wheel.name}#sha256={digest}"], NODE, {}, own)
-    assert (app.url, app.sha256, app.index) == (f"{site.url}/own/files/{wheel.name}", digest, f"{site.url}/own/files")
-    assert lib.index == ""
-
-
 @pytest.fixture
 def sources(tmp_path: Path) -> Callable[..., SourceRelease]:
     def make(name: str, version: str) -> SourceRelease:
@@ -338,6 +328,17 @@ def test_wheels_that_were_built_and_do_not_fit_give_way_or_are_named(
         sources("deep", version)
     with pytest.raises(EvenkeelError, match=r"^Wheels of deep 0\.7, deep 0\.6, deep 0\.5 were built, and none of them"):
         resolve(["deep", "lib>4"], NODE, {}, index(), build=never, buildable=["deep"])
+
+
+def test_what_is_locked_stays_although_there_is_a_newer_source(
+    wheels: Callable[..., Path], sources: Callable[..., SourceRelease], index: Callable[[], str]
+) -> None:
+    wheels("deep", "0.3")
+    before = resolve(["deep"], NODE, {}, index())
+    sources("deep", "0.19")
+    assert resolve(["deep"], NODE, {}, index(), before) == before
+    with pytest.raises(EvenkeelError, match=r"only the source of deep 0\.19"):
+        resolve(["deep"], NODE, {}, index())
 
 
 @pytest.mark.parametrize(
@@ -481,6 +482,19 @@ def test_a_source_archive_by_url_is_built_by_its_hash(
     (tool,) = resolve([f"tool @ {url}#sha256={'0' * 64}"], NODE, {}, index(), build=build, buildable=["tool"])
     assert asked == [SourceRelease("tool", "", url, "0" * 64)]
     assert tool.url == str(tmp_path / "store/tool-1.5-py3-none-any.whl")
+
+
+def test_an_index_of_uvs_own_configuration_is_recorded_where_nodes_have_another(
+    tmp_path: Path, make_wheel: Callable[..., Path], site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_wheel(tmp_path / "more", "app", "1.0", ["lib"])
+    make_wheel(tmp_path / "own", "lib", "1.0")
+    more, own = site.index("more", tmp_path / "more"), site.index("own", tmp_path / "own")
+    monkeypatch.setenv("UV_INDEX", more)
+    named = own.replace("127.0.0.1", "LOCALHOST")
+    assert [one.index for one in resolve(["app"], NODE, {}, named)] == [more, ""]
+    monkeypatch.setenv("UV_DEFAULT_INDEX", own)
+    assert [one.index for one in resolve(["app"], NODE, {}, "")] == ["", ""]
 
 
 def test_a_directory_can_be_an_index(wheels: Callable[..., Path], index: Callable[[], str], site: Site) -> None:
