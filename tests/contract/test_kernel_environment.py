@@ -14,18 +14,11 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import activ
 
 from tests.contract.world import World
 
-#: The prompt, the shell's own, and what depends on whether base was activated before: some releases do that.
-DIFFER = (
-    "CONDA_PROMPT_MODIFIER",
-    "_",
-    "OLDPWD",
-    "PWD",
-    "SHLVL",
-    "*CONDA_SHLVL*",
-    "CONDA_PREFIX_1",
-    "CONDA_ROOT",
-    "_C*",
-)
+#: The prompt, the shell's own, what conda's releases set for themselves, or only if they activate base before.
+DIFFER = [
+    *("CONDA_PROMPT_MODIFIER", "_", "OLDPWD", "PWD", "SHLVL"),
+    *("_CE_*", "_CONDA_*", "*CONDA_SHLVL*", "CONDA_PREFIX_1", "CONDA_ROOT"),
+]
 SCRIPT = """
 echo printed
 read -r answer

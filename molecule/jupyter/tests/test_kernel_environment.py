@@ -25,11 +25,12 @@ SCRIPTS = f"{LINK}/etc/conda/activate.d"
 CONDA = "/opt/miniconda3"
 MAIN_PID = "systemctl show --property MainPID --value jupyter@jupyter.service"
 SHOW = "import json, os; print(json.dumps(dict(os.environ)))"
-#: What conda does not set: the shell's own, Jupyter's and what ipykernel sets for programs that cells run. The prompt
-#: is conda's, and so are the empty ``_CE_``, which its own ``run`` does not always set.
+#: What differs: the shell's own, the prompt, what conda's releases set for themselves or only if they activate base
+#: before, Jupyter's own, and what ipykernel sets for programs that cells run.
 DIFFER = [
-    *("_", "OLDPWD", "PWD", "SHLVL"),
-    *("JPY_*", "CONDA_PROMPT_MODIFIER", "_CE_*"),
+    *("_", "OLDPWD", "PWD", "SHLVL", "CONDA_PROMPT_MODIFIER"),
+    *("_CE_*", "_CONDA_*", "*CONDA_SHLVL*", "CONDA_PREFIX_1", "CONDA_ROOT", "EVENKEEL_NOUSERSITE_*"),
+    "JPY_*",
     *("CLICOLOR", "CLICOLOR_FORCE", "FORCE_COLOR", "GIT_PAGER", "MPLBACKEND", "PAGER", "PYDEVD_*", "TERM"),
 ]
 #: Scripts of packages, as packages write them; ugly ones too.
@@ -51,7 +52,7 @@ conda --version >/dev/null || return
 export WITH_CONDA=1
 """,
 }
-VARIABLES = {"DATA_ROOT": "/srv/it's data"}
+VARIABLES = {"DATA_ROOT": "/srv/some data"}
 #: jupyter_activation_timeout of the scenario, as kernelspecs have it.
 LIMIT = '"120"'
 
@@ -97,6 +98,7 @@ def test_a_kernel_has_what_conda_run_sets(host: Host, server: Server) -> None:
     run, kernel = variables_of_conda_run(host), variables_in(server)
 
     def compared(found: dict[str, str]) -> dict[str, str]:
+        found["PATH"] = ":".join(dict.fromkeys(found["PATH"].split(":")))
         return {
             # A kernel stays in its generation, and conda may resolve the link to itself or not.
             name: value.replace(LINK, generation).replace(base, CONDA)
