@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -46,7 +47,7 @@ def failure_of_server(environment: str, config: str, settings: Mapping[str, Any]
 
 
 def failure_of_kernel(kernel: str, directory: str) -> str | None:
-    """Have the Python of a kernel's environment load what runs kernels; return what went wrong, or None.
+    """Have a kernel's Python, started as kernels are, load what runs them; return what went wrong, or None.
 
     Parameters
     ----------
@@ -55,12 +56,12 @@ def failure_of_kernel(kernel: str, directory: str) -> str | None:
     """
     try:
         with open(os.path.join(directory, kernel, "kernel.json"), encoding="utf-8") as stream:
-            prefix = json.load(stream)["metadata"]["evenkeel"]["prefix"]
+            argv = list(json.load(stream)["argv"])
+        start = argv[: argv.index("-m")]
     except (OSError, ValueError, KeyError, TypeError) as error:
         return "the kernel %s is not registered as it should be: %s" % (kernel, error)
     with tempfile.TemporaryDirectory(prefix="evenkeel-kernel-") as home:
-        argv = [os.path.join(prefix, "bin", "python"), "-s", "-c", "import ipykernel.kernelapp"]
-        return _failure(argv, home, {})
+        return _failure([*start, "-s", "-c", "import ipykernel.kernelapp"], home, {})
 
 
 def _failure(argv: Sequence[str], home: str, variables: Mapping[str, str]) -> str | None:
@@ -82,7 +83,7 @@ def _failure(argv: Sequence[str], home: str, variables: Mapping[str, str]) -> st
     if done.returncode == 0 and _BROKEN_SETTINGS not in done.stderr:
         return None
     lines = (done.stderr.strip() or done.stdout.strip()).splitlines()[-5:]
-    return "`%s` ended with status %d: %s" % (" ".join(argv), done.returncode, " / ".join(map(str.strip, lines)))
+    return "`%s` ended with status %d: %s" % (shlex.join(argv), done.returncode, " / ".join(map(str.strip, lines)))
 
 
 def _write(folder: str, name: str, text: str) -> None:

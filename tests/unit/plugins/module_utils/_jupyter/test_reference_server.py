@@ -70,13 +70,13 @@ def test_a_program_that_is_not_there(python: Python) -> None:
 )
 def test_a_kernel(python: Python, tmp_path: Path, script: str, failure: str | None) -> None:
     (tmp_path / "ai").mkdir()
-    spec = {"metadata": {"evenkeel": {"prefix": python(script)}}}
-    (tmp_path / "ai" / "kernel.json").write_text(json.dumps(spec))
+    argv = ["/bin/sh", "-c", 'exec "$0" "$@"', f"{python(script)}/bin/python", "-m", "ipykernel_launcher", "-f", "{}"]
+    (tmp_path / "ai" / "kernel.json").write_text(json.dumps({"argv": argv}))
     found = reference_server.failure_of_kernel("ai", str(tmp_path))
     assert found is failure if failure is None else failure in (found or "")
 
 
-@pytest.mark.parametrize("text", [None, "[", "{}", '{"metadata": {"evenkeel": 1}}'])
+@pytest.mark.parametrize("text", [None, "[", "{}", '{"argv": 1}', '{"argv": ["sh"]}'])
 def test_a_kernel_that_is_not_registered(tmp_path: Path, text: str | None) -> None:
     if text is not None:
         (tmp_path / "ai").mkdir()
