@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.built_wheels import is_built
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import CONDA, Package, changes
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import write_atomically
@@ -232,8 +233,13 @@ def _turned(what: str, was: str, now: str) -> list[str]:
 
 
 def _archive(package: Package) -> str:
-    """Return what names an archive wherever it is: its platform, name, version and build, or a wheel's tags."""
+    """Return what names an archive wherever it is: its platform, name, version and build, or a wheel's tags.
+
+    The folder of a wheel that was built is named by what it was made from, so it counts too.
+    """
     parts = package.url.rsplit("/", 2)
+    if is_built(package):
+        return "/".join(parts[1:])
     return "/".join(parts[1:]) if package.manager == CONDA else parts[-1]
 
 

@@ -26,8 +26,8 @@ RECORD = "build.json"
 #: The platform of a wheel that runs on all.
 ANY = "any"
 _DIGITS = 16
-#: What a lock tells of how a wheel was made; the rest is in its entry.
-_TOLD = ("source", "source_sha256", "python", "platform", "backend", "requirements")
+#: What a lock records of how a wheel was made; the rest is in its entry.
+_RECORDED = ("source", "source_sha256", "python", "platform", "backend", "requirements")
 
 
 @dataclass(frozen=True)
@@ -166,13 +166,13 @@ def require_files(wheels: Iterable[Path]) -> None:
 
 
 def how_made(packages: Iterable[Package]) -> dict[str, dict[str, Any]]:
-    """Return how each wheel of ``packages`` that was built was made, by its hash, as a lock tells it."""
+    """Return how each wheel of ``packages`` that was built was made, by its hash, as a lock records it."""
     found = {}
     for package in packages:
         made = made_of(Path(package.url)) if is_built(package) else None
         if made:
             about = asdict(made)
-            found[package.sha256] = {key: about[key] for key in _TOLD if about[key]}
+            found[package.sha256] = {key: about[key] for key in _RECORDED if about[key]}
     return dict(sorted(found.items()))
 
 

@@ -154,6 +154,16 @@ MOVED = "https://channel.example/other"
             ["some-"],
         ),
         ([TOOL], [replace(TOOL, sha256=OTHER, url="https://files.example/some_tool-1.0-cp311-cp311-linux.whl")], []),
+        (  # built of the same, and of other build requirements
+            [replace(TOOL, url="wheels/0f/some_tool-1.0-py3-none-any.whl")],
+            [replace(TOOL, sha256=OTHER, url="../wheels/0f/some_tool-1.0-py3-none-any.whl")],
+            ["some-tool 1.0 (0f/some_tool-1.0-py3-none-any.whl) had"],
+        ),
+        (
+            [replace(TOOL, url="wheels/0f/some_tool-1.0-py3-none-any.whl")],
+            [replace(TOOL, sha256=OTHER, url="wheels/1e/some_tool-1.0-py3-none-any.whl")],
+            [],
+        ),
     ],
 )
 def test_a_published_package_does_not_change(
