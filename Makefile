@@ -146,6 +146,10 @@ test-real: $(READY) ## What the lab's conda, a stand-in, can't show: EVENKEEL_CO
 bench-environments: lab ## Time builds and checks of an environment beside the file system, and beside a real conda: CONDA=/path/to/conda
 	PYTHONPATH=collections python -m bench.environments $(if $(CONDA),--conda $(CONDA))
 
+.PHONY: bench-locking
+bench-locking: $(READY) ## Time locks of 10, 100 and 400 packages beside the solver alone, and beside pixi and conda-lock: PIXI=/path/to/pixi
+	PYTHONPATH=collections python -m bench.locking $(if $(PIXI),--pixi $(PIXI)) $(if $(CONDA_LOCK),--conda-lock $(CONDA_LOCK))
+
 .PHONY: bench
 bench: demo $(BENCH_VENV)/.ready ## Time a run that changes nothing beside 50 empty tasks and beside pyinfra
 	PYTHONPATH=collections python -m bench.noop --pyinfra $(BENCH_VENV)/bin/pyinfra
