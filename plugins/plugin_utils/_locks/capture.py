@@ -21,6 +21,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels impor
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.conda_solver import match_spec
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.pip_requirements import COMMIT_URL
 
+_WHEEL = re.compile(r"https://[^@\s]+\.whl")
 _HEADER = """\
 # What {prefix} on {host} was made of, by its history. Review it before other nodes get it.
 """
@@ -69,7 +70,7 @@ class Found:
 
     @property
     def requirements(self) -> tuple[str, ...]:
-        """What to ask pip for: every package, with its version or its commit."""
+        """What to ask pip for: every package, with its version, its commit or the URL of its wheel."""
         return tuple(
             f"{package.name} @ {package.url}" if package.url else f"{package.name}=={package.version}"
             for package in self.pip
@@ -97,7 +98,7 @@ def found_on(host: str, environment: Mapping[str, Any], mirrors: Mirrors, indexe
     conda = [replace(one, url=mirrors.original(one.url)) for one in packages if one.manager != PIP]
     pip = [one for one in packages if one.manager == PIP]
     local = [one for one in conda if "://" not in one.url or one.url.startswith("file:")]
-    local += [one for one in pip if one.url and not COMMIT_URL.fullmatch(one.url)]
+    local += [one for one in pip if one.url and not COMMIT_URL.fullmatch(one.url) and not _WHEEL.fullmatch(one.url)]
     if local:
         named = ", ".join(f"{one.name} ({one.url or 'no URL'})" for one in sorted(local))
         raise EvenkeelError(

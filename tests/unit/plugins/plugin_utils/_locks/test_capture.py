@@ -103,8 +103,17 @@ def test_channels_are_the_original_ones_the_largest_first() -> None:
         (({**conda("a"), "url": ""},), r"a \(no URL\)"),
         ((conda("a"), pip("mine", url="file:///home/ada/mine")), r"mine \(file:///home/ada/mine\)"),
         ((conda("a"), pip("tool", url="git+https://git.example/tool@main")), r"tool \(git\+https"),
+        ((conda("a"), pip("tool", url="https://me@files.example/tool-1-py3-none-any.whl")), r"tool \(https"),
+        ((conda("a"), pip("tool", url="https://files.example/tool-1.tar.gz")), r"tool \(https"),
     ],
-    ids=["a channel of the node's", "no URL", "an editable project", "a branch"],
+    ids=[
+        "a channel of the node's",
+        "no URL",
+        "an editable project",
+        "a branch",
+        "with credentials",
+        "a source archive",
+    ],
 )
 def test_what_other_nodes_cannot_get_is_refused(packages: tuple[dict[str, Any], ...], named: str) -> None:
     with pytest.raises(EvenkeelError, match=f"^/srv/nlp on node1 holds what other nodes cannot get: {named}"):
@@ -112,12 +121,13 @@ def test_what_other_nodes_cannot_get_is_refused(packages: tuple[dict[str, Any], 
 
 
 def test_the_text_is_an_environment_that_is_understood(tmp_path: Path) -> None:
-    packages = (conda("python", "3.11.2"), pip("humanize", "4.17.0"), pip("tool", "0.1", COMMIT))
+    wheel = "https://files.example/w-1.0-py3-none-any.whl"
+    packages = (conda("python", "3.11.2"), pip("humanize", "4.17.0"), pip("tool", "0.1", COMMIT), pip("w", url=wheel))
     seen = found(*packages, requested=("python=3.11",), TOKENIZERS_PARALLELISM="false")
     text = capture.render(seen)
     assert yaml.safe_load(text) == {
         "channels": ["defaults"],
-        "dependencies": ["python=3.11", {"pip": ["humanize==4.17.0", f"tool @ {COMMIT}"]}],
+        "dependencies": ["python=3.11", {"pip": ["humanize==4.17.0", f"tool @ {COMMIT}", f"w @ {wheel}"]}],
         "variables": {"TOKENIZERS_PARALLELISM": "false"},
     }
     environment = capture.understood(tmp_path / "environment.yml", text)
