@@ -31,7 +31,7 @@ def gpu_builds(packages: Iterable[Package]) -> list[Package]:
 def asks_for_gpu(name: str, build: str) -> bool:
     """Return whether a package of this name and build (a pattern, or empty) is for GPUs, or is CUDA."""
     data = read_mapping(DATA)
-    patterns = (*data["needs"], *data["cuda"][CONDA], *data["asked"])
+    patterns = (*data["needs"], *data["cuda"][CONDA], *data["names"])
     return _any_of(name, patterns) or "cuda" in build or "gpu" in build
 
 
@@ -61,6 +61,8 @@ def cpu_builds(packages: Iterable[Package], asked: Iterable[str]) -> list[str]:
 def _is_gpu_build(package: Package, beside: Sequence[Package], data: Mapping[str, Any]) -> bool:
     if _any_of(package.name, data["cuda"][package.manager]):
         return False
+    if _any_of(package.name, data["names"]):
+        return True
     if package.manager == CONDA:
         needed = (_name(text) for text in package.depends)
         return bool(re.search(data["builds"], package.build)) or any(_any_of(name, data["needs"]) for name in needed)
