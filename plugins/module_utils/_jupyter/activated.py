@@ -6,7 +6,7 @@
 
 The program gets what ``conda activate`` gives: the environment's variables, and those that its scripts in
 ``etc/conda/activate.d`` leave in a shell of their own. If they don't get to their end, the program starts without
-theirs, and standard error says so. It keeps this process, so that signals reach it.
+theirs, and standard error names the script. It keeps this process, so that signals reach it.
 
 DISTRIBUTION
     The prefix of conda; it may be missing.
