@@ -211,12 +211,10 @@ def _tell(path: Path, kind: str, options: Options, writing: Connection) -> None:
     os._exit(0)  # py-rattler can crash when the interpreter is torn down
 
 
-def lines(outcomes: Iterable[Outcome]) -> Iterator[str]:
-    """Yield the table: a line for each file, and below it what its refusal says."""
-    for outcome in outcomes:
-        yield f"{outcome.state:<8} {outcome.seconds:6.1f} s  {outcome.path}"
-        for reason in outcome.reasons:
-            yield from (f"{'':20}{line}" for line in reason.splitlines())
+def row(outcome: Outcome) -> str:
+    """Return a line for a file, and below it what its refusal says."""
+    first = f"{outcome.state:<8} {outcome.seconds:6.1f} s  {outcome.path}"
+    return "\n".join([first, *(f"{'':20}{line}" for reason in outcome.reasons for line in reason.splitlines())])
 
 
 def summary(outcomes: Sequence[Outcome]) -> list[str]:
@@ -242,8 +240,8 @@ def asked_by(files: Iterable[tuple[Path, str]], folder: Path) -> synthetic_upstr
     return asked
 
 
-def run(folder: Path, options: Options, jobs: int, *, synthetic: bool) -> list[Outcome]:
-    """Return what becomes of each file below a folder; paths are relative to it."""
+def run(folder: Path, options: Options, jobs: int, *, synthetic: bool) -> Iterator[Outcome]:
+    """Yield what becomes of each file below a folder; paths are relative to it."""
     with contextlib.ExitStack() as stack:
         work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="evenkeel-corpus-")))
         copy = copied(folder, work / "files")
@@ -258,8 +256,8 @@ def run(folder: Path, options: Options, jobs: int, *, synthetic: bool) -> list[O
             options = Options(options.platforms, options.cuda, tuple(pairs.items()), f"{url}/simple", options.seconds)
         multiprocessing.set_forkserver_preload([__name__])
         with ThreadPoolExecutor(jobs) as pool:
-            outcomes = list(pool.map(partial(in_process, options=options), files))
-    return [relative(outcome, copy) for outcome in outcomes]
+            for outcome in pool.map(partial(in_process, options=options), files):
+                yield relative(outcome, copy)
 
 
 def relative(outcome: Outcome, folder: Path) -> Outcome:
@@ -282,8 +280,11 @@ def main() -> int:
         print(f"{given.folder} is not a folder. Name one with environment files.", file=sys.stderr)
         return 2
     options = Options(tuple(given.platforms or ("linux-64",)), given.cuda, (), given.pip_index, given.seconds)
-    outcomes = run(given.folder, options, given.jobs, synthetic=given.synthetic)
-    print("\n".join([*lines(outcomes), "", *summary(outcomes)]))
+    outcomes = []
+    for outcome in run(given.folder, options, given.jobs, synthetic=given.synthetic):
+        outcomes.append(outcome)
+        print(row(outcome), flush=True)
+    print("\n".join(["", *summary(outcomes)]))
     return 1 if any(outcome.state == CRASHED for outcome in outcomes) else 0
 
 

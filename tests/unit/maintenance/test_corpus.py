@@ -74,7 +74,7 @@ def test_the_table_and_its_summary() -> None:
         Outcome("b/environment.yml", REFUSED, ("the key 'x' is unknown", "the key 'y' is unknown", "no channels"), 0.5),
         Outcome("c/environment.yml", CRASHED, ("Traceback\nValueError",), 0.1),
     ]
-    assert list(corpus.lines(outcomes)) == [
+    assert "\n".join(map(corpus.row, outcomes)).splitlines() == [
         "locked      1.2 s  a/environment.yml",
         "refused     0.5 s  b/environment.yml",
         "                    the key 'x' is unknown",
