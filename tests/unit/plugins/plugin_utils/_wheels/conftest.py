@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import hashlib
 import io
+import subprocess
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.source_release import SourceRelease
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels import builder
 
 PYPROJECT = """
 [build-system]
@@ -62,6 +64,13 @@ def write(directory: Path, files: dict[str, str]) -> None:
     for path, text in files.items():
         (directory / path).parent.mkdir(parents=True, exist_ok=True)
         (directory / path).write_text(text)
+
+
+def require_namespaces() -> None:
+    """Skip a test where this machine's kernel has no namespaces for its user."""
+    argv = ["unshare", "--user", "--map-root-user", "--net", "--mount", "--pid", "--fork", "true"]
+    if not builder.this_platform() or subprocess.run(argv, check=False, capture_output=True).returncode:
+        pytest.skip("this machine has no namespaces to build in")
 
 
 @pytest.fixture

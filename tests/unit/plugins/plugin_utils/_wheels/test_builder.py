@@ -32,6 +32,8 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.interpreter i
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.sandbox import Limits
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.store import Store, made_of
 
+from .conftest import project, require_namespaces, write
+
 HERE = builder.this_platform()
 ELSEWHERE = next(one for one in ("linux-64", "linux-aarch64") if one != HERE)
 NODE = Target(platform.python_version(), HERE, "2.99" if HERE else "")
@@ -68,10 +70,8 @@ class Control:
 
 @pytest.fixture
 def control(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Control:
-    """Return a control node whose Python plays the lock's; of a kernel without a sandbox, its tests are skipped."""
-    (tmp_path / "root").mkdir()
-    if not HERE or (reason := sandbox.lacking(tmp_path / "root")):
-        pytest.skip(f"this machine can't build in a sandbox: {HERE and reason}")
+    """Return a control node whose Python plays the lock's."""
+    require_namespaces()
     own = interpreter.of_control_node()
     monkeypatch.setattr(interpreter, "linked", lambda *_unused: Interpreter(own.program, own.prefix, of_lock=True))
     return Control(tmp_path)
@@ -141,6 +141,15 @@ def test_build_requirements_are_recorded_and_their_scripts_are_found(
     assert made.requirements == (f"helper==1.0 --hash=sha256:{hashes[0]}", f"more==2.0 --hash=sha256:{hashes[1]}")
 
 
+@pytest.mark.parametrize("where", ["sys.prefix", "sys.base_prefix", "os.path.dirname(sys.argv[1])"])
+def test_a_build_changes_neither_python_nor_its_environment_nor_what_it_was_given(
+    control: Control, archive: Archive, where: str
+) -> None:
+    during = f"import os, sys\nopen(os.path.join({where}, 'added'), 'w')"
+    with pytest.raises(EvenkeelError, match="Read-only file system"):
+        control.build(archive(during=during))
+
+
 def test_what_a_build_lacked_its_last_lines_and_its_log_are_told(control: Control, archive: Archive) -> None:
     with pytest.raises(EvenkeelError) as error:
         control.build(archive(during="import torch"))
@@ -208,8 +217,6 @@ def test_another_platform_gets_pure_wheels_alone(control: Control, archive: Arch
 
 
 def test_a_commit_is_built_as_well(control: Control, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from .conftest import project, write
-
     def fetch(_release: SourceRelease, directory: Path) -> Path:
         write(directory / "tree", project(version="3.0"))
         return directory / "tree"
