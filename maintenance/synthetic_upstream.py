@@ -30,8 +30,9 @@ ALWAYS = ("python=3.11.9", "python=3.12.7", "pip=24.2", "setuptools=75.1.0", "wh
 SUBDIR = "noarch"
 _SPEC = re.compile(r"(?:[^\s\[\]]*::?)?(?P<name>[A-Za-z0-9_][\w.-]*)(?P<rest>.*)", re.S)
 _VERSION = re.compile(r"(?P<operator>[<>=!~]*)\s*(?P<version>(?:\d+!)?\d[\w.+]*)")
+_WORD = re.compile(r"[A-Za-z0-9][\w.+!]*")
 _BUILD = re.compile(r"build\s*=\s*[\"']?(?P<build>[^\"'\],]+)")
-_EXACT = re.compile(r"=*\s*(?P<version>[^=\s,|<>!\[]+?)(?:\s*=\s*|\s+)(?P<build>[^=\s,|<>!\]]+)\s*")
+_EXACT = re.compile(r"=*\s*(?P<version>[\w*][^=\s,|<>!\[]*?)(?:\s*=\s*|\s+)(?P<build>[^=\s,|<>!\]]+)\s*")
 _REQUIREMENT = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*)\s*(?:\[(?P<extras>[^\]]*)\])?\s*(?P<rest>[^;@]*)")
 _ARCHIVE = re.compile(r"(?P<name>[^/\s]+)-(?P<version>[^-/\s]+)-(?P<build>[^-/\s]+)\.(?:conda|tar\.bz2)")
 _HASHED = re.compile(r"(?P<url>https?://\S+?\.(?:conda|tar\.bz2))#(?P<hash>[0-9a-f]{32})(?![0-9a-f])")
@@ -76,7 +77,8 @@ class Asked:
         if not (spec := _SPEC.fullmatch(text.partition("#")[0].strip())):
             return
         for version, build in versions_of_spec(spec["rest"]):
-            self.conda.setdefault((spec["name"].lower(), version, build), "")
+            if _WORD.fullmatch(version):
+                self.conda.setdefault((spec["name"].lower(), version, build), "")
 
     def add_requirement(self, text: str) -> None:
         """Add a requirement of pip; of options, only their URLs count."""
@@ -196,6 +198,10 @@ def serving(asked: Asked) -> Iterator[str]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+
+        def handle(self) -> None:
+            with suppress(ConnectionError):  # a client that was ended
+                super().handle()
 
         def do_GET(self) -> None:
             found = answer(asked, index, self.path)

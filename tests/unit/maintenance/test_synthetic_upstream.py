@@ -74,6 +74,8 @@ def test_each_host_is_mirrored(asked: Asked) -> None:
         ("!=2", {("2", "0"), ("2.1", "0")}),
         (">=1.2a3|2.0", {("1.2a3", "0"), ("2.0", "0")}),
         ("[build=*_cuda]", {("1.0", "_cuda")}),
+        ("~= 1.2", {("1.2", "0")}),
+        (" >=1.2 , <3", {("1.2", "0"), ("3", "0")}),
     ],
 )
 def test_versions_of_a_specification(rest: str, versions: set[tuple[str, str]]) -> None:
