@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,8 @@ KEYS = ("name", "channels", "dependencies", "variables", "prefix", "platforms", 
 _WITHOUT_EFFECT = ("name", "prefix", "category")
 #: An option of the command conda, written after a package.
 _OPTION = re.compile(r"\s--?(c|channel)[\s=](?P<channel>\S+)|\s-{1,2}[a-z]")
+
+_COLON = re.compile(r"(?P<name>[\w.-]+)\s*:\s*(?P<version>[\d.*]+)")
 
 
 @dataclass(frozen=True)
@@ -164,7 +167,8 @@ class _Reader:
                         f"{self._path}: channels holds {name!r}, whose variable other machines may have otherwise",
                         "Write its value; credentials belong into the control node's own ~/.netrc",
                     )
-            listed = channel_urls(names)
+            with self._at("channels"):
+                listed = channel_urls(names)
             if len(self._mistakes) == before:
                 self._require_channels(names, listed)
             return listed
@@ -232,6 +236,16 @@ class _Reader:
         found: dict[str, None] = {}
         for text in self._sound_texts("dependencies", entries):
             with self._mistakes.collected():
+                if text.startswith("-"):
+                    raise EvenkeelError(
+                        f"{self._path}: dependencies holds {text!r}, which is an option of pip",
+                        "Write it below the key pip",
+                    )
+                if colon := _COLON.fullmatch(text):
+                    raise EvenkeelError(
+                        f"{self._path}: dependencies holds {text!r}, which conda does not understand",
+                        f"Write it like conda does: {colon['name']}={colon['version']}",
+                    )
                 if option := _OPTION.search(text):
                     package = text[: option.start()].strip()
                     where = option["channel"]
@@ -239,10 +253,8 @@ class _Reader:
                         f"{self._path}: dependencies holds {text!r}, with an option of the command conda",
                         f"Name the channel before the package: {where}::{package}" if where else f"Write {package}",
                     )
-                try:
+                with self._at("dependencies"):
                     match_spec(text, Mirrors())
-                except EvenkeelError as error:
-                    raise EvenkeelError(f"{self._path}: dependencies: {error.what}", error.remedy) from None
                 found[text] = None
         return tuple(found)
 
@@ -314,6 +326,14 @@ class _Reader:
                     raise self._wrong(key, entry, "text", "holds")
                 found[entry.strip()] = None
         return tuple(found)
+
+    @contextmanager
+    def _at(self, key: str) -> Iterator[None]:
+        """Say in an error where the text that it is about stands."""
+        try:
+            yield
+        except EvenkeelError as error:
+            raise EvenkeelError(f"{self._path}: {key}: {error.what}", error.remedy) from None
 
     def _wrong(self, key: str, value: object, expected: str, verb: str = "is", remedy: str = "") -> EvenkeelError:
         return EvenkeelError(

@@ -115,8 +115,8 @@ def match_spec(text: str, mirrors: Mirrors) -> MatchSpec:
         return MatchSpec(replace(spec, channel=mirrors.mirrored(spec.channel)).text)
     except InvalidMatchSpecError as error:
         raise EvenkeelError(
-            f"{text!r} is not a package specification: {error}",
-            "Write it like conda does, such as numpy>=2 or python=3.11",
+            f"{text!r} is not a package specification: {str(error).splitlines()[0]}",
+            "Write it like conda does, such as numpy>=2 or python=3.11; requirements of pip go below the key pip",
         ) from error
 
 

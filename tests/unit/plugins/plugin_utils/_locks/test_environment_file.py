@@ -239,6 +239,19 @@ def test_variables_are_text_as_conda_exports_them(tmp_path: Path) -> None:
         ("[b, pip: [c], pip: [d]]", "dependencies has 2 sections pip, of which conda keeps only the last. Join them"),
         ("[b, 'sel(linx)': c]", "dependencies holds sel(linx), which names no platform. Known: aarch64, arm64"),
         ("[b --channel=pytorch]", "Name the channel before the package: pytorch::b"),
+        (
+            "[-r requirements.txt]",
+            "dependencies holds '-r requirements.txt', which is an option of pip. Write it below the",
+        ),
+        (
+            "['python:3.8']",
+            "dependencies holds 'python:3.8', which conda does not understand. Write it like conda does: ",
+        ),
+        ("['tool @ git+https://git.example/x']", "requirements of pip go below the key pip"),
+        (
+            "['https://me:secret@c.example/x::b']",
+            "environment.yml: dependencies: The channel on c.example is written with",
+        ),
         ("[b --freeze]", "with an option of the command conda. Write b."),
     ],
 )
@@ -283,6 +296,11 @@ def test_what_conda_would_have_added_must_be_written(tmp_path: Path, channels: s
     text = refused(written(tmp_path, f"channels: {channels}\ndependencies: [python>=3.8, pytorch=1.9.1]\n"))
     assert message in text
     assert "`- defaults`, as Miniconda is configured, or `- conda-forge`, as Miniforge is" in text
+
+
+def test_a_channel_with_credentials_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, "channels: ['https://me:secret@c.example/x']\ndependencies: [b]\n")
+    assert refused(path).startswith(f"{path}: channels: The channel on c.example is written with credentials")
 
 
 def test_a_channel_with_a_variable_is_refused(tmp_path: Path) -> None:
