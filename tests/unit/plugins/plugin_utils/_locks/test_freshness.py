@@ -104,6 +104,15 @@ def test_what_another_platform_needs_need_not_be_there(environment: EnvironmentF
     require_fresh(asking(environment, text), lock, Path("conda-lock.yml"), "linux-64")
 
 
+def test_a_file_for_conda_lock_is_fresh_beside_its_lock(environment: EnvironmentFile) -> None:
+    text = f"channels: [{CHANNEL}]\nplatforms: [linux-64, osx-arm64]\ncategory: main\ndependencies:\n  - python=3.11\n"
+    asked = asking(environment, text)
+    known = hashlib.sha256(environment.path.read_bytes()).hexdigest()
+    lock = replace(lock_of(asked), virtual_packages=None, inputs={"environment.yml": known})
+    require_fresh(asked, lock, Path("conda-lock.yml"), "linux-64")
+    require_fresh(asked, replace(lock, inputs={}), Path("conda-lock.yml"), "linux-64")
+
+
 def test_a_lock_that_knows_its_inputs_hash_is_fresh_until_a_byte_changes(environment: EnvironmentFile) -> None:
     known = hashlib.sha256(environment.path.read_bytes()).hexdigest()
     lock = replace(lock_of(environment), virtual_packages=None, inputs={"environment.yml": known})
