@@ -61,8 +61,7 @@ def require_linux(packages: Iterable[str], pip: Iterable[str], path: Path) -> No
             )
 
 
-def _is_of(text: str, data: dict[str, Any]) -> bool:
-    name = _name(text)
+def _is_of(name: str, text: str, data: dict[str, Any]) -> bool:
     return _matches(name, data["names"]) or (text.count("=") > 1 and "==" not in text and name in data["with_a_build"])
 
 
