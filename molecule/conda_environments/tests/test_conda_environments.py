@@ -39,6 +39,20 @@ for source in pathlib.Path(sys.prefix, "lib").rglob("*.py"):
             continue
         print(source, "has no bytecode")
 """
+#: Prints the files that records of conda list and that are not as they say.
+ALTERED = """
+import hashlib, json, pathlib, sys
+prefix = pathlib.Path(sys.prefix)
+for file in prefix.glob("conda-meta/*.json"):
+    record = json.loads(file.read_text())
+    for path in record["files"]:
+        if not (prefix / path).exists():
+            print(file.name, path, "is missing")
+    for entry in record["paths_data"]["paths"]:
+        path, expected = prefix / entry["_path"], entry.get("sha256_in_prefix")
+        if expected and path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() != expected:
+            print(file.name, path, "is altered")
+"""
 
 
 def marker(host: Host, name: str) -> dict[str, Any]:
@@ -101,6 +115,25 @@ def test_activation_sets_its_variables_and_takes_them_back(host: Host, name: str
     variable, value = VARIABLES[name]
     script = f'conda activate {name}; echo "${variable}"; conda deactivate; echo "left: ${variable}"'
     assert host.check_output("sudo -u nobody bash --login -c %s", script).splitlines() == [value, "left: "]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_conda_finds_no_file_altered_or_missing(host: Host, name: str) -> None:
+    """As ``conda doctor`` does, which the lab's conda lacks."""
+    assert host.check_output("sudo -u nobody %s/envs/%s/bin/python -c %s", ROOT, name, ALTERED) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("listed.2", ["idna", "python=3.11"]),
+        ("locked", ["python=3.11", "idna<3.11", "prefixed", "permissive", "permissive-noarch"]),
+        ("by-conda", []),
+    ],
+)
+def test_its_history_is_what_was_asked_for(host: Host, name: str, asked: list[str]) -> None:
+    history = host.file(f"{ROOT}/envs/{name}/conda-meta/history").content_string.splitlines()
+    assert [line for line in history if " specs: " in line] == ([f"# update specs: {asked}"] if asked else [])
 
 
 @pytest.mark.parametrize("name", ["solved", "by-conda"])

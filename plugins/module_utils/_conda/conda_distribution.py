@@ -29,6 +29,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.download import
     require_certificates,
 )
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import require_normalised
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.kept_files import Kept
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_lock import held
 
@@ -80,6 +81,8 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         params["heal_base"],
         params["keep"],
     )
+    if params["command_directory"]:
+        require_normalised("command_directory", params["command_directory"])
     if params["state"] == "present":
         distribution.check(desired)
     else:

@@ -512,6 +512,13 @@ def test_the_command_is_there_for_everybody(node: Node) -> None:
     assert list(directory.iterdir()) == []
 
 
+def test_a_directory_of_the_command_is_an_absolute_path(node: Node) -> None:
+    assert node.run(command_directory="bin")["msg"].startswith(
+        "command_directory is 'bin', which is not a normalised ab"
+    )
+    assert not node.store.exists()
+
+
 def test_somebodys_command_is_left_and_named(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     warnings: list[str] = []
     monkeypatch.setattr(Module, "warn", lambda _module, text: warnings.append(text))

@@ -139,10 +139,6 @@ def test_a_damaged_note_of_links_is_drift(node: Path) -> None:
         ({"path_type": "softlink", "sha256": "ab", "sha256_in_prefix": "cd"}, {"sha256": "ab"}),
         ({"path_type": "directory"}, {}),
         ({"path_type": "unix_python_entry_point", "sha256": "ab"}, {"sha256": "ab"}),
-        (
-            {"_path": "__clobbers__/a/lib/x", "original_path": "lib/x", "path_type": "hardlink", "sha256": "ab"},
-            {"original_path": "lib/x", "sha256_in_prefix": "ab"},
-        ),
     ],
 )
 def test_a_path_of_each_type(before: Record, after: Record) -> None:
