@@ -41,14 +41,11 @@ def require_linux(packages: Iterable[str], pip: Iterable[str], path: Path) -> No
     EvenkeelError
         Names the packages and the system, and how to export what was asked for.
     """
-    specs, requirements = list(packages), [Requirement(text) for text in pip]
+    specs = [(_name(text), text) for text in packages]
+    requirements = [canonicalize_name(one.name) for one in map(Requirement, pip) if one.marker is None]
     for system, data in read_mapping(DATA).items():
-        of_conda = [_name(text) for text in specs if _is_of(text, data)]
-        of_pip = [
-            one.name
-            for one in requirements
-            if one.marker is None and _matches(canonicalize_name(one.name), data["pip"])
-        ]
+        of_conda = [name for name, text in specs if _is_of(name, text, data)]
+        of_pip = [name for name in requirements if _matches(name, data["pip"])]
         if of_conda or of_pip:
             names = [*of_conda, *(f"{name} (pip)" for name in of_pip)]
             more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
