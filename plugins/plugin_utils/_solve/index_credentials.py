@@ -8,10 +8,11 @@ import contextlib
 import netrc
 import os
 import re
-import tomllib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
+
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve import uv_files
 
 #: A URL with a user, within any text.
 _URL = re.compile(r"https?://[^\s\"'@/]+@[^\s\"'/,]+")
@@ -73,7 +74,7 @@ def _of_urls(urls: Iterable[str]) -> dict[str, str]:
 
 def _texts() -> Iterator[str]:
     yield from (value for name, value in sorted(os.environ.items()) if _VARIABLES.fullmatch(name))
-    for path in (*_uv_files(), *_pip_files()):
+    for path in (*uv_files.paths(), *_pip_files()):
         with contextlib.suppress(OSError, UnicodeDecodeError):
             yield path.read_text(encoding="utf-8")
 
@@ -85,27 +86,18 @@ def _named_indexes() -> Iterator[tuple[str, str]]:
             name, equals, url = entry.partition("=")
             if equals and "://" in url and "://" not in name:
                 yield name, url
-    for path in _uv_files():
-        with contextlib.suppress(OSError, ValueError):
-            indexes = tomllib.loads(path.read_text(encoding="utf-8")).get("index")
-            for index in indexes if isinstance(indexes, list) else []:
-                if isinstance(index, dict) and index.get("name") and index.get("url"):
-                    yield str(index["name"]), str(index["url"])
-
-
-def _uv_files() -> list[Path]:
-    if os.environ.get("UV_NO_CONFIG"):
-        return []
-    if own := os.environ.get("UV_CONFIG_FILE"):
-        return [Path(own)]
-    return [_home() / "uv" / "uv.toml", Path("/etc/uv/uv.toml")]
+    for content in uv_files.contents():
+        indexes = content.get("index")
+        for index in indexes if isinstance(indexes, list) else []:
+            if isinstance(index, dict) and index.get("name") and index.get("url"):
+                yield str(index["name"]), str(index["url"])
 
 
 def _pip_files() -> list[Path]:
     if own := os.environ.get("PIP_CONFIG_FILE"):
         return [Path(own)]
-    return [_home() / "pip" / "pip.conf", Path.home() / ".pip" / "pip.conf", Path("/etc/pip.conf")]
-
-
-def _home() -> Path:
-    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    return [
+        uv_files.configuration_home() / "pip" / "pip.conf",
+        Path.home() / ".pip" / "pip.conf",
+        Path("/etc/pip.conf"),
+    ]

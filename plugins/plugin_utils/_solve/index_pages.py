@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 import time
+import zlib
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,11 +19,12 @@ from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urljoin, urlsplit
+from urllib.request import ProxyHandler, Request, build_opener
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import patience
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.urls import open_url
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.within import within
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve import uv_files
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import without_credentials
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.index_credentials import (
     user_and_password,
@@ -145,7 +149,7 @@ def _answer(url: str) -> tuple[str, str, bytes] | None:
                     "Check the index's URL; credentials belong into the control node's ~/.netrc",
                 ) from error
             reason = f"answered {error.code} {error.reason}"
-        except (URLError, HTTPException, OSError) as error:
+        except (URLError, HTTPException, OSError, EOFError, zlib.error) as error:
             reason = f"did not deliver ({getattr(error, 'reason', None) or error or type(error).__name__})"
         attempt += 1
         if attempt > patience.retries(RETRIES):
@@ -154,11 +158,14 @@ def _answer(url: str) -> tuple[str, str, bytes] | None:
 
 
 def _ask(url: str, user: tuple[str, str], timeout: float) -> tuple[str, str, bytes]:
-    options: dict[str, Any] = {"headers": {"Accept": _ACCEPTED}, "timeout": timeout, "use_netrc": False}
+    request = Request(url, headers={"Accept": _ACCEPTED, "Accept-Encoding": "gzip"})  # noqa: S310
     if any(user):
-        options |= {"url_username": user[0], "url_password": user[1], "force_basic_auth": True}
-    with open_url(url, **options) as response:
-        content = response.read(MOST_BYTES + 1)
+        token = base64.b64encode(":".join(user).encode()).decode()
+        request.add_unredirected_header("Authorization", f"Basic {token}")
+    # Ansible's way to open a URL can't be given the proxy of uv's files.
+    with build_opener(ProxyHandler(uv_files.proxies(url))).open(request, timeout=timeout) as response:
+        packed = response.headers.get("Content-Encoding") == "gzip"
+        content = (gzip.GzipFile(fileobj=response) if packed else response).read(MOST_BYTES + 1)
         if len(content) > MOST_BYTES:
             raise EvenkeelError(f"{url} is larger than {MOST_BYTES >> 20} MiB", "Check the index's URL")
         return response.headers.get_content_type(), response.geturl(), content

@@ -15,7 +15,8 @@ AUTHORIZATION = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decod
 class Handler(SimpleHTTPRequestHandler):
     """Serves a folder, and below ``/private`` only for those who know the password."""
 
-    #: By path, status, type and content of an answer that is none of the folder's files.
+    #: By path, status, type and content of an answer that is none of the folder's files; of a redirection, its target
+    #: is in place of the type.
     answers: dict[str, tuple[int, str, bytes]]
     asked: list[str]
 
@@ -35,7 +36,8 @@ class Handler(SimpleHTTPRequestHandler):
         self.send_response(status)
         if status == 401:
             self.send_header("WWW-Authenticate", "Basic realm=here")
-        self.send_header("Content-Type", kind)
+        name = {302: "Location"}.get(status, "Content-Encoding" if kind == "gzip" else "Content-Type")
+        self.send_header(name, kind)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)

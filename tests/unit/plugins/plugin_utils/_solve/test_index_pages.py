@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
@@ -53,6 +54,29 @@ def test_a_page_in_json(site: Site) -> None:
         File("app-1.0.tar.gz", f"{site.url}/app-1.0.tar.gz", "abcd"),
         File("b.whl", "http://x.example/b.whl", "", ">3", yanked=True),
     )
+
+
+def test_pages_come_through_the_proxy_of_uvs_files(site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "uv.toml").write_text(f'http-proxy = "{site.url}"\n')
+    monkeypatch.delenv("UV_NO_CONFIG")
+    monkeypatch.setenv("UV_CONFIG_FILE", str(tmp_path / "uv.toml"))
+    site.answers["http://wheels.example/simple/app/"] = (200, "text/html", b"<a href=app-1.0.tar.gz></a>")
+    assert files("http://wheels.example/simple/app/") == (
+        File("app-1.0.tar.gz", "http://wheels.example/simple/app/app-1.0.tar.gz"),
+    )
+
+
+def test_credentials_do_not_follow_to_another_place(site: Site) -> None:
+    site.answers["/simple/app/"] = (302, "/private/app/", b"")
+    with pytest.raises(EvenkeelError, match="answered 401"):
+        files(f"http://{USER}:{PASSWORD}@{site.host}/simple/app/")
+
+
+def test_a_compressed_page(site: Site) -> None:
+    site.answers["/simple/app/"] = (200, "gzip", gzip.compress(b"<a href=app-1.0.tar.gz></a>"))
+    found = files(f"{site.url}/simple/app/")
+    assert found is not None
+    assert [file.name for file in found] == ["app-1.0.tar.gz"]
 
 
 @pytest.mark.parametrize("page", ["dir", "page.html", "index"])
