@@ -15,6 +15,8 @@ description:
   - The packages come from a lock, an explicit file, an C(environment.yml) or a list. All of them are read on the
     control node. What is not locked is solved there with py-rattler, once for each run, platform and set of virtual
     packages, and every node gets the same result. Nodes never solve.
+  - Of pip, nodes install wheels. Those that a lock names by a path lie beside it on the control node, which hands over
+    what a node lacks. Nodes build nothing but commits that a lock or a request names as such.
   - If a list or an C(environment.yml) has not changed, nothing is solved or updated, even if the channel has newer
     packages.
   - An environment that has drifted is replaced by a fresh build of the same packages. Files that users put into it are
@@ -78,7 +80,10 @@ options:
     type: dict
     default: {}
   pip_index:
-    description: The package index for pip packages. By default, uv's own configuration applies.
+    description:
+      - The package index for pip packages. By default, uv's own configuration applies.
+      - What a lock pins to another index is fetched at its URL, which O(mirrors) may replace. Of a lock of conda-lock or
+        pixi, so is what this index can't have.
     type: str
   keep:
     description: How many generations to keep, including the one in use; V(0) keeps all.
