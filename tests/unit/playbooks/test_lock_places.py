@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -49,16 +50,19 @@ def fleet(tmp_path: Path) -> Path:
     [
         ("fleet", "", (), ["fleet/environments/ai/environment.yaml", "fleet/environments/ai/gpu.yml"]),
         ("work", "", ("-e", "lock_env=ai/gpu.yml"), ["fleet/environments/ai/gpu.yml"]),
-        (
-            "work",
-            "{{ inventory_dir | default('') }}/srv/own",
-            ("-e", f"{OTHER}=../other"),
-            ["other/nlp/environment.yml"],
-        ),
+        ("work", "/srv/own", ("-e", f"{OTHER}=../other"), ["other/nlp/environment.yml"]),
+        ("work", "{{ inventory_dir }}/../../../../other", (), ["other/nlp/environment.yml"]),
         ("work", "../other", (), ["other/nlp/environment.yml"]),
         ("other", "", ("-e", "lock_env=nlp/environment.yml"), ["other/nlp/environment.yml"]),
     ],
-    ids=["above the inventory", "one of them", "the command line's", "the group all's", "by a path"],
+    ids=[
+        "above the inventory",
+        "one of them",
+        "the command line's",
+        "beside the inventory",
+        "the group all's",
+        "by a path",
+    ],
 )
 def test_it_locks_what_is_there(
     fleet: Path, working: str, variable: str, options: tuple[str, ...], found: list[str]
@@ -82,8 +86,13 @@ def test_it_locks_what_is_there(
             ("no environment file {}/fleet/environments/vision", "there (ai/environment.yaml, ai/gpu.yml)"),
         ),
         ("{}/fleet/inventories/eu/prod", ("-e", "environments=x"), ("conda_environments_directory",)),
+        (
+            "{}/fleet/inventories/eu/prod",
+            ("-e", json.dumps({OTHER: "{{ no_such_variable }}"})),
+            ("'no_such_variable' is undefined",),
+        ),
     ],
-    ids=["nowhere", "another name", "an old name"],
+    ids=["nowhere", "another name", "an old name", "a value that can't be read"],
 )
 def test_it_says_what_it_looked_for(
     fleet: Path, inventory: str, options: tuple[str, ...], words: tuple[str, ...]
