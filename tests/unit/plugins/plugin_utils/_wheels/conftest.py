@@ -1,12 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Projects whose build backend is their own, so that building them needs nothing from outside."""
+"""What builds need."""
 
 from __future__ import annotations
 
-import hashlib
-import io
 import subprocess
-import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,56 +11,7 @@ import pytest
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.source_release import SourceRelease
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels import builder
 
-PYPROJECT = """
-[build-system]
-requires = []
-build-backend = "backend"
-backend-path = ["."]
-"""
-#: Makes a wheel of what lies in ``content`` and runs what the project has in ``during.py`` before.
-BACKEND = """
-import os, runpy, zipfile
-
-NAME, VERSION, TAG = {name!r}, {version!r}, {tag!r}
-
-def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
-    stem = NAME.replace("-", "_") + "-" + VERSION
-    file = stem + "-" + TAG + ".whl"
-    if os.path.exists("during.py"):
-        runpy.run_path("during.py")
-    texts = {{
-        NAME.replace("-", "_") + ".py": "VERSION = " + repr(VERSION),
-        stem + ".dist-info/METADATA": "Metadata-Version: 2.1\\nName: " + NAME + "\\nVersion: " + VERSION + "\\n",
-        stem + ".dist-info/WHEEL": "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: " + TAG + "\\n",
-    }}
-    with zipfile.ZipFile(os.path.join(wheel_directory, file), "w") as archive:
-        for path, text in texts.items():
-            archive.writestr(zipfile.ZipInfo(path), text)
-        for folder, _folders, names in os.walk("content"):
-            for name in sorted(names):
-                with open(os.path.join(folder, name), "rb") as stream:
-                    archive.writestr(zipfile.ZipInfo(name), stream.read())
-        record = "".join(path + ",,\\n" for path in archive.namelist()) + stem + ".dist-info/RECORD,,\\n"
-        archive.writestr(zipfile.ZipInfo(stem + ".dist-info/RECORD"), record)
-    return file
-"""
-
-MakeProject = Callable[..., dict[str, str]]
-
-
-def project(
-    name: str = "tool", version: str = "1.0", tag: str = "py3-none-any", during: str = "", **files: str
-) -> dict[str, str]:
-    """Return the files of a project, path to text."""
-    found = {"pyproject.toml": PYPROJECT, "backend.py": BACKEND.format(name=name, version=version, tag=tag), **files}
-    return {**found, **({"during.py": during} if during else {})}
-
-
-def write(directory: Path, files: dict[str, str]) -> None:
-    """Write the files of a project."""
-    for path, text in files.items():
-        (directory / path).parent.mkdir(parents=True, exist_ok=True)
-        (directory / path).write_text(text)
+from .projects import pack, project
 
 
 def require_namespaces() -> None:
@@ -79,11 +27,7 @@ def archive(tmp_path: Path) -> Callable[..., SourceRelease]:
 
     def make(name: str = "tool", version: str = "1.0", **options: str) -> SourceRelease:
         path = tmp_path / f"{name}-{version}.tar.gz"
-        with tarfile.open(path, "w:gz") as stream:
-            for file, text in project(name, version, **options).items():
-                member = tarfile.TarInfo(f"{name}-{version}/{file}")
-                member.size = len(text.encode())
-                stream.addfile(member, io.BytesIO(text.encode()))
-        return SourceRelease(name, version, path.as_uri(), hashlib.sha256(path.read_bytes()).hexdigest())
+        sha256 = pack(path, f"{name}-{version}", project(name, version, **options))
+        return SourceRelease(name, version, path.as_uri(), sha256)
 
     return make

@@ -32,7 +32,8 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.interpreter i
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.sandbox import Limits
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.store import Store, made_of
 
-from .conftest import project, require_namespaces, write
+from .conftest import require_namespaces
+from .projects import project, write
 
 HERE = builder.this_platform()
 ELSEWHERE = next(one for one in ("linux-64", "linux-aarch64") if one != HERE)
