@@ -119,7 +119,7 @@ def impatient(host: Host) -> Iterator[str]:
     kernels = f"{host.user('jupyter').home}/.local/share/jupyter/kernels"
     spec = host.file(f"/usr/local/share/jupyter/kernels/{KERNEL}/kernel.json").content_string
     assert spec.count(LIMIT) == 1
-    host.check_output(f"mkdir -p {kernels}/impatient")
+    host.check_output(f"runuser -u jupyter -- mkdir -p {kernels}/impatient")
     host.check_output("printf %%s %s >%s", spec.replace(LIMIT, '"1"'), f"{kernels}/impatient/kernel.json")
     yield "impatient"
     host.check_output(f"rm -r {kernels}/impatient")
@@ -164,3 +164,12 @@ except KeyboardInterrupt:
         running.join()
     assert printed.get_nowait().split() == [host.check_output(MAIN_PID), "interrupted"]
     host.check_output(f"rm {waiting.path}")
+
+
+def test_a_kernel_that_a_user_made_of_a_conda_environment_is_activated(host: Host, server: Server) -> None:
+    install = f"{LINK}/bin/python -m ipykernel install --user --name own --env PROJ_DATA mine"
+    host.check_output("su - jupyter -c %s", install)
+    found = variables_in(server, "own")
+    assert (found["CONDA_DEFAULT_ENV"], found["DATA_ROOT"]) == (KERNEL, VARIABLES["DATA_ROOT"])
+    assert (found["CUDA_HOME"], found["PROJ_DATA"]) == (found["CONDA_PREFIX"], "mine")
+    host.check_output(f"rm -r {host.user('jupyter').home}/.local/share/jupyter/kernels/own")
