@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import optional
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import Mirrors
 
 with optional():
     from packaging.requirements import InvalidRequirement, Requirement
@@ -83,6 +84,15 @@ def _named(text: str) -> str:
     else:
         name = re.split(r"-\d", path.rpartition("/")[2])[0]
     return f"{canonicalize_name(name) or 'name'} @ {text}"
+
+
+def wheel_at_mirror(text: str, mirrors: Mirrors) -> str:
+    """Return a requirement whose wheel, if it names one by URL, is at the mirror of that URL; others as they are."""
+    requirement = Requirement(text)
+    if not requirement.url or not urlsplit(requirement.url).path.endswith(".whl"):
+        return text
+    requirement.url = mirrors.mirrored(requirement.url)
+    return str(requirement)
 
 
 def hashes(name: str, digests: Iterable[str], where: str) -> list[str]:

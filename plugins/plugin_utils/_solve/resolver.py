@@ -15,7 +15,10 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import E
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve import pip_resolution, pip_solver
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import Mirrors, without_credentials
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.conda_solver import solve_with_rattler
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.pip_requirements import require_hashes
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.pip_requirements import (
+    require_hashes,
+    wheel_at_mirror,
+)
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.pip_solver import Target
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.problem import Problem
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.provided_by_conda import distributions, extras
@@ -92,7 +95,7 @@ def with_pip(problem: Problem, of_conda: list[Package], building: Building | Non
     )
     mirrored = problem.mirrors.mirrored
     question = pip_solver.Question(
-        requirements=problem.pip,
+        requirements=tuple(wheel_at_mirror(text, problem.mirrors) for text in problem.pip),
         target=target,
         provided={
             name: pip_solver.Provided(version) for name, version in distributions(of_conda, problem.mirrors).items()

@@ -101,6 +101,27 @@ def test_the_index_of_a_package_is_recorded_by_its_original_url(
     assert torch.url.startswith("https://wheels.example/whl/cu121/files/torch-2.4.0")
 
 
+def test_a_wheel_by_url_comes_from_a_mirror_and_is_recorded_by_its_original_url(
+    make_channel: Callable[..., str], make_wheel: Callable[..., Path], tmp_path: Path, site: Site
+) -> None:
+    wheel = make_wheel(site.folder / "releases", "tool", "1.0")
+    make_wheel(tmp_path / "own", "other", "1.0")
+    problem = Problem(
+        ("python=3.11",),
+        (make_channel([PYTHON, PIP]),),
+        "linux-64",
+        NODE,
+        pip=(f"tool @ https://files.example/releases/{wheel.name}",),
+        mirrors=mirrors_from({"https://files.example": site.url}),
+        pip_index=site.index("own", tmp_path / "own"),
+    )
+    *_of_conda, tool = resolve(problem)
+    assert (tool.url, tool.index) == (
+        f"https://files.example/releases/{wheel.name}",
+        "https://files.example/releases",
+    )
+
+
 def test_extras_of_what_conda_brings_are_resolved_around_it(
     make_channel: Callable[..., str], make_wheel: Callable[..., Path], index: Callable[[], str], tmp_path: Path
 ) -> None:
