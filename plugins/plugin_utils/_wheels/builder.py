@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +25,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import E
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import sha256_of
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_lock import held
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import Mirrors
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.index_credentials import with_credentials
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.pip_solver import Target
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.source_release import Build, SourceRelease
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels import (
@@ -196,7 +198,7 @@ class _Work:
 
     def wheel(self, question: Question) -> tuple[Path, BuildSystem, tuple[str, ...]]:
         """Build; return the wheel, what built it, and the exact build requirements."""
-        project = self._project(question.mirrors)
+        project = self._project(question)
         system = build_system(self._ask(self.python.program, do="look", project=project)["pyproject"], self.what)
         call = {"project": project, "backend": system.backend, "backend_path": list(system.backend_path)}
         requirements = self._environment(system.requires, question.places)
@@ -213,11 +215,13 @@ class _Work:
     def _venv_python(self) -> Path:
         return self.environment / "bin" / "python"
 
-    def _project(self, mirrors: Mirrors) -> str:
+    def _project(self, question: Question) -> str:
         """Fetch the source; return where its project is."""
         if source_tree.is_commit(self.release):
             return str(source_tree.fetch_commit(self.release, self.own))
-        archive = source_tree.fetch_archive(self.release, mirrors.mirrored(self.release.url), self.given)
+        indexes = re.split(r"[\s,]+", " ".join(question.places.values()))
+        url = with_credentials(question.mirrors.mirrored(self.release.url), indexes)
+        archive = source_tree.fetch_archive(self.release, url, self.given)
         target = self.own / "source"
         target.mkdir()
         return str(self._ask(self.python.program, do="unpack", archive=str(archive), target=str(target))["project"])

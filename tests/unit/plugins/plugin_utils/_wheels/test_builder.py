@@ -32,6 +32,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.interpreter i
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.sandbox import Limits
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.store import Store, made_of
 
+from ..package_site import PASSWORD, USER, Site
 from .conftest import require_namespaces
 from .projects import project, write
 
@@ -149,6 +150,23 @@ def test_a_build_changes_neither_python_nor_its_environment_nor_what_it_was_give
     during = f"import os, sys\nopen(os.path.join({where}, 'added'), 'w')"
     with pytest.raises(EvenkeelError, match="Read-only file system"):
         control.build(archive(during=during))
+
+
+def test_a_source_archive_of_a_private_index_is_fetched_and_nothing_shows_the_password(
+    control: Control, archive: Archive, site: Site
+) -> None:
+    release = archive()
+    (site.folder / "private").mkdir(parents=True)
+    Path(release.url.removeprefix("file://")).rename(site.folder / "private" / "tool-1.0.tar.gz")
+    release = replace(release, url=f"{site.url}/private/tool-1.0.tar.gz")
+    with pytest.raises(EvenkeelError, match="401"):
+        control.build(release)
+    control.places = {"UV_INDEX": f"http://{USER}:{PASSWORD}@{site.host}/private/simple http://other.example/simple"}
+    wheel = control.build(release)
+    assert PASSWORD not in wheel.with_name("build.json").read_text()
+    with pytest.raises(EvenkeelError, match="404") as error:
+        control.build(replace(release, sha256="ab" * 32, url=f"{site.url}/private/gone.tar.gz"))
+    assert PASSWORD not in str(error.value)
 
 
 def test_what_a_build_lacked_its_last_lines_and_its_log_are_told(control: Control, archive: Archive) -> None:
