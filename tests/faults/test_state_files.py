@@ -33,6 +33,7 @@ SAME = (
     f"{JUPYTER}/jupyter_server_config.py",
     f"{JUPYTER}/servers.json",
     f"{JUPYTER}/ana/settings.json",
+    f"{KERNELS}/evenkeel-activated.py",
     f"{KERNELS}/plots/kernel.json",
     "/etc/conda/condarc.d/evenkeel.yml",
     "/etc/pip.conf",

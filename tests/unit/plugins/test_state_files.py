@@ -157,6 +157,15 @@ def kernel(root: Path, _: pytest.MonkeyPatch) -> tuple[Path, Converge]:
     return root / "ai-dev" / "kernel.json", converge
 
 
+def launcher_of_kernels(root: Path, _: pytest.MonkeyPatch) -> tuple[Path, Converge]:
+    def converge() -> bool:
+        changes = kernelspecs.launcher_file(str(root))
+        kept_files.apply_all(changes)
+        return bool(changes)
+
+    return root / kernelspecs.LAUNCHER, converge
+
+
 def of_pip(name: str) -> Make:
     def make(root: Path, _: pytest.MonkeyPatch) -> tuple[Path, Converge]:
         path, wanted = str(root / name), Wanted(index="https://pip.example/simple")
@@ -383,6 +392,7 @@ KINDS: dict[str, Kind] = {
         )
     },
     "jupyter: token": Kind(of_jupyter("evenkeel/ana/token"), secret=True),
+    "evenkeel-activated.py": Kind(launcher_of_kernels, timeless=True),
     "kernel.json": Kind(kernel, NO_FILE | {"garbage", "garbage after the first line"}, timeless=True),
     "pip.conf": Kind(
         of_pip("pip.conf"),
