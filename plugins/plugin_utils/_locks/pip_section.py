@@ -33,7 +33,10 @@ _WITHOUT_EFFECT = (
 )
 _REFUSED = {
     "no_index": ("leaves no index to ask", "Leave it out; indexes and pages that are named are asked first"),
-    "no_binary": ("asks for a build from source", "Leave it out: wheels are taken, and what has none may be built"),
+    "no_binary": (
+        "asks for a build from source",
+        "Leave it out: wheels are taken, and what has none is built where lock_build allows it",
+    ),
     "pre": ("takes all pre-releases", "Name the version that may be one, such as NAME>=2.0b1"),
     "config_settings": ("changes how a package is built", "Build it elsewhere, publish it and name its version"),
     "global_option": ("changes how a package is built", "Build it elsewhere, publish it and name its version"),
