@@ -130,7 +130,7 @@ def require_hashes(packages: Iterable[Package], allowed: Iterable[str]) -> None:
     known = set(allowed)
     names = {line.split()[0] for line in known}
     others = [
-        f"{package.name} {package.version} ({package.url.rpartition('/')[2]}, sha256:{package.sha256})"
+        f"{f'{package.name} {package.version}'.strip()} ({package.url.rpartition('/')[2]}, sha256:{package.sha256})"
         for package in packages
         if canonicalize_name(package.name) in names
         and f"{canonicalize_name(package.name)} sha256:{package.sha256}" not in known

@@ -76,6 +76,31 @@ def test_a_package_of_another_hash_than_its_requirement_names_is_refused(
         resolve(problem)
 
 
+def test_the_hash_of_a_source_is_that_of_its_requirement(
+    make_channel: Callable[..., str], make_wheel: Callable[..., Path], tmp_path: Path, index: Callable[[], str]
+) -> None:
+    (tmp_path / "wheels").mkdir()
+
+    @contextlib.contextmanager
+    def building(*_question: object) -> Iterator[Build]:
+        yield lambda release: make_wheel(tmp_path / "store", release.name, "1.0")
+
+    digest, other = "0" * 64, "1" * 64
+    problem = Problem(
+        ("python=3.11",),
+        (make_channel([PYTHON, PIP]),),
+        "linux-64",
+        NODE,
+        pip=(f"tool @ https://files.example/tool-1.0.tar.gz#sha256={digest}",),
+        pip_index=index(),
+        buildable=("tool",),
+        hashes=(f"tool sha256:{digest}",),
+    )
+    assert resolve(problem, building)[-1].version == "1.0"
+    with pytest.raises(EvenkeelError, match=rf"have others: tool \(tool-1\.0\.tar\.gz, sha256:{digest}\)"):
+        resolve(replace(problem, hashes=(f"tool sha256:{other}",)), building)
+
+
 def test_the_index_of_a_package_is_recorded_by_its_original_url(
     make_channel: Callable[..., str], make_wheel: Callable[..., Path], tmp_path: Path, site: Site
 ) -> None:
