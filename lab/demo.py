@@ -79,7 +79,12 @@ def add_package(environment: str, package: str) -> None:
 
 def lock(*arguments: str) -> str:
     """Lock the demo's environments; show the output and return it."""
-    return play("playbooks/lock.yml", "--extra-vars", json.dumps({"conda_environments_directory": str(ENVIRONMENTS)}), *arguments)
+    return play(
+        "playbooks/lock.yml",
+        "--extra-vars",
+        json.dumps({"conda_environments_directory": str(ENVIRONMENTS)}),
+        *arguments,
+    )
 
 
 def site(*arguments: str) -> str:

@@ -13,8 +13,8 @@ description:
   - Takes the result of M(evenkeel.gpu.conda_environment_info) for an environment, and writes an C(environment.yml) with
     the requested packages, and beside it the C(conda-lock.yml) with exactly the packages of the node.
   - The requested conda packages come from the environment's history. If the history lacks them, the packages that no
-    other package needs are listed with their versions; the same is done for packages that a clone of another environment
-    has copied. pip packages are all listed with their versions.
+    other package needs are listed with their versions; the same is done for packages that a clone of another
+    environment has copied. pip packages are all listed with their versions.
   - pip does not record the hashes of what it installs, so the lock uses the hashes that the index has for these
     versions now.
   - An environment with packages that other nodes can't get, such as one from a file or an editable project, is refused.
@@ -47,8 +47,8 @@ options:
     required: true
   mirrors:
     description:
-      - URL prefixes and their replacements on the nodes. The files contain the channels' original URLs, also of what came
-        from another known mirror.
+      - URL prefixes and their replacements on the nodes. The files contain the channels' original URLs, also of what
+        came from another known mirror.
     type: dict
     default: {}
   pip_index:

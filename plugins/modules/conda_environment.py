@@ -56,7 +56,8 @@ options:
     type: str
   explicit:
     description:
-      - An explicit file on the control node, from C(conda list --explicit). Hashes that it lacks come from the channels.
+      - An explicit file on the control node, from C(conda list --explicit). Hashes that it lacks come from the
+        channels.
     type: path
   packages:
     description: What the environment must contain, as conda's match specifications, such as C(python=3.11).

@@ -19,12 +19,11 @@ ARGUMENT_SPEC: dict[str, Any] = {
 def read(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     require_normalised("root", params["root"])
     found = leftovers(params["root"], params["declared"])
-    what = (
-        "The node has the %s %s, which conda_environments_list does not name. Runs leave %s as %s. To remove %s, add "
-    )
-    words = ("environment", "it", "it is") if len(found) == 1 else ("environments", "them", "they are")
-    line = what % (words[0], ", ".join(found), words[1], words[2], words[1])
-    line += " and ".join("{name: %s, state: absent}" % name for name in found) + " to it."
+    what = "The node has the %s %s, which %s not declared. Runs leave %s as %s. To remove %s, add "
+    words = ("environment", "is", "it", "it is") if len(found) == 1 else ("environments", "are", "them", "they are")
+    line = what % (words[0], ", ".join(found), words[1], words[2], words[3], words[2])
+    line += " and ".join("{name: %s, state: absent}" % name for name in found)
+    line += " to conda_environments_list of the role."
     return {"changed": False, "leftovers": found, "warnings": [line] if found else []}
 
 

@@ -44,14 +44,15 @@ def root(tmp_path: Path) -> Path:
         (
             ["ai-dev", "new"],
             ["nlp"],
-            "The node has the environment nlp, which conda_environments_list does not name. Runs leave it as it is. To "
-            "remove it, add {name: nlp, state: absent} to it.",
+            "The node has the environment nlp, which is not declared. Runs leave it as it is. To remove it, add "
+            "{name: nlp, state: absent} to conda_environments_list of the role.",
         ),
         (
             [],
             ["ai-dev", "nlp"],
-            "The node has the environments ai-dev, nlp, which conda_environments_list does not name. Runs leave them "
-            "as they are. To remove them, add {name: ai-dev, state: absent} and {name: nlp, state: absent} to it.",
+            "The node has the environments ai-dev, nlp, which are not declared. Runs leave them as they are. To remove "
+            "them, add {name: ai-dev, state: absent} and {name: nlp, state: absent} to conda_environments_list of the "
+            "role.",
         ),
     ],
 )
