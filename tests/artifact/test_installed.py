@@ -23,7 +23,11 @@ INVENTORY = "gpu_nodes:\n  hosts:\n    localhost:\n      ansible_connection: loc
 
 
 #: Arguments of the lookups.
-LOOKED_UP = {"environment_problems": ", directory='/nowhere'", "rendered_file": ", 'nothing.j2'"}
+LOOKED_UP = {
+    "environment_files": ", directory='/nowhere'",
+    "environment_problems": ", directory='/nowhere'",
+    "rendered_file": ", 'nothing.j2'",
+}
 
 
 def called(kind: str, name: str) -> dict[str, Any]:
@@ -81,7 +85,7 @@ def test_with_its_requirements_it_works(node: ControlNode) -> None:
         {"evenkeel.gpu.gpu_facts": {}, "register": "facts"},
     )
     assert results["settings"]["msg"] == {"channels": ["conda-forge"]}
-    assert "/nowhere/none/environment.yml" in results["problems"]["msg"][0]
+    assert results["problems"]["msg"][0].startswith("There is no folder /nowhere. ")
     assert "evenkeel_gpu" in results["facts"]["ansible_facts"]
 
 
