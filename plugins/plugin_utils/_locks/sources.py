@@ -74,7 +74,7 @@ def located(environment: Mapping[str, Any], directory: str, channels: Sequence[s
     place = absolute(directory, Path.cwd())
     found = {key: value for key, value in environment.items() if key != "channels"}
     if not found.keys() & set(SOURCES) and found.get("state") != "absent":
-        found["environment"] = environment_named(place, environment["name"])
+        found["environment"] = environment_named(place, str(environment["name"]))
     found.update({key: str(place / found[key]) for key in FILES if key in found})
     if "packages" in found:
         found["channels"] = environment.get("channels", channels)

@@ -21,6 +21,7 @@ def problems(directory: Path, *terms: dict[str, Any], **options: Any) -> list[st
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
     for name, text in {
+        "2026.yml": "channels: [conda-forge]\ndependencies: [python]\n",
         "good/environment.yml": "channels: [conda-forge]\ndependencies: [python]\n",
         "bad/environment.yml": "channels: [conda-forge]\ndependency: [python]\n",
         "unhashed.txt": f"@EXPLICIT\n{URL}\n",
@@ -43,12 +44,13 @@ def warnings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     "term",
     [
         {"name": "good"},
+        {"name": 2026},
         {"name": "other", "environment": "good/environment.yml"},
         {"name": "listed", "packages": ["python"]},
         {"name": "exact", "explicit": "explicit.txt"},
         {"name": "bad", "state": "absent"},
     ],
-    ids=["by its name", "by a path", "a list", "an explicit file", "absent"],
+    ids=["by its name", "by a number", "by a path", "a list", "an explicit file", "absent"],
 )
 def test_nothing_is_wrong(directory: Path, term: dict[str, Any]) -> None:
     assert problems(directory, term) == []
