@@ -52,7 +52,7 @@ def linked(packages: Sequence[Package], mirrors: Mirrors, prefix: Path) -> Inter
 
 
 def needed_by_python(packages: Iterable[Package]) -> list[Package]:
-    """Return Python and all that it depends on, by name; pip is not needed."""
+    """Return Python and all that it depends on, by name."""
     known = {package.name: package for package in packages}
     found: dict[str, Package] = {}
     waiting = [PYTHON]
@@ -60,7 +60,7 @@ def needed_by_python(packages: Iterable[Package]) -> list[Package]:
         name = waiting.pop()
         if name in known and name not in found:
             found[name] = known[name]
-            waiting += [text.split()[0] for text in known[name].depends if text.split()[0] != "pip"]
+            waiting += [text.split()[0] for text in known[name].depends]
     return [found[name] for name in sorted(found)]
 
 
