@@ -29,7 +29,10 @@ requirements:
   - py-rattler and uv on the control node
 options:
   environment:
-    description: The C(environment.yml), on the control node.
+    description:
+      - The environment file, on the control node. Beside a file of another name than C(environment.yml) or
+        C(environment.yaml), such as C(gpu.yml), the lock is C(gpu.conda-lock.yml) and the explicit file is
+        C(gpu.conda-PLATFORM.lock).
     type: path
     required: true
   platforms:
