@@ -19,7 +19,7 @@ with optional():
 #: In place of a range: what is at a URL is never what conda brings.
 _OTHER = "elsewhere"
 #: As in ``all versions of app depend on numpy>=3``.
-_NEEDS = re.compile(r"(?P<who>[\w.\[\]=-]+) depends? on (?P<name>[\w.-]+?)(?P<range>[<>=!~]\S*)(?=\s|$)")
+_NEEDS = re.compile(r"(?P<who>\w\S*) depends? on (?P<name>[\w.-]+?)(?P<range>[<>=!~]\S*)(?=\s|$)")
 
 
 def conflicts(question: Question, failure: str) -> list[str]:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -32,20 +32,33 @@ MOST_ROUNDS = 20
 
 
 @dataclass(frozen=True)
+class Releases:
+    """What an index has of one name, for one target."""
+
+    #: Of which there is a source archive and no wheel.
+    sources: tuple[SourceRelease, ...] = ()
+    #: Of which there is a wheel.
+    wheels: frozenset[Version] = frozenset()
+
+
+@dataclass(frozen=True)
 class Look:
     """What the indexes have beside wheels."""
 
-    #: What uv chooses where source archives count as wheels.
+    #: What uv chooses where source archives count as wheels; where nothing fits then either, with wheels alone.
     answer: Answer
+    #: Why nothing fits although source archives count as wheels, in uv's words.
+    failure: str = ""
     #: Of the names that uv looked for.
     pages: Mapping[str, Page] = field(default_factory=dict)
 
 
-def look(question: Question, wheels_only: Answer, left_out: Collection[str] = ()) -> Look:
-    """Return what uv would choose if source archives were wheels that need nothing.
+def look(question: Question, wheels_only: Answer) -> Look:
+    """Return what uv would choose if source archives were wheels.
 
     What is among the answer's ``sources`` was passed over only for want of a wheel. Nothing is downloaded but pages of
-    indexes, and nothing is run.
+    indexes, and nothing is run. As nobody knows what a source archive needs, one counts only where no newer wheel is
+    asked for just as well: an ancient archive is no way out of a conflict.
 
     Parameters
     ----------
@@ -53,8 +66,6 @@ def look(question: Question, wheels_only: Answer, left_out: Collection[str] = ()
         What uv was asked.
     wheels_only
         What it said.
-    left_out
-        Names of which no source counts.
 
     Raises
     ------
@@ -62,27 +73,32 @@ def look(question: Question, wheels_only: Answer, left_out: Collection[str] = ()
         An index that uv can read can't be read here.
     """
     found: dict[str, Page] = {}
-    sources: dict[str, tuple[SourceRelease, ...]] = {}
+    releases: dict[str, Releases] = {}
+    left_out: set[SourceRelease] = set()
     answer = wheels_only
     for _round in range(MOST_ROUNDS):
-        new = [name for name in answer.looked_for if name not in sources and name not in question.provided]
+        new = [name for name in answer.looked_for if name not in releases and name not in question.provided]
         try:
             found |= pages({name: _places(question, name, answer.looked_for[name]) for name in new})
         except EvenkeelError:
             if wheels_only.failure:  # which says more
                 break
             raise
-        for name in new:
-            page = found.get(name)
-            sources[name] = only_sources(name, page.files, question) if page and name not in left_out else ()
-        if not any(sources[name] for name in new):
+        releases |= {name: releases_of(name, found[name].files, question) for name in new if name in found}
+        releases |= {name: Releases() for name in new if name not in found}
+        outdone = {
+            one for source in answer.sources for one in _outdone(source, answer, releases[source.name], question)
+        }
+        if not outdone - left_out and not any(releases[name].sources for name in new):
             break
-        answer = pip_solver.ask(question, (release for releases in sources.values() for release in releases))
-    return Look(wheels_only if answer.failure else answer, found)
+        left_out |= outdone
+        counted = [one for of_name in releases.values() for one in of_name.sources if one not in left_out]
+        answer = pip_solver.ask(question, counted)
+    return Look(wheels_only if answer.failure else answer, answer.failure, found)
 
 
-def only_sources(name: str, files: Iterable[File], question: Question) -> tuple[SourceRelease, ...]:
-    """Return the releases of which there is a source archive, and no wheel for the target; pure."""
+def releases_of(name: str, files: Iterable[File], question: Question) -> Releases:
+    """Return what there is of a name for the question's target; pure."""
     tags, python = set(question.target.tags()), Version(question.target.python)
     archives: dict[Version, File] = {}
     wheels = {Version(release.version) for release, _wheel in question.built if release.name == name}
@@ -100,11 +116,39 @@ def only_sources(name: str, files: Iterable[File], question: Question) -> tuple[
                     archives.setdefault(version, file)
         except (InvalidWheelFilename, InvalidSdistFilename, InvalidVersion):
             continue
-    return tuple(
+    sources = (
         SourceRelease(name, str(version), without_credentials(file.url), file.sha256)
         for version, file in sorted(archives.items())
         if version not in wheels
     )
+    return Releases(tuple(sources), frozenset(wheels))
+
+
+def _outdone(source: SourceRelease, answer: Answer, known: Releases, question: Question) -> list[SourceRelease]:
+    """Return the sources of a name that are older than a wheel that is asked for just as well as the chosen source."""
+    chosen = {f"{package.name}=={package.version}" for package in answer.packages}
+    chosen |= {f"{release.name}=={release.version}" for release in answer.sources}
+    chosen |= {f"{name}=={of_conda.version}" for name, of_conda in question.provided.items()}
+    asked = [need.ranges for need in answer.needs if need.name == source.name and (not need.by or need.by in chosen)]
+    version = Version(source.version)
+    as_good = [
+        wheel
+        for wheel in known.wheels
+        if wheel > version
+        and (version.is_prerelease or not wheel.is_prerelease)
+        and all(_allow(ranges, wheel) for ranges in asked)
+    ]
+    return [one for one in known.sources if as_good and Version(one.version) < max(as_good)]
+
+
+def _allow(ranges: str, version: Version) -> bool:
+    """Whether ranges as uv writes them allow a version."""
+    try:
+        return ranges.strip() == "*" or any(
+            SpecifierSet(part.strip()).contains(version, prereleases=True) for part in ranges.split("|")
+        )
+    except InvalidSpecifier:
+        return False
 
 
 def _places(question: Question, name: str, asked: Iterable[str]) -> list[str]:

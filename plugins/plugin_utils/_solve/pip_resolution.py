@@ -26,8 +26,6 @@ with optional():
 
 #: Says that every name may be built.
 ALL = "all"
-#: How many releases of one name are built before none of them is said to fit.
-MOST_BUILDS = 3
 #: How much of uv's explanation is shown.
 MOST_CHARACTERS = 1500
 
@@ -65,20 +63,21 @@ def resolve(
         question = _with_built_urls(question, build, allowed)
     while True:
         question, answer = _with_extras(question, extras)
-        if answer.failure:
-            _refuse_conflicts(question, answer.failure)
         looked = passed_over.look(question, answer)
         if not looked.answer.sources:
             break
         if build is None or not _may_be_built(looked.answer.sources, allowed):
             raise _refusal(question, answer, looked, allowed)
-        _check_builds(question, looked.answer.sources)
         built = [(release, build(release)) for release in looked.answer.sources]
         question = replace(question, built=(*question.built, *built))
     if answer.failure:
+        _refuse_conflicts(question, f"{looked.failure} {answer.failure}")
+        why = _shortened(looked.failure)
+        if looked.failure != answer.failure:
+            why += f" Besides, with wheels alone: {_shortened(answer.failure)}"
         raise EvenkeelError(
-            f"The pip packages {', '.join(question.requirements)} cannot be resolved"
-            f"{beside(question.provided, answer.failure)}: {_shortened(answer.failure)}",
+            f"The pip packages {', '.join(question.requirements)} cannot be resolved{beside(question.provided, why)}: "
+            f"{why}",
             "Change the environment's pip section, its conda packages or the index (pip_index)",
         )
     return _pinned(answer.packages, question, looked.pages)
@@ -152,17 +151,6 @@ def _may_be_built(sources: Iterable[SourceRelease], allowed: Collection[str]) ->
 def _line(sources: Iterable[SourceRelease], allowed: Collection[str]) -> str:
     """Return the line that allows the builds, with what is allowed already."""
     return f"lock_build: [{', '.join(sorted({release.name for release in sources} | set(allowed)))}]"
-
-
-def _check_builds(question: Question, sources: Iterable[SourceRelease]) -> None:
-    """Refuse to build release after release of a name whose wheels do not fit."""
-    for release in sources:
-        built = [f"{one.name} {one.version}" for one, _wheel in question.built if one.name == release.name]
-        if len(built) >= MOST_BUILDS:
-            raise EvenkeelError(
-                f"Wheels of {', '.join(built)} were built, and none of them fits the other packages",
-                f"Ask for a release that fits in the pip section, such as {release.name}=={release.version}",
-            )
 
 
 def _refusal(question: Question, answer: Answer, looked: Look, allowed: Collection[str]) -> EvenkeelError:

@@ -45,6 +45,10 @@ _MISSING_EXTRA = re.compile(r"The package `([^`]+)` does not have an extra named
 _LOG = re.compile(r"^(?:TRACE|DEBUG) .*\n?", re.MULTILINE)
 _SEARCH = re.compile(r"DEBUG Searching for a compatible version of ([\w.-]+)")
 _PAGE = re.compile(r" for: (https?://\S+/([\w.-]+)/)\s*$")
+_NEED = re.compile(
+    r"DEBUG Adding (?:direct dependency|transitive dependency for (?P<by>\S+)): "
+    r"(?P<name>[\w.-]+)(?:\[[^\]]*\])?(?:\{[^}]*\})?(?P<ranges>.*)"
+)
 _ERROR = re.compile(r"^error:", re.MULTILINE)
 _PREAMBLE = "No solution found when resolving dependencies cause:"
 
@@ -141,6 +145,17 @@ class Question:
 
 
 @dataclass(frozen=True)
+class Need:
+    """A requirement that uv came upon."""
+
+    #: Name and version of what has it, such as ``app==1.0``; empty for the question's own.
+    by: str
+    name: str
+    #: Versions as uv writes them, such as ``>=4.9, <5 | >=6`` or ``*``.
+    ranges: str
+
+
+@dataclass(frozen=True)
 class Answer:
     """What uv says."""
 
@@ -154,6 +169,8 @@ class Answer:
     missing_extras: tuple[tuple[str, str], ...] = ()
     #: By name of each distribution of which a version was looked for, URLs of the pages that were asked for, in order.
     looked_for: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    #: Also of versions that it has dropped again.
+    needs: tuple[Need, ...] = ()
 
 
 def ask(question: Question, sources: Iterable[SourceRelease] = ()) -> Answer:
@@ -195,7 +212,7 @@ def ask(question: Question, sources: Iterable[SourceRelease] = ()) -> Answer:
         log = _LOG.findall(done.stderr)
         looked_for = _looked_for(log)
         if done.returncode:
-            return Answer(failure=_words(done.stderr), looked_for=looked_for)
+            return Answer(failure=_words(done.stderr), looked_for=looked_for, needs=_needs(log))
         entries = tomllib.loads(lock.read_text()).get("packages", [])
     if not looked_for and any("wheels" in entry for entry in entries):
         raise EvenkeelError(
@@ -216,6 +233,7 @@ def ask(question: Question, sources: Iterable[SourceRelease] = ()) -> Answer:
             for package, extra in _MISSING_EXTRA.findall(done.stderr)
         ),
         looked_for=looked_for,
+        needs=_needs(log),
     )
 
 
@@ -273,6 +291,16 @@ def _looked_for(log: Iterable[str]) -> dict[str, tuple[str, ...]]:
         elif found := _PAGE.search(line):
             urls.setdefault(canonicalize_name(found[2]), {})[found[1]] = None
     return {name: tuple(urls.get(name, ())) for name in names}
+
+
+def _needs(log: Iterable[str]) -> tuple[Need, ...]:
+    """Return the requirements in uv's log, each once."""
+    matches = (found for line in log if (found := _NEED.match(line)))
+    needs = (
+        Need(re.sub(r"\[[^\]]*\]", "", one["by"] or ""), canonicalize_name(one["name"]), one["ranges"])
+        for one in matches
+    )
+    return tuple(dict.fromkeys(needs))
 
 
 def _words(log: str) -> str:

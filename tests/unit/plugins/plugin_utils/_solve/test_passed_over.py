@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.index_pages import File
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.passed_over import only_sources
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.passed_over import releases_of
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.pip_solver import Question, Target
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.source_release import SourceRelease
 
@@ -44,9 +44,9 @@ def file(name: str, requires_python: str = "", *, yanked: bool = False) -> File:
 )
 def test_releases_without_a_wheel_for_the_target(files: list[File], versions: list[str]) -> None:
     built = ((SourceRelease("own-app", "0.5", ""), Path("/store/own_app-0.5-py3-none-any.whl")),)
-    found = only_sources("own-app", files, Question(("own-app",), NODE, built=built))
-    assert [release.version for release in found] == versions
+    found = releases_of("own-app", files, Question(("own-app",), NODE, built=built))
+    assert [release.version for release in found.sources] == versions
 
 
 def test_a_release_is_told_without_credentials_and_with_its_hash() -> None:
-    assert only_sources("own-app", [SOURCE], Question(("own-app",), NODE)) == (RELEASE,)
+    assert releases_of("own-app", [SOURCE], Question(("own-app",), NODE)).sources == (RELEASE,)

@@ -226,6 +226,11 @@ def sources(tmp_path: Path) -> Callable[..., SourceRelease]:
         ),
         (["deep>1"], "The pip packages deep>1 cannot be resolved: ", "Change the environment's pip section"),
         (
+            ["only", "nope"],
+            "The pip packages only, nope cannot be resolved: Because nope was not found",
+            "Besides, with wheels alone: Because only==1.0 has no usable wheels",
+        ),
+        (
             ["only"],
             "The index has only the source of only 1.0: Because only==1.0 has no usable wheels",
             "[only], which has wheels built once.",
@@ -302,7 +307,7 @@ def test_what_may_be_built_is_built_and_its_own_needs_count(
     assert (found[0].url, found[0].sha256) == (str(wheel), hashlib.sha256(wheel.read_bytes()).hexdigest())
 
 
-def test_wheels_that_were_built_and_do_not_fit_give_way_or_are_named(
+def test_what_was_built_and_does_not_fit_is_a_conflict_and_no_other_is_tried(
     tmp_path: Path,
     make_wheel: Callable[..., Path],
     wheels: Callable[..., Path],
@@ -310,24 +315,49 @@ def test_wheels_that_were_built_and_do_not_fit_give_way_or_are_named(
     index: Callable[[], str],
 ) -> None:
     wheels("lib", "1.0")
-    for version in ("0.4", "0.5"):
-        sources("deep", version)
-
-    def build(release: SourceRelease) -> Path:
-        return make_wheel(tmp_path / "store", release.name, release.version, [f"lib<{release.version[-1]}.0"])
-
-    def never(release: SourceRelease) -> Path:
-        return make_wheel(tmp_path / "store", release.name, release.version, ["lib>9"])
-
-    wheels("lib", "4.5")
-    assert versions(resolve(["deep", "lib>4"], NODE, {}, index(), build=build, buildable=["deep"])) == {
-        "deep": "0.5",
-        "lib": "4.5",
-    }
     for version in ("0.6", "0.7"):
         sources("deep", version)
-    with pytest.raises(EvenkeelError, match=r"^Wheels of deep 0\.7, deep 0\.6, deep 0\.5 were built, and none of them"):
-        resolve(["deep", "lib>4"], NODE, {}, index(), build=never, buildable=["deep"])
+    asked = []
+
+    def build(release: SourceRelease) -> Path:
+        asked.append(release.version)
+        return make_wheel(tmp_path / "store", release.name, release.version, ["lib>9"])
+
+    with pytest.raises(EvenkeelError, match=r"^The pip packages deep cannot be resolved: .*depends on lib>9"):
+        resolve(["deep"], NODE, {}, index(), build=build, buildable=["deep"])
+    assert asked == ["0.7"]
+
+
+def test_what_an_extra_needs_counts_as_asked_for(
+    wheels: Callable[..., Path], sources: Callable[..., SourceRelease], index: Callable[[], str]
+) -> None:
+    wheels("app", "1.0", ["deep<1; extra == 'deep'\nProvides-Extra: deep"])
+    wheels("deep", "2.0")
+    sources("deep", "0.9")
+    with pytest.raises(EvenkeelError, match=r"^The index has only the source of deep 0\.9"):
+        resolve(["app[deep]"], NODE, {}, index())
+
+
+def test_an_ancient_source_is_no_way_out_of_a_conflict(
+    wheels: Callable[..., Path], sources: Callable[..., SourceRelease], index: Callable[[], str]
+) -> None:
+    for version in ("2.0", "3.0"):
+        wheels("new", version, [f"lib=={version}"])
+        wheels("lib", version)
+    wheels("new", "4.0", ["old<1", "nope"])
+    wheels("old", "1.0", ["lib<3"])
+    for version in ("0.1", "0.2"):
+        sources("old", version)
+    # With 0.2, of whose needs nobody knows, new could be 3.0.
+    assert versions(resolve(["new", "old"], NODE, {}, index())) == {"lib": "2.0", "new": "2.0", "old": "1.0"}
+    with pytest.raises(EvenkeelError, match=r"^The pip packages new==3, old cannot be resolved: Because .*lib<3"):
+        resolve(["new==3", "old"], NODE, {}, index())
+    with pytest.raises(EvenkeelError, match=r"^conda brings lib 3\.0, old>=1\.0 needs lib<3\. "):
+        resolve(["old"], NODE, {"lib": "3.0"}, index())
+    with pytest.raises(EvenkeelError, match=r"^The index has only the source of old 0\.2"):
+        resolve(["new", "old<1"], NODE, {}, index())
+    with pytest.raises(EvenkeelError, match=r"^The index has only the source of old 0\.2"):
+        resolve(["old"], NODE, {}, index(), constraints=("old<1",))
 
 
 def test_what_is_locked_stays_although_there_is_a_newer_source(
