@@ -25,7 +25,7 @@ import traceback
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -48,6 +48,8 @@ SECONDS = 600
 AROUND = "channels: [conda-forge]\ndependencies:\n  - python=3.11\n  - pip\n  - pip:\n      - -r {name}\n"
 _YAML = re.compile(r".+\.ya?ml")
 _SECTION = re.compile(r"^dependencies\s*:", re.M)
+#: How a refusal begins that lists what is wrong.
+_LIST = re.compile(r" has \d+ mistakes:$")
 _OWN_ERROR = "error in Evenkeel itself"
 
 
@@ -56,6 +58,7 @@ class Options:
     """How to lock."""
 
     platforms: tuple[str, ...] = ("linux-64",)
+    targets: tuple[str, ...] = ()
     cuda: str = ""
     mirrors: tuple[tuple[str, str], ...] = ()
     pip_index: str = ""
@@ -127,7 +130,7 @@ def lock(path: Path, kind: str, options: Options) -> None:
         beside.write_text(AROUND.format(name=path.name))
         path = beside
     environment = environment_file.read(path)
-    assumed = virtual_packages([], options.cuda or None)
+    assumed = virtual_packages(options.targets, options.cuda or None)
     problems = locking.problems(
         environment,
         dict.fromkeys(options.platforms, assumed),
@@ -149,7 +152,7 @@ def read_lock(path: Path, kind: str, options: Options) -> None:
     arguments = {kind: str(path), "mirrors": dict(options.mirrors), "pip_index": options.pip_index}
     with tempfile.TemporaryDirectory() as run:
         for platform in options.platforms:
-            sources.load(arguments, platform, virtual_packages([], options.cuda or None), Path(run))
+            sources.load(arguments, platform, virtual_packages(options.targets, options.cuda or None), Path(run))
 
 
 def outcome_of(path: Path, kind: str, options: Options) -> Outcome:
@@ -170,7 +173,7 @@ def outcome_of(path: Path, kind: str, options: Options) -> Outcome:
 def reasons_of(error: EvenkeelError, path: Path) -> tuple[str, ...]:
     """Return what a refusal says, one reason each, without the file's own path."""
     first, *more = [line.strip().removeprefix("- ") for line in error.what.splitlines() if line.strip()]
-    if not more or not first.endswith(":"):
+    if not more or not _LIST.search(first):
         more = [f"{' '.join([first, *more]).rstrip('. ')}. {error.remedy.rstrip('. ')}."]
     return tuple(line.replace(f"{path}: ", "").replace(str(path), path.name) for line in more)
 
@@ -253,7 +256,7 @@ def run(folder: Path, options: Options, jobs: int, *, synthetic: bool) -> Iterat
                 {name: str(work / name) for name in ("XDG_CACHE_HOME", "RATTLER_CACHE_DIR", "UV_CACHE_DIR")}
             )
             pairs: Mapping[str, str] = synthetic_upstream.mirrors(asked.hosts, url)
-            options = Options(options.platforms, options.cuda, tuple(pairs.items()), f"{url}/simple", options.seconds)
+            options = replace(options, mirrors=tuple(pairs.items()), pip_index=f"{url}/simple")
         multiprocessing.set_forkserver_preload([__name__])
         with ThreadPoolExecutor(jobs) as pool:
             for outcome in pool.map(partial(in_process, options=options), files):
@@ -270,16 +273,28 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="corpus", description="Put a folder's environment files through the lock.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--platform", action="append", dest="platforms", help="default: linux-64; can be repeated")
+    parser.add_argument("--target", action="append", dest="targets", default=[], help="default: all; can be repeated")
     parser.add_argument("--cuda", default="", help="the CUDA version that the nodes' drivers support")
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), help="processes at once")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="for one file; more is a crash")
     parser.add_argument("--pip-index", default="", help="default: the one that uv is configured to ask")
+    parser.add_argument(
+        "--mirror", action="append", default=[], metavar="PREFIX=URL", help="what to ask in place of a prefix of URLs"
+    )
     parser.add_argument("--synthetic", action="store_true", help="solve against what the files ask for, on loopback")
     given = parser.parse_args()
     if not given.folder.is_dir():
         print(f"{given.folder} is not a folder. Name one with environment files.", file=sys.stderr)
         return 2
-    options = Options(tuple(given.platforms or ("linux-64",)), given.cuda, (), given.pip_index, given.seconds)
+    mirrors = tuple((prefix, url) for prefix, _equals, url in (text.partition("=") for text in given.mirror))
+    options = Options(
+        platforms=tuple(given.platforms or ("linux-64",)),
+        targets=tuple(given.targets),
+        cuda=given.cuda,
+        mirrors=mirrors,
+        pip_index=given.pip_index,
+        seconds=given.seconds,
+    )
     outcomes = []
     for outcome in run(given.folder, options, given.jobs, synthetic=given.synthetic):
         outcomes.append(outcome)

@@ -55,7 +55,7 @@ def test_files_are_found_at_any_depth_but_not_in_a_repositorys_own_folder(tmp_pa
     [
         ("/w/environment.yml: the key 'x' is unknown", ("the key 'x' is unknown. Fix it.",)),
         ("/w/environment.yml has 2 mistakes:\n- one\n- /w/environment.yml: two\n", ("one", "two")),
-        ("The solver says\nno", ("The solver says no. Fix it.",)),
+        ("The solver says:\nno", ("The solver says: no. Fix it.",)),
     ],
 )
 def test_each_reason_of_a_refusal_is_one(what: str, reasons: tuple[str, ...]) -> None:
