@@ -123,15 +123,16 @@ def test_a_changed_base_is_reported_and_healed(fleet: Fleet) -> None:
 
 def test_shells_that_conda_init_set_up_keep_conda(fleet: Fleet) -> None:
     """``conda init`` writes the installation's own path, as all of conda's versions do."""
+    home = fleet.run(f"readlink {PREFIX}")
+    hook = f"eval \"$('{home}/bin/conda' shell.bash hook 2>/dev/null)\""
+    look = "conda activate team && python -c 'import idna' && type -t conda"
+    shell = "su init -c 'bash -i -c \". ~/look\"' 2>/dev/null"
     fleet.run("id init >/dev/null 2>&1 || useradd --create-home --shell /bin/bash init")
-    hook = f"eval \"$('{OLD.home}/bin/conda' shell.bash hook 2>/dev/null)\""
-    fleet.run(f"echo {shlex.quote(hook)} >/home/init/.bashrc")
-    shell = "sudo -iu init bash -i -c 'conda activate team && python -c \"import idna\" && type -t conda' 2>/dev/null"
+    fleet.run(f"echo {shlex.quote(hook)} >/home/init/.bashrc; echo {shlex.quote(look)} >/home/init/look")
     assert fleet.run(shell) == "function"
     try:
-        done = converge(fleet, NEW, keep=0)
-        assert done["former_paths"] == {OLD.home: ["/home/init/.bashrc"]}
-        assert fleet.run(f"readlink {OLD.home}") == PREFIX
+        assert converge(fleet, NEW, keep=0)["former_paths"] == {home: ["/home/init/.bashrc"]}
+        assert fleet.run(f"readlink {home}") == PREFIX
         assert fleet.run(shell) == "function"
         assert converge(fleet, NEW, keep=0)["changed"] is False
         converge(fleet, MINIFORGE, keep=0)
@@ -142,11 +143,12 @@ def test_shells_that_conda_init_set_up_keep_conda(fleet: Fleet) -> None:
     assert fleet.run(f"ls -d {STORE}/*") == MINIFORGE.home
 
 
-def test_a_former_base_is_the_way_back_from_one_that_was_healed(fleet: Fleet) -> None:
+def test_a_former_version_is_the_way_back_from_a_base_that_was_healed(fleet: Fleet) -> None:
+    former = fleet.run(f"readlink {PREFIX}")
     converge(fleet, NEW)
     fleet.run(f"{PREFIX}/bin/conda install --quiet --yes --override-frozen --name base six >/dev/null")
     assert converge(fleet, NEW, heal_base=True)["home"] == f"{NEW.home}-2"
-    assert fleet.run(f"ls -d {STORE}/*").split() == sorted([OLD.home, f"{NEW.home}-2"])
+    assert fleet.run(f"ls -d {STORE}/*").split() == sorted([former, f"{NEW.home}-2"])
 
 
 def test_environments_inside_a_distribution_are_never_removed(fleet: Fleet) -> None:
