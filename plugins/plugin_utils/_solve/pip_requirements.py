@@ -21,11 +21,12 @@ with optional():
 COMMIT_URL = re.compile(
     r"git\+(https://[^@\s]+|ssh://([\w.-]+@)?[^@:/\s]+(:\d+)?/[^@\s]+)@[0-9a-f]{40}(#subdirectory=[^\s&]+)?"
 )
-_BARE_URL = re.compile(r"(git|hg|svn|bzr)\+\S+|[a-z]+://\S+", re.IGNORECASE)
+_BARE_URL = re.compile(r"(?P<url>(git|hg|svn|bzr)\+\S+?|[a-z]+://\S+?)(?P<marker>(;|\s+;)\s.*|\s+;.*)?", re.IGNORECASE)
 _SCP = re.compile(r"(git\+)?(ssh://)?(?P<user>[\w.-]+)@(?P<host>[\w.-]+):(?!\d+/)(?P<path>[^\s@#]+)(?P<rest>\S*)")
 _EGG = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*)(?P<extras>\[[^\]]*\])?")
 _PATH = re.compile(
-    r"\.|\.\.|\.\[.*\]|(\.{0,2}/|~|[A-Za-z]:\\).*|[^\s@:;<>=!]+/[^\s@:;<>=!]*|[^\s@]*\.(whl|tar\.gz|zip|tar\.bz2|tgz)"
+    r"\.|\.\.|\.\[.*\]|(\.{0,2}/|~|[A-Za-z]:\\).*|[^\s@:;<>=!]+/[^\s@:;<>=!]*|"
+    r"(?!https?:)[^\s@]*\.(whl|tar\.gz|zip|tar\.bz2|tgz)"
 )
 _ARCHIVES = (".tar.gz", ".tgz", ".zip", ".tar.bz2", ".tar.xz")
 _CONDA_VERSION = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*(\[[^\]]*\])?)\s*=\s*(?P<version>[^=\s]+)(=\S+)?")
@@ -55,7 +56,8 @@ def parse(text: str, where: str) -> Requirement:
     if _PATH.fullmatch(text):
         raise _local(text, where)
     try:
-        requirement = Requirement(_named(text) if _BARE_URL.fullmatch(text) else text)
+        bare = _BARE_URL.fullmatch(text)
+        requirement = Requirement(_named(bare["url"], bare["marker"] or "") if bare else text)
     except InvalidRequirement as error:
         raise _malformed(text, where, str(error).splitlines()[0]) from None
     if requirement.url:
@@ -71,19 +73,19 @@ def normal(text: str) -> str:
     return str(requirement)
 
 
-def _named(text: str) -> str:
-    """Return pip's own spelling of a repository or an archive as PEP 508 writes it."""
+def _named(text: str, marker: str) -> str:
+    """Return pip's own spelling of a repository or an archive, and a marker, as PEP 508 writes it."""
     url, _unused, fragment = text.partition("#")
     options = dict(parse_qsl(fragment))
     egg = _EGG.fullmatch(options.get("egg", ""))
     if egg:
-        return f"{egg['name']}{egg['extras'] or ''} @ {text}"
+        return f"{egg['name']}{egg['extras'] or ''} @ {text} {marker}"
     path = unquote(urlsplit(url).path)
     if "+" in urlsplit(url).scheme:
         name = re.sub(r"@[^/]*$", "", path).rstrip("/").rpartition("/")[2].removesuffix(".git")
     else:
         name = re.split(r"-\d", path.rpartition("/")[2])[0]
-    return f"{canonicalize_name(name) or 'name'} @ {text}"
+    return f"{canonicalize_name(name) or 'name'} @ {text} {marker}"
 
 
 def wheel_at_mirror(text: str, mirrors: Mirrors) -> str:

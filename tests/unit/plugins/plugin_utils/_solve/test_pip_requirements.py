@@ -48,6 +48,9 @@ SSH = f"git+ssh://git@git.example/team/tool.git@{COMMIT}"
         # files beside an index
         (f"tool @ {WHEEL}", f"tool @ {WHEEL}"),
         (f"{WHEEL}#sha256={DIGEST}", f"tool-of-mine @ {WHEEL}#sha256={DIGEST}"),
+        (WHEEL, f"tool-of-mine @ {WHEEL}"),
+        (f"{WHEEL}; sys_platform == 'linux'", f'tool-of-mine @ {WHEEL} ; sys_platform == "linux"'),
+        (f"{HTTPS} ;python_version > '3'", f'tool @ {HTTPS} ; python_version > "3"'),
         (f"tool @ {WHEEL}#md5=00", f"tool @ {WHEEL}"),
         (f"tool @ {ARCHIVE}#sha256={DIGEST}", f"tool @ {ARCHIVE}#sha256={DIGEST}"),
         (f"{ARCHIVE}#sha256={DIGEST}&egg=tool", f"tool @ {ARCHIVE}#sha256={DIGEST}"),
