@@ -126,8 +126,9 @@ def releases_of(name: str, files: Iterable[File], question: Question) -> Release
 
 def _outdone(source: SourceRelease, answer: Answer, known: Releases, question: Question) -> list[SourceRelease]:
     """Return the sources of a name that are older than a wheel that is asked for just as well as the chosen source."""
+    others = [one for one in answer.sources if one.name != source.name]  # with an extra, a release asks for itself
     chosen = {f"{package.name}=={package.version}" for package in answer.packages}
-    chosen |= {f"{release.name}=={release.version}" for release in answer.sources}
+    chosen |= {f"{release.name}=={release.version}" for release in others}
     chosen |= {f"{name}=={of_conda.version}" for name, of_conda in question.provided.items()}
     asked = [need.ranges for need in answer.needs if need.name == source.name and (not need.by or need.by in chosen)]
     version = Version(source.version)

@@ -296,10 +296,7 @@ def _looked_for(log: Iterable[str]) -> dict[str, tuple[str, ...]]:
 def _needs(log: Iterable[str]) -> tuple[Need, ...]:
     """Return the requirements in uv's log, each once."""
     matches = (found for line in log if (found := _NEED.match(line)))
-    needs = (
-        Need(re.sub(r"\[[^\]]*\]", "", one["by"] or ""), canonicalize_name(one["name"]), one["ranges"])
-        for one in matches
-    )
+    needs = (Need(one["by"] or "", canonicalize_name(one["name"]), one["ranges"]) for one in matches)
     return tuple(dict.fromkeys(needs))
 
 
