@@ -180,6 +180,7 @@ def reasons_of(error: EvenkeelError, path: Path) -> tuple[str, ...]:
 
 def kind_of_reason(reason: str) -> str:
     """Return a reason without what is different in each file, to count reasons of one kind; pure."""
+    reason = re.sub(r"^(\S*, line \d+|[\w.]+): ", "", reason)
     reason = re.sub(r"'[^']*'|\"[^\"]*\"|https?://\S+|\S*/\S*", "…", reason)
     reason = re.sub(r"\S*\d\S*", "…", reason)
     return re.sub(r"(…[,\s]*)+", "… ", reason)[:90].strip()

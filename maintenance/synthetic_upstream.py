@@ -27,7 +27,7 @@ from packaging.version import InvalidVersion, Version
 ANY_VERSION = "1.0"
 #: What the solvers add of themselves.
 ALWAYS = ("python=3.11.9", "python=3.12.7", "pip=24.2", "setuptools=75.1.0", "wheel=0.44.0")
-SUBDIR = "noarch"
+NOARCH = "noarch"
 _SPEC = re.compile(r"(?:[^\s\[\]]*::?)?(?P<name>[A-Za-z0-9_][\w.-]*)(?P<rest>.*)", re.S)
 _VERSION = re.compile(r"(?P<operator>[<>=!~]*)\s*(?P<version>(?:\d+!)?\d[\w.+]*)")
 _WORD = re.compile(r"[A-Za-z0-9][\w.+!]*")
@@ -43,8 +43,10 @@ _HOST = re.compile(r"https?://(?:[^/\s@\"']*@)?([^/\s\"'#\\,\])]+)")
 class Asked:
     """What files ask for."""
 
-    #: Name, version and build of conda's packages, and the MD5 that a file has for one.
-    conda: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    #: Name, version and build of conda's packages.
+    conda: set[tuple[str, str, str]] = field(default_factory=set)
+    #: Folder and file to the MD5 that an explicit file has for it.
+    archives: dict[tuple[str, str], str] = field(default_factory=dict)
     #: Name to versions of pip's distributions.
     pip: dict[str, set[str]] = field(default_factory=dict)
     #: Name to extras.
@@ -55,8 +57,9 @@ class Asked:
         """Add what an environment, an explicit file or a file of requirements asks for; skip what is malformed."""
         self.hosts.update(host for host in _HOST.findall(text) if re.fullmatch(r"[\w.-]+(:\d+)?", host))
         for found in _HASHED.finditer(text):
-            if archive := _ARCHIVE.fullmatch(found["url"].rpartition("/")[2]):
-                self.conda[archive["name"], archive["version"], archive["build"]] = found["hash"]
+            folder, file = found["url"].rsplit("/", 2)[1:]
+            if _ARCHIVE.fullmatch(file):
+                self.archives[folder, file] = found["hash"]
         content: Any = None
         with suppress(yaml.YAMLError, ValueError):
             content = yaml.safe_load(text)
@@ -78,7 +81,7 @@ class Asked:
             return
         for version, build in versions_of_spec(spec["rest"]):
             if _WORD.fullmatch(version):
-                self.conda.setdefault((spec["name"].lower(), version, build), "")
+                self.conda.add((spec["name"].lower(), version, build))
 
     def add_requirement(self, text: str) -> None:
         """Add a requirement of pip; of options, only their URLs count."""
@@ -133,27 +136,27 @@ def versions_of_requirement(rest: str) -> Iterator[str]:
             yield str(Version(text))
 
 
-def repodata(asked: Asked) -> bytes:
-    """Return the channel's index, in which each package has the MD5 that a file has for it, and an invented SHA-256."""
-    packages = {}
+def repodata(asked: Asked, folder: str) -> bytes:
+    """Return the index of a channel's folder; a package has the MD5 that a file has for it, and an invented SHA-256."""
     always = Asked()
     for text in ALWAYS:
         always.add_spec(text)
-    for (name, version, build), md5 in {**always.conda, **asked.conda}.items():
-        stem = f"{name}-{version}-{build}"
-        packages[f"{stem}.conda"] = {
-            "build": build,
-            "build_number": 0,
-            "depends": [],
-            "md5": md5 or hashlib.md5(stem.encode(), usedforsecurity=False).hexdigest(),
-            "name": name,
-            "noarch": "generic",
-            "sha256": hashlib.sha256(stem.encode()).hexdigest(),
-            "size": 1,
-            "subdir": SUBDIR,
-            "version": version,
-        }
-    index = {"info": {"subdir": SUBDIR}, "packages": {}, "packages.conda": packages, "repodata_version": 1}
+    packages = {f"{'-'.join(one)}.conda": "" for one in always.conda | asked.conda if folder == NOARCH}
+    packages |= {file: md5 for (of_file, file), md5 in asked.archives.items() if of_file == folder}
+    index: dict[str, Any] = {"info": {"subdir": folder}, "packages": {}, "packages.conda": {}, "repodata_version": 1}
+    for file, md5 in packages.items():
+        if archive := _ARCHIVE.fullmatch(file):
+            index["packages.conda" if file.endswith(".conda") else "packages"][file] = {
+                "name": archive["name"],
+                "version": archive["version"],
+                "build": archive["build"],
+                "build_number": 0,
+                "depends": [],
+                "md5": md5 or hashlib.md5(file.encode(), usedforsecurity=False).hexdigest(),
+                "sha256": hashlib.sha256(file.encode()).hexdigest(),
+                "size": 1,
+                "subdir": folder,
+            }
     return json.dumps(index).encode()
 
 
@@ -176,11 +179,11 @@ def metadata(asked: Asked, name: str, version: str) -> str:
     return f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{extras}"
 
 
-def answer(asked: Asked, index: bytes, path: str) -> bytes | None:
+def answer(asked: Asked, path: str) -> bytes | None:
     """Return what is at a path; None when nothing is."""
     parts = unquote(urlsplit(path).path).strip("/").split("/")
-    if parts[-1] == "repodata.json":
-        return index if parts[-2:-1] == [SUBDIR] else json.dumps({"packages": {}, "packages.conda": {}}).encode()
+    if parts[-1] == "repodata.json" and len(parts) > 1:
+        return repodata(asked, parts[-2])
     if parts[0] == "wheels" and parts[-1].endswith(".whl.metadata"):
         name, version = parts[-1].split("-")[:2]
         return metadata(asked, canonicalize_name(name), version).encode()
@@ -194,7 +197,6 @@ def answer(asked: Asked, index: bytes, path: str) -> bytes | None:
 @contextmanager
 def serving(asked: Asked) -> Iterator[str]:
     """Serve the channel, as each of the hosts, and the index; yield the URL without a slash at its end."""
-    index = repodata(asked)
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -204,7 +206,7 @@ def serving(asked: Asked) -> Iterator[str]:
                 super().handle()
 
         def do_GET(self) -> None:
-            found = answer(asked, index, self.path)
+            found = answer(asked, self.path)
             self.send_response(200 if found is not None else 404)
             kind = "application/json" if self.path.endswith(".json") else "text/html"
             self.send_header("Content-Type", kind)

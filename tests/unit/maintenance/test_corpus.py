@@ -65,6 +65,9 @@ def test_each_reason_of_a_refusal_is_one(what: str, reasons: tuple[str, ...]) ->
 def test_reasons_of_one_kind_are_counted_together() -> None:
     one = corpus.kind_of_reason("dependencies.pip: 'numpy 1' is no requirement (see https://a.example/b)")
     assert one == corpus.kind_of_reason("dependencies.pip: 'torch' is no requirement (see https://c.example/d)")
+    assert one == corpus.kind_of_reason(
+        "dev/requirements.txt, line 7: 'torch' is no requirement (see https://c.example/d)"
+    )
     assert one != corpus.kind_of_reason("dependencies.pip: 'torch' is a path")
 
 

@@ -41,7 +41,7 @@ def asked() -> Asked:
 
 
 def test_each_name_is_there_in_a_version_that_is_asked_for(asked: Asked) -> None:
-    assert set(asked.conda) == {
+    assert asked.conda == {
         ("kernel-headers", "3", "0"),
         ("kernel-headers", "3.1", "0"),
         ("numpy", "1.20", "0"),
@@ -49,8 +49,8 @@ def test_each_name_is_there_in_a_version_that_is_asked_for(asked: Asked) -> None
         ("python", "3.8.5", "h7579374_1"),
         ("pytorch", "2.1", "cuda12"),
         ("scipy", "1.0", "0"),
-        ("xz", "5.2.4", "h14c3975_4"),
     }
+    assert asked.archives == {("linux-64", "xz-5.2.4-h14c3975_4.tar.bz2"): "0123456789abcdef" * 2}
     assert asked.pip == {"httpx": {"0.27"}, "torch": {"2.1.0+cu121"}, "uvicorn": {"1", "0.0.1"}}
     assert asked.extras["uvicorn"] == {"standard"}
 
@@ -109,9 +109,10 @@ def get(url: str) -> str:
 def test_the_server_is_every_channel_and_every_index(asked: Asked) -> None:
     with synthetic_upstream.serving(asked) as url:
         index = json.loads(get(f"{url}/conda.example/team/noarch/repodata.json"))
-        assert index["packages.conda"]["xz-5.2.4-h14c3975_4.conda"]["md5"] == "0123456789abcdef" * 2
         assert index["packages.conda"]["python-3.12.7-0.conda"]["depends"] == []
-        assert json.loads(get(f"{url}/conda.example/team/linux-64/repodata.json"))["packages.conda"] == {}
+        index = json.loads(get(f"{url}/conda.example/team/linux-64/repodata.json"))
+        assert index["packages"]["xz-5.2.4-h14c3975_4.tar.bz2"]["md5"] == "0123456789abcdef" * 2
+        assert index["packages.conda"] == {}
         page = get(f"{url}/wheels.example/cu121/Torch/")
         text = get(f"{url}/wheels/torch-2.1.0+cu121-py3-none-any.whl.metadata")
         assert f'data-core-metadata="sha256={hashlib.sha256(text.encode()).hexdigest()}"' in page
