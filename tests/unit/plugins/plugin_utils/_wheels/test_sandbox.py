@@ -106,7 +106,7 @@ def test_it_ends_at_its_limit_of_time_with_all_that_it_started(
     run: Run, root: Path, work: Path, tmp_path: Path, enclosed: bool
 ) -> None:
     os.mkfifo(work / "pipe")
-    # Whoever opens the pipe waits for a reader, which never comes.
+    # Each shell that opens the pipe waits for a reader, which never comes.
     argv = ["/bin/sh", "-c", "(echo >pipe) & echo >pipe"]
     place = Place(root if enclosed else None)
     ended = place.run(argv, work, tmp_path / "log", {}, writable=[work], limits=Limits(seconds=1))
