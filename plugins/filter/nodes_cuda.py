@@ -72,6 +72,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.filters impo
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.plain import plain
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu import declared_driver
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.listed import files_of, is_among
+from jinja2.exceptions import TemplateError
 
 _LIST, _DIRECTORY = "conda_environments_list", "conda_environments_directory"
 _DRIVER = (declared_driver.VERSION, declared_driver.BRANCH, declared_driver.SOURCE, declared_driver.WITHOUT_GPU)
@@ -113,7 +114,7 @@ def _read(host: str, variables: Mapping[str, Any]) -> dict[str, Any]:
         try:
             if (value := variables.get(name)) is not None:
                 found[name] = plain(value)
-        except AnsibleError as error:
+        except (AnsibleError, TemplateError) as error:
             if name in _DRIVER:
                 raise EvenkeelError(
                     f"{name} of {host} can't be known without facts of the node: {error}",

@@ -14,8 +14,8 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements
 ROOT = Path(__file__).parents[2]
 PLUGINS = ROOT / "plugins"
 FILES = sorted(PLUGINS.rglob("*.py"))
-#: ansible-core's public dependencies; jinja2 has no use here.
-EVERYWHERE = {*sys.stdlib_module_names, "ansible", "ansible_collections", "yaml"}
+#: ansible-core's public dependencies. Of jinja2 only its exceptions have a use, where hosts' variables are templates.
+EVERYWHERE = {*sys.stdlib_module_names, "ansible", "ansible_collections", "jinja2.exceptions", "yaml"}
 #: A program that the node's own Python runs asks for them.
 OF_THE_NODE = ("dnf", "hawkey", "libdnf")
 WAYS_IN = {
@@ -59,7 +59,7 @@ def faults(source: str) -> list[str]:
     for name, guarded in imported(ast.parse(source)):
         if name.startswith(("ansible._internal", "ansible.module_utils._internal")):
             found.append(f"{name} is internal")
-        elif name.partition(".")[0] not in EVERYWHERE:
+        elif EVERYWHERE.isdisjoint((name, name.partition(".")[0])):
             if not any(f"{name}.".startswith(f"{known}.") for known in (*PACKAGES, *OF_THE_NODE)):
                 found.append(f"{name} is not among the collection's requirements")
             elif not guarded:
