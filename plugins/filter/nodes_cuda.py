@@ -113,6 +113,7 @@ def _read(host: str, variables: Mapping[str, Any]) -> dict[str, Any]:
     for name in (_LIST, _DIRECTORY, *_DRIVER):
         try:
             if (value := variables.get(name)) is not None:
+                str(value)  # fails where it is undefined, which is a value here
                 found[name] = plain(value)
         except (AnsibleError, TemplateError) as error:
             if name in _DRIVER:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.errors import AnsibleFilterError, AnsibleUndefinedVariable
+from ansible.errors import AnsibleFilterError
 from ansible_collections.evenkeel.gpu.plugins.filter.nodes_cuda import FilterModule
+from jinja2 import StrictUndefined
 
 from tests.unit.plugins.tagged import tagged
 
@@ -25,7 +26,7 @@ class Variables(Mapping[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         if self.values_[name] is NEEDS_FACTS:
-            raise AnsibleUndefinedVariable("'ansible_facts' has no attribute 'distribution'")
+            return StrictUndefined("'ansible_facts' has no attribute 'distribution'")
         return tagged(self.values_[name])
 
     def __iter__(self) -> Iterator[str]:
