@@ -83,8 +83,8 @@ options:
   pip_index:
     description:
       - The package index for pip packages. By default, uv's own configuration applies.
-      - What a lock pins to another index is fetched at its URL, which O(mirrors) may replace. Of a lock of conda-lock or
-        pixi, so is what this index can't have.
+      - What a lock pins to another index is fetched at its URL, which O(mirrors) may replace. Of a lock of conda-lock
+        or pixi, so is what this index can't have.
     type: str
   keep:
     description: How many generations to keep, including the one in use; V(0) keeps all.

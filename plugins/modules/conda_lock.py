@@ -82,8 +82,8 @@ options:
     default: ''
   pip_indexes:
     description:
-      - URLs of further package indexes, asked in this order after those that the environment names and before O(pip_index).
-        The first that has a package counts for it.
+      - URLs of further package indexes, asked in this order after those that the environment names and before
+        O(pip_index). The first that has a package counts for it.
     type: list
     elements: str
     default: []
