@@ -78,8 +78,8 @@ options:
       - The directory for a link C(conda) to the distribution's command, for what is no login shell, such as C(ssh node
         conda run), C(sudo) and notebooks. When empty, there is none.
       - If there is anything else of that name, it is left unchanged, with a warning.
-      - C(sudo) and C(cron) look for commands in directories of their own; on Enterprise Linux 9, C(/usr/local/bin) is in
-        neither list. The full path of the command works everywhere.
+      - C(sudo) and C(cron) look for commands in directories of their own; on Enterprise Linux 9, C(/usr/local/bin) is
+        in neither list. The full path of the command works everywhere.
     type: path
     default: /usr/local/bin
   channels:
