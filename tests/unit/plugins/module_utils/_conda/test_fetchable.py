@@ -25,7 +25,9 @@ def pip(name: str, sha256: str = "cd" * 32) -> Package:
 
 
 PYTHON, NUMPY = conda(f"{MAIN}/linux-64", "python"), conda(f"{MAIN}/linux-64", "numpy")
-TORCH = replace(pip("torch"), url="http://wheels.example/cu121/torch-2.0-py3-none-any.whl", index="http://wheels.example")
+TORCH = replace(
+    pip("torch"), url="http://wheels.example/cu121/torch-2.0-py3-none-any.whl", index="http://wheels.example"
+)
 IDNA, SIX = conda(f"{MAIN}/noarch", "idna"), conda(f"{FORGE}/noarch", "six")
 
 
