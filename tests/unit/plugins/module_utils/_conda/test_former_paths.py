@@ -61,7 +61,7 @@ def test_lines_name_the_file() -> None:
 
 
 class Node:
-    """A node with a store, and with the home of whoever runs the test."""
+    """A node with a store, and with the home of anyone who runs the test."""
 
     def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.home, self.store, self.etc = directory / "home", directory / "store", directory / "etc"
