@@ -142,7 +142,10 @@ def repodata(asked: Asked, folder: str) -> bytes:
     for text in ALWAYS:
         always.add_spec(text)
     packages = {f"{'-'.join(one)}.conda": "" for one in always.conda | asked.conda if folder == NOARCH}
-    packages |= {file: md5 for (of_file, file), md5 in asked.archives.items() if of_file == folder}
+    for (of_file, file), md5 in asked.archives.items():
+        if of_file == folder:
+            packages.pop(file.replace(".tar.bz2", ".conda"), None)  # of two formats, the newer one alone would count
+            packages[file] = md5
     index: dict[str, Any] = {"info": {"subdir": folder}, "packages": {}, "packages.conda": {}, "repodata_version": 1}
     for file, md5 in packages.items():
         if archive := _ARCHIVE.fullmatch(file):

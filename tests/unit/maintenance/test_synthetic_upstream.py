@@ -29,6 +29,7 @@ EXPLICIT = """
 @EXPLICIT
 https://conda.example/team/linux-64/xz-5.2.4-h14c3975_4.tar.bz2#0123456789abcdef0123456789abcdef
 https://conda.example/team/linux-64/zlib-1.3-0.conda#89abcdef
+https://conda.example/team/noarch/scipy-1.0-0.tar.bz2#fedcba9876543210fedcba9876543210
 """
 
 
@@ -50,7 +51,10 @@ def test_each_name_is_there_in_a_version_that_is_asked_for(asked: Asked) -> None
         ("pytorch", "2.1", "cuda12"),
         ("scipy", "1.0", "0"),
     }
-    assert asked.archives == {("linux-64", "xz-5.2.4-h14c3975_4.tar.bz2"): "0123456789abcdef" * 2}
+    assert asked.archives == {
+        ("linux-64", "xz-5.2.4-h14c3975_4.tar.bz2"): "0123456789abcdef" * 2,
+        ("noarch", "scipy-1.0-0.tar.bz2"): "fedcba9876543210" * 2,
+    }
     assert asked.pip == {"httpx": {"0.27"}, "torch": {"2.1.0+cu121"}, "uvicorn": {"1", "0.0.1"}}
     assert asked.extras["uvicorn"] == {"standard"}
 
@@ -110,6 +114,8 @@ def test_the_server_is_every_channel_and_every_index(asked: Asked) -> None:
     with synthetic_upstream.serving(asked) as url:
         index = json.loads(get(f"{url}/conda.example/team/noarch/repodata.json"))
         assert index["packages.conda"]["python-3.12.7-0.conda"]["depends"] == []
+        assert "scipy-1.0-0.conda" not in index["packages.conda"]
+        assert index["packages"]["scipy-1.0-0.tar.bz2"]["md5"] == "fedcba9876543210" * 2
         index = json.loads(get(f"{url}/conda.example/team/linux-64/repodata.json"))
         assert index["packages"]["xz-5.2.4-h14c3975_4.tar.bz2"]["md5"] == "0123456789abcdef" * 2
         assert index["packages.conda"] == {}
