@@ -76,8 +76,8 @@ def resolve(
         if looked.failure != answer.failure:
             why += f" Besides, with wheels alone: {_shortened(answer.failure)}"
         raise EvenkeelError(
-            f"The pip packages {', '.join(question.requirements)} cannot be resolved{beside(question.provided, why)}: "
-            f"{why}",
+            f"The pip packages {pip_solver.named(question.requirements)} cannot be resolved"
+            f"{beside(question.provided, why)}: {why}",
             "Change the environment's pip section, its conda packages or the index (pip_index)",
         )
     return _pinned(answer.packages, question, looked.pages)

@@ -40,6 +40,8 @@ MACHINES = {"linux-64": "x86_64", "linux-aarch64": "aarch64"}
 GLIBCS: tuple[int, ...] = (17, 28, *range(31, 41))
 #: Wheels' other names of a C library.
 LEGACY_GLIBCS = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
+#: How many requirements a message names.
+MOST_NAMED = 5
 _MISSING_EXTRA = re.compile(r"The package `([^`]+)` does not have an extra named `([^`]+)`")
 #: What uv writes before its last words, and in it: a distribution that it looks for, and a page of an index.
 _LOG = re.compile(r"^(?:TRACE|DEBUG) .*\n?", re.MULTILINE)
@@ -276,7 +278,7 @@ def _run(
             )
     except subprocess.TimeoutExpired:
         raise EvenkeelError(
-            f"The pip packages {', '.join(requirements)} could not be resolved in {seconds:.0f} seconds",
+            f"The pip packages {named(requirements)} could not be resolved in {seconds:.0f} seconds",
             "Check that the control node reaches the index, or choose a nearer one",
         ) from None
 
@@ -313,6 +315,13 @@ def _impatience() -> dict[str, str]:
         return {}
     seconds = str(max(int(patience.for_answer(SECONDS)), 1))
     return {"UV_HTTP_TIMEOUT": seconds, "UV_HTTP_CONNECT_TIMEOUT": seconds, "UV_HTTP_RETRIES": "0"}
+
+
+def named(requirements: Iterable[str]) -> str:
+    """Return the first of some requirements, and how many more there are; a file may have hundreds."""
+    texts = list(requirements)
+    more = f" and {len(texts) - MOST_NAMED} more" if len(texts) > MOST_NAMED else ""
+    return ", ".join(texts[:MOST_NAMED]) + more
 
 
 def uv() -> str:

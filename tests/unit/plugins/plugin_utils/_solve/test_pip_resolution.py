@@ -604,3 +604,10 @@ def test_an_index_that_refuses_is_named_and_no_other_takes_its_place(
     private, own = site.index("private", tmp_path / "private"), site.index("own", tmp_path / "own")
     with pytest.raises(EvenkeelError, match=rf"{private}.* could not be queried .*401 Unauthorized"):
         resolve(["app"], NODE, {}, own, indexes=(private,))
+
+
+@pytest.mark.parametrize(
+    ("many", "named"), [(2, "p0, p1"), (5, "p0, p1, p2, p3, p4"), (7, "p0, p1, p2, p3, p4 and 2 more")]
+)
+def test_a_message_names_only_a_few_requirements(many: int, named: str) -> None:
+    assert pip_solver.named(f"p{number}" for number in range(many)) == named
