@@ -16,6 +16,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import conda_l
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.places import explicit_beside, lock_beside
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.platforms import SUPPORTED, chosen, require_kept
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import mirrors_from
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.pip_requirements import source
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.problem import Problem
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.resolver import Building, resolve
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.targets import virtual_packages
@@ -37,6 +38,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "build": {"type": "list", "elements": "str", "default": []},
     "build_without_sandbox": {"type": "bool", "default": False},
     "wheels": {"type": "path"},
+    "wheels_url": {"type": "str", "default": ""},
 }
 
 
@@ -70,7 +72,7 @@ class ActionModule(Action):
             arguments["build"],
             arguments["pip_indexes"],
         )
-        store = Store(Path(arguments["wheels"] or path.with_name(DIRECTORY)), rehearsed)
+        store = Store(Path(arguments["wheels"] or path.with_name(DIRECTORY)), rehearsed, _url_of_wheels(arguments))
         solved = _solved(problems, partial(building, Policy(store, arguments["build_without_sandbox"])))
         answers = {problem: store.as_in_lock(found, path) for problem, found in solved.items()}
         built = how_made(package for found in solved.values() for package in found)
@@ -94,6 +96,16 @@ class ActionModule(Action):
         if lines := locking.cpu_builds_of(environment, plan.after):
             result["warnings"] = lines
         return {**result, "diff": {"prepared": diff}} if self._task.diff else result
+
+
+def _url_of_wheels(arguments: dict[str, Any]) -> str:
+    """Return the URL at which nodes get built wheels; empty where the control node hands them over."""
+    url: str = arguments["wheels_url"]
+    if url and not arguments["wheels"]:
+        raise EvenkeelError(
+            f"wheels_url is {url}, and wheels is not set", "Set it (lock_wheels) to the directory that is at that URL"
+        )
+    return source(url, "wheels_url", "The task").rstrip("/") if url else ""
 
 
 def _solved(problems: Iterable[Problem], building: Building) -> dict[Problem, list[Package]]:

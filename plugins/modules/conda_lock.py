@@ -113,6 +113,12 @@ options:
       - The directory that keeps the wheels. By default C(wheels) beside the lock, to be committed with it. The lock
         names them by their path relative to its folder.
     type: path
+  wheels_url:
+    description:
+      - The URL at which nodes get what is in O(wheels), such as that of a web server or an object store that the
+        directory is copied to. The lock names the wheels by it. By default, the control node hands them over.
+    type: str
+    default: ''
 seealso:
   - module: evenkeel.gpu.conda_environment
     description: Builds what was locked.

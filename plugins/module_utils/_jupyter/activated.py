@@ -157,9 +157,9 @@ def after(sourced: list[bytes], before: dict[bytes, bytes], seconds: str) -> dic
     child = os.fork()
     if not child:
         become_shell(sourced, before, seconds, answering, printing)
-    os.close(answering)
-    os.close(printing)
     try:
+        os.close(answering)
+        os.close(printing)
         answered, printed = read(answer, output)
     except KeyboardInterrupt:
         os.kill(child, signal.SIGTERM)

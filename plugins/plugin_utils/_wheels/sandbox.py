@@ -117,7 +117,9 @@ class Place:
         writable, readable
             Directories that it sees beside the system.
         """
-        command = list(argv) if self._root is None else self._enclosed(argv, writable, readable)
+        # A build goes with what started it, also where that is killed.
+        command = ["setpriv", "--pdeathsig", "KILL"]
+        command += argv if self._root is None else self._enclosed(argv, writable, readable)
         with limited(FILE_BYTES), log.open("ab") as stream:
             process = subprocess.Popen(
                 command,

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.built_wheels import is_built
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package
@@ -65,6 +66,8 @@ class Store:
     directory: Path
     #: Where a rehearsal keeps the wheels that it makes, and which goes with it; None to keep them in the store.
     rehearsed: Path | None = None
+    #: Where nodes get what is in the directory; empty where the control node hands it over.
+    url: str = ""
 
     def find(self, release: SourceRelease, python: str, platform: str) -> Path | None:
         """Return the wheel that was made of a release before; None when there is none.
@@ -108,13 +111,14 @@ class Store:
         return target / made.wheel
 
     def as_in_lock(self, packages: Iterable[Package], lock: Path) -> list[Package]:
-        """Return packages as a lock names them: wheels of the store by their path relative to the lock's folder."""
-        return [
-            replace(package, url=in_lock(self._kept(Path(package.url)), lock), index="")
-            if is_built(package)
-            else package
-            for package in packages
-        ]
+        """Return packages as a lock names them: wheels of the store by its URL, or relative to the lock's folder."""
+        return [self._in_lock(package, lock) if is_built(package) else package for package in packages]
+
+    def _in_lock(self, package: Package, lock: Path) -> Package:
+        wheel = self._kept(Path(package.url))
+        if not self.url:
+            return replace(package, url=in_lock(wheel, lock), index="")
+        return replace(package, url=f"{self.url}/{quote(wheel.relative_to(self.directory).as_posix())}", index=self.url)
 
     def _kept(self, wheel: Path) -> Path:
         """Return where a wheel is, or will be when what is rehearsed now is done."""

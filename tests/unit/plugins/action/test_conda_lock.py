@@ -323,3 +323,32 @@ def test_a_rehearsal_tells_the_same_and_keeps_no_wheel(control: Control, policie
     assert [path.name for path in control.directory.iterdir()] == ["environment.yml"]
     done = control.run(build=["tool"])
     assert (rehearsed["diff"], rehearsed["digests"]) == (done["diff"], done["digests"])
+
+
+@pytest.mark.usefixtures("policies")
+def test_wheels_of_a_store_that_nodes_reach_are_named_by_its_url(
+    control: Control, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    directory = tmp_path_factory.mktemp("store")
+    store = {"wheels": str(directory), "wheels_url": "https://store.example/wheels/"}
+    control.run(build=["tool"], **store)
+    (tool,) = conda_lock.read(control.directory / "conda-lock.yml").packages["linux-64"][1:]
+    assert tool.url == f"https://store.example/wheels/{MADE.key}/{FILE}"
+    assert tool.index == "https://store.example/wheels"
+    assert (directory / MADE.key / FILE).is_file()
+    assert not control.run(build=["tool"], **store)["changed"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"wheels_url": "https://store.example"}, "wheels_url is https://store.example, and wheels is not set"),
+        ({"wheels": "store", "wheels_url": "https://me:it@store.example"}, "with credentials"),
+        ({"wheels": "store", "wheels_url": "/srv/store"}, "path on one machine"),
+    ],
+)
+def test_a_store_that_nodes_can_t_reach_is_refused(control: Control, options: dict[str, str], words: str) -> None:
+    result = control.run(build=["tool"], **options)
+    assert result["failed"]
+    assert words in result["msg"]
+    assert not control.files()

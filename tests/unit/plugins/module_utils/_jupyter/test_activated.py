@@ -301,8 +301,10 @@ def test_an_interrupt_ends_scripts_and_not_the_kernel(environment: Environment) 
     reached = environment.folder / "reached"
     os.mkfifo(reached)
     environment.script("wait.sh", f"echo here >{reached}\nsleep 1000\n")
+    # What a shell starts in the background ignores interrupts, these tests too.
+    call = ["env", "--default-signal=INT", *environment.call()]
     with subprocess.Popen(
-        environment.call(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={"PATH": "/usr/bin:/bin"}
+        call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={"PATH": "/usr/bin:/bin"}
     ) as started:
         assert reached.read_text() == "here\n"
         started.send_signal(signal.SIGINT)

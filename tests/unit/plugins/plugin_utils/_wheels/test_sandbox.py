@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import time
 from collections.abc import Callable
@@ -117,6 +118,23 @@ def test_it_ends_at_its_limit_of_time_with_all_that_it_started(
     assert started_in(work) == []
 
 
+@pytest.mark.parametrize("enclosed", [True, False])
+def test_it_ends_with_what_started_it(root: Path, work: Path, tmp_path: Path, enclosed: bool) -> None:
+    os.mkfifo(work / "pipe")
+    starter = os.fork()
+    if not starter:
+        place = Place(root if enclosed else None)
+        place.run(["/bin/sh", "-c", "echo >pipe; exec sleep 1000"], work, tmp_path / "log", {}, writable=[work])
+        os._exit(0)
+    assert (work / "pipe").read_text() == "\n"
+    os.kill(starter, signal.SIGKILL)
+    os.waitpid(starter, 0)
+    deadline = time.monotonic() + 60
+    while started_in(work) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert started_in(work) == []
+
+
 def started_in(directory: Path) -> list[str]:
     """Return the processes that work in a directory; the kernel ends them a moment after they are killed."""
     found = []
@@ -147,6 +165,6 @@ def test_a_kernel_without_one_says_why(root: Path, monkeypatch: pytest.MonkeyPat
     assert "unshare" in lacking(root)
 
 
-def test_a_system_without_unshare_says_so(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_system_without_its_programs_says_so(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sandbox, "PATH", "/nowhere")
-    assert lacking(root) == "unshare can't be started: No such file or directory"
+    assert lacking(root) == "setpriv can't be started: No such file or directory"
