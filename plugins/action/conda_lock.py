@@ -93,7 +93,7 @@ class ActionModule(Action):
                 platform: conda_lock.gpu_builds_of(found) for platform, found in plan.after.packages.items()
             },
         }
-        if lines := locking.cpu_builds_of(environment, plan.after):
+        if lines := locking.unfit_builds_of(environment, plan.after):
             result["warnings"] = lines
         return {**result, "diff": {"prepared": diff}} if self._task.diff else result
 

@@ -74,7 +74,8 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu import declared_
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.listed import files_of, is_among
 from jinja2.exceptions import TemplateError
 
-_LIST, _DIRECTORY = "conda_environments_list", "conda_environments_directory"
+_LIST = "conda_environments_list"
+_DIRECTORY = "conda_environments_directory"
 _DRIVER = (declared_driver.VERSION, declared_driver.BRANCH, declared_driver.SOURCE, declared_driver.WITHOUT_GPU)
 
 

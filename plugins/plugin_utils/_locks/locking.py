@@ -21,7 +21,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.missing_hashes
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.places import explicit_beside, lock_beside, lock_env
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import Mirrors
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.conda_solver import match_spec
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.gpu_builds import cpu_builds, gpu_builds
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.gpu_builds import cpu_builds, gpu_builds, too_new
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.problem import Problem
 
 with optional():
@@ -189,13 +189,14 @@ def plan(
     return Plan(files, before, after)
 
 
-def cpu_builds_of(environment: EnvironmentFile, lock: Lock) -> list[str]:
-    """Return a sentence for each framework that is locked as a build for CPUs, for nodes that support CUDA."""
+def unfit_builds_of(environment: EnvironmentFile, lock: Lock) -> list[str]:
+    """Return a sentence for each framework that is a build for CPUs, or for a CUDA that the nodes do not support."""
     platforms: dict[str, list[str]] = {}
     for platform, packages in sorted(lock.packages.items()):
         if lock.cuda(platform):
             asked = environment.on(platform)
-            for line in cpu_builds(packages, (*asked.packages, *asked.pip)):
+            cuda = lock.cuda(platform)
+            for line in (*cpu_builds(packages, (*asked.packages, *asked.pip)), *too_new(packages, cuda)):
                 platforms.setdefault(line, []).append(platform)
     return [f"{lock_env(environment.path)} on {', '.join(found)}: {line}." for line, found in platforms.items()]
 

@@ -10,10 +10,12 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import CONDA, Package
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import CONDA, PIP, Package
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.strict_yaml import read_mapping
 
 DATA = Path(__file__).parents[1] / "data" / "gpu_builds.yml"
+#: How many packages a sentence names.
+_MOST_NAMED = 3
 _NAME = re.compile(r"(?:.*::)?(?P<name>[\w.-]+)")
 
 
@@ -56,6 +58,43 @@ def cpu_builds(packages: Iterable[Package], asked: Iterable[str]) -> list[str]:
         and not _is_gpu_build(package, found, data)
         and not wanted & {package.name, package.name.removesuffix("lib"), f"{package.name}-cpu"}
     ]
+
+
+def too_new(packages: Iterable[Package], cuda: str) -> list[str]:
+    """Return a sentence for each wheel that is for a later major version of CUDA than nodes support.
+
+    conda's packages need none: the solver knows what nodes support.
+
+    Parameters
+    ----------
+    packages
+        Those of one platform.
+    cuda
+        The CUDA version of the nodes' drivers, such as ``12.4``.
+    """
+    release = read_mapping(DATA)["release"]
+    supported = int(cuda.partition(".")[0])
+    wheels = [(package, _major(package, release)) for package in sorted(packages) if package.manager == PIP]
+    newer = [(package, major) for package, major in wheels if major > supported]
+    if not newer:
+        return []
+    named = ", ".join(f"{package.name} {package.version}" for package, _major in newer[:_MOST_NAMED])
+    more = f" and {len(newer) - _MOST_NAMED} more" if len(newer) > _MOST_NAMED else ""
+    major = max(major for _package, major in newer)
+    return [
+        f"For CUDA {major}, where the nodes' drivers support CUDA {cuda}: {named}{more}. Ask for builds for CUDA"
+        f" {supported}, whose local versions begin with +cu{supported}, and name the index that has them; or upgrade"
+        " the drivers"
+    ]
+
+
+def _major(package: Package, release: Mapping[str, str]) -> int:
+    """Return the major version of CUDA that a wheel says it is for; 0 where it says none."""
+    if package.name == "cuda-toolkit":
+        return int(re.sub(r"\D.*", "", package.version) or 0)
+    local = package.version.partition("+")[2]
+    found = re.search(release["local"], local) or re.search(release["name"], package.name)
+    return int(found["cuda"]) if found else 0
 
 
 def _is_gpu_build(package: Package, beside: Sequence[Package], data: Mapping[str, Any]) -> bool:

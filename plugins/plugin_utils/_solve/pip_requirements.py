@@ -51,8 +51,8 @@ def parse(text: str, where: str) -> Requirement:
         It is malformed, or another machine may understand it otherwise: a local path, a branch or a tag, a source
         archive without a hash.
     """
-    if _SCP.search(text):
-        raise _scp(text, where)
+    if scp := _SCP.search(text):
+        raise _scp(scp, text, where)
     if _PATH.fullmatch(text):
         raise _local(text, where)
     try:
@@ -226,9 +226,7 @@ def _secret(text: str, where: str) -> EvenkeelError:
     )
 
 
-def _scp(text: str, where: str) -> EvenkeelError:
-    match = _SCP.search(text)
-    assert match is not None
+def _scp(match: re.Match[str], text: str, where: str) -> EvenkeelError:
     return EvenkeelError(
         f"{where}: {text!r} is an address as scp writes it, which pip takes for another one",
         f"Write it as a URL: NAME @ git+ssh://{match['user']}@{match['host']}/{match['path']}@COMMIT",

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -13,7 +14,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import E
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import optional
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve import index_pages, passed_over, pip_solver
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import without_credentials
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.conda_conflicts import beside, conflicts
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.conda_conflicts import beside, conflicts, named
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.index_pages import Page
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.passed_over import Look
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.pip_solver import Answer, Question
@@ -28,6 +29,11 @@ with optional():
 ALL = "all"
 #: How much of uv's explanation is shown.
 MOST_CHARACTERS = 1500
+
+_REFUSED = re.compile(r"authenticat|\b401\b|\b403\b|Unauthorized|Forbidden")
+_UNREACHED = re.compile(
+    r"Failed to fetch|Request failed|error sending request|dns error|[Cc]ould not connect|timed out"
+)
 
 #: Returns what the extras of a distribution of conda need: lines of its metadata.
 Extras = Callable[[str], tuple[str, ...]]
@@ -78,9 +84,31 @@ def resolve(
         raise EvenkeelError(
             f"The pip packages {pip_solver.named(question.requirements)} cannot be resolved"
             f"{beside(question.provided, why)}: {why}",
-            "Change the environment's pip section, its conda packages or the index (pip_index)",
+            _way_out(question, why),
         )
     return _pinned(answer.packages, question, looked.pages)
+
+
+def _way_out(question: Question, why: str) -> str:
+    """Return what to do where nothing fits, by uv's words."""
+    if _REFUSED.search(why):
+        return "The index asks for a login: keep it in the control node's own ~/.netrc"
+    if _UNREACHED.search(why):
+        return "Check the index's URL, and that the control node reaches it"
+    asked = map(Requirement, question.requirements)
+    locals_ = {
+        f"+{version.partition('+')[2]}"
+        for one in asked
+        if named(canonicalize_name(one.name), why) or named(one.name, why)
+        for version in (str(one.specifier),)
+        if "+" in version
+    }
+    if locals_:
+        return (
+            f"Versions with {', '.join(sorted(locals_))} are in an index of their own: name it with --extra-index-url "
+            "in the environment's pip section, or in lock_pip_indexes"
+        )
+    return "Change the environment's pip section, its conda packages or the index (lock_pip_index)"
 
 
 def _refuse_conflicts(question: Question, failure: str = "") -> None:

@@ -52,6 +52,8 @@ _NEED = re.compile(
     r"(?P<name>[\w.-]+)(?:\[[^\]]*\])?(?:\{[^}]*\})?(?P<ranges>.*)"
 )
 _ERROR = re.compile(r"^error:", re.MULTILINE)
+#: What uv advises: options of its own, which a lock is made without. That it has to log in stands there, too.
+_HINT = re.compile(r"^ *hint:(?!.*(?:authenticat|Unauthorized|Forbidden)).*(\n(?! *hint:| *$).*)*", re.MULTILINE)
 _PREAMBLE = "No solution found when resolving dependencies cause:"
 
 
@@ -110,7 +112,9 @@ class Target:
         ]
         platforms.append(f"linux_{self.machine}")
         interpreter = "cp{}{}".format(*python)
-        return [*cpython_tags(python, [interpreter], platforms), *compatible_tags(python, interpreter, platforms)]
+        # Until 3.7, the name of the interface said how Python allocates memory; all that were released did it so.
+        interface = interpreter if python >= (3, 8) else f"{interpreter}m"
+        return [*cpython_tags(python, [interface], platforms), *compatible_tags(python, interpreter, platforms)]
 
 
 @dataclass(frozen=True)
@@ -305,7 +309,7 @@ def _needs(log: Iterable[str]) -> tuple[Need, ...]:
 def _words(log: str) -> str:
     """Return what uv says at its end, in one line."""
     text = log[found.start() :] if (found := _ERROR.search(log)) else _LOG.sub("", log)
-    line = " ".join(text.removeprefix("error:").split())
+    line = " ".join(_HINT.sub("", text).removeprefix("error:").split())
     return line.removeprefix(_PREAMBLE).strip()
 
 

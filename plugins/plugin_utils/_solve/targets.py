@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.strict_yaml 
 with optional():
     from packaging.version import Version
 
+_CUDA = re.compile(r"\d{1,2}(\.\d{1,2}){0,2}")
 DATA = Path(__file__).parents[1] / "data" / "targets.yml"
 
 
@@ -30,8 +32,12 @@ def virtual_packages(targets: Iterable[str], cuda: str | None = None) -> dict[st
     Raises
     ------
     EvenkeelError
-        A distribution is unknown.
+        A distribution is unknown, or the CUDA version is none.
     """
+    if cuda and not _CUDA.fullmatch(cuda):
+        raise EvenkeelError(
+            f"lock_cuda is {cuda!r}, which is not a version of CUDA", "Write one such as '12.4', or '' for no GPUs"
+        )
     known = read_mapping(DATA)
     names = list(targets) or list(known)
     for name in names:

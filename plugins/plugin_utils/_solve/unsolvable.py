@@ -17,9 +17,10 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.solver_report 
 if TYPE_CHECKING:
     from rattler import Gateway, MatchSpec, RepoDataRecord, Subdir
 
-CUDA = "__cuda"
+CUDA, GLIBC = "__cuda", "__glibc"
 #: How many of the builds that are there are named.
 _NAMED = 5
+_NONE_FOUND = ", for which no candidates were found"
 
 
 async def unsolvable(
@@ -44,14 +45,25 @@ async def unsolvable(
     names = sorted({spec.name.normalized for spec in specs})
     answers = await gateway.query(channels, platforms, names, recursive=False)
     records = [record for of_channel in answers for record in of_channel]
-    lacking = [lack for spec in specs if (lack := _lack(spec, records))]
+    unmet = [spec for spec in specs if not any(spec.matches(record) for record in records)]
+    otherwise = {spec: found for spec in unmet if (found := _of_another_hash(spec, records))}
+    lacking = [_lack(spec, records) for spec in unmet if spec not in otherwise]
     where = f"The channels are {', '.join(problem.channels)}"
     if lacking:
         return EvenkeelError(
-            f"No candidates were found for {'; '.join(lacking)}, on {problem.platform}. {where}",
+            _by_own_names(
+                f"No candidates were found for {'; '.join(lacking)}, on {problem.platform}. {where}", problem
+            ),
             "Correct the names and versions, or add the channels that have them" + _configured(problem),
         )
-    why = report(_with_both_sides(explanation, specs, records), problem.key)
+    if otherwise:
+        there = "; ".join(_there(spec, record, problem) for spec, record in otherwise.items())
+        return EvenkeelError(
+            f"A package is there with another hash than the one that is asked for, on {problem.platform}: {there}. "
+            "Somebody may have replaced it",
+            "Find out why the hashes differ; if the channel's package is the right one, correct the hash or leave it out",
+        )
+    why = report(_by_own_names(_with_both_sides(explanation, specs, records), problem), problem.key)
     return EvenkeelError(
         f"Not all that is asked for fits together on {problem.platform}: {why}\n{where}", _remedy(problem, specs, why)
     )
@@ -83,14 +95,38 @@ def _fits(name: str, asked: str, record: RepoDataRecord) -> bool:
 
 
 def _lack(spec: MatchSpec, records: Iterable[RepoDataRecord]) -> str:
-    """Return a specification that nothing fits, and what else the channels have; empty when something fits."""
+    """Return a specification that nothing fits, and what else the channels have."""
     of_name = [record for record in records if record.name.normalized == spec.name.normalized]
-    if any(spec.matches(record) for record in of_name):
-        return ""
-    newest = sorted(of_name, key=lambda record: (record.version, record.build_number), reverse=True)
-    there = [f"{record.version} {record.build}" if spec.build else str(record.version) for record in newest]
+    there = [f"{record.version} {record.build}" if spec.build else str(record.version) for record in _newest(of_name)]
     named = ", ".join(list(dict.fromkeys(there))[:_NAMED])
     return f"{spec} ({f'the newest are {named}' if named else 'no channel has it'})"
+
+
+def _newest(records: Iterable[RepoDataRecord]) -> list[RepoDataRecord]:
+    return sorted(records, key=lambda record: (record.version, record.build_number), reverse=True)
+
+
+def _of_another_hash(spec: MatchSpec, records: Iterable[RepoDataRecord]) -> RepoDataRecord | None:
+    """Return the newest package that a specification would fit without its hash; None where it has none."""
+    from rattler import MatchSpec
+
+    if not spec.md5 and not spec.sha256:
+        return None
+    without = MatchSpec(re.sub(r"\[(, )?\]", "", re.sub(r'(, )?(md5|sha256)="\w+"', "", str(spec))).replace("[, ", "["))
+    return next(iter(_newest(record for record in records if without.matches(record))), None)
+
+
+def _there(spec: MatchSpec, record: RepoDataRecord, problem: Problem) -> str:
+    kind, found = ("SHA-256", record.sha256) if spec.sha256 else ("MD5", record.md5)
+    asked = (spec.sha256 or spec.md5 or b"").hex()
+    return f"{problem.mirrors.original(record.url)} has the {kind} {found.hex() if found else 'of none'}, not {asked}"
+
+
+def _by_own_names(text: str, problem: Problem) -> str:
+    """Return a text in which channels have their own URLs, not those of their mirrors."""
+    for channel in sorted(problem.channels, key=len, reverse=True):
+        text = text.replace(problem.mirrors.mirrored(channel), channel)
+    return text
 
 
 def _configured(problem: Problem) -> str:
@@ -105,6 +141,11 @@ def _configured(problem: Problem) -> str:
 def _remedy(problem: Problem, specs: Iterable[MatchSpec], why: str) -> str:
     known = dict(problem.virtual_packages)
     wants_gpu = CUDA in why or any(asks_for_gpu(spec.name.normalized, spec.build or "") for spec in specs)
+    if re.search(rf"{GLIBC} .+{_NONE_FOUND}", why):
+        return (
+            f"The oldest distribution that the lock is for (lock_targets) has glibc {known.get(GLIBC, 'of no version')}. If"
+            " the nodes' distributions are newer, name them in lock_targets, such as [ubuntu-24.04]"
+        )
     if wants_gpu and CUDA not in known:
         return (
             "It needs a GPU, and no CUDA version of the nodes is known. Declare their driver (nvidia_driver_branch), or"

@@ -14,9 +14,9 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.locking import
     Plan,
     apply,
     changed_hashes,
-    cpu_builds_of,
     plan,
     problems,
+    unfit_builds_of,
 )
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import Mirrors, mirrors_from
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.problem import Problem
@@ -105,7 +105,7 @@ def test_a_framework_for_cpus_on_nodes_with_gpus_is_named(
     package = replace(conda("pytorch", "2.0"), build=build)
     nodes = {platform: {"__cuda": cuda} for platform in ("linux-64", "linux-aarch64")}
     lock = Lock((), (), dict.fromkeys(nodes, (package,)), {}, nodes)
-    lines = cpu_builds_of(replace(environment, packages=(asked_for,)), lock)
+    lines = unfit_builds_of(replace(environment, packages=(asked_for,)), lock)
     assert len(lines) == warned
     assert all(" on linux-64, linux-aarch64: pytorch 2.0 is a build for CPUs (cpu_0)" in line for line in lines)
 

@@ -29,6 +29,7 @@ def channel(make_channel: Callable[..., str]) -> str:
             ("hello", "2024.01.1", "linux-64", ("world >=1",)),
             ("world", "1.0.post1", "noarch", ("__glibc >=2.17",)),
             ("gpu", "1.0", "linux-64", ("__cuda >=12",)),
+            ("young", "1.0", "linux-64", ("__glibc >=2.39",)),
             ("broken", "1.0", "linux-64", ("nowhere >=3",)),
             ("old", "1.0", "linux-64", ("hello <2024",)),
             ("python", "3.11.2", "linux-64", ()),
@@ -73,6 +74,51 @@ def test_what_the_node_has_counts(channel: str) -> None:
 def test_cuda_that_is_not_known_is_named(channel: str, package: str) -> None:
     with pytest.raises(EvenkeelError, match=r"(?s)__cuda >=12, .*no CUDA version of the nodes is known.*set lock_cuda"):
         ask(channel, package)
+
+
+def test_a_c_library_that_is_too_old_is_that_of_the_targets(channel: str) -> None:
+    assert [package.name for package in ask(channel, "young", more=(("__glibc", "2.39"),))] == ["young"]
+    with pytest.raises(
+        EvenkeelError, match=r"(?s)__glibc >=2.39, .*\(lock_targets\) has glibc 2.36. If .* name them in"
+    ):
+        ask(channel, "young")
+
+
+ZEROS = "0" * 32
+
+
+@pytest.mark.parametrize("is_mirrored", [False, True])
+@pytest.mark.parametrize(
+    ("package", "kind"),
+    [
+        (f"{{}}/linux-64/hello-2.9-0.conda#{ZEROS}", "MD5"),
+        (f"{{}}/linux-64/hello-2.9-0.conda#sha256:{ZEROS * 2}", "SHA-256"),
+        (f"hello[md5={ZEROS}, version=2.9]", "MD5"),
+        (f"{{}}::hello[version=2.9, sha256={ZEROS * 2}, build=0]", "SHA-256"),
+    ],
+)
+def test_a_package_of_another_hash_may_have_been_replaced(
+    channel: str, package: str, kind: str, is_mirrored: bool
+) -> None:
+    name = CANONICAL if is_mirrored else channel
+    mirrors = mirrors_from({CANONICAL: channel} if is_mirrored else {})
+    with pytest.raises(EvenkeelError) as error:
+        solve_with_rattler(Problem((package.format(name),), (name,), "linux-64", NODE, mirrors=mirrors))
+    there = f"with another hash than the one that is asked for, on linux-64: {name}/linux-64/hello-2.9-0.conda has"
+    assert f"{there} the {kind} " in error.value.what
+    assert f", not {ZEROS}" in error.value.what
+    assert error.value.what.endswith("Somebody may have replaced it")
+
+
+@pytest.mark.parametrize("package", ["{}::nope", "{}/linux-64::hello>3000", f"{{}}::nope[md5={ZEROS}]"])
+def test_a_channel_has_its_own_name_in_reasons(channel: str, package: str) -> None:
+    mirrors = mirrors_from({CANONICAL: channel})
+    packages = (package.format(CANONICAL),)
+    with pytest.raises(EvenkeelError) as error:
+        solve_with_rattler(Problem(packages, (CANONICAL,), "linux-64", NODE, mirrors=mirrors))
+    assert str(error.value).startswith("No candidates were found for ")
+    assert CANONICAL in error.value.what.partition(". The channels are")[0]
+    assert channel not in str(error.value)
 
 
 def test_a_screen_of_the_reasons_is_shown_and_all_of_them_are_kept(

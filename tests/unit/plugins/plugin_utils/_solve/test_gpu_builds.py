@@ -3,7 +3,12 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import CONDA, PIP, Package
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.gpu_builds import asks_for_gpu, cpu_builds, gpu_builds
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.gpu_builds import (
+    asks_for_gpu,
+    cpu_builds,
+    gpu_builds,
+    too_new,
+)
 
 
 def conda(name: str, build: str = "0", *depends: str, version: str = "1.0") -> Package:
@@ -87,5 +92,23 @@ def test_what_asks_for_gpus_is_known(name: str, build: str, asks: bool) -> None:
 )
 def test_a_framework_without_gpus_is_named(packages: list[Package], asked: list[str], words: tuple[str, ...]) -> None:
     found = cpu_builds(packages, asked)
+    assert len(found) == bool(words)
+    assert all(word in " ".join(found) for word in words)
+
+
+@pytest.mark.parametrize(
+    ("packages", "cuda", "words"),
+    [
+        ([pip("torch", "2.15.0"), pip("nvidia-cublas-cu13")], "12.4", ("CUDA 13", "CUDA 12.4", "nvidia-cublas-cu13")),
+        ([pip("torch", "2.15.0"), pip("cuda-toolkit", "13.2.2")], "12.4", ("cuda-toolkit 13.2.2", "+cu12")),
+        ([pip("torch", "2.4.0+cu121")], "11.8", ("torch 2.4.0+cu121", "+cu11")),
+        ([pip("torch", "2.4.0+cu121")], "12.0", ()),
+        ([pip("cupy-cuda12x")], "11.8", ("cupy-cuda12x",)),
+        ([pip(f"nvidia-{name}-cu13") for name in "abcde"], "12.4", ("nvidia-c-cu13 1.0 and 2 more",)),
+        ([pip("nvidia-cublas-cu12"), pip("numpy", "13.0"), conda("cuda-toolkit", "0")], "12.4", ()),
+    ],
+)
+def test_wheels_for_a_later_cuda_are_named(packages: list[Package], cuda: str, words: tuple[str, ...]) -> None:
+    found = too_new(packages, cuda)
     assert len(found) == bool(words)
     assert all(word in " ".join(found) for word in words)

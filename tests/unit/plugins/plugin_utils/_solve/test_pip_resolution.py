@@ -611,3 +611,28 @@ def test_an_index_that_refuses_is_named_and_no_other_takes_its_place(
 )
 def test_a_message_names_only_a_few_requirements(many: int, named: str) -> None:
     assert pip_solver.named(f"p{number}" for number in range(many)) == named
+
+
+@pytest.mark.parametrize(
+    ("why", "remedy"),
+    [
+        ("Because torch was not found hint: (401 Unauthorized)", "The index asks for a login: keep it in"),
+        ("Request failed after 3 retries cause: dns error", "Check the index's URL, and that the control node"),
+        ("Because there is no version of torch==2.1.0+cu118", "Versions with +cu118 are in an index of their own"),
+        ("Because other==1 depends on lib>9", "Change the environment's pip section"),
+    ],
+)
+def test_the_way_out_fits_the_cause(why: str, remedy: str) -> None:
+    assert pip_resolution._way_out(Question(("torch==2.1.0+cu118", "lib"), NODE), why).startswith(remedy)
+
+
+def test_hints_about_options_of_uv_are_left_out() -> None:
+    said = "error: no version\n\nhint: Wheels are required\n  (--no-build)\n\nhint: An index asks (401 Unauthorized)\n"
+    assert pip_solver._words(said) == "no version hint: An index asks (401 Unauthorized)"
+
+
+@pytest.mark.parametrize(("python", "abi"), [("3.6.9", "cp36m"), ("3.7.1", "cp37m"), ("3.8.0", "cp38")])
+def test_the_interface_of_old_pythons_has_another_name(python: str, abi: str) -> None:
+    interpreter = abi.removesuffix("m")
+    tags = {str(tag) for tag in Target(python, "linux-64", "2.28").tags()}
+    assert {f"{interpreter}-{abi}-manylinux2014_x86_64", f"{interpreter}-abi3-manylinux2014_x86_64"} <= tags

@@ -22,3 +22,9 @@ def test_the_oldest_counts(targets: list[str], cuda: str | None, expected: dict[
 def test_an_unknown_distribution_is_named_beside_the_known() -> None:
     with pytest.raises(EvenkeelError, match=r"^The target 'debian-7' is unknown\. Known: debian-12, "):
         virtual_packages(["debian-12", "debian-7"])
+
+
+@pytest.mark.parametrize("cuda", ["cu121", "none", "999", "12.", "12,4"])
+def test_a_cuda_version_that_is_none_is_refused(cuda: str) -> None:
+    with pytest.raises(EvenkeelError, match=r"^lock_cuda is .*, which is not a version of CUDA"):
+        virtual_packages([], cuda)
