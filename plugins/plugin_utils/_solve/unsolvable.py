@@ -61,7 +61,7 @@ async def unsolvable(
         return EvenkeelError(
             f"A package is there with another hash than the one that is asked for, on {problem.platform}: {there}. "
             "Somebody may have replaced it",
-            "Find out why the hashes differ; if the channel's package is the right one, correct the hash or leave it out",
+            "Find out why the hashes differ; if the channel's package is the right one, correct the hash or remove it",
         )
     why = report(_by_own_names(_with_both_sides(explanation, specs, records), problem), problem.key)
     return EvenkeelError(
@@ -119,7 +119,8 @@ def _of_another_hash(spec: MatchSpec, records: Iterable[RepoDataRecord]) -> Repo
 def _there(spec: MatchSpec, record: RepoDataRecord, problem: Problem) -> str:
     kind, found = ("SHA-256", record.sha256) if spec.sha256 else ("MD5", record.md5)
     asked = (spec.sha256 or spec.md5 or b"").hex()
-    return f"{problem.mirrors.original(record.url)} has the {kind} {found.hex() if found else 'of none'}, not {asked}"
+    has = f"the {kind} {found.hex()}" if found else f"no {kind}"
+    return f"{problem.mirrors.original(record.url)} has {has}, not {asked}"
 
 
 def _by_own_names(text: str, problem: Problem) -> str:
@@ -143,8 +144,8 @@ def _remedy(problem: Problem, specs: Iterable[MatchSpec], why: str) -> str:
     wants_gpu = CUDA in why or any(asks_for_gpu(spec.name.normalized, spec.build or "") for spec in specs)
     if re.search(rf"{GLIBC} .+{_NONE_FOUND}", why):
         return (
-            f"The oldest distribution that the lock is for (lock_targets) has glibc {known.get(GLIBC, 'of no version')}. If"
-            " the nodes' distributions are newer, name them in lock_targets, such as [ubuntu-24.04]"
+            f"The oldest distribution that the lock is for (lock_targets) has glibc {known.get(GLIBC, 'unknown')}."
+            " If the nodes' distributions are newer, name them in lock_targets, such as [ubuntu-24.04]"
         )
     if wants_gpu and CUDA not in known:
         return (
