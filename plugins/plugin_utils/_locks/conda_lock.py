@@ -56,21 +56,22 @@ class Lock:
         return (self.virtual_packages or {}).get(platform, {}).get("__cuda", "")
 
 
-def content_hash(
-    environment: EnvironmentFile, platform: str, virtual_packages: Mapping[str, str], *, as_spelled: bool = False
-) -> str:
-    """Return one hash of all that an answer depends on besides the channels' state.
+def content_hash(environment: EnvironmentFile, platform: str, virtual_packages: Mapping[str, str]) -> str:
+    """Return one hash of all that an answer depends on besides the channels' state; its spelling does not count."""
+    return _hash(environment.on(platform).meaning, environment, platform, virtual_packages)
 
-    Its spelling does not count, unless the hash is to be ``as_spelled``, as in locks of earlier versions.
-    """
-    on_platform = environment.on(platform)
-    asked = {
-        **(on_platform.request if as_spelled else on_platform.meaning),
-        "platform": platform,
-        "variables": dict(environment.variables),
-        "virtual_packages": dict(virtual_packages),
-    }
-    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+
+def earlier_hashes(environment: EnvironmentFile, platform: str, virtual_packages: Mapping[str, str]) -> tuple[str, ...]:
+    """Return what locks of earlier versions have as the hash, for which more of the spelling counts."""
+    asked = environment.on(platform)
+    return tuple(_hash(spelled, environment, platform, virtual_packages) for spelled in (asked.respaced, asked.request))
+
+
+def _hash(
+    asked: Mapping[str, list[str]], environment: EnvironmentFile, platform: str, virtual_packages: Mapping[str, str]
+) -> str:
+    on = {"platform": platform, "variables": dict(environment.variables), "virtual_packages": dict(virtual_packages)}
+    return hashlib.sha256(json.dumps({**asked, **on}, sort_keys=True).encode()).hexdigest()
 
 
 def render(lock: Lock, name: str) -> str:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -85,9 +85,17 @@ class EnvironmentFile:
     @property
     def meaning(self) -> dict[str, list[str]]:
         """The request in one spelling of all that mean the same."""
+        return self._respelled(conda_specs.normal)
+
+    @property
+    def respaced(self) -> dict[str, list[str]]:
+        """The request in one spelling of those that differ only in spaces, cases and names of channels."""
+        return self._respelled(conda_specs.respaced)
+
+    def _respelled(self, of_conda: Callable[[str], str]) -> dict[str, list[str]]:
         return replace(
             self,
-            packages=tuple({conda_specs.normal(text) for text in self.packages}),
+            packages=tuple({of_conda(text) for text in self.packages}),
             pip=tuple({pip_requirements.normal(text) for text in self.pip}),
             constraints=tuple({pip_requirements.normal(text) for text in self.constraints}),
         ).request

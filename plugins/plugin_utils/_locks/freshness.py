@@ -13,7 +13,12 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import sha256_of
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import optional
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.conda_lock import Lock, content_hash, packages_for
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.conda_lock import (
+    Lock,
+    content_hash,
+    earlier_hashes,
+    packages_for,
+)
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.environment_file import EnvironmentFile
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import Mirrors
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.conda_solver import match_spec
@@ -58,7 +63,7 @@ def _is_asked(environment: EnvironmentFile, lock: Lock, platform: str) -> bool:
     virtual_packages = (lock.virtual_packages or {}).get(platform, {})
     return lock.content_hash.get(platform) in (
         content_hash(environment, platform, virtual_packages),
-        content_hash(environment, platform, virtual_packages, as_spelled=True),
+        *earlier_hashes(environment, platform, virtual_packages),
     )
 
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import channel_urls
@@ -20,6 +20,11 @@ _BRACKET = re.compile(
 _SUBDIR = re.compile(r"(?P<channel>.+)/(?P<subdir>noarch|(linux|osx|win|emscripten|wasi|freebsd|zos)-\w+)")
 #: Spaces that mean nothing: before the first operator, after each, and around what joins conditions.
 _SPACES = re.compile(r"^\s+(?=[<>=!~])|(?<=[<>=!~])\s+|\s+(?=[,|])|(?<=[,|])\s+")
+#: A version alone, in brackets.
+_VERSION = re.compile(r"""\s*\[\s*version\s*=\s*(['"]?)(?P<version>[^'"\[\]]+)\1\s*\]""")
+#: Conditions that all hold, and a build behind a space; not alternatives, nor a build behind a ``=``.
+_CONDITIONS = re.compile(r" ?(?P<conditions>[<>=!~]{0,2}[\w.*+]+(,[<>=!~]{0,2}[\w.*+]+)*)(?P<build> [^\s\[\]]+)?")
+_ANY_BELOW = re.compile(r"=?(?P<version>\d[\w.]*)\.\*")
 
 
 @dataclass(frozen=True)
@@ -78,9 +83,38 @@ def channels_of(specs: Iterable[str]) -> tuple[str, ...]:
 
 
 def normal(text: str) -> str:
-    """Return a specification in one spelling: with its channel's URL, its name in lower case, and few spaces."""
+    """Return a specification in one spelling: like ``respaced``, with a version's conditions in one order and form."""
+    return _respelled(text, lambda conditions: _in_order(_spaced(_without_brackets(conditions))))
+
+
+def respaced(text: str) -> str:
+    """Return a specification with its channel's URL, its name in lower case, and few spaces."""
+    return _respelled(text, _spaced)
+
+
+def _respelled(text: str, respell: Callable[[str], str]) -> str:
     spec = parts(text)
     name = re.match(r"[\w.-]*", spec.rest)
     end = name.end() if name else 0
-    conditions = re.sub(r"\s+", " ", _SPACES.sub("", spec.rest[end:]))
-    return CondaSpec(spec.channel, spec.subdir, spec.rest[:end].lower() + conditions).text
+    return CondaSpec(spec.channel, spec.subdir, spec.rest[:end].lower() + respell(spec.rest[end:])).text
+
+
+def _spaced(conditions: str) -> str:
+    return re.sub(r"\s+", " ", _SPACES.sub("", conditions))
+
+
+def _without_brackets(conditions: str) -> str:
+    version = _VERSION.fullmatch(conditions)
+    return f" {version['version'].strip()}" if version else conditions
+
+
+def _in_order(conditions: str) -> str:
+    """Return conditions with lower bounds first, and ``3.11.*`` as ``=3.11``."""
+    found = _CONDITIONS.fullmatch(conditions)
+    if not found:
+        return conditions
+    each = found["conditions"].split(",")
+    if not found["build"]:  # with a build, =3.11 is this very version
+        each = [f"={fuzzy['version']}" if (fuzzy := _ANY_BELOW.fullmatch(one)) else one for one in each]
+    ordered = ",".join(sorted(set(each), reverse=True))
+    return ("" if ordered[0] in "<>=!~" else " ") + ordered + (found["build"] or "")

@@ -78,6 +78,10 @@ def test_a_channel_with_credentials_is_refused() -> None:
         ("python=3.11", "python =3.11", "Python = 3.11"),
         ("blas=1.0=mkl", "blas = 1.0= mkl"),
         ("numpy>=1,<2 py3*", "numpy >=1 , <2  py3*"),
+        ("idna>=3.0,<4", "idna[version='>=3.0,<4']", 'idna[version=">=3.0, <4"]'),
+        ("python=3.11", "python=3.11.*", "python 3.11.*", "python[version=3.11.*]", "python[version='=3.11']"),
+        ("python 3.11", "python[version=3.11]"),
+        ("python=3.11,!=3.11.4", "python 3.11.*,!=3.11.4"),
         (f"{CLOUD}/nvidia::cuda-nvcc>=12", "nvidia::cuda-nvcc >=12", "cuda-nvcc >=12[channel=nvidia]"),
     ],
 )
@@ -87,8 +91,28 @@ def test_specifications_that_mean_the_same_have_one_spelling(spellings: tuple[st
 
 
 @pytest.mark.parametrize(
+    "spellings",
+    [
+        ("idna>=3.0,<4", "idna<4,>=3.0", "idna < 4, >= 3.0", "idna[version='<4,>=3.0']"),
+        ("numpy>=1,<2,!=1.5", "numpy !=1.5,<2,>=1", "numpy>=1,!=1.5,<2,>=1"),
+        ("numpy>=1,<2 py3*", "numpy <2,>=1 py3*"),
+        ("numpy>=1,!=1.5.*", "numpy!=1.5.*,>=1"),
+    ],
+)
+def test_the_order_of_conditions_does_not_count(spellings: tuple[str, ...]) -> None:
+    assert {normal(spelling) for spelling in spellings} == {spellings[0]}
+
+
+@pytest.mark.parametrize(
     ("one", "other"),
     [
+        ("python=3.11=a", "python 3.11.* a"),
+        ("python=3.11=a", "python=3.11.*=a"),
+        ("python=3.1", "python=3.11"),
+        ("python=3.11", "python[version=3.11]"),
+        ("numpy>=1,<2|>=3", "numpy>=3|<2,>=1 py*"),
+        ("numpy[version='>=1',build=a]", "numpy[version='>=1']"),
+        ("numpy!=1.5.*", "numpy=1.5"),
         ("python 3.11", "python=3.11"),
         ("numpy=1 py3_0", "numpy=1py3_0"),
         ("a::numpy", "numpy"),
