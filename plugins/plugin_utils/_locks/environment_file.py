@@ -35,6 +35,8 @@ _WITHOUT_EFFECT = ("name", "prefix", "category")
 #: An option of the command conda, written after a package.
 _OPTION = re.compile(r"\s--?(c|channel)[\s=](?P<channel>\S+)|\s-{1,2}[a-z]")
 
+#: Extras of a package of pip.
+_EXTRAS = re.compile(r"(?P<name>[\w.-]+)\s*\[[\w.,\s-]+\](?P<version>.*)")
 _COLON = re.compile(r"(?P<name>[\w.-]+)\s*:\s*(?P<version>[\d.*]+)")
 
 
@@ -115,6 +117,8 @@ def read(path: Path) -> EnvironmentFile:
         key's, what a lock can't keep the same on every machine, or what no node has.
     """
     text = read_text(path)
+    if {"metadata", "package"} <= parsed(path, text).keys():
+        raise EvenkeelError(f"{path} is a lock, not an environment", "Name the environment.yml that it was made from")
     mistakes = Mistakes(path)
     whole = _Reader(path, parsed(path, text), mistakes, None).environment()
     selected: dict[str, EnvironmentFile] = {}
@@ -143,7 +147,10 @@ class _Reader:
         for key in self._content:
             with self._mistakes.collected():
                 if key not in KEYS:
-                    raise EvenkeelError(f"{self._path}: the key {key!r} is unknown", f"Known: {', '.join(KEYS)}")
+                    raise EvenkeelError(
+                        f"{self._path}: the key {key!r} is unknown",
+                        f"Leave it out, since conda ignores it. Known: {', '.join(KEYS)}",
+                    )
                 if key in _WITHOUT_EFFECT and isinstance(self._content[key], list | dict):
                     raise self._wrong(key, self._content[key], "text")
         channels = self._channels()
@@ -261,6 +268,16 @@ class _Reader:
                         f"{self._path}: dependencies holds {text!r}, with an option of the command conda",
                         f"Name the channel before the package: {where}::{package}" if where else f"Write {package}",
                     )
+                if extras := _EXTRAS.fullmatch(text):
+                    raise EvenkeelError(
+                        f"{self._path}: dependencies holds {text!r}, with extras, which are pip's",
+                        f"Write {extras['name']}{extras['version']}, or put it below the key pip",
+                    )
+                if (joined := conda_specs.with_commas(text)) != text:
+                    raise EvenkeelError(
+                        f"{self._path}: dependencies holds {text!r}, of which conda takes the end for a build",
+                        f"Write a comma: {joined}",
+                    )
                 with self._at("dependencies"):
                     match_spec(text, Mirrors())
                 found[text] = None
@@ -271,10 +288,13 @@ class _Reader:
         with self._mistakes.collected():
             if list(section) != ["pip"]:
                 is_pip = [str(key).lower() for key in section] == ["pip"]
+                are_versions = all(_is_scalar(value) for value in section.values())
                 raise EvenkeelError(
                     f"{self._path}: dependencies holds {_shown(section)}",
                     "Write the key as pip, in lower case"
                     if is_pip
+                    else f"Write it as text: {_as_list(section)}"
+                    if are_versions
                     else "Write packages as text, and pip's below the key pip",
                 )
             lines = section["pip"]
@@ -319,7 +339,8 @@ class _Reader:
         entries = self._content.get(key)
         with self._mistakes.collected():
             if entries is not None and not isinstance(entries, list):
-                raise self._wrong(key, entries, "a list")
+                remedy = f"Write it as a list: {_as_list(entries)}" if isinstance(entries, str | dict) else ""
+                raise self._wrong(key, entries, "a list", remedy=remedy)
             return entries or []
         return []
 
@@ -355,6 +376,28 @@ def _has_keys_of_mamba(content: Mapping[str, Any]) -> bool:
     return isinstance(entries, list) and any(
         selectors.of_key(key) is not None for entry in entries if isinstance(entry, dict) for key in entry
     )
+
+
+def _is_scalar(value: object) -> bool:
+    return value is None or isinstance(value, str | int | float)
+
+
+def _as_list(written: str | Mapping[Any, Any]) -> str:
+    """Return the entries of a list that say what was written as text, or as packages and their versions."""
+    if isinstance(written, str):
+        entries = [entry.strip() for entry in written.split(",")] if "=" not in written else [written]
+    else:
+        entries = [_package(name, value) for name, value in written.items()]
+    return ", ".join(f"`- {entry}`" for entry in entries)
+
+
+def _package(name: object, version: object) -> str:
+    if version is None or (isinstance(version, str) and re.match("[<>=!~]", version)):
+        return f"{name}{version or ''}"
+    if not _is_scalar(version):
+        return f"{name}:"
+    is_short = isinstance(version, float) and len(str(version).rpartition(".")[2]) == 1
+    return f"{name}={'VERSION' if is_short else version}"  # YAML reads 3.10 as 3.1
 
 
 def _shown(value: object) -> str:

@@ -24,6 +24,7 @@ _SPACES = re.compile(r"^\s+(?=[<>=!~])|(?<=[<>=!~])\s+|\s+(?=[,|])|(?<=[,|])\s+"
 _VERSION = re.compile(r"""\s*\[\s*version\s*=\s*(['"]?)(?P<version>[^'"\[\]]+)\1\s*\]""")
 #: Conditions that all hold, and a build behind a space; not alternatives, nor a build behind a ``=``.
 _CONDITIONS = re.compile(r" ?(?P<conditions>[<>=!~]{0,2}[\w.*+]+(,[<>=!~]{0,2}[\w.*+]+)*)(?P<build> [^\s\[\]]+)?")
+_MISSING_COMMA = re.compile(r"([<>=!~\s][\w.*+]+)\s+(?=[<>!~]|==)")
 _ANY_BELOW = re.compile(r"=?(?P<version>\d[\w.]*)\.\*")
 
 
@@ -90,6 +91,12 @@ def normal(text: str) -> str:
 def respaced(text: str) -> str:
     """Return a specification with its channel's URL, its name in lower case, and few spaces."""
     return _respelled(text, _spaced)
+
+
+def with_commas(text: str) -> str:
+    """Return a specification with a comma wherever a space is between two conditions of a version."""
+    before, bracket, after = text.partition("[")
+    return _MISSING_COMMA.sub(r"\1,", before) + bracket + after
 
 
 def _respelled(text: str, respell: Callable[[str], str]) -> str:

@@ -71,7 +71,7 @@ def test_the_request_does_not_depend_on_the_order_of_packages(tmp_path: Path) ->
         ),
         (
             "channel: [a]\nchannels: [a]\ndependencies: [b]\n",
-            "{path}: the key 'channel' is unknown. Known: name, channels, dependencies",
+            "{path}: the key 'channel' is unknown. Leave it out, since conda ignores it. Known: name, channels,",
         ),
         ("name: [a]\nchannels: [a]\ndependencies: [b]\n", "{path}: name is ['a'], which is not text"),
         ("channels: conda-forge\ndependencies: [b]\n", "{path}: channels is 'conda-forge', which is not a list"),
@@ -107,6 +107,25 @@ def test_mistakes_are_told_by_file_and_key(tmp_path: Path, text: str, message: s
     with pytest.raises(EvenkeelError) as error:
         read(path)
     assert str(error.value).startswith(message.format(path=path))
+
+
+def test_channels_as_text_are_to_be_a_list(tmp_path: Path) -> None:
+    text = refused(written(tmp_path, "channels: conda-forge, defaults\ndependencies: [b]\n"))
+    assert "which is not a list. Write it as a list: `- conda-forge`, `- defaults`" in text
+
+
+def test_a_key_of_condarc_is_to_be_left_out(tmp_path: Path) -> None:
+    text = refused(written(tmp_path, "channel_priority: strict\nchannels: [a]\ndependencies: [b]\n"))
+    assert "the key 'channel_priority' is unknown. Leave it out, since conda ignores it" in text
+
+
+def test_a_build_behind_a_space_is_no_mistake(tmp_path: Path) -> None:
+    assert read(written(tmp_path, "channels: [a]\ndependencies: [numpy 1.0 py*]\n")).packages == ("numpy 1.0 py*",)
+
+
+def test_a_lock_is_no_environment(tmp_path: Path) -> None:
+    path = written(tmp_path, "version: 1\nmetadata: {platforms: [linux-64]}\npackage: []\n")
+    assert refused(path) == f"{path} is a lock, not an environment. Name the environment.yml that it was made from."
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
@@ -156,7 +175,7 @@ platforms: [osx-arm64]
     assert lines[0] == f"{path} has 10 mistakes:"
     for number, words in enumerate(
         [
-            "- the key 'channel' is unknown. Known: name, channels,",
+            "- the key 'channel' is unknown. Leave it out, since conda ignores it. Known: name, channels,",
             "- channels names no channel",
             "- dependencies: 'numpy =>1' is not a package specification",
             "- dependencies holds 'cudatoolkit=11.3 -c pytorch', with an option of the command conda. Name the channel "
@@ -252,6 +271,14 @@ def test_variables_are_text_as_conda_exports_them(tmp_path: Path) -> None:
             "['https://me:secret@c.example/x::b']",
             "environment.yml: dependencies: The channel on c.example is written with",
         ),
+        ("[python: 3.11]", "dependencies holds {'python': 3.11}. Write it as text: `- python=3.11`"),
+        ("[python: 3.10]", "Write it as text: `- python=VERSION`"),
+        ("[numpy: '>=1']", "Write it as text: `- numpy>=1`"),
+        ("python", "dependencies is 'python', which is not a list. Write it as a list: `- python`"),
+        ("{python: 3.11, numpy: , pip: [a]}", "Write it as a list: `- python=3.11`, `- numpy`, `- pip:`"),
+        ("['napari[pyqt5]']", "with extras, which are pip's. Write napari, or put it below the key pip"),
+        ("['napari[pyqt5,all]>=1']", "Write napari>=1, or put it below the key pip"),
+        ("['numpy>=1.0 <2']", "takes the end for a build. Write a comma: numpy>=1.0,<2"),
         ("[b --freeze]", "with an option of the command conda. Write b."),
     ],
 )

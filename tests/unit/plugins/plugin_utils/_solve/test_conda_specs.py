@@ -4,7 +4,12 @@ from __future__ import annotations
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import DEFAULTS
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.conda_specs import channels_of, normal, parts
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.conda_specs import (
+    channels_of,
+    normal,
+    parts,
+    with_commas,
+)
 from rattler import MatchSpec
 
 CLOUD = "https://conda.anaconda.org"
@@ -122,3 +127,20 @@ def test_the_order_of_conditions_does_not_count(spellings: tuple[str, ...]) -> N
 )
 def test_specifications_that_mean_something_else_do_not(one: str, other: str) -> None:
     assert normal(one) != normal(other)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("numpy>=1.0 <2", "numpy>=1.0,<2"),
+        ("numpy >= 1.0 < 2", "numpy >= 1.0,< 2"),
+        ("a::numpy >=1 !=1.5 <2 py*", "a::numpy >=1,!=1.5,<2 py*"),
+        ("numpy 1.0 build", "numpy 1.0 build"),
+        ("numpy >=1,<2 py3*", "numpy >=1,<2 py3*"),
+        ("a::numpy >=1", "a::numpy >=1"),
+        ("b=1 =c", "b=1 =c"),
+        ("numpy[version='>=1 <2']", "numpy[version='>=1 <2']"),
+    ],
+)
+def test_commas_that_are_missing(text: str, expected: str) -> None:
+    assert with_commas(text) == expected
