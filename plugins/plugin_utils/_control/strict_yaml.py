@@ -52,9 +52,7 @@ def read_text(path: Path) -> str:
         It cannot be read, or is no such text.
     """
     try:
-        with path.open("rb") as file:
-            marked = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-        return path.read_text(encoding="utf-16" if marked else "utf-8-sig")
+        return path.read_text(encoding=encoding_of(path))
     except OSError as error:
         raise EvenkeelError(
             f"{path} could not be read: {error.strerror}", "Check the path, on the control node"
@@ -64,6 +62,12 @@ def read_text(path: Path) -> str:
             f"{path} is not text in UTF-8: {getattr(error, 'reason', error)}",
             "Check that it is the right file, and save it in UTF-8",
         ) from None
+
+
+def encoding_of(path: Path) -> str:
+    """Return which encoding the mark at the beginning of a file stands for; that of UTF-8 where there is none."""
+    with path.open("rb") as file:
+        return "utf-16" if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
 
 
 def read_mapping(path: Path) -> dict[str, Any]:

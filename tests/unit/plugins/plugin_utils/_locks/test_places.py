@@ -164,6 +164,13 @@ def test_what_is_an_environment_file(tmp_path: Path, text: str, is_one: bool) ->
     assert places.environments_in(tmp_path) == [tmp_path / "environment.yml", *([path] if is_one else [])]
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "latin-1"])
+def test_an_environment_file_in_any_encoding_is_found(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "gpu.yml"
+    path.write_text("dependencies:\n- python  # für alle\n", encoding=encoding)
+    assert places.environments_in(tmp_path) == [path]
+
+
 THERE = ["ai/environment.yml", "ai/environment-gpu.yml", "jupyter/environment.yaml", "cpu.yml", ".git/environment.yml"]
 ALL = ["cpu.yml", "ai/environment-gpu.yml", "ai/environment.yml", "jupyter/environment.yaml"]
 
