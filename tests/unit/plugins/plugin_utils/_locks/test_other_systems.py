@@ -43,6 +43,13 @@ LINUX = (
             "m2w64-gcc-libs # [win]",
         ),
         (MACOS, (), "appnope, libcxx, which only macOS has", "appnope # [osx]"),
+        (
+            ("python",),
+            ("tensorflow-macos==2.12.0", "tensorflow-metal"),
+            "tensorflow-macos (pip), tensorflow-metal (pip), which only macOS",
+            "darwin",
+        ),
+        (("tensorflow-macos",), (), "tensorflow-macos, which only macOS has", "# [osx]"),
         (("python", "PyWin32 >=300"), (), "pywin32, which only Windows has", "pywin32 # [win]"),
         (("defaults::pywin32",), (), "pywin32, which only Windows has", "pywin32 # [win]"),
         ((), ("pywin32==306",), "pywin32 (pip), which only Windows has", 'pywin32 ; sys_platform == "win32"'),
