@@ -43,15 +43,18 @@ def fetch_archive(release: SourceRelease, url: str, directory: Path) -> Path:
         raise EvenkeelError(
             f"The index has no SHA-256 of {release.url}", "Choose an index that has one for each of its files"
         )
-    name = unquote(urlsplit(url).path.rpartition("/")[2])
-    if not name.endswith(ARCHIVES):
+    path = unquote(urlsplit(url).path)
+    suffix = next((one for one in ARCHIVES if path.endswith(one)), "")
+    if not suffix:
         raise EvenkeelError(
-            f"The source of {release.name} {release.version} is {name}, which is not an archive of a known kind",
+            f"The source of {release.name} {release.version} is {path.rpartition('/')[2]}, which is not an archive of "
+            "a known kind",
             f"Known: {', '.join(ARCHIVES)}; choose another release",
         )
-    target = directory / name
+    target = directory / f"source{suffix}"  # a name of the index's could be a path
     found = download(url, str(target), ANSWER_SECONDS, RETRIES)
     if found != release.sha256:
+        target.unlink()
         raise EvenkeelError(
             f"{url} has the SHA-256 {found}, not {release.sha256}",
             "Nothing was built from it; find out who changed it, or use another index",

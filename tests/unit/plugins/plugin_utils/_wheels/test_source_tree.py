@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.source_release import SourceRelease
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels import source_tree
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.source_tree import (
     fetch_archive,
     fetch_commit,
@@ -150,11 +151,23 @@ def test_parts_of_a_requirements_url(fragment: str, subdirectory: str) -> None:
 
 def test_an_archive_is_what_its_hash_says(archive: Callable[..., SourceRelease], target: Path) -> None:
     release = archive()
-    assert fetch_archive(release, release.url, target) == target / "tool-1.0.tar.gz"
+    assert fetch_archive(release, release.url, target) == target / "source.tar.gz"
     with pytest.raises(EvenkeelError, match=rf"has the SHA-256 {release.sha256}, not {'cd' * 32}\. Nothing was built"):
         fetch_archive(replace(release, sha256="cd" * 32), release.url, target)
+    assert list(target.iterdir()) == []
     with pytest.raises(EvenkeelError, match=r"The index has no SHA-256 of .*tool-1\.0\.tar\.gz"):
         fetch_archive(replace(release, sha256=""), release.url, target)
+
+
+@pytest.mark.parametrize("path", ["{}/elsewhere.tar.gz", "../elsewhere.tar.gz"])
+def test_an_index_does_not_choose_where_its_archive_is_written(
+    archive: Callable[..., SourceRelease], target: Path, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release, elsewhere = archive(), target.with_name("elsewhere.tar.gz")
+    name = path.format(target.parent).replace("/", "%2f")
+    monkeypatch.setattr(source_tree, "download", lambda _url, to, *_rest: Path(to).write_text("") or release.sha256)
+    assert fetch_archive(release, f"https://files.example/f/{name}", target) == target / "source.tar.gz"
+    assert not elsewhere.exists()
 
 
 def test_an_archive_of_an_unknown_kind_is_refused(target: Path) -> None:
