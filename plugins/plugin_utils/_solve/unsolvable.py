@@ -125,9 +125,10 @@ def _there(spec: MatchSpec, record: RepoDataRecord, problem: Problem) -> str:
 
 def _by_own_names(text: str, problem: Problem) -> str:
     """Return a text in which channels have their own URLs, not those of their mirrors."""
-    for channel in sorted(problem.channels, key=len, reverse=True):
-        text = text.replace(problem.mirrors.mirrored(channel), channel)
-    return text
+    names = {problem.mirrors.mirrored(channel): channel for channel in problem.channels}
+    if not names:
+        return text
+    return re.sub(rf"({'|'.join(map(re.escape, names))})(?![\w-]|\.\w)", lambda found: names[found[0]], text)
 
 
 def _configured(problem: Problem) -> str:

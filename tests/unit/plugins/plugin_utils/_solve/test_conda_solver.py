@@ -121,6 +121,17 @@ def test_a_channel_has_its_own_name_in_reasons(channel: str, package: str) -> No
     assert channel not in str(error.value)
 
 
+def test_a_channel_whose_name_begins_as_another_keeps_its_own(make_channel: Callable[..., str], tmp_path: Path) -> None:
+    for name in ("a", "a-more"):
+        make_channel([("hello", "1.0", "linux-64", ())], folder=tmp_path / name)
+    channels = ("https://channel.example/first", "https://channel.example/second")
+    mirrors = mirrors_from(dict(zip(channels, [(tmp_path / name).as_uri() for name in ("a", "a-more")], strict=True)))
+    with pytest.raises(EvenkeelError) as error:
+        solve_with_rattler(Problem((f"{channels[1]}::nope",), channels, "linux-64", NODE, mirrors=mirrors))
+    assert "second" in error.value.what.partition(". The channels are")[0]
+    assert tmp_path.as_uri() not in str(error.value)
+
+
 def test_a_screen_of_the_reasons_is_shown_and_all_of_them_are_kept(
     make_channel: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
