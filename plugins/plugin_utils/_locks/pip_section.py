@@ -11,6 +11,7 @@ import argparse
 import re
 import shlex
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +24,12 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve import pip_req
 _OPTIONS = re.compile(r"(^|\s)(?=-)")
 _COMMENT = re.compile(r"(^|\s)#.*$")
 _VARIABLE = re.compile(r"\$\{[A-Z0-9_]+\}")
+#: How many files may include each other in a row.
+DEPTH = 20
+#: What begins as a name and goes on as a requirement, as a URL, as a path or as an option of pip does. An error shows
+#: nothing else of an included file, which may be another file than its author may read.
+_LIKE_A_REQUIREMENT = re.compile(r"[A-Za-z0-9][\w.-]*\s*([\[(<>=!~;@,]|-|$)|(git\+)?[a-z]+://|\.{1,2}/|--?[A-Za-z]")
+_LONG = re.compile(r"""(['"])([^'"]{60})[^'"]{40,}\1""")
 #: Options that need no action here, and why.
 _WITHOUT_EFFECT = (
     "only_binary",  # wheels are preferred anyway
@@ -58,6 +65,10 @@ class PipSection:
     hashes: list[str] = field(default_factory=list)
     #: The files that lines name with -r and -c.
     files: list[Path] = field(default_factory=list)
+    #: The folder that they must be in.
+    _top: Path = field(default=Path(), compare=False, repr=False)
+    #: Those that were read already, each as requirements (False) or as constraints (True).
+    _read_as: set[tuple[Path, bool]] = field(default_factory=set, compare=False, repr=False)
 
     @property
     def indexes(self) -> list[str]:
@@ -74,10 +85,11 @@ class PipSection:
         where
             Where they stand, for errors.
         directory
-            Of the files that they name.
+            Of the files that they name, which must be in its tree or in its repository's.
         mistakes
             Gets the error of each line that is malformed, or that another machine may understand otherwise.
         """
+        self._top = _top(directory)
         self._read(text, where, directory, mistakes, is_constraint=False, above=())
 
     def _read(
@@ -92,7 +104,7 @@ class PipSection:
     ) -> None:
         for number, line in _lines(text):
             place = f"{where}, line {number}" if above else where
-            with mistakes.collected():
+            with mistakes.collected(), _discreet(line, place) if above else nullcontext():
                 requirement, options = _split(line, place)
                 for name, kind in (("requirement", False), ("constraint", True)):
                     for file in getattr(options, name):
@@ -113,20 +125,26 @@ class PipSection:
                 f"{place}: {name!r} is a file on another machine, whose content may change at any time",
                 "Copy it beside the environment, and name the copy",
             )
-        if path.resolve() in above:
+        resolved = path.resolve()
+        _require_inside(resolved, name, place, self._top)
+        if resolved in above:
             raise EvenkeelError(f"{place}: {name!r} includes itself", "Leave the line out")
         if not path.is_file():
             raise EvenkeelError(
                 f"{place}: {name!r} is not there; looked for {path}", "Put the file there, or correct its path"
             )
+        if len(above) == DEPTH:
+            raise EvenkeelError(
+                f"{place}: {name!r} would be the file number {len(above) + 1} of a chain in which each includes the "
+                f"next, and {DEPTH} are the most",
+                "Name the files in one file",
+            )
+        if (resolved, is_constraint) in self._read_as:
+            return
+        self._read_as.add((resolved, is_constraint))
         self.files.append(path)
         self._read(
-            read_text(path),
-            str(path),
-            path.parent,
-            mistakes,
-            is_constraint=is_constraint,
-            above=(*above, path.resolve()),
+            read_text(path), str(path), path.parent, mistakes, is_constraint=is_constraint, above=(*above, resolved)
         )
 
     def _sources(self, options: argparse.Namespace, place: str) -> None:
@@ -136,6 +154,41 @@ class PipSection:
             self.extra_indexes.append(pip_requirements.source(url, "--extra-index-url", place))
         for url in options.find_links:
             self.find_links.append(pip_requirements.source(url, "--find-links", place))
+
+
+def _top(directory: Path) -> Path:
+    """Return the folder whose tree an environment's author has: its repository's, or its own where there is none."""
+    own = directory.resolve()
+    return next((folder for folder in (own, *own.parents) if (folder / ".git").exists()), own)
+
+
+def _require_inside(path: Path, name: str, place: str, top: Path) -> None:
+    """Refuse a file that the author of an environment may name, and perhaps not read.
+
+    Raises
+    ------
+    EvenkeelError
+        It is outside ``top``, or is one of Git's own, which may hold credentials.
+    """
+    if not path.is_relative_to(top) or ".git" in path.relative_to(top).parts:
+        raise EvenkeelError(
+            f"{place}: {name!r} is {path}, which does not belong to the files below {top}",
+            "Copy it beside the environment, and name the copy",
+        )
+
+
+@contextmanager
+def _discreet(line: str, place: str) -> Iterator[None]:
+    """Take out of an error what an included file holds besides requirements, and most of a long text."""
+    try:
+        yield
+    except EvenkeelError as error:
+        if not _LIKE_A_REQUIREMENT.match(line):
+            raise EvenkeelError(
+                f"{place} is nothing that pip reads, such as a requirement",
+                "Check that it is the right file, and correct the line",
+            ) from None
+        raise EvenkeelError(_LONG.sub(r"\1\2...\1", error.what), _LONG.sub(r"\1\2...\1", error.remedy)) from None
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:

@@ -66,14 +66,14 @@ def test_files_are_found_beside_the_file_that_names_them(tmp_path: Path) -> None
     (tmp_path / "requirements.txt").write_text(
         "a>=1\n-r more/other.txt\n-c limits.txt\n--extra-index-url https://b.example\n"
     )
-    (tmp_path / "more" / "other.txt").write_bytes("b\n-r third.txt\n".encode("utf-16"))
+    (tmp_path / "more" / "other.txt").write_bytes("b\n-r third.txt\n-c ../limits.txt\n".encode("utf-16"))
     (tmp_path / "more" / "third.txt").write_text("c\n")
     (tmp_path / "limits.txt").write_text("d==1\n-r more/third.txt\n")
     found = section("-r requirements.txt\n-r more/third.txt", tmp_path)
-    assert found.requirements == ["a>=1", "b", "c", "c"]
+    assert found.requirements == ["a>=1", "b", "c"]
     assert found.constraints == ["d==1", "c"]
     assert found.indexes == ["https://b.example"]
-    assert {path.relative_to(tmp_path).as_posix() for path in found.files} == {
+    assert {path.resolve().relative_to(tmp_path).as_posix() for path in found.files} == {
         "requirements.txt",
         "more/other.txt",
         "more/third.txt",
@@ -122,3 +122,69 @@ def test_what_is_refused_and_why(tmp_path: Path, text: str, message: str) -> Non
         section(text, tmp_path)
     assert "mistakes" not in str(error.value)
     assert "secret-one" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["../secret.txt", "{outside}/secret.txt", "link.txt"])
+def test_files_outside_the_environments_folder_are_not_read(tmp_path: Path, name: str) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    (tmp_path / "secret.txt").write_text("humanize\n")
+    (own / "link.txt").symlink_to("../secret.txt")
+    with pytest.raises(EvenkeelError) as error:
+        section(f"-r {name.format(outside=tmp_path)}", own)
+    assert f"is {tmp_path / 'secret.txt'}, which does not belong to the files below {own}" in str(error.value)
+    assert "Copy it beside the environment" in str(error.value)
+
+
+def test_files_of_the_same_repository_are_read_but_gits_own(tmp_path: Path) -> None:
+    own = tmp_path / "environments" / "own"
+    own.mkdir(parents=True)
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "config").write_text("a\n")
+    (tmp_path / "requirements.txt").write_text("humanize\n-r environments/more.txt")
+    (tmp_path / "environments" / "more.txt").write_text("numpy\n-r ../requirements/last.txt")
+    (tmp_path / "requirements").mkdir()
+    (tmp_path / "requirements" / "last.txt").write_text("six")
+    assert section("-r ../../requirements.txt", own).requirements == ["humanize", "numpy", "six"]
+    with pytest.raises(EvenkeelError, match="does not belong to the files below"):
+        section("-r ../../.git/config", own)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "root:*:20228:0:99999:7:::",
+        "machine host.example login me password two",
+        "-----BEGIN A KEY-----",
+        "{x: y}",
+    ],
+)
+def test_a_line_that_is_no_requirement_is_named_and_not_shown(tmp_path: Path, line: str) -> None:
+    (tmp_path / "r.txt").write_text(f"a\n{line}\n")
+    with pytest.raises(EvenkeelError) as error:
+        section("-r r.txt", tmp_path)
+    assert str(error.value) == (
+        f"{tmp_path / 'r.txt'}, line 2 is nothing that pip reads, such as a requirement. "
+        "Check that it is the right file, and correct the line."
+    )
+
+
+def test_a_long_line_is_shown_in_part(tmp_path: Path) -> None:
+    (tmp_path / "r.txt").write_text(f"name=={'x' * 300} y\n")
+    with pytest.raises(EvenkeelError, match=r"r\.txt, line 1: 'name==x+\.\.\.' is not a requirement") as error:
+        section("-r r.txt", tmp_path)
+    assert "x" * 100 not in str(error.value)
+
+
+def test_a_file_that_many_name_is_read_once(tmp_path: Path) -> None:
+    for number in range(15):
+        (tmp_path / f"{number}.txt").write_text(f"a{number}\n" + f"-r {number + 1}.txt\n" * 2)
+    (tmp_path / "15.txt").write_text("last\n")
+    assert section("-r 0.txt", tmp_path).requirements == [*(f"a{number}" for number in range(15)), "last"]
+
+
+def test_a_chain_of_files_has_an_end(tmp_path: Path) -> None:
+    for number in range(1500):
+        (tmp_path / f"{number}.txt").write_text(f"-r {number + 1}.txt\n")
+    with pytest.raises(EvenkeelError, match=r"19\.txt, line 1: '20\.txt' would be the file number 21 of a chain"):
+        section("-r 0.txt", tmp_path)
