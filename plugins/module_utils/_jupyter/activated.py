@@ -34,16 +34,20 @@ import time
 _TIMEOUT = b"/usr/bin/timeout"
 #: conda activates in bash; scripts that keep to the standard also work without it.
 _SHELLS = (b"/bin/bash", b"/bin/sh")
-# The scripts' own children don't get descriptor 9, so that none of them keeps it open.
+# A script may have functions that are named as these commands.
 _SOURCE = rb"""
 for evenkeel_script; do
-    set --
-    printf '%s\0' "$evenkeel_script" >&9
-    . "$evenkeel_script" 9>&-
+    command set --
+    command printf '%s\0' "$evenkeel_script" >&9
+    command . "$evenkeel_script" 9>&-
 done
-printf '\0' >&9
-exec /usr/bin/env -0 >&9
+command printf '\0' >&9
+command exec /usr/bin/env -0 >&9
 """
+#: How often it is looked whether the shell has ended, in seconds.
+_INTERVAL = 0.02
+#: How long the shell may outlive its time limit, in seconds; what enforces the limit can be stopped.
+_GRACE = 2
 #: What a shell sets by itself.
 _OF_SHELL = (b"_", b"OLDPWD", b"PWD", b"SHLVL")
 #: More of what scripts print is left out.
@@ -157,24 +161,32 @@ def after(sourced: list[bytes], before: dict[bytes, bytes], seconds: str) -> dic
     child = os.fork()
     if not child:
         become_shell(sourced, before, seconds, answering, printing)
+    with contextlib.suppress(OSError):  # the child does it too; nobody knows who is first
+        os.setpgid(child, child)
+    os.close(answering)
+    os.close(printing)
     try:
-        os.close(answering)
-        os.close(printing)
-        answered, printed = read(answer, output)
+        status, answered, printed = read(child, answer, output, began + float(seconds) + _GRACE)
     except KeyboardInterrupt:
-        os.kill(child, signal.SIGTERM)
-        os.waitpid(child, 0)
+        end(child)
         raise Failed("The scripts were interrupted") from None
-    status = os.waitpid(child, 0)[1]
     report(printed)
     started, at_end, left = answered.partition(b"\0\0")
     if at_end and status == 0:
         return environment_of(left, before)
-    script = os.fsdecode(started.rstrip(b"\0").split(b"\0")[-1]) or "The shell of the scripts"
+    last = started.rstrip(b"\0").split(b"\0")[-1]
+    script = os.fsdecode(last) if last in sourced and not at_end else "The shell of the scripts"
     if time.monotonic() - began >= float(seconds):
         raise Failed("%s did not end within %s seconds" % (script, seconds))
     ended = os.WTERMSIG(status) + 128 if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
     raise Failed("%s ended the shell with status %d" % (script, ended))
+
+
+def end(child: int) -> int:
+    """Kill the shell and what it has started; return the status of its time limit."""
+    with contextlib.suppress(OSError):
+        os.killpg(child, signal.SIGKILL)
+    return os.waitpid(child, 0)[1]
 
 
 def become_shell(
@@ -182,6 +194,7 @@ def become_shell(
 ) -> None:
     """Replace this process by the shell, under its time limit; in a child of its own."""
     try:
+        os.setpgid(0, 0)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(printing, 1)
         os.dup2(printing, 2)
@@ -197,12 +210,22 @@ def become_shell(
         os._exit(127)
 
 
-def read(answer: int, output: int) -> tuple[bytes, bytes]:
-    """Return what comes from both pipes until the end of ``answer``, of the output only so much."""
+def read(child: int, answer: int, output: int, deadline: float) -> tuple[int, bytes, bytes]:
+    """Return the status of ``child``, and what comes from both pipes until it ends, of the output only so much.
+
+    The pipes' own end is not waited for: what a script leaves running may keep them open.
+    """
+    status: int | None = None
     answered, printed, more = b"", b"", 0
     pipes = [answer, output]
-    while answer in pipes:
-        for pipe in select.select(pipes, [], [])[0]:
+    while True:
+        if status is None:
+            ended, found = os.waitpid(child, os.WNOHANG)
+            status = found if ended else end(child) if time.monotonic() >= deadline else None
+        ready = select.select(pipes, [], [], _INTERVAL if status is None else 0)[0]
+        if status is not None and (answer not in ready or time.monotonic() >= deadline):
+            break
+        for pipe in ready:
             piece = os.read(pipe, _PIECE)
             if not piece:
                 pipes.remove(pipe)
@@ -211,16 +234,23 @@ def read(answer: int, output: int) -> tuple[bytes, bytes]:
             else:
                 kept = piece[: _MOST_OUTPUT - len(printed)]
                 printed, more = printed + kept, more + len(piece) - len(kept)
-    # A process that a script left behind may still have the pipe open.
     if output in pipes and select.select([output], [], [], 0)[0]:
         printed += os.read(output, _PIECE)
-    return answered, printed + (b"\n[%d bytes more]\n" % more if more else b"")
+    return status, answered, printed + (b"\n[%d bytes more]\n" % more if more else b"")
 
 
 def environment_of(text: bytes, before: dict[bytes, bytes]) -> dict[bytes, bytes]:
-    """Return the variables that ``env -0`` has written, without those that are the shell's own."""
+    """Return the variables that ``env -0`` has written, without those that are the shell's own.
+
+    Raises
+    ------
+    Failed
+        They are not an activated environment's.
+    """
     pairs = (entry.partition(b"=") for entry in text.split(b"\0") if entry)
     found = {name: value for name, _sign, value in pairs if name not in _OF_SHELL}
+    if b"CONDA_PREFIX" not in found:
+        raise Failed("The shell of the scripts ended without the variable CONDA_PREFIX")
     return {**found, **{name: before[name] for name in _OF_SHELL if name in before}}
 
 

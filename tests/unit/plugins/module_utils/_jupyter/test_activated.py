@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import json
 import os
 import signal
@@ -63,7 +64,8 @@ class Environment:
     ) -> tuple[dict[str, str], str]:
         """Return the variables of the program, and what standard error got."""
         given = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", **variables}
-        done = subprocess.run(self.call(seconds, names, link), check=True, capture_output=True, env=given)
+        call = self.call(seconds, names, link)
+        done = subprocess.run(call, check=True, capture_output=True, env=given, timeout=2 * int(LONG))
         entries = [entry.partition("=") for entry in done.stdout.decode().split("\0") if entry]
         return {name: value for name, _sign, value in entries}, done.stderr.decode()
 
@@ -269,6 +271,51 @@ def test_what_a_script_leaves_running_keeps_no_kernel_waiting(environment: Envir
     environment.script("agent.sh", "sleep 1000 &\nexport AGENT=$!\n")
     found, _said = environment.start()
     os.kill(int(found["AGENT"]), signal.SIGTERM)  # it is there still
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        pytest.param("( while :; do sleep 1; done ) &", id="subshell"),
+        pytest.param("poll() { while :; do sleep 1; done; }; poll >/dev/null 2>&1 &", id="function"),
+        pytest.param("exec 7< <(while :; do sleep 1; done)", id="substitution"),
+        pytest.param("yes &", id="chatty"),
+    ],
+)
+def test_a_shell_that_a_script_leaves_behind_keeps_no_kernel_waiting(environment: Environment, script: str) -> None:
+    environment.script("agent.sh", f"{script}\nexport LEFT=$!\n")
+    found, said = environment.start()
+    with contextlib.suppress(ProcessLookupError):  # a chatty one has nobody who listens any more
+        os.kill(int(found["LEFT"]), signal.SIGTERM)
+    assert found["CUDA_HOME"] == str(environment.prefix)
+    assert "Evenkeel" not in said
+
+
+@pytest.mark.parametrize("stopped", ["$$", "$PPID"])
+def test_a_shell_that_is_stopped_is_killed_in_time(environment: Environment, stopped: str) -> None:
+    environment.script("stop.sh", f"export STOPPED=1\nkill -STOP {stopped}\n")
+    found, said = environment.start("1")
+    assert "did not end within 1 seconds. The kernel starts without" in said
+    assert found["CONDA_DEFAULT_ENV"] == "vars"
+    assert "STOPPED" not in found
+
+
+def test_functions_named_as_the_shell_s_commands_do_no_harm(environment: Environment) -> None:
+    names = ("exec", "printf", "set")
+    environment.script("a.sh", "".join(f"{name}() {{ echo faked; }}\n" for name in names))
+    found, said = environment.start()
+    assert (found["CUDA_HOME"], said) == (str(environment.prefix), "")
+
+
+@pytest.mark.parametrize("script", ["command() { echo faked; }", "unset CONDA_PREFIX"])
+def test_an_answer_that_is_no_environment_s_is_not_taken(environment: Environment, script: str) -> None:
+    environment.script("faked.sh", f"{script}\n")
+    found, said = environment.start()
+    assert "Evenkeel: The shell of the scripts ended" in said
+    assert (found["CONDA_PREFIX"], found["PATH"]) == (
+        str(environment.prefix),
+        f"{environment.prefix}/bin:/usr/bin:/bin",
+    )
 
 
 def test_without_scripts_no_shell_is_missed(environment: Environment) -> None:
