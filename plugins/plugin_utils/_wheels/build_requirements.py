@@ -7,12 +7,50 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.limits import FILE_BYTES, limited
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import optional
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.pip_requirements import normal
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.pip_solver import SECONDS, uv
+
+with optional():
+    from packaging.requirements import InvalidRequirement, Requirement
+
+#: What a line of a requirements file means more by than a requirement does: variables, continuations, comments.
+_MEANT_OTHERWISE = re.compile(r"[^ -~]|[$\\#]")
+_SHOWN = 200
+
+
+def checked(requires: object, what: str) -> list[str]:
+    """Return build requirements that a project names, each as one line that names a distribution of the index.
+
+    The project's authors, or its code, wrote them; uv, which reads them, is outside the sandbox.
+
+    Raises
+    ------
+    EvenkeelError
+        They are no list of texts, or one is an option, a path, a URL, or malformed.
+    """
+    remedy = "Choose another release, or report it to its authors"
+    if not isinstance(requires, list) or not all(isinstance(one, str) for one in requires):
+        raise EvenkeelError(f"The build requirements of {what} are not a list of texts", remedy)
+    found = []
+    for text in requires:
+        try:
+            url, line = Requirement(text.strip()).url, normal(text.strip())
+        except (InvalidRequirement, RecursionError):
+            url, line = None, ""
+        if url or not line or _MEANT_OTHERWISE.search(line):
+            raise EvenkeelError(
+                f"The build requirement {text[:_SHOWN]!r} of {what} does not name a distribution of an index, as "
+                "'setuptools>=61' does; options, paths and URLs are refused",
+                remedy,
+            )
+        found.append(line)
+    return found
 
 
 def make_environment(python: Path, directory: Path) -> Path:
@@ -21,13 +59,13 @@ def make_environment(python: Path, directory: Path) -> Path:
     return directory / "bin" / "python"
 
 
-def resolve(requirements: Iterable[str], python: Path, places: Mapping[str, str], what: str) -> tuple[str, ...]:
+def resolve(requirements: list[str], python: Path, places: Mapping[str, str], what: str) -> tuple[str, ...]:
     """Return exact requirements with hashes, one of each distribution, sorted.
 
     Parameters
     ----------
     requirements
-        As PEP 508 writes them.
+        As the project names them.
     python
         What they are installed for.
     places
@@ -38,9 +76,9 @@ def resolve(requirements: Iterable[str], python: Path, places: Mapping[str, str]
     Raises
     ------
     EvenkeelError
-        Nothing fits, or there is no wheel; build requirements are not built from source.
+        One is not a distribution of the index, nothing fits, or there is no wheel; build requirements are not built from source.
     """
-    asked = list(requirements)
+    asked = checked(requirements, what)
     if not asked:
         return ()
     answer = _uv(

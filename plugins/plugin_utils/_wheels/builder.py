@@ -14,7 +14,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -201,11 +201,12 @@ class _Work:
         project = self._project(question)
         system = build_system(self._ask(self.python.program, do="look", project=project)["pyproject"], self.what)
         call = {"project": project, "backend": system.backend, "backend_path": list(system.backend_path)}
-        requirements = self._environment(system.requires, question.places)
-        more = self._ask(self._venv_python, do="requires", **call)["requires"]
+        requirements = self._environment(list(system.requires), question.places)
+        answer = self._ask(self._venv_python, do="requires", **call)
+        more = build_requirements.checked(answer.get("requires"), self.what)
         if more:
-            requirements = self._environment((*system.requires, *more), question.places)
-        name = self._ask(self._venv_python, do="wheel", target=str(self.own / "wheels"), **call)["wheel"]
+            requirements = self._environment([*system.requires, *more], question.places)
+        name = self._ask(self._venv_python, do="wheel", target=str(self.own / "wheels"), **call).get("wheel")
         wheel = self.own / "wheels" / str(name)
         if wheel.parent != self.own / "wheels" or not wheel.is_file() or wheel.resolve() != wheel:
             raise self._failed("it made no wheel")
@@ -226,7 +227,7 @@ class _Work:
         target.mkdir()
         return str(self._ask(self.python.program, do="unpack", archive=str(archive), target=str(target))["project"])
 
-    def _environment(self, requires: Sequence[str], places: Mapping[str, str]) -> tuple[str, ...]:
+    def _environment(self, requires: list[str], places: Mapping[str, str]) -> tuple[str, ...]:
         """Make the build's environment anew; return what is in it."""
         shutil.rmtree(self.environment, ignore_errors=True)
         python = build_requirements.make_environment(self.python.program, self.environment)
@@ -254,9 +255,11 @@ class _Work:
         try:
             with os.fdopen(os.open(answer, os.O_RDONLY | os.O_NOFOLLOW), encoding="utf-8") as stream:
                 found = json.load(stream)
-            return dict(found)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise self._failed(f"it left no answer: {error}") from None
+        if not isinstance(found, dict):
+            raise self._failed("it left no answer: what it wrote is not an object")
+        return found
 
     def _variables(self) -> dict[str, str]:
         path = [f"{self.environment}/bin", f"{_CUDA}/bin", "/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"]

@@ -49,7 +49,7 @@ def build_system(pyproject: str | None, what: str) -> BuildSystem:
             tuple(_texts(table["requires"])),
             tuple(_texts(table.get("backend-path", []))),
         )
-    except (tomllib.TOMLDecodeError, KeyError, TypeError, AttributeError) as error:
+    except (tomllib.TOMLDecodeError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise EvenkeelError(
             f"The pyproject.toml of {what} is malformed: {error}", "Choose another release, or report it to its authors"
         ) from None

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.build_requirements import (
+    checked,
     install,
     make_environment,
     pinned,
@@ -35,6 +36,48 @@ def test_requirements_are_exact_hashed_and_installed_as_such(
     install(found, python, places, "tool 1.0")
     argv = [python, "-c", "from importlib.metadata import version as v; print(v('backend'), v('lib'))"]
     assert subprocess.run(argv, check=True, capture_output=True, text=True).stdout == "2.0 1.0\n"
+
+
+def test_a_build_requirement_is_written_as_one_line_that_names_a_distribution() -> None:
+    found = checked(["Cython\t>=3", "setup_tools[Toml]; python_version<'3.12'\n", "evil.tar.gz"], "tool 1.0")
+    assert found == ["cython>=3", 'setup-tools[toml]; python_version < "3.12"', "evil-tar-gz"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "-e /path",
+        "x\n-e /path",
+        "-r /etc/passwd",
+        "-c /etc/passwd",
+        "--extra-index-url https://wheels.example/simple",
+        "-f https://wheels.example",
+        "x --hash=sha256:aa",
+        "x===${HOME}",
+        "x; extra == '${HOME}'",
+        "x===1\\",
+        "x===1#y",
+        "./evil",
+        "/evil",
+        "evil/x.whl",
+        "x @ file:///evil",
+        "x @ https://wheels.example/x-1.0-py3-none-any.whl",
+        "https://wheels.example/x-1.0-py3-none-any.whl",
+        "x; " + 5000 * "(" + "os_name == 'posix'" + 5000 * ")",
+        "",
+    ],
+)
+def test_what_is_more_than_a_distribution_of_an_index_is_not_given_to_uv(text: str, tmp_path: Path) -> None:
+    with pytest.raises(
+        EvenkeelError, match=r"^The build requirement ['\"].*['\"] of tool 1\.0 does not name a distribution"
+    ):
+        resolve(["setuptools", text], tmp_path / "no python", {}, "tool 1.0")
+
+
+@pytest.mark.parametrize("requires", [5, "abc", [None], None, {"a": "b"}])
+def test_build_requirements_are_a_list_of_texts(requires: object) -> None:
+    with pytest.raises(EvenkeelError, match=r"^The build requirements of tool 1\.0 are not a list of texts"):
+        checked(requires, "tool 1.0")
 
 
 def test_nothing_is_needed_for_nothing(tmp_path: Path) -> None:

@@ -199,6 +199,29 @@ def test_a_backend_may_change_what_it_was_started_with(control: Control, archive
     assert control.build(archive(during="import os, sys; sys.argv = ['setup.py']; os.chdir('/')"))
 
 
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        ("['-e ' + os.getcwd() + '/evil']", r"The build requirement '-e .*/evil' of tool 1\.0 does not name"),
+        ("[None]", "The build requirements of tool 1.0 are not a list of texts"),
+    ],
+)
+def test_a_backends_answer_is_checked_before_anything_outside_the_sandbox_reads_it(
+    control: Control, archive: Archive, answer: str, message: str
+) -> None:
+    backend = f"import os\ndef get_requires_for_build_wheel(settings=None): return {answer}\n"
+    with pytest.raises(EvenkeelError, match=message):
+        control.build(archive(**{"backend.py": backend}))
+
+
+@pytest.mark.parametrize("written", ["5", "[5]", "{}", 100_000 * "["])
+def test_an_answer_of_another_shape_is_an_error(control: Control, archive: Archive, written: str) -> None:
+    backend = f"import os, sys\nopen('answer', 'w').write({written!r})\n"
+    backend += "os.replace('answer', os.path.join(os.environ['HOME'], '..', 'answer.json'))\nos._exit(0)\n"
+    with pytest.raises(EvenkeelError, match=r"it left no answer|are not a list of texts"):
+        control.build(archive(**{"backend.py": backend}))
+
+
 def test_a_file_of_the_control_node_does_not_come_out_as_a_wheel(
     control: Control, archive: Archive, tmp_path: Path
 ) -> None:

@@ -35,6 +35,7 @@ def test_a_project_says_how_it_is_built_or_is_built_as_pip_does(pyproject: str |
         "[build-system]\nbuild-backend = 'b'\n",
         "[build-system]\nrequires = 'a'\n",
         "build-system = 5\n",
+        "[build-system]\nrequires = " + 5000 * "[" + 5000 * "]",
     ],
 )
 def test_a_malformed_one_is_named(pyproject: str) -> None:
