@@ -16,20 +16,22 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve import uv_file
 
 #: A URL with a user, within any text.
 _URL = re.compile(r"https?://[^\s\"'@/]+@[^\s\"'/,]+")
+_PORTS = {"http": 80, "https": 443}
 _VARIABLES = re.compile(r"(UV|PIP)_\w*(INDEX|FIND_LINKS)\w*")
 
 
 def with_credentials(url: str, others: Iterable[str] = ()) -> str:
-    """Return an index's URL with the user and password that there are for its host; as it is without any.
+    """Return an index's URL with the user and password that there are for it; as it is without any.
 
     Those in the URL itself count first, then those in ``others``, further URLs, then ``netrc``, then uv's and pip's
-    environment and configuration files.
+    environment and configuration files. Those of another URL count where scheme, host and port are the same; netrc has
+    only hosts.
     """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or "@" in parts.netloc:
         return url
-    known = _of_urls(others).get(parts.netloc)
-    user = known or _of_netrc(parts.hostname or "") or _configured().get(parts.netloc, "")
+    known = _of_urls(others).get(_origin(url))
+    user = known or _of_netrc(parts.hostname or "") or _configured().get(_origin(url), "")
     return urlunsplit(parts._replace(netloc=f"{user}@{parts.netloc}")) if user else url
 
 
@@ -51,24 +53,32 @@ def _joined(user: str, password: str) -> str:
     return f"{quote(user, safe='')}:{quote(password, safe='')}"
 
 
-def _configured() -> dict[str, str]:
-    """Return what stands before the ``@`` of configured URLs, by host and port."""
+def _origin(url: str) -> tuple[str, str, int | None]:
+    """Return scheme, host and port of a URL; its port is None where it is none."""
+    parts = urlsplit(url)
+    with contextlib.suppress(ValueError):
+        return parts.scheme, parts.hostname or "", parts.port or _PORTS.get(parts.scheme)
+    return parts.scheme, parts.hostname or "", None
+
+
+def _configured() -> dict[tuple[str, str, int | None], str]:
+    """Return what stands before the ``@`` of configured URLs, by origin."""
     found = _of_urls(url for text in _texts() for url in _URL.findall(text))
     for name, url in _named_indexes():
         key = re.sub(r"[^A-Z0-9]", "_", name.upper())
         user = os.environ.get(f"UV_INDEX_{key}_USERNAME", "")
         password = os.environ.get(f"UV_INDEX_{key}_PASSWORD", "")
         if user or password:
-            found.setdefault(urlsplit(url).netloc, _joined(user, password))
+            found.setdefault(_origin(url), _joined(user, password))
     return found
 
 
-def _of_urls(urls: Iterable[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
+def _of_urls(urls: Iterable[str]) -> dict[tuple[str, str, int | None], str]:
+    found: dict[tuple[str, str, int | None], str] = {}
     for url in urls:
-        user, _at, host = urlsplit(url).netloc.rpartition("@")
+        user = urlsplit(url).netloc.rpartition("@")[0]
         if user:
-            found.setdefault(host, user)
+            found.setdefault(_origin(url), user)
     return found
 
 

@@ -65,6 +65,33 @@ def test_variables(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -
     assert with_credentials(URL) == WITH
 
 
+@pytest.mark.parametrize(
+    ("url", "is_same"),
+    [
+        ("https://pypi.internal/other", True),
+        ("https://pypi.internal:443/other", True),
+        ("https://PyPI.internal/other", True),
+        ("http://pypi.internal/other", False),
+        ("http://pypi.internal:443/other", False),
+        ("https://pypi.internal:8443/other", False),
+        ("https://pypi.internal:none/other", False),
+    ],
+)
+@pytest.mark.parametrize("place", ["configured", "named", "other"])
+def test_credentials_of_a_url_are_for_its_scheme_host_and_port(
+    monkeypatch: pytest.MonkeyPatch, place: str, url: str, is_same: bool
+) -> None:
+    known = "https://me:secret@pypi.internal/simple"
+    if place == "named":
+        monkeypatch.setenv("UV_INDEX", "own=https://pypi.internal/simple")
+        monkeypatch.setenv("UV_INDEX_OWN_USERNAME", "me")
+        monkeypatch.setenv("UV_INDEX_OWN_PASSWORD", "secret")
+    elif place == "configured":
+        monkeypatch.setenv("UV_INDEX", known)
+    found = with_credentials(url, [known] if place == "other" else [])
+    assert found == (url.replace("//", "//me:secret@") if is_same else url)
+
+
 def test_uvs_named_indexes(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(home / ".config/uv/uv.toml", f'index = [{{ url = "{URL}", name = "own.wheels" }}, {{ url = "https://x" }}]')
     monkeypatch.setenv("UV_INDEX_OWN_WHEELS_USERNAME", "me")
