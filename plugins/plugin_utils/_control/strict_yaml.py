@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import codecs
+import os
+import stat
 from collections.abc import Hashable
 from functools import lru_cache
 from pathlib import Path
@@ -20,6 +22,7 @@ except ImportError:  # PyYAML built without libyaml
     from yaml import SafeLoader  # type: ignore[assignment]
 
 #: Far above the largest lock file.
+MOST_BYTES = 64 << 20
 LIMITS = Limits(values=5_000_000, depth=50, characters=1 << 20)
 
 
@@ -43,16 +46,26 @@ class _Loader(SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, errors: str = "strict") -> str:
     """Return the text of a file, in UTF-8 or in the UTF-16 that Windows PowerShell writes; without the mark of either.
+
+    Parameters
+    ----------
+    path
+        The file.
+    errors
+        What to do about bytes that are no such text, as of ``bytes.decode``.
 
     Raises
     ------
     EvenkeelError
-        It cannot be read, or is no such text.
+        It cannot be read, is no file or too large, or is no such text.
     """
     try:
-        return path.read_text(encoding=encoding_of(path))
+        content = _content(path)
+        is_utf_16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        text = content.decode("utf-16" if is_utf_16 else "utf-8-sig", errors)
+        return text.replace("\r\n", "\n").replace("\r", "\n")
     except OSError as error:
         raise EvenkeelError(
             f"{path} could not be read: {error.strerror}", "Check the path, on the control node"
@@ -64,10 +77,17 @@ def read_text(path: Path) -> str:
         ) from None
 
 
-def encoding_of(path: Path) -> str:
-    """Return which encoding the mark at the beginning of a file stands for; that of UTF-8 where there is none."""
-    with path.open("rb") as file:
-        return "utf-16" if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
+def _content(path: Path) -> bytes:
+    """Return what a file holds, without waiting for one that is a pipe or a device."""
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise EvenkeelError(f"{path} is no regular file", "Check the path, on the control node")
+        content = file.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise EvenkeelError(
+            f"{path} is larger than {MOST_BYTES >> 20} MiB, which no such file is", "Check that it is the right file"
+        )
+    return content
 
 
 def read_mapping(path: Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.strict_yaml import encoding_of, read_mapping
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.strict_yaml import read_mapping, read_text
 
 #: The folder of the environments, where no variable names another.
 FOLDER = "environments"
@@ -173,8 +173,8 @@ def _none(directory: Path, name: str) -> EvenkeelError:
 
 def _has_dependencies(path: Path) -> bool:
     try:
-        return bool(_DEPENDENCIES.search(path.read_text(encoding=encoding_of(path), errors="replace")))
-    except OSError:
+        return bool(_DEPENDENCIES.search(read_text(path, errors="replace")))
+    except EvenkeelError:
         return False
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -79,3 +80,20 @@ def test_what_is_no_text_is_refused(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(EvenkeelError, match=r"is not text in UTF-8: .* save it in UTF-8"):
         strict_yaml.read_text(path)
+
+
+def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero")):
+        with pytest.raises(EvenkeelError, match=f"{path} is no regular file"):
+            strict_yaml.read_text(path)
+
+
+def test_a_file_beyond_all_sizes_is_not_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(strict_yaml, "MOST_BYTES", 2 << 20)
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(2 << 20)
+        strict_yaml.read_text(tmp_path / "large")
+        file.truncate((2 << 20) + 1)
+    with pytest.raises(EvenkeelError, match="large is larger than 2 MiB"):
+        strict_yaml.read_text(tmp_path / "large")
