@@ -8,9 +8,12 @@ https://refspecs.linuxfoundation.org/LSB_5.0.0/LSB-Core-generic/LSB-Core-generic
 
 from __future__ import annotations
 
+import lzma
 import re
 import struct
 import zipfile
+import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +21,11 @@ MAGIC = b"\x7fELF"
 #: The kernel's names of machines, by their numbers in ELF.
 MACHINES = {62: "x86_64", 183: "aarch64"}
 _VERNEED = 0x6FFFFFFE
+#: More than compilers write; a file beyond is refused.
+_MOST_RECORDS = 1 << 14
+_MOST_NAME_BYTES = 1 << 10
+#: Of the compiled files of a wheel, together.
+_MOST_BYTES = 2 << 30
 _GLIBC = re.compile(r"GLIBC_(\d+(?:\.\d+)+)")
 
 
@@ -32,14 +40,26 @@ class Needs:
 
 
 def needs_of_wheel(wheel: Path) -> dict[str, Needs]:
-    """Return the needs of each compiled file of a wheel, by its path."""
-    found = {}
-    with zipfile.ZipFile(wheel) as archive:
-        for entry in archive.infolist():
-            with archive.open(entry) as stream:
-                if stream.read(len(MAGIC)) != MAGIC:
-                    continue
-            found[entry.filename] = needs_of(archive.read(entry))
+    """Return the needs of each compiled file of a wheel, by its path.
+
+    Raises
+    ------
+    ValueError
+        It is not an archive that can be read, or a compiled file in it is malformed or too large.
+    """
+    found, left = {}, _MOST_BYTES
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            for entry in archive.infolist():
+                with archive.open(entry) as stream:
+                    if stream.read(len(MAGIC)) != MAGIC:
+                        continue
+                left -= entry.file_size
+                if left < 0:
+                    raise ValueError(f"its compiled files have more than {_MOST_BYTES} bytes")
+                found[entry.filename] = needs_of(archive.read(entry))
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, struct.error) as error:
+        raise ValueError(f"malformed archive: {error}") from None
     return found
 
 
@@ -66,28 +86,38 @@ def _needs_of(content: bytes) -> Needs:
     )
     # Of each section: type, offset, size and the section of its texts.
     layout = f"{order}4xI16xQQI" if bits64 else f"{order}4xI8xIII"
+    if count and size < struct.calcsize(layout):
+        raise ValueError(f"its sections have {size} bytes each")
     sections = [struct.unpack_from(layout, content, table + number * size) for number in range(count)]
     versions: set[tuple[int, ...]] = set()
+    records = iter(range(_MOST_RECORDS))
     for kind, offset, _length, link in sections:
         if kind == _VERNEED:
-            names = _needed_versions(content, offset, sections[link][1], order)
+            names = _needed_versions(content, offset, sections[link][1], order, records)
             versions |= {tuple(map(int, match[1].split("."))) for name in names if (match := _GLIBC.fullmatch(name))}
     return Needs(MACHINES.get(machine, str(machine)), max(versions, default=()))
 
 
-def _needed_versions(content: bytes, offset: int, texts: int, order: str) -> list[str]:
-    """Return the names of all versions that a section of needed versions lists."""
+def _needed_versions(content: bytes, offset: int, texts: int, order: str, records: Iterator[int]) -> list[str]:
+    """Return the names of all versions that a section of needed versions lists; ``records`` is how many may be read."""
     found = []
     while True:
+        _count(records)
         # Elfxx_Verneed: version, count, file, first of its versions, next.
         _unused, count, _file, first, following = struct.unpack_from(f"{order}HHIII", content, offset)
         one = offset + first
         for _number in range(count):
+            _count(records)
             # Elfxx_Vernaux: hash, flags, other, name, next.
             _hash, _flags, _other, name, onward = struct.unpack_from(f"{order}IHHII", content, one)
             start = texts + name
-            found.append(content[start : content.index(b"\0", start)].decode())
+            found.append(content[start : content.index(b"\0", start, start + _MOST_NAME_BYTES)].decode())
             one += onward
         if not following:
             return found
         offset += following
+
+
+def _count(records: Iterator[int]) -> None:
+    if next(records, None) is None:
+        raise ValueError(f"it needs more than {_MOST_RECORDS} versions of symbols")

@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels import compiled
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.compiled import Needs, needs_of, needs_of_wheel
 
 GCC, OBJDUMP = shutil.which("gcc"), shutil.which("objdump")
@@ -66,6 +67,45 @@ def test_a_file_that_is_cut_short_is_an_error() -> None:
     for length in (5, 30, 63, len(content) - 40):
         with pytest.raises(ValueError, match="malformed ELF"):
             needs_of(content[:length])
+
+
+def test_more_versions_than_a_compiler_writes_are_refused() -> None:
+    names = ["GLIBC_2.17"] * 20_000
+    with pytest.raises(ValueError, match="malformed ELF: it needs more than 16384 versions"):
+        needs_of(elf(62, names))
+    # The same versions again and again, through each of many sections.
+    content = bytearray(elf(62, ["GLIBC_2.17"] * 2))
+    (table,) = struct.unpack_from("<Q", content, 40)
+    content += content[table + 64 : table + 128] * 20_000
+    struct.pack_into("<H", content, 60, 20_003)
+    with pytest.raises(ValueError, match="malformed ELF: it needs more than 16384 versions"):
+        needs_of(bytes(content))
+
+
+def test_a_name_without_an_end_is_refused() -> None:
+    with pytest.raises(ValueError, match="malformed ELF"):
+        needs_of(elf(62, ["GLIBC_" + "1" * 5000]))
+
+
+def test_sections_that_are_all_in_one_place_are_refused() -> None:
+    content = bytearray(elf(62, ["GLIBC_2.17"]))
+    struct.pack_into("<HH", content, 58, 0, 60_000)
+    with pytest.raises(ValueError, match="malformed ELF: its sections have 0 bytes each"):
+        needs_of(bytes(content))
+
+
+def test_what_unpacks_to_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiled, "_MOST_BYTES", 1 << 20)
+    with zipfile.ZipFile(tmp_path / "a.whl", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.so", compiled.MAGIC + bytes(1 << 20))
+    with pytest.raises(ValueError, match="its compiled files have more than 1048576 bytes"):
+        needs_of_wheel(tmp_path / "a.whl")
+
+
+def test_what_is_no_archive_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.whl").write_bytes(b"PK")
+    with pytest.raises(ValueError, match="malformed archive"):
+        needs_of_wheel(tmp_path / "a.whl")
 
 
 def test_all_compiled_files_of_a_wheel_whatever_their_names(tmp_path: Path) -> None:
