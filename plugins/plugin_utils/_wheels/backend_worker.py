@@ -33,7 +33,7 @@ def look(request: dict[str, Any]) -> dict[str, Any]:
         with open(os.path.join(request["project"], "pyproject.toml"), encoding="utf-8") as stream:
             return {"pyproject": stream.read()}
     except FileNotFoundError:
-        return {"pyproject": None, "setup": os.path.exists(os.path.join(request["project"], "setup.py"))}
+        return {"pyproject": None}
 
 
 def backend_of(request: dict[str, Any]) -> Any:

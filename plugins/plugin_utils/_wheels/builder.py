@@ -38,6 +38,11 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels import (
     source_tree,
     store,
 )
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.foreign_files import (
+    is_regular,
+    is_wheel_name,
+    json_object,
+)
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.interpreter import Interpreter
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.project import BuildSystem, build_system
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.sandbox import Limits, Place
@@ -208,7 +213,7 @@ class _Work:
             requirements = self._environment([*system.requires, *more], question.places)
         name = self._ask(self._venv_python, do="wheel", target=str(self.own / "wheels"), **call).get("wheel")
         wheel = self.own / "wheels" / str(name)
-        if wheel.parent != self.own / "wheels" or not wheel.is_file() or wheel.resolve() != wheel:
+        if not is_wheel_name(name) or not is_regular(wheel) or wheel.resolve() != wheel:
             raise self._failed("it made no wheel")
         return wheel, system, requirements
 
@@ -238,8 +243,7 @@ class _Work:
     def _ask(self, python: Path, **request: Any) -> dict[str, Any]:
         """Have the worker do something in the sandbox; return its answer."""
         (self.given / "request.json").write_text(json.dumps(request), encoding="utf-8")
-        answer = self.own / "answer.json"
-        answer.unlink(missing_ok=True)
+        answer = self.own / f"{request['do']}.json"
         argv = [str(python), "-I", "-B", *map(str, (self.given / "worker.py", self.given / "request.json", answer))]
         ended = self.place.run(
             argv,
@@ -253,13 +257,9 @@ class _Work:
         if ended.cut_short or ended.status:
             raise self._failed(ended.cut_short or f"it ended with status {ended.status}")
         try:
-            with os.fdopen(os.open(answer, os.O_RDONLY | os.O_NOFOLLOW), encoding="utf-8") as stream:
-                found = json.load(stream)
-        except (OSError, ValueError, RecursionError) as error:
-            raise self._failed(f"it left no answer: {error}") from None
-        if not isinstance(found, dict):
-            raise self._failed("it left no answer: what it wrote is not an object")
-        return found
+            return json_object(answer)
+        except (OSError, ValueError) as error:
+            raise self._failed(f"its backend left no right answer: {error}") from None
 
     def _variables(self) -> dict[str, str]:
         path = [f"{self.environment}/bin", f"{_CUDA}/bin", "/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"]

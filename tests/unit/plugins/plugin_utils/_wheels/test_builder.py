@@ -195,6 +195,26 @@ def test_a_build_has_limits(control: Control, archive: Archive, during: str, mes
         control.build(archive(during=during))
 
 
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        ("os.mkfifo(path)", "left no right answer: it is not a regular file"),
+        ("open(path, 'w').truncate(3 << 30)", "left no right answer: it has more than 1048576 bytes"),
+        ("""open(path, 'w').write('{"wheel": ["a"]}')""", "it made no wheel"),
+        ("""open(path, 'w').write('{"wheel": "../wheels/tool.whl"}')""", "it made no wheel"),
+        ("""open(path, 'w').write('{"wheel": "%s.whl"}' % ('a' * 300))""", "it made no wheel"),
+    ],
+    ids=["fifo", "sparse", "list", "path", "long"],
+)
+def test_an_answer_that_the_project_itself_wrote_is_verified(
+    control: Control, archive: Archive, answer: str, message: str
+) -> None:
+    during = f"import os, sys\npath = sys.argv[2]\nif os.path.exists(path): os.unlink(path)\n{answer}\nos._exit(0)"
+    control.policy = replace(control.policy, limits=Limits(seconds=60))
+    with pytest.raises(EvenkeelError, match=message):
+        control.build(archive(during=during))
+
+
 def test_a_backend_may_change_what_it_was_started_with(control: Control, archive: Archive) -> None:
     assert control.build(archive(during="import os, sys; sys.argv = ['setup.py']; os.chdir('/')"))
 
