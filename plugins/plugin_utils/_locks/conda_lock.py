@@ -16,9 +16,16 @@ import yaml
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import CONDA, PIP, Package, digest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.strict_yaml import read_mapping
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.entries import ANEW, check, conda_package, pip_package
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.entries import (
+    ANEW,
+    check,
+    conda_package,
+    pip_package,
+    require_fit_url,
+)
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.environment_file import EnvironmentFile
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.unindexed import at_their_urls
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.variables import is_name, is_value
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.gpu_builds import gpu_builds
 
 VERSION = 1
@@ -168,14 +175,15 @@ def _lock(path: Path, metadata: Mapping[str, Any], entries: list[Mapping[str, An
             package = _package(path, entry)
             size = sizes.get(entry["platform"], {}).get(package.manager, {}).get(package.name, 0)
             index = indexes.get(entry["platform"], {}).get(package.name, "") if package.manager == PIP else ""
-            packages[entry["platform"]].append(replace(package, size=int(size), index=str(index)))
+            require_fit_url(path, index)
+            packages[entry["platform"]].append(replace(package, size=_size(size), index=index))
     return Lock(
         channels=tuple(_url(channel) for channel in metadata["channels"]),
         sources=tuple(metadata["sources"]),
         packages={platform: check(path, found) for platform, found in packages.items()},
         content_hash=dict(metadata["content_hash"]),
         virtual_packages=_ours(metadata, "virtual-packages"),
-        variables=_ours(metadata, "variables") or {},
+        variables=_variables(path, _ours(metadata, "variables") or {}),
         inputs={
             source: hashes["sha256"]
             for source, hashes in (metadata.get("inputs_metadata") or {}).items()
@@ -183,6 +191,21 @@ def _lock(path: Path, metadata: Mapping[str, Any], entries: list[Mapping[str, An
         },
         built=_ours(metadata, "built") or {},
     )
+
+
+def _variables(path: Path, found: Mapping[str, Any]) -> dict[str, str]:
+    for name, value in found.items():
+        if not is_name(name) or not is_value(value):
+            raise EvenkeelError(
+                f"{path}: {_OURS}-variables sets {name!r} to {value!r}, which no variable can have", ANEW
+            )
+    return dict(found)
+
+
+def _size(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"{value!r} is no size in bytes; the file was edited")
+    return value
 
 
 def _sizes(packages: Iterable[Package]) -> dict[str, dict[str, int]]:
@@ -210,7 +233,10 @@ def _url(channel: str | Mapping[str, Any]) -> str:
 
 def _ours(metadata: Mapping[str, Any], key: str) -> dict[str, Any] | None:
     text = (metadata.get("custom_metadata") or {}).get(f"{_OURS}-{key}")
-    return None if text is None else dict(json.loads(text))
+    try:
+        return None if text is None else dict(json.loads(text))
+    except (ValueError, RecursionError):
+        raise ValueError(f"{_OURS}-{key} holds no keys and values in JSON; the file was edited") from None
 
 
 def _entry(package: Package, platform: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import selecto
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.mistakes import Mistakes
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.other_systems import require_linux
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.pip_section import PipSection
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.variables import is_name, is_value
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve import conda_specs, pip_requirements
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import (
     CONFIGURED,
@@ -327,10 +328,18 @@ class _Reader:
                 raise self._wrong("variables", entries, "keys and values")
             for name, value in entries.items():
                 with self._mistakes.collected():
-                    if not isinstance(name, str) or not name or "=" in name:
-                        raise self._wrong("variables", name, "the name of a variable", "holds")
+                    if not is_name(name):
+                        raise self._wrong(
+                            "variables",
+                            name,
+                            "the name of a variable",
+                            "holds",
+                            "Write letters, digits and _, no digit first",
+                        )
                     if not isinstance(value, str | int) or isinstance(value, bool):
                         raise self._wrong(f"variables.{name}", value, "text")
+                    if not is_value(str(value)):
+                        raise self._wrong(f"variables.{name}", value, "text without NUL", remedy="Leave the NUL out")
                     found[name] = str(value)
         return found
 

@@ -84,7 +84,16 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert whole(read(path)) == whole(LOCK)
 
 
-@pytest.mark.parametrize("sizes", ["[1]", '{"linux-64": 1}', '{"linux-64": {"conda": {"python": "large"}}}'])
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        "[1]",
+        '{"linux-64": 1}',
+        *(f'{{"linux-64": {{"conda": {{"python": {size}}}}}}}' for size in ('"large"', "Infinity", "-1", "true")),
+        "[" * 100_000,
+    ],
+    ids=lambda sizes: sizes[:40],
+)
 def test_sizes_that_are_none_are_told(tmp_path: Path, sizes: str) -> None:
     content = yaml.safe_load(render(LOCK, "ai-dev"))
     content["metadata"]["custom_metadata"]["evenkeel-sizes"] = sizes
@@ -221,6 +230,14 @@ def test_a_file_that_is_no_lock(tmp_path: Path, text: str, message: str) -> None
     path = tmp_path / "conda-lock.yml"
     path.write_text(text)
     with pytest.raises(EvenkeelError, match=f"^{path}.*{message}"):
+        read(path)
+
+
+@pytest.mark.parametrize("variables", [{"X;touch /tmp/p;Y": "1"}, {"A\0": "1"}, {"": "1"}, {"A": "b\0"}, {"A": 1}])
+def test_variables_that_no_shell_may_evaluate_are_refused(tmp_path: Path, variables: dict[str, Any]) -> None:
+    path = tmp_path / "conda-lock.yml"
+    path.write_text(render(replace(LOCK, variables=variables), "ai-dev"))
+    with pytest.raises(EvenkeelError, match=f"^{path}: evenkeel-variables sets '.*, which no variable can have"):
         read(path)
 
 

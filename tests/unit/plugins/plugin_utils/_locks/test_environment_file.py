@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import locking
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.environment_file import EnvironmentFile, read
@@ -97,6 +98,17 @@ def test_the_request_does_not_depend_on_the_order_of_packages(tmp_path: Path) ->
         (
             "channels: [a]\ndependencies: [b]\nvariables: {1: d}\n",
             "{path}: variables holds 1, which is not the name of",
+        ),
+        *(
+            (
+                f"channels: [a]\ndependencies: [b]\nvariables: {{{name}: d}}\n",
+                f"{{path}}: variables holds {yaml.safe_load(name)!r}, which is not the name of",
+            )
+            for name in ('"X;touch /tmp/p;Y"', '"A\\0"', "''", "A=B", "A-B", '"A\\n"', "'1A'", "Ä")
+        ),
+        (
+            'channels: [a]\ndependencies: [b]\nvariables: {c: "a\\0b"}\n',
+            "{path}: variables.c is 'a\\x00b', which is not text without NUL",
         ),
         ("channels: [nodefaults]\ndependencies: [b]\n", "{path}: channels names no channel"),
         ("dependencies: [b]\n", "{path}: channels names no channel"),
