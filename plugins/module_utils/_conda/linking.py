@@ -8,6 +8,7 @@ import contextlib
 import inspect
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -40,6 +41,8 @@ RATTLER = "rattler"
 CONDA = "conda"
 UV = "uv"
 AUTO = "auto"
+#: White space, control characters, and a variable, whose value uv would put there.
+_UNFIT = re.compile(r"[\s\x00-\x1f\x7f-\x9f]|\$\{")
 _FULL = ("No space left on device", "NoSpaceLeftError", "Disk quota exceeded", "os error 28", "os error 122")
 
 
@@ -342,7 +345,20 @@ def require_uv(tools: Tools) -> None:
 
 
 def requirement(package: Package) -> str:
-    """Return the line of a requirements file that means this very package."""
+    """Return the line of a requirements file that means this very package.
+
+    Raises
+    ------
+    EvenkeelError
+        It would be another line, or more than one.
+    """
+    fields = (package.name, package.version, package.index, "" if built_wheels.is_built(package) else package.url)
+    if package.name.startswith("-") or any(_UNFIT.search(text) for text in fields):
+        raise EvenkeelError(
+            "The package %r %r at %r has a name, a version or a URL that none can have"
+            % (package.name, package.version, package.url),
+            "Restore the lock from version control, or lock again",
+        )
     if not package.sha256:
         return "%s @ %s\n" % (package.name, package.url)
     if package.index:

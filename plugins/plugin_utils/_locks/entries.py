@@ -20,7 +20,13 @@ with optional():
 ANEW = "Lock again with the program that wrote it, or with Evenkeel's playbook lock.yml"
 SUFFIXES = (".conda", ".tar.bz2")
 #: A wheel that was built when the lock was made, by its path relative to the lock's folder.
-_WHEEL = re.compile(r"(?![/~])[^:\\]+\.whl")
+_WHEEL = re.compile(r"(?![/~-])[^:\\\x00-\x1f\x7f-\x9f\u2028\u2029]+\.whl")
+#: What may be in a URL, a requirement and the name of a folder alike, and is an option of no program.
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_VERSION = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.+!-]*)?")
+_BUILD = re.compile(r"[A-Za-z0-9_.+]*")
+#: White space, control characters, and a variable, whose value uv would put there.
+_UNFIT = re.compile(r"[\s\x00-\x1f\x7f-\x9f]|\$\{")
 #: What has to be built before it can be installed.
 _SOURCES = (".tar.gz", ".tgz", ".zip", ".tar.bz2", ".tar.xz")
 _DIGITS = {"md5": 32, "sha256": 64}
@@ -43,6 +49,7 @@ def conda_package(
     EvenkeelError
         The URL is no package's, or there is no hash although one is needed, or one that is none.
     """
+    require_fit_url(path, url)
     file = unquote(urlsplit(url).path.rpartition("/")[2])
     suffix = next((suffix for suffix in SUFFIXES if file.endswith(suffix)), None)
     parts = file.removesuffix(suffix).rsplit("-", 2) if suffix else []
@@ -51,6 +58,7 @@ def conda_package(
     if hash_needed and not md5 and not sha256:
         raise EvenkeelError(f"{path}: {url} has no hash, so it cannot be verified", ANEW)
     name, version, build = parts
+    _require_fit(path, url, name, version, build)
     return Package(
         name=name,
         version=version,
@@ -72,17 +80,25 @@ def pip_package(
     Raises
     ------
     EvenkeelError
-        Its content is not fixed: it is a directory, a branch or a tag, or has no hash or one that is none.
+        Its content is not fixed: it is a directory, a branch or a tag, or has no hash or one that is none. Or its name,
+        version or URL would be something else to a program that gets it.
     """
     name = canonicalize_name(name)
+    _require_fit(path, url, name, version)
     if sha256 and _WHEEL.fullmatch(url):
         return Package(name, version, "", _hash(path, url, "sha256", sha256), PIP, url=url, depends=tuple(depends))
+    require_fit_url(path, url)
     if COMMIT_URL.fullmatch(url):
         return Package(name, version, "", "", PIP, url=url, depends=tuple(depends))
     if "://" not in url or "+" in urlsplit(url).scheme:
         raise EvenkeelError(
             f"{path}: {name} is at {url!r}, whose content may change at any time",
             "Publish it as a wheel, or name a commit: NAME @ git+https://HOST/PROJECT@COMMIT; then lock again",
+        )
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise EvenkeelError(
+            f"{path}: {name} is at {url!r}, which is not the same on every machine",
+            "Publish it in an index, and lock again",
         )
     if not sha256:
         raise EvenkeelError(f"{path}: {url} has no SHA-256, so it cannot be verified", ANEW)
@@ -112,6 +128,28 @@ def check(path: Path, packages: Iterable[Package]) -> tuple[Package, ...]:
             versions = " and ".join(f"{one.version} {one.build}".strip() for one in (other, package))
             raise EvenkeelError(f"{path} holds {package.name} twice: {versions}", ANEW)
     return tuple(found[key] for key in sorted(found))
+
+
+def require_fit_url(path: Path, url: str) -> None:
+    """Refuse what would be more than a URL in a file or on the command line of a program.
+
+    Raises
+    ------
+    EvenkeelError
+        It holds white space, a control character or a variable, or its host begins like an option.
+    """
+    try:
+        host = urlsplit(url).netloc
+    except ValueError:
+        host = "-"
+    if _UNFIT.search(url) or any(part.startswith("-") for part in unquote(host).split("@")):
+        raise EvenkeelError(f"{path}: {url!r} is not a URL that a lock may name", ANEW)
+
+
+def _require_fit(path: Path, url: str, name: str, version: str, build: str = "") -> None:
+    for what, text, pattern in (("name", name, _NAME), ("version", version, _VERSION), ("build", build, _BUILD)):
+        if not pattern.fullmatch(text):
+            raise EvenkeelError(f"{path}: the package at {url!r} has the {what} {text!r}, which none can have", ANEW)
 
 
 def _is_source(url: str) -> bool:

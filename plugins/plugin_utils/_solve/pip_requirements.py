@@ -19,7 +19,7 @@ with optional():
 
 #: A commit by its whole hash: a branch or a tag may move. Over ssh, the user is part of the address.
 COMMIT_URL = re.compile(
-    r"git\+(https://[^@\s]+|ssh://([\w.-]+@)?[^@:/\s]+(:\d+)?/[^@\s]+)@[0-9a-f]{40}(#subdirectory=[^\s&]+)?"
+    r"git\+(https://(?!-)[^@\s]+|ssh://(?!-)([\w.-]+@)?(?!-)[^@:/\s%]+(:\d+)?/[^@\s]+)@[0-9a-f]{40}(#subdirectory=[^\s&]+)?"
 )
 _BARE_URL = re.compile(r"(?P<url>(git|hg|svn|bzr)\+\S+?|[a-z]+://\S+?)(?P<marker>(;|\s+;)\s.*|\s+;.*)?", re.IGNORECASE)
 _SCP = re.compile(r"(git\+)?(ssh://)?(?P<user>[\w.-]+)@(?P<host>[\w.-]+):(?!\d+/)(?P<path>[^\s@#]+)(?P<rest>\S*)")

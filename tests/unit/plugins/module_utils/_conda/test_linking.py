@@ -317,6 +317,22 @@ def test_requirement(package: Package, line: str) -> None:
     assert installer.requirement(package) == line
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"name": "a\n-r x"},
+        {"name": "-r"},
+        {"version": "1 --x"},
+        {"url": "https://h/a\n.whl"},
+        {"url": "https://h/${SECRET}.whl"},
+        {"index": "https://h/\tx"},
+    ],
+)
+def test_a_package_that_would_be_another_line_is_refused(fields: dict[str, str]) -> None:
+    with pytest.raises(EvenkeelError, match="that none can have"):
+        installer.requirement(replace(EINOPS, **fields))
+
+
 # install
 
 

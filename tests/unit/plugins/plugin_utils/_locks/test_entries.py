@@ -7,7 +7,7 @@ import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import PIP, Package
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import conda_lock
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.entries import check, pip_package
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.entries import check, conda_package, pip_package
 
 LOCK = Path("/srv/fleet/conda-lock.yml")
 SHA256 = "ab" * 32
@@ -78,3 +78,59 @@ def test_a_wheel_beside_the_lock_is_named_by_a_relative_path(url: str) -> None:
 def test_other_paths_are_refused(url: str, sha256: str | None) -> None:
     with pytest.raises(EvenkeelError, match="whose content may change at any time"):
         pip_package(LOCK, "tool", "1.0", url, sha256)
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "url"),
+    [
+        ("tool", "1.0\n-r /etc/shadow\n", "https://files.example/tool-1.0-py3-none-any.whl"),
+        ("tool", "1.0 --hash=x", "https://files.example/tool-1.0-py3-none-any.whl"),
+        ("tool", "-1", "https://files.example/tool-1.0-py3-none-any.whl"),
+        ("tool", "1.0/2", "https://files.example/tool-1.0-py3-none-any.whl"),
+        ("tool\n-r x", "1.0", "https://files.example/tool-1.0-py3-none-any.whl"),
+        ("-r", "1.0", "https://files.example/tool-1.0-py3-none-any.whl"),
+        ("tool", "1.0", "https://h/a b\n-r /etc/shadow\n.whl"),
+        ("tool", "1.0", "https://h/${SECRET}/tool-1.0-py3-none-any.whl"),
+        ("tool", "1.0", "https://[h/tool-1.0-py3-none-any.whl"),
+        ("tool", "1.0", "wheels/a\n-r x.whl"),
+        ("tool", "1.0", "file:///etc/shadow"),
+        ("tool", "1.0", "/etc/tool-1.0-py3-none-any.whl"),
+        ("tool", "1.0", f"git+ssh://-oProxyCommand=x/tool@{'ab' * 20}"),
+        ("tool", "1.0", f"git+ssh://%2doProxyCommand=x/tool@{'ab' * 20}"),
+        ("tool", "1.0", f"git+ssh://-oProxyCommand=x@host/tool@{'ab' * 20}"),
+        ("tool", "1.0", f"git+ssh://git@-oProxyCommand=x/tool@{'ab' * 20}"),
+    ],
+)
+def test_what_is_more_than_a_package_of_pip_is_refused(name: str, version: str, url: str) -> None:
+    with pytest.raises(EvenkeelError):
+        pip_package(LOCK, name, version, url, SHA256)
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "..%2f..%2fa-1-0.conda",
+        "a-1%2f..-0.conda",
+        "a-1-..%2f0.conda",
+        "a%0a-1-0.conda",
+        ".a-1-0.conda",
+        "a-1%20-0.conda",
+        "a b-1-0.conda",
+        "-a-1-0.conda",
+    ],
+)
+def test_what_is_more_than_a_package_of_conda_is_refused(file: str) -> None:
+    with pytest.raises(EvenkeelError):
+        conda_package(LOCK, f"https://conda.example/c/noarch/{file}", None, SHA256)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://conda.example/c/linux-64/_libgcc_mutex-0.1-conda_forge.tar.bz2",
+        "https://conda.example/c/linux-64/x264-1!164.3095-h166bdaf_2.tar.bz2",
+        "file:///srv/channel/noarch/a.b-c_d-1.0+cu12-py_0.conda",
+    ],
+)
+def test_names_versions_and_builds_of_real_packages_are_taken(url: str) -> None:
+    assert conda_package(LOCK, url, None, SHA256).url == url
