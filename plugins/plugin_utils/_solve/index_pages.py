@@ -14,12 +14,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from html.parser import HTMLParser
-from http.client import HTTPException
+from http.client import HTTPException, HTTPMessage
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urljoin, urlsplit
-from urllib.request import ProxyHandler, Request, build_opener
+from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import patience
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
@@ -36,8 +36,8 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.rattler import
 AT_ONCE = 16
 #: How long a server may stay silent, how often it is asked again, and how long all pages may take.
 SECONDS, RETRIES, ALL_SECONDS = 30, 2, 300
-#: The largest page that is read.
-MOST_BYTES = 64 << 20
+#: The largest page that is read; one in HTML must be smaller, since reading what is none is slow.
+MOST_BYTES, MOST_HTML = 64 << 20, 16 << 20
 _ACCEPTED = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
 _SHA256 = "sha256"
 
@@ -113,10 +113,13 @@ def files(url: str) -> tuple[File, ...] | None:
     if answer is None:
         return None
     kind, base, content = answer
+    is_json = kind.endswith("json")
+    if not is_json and len(content) > MOST_HTML:
+        raise _too_large(without_credentials(url), MOST_HTML)
     text = content.decode("utf-8", errors="replace")
     try:
-        return _of_json(json.loads(text), base) if kind.endswith("json") else _of_html(text, base)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return _of_json(json.loads(text), base) if is_json else _of_html(text, base)
+    except (ValueError, KeyError, TypeError, AttributeError, AssertionError, RecursionError) as error:
         raise EvenkeelError(
             f"{without_credentials(url)} is not a page of a package index: {type(error).__name__}: {error}",
             "Check the index's URL",
@@ -163,12 +166,31 @@ def _ask(url: str, user: tuple[str, str], timeout: float) -> tuple[str, str, byt
         token = base64.b64encode(":".join(user).encode()).decode()
         request.add_unredirected_header("Authorization", f"Basic {token}")
     # Ansible's way to open a URL can't be given the proxy of uv's files.
-    with build_opener(ProxyHandler(uv_files.proxies(url))).open(request, timeout=timeout) as response:
+    with build_opener(ProxyHandler(uv_files.proxies(url)), _WithinTheWeb).open(request, timeout=timeout) as response:
         packed = response.headers.get("Content-Encoding") == "gzip"
         content = (gzip.GzipFile(fileobj=response) if packed else response).read(MOST_BYTES + 1)
         if len(content) > MOST_BYTES:
-            raise EvenkeelError(f"{url} is larger than {MOST_BYTES >> 20} MiB", "Check the index's URL")
+            raise _too_large(url, MOST_BYTES)
         return response.headers.get_content_type(), response.geturl(), content
+
+
+def _too_large(url: str, most: int) -> EvenkeelError:
+    return EvenkeelError(f"{url} is larger than {most >> 20} MiB", "Check the index's URL")
+
+
+class _WithinTheWeb(HTTPRedirectHandler):
+    """Follows redirections to web servers only."""
+
+    def redirect_request(
+        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
+    ) -> Request | None:
+        if urlsplit(newurl).scheme not in ("http", "https"):
+            raise EvenkeelError(
+                f"{without_credentials(req.full_url)} redirects to {without_credentials(newurl)}, "
+                "which is no web server",
+                "Check the index's URL",
+            )
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 def _of_json(answer: Any, base: str) -> tuple[File, ...]:

@@ -105,13 +105,18 @@ def test_the_first_page_that_is_there_counts(site: Site) -> None:
         ((503, "text/html", b""), "answered 503 Service Unavailable. Check that the control node reaches", 2),
         ((200, f"{_SIMPLE}+json", b"{}"), "is not a page of a package index: KeyError: 'files'", 1),
         ((200, f"{_SIMPLE}+json", b"<html>"), "is not a page of a package index: JSONDecodeError", 1),
-        ((200, "text/html", b"x" * 2000), "is larger than 0 MiB", 1),
+        ((200, f"{_SIMPLE}+json", b"[" * 100_000), "is not a page of a package index: RecursionError", 1),
+        ((200, f"{_SIMPLE}+json", b"x" * 200_001), "is larger than 0 MiB", 1),
+        ((200, "text/html", b"<![<!["), "is not a page of a package index: AssertionError", 1),
+        ((200, "text/html", b"<" * 1001), "is larger than 0 MiB", 1),
+        ((302, "ftp://wheels.example/", b""), "redirects to ftp://wheels.example/, which is no web server", 1),
     ],
 )
 def test_a_page_that_cannot_be_read_is_named(
     site: Site, monkeypatch: pytest.MonkeyPatch, answer: tuple[int, str, bytes], said: str, asked: int
 ) -> None:
-    monkeypatch.setattr(index_pages, "MOST_BYTES", 1000)
+    monkeypatch.setattr(index_pages, "MOST_BYTES", 200_000)
+    monkeypatch.setattr(index_pages, "MOST_HTML", 1000)
     site.answers["/simple/app/"] = answer
     with pytest.raises(EvenkeelError) as error:
         files(f"http://{USER}:{PASSWORD}@{site.host}/simple/app/")
