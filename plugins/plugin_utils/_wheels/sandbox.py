@@ -4,7 +4,7 @@
 
 The programs of util-linux make namespaces of the kernel and, in them, a root directory that holds the system's
 programs and libraries, read-only, and the directories of the build. Homes, sockets and the rest of /etc are not there.
-The program has no capability, so what is read-only stays so, for root too.
+The program has no capability, so what is read-only stays so, for root too; and no keyring of the kernel.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import os
 import re
 import select
 import subprocess
+import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.limits import FILE_BYTES, limited
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels import confined
 
 #: Where programs are looked for, also those of util-linux.
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
@@ -146,7 +148,8 @@ class Place:
         places += [("ro", point) for point in _mounted_below(path for _unused, path in places)]
         places += [("rw", path) for path in (*map(str, writable), *_DEVICES) if os.path.exists(path)]
         flat = [part for place in places for part in place]
-        return ["unshare", *_NAMESPACES, "/bin/sh", "-c", _SCRIPT, "sandbox", str(self._root), *flat, "--", *argv]
+        start = [sys.executable, "-I", "-S", confined.__file__, "unshare", *_NAMESPACES]
+        return [*start, "/bin/sh", "-c", _SCRIPT, "sandbox", str(self._root), *flat, "--", *argv]
 
 
 def lacking(root: Path) -> str:

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
 import signal
 import socket
 import time
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels import sandbox
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels import interpreter, sandbox
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.sandbox import Ended, Limits, Place, lacking
 
 from .conftest import require_namespaces
@@ -71,6 +72,25 @@ def test_it_sees_neither_homes_nor_other_files_nor_sockets(run: Run, tmp_path: P
         f"ls -d {Path.home()} /home /root /run /var /etc/shadow /etc/ssl {secret} 2>/dev/null; echo end"
     )
     assert said == "end\n"
+
+
+def test_it_has_no_keyring(run: Run, work: Path) -> None:
+    numbers = {"x86_64": (248, 249, 250), "aarch64": (217, 218, 219)}[platform.machine()]
+    (work / "keys.py").write_text(
+        "import ctypes, errno\ncall = ctypes.CDLL(None, use_errno=True).syscall\n"
+        f"for number in {numbers}:\n"
+        "    call(number, 0, 0, 0, 0, 0)\n    print(errno.errorcode[ctypes.get_errno()])\n"
+    )
+    python = interpreter.of_control_node()
+    ended, said = run(f"{python.program} -I {work}/keys.py", readable=(python.prefix,))
+    assert (ended, said.split()) == (Ended(0), ["ENOSYS"] * 3)
+
+
+def test_it_cannot_raise_its_limits(run: Run) -> None:
+    _unused, said = run("bash -c 'ulimit -Hd; ulimit -Sd; ulimit -Hf; ulimit -Sf; ulimit -Hc'")
+    data, soft_data, size, soft_size, core = said.split()
+    assert (data, size, core) == (soft_data, soft_size, "0")
+    assert "unlimited" not in (data, size)
 
 
 def test_it_sees_no_other_process(run: Run) -> None:

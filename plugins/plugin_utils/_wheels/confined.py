@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""Start a program without the kernel's keyrings and with limits that it can't raise: itself a program, of its arguments.
+
+Keys belong to a user, not to a namespace: a program of the same user could link them to a keyring of its own. So, as on
+a kernel without keyrings, their system calls are not there, nor those of another architecture.
+
+Sources: seccomp(2), and the kernel's tables of system calls.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import resource
+import struct
+import sys
+
+#: By machine: its number in audit.h, and the first and the last of add_key, request_key and keyctl.
+_CALLS = {"x86_64": (0xC000003E, 248, 250), "aarch64": (0xC00000B7, 217, 219)}
+_NO_NEW_PRIVS, _SECCOMP, _FILTER = 38, 22, 2
+_LOAD, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
+_ALLOW, _FAIL = 0x7FFF0000, 0x00050000
+#: On x86_64, calls with this bit are those of x32.
+_X32 = 0x40000000
+
+
+def program(machine: str) -> bytes:
+    """Return the filter: instructions of code, how many to skip if true and if not, and a value."""
+    architecture, first, last = _CALLS[machine]
+    instructions = [
+        (_LOAD, 0, 0, 4),
+        (_EQUAL, 0, 5, architecture),
+        (_LOAD, 0, 0, 0),
+        (_AT_LEAST, 3, 0, _X32),
+        (_AT_LEAST, 1, 0, last + 1),
+        (_AT_LEAST, 1, 0, first),
+        (_RETURN, 0, 0, _ALLOW),
+        (_RETURN, 0, 0, _FAIL | errno.ENOSYS),
+    ]
+    return b"".join(struct.pack("=HBBI", *one) for one in instructions)
+
+
+def main() -> None:
+    """Apply the limits and the filter, then become the program."""
+    for kind in (resource.RLIMIT_DATA, resource.RLIMIT_FSIZE):
+        limit, _unused = resource.getrlimit(kind)
+        resource.setrlimit(kind, (limit, limit))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    machine = os.uname().machine
+    if machine not in _CALLS:
+        sys.exit(f"no filter of system calls is known for {machine}")
+    code = program(machine)
+    instructions = ctypes.create_string_buffer(code, len(code))
+    about = struct.pack("@HP", len(code) // 8, ctypes.addressof(instructions))
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    none = ctypes.c_ulong(0)
+    if prctl(_NO_NEW_PRIVS, ctypes.c_ulong(1), none, none, none) or prctl(_SECCOMP, _FILTER, about, none, none):
+        sys.exit(f"system calls can't be filtered: {os.strerror(ctypes.get_errno())}")
+    os.environ.pop("LC_CTYPE", None)  # Python's own, where it finds no locale
+    os.execvp(sys.argv[1], sys.argv[1:])  # noqa: S606
+
+
+if __name__ == "__main__":
+    main()
