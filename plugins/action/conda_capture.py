@@ -8,7 +8,6 @@ from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package, digest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import write_atomically
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import capture, locking
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.missing_hashes import complete
@@ -63,9 +62,7 @@ class ActionModule(Action):
         plan = locking.plan(environment, {problem: packages}, None)
         changed = bool(plan.changed) or not path.exists()
         if changed and not self._task.check_mode:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(str(path), text)
-            locking.apply(plan)
+            locking.apply(plan, {path: text})
         result = {"changed": changed, "path": str(path), "digest": digest(packages, found.variables)}
         return {**result, "diff": {"prepared": text + plan.diff}} if changed and self._task.diff else result
 

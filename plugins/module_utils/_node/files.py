@@ -30,6 +30,40 @@ def write_atomically(path: str, text: str, mode: int = 0o644, owner: tuple[int, 
     owner
         Ids of a user and a group; those of this process when not given.
     """
+    temporary = _written_beside(path, text, mode, owner)
+    try:
+        os.rename(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    sync_directory(os.path.dirname(path))
+
+
+def write_all_atomically(texts: Iterable[tuple[str, str]]) -> None:
+    """Replace files by texts, in this order; all texts are on the disk before the first file changes.
+
+    Parameters
+    ----------
+    texts
+        Each a path and its text.
+    """
+    written: list[tuple[str, str]] = []
+    try:
+        for path, text in texts:
+            written.append((_written_beside(path, text), path))
+        directories = {os.path.dirname(path) for _unused, path in written}
+        while written:
+            os.rename(*written[0])
+            del written[0]
+    finally:
+        for temporary, _unused in written:
+            os.unlink(temporary)
+    for directory in sorted(directories):
+        sync_directory(directory)
+
+
+def _written_beside(path: str, text: str, mode: int = 0o644, owner: tuple[int, int] | None = None) -> str:
+    """Return the path of a new file beside ``path`` with its text, which is on the disk."""
     descriptor, temporary = tempfile.mkstemp(prefix=".%s." % os.path.basename(path), dir=os.path.dirname(path))
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as stream:
@@ -39,11 +73,10 @@ def write_atomically(path: str, text: str, mode: int = 0o644, owner: tuple[int, 
         if owner:
             os.chown(temporary, *owner)
         os.chmod(temporary, mode)
-        os.rename(temporary, path)
     except BaseException:
         os.unlink(temporary)
         raise
-    sync_directory(os.path.dirname(path))
+    return temporary
 
 
 def link_atomically(link: str, target: str) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.built_wheels import is_built
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import CONDA, Package, changes
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import write_atomically
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, from_os, way_out
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import write_all_atomically
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import optional
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import conda_lock, explicit_file
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.conda_lock import Lock
@@ -201,13 +201,34 @@ def unfit_builds_of(environment: EnvironmentFile, lock: Lock) -> list[str]:
     return [f"{lock_env(environment.path)} on {', '.join(found)}: {line}." for line, found in platforms.items()]
 
 
-def apply(plan: Plan) -> None:
-    """Write what changes; each file is there whole or not at all."""
-    for path, text in plan.changed.items():
-        if text is None:
+def apply(plan: Plan, first: Mapping[Path, str] | None = None) -> None:
+    """Write what changes: the lock last, and nothing before the disk has all of it.
+
+    Parameters
+    ----------
+    plan
+        The files of the lock.
+    first
+        What else is to be written with them, such as the environment that they are of.
+
+    Raises
+    ------
+    EvenkeelError
+        Their folder is full or can't be written to.
+    """
+    changed = plan.changed
+    folder = next(iter(plan.files)).parent
+    texts = {**(first or {}), **{path: text for path, text in changed.items() if text is not None}}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_all_atomically((str(path), text) for path, text in texts.items())
+        for path in changed.keys() - texts.keys():
             path.unlink()
-        else:
-            write_atomically(str(path), text)
+    except OSError as error:
+        raise EvenkeelError(
+            f"The lock can't be written to {folder}: {error.strerror}",
+            f"{way_out(error, str(folder))}, then run again",
+        ) from error
 
 
 def changed_hashes(before: Lock, after: Lock) -> list[str]:
@@ -263,4 +284,7 @@ def _asked_for(environment: EnvironmentFile) -> set[str]:
 
 
 def _text(path: Path) -> str | None:
-    return path.read_text(encoding="utf-8") if path.exists() else None
+    try:
+        return path.read_text(encoding="utf-8", errors="replace") if path.exists() else None
+    except OSError as error:
+        raise from_os(error, str(path)) from error

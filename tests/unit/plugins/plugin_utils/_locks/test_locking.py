@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -66,6 +68,50 @@ def test_a_second_plan_after_apply_is_empty(environment: EnvironmentFile) -> Non
         "linux-64\n  + numpy 2.0 (main)\n  + pandas 1.0 (main)\n  + some-tool 1.0 (pip)\n"
         "linux-aarch64\n  + numpy 2.0 (main)\n  + pandas 1.0 (main)\n"
     )
+
+
+def test_a_disk_that_gets_full_leaves_the_old_files(
+    environment: EnvironmentFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = planned(environment, {"linux-64": [NUMPY], "linux-aarch64": [NUMPY]})
+    apply(first)
+    directory = environment.path.parent
+    old = {path: path.read_text() for path in directory.iterdir()}
+    left = iter(range(2))
+
+    def fsync(_descriptor: int) -> None:
+        if next(left, None) is None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(EvenkeelError) as error:
+        apply(planned(environment, {"linux-64": [PANDAS], "linux-aarch64": [PANDAS]}, first.after))
+    assert str(error.value) == (
+        f"The lock can't be written to {directory}: No space left on device. "
+        f"Free some space on the file system of {directory}, then run again."
+    )
+    assert {path: path.read_text() for path in directory.iterdir()} == old
+
+
+def test_the_lock_is_the_last_file_that_changes(environment: EnvironmentFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    renamed: list[str] = []
+
+    def rename(source: str, target: str) -> None:
+        renamed.append(Path(target).name)
+        Path(source).replace(target)
+
+    monkeypatch.setattr(os, "rename", rename)
+    apply(planned(environment, {"linux-64": [NUMPY], "linux-aarch64": [NUMPY]}), {environment.path: "name: x\n"})
+    assert renamed == ["environment.yml", "conda-linux-64.lock", "conda-linux-aarch64.lock", "conda-lock.yml"]
+
+
+def test_a_folder_that_cant_be_made_is_an_error_of_the_operator(environment: EnvironmentFile) -> None:
+    environment.path.write_text("")
+    below = replace(environment, path=environment.path / "environment.yml")
+    with pytest.raises(
+        EvenkeelError, match=r"The lock can't be written to .*/environment\.yml: (Not a dir|File exists)"
+    ):
+        apply(planned(below, {"linux-64": [NUMPY]}))
 
 
 def test_what_moves_is_told_by_platform(environment: EnvironmentFile) -> None:
