@@ -51,6 +51,8 @@ class Look:
     failure: str = ""
     #: Of the names that uv looked for.
     pages: Mapping[str, Page] = field(default_factory=dict)
+    #: Why an index can't be read here, where nothing fits with wheels alone; uv may know it from its cache.
+    unread: EvenkeelError | None = None
 
 
 def look(question: Question, wheels_only: Answer) -> Look:
@@ -70,20 +72,22 @@ def look(question: Question, wheels_only: Answer) -> Look:
     Raises
     ------
     EvenkeelError
-        An index that uv can read can't be read here.
+        An index that uv can read can't be read here, although something fits.
     """
     found: dict[str, Page] = {}
     releases: dict[str, Releases] = {}
     left_out: set[SourceRelease] = set()
     answer = wheels_only
+    unread: EvenkeelError | None = None
     for _round in range(MOST_ROUNDS):
         new = [name for name in answer.looked_for if name not in releases and name not in question.provided]
         try:
             found |= pages({name: _places(question, name, answer.looked_for[name]) for name in new})
-        except EvenkeelError:
-            if wheels_only.failure:  # which says more
-                break
-            raise
+        except EvenkeelError as error:
+            if not wheels_only.failure:
+                raise
+            unread = error
+            break
         releases |= {name: releases_of(name, found[name].files, question) for name in new if name in found}
         releases |= {name: Releases() for name in new if name not in found}
         outdone = {
@@ -94,7 +98,7 @@ def look(question: Question, wheels_only: Answer) -> Look:
         left_out |= outdone
         counted = [one for of_name in releases.values() for one in of_name.sources if one not in left_out]
         answer = pip_solver.ask(question, counted)
-    return Look(wheels_only if answer.failure else answer, answer.failure, found)
+    return Look(wheels_only if answer.failure else answer, answer.failure, found, unread)
 
 
 def releases_of(name: str, files: Iterable[File], question: Question) -> Releases:

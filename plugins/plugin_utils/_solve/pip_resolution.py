@@ -70,6 +70,12 @@ def resolve(
     while True:
         question, answer = _with_extras(question, extras)
         looked = passed_over.look(question, answer)
+        if looked.unread and not _is_of_index(answer.failure):
+            raise EvenkeelError(
+                f"{looked.unread.what}. Without it, the pip packages {pip_solver.named(question.requirements)} cannot "
+                f"be resolved: {_shortened(answer.failure)}",
+                looked.unread.remedy,
+            )
         if not looked.answer.sources:
             break
         if build is None or not _may_be_built(looked.answer.sources, allowed):
@@ -87,6 +93,11 @@ def resolve(
             _way_out(question, why),
         )
     return _pinned(answer.packages, question, looked.pages)
+
+
+def _is_of_index(why: str) -> bool:
+    """Return whether uv's words are about an index that does not answer or refuses."""
+    return bool(_REFUSED.search(why) or _UNREACHED.search(why))
 
 
 def _way_out(question: Question, why: str) -> str:

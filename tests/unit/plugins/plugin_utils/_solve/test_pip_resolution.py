@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import patience
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve import pip_resolution, pip_solver
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve import passed_over, pip_resolution, pip_solver
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.pip_solver import Provided, Question, Target
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.source_release import Build, SourceRelease
 
@@ -604,6 +604,22 @@ def test_an_index_that_refuses_is_named_and_no_other_takes_its_place(
     private, own = site.index("private", tmp_path / "private"), site.index("own", tmp_path / "own")
     with pytest.raises(EvenkeelError, match=rf"{private}.* could not be queried .*401 Unauthorized"):
         resolve(["app"], NODE, {}, own, indexes=(private,))
+
+
+def test_an_index_that_has_gone_away_is_named_first_although_uv_knows_it_from_its_cache(
+    wheels: Callable[..., Path], index: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheels("app", "1.0")
+    gone = EvenkeelError("http://wheels.example/simple/app/ did not deliver (refused)", "Check the index")
+
+    def pages(_places: object) -> None:
+        raise gone
+
+    monkeypatch.setattr(passed_over, "pages", pages)
+    with pytest.raises(EvenkeelError) as error:
+        resolve(["app>1"], NODE, {}, index())
+    assert str(error.value).startswith(f"{gone.what}. Without it, the pip packages app>1 cannot be resolved: ")
+    assert error.value.remedy == gone.remedy
 
 
 @pytest.mark.parametrize(
