@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""Start a program without the kernel's keyrings and with limits that it can't raise: itself a program, of its arguments.
+"""Start the program of its arguments without the kernel's keyrings, and with limits that it can't raise.
 
 Keys belong to a user, not to a namespace: a program of the same user could link them to a keyring of its own. So, as on
 a kernel without keyrings, their system calls are not there, nor those of another architecture.

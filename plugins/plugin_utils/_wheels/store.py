@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
@@ -20,6 +22,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, path_of, way_out
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import sha256_of, write_atomically
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.source_release import SourceRelease
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.foreign_files import is_wheel_name, json_object
 
 #: The name of a store beside a lock.
 DIRECTORY = "wheels"
@@ -84,13 +87,11 @@ class Store:
             made = read(record)
             same = made.source_sha256 == release.sha256 if release.sha256 else made.source == release.url
             if same and made.name == release.name and made.python == python and made.platform in (platform, ANY):
-                wheel = record.with_name(made.wheel)
-                _check(wheel, made)
-                return wheel
+                return _checked(record, made)
         return None
 
     def add(self, wheel: Path, made: Made) -> Path:
-        """Put a wheel there, whole or not at all; return its path."""
+        """Put a wheel there, whole or not at all, unless one that was made of the same is there; return its path."""
         directory = self.rehearsed or self.directory
         target = directory / made.key
         try:
@@ -100,6 +101,8 @@ class Store:
                 folder.mkdir(mode=0o755)
                 shutil.copyfile(wheel, folder / made.wheel)
                 write_atomically(str(folder / RECORD), json.dumps(asdict(made), indent=2) + "\n")
+                if (target / RECORD).exists():  # of another run, which may have locked it already
+                    return _checked(target / RECORD, read(target / RECORD))
                 if target.exists():
                     shutil.rmtree(target)
                 folder.rename(target)
@@ -136,9 +139,16 @@ def read(record: Path) -> Made:
         The record is malformed.
     """
     try:
-        fields: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
-        return Made(**{**fields, "requirements": tuple(fields["requirements"])})
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        found = json_object(record)
+        requirements = found.pop("requirements", None)
+        if not isinstance(requirements, list) or not all(
+            isinstance(one, str) for one in (*requirements, *found.values())
+        ):
+            raise ValueError("a value is of another kind")
+        if not is_wheel_name(found.get("wheel")):
+            raise ValueError("it does not name a wheel's file")
+        return Made(**found, requirements=tuple(requirements))
+    except (OSError, ValueError, TypeError) as error:
         raise EvenkeelError(
             f"{record} does not say how its wheel was made: {error}",
             f"Restore it from version control, or remove {record.parent} and lock again",
@@ -185,8 +195,12 @@ def in_lock(wheel: Path, lock: Path) -> str:
     return Path(os.path.relpath(wheel, lock.parent)).as_posix()
 
 
-def _check(wheel: Path, made: Made) -> None:
+def _checked(record: Path, made: Made) -> Path:
+    """Return the wheel of a record, which has to be as it was made."""
+    wheel = record.with_name(made.wheel)
     try:
+        if not stat.S_ISREG(wheel.lstat().st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file")
         found = sha256_of(str(wheel))
     except OSError as error:
         raise EvenkeelError(
@@ -198,3 +212,4 @@ def _check(wheel: Path, made: Made) -> None:
             f"The wheel {wheel} has the SHA-256 {found}, and was made with {made.sha256}",
             f"Restore it from version control, or remove {wheel.parent} and lock again",
         )
+    return wheel

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -111,6 +112,41 @@ def test_a_wheel_that_is_not_as_it_was_made_is_an_error(
     damage(store.add(built, MADE))  # type: ignore[operator]
     with pytest.raises(EvenkeelError, match=f"{message}.*or remove {store.directory / MADE.key} and lock again"):
         store.find(RELEASE, "3.11", "linux-64")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"wheel": "../../etc/passwd"},
+        {"wheel": ""},
+        {"wheel": 1},
+        {"requirements": [1]},
+        {"requirements": "ab"},
+        {"name": []},
+        {"more": "1"},
+    ],
+)
+def test_a_record_is_verified(store: Store, built: Path, damage: dict[str, object]) -> None:
+    record = store.add(built, MADE).with_name("build.json")
+    record.write_text(json.dumps(json.loads(record.read_text()) | damage))
+    with pytest.raises(EvenkeelError, match="does not say how its wheel was made"):
+        store.find(RELEASE, "3.11", "linux-64")
+
+
+def test_a_link_is_no_wheel(store: Store, built: Path) -> None:
+    wheel = store.add(built, MADE)
+    wheel.unlink()
+    wheel.symlink_to(built)
+    with pytest.raises(EvenkeelError, match="can't be read: it is not a regular file"):
+        store.find(RELEASE, "3.11", "linux-64")
+
+
+def test_a_wheel_that_is_there_is_not_replaced(store: Store, built: Path, tmp_path: Path) -> None:
+    wheel = store.add(built, MADE)
+    (tmp_path / "again.whl").write_bytes(b"another")
+    again = replace(MADE, sha256=hashlib.sha256(b"another").hexdigest())
+    assert store.add(tmp_path / "again.whl", again) == wheel
+    assert wheel.read_bytes() == WHEEL
 
 
 def test_a_lock_names_a_wheel_by_a_relative_path_and_finds_it_wherever_it_is(store: Store, built: Path) -> None:
