@@ -95,7 +95,8 @@ def pip_package(
             f"{path}: {name} is at {url!r}, whose content may change at any time",
             "Publish it as a wheel, or name a commit: NAME @ git+https://HOST/PROJECT@COMMIT; then lock again",
         )
-    if urlsplit(url).scheme not in ("http", "https"):
+    # A directory of wheels may be shared by all nodes.
+    if urlsplit(url).scheme not in ("http", "https") and not (url.startswith("file:///") and url.endswith(".whl")):
         raise EvenkeelError(
             f"{path}: {name} is at {url!r}, which is not the same on every machine",
             "Publish it in an index, and lock again",

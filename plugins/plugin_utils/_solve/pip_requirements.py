@@ -188,7 +188,9 @@ def _exact(requirement: Requirement, text: str, where: str) -> str:
         raise _secret(text, where)
     address = base.removeprefix("git+")
     reference = parts.path.rpartition("@")[2] if "@" in parts.path else ""
-    if re.fullmatch(r"[0-9a-f]{7,39}", reference):
+    if re.fullmatch(r"[0-9a-f]{40}", reference):
+        what = "names a host or a path that no repository has"
+    elif re.fullmatch(r"[0-9a-f]{7,39}", reference):
         what = f"names a commit by {len(reference)} digits, and another one may get the same"
     else:
         what = f"names {reference!r}, which may move, so {_BRANCH}" if reference else f"names no commit, so {_BRANCH}"

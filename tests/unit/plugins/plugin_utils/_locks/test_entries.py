@@ -52,6 +52,8 @@ def test_source_archives_of_another_programs_lock_are_refused_all_at_once(tmp_pa
     [
         "https://download.example/whl/cu121/torch-2.4.0%2Bcu121-cp311-cp311-linux_x86_64.whl",
         "wheels/0123456789abcdef/tool-1.0-py3-none-any.whl",
+        "../my wheels/0123456789abcdef/tool-1.0-py3-none-any.whl",
+        "file:///srv/wheels/tool-1.0-py3-none-any.whl",
         f"git+https://git.example/tool.tar.gz@{'ab' * 20}",
     ],
 )

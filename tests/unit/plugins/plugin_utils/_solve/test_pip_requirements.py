@@ -184,3 +184,13 @@ def test_packages_have_the_hashes_that_their_requirements_name() -> None:
         "The requirements name hashes (--hash), and these packages have others: other 2.0 "
         f"(other-2.0-py3-none-any.whl, sha256:{'1' * 64})"
     )
+
+
+@pytest.mark.parametrize(
+    "place", ["ssh://-oProxyCommand=x", "ssh://-x@host", "ssh://git@-oX=y", "ssh://%2doX=y", "https://-x"]
+)
+def test_a_host_that_is_an_option_is_refused(place: str) -> None:
+    url = f"git+{place}/tool@{COMMIT}"
+    assert not COMMIT_URL.fullmatch(url)
+    with pytest.raises(EvenkeelError):
+        parse(f"tool @ {url}", "environment.yml")
