@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from urllib.parse import unquote
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import CONDA, PIP, Package, in_order
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
@@ -60,7 +61,7 @@ def read(path: Path, platform: str) -> tuple[Package, ...]:
 
 def _package(path: Path, line: str, platform: str) -> Package | None:
     if pip := _PIP.fullmatch(line):
-        version = _WHEEL_VERSION.fullmatch(pip["url"].rpartition("/")[2].partition("#")[0])
+        version = _WHEEL_VERSION.fullmatch(unquote(pip["url"].rpartition("/")[2].partition("#")[0]))
         return pip_package(path, pip["name"], version[1] if version else "", pip["url"], pip["sha256"])
     if not line or line.startswith("#"):
         return None

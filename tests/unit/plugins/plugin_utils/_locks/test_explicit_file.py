@@ -82,3 +82,11 @@ def test_a_file_that_proves_nothing_is_refused_by_name(tmp_path: Path, text: str
     path.write_text(text)
     with pytest.raises(EvenkeelError, match=f"^{path}.*{message}"):
         read(path, "linux-64")
+
+
+def test_the_version_of_a_wheel_is_the_one_that_its_url_means(tmp_path: Path) -> None:
+    path = tmp_path / "explicit.txt"
+    url = "https://files.example/torch-2.4.0%2Bcu121-cp311-cp311-linux_x86_64.whl"
+    path.write_text(f"@EXPLICIT\n# pip torch @ {url}#sha256={'ab' * 32}\n")
+    (package,) = read(path, "linux-64")
+    assert (package.version, package.url) == ("2.4.0+cu121", url)
