@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.limits import F
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import optional
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.pip_requirements import normal
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.pip_solver import SECONDS, uv
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.interpreter import Interpreter
 
 with optional():
     from packaging.requirements import InvalidRequirement, Requirement
@@ -53,13 +55,46 @@ def checked(requires: object, what: str) -> list[str]:
     return found
 
 
-def make_environment(python: Path, directory: Path) -> Path:
-    """Make an empty virtual environment; return its Python."""
-    _uv("The build's environment could not be made", "venv", "--quiet", "--python", str(python), str(directory))
-    return directory / "bin" / "python"
+def make_environment(
+    directory: Path, requirements: Sequence[str], interpreter: Interpreter, places: Mapping[str, str], what: str
+) -> None:
+    """Make a virtual environment of an interpreter that holds exact requirements, from wheels with their hashes.
+
+    uv starts the Python that it installs for, and packages of a lock may run in the sandbox alone: so uv makes the
+    environment for the control node's Python, and it becomes the interpreter's when uv is done.
+    """
+    made = ("venv", "--quiet", "--relocatable", "--python", sys.executable, str(directory))
+    _uv("The build's environment could not be made", *made)
+    if requirements:
+        _uv(
+            f"The build requirements of {what} cannot be installed",
+            *("pip", "install", "--quiet", "--require-hashes", "--no-deps", "--no-build", "--requirements", "-"),
+            # A build that writes to its environment must not write to uv's cache.
+            *("--link-mode", "copy", "--no-compile-bytecode"),
+            *("--python", str(directory / "bin" / "python"), "--python-version", interpreter.version),
+            text="\n".join(requirements),
+            variables=places,
+        )
+    _hand_over(directory, interpreter)
 
 
-def resolve(requirements: list[str], python: Path, places: Mapping[str, str], what: str) -> tuple[str, ...]:
+def _hand_over(directory: Path, interpreter: Interpreter) -> None:
+    """Make a virtual environment of the control node's Python one of another."""
+    library = next((directory / "lib").glob("python*"))
+    programs = directory / "bin"
+    (programs / library.name).unlink()
+    own = f"python{'.'.join(interpreter.version.split('.')[:2])}"
+    library.rename(library.with_name(own))
+    for name, target in (("python", interpreter.program), ("python3", "python"), (own, "python")):
+        (programs / name).unlink(missing_ok=True)
+        (programs / name).symlink_to(target)
+    (directory / "pyvenv.cfg").write_text(
+        f"home = {interpreter.program.parent}\ninclude-system-site-packages = false\nversion = {interpreter.version}\n",
+        encoding="utf-8",
+    )
+
+
+def resolve(requirements: list[str], python: str, places: Mapping[str, str], what: str) -> tuple[str, ...]:
     """Return exact requirements with hashes, one of each distribution, sorted.
 
     Parameters
@@ -67,7 +102,7 @@ def resolve(requirements: list[str], python: Path, places: Mapping[str, str], wh
     requirements
         As the project names them.
     python
-        What they are installed for.
+        The version that they are installed for, such as ``3.11.2``, on this machine.
     places
         uv's variables that name where wheels come from; its arguments would show credentials to every user.
     what
@@ -76,7 +111,8 @@ def resolve(requirements: list[str], python: Path, places: Mapping[str, str], wh
     Raises
     ------
     EvenkeelError
-        One is not a distribution of the index, nothing fits, or there is no wheel; build requirements are not built from source.
+        One is not a distribution of the index, nothing fits, or there is no wheel; build requirements are not built
+        from source.
     """
     asked = checked(requirements, what)
     if not asked:
@@ -84,7 +120,8 @@ def resolve(requirements: list[str], python: Path, places: Mapping[str, str], wh
     answer = _uv(
         f"The build requirements of {what} ({', '.join(asked)}) cannot be resolved",
         *("pip", "compile", "-", "--quiet", "--generate-hashes", "--no-header", "--no-annotate", "--no-strip-extras"),
-        *("--only-binary", ":all:", "--no-python-downloads", "--python", str(python)),
+        *("--only-binary", ":all:", "--no-python-downloads"),
+        *("--python", sys.executable, "--python-version", python),
         text="\n".join(asked),
         variables=places,
     )
@@ -99,19 +136,6 @@ def pinned(answer: str) -> tuple[str, ...]:
     """
     joined = re.sub(r"\s*\\\n\s*", " ", answer)
     return tuple(sorted(line.strip() for line in joined.splitlines() if re.match(r"[\w]", line)))
-
-
-def install(requirements: Sequence[str], python: Path, places: Mapping[str, str], what: str) -> None:
-    """Install exact requirements with their hashes, from wheels."""
-    if requirements:
-        _uv(
-            f"The build requirements of {what} cannot be installed",
-            *("pip", "install", "--quiet", "--require-hashes", "--no-deps", "--no-build", "--requirements", "-"),
-            # A build that writes to its environment must not write to uv's cache.
-            *("--link-mode", "copy", "--python", str(python)),
-            text="\n".join(requirements),
-            variables=places,
-        )
 
 
 def _uv(failed: str, *arguments: str, text: str = "", variables: Mapping[str, str] | None = None) -> str:

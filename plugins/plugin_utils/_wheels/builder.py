@@ -235,9 +235,8 @@ class _Work:
     def _environment(self, requires: list[str], places: Mapping[str, str]) -> tuple[str, ...]:
         """Make the build's environment anew; return what is in it."""
         shutil.rmtree(self.environment, ignore_errors=True)
-        python = build_requirements.make_environment(self.python.program, self.environment)
-        found = build_requirements.resolve(requires, python, places, self.what)
-        build_requirements.install(found, python, places, self.what)
+        found = build_requirements.resolve(requires, self.python.version, places, self.what)
+        build_requirements.make_environment(self.environment, found, self.python, places, self.what)
         return found
 
     def _ask(self, python: Path, **request: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import platform
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -22,9 +23,11 @@ PYTHON = "python"
 
 @dataclass(frozen=True)
 class Interpreter:
-    """A Python that runs on the control node."""
+    """A Python that runs on the control node; that of a lock in the sandbox alone, since it runs a lock's packages."""
 
     program: Path
+    #: Its whole version, such as ``3.11.2``.
+    version: str
     #: The directory of its installation, which a build has to see.
     prefix: Path
     #: Whether it is that of the environment, so that what it compiles runs there.
@@ -33,7 +36,8 @@ class Interpreter:
 
 def of_control_node() -> Interpreter:
     """Return the Python that this runs on, which builds what is the same on every platform."""
-    return Interpreter(Path(sys.executable).resolve(), Path(sys.base_prefix).resolve(), of_lock=False)
+    program, prefix = Path(sys.executable).resolve(), Path(sys.base_prefix).resolve()
+    return Interpreter(program, platform.python_version(), prefix, of_lock=False)
 
 
 def linked(packages: Sequence[Package], mirrors: Mirrors, prefix: Path) -> Interpreter:
@@ -48,7 +52,8 @@ def linked(packages: Sequence[Package], mirrors: Mirrors, prefix: Path) -> Inter
     for package in needed:
         _check_file(package, mirrors.mirrored(package.url))
     isolated(lambda: _link(needed, mirrors, prefix), {mirrors.mirrored(_channel(package)) for package in needed})
-    return Interpreter(prefix / "bin" / "python", prefix, of_lock=True)
+    version = next(package.version for package in needed if package.name == PYTHON)
+    return Interpreter(prefix / "bin" / "python", version, prefix, of_lock=True)
 
 
 def needed_by_python(packages: Iterable[Package]) -> list[Package]:

@@ -9,13 +9,16 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels import interpreter
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.build_requirements import (
     checked,
-    install,
     make_environment,
     pinned,
     resolve,
 )
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.interpreter import Interpreter
+
+HERE = interpreter.of_control_node()
 
 
 @pytest.fixture
@@ -29,12 +32,15 @@ def test_requirements_are_exact_hashed_and_installed_as_such(
     backend, lib = wheels("backend", "2.0", ["lib"]), wheels("lib", "1.0")
     wheels("backend", "3.0")
     places = {"UV_DEFAULT_INDEX": index()}
-    python = make_environment(Path(sys.executable), tmp_path / "environment")
-    found = resolve(["backend<3"], python, places, "tool 1.0")
+    found = resolve(["backend<3"], HERE.version, places, "tool 1.0")
     hashes = [hashlib.sha256(wheel.read_bytes()).hexdigest() for wheel in (backend, lib)]
     assert found == (f"backend==2.0 --hash=sha256:{hashes[0]}", f"lib==1.0 --hash=sha256:{hashes[1]}")
-    install(found, python, places, "tool 1.0")
-    argv = [python, "-c", "from importlib.metadata import version as v; print(v('backend'), v('lib'))"]
+    make_environment(tmp_path / "environment", found, HERE, places, "tool 1.0")
+    argv = [
+        str(tmp_path / "environment" / "bin" / "python"),
+        "-c",
+        "from importlib.metadata import version as v; print(v('backend'), v('lib'))",
+    ]
     assert subprocess.run(argv, check=True, capture_output=True, text=True).stdout == "2.0 1.0\n"
 
 
@@ -67,11 +73,11 @@ def test_a_build_requirement_is_written_as_one_line_that_names_a_distribution() 
         "",
     ],
 )
-def test_what_is_more_than_a_distribution_of_an_index_is_not_given_to_uv(text: str, tmp_path: Path) -> None:
+def test_what_is_more_than_a_distribution_of_an_index_is_not_given_to_uv(text: str) -> None:
     with pytest.raises(
         EvenkeelError, match=r"^The build requirement ['\"].*['\"] of tool 1\.0 does not name a distribution"
     ):
-        resolve(["setuptools", text], tmp_path / "no python", {}, "tool 1.0")
+        resolve(["setuptools", text], HERE.version, {}, "tool 1.0")
 
 
 @pytest.mark.parametrize("requires", [5, "abc", [None], None, {"a": "b"}])
@@ -81,8 +87,33 @@ def test_build_requirements_are_a_list_of_texts(requires: object) -> None:
 
 
 def test_nothing_is_needed_for_nothing(tmp_path: Path) -> None:
-    assert resolve([], tmp_path / "no python", {}, "tool 1.0") == ()
-    install([], tmp_path / "no python", {}, "tool 1.0")
+    assert resolve([], HERE.version, {}, "tool 1.0") == ()
+    make_environment(tmp_path / "environment", (), HERE, {}, "tool 1.0")
+    argv = [str(tmp_path / "environment" / "bin" / "python3"), "-c", "import sys; print(sys.prefix, sys.base_prefix)"]
+    printed = subprocess.run(argv, check=True, capture_output=True, text=True).stdout
+    assert printed == f"{tmp_path / 'environment'} {HERE.prefix}\n"
+
+
+def test_the_python_of_a_lock_is_not_started_outside_the_sandbox(
+    tmp_path: Path, wheels: Callable[..., Path], index: Callable[[], str]
+) -> None:
+    wheels("backend", "1.0", ["lib; python_full_version == '3.99.1'"])
+    wheels("lib", "1.0")
+    program = tmp_path / "python" / "bin" / "python"
+    program.parent.mkdir(parents=True)
+    program.write_text(f'#!/bin/sh\ntouch {tmp_path}/started\nexec {sys.executable} "$@"\n')
+    program.chmod(0o755)
+    locked, environment = Interpreter(program, "3.99.1", program.parents[1], of_lock=True), tmp_path / "environment"
+    places = {"UV_DEFAULT_INDEX": index()}
+    found = resolve(["backend"], locked.version, places, "tool 1.0")
+    make_environment(environment, found, locked, places, "tool 1.0")
+    assert not (tmp_path / "started").exists()
+    names = {path.name for path in (environment / "lib" / "python3.99" / "site-packages").glob("*.dist-info")}
+    assert names == {"backend-1.0.dist-info", "lib-1.0.dist-info"}
+    links = [path for path in (environment / "bin").iterdir() if path.is_symlink()]
+    assert {path.name for path in links} == {"python", "python3", "python3.99"}
+    assert {path.resolve() for path in links} == {program}
+    assert f"home = {program.parent}\n" in (environment / "pyvenv.cfg").read_text()
 
 
 def test_a_build_requirement_without_a_wheel_is_an_error(
@@ -94,16 +125,16 @@ def test_a_build_requirement_without_a_wheel_is_an_error(
         EvenkeelError,
         match=r"requirements of tool 1\.0 \(backend\) cannot be resolved: .*no usable wheels.*have to be wheels",
     ):
-        resolve(["backend"], Path(sys.executable), {"UV_DEFAULT_INDEX": index()}, "tool 1.0")
+        resolve(["backend"], HERE.version, {"UV_DEFAULT_INDEX": index()}, "tool 1.0")
 
 
 def test_another_file_than_was_resolved_is_not_installed(
     tmp_path: Path, wheels: Callable[..., Path], index: Callable[[], str]
 ) -> None:
     wheels("backend", "1.0")
-    python = make_environment(Path(sys.executable), tmp_path / "environment")
+    requirements, places = [f"backend==1.0 --hash=sha256:{'ab' * 32}"], {"UV_DEFAULT_INDEX": index()}
     with pytest.raises(EvenkeelError, match=r"^The build requirements of tool 1\.0 cannot be installed: .*[Hh]ash"):
-        install([f"backend==1.0 --hash=sha256:{'ab' * 32}"], python, {"UV_DEFAULT_INDEX": index()}, "tool 1.0")
+        make_environment(tmp_path / "environment", requirements, HERE, places, "tool 1.0")
 
 
 def test_uvs_answer_in_one_line_each() -> None:

@@ -40,6 +40,7 @@ def test_python_needs_what_it_depends_on_and_not_pip(locked: tuple[list[Package]
 def test_python_is_linked_from_the_mirror_of_its_channel(locked: tuple[list[Package], Mirrors], tmp_path: Path) -> None:
     found = linked(*locked, tmp_path / "python")
     assert (found.program, found.of_lock) == (tmp_path / "python" / "bin" / "python", True)
+    assert found.version == next(package.version for package in locked[0] if package.name == "python")
     records = sorted(path.name.rsplit("-", 2)[0] for path in (found.prefix / "conda-meta").glob("*.json"))
     assert records == NEEDED
 
