@@ -21,7 +21,7 @@ from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.platform import PLATFORMS
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, path_of, way_out
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import sha256_of
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_lock import held
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import Mirrors
@@ -116,6 +116,7 @@ class _Builder:
         self.question, self.policy = question, policy
         self.home = cache() / f"{question.target.platform}-python{question.target.python}"
         self._open = contextlib.ExitStack()
+        self._begun = False
         self._python: Interpreter | None = None
         self._place: Place | None = None
 
@@ -124,11 +125,23 @@ class _Builder:
 
     def build(self, release: SourceRelease) -> Path:
         """Return the wheel of a release, from the store where it has one."""
+        try:
+            return self._built(release)
+        except OSError as error:
+            path = path_of(error) or str(cache())
+            raise EvenkeelError(
+                f"The wheel of {release.name} could not be built: {path}: {error.strerror or error}",
+                f"{way_out(error, path)}, or name another cache directory with XDG_CACHE_HOME",
+            ) from error
+
+    def _built(self, release: SourceRelease) -> Path:
         minor = ".".join(self.question.target.python.split(".")[:2])
-        known = self.policy.store.find(release, minor, self.question.target.platform)
+        known = self._known(release, minor)
+        if not known:
+            self._begin()
+            known = self._known(release, minor)  # of another run, which this one has waited for
         if known:
             return known
-        self._begin()
         place, python = self._sandbox(), self._interpreter()
         stem = f"{release.name}-{release.version or release.sha256 or source_tree.parts_of(release.url)[1]}"
         log = self._log(f"{stem}-{self.question.target.platform}")
@@ -151,13 +164,23 @@ class _Builder:
         work.log.unlink()
         return kept
 
+    def _known(self, release: SourceRelease, minor: str) -> Path | None:
+        """Return the wheel of a release that the store has."""
+        wheel = self.policy.store.find(release, minor, self.question.target.platform)
+        if wheel:
+            result.check(wheel, release, self.question.target, by_the_locks_python=True)
+        return wheel
+
     def _begin(self) -> None:
         """Take the directory of builds for this target, which another run may hold."""
-        if self._python is None:
+        if not self._begun:
+            cache().mkdir(parents=True, exist_ok=True)
+            cache().chmod(0o700)  # a build can leave programs that are set-uid
             self._open.enter_context(held(str(cache() / "locks" / self.home.name), LOCK_SECONDS))
             shutil.rmtree(self.home, ignore_errors=True)
             self.home.mkdir(parents=True)
             self._open.callback(shutil.rmtree, self.home, ignore_errors=True)
+            self._begun = True
 
     def _sandbox(self) -> Place:
         if self._place is None:

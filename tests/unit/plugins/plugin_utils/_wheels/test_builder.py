@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 import platform
 import shutil
 import zipfile
@@ -89,6 +91,53 @@ def test_a_wheel_is_built_once_and_kept_with_how_it_was_made(control: Control, a
     assert made.sha256 == hashlib.sha256(wheel.read_bytes()).hexdigest()
     Path(release.url.removeprefix("file://")).unlink()
     assert control.build(release) == wheel
+
+
+def test_a_wheel_that_another_run_has_built_meanwhile_is_taken(
+    control: Control, archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release, second, others = archive(), archive("second"), []
+    before, work = builder.held, builder._Work
+
+    @contextmanager
+    def held(_path: str, _seconds: float) -> Iterator[None]:
+        monkeypatch.setattr(builder, "held", before)
+        others.append(control.build(release))
+        monkeypatch.setattr(builder, "_Work", None)  # nothing can be built
+        yield
+
+    monkeypatch.setattr(builder, "held", held)
+    with control.building() as build:
+        assert build(release) == others[0]
+        monkeypatch.setattr(builder, "_Work", work)
+        monkeypatch.setattr(builder, "held", None)  # it is held already
+        assert build(second).is_file()
+
+
+def test_a_wheel_of_the_store_is_verified(control: Control, archive: Archive) -> None:
+    release = archive()
+    wheel = control.build(release)
+    wheel.write_bytes(b"planted")
+    record = wheel.with_name("build.json")
+    planted = {"sha256": hashlib.sha256(b"planted").hexdigest()}
+    record.write_text(json.dumps(json.loads(record.read_text()) | planted))
+    with pytest.raises(EvenkeelError, match="can't be used: malformed archive"):
+        control.build(release)
+
+
+def test_others_cannot_enter_where_builds_run(control: Control, archive: Archive) -> None:
+    cache().mkdir(parents=True, mode=0o755)
+    control.build(archive())
+    assert cache().stat().st_mode & 0o777 == 0o700
+
+
+def test_a_full_disk_is_named(control: Control, archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_unused: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/cache/file")
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(EvenkeelError, match=r"/cache/file: No space left.*Free some space .* XDG_CACHE_HOME"):
+        control.build(archive())
 
 
 def test_a_build_leaves_nothing_but_its_wheel(control: Control, archive: Archive) -> None:
