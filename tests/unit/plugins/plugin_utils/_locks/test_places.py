@@ -93,11 +93,11 @@ def test_all_places_that_were_looked_in_are_reported(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("given", "expected"),
-    [("envs", "/work/envs"), ("../envs", "/work/../envs"), ("/srv", "/srv"), ("~/e", "/home/a/e")],
+    [("envs", "/fleet/envs"), ("../envs", "/fleet/../envs"), ("/srv", "/srv"), ("~/e", "/home/a/e")],
 )
 def test_a_directory_means_the_same_to_all(monkeypatch: pytest.MonkeyPatch, given: str, expected: str) -> None:
     monkeypatch.setenv("HOME", "/home/a")
-    assert places.absolute(given, Path("/work")) == Path(expected)
+    assert places.absolute(given, Path("/fleet")) == Path(expected)
 
 
 @pytest.mark.parametrize(
