@@ -72,8 +72,8 @@ def resolve(
         looked = passed_over.look(question, answer)
         if looked.unread and not _is_of_index(answer.failure):
             raise EvenkeelError(
-                f"{looked.unread.what}. Without it, the pip packages {pip_solver.named(question.requirements)} cannot "
-                f"be resolved: {_shortened(answer.failure)}",
+                f"{looked.unread.what}. Without it, the pip packages {pip_solver.shortened(question.requirements)} "
+                f"cannot be resolved: {_shortened(answer.failure)}",
                 looked.unread.remedy,
             )
         if not looked.answer.sources:
@@ -88,7 +88,7 @@ def resolve(
         if looked.failure != answer.failure:
             why += f" Besides, with wheels alone: {_shortened(answer.failure)}"
         raise EvenkeelError(
-            f"The pip packages {pip_solver.named(question.requirements)} cannot be resolved"
+            f"The pip packages {pip_solver.shortened(question.requirements)} cannot be resolved"
             f"{beside(question.provided, why)}: {why}",
             _way_out(question, why),
         )
@@ -106,17 +106,11 @@ def _way_out(question: Question, why: str) -> str:
         return "The index asks for a login: keep it in the control node's own ~/.netrc"
     if _UNREACHED.search(why):
         return "Check the index's URL, and that the control node reaches it"
-    asked = map(Requirement, question.requirements)
-    locals_ = {
-        f"+{version.partition('+')[2]}"
-        for one in asked
-        if named(canonicalize_name(one.name), why) or named(one.name, why)
-        for version in (str(one.specifier),)
-        if "+" in version
-    }
-    if locals_:
+    named_ones = (one for one in map(Requirement, question.requirements) if named(one.name, why))
+    local = {part for one in named_ones for part in re.findall(r"\+[\w.]+", str(one.specifier))}
+    if local:
         return (
-            f"Versions with {', '.join(sorted(locals_))} are in an index of their own: name it with --extra-index-url "
+            f"Versions with {', '.join(sorted(local))} are in an index of their own: name it with --extra-index-url "
             "in the environment's pip section, or in lock_pip_indexes"
         )
     return "Change the environment's pip section, its conda packages or the index (lock_pip_index)"

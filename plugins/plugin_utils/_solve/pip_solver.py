@@ -282,7 +282,7 @@ def _run(
             )
     except subprocess.TimeoutExpired:
         raise EvenkeelError(
-            f"The pip packages {named(requirements)} could not be resolved in {seconds:.0f} seconds",
+            f"The pip packages {shortened(requirements)} could not be resolved in {seconds:.0f} seconds",
             "Check that the control node reaches the index, or choose a nearer one",
         ) from None
 
@@ -321,7 +321,7 @@ def _impatience() -> dict[str, str]:
     return {"UV_HTTP_TIMEOUT": seconds, "UV_HTTP_CONNECT_TIMEOUT": seconds, "UV_HTTP_RETRIES": "0"}
 
 
-def named(requirements: Iterable[str]) -> str:
+def shortened(requirements: Iterable[str]) -> str:
     """Return the first of some requirements, and how many more there are; a file may have hundreds."""
     texts = list(requirements)
     more = f" and {len(texts) - MOST_NAMED} more" if len(texts) > MOST_NAMED else ""

@@ -626,7 +626,7 @@ def test_an_index_that_has_gone_away_is_named_first_although_uv_knows_it_from_it
     ("many", "named"), [(2, "p0, p1"), (5, "p0, p1, p2, p3, p4"), (7, "p0, p1, p2, p3, p4 and 2 more")]
 )
 def test_a_message_names_only_a_few_requirements(many: int, named: str) -> None:
-    assert pip_solver.named(f"p{number}" for number in range(many)) == named
+    assert pip_solver.shortened(f"p{number}" for number in range(many)) == named
 
 
 @pytest.mark.parametrize(
