@@ -124,7 +124,7 @@ def test_what_an_older_version_left_open_is_closed_once(fleet: Fleet) -> None:
     fleet.run(f"echo '# poison' >>{prefix}/{pth}", user="nobody")
 
     replaced = fleet.environment(name, *packages)
-    caches = [f"~ permissions of {ROOT}/pkgs/{cache}" for cache in ("bytecode", "conda", "rattler", "uv")]
+    caches = [f"~ permissions of {ROOT}/pkgs/{cache}" for cache in ("bytecode", "conda", "rattler", "uv", "wheels")]
     assert replaced["plan"] == [
         f"! others may change {pth}",
         f"~ generation {before} -> {before}-2",
