@@ -23,6 +23,9 @@ except ImportError:  # PyYAML built without libyaml
 
 #: Far above the largest lock file.
 MOST_BYTES = 64 << 20
+_TWICE = "twice"
+#: What PyYAML says of a text with several documents.
+_SEVERAL = "expected a single document in the stream"
 LIMITS = Limits(values=5_000_000, depth=50, characters=1 << 20)
 
 
@@ -40,7 +43,7 @@ class _Loader(SafeLoader):
         for key, _unused in node.value:
             if isinstance(key, yaml.ScalarNode) and key.value in seen and key.value != "<<":
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"the mapping has the key {key.value!r} twice", key.start_mark
+                    None, None, f"the mapping has the key {key.value!r} {_TWICE}", key.start_mark
                 )
             seen.add(str(key.value))
         return super().construct_mapping(node, deep)
@@ -108,11 +111,8 @@ def parsed(path: Path, text: str) -> dict[str, Any]:
         content = yaml.load(text, _Loader)  # noqa: S506 (derived from the safe loader)
     except yaml.MarkedYAMLError as error:
         place = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        is_tab = error.problem_mark is not None and _begins_with_a_tab(text.splitlines(), error.problem_mark.line)
-        raise EvenkeelError(
-            f"{path}{place}: {error.problem or error.context}",
-            "Indent the line with spaces; YAML takes no tabs there" if is_tab else "Correct the file's YAML",
-        ) from None
+        what = "another document begins" if error.context == _SEVERAL else error.problem or error.context
+        raise EvenkeelError(f"{path}{place}: {what}", _way_out(error, text)) from None
     except Excess as error:
         raise EvenkeelError(f"{path}, line {error.line}: {error.problem}", "Correct the file's YAML") from None
     except (yaml.YAMLError, ValueError) as error:
@@ -120,6 +120,16 @@ def parsed(path: Path, text: str) -> dict[str, Any]:
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
         raise EvenkeelError(f"{path} does not hold keys and values", "Check that it is the right file")
     return content
+
+
+def _way_out(error: yaml.MarkedYAMLError, text: str) -> str:
+    if error.context == _SEVERAL:
+        return "Put each document into a file of its own"
+    if isinstance(error, yaml.constructor.ConstructorError):
+        return "Join both into one" if str(error.problem).endswith(_TWICE) else "Correct the file's YAML"
+    if error.problem_mark is not None and _begins_with_a_tab(text.splitlines(), error.problem_mark.line):
+        return "Indent the line with spaces; YAML takes no tabs there"
+    return "Look at this line and the one above for a wrong indent, a missing space behind - or :, or an open quote"
 
 
 def _begins_with_a_tab(lines: list[str], number: int) -> bool:

@@ -24,11 +24,13 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.entries import
     require_fit_url,
 )
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.environment_file import EnvironmentFile
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.mistakes import Mistakes
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.unindexed import at_their_urls
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.variables import is_name, is_value
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.gpu_builds import gpu_builds
 
 VERSION = 1
+_PLATFORM = re.compile(r"[a-z0-9]+(-[a-z0-9_]+)?")
 _OURS = "evenkeel"
 _HEADER = """\
 # Exact packages of {source}, locked by Evenkeel in the format of conda-lock. Do not edit: change {source}
@@ -166,10 +168,13 @@ def packages_for(lock: Lock, platform: str, path: Path) -> tuple[Package, ...]:
 
 
 def _lock(path: Path, metadata: Mapping[str, Any], entries: list[Mapping[str, Any]]) -> Lock:
-    packages: dict[str, list[Package]] = {platform: [] for platform in metadata["platforms"]}
+    packages: dict[str, list[Package]] = {_platform(platform): [] for platform in metadata["platforms"]}
     sizes, indexes = _ours(metadata, "sizes") or {}, _ours(metadata, "indexes") or {}
+    mistakes = Mistakes(path)
     for entry in entries:
-        if entry.get("category", "main") == "main":
+        if entry.get("category", "main") != "main":
+            continue
+        with mistakes.collected():
             if entry["platform"] not in packages:
                 raise ValueError(f"{entry['name']} is for {entry['platform']}, which is not among the platforms")
             package = _package(path, entry)
@@ -177,6 +182,7 @@ def _lock(path: Path, metadata: Mapping[str, Any], entries: list[Mapping[str, An
             index = indexes.get(entry["platform"], {}).get(package.name, "") if package.manager == PIP else ""
             require_fit_url(path, index)
             packages[entry["platform"]].append(replace(package, size=_size(size), index=index))
+    mistakes.require_none()
     return Lock(
         channels=tuple(_url(channel) for channel in metadata["channels"]),
         sources=tuple(metadata["sources"]),
@@ -200,6 +206,13 @@ def _variables(path: Path, found: Mapping[str, Any]) -> dict[str, str]:
                 f"{path}: {_OURS}-variables sets {name!r} to {value!r}, which no variable can have", ANEW
             )
     return dict(found)
+
+
+def _platform(name: Any) -> str:
+    """Return a platform's name, of which that of an explicit file is made."""
+    if not isinstance(name, str) or not _PLATFORM.fullmatch(name):
+        raise ValueError(f"{name!r} is no platform")
+    return name
 
 
 def _size(value: Any) -> int:
@@ -270,4 +283,4 @@ def _package(path: Path, entry: Mapping[str, Any]) -> Package:
         return pip_package(path, str(entry["name"]), str(entry["version"]), entry["url"], hashes.get("sha256"), depends)
     if entry["manager"] != CONDA:
         raise ValueError(f"{entry['name']} is of {entry['manager']!r}, neither conda's nor pip's")
-    return conda_package(path, entry["url"], hashes.get("md5"), hashes.get("sha256"), depends)
+    return conda_package(path, entry["url"], hashes.get("md5"), hashes.get("sha256"), str(entry["platform"]), depends)

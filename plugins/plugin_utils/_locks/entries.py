@@ -27,6 +27,10 @@ _VERSION = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.+!-]*)?")
 _BUILD = re.compile(r"[A-Za-z0-9_.+]*")
 #: White space, control characters, and a variable, whose value uv would put there.
 _UNFIT = re.compile(r"[\s\x00-\x1f\x7f-\x9f]|\$\{")
+#: The token of a channel, as Anaconda's servers take it.
+_TOKEN = re.compile(r"/t/[^/]+/")
+#: A name, and what is asked of it, in one line.
+_NEED = re.compile(r"[A-Za-z0-9_][^\x00-\x1f\x7f-\x9f\u2028\u2029]*")
 #: What has to be built before it can be installed.
 _SOURCES = (".tar.gz", ".tgz", ".zip", ".tar.bz2", ".tar.xz")
 _DIGITS = {"md5": 32, "sha256": 64}
@@ -37,28 +41,39 @@ def conda_package(
     url: str,
     md5: str | None,
     sha256: str | None,
+    platform: str,
     depends: Iterable[str] = (),
     size: int = 0,
     *,
     hash_needed: bool = True,
 ) -> Package:
-    """Return the package of conda that the lock at ``path`` names.
+    """Return the package of conda that the lock at ``path`` names for a platform.
 
     Raises
     ------
     EvenkeelError
-        The URL is no package's, or there is no hash although one is needed, or one that is none.
+        The URL is no package's or another platform's, or there is no hash although one is needed, or one that is none.
     """
     require_fit_url(path, url)
-    file = unquote(urlsplit(url).path.rpartition("/")[2])
+    parsed = urlsplit(url)
+    # A directory may be the channel of all nodes.
+    if parsed.scheme not in ("http", "https") and not url.startswith("file:///"):
+        raise EvenkeelError(f"{path}: {url!r} is not the URL of a package of conda", ANEW)
+    file = unquote(parsed.path.rpartition("/")[2])
     suffix = next((suffix for suffix in SUFFIXES if file.endswith(suffix)), None)
     parts = file.removesuffix(suffix).rsplit("-", 2) if suffix else []
-    if "://" not in url or len(parts) != 3 or not all(parts):
+    if parsed.query or parsed.fragment or len(parts) != 3 or not all(parts):
         raise EvenkeelError(f"{path}: {url!r} is not the URL of a package of conda", ANEW)
+    subdir = parsed.path.rsplit("/", 2)[-2]
+    if subdir not in (platform, "noarch"):
+        raise EvenkeelError(
+            f"{path}: {url} is for {subdir}, not for {platform}", f"Lock again with {platform} among the platforms"
+        )
     if hash_needed and not md5 and not sha256:
         raise EvenkeelError(f"{path}: {url} has no hash, so it cannot be verified", ANEW)
     name, version, build = parts
     _require_fit(path, url, name, version, build)
+    needs = _needs(path, name, depends)
     return Package(
         name=name,
         version=version,
@@ -68,7 +83,7 @@ def conda_package(
         url=url,
         md5=_hash(path, url, "md5", md5),
         size=size,
-        depends=tuple(depends),
+        depends=needs,
     )
 
 
@@ -85,11 +100,12 @@ def pip_package(
     """
     name = canonicalize_name(name)
     _require_fit(path, url, name, version)
+    needs = _needs(path, name, depends)
     if sha256 and _WHEEL.fullmatch(url):
-        return Package(name, version, "", _hash(path, url, "sha256", sha256), PIP, url=url, depends=tuple(depends))
+        return Package(name, version, "", _hash(path, url, "sha256", sha256), PIP, url=url, depends=needs)
     require_fit_url(path, url)
     if COMMIT_URL.fullmatch(url):
-        return Package(name, version, "", "", PIP, url=url, depends=tuple(depends))
+        return Package(name, version, "", "", PIP, url=url, depends=needs)
     if "://" not in url or "+" in urlsplit(url).scheme:
         raise EvenkeelError(
             f"{path}: {name} is at {url!r}, whose content may change at any time",
@@ -103,7 +119,7 @@ def pip_package(
         )
     if not sha256:
         raise EvenkeelError(f"{path}: {url} has no SHA-256, so it cannot be verified", ANEW)
-    return Package(name, version, "", _hash(path, url, "sha256", sha256), PIP, url=url, depends=tuple(depends))
+    return Package(name, version, "", _hash(path, url, "sha256", sha256), PIP, url=url, depends=needs)
 
 
 def check(path: Path, packages: Iterable[Package]) -> tuple[Package, ...]:
@@ -132,19 +148,52 @@ def check(path: Path, packages: Iterable[Package]) -> tuple[Package, ...]:
 
 
 def require_fit_url(path: Path, url: str) -> None:
-    """Refuse what would be more than a URL in a file or on the command line of a program.
+    """Refuse what would be more than a URL in a file or on the command line of a program, and what is secret.
 
     Raises
     ------
     EvenkeelError
-        It holds white space, a control character or a variable, or its host begins like an option.
+        It holds white space, a control character, a variable or a way up, its host begins like an option, or it
+        carries credentials.
     """
     try:
-        host = urlsplit(url).netloc
+        parts = urlsplit(url)
     except ValueError:
-        host = "-"
-    if _UNFIT.search(url) or any(part.startswith("-") for part in unquote(host).split("@")):
-        raise EvenkeelError(f"{path}: {url!r} is not a URL that a lock may name", ANEW)
+        raise _unfit(path, url) from None
+    user, at, host = parts.netloc.rpartition("@")
+    folders = re.split(r"[/\\]", unquote(parts.path))
+    is_relative = not parts.scheme
+    if (
+        _UNFIT.search(url)
+        or any(part.startswith("-") for part in unquote(parts.netloc).split("@"))
+        or (".." in folders and not is_relative)
+    ):
+        raise _unfit(path, url)
+    if (at and not (parts.scheme == "git+ssh" and ":" not in user)) or _TOKEN.match(parts.path):
+        raise EvenkeelError(
+            f"{path}: the URL of a file on {host} carries credentials, which every reader of the lock and each node "
+            "would see",
+            "Write the lock without them, and keep them in the ~/.netrc of root on the nodes",
+        )
+
+
+def _unfit(path: Path, url: str) -> EvenkeelError:
+    return EvenkeelError(f"{path}: {url!r} is not a URL that a lock may name", ANEW)
+
+
+def _needs(path: Path, name: str, depends: Iterable[str]) -> tuple[str, ...]:
+    """Return what a package depends on.
+
+    Raises
+    ------
+    EvenkeelError
+        One of them names no package.
+    """
+    found = tuple(depends)
+    for text in found:
+        if not _NEED.fullmatch(text):
+            raise EvenkeelError(f"{path}: {name} depends on {text!r}, which names no package", ANEW)
+    return found
 
 
 def _require_fit(path: Path, url: str, name: str, version: str, build: str = "") -> None:

@@ -36,6 +36,13 @@ _WITHOUT_EFFECT = ("name", "prefix", "category")
 #: An option of the command conda, written after a package.
 _OPTION = re.compile(r"\s--?(c|channel)[\s=](?P<channel>\S+)|\s-{1,2}[a-z]")
 
+_PATH = re.compile(r"[/~\\]|\.{1,2}[/\\]|[A-Za-z]:[/\\]")
+#: A repository, a wheel, and a requirement with a URL.
+_OF_PIP = re.compile(r"(git|hg|svn|bzr)\+|\S+\.whl(#|$)|[\w.-]+\s*@\s*\w[\w+.-]*://")
+#: A statement of a template, which is no YAML.
+_TEMPLATE = re.compile(r"^[^#\n]*\{%", re.MULTILINE)
+#: Keys of the file that MLflow writes beside its conda.yaml.
+_OF_MLFLOW = {"python", "build_dependencies"}
 #: Extras of a package of pip.
 _EXTRAS = re.compile(r"(?P<name>[\w.-]+)\s*\[[\w.,\s-]+\](?P<version>.*)")
 _COLON = re.compile(r"(?P<name>[\w.-]+)\s*:\s*(?P<version>[\d.*]+)")
@@ -118,6 +125,13 @@ def read(path: Path) -> EnvironmentFile:
         key's, what a lock can't keep the same on every machine, or what no node has.
     """
     text = read_text(path)
+    if _TEMPLATE.search(text):
+        raise EvenkeelError(f"{path} is a template, not an environment", "Render it, and name what that writes")
+    if parsed(path, text).keys() >= _OF_MLFLOW:
+        raise EvenkeelError(
+            f"{path} is MLflow's description of an environment of pip alone, which conda does not read",
+            "Name the conda.yaml beside it, or write an environment.yml with its Python and, below pip, its packages",
+        )
     if {"metadata", "package"} <= parsed(path, text).keys():
         raise EvenkeelError(f"{path} is a lock, not an environment", "Name the environment.yml that it was made from")
     mistakes = Mistakes(path)
@@ -176,19 +190,20 @@ class _Reader:
     def _channels(self) -> tuple[str, ...]:
         before = len(self._mistakes)
         names = self._texts("channels")
-        with self._mistakes.collected():
-            for name in names:
+        listed: dict[str, None] = {}
+        for name in names:
+            with self._mistakes.collected():
                 if "$" in name:
                     raise EvenkeelError(
                         f"{self._path}: channels holds {name!r}, whose variable other machines may have otherwise",
                         "Write its value; credentials belong into the control node's own ~/.netrc",
                     )
-            with self._at("channels"):
-                listed = channel_urls(names)
+                with self._at("channels"):
+                    listed.update(dict.fromkeys(channel_urls([name])))
+        with self._mistakes.collected():
             if len(self._mistakes) == before:
-                self._require_channels(names, listed)
-            return listed
-        return ()
+                self._require_channels(names, tuple(listed))
+        return tuple(listed)
 
     def _require_channels(self, names: tuple[str, ...], listed: tuple[str, ...]) -> None:
         if not listed:
@@ -256,6 +271,21 @@ class _Reader:
                     raise EvenkeelError(
                         f"{self._path}: dependencies holds {text!r}, which is an option of pip",
                         "Write it below the key pip",
+                    )
+                if _PATH.match(text):
+                    raise EvenkeelError(
+                        f"{self._path}: dependencies holds {text!r}, which is a path on one machine",
+                        "Put the package into a channel, and name it as NAME=VERSION",
+                    )
+                if _OF_PIP.match(text):
+                    raise EvenkeelError(
+                        f"{self._path}: dependencies holds {text!r}, which pip understands and conda does not",
+                        "Write it below the key pip",
+                    )
+                if "{{" in text:
+                    raise EvenkeelError(
+                        f"{self._path}: dependencies holds {text!r}, with a variable of a template",
+                        "Write its value, or render the template first",
                     )
                 if colon := _COLON.fullmatch(text):
                     raise EvenkeelError(

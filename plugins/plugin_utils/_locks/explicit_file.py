@@ -13,6 +13,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.strict_yaml import read_text
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.entries import check, conda_package, pip_package
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.mistakes import Mistakes
 
 MARK = "@EXPLICIT"
 _PLATFORM = re.compile(r"#\s*platform:\s*(\S+)")
@@ -55,7 +56,13 @@ def read(path: Path, platform: str) -> tuple[Package, ...]:
     for line in lines:
         if (named := _PLATFORM.fullmatch(line)) and named[1] != platform:
             raise EvenkeelError(f"{path} is for {named[1]}, not for {platform}", f"Write one for {platform}")
-    packages = [package for line in lines if line != MARK and (package := _package(path, line, platform))]
+    packages: list[Package] = []
+    mistakes = Mistakes(path)
+    for line in lines:
+        with mistakes.collected():
+            if line != MARK and (package := _package(path, line, platform)):
+                packages.append(package)
+    mistakes.require_none()
     return check(path, packages)
 
 
@@ -68,8 +75,4 @@ def _package(path: Path, line: str, platform: str) -> Package | None:
     url, _unused, value = line.partition("#")
     value = value.removeprefix("sha256:").removeprefix("md5:")
     is_md5 = len(value) == 32
-    package = conda_package(path, url, value if is_md5 else None, None if is_md5 else value, hash_needed=False)
-    subdir = url.rsplit("/", 2)[-2]
-    if subdir not in (platform, "noarch"):
-        raise EvenkeelError(f"{path}: {url} is for {subdir}, not for {platform}", f"Write a file for {platform}")
-    return package
+    return conda_package(path, url, value if is_md5 else None, None if is_md5 else value, platform, hash_needed=False)

@@ -52,7 +52,7 @@ def read(path: Path, platform: str, environment: str = DEFAULT) -> tuple[Package
             )
             continue
         with mistakes.collected():
-            packages.append(_package(path, locked))
+            packages.append(_package(path, locked, platform))
     mistakes.require_none()
     return at_their_urls(check(path, packages))
 
@@ -73,7 +73,7 @@ def _environment(path: Path, name: str) -> Environment:
     return known[name]
 
 
-def _package(path: Path, locked: LockedPackage) -> Package:
+def _package(path: Path, locked: LockedPackage, platform: str) -> Package:
     from rattler.lock import CondaLockedBinaryPackage, PypiLockedPackage
 
     if isinstance(locked, PypiLockedPackage):
@@ -83,7 +83,7 @@ def _package(path: Path, locked: LockedPackage) -> Package:
     if isinstance(locked, CondaLockedBinaryPackage):
         record = locked.repo_data_record()
         md5, hash_ = (value.hex() if value else None for value in (record.md5, record.sha256))
-        return conda_package(path, locked.location, md5, hash_, record.depends, record.size or 0)
+        return conda_package(path, locked.location, md5, hash_, platform, record.depends, record.size or 0)
     raise EvenkeelError(
         f"{path}: {locked.name} has to be built from its source, {locked.location}",
         "Publish it as a package, and lock again",

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,9 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.strict_yaml 
 
 PARTIAL = Path(__file__).parents[1] / "data" / "partial_channels.yml"
 ANACONDA = "https://repo.anaconda.com"
+_PATH = re.compile(r"[/~\\]|\.{1,2}([/\\]|$)|[A-Za-z]:[/\\]")
+#: Of a name or a URL.
+_NAME = re.compile(r"[^\s\x00-\x1f\x7f-\x9f]+")
 #: conda's ``defaults`` on Linux, in order of priority.
 DEFAULTS = (f"{ANACONDA}/pkgs/main", f"{ANACONDA}/pkgs/r")
 ALIAS = "https://conda.anaconda.org"
@@ -65,7 +69,7 @@ def channel_urls(names: Iterable[str]) -> tuple[str, ...]:
     Raises
     ------
     EvenkeelError
-        A URL carries credentials, which would end up in a lock.
+        A URL carries credentials, which would end up in a lock; or a name is a path, or none at all.
     """
     return tuple(dict.fromkeys(url for name in names for url in _urls(name.strip().rstrip("/"))))
 
@@ -94,6 +98,12 @@ def _urls(name: str) -> tuple[str, ...]:
         return ()
     if name == "defaults":
         return DEFAULTS
+    if _PATH.match(name):
+        raise EvenkeelError(
+            f"The channel {name!r} is a path on one machine", "Write the URL of what every machine reaches"
+        )
+    if not _NAME.fullmatch(name):
+        raise EvenkeelError(f"The channel {name!r} is neither a name nor a URL", "Write it like conda-forge")
     if "://" not in name:
         return (f"{ANACONDA if name.startswith('pkgs/') else ALIAS}/{name}",)
     parts = urlsplit(name)

@@ -97,3 +97,19 @@ def test_a_file_beyond_all_sizes_is_not_read_whole(tmp_path: Path, monkeypatch: 
         file.truncate((2 << 20) + 1)
     with pytest.raises(EvenkeelError, match="large is larger than 2 MiB"):
         strict_yaml.read_text(tmp_path / "large")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: 1\n---\na: 2\n", "line 2: another document begins. Put each document into a file of its own"),
+        ("a: 1\na: 2\n", "line 2: the mapping has the key 'a' twice. Join both into one"),
+        ("a:\n\t- 1\n", "line 2: found character .* Indent the line with spaces; YAML takes no tabs there"),
+        ("a:\n  - b\n  -c\n  - d: e\n", "line 4: .* a missing space behind - or :"),
+    ],
+)
+def test_the_way_out_fits_the_mistake(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "file.yml"
+    path.write_text(text)
+    with pytest.raises(EvenkeelError, match=message):
+        strict_yaml.read_mapping(path)

@@ -241,6 +241,27 @@ def test_variables_that_no_shell_may_evaluate_are_refused(tmp_path: Path, variab
         read(path)
 
 
+@pytest.mark.parametrize("platform", ["../../x", "linux-64/x", "", "linux-64\n", 1])
+def test_a_platform_that_is_none_is_refused(tmp_path: Path, platform: Any) -> None:
+    content = yaml.safe_load(BY_CONDA_LOCK.read_text())
+    content["metadata"]["platforms"].append(platform)
+    path = tmp_path / "conda-lock.yml"
+    path.write_text(yaml.safe_dump(content))
+    with pytest.raises(EvenkeelError, match=f"^{path} is malformed: ValueError: .* is no platform"):
+        read(path)
+
+
+def test_all_that_is_wrong_with_packages_is_said_at_once(tmp_path: Path) -> None:
+    path = changed(tmp_path, url=f"{CHANNEL}/win-64/python-3.11.10-0.conda")
+    text = path.read_text()
+    path.write_text(text.replace("https://files", "https://ada:sesame@files"))
+    with pytest.raises(
+        EvenkeelError, match=f"^{path} has 2 mistakes:\n- .*python-3.11.10-0.conda is for win-64"
+    ) as error:
+        read(path)
+    assert "carries credentials" in str(error.value)
+
+
 def test_a_lock_edited_by_hand_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "conda-lock.yml"
     path.write_text(render(LOCK, "ai-dev").replace("1b" * 32, "1c" * 32))

@@ -123,7 +123,7 @@ def test_what_is_more_than_a_package_of_pip_is_refused(name: str, version: str, 
 )
 def test_what_is_more_than_a_package_of_conda_is_refused(file: str) -> None:
     with pytest.raises(EvenkeelError):
-        conda_package(LOCK, f"https://conda.example/c/noarch/{file}", None, SHA256)
+        conda_package(LOCK, f"https://conda.example/c/noarch/{file}", None, SHA256, "linux-64")
 
 
 @pytest.mark.parametrize(
@@ -135,4 +135,56 @@ def test_what_is_more_than_a_package_of_conda_is_refused(file: str) -> None:
     ],
 )
 def test_names_versions_and_builds_of_real_packages_are_taken(url: str) -> None:
-    assert conda_package(LOCK, url, None, SHA256).url == url
+    assert conda_package(LOCK, url, None, SHA256, "linux-64").url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://conda.example/c/win-64/a-1-0.conda",
+        "https://conda.example/linux-64/../osx-64/a-1-0.conda",
+        "https://conda.example/c/%2e%2e/linux-64/a-1-0.conda",
+        "https://conda.example/c\\..\\linux-64/linux-64/a-1-0.conda",
+        "https://conda.example/a-1-0.conda",
+        "https://conda.example/a-1-0.conda?x=/linux-64/a-1-0.conda",
+        "https://conda.example/c/linux-64/a-1-0.conda?sig=x",
+        "https://conda.example/c/linux-64/a-1-0.conda#x",
+        "ftp://conda.example/c/linux-64/a-1-0.conda",
+        "file://host/c/linux-64/a-1-0.conda",
+        "file:///srv/../etc/linux-64/a-1-0.conda",
+        "git+https://conda.example/c/linux-64/a-1-0.conda",
+        "/srv/c/linux-64/a-1-0.conda",
+    ],
+)
+def test_a_package_of_conda_is_in_a_channel_for_its_platform(url: str) -> None:
+    with pytest.raises(EvenkeelError):
+        conda_package(LOCK, url, None, SHA256, "linux-64")
+
+
+@pytest.mark.parametrize("url", ["https://ada:sesame@h.example", "https://ada@h.example", "https://h.example/t/sesame"])
+def test_credentials_are_neither_taken_nor_shown(url: str) -> None:
+    for read in (
+        lambda: conda_package(LOCK, f"{url}/c/linux-64/a-1-0.conda", None, SHA256, "linux-64"),
+        lambda: pip_package(LOCK, "a", "1", f"{url}/a-1-py3-none-any.whl", SHA256),
+    ):
+        with pytest.raises(EvenkeelError, match="carries credentials") as error:
+            read()
+        assert "sesame" not in str(error.value)
+
+
+@pytest.mark.parametrize("needed", ["", " b", "b\n-r /etc/shadow", "b \x1b[2J", "-b", "../b"])
+def test_what_names_no_package_is_no_dependency(needed: str) -> None:
+    for read in (
+        lambda: conda_package(LOCK, "https://h/linux-64/a-1-0.conda", None, SHA256, "linux-64", [needed]),
+        lambda: pip_package(LOCK, "a", "1", "https://h/a-1-py3-none-any.whl", SHA256, [needed]),
+    ):
+        with pytest.raises(EvenkeelError, match=r"a depends on '.*', which names no package"):
+            read()
+
+
+def test_dependencies_as_real_locks_have_them_are_taken() -> None:
+    needs = ("__glibc >=2.17,<3.0.a0", "_openmp_mutex >=4.5", "python >=3.11,<3.12.0a0", "zlib ==1.3|1.4 h*_0")
+    package = conda_package(LOCK, "https://h/linux-64/a-1-0.conda", None, SHA256, "linux-64", needs)
+    assert package.depends == needs
+    needs = ("jupyter-client (>=6) ; extra == 'x'", "requests[socks]>=2", "typing_extensions")
+    assert pip_package(LOCK, "a", "1", "https://h/a-1-py3-none-any.whl", SHA256, needs).depends == needs

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -133,6 +134,17 @@ def test_a_key_of_condarc_is_to_be_left_out(tmp_path: Path) -> None:
 
 def test_a_build_behind_a_space_is_no_mistake(tmp_path: Path) -> None:
     assert read(written(tmp_path, "channels: [a]\ndependencies: [numpy 1.0 py*]\n")).packages == ("numpy 1.0 py*",)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{% if gpu %}\ndependencies: []\n", "is a template, not an environment. Render it"),
+        ("python: 3.8\nbuild_dependencies: [pip]\ndependencies: [-r r.txt]\n", "is MLflow's .* Name the conda.yaml"),
+    ],
+)
+def test_what_others_write_beside_environments(tmp_path: Path, text: str, message: str) -> None:
+    assert re.search(message, refused(written(tmp_path, text)))
 
 
 def test_a_lock_is_no_environment(tmp_path: Path) -> None:
@@ -278,7 +290,15 @@ def test_variables_are_text_as_conda_exports_them(tmp_path: Path) -> None:
             "['python:3.8']",
             "dependencies holds 'python:3.8', which conda does not understand. Write it like conda does: ",
         ),
-        ("['tool @ git+https://git.example/x']", "requirements of pip go below the key pip"),
+        *(
+            (f"['{text}']", f"holds '{text}', which pip understands and conda does not. Write it below the key pip")
+            for text in ("tool @ git+https://git.example/x", "git+https://git.example/x.git", "https://h/a-1-any.whl")
+        ),
+        *(
+            (f"['{text}']", f"holds '{text}', which is a path on one machine. Put the package into a channel")
+            for text in ("./a-1-0.conda", "/srv/a-1-0.tar.bz2", "~/a-1-0.conda")
+        ),
+        ("['cudf={{ version }}']", "with a variable of a template. Write its value"),
         (
             "['https://me:secret@c.example/x::b']",
             "environment.yml: dependencies: The channel on c.example is written with",
@@ -340,6 +360,12 @@ def test_what_conda_would_have_added_must_be_written(tmp_path: Path, channels: s
 def test_a_channel_with_credentials_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path, "channels: ['https://me:secret@c.example/x']\ndependencies: [b]\n")
     assert refused(path).startswith(f"{path}: channels: The channel on c.example is written with credentials")
+
+
+def test_all_channels_that_cannot_be_taken_are_named(tmp_path: Path) -> None:
+    text = refused(written(tmp_path, "channels: ['https://me:secret@c.example', /srv/x, $X, a b]\ndependencies: [b]\n"))
+    assert "has 4 mistakes" in text
+    assert "secret" not in text
 
 
 def test_a_channel_with_a_variable_is_refused(tmp_path: Path) -> None:

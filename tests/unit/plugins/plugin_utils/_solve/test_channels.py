@@ -44,6 +44,18 @@ def test_credentials_do_not_get_into_a_lock(url: str) -> None:
     assert "secret" not in str(error.value)
 
 
+@pytest.mark.parametrize("name", ["/srv/channel", "./channel", "../channel", "..", "~/channel", "C:\\channels"])
+def test_a_path_is_no_channel(name: str) -> None:
+    with pytest.raises(EvenkeelError, match=r"^The channel '.*' is a path on one machine"):
+        channel_urls([name])
+
+
+@pytest.mark.parametrize("name", ["conda forge", "https://c.example/a b", "conda-forge\x1b[2J", ""])
+def test_what_is_neither_a_name_nor_a_url(name: str) -> None:
+    with pytest.raises(EvenkeelError, match=r"^The channel '.*' is neither a name nor a URL"):
+        channel_urls([name])
+
+
 @pytest.mark.parametrize(
     ("original", "mirror"),
     [
