@@ -207,6 +207,10 @@ plan:
   elements: str
   returned: success
   sample: ["+ numpy 2.4.6 (main)", "~ pandas 3.0.0 -> 3.0.1", "- six 1.17.0"]
+was:
+  description: The digest of the environment that was in use before.
+  type: str
+  returned: when there was one
 installer:
   description: The program that built the generation in use.
   type: str

@@ -150,6 +150,8 @@ def _converge(params: dict[str, Any], check_mode: bool, warnings: list[str]) -> 
                 kept = environment_apply.apply(plan, root, name, make, progress.wait)
         if kept:
             result["kept"] = kept
+    if plan.was:
+        result["was"] = plan.was.digest
     if plan.target:
         result.update(digest=plan.target.digest, generation=plan.target.path)
         there = generations.read(plan.target.path)
