@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -77,13 +78,19 @@ class ActionModule(Action):
         if not roles:
             warn("No role was surveyed: none has one of the tags of this run, or all are skipped.")
         self._arguments, self._task_vars = arguments, task_vars
+        begun = time.monotonic()
         with patience.asking_once(arguments.get("answer_seconds"), arguments["seconds"]):
             layers, of_gpus = self._surveyed(roles)
         found = {role: report.of_layer(layer.tasks, diff=self._task.diff) for role, layer in layers.items()}
         wrong = report.problems(found)
-        work = report.to_do(found, [role for role, layer in layers.items() if layer.tasks])
-        result: dict[str, Any] = {"changed": False, "roles": roles, "to_do": work}
+        asked = [role for role, layer in layers.items() if layer.tasks]
+        work = report.to_do(found, asked)
+        result: dict[str, Any] = {"changed": False, "roles": roles, "asked": asked, "to_do": work}
+        result["took"] = round(time.monotonic() - begun, 1)
         result["layers"] = {role: report.without_empty(layer) for role, layer in found.items()}
+        if arguments["by_item"]:
+            items = {role: report.of_items(layer.tasks, diff=self._task.diff) for role, layer in layers.items()}
+            result["items"] = {role: by_item for role, by_item in items.items() if by_item}
         result["as_declared"] = not (work or wrong or any(layer["user_problems"] for layer in found.values()))
         facts = {**(self._gathered or {}), **({FACTS: of_gpus} if of_gpus else {})}
         if facts:

@@ -48,6 +48,10 @@ options:
     description: Whether problems are an error. Otherwise they are in RV(layers) only.
     type: bool
     default: true
+  by_item:
+    description: Whether RV(items) has what was found out of each item of roles' loops, such as each environment.
+    type: bool
+    default: false
 seealso:
   - module: evenkeel.gpu.validate_inputs
     description: Validates the inputs alone, on the control node.
@@ -86,6 +90,15 @@ roles:
   type: list
   elements: str
   returned: success
+asked:
+  description: Those of them that have a task on this node; others are off, or have nothing to do there.
+  type: list
+  elements: str
+  returned: success
+took:
+  description: How many seconds the survey took.
+  type: float
+  returned: success
 to_do:
   description: Those that have something to do, which is a change, a reboot, or something that could not be found out.
   type: list
@@ -102,7 +115,8 @@ layers:
   returned: success
   contains:
     changes:
-      description: What would change, each C(task), and with C(--diff) or C(diff=true) the C(diff) if it has one.
+      description:
+        - What would change, each C(task) with its C(plan) if it has one, and with C(--diff) or C(diff=true) the C(diff).
       type: list
       elements: dict
     problems:
@@ -124,10 +138,20 @@ layers:
       description: Why the node has to be rebooted.
       type: list
       elements: str
+    restarts:
+      description: What waits for its restart, such as the server of a user who runs something.
+      type: list
+      elements: str
     state:
       description: Versions and digests, by task.
       type: dict
       sample: {conda_environment ai-dev: {digest: 3f9a}}
+items:
+  description:
+    - The same by role and item of its loops. What no loop is about is the item that has an empty name. Only roles with a
+      loop are in it.
+  type: dict
+  returned: with O(by_item)
 ansible_facts:
   description:
     - The facts of M(evenkeel.gpu.gpu_facts), if a role chooses by them.

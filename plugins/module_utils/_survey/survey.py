@@ -19,6 +19,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "seconds": {"type": "int", "default": 600},
     "answer_seconds": {"type": "int"},
     "fail": {"type": "bool", "default": True},
+    "by_item": {"type": "bool", "default": False},
 }
 FROM_ACTION: dict[str, Any] = {
     "layers": {"type": "dict", "default": {}},

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ FOLLOWERS: Mapping[str, tuple[str, ...]] = {
 #: Of each module's result, what says which version or content a node has.
 IDENTITIES: Mapping[str, tuple[str, ...]] = {
     "conda_distribution": ("prefix", "home"),
-    "conda_environment": ("digest", "generation"),
+    "conda_environment": ("digest", "generation", "was"),
     "cuda_toolkit": ("toolkits", "default"),
     "nvidia_container_toolkit": ("engines", "specification"),
     "nvidia_driver": ("version", "flavour"),
@@ -36,9 +36,10 @@ IDENTITIES: Mapping[str, tuple[str, ...]] = {
 def of_layer(tasks: Iterable[Rehearsed], *, diff: bool) -> dict[str, Any]:
     """Return what there is to know of a layer; with ``diff``, the difference that each change makes, too.
 
-    ``changes`` lists what the role would change, each ``task`` with its ``diff`` where there is one; ``problems`` what
-    would make it fail; ``unknown`` what could not be found out; ``warnings``; ``user_problems``, texts by user;
-    ``reboot``, why the node has to be rebooted; and ``state``, the versions and digests by task.
+    ``changes`` lists what the role would change, each ``task`` with its ``plan`` and ``diff`` where there is one;
+    ``problems`` what would make it fail; ``unknown`` what could not be found out; ``warnings``; ``user_problems``,
+    texts by user; ``reboot``, why the node has to be rebooted; ``restarts``, what waits for its restart; and ``state``,
+    the versions and digests by task.
     """
     layer: dict[str, Any] = {
         "changes": [],
@@ -47,6 +48,7 @@ def of_layer(tasks: Iterable[Rehearsed], *, diff: bool) -> dict[str, Any]:
         "warnings": [],
         "user_problems": {},
         "reboot": [],
+        "restarts": [],
         "state": {},
     }
     failures: dict[str, dict[str, list[str]]] = {"problems": {}, "unknown": {}}
@@ -60,9 +62,11 @@ def of_layer(tasks: Iterable[Rehearsed], *, diff: bool) -> dict[str, Any]:
             continue
         if result.get("changed"):
             shown = {"diff": result["diff"]} if diff and result.get("diff") else {}
-            layer["changes"].append({"task": task.label, **shown})
+            planned = {"plan": result["plan"]} if result.get("plan") else {}
+            layer["changes"].append({"task": task.label, **planned, **shown})
         layer["unknown"] += result.get("unknown") or []
         layer["reboot"] += result.get("reboot") or []
+        layer["restarts"] += [f"{one['unit']} ({', '.join(one['why'])})" for one in result.get("waiting") or ()]
         for user, texts in (result.get("user_problems") or {}).items():
             layer["user_problems"].setdefault(user, []).extend(texts)
         state = {key: result[key] for key in IDENTITIES.get(task.module, ()) if result.get(key)}
@@ -71,6 +75,19 @@ def of_layer(tasks: Iterable[Rehearsed], *, diff: bool) -> dict[str, Any]:
     for key, texts_of in failures.items():
         layer[key] += [f"{', '.join(items)}: {text}" if items else text for text, items in texts_of.items()]
     return layer
+
+
+def of_items(tasks: Sequence[Rehearsed], *, diff: bool) -> dict[str, dict[str, Any]]:
+    """Return what there is to know of each item of a layer's loops, as ``of_layer`` does; of the other tasks as ``""``.
+
+    A layer without a loop has none.
+    """
+    names = dict.fromkeys(task.item for task in tasks)
+    if not any(names):
+        return {}
+    return {
+        name: without_empty(of_layer([task for task in tasks if task.item == name], diff=diff)) for name in ["", *names]
+    }
 
 
 def without_empty(layer: Mapping[str, Any]) -> dict[str, Any]:

@@ -109,12 +109,14 @@ class Site:
 
         return SimpleNamespace(act=act)
 
-    def survey(self, *roles: str, fail: bool = True, host: str = "n1", **variables: Any) -> Result:
+    def survey(
+        self, *roles: str, fail: bool = True, by_item: bool = False, host: str = "n1", **variables: Any
+    ) -> Result:
         written = {"ansible_facts": FACTS, **variables}
         task_vars = {"inventory_hostname": host, **{name: trusted(value) for name, value in written.items()}}
         plugin = action.ActionModule(
             task=Task(
-                args={"roles": list(roles), "fail": fail},
+                args={"roles": list(roles), "fail": fail, "by_item": by_item},
                 async_val=0,
                 check_mode=False,
                 diff=True,
@@ -163,6 +165,23 @@ def test_a_node_with_nothing_to_do(site: Site) -> None:
     result = site.survey("condarc", "jupyter")
     assert (result["to_do"], result["as_declared"]) == ([], True)
     assert site.shown == ["n1: nothing to do"]
+
+
+def test_items_of_loops_are_reported_one_by_one_where_that_is_asked_for(site: Site) -> None:
+    site.tasks |= {
+        "condarc": [task("condarc")],
+        "conda_environments": [task("conda_environment", loop="{{ names }}", name="{{ item }}")],
+        "jupyter": [],
+    }
+    site.answer = lambda _, options: {"changed": options.get("name") == "llm"}
+    roles = ("condarc", "conda_environments", "jupyter")
+    result = site.survey(*roles, by_item=True, names=["ai-dev", "llm"])
+    changes = [{"task": "conda_environment llm"}]
+    assert result["items"] == {"conda_environments": {"": {}, "ai-dev": {}, "llm": {"changes": changes}}}
+    assert result["layers"]["conda_environments"] == {"changes": changes}
+    assert result["asked"] == ["condarc", "conda_environments"]
+    assert result["took"] >= 0
+    assert "items" not in site.survey(*roles, names=["ai-dev"])
 
 
 def test_only_the_roles_that_are_named_are_asked(site: Site) -> None:

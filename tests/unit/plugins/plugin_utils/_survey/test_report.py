@@ -37,10 +37,27 @@ def rehearsed(result: dict[str, Any] | None, module: str = "condarc", item: str 
         ({"failed": True, "msg": "no", "warnings": ["w"]}, {"problems": ["no"], "warnings": ["w"]}),
         ({"reboot": ["the module changed"]}, {"reboot": ["the module changed"]}),
         ({"user_problems": {"ana": ["full"]}}, {"user_problems": {"ana": ["full"]}}),
+        ({"changed": True, "plan": ["switch"]}, {"changes": [{"task": "condarc", "plan": ["switch"]}]}),
+        (
+            {"waiting": [{"unit": "jupyter@ana.service", "why": ["a", "b"]}]},
+            {"restarts": ["jupyter@ana.service (a, b)"]},
+        ),
     ],
 )
 def test_a_result_is_part_of_its_layer(result: dict[str, Any], found: dict[str, Any]) -> None:
     assert report.of_layer([rehearsed(result)], diff=True) == {**NOTHING, **found}
+
+
+def test_items_of_loops_are_kept_apart() -> None:
+    built = rehearsed({"changed": True}, "conda_environment", "ai-dev")
+    failed = rehearsed({"failed": True, "msg": "no"}, "conda_environment", "llm")
+    cache = rehearsed({"warnings": ["w"]}, "conda_package_cache")
+    assert report.of_items([cache, built, failed], diff=True) == {
+        "": {"warnings": ["w"]},
+        "ai-dev": {"changes": [{"task": "conda_environment ai-dev"}]},
+        "llm": {"problems": ["llm: no"]},
+    }
+    assert report.of_items([cache], diff=True) == {}
 
 
 def test_results_of_several_tasks_are_put_together() -> None:
