@@ -24,6 +24,13 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.platform impor
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, path_of, way_out
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import sha256_of
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_lock import held
+from ansible_collections.evenkeel.gpu.plugins.module_utils._wheels import sandbox
+from ansible_collections.evenkeel.gpu.plugins.module_utils._wheels.foreign_files import (
+    is_regular,
+    is_wheel_name,
+    json_object,
+)
+from ansible_collections.evenkeel.gpu.plugins.module_utils._wheels.sandbox import Limits, Place
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import Mirrors
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.index_credentials import with_credentials
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.pip_solver import Target
@@ -34,18 +41,11 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels import (
     failure,
     interpreter,
     result,
-    sandbox,
     source_tree,
     store,
 )
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.foreign_files import (
-    is_regular,
-    is_wheel_name,
-    json_object,
-)
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.interpreter import Interpreter
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.project import BuildSystem, build_system
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.sandbox import Limits, Place
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.store import Made, Store
 
 #: How long to wait for another run on this control node that builds for the same target.

@@ -21,8 +21,8 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.built_wheels i
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, path_of, way_out
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import sha256_of, write_atomically
+from ansible_collections.evenkeel.gpu.plugins.module_utils._wheels.foreign_files import is_wheel_name, json_object
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.source_release import SourceRelease
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.foreign_files import is_wheel_name, json_object
 
 #: The name of a store beside a lock.
 DIRECTORY = "wheels"

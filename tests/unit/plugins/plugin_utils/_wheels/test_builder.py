@@ -18,6 +18,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._wheels import sandbox
+from ansible_collections.evenkeel.gpu.plugins.module_utils._wheels.sandbox import Limits
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import Mirrors
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.pip_solver import Target
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.source_release import Build, SourceRelease
@@ -25,12 +27,10 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels import (
     builder,
     interpreter,
     result,
-    sandbox,
     source_tree,
 )
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.builder import Policy, building, cache
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.compiled import Needs
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.sandbox import Limits
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.store import Store, made_of
 
 from ..package_site import PASSWORD, USER, Site

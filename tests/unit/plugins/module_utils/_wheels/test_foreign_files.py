@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.foreign_files import (
+from ansible_collections.evenkeel.gpu.plugins.module_utils._wheels.foreign_files import (
     JSON_BYTES,
     is_regular,
     is_wheel_name,

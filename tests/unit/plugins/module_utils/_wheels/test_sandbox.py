@@ -11,10 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels import interpreter, sandbox
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.sandbox import Ended, Limits, Place, lacking
+from ansible_collections.evenkeel.gpu.plugins.module_utils._wheels import sandbox
+from ansible_collections.evenkeel.gpu.plugins.module_utils._wheels.sandbox import Ended, Limits, Place, lacking
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels import interpreter
 
-from .conftest import require_namespaces
+from tests.unit.plugins.plugin_utils._wheels.conftest import require_namespaces
 
 Run = Callable[..., tuple[Ended, str]]
 

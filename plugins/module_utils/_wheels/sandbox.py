@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.limits import FILE_BYTES, limited
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels import confined
+from ansible_collections.evenkeel.gpu.plugins.module_utils._wheels import confined
 
 #: Where programs are looked for, also those of util-linux.
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
