@@ -99,6 +99,15 @@ options:
         is never removed, and the name then means the new build.
     type: bool
     default: false
+  switch:
+    description:
+      - Whether O(name) comes to mean the environment that its source describes.
+      - With V(false), it is only built beside the one in use, at the lowest priority of the processor and the disk. It
+        waits there for a later run with V(true), which then has nothing to build. It is not pruned until then, unless a
+        newer one is built. Nothing else changes, whatever O(state) and O(pin) are.
+    type: bool
+    default: true
+    version_added: 0.2.0
   user_site:
     description:
       - Whether the environment's Python sees packages that users have in C(~/.local). With V(false), activation sets
@@ -172,6 +181,12 @@ EXAMPLES = r"""
     channels:
       - https://repo.anaconda.com/pkgs/main
 
+- name: Build the next environment, while everybody works with the present one
+  evenkeel.gpu.conda_environment:
+    name: ai-dev
+    environment: environments/ai-dev/environment.yml
+    switch: false
+
 - name: Go back to what was there before the last change
   evenkeel.gpu.conda_environment:
     name: ai-dev
@@ -197,10 +212,14 @@ prefix:
   returned: success
   sample: /opt/evenkeel/envs/ai-dev
 generation:
-  description: The directory that O(ignore:prefix) points to after the run.
+  description: The directory that O(ignore:prefix) points to after the run; with O(switch=false), the one that waits.
   type: str
   returned: when the environment is there after the run
   sample: /opt/evenkeel/generations/ai-dev/3b7f0a2d1f9c4e5a
+built_ahead:
+  description: Whether it is built, and O(ignore:prefix) does not point to it yet.
+  type: bool
+  returned: with RV(generation)
 plan:
   description: The changes that were made, or in check mode would be, one for each line.
   type: list

@@ -39,7 +39,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.linking import
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import PIP, from_mapping
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.platform import this_node
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.verification import user_files, verify_files
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import modes
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import modes, priority
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, carrying
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_lock import held
 
@@ -73,6 +73,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "keep": {"type": "int", "default": 3},
     "pin": {"type": "bool"},
     "adopt": {"type": "bool", "default": False},
+    "switch": {"type": "bool", "default": True},
     "user_site": {"type": "bool"},
     "verify": {"type": "str", "choices": ["metadata", "files"], "default": "metadata"},
     "installer": {"type": "str", "choices": ["auto", "rattler", "conda"], "default": "auto"},
@@ -114,6 +115,11 @@ def _converge(params: dict[str, Any], check_mode: bool, warnings: list[str]) -> 
         raise EvenkeelError("keep is %d" % params["keep"], "Give a number of generations, or 0 to remove none")
     if params["connections"] < 1:
         raise EvenkeelError("connections is %d" % params["connections"], "Give how many downloads there may be at once")
+    if params["generation"] is not None and not params["switch"]:
+        raise EvenkeelError(
+            "switch is false, and generation is %r, which is there already" % params["generation"],
+            "Set one of the two",
+        )
     result: dict[str, Any] = {"prefix": environment.link_of(root, name)}
 
     desired = None
@@ -140,6 +146,8 @@ def _converge(params: dict[str, Any], check_mode: bool, warnings: list[str]) -> 
             if not check_mode:
                 return {"changed": False, **result}
     if plan.changed and not check_mode:
+        if not params["switch"]:
+            priority.lower()
         with (
             held(os.path.join(root, "locks", "environment-" + name), params["lock_timeout"]),
             held(os.path.join(root, "locks", "pkgs"), params["lock_timeout"]) as lock,
@@ -157,6 +165,7 @@ def _converge(params: dict[str, Any], check_mode: bool, warnings: list[str]) -> 
         there = generations.read(plan.target.path)
         if there:
             result["installer"] = there.installer
+        result["built_ahead"] = there is not None and not environment.means(root, name, plan.target.path)
     warnings += plan.permissions.warnings
     return {"changed": plan.changed, "diff": plan.diff, "plan": plan.lines, **result}
 
@@ -174,6 +183,12 @@ def desired_by(params: dict[str, Any]) -> Desired | None:
 
 
 def decide(params: dict[str, Any], desired: Desired | None) -> tuple[State, Plan]:
+    """Read the node and plan what is to be done now."""
+    state, plan = decide_all(params, desired)
+    return state, plan if params["switch"] else plan.without_switch
+
+
+def decide_all(params: dict[str, Any], desired: Desired | None) -> tuple[State, Plan]:
     """Read the node and plan."""
     name, root = params["name"], params["root"]
     if params["state"] == "absent":

@@ -89,6 +89,12 @@ def generations_of(root: str, name: str) -> str:
     return os.path.join(root, "generations", name)
 
 
+def means(root: str, name: str, generation: str) -> bool:
+    """Return whether the environment's name means the build at a path now."""
+    link = link_of(root, name)
+    return os.path.islink(link) and _target_of(link) == generation
+
+
 def read(
     root: str, name: str, wanted: str = "", keep: int = 0, user_site: bool | None = None, *, deep: bool = False
 ) -> State:
@@ -138,13 +144,17 @@ def read(
 def _at(link: str, home: str) -> tuple[str, str, tuple[Package, ...] | None]:
     """Return what is at an environment's name, the build it means, and the packages of somebody else's."""
     if os.path.islink(link):
-        target = os.path.normpath(os.path.join(os.path.dirname(link), os.readlink(link)))
+        target = _target_of(link)
         return (OURS if os.path.dirname(target) == home else "a symbolic link to %s" % target), target, None
     if not os.path.lexists(link):
         return ABSENT, "", None
     is_environment = os.path.isfile(os.path.join(link, "conda-meta", "history"))
     kind = DIRECTORY if os.path.isdir(link) else "a file"
     return kind, "", generations.foreign(link) if is_environment else None
+
+
+def _target_of(link: str) -> str:
+    return os.path.normpath(os.path.join(os.path.dirname(link), os.readlink(link)))
 
 
 def _builds(home: str, target: str) -> tuple[tuple[Generation, ...], tuple[str, ...], tuple[str, ...]]:

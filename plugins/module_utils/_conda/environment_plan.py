@@ -89,17 +89,13 @@ class Plan:
     @property
     def lines(self) -> list[str]:
         """The plan for people to read, one line for each step."""
-        after = self.target.packages if self.target else ()
-        lines = changes(self.before.packages, after)
-        then, now = (self.was.variables if self.was else {}), (self.target.variables if self.target else {})
-        for key in sorted(then.keys() | now.keys()):
-            if then.get(key) != now.get(key):
-                lines.append("%s variable %s" % ("+" if key not in then else "-" if key not in now else "~", key))
-        lines += ["! %s" % note for note in self.before.notes]
+        lines = self._contents() if self.build or self.switch or self.unlink else []
         if self.adopt:
             lines.append("! adopted as generation %s" % self.adopt.id)
-        if self.was and self.target and self.was.path != self.target.path:
+        if self.was and self.target and self.switch:
             lines.append("~ generation %s -> %s" % (self.was.id, self.target.id))
+        if self.target and self.build and not self.switch:
+            lines.append("+ generation %s, not switched to" % self.target.id)
         if self.record:
             lines.append("~ request")
         lines += ["%s %s" % ("-" if file is None else "~", path) for path, file in sorted(self.activate.items())]
@@ -110,16 +106,37 @@ class Plan:
         lines += ["- generation %s" % os.path.basename(path) for path in self.prune]
         return lines
 
+    def _contents(self) -> list[str]:
+        """Return what is different in the target."""
+        after = self.target.packages if self.target else ()
+        lines = changes(self.before.packages, after)
+        then, now = (self.was.variables if self.was else {}), (self.target.variables if self.target else {})
+        for key in sorted(then.keys() | now.keys()):
+            if then.get(key) != now.get(key):
+                lines.append("%s variable %s" % ("+" if key not in then else "-" if key not in now else "~", key))
+        return lines + ["! %s" % note for note in self.before.notes]
+
+    @property
+    def without_switch(self) -> Plan:
+        """The same without what affects the build in use, its users and the other builds."""
+        nothing = Plan(self.target, self.before, self.was)
+        return replace(nothing, remove=self.remove, build=True, user_site=self.user_site) if self.build else nothing
+
     @property
     def diff(self) -> dict[str, str]:
         return {"prepared": "".join(line + "\n" for line in self.lines)}
 
 
 def known(state: State, request: Mapping[str, Any]) -> tuple[Package, ...] | None:
-    """Return the packages that this very request was answered with before; None when it has to be solved."""
-    if state.current is not None and state.current.request == request:
-        return state.current.packages
-    return None
+    """Return the packages that this very request was answered with before; None when it has to be solved.
+
+    The answer is in the build in use, or in a newer one that waits for its switch.
+    """
+    builds = [state.current] if state.current else []
+    last = newest(state.generations)
+    if last and last.number > (state.current.number if state.current else 0):
+        builds.append(last)
+    return next((build.packages for build in builds if build.request == request), None)
 
 
 def plan(state: State, root: str, name: str, desired: Desired, policy: Policy) -> Plan:
@@ -257,14 +274,24 @@ def select(state: State, name: str, reference: str) -> Generation:
 
 
 def superfluous(state: State, target: Generation, keep: int) -> tuple[str, ...]:
-    """Return the builds that are more than are to be kept, and that nothing holds back."""
+    """Return the builds that are more than are to be kept, and that nothing holds back.
+
+    The newest build is kept besides when it is not in use: it may wait for its switch.
+    """
     if not keep:
         return ()
-    others = [generation for generation in state.generations if generation.path != target.path]
+    last = newest(state.generations)
+    kept = {target.path, *([last.path] if last and last != state.current else [])}
+    others = [generation for generation in state.generations if generation.path not in kept]
     others.sort(key=lambda generation: generation.number, reverse=True)
     return tuple(
         generation.path for generation in others[keep - 1 :] if generation.ours and generation.path not in state.busy
     )
+
+
+def newest(generations: Iterable[Generation]) -> Generation | None:
+    """Return the last build."""
+    return max(generations, key=lambda generation: generation.number, default=None)
 
 
 def free_path(path: str, taken: Iterable[str]) -> str:

@@ -22,6 +22,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import conda_e
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import fetchable
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.bytecode_cache import DamagedCache
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.linking import Job
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import priority
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import HANDED, Module
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_lock import held
@@ -88,6 +89,8 @@ class Node:
         self.asked: list[str] = []
         self.failing: list[str] = []
         self.warnings: list[str] = []
+        #: One for each run at the lowest priority.
+        self.lowered: list[bool] = []
         self.install_conda()
         self.arguments: Result = {
             "name": "ai-dev",
@@ -154,6 +157,7 @@ def node(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest
     monkeypatch.setattr(fetchable, "beginning", node.begin)
     monkeypatch.setattr(fetchable, "_found", {})
     monkeypatch.setattr(Module, "warn", lambda _module, text: node.warnings.append(text))
+    monkeypatch.setattr(priority, "lower", lambda: node.lowered.append(True))
     return node
 
 
@@ -409,6 +413,52 @@ def test_a_switch_back_and_forth(node: Node) -> None:
     assert not node.run(generation=first["digest"], **NO_SOURCE)["changed"]
     assert not node.run()["changed"]
     assert node.runs == 2
+
+
+def test_a_build_ahead_waits_for_its_switch_which_solves_and_builds_nothing(node: Node) -> None:
+    first = node.run(RESOLVED)["generation"]
+    assert not node.lowered
+    checked = node.run(NEWER, request=OTHER_REQUEST, switch=False, _ansible_check_mode=True)
+    built = node.run(NEWER, request=OTHER_REQUEST, switch=False)
+    assert (
+        built["plan"]
+        == checked["plan"]
+        == [
+            "~ numpy 2.3.1 -> 2.4.0",
+            f"+ generation {Path(built['generation']).name}, not switched to",
+        ]
+    )
+    assert built["built_ahead"]
+    assert node.lowered == [True]
+    assert str(node.prefix.resolve()) == first
+    assert node.run(RESOLVED, keep=1)["generation"] == first
+    assert not node.run(switch=False, request=OTHER_REQUEST)["changed"]
+    assert node.run(request=OTHER_REQUEST, _ansible_check_mode=True)["built_ahead"]
+    switched = node.run(request=OTHER_REQUEST)
+    assert switched["plan"][-1] == f"~ generation {Path(first).name} -> {Path(built['generation']).name}"
+    assert not switched["built_ahead"]
+    assert str(node.prefix.resolve()) == built["generation"]
+    assert node.runs == 2
+
+
+def test_a_first_build_ahead_makes_no_name(node: Node) -> None:
+    built = node.run(RESOLVED, switch=False)
+    assert built["built_ahead"]
+    assert not node.prefix.is_symlink()
+    assert not node.run()["built_ahead"]
+    assert node.prefix.is_symlink()
+    assert node.runs == 1
+
+
+def test_without_the_switch_absent_removes_nothing(node: Node) -> None:
+    first = node.run(RESOLVED)["generation"]
+    assert not node.run(state="absent", switch=False, **NO_SOURCE)["changed"]
+    assert str(node.prefix.resolve()) == first
+
+
+def test_a_generation_that_is_there_can_only_be_switched_to(node: Node) -> None:
+    result = node.run(generation="-1", switch=False, **NO_SOURCE)
+    assert result["msg"] == "switch is false, and generation is '-1', which is there already. Set one of the two."
 
 
 def test_a_generation_that_is_not_there_fails_and_changes_nothing(node: Node) -> None:

@@ -236,6 +236,47 @@ def test_the_generation_that_is_gone_back_to_is_never_pruned() -> None:
     assert plan.prune == tuple(f"{HOME}/{number:016x}" for number in (4, 3, 2))
 
 
+@pytest.mark.parametrize(("keep", "pruned"), [(1, [1]), (2, []), (3, [])])
+def test_a_build_that_waits_for_its_switch_takes_no_other_ones_place_and_stays(keep: int, pruned: list[int]) -> None:
+    """The third was built ahead; a run with what the node has, which is the second, keeps one to go back to."""
+    live = replace(LIVE, number=2)
+    found = [numbered(1), live, numbered(3)]
+    plan = environment_plan.plan(having(*found, current=live), ROOT, NAME, DESIRED, Policy(keep))
+    assert plan.target == live
+    assert plan.prune == tuple(f"{HOME}/{number:016x}" for number in pruned)
+
+
+# without the switch
+
+
+@pytest.mark.parametrize(
+    ("state", "policy", "expected"),
+    [
+        (having(OLD, current=OLD), POLICY, Plan(replace(NEW, number=2), Contents((PYTHON,)), was=OLD, build=True)),
+        (having(OLD, LATER, current=OLD), POLICY, Plan(LATER, Contents((PYTHON,)), was=OLD)),
+        (having(LIVE, current=LIVE), Policy(pin=True), Plan(LIVE, Contents(PACKAGES), was=LIVE)),
+        (
+            having(OLD, numbered(2), numbered(3), current=OLD, leftovers=(f"{HOME}/half",)),
+            Policy(keep=1),
+            Plan(replace(NEW, number=4), Contents((PYTHON,)), was=OLD, remove=(f"{HOME}/half",), build=True),
+        ),
+        (having(LATER, current=None, leftovers=(f"{HOME}/half",)), POLICY, Plan(LATER, NOTHING)),
+    ],
+    ids=["to build", "built", "in use", "nothing is pruned", "first one, built"],
+)
+def test_without_the_switch_there_is_a_build_or_nothing(state: State, policy: Policy, expected: Plan) -> None:
+    plan = environment_plan.plan(state, ROOT, NAME, DESIRED, policy).without_switch
+    assert plan == expected
+    assert plan.changed == expected.build
+
+
+def test_without_the_switch_nothing_goes() -> None:
+    plan = environment_plan.plan_absent(having(LIVE, OLD, current=LIVE), ROOT, NAME)
+    assert plan.changed
+    assert not plan.without_switch.changed
+    assert plan.without_switch.lines == []
+
+
 # adopt, refuse
 
 BY_HAND = (replace(EINOPS, sha256=""), PYTHON)
@@ -395,18 +436,25 @@ def test_plan_absent(state: State, expected: Plan) -> None:
     ("plan", "lines"),
     [
         (Plan(LIVE, Contents(PACKAGES), was=LIVE), []),
-        (Plan(NEW, NOTHING, build=True), ["+ numpy 2.3.1 (main)", "+ python 3.11.2 (main)"]),
+        (Plan(NEW, NOTHING, build=True, switch=True), ["+ numpy 2.3.1 (main)", "+ python 3.11.2 (main)"]),
         (
-            Plan(NEW, Contents((PYTHON, package("six"))), was=OLD, build=True),
+            Plan(NEW, Contents((PYTHON, package("six"))), was=OLD, build=True, switch=True),
             ["+ numpy 2.3.1 (main)", "- six 1.0", f"~ generation {OLD.id} -> {NEW.id}"],
         ),
+        (
+            Plan(NEW, Contents((PYTHON,)), was=OLD, build=True),
+            ["+ numpy 2.3.1 (main)", f"+ generation {NEW.id}, not switched to"],
+        ),
+        (Plan(LATER, Contents((PYTHON,)), was=OLD), []),
         (
             Plan(
                 replace(LIVE, variables={"A": "1", "B": "2"}),
                 Contents(PACKAGES, ("edited lib/x",)),
                 was=replace(LIVE, variables={"B": "1", "C": "3"}),
+                build=True,
+                switch=True,
             ),
-            ["+ variable A", "~ variable B", "- variable C", "! edited lib/x"],
+            ["+ variable A", "~ variable B", "- variable C", "! edited lib/x", f"~ generation {LIVE.id} -> {LIVE.id}"],
         ),
         (Plan(LIVE, Contents(PACKAGES), was=LIVE, record=True), ["~ request"]),
         (Plan(LIVE, Contents(PACKAGES), was=LIVE, pin=True), [f"~ pinned generation {LIVE.id}"]),
@@ -437,10 +485,12 @@ def test_the_plan_in_peoples_words(plan: Plan, lines: list[str]) -> None:
         (DRIFTED, REQUEST, PACKAGES),
         (having(LIVE, current=LIVE), OTHER_REQUEST, None),
         (having(OLD, LIVE, current=OLD), REQUEST, None),
-        (having(LIVE), REQUEST, None),
+        (having(OLD, LATER, current=OLD), REQUEST, PACKAGES),
+        (having(LATER, numbered(3), current=numbered(3)), REQUEST, None),
+        (having(LATER), REQUEST, PACKAGES),
         (having(link="absent"), REQUEST, None),
     ],
-    ids=["same list", "drifted", "other list", "not the current one", "dangling link", "bare"],
+    ids=["same list", "drifted", "other list", "not the current one", "built ahead", "an earlier one", "first", "bare"],
 )
 def test_known(state: State, request_: Mapping[str, Any], packages: tuple[Package, ...] | None) -> None:
     assert environment_plan.known(state, request_) == packages
