@@ -2,7 +2,8 @@
 """A real conda, where one is named: what the lab's stand-in can't show.
 
 ``EVENKEEL_CONDA`` is the command of one, ``EVENKEEL_INSTALLER_URL`` has the URLs of installers, separated by spaces.
-These are installed below a temporary folder; nothing else of the machine changes but the record of what Evenkeel made.
+Each is installed once, below a temporary folder; nothing else of the machine changes but the record of what Evenkeel
+made.
 """
 
 from __future__ import annotations
@@ -13,13 +14,15 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
 import pytest
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._upstream.installers import known
 
 from tests.path_types import Channel
 
@@ -56,6 +59,11 @@ class Conda:
         done = self.run(*argv)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
+
+    def shown(self, *argv: object) -> str:
+        """Run it, and return all that it prints, however it ends."""
+        done = self.run(*argv)
+        return done.stdout + done.stderr
 
     def json(self, *argv: object) -> Any:
         """Run it, and return its JSON answer."""
@@ -107,46 +115,62 @@ class Distribution:
         return result
 
 
-def _sha256(url: str) -> str:
-    """Return the checksum that is named for a single installer, or that of what its site serves now."""
+def sha256_of(url: str) -> str:
+    """Return the checksum of an installer: the one that is named for it, that is known, or that its site serves now."""
     named = os.environ.get("EVENKEEL_INSTALLER_SHA256", "").split()
     if len(named) == len(INSTALLERS):
         return named[INSTALLERS.index(url)]
+    for installer in known():
+        if installer.file == name_of(url):
+            return installer.sha256
     with urlopen(url, timeout=60) as stream:  # noqa: S310
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+Install = Callable[[str], Distribution]
+
+
+@pytest.fixture(scope="session")
+def install() -> Iterator[Install]:
+    """Return what installs from a URL, once."""
+    made: dict[str, Distribution] = {}
+    with ExitStack() as folders:
+
+        def installed(url: str) -> Distribution:
+            if url not in made:
+                short = folders.enter_context(tempfile.TemporaryDirectory(prefix="ek-"))  # conda bears no long paths
+                one = Distribution(url, sha256_of(url), Path(short))
+                assert one.converge()["changed"]
+                made[url] = one
+            return made[url]
+
+        yield installed
+
+
 @pytest.fixture(scope="session", params=INSTALLERS or [""], ids=name_of)
-def distribution(request: pytest.FixtureRequest) -> Iterator[Distribution]:
+def distribution(request: pytest.FixtureRequest, install: Install) -> Distribution:
     """Each named installer, installed."""
     if not request.param:
         pytest.skip("EVENKEEL_INSTALLER_URL names no installer")
-    with tempfile.TemporaryDirectory(prefix="ek-") as short:  # conda bears no long paths
-        made = Distribution(request.param, _sha256(request.param), Path(short))
-        assert made.converge()["changed"]
-        yield made
+    return install(request.param)
 
 
 @pytest.fixture(scope="session", params=CONDAS or [""], ids=name_of)
 def conda(
     request: pytest.FixtureRequest,
+    install: Install,
     tmp_path_factory: pytest.TempPathFactory,
     record_testsuite_property: Any,
-) -> Iterator[Conda]:
+) -> Conda:
     """Each named conda: the command, and those of the installers."""
-    home = tmp_path_factory.mktemp("home")
     if not request.param:
         pytest.skip("Neither EVENKEEL_CONDA nor EVENKEEL_INSTALLER_URL names a conda")
-    with tempfile.TemporaryDirectory(prefix="ek-") as short:
-        command = request.param
-        if request.param in INSTALLERS:
-            made = Distribution(request.param, _sha256(request.param), Path(short))
-            made.converge()
-            command = str(made.prefix / "bin" / "conda")
-        found = Conda(command, home)
-        about = found.json("info")
-        record_testsuite_property(request.param, f"conda {about['conda_version']}, {about['user_agent']}")
-        yield found
+    of_installer = request.param in INSTALLERS
+    command = str(install(request.param).prefix / "bin" / "conda") if of_installer else request.param
+    found = Conda(command, tmp_path_factory.mktemp("home"))
+    about = found.json("info")
+    record_testsuite_property(request.param, f"conda {about['conda_version']}, {about['user_agent']}")
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -28,6 +28,8 @@ def test_a_second_run_changes_nothing(distribution: Distribution) -> None:
 
 
 def test_python_is_the_one_that_the_installer_names(distribution: Distribution, base: Conda) -> None:
+    if not distribution.python:
+        pytest.skip("The name of this installer names no Python")
     version = base.json("info")["python_version"]
     assert version.startswith(f"{distribution.python}."), version
 
@@ -48,7 +50,7 @@ def test_base_is_kept_from_conda_and_pip(distribution: Distribution, base: Conda
 
 
 def test_doctor_finds_nothing_in_base(base: Conda, distribution: Distribution) -> None:
-    said = base.run("doctor", "--verbose", "--prefix", distribution.prefix).stdout
+    said = base.shown("doctor", "--verbose", "--prefix", distribution.prefix)
     assert "no packages with altered files" in said, said
 
 
