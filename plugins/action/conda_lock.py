@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -40,6 +41,8 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "wheels": {"type": "path"},
     "wheels_url": {"type": "str", "default": ""},
 }
+#: Set by the playbook, whose variables messages name; a task of another play has only options.
+BY_PLAYBOOK = "__lock_by_playbook"
 
 
 class ActionModule(Action):
@@ -53,7 +56,12 @@ class ActionModule(Action):
             if arguments[option]:
                 arguments[option] = self._loader.path_dwim(arguments[option])
         with tempfile.TemporaryDirectory() as rehearsed:
-            return self._lock(arguments, Path(rehearsed) if self._task.check_mode else None)
+            try:
+                return self._lock(arguments, Path(rehearsed) if self._task.check_mode else None)
+            except EvenkeelError as error:
+                if task_vars.get(BY_PLAYBOOK):
+                    raise
+                raise EvenkeelError(_of_options(error.what), _of_options(error.remedy), **error.details) from error
 
     def _lock(self, arguments: dict[str, Any], rehearsed: Path | None) -> dict[str, Any]:
         environment = environment_file.read(Path(arguments["environment"]))
@@ -65,7 +73,7 @@ class ActionModule(Action):
         problems = locking.problems(
             environment,
             _assumed_by_the_solver(arguments, platforms),
-            mirrors_from(arguments["mirrors"]),
+            mirrors_from(arguments["mirrors"], "lock_mirrors"),
             arguments["pip_index"],
             before,
             arguments["update"],
@@ -98,14 +106,20 @@ class ActionModule(Action):
         return {**result, "diff": {"prepared": diff}} if self._task.diff else result
 
 
+def _of_options(text: str) -> str:
+    """Return a text that names the module's options in the place of lock.yml's variables."""
+    return re.sub(rf"\block_({'|'.join(ARGUMENT_SPEC)})\b", r"\1", text)
+
+
 def _url_of_wheels(arguments: dict[str, Any]) -> str:
     """Return the URL at which nodes get built wheels; empty where the control node hands them over."""
     url: str = arguments["wheels_url"]
     if url and not arguments["wheels"]:
         raise EvenkeelError(
-            f"wheels_url is {url}, and wheels is not set", "Set it (lock_wheels) to the directory that is at that URL"
+            f"lock_wheels_url is {url}, and lock_wheels is not set",
+            "Set lock_wheels to the directory that is at that URL",
         )
-    return source(url, "wheels_url", "The task").rstrip("/") if url else ""
+    return source(url, "lock_wheels_url", "The task").rstrip("/") if url else ""
 
 
 def _solved(problems: Iterable[Problem], building: Building) -> dict[Problem, list[Package]]:
@@ -140,7 +154,7 @@ def _assumed_by_the_solver(arguments: dict[str, Any], platforms: Iterable[str]) 
     for platform, of_platform in overrides.items():
         if platform not in SUPPORTED or not isinstance(of_platform, dict):
             raise EvenkeelError(
-                f"virtual_packages holds {platform!r}: {of_platform!r}",
+                f"lock_virtual_packages holds {platform!r}: {of_platform!r}",
                 "Write a dictionary such as {__glibc: '2.36'} for each of the platforms that differs",
             )
     of_targets = virtual_packages(arguments["targets"], arguments["cuda"])

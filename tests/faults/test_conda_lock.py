@@ -63,7 +63,7 @@ def test_a_mirror_that_tells_another_hash_of_a_locked_package_is_refused(tmp_pat
     before = (directory / "conda-lock.yml").read_text()
     publish(mirror, "00" * 32)
     refused = lock(lock_update="")
-    assert refused.failed_saying("tool 1.0 0", "19" * 32, "00" * 32, "accept_changed_hashes=true")
+    assert refused.failed_saying("tool 1.0 0", "19" * 32, "00" * 32, "accept_changed_hashes: true")
     assert (directory / "conda-lock.yml").read_text() == before
     assert lock(lock_update="", lock_accept_changed_hashes=True).succeeded()
     assert "00" * 32 in (directory / "conda-lock.yml").read_text()
@@ -189,7 +189,7 @@ def test_a_platform_of_a_lock_is_not_dropped_unless_told(tmp_path: Path) -> None
         ({}, {"lock_platforms": ["linux-65"]}, ("platforms", "linux-65", "linux-64, linux-aarch64")),
         ({}, {"lock_targets": ["slackware-15"]}, ("slackware-15",)),
         ({}, {"lock_virtual_packages": {"linux-64": "2.36"}}, ("virtual_packages holds", "linux-64")),
-        ({}, {"lock_mirrors": {"https://repo.anaconda.com": "mirror"}}, ("mirrors holds 'mirror'",)),
+        ({}, {"lock_mirrors": {"https://repo.anaconda.com": "mirror"}}, ("lock_mirrors holds 'mirror'",)),
     ],
     ids=["env", "no lock", "update", "lock", "environment", "platform", "target", "virtual packages", "mirror"],
 )

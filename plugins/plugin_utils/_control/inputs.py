@@ -22,6 +22,8 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.strict_yaml 
 RENAMED = Path(__file__).parents[1] / "data" / "renamed.yml"
 #: Ansible's markup in descriptions, such as C(text).
 _MARKUP = re.compile(r"\b[BCIOV]\(([^)]*)\)")
+#: What can be an element of a list of texts, or several of them.
+_WORDS = re.compile(r"[\w.:/+-][\w.:/+,-]*")
 #: Longer values are cut.
 _SHOWN = 60
 
@@ -100,7 +102,9 @@ def _of_key(key: str, option: Mapping[str, Any], values: Mapping[str, Any], name
 def _of_value(name: str, option: Mapping[str, Any], value: Any) -> Iterator[str]:
     wanted = _TYPES[option.get("type", "str")]
     if not wanted.fits(value):
-        yield _line(f"{name} is {_shown(value, option)}", f"Set it to {wanted.described}")
+        yield _line(
+            f"{name} is {_shown(value, option)}", f"Set it to {wanted.described}{_as_list(name, option, value)}"
+        )
     elif isinstance(value, (list, tuple)):
         of_each = {**option, "type": option.get("elements", "raw")}
         for number, element in enumerate(value):
@@ -117,6 +121,15 @@ def _of_mapping(name: str, options: Options, value: Mapping[str, Any]) -> Iterat
             yield _line(f"{name} holds {_shown(key, {})}, which is none of its keys", _suggestion(str(key), options))
     for key, option in options.items():
         yield from _of_key(key, option, value, f"{name}.{key}")
+
+
+def _as_list(name: str, option: Mapping[str, Any], value: Any) -> str:
+    """Return how a text is written as a list; empty where no list of texts is wanted, or where it is no plain words."""
+    is_wanted = option.get("type") == "list" and option.get("elements") == "str" and not option.get("no_log")
+    if not is_wanted or not isinstance(value, str) or not _WORDS.fullmatch(value) or not name.isidentifier():
+        return ""
+    words = [str(word) for word in value.split(",") if word]
+    return f": [{', '.join(words)}]; on the command line: -e '{json.dumps({name: words})}'"
 
 
 def renamed(given: Iterable[str], names: Mapping[str, str]) -> list[str]:

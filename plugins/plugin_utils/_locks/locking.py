@@ -102,14 +102,14 @@ def problems(
     lock = lock_beside(environment.path)
     moving = {canonicalize_name(name) for name in update or () if name.strip()}
     if update is not None and before is None:
-        raise EvenkeelError(f"{lock} is not there, so nothing in it can be updated", "Lock without update first")
+        raise EvenkeelError(f"{lock} is not there, so nothing in it can be updated", "Lock without lock_update first")
     if before and moving:
         known = {canonicalize_name(package.name) for found in before.packages.values() for package in found}
         unknown = moving - known - _asked_for(environment)
         if unknown:
             raise EvenkeelError(
-                f"update names {', '.join(sorted(unknown))}, and {lock} has no such package",
-                "Write the name as it is in the lock, or leave update out",
+                f"lock_update names {', '.join(sorted(unknown))}, and {lock} has no such package",
+                "Write the name as it is in the lock, or leave lock_update out",
             )
     kept: dict[str, tuple[Package, ...]] = {}
     if before and update is not None:
@@ -270,7 +270,7 @@ def _refuse_changed_hashes(path: Path, before: Lock, after: Lock) -> None:
         raise EvenkeelError(
             f"{path}: {'; '.join(changed)}",
             "A published package does not change, so somebody may have replaced it. Try another mirror. If you know "
-            "why it changed, lock with -e lock_accept_changed_hashes=true",
+            "why it changed, set lock_accept_changed_hashes: true",
         )
 
 

@@ -45,8 +45,8 @@ class Mirrors:
         return _replaced(url, sorted(mirrors, key=lambda pair: -len(pair[0])))
 
 
-def mirrors_from(option: Mapping[str, str] | None) -> Mirrors:
-    """Return the mirrors of an option ``{prefix: prefix}``.
+def mirrors_from(option: Mapping[str, str] | None, name: str = "mirrors") -> Mirrors:
+    """Return the mirrors of an option ``{prefix: prefix}``, whose name is for the error.
 
     Raises
     ------
@@ -56,7 +56,7 @@ def mirrors_from(option: Mapping[str, str] | None) -> Mirrors:
     for url in (url for pair in (option or {}).items() for url in pair):
         if not isinstance(url, str) or "://" not in url:
             raise EvenkeelError(
-                f"mirrors holds {without_user(url)!r}, which is not a URL",
+                f"{name} holds {without_user(url)!r}, which is not a URL",
                 "Write it as {https://repo.anaconda.com: URL of the mirror}",
             )
     pairs = [(original.rstrip("/"), mirror.rstrip("/")) for original, mirror in (option or {}).items()]

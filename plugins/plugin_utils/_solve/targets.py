@@ -43,7 +43,8 @@ def virtual_packages(targets: Iterable[str], cuda: str | None = None) -> dict[st
     for name in names:
         if name not in known:
             raise EvenkeelError(
-                f"The target {name!r} is unknown", f"Known: {', '.join(known)}; or set virtual_packages by itself"
+                f"lock_targets names {name!r}, which is unknown",
+                f"Known: {', '.join(known)}; or set lock_virtual_packages by itself",
             )
     found = {package: min((known[name][package] for name in names), key=Version) for package in ("__glibc", "__linux")}
     return {"__unix": "0", **found, **({"__cuda": cuda} if cuda else {})}

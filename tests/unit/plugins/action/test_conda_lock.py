@@ -25,8 +25,8 @@ CHANNEL = "https://channel.example/main"
 Result = dict[str, Any]
 
 
-def python(version: str) -> Package:
-    return Package("python", version, "0", "1a" * 32, url=f"{CHANNEL}/linux-64/python-{version}-0.conda")
+def python(version: str, platform: str = "linux-64") -> Package:
+    return Package("python", version, "0", "1a" * 32, url=f"{CHANNEL}/{platform}/python-{version}-0.conda")
 
 
 class Control:
@@ -38,12 +38,13 @@ class Control:
         self.environment.write_text(f"channels: [{CHANNEL}]\ndependencies: [python]\nvariables: {{A: b}}\n")
         self.answer: Package | EvenkeelError = python("3.11")
         self.asked: list[Problem] = []
+        self.task_vars: Result = {}
 
     def resolve(self, problem: Problem, _: Building) -> list[Package]:
         self.asked.append(problem)
         if isinstance(self.answer, EvenkeelError):
             raise self.answer
-        return [self.answer]
+        return [replace(self.answer, url=self.answer.url.replace("linux-64", problem.platform))]
 
     def run(self, check: bool = False, diff: bool = True, **arguments: Any) -> Result:
         plugin = action.ActionModule(
@@ -59,7 +60,7 @@ class Control:
             templar=None,
             shared_loader_obj=None,
         )
-        result: Result = plugin.run(task_vars={})
+        result: Result = plugin.run(task_vars=self.task_vars)
         return result
 
     def files(self) -> dict[str, str]:
@@ -148,7 +149,8 @@ def test_the_solver_is_told_of_the_nodes(control: Control) -> None:
     ("arguments", "message"),
     [
         ({"environment": "/nowhere/environment.yml"}, "/nowhere/environment.yml could not be read: "),
-        ({"targets": ["debian-7"]}, "The target 'debian-7' is unknown. "),
+        ({"targets": ["debian-7"]}, "targets names 'debian-7', which is unknown. "),
+        ({"cuda": "new"}, "cuda is 'new', which is not a version of CUDA. "),
         ({"virtual_packages": {"linux-65": {}}}, "virtual_packages holds 'linux-65': {{}}. "),
         ({"virtual_packages": {"linux-64": "2.36"}}, "virtual_packages holds 'linux-64': '2.36'. "),
         ({"mirrors": {"a": "b"}}, "mirrors holds 'a', which is not a URL. "),
@@ -162,6 +164,35 @@ def test_bad_input_is_named_and_nothing_is_written(control: Control, arguments: 
     assert not control.files()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"targets": ["debian-7"]}, ("lock_targets names 'debian-7'", "or set lock_virtual_packages by itself")),
+        ({"virtual_packages": {"linux-65": {}}}, ("lock_virtual_packages holds",)),
+        ({"mirrors": {"a": "b"}}, ("lock_mirrors holds",)),
+        ({"update": "python"}, ("Lock without lock_update first",)),
+        (
+            {"wheels_url": "https://store.example"},
+            ("lock_wheels_url is", "and lock_wheels is not set. Set lock_wheels"),
+        ),
+    ],
+)
+def test_the_playbook_s_variables_are_named_where_it_runs(
+    control: Control, arguments: Result, words: tuple[str, ...]
+) -> None:
+    alone = control.run(**arguments)["msg"]
+    assert "lock_" not in alone
+    control.task_vars = {action.BY_PLAYBOOK: True}
+    by_playbook = control.run(**arguments)["msg"]
+    assert alone == by_playbook.replace("lock_", "")
+    assert all(word in by_playbook for word in words)
+
+
+def test_a_name_that_is_not_there_can_t_be_updated(control: Control) -> None:
+    control.run()
+    assert control.run(update="nope")["msg"].startswith("update names nope, and ")
+
+
 def test_another_hash_of_a_locked_package_is_refused_unless_told(control: Control) -> None:
     control.run()
     before = control.files()
@@ -170,7 +201,7 @@ def test_another_hash_of_a_locked_package_is_refused_unless_told(control: Contro
         refused = control.run(check=check, update=[])
         assert (refused["failed"], refused["changed"]) == (True, False)
         assert f"had the sha256 {'1a' * 32} and has {'2b' * 32} now" in refused["msg"]
-        assert refused["msg"].endswith("lock with -e lock_accept_changed_hashes=true.")
+        assert refused["msg"].endswith("set accept_changed_hashes: true.")
     assert control.files() == before
     assert control.run(accept_changed_hashes=True)["changed"]
     assert "2b" * 32 in control.files()["conda-linux-64.lock"]
@@ -276,7 +307,8 @@ def policies(control: Control, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
         found.append(policy)
         release = SourceRelease("tool", "1.0", MADE.source, MADE.source_sha256)
         wheel = policy.store.find(release, "3.11", problem.platform) or policy.store.add(built, MADE)
-        return [python("3.11"), Package("tool", "1.0", "", MADE.sha256, PIP, url=str(wheel), index=str(wheel.parent))]
+        tool = Package("tool", "1.0", "", MADE.sha256, PIP, url=str(wheel), index=str(wheel.parent))
+        return [python("3.11", problem.platform), tool]
 
     monkeypatch.setattr(action, "resolve", resolve)
     return found

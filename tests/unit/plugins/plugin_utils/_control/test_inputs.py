@@ -9,6 +9,8 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control import input
 USERS = {"type": "list", "elements": "dict", "options": {"name": {"required": True}, "token": {"no_log": True}}}
 RUNTIMES = {"type": "list", "elements": "str", "choices": ["auto", "docker"]}
 
+NAMES = {"type": "list", "elements": "str"}
+
 PEM = r"-----BEGIN PRIVATE KEY-----\n********\n"
 
 
@@ -27,6 +29,15 @@ PEM = r"-----BEGIN PRIVATE KEY-----\n********\n"
         ({"type": "path"}, ["/opt"], ["x is a list. Set it to a path."]),
         ({"type": "list"}, [], []),
         ({"type": "list"}, "a,b", ["x is 'a,b'. Set it to a list."]),
+        (NAMES, "a,b", ['x is \'a,b\'. Set it to a list: [a, b]; on the command line: -e \'{"x": ["a", "b"]}\'.']),
+        (NAMES, "", ["x is ''. Set it to a list."]),
+        (NAMES, "a b", ["x is 'a b'. Set it to a list."]),
+        ({**NAMES, "no_log": True}, "hunter2", ["x is text. Set it to a list."]),
+        (
+            {"type": "dict", "options": {"y": NAMES}},
+            {"y": "a"},
+            ["x.y is 'a'. Set it to a list."],
+        ),
         ({"type": "dict"}, "a=b", ["x is 'a=b'. Set it to a mapping."]),
         ({"type": "dict"}, {"a": 1}, []),
         ({"type": "raw"}, object(), []),

@@ -282,7 +282,7 @@ def test_a_name_that_the_environment_asks_for_and_the_lock_lacks_is_new(environm
 
 def test_a_name_that_nobody_knows_is_told(environment: EnvironmentFile) -> None:
     before = planned(environment, {"linux-64": [NUMPY]}).after
-    with pytest.raises(EvenkeelError, match=r"^update names nunpy, and .*conda-lock\.yml has no such package"):
+    with pytest.raises(EvenkeelError, match=r"^lock_update names nunpy, and .*conda-lock\.yml has no such package"):
         asked(environment, before, ["numpy", "nunpy"])
 
 

@@ -20,7 +20,7 @@ def test_the_oldest_counts(targets: list[str], cuda: str | None, expected: dict[
 
 
 def test_an_unknown_distribution_is_named_beside_the_known() -> None:
-    with pytest.raises(EvenkeelError, match=r"^The target 'debian-7' is unknown\. Known: debian-12, "):
+    with pytest.raises(EvenkeelError, match=r"^lock_targets names 'debian-7', which is unknown\. Known: debian-12, "):
         virtual_packages(["debian-12", "debian-7"])
 
 
