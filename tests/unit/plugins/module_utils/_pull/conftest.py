@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A remote, and a node that pulls from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._pull.settings import Places
+
+from .remote import Remote, make
+
+
+@pytest.fixture
+def remote(tmp_path: Path) -> Remote:
+    return make(tmp_path / "remote")
+
+
+@pytest.fixture
+def places(tmp_path: Path, remote: Remote) -> Places:
+    places = Places(str(tmp_path / "etc"), str(tmp_path / "var"))
+    for folder in (places.etc, places.var):
+        Path(folder).mkdir(mode=0o700)
+    Path(places.allowed_signers).write_text(remote.allowed("ana", "bo"))
+    return places
