@@ -26,7 +26,30 @@ DEFAULT_ROOT = "/opt/evenkeel"
 
 
 class ActionModule(Action):
-    """Run the module with the packages of its source; solve them here first when neither it nor a lock knows them."""
+    """Run the module with the packages of its source; solve them here first when neither it nor a lock knows them.
+
+    Where the task is asynchronous, the module is rehearsed first, and started if there is something to do.
+    """
+
+    _supports_async = True
+
+    def act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+        result = super().act(task_vars)
+        if "ansible_job_id" not in result:  # no module is left that removes what was brought for it
+            self.cleanup(force=True)
+        return result
+
+    def execute(self, call: Call, task_vars: dict[str, Any]) -> dict[str, Any]:
+        if not self._task.async_val:
+            return super().execute(call, task_vars)
+        self._task.check_mode = True
+        rehearsed = super().execute(call, task_vars)
+        self._task.check_mode = False
+        if "wanted" in rehearsed:
+            return {**rehearsed, "changed": False}
+        if rehearsed.get("failed") or not rehearsed["changed"]:
+            return rehearsed
+        return {**rehearsed, **self._run_on_node(call, task_vars, background=self._task.async_val)}
 
     def steps(self, task_vars: dict[str, Any]) -> Steps:
         arguments = self._arguments()

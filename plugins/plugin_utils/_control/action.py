@@ -112,11 +112,13 @@ class Action(ActionBase):  # type: ignore[misc]
             result = self._run_on_node(call, task_vars)
         return result
 
-    def _run_on_node(self, call: Call, task_vars: dict[str, Any]) -> dict[str, Any]:
+    def _run_on_node(self, call: Call, task_vars: dict[str, Any], background: int = 0) -> dict[str, Any]:
+        """Run a module to its end, or start it with this many seconds to run."""
         result: dict[str, Any] = self._execute_module(
             module_name="evenkeel.gpu." + call.module,
             module_args={**call.options, HANDED: dict(call.handed)},
             task_vars=task_vars,
+            wrap_async=background,
         )
         return result
 

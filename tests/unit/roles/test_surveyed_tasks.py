@@ -33,7 +33,7 @@ REBOOT = "reboot.yml"
 OF_REBOOT = READS | {"reboot"}
 
 #: What the survey understands of a task, or what makes no difference to it.
-KEYS = {"name", "when", "loop", "loop_control", "vars", "register"}
+KEYS = {"name", "when", "loop", "loop_control", "vars", "register", "async", "poll"}
 LOOP_CONTROL = {"loop_var", "label"}
 KEYS_OF_BLOCK = {"name", "when", "vars", "block"}
 KEYS_OF_IMPORT = {"name", "when", "vars"}
@@ -227,7 +227,7 @@ def test_a_module_that_no_survey_runs_is_found(files: Files, modules: list[str])
             ({**REHEARSED, key: "a"}, [f"converge.yml: {key}"])
             for key in (
                 *("with_items", "failed_when", "changed_when", "until", "delegate_to", "become", "become_user"),
-                *("environment", "check_mode", "ignore_errors", "run_once", "notify", "async", "tags", "no_log"),
+                *("environment", "check_mode", "ignore_errors", "run_once", "notify", "throttle", "tags", "no_log"),
             )
         ),
         ({**REHEARSED, "loop_control": {"index_var": "i", "label": "a"}}, ["converge.yml: index_var"]),

@@ -45,8 +45,8 @@ class Control:
         self.facts: Result = {}
         self.brought: list[Path] = []
 
-    def execute_module(self, _: ActionBase, **call: Any) -> Result:
-        self.calls.append(call)
+    def execute_module(self, plugin: ActionBase, **call: Any) -> Result:
+        self.calls.append({**call, "rehearsed": plugin._task.check_mode})
         return self.answers[len(self.calls) - 1]
 
     def solve(self, problem: Problem) -> list[Package]:
@@ -59,12 +59,12 @@ class Control:
         self.brought += files
         return "/srv/brought"
 
-    def run(self, *answers: Result, arguments: Result = ARGUMENTS) -> Result:
+    def run(self, *answers: Result, arguments: Result = ARGUMENTS, seconds: int = 0) -> Result:
         self.answers, self.calls = list(answers), []
         loader = DataLoader()
         loader.set_basedir(str(self.directory))
         plugin = action.ActionModule(
-            task=SimpleNamespace(args=dict(arguments), async_val=0, check_mode=False, diff=False),
+            task=SimpleNamespace(args=dict(arguments), async_val=seconds, check_mode=False, diff=False),
             connection=SimpleNamespace(_shell=SimpleNamespace(tmpdir="/nowhere")),
             play_context=None,
             loader=loader,
@@ -263,3 +263,38 @@ def test_a_wheel_that_is_not_there_is_named_also_by_a_rehearsal(
     result = control.run({"changed": changed, "wanted": [FILE]}, arguments=locked)
     assert result["msg"].startswith(f"Wheels that a lock names are not on the control node: {wheel}. Restore them from")
     assert control.brought == []
+
+
+# In the background
+
+STARTED = {"changed": True, "started": 1, "ansible_job_id": "j1"}
+
+
+def begun(control: Control) -> list[tuple[bool, int]]:
+    """Return of each call whether it was a rehearsal, and the seconds that it has in the background."""
+    return [(call["rehearsed"], call["wrap_async"]) for call in control.calls]
+
+
+def test_what_there_is_to_do_is_started_in_the_background(control: Control) -> None:
+    result = control.run({"changed": True, "was": "ab"}, STARTED, seconds=60)
+    assert result == {"changed": True, "was": "ab", "started": 1, "ansible_job_id": "j1"}
+    assert begun(control) == [(True, 0), (False, 60)]
+
+
+@pytest.mark.parametrize("answer", [{"changed": False}, {"failed": True, "changed": False, "msg": "not ours"}])
+def test_where_there_is_nothing_to_do_nothing_is_started(control: Control, answer: Result) -> None:
+    assert control.run(answer, seconds=60) == answer
+    assert begun(control) == [(True, 0)]
+
+
+def test_what_has_to_be_solved_is_known_before_anything_is_started(control: Control) -> None:
+    assert control.run(UNRESOLVED, {"changed": True}, STARTED, seconds=60)["started"]
+    assert begun(control) == [(True, 0), (True, 0), (False, 60)]
+    assert control.given[2]["resolved"] == RESOLVED
+
+
+def test_a_wheel_is_there_before_anything_is_started(control: Control, locked: Result) -> None:
+    answers = ({"changed": True, "wanted": [FILE]}, {"changed": True}, STARTED)
+    assert control.run(*answers, arguments=locked, seconds=60)["started"]
+    assert [given.get("brought") for given in control.given] == [None, "/srv/brought", "/srv/brought"]
+    assert begun(control) == [(True, 0), (True, 0), (False, 60)]
