@@ -64,7 +64,7 @@ def judge(found: Found) -> dict[str, Any]:
     problems += [*_of_disks(node.get("disks") or [], busy, found.get("root") or "/opt"), *silent[0]]
     problems += [f"{role}: {text}" for role, layer in layers.items() for text in layer.get("problems", ())]
     unknown += [f"unknown: {role}: {text}" for role, layer in layers.items() for text in layer.get("unknown", ())]
-    gpus = _gpus(survey)
+    gpus = gpus_of(survey)
     past = _past(node.get("past") or {}, found.get("driver") or {}, work)
     notes = [*silent[1], *_of_synchronisation(node)]
     notes += [f"{role}: {text}" for role, layer in layers.items() for text in layer.get("warnings", ())]
@@ -204,7 +204,8 @@ def _past(past: Found, driver: Found, work: Sequence[str]) -> list[str]:
     return found
 
 
-def _gpus(survey: Found) -> list[dict[str, Any]]:
+def gpus_of(survey: Found) -> list[dict[str, Any]]:
+    """Return a node's GPUs by model, each ``name`` with its ``count``."""
     facts = (survey.get("ansible_facts") or {}).get("evenkeel_gpu") or {}
     counted = Counter(gpu["name"] or gpu["device_id"] for gpu in facts.get("gpus", ()))
     return [{"name": name, "count": count} for name, count in counted.items()]

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""Files of a drift report, replaced together: after a failure all are as they were."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import from_os
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and keep git from what is written to it: a report does not make the site's repository dirty."""
+    try:
+        if folder.is_dir():
+            return
+        folder.mkdir(mode=0o755, parents=True)
+        (folder / ".gitignore").write_text("*\n")
+    except OSError as error:
+        raise from_os(error, str(folder)) from error
+
+
+def replace_all(folder: Path, files: Mapping[str, tuple[str, int]]) -> None:
+    """Write files of a folder. Each is replaced at once, and none unless there is room for all.
+
+    Parameters
+    ----------
+    files
+        The content and the mode of each file, by its path within the folder.
+
+    Raises
+    ------
+    EvenkeelError
+        The folder can't be written to.
+    """
+    private = partial(os.open, mode=0o600)
+    new = {folder / name: folder / Path(name).with_name(f".{Path(name).name}.{os.getpid()}") for name in files}
+    try:
+        for (path, draft), (text, mode) in zip(new.items(), files.values(), strict=True):
+            path.parent.mkdir(mode=0o755, exist_ok=True)
+            with open(draft, "x", encoding="utf-8", errors="backslashreplace", opener=private) as stream:
+                stream.write(text)
+                stream.flush()
+                os.fchmod(stream.fileno(), mode)
+                os.fsync(stream.fileno())
+        for path, draft in new.items():
+            draft.replace(path)
+    except OSError as error:
+        raise from_os(error, str(folder)) from error
+    finally:
+        for draft in new.values():
+            with suppress(OSError):
+                draft.unlink()

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""Earlier drift reports in a folder: since when a host differs, and which reports are old enough to go."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, from_os
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift.format import read
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift.states import EQUAL
+
+_NAME = re.compile(r"drift-\d{8}T\d{6}Z\.json\Z")
+
+Report = Mapping[str, Any]
+
+
+def name_of(created: datetime) -> str:
+    """Return the name of the file of a report in the folder."""
+    return f"drift-{created.astimezone(UTC):%Y%m%dT%H%M%SZ}.json"
+
+
+def earlier(folder: Path) -> tuple[dict[Path, dict[str, Any]], list[str]]:
+    """Return the reports of a folder, oldest first, and why others are left out.
+
+    Of each report there is what a timeline needs: ``created``, ``status``, ``site``, and of each host its ``state``
+    and ``digest``.
+    """
+    found, skipped = {}, []
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if _NAME.match(path.name):
+            try:
+                found[path] = _short(read(path))
+            except EvenkeelError as error:
+                skipped.append(f"Left out of the history: {error}")
+    return dict(sorted(found.items(), key=lambda item: datetime.fromisoformat(item[1]["created"]))), skipped
+
+
+def _short(report: Report) -> dict[str, Any]:
+    return {
+        "created": report["created"],
+        "status": report["status"],
+        "site": report.get("site"),
+        "hosts": {name: {"state": host["state"], "digest": host["digest"]} for name, host in report["hosts"].items()},
+    }
+
+
+def since(host: str, created: str, reports: Sequence[Report]) -> str:
+    """Return when the first report of the present streak was made in which a host is not equal.
+
+    Parameters
+    ----------
+    created
+        When the present report was made, in which the host is not equal.
+    reports
+        Earlier ones, oldest first. Those that did not ask the host do not end a streak.
+    """
+    first = created
+    for report in reversed(reports):
+        state = report["hosts"].get(host, {}).get("state")
+        if state == EQUAL:
+            break
+        if state:
+            first = report["created"]
+    return first
+
+
+def outdated(paths: Mapping[Path, Report], *, count: int, days: int, now: datetime) -> list[Path]:
+    """Return the files of reports that are not kept.
+
+    Parameters
+    ----------
+    paths
+        Reports by their files, oldest first.
+    count
+        How many to keep; 0 keeps all.
+    days
+        How old they may be; 0 is no limit.
+    """
+    oldest = now - timedelta(days=days)
+    many = list(paths)[:-count] if count else []
+    old = [path for path, report in paths.items() if days and datetime.fromisoformat(report["created"]) < oldest]
+    return list(dict.fromkeys([*many, *old]))
+
+
+def remove(paths: Iterable[Path]) -> None:
+    """Remove files of reports."""
+    for path in paths:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise from_os(error, str(path)) from error

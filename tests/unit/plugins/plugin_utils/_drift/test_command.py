@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command ``evenkeel drift``, as a program of the clone and of an installed collection."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift import command
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift.states import ORDER
+
+from tests.unit.plugins.plugin_utils._drift.test_schema import SAMPLE
+
+ROOT = Path(__file__).parents[5]
+REPORT: dict[str, Any] = json.loads(SAMPLE.read_text())
+
+
+def written(folder: Path, **other: Any) -> str:
+    path = folder / "report.json"
+    path.write_text(json.dumps({**REPORT, **other}))
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("state", "status"), [("equal", 0), ("drifted", 2), ("unknown", 3), ("unreachable", 4)], ids=ORDER
+)
+def test_each_state_has_its_status(state: str, status: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name = next(name for name, host in REPORT["hosts"].items() if host["state"] == state)
+    counts = {one: int(one == state) for one in ORDER}
+    report = written(tmp_path, status=state, counts=counts, hosts={name: REPORT["hosts"][name]})
+    assert command.main(["drift", report]) == status
+    assert capsys.readouterr().out.splitlines()[-1] == f"{state}: 1 {state}"
+
+
+@pytest.mark.parametrize("other", [{"kind": "preflight"}, {"format": 0}, {"hosts": {}}])
+def test_what_can_t_be_read_has_a_status_of_its_own(
+    other: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = written(tmp_path, **other)
+    assert command.main(["drift", report]) == 5
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert report in shown.err
+
+
+def test_an_old_report_is_refused_where_that_is_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["drift", str(SAMPLE), "--max-age", "0.001"]) == 5
+    assert "hours ago. Run playbooks/drift.yml" in capsys.readouterr().err
+    new = written(tmp_path, created=datetime.now(UTC).isoformat())
+    assert command.main(["drift", new, "--max-age", "1"]) == 4
+
+
+def test_wrong_arguments_are_no_drift(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        command.main(["drift"])
+    assert caught.value.code == 64
+    assert "usage: evenkeel drift" in capsys.readouterr().err
+
+
+def run(program: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the program as cron does: without this Python's environment, from anywhere."""
+    return subprocess.run(
+        [program, "drift", SAMPLE], capture_output=True, text=True, cwd=folder, env={"PATH": "/usr/bin:/bin"}
+    )
+
+
+def test_it_runs_from_the_clone_also_through_a_link(tmp_path: Path) -> None:
+    link = tmp_path / "evenkeel"
+    link.symlink_to(ROOT / "bin" / "evenkeel")
+    for program in (link, ROOT / "bin" / "evenkeel"):
+        done = run(program, tmp_path)
+        assert (done.returncode, done.stderr) == (4, "")
+
+
+def test_it_runs_from_an_installed_collection_without_ansible(tmp_path: Path) -> None:
+    place = tmp_path / "ansible_collections" / "evenkeel" / "gpu"
+    for part in ("bin", "plugins/module_utils/_node", "plugins/plugin_utils/_drift", "plugins/plugin_utils/_preflight"):
+        shutil.copytree(ROOT / part, place / part)
+    done = run(place / "bin" / "evenkeel", tmp_path)
+    assert (done.returncode, done.stderr) == (4, "")
+    assert done.stdout.splitlines()[-1] == "unreachable: 5 equal, 3 drifted, 3 unknown, 1 unreachable"

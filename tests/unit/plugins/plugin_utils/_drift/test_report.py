@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The drift report of a run."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift import report
+
+from tests.unit.plugins.plugin_utils._drift.test_schema import VALIDATOR
+
+SITE = {"path": "/srv/site", "commit": None, "branch": None, "tag": None, "dirty": None, "note": "no git"}
+
+
+def surveyed(**layers: Any) -> dict[str, Any]:
+    return {"survey": {"asked": list(layers), "layers": layers, "took": 1.5}, "release": " Debian 12 "}
+
+
+def entry(found: dict[str, Any]) -> dict[str, Any]:
+    return report.of_host(found, ["all", "gpu_nodes"], {})
+
+
+def of_run(**found: dict[str, Any]) -> dict[str, Any]:
+    now = datetime(2026, 11, 29, 2, tzinfo=UTC)
+    hosts = {name: entry(one) for name, one in found.items()}
+    made = report.of_run(hosts, site=SITE, limit="", created=now, seconds=3.21)
+    VALIDATOR.validate(made)
+    return made
+
+
+EQUAL = surveyed(condarc={})
+DRIFTED = surveyed(condarc={"changes": [{"task": "condarc"}]})
+FAILED = surveyed(condarc={"problems": ["x"]})
+GONE = {"facts": {"unreachable": True, "msg": "No route to host"}}
+LOST = {"survey": {"unreachable": True, "msg": "Connection closed"}}
+
+
+@pytest.mark.parametrize(
+    ("found", "state", "message"),
+    [
+        (EQUAL, "equal", ""),
+        (DRIFTED, "drifted", ""),
+        (surveyed(condarc={"reboot": ["the driver changed"]}), "drifted", ""),
+        (surveyed(condarc={"restarts": ["jupyter@ana.service"]}), "equal", ""),
+        (FAILED, "unknown", ""),
+        ({"failed": "Incorrect sudo password"}, "unknown", "Incorrect sudo password"),
+        ({"survey": {"failed": True, "msg": "The node has no Python."}}, "unknown", "The node has no Python."),
+        (
+            {"failed": "Timed out", "survey": {"timedout": {"period": 300}, "msg": "Timed out"}},
+            "unknown",
+            "It took longer than 300 seconds (drift_host_seconds)",
+        ),
+        ({}, "unknown", "It was not asked: the run's output says why"),
+        (GONE, "unreachable", "No route to host"),
+        (LOST, "unreachable", "Connection closed"),
+    ],
+)
+def test_the_state_of_a_host(found: dict[str, Any], state: str, message: str) -> None:
+    host = of_run(n1=found)["hosts"]["n1"]
+    assert (host["state"], host["message"]) == (state, message)
+    assert (host["digest"] is None) == bool(message)
+
+
+@pytest.mark.parametrize(
+    ("found", "status"),
+    [
+        ([EQUAL, EQUAL], "equal"),
+        ([EQUAL, DRIFTED], "drifted"),
+        ([DRIFTED, FAILED, EQUAL], "unknown"),
+        ([GONE, FAILED, DRIFTED, EQUAL], "unreachable"),
+    ],
+)
+def test_the_status_is_the_worst_state(found: list[dict[str, Any]], status: str) -> None:
+    made = of_run(**{f"n{number}": one for number, one in enumerate(found)})
+    assert made["status"] == status
+    assert sum(made["counts"].values()) == len(found)
+
+
+def test_hosts_are_in_the_order_of_their_numbers() -> None:
+    made = of_run(gpu10=EQUAL, gpu9=DRIFTED)
+    assert list(made["hosts"]) == ["gpu9", "gpu10"]
+    assert made["hosts"]["gpu9"] | {"layers": 0, "digest": 0} == {
+        "state": "drifted",
+        "message": "",
+        "groups": ["gpu_nodes"],
+        "release": "Debian 12",
+        "gpus": [],
+        "seconds": 1.5,
+        "digest": 0,
+        "since": None,
+        "reboot": [],
+        "restarts": [],
+        "layers": 0,
+    }
+
+
+def test_hosts_that_are_alike_have_one_digest() -> None:
+    digests = [host["digest"] for host in of_run(a=EQUAL, b=EQUAL, c=DRIFTED)["hosts"].values()]
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_texts_of_nodes_are_sanitised_and_secrets_masked() -> None:
+    diff = {"before": "", "after": "https://ana:hunter22@conda.example/x\x1b[31m\u202egnp"}
+    made = of_run(n1=surveyed(condarc={"changes": [{"task": "condarc", "diff": diff}]}))
+    (change,) = made["hosts"]["n1"]["layers"]["condarc"]["changes"]
+    assert "hunter22" not in str(made)
+    assert change["diff"].endswith("+https://********@conda.example/x\\x1b[31m\\u202egnp\n")
