@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package
@@ -35,8 +36,26 @@ _UNREACHED = re.compile(
     r"Failed to fetch|Request failed|error sending request|dns error|[Cc]ould not connect|timed out"
 )
 
+#: git's own last words, in uv's.
+_GIT = re.compile(r"Git operation failed\b.*?\b(?P<why>(?:fatal|ssh): .*)")
+#: What Python's tools are, which conda brings with each Python.
+_TOOLS = ("pip", "setuptools", "wheel")
+#: How often the rest is asked for, after what can't be had.
+MOST_REFUSALS = 10
+
 #: Returns what the extras of a distribution of conda need: lines of its metadata.
 Extras = Callable[[str], tuple[str, ...]]
+
+
+class Refusal(EvenkeelError):
+    """Requirements that have no answer, whichever others are asked for with them."""
+
+    def __init__(self, what: str, remedy: str, about: str, to_build: frozenset[str] = frozenset()) -> None:
+        super().__init__(what, remedy)
+        #: A text with the names that are to blame.
+        self.about = about
+        #: Names of what must be built, and may not be.
+        self.to_build = to_build
 
 
 def resolve(
@@ -61,12 +80,51 @@ def resolve(
     Raises
     ------
     EvenkeelError
-        Nothing fits, an index does not answer, or something would have to be built that may not be.
+        Nothing fits, an index does not answer, or something would have to be built that may not be. What has no answer
+        by itself is all named.
     """
+    refused: list[EvenkeelError] = []
+    to_build: frozenset[str] = frozenset()
+    rest = question
+    while len(refused) < MOST_REFUSALS:
+        try:
+            found = _resolved(rest, extras, build, buildable, to_build)
+        except Refusal as refusal:
+            if not refusal.to_build or refusal.to_build - to_build:
+                refused.append(refusal)
+            to_build |= refusal.to_build
+            blamed = _blamed(rest, refusal.about)
+            rest = replace(rest, requirements=tuple(text for text in rest.requirements if text not in blamed))
+            if not rest.requirements:
+                break
+        except EvenkeelError as error:
+            refused.append(error)
+            break
+        else:
+            if refused:
+                break
+            return found
+    raise _together(refused)
+
+
+def _together(refused: list[EvenkeelError]) -> EvenkeelError:
+    """Return the only error as it is, and several as a list, each with its own remedy."""
+    if len(refused) == 1:
+        return EvenkeelError(refused[0].what, refused[0].remedy, **refused[0].details)
+    lines = [f"- {error.what.rstrip('. ')}. {error.remedy.rstrip('. ')}." for error in refused]
+    return EvenkeelError(
+        f"What is asked of pip has {len(refused)} mistakes:\n" + "\n".join(lines) + "\n", "Correct them, then run again"
+    )
+
+
+def _resolved(
+    question: Question, extras: Extras, build: Build | None, buildable: Iterable[str], asked: Collection[str]
+) -> list[Package]:
+    """Return the answer, or fail with the first reason why there is none; builds of ``asked`` are asked for already."""
     allowed = {canonicalize_name(name) for name in buildable}
     _refuse_conflicts(question)
     if build:
-        question = _with_built_urls(question, build, allowed)
+        question = _with_built_urls(question, build, allowed, asked)
     while True:
         question, answer = _with_extras(question, extras)
         looked = passed_over.look(question, answer)
@@ -79,20 +137,35 @@ def resolve(
         if not looked.answer.sources:
             break
         if build is None or not _may_be_built(looked.answer.sources, allowed):
-            raise _refusal(question, answer, looked, allowed)
+            raise _refusal(question, answer, looked, allowed | set(asked))
         built = [(release, build(release)) for release in looked.answer.sources]
         question = replace(question, built=(*question.built, *built))
     if answer.failure:
         _refuse_conflicts(question, f"{looked.failure} {answer.failure}")
         why = _shortened(looked.failure)
-        if looked.failure != answer.failure:
+        if git := _GIT.search(why):
+            to_blame = _blamed(question, why[: git.start()])
+            raise Refusal(
+                f"{pip_solver.shortened(to_blame)} could not be fetched: {git['why']}",
+                "Check its address, and that git on the control node reaches it (`git ls-remote URL`)",
+                " ".join(to_blame),
+            )
+        blamed = _blamed(question, why)
+        if looked.failure != answer.failure and set(_blamed(question, answer.failure)) <= set(blamed):
             why += f" Besides, with wheels alone: {_shortened(answer.failure)}"
-        raise EvenkeelError(
-            f"The pip packages {pip_solver.shortened(question.requirements)} cannot be resolved"
+        unreached = EvenkeelError if _is_of_index(why) else partial(Refusal, about=why)
+        raise unreached(
+            f"The pip packages {pip_solver.shortened(blamed)} cannot be resolved"
             f"{beside(question.provided, why)}: {why}",
             _way_out(question, why),
         )
     return _pinned(answer.packages, question, looked.pages)
+
+
+def _blamed(question: Question, why: str) -> list[str]:
+    """Return the requirements that an explanation is about; all where it names none of them."""
+    blamed = [text for text in question.requirements if named(canonicalize_name(Requirement(text).name), why)]
+    return blamed or list(question.requirements)
 
 
 def _is_of_index(why: str) -> bool:
@@ -119,10 +192,16 @@ def _way_out(question: Question, why: str) -> str:
 def _refuse_conflicts(question: Question, failure: str = "") -> None:
     """Refuse what conda and pip disagree on, as far as the question, or uv's explanation, says it."""
     if found := conflicts(question, failure):
-        raise EvenkeelError(
-            f"{'; '.join(found)}. One environment holds one version of each",
-            "Leave each of these names to conda or to pip alone, or ask both for versions that agree",
-        )
+        tools = [
+            f"`- {one.name}{str(one.specifier).replace('==', '=')}`"
+            for one in map(Requirement, question.requirements)
+            if one.name in _TOOLS and any(line.endswith(f", pip asks for {one}") for line in found)
+        ]
+        ways = [f"Move to conda's packages, from those below pip: {', '.join(tools)}"] if tools else []
+        if len(tools) < len(found):
+            ways.append("Leave each of these names to conda or to pip alone, or ask both for versions that agree")
+        lines = "; ".join(found)
+        raise Refusal(f"{lines}. One environment holds one version of each", ". ".join(ways), about=lines)
 
 
 def _with_extras(question: Question, extras: Extras) -> tuple[Question, Answer]:
@@ -140,14 +219,15 @@ def _with_extras(question: Question, extras: Extras) -> tuple[Question, Answer]:
     }
     for name, extra in answer.missing_extras:
         if (name, extra) in asked:  # of others' requirements, pip too ignores it
-            raise EvenkeelError(
+            raise Refusal(
                 f"{name} has no extra {extra!r}{beside(question.provided, name)}",
                 "Write an extra that this version has, or name what it needs by itself",
+                about=name,
             )
     return question, answer
 
 
-def _with_built_urls(question: Question, build: Build, allowed: Collection[str]) -> Question:
+def _with_built_urls(question: Question, build: Build, allowed: Collection[str], asked: Collection[str]) -> Question:
     """Return the question with wheels in place of commits and source archives that it names by URL."""
     requirements = [(text, Requirement(text)) for text in question.requirements]
     sources = {
@@ -156,10 +236,12 @@ def _with_built_urls(question: Question, build: Build, allowed: Collection[str])
         if one.url and not urlsplit(one.url).path.endswith(".whl")
     }
     if not _may_be_built(sources.values(), allowed):
-        named = ", ".join(f"{release.name} ({release.url})" for release in sources.values())
-        raise EvenkeelError(
-            f"The pip packages {named} are sources, of which a wheel must be built",
-            f"Where you trust them, lock with {_line(sources.values(), allowed)}, which has them built once",
+        places = ", ".join(f"{release.name} ({release.url})" for release in sources.values())
+        raise Refusal(
+            f"The pip packages {places} are sources, of which a wheel must be built",
+            f"Where you trust them, lock with {_line(sources.values(), {*allowed, *asked})}, which has them built once",
+            " ".join(release.name for release in sources.values()),
+            frozenset(release.name for release in sources.values()),
         )
 
     def as_wheel(text: str, one: Requirement) -> str:
@@ -189,7 +271,7 @@ def _line(sources: Iterable[SourceRelease], allowed: Collection[str]) -> str:
 def _refusal(question: Question, answer: Answer, looked: Look, allowed: Collection[str]) -> EvenkeelError:
     """Return the error about releases that were passed over."""
     sources = looked.answer.sources
-    named = ", ".join(f"{release.name} {release.version}" for release in sources)
+    releases = ", ".join(f"{release.name} {release.version}" for release in sources)
     newer = {package.name: package.version for package in looked.answer.packages}
     newer |= {release.name: release.version for release in sources}
     older = [
@@ -203,10 +285,13 @@ def _refusal(question: Question, answer: Answer, looked: Look, allowed: Collecti
         instead = "".join(f", {name} {old} would be taken instead of {new}" for name, old, new in older)
         instead = instead and f". With wheels alone{instead[1:]}"
     others = " ".join(f"{name}=={old}" for name, old, _new in older)
-    return EvenkeelError(
-        f"The index has only the source of {named}{instead}",
+    what = f"The index has only the source of {releases}{instead}"
+    return Refusal(
+        what,
         f"Where you trust them, lock with {_line(sources, allowed)}, which has wheels built once"
         + (f"; or ask for the older ones in the environment's pip section: {others}" if others else ""),
+        what,
+        frozenset(release.name for release in sources),
     )
 
 

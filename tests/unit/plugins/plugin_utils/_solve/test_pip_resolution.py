@@ -105,7 +105,7 @@ def test_what_conda_provides_counts_and_does_not_come_again(
 @pytest.mark.parametrize(
     ("requirements", "constraints", "said"),
     [
-        (["numpy==1.24.0", "app"], (), "conda brings numpy 2.0, pip asks for numpy==1.24.0. One environment"),
+        (["numpy==1.24.0"], (), "conda brings numpy 2.0, pip asks for numpy==1.24.0. One environment"),
         (
             ["numpy<2", "pandas>1; python_version > '3'", "six>9; python_version < '3'"],
             (),
@@ -227,8 +227,8 @@ def sources(tmp_path: Path) -> Callable[..., SourceRelease]:
         (["deep>1"], "The pip packages deep>1 cannot be resolved: ", "Change the environment's pip section"),
         (
             ["only", "nope"],
-            "The pip packages only, nope cannot be resolved: Because nope was not found",
-            "Besides, with wheels alone: Because only==1.0 has no usable wheels",
+            "What is asked of pip has 2 mistakes:\n- The pip packages nope cannot be resolved: Because nope was not",
+            "- The index has only the source of only 1.0: Because only==1.0 has no usable wheels",
         ),
         (
             ["only"],
@@ -426,7 +426,7 @@ def test_targets_that_are_not_supported(index: Callable[[], str], target: Target
 
 def test_what_the_index_has_not(wheels: Callable[..., Path], index: Callable[[], str]) -> None:
     wheels("app", "1.0")
-    with pytest.raises(EvenkeelError, match=r"^The pip packages app, nope cannot be resolved: .*nope"):
+    with pytest.raises(EvenkeelError, match=r"^The pip packages nope cannot be resolved: Because nope was not found"):
         resolve(["app", "nope"], NODE, {}, index())
 
 
@@ -640,6 +640,76 @@ def test_a_message_names_only_a_few_requirements(many: int, named: str) -> None:
 )
 def test_the_way_out_fits_the_cause(why: str, remedy: str) -> None:
     assert pip_resolution._way_out(Question(("torch==2.1.0+cu118", "lib"), NODE), why).startswith(remedy)
+
+
+def test_all_that_has_no_answer_is_named_at_once(
+    wheels: Callable[..., Path], sources: Callable[..., SourceRelease], index: Callable[[], str]
+) -> None:
+    for name in ("app", "good", "pinned_name"):
+        wheels(name, "1.0", ["nowhere>1"] if name == "app" else [])
+    sources("only", "1.0")
+    requirements = ["gone==1", "good", "Pinned_Name==9", "app", "numpy<2", "only", "good2"]
+    with pytest.raises(EvenkeelError) as error:
+        resolve(requirements, NODE, {"numpy": "2.0"}, index())
+    first, *lines = str(error.value).splitlines()
+    said = "\n".join(lines)
+    assert (first, len(lines)) == ("What is asked of pip has 6 mistakes:", 6)
+    for words in (
+        "- conda brings numpy 2.0, pip asks for numpy<2. One environment",
+        "gone was not found",
+        "- The pip packages Pinned_Name==9 cannot be resolved: Because there is no version of pinned-name==9",
+        "- The pip packages app cannot be resolved: Because nowhere was not found",
+        "- The index has only the source of only 1.0: Because only==1.0 has no usable wheels",
+        "good2 was not found",
+    ):
+        assert words in said
+    assert "packages good " not in said
+    assert said.endswith("lock_build: [only], which has wheels built once. Correct them, then run again.")
+
+
+def test_what_is_wrong_alone_is_no_list(wheels: Callable[..., Path], index: Callable[[], str]) -> None:
+    wheels("good", "1.0")
+    with pytest.raises(
+        EvenkeelError, match=r"^The pip packages gone==1 cannot be resolved: Because gone was not found"
+    ):
+        resolve(["good", "gone==1"], NODE, {}, index())
+
+
+def test_the_list_of_what_has_no_answer_has_an_end(
+    index: Callable[[], str], wheels: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheels("good", "1.0")
+    monkeypatch.setattr(pip_resolution, "MOST_REFUSALS", 3)
+    with pytest.raises(EvenkeelError, match="has 3 mistakes"):
+        resolve([f"gone{number}" for number in range(8)], NODE, {}, index())
+
+
+@pytest.mark.parametrize(
+    ("requirements", "remedy"),
+    [
+        (["pip==23.1"], "Move to conda's packages, from those below pip: `- pip=23.1`."),
+        (["setuptools<60", "wheel"], "Move to conda's packages, from those below pip: `- setuptools<60`."),
+        (
+            ["numpy<1", "pip==23.1"],
+            "Move to conda's packages, from those below pip: `- pip=23.1`. Leave each of these names",
+        ),
+    ],
+)
+def test_tools_of_python_are_conda_s(index: Callable[[], str], requirements: list[str], remedy: str) -> None:
+    provided = {"pip": "26.3", "setuptools": "80.9", "wheel": "0.45", "numpy": "2.0"}
+    with pytest.raises(EvenkeelError, match="conda brings") as error:
+        resolve(requirements, NODE, provided, index())
+    assert remedy in str(error.value)
+    assert resolve(["pip>20", "setuptools>=60", "wheel"], NODE, provided, index()) == []
+
+
+def test_a_commit_that_can_t_be_fetched_leads(tmp_path: Path, index: Callable[[], str]) -> None:
+    url = f"git+ssh://git@[::1]:1/team/tool.git@{'ab' * 20}"
+    with pytest.raises(EvenkeelError) as error:
+        resolve([f"tool @ {url}", "gone==1"], NODE, {}, index())
+    assert f"tool @ {url} could not be fetched: " in str(error.value)
+    assert "Failed to download" not in str(error.value)
+    assert "gone was not found" in str(error.value)
 
 
 def test_hints_about_options_of_uv_are_left_out() -> None:
