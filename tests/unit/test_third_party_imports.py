@@ -14,8 +14,8 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements
 ROOT = Path(__file__).parents[2]
 PLUGINS = ROOT / "plugins"
 FILES = sorted(PLUGINS.rglob("*.py"))
-#: ansible-core's public dependencies. Of jinja2 only its exceptions have a use, where hosts' variables are templates.
-EVERYWHERE = {*sys.stdlib_module_names, "ansible", "ansible_collections", "jinja2.exceptions", "yaml"}
+#: ansible-core's public dependencies.
+EVERYWHERE = {*sys.stdlib_module_names, "ansible", "ansible_collections", "jinja2", "yaml"}
 #: A program that the node's own Python runs asks for them.
 OF_THE_NODE = ("dnf", "hawkey", "libdnf")
 WAYS_IN = {
