@@ -22,10 +22,19 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.read_ahead i
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.specifications import Options
 
 #: By playbook, the inputs that Ansible reads before it knows a host, which only the command line can set.
-COMMAND_LINE_ONLY = {"upgrade_driver": ("upgrade_serial", "upgrade_max_fail_percentage")}
+COMMAND_LINE_ONLY = {
+    "rollout": ("rollout_build_batch", "rollout_task_timeout", "rollout_build_only", "rollout_canary", "rollout_batch"),
+    "upgrade_driver": ("upgrade_serial", "upgrade_max_fail_percentage"),
+}
 #: The playbook that runs on the control node, and what it reads besides its own inputs.
 LOCK = "lock"
 LOCK_READS = ("conda_environments_directory",)
+
+#: By playbook, the inputs of roles that it reads, and the input of its own that counts before each, if it has one.
+READ_INSTEAD = {
+    LOCK: {"conda_environments_mirrors": "lock_mirrors", "conda_environments_pip_index": "lock_pip_index"},
+    "export": {"conda_environments_mirrors": "", "conda_environments_pip_index": ""},
+}
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {"playbook": {"type": "str"}, "checks": {"type": "str"}}
 
@@ -57,6 +66,8 @@ class ActionModule(Action):
         if hosts:
             wrong += self._of_inventory(name, hosts, task_vars)
         wrong += self._unknown(variable_names.names_of_playbook(name), hosts, task_vars)
+        for line in self._unreadable(READ_INSTEAD.get(name, {}), task_vars):
+            warn(line)
         options = {**playbooks[specifications.SITE], **playbooks[name]}
         return wrong or self._wrong_values(options, task_vars) or self._wrong_elsewhere(options, hosts, task_vars)
 
@@ -116,6 +127,21 @@ class ActionModule(Action):
                 failures.setdefault(_refused(error) or str(error), name)
         # A variable may be unreadable only because another has a wrong type.
         return wrong or [inputs.unreadable(name, reason) for reason, name in failures.items()]
+
+    def _unreadable(self, names: Mapping[str, str], variables: Variables) -> list[str]:
+        """Return a line for each variable that has no value here, so that its default is taken."""
+        lines = []
+        for name, own in names.items():
+            try:
+                if own not in variables:
+                    self._template(variables.get(name))
+            except AnsibleError as error:
+                what = inputs.unreadable(name, str(error)).rstrip(". ")
+                way_out = "Define what it is made of, or give the vault's password"
+                lines.append(
+                    str(EvenkeelError(f"{what}. Its default is taken", f"{way_out}; or set {own}" if own else way_out))
+                )
+        return lines
 
     def _wrong_elsewhere(self, options: Options, hosts: Mapping[str, Variables], task_vars: Variables) -> list[str]:
         """Return what is wrong with values that other hosts have than the task's own, the same line once."""

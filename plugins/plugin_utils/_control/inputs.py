@@ -129,7 +129,8 @@ def _as_list(name: str, option: Mapping[str, Any], value: Any) -> str:
     if not is_wanted or not isinstance(value, str) or not _WORDS.fullmatch(value) or not name.isidentifier():
         return ""
     words = [str(word) for word in value.split(",") if word]
-    return f": [{', '.join(words)}]; on the command line: -e '{json.dumps({name: words})}'"
+    # Without a colon before a space, which Ansible would quote once more.
+    return f", [{', '.join(words)}]; on the command line -e '{json.dumps({name: words}, separators=(',', ':'))}'"
 
 
 def renamed(given: Iterable[str], names: Mapping[str, str]) -> list[str]:

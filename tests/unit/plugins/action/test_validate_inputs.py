@@ -217,6 +217,27 @@ def test_what_lock_would_not_read_is_a_warning(play: Callable[..., dict[str, Any
     assert not warnings[2:]
 
 
+def test_what_has_no_value_on_the_control_node_is_a_warning(
+    play: Callable[..., dict[str, Any]], warnings: list[str]
+) -> None:
+    unreadable = {
+        "conda_environments_mirrors": trust_as_template("{{ port }}"),
+        "conda_environments_pip_index": trust_as_template("{{ port }}"),
+    }
+    why = f"{UNDEFINED}. Its default is taken. Define what it is made of, or give the vault's password"
+    assert not play("lock", localhost=unreadable).get("failed")
+    assert warnings == [
+        f"conda_environments_mirrors {why}; or set lock_mirrors.",
+        f"conda_environments_pip_index {why}; or set lock_pip_index.",
+    ]
+    warnings.clear()
+    assert not play("lock", localhost={**unreadable, "lock_mirrors": {}, "lock_pip_index": ""}).get("failed")
+    assert not play("lock", localhost={"conda_environments_mirrors": {}}).get("failed")
+    assert warnings == []
+    assert not play("export", {"export_env": "nlp"}, a=unreadable).get("failed")
+    assert warnings == [f"conda_environments_mirrors {why}.", f"conda_environments_pip_index {why}."]
+
+
 def test_a_file_that_belongs_to_no_group_is_a_warning(
     tmp_path: Path, play: Callable[..., dict[str, Any]], warnings: list[str]
 ) -> None:

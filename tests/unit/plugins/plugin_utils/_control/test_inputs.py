@@ -29,7 +29,7 @@ PEM = r"-----BEGIN PRIVATE KEY-----\n********\n"
         ({"type": "path"}, ["/opt"], ["x is a list. Set it to a path."]),
         ({"type": "list"}, [], []),
         ({"type": "list"}, "a,b", ["x is 'a,b'. Set it to a list."]),
-        (NAMES, "a,b", ['x is \'a,b\'. Set it to a list: [a, b]; on the command line: -e \'{"x": ["a", "b"]}\'.']),
+        (NAMES, "a,b", ['x is \'a,b\'. Set it to a list, [a, b]; on the command line -e \'{"x":["a","b"]}\'.']),
         (NAMES, "", ["x is ''. Set it to a list."]),
         (NAMES, "a b", ["x is 'a b'. Set it to a list."]),
         ({**NAMES, "no_log": True}, "hunter2", ["x is text. Set it to a list."]),
