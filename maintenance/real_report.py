@@ -17,6 +17,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 RESULTS, REPORT = "results.xml", "report.md"
+#: How many cases a line of the checklist names.
+MOST_NAMED = 4
 PASSED, SKIPPED, FAILED, ERROR, NOT_RUN = "passed", "skipped", "failed", "error", "not run"
 #: What the lab can't show: how a line is called, which tests are its own (file, name, and installer or conda), and what
 #: to give to a run that has none of them.
@@ -86,7 +88,9 @@ def line(what: str, pattern: str, needed: str, found: Iterable[Row]) -> str:
     if ended == NOT_RUN:
         note = next((row.why for row in own if row.ended == SKIPPED), f"Name {needed}")
     else:
-        note = ", ".join(dict.fromkeys(row.case for row in own if row.ended == ended))
+        cases = list(dict.fromkeys(row.case or row.words for row in own if row.ended == ended))
+        more = [f"{len(cases) - MOST_NAMED} more"] if len(cases) > MOST_NAMED else []
+        note = ", ".join([*cases[:MOST_NAMED], *more])
     return f"| {what} | {ended} | {cell(note)} |"
 
 
