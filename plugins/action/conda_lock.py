@@ -22,6 +22,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.problem import
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.resolver import Building, resolve
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.targets import virtual_packages
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.builder import Policy, building
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.libraries import lacking
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.store import DIRECTORY, Store, how_made
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
@@ -82,6 +83,7 @@ class ActionModule(Action):
         )
         store = Store(Path(arguments["wheels"] or path.with_name(DIRECTORY)), rehearsed, _url_of_wheels(arguments))
         solved = _solved(problems, partial(building, Policy(store, arguments["build_without_sandbox"])))
+        warnings = [line for problem, found in solved.items() for line in lacking(problem, found)]
         answers = {problem: store.as_in_lock(found, path) for problem, found in solved.items()}
         built = how_made(package for found in solved.values() for package in found)
         accept = arguments["accept_changed_hashes"]
@@ -101,8 +103,8 @@ class ActionModule(Action):
                 platform: conda_lock.gpu_builds_of(found) for platform, found in plan.after.packages.items()
             },
         }
-        if lines := locking.unfit_builds_of(environment, plan.after):
-            result["warnings"] = lines
+        if warnings := [*warnings, *locking.unfit_builds_of(environment, plan.after)]:
+            result["warnings"] = warnings
         return {**result, "diff": {"prepared": diff}} if self._task.diff else result
 
 

@@ -66,6 +66,19 @@ def distributions(packages: Iterable[Package], mirrors: Mirrors) -> dict[str, st
     return {name: version for package in asked for name, version in known[package].items()}
 
 
+def files(packages: Sequence[Package], mirrors: Mirrors) -> list[str]:
+    """Return the paths of all files of conda's ``packages``; of remote archives only their lists are fetched.
+
+    Raises
+    ------
+    EvenkeelError
+        A package cannot be read.
+    """
+    import asyncio
+
+    return [path for _package, paths in asyncio.run(_files_of_all(packages, mirrors)) for path in paths]
+
+
 def extras(name: str, packages: Iterable[Package], mirrors: Mirrors) -> tuple[str, ...]:
     """Return what the extras of a distribution in conda's ``packages`` need, as lines of its metadata.
 

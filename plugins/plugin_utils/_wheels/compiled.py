@@ -20,13 +20,15 @@ from pathlib import Path
 MAGIC = b"\x7fELF"
 #: The kernel's names of machines, by their numbers in ELF.
 MACHINES = {62: "x86_64", 183: "aarch64"}
-_VERNEED = 0x6FFFFFFE
+_DYNAMIC, _VERNEED = 6, 0x6FFFFFFE
+#: Of entries of the dynamic section: a library that is needed, and the file's own name as one.
+_NEEDED, _SONAME = 1, 14
 #: More than compilers write; a file beyond is refused.
 _MOST_RECORDS = 1 << 14
 _MOST_NAME_BYTES = 1 << 10
 #: Of the compiled files of a wheel, together.
 _MOST_BYTES = 2 << 30
-_GLIBC = re.compile(r"GLIBC_(\d+(?:\.\d+)+)")
+_VERSION = re.compile(r"(GLIBC|GLIBCXX|CXXABI)_(\d+(?:\.\d+)+)")
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,13 @@ class Needs:
     machine: str
     #: The newest version of glibc that a symbol asks for, such as ``(2, 34)``; empty when none does.
     glibc: tuple[int, ...] = ()
+    #: The newest versions of the C++ library's two families of symbols; empty as well.
+    glibcxx: tuple[int, ...] = ()
+    cxxabi: tuple[int, ...] = ()
+    #: The libraries that it names, such as ``libpq.so.5``.
+    libraries: tuple[str, ...] = ()
+    #: What others name it by; empty when it is no library.
+    soname: str = ""
 
 
 def needs_of_wheel(wheel: Path) -> dict[str, Needs]:
@@ -89,13 +98,39 @@ def _needs_of(content: bytes) -> Needs:
     if count and size < struct.calcsize(layout):
         raise ValueError(f"its sections have {size} bytes each")
     sections = [struct.unpack_from(layout, content, table + number * size) for number in range(count)]
-    versions: set[tuple[int, ...]] = set()
+    newest: dict[str, tuple[int, ...]] = {}
+    dynamic: list[tuple[int, str]] = []
     records = iter(range(_MOST_RECORDS))
-    for kind, offset, _length, link in sections:
+    for kind, offset, length, link in sections:
         if kind == _VERNEED:
-            names = _needed_versions(content, offset, sections[link][1], order, records)
-            versions |= {tuple(map(int, match[1].split("."))) for name in names if (match := _GLIBC.fullmatch(name))}
-    return Needs(MACHINES.get(machine, str(machine)), max(versions, default=()))
+            for name in _needed_versions(content, offset, sections[link][1], order, records):
+                if match := _VERSION.fullmatch(name):
+                    version = tuple(map(int, match[2].split(".")))
+                    newest[match[1]] = max(version, newest.get(match[1], ()))
+        elif kind == _DYNAMIC:
+            layout = f"{order}qQ" if bits64 else f"{order}iI"
+            dynamic += _dynamic_names(content[offset : offset + length], layout, content, sections[link][1], records)
+    return Needs(
+        MACHINES.get(machine, str(machine)),
+        newest.get("GLIBC", ()),
+        newest.get("GLIBCXX", ()),
+        newest.get("CXXABI", ()),
+        tuple(name for tag, name in dynamic if tag == _NEEDED),
+        next((name for tag, name in dynamic if tag == _SONAME), ""),
+    )
+
+
+def _dynamic_names(
+    section: bytes, layout: str, content: bytes, texts: int, records: Iterator[int]
+) -> Iterator[tuple[int, str]]:
+    """Yield the entries of a dynamic section that have a name; it ends with an entry of zeros."""
+    whole = len(section) - len(section) % struct.calcsize(layout)
+    for tag, value in struct.iter_unpack(layout, section[:whole]):
+        _count(records)
+        if not tag:
+            return
+        if tag in (_NEEDED, _SONAME):
+            yield tag, _text(content, texts + value)
 
 
 def _needed_versions(content: bytes, offset: int, texts: int, order: str, records: Iterator[int]) -> list[str]:
@@ -110,14 +145,17 @@ def _needed_versions(content: bytes, offset: int, texts: int, order: str, record
             _count(records)
             # Elfxx_Vernaux: hash, flags, other, name, next.
             _hash, _flags, _other, name, onward = struct.unpack_from(f"{order}IHHII", content, one)
-            start = texts + name
-            found.append(content[start : content.index(b"\0", start, start + _MOST_NAME_BYTES)].decode())
+            found.append(_text(content, texts + name))
             one += onward
         if not following:
             return found
         offset += following
 
 
+def _text(content: bytes, start: int) -> str:
+    return content[start : content.index(b"\0", start, start + _MOST_NAME_BYTES)].decode()
+
+
 def _count(records: Iterator[int]) -> None:
     if next(records, None) is None:
-        raise ValueError(f"it needs more than {_MOST_RECORDS} versions of symbols")
+        raise ValueError(f"it needs more than {_MOST_RECORDS} versions of symbols and libraries")

@@ -16,7 +16,9 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import conda_l
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.problem import Problem
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.resolver import Building
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.source_release import SourceRelease
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels import libraries
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.builder import Policy
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.compiled import Needs
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.store import Made
 
 from tests.unit.plugins.tagged import tagged
@@ -384,3 +386,17 @@ def test_a_store_that_nodes_can_t_reach_is_refused(control: Control, options: di
     assert result["failed"]
     assert words in result["msg"]
     assert not control.files()
+
+
+def test_a_library_that_nothing_brings_is_warned_of_and_newer_symbols_are_an_error(
+    control: Control, policies: list[Policy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(globals(), "MADE", replace(MADE, platform="linux-64"))
+    monkeypatch.setattr(libraries, "files", lambda _packages, _mirrors: [])
+    monkeypatch.setattr(libraries, "needs_of_wheel", lambda _wheel: {"tool/native.so": Needs("x86_64", glibcxx=(9, 9))})
+    assert "needs GLIBCXX_9.9" in control.run(build=["tool"])["msg"]
+    assert not (control.directory / "conda-lock.yml").exists()
+    needs = Needs("x86_64", libraries=("libpq.so.5",))
+    monkeypatch.setattr(libraries, "needs_of_wheel", lambda _wheel: {"tool/native.so": needs})
+    (warning,) = control.run(build=["tool"])["warnings"]
+    assert warning.startswith("On linux-64, the wheel of tool 1.0 needs libpq.so.5 (tool/native.so), and neither")

@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels import compiled
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.compiled import Needs, needs_of, needs_of_wheel
 
-GCC, OBJDUMP = shutil.which("gcc"), shutil.which("objdump")
+GCC, GPP, OBJDUMP = shutil.which("gcc"), shutil.which("g++"), shutil.which("objdump")
 
 
 def elf(machine: int, versions: list[str], *, bits: int = 64, order: str = "<") -> bytes:
@@ -50,7 +50,7 @@ def test_the_newest_version_counts_not_the_longest_text(bits: int, order: str) -
     content = elf(
         62, ["GLIBC_2.9", "GLIBC_2.17", "GLIBC_2.2.5", "GLIBCXX_3.4.29", "GLIBC_PRIVATE"], bits=bits, order=order
     )
-    assert needs_of(content) == Needs("x86_64", (2, 17))
+    assert needs_of(content) == Needs("x86_64", (2, 17), (3, 4, 29))
 
 
 def test_machines_by_the_kernels_names() -> None:
@@ -126,7 +126,25 @@ def test_a_library_of_gcc_needs_what_objdump_says(tmp_path: Path) -> None:
         '#include <stdio.h>\n#include <math.h>\nvoid f(double x) { printf("%f", pow(x, x)); }\n'
     )
     library = tmp_path / "a.so"
-    subprocess.run([str(GCC), "-shared", "-fPIC", "-O0", "-o", library, tmp_path / "a.c", "-lm"], check=True)
+    subprocess.run(
+        [str(GCC), "-shared", "-fPIC", "-O0", "-Wl,-soname,liba.so.1", "-o", library, tmp_path / "a.c", "-lm"],
+        check=True,
+    )
     said = subprocess.run([str(OBJDUMP), "-p", library], check=True, capture_output=True, text=True).stdout
     versions = {tuple(map(int, found.split("."))) for found in re.findall(r" GLIBC_([\d.]+)$", said, re.MULTILINE)}
-    assert needs_of(library.read_bytes()).glibc == max(versions) > (2,)
+    found = needs_of(library.read_bytes())
+    assert found.glibc == max(versions) > (2,)
+    assert (found.soname, list(found.libraries)) == ("liba.so.1", re.findall(r"NEEDED +(\S+)", said))
+    assert "libm.so.6" in found.libraries
+
+
+@pytest.mark.skipif(not GPP, reason="needs g++")
+def test_a_library_of_c_plus_plus_needs_its_symbols(tmp_path: Path) -> None:
+    (tmp_path / "a.cc").write_text(
+        "#include <string>\nvoid f(std::string &s) { s.append(std::to_string(3)); throw 1; }\n"
+    )
+    library = tmp_path / "a.so"
+    subprocess.run([str(GPP), "-shared", "-fPIC", "-o", library, tmp_path / "a.cc"], check=True)
+    found = needs_of(library.read_bytes())
+    assert (found.glibcxx[:2], found.cxxabi[:2]) == ((3, 4), (1, 3))
+    assert "libstdc++.so.6" in found.libraries
