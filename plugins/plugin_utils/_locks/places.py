@@ -104,19 +104,31 @@ def environments_to_lock(directory: Path, name: str, working: Path) -> list[Path
     Raises
     ------
     EvenkeelError
-        There is none, or two would have one lock.
+        There is none.
     """
     found = _named(directory, name, working) if name else _all(directory)
     if not found:
         raise _none(directory, name)
-    by_lock: dict[Path, Path] = {}
-    for path in found:
-        other = by_lock.setdefault(lock_beside(path), path)
-        if other != path:
-            raise EvenkeelError(
-                f"{other} and {path.name} would have the same lock, {lock_beside(path).name}", "Rename one of them"
-            )
-    return found
+    # Of two that would have one lock, the one that is here is refused, with the name of the other.
+    return list({lock_beside(path): path for path in found}.values())
+
+
+def require_own_lock(environment: Path) -> None:
+    """Refuse an environment file whose lock another one in its folder would have too.
+
+    Raises
+    ------
+    EvenkeelError
+        Names both.
+    """
+    lock = lock_beside(environment)
+    others = [
+        path.name for path in environments_in(environment.parent) if path != environment and lock_beside(path) == lock
+    ]
+    if others:
+        raise EvenkeelError(
+            f"{environment} and {_listed(others)} would have the same lock, {lock.name}", "Rename one of them"
+        )
 
 
 def environments_in(folder: Path) -> list[Path]:

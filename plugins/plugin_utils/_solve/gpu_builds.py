@@ -45,11 +45,13 @@ def cpu_builds(packages: Iterable[Package], asked: Iterable[str]) -> list[str]:
     packages
         Those of one platform.
     asked
-        Specifications of conda and requirements of pip; one that has ``cpu`` in it wants that build.
+        Specifications of conda and requirements of pip; one that has ``cpu`` in it wants that build. So does who names
+        an index that ends with ``/cpu``.
     """
     found = list(packages)
     data = read_mapping(DATA)
     wanted = {_name(text) for text in asked if "cpu" in text}
+    wanted |= {name for word in wanted & data["cpu"].keys() for name in data["cpu"][word]}
     return [
         f"{package.name} {package.version} is a build for CPUs ({package.build or package.manager})."
         f" For GPUs ask for {asked_for['gpu']}; for CPUs for {asked_for['cpu']}"
@@ -57,6 +59,7 @@ def cpu_builds(packages: Iterable[Package], asked: Iterable[str]) -> list[str]:
         if (asked_for := _asked_for(package, data))
         and not _is_gpu_build(package, found, data)
         and not wanted & {package.name, package.name.removesuffix("lib"), f"{package.name}-cpu"}
+        and not package.index.rstrip("/").endswith("/cpu")
     ]
 
 

@@ -54,7 +54,9 @@ async def unsolvable(
             _by_own_names(
                 f"No candidates were found for {'; '.join(lacking)}, on {problem.platform}. {where}", problem
             ),
-            "Correct the names and versions, or add the channels that have them" + _configured(problem),
+            "Correct the names and versions, or add the channels that have them"
+            + "".join(_with_its_releases(spec, records) for spec in unmet)
+            + _configured(problem),
         )
     if otherwise:
         there = "; ".join(_there(spec, record, problem) for spec, record in otherwise.items())
@@ -100,6 +102,20 @@ def _lack(spec: MatchSpec, records: Iterable[RepoDataRecord]) -> str:
     there = [f"{record.version} {record.build}" if spec.build else str(record.version) for record in _newest(of_name)]
     named = ", ".join(list(dict.fromkeys(there))[:_NAMED])
     return f"{spec} ({f'the newest are {named}' if named else 'no channel has it'})"
+
+
+def _with_its_releases(spec: MatchSpec, records: Iterable[RepoDataRecord]) -> str:
+    """Return how to write a version whose releases fit, where a build makes it exact; empty elsewhere."""
+    from rattler import MatchSpec
+
+    exact = re.fullmatch(r"==(\d+(?:\.\d+)*)", str(spec.version or ""))
+    if not exact or not spec.build:
+        return ""
+    name, build = spec.name.normalized, spec.build
+    wider = f"{name}={exact[1]}.*={build}"
+    if not any(MatchSpec(wider).matches(record) for record in records):
+        return ""
+    return f"; with a build, {name}={exact[1]} is this very version, so write {wider} for its releases"
 
 
 def _newest(records: Iterable[RepoDataRecord]) -> list[RepoDataRecord]:

@@ -79,7 +79,7 @@ def control(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Control:
 def test_check_mode_tells_all_and_writes_nothing(control: Control) -> None:
     would = control.run(check=True)
     assert would["changed"]
-    assert would["diff"] == {"prepared": "linux-64\n  + python 3.11 (main)\n"}
+    assert would["diff"] == {"prepared": "+ variable A\nlinux-64\n  + python 3.11 (main)\n"}
     assert not control.files()
     assert control.run() == would
     assert sorted(control.files()) == ["conda-linux-64.lock", "conda-lock.yml"]
@@ -88,8 +88,19 @@ def test_check_mode_tells_all_and_writes_nothing(control: Control) -> None:
 def test_files_that_change_while_all_packages_stay_are_told(control: Control) -> None:
     control.run()
     control.environment.write_text(control.environment.read_text().replace("A: b", "A: c"))
-    assert control.run(check=True)["diff"] == {"prepared": "conda-lock.yml\n"}
+    assert control.run(check=True)["diff"] == {"prepared": "~ variable A\n"}
+    assert control.run()["diff"] == {"prepared": "~ variable A\n"}
+    lock = control.directory / "conda-lock.yml"
+    lock.write_text(f"# by hand\n{lock.read_text()}")
     assert control.run()["diff"] == {"prepared": "conda-lock.yml\n"}
+
+
+def test_two_files_of_one_lock_are_refused(control: Control) -> None:
+    (control.directory / "environment.yaml").write_text("dependencies: []\n")
+    message = (
+        f"{control.environment} and environment.yaml would have the same lock, conda-lock.yml. Rename one of them."
+    )
+    assert control.run()["msg"] == message
 
 
 def test_a_second_run_changes_nothing(control: Control) -> None:

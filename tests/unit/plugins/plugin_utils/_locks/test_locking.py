@@ -169,7 +169,23 @@ def test_a_changed_input_alone_changes_the_lock_alone(environment: EnvironmentFi
     apply(first)
     after = planned(replace(environment, variables={"A": "b"}), {"linux-64": [NUMPY]}, first.after)
     assert [path.name for path in after.changed] == ["conda-lock.yml"]
-    assert after.diff == "conda-lock.yml\n"
+    assert after.diff == "+ variable A\n"
+    changed = planned(replace(environment, variables={"A": "c", "B": "d"}), {"linux-64": [NUMPY]}, after.after)
+    assert changed.diff == "~ variable A\n+ variable B\n"
+    assert planned(environment, {"linux-64": [NUMPY]}, changed.after).diff == "- variable A\n- variable B\n"
+
+
+def test_the_index_of_a_package_is_named(environment: EnvironmentFile) -> None:
+    here, there = (replace(TOOL, index=f"https://wheels.example/{name}") for name in ("here", "there"))
+    locks = {index.index: planned(environment, {"linux-64": [index]}) for index in (TOOL, here, there)}
+    assert locks[here.index].diff == "linux-64\n  + some-tool 1.0 (pip from https://wheels.example/here)\n"
+    for was, now, line in (
+        (here, there, "https://wheels.example/here -> https://wheels.example/there"),
+        (TOOL, here, "the configured index -> https://wheels.example/here"),
+        (here, TOOL, "https://wheels.example/here -> the configured index"),
+    ):
+        after = planned(environment, {"linux-64": [now]}, locks[was.index].after)
+        assert after.diff == f"linux-64\n  ~ some-tool from {line}\n"
 
 
 OTHER = "9f" * 32

@@ -216,19 +216,29 @@ def test_what_is_locked(tmp_path: Path, name: str, expected: list[str]) -> None:
             "There is no environment file {0}/aj, and no such folder with one. Set lock_env to a folder or a file that "
             "is there (x.yml, ai/gpu.yml), or conda_environments_directory to another directory.",
         ),
-        (
-            ["ai/environment.yml", "ai/environment.yaml"],
-            "",
-            "{0}/ai/environment.yaml and environment.yml would have the same lock, conda-lock.yml. Rename one of them.",
-        ),
     ],
-    ids=["nothing", "nothing of a name", "another name", "two of one lock"],
+    ids=["nothing", "nothing of a name", "another name"],
 )
 def test_nothing_to_lock_is_refused(tmp_path: Path, there: list[str], name: str, words: str) -> None:
     make(tmp_path, *there)
     with pytest.raises(EvenkeelError) as error:
         places.environments_to_lock(tmp_path, name, tmp_path)
     assert str(error.value).startswith(words.format(tmp_path))
+
+
+@pytest.mark.parametrize("stem", ["environment", "gpu"])
+def test_two_files_of_one_lock_are_refused_by_name_and_the_others_go_on(tmp_path: Path, stem: str) -> None:
+    make(tmp_path, f"ai/{stem}.yml", f"ai/{stem}.yaml", "ai/other.yml", "nlp/environment.yml")
+    both = [tmp_path / f"ai/{stem}.yml", tmp_path / f"ai/{stem}.yaml"]
+    found = places.environments_to_lock(tmp_path, "", tmp_path)
+    assert len(set(found) & set(both)) == 1
+    assert set(found) - set(both) == {tmp_path / "ai/other.yml", tmp_path / "nlp/environment.yml"}
+    for path in found:
+        if path not in both:
+            places.require_own_lock(path)
+    for path, other in (both, reversed(both)):
+        with pytest.raises(EvenkeelError, match=rf"^{path} and {other.name} would have the same lock, .*\. Rename one"):
+            places.require_own_lock(path)
 
 
 @pytest.mark.parametrize(

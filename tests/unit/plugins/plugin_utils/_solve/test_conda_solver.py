@@ -110,6 +110,17 @@ def test_a_package_of_another_hash_may_have_been_replaced(
     assert error.value.what.endswith("Somebody may have replaced it")
 
 
+def test_a_version_with_a_build_is_exact_and_its_releases_have_a_spelling_that_works(channel: str) -> None:
+    wider = "hello=2.*=0*"
+    with pytest.raises(EvenkeelError) as error:
+        ask(channel, "hello=2=0*")
+    assert f"; with a build, hello=2 is this very version, so write {wider} for its releases" in error.value.remedy
+    assert [package.version for package in ask(channel, wider)] == ["2.9"]
+    with pytest.raises(EvenkeelError) as error:
+        ask(channel, "hello=7=0*")
+    assert "so write" not in error.value.remedy
+
+
 @pytest.mark.parametrize("package", ["{}::nope", "{}/linux-64::hello>3000", f"{{}}::nope[md5={ZEROS}]"])
 def test_a_channel_has_its_own_name_in_reasons(channel: str, package: str) -> None:
     mirrors = mirrors_from({CANONICAL: channel})

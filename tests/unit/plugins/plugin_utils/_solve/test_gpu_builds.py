@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import CONDA, PIP, Package
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.gpu_builds import (
@@ -81,6 +83,10 @@ def test_what_asks_for_gpus_is_known(name: str, build: str, asks: bool) -> None:
         ([conda("pytorch", "cpu_py311_0")], ["conda-forge::pytorch=*=cpu*"], ()),
         ([conda("pytorch", "cpu_py311_0")], ["pytorch-cpu"], ()),
         ([conda("pytorch", "cpu_py311_0")], ["tensorflow-cpu"], ("pytorch 1.0",)),
+        ([conda("pytorch", "cpu_py311_0")], ["pytorch=2.4=*cpu*"], ()),
+        ([conda("pytorch", "py3.11_cpu_0")], ["pytorch", "pytorch::cpuonly"], ()),
+        ([conda("tensorflow", "cpu_py311_0")], ["tensorflow", "cpuonly"], ("tensorflow 1.0",)),
+        ([replace(pip("torch", "2.4.0+cpu"), index="https://wheels.example/whl/cpu")], ["torch"], ()),
         ([conda("pytorch", "cuda126_py311_0")], ["pytorch"], ()),
         ([conda("numpy", "py311_0")], ["numpy"], ()),
         ([pip("torch", "2.4.0+cpu")], ["torch"], ("torch 2.4.0+cpu", "+cu126", "torch==VERSION+cpu")),
