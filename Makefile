@@ -18,7 +18,7 @@ DEBIAN13_SCENARIOS := nvidia_driver_dkms environment_life distribution_life
 # A whole site is converged six times, a driver a dozen times; tests/unit/plugins/test_state_files.py has the same damage file by file.
 LONG_FAULTS := tests/faults/test_state_files.py tests/faults/test_ubuntu_driver.py tests/faults/test_ubuntu_refusals.py \
 	tests/faults/test_foreign_sources.py tests/faults/test_driver_unfinished.py tests/faults/test_driver_obstacles.py \
-	tests/faults/test_packages_of_others.py
+	tests/faults/test_packages_of_others.py tests/faults/test_slurm.py
 # Begun first, so that they do not run alone at the end.
 LONGEST_FAULTS := tests/faults/test_upgrade_driver.py tests/faults/test_nvidia_driver.py tests/faults/test_survey.py
 # They need a newer Python than Debian 12 has, and run on a Debian 13 node.

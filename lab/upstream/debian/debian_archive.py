@@ -28,6 +28,8 @@ COMPONENTS = ("main", "contrib", "non-free", "non-free-firmware")
 #: Names of what to have, each with what is installed in one go.
 TOOLS = "tools"
 NVIDIA = "nvidia"
+SLURM = "slurm"
+GIT = "git"
 WISHES: dict[str, tuple[tuple[str, ...], ...]] = {
     TOOLS: (
         ("dkms", "gcc", "make", "linux-headers-amd64", "mokutil", "unattended-upgrades", "infiniband-diags"),
@@ -39,6 +41,8 @@ WISHES: dict[str, tuple[tuple[str, ...], ...]] = {
         ("nvidia-kernel-dkms", "nvidia-smi", "libcuda1", "nvidia-persistenced", "linux-headers-amd64"),
         ("nvidia-open-kernel-dkms", "nvidia-smi", "libcuda1", "nvidia-persistenced", "linux-headers-amd64"),
     ),
+    SLURM: (("slurmctld", "slurmd", "slurm-client", "munge"),),
+    GIT: (("git", "rsync"),),
 }
 
 _LISTS = ("binary-amd64/Packages", "i18n/Translation-en")
