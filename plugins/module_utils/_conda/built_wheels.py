@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
 import tempfile
@@ -15,6 +16,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import re
 
 #: Below the directory of the package caches.
 CACHE = "wheels"
+_PARTIAL = ".partial-"
 
 
 def is_built(package: Package) -> bool:
@@ -79,14 +81,21 @@ def receive(pkgs: str, packages: Sequence[Package], brought: str) -> None:
 
 
 def _keep(source: str, target: str) -> None:
-    """Copy a file to its place, whole or not at all."""
+    """Copy a file to its place, whole or not at all; what a killed run left there goes first."""
     folder = os.path.dirname(target)
     os.makedirs(os.path.dirname(folder), mode=0o700, exist_ok=True)
     os.makedirs(folder, mode=0o755, exist_ok=True)
-    with tempfile.NamedTemporaryFile(prefix=".partial-", dir=folder, delete=False) as partial:
-        with open(source, "rb") as stream:
-            shutil.copyfileobj(stream, partial)
-        os.fchmod(partial.fileno(), 0o644)
+    for left in glob.glob(os.path.join(glob.escape(folder), _PARTIAL + "*")):
+        os.unlink(left)
+    with tempfile.NamedTemporaryFile(prefix=_PARTIAL, dir=folder, delete=False) as partial:
+        try:
+            with open(source, "rb") as stream:
+                shutil.copyfileobj(stream, partial)
+            partial.flush()
+            os.fchmod(partial.fileno(), 0o644)
+        except BaseException:
+            os.unlink(partial.name)
+            raise
     rename_durably(partial.name, target)
 
 

@@ -43,6 +43,11 @@ UV = "uv"
 AUTO = "auto"
 #: White space, control characters, and a variable, whose value uv would put there.
 _UNFIT = re.compile(r"[\s\x00-\x1f\x7f-\x9f]|\$\{")
+#: What uv writes of its steps before it fails.
+_STEPS_OF_UV = re.compile(
+    r"^\s*(Using Python|Resolved|Prepared|Uninstalled|Installed|Audited|Downloading|Building|Built|Updat(ing|ed)) .*$",
+    re.MULTILINE,
+)
 _FULL = ("No space left on device", "NoSpaceLeftError", "Disk quota exceeded", "os error 28", "os error 122")
 
 
@@ -332,7 +337,15 @@ def install_with_uv(job: Job, tools: Tools, *, again: bool = False) -> None:
             look = partial(seen_of_uv, cache, packages, job.pip_index) if packages is hashed else Seen
             status, out, err = run(argv, variables, job.lock, job.timeout, look)
         if status != 0:
-            fail(job, "uv", " ".join(err.split()), err, rc=status, stdout=out, stderr=err)
+            fail(job, "uv", why_of_uv(err, packages), err, rc=status, stdout=out, stderr=err)
+
+
+def why_of_uv(said: str, packages: Iterable[Package]) -> str:
+    """Return in one line why uv failed, with the URLs that it does not name."""
+    why = " ".join(_STEPS_OF_UV.sub("", said).split())
+    concerned = [package for package in packages if package.index and "`%s`" % package.name in why]
+    sources = ["%s comes from %s" % (one.name, one.url) for one in concerned if one.url not in why]
+    return "; ".join([why, *sources])
 
 
 def require_uv(tools: Tools) -> None:

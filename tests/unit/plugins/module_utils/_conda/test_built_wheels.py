@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 import stat
 from pathlib import Path
+from typing import IO
 
 import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import built_wheels
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.built_wheels import (
     is_built,
     lacking,
@@ -77,3 +81,36 @@ def test_a_wheel_that_is_not_the_locks_is_refused(pkgs: str, brought: Path) -> N
 def test_a_wheel_that_did_not_come_is_an_error(pkgs: str, tmp_path: Path) -> None:
     with pytest.raises(EvenkeelError, match=rf"^The wheel {FILE} can't be kept on the node: .*/{FILE}: No such file"):
         receive(pkgs, [TOOL], str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("number", "way_out"),
+    [
+        (errno.ENOSPC, "Free some space on the file system of "),
+        (errno.EDQUOT, "Free some space on the file system of "),
+        (errno.EROFS, "is read-only"),
+        (errno.EIO, "does not work"),
+    ],
+)
+def test_a_disk_that_takes_no_wheel_is_an_error_with_a_way_out_and_keeps_nothing(
+    pkgs: str, brought: Path, monkeypatch: pytest.MonkeyPatch, number: int, way_out: str
+) -> None:
+    def full(source: IO[bytes], target: IO[bytes]) -> None:
+        target.write(source.read(3))
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(built_wheels.shutil, "copyfileobj", full)
+        with pytest.raises(EvenkeelError, match=rf"^The wheel {FILE} can't be kept on the node: .*{way_out}"):
+            receive(pkgs, [TOOL], str(brought))
+    assert list(Path(place(pkgs, TOOL)).parent.iterdir()) == []
+    receive(pkgs, [TOOL], str(brought))
+    assert lacking(pkgs, [TOOL]) == ()
+
+
+def test_what_a_killed_run_left_goes(pkgs: str, brought: Path) -> None:
+    left = Path(place(pkgs, TOOL)).with_name(".partial-ab")
+    left.parent.mkdir(parents=True)
+    left.write_bytes(CONTENT[:3])
+    receive(pkgs, [TOOL], str(brought))
+    assert [path.name for path in left.parent.iterdir()] == [FILE]
