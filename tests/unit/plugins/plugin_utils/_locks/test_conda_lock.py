@@ -18,6 +18,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.conda_lock imp
     render,
 )
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.environment_file import EnvironmentFile
+from jsonschema import Draft202012Validator
 
 CHANNEL = "https://conda.anaconda.org/conda-forge"
 PYTHON = Package(
@@ -121,36 +122,39 @@ def test_a_lock_says_which_packages_are_builds_for_gpus(tmp_path: Path) -> None:
     assert "gpu-builds" not in render(LOCK, "ai-dev")
 
 
-#: What conda-lock's models of the format's version 1 take; they refuse all else.
-SCHEMA = {
-    "lock": {"version", "metadata", "package"},
-    "metadata": {
-        *("content_hash", "channels", "platforms", "sources"),
-        *("time_metadata", "git_metadata", "inputs_metadata", "custom_metadata"),
-    },
-    "channel": {"url", "used_env_vars"},
-    "package": {
-        *("name", "version", "manager", "platform", "dependencies", "url", "hash", "source", "build"),
-        *("category", "optional"),
-    },
-    "hash": {"md5", "sha256"},
-}
+SCHEMA = Path(__file__).parents[1] / "data" / "conda-lock-v1.schema.yml"
 
 
-def test_conda_lock_takes_what_is_written() -> None:
-    content = yaml.safe_load(render(LOCK, "ai-dev"))
-    metadata, packages = content["metadata"], content["package"]
-    assert content.keys() <= SCHEMA["lock"]
-    assert metadata.keys() <= SCHEMA["metadata"]
-    assert all(channel.keys() <= SCHEMA["channel"] for channel in metadata["channels"])
-    assert all(package.keys() <= SCHEMA["package"] for package in packages)
-    assert all(package["hash"].keys() <= SCHEMA["hash"] for package in packages)
-    assert all("md5" in package["hash"] for package in packages if package["manager"] == "conda")
+def breaches(text: str) -> list[str]:
+    """Return what conda-lock's schema has against a lock."""
+    errors = Draft202012Validator(yaml.safe_load(SCHEMA.read_text())).iter_errors(yaml.safe_load(text))
+    return [error.message for error in errors]
+
+
+def test_conda_locks_schema_takes_what_is_written() -> None:
+    built = replace(TOOL, name="built", version="1.0", sha256="6f" * 32, url="wheels/6f/built-1.0-py3-none-any.whl")
+    gpu = replace(PYTHON, name="jaxlib", build="cuda126py311_0", depends=("cuda-version", "python >=3.11,<3.12.0a0"))
+    packages = {"linux-64": (*LOCK.packages["linux-64"], gpu, built), "linux-aarch64": (TZDATA,)}
+    lock = replace(LOCK, packages=packages, built={"6f" * 32: {"source": "https://files.example/built-1.0.tar.gz"}})
+    text = render(lock, "ai-dev")
+    assert breaches(text) == []
+    content = yaml.safe_load(text)
+    metadata, entries = content["metadata"], content["package"]
+    ours = {f"evenkeel-{name}" for name in ("digest", "variables", "virtual-packages", "sizes", "indexes", "built")}
+    assert metadata["custom_metadata"].keys() == {*ours, "evenkeel-gpu-builds"}
+    # The schema does not say it, and conda-lock needs it.
+    assert all("md5" in entry["hash"] for entry in entries if entry["manager"] == "conda")
     assert metadata["content_hash"].keys() == set(metadata["platforms"])
-    ours = metadata["custom_metadata"]
-    assert {type(value) for value in (*ours, *ours.values())} == {str}
-    keys = [(package["manager"], package["name"], package["platform"]) for package in packages]
+    keys = [(entry["manager"], entry["name"], entry["platform"]) for entry in entries]
     assert len(set(keys)) == len(keys)
+
+
+def test_the_schema_is_that_of_conda_locks_own_locks() -> None:
+    text = BY_CONDA_LOCK.read_text()
+    assert breaches(text) == []
+    assert breaches(text.replace("  manager: conda\n", "", 1))
+    assert breaches(text.replace("  optional: false\n", "  optional: false\n  more: 1\n", 1))
+    assert breaches(text.replace("manager: conda", "manager: npm", 1))
 
 
 def test_equal_locks_have_equal_bytes() -> None:
