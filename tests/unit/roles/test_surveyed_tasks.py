@@ -30,7 +30,7 @@ BOOTSTRAP, PYTHON_IS_GONE = "bootstrap", "python_is_gone"
 OF_BOOTSTRAP = {f"{COLLECTION}{name}" for name in ("node_python", "validate_inputs")}
 #: A survey reports that a reboot is needed; what these do changes nothing but that.
 REBOOT = "reboot.yml"
-OF_REBOOT = READS | {"reboot"}
+OF_REBOOT = READS | {"command", "reboot"}
 
 #: What the survey understands of a task, or what makes no difference to it.
 KEYS = {"name", "when", "loop", "loop_control", "vars", "register", "async", "poll"}
