@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -12,15 +13,19 @@ from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package, digest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action
+from ansible_collections.evenkeel.gpu.plugins.module_utils._wheels.sandbox import Limits
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action, Call
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.other_host import OtherHost
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import conda_lock, environment_file, locking
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.places import explicit_beside, lock_beside
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.platforms import SUPPORTED, chosen, require_kept
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._preflight import first_look, interpreters, shell
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import mirrors_from
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.pip_requirements import source
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.problem import Problem
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.resolver import Building, resolve
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.targets import virtual_packages
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.build_host import VARIABLE, BuildHosts, checked
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.builder import Policy, building
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.libraries import lacking
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.store import DIRECTORY, Store, how_made
@@ -39,6 +44,8 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "accept_changed_hashes": {"type": "bool", "default": False},
     "build": {"type": "list", "elements": "str", "default": []},
     "build_without_sandbox": {"type": "bool", "default": False},
+    "build_host": {"type": "raw"},
+    "build_timeout": {"type": "int", "default": 3600},
     "wheels": {"type": "path"},
     "wheels_url": {"type": "str", "default": ""},
 }
@@ -58,13 +65,15 @@ class ActionModule(Action):
                 arguments[option] = self._loader.path_dwim(arguments[option])
         with tempfile.TemporaryDirectory() as rehearsed:
             try:
-                return self._lock(arguments, Path(rehearsed) if self._task.check_mode else None)
+                return self._lock(arguments, Path(rehearsed) if self._task.check_mode else None, task_vars)
             except EvenkeelError as error:
                 if task_vars.get(BY_PLAYBOOK):
                     raise
                 raise EvenkeelError(_of_options(error.what), _of_options(error.remedy), **error.details) from error
 
-    def _lock(self, arguments: dict[str, Any], rehearsed: Path | None) -> dict[str, Any]:
+    def _lock(self, arguments: dict[str, Any], rehearsed: Path | None, task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        limits = _limits(arguments)
+        named = checked(arguments["build_host"], task_vars.get("hostvars", {}))
         environment = environment_file.read(Path(arguments["environment"]))
         path = lock_beside(environment.path)
         before = conda_lock.read(path) if path.exists() else None
@@ -82,7 +91,9 @@ class ActionModule(Action):
             arguments["pip_indexes"],
         )
         store = Store(Path(arguments["wheels"] or path.with_name(DIRECTORY)), rehearsed, _url_of_wheels(arguments))
-        solved = _solved(problems, partial(building, Policy(store, arguments["build_without_sandbox"])))
+        with contextlib.closing(BuildHosts(named, platforms, partial(_Builder, self, task_vars=task_vars))) as hosts:
+            policy = Policy(store, hosts, arguments["build_without_sandbox"], limits)
+            solved = _solved(problems, partial(building, policy))
         warnings = [line for problem, found in solved.items() for line in lacking(problem, found)]
         answers = {problem: store.as_in_lock(found, path) for problem, found in solved.items()}
         built = how_made(package for found in solved.values() for package in found)
@@ -106,6 +117,33 @@ class ActionModule(Action):
         if warnings := [*warnings, *locking.unfit_builds_of(environment, plan.after)]:
             result["warnings"] = warnings
         return {**result, "diff": {"prepared": diff}} if self._task.diff else result
+
+
+class _Builder(OtherHost):
+    """A builder host."""
+
+    def python_problem(self) -> str:
+        configured = interpreters.configured(self.variables, self._templar)
+        names = [*filter(None, [configured]), *interpreters.looked_for(self.variables)]
+        return first_look.python_problem(shell.look(self, names), configured)
+
+    def step(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        result = self.execute(Call("wheel_build", options), self.variables)
+        if result.get("failed"):
+            raise EvenkeelError(
+                f"The builder host {self.name} ({VARIABLE}) failed at a build's step {options['step']}: "
+                f"{result.get('msg', 'it said nothing')}",
+                "Look at the host, or name another one",
+            )
+        return result
+
+
+def _limits(arguments: dict[str, Any]) -> Limits:
+    """Return what a build may take."""
+    seconds: int = arguments["build_timeout"]
+    if seconds < 1:
+        raise EvenkeelError(f"lock_build_timeout is {seconds}", "Set it to a number of seconds")
+    return Limits(seconds=seconds)
 
 
 def _of_options(text: str) -> str:

@@ -96,7 +96,7 @@ options:
   build:
     description:
       - Names of pip packages of which wheels may be built from their source archive or commit, or V(all). Their code
-        runs on the control node, in a sandbox without network, home and credentials.
+        runs on the control node, or on O(build_host), in a sandbox without network, home and credentials.
       - A wheel that was built is kept in O(wheels) with a record, and used again for the same source, Python version
         and platform, so that locking again keeps its hash.
     type: list
@@ -108,6 +108,18 @@ options:
         network of the user that runs Ansible. Otherwise this is an error.
     type: bool
     default: false
+  build_host:
+    description:
+      - The host of the inventory that builds for the platforms that the control node can't build for, since it is not
+        Linux of their architecture or has no sandbox. Or a dictionary with the host of each platform that is not built
+        for on the control node, such as C({linux-aarch64{:} builder01}).
+      - A build there keeps to the same rules. The host needs Python 3.9 or newer and a kernel that gives Ansible's user
+        a sandbox; it needs neither root nor the network, and keeps nothing.
+    type: raw
+  build_timeout:
+    description: How many seconds each step of a build may take.
+    type: int
+    default: 3600
   wheels:
     description:
       - The directory that keeps the wheels. By default C(wheels) beside the lock, to be committed with it. The lock

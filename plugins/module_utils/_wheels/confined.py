@@ -50,7 +50,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     machine = os.uname().machine
     if machine not in _CALLS:
-        sys.exit(f"no filter of system calls is known for {machine}")
+        sys.exit(f"no filter of system calls is known for the architecture {machine}, only for {', '.join(_CALLS)}")
     code = program(machine)
     instructions = ctypes.create_string_buffer(code, len(code))
     about = struct.pack("@HP", len(code) // 8, ctypes.addressof(instructions))

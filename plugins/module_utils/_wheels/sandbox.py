@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""Run a build as a stranger on the control node: without a network, without the user's files, within limits.
+"""Run a build as a stranger on a machine: without a network, without the user's files, within limits.
 
 The programs of util-linux make namespaces of the kernel and, in them, a root directory that holds the system's
 programs and libraries, read-only, and the directories of the build. Homes, sockets and the rest of /etc are not there.
@@ -10,6 +10,7 @@ The program has no capability, so what is read-only stays so, for root too; and 
 from __future__ import annotations
 
 import contextlib
+import inspect
 import os
 import re
 import select
@@ -17,7 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, cast
 
@@ -26,20 +27,33 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._wheels import confin
 
 #: Where programs are looked for, also those of util-linux.
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+#: Where a machine has its CUDA toolkit, if it has one.
+CUDA = "/usr/local/cuda"
 #: What a build sees of the system, where it is there.
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 _FILES = ("/etc/alternatives", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/localtime")
 _CHUNK_BYTES = 1 << 16
 _POLL_SECONDS = 0.2
+#: How long limits that the kernel does not hold go unwatched: at least so long, and so often as long as a look takes.
+_UNWATCHED_SECONDS = 1.0
+_UNWATCHED_TIMES = 10
+_BLOCK_BYTES = 512
 _DEVICES = ("/dev/full", "/dev/null", "/dev/random", "/dev/urandom", "/dev/zero")
 _NAMESPACES = ("--user", "--map-root-user", "--net", "--mount", "--ipc", "--uts", "--pid", "--fork", "--kill-child")
-#: The new root is a file system in memory at $1. The rest: pairs of ro or rw and a path, then -- and the command.
+#: Settings of the kernel below /proc/sys, the value with which they forbid user namespaces, and whether to root too.
+_FORBIDDING = (
+    ("kernel/apparmor_restrict_unprivileged_userns", "1", False),
+    ("kernel/unprivileged_userns_clone", "0", False),
+    ("user/max_user_namespaces", "0", True),
+)
+#: The new root is a file system in memory at $1, and the command starts in $2. The rest: triples of ro or rw, a path
+#: and where it is seen; then -- and the command.
 _SCRIPT = r"""
 set -eu
-root=$1; shift
+root=$1; directory=$2; shift 2
 mount -t tmpfs -o mode=755,size=64m tmpfs "$root"
 while [ "$1" != -- ]; do
-    target=$root$2
+    target=$root$3
     if [ -L "$2" ]; then
         mkdir -p "${target%/*}"; cp -P "$2" "$target"
     else
@@ -47,19 +61,18 @@ while [ "$1" != -- ]; do
         mount --rbind "$2" "$target"
         if [ "$1" = ro ]; then mount -o remount,bind,ro "$target"; fi
     fi
-    shift 2
+    shift 3
 done
 shift
 mkdir -p "$root/proc" "$root/tmp" "$root/old"
 chmod 1777 "$root/tmp"
 mount -t proc -o ro proc "$root/proc"
 ln -s /proc/self/fd "$root/dev/fd"
-cwd=$PWD
 cd "$root"
 pivot_root . old
 umount -l /old
 rmdir /old
-cd "$cwd"
+cd "$directory"
 exec setpriv --no-new-privs --bounding-set=-all --inh-caps=-all "$@"
 """
 
@@ -71,6 +84,10 @@ class Limits:
     seconds: float = 3600
     #: Of what it prints.
     output_bytes: int = 64 << 20
+    #: Of the directories that it may write to.
+    disk_bytes: int = 32 << 30
+    #: At the same time.
+    processes: int = 4096
 
 
 @dataclass(frozen=True)
@@ -89,11 +106,16 @@ class Place:
     ----------
     root
         An empty directory, on which the root directory of a build is mounted, for that build alone; None for no
-        sandbox: programs see all that the control node's user sees.
+        sandbox: programs see all that this machine's user sees.
+    at
+        Of the directories that a build sees elsewhere than where they are: where they are, by where it sees them.
     """
 
-    def __init__(self, root: Path | None) -> None:
-        self._root = root
+    #: For messages.
+    name = "the control node"
+
+    def __init__(self, root: Path | None, at: Mapping[str, str] | None = None) -> None:
+        self._root, self._at = root, dict(at or {})
 
     def run(
         self,
@@ -115,18 +137,21 @@ class Place:
         directory
             Where it starts: one of ``writable``, or below.
         variables
-            All of its environment.
+            All of its environment but ``CUDA_HOME``, which is set where there is a CUDA toolkit.
         writable, readable
             Directories that it sees beside the system.
         """
+        own = [str(path) for path in writable]
         # A build goes with what started it, also where that is killed.
         command = ["setpriv", "--pdeathsig", "KILL"]
-        command += argv if self._root is None else self._enclosed(argv, writable, readable)
+        command += argv if self._root is None else self._enclosed(argv, directory, own, readable)
+        cuda = {"CUDA_HOME": CUDA} if os.path.isdir(CUDA) else {}
+        watch = _Watch(limits or Limits(), [self._at.get(path, path) for path in own])
         with limited(FILE_BYTES), log.open("ab") as stream:
             process = subprocess.Popen(
                 command,
-                cwd=directory,
-                env={"PATH": PATH, **variables},
+                cwd=directory if self._root is None else "/",
+                env={"PATH": PATH, **cuda, **variables},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -135,21 +160,29 @@ class Place:
             )
             with process:
                 try:
-                    cut_short = _copied(process, stream, limits or Limits())
+                    cut_short = _copied(process, stream, watch)
                 finally:
                     with contextlib.suppress(ProcessLookupError):
                         os.killpg(process.pid, 9)
         return Ended(process.returncode, cut_short)
 
-    def _enclosed(self, argv: Sequence[str], writable: Iterable[Path], readable: Iterable[Path]) -> list[str]:
+    def bring(self, path: Path, directory: Path, most_bytes: int = 0) -> None:
+        """Bring a file that a build wrote to this machine, where it is already."""
+
+    def _enclosed(
+        self, argv: Sequence[str], directory: Path, writable: Iterable[str], readable: Iterable[Path]
+    ) -> list[str]:
         systems = tuple(f"{one}/" for one in _SYSTEM)
         seen = [str(path) for path in readable if not f"{path}/".startswith(systems)]
-        places = [("ro", path) for path in (*_SYSTEM, *_FILES, *seen) if os.path.exists(path)]
+        places = [("ro", path) for path in (*_SYSTEM, *_FILES, *seen)]
         places += [("ro", point) for point in _mounted_below(path for _unused, path in places)]
-        places += [("rw", path) for path in (*map(str, writable), *_DEVICES) if os.path.exists(path)]
-        flat = [part for place in places for part in place]
-        start = [sys.executable, "-I", "-S", confined.__file__, "unshare", *_NAMESPACES]
-        return [*start, "/bin/sh", "-c", _SCRIPT, "sandbox", str(self._root), *flat, "--", *argv]
+        places += [("rw", path) for path in (*writable, *_DEVICES)]
+        flat = []
+        for how, path in places:
+            if os.path.exists(self._at.get(path, path)):
+                flat += [how, self._at.get(path, path), path]
+        start = [sys.executable, "-I", "-S", "-c", inspect.getsource(confined), "unshare", *_NAMESPACES]
+        return [*start, "/bin/sh", "-c", _SCRIPT, "sandbox", str(self._root), str(directory), *flat, "--", *argv]
 
 
 def lacking(root: Path) -> str:
@@ -167,7 +200,26 @@ def lacking(root: Path) -> str:
         return f"{error.filename} can't be started: {error.strerror}"
     said = log.read_text(errors="replace").strip().splitlines()
     log.unlink()
-    return "" if ended.status == 0 else ended.cut_short or (said[-1] if said else f"status {ended.status}")
+    if ended.status == 0:
+        return ""
+    why = ended.cut_short or (said[-1] if said else f"status {ended.status}")
+    settings = forbidding()
+    return f"{why}, since {' and '.join(settings)} forbids it" if settings else why
+
+
+def forbidding(settings: Path = Path("/proc/sys"), user: int | None = None) -> list[str]:
+    """Return the settings of the kernel that keep user namespaces from a user, by default this process's own.
+
+    >>> forbidding(Path("/nowhere"))
+    []
+    """
+    is_root = (os.geteuid() if user is None else user) == 0
+    found = []
+    for name, value, also_root in _FORBIDDING:
+        with contextlib.suppress(OSError):
+            if (also_root or not is_root) and (settings / name).read_text(encoding="utf-8").strip() == value:
+                found.append(f"{name.replace('/', '.')} = {value}")
+    return found
 
 
 def _mounted_below(directories: Iterable[str]) -> list[str]:
@@ -181,13 +233,68 @@ def _mounted_below(directories: Iterable[str]) -> list[str]:
     return [point for point in points if point.startswith(prefixes)]
 
 
-def _copied(process: subprocess.Popen[bytes], log: IO[bytes], limits: Limits) -> str:
+@dataclass
+class _Watch:
+    """Watches what a program takes that the kernel does not limit for it alone."""
+
+    limits: Limits
+    directories: Sequence[str]
+    next_look: float = field(default_factory=time.monotonic)
+
+    def excess(self, leader: int) -> str:
+        """Return what a program and all that it started take too much of; empty as long as it is not time to look."""
+        begun = time.monotonic()
+        if begun < self.next_look:
+            return ""
+        try:
+            if _descendants(leader) > self.limits.processes:
+                return f"it started more than {self.limits.processes} processes"
+            if _bytes_below(self.directories, self.limits.disk_bytes) > self.limits.disk_bytes:
+                return f"it wrote more than {self.limits.disk_bytes} bytes"
+            return ""
+        finally:
+            ended = time.monotonic()
+            self.next_look = ended + max(_UNWATCHED_SECONDS, _UNWATCHED_TIMES * (ended - begun))
+
+
+def _descendants(leader: int) -> int:
+    """Return how many processes descend from one."""
+    children: dict[int, list[int]] = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                after_name = Path("/proc", name, "stat").read_text(errors="replace").rpartition(")")[2]
+                children.setdefault(int(after_name.split()[1]), []).append(int(name))
+    found, waiting = 0, [leader]
+    while waiting:
+        below = children.get(waiting.pop(), [])
+        found += len(below)
+        waiting += below
+    return found
+
+
+def _bytes_below(directories: Iterable[str], most: int) -> int:
+    """Return how much the files below directories take on their disk, counted until that is more than ``most``."""
+    found, waiting = 0, list(directories)
+    while waiting and found <= most:
+        with contextlib.suppress(OSError), os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                with contextlib.suppress(OSError):
+                    found += entry.stat(follow_symlinks=False).st_blocks * _BLOCK_BYTES
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+    return found
+
+
+def _copied(process: subprocess.Popen[bytes], log: IO[bytes], watch: _Watch) -> str:
     """Copy what a program prints until its end; return why it has to be ended before, empty at its end."""
     pipe = cast("IO[bytes]", process.stdout).fileno()
-    end, left = time.monotonic() + limits.seconds, limits.output_bytes
+    end, left = time.monotonic() + watch.limits.seconds, watch.limits.output_bytes
     while left > 0:
         if time.monotonic() > end:
-            return f"it did not end within {limits.seconds:.0f} seconds"
+            return f"it did not end within {watch.limits.seconds:.0f} seconds"
+        if excess := watch.excess(process.pid):
+            return excess
         if not select.select([pipe], [], [], _POLL_SECONDS)[0]:
             if process.poll() is not None:  # what it has left behind keeps the pipe open
                 return ""
@@ -197,4 +304,4 @@ def _copied(process: subprocess.Popen[bytes], log: IO[bytes], limits: Limits) ->
             return ""
         log.write(chunk)
         left -= len(chunk)
-    return f"it printed more than {limits.output_bytes} bytes"
+    return f"it printed more than {watch.limits.output_bytes} bytes"

@@ -88,6 +88,11 @@ class Target:
         return fitting[-1]
 
     @property
+    def python_platform(self) -> str:
+        """What uv calls it."""
+        return f"{self.machine}-manylinux_2_{self.glibc_minor}".replace("_2_17", "2014")
+
+    @property
     def environment(self) -> dict[str, str]:
         """What markers ask about it."""
         return {
@@ -209,7 +214,7 @@ def ask(question: Question, sources: Iterable[SourceRelease] = ()) -> Answer:
             *("--no-python-downloads", "--output-file", str(lock), "--format", "pylock.toml"),
             *("--only-binary", ":all:", "--index-strategy", "first-index"),
             *("--python", sys.executable, "--python-version", target.python),
-            *("--python-platform", f"{target.machine}-manylinux_2_{target.glibc_minor}".replace("_2_17", "2014")),
+            *("--python-platform", target.python_platform),
             *("--constraints", str(work / "constraints.txt")),
             *(argument for name in question.provided for argument in ("--no-emit-package", name)),
         ]

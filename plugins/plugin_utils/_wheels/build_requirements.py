@@ -71,7 +71,7 @@ def make_environment(
             *("pip", "install", "--quiet", "--require-hashes", "--no-deps", "--no-build", "--requirements", "-"),
             # A build that writes to its environment must not write to uv's cache.
             *("--link-mode", "copy", "--no-compile-bytecode"),
-            *("--python", str(directory / "bin" / "python"), "--python-version", interpreter.version),
+            *("--python", str(directory / "bin" / "python"), *_running(interpreter)),
             text="\n".join(requirements),
             variables=places,
         )
@@ -94,15 +94,15 @@ def _hand_over(directory: Path, interpreter: Interpreter) -> None:
     )
 
 
-def resolve(requirements: list[str], python: str, places: Mapping[str, str], what: str) -> tuple[str, ...]:
+def resolve(requirements: list[str], interpreter: Interpreter, places: Mapping[str, str], what: str) -> tuple[str, ...]:
     """Return exact requirements with hashes, one of each distribution, sorted.
 
     Parameters
     ----------
     requirements
         As the project names them.
-    python
-        The version that they are installed for, such as ``3.11.2``, on this machine.
+    interpreter
+        What they are installed for.
     places
         uv's variables that name where wheels come from; its arguments would show credentials to every user.
     what
@@ -121,11 +121,17 @@ def resolve(requirements: list[str], python: str, places: Mapping[str, str], wha
         f"The build requirements of {what} ({', '.join(asked)}) cannot be resolved",
         *("pip", "compile", "-", "--quiet", "--generate-hashes", "--no-header", "--no-annotate", "--no-strip-extras"),
         *("--only-binary", ":all:", "--no-python-downloads"),
-        *("--python", sys.executable, "--python-version", python),
+        *("--python", sys.executable, *_running(interpreter)),
         text="\n".join(asked),
         variables=places,
     )
     return pinned(answer)
+
+
+def _running(interpreter: Interpreter) -> list[str]:
+    """Return uv's options that say what runs the requirements; without a platform, that is this machine."""
+    platform = ["--python-platform", interpreter.platform] if interpreter.platform else []
+    return ["--python-version", interpreter.version, *platform]
 
 
 def pinned(answer: str) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""Make wheels of releases that are only sources, once, on the control node, for one target.
+"""Make wheels of releases that are only sources, once, on the control node or a builder host, for one target.
 
 The network is asked for the source, the lock's Python and the build requirements, which are wheels; the project's own
 code runs in a sandbox without one.
@@ -15,7 +15,7 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +26,14 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import sh
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_lock import held
 from ansible_collections.evenkeel.gpu.plugins.module_utils._wheels import sandbox
 from ansible_collections.evenkeel.gpu.plugins.module_utils._wheels.foreign_files import (
+    JSON_BYTES,
     is_regular,
     is_wheel_name,
     json_object,
 )
 from ansible_collections.evenkeel.gpu.plugins.module_utils._wheels.sandbox import Limits, Place
+from ansible_collections.evenkeel.gpu.plugins.module_utils._wheels.wheel_build import cache
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import optional
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import Mirrors
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.index_credentials import with_credentials
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.pip_solver import Target
@@ -44,15 +47,18 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels import (
     source_tree,
     store,
 )
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.build_host import BuildHost, BuildHosts
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.interpreter import Interpreter
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.project import BuildSystem, build_system
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.store import Made, Store
+
+with optional():
+    from packaging.version import Version
 
 #: How long to wait for another run on this control node that builds for the same target.
 LOCK_SECONDS = 7200
 #: The oldest time that a wheel's archive can hold.
 SOURCE_DATE_EPOCH = "315532800"
-_CUDA = "/usr/local/cuda"
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,7 @@ class Policy:
     """How wheels are built, and where they are kept."""
 
     store: Store
+    hosts: BuildHosts
     #: Build as the control node's user, with its network and files, where the kernel gives no sandbox.
     without_sandbox: bool = False
     limits: Limits = field(default_factory=Limits)
@@ -101,11 +108,6 @@ def building(
         builder.close()
 
 
-def cache() -> Path:
-    """Return where builds run and their logs are."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").resolve() / "evenkeel" / "builds"
-
-
 def this_platform() -> str:
     """Return conda's name of the control node's platform; empty where it has none that nodes have."""
     return PLATFORMS.get(os.uname().machine, "") if sys.platform == "linux" else ""
@@ -117,8 +119,7 @@ class _Builder:
         self.home = cache() / f"{question.target.platform}-python{question.target.python}"
         self._open = contextlib.ExitStack()
         self._begun = False
-        self._python: Interpreter | None = None
-        self._place: Place | None = None
+        self._place: tuple[Place | BuildHost, Interpreter] | None = None
 
     def close(self) -> None:
         self._open.close()
@@ -142,7 +143,7 @@ class _Builder:
             known = self._known(release, minor)  # of another run, which this one has waited for
         if known:
             return known
-        place, python = self._sandbox(), self._interpreter()
+        place, python = self._place = self._place or self._found_place()
         stem = f"{release.name}-{release.version or release.sha256 or source_tree.parts_of(release.url)[1]}"
         log = self._log(f"{stem}-{self.question.target.platform}")
         work = _Work(release, self.home / stem, log, place, python, self.policy.limits)
@@ -182,27 +183,28 @@ class _Builder:
             self._open.callback(shutil.rmtree, self.home, ignore_errors=True)
             self._begun = True
 
-    def _sandbox(self) -> Place:
-        if self._place is None:
-            root = self.home / "root"
-            root.mkdir()
-            reason = sandbox.lacking(root)
-            if reason and not self.policy.without_sandbox:
-                raise EvenkeelError(
-                    f"The control node has no sandbox to build wheels in: {reason}",
-                    "Allow user namespaces there and install util-linux; or, if what is built may see this user's "
-                    "files and the network, set lock_build_without_sandbox: true",
-                )
-            self._place = Place(None if reason else root)
-        return self._place
+    def _found_place(self) -> tuple[Place | BuildHost, Interpreter]:
+        """Return where to build, and what with."""
+        target, hosts, root = self.question.target, self.policy.hosts, self.home / "root"
+        root.mkdir()
+        lacking = sandbox.lacking(root)
+        host = hosts.for_platform(target.platform, this_platform(), sandbox=not lacking)
+        if host:
+            glibc = min(target.glibc, host.glibc, key=Version)
+            return host, replace(self._linked(), platform=replace(target, glibc=glibc).python_platform)
+        if lacking and not self.policy.without_sandbox:
+            raise EvenkeelError(
+                f"The control node has no sandbox to build wheels in: {lacking}",
+                "Allow user namespaces there and install util-linux; or name a host of the inventory that has one with "
+                "lock_build_host; or run Ansible as root; or, if what is built may see this user's files and the "
+                "network, set lock_build_without_sandbox: true",
+            )
+        is_same = target.platform == this_platform()
+        return Place(None if lacking else root), self._linked() if is_same else interpreter.of_control_node()
 
-    def _interpreter(self) -> Interpreter:
-        if self._python is None:
-            if self.question.target.platform == this_platform():
-                self._python = interpreter.linked(self.question.of_conda, self.question.mirrors, self.home / "python")
-            else:
-                self._python = interpreter.of_control_node()
-        return self._python
+    def _linked(self) -> Interpreter:
+        question = self.question
+        return interpreter.linked(question.of_conda, question.mirrors, self.home / "python", question.target.platform)
 
     def _log(self, name: str) -> Path:
         log = cache() / "logs" / f"{name}.log"
@@ -215,7 +217,13 @@ class _Work:
     """One build: what it is given, read-only, and the directory that is its own."""
 
     def __init__(
-        self, release: SourceRelease, home: Path, log: Path, place: Place, python: Interpreter, limits: Limits
+        self,
+        release: SourceRelease,
+        home: Path,
+        log: Path,
+        place: Place | BuildHost,
+        python: Interpreter,
+        limits: Limits,
     ) -> None:
         self.release, self.log, self.place, self.python, self.limits = release, log, place, python, limits
         self.what = f"{release.name} {release.version}".strip()
@@ -236,6 +244,8 @@ class _Work:
             requirements = self._environment([*system.requires, *more], question.places)
         name = self._ask(self._venv_python, do="wheel", target=str(self.own / "wheels"), **call).get("wheel")
         wheel = self.own / "wheels" / str(name)
+        if is_wheel_name(name):
+            self.place.bring(wheel, self.own)
         if not is_wheel_name(name) or not is_regular(wheel) or wheel.resolve() != wheel:
             raise self._failed("it made no wheel")
         return wheel, system, requirements
@@ -258,7 +268,7 @@ class _Work:
     def _environment(self, requires: list[str], places: Mapping[str, str]) -> tuple[str, ...]:
         """Make the build's environment anew; return what is in it."""
         shutil.rmtree(self.environment, ignore_errors=True)
-        found = build_requirements.resolve(requires, self.python.version, places, self.what)
+        found = build_requirements.resolve(requires, self.python, places, self.what)
         build_requirements.make_environment(self.environment, found, self.python, places, self.what)
         return found
 
@@ -278,13 +288,22 @@ class _Work:
         )
         if ended.cut_short or ended.status:
             raise self._failed(ended.cut_short or f"it ended with status {ended.status}")
+        self.place.bring(answer, self.own, JSON_BYTES)
         try:
             return json_object(answer)
         except (OSError, ValueError) as error:
             raise self._failed(f"its backend left no right answer: {error}") from None
 
     def _variables(self) -> dict[str, str]:
-        path = [f"{self.environment}/bin", f"{_CUDA}/bin", "/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"]
+        path = [
+            f"{self.environment}/bin",
+            f"{sandbox.CUDA}/bin",
+            "/usr/local/bin",
+            "/usr/bin",
+            "/bin",
+            "/usr/sbin",
+            "/sbin",
+        ]
         return {
             "PATH": ":".join(path),
             "HOME": str(self.own / "home"),
@@ -293,13 +312,12 @@ class _Work:
             "SOURCE_DATE_EPOCH": SOURCE_DATE_EPOCH,
             "PYTHONHASHSEED": "0",
             "PYTHONDONTWRITEBYTECODE": "1",
-            **({"CUDA_HOME": _CUDA} if os.path.isdir(_CUDA) else {}),
         }
 
     def _failed(self, how: str) -> EvenkeelError:
         """Return the error of a build: what it lacked, its last lines, and where all of them are."""
         output = self.log.read_text(encoding="utf-8", errors="replace")
-        why = failure.lacked(output) or how
+        why = failure.lacked(output, self.place.name) or how
         return EvenkeelError(
             f"The wheel of {self.what} could not be built: {why}. It printed, at last:\n{failure.last_lines(output)}",
             f"Read all that it printed in {self.log}; provide what it lacks, or choose a release that has a wheel",

@@ -5,11 +5,11 @@
 from __future__ import annotations
 
 import asyncio
-import platform
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from platform import python_version
 from urllib.parse import unquote, urlsplit
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package
@@ -23,7 +23,7 @@ PYTHON = "python"
 
 @dataclass(frozen=True)
 class Interpreter:
-    """A Python that runs on the control node; that of a lock in the sandbox alone, since it runs a lock's packages."""
+    """A Python that runs builds; that of a lock runs in the sandbox alone, since it runs a lock's packages."""
 
     program: Path
     #: Its whole version, such as ``3.11.2``.
@@ -32,16 +32,20 @@ class Interpreter:
     prefix: Path
     #: Whether it is that of the environment, so that what it compiles runs there.
     of_lock: bool
+    #: As uv writes it, of a builder host; empty on the control node.
+    platform: str = ""
 
 
 def of_control_node() -> Interpreter:
     """Return the Python that this runs on, which builds what is the same on every platform."""
     program, prefix = Path(sys.executable).resolve(), Path(sys.base_prefix).resolve()
-    return Interpreter(program, platform.python_version(), prefix, of_lock=False)
+    return Interpreter(program, python_version(), prefix, of_lock=False)
 
 
-def linked(packages: Sequence[Package], mirrors: Mirrors, prefix: Path) -> Interpreter:
+def linked(packages: Sequence[Package], mirrors: Mirrors, prefix: Path, platform: str) -> Interpreter:
     """Link Python and what it depends on of conda's ``packages`` at ``prefix``, which is not there yet.
+
+    It is not started, so ``platform``, as conda names it, may be another one than this machine's.
 
     Raises
     ------
@@ -51,7 +55,9 @@ def linked(packages: Sequence[Package], mirrors: Mirrors, prefix: Path) -> Inter
     needed = needed_by_python(packages)
     for package in needed:
         _check_file(package, mirrors.mirrored(package.url))
-    isolated(lambda: _link(needed, mirrors, prefix), {mirrors.mirrored(_channel(package)) for package in needed})
+    isolated(
+        lambda: _link(needed, mirrors, prefix, platform), {mirrors.mirrored(_channel(package)) for package in needed}
+    )
     version = next(package.version for package in needed if package.name == PYTHON)
     return Interpreter(prefix / "bin" / "python", version, prefix, of_lock=True)
 
@@ -92,9 +98,10 @@ def _check_file(package: Package, url: str) -> None:
         )
 
 
-def _link(packages: Iterable[Package], mirrors: Mirrors, prefix: Path) -> None:
+def _link(packages: Iterable[Package], mirrors: Mirrors, prefix: Path, platform: str) -> None:
     from rattler import PackageRecord, RepoDataRecord, install
     from rattler.package import BuildString
+    from rattler.platform import Subdir
 
     records = []
     for package in packages:
@@ -117,7 +124,13 @@ def _link(packages: Iterable[Package], mirrors: Mirrors, prefix: Path) -> None:
     try:
         asyncio.run(
             install(
-                records, prefix, installed_packages=[], client=client(), execute_link_scripts=False, show_progress=False
+                records,
+                prefix,
+                installed_packages=[],
+                platform=Subdir(platform),
+                client=client(),
+                execute_link_scripts=False,
+                show_progress=False,
             )
         )
     except Exception as error:  # rattler has none of its own for it

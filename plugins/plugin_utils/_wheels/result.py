@@ -59,7 +59,8 @@ def check(wheel: Path, release: SourceRelease, target: Target, *, by_the_locks_p
     if not pure and not by_the_locks_python:
         raise EvenkeelError(
             f"{what} is compiled, so it has to be built on Linux of the architecture {target.machine}",
-            f"Lock {target.platform} on such a control node, or choose a release that has a wheel for it",
+            f"Name such a host of the inventory with lock_build_host, lock {target.platform} on such a control node, "
+            "or choose a release that has a wheel for it",
         )
     if tags.isdisjoint(target.tags()):
         raise EvenkeelError(
@@ -79,6 +80,6 @@ def _check_needs(what: str, needs: dict[str, Needs], target: Target) -> None:
             newest = ".".join(map(str, of_file.glibc))
             raise EvenkeelError(
                 f"{what} needs glibc {newest} ({file}), and the oldest of the lock's targets has {target.glibc}",
-                "Lock on a control node whose distribution is as old as the oldest of the nodes, or leave that "
-                "distribution out of lock_targets",
+                "Build on a distribution that is as old as the oldest of the nodes, by naming such a host with "
+                "lock_build_host, or leave the oldest out of lock_targets",
             )

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import os
 import platform
 import signal
@@ -11,8 +12,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from ansible_collections.evenkeel.gpu.plugins.module_utils._wheels import sandbox
-from ansible_collections.evenkeel.gpu.plugins.module_utils._wheels.sandbox import Ended, Limits, Place, lacking
+from ansible_collections.evenkeel.gpu.plugins.module_utils._wheels import confined, sandbox
+from ansible_collections.evenkeel.gpu.plugins.module_utils._wheels.sandbox import (
+    Ended,
+    Limits,
+    Place,
+    forbidding,
+    lacking,
+)
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels import interpreter
 
 from tests.unit.plugins.plugin_utils._wheels.conftest import require_namespaces
@@ -114,9 +121,34 @@ def test_it_has_no_network(run: Run) -> None:
 
 def test_its_environment_is_what_it_is_given(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UV_INDEX_PRIVATE_PASSWORD", "secret")
+    monkeypatch.setattr(sandbox, "CUDA", "/nowhere")
     _unused, said = run("env; umask")
     names = {line.partition("=")[0] for line in said.splitlines()}
     assert names == {"A", "PATH", "PWD", "OLDPWD", "0022"}
+
+
+def test_it_is_shown_the_cuda_toolkit_that_is_there(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandbox, "CUDA", "/usr")
+    assert run("echo $CUDA_HOME")[1] == "/usr\n"
+
+
+def test_it_sees_directories_at_other_paths_than_where_they_are(root: Path, work: Path, tmp_path: Path) -> None:
+    require_namespaces()
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "given").write_text("seen\n")
+    there, log = Path("/srv/control node/build"), tmp_path / "log"
+    place = Place(root, {str(there): str(work), "/srv/given": str(tmp_path / "kept")})
+    ended = place.run(
+        ["/bin/sh", "-c", "pwd; cat /srv/given/given; touch made; touch /srv/given/made || echo refused"],
+        there,
+        log,
+        {},
+        writable=[there],
+        readable=[Path("/srv/given")],
+    )
+    lines = log.read_text().splitlines()
+    assert (ended, lines[:2], lines[-1]) == (Ended(0), [str(there), "seen"], "refused")
+    assert [path.name for path in work.iterdir()] == ["made"]
 
 
 def test_its_status_is_told(run: Run) -> None:
@@ -175,6 +207,23 @@ def test_it_ends_at_its_limit_of_output(root: Path, work: Path, tmp_path: Path, 
     assert log.stat().st_size == 1000
 
 
+@pytest.mark.parametrize("enclosed", [True, False])
+@pytest.mark.parametrize(
+    ("script", "limits", "message"),
+    [
+        ("for one in 1 2 3 4 5 6 7 8 9 10 11 12; do read x <pipe & done; wait", Limits(processes=10), "10 processes"),
+        ("mkdir deep; head -c 300000 /dev/zero >deep/file; read x <pipe", Limits(disk_bytes=200_000), "200000 bytes"),
+    ],
+)
+def test_it_ends_where_it_takes_too_much(
+    run: Run, root: Path, work: Path, tmp_path: Path, enclosed: bool, script: str, limits: Limits, message: str
+) -> None:
+    os.mkfifo(work / "pipe")  # nobody writes to it
+    place = Place(root if enclosed else None)
+    ended = place.run(["/bin/sh", "-c", script], work, tmp_path / "log", {}, writable=[work], limits=limits)
+    assert ended.cut_short.endswith(f"more than {message}")
+
+
 def test_what_it_leaves_behind_is_not_waited_for(work: Path, tmp_path: Path) -> None:
     os.mkfifo(work / "pipe")
     argv = ["/bin/sh", "-c", "(read x <pipe) & echo done"]
@@ -184,6 +233,50 @@ def test_what_it_leaves_behind_is_not_waited_for(work: Path, tmp_path: Path) -> 
 def test_a_kernel_without_one_says_why(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sandbox, "_NAMESPACES", ("--no-such-namespace",))
     assert "unshare" in lacking(root)
+
+
+APPARMOR, DEBIAN, NONE = (
+    "kernel.apparmor_restrict_unprivileged_userns = 1",
+    "kernel.unprivileged_userns_clone = 0",
+    "user.max_user_namespaces = 0",
+)
+
+
+@pytest.mark.parametrize(
+    ("values", "user", "found"),
+    [
+        ({}, 1000, []),
+        ({"kernel/apparmor_restrict_unprivileged_userns": "1"}, 1000, [APPARMOR]),
+        ({"kernel/apparmor_restrict_unprivileged_userns": "1"}, 0, []),
+        ({"kernel/apparmor_restrict_unprivileged_userns": "0"}, 1000, []),
+        ({"kernel/unprivileged_userns_clone": "0", "user/max_user_namespaces": "0"}, 1000, [DEBIAN, NONE]),
+        ({"kernel/unprivileged_userns_clone": "0", "user/max_user_namespaces": "0"}, 0, [NONE]),
+        ({"kernel/unprivileged_userns_clone": "1", "user/max_user_namespaces": "5000"}, 1000, []),
+    ],
+)
+def test_a_setting_of_the_kernel_that_forbids_it_is_named(
+    tmp_path: Path, values: dict[str, str], user: int, found: list[str]
+) -> None:
+    for name, value in values.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(f"{value}\n")
+    assert forbidding(tmp_path, user) == found
+
+
+def test_why_there_is_none_names_such_a_setting(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandbox, "_NAMESPACES", ("--no-such-namespace",))
+    monkeypatch.setattr(sandbox, "forbidding", lambda: [APPARMOR])
+    assert lacking(root).endswith(f", since {APPARMOR} forbids it")
+
+
+def test_an_architecture_without_a_filter_of_system_calls_has_none(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = inspect.getsource(confined).replace("os.uname().machine", "'riscv64'")
+    monkeypatch.setattr(sandbox.inspect, "getsource", lambda _module: source)
+    assert lacking(root) == (
+        "no filter of system calls is known for the architecture riscv64, only for x86_64, aarch64"
+    )
 
 
 def test_a_system_without_its_programs_says_so(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

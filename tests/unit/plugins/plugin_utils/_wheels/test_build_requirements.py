@@ -32,7 +32,7 @@ def test_requirements_are_exact_hashed_and_installed_as_such(
     backend, lib = wheels("backend", "2.0", ["lib"]), wheels("lib", "1.0")
     wheels("backend", "3.0")
     places = {"UV_DEFAULT_INDEX": index()}
-    found = resolve(["backend<3"], HERE.version, places, "tool 1.0")
+    found = resolve(["backend<3"], HERE, places, "tool 1.0")
     hashes = [hashlib.sha256(wheel.read_bytes()).hexdigest() for wheel in (backend, lib)]
     assert found == (f"backend==2.0 --hash=sha256:{hashes[0]}", f"lib==1.0 --hash=sha256:{hashes[1]}")
     make_environment(tmp_path / "environment", found, HERE, places, "tool 1.0")
@@ -77,7 +77,7 @@ def test_what_is_more_than_a_distribution_of_an_index_is_not_given_to_uv(text: s
     with pytest.raises(
         EvenkeelError, match=r"^The build requirement ['\"].*['\"] of tool 1\.0 does not name a distribution"
     ):
-        resolve(["setuptools", text], HERE.version, {}, "tool 1.0")
+        resolve(["setuptools", text], HERE, {}, "tool 1.0")
 
 
 @pytest.mark.parametrize("requires", [5, "abc", [None], None, {"a": "b"}])
@@ -87,7 +87,7 @@ def test_build_requirements_are_a_list_of_texts(requires: object) -> None:
 
 
 def test_nothing_is_needed_for_nothing(tmp_path: Path) -> None:
-    assert resolve([], HERE.version, {}, "tool 1.0") == ()
+    assert resolve([], HERE, {}, "tool 1.0") == ()
     make_environment(tmp_path / "environment", (), HERE, {}, "tool 1.0")
     argv = [str(tmp_path / "environment" / "bin" / "python3"), "-c", "import sys; print(sys.prefix, sys.base_prefix)"]
     printed = subprocess.run(argv, check=True, capture_output=True, text=True).stdout
@@ -105,7 +105,7 @@ def test_the_python_of_a_lock_is_not_started_outside_the_sandbox(
     program.chmod(0o755)
     locked, environment = Interpreter(program, "3.99.1", program.parents[1], of_lock=True), tmp_path / "environment"
     places = {"UV_DEFAULT_INDEX": index()}
-    found = resolve(["backend"], locked.version, places, "tool 1.0")
+    found = resolve(["backend"], locked, places, "tool 1.0")
     make_environment(environment, found, locked, places, "tool 1.0")
     assert not (tmp_path / "started").exists()
     names = {path.name for path in (environment / "lib" / "python3.99" / "site-packages").glob("*.dist-info")}
@@ -125,7 +125,7 @@ def test_a_build_requirement_without_a_wheel_is_an_error(
         EvenkeelError,
         match=r"requirements of tool 1\.0 \(backend\) cannot be resolved: .*no usable wheels.*have to be wheels",
     ):
-        resolve(["backend"], HERE.version, {"UV_DEFAULT_INDEX": index()}, "tool 1.0")
+        resolve(["backend"], HERE, {"UV_DEFAULT_INDEX": index()}, "tool 1.0")
 
 
 def test_another_file_than_was_resolved_is_not_installed(

@@ -20,6 +20,7 @@ import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._wheels import sandbox
 from ansible_collections.evenkeel.gpu.plugins.module_utils._wheels.sandbox import Limits
+from ansible_collections.evenkeel.gpu.plugins.module_utils._wheels.wheel_build import cache
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import Mirrors
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.pip_solver import Target
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.source_release import Build, SourceRelease
@@ -29,7 +30,8 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels import (
     result,
     source_tree,
 )
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.builder import Policy, building, cache
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.build_host import BuildHosts, Host
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.builder import Policy, building
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.compiled import Needs
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.store import Store, made_of
 
@@ -54,12 +56,17 @@ subprocess.run(["gcc", "-shared", "-fPIC", "-o", "content/native.so", os.path.ab
 Archive = Callable[..., SourceRelease]
 
 
+def no_host(name: str) -> Host:
+    """Fail, since a build on the control node asks no other host."""
+    raise AssertionError(name)
+
+
 class Control:
     """A control node that builds into a store of its own."""
 
     def __init__(self, directory: Path) -> None:
         self.places: dict[str, str] = {}
-        self.policy = Policy(Store(directory / "environment" / "wheels"))
+        self.policy = Policy(Store(directory / "environment" / "wheels"), BuildHosts("", [HERE, ELSEWHERE], no_host))
 
     @contextmanager
     def building(self, **target: str) -> Iterator[Build]:
@@ -317,7 +324,7 @@ def test_a_compiled_wheel_is_of_one_platform_and_the_same_each_time(
 
 def test_another_platform_gets_pure_wheels_alone(control: Control, archive: Archive) -> None:
     assert control.build(archive(), platform=ELSEWHERE).name == "tool-1.0-py3-none-any.whl"
-    with pytest.raises(EvenkeelError, match=f"Lock {ELSEWHERE} on such a control node"):
+    with pytest.raises(EvenkeelError, match=f"with lock_build_host, lock {ELSEWHERE} on such"):
         control.build(archive("other", tag=NATIVE), platform=ELSEWHERE)
 
 
@@ -344,7 +351,8 @@ def test_without_a_sandbox_nothing_is_built_unless_that_is_allowed(
         control.build(archive())
     assert str(error.value) == (
         "The control node has no sandbox to build wheels in: unshare failed: Operation not permitted. Allow user "
-        "namespaces there and install util-linux; or, if what is built may see this user's files and the network, set "
+        "namespaces there and install util-linux; or name a host of the inventory that has one with lock_build_host; "
+        "or run Ansible as root; or, if what is built may see this user's files and the network, set "
         "lock_build_without_sandbox: true."
     )
     control.policy = replace(control.policy, without_sandbox=True)

@@ -65,7 +65,7 @@ TORCH = "it imports torch while it is built, and does not name it among its buil
     ],
 )
 def test_what_a_build_lacked(output: str, meaning: str) -> None:
-    assert lacked(f"running build_ext\n{output}\nand more\n") == meaning
+    assert lacked(f"running build_ext\n{output}\nand more\n", "the control node") == meaning
 
 
 def test_the_last_lines_are_those_that_say_something() -> None:

@@ -38,7 +38,7 @@ def test_python_needs_what_it_depends_on_and_not_pip(locked: tuple[list[Package]
 
 
 def test_python_is_linked_from_the_mirror_of_its_channel(locked: tuple[list[Package], Mirrors], tmp_path: Path) -> None:
-    found = linked(*locked, tmp_path / "python")
+    found = linked(*locked, tmp_path / "python", "linux-64")
     assert (found.program, found.of_lock) == (tmp_path / "python" / "bin" / "python", True)
     assert found.version == next(package.version for package in locked[0] if package.name == "python")
     records = sorted(path.name.rsplit("-", 2)[0] for path in (found.prefix / "conda-meta").glob("*.json"))
@@ -48,7 +48,7 @@ def test_python_is_linked_from_the_mirror_of_its_channel(locked: tuple[list[Pack
 def test_a_package_that_is_not_the_locks_is_refused(locked: tuple[list[Package], Mirrors], tmp_path: Path) -> None:
     packages = [replace(package, sha256="ab" * 32) if package.name == "openssl" else package for package in locked[0]]
     with pytest.raises(EvenkeelError, match=f"openssl at .* has the SHA-256 .*, not {'ab' * 32}"):
-        linked(packages, locked[1], tmp_path / "python")
+        linked(packages, locked[1], tmp_path / "python", "linux-64")
 
 
 def test_a_package_that_the_channel_lost_is_named(locked: tuple[list[Package], Mirrors], tmp_path: Path) -> None:
@@ -56,4 +56,4 @@ def test_a_package_that_the_channel_lost_is_named(locked: tuple[list[Package], M
     with pytest.raises(
         EvenkeelError, match=r"ca-certificates can't be read from .*/gone/noarch/ca-certificates-2025\.1"
     ):
-        linked(locked[0], gone, tmp_path / "python")
+        linked(locked[0], gone, tmp_path / "python", "linux-64")
