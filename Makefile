@@ -34,6 +34,7 @@ SYNTHETIC ?=
 PLATFORMS ?=
 CUDA ?=
 JOBS ?=
+BASE ?=
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export MOLECULE_GLOB := molecule/*/molecule.yml
@@ -65,7 +66,7 @@ $(READY): pyproject.toml
 	@touch $@
 
 .PHONY: test
-test: setup checks artifact lab molecule faults ## Everything: lint, unit and contract tests, the built collection, a Molecule scenario for each role and the site, bad input
+test: setup checks artifact lab engines molecule faults ## Everything: lint, unit and contract tests, the built collection, its execution environment, a Molecule scenario for each role and the site, bad input
 
 .PHONY: test-long
 test-long: lab ## What takes longer: whole sites, upgrades and Secure Boot on virtual machines, Debian 13's own driver, other releases, each scenario through site.yml, a damaged site
@@ -111,6 +112,10 @@ lab: setup ## Build the lab's mirror and base images into the user's cache folde
 	python -m lab mirror
 	python -m lab image
 
+.PHONY: engines
+engines: lab ## Build the execution environment, and run it with ansible-navigator and ansible-runner
+	pytest tests/engines/test_execution_environment.py
+
 .PHONY: molecule
 molecule: lab ## A Molecule scenario for each role, and one for the whole of site.yml, two at a time
 	$(MAKE) --no-print-directory --jobs 2 --output-sync=target $(SCENARIOS:%=molecule-%)
@@ -129,6 +134,13 @@ test-role: lab ## The inner loop on one role: make test-role ROLE=jupyter
 faults: lab ## Bad input, broken mirrors, full disks and killed runs, on nodes of the lab
 	pytest $(LONGEST_FAULTS) $(filter-out $(LONGEST_FAULTS) $(LONG_FAULTS),$(sort $(wildcard tests/faults/test_*.py))) \
 		--numprocesses 3 --dist loadfile --no-loadscope-reorder
+
+.PHONY: execution-environment
+execution-environment: $(READY) ## Build the container image that execution-environment.yml describes: make execution-environment BASE=debian:13
+	rm -rf build/collection build/execution-environment
+	ansible-galaxy collection build --output-path build/collection
+	ansible-builder build --tag localhost/evenkeel-gpu:latest --context build/execution-environment \
+		$(if $(BASE),--build-arg EE_BASE_IMAGE=$(BASE))
 
 .PHONY: test-gpu
 test-gpu: ## What needs a real GPU, with Python alone; ends with status 77 where there is none

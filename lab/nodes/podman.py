@@ -45,7 +45,7 @@ def run(*argv: str) -> str:
     LabError
         podman ended with a status other than 0.
     """
-    return process.run(["podman", *argv], remedy=REMEDY, env=_environment())
+    return process.run(["podman", *argv], remedy=REMEDY, env=environment())
 
 
 def succeeds(*argv: str) -> bool:
@@ -125,7 +125,7 @@ def ensure_network() -> None:
         argv = ["network", "create", "--internal", "--disable-dns", f"--label={LABEL}=_network", f"--subnet={wanted}"]
         argv += [f"--gateway={gateway}", f"--ip-range={node_range(wanted)}", NETWORK]
         remedy = "if the subnet is taken, choose another: export EVENKEEL_LAB_SUBNET=10.x.y.0/24"
-        process.run(["podman", *argv], remedy=remedy, env=_environment())
+        process.run(["podman", *argv], remedy=remedy, env=environment())
 
 
 def bridge() -> str:
@@ -193,7 +193,7 @@ def _has_process(pid: int) -> bool:
 
 
 @cache
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Return the environment podman runs in, with a containers.conf of the lab's own where the machine needs one."""
     text = settings(unified_cgroups=host.unified_cgroups(), limits=host.fixed_limits())
     if not text:

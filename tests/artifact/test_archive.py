@@ -12,7 +12,7 @@ import pytest
 
 CONTENT = {
     *("CHANGELOG.rst", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "README.md", "SECURITY.md", "docs"),
-    *("LICENSE", "LICENSES", "REUSE.toml", "changelogs", "meta", "requirements.txt"),
+    *("LICENSE", "LICENSES", "REUSE.toml", "changelogs", "meta", "bindep.txt", "requirements.txt"),
     *("FILES.json", "MANIFEST.json", "playbooks", "plugins", "roles", "tests"),
 }
 _LINK = re.compile(r"!?\[[^]]*\]\((?!https?:|#)([^)#\s]+)[^)]*\)")

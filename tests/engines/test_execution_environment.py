@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The image of execution-environment.yml at work, run by ansible-navigator and by ansible-runner."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from lab import paths
+from lab.nodes import podman
+from tests.engines import conftest
+
+
+@pytest.fixture
+def equipped(project: Path, group: str, image: str, wheels: Path) -> dict[str, str]:
+    """Settings of ansible-navigator beside the project's file: where the lab's image, network and keys are."""
+    inventory = project / "inventories" / "lab"
+    inventory.mkdir(parents=True)
+    (inventory / "hosts.yml").write_text(json.dumps(conftest.inventory(group)))
+    volumes = [*conftest.offline(wheels), f"{paths.STATE}:{paths.STATE}"]
+    return {
+        "ANSIBLE_NAVIGATOR_CONTAINER_ENGINE": "podman",
+        "ANSIBLE_NAVIGATOR_CONTAINER_OPTIONS": f"--network={podman.NETWORK}",
+        "ANSIBLE_NAVIGATOR_EXECUTION_ENVIRONMENT_IMAGE": image,
+        "ANSIBLE_NAVIGATOR_EXECUTION_ENVIRONMENT_VOLUME_MOUNTS": ";".join(volumes),
+    }
+
+
+def test_the_image_has_all_that_the_collection_needs(image: str) -> None:
+    imported = "import argon2, cryptography, packaging, rattler, ruamel.yaml, uv, yaml"
+    podman.run("run", "--rm", image, "python3", "-c", imported)
+    assert podman.run("run", "--rm", image, "sh", "-c", "id -u; command -v ssh").split() == ["1000", "/usr/bin/ssh"]
+
+
+def test_navigator_converges_a_node_and_then_changes_nothing(project: Path, equipped: dict[str, str]) -> None:
+    asked = ["run", "evenkeel.gpu.site", "--inventory=inventories/lab", "--tags=miniconda,condarc"]
+    first = conftest.run("ansible-navigator", *asked, cwd=project, **equipped)
+    assert "miniconda, condarc to do" in first
+    second = conftest.run("ansible-navigator", *asked, cwd=project, **equipped)
+    assert "nothing to do" in second
+    assert "changed=0 " in second
+    assert "Gathering Facts" not in second
+
+
+def test_runner_knows_what_stands_against_a_node(
+    message_queues: None, tmp_path: Path, group: str, image: str, wheels: Path
+) -> None:
+    (tmp_path / "env").mkdir()
+    (tmp_path / "inventory").mkdir()
+    (tmp_path / "inventory" / "hosts.yml").write_text(json.dumps(conftest.inventory(group)))
+    shutil.copytree(conftest.ROOT / "lab" / "environments", tmp_path / "project" / "environments")
+    settings = {
+        "process_isolation": True,
+        "process_isolation_executable": "podman",
+        "container_image": image,
+        "container_options": [f"--network={podman.NETWORK}", "--user=root"],
+        "container_volume_mounts": [*conftest.offline(wheels), f"{paths.STATE}:{paths.STATE}"],
+    }
+    (tmp_path / "env" / "settings").write_text(json.dumps(settings))
+    report = {"preflight_report": "/runner/artifacts/preflight.json"}
+    (tmp_path / "env" / "extravars").write_text(json.dumps(report))
+    conftest.run("ansible-runner", "run", str(tmp_path), "--playbook=evenkeel.gpu.preflight", cwd=tmp_path)
+    nodes = json.loads((tmp_path / "artifacts" / "preflight.json").read_text())["nodes"]
+    assert {name: node["state"] for name, node in nodes.items()} == {"debian12-1": "ready"}
