@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which nodes rollout.yml switches when, and when it stops."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
+
+PLAYBOOKS = Path(__file__).parents[3] / "playbooks"
+VARIABLES = yaml.safe_load((PLAYBOOKS / "vars" / "rollout.yml").read_text())
+REQUIRED, BUILD, ENOUGH, SWITCH = yaml.safe_load((PLAYBOOKS / "rollout.yml").read_text())
+STEPS = yaml.safe_load((PLAYBOOKS / "tasks" / "rollout.yml").read_text())
+SITE = next(play for play in yaml.safe_load((PLAYBOOKS / "site.yml").read_text()) if "vars" in play and "tasks" in play)
+NODES = ["a", "b", "c", "d"]
+
+
+def trusted(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: trusted(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [trusted(one) for one in value]
+    return trust_as_template(value) if isinstance(value, str) else value
+
+
+def known(built: Iterable[str], **more: Any) -> Templar:
+    """Return a templar that knows the playbook's variables, after these nodes have built."""
+    hostvars = {
+        name: {"inventory_hostname": name, **({"__rollout_built": True} if name in built else {})} for name in NODES
+    }
+    variables = {
+        **trusted(VARIABLES),
+        "groups": {"gpu_nodes": NODES},
+        "hostvars": hostvars,
+        "ansible_play_hosts_all": NODES,
+        "ansible_run_tags": ["all"],
+        "ansible_skip_tags": [],
+        **more,
+    }
+    return Templar(DataLoader(), variables)
+
+
+def test_all_that_site_yml_does_is_rolled_out() -> None:
+    assert re.findall(r"'(\w+)'", VARIABLES["__rollout_roles"]) == SITE["vars"]["__site_roles"]
+
+
+@pytest.mark.parametrize(
+    ("built", "more", "hosts", "serial"),
+    [
+        (NODES, {}, "a,b,c,d", [1, "100%"]),
+        ("bcd", {}, "b,c,d", [1, "100%"]),
+        (NODES, {"groups": {"gpu_nodes": NODES, "canary": ["c", "b"]}}, "b,c,a,d", [2, "100%"]),
+        ("abd", {"groups": {"gpu_nodes": NODES, "canary": ["c", "b"]}}, "b,a,d", [1, "100%"]),
+        ("ad", {"groups": {"gpu_nodes": NODES, "canary": ["c", "b"]}}, "a,d", [1, "100%"]),
+        (NODES, {"groups": {"gpu_nodes": NODES, "first": ["d"]}, "rollout_canary": "first"}, "d,a,b,c", [1, "100%"]),
+        (NODES, {"rollout_batch": [1, "10%"]}, "a,b,c,d", [1, 1, "10%"]),
+        ([], {}, "!all", [0, "100%"]),
+        (NODES, {"rollout_build_only": "true"}, "!all", [1, "100%"]),
+    ],
+    ids=[
+        "the first",
+        "the first that is there",
+        "a group",
+        "one of it",
+        "none of it",
+        "another",
+        "batches",
+        "none",
+        "built",
+    ],
+)
+def test_canaries_are_switched_first(built: Iterable[str], more: dict[str, Any], hosts: str, serial: list[Any]) -> None:
+    templar = known(built, **more)
+    assert templar.template(trust_as_template(SWITCH["hosts"])) == hosts
+    assert templar.template(trust_as_template(SWITCH["serial"])) == serial
+
+
+@pytest.mark.parametrize(
+    ("built", "percentage", "goes_on"),
+    [(NODES, 100, True), ("abc", 100, False), ("abc", 75, True), ("abc", 76, False), ("", 0, True)],
+)
+def test_nothing_is_switched_unless_enough_nodes_have_built(
+    built: Iterable[str], percentage: int, goes_on: bool
+) -> None:
+    (task,) = ENOUGH["tasks"]
+    templar = known(built, rollout_built_percentage=percentage)
+    assert templar.evaluate_conditional(trust_as_template(task["ansible.builtin.assert"]["that"])) is goes_on
+
+
+@pytest.mark.parametrize(
+    ("lost", "percentage", "goes_on"),
+    [("", 0, True), ("b", 0, False), ("b", 25, True), ("bc", 25, False), ("a", 50, False)],
+    ids=["none", "one", "as many as may be", "more", "a canary"],
+)
+def test_no_batch_begins_where_too_many_nodes_are_lost(lost: str, percentage: int, goes_on: bool) -> None:
+    left = [name for name in NODES if name not in lost]
+    templar = known(NODES, ansible_play_hosts=left, rollout_max_fail_percentage=percentage)
+    assert templar.evaluate_conditional(trust_as_template(STEPS[0]["ansible.builtin.assert"]["that"])) is goes_on
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "worse"),
+    [
+        ({}, {}, []),
+        ({"jupyter": {"user_problems": {"ana": ["x"]}}}, {"jupyter": {"user_problems": {"ana": ["y"]}}}, []),
+        ({"condarc": {}}, {"jupyter": {"user_problems": {"ana": ["y"], "ben": ["z"]}}}, ["ana", "ben"]),
+    ],
+)
+def test_users_problems_stop_a_rollout_only_where_it_brought_them(
+    before: dict[str, Any], after: dict[str, Any], worse: list[str]
+) -> None:
+    templar = known(NODES, __rollout_before={"layers": before}, __rollout_after={"layers": after})
+    assert templar.template(trust_as_template("{{ __rollout_users_worse }}")) == worse
