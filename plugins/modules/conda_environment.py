@@ -86,6 +86,14 @@ options:
       - What a lock pins to another index is fetched at its URL, which O(mirrors) may replace. Of a lock of conda-lock
         or pixi, so is what this index can't have.
     type: str
+  pip_indexes:
+    description:
+      - URLs of further package indexes for what has no lock, asked in this order after those that O(environment) names
+        and before O(pip_index). The first that has a package counts for it.
+    type: list
+    elements: str
+    default: []
+    version_added: 0.2.0
   keep:
     description: How many generations to keep, including the one in use; V(0) keeps all.
     type: int

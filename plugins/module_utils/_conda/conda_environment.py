@@ -70,6 +70,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "generation": {"type": "str"},
     "mirrors": {"type": "dict", "default": {}},
     "pip_index": {"type": "str"},
+    "pip_indexes": {"type": "list", "elements": "str", "default": []},
     "keep": {"type": "int", "default": 3},
     "pin": {"type": "bool"},
     "adopt": {"type": "bool", "default": False},

@@ -136,7 +136,8 @@ def load(
     Parameters
     ----------
     arguments
-        As of ``request_of``; besides ``mirrors`` (URL prefix to URL prefix) and ``pip_index`` (URL).
+        As of ``request_of``; besides ``mirrors`` (URL prefix to URL prefix), ``pip_index`` (URL) and ``pip_indexes``
+        (URLs, for what has no lock).
     platform
         conda's name, such as ``linux-64``.
     virtual_packages
@@ -167,7 +168,7 @@ def load(
         virtual_packages=tuple(sorted(virtual_packages.items())),
         pip=tuple(asked["pip"]),
         constraints=tuple(asked.get("constraints", ())),
-        indexes=tuple(asked.get("indexes", ())),
+        indexes=tuple(dict.fromkeys((*asked.get("indexes", ()), *_list(arguments.get("pip_indexes"))))),
         find_links=tuple(asked.get("find_links", ())),
         hashes=tuple(asked.get("hashes", ())),
         mirrors=mirrors,

@@ -110,6 +110,7 @@ def test_specifications_are_solved_once_for_each_kind_of_node(asked: list[Proble
         "channels": ["conda-forge"],
         "mirrors": {FORGE: "http://mirror.example"},
         "pip_index": "http://index.example",
+        "pip_indexes": ["http://wheels.example"],
     }
     for _ in range(2):
         assert load(arguments, "linux-64", NODE, tmp_path) == Resolved((PYTHON,), {}, ASKED)
@@ -117,7 +118,7 @@ def test_specifications_are_solved_once_for_each_kind_of_node(asked: list[Proble
     assert (problem.packages, problem.channels) == (("numpy", "python=3.11"), (FORGE,))
     assert problem.virtual_packages == (("__glibc", "2.36"), ("__unix", "0"))
     assert problem.mirrors.mirrored(f"{FORGE}/noarch") == "http://mirror.example/noarch"
-    assert problem.pip_index == "http://index.example"
+    assert (problem.pip_index, problem.indexes) == ("http://index.example", ("http://wheels.example",))
     load(arguments, "linux-64", {**NODE, "__cuda": "12.4"}, tmp_path)
     assert len(asked) == 2
 
