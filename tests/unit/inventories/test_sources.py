@@ -108,6 +108,7 @@ def test_groups_from_facts_and_their_variables(example: Path, tmp_path: Path) ->
     keep(facts, "elsewhere.example.org", H100, 8, loaded="580.95.05")
     (example / "others.yml").write_text(json.dumps({"others": {"hosts": {"elsewhere.example.org": {}}}}))
     (example / "group_vars" / "gpu_hopper.yml").write_text(json.dumps({"nvidia_driver_branch": "590"}))
+    (example / "group_vars" / "driver_580.yml").write_text(json.dumps({"miniconda_version": "py312_26.5.3-1"}))
 
     found = read(example, facts=facts)
     assert found["gpu_hopper"]["hosts"] == ["gpu01.example.org"]
@@ -120,6 +121,7 @@ def test_groups_from_facts_and_their_variables(example: Path, tmp_path: Path) ->
         8: ["gpu01.example.org"],
     }
     variables = found["_meta"]["hostvars"]
+    assert variables["gpu01.example.org"]["miniconda_version"] == "py312_26.5.3-1"
     branches = {name: variables[name].get("nvidia_driver_branch") for name in sorted(variables)}
     assert branches == {
         "elsewhere.example.org": None,
