@@ -103,8 +103,6 @@ def test_conda_runs_it_with_its_variables(world: World, generation: Generation) 
 
 
 def test_conda_exports_what_was_asked_for(world: World, generation: Generation) -> None:
-    if generation.installer == CONDA:
-        pytest.skip("an explicit file leaves in conda's history what was installed, not what was asked for")
     exported = world.run("env", "export", "--from-history", "-p", PREFIX)
     assert exported.status == 0
     for spec in SPECS:
