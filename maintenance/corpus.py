@@ -31,6 +31,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.strict_yaml import read_text
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import conda_lock, environment_file, locking, sources
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import mirrors_from
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.resolver import resolve
@@ -98,7 +99,7 @@ def found_below(folder: Path) -> Iterator[tuple[Path, str]]:
         if ".git" in path.parts or not path.is_file() or path.stat().st_size > MOST_BYTES:
             continue
         if path.suffix in (".yml", ".yaml", ".txt", ".lock"):
-            kind = kind_of(path, path.read_text(encoding="utf-8", errors="replace"))
+            kind = kind_of(path, read_text(path, errors="replace"))
             if kind:
                 yield path, kind
 
@@ -240,7 +241,7 @@ def asked_by(files: Iterable[tuple[Path, str]], folder: Path) -> synthetic_upstr
     asked = synthetic_upstream.Asked()
     texts = {path for path, kind in files if kind != LOCK} | set(folder.rglob("*.txt"))
     for path in sorted(texts):
-        asked.add_file(path.read_text(encoding="utf-8", errors="replace"))
+        asked.add_file(read_text(path, errors="replace"))
     return asked
 
 

@@ -164,7 +164,9 @@ class _Reader:
                 if key not in KEYS:
                     raise EvenkeelError(
                         f"{self._path}: the key {key!r} is unknown",
-                        f"Leave it out, since conda ignores it. Known: {', '.join(KEYS)}",
+                        "Write it as an entry of dependencies: `- pip:`"
+                        if key == "pip"
+                        else f"Leave it out, since conda ignores it. Known: {', '.join(KEYS)}",
                     )
                 if key in _WITHOUT_EFFECT and isinstance(self._content[key], list | dict):
                     raise self._wrong(key, self._content[key], "text")

@@ -50,6 +50,11 @@ def test_files_are_found_at_any_depth_but_not_in_a_repositorys_own_folder(tmp_pa
     assert found == ["a/b/environment.yml", "environment.yml"]
 
 
+def test_a_file_as_powershell_writes_it_counts(tmp_path: Path) -> None:
+    (tmp_path / "environment.yml").write_text(GOOD, encoding="utf-16")
+    assert [kind for _path, kind in corpus.found_below(tmp_path)] == [ENVIRONMENT]
+
+
 @pytest.mark.parametrize(
     ("what", "reasons"),
     [

@@ -139,6 +139,10 @@ def test_a_build_behind_a_space_is_no_mistake(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        (
+            "channels: [a]\ndependencies: [b]\npip: [c]\n",
+            "the key 'pip' is unknown. Write it as an entry of dependencies: `- pip:`",
+        ),
         ("{% if gpu %}\ndependencies: []\n", "is a template, not an environment. Render it"),
         ("python: 3.8\nbuild_dependencies: [pip]\ndependencies: [-r r.txt]\n", "is MLflow's .* Name the conda.yaml"),
     ],
