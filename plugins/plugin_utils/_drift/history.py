@@ -24,6 +24,12 @@ def name_of(created: datetime) -> str:
     return f"drift-{created.astimezone(UTC):%Y%m%dT%H%M%SZ}.json"
 
 
+def without_layers(report: Report) -> dict[str, Any]:
+    """Return a report as it is kept: without its layers, which are most of it. It is a report still."""
+    hosts = {name: {**host, "layers": {}} for name, host in report["hosts"].items()}
+    return {**report, "layers": [], "hosts": hosts}
+
+
 def earlier(folder: Path) -> tuple[dict[Path, dict[str, Any]], list[str]]:
     """Return the reports of a folder, oldest first, and why others are left out.
 

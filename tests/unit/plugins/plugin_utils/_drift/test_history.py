@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift import history
 
-from tests.unit.plugins.plugin_utils._drift.test_schema import SAMPLE
+from tests.unit.plugins.plugin_utils._drift.test_schema import SAMPLE, VALIDATOR
 
 REPORT: dict[str, Any] = json.loads(SAMPLE.read_text())
 NOW = datetime(2026, 11, 29, 2, tzinfo=UTC)
@@ -60,6 +60,16 @@ def test_reports_of_a_folder_are_oldest_first_and_others_are_named(tmp_path: Pat
     assert len(skipped) == 3
     for path in (outdated, damaged, undated):
         assert str(path) in "\n".join(skipped)
+
+
+def test_a_report_is_kept_without_its_layers_and_is_a_report_still() -> None:
+    kept = history.without_layers(REPORT)
+    VALIDATOR.validate(kept)
+    assert len(json.dumps(kept)) < len(json.dumps(REPORT)) / 5
+    assert {name: host["digest"] for name, host in kept["hosts"].items()} == {
+        name: host["digest"] for name, host in REPORT["hosts"].items()
+    }
+    assert REPORT["hosts"]["gpu1"]["layers"], "the report itself is as it was"
 
 
 def test_a_folder_that_is_missing_has_none(tmp_path: Path) -> None:

@@ -1,0 +1,83 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ansible module: write the drift report of nodes. All of it is an action."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: drift_report
+short_description: Write a report of what of each node is not as declared
+version_added: 0.2.0
+description:
+  - Writes C(report.json), C(index.html), C(junit.xml) and C(evenkeel.prom) to one folder, and the first without its
+    layers to its folder C(history). All are replaced together; after a failure they are as they were.
+  - Shows a row for each node that is not as declared.
+  - Runs on the control node, regardless of the task's host, and changes no node. It writes in check mode too.
+extends_documentation_fragment:
+  - evenkeel.gpu.attributes
+  - evenkeel.gpu.attributes.action
+attributes:
+  become:
+    support: none
+  diff_mode:
+    support: none
+options:
+  nodes:
+    description:
+      - What was found on each node, by its name, as mappings. C(facts) and C(survey) are the results of
+        M(ansible.builtin.setup) and of M(evenkeel.gpu.survey) with C(by_item), either empty where it did not run.
+      - C(release) is such as C(Debian 12), C(failed) why the node could not be surveyed. C(declared) has C(driver), the
+        choice of the driver, and C(sources), the environments as P(evenkeel.gpu.environment_sources#filter) returns
+        them.
+    type: dict
+    required: true
+  begun:
+    description: When the run began, in seconds since 1970.
+    type: float
+    required: true
+  site:
+    description: A folder in the repository of what is declared, such as the inventory's.
+    type: path
+    required: true
+  directory:
+    description: The folder to write to. It is made if it is missing, with a C(.gitignore).
+    type: path
+    required: true
+  mode:
+    description: The mode of the files, as octal digits. The metrics, which hold names and states only, are for all.
+    type: str
+    default: "0600"
+  keep:
+    description: How many earlier reports to keep; V(0) keeps all.
+    type: int
+    default: 400
+  keep_days:
+    description: For how many days to keep earlier reports; V(0) is no limit.
+    type: int
+    default: 400
+"""
+
+EXAMPLES = r"""
+- name: Write the report
+  evenkeel.gpu.drift_report:
+    nodes: "{{ {inventory_hostname: {'survey': survey}} }}"
+    begun: "{{ now().timestamp() }}"
+    site: "{{ inventory_dir }}"
+    directory: drift
+"""
+
+RETURN = r"""
+status:
+  description: The worst state of a node, in the order C(equal), C(drifted), C(unknown), C(unreachable).
+  type: str
+  returned: success
+states:
+  description: The state of each node.
+  type: dict
+  returned: success
+counts:
+  description: How many nodes are in each state.
+  type: dict
+  returned: success
+"""
