@@ -8,9 +8,10 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import PIP, Package
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import optional
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve import index_pages, passed_over, pip_solver
@@ -18,6 +19,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels impor
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.conda_conflicts import beside, conflicts, named
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.index_pages import Page
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.passed_over import Look
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.pip_requirements import require_hashes
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.pip_solver import Answer, Question
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.source_release import Build, SourceRelease
 
@@ -58,8 +60,16 @@ class Refusal(EvenkeelError):
         self.to_build = to_build
 
 
+class _UnbuiltError(Exception):
+    """Something would be built for an answer that is an error already."""
+
+
 def resolve(
-    question: Question, extras: Extras, build: Build | None = None, buildable: Iterable[str] = ()
+    question: Question,
+    extras: Extras,
+    build: Build | None = None,
+    buildable: Iterable[str] = (),
+    hashes: Collection[str] = (),
 ) -> list[Package]:
     """Return the wheels, sorted by name, that meet the question's requirements together with what conda provides.
 
@@ -76,6 +86,8 @@ def resolve(
         Builds a release. Without it nothing is built, and a commit named by its hash is left for the nodes.
     buildable
         Names that may be built, or ``all``.
+    hashes
+        As of ``require_hashes``: before something is built, what is known by then has to have them.
 
     Raises
     ------
@@ -88,7 +100,9 @@ def resolve(
     rest = question
     while len(refused) < MOST_REFUSALS:
         try:
-            found = _resolved(rest, extras, build, buildable, to_build)
+            found = _resolved(rest, extras, _unbuilt if build and refused else build, buildable, to_build, hashes)
+        except _UnbuiltError:
+            break
         except Refusal as refusal:
             if not refusal.to_build or refusal.to_build - to_build:
                 refused.append(refusal)
@@ -107,6 +121,10 @@ def resolve(
     raise _together(refused)
 
 
+def _unbuilt(_release: SourceRelease) -> Path:
+    raise _UnbuiltError
+
+
 def _together(refused: list[EvenkeelError]) -> EvenkeelError:
     """Return the only error as it is, and several as a list, each with its own remedy."""
     if len(refused) == 1:
@@ -118,13 +136,18 @@ def _together(refused: list[EvenkeelError]) -> EvenkeelError:
 
 
 def _resolved(
-    question: Question, extras: Extras, build: Build | None, buildable: Iterable[str], asked: Collection[str]
+    question: Question,
+    extras: Extras,
+    build: Build | None,
+    buildable: Iterable[str],
+    asked: Collection[str],
+    hashes: Collection[str],
 ) -> list[Package]:
     """Return the answer, or fail with the first reason why there is none; builds of ``asked`` are asked for already."""
     allowed = {canonicalize_name(name) for name in buildable}
     _refuse_conflicts(question)
     if build:
-        question = _with_built_urls(question, build, allowed, asked)
+        question = _with_built_urls(question, build, allowed, asked, hashes)
     while True:
         question, answer = _with_extras(question, extras)
         looked = passed_over.look(question, answer)
@@ -138,6 +161,9 @@ def _resolved(
             break
         if build is None or not _may_be_built(looked.answer.sources, allowed):
             raise _refusal(question, answer, looked, allowed | set(asked))
+        pinned = _pinned_names(question)
+        known = (package for package in looked.answer.packages if package.name in pinned)
+        require_hashes([*_archives(looked.answer.sources), *known], hashes)
         built = [(release, build(release)) for release in looked.answer.sources]
         question = replace(question, built=(*question.built, *built))
     if answer.failure:
@@ -227,7 +253,9 @@ def _with_extras(question: Question, extras: Extras) -> tuple[Question, Answer]:
     return question, answer
 
 
-def _with_built_urls(question: Question, build: Build, allowed: Collection[str], asked: Collection[str]) -> Question:
+def _with_built_urls(
+    question: Question, build: Build, allowed: Collection[str], asked: Collection[str], hashes: Collection[str]
+) -> Question:
     """Return the question with wheels in place of commits and source archives that it names by URL."""
     requirements = [(text, Requirement(text)) for text in question.requirements]
     sources = {
@@ -244,6 +272,8 @@ def _with_built_urls(question: Question, build: Build, allowed: Collection[str],
             frozenset(release.name for release in sources.values()),
         )
 
+    require_hashes(_archives(sources.values()), hashes)
+
     def as_wheel(text: str, one: Requirement) -> str:
         if text not in sources:
             return text
@@ -251,6 +281,21 @@ def _with_built_urls(question: Question, build: Build, allowed: Collection[str],
         return str(one)
 
     return replace(question, requirements=tuple(as_wheel(text, one) for text, one in requirements))
+
+
+def _pinned_names(question: Question) -> set[str]:
+    """Return the names of which the requirements ask for one version: what is chosen now is chosen in the end, too."""
+    requirements = map(Requirement, question.requirements)
+    return {canonicalize_name(one.name) for one in requirements if [it.operator for it in one.specifier] == ["=="]}
+
+
+def _archives(releases: Iterable[SourceRelease]) -> list[Package]:
+    """Return the archives of releases, with their hashes; a commit has none."""
+    return [
+        Package(release.name, release.version, "", release.sha256, PIP, url=release.url)
+        for release in releases
+        if release.sha256
+    ]
 
 
 def _source_at(name: str, url: str) -> SourceRelease:

@@ -5,14 +5,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from pathlib import Path
 from typing import Protocol
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.built_wheels import is_built
-from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import PIP, Package
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve import pip_resolution, pip_solver
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import Mirrors, without_credentials
@@ -24,7 +23,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.pip_requiremen
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.pip_solver import Target
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.problem import Problem
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.provided_by_conda import distributions, extras
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.source_release import Build, SourceRelease
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.source_release import Build
 
 
 class Building(Protocol):
@@ -112,26 +111,12 @@ def with_pip(problem: Problem, of_conda: list[Package], building: Building | Non
         build = None
         if building:
             places = pip_solver.places(question)
-            build = _of_allowed_hashes(
-                stack.enter_context(building(target, tuple(of_conda), problem.mirrors, places)), problem.hashes
-            )
+            build = stack.enter_context(building(target, tuple(of_conda), problem.mirrors, places))
         of_pip = pip_resolution.resolve(
-            question, lambda name: extras(name, of_conda, problem.mirrors), build, problem.buildable
+            question, lambda name: extras(name, of_conda, problem.mirrors), build, problem.buildable, problem.hashes
         )
     require_hashes((package for package in of_pip if not is_built(package)), problem.hashes)
     return [*of_conda, *(_public(package, problem) for package in of_pip)]
-
-
-def _of_allowed_hashes(build: Build, hashes: Iterable[str]) -> Build:
-    """Return what builds only archives of which the requirements name the hash, if they name any."""
-
-    def checked(release: SourceRelease) -> Path:
-        if release.sha256:
-            archive = Package(release.name, release.version, "", release.sha256, PIP, url=release.url)
-            require_hashes([archive], hashes)
-        return build(release)
-
-    return checked
 
 
 def _public(package: Package, problem: Problem) -> Package:

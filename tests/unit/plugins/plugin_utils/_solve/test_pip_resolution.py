@@ -3,9 +3,10 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package
@@ -41,11 +42,12 @@ def resolve(
     kept: Iterable[Package] = (),
     build: Build | None = None,
     buildable: Iterable[str] = (),
+    hashes: Collection[str] = (),
     **more: Any,
 ) -> list[Package]:
     of_conda = {name: Provided(version) for name, version in provided.items()}
     question = Question(tuple(requirements), target, of_conda, index=index, kept=tuple(kept), **more)
-    return pip_resolution.resolve(question, lambda name: EXTRAS.get(name, ()), build, buildable)
+    return pip_resolution.resolve(question, lambda name: EXTRAS.get(name, ()), build, buildable, hashes)
 
 
 @pytest.fixture
@@ -305,6 +307,66 @@ def test_what_may_be_built_is_built_and_its_own_needs_count(
     assert asked == [deep, deep, ninja]
     wheel = tmp_path / "store/deep/deep-0.19-py3-none-any.whl"
     assert (found[0].url, found[0].sha256) == (str(wheel), hashlib.sha256(wheel.read_bytes()).hexdigest())
+
+
+def test_nothing_is_built_for_what_is_refused_anyway(
+    wheels: Callable[..., Path], sources: Callable[..., SourceRelease], index: Callable[[], str]
+) -> None:
+    wheels("good", "1.0")
+    sources("deep", "0.19")
+    commit = f"git+https://git.example/tool@{'ab' * 20}"
+    built: list[SourceRelease] = []
+
+    def build(release: SourceRelease) -> Path:
+        built.append(release)
+        raise AssertionError
+
+    with pytest.raises(EvenkeelError) as error:
+        resolve(["good", "deep", f"tool @ {commit}", "gone"], NODE, {}, index(), build=build, buildable=["deep"])
+    assert built == []
+    assert f"tool ({commit}) are sources" in str(error.value)
+    assert "lock_build: [deep, tool]" in str(error.value)
+
+
+def test_commits_and_releases_without_a_wheel_are_one_message(
+    sources: Callable[..., SourceRelease], index: Callable[[], str]
+) -> None:
+    sources("deep", "0.19")
+    commit = f"git+https://git.example/tool@{'ab' * 20}"
+    with pytest.raises(EvenkeelError) as error:
+        resolve(["deep", f"tool @ {commit}"], NODE, {}, index(), build=lambda _release: Path("/nowhere"))
+    assert f"tool ({commit}) are sources" in str(error.value)
+    assert "only the source of deep 0.19" in str(error.value)
+    assert "lock_build: [deep, tool]" in str(error.value)
+
+
+@pytest.mark.parametrize("wrong", ["first", "second", "pinned"])
+def test_hashes_are_compared_before_anything_is_built(
+    wheels: Callable[..., Path], sources: Callable[..., SourceRelease], index: Callable[[], str], wrong: str
+) -> None:
+    files = {name: Path(urlsplit(sources(name, "1.0").url).path) for name in ("first", "second")}
+    files["pinned"] = wheels("pinned", "1.0")
+    found = {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in files.items()}
+    simple = index()
+    for name, file in files.items():
+        page = Path(urlsplit(simple).path) / name / "index.html"
+        page.write_text(page.read_text().replace(file.as_uri(), f"{file.as_uri()}#sha256={found[name]}"))
+    requirements = [f"{name}==1.0" for name in files]
+    built: list[SourceRelease] = []
+
+    def build(release: SourceRelease) -> Path:
+        built.append(release)
+        raise EvenkeelError("it is built", "Look at it")
+
+    def asked(hashes: dict[str, str]) -> None:
+        lines = [f"{name} sha256:{digest}" for name, digest in hashes.items()]
+        resolve(requirements, NODE, {}, simple, build=build, buildable=["all"], hashes=lines)
+
+    with pytest.raises(EvenkeelError, match=rf"name hashes \(--hash\), and these packages have others: {wrong} 1\.0"):
+        asked({**found, wrong: "0" * 64})
+    assert built == []
+    with pytest.raises(EvenkeelError, match="it is built"):
+        asked(found)
 
 
 def test_what_was_built_and_does_not_fit_is_a_conflict_and_no_other_is_tried(
