@@ -225,7 +225,8 @@ def _refuse_conflicts(question: Question, failure: str = "") -> None:
         ]
         ways = [f"Move to conda's packages, from those below pip: {', '.join(tools)}"] if tools else []
         if len(tools) < len(found):
-            ways.append("Leave each of these names to conda or to pip alone, or ask both for versions that agree")
+            which = "the other" if tools else "these"
+            ways.append(f"Leave each of {which} names to conda or to pip alone, or ask both for versions that agree")
         lines = "; ".join(found)
         raise Refusal(f"{lines}. One environment holds one version of each", ". ".join(ways), about=lines)
 

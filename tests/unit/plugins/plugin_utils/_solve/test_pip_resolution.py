@@ -753,7 +753,7 @@ def test_the_list_of_what_has_no_answer_has_an_end(
         (["setuptools<60", "wheel"], "Move to conda's packages, from those below pip: `- setuptools<60`."),
         (
             ["numpy<1", "pip==23.1"],
-            "Move to conda's packages, from those below pip: `- pip=23.1`. Leave each of these names",
+            "Move to conda's packages, from those below pip: `- pip=23.1`. Leave each of the other",
         ),
     ],
 )
