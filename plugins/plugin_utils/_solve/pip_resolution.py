@@ -30,14 +30,16 @@ with optional():
 
 #: Says that every name may be built.
 ALL = "all"
-#: How much of uv's explanation is shown.
-MOST_CHARACTERS = 1500
+#: How much of uv's explanation is shown, and of each one where there are several.
+MOST_CHARACTERS, MOST_OF_SEVERAL = 1500, 400
 
 _REFUSED = re.compile(r"authenticat|\b401\b|\b403\b|Unauthorized|Forbidden")
 _UNREACHED = re.compile(
     r"Failed to fetch|Request failed|error sending request|dns error|[Cc]ould not connect|timed out"
 )
 
+#: A single step of uv's reasoning, whose end says nothing more.
+_STEP = re.compile(r"Because ((?:(?!we can conclude).)+?) and you require [^,]+, we can conclude that [^.]+\.?")
 #: git's own last words, in uv's.
 _GIT = re.compile(r"Git operation failed\b.*?\b(?P<why>(?:fatal|ssh): .*)")
 #: What Python's tools are, which conda brings with each Python.
@@ -129,7 +131,9 @@ def _together(refused: list[EvenkeelError]) -> EvenkeelError:
     """Return the only error as it is, and several as a list, each with its own remedy."""
     if len(refused) == 1:
         return EvenkeelError(refused[0].what, refused[0].remedy, **refused[0].details)
-    lines = [f"- {error.what.rstrip('. ')}. {error.remedy.rstrip('. ')}." for error in refused]
+    lines = [
+        f"- {_shortened(error.what, MOST_OF_SEVERAL).rstrip('. ')}. {error.remedy.rstrip('. ')}." for error in refused
+    ]
     return EvenkeelError(
         f"What is asked of pip has {len(refused)} mistakes:\n" + "\n".join(lines) + "\n", "Correct them, then run again"
     )
@@ -168,7 +172,8 @@ def _resolved(
         question = replace(question, built=(*question.built, *built))
     if answer.failure:
         _refuse_conflicts(question, f"{looked.failure} {answer.failure}")
-        why = _shortened(looked.failure)
+        step = _STEP.fullmatch(looked.failure)
+        why = _shortened(step[1] if step else looked.failure)
         if git := _GIT.search(why):
             to_blame = _blamed(question, why[: git.start()])
             raise Refusal(
@@ -375,5 +380,5 @@ def _plain(url: str) -> str:
     return urlunsplit(parts._replace(netloc=host)).rstrip("/")
 
 
-def _shortened(text: str) -> str:
-    return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS].rpartition(' ')[0]} ..."
+def _shortened(text: str, most: int = MOST_CHARACTERS) -> str:
+    return text if len(text) <= most else f"{text[:most].rpartition(' ')[0]} ..."

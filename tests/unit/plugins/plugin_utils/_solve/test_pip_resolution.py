@@ -229,7 +229,7 @@ def sources(tmp_path: Path) -> Callable[..., SourceRelease]:
         (["deep>1"], "The pip packages deep>1 cannot be resolved: ", "Change the environment's pip section"),
         (
             ["only", "nope"],
-            "What is asked of pip has 2 mistakes:\n- The pip packages nope cannot be resolved: Because nope was not",
+            "What is asked of pip has 2 mistakes:\n- The pip packages nope cannot be resolved: nope was not",
             "- The index has only the source of only 1.0: Because only==1.0 has no usable wheels",
         ),
         (
@@ -488,7 +488,7 @@ def test_targets_that_are_not_supported(index: Callable[[], str], target: Target
 
 def test_what_the_index_has_not(wheels: Callable[..., Path], index: Callable[[], str]) -> None:
     wheels("app", "1.0")
-    with pytest.raises(EvenkeelError, match=r"^The pip packages nope cannot be resolved: Because nope was not found"):
+    with pytest.raises(EvenkeelError, match=r"^The pip packages nope cannot be resolved: nope was not found"):
         resolve(["app", "nope"], NODE, {}, index())
 
 
@@ -719,7 +719,7 @@ def test_all_that_has_no_answer_is_named_at_once(
     for words in (
         "- conda brings numpy 2.0, pip asks for numpy<2. One environment",
         "gone was not found",
-        "- The pip packages Pinned_Name==9 cannot be resolved: Because there is no version of pinned-name==9",
+        "- The pip packages Pinned_Name==9 cannot be resolved: there is no version of pinned-name==9.",
         "- The pip packages app cannot be resolved: Because nowhere was not found",
         "- The index has only the source of only 1.0: Because only==1.0 has no usable wheels",
         "good2 was not found",
@@ -731,9 +731,7 @@ def test_all_that_has_no_answer_is_named_at_once(
 
 def test_what_is_wrong_alone_is_no_list(wheels: Callable[..., Path], index: Callable[[], str]) -> None:
     wheels("good", "1.0")
-    with pytest.raises(
-        EvenkeelError, match=r"^The pip packages gone==1 cannot be resolved: Because gone was not found"
-    ):
+    with pytest.raises(EvenkeelError, match=r"^The pip packages gone==1 cannot be resolved: gone was not found"):
         resolve(["good", "gone==1"], NODE, {}, index())
 
 
