@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 DEFINITION = ROOT / "execution-environment.yml"
 PROGRAMS = Path(sys.executable).parent
 #: What the image's builder installs beside the collection's requirements.
-OF_THE_BUILDER = ("bindep", "dumb-init==1.2.5", "packaging", "pyyaml")
+OF_THE_BUILDER = ("bindep", "dumb-init==1.2.5", "packaging", "pip", "pyyaml")
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ansible action: write one drift report of several that other control nodes have made."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from glob import glob
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action, show, warn
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift import publish, summary
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift.format import read
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift.merge import merged
+
+ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
+    "reports": {"type": "list", "elements": "str", "required": True},
+    "nodes": {"type": "list", "elements": "str", "required": True},
+    **publish.OPTIONS,
+}
+
+
+class ActionModule(Action):
+    """Read the reports on the control node, and replace the files of the last one there."""
+
+    _requires_connection = False
+
+    def act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+        _unused, arguments = self.validate_argument_spec(ARGUMENT_SPEC)
+        options = {name: arguments[name] for name in ("mode", "keep", "keep_days")}
+        publish.check(**options)
+        reports = []
+        for path in sorted({Path(path) for pattern in arguments["reports"] for path in glob(pattern, recursive=True)}):
+            try:
+                reports.append(read(path))
+            except EvenkeelError as error:
+                warn(f"Left out: {error}")
+        groups = task_vars.get("groups") or {}
+        hosts = {name: [group for group, members in groups.items() if name in members] for name in arguments["nodes"]}
+        if not hosts and not reports:
+            raise EvenkeelError("There are no hosts and no reports", "Name an inventory with hosts, with -i")
+        found = merged(reports, hosts, datetime.now(UTC))
+        folder = Path(arguments["directory"]).absolute()
+        for line in publish.publish(found, folder, **options):
+            warn(line)
+        show("\n".join(["", *summary.lines(found), f"{folder / 'index.html'}", ""]))
+        states = {name: host["state"] for name, host in found["hosts"].items()}
+        return {"changed": False, "status": found["status"], "states": states, "counts": found["counts"]}

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The files of a drift report, from those of several control nodes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.evenkeel.gpu.plugins.action import drift_merge
+
+from tests.unit.plugins.action.test_drift_report import EQUAL, drifted, plugin, report, write
+
+VARIABLES = {"groups": {"all": ["n1", "n2", "n3"], "gpu_nodes": ["n1", "n2", "n3"]}}
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    lines: list[str] = []
+    monkeypatch.setattr(drift_merge, "show", lines.append)
+    monkeypatch.setattr(drift_merge, "warn", lines.append)
+    return lines
+
+
+@pytest.fixture
+def shards(tmp_path: Path) -> Path:
+    """A folder with the reports of two control nodes."""
+    for name, nodes in (("control1", {"n1": EQUAL}), ("control2", {"n2": drifted()})):
+        (tmp_path / "shards" / name).mkdir(parents=True)
+        write(tmp_path / "shards" / name, nodes=nodes)
+    return tmp_path / "shards"
+
+
+def merge(folder: Path, *reports: str, **options: Any) -> dict[str, Any]:
+    given = {"nodes": ["n1", "n2", "n3"], "directory": str(folder / "drift"), **options}
+    result: dict[str, Any] = plugin(drift_merge.ActionModule, reports=list(reports), **given).run(task_vars=VARIABLES)
+    return result
+
+
+def test_one_report_of_all(shards: Path, tmp_path: Path, shown: list[str]) -> None:
+    result = merge(tmp_path, f"{shards}/*/drift/report.json")
+    assert result["states"] == {"n1": "equal", "n2": "drifted", "n3": "unknown"}
+    assert result["status"] == "unknown"
+    found = report(tmp_path)
+    assert found["hosts"]["n3"]["groups"] == ["gpu_nodes"]
+    assert found["hosts"]["n3"]["since"] == found["created"]
+    assert (tmp_path / "drift" / "index.html").exists()
+    assert "unknown: 1 equal, 1 drifted, 1 unknown" in shown[-1]
+
+
+def test_a_file_that_is_no_report_is_named_and_left_out(shards: Path, tmp_path: Path, shown: list[str]) -> None:
+    damaged = shards / "control1" / "drift" / "report.json"
+    damaged.write_text('{"kind": ')
+    result = merge(tmp_path, f"{shards}/*/drift/report.json", str(damaged))
+    assert result["states"] == {"n1": "unknown", "n2": "drifted", "n3": "unknown"}
+    assert [line for line in shown if str(damaged) in line] == [shown[0]]
+    assert "is no JSON" in shown[0]
+
+
+def test_a_pattern_without_a_file_leaves_all_nodes_unknown(tmp_path: Path, shown: list[str]) -> None:
+    result = merge(tmp_path, f"{tmp_path}/*/report.json")
+    assert set(result["states"].values()) == {"unknown"}
+
+
+def test_wrong_options_are_refused_before_anything_is_written(shards: Path, tmp_path: Path, shown: list[str]) -> None:
+    result = merge(tmp_path, f"{shards}/*/drift/report.json", keep=-1)
+    assert "keep is -1" in result["msg"]
+    assert not (tmp_path / "drift").exists()
+
+
+def test_no_hosts_and_no_reports(tmp_path: Path, shown: list[str]) -> None:
+    assert "There are no hosts and no reports" in merge(tmp_path, "nowhere", nodes=[])["msg"]
+    assert list(tmp_path.iterdir()) == []
