@@ -157,12 +157,17 @@ def packages_for(lock: Lock, platform: str, path: Path) -> tuple[Package, ...]:
     Raises
     ------
     EvenkeelError
-        The lock is for other platforms.
+        The lock is for other platforms, or has no packages.
     """
     if platform not in lock.packages:
         raise EvenkeelError(
             f"{path} is for {', '.join(sorted(lock.packages)) or 'no platform'}, not for {platform}",
             f"Lock again with {platform} among the platforms",
+        )
+    if not lock.packages[platform]:
+        raise EvenkeelError(
+            f"{path} has no packages for {platform}; only those of conda-lock's category main count",
+            "Lock a file that names what the environment must contain",
         )
     return lock.packages[platform]
 
@@ -188,7 +193,7 @@ def _lock(path: Path, metadata: Mapping[str, Any], entries: list[Mapping[str, An
         sources=tuple(metadata["sources"]),
         packages={platform: check(path, found) for platform, found in packages.items()},
         content_hash=dict(metadata["content_hash"]),
-        virtual_packages=_ours(metadata, "virtual-packages"),
+        virtual_packages=_versions(_ours(metadata, "virtual-packages")),
         variables=_variables(path, _ours(metadata, "variables") or {}),
         inputs={
             source: hashes["sha256"]
@@ -206,6 +211,13 @@ def _variables(path: Path, found: Mapping[str, Any]) -> dict[str, str]:
                 f"{path}: {_OURS}-variables sets {name!r} to {value!r}, which no variable can have", ANEW
             )
     return dict(found)
+
+
+def _versions(found: Mapping[str, Any] | None) -> Mapping[str, Mapping[str, str]] | None:
+    for versions in (found or {}).values():
+        if not isinstance(versions, dict) or not all(isinstance(version, str) for version in versions.values()):
+            raise ValueError(f"{versions!r} is no mapping of virtual packages to versions; the file was edited")
+    return found
 
 
 def _platform(name: Any) -> str:

@@ -63,6 +63,8 @@ def read(path: Path, platform: str) -> tuple[Package, ...]:
             if line != MARK and (package := _package(path, line, platform)):
                 packages.append(package)
     mistakes.require_none()
+    if not packages:
+        raise EvenkeelError(f"{path} names no package", "Check that it is the right file")
     return check(path, packages)
 
 

@@ -245,6 +245,23 @@ def test_variables_that_no_shell_may_evaluate_are_refused(tmp_path: Path, variab
         read(path)
 
 
+def test_a_lock_without_packages_for_a_platform_is_refused() -> None:
+    lock = replace(LOCK, packages={"linux-64": (), "linux-aarch64": (TZDATA,)})
+    with pytest.raises(EvenkeelError, match=r"^conda-lock\.yml has no packages for linux-64; only those of .* main"):
+        packages_for(lock, "linux-64", Path("conda-lock.yml"))
+    assert packages_for(lock, "linux-aarch64", Path("conda-lock.yml")) == (TZDATA,)
+
+
+@pytest.mark.parametrize("versions", ['{"linux-64": 5}', '{"linux-64": {"__glibc": 2.36}}'])
+def test_virtual_packages_that_are_none_are_refused(tmp_path: Path, versions: str) -> None:
+    content = yaml.safe_load(render(LOCK, "ai-dev"))
+    content["metadata"]["custom_metadata"]["evenkeel-virtual-packages"] = versions
+    path = tmp_path / "conda-lock.yml"
+    path.write_text(yaml.safe_dump(content))
+    with pytest.raises(EvenkeelError, match=f"^{path} is malformed: ValueError: .* is no mapping of virtual packages"):
+        read(path)
+
+
 @pytest.mark.parametrize("platform", ["../../x", "linux-64/x", "", "linux-64\n", 1])
 def test_a_platform_that_is_none_is_refused(tmp_path: Path, platform: Any) -> None:
     content = yaml.safe_load(BY_CONDA_LOCK.read_text())

@@ -67,6 +67,7 @@ def test_the_hashes_that_conda_knows(tmp_path: Path, suffix: str, hashes: tuple[
     [
         ("", "has no line @EXPLICIT"),
         (TEXT.replace("@EXPLICIT", ""), "has no line @EXPLICIT"),
+        ("# platform: linux-64\n@EXPLICIT\n", "names no package"),
         (TEXT.replace("platform: linux-64", "platform: osx-arm64"), "is for osx-arm64, not for linux-64"),
         (TEXT.replace("/linux-64/", "/linux-aarch64/"), "tar.bz2 is for linux-aarch64, not for linux-64"),
         (f"@EXPLICIT\n{APP.url}#{'4d' * 15}\n", "has the sha256 '4d4d.*', which is not valid"),
