@@ -178,6 +178,18 @@ def test_when_by_what_commit_and_how_long(changes: Found, words: list[str]) -> N
     assert [word for word in words if word not in text] == []
 
 
+def test_a_report_without_an_answer_is_a_table_still() -> None:
+    report = sample()
+    report["layers"] = []
+    for host in report["hosts"].values():
+        host.update(state="unreachable", digest=None, layers={}, message="No route to host")
+    tags = Tags(page.render(report, []))
+    heads = [found for found in tags.of("th") if found.get("scope") == "col"]
+    assert [found["colspan"] for found in tags.of("td") if found.get("class") == "message"] == ["1"] * 13
+    assert [found["colspan"] for found in tags.of("th") if found.get("scope") == "rowgroup"] == ["5"]
+    assert len(heads) == 5 + 6
+
+
 @pytest.mark.parametrize(
     ("count", "differing", "headline"),
     [(6, 0, "All 6 hosts are as declared"), (6, 2, "2 of 6 hosts are not as declared")],

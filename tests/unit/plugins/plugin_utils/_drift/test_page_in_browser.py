@@ -371,8 +371,10 @@ def test_a_permalink_opens_what_it_opened(sheet: Page) -> None:
     assert sheet.hosts == ["gpu3", "gpu4", "gpu5"]
     top = sheet.run("return document.querySelector('section.detail').getBoundingClientRect().top")
     assert 0 <= top < 400
-    sheet.run("location.hash = '#host=gpu9'")
-    sheet.run("return new Promise((done) => setTimeout(done))")
+    sheet.run(
+        "const moved = new Promise((done) => addEventListener('hashchange', () => done(), { once: true }));"
+        "location.hash = '#host=gpu9'; return moved"
+    )
     assert "It took longer than 60 seconds" in sheet.one("section.detail").text
     assert len(sheet.hosts) == 12
 
@@ -519,6 +521,13 @@ def test_a_phone_scrolls_down_only(sheet: Page, hash_: str) -> None:
     )
     assert right <= 360
     assert sheet.texts('tr[data-host="gpu5"] td .layer') == ["Driver", "Kernel", ".condarc", "Jupyter"]
+
+
+@pytest.mark.parametrize("hash_", ["", "#state=drifted&text=gpu"])
+def test_a_phone_shows_a_large_fleet(large: Page, hash_: str) -> None:
+    large.open(hash_, PHONE)
+    assert large.run("return [document.documentElement.scrollWidth, innerWidth]") == [360, 360]
+    assert large.all(".names") == []
 
 
 def test_a_phone_bears_long_names(chromium: Chrome, tmp_path: Path) -> None:
