@@ -166,6 +166,10 @@ bench-locking: $(READY) ## Time locks of 10, 100 and 400 packages beside the sol
 bench: demo $(BENCH_VENV)/.ready ## Time a run that changes nothing beside 50 empty tasks and beside pyinfra
 	PYTHONPATH=collections python -m bench.noop --pyinfra $(BENCH_VENV)/bin/pyinfra
 
+.PHONY: bench-drift-page
+bench-drift-page: setup ## Time the drift report's page of 50 and 500 hosts in a headless Chromium
+	PYTHONPATH=collections python -m bench.drift_page
+
 .PHONY: bench-fleet
 bench-fleet: demo ## Time a run that changes nothing for 1, 10, 50, 200 and 1,000 hosts that are not there
 	PYTHONPATH=collections python -m bench.fleet
