@@ -17,7 +17,7 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, cast
@@ -127,6 +127,7 @@ class Place:
         writable: Iterable[Path] = (),
         readable: Iterable[Path] = (),
         limits: Limits | None = None,
+        is_wanted: Callable[[], bool] = lambda: True,
     ) -> Ended:
         """Run a program to its end, or to its limits; what it prints is appended to ``log``.
 
@@ -140,13 +141,15 @@ class Place:
             All of its environment but ``CUDA_HOME``, which is set where there is a CUDA toolkit.
         writable, readable
             Directories that it sees beside the system.
+        is_wanted
+            Is asked again and again; where it says no, the program is ended.
         """
         own = [str(path) for path in writable]
         # A build goes with what started it, also where that is killed.
         command = ["setpriv", "--pdeathsig", "KILL"]
         command += argv if self._root is None else self._enclosed(argv, directory, own, readable)
         cuda = {"CUDA_HOME": CUDA} if os.path.isdir(CUDA) else {}
-        watch = _Watch(limits or Limits(), [self._at.get(path, path) for path in own])
+        watch = _Watch(limits or Limits(), is_wanted, [self._at.get(path, path) for path in own])
         with limited(FILE_BYTES), log.open("ab") as stream:
             process = subprocess.Popen(
                 command,
@@ -238,6 +241,7 @@ class _Watch:
     """Watches what a program takes that the kernel does not limit for it alone."""
 
     limits: Limits
+    is_wanted: Callable[[], bool]
     directories: Sequence[str]
     next_look: float = field(default_factory=time.monotonic)
 
@@ -293,6 +297,8 @@ def _copied(process: subprocess.Popen[bytes], log: IO[bytes], watch: _Watch) -> 
     while left > 0:
         if time.monotonic() > end:
             return f"it did not end within {watch.limits.seconds:.0f} seconds"
+        if not watch.is_wanted():
+            return "nobody waits for it"
         if excess := watch.excess(process.pid):
             return excess
         if not select.select([pipe], [], [], _POLL_SECONDS)[0]:

@@ -2,8 +2,8 @@
 # PRIVATE to this collection.
 """A step of a build on a builder host: it gets files, runs a program in the sandbox, or hands over a file.
 
-All of a build is in one private folder, which its last step removes. A run that was killed can't: folders that nobody
-has used for a day go with the next build.
+All of a build is in one private folder, which its last step removes. A step that runs while the connection breaks ends
+its program and removes the folder; otherwise folders that nobody has used for a day go with the next build.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import select
 import shutil
 import tarfile
 import tempfile
@@ -29,6 +30,7 @@ BEGIN, RUN, TAKE, END = "begin", "run", "take", "end"
 #: What is in a build's folder: the files that were sent last, all that were sent, and what is to be fetched.
 SENT, TREES, LOG, TAKEN = "sent.tar.gz", "trees", "log", "taken"
 STALE_SECONDS = 86400
+STANDARD_OUTPUT = 1
 _PREFIX = "from-control-node-"
 _ROOT = "root"
 
@@ -55,7 +57,10 @@ def converge(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
         return {}
     if params["step"] == BEGIN:
         return _begin()
-    folder = _own(Path(params["folder"]))
+    folder = Path(params["folder"])
+    if params["step"] == END and not folder.exists():
+        return {}
+    _require_own(folder)
     if params["step"] == END:
         _end(folder)
         return {}
@@ -63,7 +68,10 @@ def converge(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
         if params["step"] == TAKE:
             return {"taken": _take(folder, params["path"], params["most_bytes"])}
         _unpack(folder, params["removed"])
-        return _run(folder, params["program"])
+        result = _run(folder, params["program"])
+    if not _is_awaited():
+        _end(folder)
+    return result
 
 
 def cache() -> Path:
@@ -97,17 +105,10 @@ def _end(folder: Path) -> None:
             directory.rmdir()
 
 
-def _own(folder: Path) -> Path:
-    """Return a build's folder.
-
-    Raises
-    ------
-    EvenkeelError
-        It is something else.
-    """
+def _require_own(folder: Path) -> None:
+    """Fail where something is not a build's folder."""
     if folder.parent != cache() or not folder.name.startswith(_PREFIX) or not folder.is_dir() or folder.is_symlink():
         raise EvenkeelError(f"{folder} is no folder of a build", "Let the lock be made again: it begins anew")
-    return folder
 
 
 @contextlib.contextmanager
@@ -160,8 +161,16 @@ def _run(folder: Path, program: Mapping[str, Any]) -> dict[str, Any]:
         writable=[Path(path) for path in program["writable"]],
         readable=[Path(path) for path in program["readable"]],
         limits=Limits(**program["limits"]),
+        is_wanted=_is_awaited,
     )
     return {"status": ended.status, "cut_short": ended.cut_short}
+
+
+def _is_awaited() -> bool:
+    """Return whether somebody reads what this module will print: a connection that breaks closes its pipe."""
+    poll = select.poll()
+    poll.register(STANDARD_OUTPUT, 0)
+    return not any(event & (select.POLLERR | select.POLLHUP) for _unused, event in poll.poll(0))
 
 
 def _take(folder: Path, name: str, most_bytes: int) -> bool:

@@ -26,6 +26,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import E
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.limits import FILE_BYTES
 from ansible_collections.evenkeel.gpu.plugins.module_utils._wheels import wheel_build
 from ansible_collections.evenkeel.gpu.plugins.module_utils._wheels.sandbox import Ended, Limits
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import warn
 
 #: The variable of lock.yml.
 VARIABLE = "lock_build_host"
@@ -183,8 +184,12 @@ class BuildHosts:
 
 
 def _end(host: Host, folder: str) -> None:
-    with _reached(host.name):
-        host.step({"step": wheel_build.END, "folder": folder})
+    """Remove what a build has left; where that fails, the build itself did not."""
+    try:
+        with _reached(host.name):
+            host.step({"step": wheel_build.END, "folder": folder})
+    except EvenkeelError as error:
+        warn(f"{folder} on {host.name} could not be removed; the next build there removes it, a day later. {error}")
 
 
 @contextlib.contextmanager

@@ -244,6 +244,19 @@ def test_a_connection_that_is_lost_names_the_host(site: Site, archive: Archive) 
     assert not (site.host.directory / "evenkeel").exists()
 
 
+def test_a_folder_that_could_not_be_removed_is_a_warning(
+    site: Site, archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(build_host, "warn", said.append)
+    site.host.fails_at = "end"
+    assert site.build(archive()).is_file()
+    (folder,) = (site.host.directory / "evenkeel" / "builds").iterdir()
+    assert said[0].startswith(
+        f"{folder} on builder01 could not be removed; the next build there removes it, a day later"
+    )
+
+
 def test_a_file_of_the_host_does_not_come_out_as_a_wheel(site: Site, archive: Archive, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("secret")
     backend = (
@@ -254,6 +267,26 @@ def test_a_file_of_the_host_does_not_come_out_as_a_wheel(site: Site, archive: Ar
     with pytest.raises(EvenkeelError, match="could not be built: it made no wheel"):
         site.build(archive(**{"backend.py": backend}))
     assert site.host.steps[-2:] == ["take", "end"]
+
+
+def test_a_build_of_which_the_connection_breaks_ends_and_leaves_nothing(
+    site: Site, archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, writing = os.pipe()
+    monkeypatch.setattr(wheel_build, "STANDARD_OUTPUT", writing)
+    run = wheel_build._run
+
+    def breaking(folder: Path, program: Any) -> Any:
+        if any("wheel.json" in one for one in program["argv"]):
+            os.close(reading)
+        return run(folder, program)
+
+    monkeypatch.setattr(wheel_build, "_run", breaking)
+    site.limits = Limits(seconds=60)
+    with pytest.raises(EvenkeelError):
+        site.build(archive(during="import os\nos.mkfifo('pipe')\nopen('pipe').read()"))  # nobody writes to it
+    os.close(writing)
+    assert not (site.host.directory / "evenkeel").exists()
 
 
 def test_folders_that_a_killed_run_left_go_a_day_later(site: Site, archive: Archive, tmp_path: Path) -> None:
@@ -274,6 +307,7 @@ def test_only_a_builds_own_folder_is_used(site: Site, tmp_path: Path) -> None:
         with pytest.raises(EvenkeelError, match="is no folder of a build"):
             site.host.step({"step": "end", "folder": str(folder)})
         assert folder.exists()
+    assert site.host.step({"step": "end", "folder": str(tmp_path / "gone")}) == {}
 
 
 def test_requirements_are_for_the_older_c_library_of_host_and_nodes(
