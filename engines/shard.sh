@@ -18,7 +18,7 @@ shift 2
 # A dead control node must not be waited for: its SSH session ends after a minute of silence.
 connect=(ssh -o BatchMode=yes -o ConnectTimeout=20 -o ServerAliveInterval=15 -o ServerAliveCountMax=4)
 shards=$directory/project/shards
-rm -rf "$shards"
+rm -rf "$shards" "${@/#/$directory/artifacts/}"
 mkdir -p "$shards"
 hosts=$(ansible gpu_nodes --inventory "$directory/inventory" --list-hosts | sed -n 's/^    //p')
 [ -n "$hosts" ] || {
@@ -31,7 +31,6 @@ split --number="r/$#" --elide-empty-files --numeric-suffixes=1 --suffix-length=3
 number=0
 for node; do
     number=$((number + 1))
-    rm -rf "$directory/artifacts/$node"
     share=$shards/$(printf %03d $number)
     [ -e "$share" ] || break
     mv "$share" "$shards/$node"
@@ -45,7 +44,7 @@ status=0
 for share in "$shards"/*; do
     node=${share##*/}
     if [ ! -e "$directory/artifacts/$node/rc" ]; then
-        echo "$node did not end. Its $(wc -l <"$share") hosts are in $share: run them again from another control node." >&2
+        echo "$node did not end. Its hosts are in $share ($(wc -l <"$share")): run them again from another control node." >&2
         status=1
     elif [ "$(cat "$directory/artifacts/$node/rc")" != 0 ]; then
         echo "$node: ansible-playbook ended with status $(cat "$directory/artifacts/$node/rc")" >&2

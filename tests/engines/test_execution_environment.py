@@ -45,7 +45,7 @@ def test_navigator_converges_a_node_and_then_changes_nothing(project: Path, equi
     assert "Gathering Facts" not in second
 
 
-def test_runner_knows_what_stands_against_a_node(
+def test_runner_reports_what_stands_against_a_node_and_what_differs(
     message_queues: None, tmp_path: Path, group: str, image: str, wheels: Path
 ) -> None:
     (tmp_path / "env").mkdir()
@@ -60,8 +60,16 @@ def test_runner_knows_what_stands_against_a_node(
         "container_volume_mounts": [*conftest.offline(wheels), f"{paths.STATE}:{paths.STATE}"],
     }
     (tmp_path / "env" / "settings").write_text(json.dumps(settings))
-    report = {"preflight_report": "/runner/artifacts/preflight.json"}
-    (tmp_path / "env" / "extravars").write_text(json.dumps(report))
+    variables = {"preflight_report": "/runner/artifacts/preflight.json", "drift_directory": "/runner/artifacts/drift"}
+    (tmp_path / "env" / "extravars").write_text(json.dumps(variables))
+
     conftest.run("ansible-runner", "run", str(tmp_path), "--playbook=evenkeel.gpu.preflight", cwd=tmp_path)
     nodes = json.loads((tmp_path / "artifacts" / "preflight.json").read_text())["nodes"]
     assert {name: node["state"] for name, node in nodes.items()} == {"debian12-1": "ready"}
+
+    drift = ["ansible-runner", "run", str(tmp_path), "--playbook=evenkeel.gpu.drift"]
+    done = conftest.attempt(*drift, cwd=tmp_path)
+    assert done.returncode == 2, done.stdout
+    report = json.loads((tmp_path / "artifacts" / "drift" / "report.json").read_text())
+    layers = report["hosts"]["debian12-1"]["layers"]
+    assert layers["environment:ai-dev"]["state"] == "drifted"
