@@ -82,6 +82,7 @@ test-long: lab ## What takes longer: whole sites, upgrades and Secure Boot on vi
 		EVENKEEL_CONVERGE=$$converge molecule test --scenario-name $$scenario; done
 	pytest $(LONG_FAULTS) --numprocesses 1
 	EVENKEEL_CORES="$(NEWER_CORES)" pytest tests/artifact
+	pytest tests/engines/test_sharding.py
 
 .PHONY: checks
 checks: $(READY) ## lint and unit, side by side
