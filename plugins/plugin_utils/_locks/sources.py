@@ -173,6 +173,7 @@ def load(
         hashes=tuple(asked.get("hashes", ())),
         mirrors=mirrors,
         pip_index=arguments.get("pip_index") or "",
+        seen_on_node=True,
     )
     if patience.asks_once():
         asked_at = [mirrors.mirrored(channel) for channel in problem.channels]

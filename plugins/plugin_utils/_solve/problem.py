@@ -44,6 +44,8 @@ class Problem:
     buildable: tuple[str, ...] = ()
     #: Packages of an earlier answer that stay wherever they still fit.
     kept: tuple[Package, ...] = ()
+    #: Whether the virtual packages are what a node has, and not what a lock assumes of nodes.
+    seen_on_node: bool = False
 
     @property
     def key(self) -> str:

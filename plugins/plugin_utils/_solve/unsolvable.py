@@ -159,7 +159,11 @@ def _configured(problem: Problem) -> str:
 def _remedy(problem: Problem, specs: Iterable[MatchSpec], why: str) -> str:
     known = dict(problem.virtual_packages)
     wants_gpu = CUDA in why or any(asks_for_gpu(spec.name.normalized, spec.build or "") for spec in specs)
-    if re.search(rf"{GLIBC} .+{_NONE_FOUND}", why):
+    is_too_old = re.search(rf"{GLIBC} .+{_NONE_FOUND}", why) is not None
+    if problem.seen_on_node and (is_too_old or CUDA in why or (wants_gpu and CUDA not in known)):
+        has = [f"glibc {known.get(GLIBC, 'unknown')}", f"CUDA {known[CUDA]}" if CUDA in known else "no CUDA driver"]
+        return f"The node has {' and '.join(has)}: ask for builds for these, or bring the node to what is needed first"
+    if is_too_old:
         return (
             f"The oldest distribution that the lock is for (lock_targets) has glibc {known.get(GLIBC, 'unknown')}."
             " If the nodes' distributions are newer, name them in lock_targets, such as [ubuntu-24.04]"

@@ -117,6 +117,7 @@ def test_specifications_are_solved_once_for_each_kind_of_node(asked: list[Proble
     (problem,) = asked
     assert (problem.packages, problem.channels) == (("numpy", "python=3.11"), (FORGE,))
     assert problem.virtual_packages == (("__glibc", "2.36"), ("__unix", "0"))
+    assert problem.seen_on_node
     assert problem.mirrors.mirrored(f"{FORGE}/noarch") == "http://mirror.example/noarch"
     assert (problem.pip_index, problem.indexes) == ("http://index.example", ("http://wheels.example",))
     load(arguments, "linux-64", {**NODE, "__cuda": "12.4"}, tmp_path)

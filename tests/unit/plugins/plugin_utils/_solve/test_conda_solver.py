@@ -84,6 +84,24 @@ def test_a_c_library_that_is_too_old_is_that_of_the_targets(channel: str) -> Non
         ask(channel, "young")
 
 
+@pytest.mark.parametrize(
+    ("package", "more", "has"),
+    [
+        ("gpu", (), "glibc 2.36 and no CUDA driver"),
+        ("gpu", (("__cuda", "11.8"),), "glibc 2.36 and CUDA 11.8"),
+        ("young", (), "glibc 2.36 and no CUDA driver"),
+    ],
+)
+def test_without_a_lock_the_node_is_named_and_no_assumption(
+    channel: str, package: str, more: tuple[tuple[str, str], ...], has: str
+) -> None:
+    problem = Problem((package,), (channel,), "linux-64", (*NODE, *more), seen_on_node=True)
+    with pytest.raises(EvenkeelError) as error:
+        solve_with_rattler(problem)
+    assert error.value.remedy.startswith(f"The node has {has}: ask for builds")
+    assert "lock_" not in str(error.value)
+
+
 ZEROS = "0" * 32
 
 
