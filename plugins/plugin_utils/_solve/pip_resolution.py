@@ -42,8 +42,8 @@ _UNREACHED = re.compile(
 _STEP = re.compile(r"Because ((?:(?!we can conclude).)+?) and you require [^,]+, we can conclude that [^.]+\.?")
 #: git's own last words, in uv's.
 _GIT = re.compile(r"Git operation failed\b.*?\b(?P<why>(?:fatal|ssh): .*)")
-#: What Python's tools are, which conda brings with each Python.
-_TOOLS = ("pip", "setuptools", "wheel")
+#: At the end of a conflict, what is asked of a tool that conda brings with Python.
+_TOOL = re.compile(r" (?:asks for|needs) (?P<spec>(?:pip|setuptools|wheel)[<>=!~]\S+)$")
 #: How often the rest is asked for, after what can't be had.
 MOST_REFUSALS = 10
 
@@ -223,12 +223,8 @@ def _way_out(question: Question, why: str) -> str:
 def _refuse_conflicts(question: Question, failure: str = "") -> None:
     """Refuse what conda and pip disagree on, as far as the question, or uv's explanation, says it."""
     if found := conflicts(question, failure):
-        tools = [
-            f"`- {one.name}{str(one.specifier).replace('==', '=')}`"
-            for one in map(Requirement, question.requirements)
-            if one.name in _TOOLS and any(line.endswith(f", pip asks for {one}") for line in found)
-        ]
-        ways = [f"Move to conda's packages, from those below pip: {', '.join(tools)}"] if tools else []
+        tools = [f"`- {tool['spec'].replace('==', '=')}`" for line in found if (tool := _TOOL.search(line))]
+        ways = [f"Write among conda's packages, and not below pip: {', '.join(tools)}"] if tools else []
         if len(tools) < len(found):
             which = "the other" if tools else "these"
             ways.append(f"Leave each of {which} names to conda or to pip alone, or ask both for versions that agree")

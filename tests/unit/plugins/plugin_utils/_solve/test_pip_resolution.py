@@ -747,15 +747,20 @@ def test_the_list_of_what_has_no_answer_has_an_end(
 @pytest.mark.parametrize(
     ("requirements", "remedy"),
     [
-        (["pip==23.1"], "Move to conda's packages, from those below pip: `- pip=23.1`."),
-        (["setuptools<60", "wheel"], "Move to conda's packages, from those below pip: `- setuptools<60`."),
+        (["old"], "Write among conda's packages, and not below pip: `- setuptools>=40,<60`."),
+        (["pip==23.1"], "Write among conda's packages, and not below pip: `- pip=23.1`."),
+        (["setuptools<60", "wheel"], "Write among conda's packages, and not below pip: `- setuptools<60`."),
         (
             ["numpy<1", "pip==23.1"],
-            "Move to conda's packages, from those below pip: `- pip=23.1`. Leave each of the other",
+            "Write among conda's packages, and not below pip: `- pip=23.1`. Leave each of the other",
         ),
     ],
 )
-def test_tools_of_python_are_conda_s(index: Callable[[], str], requirements: list[str], remedy: str) -> None:
+def test_tools_of_python_are_conda_s(
+    wheels: Callable[..., Path], index: Callable[[], str], requirements: list[str], remedy: str
+) -> None:
+    wheels("old", "1.0", ["setuptools<60,>=40"])
+    wheels("setuptools", "59.0")
     provided = {"pip": "26.3", "setuptools": "80.9", "wheel": "0.45", "numpy": "2.0"}
     with pytest.raises(EvenkeelError, match="conda brings") as error:
         resolve(requirements, NODE, provided, index())
