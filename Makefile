@@ -13,7 +13,8 @@ SCENARIOS := nvidia_driver_vm $(filter-out $(SHORT_SCENARIOS),$(ROLES)) jupyter_
 	distribution_life environment_life environment_drift $(SHORT_SCENARIOS)
 LONG_SCENARIOS := upgrade driver_upgrade secure_boot site_vm front_door_jupyter
 # Their roles survey themselves; in test-long they also go through site.yml, whose survey is of all roles at once.
-SCENARIOS_OF_ROLES := $(filter-out site,$(SCENARIOS)) front_door_jupyter
+# site.yml has no role pull_agent, which runs site.yml.
+SCENARIOS_OF_ROLES := $(filter-out site pull_agent,$(SCENARIOS)) front_door_jupyter
 DEBIAN13_SCENARIOS := nvidia_driver_dkms environment_life distribution_life
 # A whole site is converged six times, a driver a dozen times; tests/unit/plugins/test_state_files.py has the same damage file by file.
 LONG_FAULTS := tests/faults/test_state_files.py tests/faults/test_ubuntu_driver.py tests/faults/test_ubuntu_refusals.py \
@@ -81,6 +82,7 @@ test-long: lab ## What takes longer: whole sites, upgrades and Secure Boot on vi
 		converge=$$(python -m lab.nodes.site_way $$scenario); \
 		EVENKEEL_CONVERGE=$$converge molecule test --scenario-name $$scenario; done
 	pytest $(LONG_FAULTS) --numprocesses 1
+	EVENKEEL_FLEET=10 pytest tests/faults/test_rollout.py
 	EVENKEEL_CORES="$(NEWER_CORES)" pytest tests/artifact
 	pytest tests/engines/test_sharding.py
 

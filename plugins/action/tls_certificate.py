@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleError
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.tls_certificate import ARGUMENT_SPEC
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.tls_files import CERTIFICATE, KEY
@@ -31,7 +32,8 @@ class ActionModule(Action):
         )
         check(arguments)
         arguments["hosts"] = [tls_chain.host(one) for one in arguments["hosts"]]
-        way = self._bring if arguments["certificate"] else self._issue
+        issue = self._keep if boolean(task_vars.get("evenkeel_pulls", False)) else self._issue
+        way = self._bring if arguments["certificate"] else issue
         return (yield from way(arguments, datetime.now(UTC).replace(microsecond=0)))
 
     def _bring(self, arguments: dict[str, Any], now: datetime) -> Steps:
@@ -67,6 +69,22 @@ class ActionModule(Action):
             return {**self._result(arguments, {**answer, "changed": True, "files": made}, None), **details}
         answer, issued = yield from self._renew(arguments, place, now)
         return {**self._result(arguments, answer, issued), **details} if "found" in answer else answer
+
+    def _keep(self, arguments: dict[str, Any], now: datetime) -> Steps:
+        """Keep what a node that pulls has: the authority's key is on no node, so the control node issues it."""
+        answer = yield call(arguments)
+        if "found" not in answer:
+            return answer
+        chain = standing(answer["found"])
+        reasons = tls_authority.reasons(chain, answer["match"], None, arguments["hosts"], 0, now)
+        wrong = [reason for reason in reasons if reason != tls_authority.OTHER]
+        remedy = "Run the playbook for this node from the control node that has the authority"
+        if chain is None or wrong:
+            raise EvenkeelError(f"A node that pulls issues no certificate for itself: {', '.join(wrong)}", remedy)
+        result = self._result(arguments, answer, chain)
+        if tls_chain.ends_within(chain.leaf, arguments["renew_days"], now):
+            result["warnings"] = [f"The certificate in {arguments['directory']} ends on {chain.not_after:%F}. {remedy}"]
+        return result
 
     def _renew(
         self, arguments: dict[str, Any], place: Path, now: datetime

@@ -30,6 +30,8 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._pull.settings import
 from ansible_collections.evenkeel.gpu.plugins.module_utils._pull.state import State
 
 REPORT_FORMAT = 1
+#: The exit status where something is wrong that the program knows of: Python ends with 1 where it does not.
+PROBLEM = 3
 
 
 @dataclass
@@ -52,7 +54,7 @@ class Run:
 
 
 def main(argv: Sequence[str] | None = None, places: Places | None = None) -> int:
-    """Run the program, and return its exit status: 0 where nothing is wrong, otherwise 1."""
+    """Run the program, and return its exit status: 0 where nothing is wrong, otherwise 3, which no crash has."""
     parser = argparse.ArgumentParser(prog="evenkeel-pull", description="Apply what a git repository declares.")
     parser.add_argument("--python", required=True, help="Python of the environment with ansible-core")
     parser.add_argument("--allow-older", action="store_true", help="apply a commit that does not follow the last one")
@@ -71,7 +73,7 @@ def main(argv: Sequence[str] | None = None, places: Places | None = None) -> int
             return pull(settings, places, arguments.python, lock)
     except (EvenkeelError, OSError) as error:
         print(error if isinstance(error, EvenkeelError) else from_os(error), file=sys.stderr)
-    return 1
+    return PROBLEM
 
 
 def pull(settings: Settings, places: Places, python: str, lock: int) -> int:
@@ -113,7 +115,7 @@ def pull(settings: Settings, places: Places, python: str, lock: int) -> int:
     problems = [problem for problem in map(_problem_of, steps) if problem]
     for problem in problems:
         print(problem, file=sys.stderr)
-    return 0 if not problems and run.outcome in states.GOOD else 1
+    return 0 if not problems and run.outcome in states.GOOD else PROBLEM
 
 
 def apply(copy: Repository, before: State, python: str, lock: int, run: Run) -> None:

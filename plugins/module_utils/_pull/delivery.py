@@ -48,7 +48,7 @@ def deliver(settings: Settings, places: Places, text: str) -> None:
 
 
 def _put(url: str, places: Places, text: str) -> None:
-    token = (pull_settings.secret(places.secret(pull_settings.REPORT_TOKEN)) or "").strip()
+    token = (pull_settings.secret(places.path(pull_settings.REPORT_TOKEN)) or "").strip()
     request = urllib.request.Request(url, text.encode(), method="PUT")  # noqa: S310
     request.add_header("Content-Type", "application/json")
     if token:

@@ -20,7 +20,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._pull import settings
 from ansible_collections.evenkeel.gpu.plugins.module_utils._pull.repository import end, proxies
 from ansible_collections.evenkeel.gpu.plugins.module_utils._pull.settings import Places, Settings
 
-#: What a run on the node itself is told beside the inventory's variables, over which these win.
+#: What a run on the node itself is given beside the inventory's variables, over which these win.
 VARIABLES: Mapping[str, object] = {
     "ansible_connection": "local",
     "ansible_become": False,
@@ -63,10 +63,10 @@ def command(python: str, checkout: str, settings: Settings, places: Places, vari
         The path of a file with ``VARIABLES``.
     """
     argv = [python, "-m", "ansible", "playbook", "--inventory", settings.inventory, "--limit", settings.host, "--diff"]
-    if os.path.exists(places.secret(pull_settings.VARIABLES)):
-        argv += ["--extra-vars", "@" + places.secret(pull_settings.VARIABLES)]
-    if os.path.exists(places.secret(pull_settings.VAULT_PASSWORD)):
-        argv += ["--vault-password-file", places.secret(pull_settings.VAULT_PASSWORD)]
+    if os.path.exists(places.path(pull_settings.VARIABLES)):
+        argv += ["--extra-vars", "@" + places.path(pull_settings.VARIABLES)]
+    if os.path.exists(places.path(pull_settings.VAULT_PASSWORD)):
+        argv += ["--vault-password-file", places.path(pull_settings.VAULT_PASSWORD)]
     return [*argv, "--extra-vars", "@" + variables, os.path.join(checkout, settings.playbook)]
 
 
@@ -100,7 +100,7 @@ def run(python: str, checkout: str, settings: Settings, places: Places, keeps: S
         A secret is one that others can read.
     """
     for name in (pull_settings.VARIABLES, pull_settings.VAULT_PASSWORD):
-        pull_settings.secret(places.secret(name))
+        pull_settings.secret(places.path(name))
     os.makedirs(os.path.join(places.home, "tmp"), mode=0o700, exist_ok=True)
     variables = os.path.join(places.home, "variables.json")
     with open(variables, "w", encoding="utf-8") as stream:

@@ -41,7 +41,7 @@ _CONFIGURATION: Mapping[str, str] = {
     "gc.autoDetach": "false",
     "gpg.format": "ssh",
     "gpg.minTrustLevel": "fully",
-    # Only signatures of SSH keys count: other kinds are verified by the keyring of whoever runs git.
+    # Only signatures of SSH keys count: other kinds are verified by the keyring of the account that runs git.
     "gpg.openpgp.program": "/bin/false",
     "gpg.x509.program": "/bin/false",
     "http.followRedirects": "false",
@@ -205,7 +205,7 @@ class Repository:
         if os.path.exists(places.certificates):
             extra["GIT_SSL_CAINFO"] = places.certificates
         if pull_settings.over_http(settings.remote):
-            token = (pull_settings.secret(places.secret(pull_settings.GIT_TOKEN)) or "").strip()
+            token = (pull_settings.secret(places.path(pull_settings.GIT_TOKEN)) or "").strip()
             if token:
                 login = token if ":" in token else "token:%s" % token
                 extra["HEADER"] = "Authorization: Basic %s" % base64.b64encode(login.encode()).decode()
@@ -285,7 +285,7 @@ def end(process: subprocess.Popen[str]) -> None:
 
 def ssh_command(places: Places, key: str) -> str:
     """Return how ssh is called: with known host keys alone, one key, and without a question to anybody."""
-    path = places.secret(key)
+    path = places.path(key)
     options = [
         *("-F", "/dev/null"),
         *("-o", "BatchMode=yes"),

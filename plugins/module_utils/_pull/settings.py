@@ -76,8 +76,8 @@ class Places:
     etc: str = "/etc/evenkeel/pull"
     var: str = "/var/lib/evenkeel/pull"
 
-    def secret(self, name: str) -> str:
-        """Return the path of a secret."""
+    def path(self, name: str) -> str:
+        """Return the path of a secret or another file of the settings."""
         return os.path.join(self.etc, name)
 
     @property
@@ -146,7 +146,7 @@ def problems(settings: Settings) -> list[str]:
         )
     if scheme and scheme["scheme"] == "http" and settings.signed == NOTHING:
         found.append(
-            "pull_agent_remote is plain http, and nothing has to be signed: whoever is on the way could run anything "
+            "pull_agent_remote is plain http, and nothing has to be signed: everybody on the way could run anything "
             "on the node. Use https or ssh, or set pull_agent_signed."
         )
     if bool(settings.branch) == bool(settings.tag):

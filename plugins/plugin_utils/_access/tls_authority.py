@@ -33,6 +33,8 @@ DAYS = 397
 _CA_DAYS = 3650
 #: Clocks differ.
 _EARLIER = timedelta(hours=1)
+#: The reason that the authority gives where a certificate is not its own.
+OTHER = "another authority issued it"
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ def reasons(
     if not match:
         found.append("it does not match its key")
     if authority is None or not tls_chain.issued_by(chain.leaf, authority.certificate):
-        found.append("another authority issued it")
+        found.append(OTHER)
     if set(chain.hosts) != set(hosts):
         found.append(f"it is for {', '.join(chain.hosts) or 'no host'}")
     if tls_chain.ends_within(chain.leaf, renew_days, now):

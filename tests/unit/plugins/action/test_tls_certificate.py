@@ -32,6 +32,7 @@ class Fleet:
         self.calls: list[Mapping[str, Any]] = []
         self.answers: list[Result] = []
         self.check_mode = False
+        self.pulls = False
 
     def run(self, **arguments: Any) -> Result:
         self.calls = []
@@ -47,7 +48,7 @@ class Fleet:
             templar=None,
             shared_loader_obj=None,
         )
-        result: Result = plugin.run(task_vars={})
+        result: Result = plugin.run(task_vars={"evenkeel_pulls": True} if self.pulls else {})
         return result
 
     def execute_module(self, **call: Any) -> Result:
@@ -131,6 +132,25 @@ def test_what_somebody_broke_is_issued_anew(fleet: Fleet) -> None:
     (fleet.node / "certificate.pem").write_text("nonsense")
     assert fleet.run(ca_directory="ca", hosts=list(HOSTS))["changed"]
     assert fleet.certified
+
+
+def test_a_node_that_pulls_keeps_what_it_has_and_issues_nothing(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    fleet.pulls = True
+    none = fleet.run(ca_directory="ca", hosts=list(HOSTS))
+    assert "issues no certificate for itself: there is none yet" in none["msg"]
+    fleet.pulls = False
+    fleet.run(ca_directory="ca", hosts=list(HOSTS))
+    fleet.pulls = True
+    (fleet.control / "ca").rename(fleet.control / "elsewhere")
+    kept = fleet.run(ca_directory="ca", hosts=list(HOSTS))
+    assert not kept.get("failed")
+    assert not kept["changed"]
+    assert "warnings" not in kept
+    assert "it is for" in fleet.run(ca_directory="ca", hosts=["other.test"])["msg"]
+    monkeypatch.setattr(action.tls_chain, "ends_within", lambda certificate, days, now: days > 0)
+    (warning,) = fleet.run(ca_directory="ca", hosts=list(HOSTS))["warnings"]
+    assert "from the control node that has the authority" in warning
+    assert not (fleet.control / "ca").exists()
 
 
 def test_a_certificate_of_ones_own_is_brought_once(fleet: Fleet) -> None:

@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._pull.settings import Places
 
-from .remote import Remote, make
+from lab.git_site import GitSite, make
 
 
 @pytest.fixture
-def remote(tmp_path: Path) -> Remote:
+def remote(tmp_path: Path) -> GitSite:
     return make(tmp_path / "remote")
 
 
 @pytest.fixture
-def places(tmp_path: Path, remote: Remote) -> Places:
+def places(tmp_path: Path, remote: GitSite) -> Places:
     places = Places(str(tmp_path / "etc"), str(tmp_path / "var"))
     for folder in (places.etc, places.var):
         Path(folder).mkdir(mode=0o700)

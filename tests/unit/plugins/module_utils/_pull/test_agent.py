@@ -18,7 +18,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_lock import
 from ansible_collections.evenkeel.gpu.plugins.module_utils._pull import agent, repository
 from ansible_collections.evenkeel.gpu.plugins.module_utils._pull.settings import Places, Settings
 
-from .remote import Remote
+from lab.git_site import GitSite
 
 ROOT = Path(__file__).parents[5]
 
@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[5]
 class Machine:
     """A node that pulls from a remote; its playbook is a file that says how it ends, and which counts its runs."""
 
-    def __init__(self, places: Places, remote: Remote, folder: Path) -> None:
+    def __init__(self, places: Places, remote: GitSite, folder: Path) -> None:
         self.places, self.remote, self.folder = places, remote, folder
         self.settings = Settings(
             host="gpu1", remote=remote.url, inventory="hosts.yml", report_to=str(folder / "reports")
@@ -60,7 +60,7 @@ class Machine:
 
 
 @pytest.fixture
-def machine(tmp_path: Path, places: Places, remote: Remote, monkeypatch: pytest.MonkeyPatch) -> Machine:
+def machine(tmp_path: Path, places: Places, remote: GitSite, monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setattr(os, "umask", lambda mask: 0o022)
     return Machine(places, remote, tmp_path)
 
@@ -94,7 +94,7 @@ def test_a_bad_commit_shows_and_the_next_one_heals(machine: Machine) -> None:
     good = machine.remote.commit("ana", files={"site.yml": "\n"})
     assert machine.pull() == 0
     bad = machine.remote.commit("ana", files=said("no lock"))
-    assert machine.pull() == 1
+    assert machine.pull() == 3
     report = machine.report
     assert (report["outcome"], report["reason"]) == ("failed", "no lock")
     assert (report["commit"], report["candidate"]) == (good, bad)
@@ -111,7 +111,7 @@ def test_nothing_of_an_unsigned_commit_is_run(
     good = machine.remote.commit("ana", files={"site.yml": "\n"})
     machine.pull()
     bad = machine.remote.commit(signer, files={"site.yml": "touch /nowhere\n"})
-    assert machine.pull() == 1
+    assert machine.pull() == 3
     assert machine.ran == [good]
     assert (machine.report["outcome"], machine.report["commit"], machine.report["candidate"]) == ("refused", good, bad)
     assert "refused: The commit" in capsys.readouterr().err
@@ -123,12 +123,12 @@ def test_an_older_commit_is_refused_unless_told(machine: Machine) -> None:
     machine.pull()
     machine.remote.git("reset", "--quiet", "--hard", old)
     machine.remote.push()
-    assert machine.pull() == 1
+    assert machine.pull() == 3
     assert machine.ran == [new]
     assert f"{old[:12]} does not follow {new[:12]}" in machine.report["reason"]
     # The node's own copy is gone, and with it the newer commit: what the node has is remembered apart from it.
     subprocess.run(["rm", "-r", machine.places.repository], check=True)
-    assert machine.pull() == 1
+    assert machine.pull() == 3
     assert machine.report["outcome"] == "refused"
     assert machine.pull("--allow-older") == 0
     assert machine.ran == [new, old]
@@ -147,7 +147,7 @@ def test_a_server_that_is_away_leaves_the_node_and_says_since_when(
     site = Path(machine.remote.url)
     site.rename(site.with_suffix(".away"))
     for _run in range(12):
-        assert machine.pull() == 1
+        assert machine.pull() == 3
     report = machine.report
     assert (report["outcome"], report["since"], report["started"]) == (
         *("unreachable", "2026-11-29T02:00:00Z"),
@@ -172,10 +172,10 @@ def test_the_kill_switch_stops_everything(machine: Machine) -> None:
     assert machine.report["outcome"] == "applied"
 
 
-def test_a_second_run_is_told_of_the_first(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_second_run_names_the_first(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
     machine.remote.commit("ana", files={"site.yml": "\n"})
     with held(machine.places.lock, 0):
-        assert machine.pull() == 1
+        assert machine.pull() == 3
     assert machine.ran == []
     assert f"is still locked by process {os.getpid()}" in capsys.readouterr().err
 
@@ -201,7 +201,7 @@ def test_a_run_that_is_killed_is_healed_by_the_next(machine: Machine) -> None:
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     # As long as the playbook goes on, it keeps the lock; systemd ends it with the unit.
-    assert machine.pull() == 1
+    assert machine.pull() == 3
     os.kill(int(waits.read_text()), signal.SIGKILL)
     better = machine.remote.commit("ana", files={"site.yml": "\n"})
     assert machine.pull() == 0
@@ -218,7 +218,7 @@ def test_a_full_disk_is_reported_all_the_same(machine: Machine, monkeypatch: pyt
     monkeypatch.setattr(agent, "write_atomically", write)
     monkeypatch.setattr(agent.states, "write_atomically", write)
     monkeypatch.setattr(repository, "require_space", write)
-    assert machine.pull() == 1
+    assert machine.pull() == 3
     assert machine.report["outcome"] == "failed"
     assert "No space left on device" in machine.report["reason"]
 
@@ -227,7 +227,7 @@ def test_a_memory_that_is_damaged_stays_and_is_named(machine: Machine) -> None:
     machine.remote.commit("ana", files={"site.yml": "\n"})
     Path(machine.places.state).write_text("")
     for _run in range(2):
-        assert machine.pull() == 1
+        assert machine.pull() == 3
         assert machine.places.state in machine.report["reason"]
     assert machine.ran == []
     Path(machine.places.state).unlink()
@@ -237,7 +237,7 @@ def test_a_memory_that_is_damaged_stays_and_is_named(machine: Machine) -> None:
 def test_a_report_that_can_not_be_delivered_fails_the_run(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
     machine.remote.commit("ana", files={"site.yml": "\n"})
     (machine.folder / "reports").rmdir()
-    assert machine.pull() == 1
+    assert machine.pull() == 3
     assert "is not there" in capsys.readouterr().err
     assert machine.pull("status") == 0
     assert json.loads(capsys.readouterr().out)["outcome"] == "applied"
@@ -245,5 +245,5 @@ def test_a_report_that_can_not_be_delivered_fails_the_run(machine: Machine, caps
 
 def test_settings_that_are_missing_are_named(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
     Path(machine.places.settings).unlink()
-    assert machine.pull() == 1
+    assert machine.pull() == 3
     assert machine.places.settings in capsys.readouterr().err

@@ -54,7 +54,7 @@ def url(server: ThreadingHTTPServer, path: str) -> Settings:
 
 
 def token(places: Places, text: str) -> None:
-    path = Path(places.secret("report_token"))
+    path = Path(places.path("report_token"))
     path.write_text(text)
     path.chmod(0o600)
 

@@ -30,7 +30,7 @@ def test_the_node_alone_is_the_limit(places: Places) -> None:
 
 def test_secrets_come_from_files_and_before_our_own_variables(places: Places) -> None:
     for name in ("variables.yml", "vault_password"):
-        Path(places.secret(name)).touch()
+        Path(places.path(name)).touch()
     argv = playbook_run.command("/v/bin/python", "/c", SETTINGS, places, "/h/v.json")
     assert argv[-7:-1] == [
         *("--extra-vars", f"@{places.etc}/variables.yml"),
@@ -101,9 +101,9 @@ def test_output_is_passed_on_and_variables_are_ours(
     ended = playbook_run.run(python, str(tmp_path), SETTINGS, places)
     assert (ended.problem, ended.counts["changed"]) == ("", 2)
     assert capsys.readouterr().out.splitlines() == [str(tmp_path), RECAP]
-    told = json.loads((Path(places.home) / "variables.json").read_text())
-    assert told["ansible_connection"] == "local"
-    assert told["conda_environments_require_lock"] is True
+    given = json.loads((Path(places.home) / "variables.json").read_text())
+    assert given["ansible_connection"] == "local"
+    assert given["conda_environments_require_lock"] is True
 
 
 def test_a_run_that_takes_too_long_is_ended_with_all_that_it_started(tmp_path: Path, places: Places) -> None:
@@ -128,7 +128,7 @@ def test_an_environment_that_is_gone_is_named(tmp_path: Path, places: Places) ->
 
 
 def test_secrets_that_others_can_read_stop_the_run(tmp_path: Path, places: Places) -> None:
-    path = Path(places.secret("variables.yml"))
+    path = Path(places.path("variables.yml"))
     path.touch()
     path.chmod(0o644)
     with pytest.raises(EvenkeelError, match="others than root"):

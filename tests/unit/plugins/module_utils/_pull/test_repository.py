@@ -16,10 +16,10 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._pull import reposito
 from ansible_collections.evenkeel.gpu.plugins.module_utils._pull.repository import Refused, Repository, Unreachable
 from ansible_collections.evenkeel.gpu.plugins.module_utils._pull.settings import Places, Settings
 
-from .remote import Remote
+from lab.git_site import GitSite
 
 
-def copy(places: Places, of: Remote, **changed: Any) -> Repository:
+def copy(places: Places, of: GitSite, **changed: Any) -> Repository:
     """Return a node's copy."""
     return Repository(places, replace(Settings(host="gpu1", remote=of.url, inventory="hosts.yml"), **changed))
 
@@ -29,7 +29,7 @@ def checked_out(places: Places) -> list[str]:
     return sorted(path.name for path in Path(places.checkouts).glob("*"))
 
 
-def test_a_signed_commit_reaches_the_disk_as_it_is(places: Places, remote: Remote) -> None:
+def test_a_signed_commit_reaches_the_disk_as_it_is(places: Places, remote: GitSite) -> None:
     files = {"site.yml": "[]\n", "roles/a/tasks/main.yml": "a: ä\r\n", ".gitattributes": "* filter=evil\n"}
     (remote.work / "link").symlink_to("roles/a")
     made = remote.commit("ana", files=files)
@@ -47,7 +47,7 @@ def test_a_signed_commit_reaches_the_disk_as_it_is(places: Places, remote: Remot
 @pytest.mark.parametrize(
     ("signer", "word"), [("", "no signature"), ("mallory", "No principal matched"), ("renamed", "No principal matched")]
 )
-def test_a_commit_of_nobody_allowed_is_refused(places: Places, remote: Remote, signer: str, word: str) -> None:
+def test_a_commit_of_nobody_allowed_is_refused(places: Places, remote: GitSite, signer: str, word: str) -> None:
     remote.commit(signer)
     node = copy(places, remote)
     node.ensure()
@@ -57,7 +57,7 @@ def test_a_commit_of_nobody_allowed_is_refused(places: Places, remote: Remote, s
     replace(node, settings=replace(node.settings, signed="nothing")).verify()
 
 
-def test_a_signature_counts_for_its_own_commit_alone(places: Places, remote: Remote) -> None:
+def test_a_signature_counts_for_its_own_commit_alone(places: Places, remote: GitSite) -> None:
     remote.commit("ana")
     good = remote.git("cat-file", "commit", "HEAD")
     forged = remote.folder / "forged"
@@ -71,7 +71,7 @@ def test_a_signature_counts_for_its_own_commit_alone(places: Places, remote: Rem
         node.verify()
 
 
-def test_signers_are_those_of_the_node_and_not_of_the_repository(places: Places, remote: Remote) -> None:
+def test_signers_are_those_of_the_node_and_not_of_the_repository(places: Places, remote: GitSite) -> None:
     remote.commit("mallory", files={"allowed_signers": remote.allowed("mallory"), ".gitconfig": "[gpg]\n"})
     node = copy(places, remote)
     node.ensure()
@@ -87,7 +87,7 @@ def test_signers_are_those_of_the_node_and_not_of_the_repository(places: Places,
     ("signer", "name", "refused"), [("bo", "v1", ""), ("", "v1", "no signature"), ("eve", "v1", "principal")]
 )
 def test_tags_are_verified_where_they_are_asked_for(
-    places: Places, remote: Remote, signer: str, name: str, refused: str
+    places: Places, remote: GitSite, signer: str, name: str, refused: str
 ) -> None:
     made = remote.commit()
     remote.tag(name, signer)
@@ -101,7 +101,7 @@ def test_tags_are_verified_where_they_are_asked_for(
         node.verify()
 
 
-def test_a_tag_under_another_name_is_refused(places: Places, remote: Remote) -> None:
+def test_a_tag_under_another_name_is_refused(places: Places, remote: GitSite) -> None:
     remote.commit()
     remote.tag("v1", "ana")
     remote.git("push", "--quiet", remote.url, "refs/tags/v1:refs/tags/v2")
@@ -116,7 +116,7 @@ def test_a_tag_under_another_name_is_refused(places: Places, remote: Remote) -> 
         node.verify()
 
 
-def test_what_follows_and_what_does_not(places: Places, remote: Remote) -> None:
+def test_what_follows_and_what_does_not(places: Places, remote: GitSite) -> None:
     first = remote.commit()
     second = remote.commit()
     remote.git("reset", "--quiet", "--hard", first)
@@ -134,7 +134,7 @@ def test_what_follows_and_what_does_not(places: Places, remote: Remote) -> None:
     ("link", "word"),
     [("/etc/shadow", "the link bad leads out of the repository, to /etc/shadow"), ("../..", "the link bad")],
 )
-def test_a_link_that_leads_out_is_refused(places: Places, remote: Remote, link: str, word: str) -> None:
+def test_a_link_that_leads_out_is_refused(places: Places, remote: GitSite, link: str, word: str) -> None:
     (remote.work / "bad").symlink_to(link)
     made = remote.commit()
     node = copy(places, remote)
@@ -145,7 +145,7 @@ def test_a_link_that_leads_out_is_refused(places: Places, remote: Remote, link: 
     assert not Path(places.checkouts).exists()
 
 
-def test_a_submodule_is_refused(places: Places, remote: Remote) -> None:
+def test_a_submodule_is_refused(places: Places, remote: GitSite) -> None:
     first = remote.commit()
     remote.git("update-index", "--add", "--cacheinfo", f"160000,{first},sub")
     remote.git("commit", "--quiet", "--no-gpg-sign", "--message=Submodule")
@@ -157,7 +157,7 @@ def test_a_submodule_is_refused(places: Places, remote: Remote) -> None:
         node.check_out(made)
 
 
-def test_what_killed_runs_leave_is_removed(places: Places, remote: Remote) -> None:
+def test_what_killed_runs_leave_is_removed(places: Places, remote: GitSite) -> None:
     made = remote.commit()
     node = copy(places, remote)
     node.ensure()
@@ -176,7 +176,7 @@ def test_what_killed_runs_leave_is_removed(places: Places, remote: Remote) -> No
     assert checked_out(places) == sorted([made, newer])
 
 
-def test_a_checkout_that_was_cut_short_is_made_anew(places: Places, remote: Remote) -> None:
+def test_a_checkout_that_was_cut_short_is_made_anew(places: Places, remote: GitSite) -> None:
     made = remote.commit()
     node = copy(places, remote)
     node.ensure()
@@ -189,7 +189,7 @@ def test_a_checkout_that_was_cut_short_is_made_anew(places: Places, remote: Remo
 
 
 @pytest.mark.parametrize("damage", ["HEAD", "objects", "all", "file"])
-def test_a_damaged_copy_is_fetched_anew(places: Places, remote: Remote, damage: str) -> None:
+def test_a_damaged_copy_is_fetched_anew(places: Places, remote: GitSite, damage: str) -> None:
     made = remote.commit("ana")
     node = copy(places, remote)
     node.ensure()
@@ -217,7 +217,7 @@ def test_a_damaged_copy_is_fetched_anew(places: Places, remote: Remote, damage: 
     assert fetched == made
 
 
-def test_a_remote_that_is_gone_is_named(places: Places, remote: Remote) -> None:
+def test_a_remote_that_is_gone_is_named(places: Places, remote: GitSite) -> None:
     remote.commit()
     node = copy(places, remote, remote="/nowhere/site.git")
     node.ensure()
@@ -228,7 +228,7 @@ def test_a_remote_that_is_gone_is_named(places: Places, remote: Remote) -> None:
 
 
 def test_a_disk_without_room_is_named_before_anything_is_written(
-    places: Places, remote: Remote, monkeypatch: pytest.MonkeyPatch
+    places: Places, remote: GitSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = remote.commit(files={"large": "x" * 1000})
     node = copy(places, remote)
@@ -273,11 +273,11 @@ def test_ssh_asks_nobody_and_believes_known_keys_alone(places: Places) -> None:
     assert "StrictHostKeyChecking=yes" in command
     assert f"UserKnownHostsFile={places.known_hosts}" in command
     assert "IdentitiesOnly" not in command
-    Path(places.secret("git_key")).touch()
-    assert f"IdentitiesOnly=yes -i {places.secret('git_key')}" in repository.ssh_command(places, "git_key")
+    Path(places.path("git_key")).touch()
+    assert f"IdentitiesOnly=yes -i {places.path('git_key')}" in repository.ssh_command(places, "git_key")
 
 
-def test_a_token_is_in_no_argument(places: Places, remote: Remote, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_token_is_in_no_argument(places: Places, remote: GitSite, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
 
     def bounded(argv: list[str], environment: dict[str, str], timeout: float) -> repository.Done:
@@ -285,7 +285,7 @@ def test_a_token_is_in_no_argument(places: Places, remote: Remote, monkeypatch: 
         return repository.Done(0, "a" * 40, "")
 
     monkeypatch.setattr(repository, "bounded", bounded)
-    token = Path(places.secret("git_token"))
+    token = Path(places.path("git_token"))
     token.write_text("a-long-token\n")
     token.chmod(0o600)
     copy(places, remote, remote="https://git.example/site.git").fetch()

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The program is one file that runs with Python alone, and its launcher goes back where a version can't run."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._pull import launch, program
+
+
+def test_the_archive_has_what_the_program_imports_and_nothing_of_ansible(tmp_path: Path) -> None:
+    path = tmp_path / "evenkeel-pull.pyz"
+    path.write_bytes(program.archive())
+    assert program.archive() == path.read_bytes()
+    found = program.sources()
+    assert f"{program.ROOMS}._pull.agent" in found
+    assert not any(name.endswith((".pull_agent", ".versions", ".entry")) for name in found)
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", str(path), "--python", "none", "--help"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert "usage: evenkeel-pull" in done.stdout
+
+
+def test_files_of_a_room_are_imported_and_names_of_a_file_are_not() -> None:
+    lines = [f"from {program.ROOMS}._pull import tree, state as states", f"from {program.ROOMS}._node.errors import A"]
+    assert list(program._imported("\n".join(lines))) == [
+        f"{program.ROOMS}._pull.tree",
+        f"{program.ROOMS}._pull.state",
+        f"{program.ROOMS}._node.errors",
+    ]
+
+
+class Installed:
+    """Versions of a program that notes that it has run, and ends as it is to."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        (root / "venvs/v/bin").mkdir(parents=True)
+
+    def version(self, name: str, status: int) -> Path:
+        """Have a version, and the node on it."""
+        path = self.root / "versions" / name
+        path.mkdir(parents=True)
+        (path / "venv").symlink_to("../../venvs/v")
+        ran = f"print(json.dumps([{name!r}, sys.argv[1:]]), file=open({str(self.root / 'ran')!r}, 'a'))"
+        (path / launch.PROGRAM).write_text(f"import json, sys\n{ran}\nsys.exit({status})\n")
+        current, previous = self.root / launch.CURRENT, self.root / launch.PREVIOUS
+        if current.is_symlink():
+            previous.unlink(missing_ok=True)
+            current.rename(previous)
+        current.symlink_to(f"versions/{name}")
+        return path
+
+    @property
+    def ran(self) -> list[str]:
+        return [json.loads(line)[0] for line in (self.root / "ran").read_text().splitlines()]
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Installed:
+    return Installed(tmp_path)
+
+
+@pytest.mark.parametrize("status", [0, 3])
+def test_a_version_that_ends_by_itself_works(installed: Installed, status: int) -> None:
+    version = installed.version("a", status)
+    assert launch.main(["--allow-older"], str(installed.root)) == status
+    assert (version / launch.WORKS).exists()
+    name, arguments = json.loads((installed.root / "ran").read_text())
+    assert (name, arguments) == ("a", ["--python", f"{installed.root}/venvs/v/bin/python", "--allow-older"])
+
+
+@pytest.mark.parametrize("status", [1, 2, 137])
+def test_a_new_version_that_can_not_run_gives_way_to_the_one_before(installed: Installed, status: int) -> None:
+    installed.version("a", 0)
+    launch.main([], str(installed.root))
+    broken = installed.version("b", status)
+    assert launch.main([], str(installed.root)) == 0
+    assert installed.ran == ["a", "b", "a"]
+    assert (broken / launch.BROKEN).exists()
+    assert (installed.root / launch.CURRENT).readlink() == Path("versions/a")
+    assert launch.main([], str(installed.root)) == 0
+    assert installed.ran[3:] == ["a"]
+
+
+def test_a_version_that_has_worked_stays_whatever_happens(installed: Installed) -> None:
+    installed.version("a", 0)
+    later = installed.version("b", 0)
+    launch.main([], str(installed.root))
+    (later / launch.PROGRAM).write_text("import sys\nsys.exit(1)\n")
+    assert launch.main([], str(installed.root)) == 1
+    assert (installed.root / launch.CURRENT).readlink() == Path("versions/b")
+
+
+def test_the_first_version_has_none_before_it(installed: Installed) -> None:
+    installed.version("a", 1)
+    assert launch.main([], str(installed.root)) == 1
+    assert (installed.root / launch.CURRENT).readlink() == Path("versions/a")
