@@ -25,11 +25,11 @@ attributes:
 options:
   nodes:
     description:
-      - What was found on each node, by its name, as mappings. C(facts) and C(survey) are the results of
-        M(ansible.builtin.setup) and of M(evenkeel.gpu.survey) with C(by_item), either empty where it did not run.
-      - C(release) is such as C(Debian 12), C(failed) why the node could not be surveyed. C(declared) has C(driver), the
-        choice of the driver, and C(sources), the environments as P(evenkeel.gpu.environment_sources#filter) returns
-        them.
+      - What was found on each node, by its name, as mappings. C(survey) is the result of M(evenkeel.gpu.survey) with
+        C(by_item), and empty where there is none. Then C(unreachable), C(failed) or C(limit) says why, the last with
+        the seconds that the node has exceeded.
+      - C(release) is such as C(Debian 12). C(declared) has C(driver), the choice of the driver, and C(sources), the
+        environments as P(evenkeel.gpu.environment_sources#filter) returns them.
     type: dict
     required: true
   begun:

@@ -69,8 +69,8 @@ def of_host(found: Found, groups: Sequence[str], provenance: Mapping[str, Found]
     Parameters
     ----------
     found
-        ``facts`` and ``survey``, the results of its tasks, empty where they did not run; ``release``; ``declared``, as
-        ``layers.of_host`` takes it; and ``failed``, why it was not surveyed.
+        ``survey``, the module's result, empty where there is none; ``release``; ``declared``, as ``layers.of_host``
+        takes it; and why it was not surveyed: ``unreachable``, ``failed``, or ``limit``, the seconds that it exceeded.
     groups
         Its groups in the inventory.
     provenance
@@ -90,7 +90,7 @@ def of_host(found: Found, groups: Sequence[str], provenance: Mapping[str, Found]
         "restarts": [],
         "layers": {},
     }
-    if "layers" not in survey:
+    if not survey:
         return {**entry, **_unasked(found)}
     of_layers = layers.of_host(survey, found.get("declared") or {}, provenance)
     states = [layer["state"] for layer in of_layers.values()]
@@ -109,19 +109,12 @@ def of_host(found: Found, groups: Sequence[str], provenance: Mapping[str, Found]
 
 def _unasked(found: Found) -> dict[str, str]:
     """Return the state of a host that was not surveyed, and why."""
-    results: list[Found] = [found.get("survey") or {}, found.get("facts") or {}]
-    for result in results:
-        if result.get("unreachable"):
-            return {"state": UNREACHABLE, "message": _said(result) or "It does not answer"}
-    said = next(filter(None, [*map(_said, results), str(found.get("failed") or "")]), "")
-    return {"state": UNKNOWN, "message": said or "It was not asked: the run's output says why"}
-
-
-def _said(result: Found) -> str:
-    limit = (result.get("timedout") or {}).get("period")
-    if limit:
-        return f"It took longer than {limit} seconds (drift_host_seconds)"
-    return str(result.get("msg") or "")
+    if found.get("unreachable"):
+        return {"state": UNREACHABLE, "message": str(found["unreachable"]).strip()}
+    if found.get("limit"):
+        return {"state": UNKNOWN, "message": f"It took longer than {found['limit']} seconds (drift_host_seconds)"}
+    said = str(found.get("failed") or "It was not asked: the run's output says why")
+    return {"state": UNKNOWN, "message": said}
 
 
 def _masked(value: Any) -> Any:

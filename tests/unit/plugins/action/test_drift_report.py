@@ -18,7 +18,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift import history
 from tests.unit.plugins.plugin_utils._drift.test_schema import VALIDATOR
 
 EQUAL = {"survey": {"asked": ["condarc"], "layers": {"condarc": {}}, "took": 1.0}}
-GONE = {"facts": {"unreachable": True, "msg": "No route to host"}}
+GONE = {"unreachable": "No route to host"}
 
 Result = dict[str, Any]
 

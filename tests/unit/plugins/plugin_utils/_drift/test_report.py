@@ -33,8 +33,7 @@ def of_run(**found: dict[str, Any]) -> dict[str, Any]:
 EQUAL = surveyed(condarc={})
 DRIFTED = surveyed(condarc={"changes": [{"task": "condarc"}]})
 FAILED = surveyed(condarc={"problems": ["x"]})
-GONE = {"facts": {"unreachable": True, "msg": "No route to host"}}
-LOST = {"survey": {"unreachable": True, "msg": "Connection closed"}}
+GONE = {"survey": {}, "unreachable": "No route to host"}
 
 
 @pytest.mark.parametrize(
@@ -46,15 +45,10 @@ LOST = {"survey": {"unreachable": True, "msg": "Connection closed"}}
         (surveyed(condarc={"restarts": ["jupyter@ana.service"]}), "equal", ""),
         (FAILED, "unknown", ""),
         ({"failed": "Incorrect sudo password"}, "unknown", "Incorrect sudo password"),
-        ({"survey": {"failed": True, "msg": "The node has no Python."}}, "unknown", "The node has no Python."),
-        (
-            {"failed": "Timed out", "survey": {"timedout": {"period": 300}, "msg": "Timed out"}},
-            "unknown",
-            "It took longer than 300 seconds (drift_host_seconds)",
-        ),
+        ({"failed": "Timed out", "limit": 300}, "unknown", "It took longer than 300 seconds (drift_host_seconds)"),
         ({}, "unknown", "It was not asked: the run's output says why"),
         (GONE, "unreachable", "No route to host"),
-        (LOST, "unreachable", "Connection closed"),
+        ({"failed": "lost", "unreachable": " Connection closed"}, "unreachable", "Connection closed"),
     ],
 )
 def test_the_state_of_a_host(found: dict[str, Any], state: str, message: str) -> None:
