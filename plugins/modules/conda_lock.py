@@ -18,7 +18,7 @@ description:
   - pip never reinstalls what conda provides, and the versions of pip packages fit the conda packages. pip packages are
     wheels, because nodes build nothing. Of a release that is only a source archive, and of a commit, a wheel is built
     here where O(build) allows it.
-  - Runs on the control node, regardless of the task's host, and changes no node.
+  - Runs on the control node, regardless of the task's host, and changes no node. Only builds can run on O(build_host).
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
   - evenkeel.gpu.attributes.action

@@ -17,8 +17,6 @@ description:
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
 attributes:
-  become:
-    support: none
   diff_mode:
     support: none
   idempotent:
