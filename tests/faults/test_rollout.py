@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What playbooks/rollout.yml does where nodes are away, hang or are full, and where its own run is killed.
+
+On three nodes, or on as many as EVENKEEL_FLEET says.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from lab.nodes import nodes, podman
+from tests.faults.conftest import CHANNEL, ROOT, Answer, ansible, finish
+
+PLAYBOOK = "playbooks/rollout.yml"
+SIZE = int(os.environ.get("EVENKEEL_FLEET", "3"))
+NAMES = [f"debian12-{number}" for number in range(1, SIZE + 1)]
+FIRST, SECOND, LAST = NAMES[0], NAMES[1], NAMES[-1]
+LINK, BUILDS = "/opt/evenkeel/envs/small", "/opt/evenkeel/generations/small"
+LOCK = "/opt/evenkeel/locks/environment-small"
+#: A connection that is silent for half a minute is lost.
+PATIENCE = {"ansible_ssh_extra_args": "-o ServerAliveInterval=5 -o ServerAliveCountMax=6", "ansible_timeout": 20}
+#: They wait for connections that are silent.
+WHERE_THERE_IS_TIME = pytest.mark.skipif("EVENKEEL_FLEET" not in os.environ, reason="`make test-long` runs it")
+#: Where the lab lets its operator become root.
+SUDOERS = "/etc/sudoers.d/ops"
+CHANGES = (words for number in (1, 2, 3) for words in itertools.combinations(("six", "idna", "packaging"), number))
+
+
+@dataclass
+class Fleet:
+    """Nodes with an environment ``small``, whose packages each test changes."""
+
+    group: str
+    packages: tuple[str, ...] = ()
+
+    def start(self, playbook: str, *options: str, **variables: Any) -> subprocess.Popen[str]:
+        declared = [{"name": "small", "packages": ["python=3.11", *self.packages], "channels": [CHANNEL]}]
+        given = {"conda_environments_list": declared, **PATIENCE, **variables}
+        return ansible(
+            "playbook", playbook, *options, f"--extra-vars={json.dumps(given)}", EVENKEEL_LAB_GROUP=self.group
+        )
+
+    def roll_out(self, *options: str, **variables: Any) -> Answer:
+        return finish(self.start(PLAYBOOK, "--tags=conda_environments", *options, **variables))
+
+    def on(self, node: str, command: str) -> str:
+        """Run a command on a node, which needs no network."""
+        return podman.run("exec", nodes.container_name(self.group, node), "sh", "-c", command).strip()
+
+    def in_use(self, of: Sequence[str] = NAMES) -> set[str]:
+        """Return the builds that nodes use."""
+        return {self.on(node, f"readlink {LINK}") for node in of}
+
+    def builds(self, node: str) -> set[str]:
+        """Return the builds that a node has."""
+        return set(self.on(node, f"ls {BUILDS}").split())
+
+    @contextmanager
+    def cut_off(self, node: str) -> Iterator[None]:
+        """Take a node's network away, without a word to those who are connected."""
+        pid = podman.run("inspect", "--format", "{{.State.Pid}}", nodes.container_name(self.group, node)).strip()
+        link = ["nsenter", f"--net=/proc/{pid}/ns/net", "ip", "link", "set", "eth0"]
+        subprocess.run([*link, "down"], check=True)
+        try:
+            yield
+        finally:
+            subprocess.run([*link, "up"], check=True)
+
+
+@pytest.fixture(scope="module")
+def prepared(worker_id: str) -> Iterator[Fleet]:
+    group = f"faults-rollout-{worker_id}"
+    lab = [sys.executable, "-m", "lab"]
+    releases = [word for _node in NAMES for word in ("--release", "debian12")]
+    subprocess.run([*lab, "up", group, *releases, "--fresh"], check=True, cwd=ROOT)
+    try:
+        fleet = Fleet(group)
+        assert finish(fleet.start("site.yml", "--tags=miniconda,condarc,conda_environments")).succeeded()
+        yield fleet
+    finally:
+        subprocess.run([*lab, "down", group], check=True, cwd=ROOT)
+
+
+@pytest.fixture
+def fleet(prepared: Fleet) -> Fleet:
+    """The nodes, all with the same build in use, and with a change that none of them has seen."""
+    assert len(prepared.in_use()) == 1
+    prepared.packages = next(CHANGES)
+    return prepared
+
+
+def test_nodes_that_are_away_or_full_are_named_and_the_same_command_goes_on_later(fleet: Fleet) -> None:
+    before, others = fleet.in_use(), [node for node in NAMES if node not in (SECOND, LAST)]
+    had = {node: fleet.builds(node) for node in NAMES}
+    fleet.on(LAST, f"mount -t tmpfs -o size=1m tmpfs {BUILDS}/.. && mkdir {BUILDS}")
+    try:
+        with fleet.cut_off(SECOND):
+            answer = fleet.roll_out()
+            missing = f"Nothing was switched: 2 of {SIZE} nodes did not build: {SECOND}, {LAST}."
+            assert answer.failed_saying(missing, "No space left on the file system")
+            assert fleet.in_use() == before
+            assert [node for node in NAMES if node != LAST and fleet.builds(node) - had[node]] == others
+            allowed = fleet.roll_out(rollout_built_percentage=33)
+            assert allowed.failed_saying(f"{len(others)} of {len(others)} nodes are as declared")
+            (after,) = fleet.in_use(others)
+            assert after not in before
+            assert fleet.in_use([SECOND]) == before
+    finally:
+        fleet.on(LAST, f"umount {BUILDS}/..")
+    assert fleet.in_use([LAST]) == before
+    assert fleet.roll_out().succeeded()
+    assert fleet.in_use() == {after}
+
+
+def test_a_killed_run_is_resumed_and_all_go_back_by_the_command_that_was_shown(fleet: Fleet) -> None:
+    (before,) = fleet.in_use()
+    process = fleet.start(PLAYBOOK, "--tags=conda_environments", rollout_batch=1)
+    shown = ""
+    for line in process.stdout or ():
+        shown += line
+        if f"1 of {SIZE} nodes are as declared" in line:
+            break
+    process.kill()
+    process.communicate()
+    back = f"-e rollback_env=small -e rollback_generation={before.rpartition('/')[2]}"
+    assert back in shown
+    assert before in fleet.in_use()
+    assert fleet.in_use([FIRST]) != {before}
+    resumed = fleet.roll_out(rollout_batch=1)
+    assert resumed.succeeded()
+    assert f"{SIZE} of {SIZE} nodes are as declared" in resumed.output
+    assert len(fleet.in_use() | {before}) == 2
+    options = [word for word in back.split() if word != "-e"]
+    gone_back = fleet.start(
+        "playbooks/rollback.yml", *(f"--extra-vars={word}" for word in options), rollback_confirm=False
+    )
+    assert finish(gone_back).succeeded()
+    assert fleet.in_use() == {before}
+
+
+def test_a_wrong_sudo_password_is_named_and_nothing_is_switched(fleet: Fleet) -> None:
+    before = fleet.in_use()
+    fleet.on(SECOND, f"mv {SUDOERS} /root/ops && echo 'ops:right' | chpasswd && echo 'ops ALL=(ALL) ALL' >{SUDOERS}")
+    try:
+        answer = fleet.roll_out(ansible_become_password="wrong")
+    finally:
+        fleet.on(SECOND, f"mv /root/ops {SUDOERS}")
+    assert answer.failed_saying(f"nodes did not build: {SECOND}.", "password")
+    assert fleet.in_use() == before
+
+
+@WHERE_THERE_IS_TIME
+def test_a_node_that_hangs_holds_nobody_up_for_good(fleet: Fleet) -> None:
+    before, container = fleet.in_use(), nodes.container_name(fleet.group, LAST)
+    process = fleet.start(PLAYBOOK, "--tags=conda_environments", rollout_batch=1, rollout_max_fail_percentage=50)
+    shown = ""
+    for line in process.stdout or ():
+        shown += line
+        if f"1 of {SIZE} nodes are as declared" in line:
+            podman.run("pause", container)
+    assert process.wait() != 0
+    podman.run("unpause", container)
+    assert re.search(rf"^{LAST} .*unreachable=1", shown, re.MULTILINE), shown
+    assert f"{SIZE - 1} of {SIZE} nodes are as declared" in shown
+    assert fleet.in_use([LAST]) == before
+    assert fleet.roll_out().succeeded()
+    assert len(fleet.in_use()) == 1
+
+
+@WHERE_THERE_IS_TIME
+def test_a_node_that_is_lost_while_it_builds_is_named(fleet: Fleet) -> None:
+    before = fleet.in_use()
+    # The environment's lock is held until the node has no network any more, so the build can't be over.
+    fleet.on(LAST, f"systemd-run --quiet --unit=holder flock {LOCK} sleep infinity")
+    process = fleet.start(PLAYBOOK, "--tags=conda_environments")
+    for line in process.stdout or ():
+        if "switch nothing" in line:
+            break
+    fleet.on(LAST, "timeout 300 sh -c 'until pgrep --full [a]sync_wrapper >/dev/null; do sleep 0.1; done'")
+    with fleet.cut_off(LAST):
+        fleet.on(LAST, "systemctl stop holder")
+        assert finish(process).failed_saying(f"nodes did not build: {LAST}.")
+        assert fleet.in_use() == before
+    assert fleet.roll_out().succeeded()
+    assert len(fleet.in_use()) == 1
