@@ -81,7 +81,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable):  # type: ignore[misc]
     NAME = "evenkeel.gpu.slurm"
 
     def verify_file(self, path: str) -> bool:
-        return super().verify_file(path) and path.endswith((".yml", ".yaml"))  # type: ignore[no-any-return]
+        return super().verify_file(path) and path.endswith((".yml", ".yaml"))
 
     def parse(self, inventory: Any, loader: Any, path: str, cache: bool = True) -> None:
         super().parse(inventory, loader, path, cache)
