@@ -13,7 +13,7 @@ import pytest
 CONTENT = {
     *("CHANGELOG.rst", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "README.md", "SECURITY.md", "docs"),
     *("LICENSE", "LICENSES", "REUSE.toml", "changelogs", "meta", "bindep.txt", "requirements.txt"),
-    *("FILES.json", "MANIFEST.json", "playbooks", "plugins", "roles", "tests"),
+    *("FILES.json", "MANIFEST.json", "bin", "playbooks", "plugins", "roles", "tests"),
 }
 _LINK = re.compile(r"!?\[[^]]*\]\((?!https?:|#)([^)#\s]+)[^)]*\)")
 

@@ -70,6 +70,12 @@ def test_the_site_ends_before_its_first_change(node: ControlNode) -> None:
     assert "changed=0" in done.stdout
 
 
+def test_the_command_needs_no_package(node: ControlNode) -> None:
+    done = node.run(f"{node.place}/collections/ansible_collections/evenkeel/gpu/bin/evenkeel", "drift", "/nowhere")
+    assert (done.returncode, done.stdout) == (5, "")
+    assert done.stderr.startswith("/nowhere: No such file or directory. ")
+
+
 def test_with_its_requirements_it_works(node: ControlNode) -> None:
     filtered = "{{ {'channels': ['conda-forge']} | evenkeel.gpu.condarc_settings }}"
     results = play(
