@@ -33,7 +33,7 @@ VARIABLES: Mapping[str, object] = {
 _MOST_LINES, _MOST_CHARACTERS = 400, 4000
 _RECAP = re.compile(r"^(?P<host>\S+)\s+: (?P<counts>ok=\d+.*)$")
 _FATAL = re.compile(r"^(?:fatal|failed): \[(?P<host>[^\]]+)\].*?=> (?P<result>\{.*\})\s*$")
-_ERROR = re.compile(r"^(?:\[ERROR\]:|ERROR!) (?P<text>.+)$")
+_ERROR = re.compile(r"^(?:\[ERROR\]:|ERROR!|Origin:) (?P<text>.+)$")
 
 
 @dataclass(frozen=True)

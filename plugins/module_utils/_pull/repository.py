@@ -133,7 +133,7 @@ class Repository:
         if done.status != 0:
             raise Refused(
                 "The %s %s has no signature of an allowed signer: %s"
-                % (wanted, self._object(name)[:12], done.last_words(2)),
+                % (wanted, self._object(name)[:12], done.last_words(2) if done.said.strip() else "it has none"),
                 "Sign it with a key that pull_agent_allowed_signers lists; if nobody of yours made it, find out who "
                 "can write to the repository",
             )

@@ -52,7 +52,11 @@ def test_nothing_of_the_callers_environment_matters_but_the_proxy(places: Places
         (0, [RECAP], ""),
         (2, [FATAL, RECAP], "conda_environments: ai-dev: it has no lock"),
         (2, [FATAL, FATAL, RECAP], "conda_environments: ai-dev: it has no lock"),
-        (4, ["[ERROR]: YAML parsing failed: mapping values"], "YAML parsing failed: mapping values"),
+        (
+            4,
+            ["[ERROR]: YAML parsing failed: a", "Origin: /c/node.yml:2:1", "b"],
+            "YAML parsing failed: a\n/c/node.yml:2:1",
+        ),
         (4, ["ERROR! the playbook: site.yml could not be found"], "the playbook: site.yml could not be found"),
         (2, ["[ERROR]: Task failed", FATAL], "conda_environments: ai-dev: it has no lock"),
         (1, [], "The playbook ended with status 1"),

@@ -45,7 +45,8 @@ def test_a_signed_commit_reaches_the_disk_as_it_is(places: Places, remote: GitSi
 
 
 @pytest.mark.parametrize(
-    ("signer", "word"), [("", "no signature"), ("mallory", "No principal matched"), ("renamed", "No principal matched")]
+    ("signer", "word"),
+    [("", "signer: it has none"), ("mallory", "No principal matched"), ("renamed", "No principal matched")],
 )
 def test_a_commit_of_nobody_allowed_is_refused(places: Places, remote: GitSite, signer: str, word: str) -> None:
     remote.commit(signer)
