@@ -269,9 +269,7 @@ def test_why_there_is_none_names_such_a_setting(root: Path, monkeypatch: pytest.
     assert lacking(root).endswith(f", since {APPARMOR} forbids it")
 
 
-def test_an_architecture_without_a_filter_of_system_calls_has_none(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_architecture_without_a_filter_of_system_calls_has_none(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = inspect.getsource(confined).replace("os.uname().machine", "'riscv64'")
     monkeypatch.setattr(sandbox.inspect, "getsource", lambda _module: source)
     assert lacking(root) == (
