@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What happens to a distribution after its installation, and what outlasts it."""
+"""What happens to a distribution after its installation, and what outlasts it.
+
+An installation costs seconds. Each test brings the nodes to what it begins with, which is what the one before it leaves
+if that is possible.
+"""
 
 from __future__ import annotations
 
@@ -71,13 +75,14 @@ def environment_works(fleet: Fleet) -> bool:
     return True
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def old(fleet: Fleet) -> None:
     """Start with the older version alone, as it was installed."""
     converge(fleet, OLD, force=True, heal_base=True, keep=0)
     assert fleet.run(f"ls -d {STORE}/*").startswith(OLD.home)
 
 
+@pytest.mark.usefixtures("old")
 def test_an_upgrade_is_built_beside_and_switched_to(fleet: Fleet) -> None:
     assert converge(fleet, NEW)["home"] == NEW.home
     assert fleet.run(f"readlink {PREFIX}; ls -d {STORE}/*").split() == [NEW.home, *sorted([OLD.home, NEW.home])]
@@ -101,6 +106,7 @@ def test_a_switch_of_distribution_keeps_the_path_and_the_environments(fleet: Fle
     assert converge(fleet, MINIFORGE)["changed"] is False
 
 
+@pytest.mark.usefixtures("old")
 def test_a_failed_upgrade_leaves_the_old_one_working(fleet: Fleet) -> None:
     with pytest.raises(LabError, match="was not executed"):
         converge(fleet, NEW, sha256="0" * 64)
@@ -109,6 +115,7 @@ def test_a_failed_upgrade_leaves_the_old_one_working(fleet: Fleet) -> None:
     assert converge(fleet, OLD)["changed"] is False
 
 
+@pytest.mark.usefixtures("old")
 def test_a_changed_base_is_reported_and_healed(fleet: Fleet) -> None:
     fleet.run(f"{PREFIX}/bin/conda install --quiet --yes --override-frozen --name base six >/dev/null")
     reported = converge(fleet, OLD)
@@ -121,6 +128,7 @@ def test_a_changed_base_is_reported_and_healed(fleet: Fleet) -> None:
     assert converge(fleet, OLD, heal_base=True)["changed"] is False
 
 
+@pytest.mark.usefixtures("old")
 def test_shells_that_conda_init_set_up_keep_conda(fleet: Fleet) -> None:
     """``conda init`` writes the installation's own path, as all of conda's versions do."""
     home = fleet.run(f"readlink {PREFIX}")
@@ -144,22 +152,11 @@ def test_shells_that_conda_init_set_up_keep_conda(fleet: Fleet) -> None:
 
 
 def test_a_former_version_is_the_way_back_from_a_base_that_was_healed(fleet: Fleet) -> None:
-    former = fleet.run(f"readlink {PREFIX}")
+    converge(fleet, MINIFORGE, keep=0)
     converge(fleet, NEW)
     fleet.run(f"{PREFIX}/bin/conda install --quiet --yes --override-frozen --name base six >/dev/null")
     assert converge(fleet, NEW, heal_base=True)["home"] == f"{NEW.home}-2"
-    assert fleet.run(f"ls -d {STORE}/*").split() == sorted([former, f"{NEW.home}-2"])
-
-
-def test_environments_inside_a_distribution_are_never_removed(fleet: Fleet) -> None:
-    home = fleet.run(f"readlink {PREFIX}")
-    inside = f"{home}/envs/thesis"
-    fleet.run(f"{PREFIX}/bin/conda create --quiet --yes --prefix {inside} python=3.11 >/dev/null")
-    reported = converge(fleet, NEW, keep=0)
-    assert reported["stranded"] == [inside]
-    assert f"left where they are: {inside}" in reported.shown
-    remove(fleet)
-    fleet.run(f"{inside}/bin/python -c 'import json' && test ! -e {PREFIX} && rm -rf {inside}")
+    assert fleet.run(f"ls -d {STORE}/*").split() == sorted([MINIFORGE.home, f"{NEW.home}-2"])
 
 
 def test_removal_takes_what_was_made_and_leaves_the_rest(fleet: Fleet) -> None:
@@ -172,8 +169,20 @@ def test_removal_takes_what_was_made_and_leaves_the_rest(fleet: Fleet) -> None:
 
 
 def test_a_file_of_the_control_node_is_brought_to_nodes_that_are_offline(fleet: Fleet) -> None:
+    remove(fleet)
     with pytest.raises(LabError, match="is to be installed, and offline is true"):
         converge(fleet, NEW, offline=True)
     gap = {"src": str(paths.INSTALLERS / NEW.file), "sha256": NEW.arguments["sha256"], "offline": True}
     assert fleet.module("evenkeel.gpu.conda_distribution", **gap)["home"] == NEW.home
     assert fleet.module("evenkeel.gpu.conda_distribution", **gap)["changed"] is False
+
+
+def test_environments_inside_a_distribution_are_never_removed(fleet: Fleet) -> None:
+    converge(fleet, NEW)
+    inside = f"{NEW.home}/envs/thesis"
+    fleet.run(f"{PREFIX}/bin/conda create --quiet --yes --prefix {inside} python=3.11 >/dev/null")
+    reported = converge(fleet, MINIFORGE, keep=0)
+    assert reported["stranded"] == [inside]
+    assert f"left where they are: {inside}" in reported.shown
+    remove(fleet)
+    fleet.run(f"{inside}/bin/python -c 'import json' && test ! -e {PREFIX} && rm -rf {inside}")
