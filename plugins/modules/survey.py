@@ -116,7 +116,8 @@ layers:
   contains:
     changes:
       description:
-        - What would change, each C(task) with its C(plan) if it has one, and with C(--diff) or C(diff=true) the C(diff).
+        - What would change, each C(task) with its C(plan) if it has one, and with C(--diff) or C(diff=true) its
+          C(diff).
       type: list
       elements: dict
     problems:
@@ -148,8 +149,8 @@ layers:
       sample: {conda_environment ai-dev: {digest: 3f9a}}
 items:
   description:
-    - The same by role and item of its loops. What no loop is about is the item that has an empty name. Only roles with a
-      loop are in it.
+    - The same by role and item of its loops. What no loop is about is the item that has an empty name. Only roles with
+      a loop are in it.
   type: dict
   returned: with O(by_item)
 ansible_facts:
