@@ -133,8 +133,7 @@ def run(python: str, checkout: str, settings: Settings, places: Places, keeps: S
     watch = threading.Timer(settings.timeout, stop)
     watch.start()
     try:
-        assert process.stdout is not None
-        for line in process.stdout:
+        for line in process.stdout or ():
             kept.append(line.rstrip("\n"))
             sys.stdout.write(line)
             sys.stdout.flush()
