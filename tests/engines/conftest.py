@@ -54,18 +54,20 @@ def wheels() -> Path:
 
 
 @pytest.fixture(scope="session")
-def image(archive: Path, wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+def image(archive: Path, wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The execution environment, built offline from the lab's base image."""
     project = tmp_path_factory.mktemp("definition")
     shutil.copy(DEFINITION, project)
     (project / "build" / "collection").mkdir(parents=True)
     shutil.copy(archive, project / "build" / "collection")
     name = "localhost/evenkeel/execution-environment:latest"
-    mounted = " ".join(f"--volume={volume}" for volume in offline(wheels))
+    # Without layers, podman leaves no images of the steps.
+    extra = " ".join(["--layers=false", *(f"--volume={volume}" for volume in offline(wheels))])
     builder = ["ansible-builder", "build", "--container-runtime=podman", f"--tag={name}"]
-    options = [f"--build-arg=EE_BASE_IMAGE={base_image.build()}", f"--extra-build-cli-args={mounted}"]
+    options = [f"--build-arg=EE_BASE_IMAGE={base_image.build()}", f"--extra-build-cli-args={extra}"]
     run(*builder, *options, cwd=project)
-    return name
+    yield name
+    podman.run("image", "rm", "--force", name)
 
 
 @pytest.fixture(scope="session")
