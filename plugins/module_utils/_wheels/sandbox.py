@@ -4,7 +4,8 @@
 
 The programs of util-linux make namespaces of the kernel and, in them, a root directory that holds the system's
 programs and libraries, read-only, and the directories of the build. Homes, sockets and the rest of /etc are not there.
-The program has no capability, so what is read-only stays so, for root too; and no keyring of the kernel.
+The program has no capability, so what is read-only stays so, for root too; no keyring of the kernel; and no socket
+but those that the namespace of networks holds.
 """
 
 from __future__ import annotations

@@ -94,6 +94,23 @@ def test_it_has_no_keyring(run: Run, work: Path) -> None:
     assert (ended, said.split()) == (Ended(0), ["ENOSYS"] * 3)
 
 
+def test_it_has_only_sockets_that_a_network_namespace_holds(run: Run, work: Path) -> None:
+    (work / "sockets.py").write_text(
+        "import ctypes, errno, socket\n"
+        "for family in (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6, socket.AF_NETLINK):\n"
+        "    kind = socket.SOCK_RAW if family == socket.AF_NETLINK else socket.SOCK_STREAM\n"
+        "    socket.socket(family, kind).close()\n"
+        "for family in (socket.AF_VSOCK, 38, 31, 1 << 20):\n"
+        "    try:\n        socket.socket(family, socket.SOCK_STREAM)\n"
+        "    except OSError as error:\n        print(errno.errorcode[error.errno])\n"
+        "call = ctypes.CDLL(None, use_errno=True).syscall\n"
+        "call(425, 1, None)\nprint(errno.errorcode[ctypes.get_errno()])\n"
+    )
+    python = interpreter.of_control_node()
+    ended, said = run(f"{python.program} -I {work}/sockets.py", readable=(python.prefix,))
+    assert (ended, said.split()) == (Ended(0), ["EAFNOSUPPORT"] * 4 + ["ENOSYS"])
+
+
 def test_it_cannot_raise_its_limits(run: Run) -> None:
     _unused, said = run("bash -c 'ulimit -Hd; ulimit -Sd; ulimit -Hf; ulimit -Sf; ulimit -Hc'")
     data, soft_data, size, soft_size, core = said.split()
