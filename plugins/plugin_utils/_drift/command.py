@@ -21,6 +21,9 @@ STATUSES = {EQUAL: 0, DRIFTED: 2, UNKNOWN: 3, UNREACHABLE: 4}
 UNREADABLE = 5
 #: The command's arguments are wrong, as in sysexits.h.
 USAGE = 64
+_CENTURY = 100 * 365 * 24
+#: By how much the clocks of two control nodes may differ.
+_CLOCKS_DIFFER = timedelta(minutes=10)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -38,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         epilog="Exit status: 0 equal, 2 drifted, 3 unknown, 4 unreachable, 5 the report can't be read or is too old.",
     )
     drift.add_argument("report", type=Path, help="the report.json that playbooks/drift.yml has written")
-    drift.add_argument("--max-age", type=float, metavar="HOURS", help="refuse an older report")
+    drift.add_argument("--max-age", type=_hours, metavar="HOURS", help="refuse an older report")
     asked = parser.parse_args(arguments)
     try:
         report = read(asked.report)
@@ -51,10 +54,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return STATUSES[report["status"]]
 
 
+def _hours(text: str) -> float:
+    hours = float(text)
+    if not 0 < hours < _CENTURY:
+        raise argparse.ArgumentTypeError("%s: give a number of hours above 0" % text)
+    return hours
+
+
 def _require_new(path: Path, created: str, hours: float | None) -> None:
     if hours is None:
         return
     age = datetime.now(timezone.utc) - datetime.fromisoformat(created)  # noqa: UP017 - also for Python 3.9
+    if age < -_CLOCKS_DIFFER:
+        raise EvenkeelError(
+            "%s is of %s, which is yet to come" % (path, created), "Set the clock, and run playbooks/drift.yml"
+        )
     if age > timedelta(hours=hours):
         raise EvenkeelError(
             "%s is of %s, %.1f hours ago" % (path, created, age.total_seconds() / 3600),

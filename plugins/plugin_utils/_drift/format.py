@@ -5,18 +5,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, from_os
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift import schema
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift.states import ORDER
 
 KIND = "evenkeel drift report"
 #: The version of the report's form.
 FORMAT = 1
 _AGAIN = "Run playbooks/drift.yml again"
+_WHICH = "Name the report.json that playbooks/drift.yml has written, as a user who may read it"
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -27,35 +27,48 @@ def read(path: Path) -> dict[str, Any]:
     EvenkeelError
         It can't be read, is no drift report, is damaged, or has another format than this version of Evenkeel reads.
     """
-    try:
-        found = json.loads(path.read_bytes())
-    except OSError as error:
-        raise from_os(error, str(path)) from error
-    except ValueError as error:
-        raise EvenkeelError(f"{path} is no JSON: {error}", _AGAIN) from error
-    if not isinstance(found, dict) or found.get("kind") != KIND:
-        raise EvenkeelError(f"{path} is no drift report", "Name the report.json that playbooks/drift.yml has written")
-    if found.get("format") != FORMAT:
-        what = f"{path} has the format {found.get('format')!r}, and this version of Evenkeel reads {FORMAT}"
-        raise EvenkeelError(what, f"{_AGAIN}, or read it with the version that wrote it")
-    if not _is_whole(found):
-        raise EvenkeelError(f"{path} is damaged", _AGAIN)
+    found = _parsed(path)
+    place = schema.breach(found)
+    if place is not None:
+        raise _damaged(path, place)
     return found
 
 
-def _is_whole(report: Mapping[str, Any]) -> bool:
-    hosts = report.get("hosts")
-    return (
-        report.get("status") in ORDER
-        and _is_time(report.get("created"))
-        and isinstance(hosts, dict)
-        and bool(hosts)
-        and all(isinstance(host, dict) and host.get("state") in ORDER and "digest" in host for host in hosts.values())
-    )
+def read_outline(path: Path) -> dict[str, Any]:
+    """Return a report of which only the time, the status, and each host's state and digest are checked.
+
+    It is for many reports: to check all of each takes longer than to read them. Raises as ``read`` does.
+    """
+    found = _parsed(path)
+    hosts = found.get("hosts")
+    if not (found.get("status") in ORDER and schema.is_moment(found.get("created")) and isinstance(hosts, dict)):
+        raise _damaged(path, "status, created or hosts")
+    for name, host in hosts.items():
+        whole = isinstance(host, dict) and host.get("state") in ORDER
+        if not whole or not isinstance(host.get("digest", 0), (str, type(None))):
+            raise _damaged(path, f"hosts.{name}")
+    return found
 
 
-def _is_time(text: Any) -> bool:
+def _parsed(path: Path) -> dict[str, Any]:
+    """Return what is in a file that says that it is a report of this format."""
     try:
-        return datetime.fromisoformat(text).tzinfo is not None
-    except (TypeError, ValueError):
-        return False
+        found = json.loads(path.read_bytes(), parse_constant=_refused)
+    except OSError as error:
+        raise EvenkeelError(f"{path}: {error.strerror}", _WHICH) from error
+    except (ValueError, RecursionError) as error:
+        raise EvenkeelError(f"{path} is no JSON: {error}", _AGAIN) from error
+    if not isinstance(found, dict) or found.get("kind") != KIND:
+        raise EvenkeelError(f"{path} is no drift report", _WHICH)
+    if found.get("format") != FORMAT:
+        what = f"{path} has the format {found.get('format')!r}, and this version of Evenkeel reads {FORMAT}"
+        raise EvenkeelError(what, f"{_AGAIN}, or read it with the version that wrote it")
+    return found
+
+
+def _refused(name: str) -> None:
+    raise ValueError(f"{name} is no number")
+
+
+def _damaged(path: Path, place: str) -> EvenkeelError:
+    return EvenkeelError(f"{path} is damaged{f' at {place}' if place else ''}", _AGAIN)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, from_os
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift.format import read
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift.format import read_outline
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift.states import EQUAL
 
 _NAME = re.compile(r"drift-\d{8}T\d{6}Z\.json\Z")
@@ -40,7 +40,7 @@ def earlier(folder: Path) -> tuple[dict[Path, dict[str, Any]], list[str]]:
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         if _NAME.match(path.name):
             try:
-                found[path] = _short(read(path))
+                found[path] = _short(read_outline(path))
             except EvenkeelError as error:
                 skipped.append(f"Left out of the history: {error}")
     return dict(sorted(found.items(), key=lambda item: datetime.fromisoformat(item[1]["created"]))), skipped

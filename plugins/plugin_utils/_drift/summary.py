@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sanitise import in_one_line
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift.states import EQUAL
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift.states import EQUAL, ORDER
 
 COLUMNS = 120
 _GAP = "  "
@@ -34,7 +34,7 @@ def lines(report: Report) -> list[str]:
 
 def last(report: Report) -> str:
     """Return the report's status, and how many hosts are in each state."""
-    parts = [f"{number} {state}" for state, number in report["counts"].items() if number]
+    parts = [f"{report['counts'][state]} {state}" for state in ORDER if report["counts"][state]]
     return f"{report['status']}: {', '.join(parts)}"
 
 

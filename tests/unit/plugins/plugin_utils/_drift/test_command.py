@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,22 @@ def test_an_old_report_is_refused_where_that_is_asked_for(tmp_path: Path, capsys
     assert "hours ago. Run playbooks/drift.yml" in capsys.readouterr().err
     new = written(tmp_path, created=datetime.now(UTC).isoformat())
     assert command.main(["drift", new, "--max-age", "1"]) == 4
+
+
+def test_a_report_of_the_future_is_not_new_for_ever(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ahead = written(tmp_path, created=(datetime.now(UTC) + timedelta(hours=1)).isoformat())
+    assert command.main(["drift", ahead]) == 4
+    assert command.main(["drift", ahead, "--max-age", "1"]) == 5
+    assert "which is yet to come. Set the clock" in capsys.readouterr().err
+    little = written(tmp_path, created=(datetime.now(UTC) + timedelta(minutes=1)).isoformat())
+    assert command.main(["drift", little, "--max-age", "1"]) == 4
+
+
+@pytest.mark.parametrize("hours", ["nan", "inf", "-1", "0", "1e300", "soon"])
+def test_an_age_that_means_nothing_is_a_wrong_argument(hours: str) -> None:
+    with pytest.raises(SystemExit) as caught:
+        command.main(["drift", str(SAMPLE), "--max-age", hours])
+    assert caught.value.code == 64
 
 
 def test_wrong_arguments_are_no_drift(capsys: pytest.CaptureFixture[str]) -> None:

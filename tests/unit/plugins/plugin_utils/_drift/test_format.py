@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift.format import FORMAT, KIND, read
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift.format import FORMAT, KIND, read, read_outline
 
 from tests.unit.plugins.plugin_utils._drift.test_schema import SAMPLE, VALIDATOR
 
@@ -40,6 +40,10 @@ def test_its_marks_are_the_schema_s() -> None:
         (json.dumps({**REPORT, "created": "yesterday"}), "is damaged"),
         (json.dumps({**REPORT, "created": "2026-11-29T02:00:00"}), "is damaged"),
         (json.dumps({**REPORT, "created": None}), "is damaged"),
+        (json.dumps({key: value for key, value in REPORT.items() if key != "layers"}), "is damaged"),
+        (json.dumps({**REPORT, "counts": {}}), "is damaged at counts"),
+        (json.dumps({**REPORT, "seconds": float("nan")}), "is no JSON: NaN is no number"),
+        ("[" * 100_000, "is no JSON"),
     ],
 )
 def test_other_files_are_refused(text: str, said: str, tmp_path: Path) -> None:
@@ -52,5 +56,28 @@ def test_other_files_are_refused(text: str, said: str, tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(EvenkeelError, match=r"gone\.json: No such file"):
+    with pytest.raises(EvenkeelError, match=r"gone\.json: No such file or directory\. Name the report\.json"):
         read(tmp_path / "gone.json")
+
+
+def test_a_folder_is_not_to_be_moved_away(tmp_path: Path) -> None:
+    with pytest.raises(EvenkeelError, match=r"Is a directory\. Name the report\.json"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"hosts": []},
+        {"hosts": {"a": []}},
+        {"hosts": {"a": {"state": "equal"}}},
+        {"hosts": {"a": {"state": "equal", "digest": 5}}},
+        {"status": None},
+        {"created": "2026-11-29T02:00:00"},
+    ],
+)
+def test_an_outline_has_all_that_a_history_needs(other: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps({**REPORT, **other}))
+    with pytest.raises(EvenkeelError, match="is damaged at"):
+        read_outline(path)
