@@ -16,7 +16,7 @@ description:
     control node. What is not locked is solved there with py-rattler, once for each run, platform and set of virtual
     packages, and every node gets the same result. Nodes never solve.
   - Of pip, nodes install wheels. Those that a lock names by a path lie beside it on the control node, which hands over
-    what a node lacks. Nodes build nothing but commits that a lock or a request names as such.
+    what a node lacks. Nodes build nothing.
   - If a list or an C(environment.yml) has not changed, nothing is solved or updated, even if the channel has newer
     packages.
   - An environment that has drifted is replaced by a fresh build of the same packages. Files that users put into it are

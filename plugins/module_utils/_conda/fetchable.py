@@ -97,9 +97,9 @@ def one_of_each_folder(packages: Iterable[Package]) -> tuple[str, ...]:
 def one_of_index(packages: Iterable[Package], index: str) -> tuple[str, ...]:
     """Return the page that the index of pip's packages has of one of them; nothing where the index is not known.
 
-    Packages from a commit have no page.
+    Built wheels have no page.
     """
-    names = sorted(package.name for package in packages if package.sha256)
+    names = sorted(package.name for package in packages if not is_built(package))
     if not names or not index:
         return ()
     return ("%s/%s/" % (index.rstrip("/"), re.sub(r"[-_.]+", "-", names[0]).lower()),)

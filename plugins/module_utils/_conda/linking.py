@@ -309,13 +309,11 @@ def install_with_uv(job: Job, tools: Tools, *, again: bool = False) -> None:
     cache = os.path.join(job.pkgs, UV)
     variables = {"UV_HTTP_TIMEOUT": str(int(job.timeout) or 1), "UV_CONCURRENT_DOWNLOADS": str(job.connections)}
     built = [package for package in job.of_pip if built_wheels.is_built(package)]
-    hashed = [package for package in job.of_pip if package.sha256 and package not in built]
-    commits = [package for package in job.of_pip if not package.sha256]
+    fetched = [package for package in job.of_pip if package not in built]
     places = [("--find-links", os.path.dirname(built_wheels.place(job.pkgs, package))) for package in built]
     for packages, options in (
-        (hashed, ["--require-hashes", "--no-build"]),
-        (built, ["--require-hashes", "--no-build", "--no-index", *(part for place in places for part in place)]),
-        (commits, []),
+        (fetched, []),
+        (built, ["--no-index", *(part for place in places for part in place)]),
     ):
         if not packages:
             continue
@@ -327,14 +325,14 @@ def install_with_uv(job: Job, tools: Tools, *, again: bool = False) -> None:
             variables["TMPDIR"] = private
             requirements.write("".join(map(requirement, packages)))
             requirements.flush()
-            argv = [tools.uv, "pip", "install", "--no-deps", "--no-progress", "--no-python-downloads", *options]
+            argv = [tools.uv, "pip", "install", "--require-hashes", "--no-build", "--no-deps", *options]
+            argv += ["--no-progress", "--no-python-downloads"]
             argv += ["--python", os.path.join(job.prefix, "bin", "python")]
             argv += ["--cache-dir", cache, "--requirements", requirements.name]
             argv += ["--reinstall"] if again else []
             if job.pip_index and packages is not built:
                 argv += ["--default-index", job.pip_index]
-            # A commit is built, which takes what it takes.
-            look = partial(seen_of_uv, cache, packages, job.pip_index) if packages is hashed else Seen
+            look = partial(seen_of_uv, cache, packages, job.pip_index) if packages is fetched else Seen
             status, out, err = run(argv, variables, job.lock, job.timeout, look)
         if status != 0:
             fail(job, "uv", why_of_uv(err, packages), err, rc=status, stdout=out, stderr=err)
@@ -363,7 +361,7 @@ def requirement(package: Package) -> str:
     Raises
     ------
     EvenkeelError
-        It would be another line, or more than one.
+        It would be another line, or more than one, or the package has no hash.
     """
     fields = (package.name, package.version, package.index, "" if built_wheels.is_built(package) else package.url)
     if package.name.startswith("-") or any(_UNFIT.search(text) for text in fields):
@@ -373,7 +371,11 @@ def requirement(package: Package) -> str:
             "Restore the lock from version control, or lock again",
         )
     if not package.sha256:
-        return "%s @ %s\n" % (package.name, package.url)
+        raise EvenkeelError(
+            "%s %s at %s would have to be built, and nodes build nothing"
+            % (package.name, package.version, package.url),
+            "Lock its environment.yml with lock_build, which has a wheel built once",
+        )
     if package.index:
         return "%s @ %s --hash=sha256:%s\n" % (package.name, package.url, package.sha256)
     return "%s==%s --hash=sha256:%s\n" % (package.name, package.version, package.sha256)

@@ -128,16 +128,8 @@ def check(path: Path, packages: Iterable[Package]) -> tuple[Package, ...]:
     Raises
     ------
     EvenkeelError
-        A package is listed twice, or is a source archive, which a node would have to build.
+        A package is listed twice.
     """
-    packages = list(packages)
-    sources = sorted(f"{one.name} {one.version}" for one in packages if one.manager == PIP and _is_source(one.url))
-    if sources:
-        raise EvenkeelError(
-            f"{path} holds source archives, and nodes build nothing: {', '.join(sources)}",
-            "Lock its environment.yml with Evenkeel's playbook lock.yml, which builds wheels of them once: "
-            f"lock_build: [{', '.join(source.split()[0] for source in sources)}]",
-        )
     found: dict[tuple[str, str], Package] = {}
     for package in packages:
         other = found.setdefault((package.manager, package.name), package)
@@ -145,6 +137,25 @@ def check(path: Path, packages: Iterable[Package]) -> tuple[Package, ...]:
             versions = " and ".join(f"{one.version} {one.build}".strip() for one in (other, package))
             raise EvenkeelError(f"{path} holds {package.name} twice: {versions}", ANEW)
     return tuple(found[key] for key in sorted(found))
+
+
+def require_built(path: Path, packages: Iterable[Package]) -> None:
+    """Refuse source archives and commits, which a node would have to build.
+
+    Raises
+    ------
+    EvenkeelError
+        The lock at ``path`` holds some.
+    """
+    sources = sorted(
+        f"{one.name} {one.version}".rstrip() for one in packages if one.manager == PIP and _is_source(one.url)
+    )
+    if sources:
+        raise EvenkeelError(
+            f"{path} holds source archives or commits, and nodes build nothing: {', '.join(sources)}",
+            "Lock its environment.yml with Evenkeel's playbook lock.yml, which builds wheels of them once: "
+            f"lock_build: [{', '.join(source.split()[0] for source in sources)}]",
+        )
 
 
 def require_fit_url(path: Path, url: str) -> None:
@@ -203,7 +214,7 @@ def _require_fit(path: Path, url: str, name: str, version: str, build: str = "")
 
 
 def _is_source(url: str) -> bool:
-    return not COMMIT_URL.fullmatch(url) and urlsplit(url).path.endswith(_SOURCES)
+    return bool(COMMIT_URL.fullmatch(url)) or urlsplit(url).path.endswith(_SOURCES)
 
 
 def _hash(path: Path, url: str, kind: str, value: str | None) -> str:

@@ -24,6 +24,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import (
     pixi_lock,
 )
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.conda_lock import packages_for
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.entries import require_built
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.freshness import require_fresh
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.missing_hashes import complete
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.places import absolute, environment_named, lock_beside
@@ -205,6 +206,7 @@ def written(
 
     def read() -> list[Any]:
         lock, packages, variables = _read(source, path, platform, of_pixi)
+        require_built(lock, packages)
         return [str(lock), _as_dicts(packages), variables]
 
     question = [source, platform, of_pixi, [[str(file), read_text(file)] for file in files]]

@@ -40,8 +40,6 @@ _UNREACHED = re.compile(
 
 #: A single step of uv's reasoning, whose end says nothing more.
 _STEP = re.compile(r"Because ((?:(?!we can conclude).)+?) and you require [^,]+, we can conclude that [^.]+\.?")
-#: git's own last words, in uv's.
-_GIT = re.compile(r"Git operation failed\b.*?\b(?P<why>(?:fatal|ssh): .*)")
 #: At the end of a conflict, what is asked of a tool that conda brings with Python.
 _TOOL = re.compile(r" (?:asks for|needs) (?P<spec>(?:pip|setuptools|wheel)[<>=!~]\S+)$")
 #: How often the rest is asked for, after what can't be had.
@@ -85,7 +83,7 @@ def resolve(
     extras
         Asked only for a distribution of conda of which somebody wants an extra.
     build
-        Builds a release. Without it nothing is built, and a commit named by its hash is left for the nodes.
+        Builds a release. Without it nothing is built, and what would have to be is an error.
     buildable
         Names that may be built, or ``all``.
     hashes
@@ -150,8 +148,7 @@ def _resolved(
     """Return the answer, or fail with the first reason why there is none; builds of ``asked`` are asked for already."""
     allowed = {canonicalize_name(name) for name in buildable}
     _refuse_conflicts(question)
-    if build:
-        question = _with_built_urls(question, build, allowed, asked, hashes)
+    question = _with_built_urls(question, build, allowed, asked, hashes)
     while True:
         question, answer = _with_extras(question, extras)
         looked = passed_over.look(question, answer)
@@ -174,13 +171,6 @@ def _resolved(
         _refuse_conflicts(question, f"{looked.failure} {answer.failure}")
         step = _STEP.fullmatch(looked.failure)
         why = _shortened(step[1] if step else looked.failure)
-        if git := _GIT.search(why):
-            to_blame = _blamed(question, why[: git.start()])
-            raise Refusal(
-                f"{pip_solver.shortened(to_blame)} could not be fetched: {git['why']}",
-                "Check its address, and that git on the control node reaches it (`git ls-remote URL`)",
-                " ".join(to_blame),
-            )
         blamed = _blamed(question, why)
         if looked.failure != answer.failure and set(_blamed(question, answer.failure)) <= set(blamed):
             why += f" Besides, with wheels alone: {_shortened(answer.failure)}"
@@ -256,16 +246,18 @@ def _with_extras(question: Question, extras: Extras) -> tuple[Question, Answer]:
 
 
 def _with_built_urls(
-    question: Question, build: Build, allowed: Collection[str], asked: Collection[str], hashes: Collection[str]
+    question: Question, build: Build | None, allowed: Collection[str], asked: Collection[str], hashes: Collection[str]
 ) -> Question:
     """Return the question with wheels in place of commits and source archives that it names by URL."""
-    requirements = [(text, Requirement(text)) for text in question.requirements]
+    named_ones = [(text, Requirement(text)) for text in (*question.requirements, *question.constraints)]
     sources = {
         text: _source_at(canonicalize_name(one.name), one.url)
-        for text, one in requirements
+        for text, one in named_ones
         if one.url and not urlsplit(one.url).path.endswith(".whl")
     }
-    if not _may_be_built(sources.values(), allowed):
+    if not sources:
+        return question
+    if build is None or not _may_be_built(sources.values(), allowed):
         places = ", ".join(f"{release.name} ({release.url})" for release in sources.values())
         raise Refusal(
             f"The pip packages {places} are sources, of which a wheel must be built",
@@ -273,16 +265,21 @@ def _with_built_urls(
             " ".join(release.name for release in sources.values()),
             frozenset(release.name for release in sources.values()),
         )
-
     require_hashes(_archives(sources.values()), hashes)
+    wheels = {text: build(source).resolve().as_uri() for text, source in sources.items()}
 
-    def as_wheel(text: str, one: Requirement) -> str:
-        if text not in sources:
+    def as_wheel(text: str) -> str:
+        if text not in wheels:
             return text
-        one.url = build(sources[text]).resolve().as_uri()
-        return str(one)
+        requirement = Requirement(text)
+        requirement.url = wheels[text]
+        return str(requirement)
 
-    return replace(question, requirements=tuple(as_wheel(text, one) for text, one in requirements))
+    return replace(
+        question,
+        requirements=tuple(map(as_wheel, question.requirements)),
+        constraints=tuple(map(as_wheel, question.constraints)),
+    )
 
 
 def _pinned_names(question: Question) -> set[str]:

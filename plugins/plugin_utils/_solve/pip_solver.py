@@ -371,9 +371,6 @@ def _preferences(kept: Iterable[Package]) -> str:
 
 def _package(entry: Mapping[str, Any], tags: Mapping[Tag, int]) -> Package:
     name, version = entry["name"], entry["version"]
-    if vcs := entry.get("vcs"):
-        part = f"#subdirectory={vcs['subdirectory']}" if "subdirectory" in vcs else ""
-        return Package(name, version, "", "", PIP, url=f"git+{vcs['url']}@{vcs['commit-id']}{part}")
     wheels = entry.get("wheels", [])
     if archive := entry.get("archive"):
         wheels = [{**archive, "url": archive.get("url", "").partition("#")[0] or archive["path"]}]

@@ -74,7 +74,7 @@ def with_pip(problem: Problem, of_conda: list[Package], building: Building | Non
         What is asked, and what conda's part of the answer is.
     building
         For the releases that ``problem.buildable`` allows; the URL of their packages is the path of the wheel. Without
-        it nothing is built, and a commit named by its hash is left for the nodes.
+        it nothing is built, and what would have to be is an error.
 
     Raises
     ------

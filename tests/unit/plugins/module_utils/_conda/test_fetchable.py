@@ -73,11 +73,22 @@ def test_the_examples_hold() -> None:
         ([conda("file:///srv/main/noarch", "idna")], []),
         ([pip("Zope.Interface"), pip("einops")], [f"{INDEX}zope-interface/"]),
         ([PYTHON, pip("einops")], [PYTHON.url, f"{INDEX}einops/"]),
-        ([pip("einops", sha256="")], []),
+        ([replace(pip("einops"), url="wheels/ab/einops-0.8.1-py3-none-any.whl")], []),
         ([TORCH, pip("einops")], [TORCH.url, f"{INDEX}einops/"]),
         ([replace(TORCH, url="file:///srv/torch-2.0-py3-none-any.whl")], []),
     ],
-    ids=["nothing", "one", "one folder", "three folders", "a file", "pip", "both", "a commit", "pinned", "pinned file"],
+    ids=[
+        "nothing",
+        "one",
+        "one folder",
+        "three folders",
+        "a file",
+        "pip",
+        "both",
+        "a built wheel",
+        "pinned",
+        "pinned file",
+    ],
 )
 def test_each_source_is_asked_once(sites: Sites, sources: Sources, packages: list[Package], asked: list[str]) -> None:
     require_fetchable("ai-dev", packages, sources)

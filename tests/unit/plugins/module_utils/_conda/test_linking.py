@@ -306,7 +306,6 @@ def test_a_history_tells_no_specs_that_nobody_knows(node: Node) -> None:
     ("package", "line"),
     [
         (EINOPS, f"einops==0.8.1 --hash=sha256:{'12' * 32}\n"),
-        (COMMIT, f"tools @ git+https://git.example/tools@{'ab' * 20}\n"),
         (
             replace(EINOPS, url="https://wheels.example/einops-0.8.1.whl", index="https://wheels.example"),
             f"einops @ https://wheels.example/einops-0.8.1.whl --hash=sha256:{'12' * 32}\n",
@@ -468,20 +467,14 @@ def calls(node: Node) -> list[list[str]]:
 def test_uv_is_called_with_hashes_and_without_dependencies(node: Node) -> None:
     installer.install(replace(node.job, packages=(NUMPY, EINOPS, TRL)), "conda", node.tools)
     (argv,) = calls(node)
-    assert argv[:3] == ["pip", "install", "--no-deps"]
-    assert "--require-hashes" in argv
+    assert argv[:2] == ["pip", "install"]
+    assert {"--require-hashes", "--no-build", "--no-deps"} <= set(argv)
     assert argv[argv.index("--python") + 1] == f"{node.prefix}/bin/python"
     assert argv[argv.index("--cache-dir") + 1] == f"{node.job.pkgs}/uv"
     assert "--default-index" not in argv
     assert node.record("uv", "file") == installer.requirement(EINOPS) + installer.requirement(TRL)
     assert {"UV_HTTP_TIMEOUT=60", "UV_CONCURRENT_DOWNLOADS=5"} <= set(node.record("uv", "env").splitlines())
     assert node.progress.updates == [("pip", 0, 2, 0, 0)]
-
-
-def test_packages_from_a_commit_are_installed_for_themselves(node: Node) -> None:
-    installer.install(replace(node.job, packages=(NUMPY, COMMIT, EINOPS)), "conda", node.tools)
-    assert [("--require-hashes" in argv, "--no-deps" in argv) for argv in calls(node)] == [(True, True), (False, True)]
-    assert node.record("uv", "file") == installer.requirement(EINOPS) + installer.requirement(COMMIT)
 
 
 def test_wheels_of_the_control_node_are_installed_from_where_the_node_has_them_and_no_index(node: Node) -> None:
@@ -495,18 +488,18 @@ def test_wheels_of_the_control_node_are_installed_from_where_the_node_has_them_a
     assert node.record("uv", "file") == installer.requirement(EINOPS) + installer.requirement(BUILT)
 
 
-def test_nothing_but_a_commit_may_be_built_on_a_node(node: Node) -> None:
-    installer.install(replace(node.job, packages=(NUMPY, COMMIT, EINOPS)), "conda", node.tools)
-    assert ["--no-build" in argv for argv in calls(node)] == [True, False]
+def test_nothing_is_built_on_a_node(node: Node) -> None:
+    installer.install(replace(node.job, packages=(NUMPY, BUILT, EINOPS)), "conda", node.tools)
+    assert ["--no-build" in argv for argv in calls(node)] == [True, True]
+    with pytest.raises(EvenkeelError, match=r"tools 1\.0 at git\+https://\S+ would have to be built, .* lock_build"):
+        installer.install(replace(node.job, packages=(NUMPY, COMMIT)), "conda", node.tools)
 
 
-@pytest.mark.parametrize("packages", [(EINOPS,), (COMMIT,), (EINOPS, COMMIT)])
-def test_uv_takes_the_configured_index(node: Node, packages: tuple[Package, ...]) -> None:
-    installer.install(
-        replace(node.job, packages=packages, pip_index="http://index.example/simple"), "conda", node.tools
-    )
-    for argv in calls(node):
-        assert argv[argv.index("--default-index") + 1] == "http://index.example/simple"
+def test_uv_takes_the_configured_index(node: Node) -> None:
+    job = replace(node.job, packages=(EINOPS,), pip_index="http://index.example/simple")
+    installer.install(job, "conda", node.tools)
+    (argv,) = calls(node)
+    assert argv[argv.index("--default-index") + 1] == "http://index.example/simple"
 
 
 @pytest.mark.parametrize("kind", ["absent", "not executable", "no runtime"])

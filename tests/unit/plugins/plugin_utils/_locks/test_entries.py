@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import PIP, Package
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import conda_lock
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import conda_lock, entries
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.entries import check, conda_package, pip_package
 
 LOCK = Path("/srv/fleet/conda-lock.yml")
@@ -35,16 +35,19 @@ package:
 """
 
 
-def test_source_archives_of_another_programs_lock_are_refused_all_at_once(tmp_path: Path) -> None:
+def test_what_a_node_would_have_to_build_is_refused_all_at_once(tmp_path: Path) -> None:
     path = tmp_path / "conda-lock.yml"
     path.write_text(FOREIGN)
+    lock = conda_lock.read(path)  # so that it can be locked again
+    tool = Package("tool", "0.1", "", "", "pip", url=f"git+https://git.example/tool@{'ab' * 20}")
     with pytest.raises(EvenkeelError) as error:
-        conda_lock.read(path)
+        entries.require_built(path, [*lock.packages["linux-64"], tool])
     assert str(error.value) == (
-        f"{path} holds source archives, and nodes build nothing: antlr4 4.9, docopt 0.6.2. "
+        f"{path} holds source archives or commits, and nodes build nothing: antlr4 4.9, docopt 0.6.2, tool 0.1. "
         "Lock its environment.yml with Evenkeel's playbook lock.yml, which builds wheels of them once: "
-        "lock_build: [antlr4, docopt]."
+        "lock_build: [antlr4, docopt, tool]."
     )
+    entries.require_built(path, [one for one in lock.packages["linux-64"] if one.name not in ("antlr4", "docopt")])
 
 
 @pytest.mark.parametrize(

@@ -188,20 +188,6 @@ def test_only_what_is_asked_moves(wheels: Callable[..., Path], index: Callable[[
     assert versions(resolve(["one>1", "two"], NODE, {}, index(), kept)) == {"one": "2.0", "two": "2.0"}
 
 
-def test_a_commit_needs_no_hash(tmp_path: Path, index: Callable[[], str], wheels: Callable[..., Path]) -> None:
-    project = tmp_path / "tool"
-    project.mkdir()
-    (project / "pyproject.toml").write_text("[project]\nname = 'tool'\nversion = '0.1'\ndependencies = ['lib']\n")
-    git = ["git", "-c", "user.name=me", "-c", "user.email=me@host.example"]
-    for command in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message", "first"]):
-        subprocess.run([*git, *command], cwd=project, check=True)
-    commit = subprocess.run([*git, "rev-parse", "HEAD"], cwd=project, check=True, capture_output=True, text=True)
-    url = f"git+{project.as_uri()}@{commit.stdout.strip()}"
-    wheels("lib", "1.0")
-    lib, tool = resolve([f"tool @ {url}"], NODE, {}, index())
-    assert (tool.name, tool.version, tool.sha256, tool.url, lib.name) == ("tool", "0.1", "", url, "lib")
-
-
 @pytest.fixture
 def sources(tmp_path: Path) -> Callable[..., SourceRelease]:
     def make(name: str, version: str) -> SourceRelease:
@@ -326,6 +312,20 @@ def test_nothing_is_built_for_what_is_refused_anyway(
     assert built == []
     assert f"tool ({commit}) are sources" in str(error.value)
     assert "lock_build: [deep, tool]" in str(error.value)
+
+
+@pytest.mark.parametrize("constraint", [False, True])
+def test_without_a_builder_a_commit_is_refused(index: Callable[[], str], constraint: bool) -> None:
+    commit = f"git+https://git.example/tool@{'ab' * 20}"
+    with pytest.raises(EvenkeelError, match=r"are sources, of which a wheel must be built.*lock_build: \[tool\]"):
+        resolve(
+            ["tool"] if constraint else [f"tool @ {commit}"],
+            NODE,
+            {},
+            index(),
+            constraints=[f"tool @ {commit}"] if constraint else [],
+            buildable=["tool"],
+        )
 
 
 def test_commits_and_releases_without_a_wheel_are_one_message(
@@ -766,15 +766,6 @@ def test_tools_of_python_are_conda_s(
         resolve(requirements, NODE, provided, index())
     assert remedy in str(error.value)
     assert resolve(["pip>20", "setuptools>=60", "wheel"], NODE, provided, index()) == []
-
-
-def test_a_commit_that_can_t_be_fetched_leads(tmp_path: Path, index: Callable[[], str]) -> None:
-    url = f"git+ssh://git@[::1]:1/team/tool.git@{'ab' * 20}"
-    with pytest.raises(EvenkeelError) as error:
-        resolve([f"tool @ {url}", "gone==1"], NODE, {}, index())
-    assert f"tool @ {url} could not be fetched: " in str(error.value)
-    assert "Failed to download" not in str(error.value)
-    assert "gone was not found" in str(error.value)
 
 
 def test_hints_about_options_of_uv_are_left_out() -> None:
