@@ -10,11 +10,12 @@ module: pull_agent
 short_description: Have a node pull what it is to be from a git repository
 version_added: 0.2.0
 description:
-  - Installs the program C(evenkeel-pull), an environment of ansible-core for it, its settings and secrets, and a systemd
-    timer that runs it. Each run fetches the repository, verifies it, runs its playbook on the node, and reports.
-  - The environment is made of wheels of the versions that the control node has, which the control node fetches and copies.
-    A version of the program with its environment is built beside the one in use, has to start, and is then switched to by one
-    rename. If its first run by the timer can't run either, the version before is used again.
+  - Installs the program C(evenkeel-pull), an environment of ansible-core for it, its settings and secrets, and a
+    systemd timer that runs it. Each run fetches the repository, verifies it, runs its playbook on the node, and
+    reports.
+  - The environment is made of wheels of the versions that the control node has, which the control node fetches and
+    copies. A version of the program with its environment is built beside the one in use, has to start, and is then
+    switched to by one rename. If its first run by the timer can't run either, the version before is used again.
   - git is installed where it is missing.
 extends_documentation_fragment:
   - evenkeel.gpu.attributes

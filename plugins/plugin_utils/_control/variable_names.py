@@ -20,7 +20,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control import input
 
 #: Facts that this collection sets, which Ansible may list among a host's variables.
 FACTS = frozenset({"evenkeel_gpu", "evenkeel_mirror_in_use"})
-#: What upgrade_driver.yml hands to its hooks, the role nvidia_driver to other roles, and a node that pulls to playbooks.
+#: What upgrade_driver.yml hands to its hooks, the role nvidia_driver to other roles, a node that pulls to playbooks.
 HANDED_ON = frozenset({"upgrade_step", "nvidia_driver_target", "evenkeel_pulls"})
 #: The inputs that list names of others, and that loosen errors to warnings.
 ALLOWED, MODE = "evenkeel_known_variables", "evenkeel_unknown_variables"

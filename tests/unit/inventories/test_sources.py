@@ -2,8 +2,8 @@
 """Inventories to copy mean what they say, with answers and facts as they are recorded.
 
 The plugins for NetBox and Amazon EC2 are in other collections. Of their files the expressions are evaluated, by
-Ansible's plugin constructed, for hosts with the variables that those plugins give them: the device of NetBox's REST API, and
-the instance of EC2's DescribeInstances, in lower case with underscores.
+Ansible's plugin constructed, for hosts with the variables that those plugins give them: the device of NetBox's REST
+API, and the instance of EC2's DescribeInstances, in lower case with underscores.
 """
 
 from __future__ import annotations

@@ -76,6 +76,7 @@ def test_a_url_is_the_nodes_own_matter(control: Control) -> None:
             "module_name": "evenkeel.gpu.conda_distribution",
             "module_args": {"url": URL, HANDED: {}},
             "task_vars": {"inventory_hostname": "node"},
+            "wrap_async": 0,
         }
     ]
     assert not control.transferred

@@ -24,7 +24,9 @@ REQUEST = {"packages": ["numpy", "python=3.11"], "channels": [MAIN], "pip": []}
 ASKED = {**ARGUMENTS, "request": REQUEST, "variables": {}}
 NODE = {"platform": "linux-64", "virtual_packages": {"__unix": "0", "__glibc": "2.36"}}
 UNRESOLVED = {"changed": False, "prefix": "/srv/evenkeel/envs/ai-dev", "unresolved": NODE}
-PROBLEM = Problem(("numpy", "python=3.11"), (MAIN,), "linux-64", (("__glibc", "2.36"), ("__unix", "0")))
+PROBLEM = Problem(
+    ("numpy", "python=3.11"), (MAIN,), "linux-64", (("__glibc", "2.36"), ("__unix", "0")), seen_on_node=True
+)
 ANSWER = [Package("numpy", "2.3.1", "0", "ab" * 32, url=f"{MAIN}/linux-64/numpy-2.3.1-0.conda", depends=("python",))]
 RESOLVED = [asdict(package) for package in ANSWER]
 EXPLICIT = f"@EXPLICIT\n{ANSWER[0].url}#{ANSWER[0].sha256}\n"

@@ -80,7 +80,8 @@ class Site:
         monkeypatch.setattr(ActionBase, "_make_tmp_path", lambda _: None)
         monkeypatch.setattr(ActionBase, "_execute_module", lambda _, **call: self._execute(**call))
 
-    def _execute(self, module_name: str, module_args: dict[str, Any], task_vars: Any) -> Result:
+    def _execute(self, module_name: str, module_args: dict[str, Any], task_vars: Any, wrap_async: int = 0) -> Result:
+        assert not wrap_async
         if module_name == "ansible.builtin.setup":
             self.gathered.append((module_name, module_args))
             return self.setup
