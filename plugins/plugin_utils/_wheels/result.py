@@ -12,6 +12,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.pip_solver import Target
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.source_release import SourceRelease
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.compiled import Needs, needs_of_wheel
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.wheel_files import require_consistent
 
 with optional():
     from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
@@ -44,7 +45,7 @@ def check(wheel: Path, release: SourceRelease, target: Target, *, by_the_locks_p
     Raises
     ------
     EvenkeelError
-        It is of another release, or does not run there.
+        It is of another release, not what it says it is, or does not run there.
     """
     what = f"The wheel {wheel.name}, built of {release.url},"
     try:
@@ -55,6 +56,12 @@ def check(wheel: Path, release: SourceRelease, target: Target, *, by_the_locks_p
     if canonicalize_name(name) != release.name or (release.version and version != Version(release.version)):
         wanted = f"{release.name} {release.version}".strip()
         raise EvenkeelError(f"{what} is {name} {version}, not {wanted}", "Correct the requirement's name or version")
+    try:
+        require_consistent(wheel, name, str(version))
+    except (ValueError, OSError) as error:
+        raise EvenkeelError(
+            f"{what} can't be used: {error}", "Choose another release, and report it to its authors"
+        ) from None
     pure = not needs and all(tag.platform == "any" for tag in tags)
     if not pure and not by_the_locks_python:
         raise EvenkeelError(

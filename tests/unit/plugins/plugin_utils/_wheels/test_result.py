@@ -71,6 +71,14 @@ def test_another_wheel_is_refused(wheel: Callable[..., Path], options: dict[str,
         check(wheel(**options), RELEASE, NODE, by_the_locks_python=True)
 
 
+def test_a_wheel_with_files_elsewhere_is_refused(wheel: Callable[..., Path]) -> None:
+    built = wheel()
+    with zipfile.ZipFile(built, "a") as archive:
+        archive.writestr("../../bin/python", "")
+    with pytest.raises(EvenkeelError, match=r"The wheel tool-1\.0.* can't be used: its file '\.\./\.\./bin/python' leads"):
+        check(built, RELEASE, NODE, by_the_locks_python=True)
+
+
 def test_a_commit_may_be_of_any_version(wheel: Callable[..., Path]) -> None:
     release = SourceRelease("tool", "", f"git+https://git.example/tool@{'ab' * 20}")
     assert check(wheel(version="3.0.dev1+gab"), release, NODE, by_the_locks_python=True).version == "3.0.dev1+gab"
