@@ -55,7 +55,7 @@ def _table(rows: list[tuple[str, ...]]) -> Iterator[str]:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     widths[0] = min(widths[0], 40)
     for row in rows:
-        text = _GAP.join(_cut(cell, width).ljust(width) for cell, width in zip(row, widths, strict=True))
+        text = _GAP.join(_cut(row[column], width).ljust(width) for column, width in enumerate(widths))
         yield _cut(text.rstrip(), COLUMNS)
 
 

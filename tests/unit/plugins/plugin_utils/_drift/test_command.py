@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import shutil
 import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -100,3 +102,22 @@ def test_it_runs_from_an_installed_collection_without_ansible(tmp_path: Path) ->
     done = run(place / "bin" / "evenkeel", tmp_path)
     assert (done.returncode, done.stderr) == (4, "")
     assert done.stdout.splitlines()[-1] == "unreachable: 5 equal, 3 drifted, 3 unknown, 1 unreachable"
+
+
+def test_it_needs_no_newer_python_than_3_9() -> None:
+    loaded = (
+        "import sys; from {} import command; print(*(getattr(one, '__file__', '') for one in sys.modules.values()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", loaded.format(command.__name__.rpartition(".")[0])],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": str(ROOT / "collections")},
+    )
+    sources = [Path(name) for name in done.stdout.split() if "/ansible_collections/" in name]
+    assert {"command.py", "format.py", "schema.py", "summary.py"} <= {source.name for source in sources}
+    for source in sources:
+        for node in ast.walk(ast.parse(source.read_text(), feature_version=(3, 9))):
+            assert not (isinstance(node, ast.keyword) and node.arg == "strict"), f"{source}: zip(strict=) is of 3.10"
+            assert not (isinstance(node, ast.alias) and node.name == "UTC"), f"{source}: datetime.UTC is of 3.11"
