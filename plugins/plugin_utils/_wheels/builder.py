@@ -318,7 +318,9 @@ class _Work:
         """Return the error of a build: what it lacked, its last lines, and where all of them are."""
         output = self.log.read_text(encoding="utf-8", errors="replace")
         why = failure.lacked(output, self.place.name) or how
+        last = failure.last_lines(output)
+        printed = f"It printed, at last:\n{last}" if last else "It printed nothing"
         return EvenkeelError(
-            f"The wheel of {self.what} could not be built: {why}. It printed, at last:\n{failure.last_lines(output)}",
+            f"The wheel of {self.what} could not be built: {why}. {printed}",
             f"Read all that it printed in {self.log}; provide what it lacks, or choose a release that has a wheel",
         )
