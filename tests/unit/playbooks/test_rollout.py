@@ -82,6 +82,22 @@ def test_canaries_are_switched_first(built: Iterable[str], more: dict[str, Any],
 
 
 @pytest.mark.parametrize(
+    ("batch", "goes_on"),
+    [
+        *((batch, True) for batch in (1, "1", "25%", "100%", [1, "10%", "100%"])),
+        *((batch, False) for batch in (0, "0", -1, "101%", "0%", "5 %", "a", "", [], ["50%", 0], True)),
+    ],
+)
+def test_a_batch_has_at_least_one_node(batch: Any, goes_on: bool) -> None:
+    task = next(task for task in BUILD["tasks"] if task["name"] == "Require batches of at least one node")
+    check = trusted(task["ansible.builtin.assert"])
+    for item in trusted(task["loop"]):
+        templar = known(NODES, item=item, **{item["of"]: batch})
+        assert templar.evaluate_conditional(check["that"]) is goes_on
+        assert templar.template(check["fail_msg"]).startswith(f"{item['of']} is ")
+
+
+@pytest.mark.parametrize(
     ("built", "percentage", "goes_on"),
     [(NODES, 100, True), ("abc", 100, False), ("abc", 75, True), ("abc", 76, False), ("", 0, True)],
 )
