@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, from_os
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift import files, history, junit, metrics, page
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift.states import EQUAL
 
@@ -25,6 +25,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
 #: Of the metrics, which node_exporter reads as a user of its own, and which hold no more than names and states.
 _METRICS_MODE = 0o644
 _EARLIER = "history"
+#: A folder that has it is one of reports.
+_OURS = "evenkeel.prom"
 
 
 def check(*, mode: str, keep: int, keep_days: int) -> None:
@@ -48,9 +50,10 @@ def publish(report: dict[str, Any], folder: Path, *, mode: str, keep: int, keep_
     Raises
     ------
     EvenkeelError
-        The folder can't be written to.
+        The folder can't be written to, or has files of the same names that are no report's.
     """
     files.make_folder(folder)
+    _require_ours(folder)
     earlier, skipped = history.earlier(folder / _EARLIER)
     for name, host in report["hosts"].items():
         host["since"] = None
@@ -63,11 +66,25 @@ def publish(report: dict[str, Any], folder: Path, *, mode: str, keep: int, keep_
         f"{_EARLIER}/{history.name_of(now)}": (_json(history.without_layers(report)), own),
         "index.html": (page.render(report, list(earlier.values())), own),
         "junit.xml": (junit.render(report), own),
-        "evenkeel.prom": (metrics.render(report), _METRICS_MODE),
+        _OURS: (metrics.render(report), _METRICS_MODE),
     }
     files.replace_all(folder, written)
     history.remove(history.outdated(earlier, count=keep, days=keep_days, now=now))
     return skipped
+
+
+def _require_ours(folder: Path) -> None:
+    """Replace nobody's files, such as the pages of a web server."""
+    try:
+        theirs = [name for name in ("index.html", "report.json", "junit.xml") if (folder / name).exists()]
+        ours = (folder / _OURS).exists()
+    except OSError as error:
+        raise from_os(error, str(folder)) from error
+    if theirs and not ours:
+        raise EvenkeelError(
+            f"{folder} has {theirs[0]}, and no {_OURS}, so it is no folder of drift reports",
+            f"Name another by drift_directory, or move {theirs[0]} away",
+        )
 
 
 def _json(report: Mapping[str, Any]) -> str:

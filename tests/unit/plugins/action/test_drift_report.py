@@ -125,6 +125,22 @@ def test_nothing_is_written_of_nothing(options: dict[str, Any], said: str, tmp_p
     assert not (tmp_path / "drift").exists()
 
 
+@pytest.mark.parametrize("name", ["index.html", "report.json", "junit.xml"])
+def test_files_that_are_no_report_s_are_not_replaced(name: str, tmp_path: Path, shown: list[str]) -> None:
+    folder = tmp_path / "drift"
+    folder.mkdir()
+    (folder / name).write_text("somebody else's")
+    result = write(tmp_path)
+    assert result["failed"]
+    assert f"{folder} has {name}, and no evenkeel.prom" in result["msg"]
+    assert listing(tmp_path) == {f"drift/{name}": "somebody else's"}
+    (folder / name).rename(folder / "notes.txt")
+    for _time in range(2):
+        assert "failed" not in write(tmp_path)
+        (folder / name).write_text("damaged")
+    assert (folder / "notes.txt").read_text() == "somebody else's"
+
+
 def test_a_full_disk_leaves_the_last_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shown: list[str]) -> None:
     write(tmp_path)
     before = listing(tmp_path)
