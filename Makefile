@@ -16,10 +16,6 @@ LONG_SCENARIOS := upgrade driver_upgrade secure_boot site_vm front_door_jupyter
 # site.yml has no role pull_agent, which runs site.yml.
 SCENARIOS_OF_ROLES := $(filter-out site pull_agent,$(SCENARIOS)) front_door_jupyter
 DEBIAN13_SCENARIOS := nvidia_driver_dkms environment_life distribution_life
-# A whole site is converged six times, a driver a dozen times; tests/unit/plugins/test_state_files.py has the same damage file by file.
-LONG_FAULTS := tests/faults/test_state_files.py tests/faults/test_ubuntu_driver.py tests/faults/test_ubuntu_refusals.py \
-	tests/faults/test_foreign_sources.py tests/faults/test_driver_unfinished.py tests/faults/test_driver_obstacles.py \
-	tests/faults/test_packages_of_others.py tests/faults/test_slurm.py
 # Begun first, so that they do not run alone at the end.
 LONGEST_FAULTS := tests/faults/test_upgrade_driver.py tests/faults/test_nvidia_driver.py tests/faults/test_survey.py
 # They need a newer Python than Debian 12 has, and run on a Debian 13 node.
@@ -67,10 +63,10 @@ $(READY): pyproject.toml
 	@touch $@
 
 .PHONY: test
-test: setup checks artifact lab engines molecule faults ## Everything: lint, unit and contract tests, the built collection, its execution environment, a Molecule scenario for each role and the site, bad input
+test: setup checks artifact lab molecule faults ## Everything: lint, unit and contract tests, the built collection, a Molecule scenario for each role and the site, bad input
 
 .PHONY: test-long
-test-long: lab ## What takes longer: whole sites, upgrades and Secure Boot on virtual machines, Debian 13's own driver, other releases, each scenario through site.yml, a damaged site
+test-long: lab ## What takes longer: whole sites, ten nodes, execution environments, upgrades and Secure Boot on virtual machines, Debian 13's own driver, other releases, each scenario through site.yml, a damaged site
 	python -m lab mirror --debian-driver debian13
 	for scenario in $(DEBIAN13_SCENARIOS); do EVENKEEL_RELEASES=debian13 molecule test --scenario-name $$scenario; done
 	for scenario in $(ENTERPRISE_SCENARIOS); do EVENKEEL_RELEASES="rocky8 rocky10" molecule test --scenario-name $$scenario; done
@@ -81,10 +77,10 @@ test-long: lab ## What takes longer: whole sites, upgrades and Secure Boot on vi
 	for scenario in $(SCENARIOS_OF_ROLES); do \
 		converge=$$(python -m lab.nodes.site_way $$scenario); \
 		EVENKEEL_CONVERGE=$$converge molecule test --scenario-name $$scenario; done
-	pytest $(LONG_FAULTS) --numprocesses 1
+	pytest tests/faults -m long --numprocesses 1 --dist loadfile
 	EVENKEEL_FLEET=10 pytest tests/faults/test_rollout.py
 	EVENKEEL_CORES="$(NEWER_CORES)" pytest tests/artifact
-	pytest tests/engines/test_sharding.py
+	pytest tests/engines
 
 .PHONY: checks
 checks: $(READY) ## lint and unit, side by side
@@ -115,10 +111,6 @@ lab: setup ## Build the lab's mirror and base images into the user's cache folde
 	python -m lab mirror
 	python -m lab image
 
-.PHONY: engines
-engines: lab ## Build the execution environment, and run it with ansible-navigator and ansible-runner
-	pytest tests/engines/test_execution_environment.py
-
 .PHONY: molecule
 molecule: lab ## A Molecule scenario for each role, and one for the whole of site.yml, two at a time
 	$(MAKE) --no-print-directory --jobs 2 --output-sync=target $(SCENARIOS:%=molecule-%)
@@ -135,8 +127,8 @@ test-role: lab ## The inner loop on one role: make test-role ROLE=jupyter
 # Three at a time: each waits for its node a sixth of the time.
 .PHONY: faults
 faults: lab ## Bad input, broken mirrors, full disks and killed runs, on nodes of the lab
-	pytest $(LONGEST_FAULTS) $(filter-out $(LONGEST_FAULTS) $(LONG_FAULTS),$(sort $(wildcard tests/faults/test_*.py))) \
-		--numprocesses 3 --dist loadfile --no-loadscope-reorder
+	pytest $(LONGEST_FAULTS) $(filter-out $(LONGEST_FAULTS),$(sort $(wildcard tests/faults/test_*.py))) \
+		-m "not long" --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: execution-environment
 execution-environment: $(READY) ## Build the container image that execution-environment.yml describes: make execution-environment BASE=debian:13

@@ -8,6 +8,8 @@ import pytest
 from tests.faults.conftest import Node
 from tests.faults.ubuntu_nodes import KERNEL, OLD, REVISION, built, play, versions
 
+pytestmark = pytest.mark.long
+
 
 def _refused_as_it_was(node: Node, *words: str, check_mode: bool = True) -> None:
     """Require that an upgrade is refused, in check mode too, and leaves packages, holds and module as they were."""

@@ -3,8 +3,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.faults.conftest import Node
 from tests.faults.ubuntu_nodes import INSTALL, KERNEL, NEW, OLD, REVISION, built, play, versions
+
+pytestmark = pytest.mark.long
 
 BROKEN = "590.48.01"
 GONE = "6.8.0-79-generic"

@@ -18,6 +18,8 @@ from tests.faults.conftest import Answer, Node
 from tests.faults.homes import put
 from tests.faults.ubuntu_nodes import NEW, PLAYBOOK, REVISION, strip, versions
 
+pytestmark = pytest.mark.long
+
 TOOLKIT, CONTAINERS = "molecule/cuda_toolkit/converge.yml", "molecule/nvidia_container_toolkit/converge.yml"
 SAVED = ".replaced-by-evenkeel.save"
 PARTS = "/etc/apt/sources.list.d"

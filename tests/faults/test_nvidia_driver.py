@@ -101,6 +101,7 @@ def test_a_repository_that_cannot_be_trusted_changes_nothing(bare: Node, kind: s
     assert bare.fingerprint() == before
 
 
+@pytest.mark.long
 def test_a_repository_that_is_whole_again_in_a_moment_is_asked_again(bare: Node) -> None:
     base = bare.faulty("sync~Packages*/1/driver", bare.variables["lab_nvidia_repository"])
     assert play(bare, nvidia_driver_repository_base=base).succeeded()
@@ -112,6 +113,7 @@ def test_a_held_lock_is_waited_for_and_its_holder_named(bare: Node) -> None:
         assert play(bare, nvidia_driver_lock_timeout=1).failed_saying("locked for 1 seconds by", "python3", "pid")
 
 
+@pytest.mark.long
 def test_a_first_build_that_fails_leaves_no_package_behind(bare: Node) -> None:
     assert play(bare, nvidia_driver_branch="590").failed_saying(
         f"The module of the driver {BROKEN} does not build for the kernel {kernel(bare)}",
@@ -134,6 +136,7 @@ def test_an_upgrade_whose_build_fails_never_begins(bare: Node) -> None:
     assert bare.host.check_output("dpkg --audit") == ""
 
 
+@pytest.mark.long
 def test_a_run_killed_among_its_packages_is_finished_by_the_next(bare: Node) -> None:
     process = bare.start(PLAYBOOK)
     bare.host.check_output("until pgrep --full '[d]kms (build|add|install)' >/dev/null; do sleep 0.02; done")
@@ -147,6 +150,7 @@ def test_a_run_killed_among_its_packages_is_finished_by_the_next(bare: Node) -> 
     assert module(bare) == NEW
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("source", ["nvidia", "runfile"])
 def test_another_flavour_of_the_same_version_is_installed(bare: Node, source: str) -> None:
     installer = {

@@ -11,6 +11,8 @@ import pytest
 from tests.faults.conftest import Node
 from tests.faults.ubuntu_nodes import NEW, REVISION, play, versions
 
+pytestmark = pytest.mark.long
+
 VENDOR, MISSING = "vendor-agent", "libvendor"
 
 

@@ -30,8 +30,6 @@ LINK, BUILDS = "/opt/evenkeel/envs/small", "/opt/evenkeel/generations/small"
 LOCK = "/opt/evenkeel/locks/environment-small"
 #: A connection that is silent for half a minute is lost.
 PATIENCE = {"ansible_ssh_extra_args": "-o ServerAliveInterval=5 -o ServerAliveCountMax=6", "ansible_timeout": 20}
-#: They wait for connections that are silent.
-WHERE_THERE_IS_TIME = pytest.mark.skipif("EVENKEEL_FLEET" not in os.environ, reason="`make test-long` runs it")
 #: Where the lab lets its operator become root.
 SUDOERS = "/etc/sudoers.d/ops"
 CHANGES = (words for number in (1, 2, 3) for words in itertools.combinations(("six", "idna", "packaging"), number))
@@ -160,7 +158,7 @@ def test_a_wrong_sudo_password_is_named_and_nothing_is_switched(fleet: Fleet) ->
     assert fleet.in_use() == before
 
 
-@WHERE_THERE_IS_TIME
+@pytest.mark.long
 def test_a_node_that_hangs_holds_nobody_up_for_good(fleet: Fleet) -> None:
     before, container = fleet.in_use(), nodes.container_name(fleet.group, LAST)
     process = fleet.start(PLAYBOOK, "--tags=conda_environments", rollout_batch=1, rollout_max_fail_percentage=50)
@@ -178,7 +176,7 @@ def test_a_node_that_hangs_holds_nobody_up_for_good(fleet: Fleet) -> None:
     assert len(fleet.in_use()) == 1
 
 
-@WHERE_THERE_IS_TIME
+@pytest.mark.long
 def test_a_node_that_is_lost_while_it_builds_is_named(fleet: Fleet) -> None:
     before = fleet.in_use()
     # The environment's lock is held until the node has no network any more, so the build can't be over.

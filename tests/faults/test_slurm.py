@@ -16,6 +16,8 @@ from lab import wait
 from lab.upstream.debian import debian_archive
 from tests.faults.conftest import ROOT, Answer, Node, fresh_node
 
+pytestmark = pytest.mark.long
+
 REASON = "evenkeel upgrades the driver"
 CONFIGURATION = """ClusterName=lab
 SlurmctldHost={name}

@@ -16,6 +16,8 @@ import pytest
 
 from tests.faults.conftest import Answer, Node, ansible, finish
 
+pytestmark = pytest.mark.long
+
 TAGS = "miniconda,condarc,conda_environments,jupyter,remote_access,front_door"
 JUPYTER = "/etc/evenkeel/jupyter"
 UNITS = "/etc/systemd/system"

@@ -11,6 +11,8 @@ import pytest
 from tests.faults.conftest import Node, fresh_node
 from tests.faults.ubuntu_nodes import INSTALL, KERNEL, LEFT, NEW, OLD, PREPARE, REVISION, built, play, versions
 
+pytestmark = pytest.mark.long
+
 TOOLKITS = "molecule/cuda_toolkit/converge.yml"
 
 

@@ -13,6 +13,8 @@ from tests.faults.conftest import Node
 from tests.faults.locks import dpkg_locked
 from tests.faults.ubuntu_nodes import INSTALL, KERNEL, NEW, OLD, REVISION, built, play, versions
 
+pytestmark = pytest.mark.long
+
 SILENT = "http://127.0.0.1:9"
 LIBRARIES = "/usr/lib/x86_64-linux-gnu"
 #: A package of somebody's that works with the driver's older version alone.
