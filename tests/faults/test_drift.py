@@ -118,12 +118,12 @@ def test_a_report_folder_that_is_full_keeps_its_report(site: Node, tmp_path: Pat
     folder.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", folder], check=True)
     try:
-        (folder / "report.json").write_text("the last one")
+        last = {"report.json": "the last one", "evenkeel.prom": "its metrics"}
+        for name, text in last.items():
+            (folder / name).write_text(text)
         answer = look(site, tmp_path, {})
         assert answer.failed_saying(f"{folder}: No space left on device. Free some space")
-        assert {path.name: path.read_text() for path in folder.iterdir() if path.is_file()} == {
-            "report.json": "the last one"
-        }
+        assert {path.name: path.read_text() for path in folder.iterdir() if path.is_file()} == last
     finally:
         subprocess.run(["umount", folder], check=True)
 
