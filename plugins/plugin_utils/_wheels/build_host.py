@@ -9,6 +9,7 @@ in which the control node would run it, where it sees all files at their paths o
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import shutil
@@ -198,9 +199,11 @@ def _reached(name: str) -> Iterator[None]:
     try:
         yield
     except AnsibleError as error:
+        why = " ".join(str(error).split())
+        full = os.strerror(errno.ENOSPC) in why
         raise EvenkeelError(
-            f"The builder host {name} ({VARIABLE}) can't be used: {' '.join(str(error).split())}",
-            f"Check that `ansible -m ping {name}` works",
+            f"The builder host {name} ({VARIABLE}) can't be used: {why}",
+            f"Free space on {name}, also in /tmp" if full else f"Check that `ansible -m ping {name}` works",
         ) from error
 
 

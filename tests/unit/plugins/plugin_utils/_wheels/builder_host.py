@@ -26,7 +26,7 @@ class BuilderHost:
         self.steps: list[str] = []
         self.sent: list[int] = []
         self.is_open = True
-        self.fails_at = ""
+        self.fails_at, self.failure = "", "the connection was closed"
 
     def uname(self) -> str:
         return self.kernel
@@ -37,7 +37,7 @@ class BuilderHost:
     def step(self, options: Mapping[str, Any]) -> dict[str, Any]:
         self.steps.append(options["step"])
         if options["step"] == self.fails_at:
-            raise AnsibleConnectionFailure("the connection was closed")
+            raise AnsibleConnectionFailure(self.failure)
         defaults = {name: about.get("default") for name, about in wheel_build.ARGUMENT_SPEC.items()}
         with patch.dict(os.environ, XDG_CACHE_HOME=str(self.directory)):
             result = wheel_build.converge({**defaults, **options}, False)

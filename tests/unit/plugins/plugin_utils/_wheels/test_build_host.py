@@ -244,6 +244,13 @@ def test_a_connection_that_is_lost_names_the_host(site: Site, archive: Archive) 
     assert not (site.host.directory / "evenkeel").exists()
 
 
+def test_a_full_disk_there_is_not_taken_for_a_lost_connection(site: Site, archive: Archive) -> None:
+    site.host.fails_at, site.host.failure = "run", "failed to transfer file to sent.tar.gz: No space left on device"
+    with pytest.raises(EvenkeelError, match=r"No space left on device\. Free space on builder01"):
+        site.build(archive())
+    assert not (site.host.directory / "evenkeel").exists()
+
+
 def test_a_folder_that_could_not_be_removed_is_a_warning(
     site: Site, archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
