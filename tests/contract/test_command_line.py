@@ -193,6 +193,17 @@ def test_run_passes_the_exit_status_on(world: World) -> None:
     assert (answer.status, answer.stdout) == (7, "e1|set|two words")
 
 
+@pytest.mark.parametrize(
+    ("setting", "name"), [("", "TOKENIZERS_PARALLELISM"), ("envvars_force_uppercase: false", "tokenizers_parallelism")]
+)
+def test_names_of_variables_are_in_upper_case_unless_that_is_turned_off(world: World, setting: str, name: str) -> None:
+    world.run(*CREATE, "-p", "/srv/envs/e1", "idna")
+    condarc(world, setting)
+    (world.envs / "e1" / "conda-meta" / "state").write_text('{"env_vars": {"tokenizers_parallelism": "false"}}')
+    lines = world.run("run", "-p", "/srv/envs/e1", "env").stdout.splitlines()
+    assert [line for line in lines if "parallelism" in line.lower()] == [f"{name}=false"]
+
+
 def test_an_environment_is_called_by_its_path_unless_its_folder_is_named_envs(world: World) -> None:
     condarc(world, "envs_dirs: [/srv/envs/named]")
     world.run(*CREATE, "-n", "e1", "idna")

@@ -19,6 +19,8 @@ DIFFER = [
     *("CONDA_PROMPT_MODIFIER", "_", "OLDPWD", "PWD", "SHLVL"),
     *("_CE_*", "_CONDA_*", "*CONDA_SHLVL*", "CONDA_PREFIX_1", "CONDA_ROOT"),
 ]
+#: conda sets names in upper case.
+STATE = {"HOME_OF": "two words", "NUMBER": "3", "tokenizers_parallelism": "false", "Mixed_Case": "yes"}
 SCRIPT = """
 echo printed
 read -r answer
@@ -47,7 +49,7 @@ def test_a_kernel_is_activated_as_conda_run_activates(world: World) -> None:
     (prefix / "etc" / "conda" / "activate.d" / "mine.sh").write_text(SCRIPT)
     (prefix / "etc" / "conda" / "env_vars.d").mkdir()
     (prefix / "etc" / "conda" / "env_vars.d" / "package.json").write_text('{"OF_PACKAGE": "1", "HOME_OF": "package"}')
-    (prefix / "conda-meta" / "state").write_text(json.dumps({"env_vars": {"HOME_OF": "two words", "NUMBER": "3"}}))
+    (prefix / "conda-meta" / "state").write_text(json.dumps({"env_vars": STATE}))
     conda = Path(os.environ.get("EVENKEEL_CONDA") or world.folder / "root" / "bin" / "conda")
     conda.parent.mkdir(parents=True, exist_ok=True)
     conda.touch(mode=0o755)
@@ -67,4 +69,6 @@ def test_a_kernel_is_activated_as_conda_run_activates(world: World) -> None:
     ).stdout
 
     assert variables(kernel) == variables(run)
-    assert variables(kernel)["MINE"] == "<>"
+    found = variables(kernel)
+    assert (found["MINE"], found["TOKENIZERS_PARALLELISM"], found["MIXED_CASE"]) == ("<>", "false", "yes")
+    assert not {"tokenizers_parallelism", "Mixed_Case"} & found.keys()

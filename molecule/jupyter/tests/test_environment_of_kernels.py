@@ -52,7 +52,8 @@ conda --version >/dev/null || return
 export WITH_CONDA=1
 """,
 }
-VARIABLES = {"DATA_ROOT": "/srv/some data"}
+#: conda sets names in upper case.
+VARIABLES = {"DATA_ROOT": "/srv/some data", "tokenizers_parallelism": "false"}
 #: jupyter_activation_timeout of the scenario, as kernelspecs have it.
 LIMIT = '"120"'
 
@@ -110,6 +111,7 @@ def test_a_kernel_has_what_conda_run_sets(host: Host, server: Server) -> None:
     assert kernel["CUDA_HOME"] == kernel["CONDA_PREFIX"] == generation
     assert kernel["PROJ_DATA"] == f"{generation}/share/proj"
     assert (kernel["DATA_ROOT"], kernel["ANSWER"], kernel["WITH_CONDA"]) == (VARIABLES["DATA_ROOT"], "<>", "1")
+    assert (kernel["TOKENIZERS_PARALLELISM"], "tokenizers_parallelism" in kernel) == ("false", False)
     host.check_output("journalctl --unit jupyter@jupyter --grep '^ugly.sh prints'")
 
 

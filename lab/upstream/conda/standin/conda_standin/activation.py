@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from .condarc import Settings
@@ -87,9 +87,7 @@ class Activation:
             if stack:
                 saved[f"CONDA_STACKED_{level}"] = "true"
             else:
-                code += [
-                    self.shell.unset(name) for name in environment_variables(Path(self.active)) if name not in variables
-                ]
+                code += self._unset(name for name in environment_variables(Path(self.active)) if name not in variables)
         for name in variables:
             if name in self.environ:
                 saved[f"__CONDA_SHLVL_{self.level}_{name}"] = self.environ[name]
@@ -103,7 +101,7 @@ class Activation:
             return ""
         level = self.level - 1
         variables = environment_variables(Path(self.active))
-        code = self._scripts(self.active, "deactivate.d") + [self.shell.unset(name) for name in variables]
+        code = self._scripts(self.active, "deactivate.d") + self._unset(variables)
         before = self.environ.get(f"CONDA_PREFIX_{level}") if level else None
         back = {name: value for name in variables if (value := self.environ.get(f"__CONDA_SHLVL_{level}_{name}"))}
         code += [self.shell.unset(f"__CONDA_SHLVL_{level}_{name}") for name in back]
@@ -161,7 +159,14 @@ class Activation:
         return ":".join([*added, *folders])
 
     def _exports(self, variables: Mapping[str, str]) -> list[str]:
-        return [self.shell.export(name, value) for name, value in variables.items()]
+        return [self.shell.export(self._spelled(name), value) for name, value in variables.items()]
+
+    def _unset(self, names: Iterable[str]) -> list[str]:
+        return [self.shell.unset(self._spelled(name)) for name in names]
+
+    def _spelled(self, name: str) -> str:
+        """Return a variable's name as conda sets it, however an environment writes it."""
+        return name.upper() if self.settings.value("envvars_force_uppercase") else name
 
     def _scripts(self, prefix: str | None, folder: str) -> list[str]:
         if not prefix:
