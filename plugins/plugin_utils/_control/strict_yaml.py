@@ -23,6 +23,7 @@ except ImportError:  # PyYAML built without libyaml
 
 #: Far above the largest lock file.
 MOST_BYTES = 64 << 20
+_UNHASHABLE = "found unhashable key"
 _TWICE = "twice"
 #: What PyYAML says of a text with several documents.
 _SEVERAL = "expected a single document in the stream"
@@ -126,7 +127,11 @@ def _way_out(error: yaml.MarkedYAMLError, text: str) -> str:
     if error.context == _SEVERAL:
         return "Put each document into a file of its own"
     if isinstance(error, yaml.constructor.ConstructorError):
-        return "Join both into one" if str(error.problem).endswith(_TWICE) else "Correct the file's YAML"
+        if str(error.problem).endswith(_TWICE):
+            return "Join both into one"
+        if error.problem == _UNHASHABLE:  # mostly {{ }} without quotes
+            return "Write the value of a template's variable, or render the template first; other keys must be texts"
+        return "Correct the file's YAML"
     if error.problem_mark is not None and _begins_with_a_tab(text.splitlines(), error.problem_mark.line):
         return "Indent the line with spaces; YAML takes no tabs there"
     return "Look at this line and the one above for a wrong indent, a missing space behind - or :, or an open quote"
