@@ -32,6 +32,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import E
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import require_normalised
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.kept_files import Kept
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_lock import held
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sudo_path import secure_path
 
 Params = dict[str, Any]
 
@@ -174,6 +175,14 @@ def _plan_command(params: Params) -> conda_command.Plan:
 
 
 def _warnings(link: conda_command.Plan, prefix: str) -> list[str]:
+    if link.link:
+        path = secure_path()
+        directory = os.path.dirname(link.link)
+        return (
+            ["sudo does not look into %s (secure_path in /etc/sudoers): write sudo %s/bin/conda." % (directory, prefix)]
+            if path is not None and directory not in path
+            else []
+        )
     if not link.in_the_way:
         return []
     return [
