@@ -10,7 +10,7 @@ module: drift_verdict
 short_description: Fail for a node that is not as declared, after the drift report
 version_added: 0.2.0
 description:
-  - Gives the run an exit status that tells what the report says.
+  - Gives the run an exit status by the state that the report has.
   - Runs on the control node, regardless of the task's host, and changes no node.
 extends_documentation_fragment:
   - evenkeel.gpu.attributes

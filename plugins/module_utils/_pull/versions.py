@@ -122,7 +122,9 @@ def find_python(given: str, folders: tuple[str, ...] = FOLDERS) -> str:
     """
     if given:
         if not os.path.isfile(given):
-            raise EvenkeelError("There is no %s" % given, "Set pull_agent_python to a Python that the node has")
+            raise EvenkeelError(
+                "There is no %s" % given, "Set python (pull_agent_python of the role) to a Python that the node has"
+            )
         return given
     for name in PYTHONS:
         for folder in folders:
@@ -130,7 +132,8 @@ def find_python(given: str, folders: tuple[str, ...] = FOLDERS) -> str:
                 return os.path.join(folder, name)
     raise EvenkeelError(
         "The node has no Python %d.%d or newer, which ansible-core needs" % OLDEST,
-        "Install one beside the distribution's, such as python3.12, or set pull_agent_python to the path of one",
+        "Install one beside the distribution's, such as python3.12, or set python (pull_agent_python of the role) to "
+        "its path",
     )
 
 
@@ -143,11 +146,11 @@ def tag_of(python: str) -> str:
         It does not run, or is too old.
     """
     asked = [python, "-I", "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
-    tag = command.require(asked, "Set pull_agent_python to a Python that runs", timeout=60).strip()
+    tag = command.require(asked, "Set python (pull_agent_python of the role) to a Python that runs", timeout=60).strip()
     if tuple(map(int, tag.split("."))) < OLDEST:
         raise EvenkeelError(
             "%s is Python %s, and ansible-core needs %d.%d or newer" % (python, tag, *OLDEST),
-            "Set pull_agent_python to a newer one",
+            "Set python (pull_agent_python of the role) to a newer one",
         )
     return tag
 
@@ -263,7 +266,9 @@ def _uv(wheels: list[str], work: str) -> str:
                             shutil.copyfileobj(source, stream)
                         os.chmod(target, 0o700)
                         return target
-    raise EvenkeelError("The wheels have no uv, which makes the environment", "Add its wheel to pull_agent_wheels")
+    raise EvenkeelError(
+        "The wheels have no uv, which makes the environment", "Add its wheel to wheels (pull_agent_wheels of the role)"
+    )
 
 
 def _remove(path: str) -> None:

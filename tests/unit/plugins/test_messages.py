@@ -23,7 +23,10 @@ VARIABLES = {
 }
 NAMED = re.compile(rf"\b({'|'.join(sorted(VARIABLES))})\b(?! of the role)")
 BEHIND_AN_OPTION = re.compile(r"\([^()]*of the role\)")
-FILES = sorted((ROOT / "plugins" / "module_utils").rglob("*.py"))
+#: The program of a node that pulls, which is no module and has its settings from the role.
+OF_PROGRAM = {f"_pull/{name}.py" for name in ("agent", "delivery", "repository", "settings")}
+MODULE_UTILS = ROOT / "plugins" / "module_utils"
+FILES = sorted(path for path in MODULE_UTILS.rglob("*.py") if str(path.relative_to(MODULE_UTILS)) not in OF_PROGRAM)
 
 
 def texts(source: str) -> Iterator[str]:

@@ -24,6 +24,8 @@ OURS_READ = {"conda_mirror", "gpu_facts", "survey", "validate_inputs"}
 #: Core's modules that change nothing on a node. Facts that a task sets are not known to the survey.
 READS = {"assert", "debug", "import_tasks", "slurp"}
 #: The choice of a mirror comes before the survey, which reads the fact that it sets.
+#: What it installs runs site.yml.
+RUNS_THE_SITE = {"pull_agent"}
 BEFORE_THE_SURVEY = {"mirror": READS | {"include_tasks", "set_fact"}}
 #: Without Python, no survey is possible: what gives it to a node precedes it.
 BOOTSTRAP, PYTHON_IS_GONE = "bootstrap", "python_is_gone"
@@ -276,7 +278,7 @@ def test_the_site_does_nothing_but_what_its_roles_do() -> None:
     assert imported == ["plays/require_hosts.yml", f"plays/{BOOTSTRAP}.yml"]
     assert not play.keys() & {"roles", "pre_tasks", "post_tasks", "handlers"}
     surveyed = play["vars"]["__site_roles"]
-    assert set(surveyed) == {role for role in ROLES if role not in BEFORE_THE_SURVEY}
+    assert set(surveyed) == {role for role in ROLES if role not in BEFORE_THE_SURVEY and role not in RUNS_THE_SITE}
     tasks = list(_with_imported(play["tasks"]))
     entries, known, others = [], [], []
     for task in tasks:

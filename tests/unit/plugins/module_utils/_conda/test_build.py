@@ -156,7 +156,8 @@ def test_conda_packages_become_everybodys_to_read_and_roots_to_write(tmp_path: P
 
 def test_wheels_become_so_too_and_uv_shares_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wheel = sample_wheels.write(tmp_path)
-    package = Package(sample_wheels.NAME, "1.0", "", "", PIP, url=wheel.as_uri())
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    package = Package(sample_wheels.NAME, "1.0", "", digest, PIP, url=wheel.as_uri(), index=tmp_path.as_uri())
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     seen = []

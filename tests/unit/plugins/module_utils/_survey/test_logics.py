@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from typing import Any
 
 import pytest
@@ -41,5 +42,5 @@ def test_a_module_is_rehearsed_as_it_runs(name: str, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("name", [name for name in LOGICS if (PLUGINS / "action" / f"{name}.py").exists()])
 def test_an_action_says_what_it_calls_so_that_a_survey_can(name: str) -> None:
     action = importlib.import_module(f"{COLLECTION}.action.{name}").ActionModule
-    assert action.act is Action.act
+    assert action.act is Action.act or "super().act(" in inspect.getsource(action.act)
     assert action.steps is not Action.steps

@@ -22,7 +22,7 @@ ON_THE_CONTROL_NODE = sorted(
     path
     for folder in ("action", "plugin_utils", "filter", "lookup")
     for path in (PLUGINS / folder).rglob("*.py")
-    if path.name != "action.py"
+    if path.name != "action.py" and path != PLUGINS / "plugin_utils" / "_drift" / "command.py"  # prints, by itself
 )
 ESCAPE = "\x1b[2K\rok: [n1]"
 SHOWN = r"\x1b[2K\x0dok: [n1]"
@@ -106,7 +106,8 @@ def test_what_is_said_meanwhile_can_be_shown(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize("path", ACTIONS, ids=[path.stem for path in ACTIONS])
 def test_every_action_is_one_of_these(path: Path) -> None:
-    (plugin,) = (node for node in ast.parse(path.read_text()).body if isinstance(node, ast.ClassDef))
+    classes = {node.name: node for node in ast.parse(path.read_text()).body if isinstance(node, ast.ClassDef)}
+    plugin = classes["ActionModule"]
     methods = {node.name for node in plugin.body if isinstance(node, ast.FunctionDef)}
     assert ([ast.unparse(base) for base in plugin.bases], bool({"act", "steps"} & methods), "run" in methods) == (
         ["Action"],
