@@ -1,19 +1,24 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A channel and a package index on loopback that have each name in the versions that files ask for, and nothing else.
 
-Packages are records alone: they depend on nothing and can't be downloaded. So what is measured is how files are read
-and how what they ask for goes through the solvers, whatever the real channels have.
+Packages have no content and no dependencies, except that those of conda whose distribution pip is asked for too depend on
+Python and hold its metadata: so what both bring meets as it does with real channels. What is measured is how files are
+read and how what they ask for goes through the solvers, whatever the real channels have.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import re
+import tarfile
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -23,11 +28,17 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from lab.upstream.conda import conda_package
+
 #: Of names that files ask for without a version.
 ANY_VERSION = "1.0"
 #: What the solvers add of themselves.
 ALWAYS = ("python=3.11.9", "python=3.12.7", "pip=24.2", "setuptools=75.1.0", "wheel=0.44.0")
 NOARCH = "noarch"
+#: conda's packages whose distributions have another name.
+DISTRIBUTIONS = {"dask-core": "dask", "msgpack-python": "msgpack", "pytables": "tables", "pytorch": "torch"}
+#: conda's packages that are programs, not the distributions that have the same name.
+PROGRAMS = frozenset({"cmake", "ffmpeg", "graphviz", "ninja", "nodejs", "pandoc", "python", "swig"})
 _SPEC = re.compile(r"(?:[^\s\[\]]*::?)?(?P<name>[A-Za-z0-9_][\w.-]*)(?P<rest>.*)", re.S)
 _VERSION = re.compile(r"(?P<operator>[<>=!~]*)\s*(?P<version>(?:\d+!)?\d[\w.+]*)")
 _WORD = re.compile(r"[A-Za-z0-9][\w.+!]*")
@@ -154,13 +165,48 @@ def repodata(asked: Asked, folder: str) -> bytes:
                 "version": archive["version"],
                 "build": archive["build"],
                 "build_number": 0,
-                "depends": [],
+                "depends": ["python"] if distribution(asked, archive["name"]) else [],
                 "md5": md5 or hashlib.md5(file.encode(), usedforsecurity=False).hexdigest(),
                 "sha256": hashlib.sha256(file.encode()).hexdigest(),
                 "size": 1,
                 "subdir": folder,
             }
     return json.dumps(index).encode()
+
+
+def distribution(asked: Asked, package: str) -> str | None:
+    """Return the distribution that a package of conda brings; None where pip is not asked for it."""
+    name = canonicalize_name(DISTRIBUTIONS.get(package, package))
+    return name if name in asked.pip and package not in PROGRAMS else None
+
+
+def package(asked: Asked, folder: str, file: str) -> bytes | None:
+    """Return a package of conda that brings a distribution, with nothing but its metadata; None for another file."""
+    found = _ARCHIVE.fullmatch(file)
+    name = distribution(asked, found["name"]) if found else None
+    if not found or not name:
+        return None
+    with tempfile.TemporaryDirectory() as directory:
+        tree = Path(directory, "tree")
+        about = tree / "site-packages" / f"{name.replace('-', '_')}-{found['version']}.dist-info" / "METADATA"
+        about.parent.mkdir(parents=True)
+        about.write_text(metadata(asked, name, found["version"]))
+        if file.endswith(".tar.bz2"):
+            return _old_archive(tree, about)
+        written = conda_package.Package(found["name"], found["version"], found["build"], 0, folder, ("python",))
+        return conda_package.write(written, tree, Path(directory)).read_bytes()
+
+
+def _old_archive(tree: Path, file: Path) -> bytes:
+    """Return an archive of one file below a folder, and the list of it."""
+    paths = json.dumps({"paths": [conda_package.path_entry(tree, file)], "paths_version": 1}).encode()
+    listed = tarfile.TarInfo("info/paths.json")
+    listed.size = len(paths)
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w:bz2") as archive:
+        archive.addfile(listed, io.BytesIO(paths))
+        archive.add(file, file.relative_to(tree).as_posix())
+    return content.getvalue()
 
 
 def page(asked: Asked, name: str) -> str | None:
@@ -187,6 +233,8 @@ def answer(asked: Asked, path: str) -> bytes | None:
     parts = unquote(urlsplit(path).path).strip("/").split("/")
     if parts[-1] == "repodata.json" and len(parts) > 1:
         return repodata(asked, parts[-2])
+    if len(parts) > 1 and (content := package(asked, parts[-2], parts[-1])):
+        return content
     if parts[0] == "wheels" and parts[-1].endswith(".whl.metadata"):
         name, version = parts[-1].split("-")[:2]
         return metadata(asked, canonicalize_name(name), version).encode()

@@ -15,6 +15,7 @@ from maintenance.corpus import CRASHED, ENVIRONMENT, EXPLICIT, LOCK, LOCKED, REF
 
 ROOT = Path(__file__).parents[3]
 GOOD = "channels: [conda-forge]\ndependencies:\n  - python=3.11\n  - pip:\n      - humanize>=4\n"
+BOTH = "channels: [conda-forge]\ndependencies:\n  - python\n  - {of_conda}\n  - pip:\n      - {of_pip}\n"
 
 
 @pytest.mark.parametrize(
@@ -146,9 +147,15 @@ def test_a_folder_is_put_through_the_pipeline_and_stays_as_it_was(tmp_path: Path
         "bad/environment.yml": GOOD + "nobody: knows\n",
         "explicit/spec.txt": "@EXPLICIT\nhttps://conda.example/main/linux-64/xz-5.2.4-0.tar.bz2\n",
         "pip/requirements.txt": "requests[socks]==2.32.0\n",
+        "both/environment.yml": BOTH.format(of_conda="numpy=1.26.4", of_pip="numpy==1.24.0"),
+        "renamed/environment.yml": BOTH.format(of_conda="pytorch=2.1", of_pip="torch==2.0"),
+        "extra/environment.yml": BOTH.format(of_conda="uvicorn=0.30", of_pip="uvicorn[standard]>=0.30"),
+        "program/environment.yml": BOTH.format(of_conda="graphviz=9.0", of_pip="graphviz==0.20"),
+        "old/environment.yml": BOTH.format(of_conda="attrs=19.1=py_0", of_pip="attrs==20.1"),
+        "old/spec.txt": f"@EXPLICIT\nhttps://conda.example/main/noarch/attrs-19.1-py_0.tar.bz2#{'0' * 32}\n",
     }
     for path, text in files.items():
-        (tmp_path / path).parent.mkdir()
+        (tmp_path / path).parent.mkdir(exist_ok=True)
         (tmp_path / path).write_text(text)
     done = subprocess.run(
         [sys.executable, "-m", "maintenance.corpus", str(tmp_path), "--synthetic", "--jobs", "2"],
@@ -160,6 +167,11 @@ def test_a_folder_is_put_through_the_pipeline_and_stays_as_it_was(tmp_path: Path
     states = {line.split()[-1]: line.split()[0] for line in done.stdout.splitlines() if " s  " in line}
     assert states["good/environment.yml"] == LOCKED, done.stdout
     assert states["bad/environment.yml"] == REFUSED
+    assert states["both/environment.yml"] == states["renamed/environment.yml"] == REFUSED, done.stdout
+    assert "conda brings numpy 1.26.4, pip asks for numpy==1.24.0" in done.stdout
+    assert "conda brings torch 2.1, pip asks for torch==2.0" in done.stdout
+    assert "conda brings attrs 19.1, pip asks for attrs==20.1" in done.stdout
+    assert states["extra/environment.yml"] == states["program/environment.yml"] == LOCKED, done.stdout
     assert CRASHED not in states.values()
     assert "nobody" in done.stdout
     assert done.returncode == 0
