@@ -3,7 +3,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -133,3 +137,28 @@ def test_users_problems_stop_a_rollout_only_where_it_brought_them(
 ) -> None:
     templar = known(NODES, __rollout_before={"layers": before}, __rollout_after={"layers": after})
     assert templar.template(trust_as_template("{{ __rollout_users_worse }}")) == worse
+
+
+def test_the_way_back_has_the_inventories_and_the_playbook_of_the_run(tmp_path: Path) -> None:
+    state = {"conda_environment small": {"was": "0" * 64, "digest": "1" * 64}}
+    before = {"__rollout_before": {"layers": {"conda_environments": {"state": state}}}}
+    hosts, playbook = tmp_path / "my hosts", tmp_path / "play" / "play.yml"
+    hosts.write_text("b\n")
+    playbook.parent.mkdir()
+    play = {
+        "hosts": "all",
+        "gather_facts": False,
+        "vars_files": [str(PLAYBOOKS / "vars" / "rollout.yml")],
+        "tasks": [{"ansible.builtin.set_fact": before}, STEPS[2]],
+    }
+    playbook.write_text(json.dumps([play]))
+    done = subprocess.run(
+        [sys.executable, "-m", "ansible", "playbook", "play/play.yml", "-i", hosts, "-i", "a,"],
+        cwd=tmp_path,
+        env={**os.environ, "ANSIBLE_CONFIG": str(PLAYBOOKS.parent / "ansible.cfg")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    command = f"ansible-playbook play/rollback.yml -i '{hosts}' -i a, -e rollback_env=small -e rollback_generation="
+    assert f"{command}{'0' * 16}" in " ".join(done.stdout.split()), done.stdout + done.stderr
