@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A channel and a package index on loopback that have each name in the versions that files ask for, and nothing else.
 
-Packages have no content and no dependencies, except that those of conda whose distribution pip is asked for too depend on
-Python and hold its metadata: so what both bring meets as it does with real channels. What is measured is how files are
-read and how what they ask for goes through the solvers, whatever the real channels have.
+Packages have no content and no dependencies, except that those of conda whose distribution pip is asked for too depend
+on Python and hold its metadata: so what both bring meets as it does with real channels. What is measured is how files
+are read and how what they ask for goes through the solvers, whatever the real channels have.
 """
 
 from __future__ import annotations
