@@ -42,7 +42,9 @@ def earlier(folder: Path) -> tuple[dict[Path, dict[str, Any]], list[str]]:
             try:
                 found[path] = _short(read_outline(path))
             except EvenkeelError as error:
-                skipped.append(f"Left out of the history: {error}")
+                skipped.append(
+                    f"Left out of the history: {EvenkeelError(error.what, 'Move the file to another folder')}"
+                )
     return dict(sorted(found.items(), key=lambda item: datetime.fromisoformat(item[1]["created"]))), skipped
 
 

@@ -57,9 +57,9 @@ def test_reports_of_a_folder_are_oldest_first_and_others_are_named(tmp_path: Pat
     found, skipped = history.earlier(tmp_path)
     assert list(found) == [old, new]
     assert found[new]["hosts"]["gpu1"] == {key: REPORT["hosts"]["gpu1"][key] for key in ("state", "digest")}
-    assert len(skipped) == 3
-    for path in (outdated, damaged, undated):
-        assert str(path) in "\n".join(skipped)
+    for path, line in zip((undated, damaged, outdated), skipped, strict=True):
+        assert line.startswith(f"Left out of the history: {path} ")
+        assert line.endswith(". Move the file to another folder.")
 
 
 def test_a_report_is_kept_without_its_layers_and_is_a_report_still() -> None:
