@@ -58,6 +58,37 @@ def test_the_state_of_a_host(found: dict[str, Any], state: str, message: str) ->
 
 
 @pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        (
+            'Task failed: Data could not be sent to remote host "10.0.0.6". Make sure this host can be reached over '
+            "ssh: ssh: connect to host 10.0.0.6 port 22: No route to host\r\n",
+            "ssh: connect to host 10.0.0.6 port 22: No route to host",
+        ),
+        (
+            "Task failed: Data could not be sent to remote host 'gpu6'. Make sure this host can be reached over SSH.",
+            "Data could not be sent to remote host 'gpu6'. Make sure this host can be reached over SSH.",
+        ),
+        (
+            'Data could not be sent to remote host "gpu6". Make sure this host can be reached over ssh: ',
+            'Data could not be sent to remote host "gpu6". Make sure this host can be reached over ssh:',
+        ),
+        (
+            "Task failed: Failed to connect to the host via ssh: Warning: Permanently added '10.0.0.6' (ED25519) to "
+            "the list of known hosts.\r\nops@10.0.0.6: Permission denied (publickey).",
+            "ops@10.0.0.6: Permission denied (publickey).",
+        ),
+        ("Failed to connect to the host via ssh: Connection timed out", "Connection timed out"),
+        ("Task failed: Timeout: ssh did not answer", "Timeout: ssh did not answer"),
+    ],
+    ids=["not sent", "not sent without a reason", "not sent with an empty one", "not connected", "no task", "another"],
+)
+def test_the_reason_for_which_a_host_is_unreachable_comes_first(said: str, message: str) -> None:
+    host = of_run(n1={"survey": {}, "unreachable": said})["hosts"]["n1"]
+    assert (host["state"], host["message"]) == ("unreachable", message)
+
+
+@pytest.mark.parametrize(
     ("found", "status"),
     [
         ([EQUAL, EQUAL], "equal"),
