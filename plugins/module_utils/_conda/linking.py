@@ -45,7 +45,8 @@ AUTO = "auto"
 _UNFIT = re.compile(r"[\s\x00-\x1f\x7f-\x9f]|\$\{")
 #: What uv writes of its steps before it fails.
 _STEPS_OF_UV = re.compile(
-    r"^\s*(Using Python|Resolved|Prepared|(Uni|I)nstalled|Audited|Downloading|Building|Built|Updating|Updated) .*$",
+    r"^\s*(Using Python|Resolved|Prepared|Uninstalled|Installed|Audited|Downloading|Building|Built|Updating|Updated)"
+    r" .*$",
     re.MULTILINE,
 )
 _FULL = ("No space left on device", "NoSpaceLeftError", "Disk quota exceeded", "os error 28", "os error 122")
