@@ -12,14 +12,21 @@ import csv
 import hashlib
 import io
 import lzma
+import re
 import zipfile
 import zlib
+from collections.abc import Iterable, Iterator
+from email.message import Message
 from email.parser import BytesHeaderParser
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import optional
 
 with optional():
+    from packaging.markers import InvalidMarker, Marker
+    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
     from packaging.utils import canonicalize_name
     from packaging.version import InvalidVersion, Version
 
@@ -27,6 +34,9 @@ with optional():
 _MOST_BYTES, _MOST_TEXT_BYTES = 32 << 30, 64 << 20
 _CHUNK_BYTES = 1 << 20
 _SHA256 = "sha256="
+#: Versions, and a name before them, as old releases write them and uv still reads them: ``six (>=1.0.*)``.
+_OLD_VERSIONS = re.compile(r"""\(?\s*([<>=!~]=?=?\s*["']?(\d+!)?[\w.*+-]+["']?\s*(,\s*)?)+\)?""")
+_OLD_NAME = re.compile(r"[A-Za-z0-9]([\w.-]*[A-Za-z0-9])?\s*(\[[\w.,\s-]*\]\s*)?(?=[(<>=!~])")
 
 
 def require_consistent(wheel: Path, name: str, version: str) -> None:
@@ -42,8 +52,8 @@ def require_consistent(wheel: Path, name: str, version: str) -> None:
     Raises
     ------
     ValueError
-        A file leads out of the wheel's folder, METADATA is of another release, RECORD lists what is not there, or the
-        archive is malformed.
+        A file leads out of the wheel's folder, METADATA is of another release or has a line that no resolver reads,
+        RECORD lists what is not there, or the archive is malformed.
     """
     try:
         with zipfile.ZipFile(wheel) as archive:
@@ -91,8 +101,65 @@ def _require_own_metadata(metadata: bytes, name: str, version: str) -> None:
         same = canonicalize_name(own) == canonicalize_name(name) and Version(its) == Version(version)
     except InvalidVersion:
         same = False
+    if not same and headers.defects:
+        lines = metadata.decode(errors="replace").splitlines()
+        number = 1 + sum(1 for _line in _header_lines(lines))
+        raise ValueError(f"line {number} of its METADATA, {lines[number - 1]!r}, is not FIELD: VALUE")
     if not same:
         raise ValueError(f"its METADATA is of {own or 'no name'} {its}".rstrip())
+    _require_readable(headers, metadata)
+
+
+def _require_readable(headers: Message, metadata: bytes) -> None:
+    """Fail on the first line that resolvers refuse the whole wheel for."""
+    named = str(headers["Name"])
+    if named != named.strip():
+        raise _bad_line(metadata, "Name", named, "ends with a space")
+    for text in map(str, headers.get_all("Requires-Dist", ())):
+        if not _is_requirement(text):
+            raise _bad_line(metadata, "Requires-Dist", text, "is no requirement")
+    for text in map(str, headers.get_all("Requires-Python", ())):
+        if not _are_versions(text):
+            raise _bad_line(metadata, "Requires-Python", text, "names no versions")
+
+
+def _bad_line(metadata: bytes, field: str, value: str, why: str) -> ValueError:
+    value = value.splitlines()[0] if value else value
+    for number, line in enumerate(metadata.decode(errors="replace").splitlines(), start=1):
+        key, colon, rest = line.partition(":")
+        if colon and key.lower() == field.lower() and rest.lstrip(" \t") == value:
+            return ValueError(f"line {number} of its METADATA, {line!r}, {why}")
+    return ValueError(f"its METADATA has {f'{field}: {value}'!r}, which {why}")
+
+
+def _header_lines(lines: Iterable[str]) -> Iterator[str]:
+    return takewhile(re.compile(r"[^:\s]+:|[ \t]").match, lines)
+
+
+def _is_requirement(text: str) -> bool:
+    try:
+        Requirement(text)
+    except InvalidRequirement:
+        needed, semicolon, marker = text.partition(";")
+        name = _OLD_NAME.match(needed)
+        return bool(name and _are_versions(needed[name.end() :]) and (not semicolon or _is_marker(marker)))
+    return True
+
+
+def _is_marker(text: str) -> bool:
+    try:
+        Marker(text)
+    except InvalidMarker:
+        return False
+    return True
+
+
+def _are_versions(text: str) -> bool:
+    try:
+        SpecifierSet(text)
+    except InvalidSpecifier:
+        return _OLD_VERSIONS.fullmatch(text.strip()) is not None
+    return True
 
 
 def _require_own_record(archive: zipfile.ZipFile, record: bytes) -> None:

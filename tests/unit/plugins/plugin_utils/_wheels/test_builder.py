@@ -132,6 +132,13 @@ def test_a_wheel_of_the_store_is_verified(control: Control, archive: Archive) ->
         control.build(release)
 
 
+def test_a_wheel_that_is_refused_is_not_kept(control: Control, archive: Archive) -> None:
+    backend = project()["backend.py"].replace("Version: 2.1", "Version: 2.1\\nRequires-Dist: a b c")
+    with pytest.raises(EvenkeelError, match="can't be used: line 2 of its METADATA, 'Requires-Dist: a b c'"):
+        control.build(archive(**{"backend.py": backend}))
+    assert not control.policy.store.directory.exists()
+
+
 def test_others_cannot_enter_where_builds_run(control: Control, archive: Archive) -> None:
     cache().mkdir(parents=True, mode=0o755)
     control.build(archive())

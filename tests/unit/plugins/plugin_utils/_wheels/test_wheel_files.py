@@ -32,6 +32,43 @@ def test_a_wheel_that_is_what_it_says(tmp_path: Path) -> None:
     require_consistent(written(tmp_path, dict(FILES)), "my-tool", "1.0")
 
 
+HEAD = "Metadata-Version: 2.1\nName: my-tool\nVersion: 1.0\n"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "Requires-Dist: six\nRequires-Dist: numpy>=1.26 ; python_version < '3.9'\nRequires-Python: >=3.9\n",
+        "Requires-Dist: six (>=1.0.*)\nRequires-Dist: pytz (>dev)\nRequires-Python: >=3.6.*\n",
+        "Requires-Dist: tool[gpu]>=1.*; extra == 'gpu'\nRequires-Dist: a @ https://files.example/a-1-py3-none-any.whl\n",
+        "no header\nRequires-Dist: below it nothing is read\n",
+    ],
+)
+def test_metadata_that_resolvers_read(tmp_path: Path, lines: str) -> None:
+    require_consistent(written(tmp_path, {**FILES, f"{ABOUT}/METADATA": HEAD + lines}), "my-tool", "1.0")
+
+
+@pytest.mark.parametrize(
+    ("metadata", "message"),
+    [
+        (
+            f"{HEAD}Requires-Dist: six\nRequires-Dist: a b c\n",
+            "line 5 of its METADATA, 'Requires-Dist: a b c', is no",
+        ),
+        (f"{HEAD}Requires-Dist: \n", "line 4 of its METADATA, 'Requires-Dist: ', is no requirement"),
+        (f"{HEAD}Requires-Dist: six (>=1.*) ; python\n", "line 4 of its METADATA, .* is no requirement"),
+        (f"{HEAD}requires-python: three\n", "line 4 of its METADATA, 'requires-python: three', names no versions"),
+        ("Name: my-tool \nVersion: 1.0\n", "line 1 of its METADATA, 'Name: my-tool ', ends with a space"),
+        (f"garbage\n{HEAD}", "line 1 of its METADATA, 'garbage', is not FIELD: VALUE"),
+        ("Name: my-tool\nno version\nVersion: 1.0\n", "line 2 of its METADATA, 'no version', is not FIELD: VALUE"),
+        (f"{HEAD}Requires-Dist: a b\n c\n", "line 4 of its METADATA, 'Requires-Dist: a b', is no requirement"),
+    ],
+)
+def test_the_bad_line_of_metadata_is_named(tmp_path: Path, metadata: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        require_consistent(written(tmp_path, {**FILES, f"{ABOUT}/METADATA": metadata}), "my-tool", "1.0")
+
+
 @pytest.mark.parametrize(
     ("files", "message"),
     [
