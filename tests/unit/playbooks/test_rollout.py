@@ -139,7 +139,7 @@ def test_users_problems_stop_a_rollout_only_where_it_brought_them(
     assert templar.template(trust_as_template("{{ __rollout_users_worse }}")) == worse
 
 
-def test_the_way_back_has_the_inventories_and_the_playbook_of_the_run(tmp_path: Path) -> None:
+def test_the_way_back_has_the_inventories_and_the_playbook_of_the_run_in_one_line(tmp_path: Path) -> None:
     state = {"conda_environment small": {"was": "0" * 64, "digest": "1" * 64}}
     before = {"__rollout_before": {"layers": {"conda_environments": {"state": state}}}}
     hosts, playbook = tmp_path / "my hosts", tmp_path / "play" / "play.yml"
@@ -161,4 +161,4 @@ def test_the_way_back_has_the_inventories_and_the_playbook_of_the_run(tmp_path: 
         check=False,
     )
     command = f"ansible-playbook play/rollback.yml -i '{hosts}' -i a, -e rollback_env=small -e rollback_generation="
-    assert f"{command}{'0' * 16}" in " ".join(done.stdout.split()), done.stdout + done.stderr
+    assert f"{command}{'0' * 16}" in map(str.strip, done.stdout.splitlines()), done.stdout + done.stderr
