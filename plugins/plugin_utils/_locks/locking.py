@@ -302,12 +302,29 @@ def _archive(package: Package) -> str:
 
 
 def _refuse_changed_hashes(path: Path, before: Lock, after: Lock) -> None:
-    if changed := changed_hashes(before, after):
-        raise EvenkeelError(
-            f"{path}: {'; '.join(changed)}",
-            "A published package does not change, so somebody may have replaced it. Try another mirror. If you know "
-            "why it changed, set lock_accept_changed_hashes: true",
+    changed = changed_hashes(before, after)
+    if not changed:
+        return
+    archives = {
+        _archive(package): path.parent / package.url
+        for packages in after.packages.values()
+        for package in packages
+        if is_built(package)
+    }
+    built = [wheel.parent for archive, wheel in archives.items() if any(f"({archive})" in line for line in changed)]
+    remedies = []
+    if built:
+        folders = ", ".join(map(str, built))
+        remedies.append(
+            f"A wheel in the store differs from the one that was locked. Restore {folders} from version control, or "
+            "remove it and lock again with lock_accept_changed_hashes: true"
         )
+    if len(built) < len(changed):
+        remedies.append(
+            "A published package does not change, so somebody may have replaced it. Try another mirror. If you know "
+            "why it changed, set lock_accept_changed_hashes: true"
+        )
+    raise EvenkeelError(f"{path}: {'; '.join(changed)}", ". ".join(remedies))
 
 
 def _staying(packages: Iterable[Package], moving: Collection[str]) -> list[Package]:

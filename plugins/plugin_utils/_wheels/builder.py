@@ -169,7 +169,10 @@ class _Builder:
         """Return the wheel of a release that the store has."""
         wheel = self.policy.store.find(release, minor, self.question.target.platform)
         if wheel:
-            result.check(wheel, release, self.question.target, by_the_locks_python=True)
+            try:
+                result.check(wheel, release, self.question.target, by_the_locks_python=True)
+            except result.UnsoundWheelError as error:
+                raise EvenkeelError(error.what, store.way_back(wheel.parent)) from None
         return wheel
 
     def _begin(self) -> None:

@@ -28,6 +28,10 @@ class Result:
     pure: bool
 
 
+class UnsoundWheelError(EvenkeelError):
+    """A file that is no wheel, or not the wheel that it says it is."""
+
+
 def check(wheel: Path, release: SourceRelease, target: Target, *, by_the_locks_python: bool) -> Result:
     """Return what a wheel is.
 
@@ -44,22 +48,24 @@ def check(wheel: Path, release: SourceRelease, target: Target, *, by_the_locks_p
 
     Raises
     ------
+    UnsoundWheelError
+        It is not what it says it is.
     EvenkeelError
-        It is of another release, not what it says it is, or does not run there.
+        It is of another release, or does not run there.
     """
     what = f"The wheel {wheel.name}, built of {release.url},"
     try:
         name, version, _unused, tags = parse_wheel_filename(wheel.name)
         needs = needs_of_wheel(wheel)
     except (InvalidWheelFilename, ValueError, OSError) as error:
-        raise EvenkeelError(f"{what} can't be used: {error}", "Choose another release") from None
+        raise UnsoundWheelError(f"{what} can't be used: {error}", "Choose another release") from None
     if canonicalize_name(name) != release.name or (release.version and version != Version(release.version)):
         wanted = f"{release.name} {release.version}".strip()
         raise EvenkeelError(f"{what} is {name} {version}, not {wanted}", "Correct the requirement's name or version")
     try:
         require_consistent(wheel, name, str(version))
     except (ValueError, OSError) as error:
-        raise EvenkeelError(
+        raise UnsoundWheelError(
             f"{what} can't be used: {error}", "Choose another release, and report it to its authors"
         ) from None
     pure = not needs and all(tag.platform == "any" for tag in tags)

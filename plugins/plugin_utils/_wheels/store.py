@@ -151,8 +151,13 @@ def read(record: Path) -> Made:
     except (OSError, ValueError, TypeError) as error:
         raise EvenkeelError(
             f"{record} does not say how its wheel was made: {error}",
-            f"Restore it from version control, or remove {record.parent} and lock again",
+            way_back(record.parent),
         ) from None
+
+
+def way_back(folder: Path) -> str:
+    """Return what to do about a wheel of a store, or its record, that is not as it was made."""
+    return f"Restore it from version control, or remove {folder} and lock again"
 
 
 def made_of(wheel: Path) -> Made | None:
@@ -205,11 +210,11 @@ def _checked(record: Path, made: Made) -> Path:
     except OSError as error:
         raise EvenkeelError(
             f"The wheel {wheel} can't be read: {error.strerror}",
-            f"Restore it from version control, or remove {wheel.parent} and lock again",
+            way_back(wheel.parent),
         ) from error
     if found != made.sha256:
         raise EvenkeelError(
             f"The wheel {wheel} has the SHA-256 {found}, and was made with {made.sha256}",
-            f"Restore it from version control, or remove {wheel.parent} and lock again",
+            way_back(wheel.parent),
         )
     return wheel

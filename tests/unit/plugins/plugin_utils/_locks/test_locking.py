@@ -247,6 +247,20 @@ def test_a_changed_hash_is_refused_unless_told(environment: EnvironmentFile) -> 
     assert accepted.diff == f"linux-64\n  ~ numpy 2.0 sha256 {NUMPY.sha256[:12]} -> {OTHER[:12]}\n"
 
 
+def test_an_altered_wheel_of_the_store_is_restored_or_locked_again(environment: EnvironmentFile) -> None:
+    wheel = replace(TOOL, url="wheels/0f/some_tool-1.0-py3-none-any.whl")
+    before = planned(environment, {"linux-64": [NUMPY, wheel]}).after
+    altered = replace(wheel, sha256=OTHER)
+    problem = asked(environment)[0]
+    with pytest.raises(EvenkeelError) as alone:
+        plan(environment, {problem: [NUMPY, altered]}, before)
+    folder = environment.path.parent / "wheels" / "0f"
+    assert f"Restore {folder} from version control, or remove it and lock again" in alone.value.remedy
+    assert "mirror" not in alone.value.remedy
+    with pytest.raises(EvenkeelError, match=r"version control, .* Try another mirror"):
+        plan(environment, {problem: [replace(NUMPY, sha256=OTHER), altered]}, before)
+
+
 def test_the_explicit_file_of_a_platform_that_goes_is_removed(environment: EnvironmentFile) -> None:
     both = planned(environment, {"linux-64": [NUMPY], "linux-aarch64": [NUMPY]})
     apply(both)

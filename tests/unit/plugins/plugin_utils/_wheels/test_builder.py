@@ -128,8 +128,9 @@ def test_a_wheel_of_the_store_is_verified(control: Control, archive: Archive) ->
     record = wheel.with_name("build.json")
     planted = {"sha256": hashlib.sha256(b"planted").hexdigest()}
     record.write_text(json.dumps(json.loads(record.read_text()) | planted))
-    with pytest.raises(EvenkeelError, match="can't be used: malformed archive"):
+    with pytest.raises(EvenkeelError, match="can't be used: malformed archive") as refused:
         control.build(release)
+    assert refused.value.remedy == f"Restore it from version control, or remove {wheel.parent} and lock again"
 
 
 def test_a_wheel_that_is_refused_is_not_kept(control: Control, archive: Archive) -> None:
