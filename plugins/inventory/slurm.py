@@ -53,7 +53,7 @@ plugin: evenkeel.gpu.slurm
 command: [ssh, login1.example.org, scontrol, show, nodes, --json]
 groups:
   gpu_nodes: slurm_gpus > 0
-
+---
 # Two hundred nodes of the cluster, and groups of their partitions: partition_train
 plugin: evenkeel.gpu.slurm
 nodes: gpu[001-200]
