@@ -70,7 +70,13 @@ def read_text(path: Path, errors: str = "strict") -> str:
         is_utf_16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
         text = content.decode("utf-16" if is_utf_16 else "utf-8-sig", errors)
         return text.replace("\r\n", "\n").replace("\r", "\n")
+    except IsADirectoryError:
+        raise _no_file(path, "a folder") from None
     except OSError as error:
+        if isinstance(error, FileNotFoundError) and path.is_symlink():
+            raise EvenkeelError(
+                f"{path} is a link to {path.readlink()}, which is not there", "Restore that file, or remove the link"
+            ) from None
         raise EvenkeelError(
             f"{path} could not be read: {error.strerror}", "Check the path, on the control node"
         ) from None
@@ -81,11 +87,18 @@ def read_text(path: Path, errors: str = "strict") -> str:
         ) from None
 
 
+def _no_file(path: Path, kind: str) -> EvenkeelError:
+    return EvenkeelError(
+        f"{path} is {kind}, no regular file", "Put a file in its place, or check the path, on the control node"
+    )
+
+
 def _content(path: Path) -> bytes:
     """Return what a file holds, without waiting for one that is a pipe or a device."""
     with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise EvenkeelError(f"{path} is no regular file", "Check the path, on the control node")
+        mode = os.fstat(file.fileno()).st_mode
+        if not stat.S_ISREG(mode):
+            raise _no_file(path, "a named pipe" if stat.S_ISFIFO(mode) else "a device")
         content = file.read(MOST_BYTES + 1)
     if len(content) > MOST_BYTES:
         raise EvenkeelError(

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -80,7 +81,7 @@ def environment_named(directory: Path, name: str) -> Path:
         There are several.
     """
     folder = directory / name
-    standard = [folder / file for file in STANDARD if (folder / file).exists()]
+    standard = [folder / file for file in STANDARD if os.path.lexists(folder / file)]
     found = standard or environments_in(folder) or _by_name(directory, name)
     if len(found) > 1:
         raise EvenkeelError(
@@ -132,7 +133,10 @@ def require_own_lock(environment: Path) -> None:
 
 
 def environments_in(folder: Path) -> list[Path]:
-    """Return the environment files of a folder: those of the standard names, and YAML with a list ``dependencies``."""
+    """Return the environment files of a folder: those of the standard names, and YAML with a list ``dependencies``.
+
+    Of the standard names, also what is no file, so that reading it says what it is.
+    """
     if not folder.is_dir():
         return []
     return [
@@ -141,8 +145,7 @@ def environments_in(folder: Path) -> list[Path]:
         if path.suffix in SUFFIXES
         and not path.name.startswith(".")
         and not path.stem.endswith(Path(LOCK).stem)
-        and path.is_file()
-        and (path.name in STANDARD or _has_dependencies(path))
+        and (path.name in STANDARD or (path.is_file() and _has_dependencies(path)))
     ]
 
 
@@ -215,6 +218,8 @@ def _named(directory: Path, name: str, working: Path) -> list[Path]:
             return [path]
         if found := environments_in(path) or _by_name(path.parent, path.name):
             return found
+        if path.suffix in SUFFIXES and os.path.lexists(path):
+            return [path]  # reading it says what it is
     return []
 
 

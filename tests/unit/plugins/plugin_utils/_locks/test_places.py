@@ -2,11 +2,13 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import places
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import environment_file, places
 
 TEXT = "channels: [conda-forge]\ndependencies: [python]\n"
 
@@ -169,6 +171,46 @@ def test_an_environment_file_in_any_encoding_is_found(tmp_path: Path, encoding: 
     path = tmp_path / "gpu.yml"
     path.write_text("dependencies:\n- python  # für alle\n", encoding=encoding)
     assert places.environments_in(tmp_path) == [path]
+
+
+def folder(path: Path) -> None:
+    path.mkdir()
+
+
+def pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def dangling(path: Path) -> None:
+    path.symlink_to("gone.yml")
+
+
+@pytest.mark.parametrize("name", ["", "ai", "ai/environment.yml"])
+@pytest.mark.parametrize(
+    ("made", "what"),
+    [
+        (folder, "is a folder, no regular file"),
+        (pipe, "is a named pipe, no regular file"),
+        (dangling, "is a link to gone.yml, which is not there"),
+    ],
+)
+def test_an_environment_that_is_no_file_is_named_for_what_it_is(
+    tmp_path: Path, made: Callable[[Path], None], what: str, name: str
+) -> None:
+    make(tmp_path, "ai/", "nlp/environment.yml")
+    path = tmp_path / "ai" / "environment.yml"
+    made(path)
+    found = places.environments_to_lock(tmp_path, name, tmp_path)
+    assert found == [path, *([] if name else [tmp_path / "nlp/environment.yml"])]
+    assert places.environment_named(tmp_path, "ai") == path
+    with pytest.raises(EvenkeelError, match=f"{path} {what}"):
+        environment_file.read(path)
+
+
+def test_another_name_that_is_no_file_is_named_for_what_it_is(tmp_path: Path) -> None:
+    make(tmp_path, "ai/")
+    dangling(tmp_path / "ai" / "gpu.yml")
+    assert places.environments_to_lock(tmp_path, "ai/gpu.yml", tmp_path) == [tmp_path / "ai" / "gpu.yml"]
 
 
 THERE = ["ai/environment.yml", "ai/environment-gpu.yml", "jupyter/environment.yaml", "cpu.yml", ".git/environment.yml"]
