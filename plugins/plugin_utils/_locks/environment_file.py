@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -406,6 +407,8 @@ class _Reader:
             raise EvenkeelError(f"{self._path}: {key}: {error.what}", error.remedy) from None
 
     def _wrong(self, key: str, value: object, expected: str, verb: str = "is", remedy: str = "") -> EvenkeelError:
+        if isinstance(value, date):
+            remedy = f"YAML takes it for a date; write it in quotes: '{value}'"
         return EvenkeelError(
             f"{self._path}: {key} {verb} {_shown(value)}, which is not {expected}",
             remedy or "Correct the value; text that YAML takes for something else needs quotes",
@@ -442,4 +445,6 @@ def _package(name: object, version: object) -> str:
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, date):
+        return str(value)
     return "empty" if value is None else repr(value)

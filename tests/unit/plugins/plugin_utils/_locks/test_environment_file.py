@@ -508,3 +508,12 @@ dependencies:
     (problem,) = locking.problems(environment, {"linux-64": {"__glibc": "2.36"}}, Mirrors(), index, None, None)
     found = {package.name: package.version for package in resolve(problem)}
     assert found == {"gcc": "12.0", "lib": "1.0", "pip": "26.3", "python": "3.11.2", "tool": "1.0"}
+
+
+def test_a_date_is_shown_as_it_stands_in_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "environment.yml"
+    path.write_text("channels: [conda-forge]\ndependencies: [python]\nvariables:\n  RELEASED: 2024-01-01\n")
+    with pytest.raises(EvenkeelError) as error:
+        read(path)
+    assert error.value.what == f"{path}: variables.RELEASED is 2024-01-01, which is not text"
+    assert error.value.remedy == "YAML takes it for a date; write it in quotes: '2024-01-01'"
