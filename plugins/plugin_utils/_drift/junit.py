@@ -25,8 +25,8 @@ def render(report: Mapping[str, Any]) -> str:
         cases = _cases(host, titles)
         own = {
             "tests": len(cases),
-            "failures": sum(state == DRIFTED for _, state, _ in cases),
-            "errors": sum(state not in (EQUAL, DRIFTED) for _, state, _ in cases),
+            "failures": sum(state == DRIFTED for _title, state, _text_of in cases),
+            "errors": sum(state not in (EQUAL, DRIFTED) for _title, state, _text_of in cases),
         }
         for title, state, text in cases:
             case = ET.SubElement(suite, "testcase", classname=_text(name), name=_text(title))

@@ -102,7 +102,7 @@ def shared(report: Mapping[str, Any]) -> dict[str, Any]:
         name: {**host, "layers": {key: place(layer) for key, layer in host["layers"].items()}}
         for name, host in report["hosts"].items()
     }
-    return {**report, "hosts": hosts, "contents": [layer for _, layer in contents.values()]}
+    return {**report, "hosts": hosts, "contents": [layer for _number, layer in contents.values()]}
 
 
 def timelines(hosts: Iterable[str], reports: Iterable[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
@@ -124,7 +124,7 @@ def stretches(dated: Iterable[tuple[str, Mapping[str, Any]]]) -> list[dict[str, 
     """
     found: list[dict[str, Any]] = []
     for what, alike_ones in itertools.groupby(dated, key=lambda one: one[1]):
-        dates = [date for date, _ in alike_ones]
+        dates = [date for date, _what in alike_ones]
         found.append({**what, "first": dates[0], "last": dates[-1], "reports": len(dates)})
     return found
 

@@ -98,6 +98,7 @@ def _git(folder: Path, *asked: str) -> tuple[str | None, str]:
     try:
         done = subprocess.run(
             ["git", "-C", str(folder), *asked],
+            check=False,
             capture_output=True,
             text=True,
             errors="replace",
