@@ -64,6 +64,8 @@ class EnvironmentFile:
     variables: Mapping[str, str] = field(default_factory=dict)
     #: pip's constraints, as PEP 508 writes them.
     constraints: tuple[str, ...] = ()
+    #: Each constraint, and the file and line that it stands in.
+    constraint_places: tuple[tuple[str, str], ...] = field(default=(), compare=False)
     #: URLs of package indexes (simple API), in the order in which they are asked; the configured one when empty.
     indexes: tuple[str, ...] = ()
     #: URLs of pages and directories with links to wheels.
@@ -183,6 +185,7 @@ class _Reader:
             pip=tuple(dict.fromkeys(pip.requirements)),
             variables=self._variables(),
             constraints=tuple(dict.fromkeys(pip.constraints)),
+            constraint_places=tuple(pip.constraint_places),
             indexes=tuple(dict.fromkeys(pip.indexes)),
             find_links=tuple(dict.fromkeys(pip.find_links)),
             hashes=tuple(dict.fromkeys(pip.hashes)),

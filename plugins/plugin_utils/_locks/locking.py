@@ -141,6 +141,7 @@ def problems(
             mirrors=mirrors,
             pip_index=pip_index,
             constraints=asked.constraints,
+            constraint_places=asked.constraint_places,
             indexes=tuple(dict.fromkeys((*asked.indexes, *indexes))),
             find_links=asked.find_links,
             hashes=asked.hashes,

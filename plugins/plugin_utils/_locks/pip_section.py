@@ -57,6 +57,8 @@ class PipSection:
     #: As PEP 508 writes them.
     requirements: list[str] = field(default_factory=list)
     constraints: list[str] = field(default_factory=list)
+    #: Each constraint, and the file and line that it stands in.
+    constraint_places: list[tuple[str, str]] = field(default_factory=list)
     #: URL of the index that takes the place of the configured one; empty when no line names one.
     index: str = ""
     extra_indexes: list[str] = field(default_factory=list)
@@ -115,6 +117,8 @@ class PipSection:
                     found = pip_requirements.parse(requirement, place)
                     self.hashes += pip_requirements.hashes(found.name, options.hash, place)
                     (self.constraints if is_constraint else self.requirements).append(str(found))
+                    if is_constraint:
+                        self.constraint_places.append((str(found), place))
 
     def _include(
         self, name: str, place: str, directory: Path, mistakes: Mistakes, is_constraint: bool, above: tuple[Path, ...]

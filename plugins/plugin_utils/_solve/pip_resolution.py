@@ -128,13 +128,12 @@ def _unbuilt(_release: SourceRelease) -> Path:
 def _together(refused: list[EvenkeelError]) -> EvenkeelError:
     """Return the only error as it is, and several as a list, each with its own remedy."""
     if len(refused) == 1:
-        return EvenkeelError(refused[0].what, refused[0].remedy, **refused[0].details)
+        return refused[0]
     lines = [
         f"- {_shortened(error.what, MOST_OF_SEVERAL).rstrip('. ')}. {error.remedy.rstrip('. ')}." for error in refused
     ]
-    return EvenkeelError(
-        f"What is asked of pip has {len(refused)} mistakes:\n" + "\n".join(lines) + "\n", "Correct them, then run again"
-    )
+    what = f"What is asked of pip has {len(refused)} mistakes:\n" + "\n".join(lines) + "\n"
+    return Refusal(what, "Correct them, then run again", about=what)
 
 
 def _resolved(

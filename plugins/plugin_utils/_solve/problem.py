@@ -34,6 +34,8 @@ class Problem:
     pip_index: str = ""
     #: pip's constraints.
     constraints: tuple[str, ...] = ()
+    #: Each constraint, and the file and line that it stands in, for errors.
+    constraint_places: tuple[tuple[str, str], ...] = field(default=(), compare=False)
     #: URLs of the indexes that the environment names, asked in this order before ``pip_index``.
     indexes: tuple[str, ...] = ()
     #: URLs of pages and directories with links to wheels.

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Protocol
@@ -13,8 +13,10 @@ from typing import Protocol
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.built_wheels import is_built
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import optional
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve import pip_resolution, pip_solver
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import Mirrors, without_credentials
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.conda_conflicts import named
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.conda_solver import solve_with_rattler
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.pip_requirements import (
     require_hashes,
@@ -24,6 +26,10 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.pip_solver imp
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.problem import Problem
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.provided_by_conda import distributions, extras
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.source_release import Build
+
+with optional():
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
 
 
 class Building(Protocol):
@@ -112,11 +118,31 @@ def with_pip(problem: Problem, of_conda: list[Package], building: Building | Non
         if building:
             places = pip_solver.places(question)
             build = stack.enter_context(building(target, tuple(of_conda), problem.mirrors, places))
-        of_pip = pip_resolution.resolve(
-            question, lambda name: extras(name, of_conda, problem.mirrors), build, problem.buildable, problem.hashes
-        )
+        with _constraints_placed(problem):
+            of_pip = pip_resolution.resolve(
+                question, lambda name: extras(name, of_conda, problem.mirrors), build, problem.buildable, problem.hashes
+            )
     require_hashes((package for package in of_pip if not is_built(package)), problem.hashes)
     return [*of_conda, *(_public(package, problem) for package in of_pip)]
+
+
+@contextlib.contextmanager
+def _constraints_placed(problem: Problem) -> Iterator[None]:
+    """Say in an error where the constraints stand on names that it is about."""
+    try:
+        yield
+    except pip_resolution.Refusal as error:
+        found = [
+            f"{text} ({place})"
+            for text, place in problem.constraint_places
+            if named(canonicalize_name(Requirement(text).name), error.what)
+        ]
+        if not found:
+            raise
+        constraints = f"Constraints: {', '.join(dict.fromkeys(found))}"
+        is_list = "\n" in error.what
+        what = f"{error.what}{constraints}\n" if is_list else f"{error.what.rstrip('. ')}. {constraints}"
+        raise EvenkeelError(what, error.remedy, **error.details) from None
 
 
 def _public(package: Package, problem: Problem) -> Package:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import environment_file, locking
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import Mirrors, mirrors_from
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.pip_solver import Target
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.problem import Problem
@@ -51,6 +52,28 @@ def test_pips_packages_come_around_condas(
         ("conda", "pytorch", "https://channel.example/main/linux-64/pytorch-2.0-0.conda"),
         ("pip", "lightning", "https://files.example/lightning-1.0-py3-none-any.whl"),
     ]
+
+
+def test_constraints_without_an_answer_are_named_with_their_files(
+    make_channel: Callable[..., str], make_wheel: Callable[..., Path], index: Callable[[], str], tmp_path: Path
+) -> None:
+    channel = make_channel([PYTHON, PIP], {}, folder=tmp_path / "main")
+    for version in ("1.0", "2.0"):
+        make_wheel(tmp_path / "wheels", "app", version)
+    (tmp_path / "team.txt").write_text("app<2\nother<1\n")
+    (tmp_path / "fleet.txt").write_text("# of all\napp>=2\n")
+    path = tmp_path / "environment.yml"
+    lines = "".join(f"      - {line}\n" for line in ("app", "-c team.txt", "-c fleet.txt"))
+    path.write_text(f"channels: [{channel}]\ndependencies:\n  - python=3.11\n  - pip:\n{lines}")
+    (problem,) = locking.problems(environment_file.read(path), {"linux-64": dict(NODE)}, Mirrors(), index(), None, None)
+    with pytest.raises(EvenkeelError) as error:
+        resolve(problem)
+    places = f"Constraints: app<2 ({tmp_path}/team.txt, line 1), app>=2 ({tmp_path}/fleet.txt, line 2)"
+    assert error.value.what.endswith(f". {places}")
+    with pytest.raises(EvenkeelError) as several:
+        resolve(replace(problem, pip=("app", "gone==1")))
+    assert several.value.what.startswith("What is asked of pip has 2 mistakes:")
+    assert several.value.what.endswith(f"\n{places}\n")
 
 
 def test_pip_without_python_is_told(make_channel: Callable[..., str]) -> None:
