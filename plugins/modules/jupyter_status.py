@@ -15,6 +15,9 @@ description:
     authentication can be checked only from outside.
   - A server is a process of its user, who may have replaced it. It is queried only with the user's rights, several
     users at a time, each with a limit of time and bytes.
+  - The same kernel compares its variables with those that C(conda run) gives in its environment, except for those of
+    the shell, conda and Jupyter themselves and those that its kernelspec sets. The names of variables that differ are
+    a warning, never a failure. Nothing is reported if conda is missing or does not answer in time.
   - Problems of one user's server are warnings and are returned in RV(user_problems); the task continues. It fails if
     the node is at fault, which is if a server or a kernel also fails without any user's files, if all servers fail, or
     if the server of a system account fails.

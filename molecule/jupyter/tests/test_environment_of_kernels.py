@@ -5,12 +5,16 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import threading
 from collections.abc import Iterator
 from fnmatch import fnmatch
+from pathlib import Path
 from queue import SimpleQueue
+from typing import Any
 
 import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter.variables_in_kernel import DIFFER, SHOW, variables
 from testinfra.host import Host
 
 from lab import wait
@@ -24,15 +28,9 @@ LINK = f"/opt/evenkeel/envs/{KERNEL}"
 SCRIPTS = f"{LINK}/etc/conda/activate.d"
 CONDA = "/opt/miniconda3"
 MAIN_PID = "systemctl show --property MainPID --value jupyter@jupyter.service"
-SHOW = "import json, os; print(json.dumps(dict(os.environ)))"
-#: What differs: the shell's own, the prompt, what conda's releases set for themselves or only if they activate base
-#: before, Jupyter's own, and what ipykernel sets for programs that cells run.
-DIFFER = [
-    *("_", "OLDPWD", "PWD", "SHLVL", "CONDA_PROMPT_MODIFIER"),
-    *("_CE_*", "_CONDA_*", "*CONDA_SHLVL*", "CONDA_PREFIX_1", "CONDA_ROOT", "EVENKEEL_NOUSERSITE_*"),
-    "JPY_*",
-    *("CLICOLOR", "CLICOLOR_FORCE", "FORCE_COLOR", "GIT_PAGER", "MPLBACKEND", "PAGER", "PYDEVD_*", "TERM"),
-]
+PLAYBOOK = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"]) / "molecule" / GROUP / "converge.yml"
+#: The first kernel, which the role's own check asks.
+FIRST = "/opt/evenkeel/envs/ai-dev"
 #: Scripts of packages, as packages write them; ugly ones too.
 PACKAGES = {
     "cudaish.sh": 'export CUDA_HOME="$CONDA_PREFIX"\n',
@@ -79,8 +77,7 @@ def write_script(host: Host, name: str, text: str) -> None:
 
 
 def variables_in(server: Server, kernel: str = KERNEL) -> dict[str, str]:
-    found: dict[str, str] = json.loads(server.run(kernel, SHOW))
-    return found
+    return variables(json.loads(server.run(kernel, SHOW)))
 
 
 def variables_of_conda_run(host: Host) -> dict[str, str]:
@@ -89,8 +86,7 @@ def variables_of_conda_run(host: Host) -> dict[str, str]:
     given = [f"PATH={CONDA}/condabin:{line[5:]}" if line.startswith("PATH=") else line for line in lines if line]
     call = ["runuser", "-u", "jupyter", "--", "env", "-i", *given, f"{CONDA}/bin/conda", "run", "--name", KERNEL]
     shown = host.check_output(" ".join(["%s"] * (len(call) + 3)), *call, "python", "-c", SHOW)
-    found: dict[str, str] = json.loads(shown.splitlines()[-1])
-    return found
+    return variables(json.loads(shown.splitlines()[-1]))
 
 
 def test_a_kernel_has_what_conda_run_sets(host: Host, server: Server) -> None:
@@ -108,6 +104,7 @@ def test_a_kernel_has_what_conda_run_sets(host: Host, server: Server) -> None:
         }
 
     assert compared(kernel) == compared(run)
+    assert kernel["CONDA_DEFAULT_ENV"] == run["CONDA_DEFAULT_ENV"]
     assert kernel["CUDA_HOME"] == kernel["CONDA_PREFIX"] == generation
     assert kernel["PROJ_DATA"] == f"{generation}/share/proj"
     assert (kernel["DATA_ROOT"], kernel["ANSWER"], kernel["WITH_CONDA"]) == (VARIABLES["DATA_ROOT"], "<>", "1")
@@ -144,6 +141,33 @@ def test_a_kernel_starts_without_scripts_that_fail_and_the_journal_says_so(
     assert (found["DATA_ROOT"], found["PYTHONNOUSERSITE"]) == (VARIABLES["DATA_ROOT"], "1")
     assert found["CONDA_EXE"] == f"{CONDA}/bin/conda"
     host.check_output(f"journalctl --unit jupyter@jupyter --grep 'Evenkeel: .*{why}'")
+
+
+def test_a_kernel_of_a_restarted_server_that_is_not_as_conda_run_is_warned_of(host: Host) -> None:
+    script = f"{FIRST}/etc/conda/activate.d/fails_in_kernels.sh"
+    text = 'export CUDA_HOME="$CONDA_PREFIX"\n[ -z "${JPY_PARENT_PID:-}" ] || exit 3\n'
+    host.check_output("printf %%s %s >%s", text, script)
+    try:
+        said = run_role(host, {"ServerApp": {"terminals_enabled": False}})
+    finally:
+        host.check_output("rm %s", script)
+    assert "the kernel ai-dev has other variables than `conda run` gives: CUDA_HOME. See" in said
+    assert "conda run" not in run_role(host, {})
+
+
+def run_role(host: Host, settings: dict[str, Any]) -> str:
+    """Run the role with settings that restart the server, and return what Ansible says."""
+    before = host.check_output(MAIN_PID)
+    variables = json.dumps({"jupyter_restart_policy": "now", "jupyter_settings": settings})
+    inventory = PLAYBOOK.parents[1] / "inventory"
+    call = ["ansible-playbook", f"--inventory={inventory}", f"--limit={host.backend.host}", PLAYBOOK]
+    # Ansible breaks warnings into lines of this length.
+    environment = {**os.environ, "COLUMNS": "9999"}
+    done = subprocess.run(
+        [*call, "--extra-vars", variables], check=True, capture_output=True, text=True, env=environment
+    )
+    assert host.check_output(MAIN_PID) != before
+    return done.stdout + done.stderr
 
 
 def test_an_interrupt_reaches_a_kernel(host: Host, server: Server) -> None:

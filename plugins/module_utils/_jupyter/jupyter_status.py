@@ -9,9 +9,9 @@ import json
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import kernelspecs
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import activation_check, kernelspecs
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import reference_server as jupyter_reference
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import status as jupyter_status
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter.servers import journal
@@ -30,6 +30,14 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "config": {"type": "path", "default": "/etc/evenkeel/jupyter/jupyter_server_config.py"},
     "timeout": {"type": "int", "default": 60},
 }
+
+
+class Found(NamedTuple):
+    """What is wrong with a server, empty where nothing is; whether its kernel was asked; a warning, or none."""
+
+    problem: str
+    kernel: bool
+    warning: str = ""
 
 
 def read(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
@@ -53,7 +61,7 @@ def read(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         params = {**params, "kernels": list(filter(registered_in(params["kernels_directory"]), params["kernels"]))}
     # A server that starts keeps a processor busy.
     found = {**look_at(params, awake, as_user.AT_ONCE), **look_at(params, slept, processors())}
-    problems = {user: problem for user, (problem, _unused) in found.items() if problem}
+    problems = {user: one.problem for user, one in found.items() if one.problem}
     again = [server["unit"] for server in slept if server["on_demand"] and server["user"] not in problems]
     if again:
         command.run(["systemctl", "stop", *again])
@@ -67,7 +75,7 @@ def read(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         "ready": not problems,
         "problems": list(problems.values()),
         "user_problems": of_users,
-        "warnings": of_node + user_problems.warnings(of_users),
+        "warnings": of_node + user_problems.warnings(of_users) + [one.warning for one in found.values() if one.warning],
     }
 
 
@@ -80,8 +88,8 @@ def processors() -> int:
     return max(1, min(as_user.AT_ONCE, os.cpu_count() or 1))
 
 
-def look_at(params: dict[str, Any], servers: Sequence[Server], at_once: int) -> dict[str, tuple[str, bool]]:
-    """Return what is wrong with each server, empty where nothing is, and whether its kernel was asked."""
+def look_at(params: dict[str, Any], servers: Sequence[Server], at_once: int) -> dict[str, Found]:
+    """Return what is found at each user's server."""
     timeout = params["timeout"]
     seconds = jupyter_status.most_seconds(timeout)
     answers = as_user.call_each(
@@ -101,14 +109,18 @@ def look_at(params: dict[str, Any], servers: Sequence[Server], at_once: int) -> 
     for server, answer in zip(servers, answers):
         verdict, kernel = jupyter_status.understood(answer)
         problem = "The notebook server of %s %s. %s." % (server["user"], verdict.problem, verdict.remedy)
-        found[server["user"]] = ("" if verdict.ready else problem, kernel)
+        warning = ""
+        if verdict.ready and verdict.differing and kernel:
+            first = params["kernels"][0]
+            warning = activation_check.warning(server["user"], server["unit"], first, verdict.differing)
+        found[server["user"]] = Found("" if verdict.ready else problem, kernel, warning)
     return found
 
 
-def fault_of_node(params: dict[str, Any], found: Mapping[str, tuple[str, bool]]) -> str | None:
+def fault_of_node(params: dict[str, Any], found: Mapping[str, Found]) -> str | None:
     """Return why the fault is the node's, or None where it is users' own."""
-    failed = [user for user, (problem, _unused) in found.items() if problem]
-    of_kernels = [user for user in failed if found[user][1]]
+    failed = [user for user, one in found.items() if one.problem]
+    of_kernels = [user for user in failed if found[user].kernel]
     users = [server["user"] for server in params["servers"]]
     own = [server["user"] for server in params["servers"] if server.get("system_account")]
 

@@ -36,17 +36,28 @@ def run(place: Place, path: str, token: str, deadline: float) -> str | None:
         When to give up, on the clock of ``time.monotonic``.
     """
     question = uuid.uuid4().int % 1000003
-    asked = request("print(%d * 7)" % question)
     try:
-        with place.connect(deadline, _MOST_BYTES) as connection, connection.makefile("rb") as stream:
-            _open(connection, stream, path, token)
-            connection.sendall(frame(_TEXT, json.dumps(asked).encode()))
-            printed = output_of(asked, _messages(connection, stream))
+        printed = printed_by(place, path, token, "print(%d * 7)" % question, deadline)
     except OSError as error:
         return str(error.strerror or error)
     if printed.strip() != str(question * 7):
         return "it printed %r, which is not %d times 7" % (printed[:80], question)
     return None
+
+
+def printed_by(place: Place, path: str, token: str, code: str, deadline: float) -> str:
+    """Return what code prints in a kernel; the parameters are those of ``run``.
+
+    Raises
+    ------
+    OSError
+        The code raised an error, or there was no answer in time, or one of something else.
+    """
+    asked = request(code)
+    with place.connect(deadline, _MOST_BYTES) as connection, connection.makefile("rb") as stream:
+        _open(connection, stream, path, token)
+        connection.sendall(frame(_TEXT, json.dumps(asked).encode()))
+        return output_of(asked, _messages(connection, stream))
 
 
 def request(code: str) -> dict[str, Any]:

@@ -15,7 +15,9 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import activation_check
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter.kernel_run import run as run_in_kernel
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import user_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.bounded_connection import Place, TooMuch
@@ -59,11 +61,18 @@ class Observation:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the answers mean: ready, or a problem; a ``final`` one does not go away by waiting."""
+    """What the answers mean: ready, or a problem; a ``final`` one does not go away by waiting.
+
+    Parameters
+    ----------
+    differing
+        Variables of its first kernel that are not as ``conda run`` gives them; they are no problem.
+    """
 
     problem: str = ""
     remedy: str = ""
     final: bool = True
+    differing: tuple[str, ...] = ()
 
     @property
     def ready(self) -> bool:
@@ -109,7 +118,7 @@ def judge_kernel(failed: str | None) -> Verdict:
 
 
 def examine(server: Mapping[str, Any], kernels: Collection[str], timeout: float) -> dict[str, Any]:
-    """Examine a server with its user's rights; return its problem, if it has one, and a remedy.
+    """Examine a server with its user's rights; return its problem, if it has one, and a remedy; and what differs.
 
     Parameters
     ----------
@@ -124,27 +133,30 @@ def examine(server: Mapping[str, Any], kernels: Collection[str], timeout: float)
     try:
         token = read_token(server["token_file"])
     except EvenkeelError as error:
-        return {"problem": error.what, "remedy": error.remedy, "kernel": False}
+        return {"problem": error.what, "remedy": error.remedy, "kernel": False, "differing": []}
     place, end = place_of(server), time.monotonic() + max(timeout, _ANSWER_SECONDS)
 
     def look() -> Verdict:
         return judge(observe(place, token, waiting=waiting, end=end), kernels, waiting=waiting)
 
     verdict = wait(look, timeout)
+    differing: list[str] = []
     asked = verdict.ready and server["probe"] == "full" and bool(kernels) and timeout > 0
     if asked:
         kernel = next(iter(kernels))
-        # Where many servers start at once, a connection to a kernel may be lost; a broken environment fails twice.
         until = time.monotonic() + KERNEL_SECONDS
-        failed = failure_of_kernel(place, token, kernel, until) and failure_of_kernel(place, token, kernel, until)
+        failed, differing = try_kernel(place, token, kernel, until)
+        if failed:
+            # Where many servers start at once, a connection to a kernel may be lost; a broken environment fails twice.
+            failed, differing = try_kernel(place, token, kernel, until)
         verdict = judge_kernel(failed)
     hidden = verdict.problem.replace(token, "********") if token else verdict.problem
-    return {"problem": hidden, "remedy": verdict.remedy, "kernel": asked}
+    return {"problem": hidden, "remedy": verdict.remedy, "kernel": asked, "differing": differing}
 
 
 def most_seconds(timeout: float) -> float:
     """Return how long ``examine`` may take."""
-    return max(timeout, _ANSWER_SECONDS) + KERNEL_SECONDS + 3 * _FAREWELL_SECONDS
+    return max(timeout, _ANSWER_SECONDS) + KERNEL_SECONDS + activation_check.SECONDS + 3 * _FAREWELL_SECONDS
 
 
 def understood(answer: Any) -> tuple[Verdict, bool]:
@@ -153,7 +165,9 @@ def understood(answer: Any) -> tuple[Verdict, bool]:
         return Verdict("could not be examined: %s" % answer.what, answer.remedy), False
     if not isinstance(answer, dict) or not all(isinstance(answer.get(key), str) for key in ("problem", "remedy")):
         return Verdict("could not be examined", _LOOK), False
-    return Verdict(answer["problem"][:2000], answer["remedy"][:500]), answer.get("kernel") is True
+    differing = tuple(activation_check.names(answer.get("differing")))
+    verdict = Verdict(answer["problem"][:2000], answer["remedy"][:500], differing=differing)
+    return verdict, answer.get("kernel") is True
 
 
 def observe(place: Place, token: str, *, waiting: bool, end: float) -> Observation:
@@ -197,22 +211,33 @@ def ask(
         connection.close()
 
 
-def failure_of_kernel(place: Place, token: str, kernel: str, end: float) -> str | None:
-    """Have a kernel compute, as its user would, until ``end``; return what went wrong, or None."""
+def try_kernel(place: Place, token: str, kernel: str, end: float) -> tuple[str | None, list[str]]:
+    """Have a kernel compute, as its user would, until ``end``, and then compare its variables with ``conda run``'s.
+
+    Return what went wrong, or None, and the variables that differ.
+    """
+    differing: list[str] = []
     authorization = {"Authorization": "token %s" % token}
     try:
         status, body = ask(place, "POST", "api/kernels", authorization, json.dumps({"name": kernel}), end=end)
         identifier = _identifier(body)
         if status != 201 or identifier is None:
-            return "kernel %s does not start (%s)" % (kernel, status)
+            return "kernel %s does not start (%s)" % (kernel, status), []
         path = "api/kernels/%s" % identifier
+        channels = "%s%s/channels" % (place.base_url, path)
         try:
-            failed = run_in_kernel(place, "%s%s/channels" % (place.base_url, path), token, end)
+            failed = run_in_kernel(place, channels, token, end)
+            if failed is None:
+                until = time.monotonic() + activation_check.SECONDS
+                _status, spec = ask(place, "GET", "api/kernelspecs/%s" % quote(kernel), authorization, end=until)
+                differing = activation_check.differing(
+                    place, channels, token, activation_check.own_variables(spec), until
+                )
         finally:
             ask(place, "DELETE", path, authorization, end=time.monotonic() + _FAREWELL_SECONDS)
     except TooMuch:
-        return "kernel %s: the server sends more than %d bytes" % (kernel, ANSWER_BYTES)
-    return failed and "kernel %s: %s" % (kernel, failed)
+        return "kernel %s: the server sends more than %d bytes" % (kernel, ANSWER_BYTES), []
+    return failed and "kernel %s: %s" % (kernel, failed), differing
 
 
 def _identifier(body: bytes) -> str | None:

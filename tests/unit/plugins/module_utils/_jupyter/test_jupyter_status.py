@@ -27,6 +27,8 @@ class Node:
         Users whose servers run.
     problems
         What is wrong with servers, and whether their kernel was asked, by user.
+    differing
+        Variables of a user's kernel that are not as ``conda run`` gives them.
     broken
         What the reference server and the reference kernel fail with.
     asked
@@ -37,6 +39,7 @@ class Node:
     running: set[str] = field(default_factory=set)
     problems: dict[str, tuple[str, bool]] = field(default_factory=dict)
     broken: dict[str, str] = field(default_factory=dict)
+    differing: dict[str, list[str]] = field(default_factory=dict)
     asked: list[tuple[str, float]] = field(default_factory=list)
     kernels: list[list[str]] = field(default_factory=list)
     done: list[list[str]] = field(default_factory=list)
@@ -70,7 +73,8 @@ class Node:
         self.asked.append((server["user"], timeout))
         self.kernels.append(list(kernels))
         problem, kernel = self.problems.get(server["user"], ("", server["probe"] == "full"))
-        return {"problem": problem, "remedy": "Look", "kernel": kernel}
+        differing = self.differing.get(server["user"], [])
+        return {"problem": problem, "remedy": "Look", "kernel": kernel, "differing": differing}
 
     def run(self, argv: list[str]) -> Done:
         self.done.append(argv)
@@ -114,6 +118,21 @@ def test_check_mode_wakes_nothing_and_asks_what_stays_as_it_is(node: Node) -> No
     result = node.read(*servers, check_mode=True)
     assert (node.asked, node.done) == ([("ana", 60), ("cy", 60)], [])
     assert result == {"changed": False, "ready": True, "problems": [], "user_problems": {}, "warnings": []}
+
+
+def test_a_kernel_with_other_variables_is_warned_of_and_is_no_problem(node: Node) -> None:
+    node.differing = {"ana": ["CUDA_HOME", "PROJ_DATA"]}
+    result = node.read(node.server("ana", "full"), node.server("bo", "full"))
+    (warning,) = result.pop("warnings")
+    assert result == {"changed": False, "ready": True, "problems": [], "user_problems": {}}
+    assert "of ana: the kernel ai-dev has other variables than `conda run` gives: CUDA_HOME, PROJ_DATA. See" in warning
+
+
+def test_a_server_with_a_problem_or_whose_kernel_was_not_asked_says_nothing_of_variables(node: Node) -> None:
+    node.differing = {"ana": ["CUDA_HOME"], "bo": ["CUDA_HOME"]}
+    node.problems = {"ana": ("runs no code", True)}
+    result = node.read(node.server("ana", "full"), node.server("bo", "light"))
+    assert [warning for warning in result["warnings"] if "conda run" in warning] == []
 
 
 def test_a_run_asks_what_has_moved(node: Node) -> None:

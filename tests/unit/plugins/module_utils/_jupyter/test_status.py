@@ -242,6 +242,58 @@ def test_what_comes_back_from_the_users_process_is_not_believed(answer: Any, pro
 
 
 @pytest.mark.parametrize(
+    ("probe", "failures", "differing"),
+    [
+        ("full", [None], ["CUDA_VISIBLE_DEVICES"]),
+        ("full", ["lost", None], ["CUDA_VISIBLE_DEVICES"]),
+        ("full", ["lost", "lost"], []),
+        ("light", [], []),
+        ("waiting", [], []),
+    ],
+)
+def test_the_kernel_that_computes_compares_its_variables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, probe: str, failures: list[str | None], differing: list[str]
+) -> None:
+    asked: list[str] = []
+
+    def ask(_place: Place, method: str, path: str, *_: object, **__: object) -> tuple[int, bytes]:
+        asked.append(f"{method} {path}")
+        if method == "POST":
+            return 201, b'{"id": "1f"}'
+        return 200, b'{"spec": {"env": {"CUDA_VISIBLE_DEVICES": "1"}}}'
+
+    def compare(_place: Place, path: str, token: str, own: list[str], _deadline: float) -> list[str]:
+        assert (path, token, asked[-1]) == ("/api/kernels/1f/channels", "hush", "GET api/kernelspecs/ai-dev")
+        return own
+
+    left = iter(failures)
+    monkeypatch.setattr(jupyter_status, "observe", lambda *_, **__: Observation(200, 403, KERNELS))
+    monkeypatch.setattr(jupyter_status, "ask", ask)
+    monkeypatch.setattr(jupyter_status, "run_in_kernel", lambda *_: next(left))
+    monkeypatch.setattr(jupyter_status.activation_check, "differing", compare)
+    (tmp_path / "token").write_text("hush")
+    server = {"token_file": str(tmp_path / "token"), "probe": probe, "scheme": "http", "address": "", "port": 1}
+    answer = jupyter_status.examine({**server, "base_url": "/", "socket": None}, ["ai-dev"], 60)
+    assert (answer["differing"], answer["problem"] != "") == (differing, failures == ["lost", "lost"])
+    assert asked.count("DELETE api/kernels/1f") == len(failures)
+
+
+@pytest.mark.parametrize(
+    ("differing", "names"),
+    [
+        (["CUDA_HOME"], ("CUDA_HOME",)),
+        (["A\x1b[2J", "A=secret", 1], ()),
+        (["A"] * 1000, ("A",) * 20),
+        ("CUDA_HOME", ()),
+        (None, ()),
+    ],
+)
+def test_names_that_come_back_from_the_users_process_are_names(differing: Any, names: tuple[str, ...]) -> None:
+    answer = {"problem": "", "remedy": "", "kernel": True, "differing": differing}
+    assert jupyter_status.understood(answer)[0].differing == names
+
+
+@pytest.mark.parametrize(
     ("content", "words"),
     [
         (None, "has no token file"),
