@@ -20,6 +20,8 @@ DIFFER = (
     *("_CE_*", "_CONDA_*", "*CONDA_SHLVL*", "CONDA_PREFIX_1", "CONDA_ROOT", "EVENKEEL_NOUSERSITE_*"),
     *("CONDA_DEFAULT_ENV", "JPY_*"),
 )
+#: What may lead through the link of conda's prefix or of an environment, or not.
+PATHS = ("PATH", "CONDA_EXE", "CONDA_PYTHON_EXE")
 #: A program that prints what its process began with; ``variables`` reads it.
 SHOW = "import json, os; print(json.dumps(os.fsdecode(open('/proc/self/environ', 'rb').read())))"
 #: How long ``conda run`` may take, with the environment's scripts.
@@ -58,14 +60,18 @@ def conda_run(conda: str, prefix: str, given: dict[str, str]) -> dict[str, str]:
     return variables(json.loads(printed.splitlines()[-1].decode()))
 
 
-def comparable(found: dict[str, str], base: str, own: list[str]) -> dict[str, str]:
-    """Return what two environments must agree on: without repetitions in PATH, and with conda's prefix as ``base``."""
-    path = ":".join(dict.fromkeys(found.get("PATH", "").split(":")))
+def comparable(found: dict[str, str], own: list[str]) -> dict[str, str]:
+    """Return what two environments must agree on."""
     return {
-        name: value.replace(os.path.realpath(base), base)
-        for name, value in {**found, "PATH": path}.items()
+        name: resolved(value) if name in PATHS else value
+        for name, value in found.items()
         if name not in own and not any(fnmatch.fnmatchcase(name, pattern) for pattern in DIFFER)
     }
+
+
+def resolved(paths: str) -> str:
+    """Return paths, separated by colons, behind all links and without repetitions."""
+    return ":".join(dict.fromkeys(map(os.path.realpath, paths.split(":"))))
 
 
 def differing(kernel: dict[str, str], server: dict[str, str], own: list[str]) -> list[str]:
@@ -86,7 +92,7 @@ def differing(kernel: dict[str, str], server: dict[str, str], own: list[str]) ->
     if not any(folder.endswith("condabin") for folder in path.split(":")):
         given["PATH"] = "%s/condabin:%s" % (base, path)
     run = conda_run(kernel["CONDA_EXE"], os.path.realpath(kernel["CONDA_PREFIX"]), given)
-    here, there = comparable(kernel, base, own), comparable(run, base, own)
+    here, there = comparable(kernel, own), comparable(run, own)
     return sorted(name for name in here.keys() | there.keys() if here.get(name) != there.get(name))
 
 

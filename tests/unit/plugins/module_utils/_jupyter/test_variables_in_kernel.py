@@ -55,6 +55,8 @@ SERVER = {"PATH": "/usr/bin:/bin", "HOME": "/home/ana"}
     ("changed", "server", "own", "names"),
     [
         pytest.param({}, {}, [], [], id="as conda run"),
+        pytest.param({"CONDA_EXE": "{folder}/conda-1/bin/conda"}, {}, [], [], id="conda behind its link"),
+        pytest.param({"CONDA_EXE": "{folder}/other/bin/conda"}, {}, [], ["CONDA_EXE", "PATH"], id="another conda"),
         pytest.param({"CUDA_HOME": None}, {}, [], ["CUDA_HOME"], id="lacks one"),
         pytest.param({"CUDA_HOME": "/usr/local/cuda", "NEW": "1"}, {}, [], ["CUDA_HOME", "NEW"], id="others"),
         pytest.param({"PATH": "/usr/bin:/bin"}, {}, [], ["PATH"], id="another path"),
@@ -66,9 +68,16 @@ SERVER = {"PATH": "/usr/bin:/bin", "HOME": "/home/ana"}
     ],
 )
 def test_differing(
-    kernel: dict[str, str], changed: dict[str, str | None], server: dict[str, str], own: list[str], names: list[str]
+    kernel: dict[str, str],
+    tmp_path: Path,
+    changed: dict[str, str | None],
+    server: dict[str, str],
+    own: list[str],
+    names: list[str],
 ) -> None:
-    found = {name: value for name, value in {**kernel, **changed}.items() if value is not None}
+    (tmp_path / "other" / "bin").mkdir(parents=True)
+    (tmp_path / "other" / "bin" / "conda").hardlink_to(tmp_path / "conda-1" / "bin" / "conda")
+    found = {name: value.format(folder=tmp_path) for name, value in {**kernel, **changed}.items() if value is not None}
     assert variables_in_kernel.differing(found, {**SERVER, **server}, own) == names
 
 
