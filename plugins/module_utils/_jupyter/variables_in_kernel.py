@@ -12,6 +12,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 
 #: What differs, as patterns: the shell's own, the prompt, what conda's releases set for themselves or only if they
 #: activate base before, how conda calls an environment given by name or by path, and Jupyter's own.
@@ -98,4 +99,4 @@ def differing(kernel: dict[str, str], server: dict[str, str], own: list[str]) ->
 
 def main(own: list[str]) -> None:
     # The program that starts kernels keeps its process, so the parent is the server.
-    print(json.dumps(differing(began_with("self"), began_with(os.getppid()), own)))
+    sys.stdout.write(json.dumps(differing(began_with("self"), began_with(os.getppid()), own)) + "\n")

@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None, places: Places | None = None) -> int
     os.umask(0o077)
     try:
         if arguments.action == "status":
-            print(kept_files.text(places.report) or "{}")
+            sys.stdout.write((kept_files.text(places.report) or "{}") + "\n")
             return 0
         settings = pull_settings.read(places.settings)
         if arguments.allow_older:
@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None = None, places: Places | None = None) -> int
         with held(places.lock, 0) as lock:
             return pull(settings, places, arguments.python, lock)
     except (EvenkeelError, OSError) as error:
-        print(error if isinstance(error, EvenkeelError) else from_os(error), file=sys.stderr)
+        _say(error if isinstance(error, EvenkeelError) else from_os(error))
     return PROBLEM
 
 
@@ -105,7 +105,7 @@ def pull(settings: Settings, places: Places, python: str, lock: int) -> int:
         after = replace(after, commit=run.candidate, applied=ended)
     report = json.dumps(rendered(settings.host, after, run, ended), indent=1) + "\n"
     if run.reason:
-        print("%s: %s" % (run.outcome, run.reason), file=sys.stderr)
+        _say("%s: %s" % (run.outcome, run.reason))
     steps: list[Callable[[], None]] = [
         *([lambda: states.write(places.state, after)] if remembers else ()),
         lambda: write_atomically(places.report, report, 0o600),
@@ -114,7 +114,7 @@ def pull(settings: Settings, places: Places, python: str, lock: int) -> int:
     # A disk that is full keeps nothing, and the report is delivered all the same.
     problems = [problem for problem in map(_problem_of, steps) if problem]
     for problem in problems:
-        print(problem, file=sys.stderr)
+        _say(problem)
     return 0 if not problems and run.outcome in states.GOOD else PROBLEM
 
 
@@ -166,6 +166,10 @@ def now() -> str:
     return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def _say(what: object) -> None:
+    sys.stderr.write("%s\n" % what)
+
+
 def _problem_of(step: Callable[[], None]) -> str:
     """Take a step, and return what went wrong."""
     try:
@@ -183,4 +187,4 @@ def _outcome_of(error: EvenkeelError) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

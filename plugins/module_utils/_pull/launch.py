@@ -32,7 +32,7 @@ def main(arguments: Sequence[str], root: str) -> int:
     previous = os.path.realpath(os.path.join(root, PREVIOUS))
     if not os.path.isfile(os.path.join(previous, PROGRAM)) or previous == current:
         return status
-    print("%s can't run (status %d): back to %s" % (current, status, previous), file=sys.stderr)
+    sys.stderr.write("%s can't run (status %d): back to %s\n" % (current, status, previous))
     _touch(os.path.join(current, BROKEN))
     temporary = os.path.join(root, ".current.partial")
     if os.path.lexists(temporary):
@@ -54,8 +54,8 @@ def _touch(path: str) -> None:
         with open(path, "w"):
             pass
     except OSError as error:  # a full disk
-        print(error, file=sys.stderr)
+        sys.stderr.write("%s\n" % error)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:], os.path.dirname(os.path.realpath(__file__))))
+    raise SystemExit(main(sys.argv[1:], os.path.dirname(os.path.realpath(__file__))))

@@ -62,14 +62,16 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     machine = os.uname().machine
     if machine not in _CALLS:
-        sys.exit(f"no filter of system calls is known for the architecture {machine}, only for {', '.join(_CALLS)}")
+        raise SystemExit(
+            f"no filter of system calls is known for the architecture {machine}, only for {', '.join(_CALLS)}"
+        )
     code = program(machine)
     instructions = ctypes.create_string_buffer(code, len(code))
     about = struct.pack("@HP", len(code) // 8, ctypes.addressof(instructions))
     prctl = ctypes.CDLL(None, use_errno=True).prctl
     none = ctypes.c_ulong(0)
     if prctl(_NO_NEW_PRIVS, ctypes.c_ulong(1), none, none, none) or prctl(_SECCOMP, _FILTER, about, none, none):
-        sys.exit(f"system calls can't be filtered: {os.strerror(ctypes.get_errno())}")
+        raise SystemExit(f"system calls can't be filtered: {os.strerror(ctypes.get_errno())}")
     os.environ.pop("LC_CTYPE", None)  # Python's own, where it finds no locale
     os.execvp(sys.argv[1], sys.argv[1:])  # noqa: S606
 
