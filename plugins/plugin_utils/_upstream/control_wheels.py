@@ -9,7 +9,6 @@ import hashlib
 import importlib.metadata
 import os
 import shutil
-import subprocess
 import sys
 import zipfile
 from collections.abc import Callable, Mapping
@@ -17,14 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, path_of, way_out
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.limits import FILE_BYTES, limited
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_lock import held
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.once import computed_once
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import FILE, optional
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._upstream import pip_download
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._upstream.wheels import (
     C_LIBRARIES,
     LOCK_SECONDS,
-    SECONDS,
     cache,
 )
 
@@ -179,37 +177,12 @@ def download_with_pip(machine: Machine, wanted: Mapping[str, str], target: Path)
     EvenkeelError
         pip could not.
     """
-    argv = [
-        sys.executable,
-        "-m",
-        "pip",
-        "download",
-        "--quiet",
-        "--no-input",
-        "--disable-pip-version-check",
-        "--no-deps",
-    ]
-    argv += ["--only-binary", ":all:", "--implementation", "cp", "--python-version", machine.python]
-    for abi in (f"cp{machine.python.replace('.', '')}", "abi3", "none"):
-        argv += ["--abi", abi]
-    for system in machine.systems:
-        argv += ["--platform", system]
-    argv += ["--dest", str(target), *(f"{name}=={version}" for name, version in wanted.items())]
-    remedy = "Check pip's configuration there, or name a directory that has the wheels with pull_agent_wheels"
-    what = f"pip could not fetch the wheels of the pull agent for Python {machine.python} on {machine.machine}"
-    try:
-        with limited(FILE_BYTES):
-            done = subprocess.run(
-                argv,
-                check=False,
-                capture_output=True,
-                encoding="utf-8",
-                errors="replace",
-                stdin=subprocess.DEVNULL,
-                timeout=SECONDS,
-            )
-    except subprocess.TimeoutExpired:
-        raise EvenkeelError(f"{what} in {SECONDS} seconds", remedy) from None
-    if done.returncode != 0:
-        words = done.stderr.strip().splitlines() or ["it printed nothing"]
-        raise EvenkeelError(f"{what}: {words[-1].removeprefix('ERROR: ')}", remedy)
+    pip_download.download(
+        wanted,
+        target,
+        python=machine.python,
+        abis=[f"cp{machine.python.replace('.', '')}", "abi3", "none"],
+        systems=machine.systems,
+        what=f"the wheels of the pull agent for Python {machine.python} on {machine.machine}",
+        directory="pull_agent_wheels",
+    )

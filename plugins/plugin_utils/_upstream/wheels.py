@@ -9,8 +9,6 @@ import hashlib
 import importlib.metadata
 import os
 import shutil
-import subprocess
-import sys
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,10 +17,10 @@ from pathlib import Path
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.platform import PLATFORMS
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, path_of, way_out
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import sha256_of
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.limits import FILE_BYTES, limited
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_lock import held
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.once import computed_once
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import optional
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._upstream import pip_download
 
 with optional():
     from packaging.tags import Tag
@@ -34,8 +32,6 @@ DISTRIBUTIONS = ("py-rattler", "uv")
 PYTHON, ABI = "3.10", "abi3"
 C_LIBRARIES = ("manylinux_2_17", "manylinux2014", "manylinux_2_28")
 LOCK_SECONDS = 1800
-#: For some 60 MB.
-SECONDS = 900
 
 Download = Callable[[str, Mapping[str, str], Path], None]
 
@@ -161,31 +157,13 @@ def systems(platform: str) -> list[str]:
 
 def download_with_pip(platform: str, versions: Mapping[str, str], target: Path) -> None:
     """Fetch wheels into ``target`` from wherever the control node's pip is configured to."""
-    argv = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check"]
-    argv += ["--no-deps", "--only-binary", ":all:", "--implementation", "cp", "--abi", ABI, "--python-version", PYTHON]
-    for system in systems(platform):
-        argv += ["--platform", system]
-    argv += ["--dest", str(target), *(f"{name}=={version}" for name, version in versions.items())]
     wanted = " and ".join(f"{name} {version}" for name, version in versions.items())
-    try:
-        with limited(FILE_BYTES):
-            done = subprocess.run(
-                argv,
-                check=False,
-                capture_output=True,
-                encoding="utf-8",
-                errors="replace",
-                stdin=subprocess.DEVNULL,
-                timeout=SECONDS,
-            )
-    except subprocess.TimeoutExpired:
-        raise EvenkeelError(
-            f"pip could not fetch {wanted} for {platform} on the control node in {SECONDS} seconds",
-            "Check the index that pip uses there, or name a directory that has the wheels with the option wheels",
-        ) from None
-    if done.returncode != 0:
-        words = done.stderr.strip().splitlines() or ["it printed nothing"]
-        raise EvenkeelError(
-            f"pip could not fetch {wanted} for {platform} on the control node: {words[-1].removeprefix('ERROR: ')}",
-            "Check pip's configuration there, or name a directory that has the wheels with the option wheels",
-        )
+    pip_download.download(
+        versions,
+        target,
+        python=PYTHON,
+        abis=[ABI],
+        systems=systems(platform),
+        what=f"{wanted} for {platform}",
+        directory="the option wheels",
+    )

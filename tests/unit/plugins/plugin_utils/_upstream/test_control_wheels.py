@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import sys
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -85,8 +86,8 @@ def test_pip_is_asked_for_the_other_machines_wheels(tmp_path: Path, monkeypatch:
     program = tmp_path / "python"
     program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >{tmp_path}/asked\necho "ERROR: no such wheel" >&2; exit 1\n')
     program.chmod(0o755)
-    monkeypatch.setattr(control_wheels.sys, "executable", str(program))
-    with pytest.raises(EvenkeelError, match=r"Python 3\.11 on x86_64: no such wheel"):
+    monkeypatch.setattr(sys, "executable", str(program))
+    with pytest.raises(EvenkeelError, match=r"Python 3\.11 on x86_64 on the control node: no such wheel"):
         control_wheels.download_with_pip(MACHINE, WANTED, tmp_path)
     asked = (tmp_path / "asked").read_text().split()
     for words in (["--python-version", "3.11"], ["--abi", "cp311"], ["--platform", "manylinux_2_28_x86_64"]):
