@@ -19,7 +19,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve import (
     rattler,
 )
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.problem import Problem
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._upstream import wheels
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._upstream import pip_download, wheels
 
 COLLECTIONS = Path(__file__).parents[5] / "collections"
 
@@ -126,6 +126,6 @@ def test_a_pip_that_is_kept_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     pip.write_text("#!/bin/sh\nexec sleep 60\n")
     pip.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(pip))
-    monkeypatch.setattr(wheels, "SECONDS", 0.1)
+    monkeypatch.setattr(pip_download, "SECONDS", 0.1)
     with pytest.raises(EvenkeelError, match=r"could not fetch uv 1 for linux-64 on the control node in 0\.1 seconds"):
         wheels.download_with_pip("linux-64", {"uv": "1"}, tmp_path / "wheels")
