@@ -28,8 +28,7 @@ class ActionModule(Action):
 
     def act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         _unused, arguments = self.validate_argument_spec(ARGUMENT_SPEC)
-        options = {name: arguments[name] for name in ("mode", "keep", "keep_days")}
-        publish.check(**options)
+        target = publish.target(arguments)
         reports = []
         for path in sorted({Path(path) for pattern in arguments["reports"] for path in glob(pattern, recursive=True)}):
             try:
@@ -41,9 +40,8 @@ class ActionModule(Action):
         if not hosts and not reports:
             raise EvenkeelError("There are no hosts and no reports", "Name an inventory with hosts, with -i")
         found = merged(reports, hosts, datetime.now(UTC))
-        folder = Path(arguments["directory"]).absolute()
-        for line in publish.publish(found, folder, **options):
+        for line in publish.publish(found, target):
             warn(line)
-        show("\n".join(["", *summary.lines(found), f"{folder / 'index.html'}", ""]))
+        show("\n".join(["", *summary.lines(found), f"{target.folder / 'index.html'}", ""]))
         states = {name: host["state"] for name, host in found["hosts"].items()}
         return {"changed": False, "status": found["status"], "states": states, "counts": found["counts"]}

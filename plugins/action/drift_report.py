@@ -27,15 +27,13 @@ class ActionModule(Action):
 
     def act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         _unused, arguments = self.validate_argument_spec(ARGUMENT_SPEC)
-        options = {name: arguments[name] for name in ("mode", "keep", "keep_days")}
-        publish.check(**options)
+        target = publish.target(arguments)
         if not arguments["nodes"]:
             raise EvenkeelError("No host was asked, so there is no report", "Name an inventory with hosts, with -i")
-        folder = Path(arguments["directory"]).absolute()
         found = _report(arguments, task_vars)
-        for line in publish.publish(found, folder, **options):
+        for line in publish.publish(found, target):
             warn(line)
-        show("\n".join(["", *summary.lines(found), f"{folder / 'index.html'}", ""]))
+        show("\n".join(["", *summary.lines(found), f"{target.folder / 'index.html'}", ""]))
         states = {name: host["state"] for name, host in found["hosts"].items()}
         return {"changed": False, "status": found["status"], "states": states, "counts": found["counts"]}
 

@@ -17,6 +17,7 @@ description:
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
   - evenkeel.gpu.attributes.action
+  - evenkeel.gpu.drift
 attributes:
   become:
     support: none
@@ -40,22 +41,6 @@ options:
     description: A folder in the repository of what is declared, such as the inventory's.
     type: path
     required: true
-  directory:
-    description: The folder to write to. It is made if it is missing, with a C(.gitignore).
-    type: path
-    required: true
-  mode:
-    description: The mode of the files, as octal digits. The metrics, which hold names and states only, are for all.
-    type: str
-    default: "0600"
-  keep:
-    description: How many earlier reports to keep; V(0) keeps all.
-    type: int
-    default: 400
-  keep_days:
-    description: For how many days to keep earlier reports; V(0) is no limit.
-    type: int
-    default: 400
 """
 
 EXAMPLES = r"""

@@ -27,41 +27,47 @@ def read(path: Path) -> dict[str, Any]:
     EvenkeelError
         It can't be read, is no drift report, is damaged, or has another format than this version of Evenkeel reads.
     """
-    found = _parsed(path)
+    found = _parsed(content_of(path), str(path))
     place = schema.breach(found)
     if place is not None:
-        raise _damaged(path, place)
+        raise _damaged(str(path), place)
     return found
 
 
-def read_outline(path: Path) -> dict[str, Any]:
-    """Return a report of which only the time, the status, and each host's state and digest are checked.
-
-    It is for many reports: to check all of each takes longer than to read them. Raises as ``read`` does.
-    """
-    found = _parsed(path)
-    hosts = found.get("hosts")
-    if not (found.get("status") in ORDER and schema.is_moment(found.get("created")) and isinstance(hosts, dict)):
-        raise _damaged(path, "status, created or hosts")
-    for name, host in hosts.items():
-        whole = isinstance(host, dict) and host.get("state") in ORDER
-        if not whole or not isinstance(host.get("digest", 0), (str, type(None))):
-            raise _damaged(path, f"hosts.{name}")
-    return found
-
-
-def _parsed(path: Path) -> dict[str, Any]:
-    """Return what is in a file that says that it is a report of this format."""
+def content_of(path: Path) -> bytes:
+    """Return what is in a file. Raises an ``EvenkeelError`` if it can't be read."""
     try:
-        found = json.loads(path.read_bytes(), parse_constant=_refused)
+        return path.read_bytes()
     except OSError as error:
         raise EvenkeelError(f"{path}: {error.strerror}", _WHICH) from error
+
+
+def outline(content: bytes, name: str) -> dict[str, Any]:
+    """Return a report of which only the time, the status, and each host's state and digest are checked.
+
+    It is for many reports: to check all of each takes longer than to read them. Raises as ``read`` does, with the name.
+    """
+    found = _parsed(content, name)
+    hosts = found.get("hosts")
+    if not (found.get("status") in ORDER and schema.is_moment(found.get("created")) and isinstance(hosts, dict)):
+        raise _damaged(name, "status, created or hosts")
+    for host_name, host in hosts.items():
+        whole = isinstance(host, dict) and host.get("state") in ORDER
+        if not whole or not isinstance(host.get("digest", 0), (str, type(None))):
+            raise _damaged(name, f"hosts.{host_name}")
+    return found
+
+
+def _parsed(content: bytes, name: str) -> dict[str, Any]:
+    """Return what says that it is a report of this format."""
+    try:
+        found = json.loads(content, parse_constant=_refused)
     except (ValueError, RecursionError) as error:
-        raise EvenkeelError(f"{path} is no JSON: {error}", _AGAIN) from error
+        raise EvenkeelError(f"{name} is no JSON: {error}", _AGAIN) from error
     if not isinstance(found, dict) or found.get("kind") != KIND:
-        raise EvenkeelError(f"{path} is no drift report", _WHICH)
+        raise EvenkeelError(f"{name} is no drift report", _WHICH)
     if found.get("format") != FORMAT:
-        what = f"{path} has the format {found.get('format')!r}, and this version of Evenkeel reads {FORMAT}"
+        what = f"{name} has the format {found.get('format')!r}, and this version of Evenkeel reads {FORMAT}"
         raise EvenkeelError(what, f"{_AGAIN}, or read it with the version that wrote it")
     return found
 
@@ -70,5 +76,5 @@ def _refused(name: str) -> None:
     raise ValueError(f"{name} is no number")
 
 
-def _damaged(path: Path, place: str) -> EvenkeelError:
-    return EvenkeelError(f"{path} is damaged{f' at {place}' if place else ''}", _AGAIN)
+def _damaged(name: str, place: str) -> EvenkeelError:
+    return EvenkeelError(f"{name} is damaged{f' at {place}' if place else ''}", _AGAIN)

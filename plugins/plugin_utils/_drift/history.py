@@ -1,17 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""Earlier drift reports in a folder: since when a host differs, and which reports are old enough to go."""
+"""Earlier drift reports: what is kept of each, since when a host differs, and which are old enough to go."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, from_os
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift.format import read_outline
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift.states import EQUAL
 
 _NAME = re.compile(r"drift-\d{8}T\d{6}Z\.json\Z")
@@ -20,8 +18,13 @@ Report = Mapping[str, Any]
 
 
 def name_of(created: datetime) -> str:
-    """Return the name of the file of a report in the folder."""
+    """Return the name of the file of a report."""
     return f"drift-{created.astimezone(UTC):%Y%m%dT%H%M%SZ}.json"
+
+
+def is_ours(name: str) -> bool:
+    """Whether a file is named as a report is."""
+    return bool(_NAME.match(name))
 
 
 def without_layers(report: Report) -> dict[str, Any]:
@@ -30,21 +33,27 @@ def without_layers(report: Report) -> dict[str, Any]:
     return {**report, "layers": [], "hosts": hosts}
 
 
-def earlier(folder: Path) -> tuple[dict[Path, dict[str, Any]], list[str]]:
-    """Return the reports of a folder, oldest first, and why others are left out.
+def read_all(
+    names: Iterable[str], read: Callable[[str], Report], remedy: str
+) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """Return reports by the names of their files, oldest first, and why others are left out.
 
     Of each report there is what a timeline needs: ``created``, ``status``, ``site``, and of each host its ``state``
     and ``digest``.
+
+    Parameters
+    ----------
+    read
+        Returns the outline of the report in a file.
+    remedy
+        What to do about a file that is left out.
     """
     found, skipped = {}, []
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if _NAME.match(path.name):
-            try:
-                found[path] = _short(read_outline(path))
-            except EvenkeelError as error:
-                skipped.append(
-                    f"Left out of the history: {EvenkeelError(error.what, 'Move the file to another folder')}"
-                )
+    for name in names:
+        try:
+            found[name] = _short(read(name))
+        except EvenkeelError as error:
+            skipped.append(f"Left out of the history: {EvenkeelError(error.what, remedy)}")
     return dict(sorted(found.items(), key=lambda item: datetime.fromisoformat(item[1]["created"]))), skipped
 
 
@@ -77,28 +86,19 @@ def since(host: str, created: str, reports: Sequence[Report]) -> str:
     return first
 
 
-def outdated(paths: Mapping[Path, Report], *, count: int, days: int, now: datetime) -> list[Path]:
+def outdated(reports: Mapping[str, Report], *, count: int, days: int, now: datetime) -> list[str]:
     """Return the files of reports that are not kept.
 
     Parameters
     ----------
-    paths
-        Reports by their files, oldest first.
+    reports
+        By their files, oldest first.
     count
         How many to keep; 0 keeps all.
     days
         How old they may be; 0 is no limit.
     """
     oldest = now - timedelta(days=days)
-    many = list(paths)[:-count] if count else []
-    old = [path for path, report in paths.items() if days and datetime.fromisoformat(report["created"]) < oldest]
+    many = list(reports)[:-count] if count else []
+    old = [name for name, report in reports.items() if days and datetime.fromisoformat(report["created"]) < oldest]
     return list(dict.fromkeys([*many, *old]))
-
-
-def remove(paths: Iterable[Path]) -> None:
-    """Remove files of reports."""
-    for path in paths:
-        try:
-            path.unlink(missing_ok=True)
-        except OSError as error:
-            raise from_os(error, str(path)) from error

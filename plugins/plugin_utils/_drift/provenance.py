@@ -5,19 +5,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import subprocess
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift import git
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.places import lock_beside
-
-#: How long a question to git may take.
-_SECONDS = 60
-#: Nothing is written in a repository that is only read, and nobody is asked for a password.
-_GIT = {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
 
 
 def of_site(folder: Path) -> dict[str, Any]:
@@ -96,20 +90,6 @@ def _top(folder: Path) -> Path | None:
 def _git(folder: Path, *asked: str) -> tuple[str | None, str]:
     """Return what git answers about a folder, and why it does not."""
     try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *asked],
-            check=False,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_SECONDS,
-            stdin=subprocess.DEVNULL,
-            env={**os.environ, **_GIT},
-        )
-    except FileNotFoundError:
-        return None, "The control node has no git"
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return None, f"git does not answer: {error}"
-    if done.returncode:
-        return None, (done.stderr.strip().splitlines() or [f"git ends with {done.returncode}"])[0]
-    return done.stdout.strip(), ""
+        return git.ask(folder, *asked).decode(errors="replace").strip(), ""
+    except git.GitError as error:
+        return None, str(error)

@@ -1,18 +1,28 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""A drift report in all its forms, in a folder that keeps the earlier ones."""
+"""A drift report in all its forms, in a folder; the earlier ones are kept there, or on a branch of a repository."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, from_os
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift import files, history, junit, metrics, page
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift import (
+    files,
+    history,
+    history_folder,
+    junit,
+    metrics,
+    page,
+    summary,
+)
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift.history_branch import Branch
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift.states import EQUAL
 
 #: Options of the actions that write a report.
@@ -21,6 +31,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "mode": {"type": "str", "default": "0600"},
     "keep": {"type": "int", "default": 400},
     "keep_days": {"type": "int", "default": 400},
+    "history_branch": {"type": "str"},
+    "history_repository": {"type": "path"},
 }
 #: Of the metrics, which node_exporter reads as a user of its own, and which hold no more than names and states.
 _METRICS_MODE = 0o644
@@ -29,47 +41,75 @@ _EARLIER = "history"
 _OURS = "evenkeel.prom"
 
 
-def check(*, mode: str, keep: int, keep_days: int) -> None:
-    """Refuse options that mean nothing.
+@dataclass(frozen=True)
+class Target:
+    """Where a report is written, and what is kept of the earlier ones."""
+
+    folder: Path
+    mode: int
+    keep: int
+    keep_days: int
+    branch: Branch | None
+
+
+def target(options: Mapping[str, Any]) -> Target:
+    """Return what ``OPTIONS`` ask for.
 
     Raises
     ------
     EvenkeelError
-        Names the option.
+        Names the option that means nothing.
     """
-    for name, value in (("keep", keep), ("keep_days", keep_days)):
-        if value < 0:
-            raise EvenkeelError(f"{name} is {value}", "Give a number, or 0 for no limit")
+    for name in ("keep", "keep_days"):
+        if options[name] < 0:
+            raise EvenkeelError(f"{name} is {options[name]}", "Give a number, or 0 for no limit")
+    mode = options["mode"]
     if not re.fullmatch(r"0?[0-7]{3}", mode):
         raise EvenkeelError(f"mode is {mode!r}", "Write it as octal digits in quotes, such as '0640'")
+    branch = None
+    if options["history_branch"]:
+        if not options["history_repository"]:
+            raise EvenkeelError("history_branch is set, and history_repository is not", "Name the branch's repository")
+        branch = Branch(Path(options["history_repository"]).absolute(), options["history_branch"])
+    folder = Path(options["directory"]).absolute()
+    return Target(folder, int(mode, 8), options["keep"], options["keep_days"], branch)
 
 
-def publish(report: dict[str, Any], folder: Path, *, mode: str, keep: int, keep_days: int) -> list[str]:
+def publish(report: dict[str, Any], to: Target) -> list[str]:
     """Replace the files of the last report, and return warnings. Each host that is not equal gets its ``since``.
+
+    One that it has already, of a node that pulls or of another control node, stays if it is older.
 
     Raises
     ------
     EvenkeelError
-        The folder can't be written to, or has files of the same names that are no report's.
+        The folder or the branch can't be written to, or has files that are no report's.
     """
-    files.make_folder(folder)
-    _require_ours(folder)
-    earlier, skipped = history.earlier(folder / _EARLIER)
+    if to.branch:
+        to.branch.require()
+    files.make_folder(to.folder)
+    _require_ours(to.folder)
+    earlier, skipped = to.branch.earlier() if to.branch else history_folder.earlier(to.folder / _EARLIER)
     for name, host in report["hosts"].items():
-        host["since"] = None
+        known, host["since"] = host["since"], None
         if host["state"] != EQUAL:
-            host["since"] = history.since(name, report["created"], list(earlier.values()))
+            first = history.since(name, report["created"], list(earlier.values()))
+            host["since"] = min(filter(None, (known, first)), key=datetime.fromisoformat)
     now = datetime.fromisoformat(report["created"])
-    own = int(mode, 8)
+    kept, kept_text = history.name_of(now), _json(history.without_layers(report))
+    outdated = history.outdated(earlier, count=to.keep, days=to.keep_days, now=now)
     written = {
-        "report.json": (_json(report), own),
-        f"{_EARLIER}/{history.name_of(now)}": (_json(history.without_layers(report)), own),
-        "index.html": (page.render(report, list(earlier.values())), own),
-        "junit.xml": (junit.render(report), own),
+        "report.json": (_json(report), to.mode),
+        "index.html": (page.render(report, list(earlier.values())), to.mode),
+        "junit.xml": (junit.render(report), to.mode),
         _OURS: (metrics.render(report), _METRICS_MODE),
     }
-    files.replace_all(folder, written)
-    history.remove(history.outdated(earlier, count=keep, days=keep_days, now=now))
+    if to.branch:
+        files.replace_all(to.folder, written)
+        to.branch.add(kept, kept_text, without=outdated, message=summary.last(report))
+    else:
+        files.replace_all(to.folder, {f"{_EARLIER}/{kept}": (kept_text, to.mode), **written})
+        history_folder.remove(to.folder / _EARLIER, outdated)
     return skipped
 
 

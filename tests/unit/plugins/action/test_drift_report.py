@@ -6,6 +6,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.action import drift_report, drift_verdict
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift import history
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift.history_branch import Branch
 
 from tests.unit.plugins.plugin_utils._drift.test_schema import VALIDATOR
 
@@ -103,6 +105,36 @@ def test_the_history_says_since_when(tmp_path: Path, shown: list[str]) -> None:
     assert len(names) < 5
 
 
+def test_a_history_on_a_branch(tmp_path: Path, shown: list[str]) -> None:
+    def git(*arguments: str) -> str:
+        done = subprocess.run(["git", "-C", tmp_path, *arguments], check=True, capture_output=True, text=True)
+        return done.stdout.strip()
+
+    for arguments in (
+        ("init", "--quiet"),
+        ("config", "user.name", "Ana"),
+        ("config", "user.email", "ana@site.example"),
+    ):
+        git(*arguments)
+    kept = {"history_branch": "drift-history", "history_repository": str(tmp_path)}
+    write(tmp_path, nodes={"n1": EQUAL, "n2": drifted()}, **kept)
+    first = report(tmp_path)
+    assert not (tmp_path / "drift" / "history").exists()
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    ago = {**first, "created": yesterday.isoformat(timespec="seconds")}
+    Branch(tmp_path, "drift-history").add(history.name_of(yesterday), json.dumps(ago), without=(), message="Yesterday")
+    write(tmp_path, nodes={"n1": EQUAL, "n2": GONE}, keep=1, **kept)
+    assert report(tmp_path)["hosts"]["n2"]["since"] == ago["created"]
+    assert ago["created"] in (tmp_path / "drift" / "index.html").read_text()
+    assert git("log", "--format=%s", "drift-history").splitlines() == [
+        "unreachable: 1 equal, 1 unreachable",
+        "Yesterday",
+        "drifted: 1 equal, 1 drifted",
+    ]
+    assert history.name_of(yesterday) not in git("ls-tree", "--name-only", "drift-history").splitlines()
+    assert git("status", "--porcelain") == ""
+
+
 def test_the_files_mode(tmp_path: Path, shown: list[str]) -> None:
     write(tmp_path, mode="0640")
     assert (tmp_path / "drift" / "report.json").stat().st_mode & 0o777 == 0o640
@@ -115,6 +147,8 @@ def test_the_files_mode(tmp_path: Path, shown: list[str]) -> None:
         ({"mode": "1777"}, "mode is '1777'"),
         ({"keep": -1}, "keep is -1"),
         ({"keep_days": -1}, "keep_days is -1"),
+        ({"history_branch": "drift"}, "history_branch is set, and history_repository is not"),
+        ({"history_branch": "drift", "history_repository": "/nowhere"}, "on the branch drift of /nowhere: "),
         ({"nodes": {}}, "No host was asked, so there is no report"),
     ],
 )

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift.format import FORMAT, KIND, read, read_outline
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift.format import FORMAT, KIND, outline, read
 
 from tests.unit.plugins.plugin_utils._drift.test_schema import SAMPLE, VALIDATOR
 
@@ -76,8 +76,6 @@ def test_a_folder_is_not_to_be_moved_away(tmp_path: Path) -> None:
         {"created": "2026-11-29T02:00:00"},
     ],
 )
-def test_an_outline_has_all_that_a_history_needs(other: dict[str, Any], tmp_path: Path) -> None:
-    path = tmp_path / "report.json"
-    path.write_text(json.dumps({**REPORT, **other}))
-    with pytest.raises(EvenkeelError, match="is damaged at"):
-        read_outline(path)
+def test_an_outline_has_all_that_a_history_needs(other: dict[str, Any]) -> None:
+    with pytest.raises(EvenkeelError, match=r"drift-1\.json is damaged at"):
+        outline(json.dumps({**REPORT, **other}).encode(), "drift-1.json")
