@@ -32,6 +32,7 @@ PLATFORMS ?=
 CUDA ?=
 JOBS ?=
 BASE ?=
+PARTS ?=
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export MOLECULE_GLOB := molecule/*/molecule.yml
@@ -166,8 +167,8 @@ bench-drift-page: setup ## Time the drift report's page of 50 and 500 hosts in a
 	PYTHONPATH=collections python -m bench.drift_page
 
 .PHONY: bench-fleet
-bench-fleet: demo ## Time a run that changes nothing for 1, 10, 50, 200 and 1,000 hosts that are not there
-	PYTHONPATH=collections python -m bench.fleet
+bench-fleet: lab $(BENCH_VENV)/.ready ## Measure what a fleet costs, on nodes of the lab and hosts that are not there: make bench-fleet PARTS="control forks nodes pull"
+	PYTHONPATH=collections python -m bench.fleet --pyinfra $(BENCH_VENV)/bin/pyinfra $(if $(PARTS),--parts $(PARTS))
 
 .PHONY: bench-jupyter
 bench-jupyter: demo ## Measure the memory of notebook servers that nobody uses, for 1, 10 and 50 users

@@ -19,6 +19,8 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import HA
 FOLDER = "EVENKEEL_BENCH_ANSWERS"
 #: The variable of the environment with the name of the recorded host.
 HOST = "EVENKEEL_BENCH_NODE"
+#: The variable with the seconds after which an answer comes.
+LATENCY = "EVENKEEL_BENCH_LATENCY"
 #: What differs from one run to the next.
 _PASSING = re.compile(r"BECOME-SUCCESS-\w+|ansible-tmp-[\d.-]+")
 #: What a survey hands over so that the node has its code: a node that has been asked before has it.

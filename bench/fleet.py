@@ -1,178 +1,230 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Measure what a playbook costs the control node for 1, 10, 50, 200 and 1,000 hosts, in a run that changes nothing.
+"""Measure what a fleet costs: its control node, its nodes, and what is upstream of them. It reports; it judges nothing.
 
-The demo's first node is asked once, and its answers are recorded. The hosts that are measured are not there: a
-connection of the benchmark's own gives each the recorded answers, and starts no process. So what is measured is the
-control node alone, without its ssh processes; network and nodes take no time. It reports; it judges nothing.
+    control   the control node alone, with 1 to 1,000 hosts that are not there and answer as a recorded node has
+    forks     the same with some latency, for different numbers of forks
+    nodes     nodes of the lab: bare, without a change and with one, beside pyinfra
+    pull      a node that runs site.yml itself
+
+What is said of 1,000 and 10,000 hosts is a straight line through what was measured.
 
     make bench-fleet
-    PYTHONPATH=collections python -m bench.fleet --hosts 1 10 50 -- playbooks/verify.yml -e verify_report=/tmp/gpus.json
+    make bench-fleet PARTS="nodes pull"
+    PYTHONPATH=collections python -m bench.fleet --parts control --hosts 1 10 50 --playbook playbooks/drift.yml
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from bench import answers
-from lab.nodes import inventory, nodes
-from lab.nodes.nodes import Node
+from bench import lab_fleet, pulling_node, site
+from bench.fit import Line, fit
+from bench.lab_fleet import CHANGE, FIRST, SAME, Cost
+from bench.meter import Spent
+from bench.pulling_node import Pulled
+from bench.recorded_fleet import Recording
+from bench.site import CHANGED, DECLARED, Site
+from lab.errors import LabError
 
-ROOT = Path(__file__).parents[1]
-HERE = Path(__file__).parent
-HOSTS = (1, 10, 50, 200, 1000)
-#: The hosts of an inventory are asked nothing over ssh.
-REPLAYED = {"ANSIBLE_TRANSPORT": "replayed"}
-#: Seconds between two looks at the memory.
-PAUSE = 0.2
+#: Groups of nodes of the lab, of which no two have a node in common.
+SIZES = (1, 3, 6)
+#: Hosts that are not there: where nothing changes, and otherwise.
+HOSTS, CHANGED_HOSTS = (1, 10, 50, 200, 1000), (1, 10, 50)
+FORKS, FORKED_HOSTS, LATENCY = (5, 10, 20, 50, 100), (50, 200), 1.0
+LARGE = (1000, 10000)
+CONSOLE = Console(highlight=False, width=120)
 
-
-@dataclass(frozen=True)
-class Cost:
-    """What a run took on the control node.
-
-    Attributes
-    ----------
-    wall, cpu
-        Seconds.
-    memory
-        MiB of each host that was worked on at the moment when most was in use, beyond what the main process held alone.
-    """
-
-    hosts: int
-    wall: float
-    cpu: float
-    memory: float
+Points = Mapping[str, Sequence[tuple[float, float]]]
 
 
 def main() -> None:
-    """Record, measure and print."""
+    """Measure and print."""
     arguments = parse(sys.argv[1:])
-    node = nodes.find("demo")[0]
+    CONSOLE.print(conditions())
     with tempfile.TemporaryDirectory() as directory:
-        place = Path(directory)
-        # The demo's variables name files of the checkout, from its inventory's folder.
-        (place / "lab").symlink_to(ROOT / "lab")
-        variables = {
-            answers.FOLDER: str(place / "answers"),
-            answers.HOST: node.name,
-            "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(place / "facts"),
-            "ANSIBLE_CONNECTION_PLUGINS": str(HERE / "connection_plugins"),
-            "PYTHONPATH": f"{ROOT}:{ROOT / 'collections'}",
-        }
-        playbook = [sys.executable, "-m", "ansible", "playbook", *arguments.playbook]
-        recorder = ["-e", f"ansible_ssh_executable={HERE / 'recording_ssh'}"]
-        recorded = write_inventory(place / "inventories" / "recorded", [node])
-        # Once to know the facts and to send the code, which a node then has, and once more as a later run asks.
-        for _turn in range(2):
-            run([*playbook, "--inventory", str(recorded), *recorder], variables)
-        found = []
-        for hosts in arguments.hosts:
-            fleet = [node, *(replace(node, name=f"{node.name}-{number}") for number in range(2, hosts + 1))]
-            copy_facts(place / "facts", fleet)
-            source = write_inventory(place / "inventories" / f"fleet-{hosts}", fleet)
-            found.append(run([*playbook, "--inventory", str(source)], {**variables, **REPLAYED}, hosts))
-    Console().print(table(" ".join(arguments.playbook), found))
+        place = Site(Path(directory))
+        node = site.fresh_nodes(1)[0]
+        place.lock(site.write_inventory(place.folder / "first-inventory", [node]))
+        try:
+            for name, part in PARTS.items():
+                if name in arguments.parts:
+                    part(place, arguments)
+        except LabError as error:
+            sys.exit(str(error))
+    CONSOLE.print(conditions())
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Return the arguments of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--hosts", type=int, nargs="+", default=list(HOSTS), help="how many hosts; the least first")
-    parser.add_argument("playbook", nargs="*", default=["site.yml"], help="the playbook, and arguments after --")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="what to measure (all)")
+    parser.add_argument("--hosts", type=int, nargs="+", default=list(HOSTS), help="hosts where nothing changes")
+    parser.add_argument(
+        "--changed-hosts", type=int, nargs="+", default=list(CHANGED_HOSTS), help="hosts where something does"
+    )
+    parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES), help="groups of nodes of the lab")
+    parser.add_argument("--forks", type=int, nargs="+", default=list(FORKS))
+    parser.add_argument("--forked-hosts", type=int, nargs="+", default=list(FORKED_HOSTS), help="hosts for the forks")
+    parser.add_argument("--latency", type=float, default=LATENCY, help="seconds until a host of these answers (1)")
+    parser.add_argument("--playbook", default="site.yml", help="what to run where nothing changes")
+    parser.add_argument("--pyinfra", default="", help="the program, from a virtual environment of its own")
     return parser.parse_args(argv)
 
 
-def copy_facts(folder: Path, fleet: Sequence[Node]) -> None:
-    """Let Ansible know the facts of all hosts, as it does in a run that follows another."""
-    for path in folder.glob(f"*_{fleet[0].name}"):
-        for host in fleet[1:]:
-            shutil.copy(path, folder / path.name.replace(fleet[0].name, host.name))
+def control(place: Site, arguments: argparse.Namespace) -> None:
+    """Print what the control node takes."""
+    for name, recording in recordings(place, arguments.playbook).items():
+        recording.record()
+        hosts = arguments.hosts if name == SAME else arguments.changed_hosts
+        spent = [(count, recording.replay(count)) for count in hosts]
+        CONSOLE.print(control_table(name, spent))
+        CONSOLE.print(fit_table(f"fits: {name}", control_points(spent)))
 
 
-def write_inventory(folder: Path, fleet: Sequence[Node]) -> Path:
-    """Write the demo's inventory with other hosts, and return its folder."""
-    shutil.copytree(ROOT / "inventories" / "demo" / "group_vars", folder / "group_vars")
-    script = folder / "lab"
-    found = inventory.render(fleet, inventory.read("demo")["all"]["vars"], {})
-    script.write_text(f"#!/bin/sh\ncat <<'END'\n{json.dumps(found)}\nEND\n")
-    script.chmod(0o755)
-    return folder
+def forks(place: Site, arguments: argparse.Namespace) -> None:
+    """Print what a run takes with more or fewer hosts at a time."""
+    found = recordings(place, arguments.playbook)
+    if not found[SAME].folder.exists():
+        found[FIRST].record()
+        found[SAME].record()
+    rows = [
+        (count, number, found[SAME].replay(count, number, arguments.latency))
+        for count in arguments.forked_hosts
+        for number in arguments.forks
+    ]
+    CONSOLE.print(forks_table(arguments.latency, rows))
 
 
-def run(argv: Sequence[str], variables: Mapping[str, str], hosts: int = 1) -> Cost:
-    """Run a playbook to its end, and return what it took."""
-    begin = time.perf_counter()
-    alone = peak = 0.0
-    workers = 1
-    with tempfile.TemporaryFile("w+") as output:
-        process = subprocess.Popen(
-            argv, cwd=ROOT, env={**os.environ, **variables}, stdin=subprocess.DEVNULL, stdout=output, stderr=output
-        )
-        while not (ended := os.wait4(process.pid, os.WNOHANG))[0]:
-            used = [memory(pid) for pid in tree(process.pid)]
-            if len(used) == 1:
-                alone = max(alone, sum(used))
-            elif sum(used) > peak:
-                peak, workers = sum(used), len(used) - 1
-            time.sleep(PAUSE)
-        _pid, process.returncode, usage = ended
-        if process.returncode != 0:
-            output.seek(0)
-            sys.exit(f"{' '.join(argv)} has failed:\n{output.read()}")
-    wall = time.perf_counter() - begin
-    return Cost(hosts, wall, usage.ru_utime + usage.ru_stime, max(0.0, peak - alone) / workers)
+def nodes(place: Site, arguments: argparse.Namespace) -> None:
+    """Print what nodes of the lab take."""
+    for name, costs in lab_fleet.runs(place, arguments.sizes, arguments.pyinfra).items():
+        CONSOLE.print(nodes_table(name, costs))
+        if len({cost.hosts for cost in costs}) > 1:
+            CONSOLE.print(fit_table(f"fits: {name}", nodes_points(costs)))
 
 
-def tree(pid: int) -> Iterator[int]:
-    """Yield a process and all that it has started; those that end meanwhile are left out."""
-    yield pid
-    try:
-        for children in Path(f"/proc/{pid}/task").glob("*/children"):
-            for child in children.read_text().split():
-                yield from tree(int(child))
-    except OSError:
-        return
+def pull(place: Site, arguments: argparse.Namespace) -> None:
+    """Print what a node that pulls takes."""
+    CONSOLE.print(pull_table(pulling_node.runs(place)))
 
 
-def memory(pid: int) -> float:
-    """Return a process's memory in MiB, 0 where it has ended; what several share is divided among them."""
-    try:
-        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    except OSError:
-        return 0.0
-    return sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:")) / 1024
+PARTS: Mapping[str, Callable[[Site, argparse.Namespace], None]] = {
+    "control": control,
+    "forks": forks,
+    "nodes": nodes,
+    "pull": pull,
+}
 
 
-def table(title: str, costs: Sequence[Cost]) -> Table:
-    """Return the costs side by side; the first run's is the base of what each further host costs."""
-    shown = Table("hosts", "wall s", "CPU s", "CPU s per further host", "ratio", "MiB per host in flight", title=title)
-    base, slopes = costs[0], []
+def recordings(place: Site, playbook: str) -> dict[str, Recording]:
+    """Return the runs of the group's first node, in the order in which they must be recorded."""
+    node = site.the_first_node()
+
+    def of(name: str, state: str, what: str = "site.yml") -> Recording:
+        folder = place.folder / "recorded" / name.replace(" ", "-")
+        return Recording(folder, place.folder / "facts", node, lambda source: place.playbook(source, state, what))
+
+    return {FIRST: of(FIRST, DECLARED), SAME: of(SAME, DECLARED, playbook), CHANGE: of(CHANGE, CHANGED)}
+
+
+def conditions() -> str:
+    """Return what the figures depend on."""
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], check=True, capture_output=True, text=True).stdout
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    now = time.strftime("%Y-%m-%d %H:%M", time.gmtime())
+    load = os.getloadavg()[0]
+    return f"{now}, commit {commit.strip()}, {os.cpu_count()} cores, {memory:.0f} GiB, load {load:.1f}"
+
+
+def control_points(spent: Sequence[tuple[int, Spent]]) -> Points:
+    """Return what grows with the number of hosts."""
+    return {
+        "CPU s": [(hosts, one.cpu) for hosts, one in spent],
+        "MiB of the main process": [(hosts, one.alone) for hosts, one in spent],
+    }
+
+
+def nodes_points(costs: Sequence[Cost]) -> Points:
+    """Return what grows with the number of nodes."""
+    return {
+        "CPU s of the control node": [(cost.hosts, cost.control.cpu) for cost in costs],
+        "CPU s of the nodes": [(cost.hosts, cost.nodes.cpu) for cost in costs],
+        "MB from the mirror": [(cost.hosts, cost.nodes.upstream / 1e6) for cost in costs],
+        "MB from the control node": [(cost.hosts, from_control(cost) / 1e6) for cost in costs],
+    }
+
+
+def from_control(cost: Cost) -> int:
+    """Return the bytes that nodes had from elsewhere than the mirror."""
+    return cost.nodes.received - cost.nodes.upstream
+
+
+def control_table(title: str, spent: Sequence[tuple[int, Spent]]) -> Table:
+    """Return runs side by side; the first one is the base of what each further host costs."""
+    shown = Table("hosts", "wall s", "CPU s", "CPU s per further host", "MiB, main", "MiB per fork", title=title)
+    base_hosts, base = spent[0]
+    for hosts, one in spent:
+        further = hosts - base_hosts
+        each = f"{(one.cpu - base.cpu) / further:.3f}" if further else ""
+        row = (f"{one.wall:.1f}", f"{one.cpu:.1f}", each, f"{one.alone:.0f}", f"{one.each:.0f}")
+        shown.add_row(str(hosts), *row)
+    return shown
+
+
+def forks_table(latency: float, rows: Sequence[tuple[int, int, Spent]]) -> Table:
+    """Return runs with different forks side by side."""
+    title = f"no change; each question is answered after {latency:g} s"
+    shown = Table("hosts", "forks", "wall s", "CPU s", "MiB, all", "MiB per fork", title=title)
+    for hosts, number, one in rows:
+        numbers = (f"{one.wall:.1f}", f"{one.cpu:.1f}", f"{one.peak:.0f}", f"{one.each:.0f}")
+        shown.add_row(str(hosts), str(number), *numbers)
+    return shown
+
+
+def nodes_table(title: str, costs: Sequence[Cost]) -> Table:
+    """Return runs of different numbers of nodes side by side."""
+    headers = ("nodes", "wall s", "CPU s, control", "CPU s, each node", "MB, mirror, each", "MB, control, each")
+    shown = Table(*headers, "MiB, control", title=title)
     for cost in costs:
-        further = cost.hosts - base.hosts
-        each = (cost.cpu - base.cpu) / further if further else None
-        if each is not None:
-            slopes.append(each)
+        of_each = (cost.nodes.cpu, cost.nodes.upstream / 1e6, from_control(cost) / 1e6)
         shown.add_row(
             str(cost.hosts),
-            f"{cost.wall:.1f}",
-            f"{cost.cpu:.1f}",
-            "" if each is None else f"{each:.3f}",
-            "" if each is None else f"{each / slopes[0]:.2f}",
-            f"{cost.memory:.0f}",
+            f"{cost.control.wall:.1f}",
+            f"{cost.control.cpu:.1f}",
+            *(f"{value / cost.hosts:.2f}" for value in of_each),
+            f"{cost.control.peak:.0f}",
         )
+    return shown
+
+
+def fit_table(title: str, points: Points) -> Table:
+    """Return straight lines, and what they say of large fleets."""
+    large = [f"at {hosts:,}" for hosts in LARGE]
+    shown = Table("fit", "each run", "each host", "farthest off", *large, title=title)
+    for name, of in points.items():
+        line: Line = fit(of)
+        values = (line.constant, line.each, line.residual)
+        shown.add_row(name, *(f"{value:.3g}" for value in values), *(f"{line.at(hosts):,.0f}" for hosts in LARGE))
+    return shown
+
+
+def pull_table(found: Mapping[str, Pulled]) -> Table:
+    """Return the runs of a node that pulls side by side."""
+    shown = Table("run", "wall s", "CPU s", "MiB", "MB, mirror", "MB, elsewhere", title="a node that pulls")
+    for name, one in found.items():
+        elsewhere = one.node.received - one.node.upstream
+        numbers = (one.wall, one.node.cpu, one.memory, one.node.upstream / 1e6, elsewhere / 1e6)
+        shown.add_row(name, *(f"{number:.1f}" for number in numbers))
     return shown
 
 

@@ -1,14 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A pyinfra deploy that asserts what site.yml asserts on a node; bench/noop.py puts the files beside it first."""
+"""A pyinfra deploy that asserts what site.yml asserts on a node, from the folder that bench/asserted_state.py fills."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
+from pyinfra import host
+from pyinfra.facts.files import Directory
 from pyinfra.operations import files, server, systemd
 
-STATE = Path(os.environ["EVENKEEL_BENCH_STATE"])
+from bench import asserted_state
+
+STATE = Path(os.environ[asserted_state.FOLDER])
+CONDA = "/opt/miniconda3/bin/conda"
 TOKEN_FILE = "/etc/evenkeel/jupyter/jupyter/token"  # noqa: S105
 ASK = (
     "import http.client; "
@@ -18,7 +23,16 @@ ASK = (
     "assert connection.getresponse().status == 200"
 )
 
-for line in (STATE / "links").read_text().splitlines():
+builds = STATE / asserted_state.BUILDS
+for line in builds.read_text().splitlines() if builds.exists() else ():
+    prefix, listed = line.split()
+    if not host.get_fact(Directory, path=prefix):
+        remote = f"/var/tmp/{listed}"  # noqa: S108
+        files.put(name=f"List the packages of {prefix}", src=str(STATE / listed), dest=remote)
+        create = f"{CONDA} create --quiet --yes --prefix {prefix} --file {remote}"
+        server.shell(name=f"Make {prefix}", commands=[create])
+
+for line in (STATE / asserted_state.LINKS).read_text().splitlines():
     link, target = line.split()
     files.link(name=f"Link {link}", path=link, target=target)
 

@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The one node of the benchmark, as pyinfra wants it."""
+"""The nodes of a benchmark, as pyinfra wants them."""
 
 from __future__ import annotations
 
 import os
 
+from bench import asserted_state
 from lab.nodes import nodes, ssh
 
-NODE = next(node for node in nodes.find("demo") if node.name == os.environ["EVENKEEL_BENCH_NODE"])
-
 gpu_nodes = (
-    [NODE.address],
+    [node.address for node in asserted_state.nodes_of(nodes.find(os.environ[asserted_state.GROUP]))],
     {
         "ssh_user": ssh.USER,
         "ssh_key": str(ssh.KEY),

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import os
+import time
+
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.connection import ConnectionBase
 
@@ -41,6 +44,7 @@ class Connection(ConnectionBase):  # type: ignore[misc]
         found = answers.find(name)
         if found is None:
             raise AnsibleConnectionFailure(f"The recorded node was not asked {name}: {cmd}")
+        time.sleep(float(os.environ.get(answers.LATENCY, "0")))
         return (*found, b"")
 
     def put_file(self, in_path: str, out_path: str) -> None:
