@@ -26,6 +26,8 @@ COMMAND_LINE_ONLY = {
     "rollout": ("rollout_build_batch", "rollout_task_timeout", "rollout_build_only", "rollout_canary", "rollout_batch"),
     "upgrade_driver": ("upgrade_serial", "upgrade_max_fail_percentage"),
 }
+#: By playbook, the inputs that say how many nodes are changed at a time.
+BATCHES = {"rollout": ("rollout_build_batch", "rollout_batch"), "upgrade_driver": ("upgrade_serial",)}
 #: The playbook that runs on the control node, and what it reads besides its own inputs.
 LOCK = "lock"
 LOCK_READS = ("conda_environments_directory",)
@@ -69,7 +71,12 @@ class ActionModule(Action):
         for line in self._unreadable(READ_INSTEAD.get(name, {}), task_vars):
             warn(line)
         options = {**playbooks[specifications.SITE], **playbooks[name]}
-        return wrong or self._wrong_values(options, task_vars) or self._wrong_elsewhere(options, hosts, task_vars)
+        return (
+            wrong
+            or self._wrong_values(options, task_vars)
+            or self._wrong_batches(BATCHES.get(name, ()), task_vars)
+            or self._wrong_elsewhere(options, hosts, task_vars)
+        )
 
     def _of_inventory(self, playbook: str, hosts: Mapping[str, Variables], task_vars: Variables) -> list[str]:
         """Warn of what has no effect, and return what is wrong."""
@@ -127,6 +134,10 @@ class ActionModule(Action):
                 failures.setdefault(_refused(error) or str(error), name)
         # A variable may be unreadable only because another has a wrong type.
         return wrong or [inputs.unreadable(name, reason) for reason, name in failures.items()]
+
+    def _wrong_batches(self, names: Collection[str], variables: Variables) -> list[str]:
+        values = {name: self._template(variables[name]) for name in names if name in variables}
+        return [line for name, value in values.items() for line in inputs.wrong_batches(name, value)]
 
     def _unreadable(self, names: Mapping[str, str], variables: Variables) -> list[str]:
         """Return a line for each variable that has no value here, so that its default is taken."""

@@ -24,6 +24,8 @@ RENAMED = Path(__file__).parents[1] / "data" / "renamed.yml"
 _MARKUP = re.compile(r"\b[BCIOV]\(([^)]*)\)")
 #: What can be an element of a list of texts, or several of them.
 _WORDS = re.compile(r"[\w.:/+-][\w.:/+,-]*")
+#: How many hosts a batch of a play has. Ansible takes 0 and less for all hosts at once.
+_BATCH = re.compile(r"[1-9][0-9]*|([1-9][0-9]?|100)%")
 #: Longer values are cut.
 _SHOWN = 60
 
@@ -131,6 +133,15 @@ def _as_list(name: str, option: Mapping[str, Any], value: Any) -> str:
     words = [str(word) for word in value.split(",") if word]
     # Without a colon before a space, which Ansible would quote once more.
     return f", [{', '.join(words)}]; on the command line -e '{json.dumps({name: words}, separators=(',', ':'))}'"
+
+
+def wrong_batches(name: str, value: Any) -> list[str]:
+    """Return a line where a variable is no size of batches, and no list of such sizes."""
+    sizes = value if isinstance(value, list) else [value]
+    if sizes and all(_BATCH.fullmatch(str(size)) for size in sizes):
+        return []
+    remedy = "Give a number from 1, a percentage from 1% to 100%, or a list of these"
+    return [_line(f"{name} is {_shown(value, {})}", remedy)]
 
 
 def renamed(given: Iterable[str], names: Mapping[str, str]) -> list[str]:

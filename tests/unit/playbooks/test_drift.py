@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift import layers
 
 PLAYBOOKS = Path(__file__).parents[3] / "playbooks"
 
@@ -24,7 +25,7 @@ GATHER = next(task for task in LOOK["tasks"] if task["name"] == "Gather facts wh
 
 
 def test_the_roles_are_those_of_the_site() -> None:
-    assert SURVEY["evenkeel.gpu.survey"]["roles"] == SITE["vars"]["__site_roles"]
+    assert SURVEY["evenkeel.gpu.survey"]["roles"] == SITE["vars"]["__site_roles"] == "{{ __roles_of_site }}"
     (known,) = (task for task in BLOCK["block"] if "ansible.builtin.import_tasks" in task)
     assert known in SITE["tasks"]
 
@@ -55,3 +56,8 @@ def test_no_node_drops_out_of_the_report_or_waits_without_end() -> None:
 def test_mirrors_that_are_all_down_do_not_end_the_run() -> None:
     mirror = next(task for task in LOOK["tasks"] if task["name"] == "Choose a mirror")
     assert mirror["vars"] == {"__mirror_may_be_silent": True}
+
+
+def test_every_role_is_a_layer() -> None:
+    of_site = yaml.safe_load((PLAYBOOKS / "vars" / "roles.yml").read_text())["__roles_of_site"]
+    assert list(layers.ROLES.values()) == of_site

@@ -20,6 +20,7 @@ NAMES = sorted(path.stem for path in PLAYBOOKS.glob("*.yml"))
 PLUGINS = "\n".join(path.read_text() for path in (ROOT / "plugins" / "plugin_utils").rglob("*.py"))
 #: What the playbook hands to its hooks.
 HANDED_ON = {"upgrade_step"}
+BATCHES = "Give a number from 1, a percentage from 1% to 100%, or a list of these."
 HINT = "Names that belong to something else can be added to evenkeel_known_variables."
 
 
@@ -105,6 +106,14 @@ def test_documented_defaults_are_those_in_use(name: str) -> None:
         ("rollback -e env=a", ["env has another name now. Set rollback_env instead."]),
         ("rollback", ["rollback_env is not set. Set it to the environment's name."]),
         ("compare -e compare_strict=nope", ["compare_strict is 'nope'. Set it to true or false."]),
+        ("rollout -e rollout_build_batch=a", [f"rollout_build_batch is 'a'. {BATCHES}"]),
+        ("rollout -e rollout_batch=0", [f"rollout_batch is '0'. {BATCHES}"]),
+        ("rollout -e rollout_task_timeout=a", ["rollout_task_timeout is 'a'. Set it to a whole number."]),
+        ("upgrade_driver -e upgrade_serial=0", [f"upgrade_serial is '0'. {BATCHES}"]),
+        (
+            "upgrade_driver -e upgrade_max_fail_percentage=a",
+            ["upgrade_max_fail_percentage is 'a'. Set it to a number."],
+        ),
         (
             "site -e evenkeel_miror=tuna -e jupyter_prot=1",
             [

@@ -23,7 +23,7 @@ SURVEY = next(task for task in BLOCK if "evenkeel.gpu.survey" in task)
 
 
 def test_the_roles_are_those_of_the_site() -> None:
-    assert SURVEY["evenkeel.gpu.survey"]["roles"] == SITE["vars"]["__site_roles"]
+    assert SURVEY["evenkeel.gpu.survey"]["roles"] == SITE["vars"]["__site_roles"] == "{{ __roles_of_site }}"
     (known,) = (task for task in BLOCK if "ansible.builtin.import_tasks" in task)
     assert known in SITE["tasks"]
 

@@ -18,6 +18,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey.role_tasks im
 ROOT = Path(__file__).parents[3]
 ROLES = sorted(path.name for path in (ROOT / "roles").iterdir())
 SITE = yaml.safe_load((ROOT / "playbooks" / "site.yml").read_text())
+ROLES_OF_SITE = yaml.safe_load((ROOT / "playbooks" / "vars" / "roles.yml").read_text())["__roles_of_site"]
 BUILTIN = "ansible.builtin."
 #: Modules of this collection that change nothing on any node.
 OURS_READ = {"conda_mirror", "gpu_facts", "survey", "validate_inputs"}
@@ -277,8 +278,8 @@ def test_the_site_does_nothing_but_what_its_roles_do() -> None:
     imported = [play["ansible.builtin.import_playbook"] for play in SITE if "hosts" not in play]
     assert imported == ["plays/require_hosts.yml", f"plays/{BOOTSTRAP}.yml"]
     assert not play.keys() & {"roles", "pre_tasks", "post_tasks", "handlers"}
-    surveyed = play["vars"]["__site_roles"]
-    assert set(surveyed) == {role for role in ROLES if role not in BEFORE_THE_SURVEY and role not in RUNS_THE_SITE}
+    assert play["vars"]["__site_roles"] == "{{ __roles_of_site }}"
+    assert set(ROLES_OF_SITE) == {role for role in ROLES if role not in BEFORE_THE_SURVEY and role not in RUNS_THE_SITE}
     tasks = list(_with_imported(play["tasks"]))
     entries, known, others = [], [], []
     for task in tasks:
@@ -293,7 +294,7 @@ def test_the_site_does_nothing_but_what_its_roles_do() -> None:
     (gone,) = [task for task in tasks if "ansible.builtin.include_tasks" in task]
     assert gone["ansible.builtin.include_tasks"]["file"] == f"tasks/{PYTHON_IS_GONE}.yml"
     assert gone["when"] == "__evenkeel_survey.no_python | default(false)"
-    for role, entry in zip(surveyed, entries, strict=True):
+    for role, entry in zip(ROLES_OF_SITE, entries, strict=True):
         assert entry == {
             "name": f"Converge {role}",
             "ansible.builtin.include_role": {
@@ -308,7 +309,7 @@ def test_the_site_does_nothing_but_what_its_roles_do() -> None:
     # The specifications have no entry point that Ansible would validate, and take it long to read.
     unread = {"rolespec_validate": False}
     assert first == {"name": f"{COLLECTION}mirror", **unread}
-    assert imports == [{"name": f"{COLLECTION}{role}", "tasks_from": "variables", **unread} for role in surveyed]
+    assert imports == [{"name": f"{COLLECTION}{role}", "tasks_from": "variables", **unread} for role in ROLES_OF_SITE]
     assert tasks.index(known[-1]) < [module_of(task) for task in tasks].index(f"{COLLECTION}survey")
     assert [module_of(task) for task in tasks].index(f"{COLLECTION}survey") < tasks.index(entries[0])
 

@@ -83,6 +83,18 @@ def test_a_message_has_no_markup() -> None:
     assert inputs.problems(options, {}) == ["x is not set. Set it to the name. Use letters, _ and -; see y and (z)."]
 
 
+@pytest.mark.parametrize("value", [1, "1", "25%", "100%", [1, "10%", "100%"]])
+def test_a_batch_is_a_number_or_a_share_of_the_nodes(value: Any) -> None:
+    assert inputs.wrong_batches("x", value) == []
+
+
+@pytest.mark.parametrize("value", [0, "0", -1, 1.5, "101%", "0%", "5 %", "a", "", "1\n", [], ["50%", 0], True, {}])
+def test_a_batch_has_at_least_one_node(value: Any) -> None:
+    (line,) = inputs.wrong_batches("x", value)
+    assert line.startswith("x is ")
+    assert line.endswith(". Give a number from 1, a percentage from 1% to 100%, or a list of these.")
+
+
 def test_an_old_name_is_answered_with_the_new_one() -> None:
     assert inputs.renamed(["env", "x"], {"env": "lock_env"}) == ["env has another name now. Set lock_env instead."]
 
