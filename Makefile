@@ -64,7 +64,7 @@ $(READY): pyproject.toml
 	@touch $@
 
 .PHONY: test
-test: setup checks artifact lab molecule faults ## Everything: lint, unit and contract tests, the built collection, a Molecule scenario for each role and the site, bad input
+test: setup checks artifact monitoring lab molecule faults ## Everything: lint, unit and contract tests, the built collection, alerts, a Molecule scenario for each role and the site, bad input
 
 .PHONY: test-long
 test-long: lab ## What takes longer: whole sites, ten nodes, execution environments, upgrades and Secure Boot on virtual machines, Debian 13's own driver, other releases, each scenario through site.yml, a damaged site
@@ -106,6 +106,10 @@ unit: $(READY) ## Unit and contract tests
 .PHONY: artifact
 artifact: $(READY) ## The built collection beside the oldest ansible-core: what it needs, ansible-test sanity, galaxy-importer
 	pytest tests/artifact --numprocesses 2
+
+.PHONY: monitoring
+monitoring: $(READY) ## Metrics, alerts and the dashboard, by promtool out of Debian's package prometheus
+	pytest tests/monitoring
 
 .PHONY: lab
 lab: setup ## Build the lab's mirror and base images into the user's cache folder
