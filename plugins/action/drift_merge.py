@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ansible action: write one drift report of several that other control nodes have made."""
+"""Ansible action: write one drift report of several that other control nodes, and nodes that pull, have made."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action, show, warn
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift import publish, summary
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift import publish, pulled, summary
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift.format import read
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift.merge import merged
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
-    "reports": {"type": "list", "elements": "str", "required": True},
+    "reports": {"type": "list", "elements": "str", "default": []},
+    "pulled": {"type": "path"},
     "nodes": {"type": "list", "elements": "str", "required": True},
     **publish.OPTIONS,
 }
@@ -29,6 +30,8 @@ class ActionModule(Action):
     def act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         _unused, arguments = self.validate_argument_spec(ARGUMENT_SPEC)
         target = publish.target(arguments)
+        if not (arguments["reports"] or arguments["pulled"]):
+            raise EvenkeelError("Neither drift_reports nor drift_pulled is given", "Name the reports by one of them")
         reports = []
         for path in sorted({Path(path) for pattern in arguments["reports"] for path in glob(pattern, recursive=True)}):
             try:
@@ -39,7 +42,11 @@ class ActionModule(Action):
         hosts = {name: [group for group, members in groups.items() if name in members] for name in arguments["nodes"]}
         if not hosts and not reports:
             raise EvenkeelError("There are no hosts and no reports", "Name an inventory with hosts, with -i")
-        found = merged(reports, hosts, datetime.now(UTC))
+        now = datetime.now(UTC)
+        of_nodes = pulled.gather(Path(arguments["pulled"]), hosts, now) if arguments["pulled"] else pulled.Gathered()
+        for why in of_nodes.left_out.values():
+            warn(f"Left out: {why}")
+        found = merged(reports, hosts, now, of_nodes.reports, of_nodes.left_out)
         for line in publish.publish(found, target):
             warn(line)
         show("\n".join(["", *summary.lines(found), f"{target.folder / 'index.html'}", ""]))

@@ -10,10 +10,10 @@ module: drift_merge
 short_description: Write one drift report of several
 version_added: 0.2.0
 description:
-  - Puts together the reports of control nodes that have each asked a part of the inventory. Writes the files of
-    M(evenkeel.gpu.drift_report).
-  - A node that is in no report is C(unknown). If it is in several, the newest counts. A file that is no report is left
-    out with a warning.
+  - Puts together the reports of control nodes that have each asked a part of the inventory, and those of nodes that
+    pull. Writes the files of M(evenkeel.gpu.drift_report).
+  - A node that is in no report is C(unknown). If it is in several, the newest counts, but a node that pulls and whose
+    report is not late is not C(unreachable). A file that is no report is left out with a warning.
   - Runs on the control node, regardless of the task's host, and changes no node. It writes in check mode too.
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
@@ -26,10 +26,14 @@ attributes:
     support: none
 options:
   reports:
-    description: Files C(report.json), as paths or patterns such as V(shards/*/report.json).
+    description:
+      - Files C(report.json), as paths or patterns such as V(shards/*/report.json). These or O(pulled) are required.
     type: list
     elements: str
-    required: true
+    default: []
+  pulled:
+    description: The folder with the reports C(HOST.json) of nodes that pull.
+    type: path
   nodes:
     description: The names of all nodes that should be in a report.
     type: list

@@ -13,7 +13,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files
@@ -22,7 +22,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import wr
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_lock import held
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sanitise import sanitise
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.secrets import masked
-from ansible_collections.evenkeel.gpu.plugins.module_utils._pull import delivery, playbook_run
+from ansible_collections.evenkeel.gpu.plugins.module_utils._pull import delivery, playbook_run, verdict
 from ansible_collections.evenkeel.gpu.plugins.module_utils._pull import settings as pull_settings
 from ansible_collections.evenkeel.gpu.plugins.module_utils._pull import state as states
 from ansible_collections.evenkeel.gpu.plugins.module_utils._pull.repository import Refused, Repository, Unreachable
@@ -30,6 +30,9 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._pull.settings import
 from ansible_collections.evenkeel.gpu.plugins.module_utils._pull.state import State
 
 REPORT_FORMAT = 1
+#: How long a run may take, in minutes, before its report counts as late.
+MINUTES_OF_A_RUN = 15
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
 #: The exit status where something is wrong that the program knows of: Python ends with 1 where it does not.
 PROBLEM = 3
 
@@ -103,13 +106,14 @@ def pull(settings: Settings, places: Places, python: str, lock: int) -> int:
         after = replace(after, fetched=run.started)
     if run.outcome == states.APPLIED:
         after = replace(after, commit=run.candidate, applied=ended)
-    report = json.dumps(rendered(settings.host, after, run, ended), indent=1) + "\n"
+    report = rendered(settings, after, run, ended)
+    found = verdict.read(places.drift, run.started) if run.outcome == states.APPLIED else None
     if run.reason:
         _say("%s: %s" % (run.outcome, run.reason))
     steps: list[Callable[[], None]] = [
         *([lambda: states.write(places.state, after)] if remembers else ()),
-        lambda: write_atomically(places.report, report, 0o600),
-        lambda: delivery.deliver(settings, places, report),
+        lambda: write_atomically(places.report, _text(report), 0o600),
+        lambda: delivery.deliver(settings, places, _text({**report, **({"drift": found} if found else {})})),
     ]
     # A disk that is full keeps nothing, and the report is delivered all the same.
     problems = [problem for problem in map(_problem_of, steps) if problem]
@@ -143,11 +147,12 @@ def apply(copy: Repository, before: State, python: str, lock: int, run: Run) -> 
     run.reason, run.counts = sanitise(masked(ended.problem)), ended.counts
 
 
-def rendered(host: str, state: State, run: Run, ended: str) -> dict[str, Any]:
+def rendered(settings: Settings, state: State, run: Run, ended: str) -> dict[str, Any]:
     """Return the report of a run."""
+    wait = timedelta(minutes=settings.interval + settings.splay + MINUTES_OF_A_RUN)
     return {
         "format": REPORT_FORMAT,
-        "host": host,
+        "host": settings.host,
         "outcome": run.outcome,
         "reason": run.reason,
         "since": state.since,
@@ -157,13 +162,18 @@ def rendered(host: str, state: State, run: Run, ended: str) -> dict[str, Any]:
         "fetched": state.fetched,
         "started": run.started,
         "ended": ended,
+        "due": (datetime.strptime(ended, _TIME) + wait).strftime(_TIME),
         "counts": dict(run.counts),
     }
 
 
 def now() -> str:
     """Return the time, in UTC."""
-    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.now(timezone.utc).strftime(_TIME)
+
+
+def _text(report: Mapping[str, Any]) -> str:
+    return json.dumps(report, indent=1) + "\n"
 
 
 def _say(what: object) -> None:

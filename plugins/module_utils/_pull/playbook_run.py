@@ -25,6 +25,8 @@ VARIABLES: Mapping[str, object] = {
     "ansible_connection": "local",
     "ansible_become": False,
     "conda_environments_require_lock": True,
+    # A playbook that includes drift.yml reports; that is no failure of the run.
+    "drift_fail": False,
     "evenkeel_pulls": True,
     # A node can't wait for its own reboot; that it needs one is in the report.
     "nvidia_driver_reboot": False,
@@ -104,7 +106,7 @@ def run(python: str, checkout: str, settings: Settings, places: Places, keeps: S
     os.makedirs(os.path.join(places.home, "tmp"), mode=0o700, exist_ok=True)
     variables = os.path.join(places.home, "variables.json")
     with open(variables, "w", encoding="utf-8") as stream:
-        json.dump(VARIABLES, stream)
+        json.dump({**VARIABLES, "drift_directory": places.drift}, stream)
     argv = command(python, checkout, settings, places, variables)
     kept: deque[str] = deque(maxlen=_MOST_LINES)
     try:

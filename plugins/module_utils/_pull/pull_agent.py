@@ -25,7 +25,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._pull.versions import
 #: Options that are settings of the program, by the same names.
 SETTINGS = (
     *("host", "remote", "branch", "tag", "signed", "allow_older", "playbook", "inventory"),
-    *("timeout", "fetch_timeout", "report_to"),
+    *("timeout", "fetch_timeout", "report_to", "interval", "splay"),
 )
 #: Options that are files of the program; what is not given stays as it is.
 _SECRETS = {

@@ -45,6 +45,8 @@ class Settings:
         Seconds that a run of the playbook, and a fetch, may take.
     report_to
         An http or https URL, ``USER@HOST:PATH`` for rsync, an absolute path of a folder, or nothing.
+    interval, splay
+        Minutes from the end of a run to the next one, and by how many that may be later.
     """
 
     host: str
@@ -58,6 +60,8 @@ class Settings:
     timeout: int = 7200
     fetch_timeout: int = 600
     report_to: str = ""
+    interval: int = 30
+    splay: int = 30
 
     @property
     def ref(self) -> str:
@@ -124,6 +128,11 @@ class Places:
     @property
     def report(self) -> str:
         return os.path.join(self.var, "report.json")
+
+    @property
+    def drift(self) -> str:
+        """Where a playbook that includes drift.yml leaves its report."""
+        return os.path.join(self.var, "drift")
 
 
 #: Secrets, by the names of their files.
@@ -200,8 +209,9 @@ def read(path: str) -> Settings:
         raise EvenkeelError("%s is no JSON: %s" % (path, error), _AGAIN) from error
     require_known(path, content, FORMAT)
     try:
-        given = {name: value for name, value in content.items() if name != "format"}
         kinds = {field.name: type(field.default) for field in fields(Settings)}
+        # A newer version that could not run has left its settings to this one.
+        given = {name: value for name, value in content.items() if name in kinds}
         settings = Settings(**given)
         wrong = [name for name, value in given.items() if not isinstance(value, _kind(kinds[name]))]
     except (AttributeError, TypeError, KeyError) as error:

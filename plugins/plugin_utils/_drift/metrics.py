@@ -22,6 +22,8 @@ HELP: Mapping[str, str] = {
     "evenkeel_drift_host_since_timestamp_seconds": "Since when a host is not equal.",
     "evenkeel_drift_host_reboot_required": "Whether a host has to be rebooted.",
     "evenkeel_drift_host_restarts_waiting": "How many servers on a host wait for a restart.",
+    "evenkeel_drift_host_pull_info": "How the last run of a node that pulls ended, and which commit it has.",
+    "evenkeel_drift_host_pull_timestamp_seconds": "When the last run of a node that pulls ended.",
     "evenkeel_drift_layer_changes": "How many tasks would change a layer of a host that is not equal.",
 }
 
@@ -56,6 +58,10 @@ def _of_hosts(hosts: Mapping[str, Any]) -> dict[str, list[Sample]]:
         found["evenkeel_drift_host_state"] += [({**own, "state": one}, one == host["state"]) for one in ORDER]
         if host["since"]:
             found["evenkeel_drift_host_since_timestamp_seconds"].append((own, _seconds(host["since"])))
+        if "pull" in host:
+            info = {**own, "outcome": host["pull"]["outcome"], "commit": host["pull"]["commit"]}
+            found["evenkeel_drift_host_pull_info"].append((info, 1))
+            found["evenkeel_drift_host_pull_timestamp_seconds"].append((own, _seconds(host["pull"]["ended"])))
         if not host["layers"]:
             continue
         found["evenkeel_drift_host_reboot_required"].append((own, bool(host["reboot"])))

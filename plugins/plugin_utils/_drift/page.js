@@ -190,6 +190,7 @@
       make("span", "quiet", plural(reports, "report")), digest ? make("code", "", digest.slice(0, 8)) : ""));
     return make("section", "of-layer", make("h4", "", "Timeline"), strip, make("ol", "stretches", lines));
   };
+  const pulled = ({ outcome, commit, ended }) => `${outcome} at ${day(ended)} UTC, has ${commit.slice(0, 12) || "no commit"}`;
   const details = (name, at, close) => {
     const host = report.hosts[name];
     const here = report.layers.filter(({ id }) => id in host.layers);
@@ -201,6 +202,7 @@
       one.length ? one.map((layer) => layerPart(layer, name)) : [
         host.message ? make("p", "message", host.message) : null,
         pairs([["Alike", alike.join(", ")], ["To reboot", host.reboot.join(". ")], ["To restart", text(host.restarts)],
+          ["Last pull", host.pull ? pulled(host.pull) : ""],
           ["Differs since", host.since ? `${day(host.since)} UTC` : ""], ["Release", host.release], ["GPUs", text(host.gpus)],
           ["Groups", text(host.groups)], ["Survey took", host.seconds === null ? "" : `${host.seconds.toFixed(1)} s`],
           ["Digest", host.digest || ""]]),

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 from ansible_collections.evenkeel.gpu.plugins.action import drift_merge
 
 from tests.unit.plugins.action.test_drift_report import EQUAL, drifted, plugin, report, write
+from tests.unit.plugins.plugin_utils._drift.test_pulled import OTHER, said
 
 VARIABLES = {"groups": {"all": ["n1", "n2", "n3"], "gpu_nodes": ["n1", "n2", "n3"]}}
 
@@ -60,6 +63,29 @@ def test_a_file_that_is_no_report_is_named_and_left_out(shards: Path, tmp_path: 
 def test_a_pattern_without_a_file_leaves_all_nodes_unknown(tmp_path: Path, shown: list[str]) -> None:
     result = merge(tmp_path, f"{tmp_path}/*/report.json")
     assert set(result["states"].values()) == {"unknown"}
+
+
+def test_nodes_that_pull_are_in_it(shards: Path, tmp_path: Path, shown: list[str]) -> None:
+    now = datetime.now(UTC)
+    refused = {**said(outcome="refused", candidate=OTHER), "host": "n3", "since": "2026-11-01T00:00:00Z"}
+    times = {key: now + timedelta(minutes=minutes) for key, minutes in (("ended", -1), ("due", 60))}
+    (tmp_path / "nodes").mkdir()
+    node = tmp_path / "nodes" / "n3.json"
+    node.write_text(json.dumps({**refused, **{key: time.isoformat() for key, time in times.items()}}))
+    (tmp_path / "nodes" / "n9.json").write_text("{}")
+    result = merge(tmp_path, f"{shards}/*/drift/report.json", pulled=str(tmp_path / "nodes"))
+    assert result["states"] == {"n1": "equal", "n2": "drifted", "n3": "drifted"}
+    found = report(tmp_path)["hosts"]["n3"]
+    assert (found["pull"]["outcome"], found["since"]) == ("refused", "2026-11-01T00:00:00+00:00")
+    assert "Pulls: refused: It says why" in shown[-1]
+    assert "the inventory has no n9" in shown[0]
+    assert "refused: It says why" in (tmp_path / "drift" / "junit.xml").read_text()
+
+
+def test_reports_have_to_be_named(tmp_path: Path, shown: list[str]) -> None:
+    assert "Neither drift_reports nor drift_pulled" in merge(tmp_path)["msg"]
+    assert "There is no folder" in merge(tmp_path, pulled=str(tmp_path / "nowhere"))["msg"]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_wrong_options_are_refused_before_anything_is_written(shards: Path, tmp_path: Path, shown: list[str]) -> None:

@@ -84,10 +84,38 @@ def test_a_commit_is_applied_and_reported(machine: Machine) -> None:
         "candidate": made,
         "counts": {"ok": 1, "changed": 1},
     }
-    assert report["started"] <= report["ended"]
+    assert report["started"] <= report["ended"] < report["due"]
+    assert "drift" not in report
     assert machine.pull() == 0
     assert machine.ran == [made, made]
     assert machine.report["since"] == report["since"]
+
+
+def test_a_report_says_when_the_next_one_is_due(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine.remote.commit("ana", files={"site.yml": "\n"})
+    machine.keep(interval=60, splay=20)
+    monkeypatch.setattr(agent, "now", lambda: "2026-11-29T23:00:00Z")
+    machine.pull()
+    assert machine.report["due"] == "2026-11-30T00:35:00Z"
+
+
+def test_what_the_playbook_says_of_drift_is_reported_without_differences(machine: Machine) -> None:
+    changes = [{"what": "condarc", "why": ["another channel"], "diff": "-a\n+b\n"}]
+    found = {"created": "2099-01-01T00:00:00+00:00", "hosts": {"gpu1": {"layers": {"condarc": {"changes": changes}}}}}
+    script = f"mkdir -p {machine.places.drift}; cat >{machine.places.drift}/report.json <<END\n%s\nEND\n"
+    machine.remote.commit("ana", files={"site.yml": script % json.dumps(found)})
+    assert machine.pull() == 0
+    reported = machine.report["drift"]["hosts"]["gpu1"]["layers"]["condarc"]["changes"]
+    assert reported == [{"what": "condarc", "why": ["another channel"], "diff": ""}]
+    assert machine.pull("status") == 0
+    # What an earlier run has left, or what can't be read, says nothing of this one.
+    for text in (json.dumps({**found, "created": "2020-01-01T00:00:00+00:00"}), "{", "[]", '{"created": 1}'):
+        machine.remote.commit("ana", files={"site.yml": script % text})
+        assert machine.pull() == 0
+        assert "drift" not in machine.report
+    machine.remote.commit("ana", files={"site.yml": script % json.dumps(found) + "exit 2\n"})
+    assert machine.pull() == 3
+    assert "drift" not in machine.report
 
 
 def test_a_bad_commit_shows_and_the_next_one_heals(machine: Machine) -> None:

@@ -80,7 +80,6 @@ def test_a_file_has_what_was_written(tmp_path: Path) -> None:
         ("", "no JSON"),
         ("[]", "other settings"),
         ('{"format": 1}', "other settings"),
-        (json.dumps({**json.loads(GOOD.text()), "more": 1}), "other settings"),
         (json.dumps({**json.loads(GOOD.text()), "timeout": "1"}), "wrong values: timeout"),
         (json.dumps({**json.loads(GOOD.text()), "remote": ""}), "wrong values: pull_agent_remote"),
         (json.dumps({**json.loads(GOOD.text()), "format": 2}), "newer Evenkeel"),
@@ -92,6 +91,12 @@ def test_a_file_that_is_not_ours_is_named(tmp_path: Path, text: str, word: str) 
     with pytest.raises(EvenkeelError, match=word) as error:
         pull_settings.read(str(path))
     assert str(path) in str(error.value)
+
+
+def test_what_a_newer_version_has_added_is_left_to_it(tmp_path: Path) -> None:
+    path = tmp_path / "settings.json"
+    path.write_text(json.dumps({**json.loads(GOOD.text()), "more": 1}))
+    assert pull_settings.read(str(path)) == GOOD
 
 
 def test_a_file_that_is_missing_is_named(tmp_path: Path) -> None:

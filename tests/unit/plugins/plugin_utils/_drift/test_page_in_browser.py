@@ -255,7 +255,7 @@ def test_hosts_stand_by_digest_and_the_line_of_a_group_says_what_differs(sheet: 
     assert len(lines) == 7
     assert lines[0].startswith("Largest group 3 of 12")
     assert "unlike ae04eb79 Environment ai-dev: 27aa96a0 instead of 47e9658b" in lines[2]
-    assert lines[-1] == "Could not be asked 2 of 12"
+    assert lines[-1] == "Not surveyed 2 of 12"
 
 
 @pytest.mark.parametrize(
