@@ -15,9 +15,10 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 from ansible.vars.clean import namespace_facts
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import patience
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import patience, run_lease
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._survey.survey import ARGUMENT_SPEC
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control import this_run
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import (
     Action,
     Call,
@@ -42,6 +43,8 @@ FACTS = "evenkeel_gpu"
 COLLECTION = "evenkeel.gpu"
 #: What site.yml's chosen mirror was probed for, before any node was asked.
 MIRROR_IN_USE = "evenkeel_mirror_in_use"
+#: Whether this run takes nodes from others.
+TAKE_OVER = "evenkeel_take_over"
 MOST_SECONDS = 86400
 REPAIR = "Repair that on the node"
 #: Where the hosts of a run note what they have said.
@@ -67,6 +70,8 @@ class ActionModule(Action):
 
     #: Facts that were gathered in this task, as a module returns them.
     _gathered: Mapping[str, Any] | None = None
+    #: The lease of a run that has the node.
+    _lease: run_lease.Told | None = None
 
     def act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         _unused, arguments = self.validate_argument_spec(ARGUMENT_SPEC)
@@ -85,6 +90,8 @@ class ActionModule(Action):
         wrong = report.problems(found)
         asked = [role for role, layer in layers.items() if layer.tasks]
         work = report.to_do(found, asked)
+        if arguments["lease"] and not self._task.check_mode and (work or wrong):
+            wrong += self._other_run()
         result: dict[str, Any] = {"changed": False, "roles": roles, "asked": asked, "to_do": work}
         result["took"] = round(time.monotonic() - begun, 1)
         result["layers"] = {role: report.without_empty(layer) for role, layer in found.items()}
@@ -104,6 +111,14 @@ class ActionModule(Action):
         if roles and not task_vars.get("role_name"):  # a role alone shows its tasks
             show(f"{task_vars['inventory_hostname']}: {', '.join(work) or 'nothing'} to do")
         return {**result, "warnings": warnings}
+
+    def _other_run(self) -> list[str]:
+        """Return the problem that another run changes the node."""
+        other = self._lease
+        if other is None or other["id"] == this_run.of(self._task_vars).id or run_lease.has_ended(other):
+            return []
+        take_over = boolean(self._task_vars.get(TAKE_OVER, False), strict=False)
+        return [] if take_over else [str(run_lease.refusal(other))]
 
     def _surveyed(self, roles: Sequence[str]) -> tuple[dict[str, Layer], dict[str, Any] | None]:
         """Return what ``_layers`` does, with facts that are the node's."""
@@ -288,6 +303,7 @@ class ActionModule(Action):
         facts = self._task_vars.get("ansible_facts", {})
         if self._gathered is None and not cached_facts.are_of(answer["node"], facts):
             raise cached_facts.OldFactsError
+        self._lease = self._lease or answer["lease"]
         answers: Mapping[str, Sequence[Result]] = answer["answers"]
         return answers
 

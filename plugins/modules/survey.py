@@ -52,9 +52,19 @@ options:
     description: Whether RV(items) has what was found out of each item of roles' loops, such as each environment.
     type: bool
     default: false
+  lease:
+    description:
+      - Whether it is a problem that another run changes the node, where there is something to do. See
+        M(evenkeel.gpu.node_lease). In check mode it is none.
+      - A run of which it is known that it has ended is no problem, nor is one where the variable C(evenkeel_take_over)
+        is true.
+    type: bool
+    default: true
 seealso:
   - module: evenkeel.gpu.validate_inputs
     description: Validates the inputs alone, on the control node.
+  - module: evenkeel.gpu.node_lease
+    description: Takes a node, so that other runs leave it alone.
 """
 
 EXAMPLES = r"""

@@ -30,6 +30,8 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.secrets import 
 
 #: Under this key an action hands its module what is no option of it; see ``plugin_utils._control.action``.
 HANDED = "_from_action"
+#: In the environment of a module whose run has the node's lease: the run, see ``run_lease``.
+RUN = "EVENKEEL_RUN"
 
 Params = dict[str, Any]
 Logic = Callable[[Params, bool], Mapping[str, Any]]
@@ -89,6 +91,7 @@ def run(
     from_action: Mapping[str, Any] | None = None,
     verbatim: Sequence[str] = (),
     secrets: Callable[[Params], Iterable[str]] = lambda params: (),
+    renews_lease: bool = True,
     **rules: Any,
 ) -> None:
     """Run a module's logic, and end the process with its result.
@@ -107,6 +110,8 @@ def run(
         Keys of the result whose texts programs read back, see ``sanitised``.
     secrets
         Returns what in the options must never be shown, beside options with ``no_log`` and credentials in URLs.
+    renews_lease
+        Whether the module's run goes on to hold the node by it, and has to hold it.
     """
     os.umask(0o022)
     # Ansible fills in the defaults of nested options in the specification itself.
@@ -114,6 +119,8 @@ def run(
     params = {**module.params, **module.handed(from_action or {})}
     module.no_log_values.update(secrets(params))
     try:
+        if renews_lease and os.environ.get(RUN) and not module.check_mode and os.geteuid() == 0:
+            _renew_lease(os.environ[RUN])
         result = {"changed": False, **logic(params, module.check_mode)}
     except EvenkeelError as error:
         _warn(module, error.details)
@@ -128,6 +135,13 @@ def run(
     if result.pop("failed", False):
         module.fail_json(**result)
     module.exit_json(**result)
+
+
+def _renew_lease(run_of_module: str) -> None:
+    # Most runs change nothing, and their modules don't need it.
+    from ansible_collections.evenkeel.gpu.plugins.module_utils._node import run_lease
+
+    run_lease.renew(run_of_module)
 
 
 def _warn(module: Module, result: dict[str, Any]) -> None:

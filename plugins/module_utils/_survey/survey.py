@@ -20,6 +20,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "answer_seconds": {"type": "int"},
     "fail": {"type": "bool", "default": True},
     "by_item": {"type": "bool", "default": False},
+    "lease": {"type": "bool", "default": True},
 }
 FROM_ACTION: dict[str, Any] = {
     "layers": {"type": "dict", "default": {}},
@@ -33,8 +34,10 @@ def read(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         return {"wanted": params["digest"]}
     rehearsal = importlib.import_module(code.ROOMS + "._survey.rehearsal")
     identity = importlib.import_module(code.ROOMS + "._survey.identity")
+    # Before the rest: what the other run is about to change may look wrong.
+    lease = importlib.import_module(code.ROOMS + "._node.run_lease").in_the_way()
     answers = rehearsal.read(params["layers"], params["seconds"], params["answer_seconds"])
-    return {"answers": answers, "node": identity.identity()}
+    return {"answers": answers, "node": identity.identity(), "lease": lease}
 
 
 def sent_along() -> None:

@@ -290,7 +290,7 @@ def test_the_site_does_nothing_but_what_its_roles_do() -> None:
             known.append(task)
         else:
             others.append(module.removeprefix(COLLECTION))
-    assert set(others) <= {"debug", "include_tasks", "meta", "survey", "validate_inputs"}
+    assert set(others) <= {"block", "debug", "include_tasks", "meta", "node_lease", "survey", "validate_inputs"}
     (gone,) = [task for task in tasks if "ansible.builtin.include_tasks" in task]
     assert gone["ansible.builtin.include_tasks"]["file"] == f"tasks/{PYTHON_IS_GONE}.yml"
     assert gone["when"] == "__evenkeel_survey.no_python | default(false)"

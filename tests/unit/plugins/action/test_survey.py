@@ -67,6 +67,7 @@ class Site:
             {"ansible_facts": {"evenkeel_gpu": GPUS}} if module == "gpu_facts" else {}
         )
         self.replies: list[Result] = []
+        self.lease: Result | None = None
         self.gathered: list[tuple[str, Any]] = []
         self.kept: list[tuple[str, Any]] = []
         self.setup: Result = {"ansible_facts": dict(FRESH)}
@@ -94,7 +95,7 @@ class Site:
             role: [{"changed": False, **self.answer(call["module"], call["options"])} for call in calls]
             for role, calls in handed["layers"].items()
         }
-        return {"changed": False, "answers": answers, "node": NODE}
+        return {"changed": False, "answers": answers, "node": NODE, "lease": self.lease}
 
     def _action(self, name: str, task: Task, **_others: Any) -> Any:
         self.started.append((name, task.args, task.check_mode))
@@ -111,15 +112,22 @@ class Site:
         return SimpleNamespace(act=act)
 
     def survey(
-        self, *roles: str, fail: bool = True, by_item: bool = False, host: str = "n1", **variables: Any
+        self,
+        *roles: str,
+        fail: bool = True,
+        by_item: bool = False,
+        lease: bool = True,
+        check_mode: bool = False,
+        host: str = "n1",
+        **variables: Any,
     ) -> Result:
         written = {"ansible_facts": FACTS, **variables}
         task_vars = {"inventory_hostname": host, **{name: trusted(value) for name, value in written.items()}}
         plugin = action.ActionModule(
             task=Task(
-                args={"roles": list(roles), "fail": fail, "by_item": by_item},
+                args={"roles": list(roles), "fail": fail, "by_item": by_item, "lease": lease},
                 async_val=0,
-                check_mode=False,
+                check_mode=check_mode,
                 diff=True,
                 module_defaults=self.module_defaults,
             ),

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ansible action: have this run take a node, unless another run has it, or let go of it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import run_lease
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.node_lease import ARGUMENT_SPEC
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control import this_run
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action, Call, Steps
+
+
+class ActionModule(Action):
+    """Say to the node which run this is, and see here whether that which holds the node has ended."""
+
+    def steps(self, task_vars: dict[str, Any]) -> Steps:
+        _unused, options = self.validate_argument_spec(ARGUMENT_SPEC)
+        run = asdict(this_run.of(task_vars))
+        if self._task.check_mode:
+            return {"changed": False}
+        answer = yield Call("node_lease", options, {"run": run})
+        other = answer.get("other")
+        if other and (options["take_over"] or run_lease.has_ended(other)):
+            answer = yield Call("node_lease", options, {"run": run, "instead_of": other["id"]})
+            other = answer.get("other")
+        if other:
+            raise run_lease.refusal(other)
+        if answer.get("failed") or options["state"] == "free":
+            return answer
+        return {**answer, "run": json.dumps(run)}

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""Which process on which machine something is: a number alone is given again, to other processes and after a boot."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+
+
+def machine(root: str = "/") -> str:
+    """Return what tells this machine's processes from those of others; empty where processes can't be looked for.
+
+    A container has processes of its own. With the option ``hidepid`` of /proc, users don't see those of others.
+    """
+    try:
+        with open(os.path.join(root, "etc/machine-id")) as stream:
+            number = stream.read().strip()
+        processes = os.readlink(os.path.join(root, "proc/self/ns/pid"))
+    except OSError:
+        return ""
+    if not number or not os.access(os.path.join(root, "proc/1/stat"), os.R_OK):
+        return ""
+    return hashlib.sha256("\n".join([number, os.uname().nodename, processes]).encode()).hexdigest()[:16]
+
+
+def of(pid: int, root: str = "/") -> str:
+    """Return the identity of a process of this machine; empty where it has ended."""
+    try:
+        with open(os.path.join(root, "proc/sys/kernel/random/boot_id")) as stream:
+            boot = stream.read().strip()
+        with open(os.path.join(root, "proc", str(pid), "stat"), "rb") as stream:
+            # Its name, in brackets, may be anything.
+            state, *fields = stream.read().rpartition(b")")[2].split()
+    except OSError:
+        return ""
+    return "" if state in b"ZX" else "%s %d %s" % (boot, pid, fields[18].decode())
+
+
+def runs(identity: str, root: str = "/") -> bool:
+    """Return whether a process of this machine has not ended."""
+    try:
+        return of(int(identity.split(" ")[1]), root) == identity
+    except (IndexError, ValueError):
+        return False
