@@ -3,7 +3,7 @@
 
 The plugins for NetBox and Amazon EC2 are in other collections. Of their files the expressions are evaluated, by
 Ansible's plugin constructed, for hosts with the variables that those plugins give them: the device of NetBox's REST
-API, and the instance of EC2's DescribeInstances, in lower case with underscores.
+API with the slugs of its tags, and the instance of EC2's DescribeInstances, in lower case with underscores.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ DEVICE = {
     "rack": {"id": 12, "name": "B12"},
     "status": {"value": "active", "label": "Active"},
     "primary_ip4": {"id": 40, "family": {"value": 4, "label": "IPv4"}, "address": "10.20.0.7/24"},
-    "tags": [{"id": 5, "name": "Canary", "slug": "canary"}],
+    "tags": ["canary"],
 }
 INSTANCE = {
     "instance_id": "i-0123456789abcdef0",
