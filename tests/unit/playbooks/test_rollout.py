@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
@@ -21,6 +22,8 @@ VARIABLES = yaml.safe_load((PLAYBOOKS / "vars" / "rollout.yml").read_text())
 _REQUIRED, _VALIDATED, BUILD, ENOUGH, SWITCH = yaml.safe_load((PLAYBOOKS / "rollout.yml").read_text())
 STEPS = yaml.safe_load((PLAYBOOKS / "tasks" / "rollout.yml").read_text())
 NODES = ["a", "b", "c", "d"]
+#: The layers of a node with a user who has a problem.
+TROUBLED = {"jupyter": {"user_problems": {"ana": ["x"]}}}
 
 
 def trusted(value: Any) -> Any:
@@ -46,6 +49,12 @@ def known(built: Iterable[str], **more: Any) -> Templar:
         **more,
     }
     return Templar(DataLoader(), variables)
+
+
+def step(beginning: str) -> dict[str, Any]:
+    """Return the step of a node's change whose name begins so."""
+    found: dict[str, Any] = next(task for task in STEPS if task["name"].startswith(beginning))
+    return found
 
 
 def test_all_that_site_yml_does_is_rolled_out() -> None:
@@ -121,6 +130,68 @@ def test_users_problems_stop_a_rollout_only_where_it_brought_them(
 ) -> None:
     templar = known(NODES, __rollout_before={"layers": before}, __rollout_after={"layers": after})
     assert templar.template(trust_as_template("{{ __rollout_users_worse }}")) == worse
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "wrong"),
+    [
+        ({}, {}, ""),
+        ({}, {"to_do": ["jupyter", "condarc"]}, "jupyter; condarc"),
+        ({}, {"layers": {"jupyter": {"problems": ["no port"]}}}, "no port"),
+        ({}, {"layers": TROUBLED}, "a problem of the user ana"),
+        (
+            {"jupyter": {"user_problems": {"ana": ["x"]}}},
+            {"layers": {"jupyter": {"user_problems": {"ana": ["x"]}}}},
+            "",
+        ),
+    ],
+    ids=["nothing", "something to do", "a problem", "a user's new problem", "a user's old problem"],
+)
+def test_a_node_passes_where_it_is_as_declared_and_no_user_is_worse_off(
+    before: dict[str, Any], after: dict[str, Any], wrong: str
+) -> None:
+    found = {"to_do": [], "layers": {}, **after}
+    templar = known(NODES, inventory_hostname="a", __rollout_before={"layers": before}, __rollout_after=found)
+    check = trusted(step("Require that the node is as declared")["ansible.builtin.assert"])
+    assert templar.evaluate_conditional(check["that"]) is not bool(wrong)
+    assert templar.template(check["fail_msg"]) == f"a is not as declared after the run: {wrong}."
+
+
+@pytest.mark.parametrize(
+    ("layers", "listed"),
+    [
+        ({"jupyter": {}, "condarc": {}}, []),
+        (
+            {"jupyter": {"restarts": ["jupyter@ana.service (env)"]}, "front_door": {"restarts": ["x"]}},
+            ["jupyter@ana.service (env)", "x"],
+        ),
+    ],
+)
+def test_who_waits_for_a_restart_is_listed(layers: dict[str, Any], listed: list[str]) -> None:
+    task = trusted(step("Report notebook servers"))
+    templar = known(NODES, __rollout_after={"layers": layers})
+    assert templar.evaluate_conditional(task["when"]) is bool(listed)
+    assert templar.template(task["ansible.builtin.debug"]["msg"]) == listed
+
+
+@pytest.mark.parametrize(("account", "units"), [("ana", ["jupyter@ana"]), ("ben", [])])
+def test_the_account_that_computes_has_a_notebook_server(account: str, units: list[str]) -> None:
+    servers = {"servers": [{"user": "jupyter", "unit": "jupyter@jupyter"}, {"user": "ana", "unit": "jupyter@ana"}]}
+    listed = {"content": base64.b64encode(json.dumps(servers).encode()).decode()}
+    templar = known(NODES, rollout_account=account, __rollout_listed=listed)
+    found = templar.template(trust_as_template("{{ __rollout_servers }}"))
+    assert [one["unit"] for one in found] == units
+    check = step("Require a notebook server of the account")["ansible.builtin.assert"]
+    assert templar.evaluate_conditional(trust_as_template(check["that"])) is bool(units)
+
+
+def test_gpus_are_checked_on_every_node() -> None:
+    """Facts of GPUs are known only where a role that needs them was surveyed."""
+    assert step("Check every GPU") == {
+        "name": "Check every GPU",
+        "evenkeel.gpu.gpu_check": None,
+        "when": "not ansible_check_mode",
+    }
 
 
 def test_the_way_back_has_the_inventories_and_the_playbook_of_the_run_in_one_line(tmp_path: Path) -> None:
