@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files, run_lease
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, from_os
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import write_atomically
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_lock import held
@@ -100,6 +100,9 @@ def pull(settings: Settings, places: Places, python: str, lock: int) -> int:
         run.outcome, run.reason = _outcome_of(error), str(error)
     except OSError as error:
         run.reason = str(from_os(error))
+    if run.outcome == states.APPLIED and not os.path.exists(places.settings):
+        _say("The node pulls no more: the playbook has removed what it had for that")
+        return 0
     ended = now()
     after = before.after(run.outcome, run.started)
     if run.candidate:
@@ -142,9 +145,22 @@ def apply(copy: Repository, before: State, python: str, lock: int, run: Run) -> 
         )
     copy.prune(keep=[before.commit, commit])
     checkout = copy.check_out(commit)
+    if _waits(places, run):
+        return
     ended = playbook_run.run(python, checkout, settings, places, keeps=[lock])
     run.outcome = states.FAILED if ended.problem else states.APPLIED
     run.reason, run.counts = sanitise(masked(ended.problem)), ended.counts
+    if ended.problem:  # another run may have come first
+        _waits(places, run)
+
+
+def _waits(places: Places, run: Run) -> bool:
+    """Whether a run from a control node changes this node: the next run of this program goes on."""
+    other = run_lease.in_the_way(places.lease)
+    if other:
+        refusal = run_lease.refusal(other, "The next run of evenkeel-pull goes on")
+        run.outcome, run.reason = states.WAITING, str(refusal)
+    return other is not None
 
 
 def rendered(settings: Settings, state: State, run: Run, ended: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import stat
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import run_lease
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, from_os
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.state_format import require_known
 
@@ -79,6 +80,7 @@ class Places:
 
     etc: str = "/etc/evenkeel/pull"
     var: str = "/var/lib/evenkeel/pull"
+    lease: str = run_lease.FOLDER
 
     def path(self, name: str) -> str:
         """Return the path of a secret or another file of the settings."""

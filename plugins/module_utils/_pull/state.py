@@ -14,9 +14,9 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.state_format im
 FORMAT = 1
 #: How a run ended.
 APPLIED, FAILED, REFUSED, UNREACHABLE = "applied", "failed", "refused", "unreachable"
-STOPPED = "stopped"
+STOPPED, WAITING = "stopped", "waiting"
 #: Nothing is wrong with a node whose run ended so.
-GOOD = (APPLIED, STOPPED)
+GOOD = (APPLIED, STOPPED, WAITING)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,9 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.action import ActionBase
 from ansible.template import Templar, trust_as_template
 from ansible_collections.evenkeel.gpu.plugins.action import survey as action
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import process_identity
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import HANDED
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control import this_run
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Call, Steps
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu import gpus
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey.role_tasks import Reference, RoleTask
@@ -228,6 +230,49 @@ def test_problems_can_be_reported_instead(site: Site) -> None:
     assert not result.get("failed")
     assert result["layers"]["condarc"]["problems"] == ["a is wrong."]
     assert (result["to_do"], result["as_declared"]) == ([], False)
+
+
+#: Of a run whose control node nobody here knows.
+OTHER = {
+    "id": "b2",
+    "who": "ana@control1",
+    "what": "site.yml",
+    "machine": "c3",
+    "process": "",
+    "since": "2026-11-29 12:03 UTC",
+    "until": "2026-11-29 13:03 UTC",
+}
+
+
+@pytest.mark.parametrize(
+    ("lease", "changed", "options", "refused"),
+    [
+        (OTHER, True, {}, True),
+        (OTHER, False, {}, False),
+        (OTHER, True, {"check_mode": True}, False),
+        (OTHER, True, {"fail": False}, False),
+        (OTHER, True, {"lease": False}, False),
+        (OTHER, True, {"evenkeel_take_over": "true"}, False),
+        ({**OTHER, "id": this_run.of({}).id}, True, {}, False),
+        ({**OTHER, "machine": process_identity.machine()}, True, {}, False),
+        (None, True, {}, False),
+    ],
+    ids=["held", "nothing to do", "check mode", "a report", "a build", "taken over", "our own", "ended here", "free"],
+)
+def test_a_node_that_another_run_changes_is_left_alone(
+    site: Site, lease: Result | None, changed: bool, options: dict[str, Any], refused: bool
+) -> None:
+    site.tasks |= {"condarc": [task("condarc")]}
+    site.answer = lambda *_: {"changed": changed}
+    site.lease = lease
+    result = site.survey("condarc", **options)
+    assert bool(result.get("failed")) == refused
+    if refused:
+        assert result["msg"] == (
+            "ana@control1 has been changing this node by site.yml since 2026-11-29 12:03 UTC "
+            "(until 2026-11-29 13:03 UTC if it does not go on). "
+            "Wait for it to end, or take the node from it by -e evenkeel_take_over=true."
+        )
 
 
 def test_a_users_problem_is_nothing_to_do_and_still_to_be_reported(site: Site) -> None:

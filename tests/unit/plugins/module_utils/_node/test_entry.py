@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import entry
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import entry, run_lease
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, carrying
 
 PLUGINS = Path(__file__).parents[5] / "plugins"
@@ -45,10 +45,13 @@ def run(capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPat
         verbatim: tuple[str, ...] = (),
         secrets: Callable[[Result], set[str]] = lambda params: set(),
         from_action: Result | None = None,
+        renews_lease: bool = True,
         **arguments: Any,
     ) -> Result:
         with patch_module_args(arguments), pytest.raises(SystemExit):
-            entry.run(logic, SPEC, from_action=from_action, verbatim=verbatim, secrets=secrets)
+            entry.run(
+                logic, SPEC, from_action=from_action, verbatim=verbatim, secrets=secrets, renews_lease=renews_lease
+            )
         result: Result = json.loads(capfdbinary.readouterr().out.decode())
         return result
 
@@ -198,6 +201,30 @@ def test_a_run_leaves_the_specification_as_it_was(run: Run) -> None:
 def test_the_logic_is_a_function_of_options_and_check_mode(run: Run, check_mode: bool) -> None:
     result = run(lambda params, mode: {"seen": [params["name"], mode]}, name="n", _ansible_check_mode=check_mode)
     assert result["seen"] == ["n", check_mode]
+
+
+@pytest.mark.parametrize(
+    ("variable", "options", "user", "runs"),
+    [
+        ("", {}, 0, True),
+        ("a run", {}, 0, False),
+        ("a run", {"_ansible_check_mode": True}, 0, True),
+        ("a run", {"renews_lease": False}, 0, True),
+        ("a run", {}, 1000, True),
+    ],
+    ids=["none", "lost", "check mode", "the lease's own", "not root"],
+)
+def test_a_module_of_a_run_that_has_lost_the_node_does_nothing(
+    run: Run, monkeypatch: pytest.MonkeyPatch, variable: str, options: Result, user: int, runs: bool
+) -> None:
+    def lost(text: str) -> None:
+        raise EvenkeelError(f"{text} has lost the node", "Run again")
+
+    monkeypatch.setattr(run_lease, "renew", lost)
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    monkeypatch.setenv(entry.RUN, variable)
+    result = run(lambda params, _: {"done": True}, **options)
+    assert result.get("done", result.get("msg")) == (True if runs else "a run has lost the node. Run again.")
 
 
 @pytest.mark.parametrize("path", MODULES, ids=[path.stem for path in MODULES])

@@ -18,7 +18,7 @@ def remote(tmp_path: Path) -> GitSite:
 
 @pytest.fixture
 def places(tmp_path: Path, remote: GitSite) -> Places:
-    places = Places(str(tmp_path / "etc"), str(tmp_path / "var"))
+    places = Places(str(tmp_path / "etc"), str(tmp_path / "var"), str(tmp_path / "lease"))
     for folder in (places.etc, places.var):
         Path(folder).mkdir(mode=0o700)
     Path(places.allowed_signers).write_text(remote.allowed("ana", "bo"))

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import run_lease
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_lock import held
 from ansible_collections.evenkeel.gpu.plugins.module_utils._pull import agent, repository
 from ansible_collections.evenkeel.gpu.plugins.module_utils._pull.settings import Places, Settings
@@ -21,6 +22,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._pull.settings import
 from lab.git_site import GitSite
 
 ROOT = Path(__file__).parents[5]
+PUSH = run_lease.Run("a1", "ana@control1", "site.yml", "another machine", "")
 
 
 class Machine:
@@ -198,6 +200,32 @@ def test_the_kill_switch_stops_everything(machine: Machine) -> None:
     Path(machine.places.stop).unlink()
     assert machine.pull() == 0
     assert machine.report["outcome"] == "applied"
+
+
+def test_a_node_that_a_control_node_changes_is_left_alone_until_the_next_run(machine: Machine) -> None:
+    made = machine.remote.commit("ana", files={"site.yml": "\n"})
+    run_lease.take(PUSH, folder=machine.places.lease)
+    assert machine.pull() == 0
+    assert (machine.ran, machine.report["outcome"], machine.report["candidate"]) == ([], "waiting", made)
+    assert machine.report["reason"].startswith("ana@control1 has been changing this node by site.yml since ")
+    run_lease.release(PUSH, folder=machine.places.lease)
+    assert machine.pull() == 0
+    assert (machine.ran, machine.report["outcome"]) == ([made], "applied")
+
+
+def test_a_control_node_that_came_first_is_no_failure(machine: Machine) -> None:
+    held_lease = machine.folder / "held"
+    run_lease.take(PUSH, folder=str(held_lease))
+    machine.remote.commit("ana", files={"site.yml": f"mv {held_lease} {machine.places.lease}; exit 2\n"})
+    assert machine.pull() == 0
+    assert (len(machine.ran), machine.report["outcome"]) == (1, "waiting")
+
+
+def test_a_commit_that_ends_it_leaves_nothing(machine: Machine) -> None:
+    machine.remote.commit("ana", files={"site.yml": f"rm -r {machine.places.etc} {machine.places.var}\n"})
+    assert machine.pull() == 0
+    assert not Path(machine.places.var).exists()
+    assert not Path(machine.places.etc).exists()
 
 
 def test_a_second_run_names_the_first(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
