@@ -44,6 +44,30 @@ def test_a_signed_commit_reaches_the_disk_as_it_is(places: Places, remote: GitSi
     assert node.check_out(made) == str(path)
 
 
+def test_nothing_that_others_configure_is_run(
+    tmp_path: Path, places: Places, remote: GitSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = remote.commit("ana", files={".gitattributes": "* filter=evil\n", "site.yml": "[]\n"})
+    ran, hook, settings = tmp_path / "ran", tmp_path / "hook", tmp_path / ".gitconfig"
+    hook.write_text(f"#!/bin/sh\necho $0 >>{ran}\ncat\n")
+    hook.chmod(0o755)
+    settings.write_text(f'[filter "evil"]\nsmudge = {hook}\n[core]\nfsmonitor = {hook}\nhooksPath = {tmp_path}/hooks\n')
+    for name in ("HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.setenv(name, str(tmp_path))
+    for name in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM"):
+        monkeypatch.setenv(name, str(settings))
+    node = copy(places, remote)
+    node.ensure()
+    for folder in (Path(places.repository) / "hooks", tmp_path / "hooks"):
+        folder.mkdir(exist_ok=True)
+        for name in ("reference-transaction", "post-checkout", "post-index-change"):
+            (folder / name).symlink_to(hook)
+    assert node.fetch() == made
+    node.verify()
+    node.check_out(made)
+    assert not ran.exists()
+
+
 @pytest.mark.parametrize(
     ("signer", "word"),
     [("", "signer: it has none"), ("mallory", "No principal matched"), ("renamed", "No principal matched")],
