@@ -23,7 +23,7 @@ class ActionModule(Action):
             return {"changed": False}
         answer = yield Call("node_lease", options, {"run": run})
         other = answer.get("other")
-        if other and (options["take_over"] or run_lease.has_ended(other)):
+        if other and (this_run.takes_over(task_vars) or run_lease.has_ended(other)):
             answer = yield Call("node_lease", options, {"run": run, "instead_of": other["id"]})
             other = answer.get("other")
         if other:

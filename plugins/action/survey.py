@@ -43,8 +43,6 @@ FACTS = "evenkeel_gpu"
 COLLECTION = "evenkeel.gpu"
 #: What site.yml's chosen mirror was probed for, before any node was asked.
 MIRROR_IN_USE = "evenkeel_mirror_in_use"
-#: Whether this run takes nodes from others.
-TAKE_OVER = "evenkeel_take_over"
 MOST_SECONDS = 86400
 REPAIR = "Repair that on the node"
 #: Where the hosts of a run note what they have said.
@@ -117,8 +115,7 @@ class ActionModule(Action):
         other = self._lease
         if other is None or other["id"] == this_run.of(self._task_vars).id or run_lease.has_ended(other):
             return []
-        take_over = boolean(self._task_vars.get(TAKE_OVER, False), strict=False)
-        return [] if take_over else [str(run_lease.refusal(other))]
+        return [] if this_run.takes_over(self._task_vars) else [str(run_lease.refusal(other))]
 
     def _surveyed(self, roles: Sequence[str]) -> tuple[dict[str, Layer], dict[str, Any] | None]:
         """Return what ``_layers`` does, with facts that are the node's."""

@@ -15,7 +15,8 @@ description:
   - The lease is a file of root's in C(/run/evenkeel/lease), so it ends with a boot. It lasts for an hour. Where
     RV(run) is in the variable C(EVENKEEL_RUN) of the tasks' environment, each module of this collection renews it,
     and fails if another run has taken the node meanwhile.
-  - A run that was killed loses its lease at once to the next run from the same machine.
+  - A run that was killed loses its lease at once to the next run from the same machine. Where the variable
+    C(evenkeel_take_over) is true, a run takes the node from any other, which then fails at its next task.
   - Check mode takes no lease, and is not stopped by one.
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
@@ -33,10 +34,6 @@ options:
     type: str
     choices: [held, free]
     required: true
-  take_over:
-    description: Whether to take the node from another run, which then fails at its next task.
-    type: bool
-    default: false
 seealso:
   - module: evenkeel.gpu.survey
     description: Reports a lease before anything changes, without a call of its own.

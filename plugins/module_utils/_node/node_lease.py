@@ -11,7 +11,6 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_lease impor
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "state": {"type": "str", "choices": ["held", "free"], "required": True},
-    "take_over": {"type": "bool", "default": False},
 }
 FROM_ACTION: dict[str, Any] = {
     "run": {"type": "dict", "required": True},

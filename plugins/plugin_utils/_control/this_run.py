@@ -33,6 +33,11 @@ def of(task_vars: Mapping[str, Any]) -> Run:
     )
 
 
+def takes_over(task_vars: Mapping[str, Any]) -> bool:
+    """Return whether this run takes nodes from other runs."""
+    return boolean(task_vars.get("evenkeel_take_over", False), strict=False)
+
+
 def _who(task_vars: Mapping[str, Any]) -> str:
     if boolean(task_vars.get("evenkeel_pulls", False)):
         return "evenkeel-pull"

@@ -102,7 +102,11 @@ def test_a_rollback_asks_before_it_acts() -> None:
     *_required, play = yaml.safe_load((ROOT / "playbooks" / "rollback.yml").read_text())
     *before, ask, act = play["tasks"]
     assert ask["ansible.builtin.import_tasks"] == "tasks/confirm.yml"
-    assert (act["name"], act["when"], "check_mode" in act) == ("Go back", "__rollback_shown is changed", False)
+    assert (act["name"], act["when"], "check_mode" in act) == (
+        "Go back",
+        "not ansible_check_mode and __rollback_shown is changed",
+        False,
+    )
     assert [
         task["name"] for task in before if "evenkeel.gpu.conda_environment" in task and not task["check_mode"]
     ] == []

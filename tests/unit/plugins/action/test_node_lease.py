@@ -29,7 +29,7 @@ FREE: Result = {"changed": False, "other": None}
 
 
 def run(
-    monkeypatch: pytest.MonkeyPatch, *answers: Result, check_mode: bool = False, **options: Any
+    monkeypatch: pytest.MonkeyPatch, *answers: Result, check_mode: bool = False, state: str = "held", **variables: Any
 ) -> tuple[Result, list[Result]]:
     """Return the result, and what the action has handed to the node in each call."""
     waiting, handed = list(answers), []
@@ -41,14 +41,14 @@ def run(
     monkeypatch.setattr(ActionBase, "_make_tmp_path", lambda _: None)
     monkeypatch.setattr(ActionBase, "_execute_module", execute)
     plugin = action.ActionModule(
-        task=SimpleNamespace(args={"state": "held", **options}, async_val=0, check_mode=check_mode, diff=False),
+        task=SimpleNamespace(args={"state": state}, async_val=0, check_mode=check_mode, diff=False),
         connection=SimpleNamespace(_shell=SimpleNamespace(tmpdir=None)),
         play_context=None,
         loader=None,
         templar=None,
         shared_loader_obj=None,
     )
-    return plugin.run(task_vars={}), handed
+    return plugin.run(task_vars=variables), handed
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def run(
     [
         ([FREE], {}, [None]),
         ([{"other": ENDED}, FREE], {}, [None, "b2"]),
-        ([{"other": OTHER}, FREE], {"take_over": True}, [None, "b2"]),
+        ([{"other": OTHER}, FREE], {"evenkeel_take_over": "true"}, [None, "b2"]),
     ],
     ids=["free", "ended here", "taken over"],
 )
@@ -71,7 +71,7 @@ def test_a_node_is_taken(
 
 @pytest.mark.parametrize(
     ("answers", "options"),
-    [([OTHER], {}), ([OTHER, {**OTHER, "id": "d4"}], {"take_over": True})],
+    [([OTHER], {}), ([OTHER, {**OTHER, "id": "d4"}], {"evenkeel_take_over": "true"})],
     ids=["held", "somebody was faster"],
 )
 def test_another_run_keeps_its_node(monkeypatch: pytest.MonkeyPatch, answers: list[Result], options: Result) -> None:

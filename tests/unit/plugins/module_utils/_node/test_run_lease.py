@@ -195,6 +195,6 @@ def test_the_module_takes_and_lets_go(
     for name in ("take", "release"):
         function = getattr(run_lease, name)
         monkeypatch.setattr(run_lease, name, lambda *given, of=function: of(*given, folder=folder))
-    params = {"state": state, "take_over": False, "run": asdict(ANA), "instead_of": ""}
+    params = {"state": state, "run": asdict(ANA), "instead_of": ""}
     assert not node_lease.converge(params, check_mode).get("other")
     assert (run_lease.in_the_way(folder) or {}).get("id") == holder
