@@ -24,9 +24,11 @@ BUILTIN = "ansible.builtin."
 OURS_READ = {"conda_mirror", "gpu_facts", "survey", "validate_inputs"}
 #: Core's modules that change nothing on a node. Facts that a task sets are not known to the survey.
 READS = {"assert", "debug", "import_tasks", "slurp"}
-#: The choice of a mirror comes before the survey, which reads the fact that it sets.
 #: What it installs runs site.yml.
 RUNS_THE_SITE = {"pull_agent"}
+#: What is built goes on while the driver is installed.
+BEGIN = "Begin to build environments"
+#: The choice of a mirror comes before the survey, which reads the fact that it sets.
 BEFORE_THE_SURVEY = {"mirror": READS | {"include_tasks", "set_fact"}}
 #: Without Python, no survey is possible: what gives it to a node precedes it.
 BOOTSTRAP, PYTHON_IS_GONE = "bootstrap", "python_is_gone"
@@ -284,7 +286,10 @@ def test_the_site_does_nothing_but_what_its_roles_do() -> None:
     entries, known, others = [], [], []
     for task in tasks:
         module = module_of(task).removeprefix(BUILTIN)
-        if module == "include_role":
+        if task["name"] == BEGIN:
+            begin = task["ansible.builtin.include_role"]
+            assert (begin["name"], begin["tasks_from"]) == (f"{COLLECTION}conda_environments", "begin")
+        elif module == "include_role":
             entries.append(task)
         elif module == "import_role":
             known.append(task)
@@ -305,6 +310,8 @@ def test_the_site_does_nothing_but_what_its_roles_do() -> None:
             "when": f"'{role}' in __evenkeel_survey.to_do | default(__site_roles)",
             "tags": [role],
         }
+    names = [task["name"] for task in tasks]
+    assert names.index("Converge miniconda") < names.index(BEGIN) < names.index("Converge nvidia_driver")
     first, *imports = [task["ansible.builtin.import_role"] for task in known]
     # The specifications have no entry point that Ansible would validate, and take it long to read.
     unread = {"rolespec_validate": False}
