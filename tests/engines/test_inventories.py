@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import json
 import sys
-import threading
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 import pytest
 
 from lab import cache, locks, paths
 from tests.engines import conftest
+from tests.engines.loopback import Answer, Request, served
 from tests.unit.inventories.reading import plain
 
 ANSWERS = Path(__file__).parent / "answers"
@@ -29,9 +27,6 @@ SOURCES = conftest.ROOT / "inventories" / "sources"
 #: The package with the collections, and what their plugins import.
 ANSIBLE, LIBRARIES = "ansible==12.3.0", ("boto3", "pytz")
 COLLECTIONS = ("amazon/aws", "netbox/netbox")
-
-#: A request: its path, the parameters of its query or form, and its headers.
-Answer = Callable[[str, Mapping[str, list[str]], Mapping[str, str]], str | None]
 
 
 @pytest.fixture(scope="session")
@@ -57,33 +52,6 @@ def gather(folder: Path) -> None:
     conftest.run(*pip, "install", "--quiet", "--target", str(folder / "python"), *LIBRARIES)
 
 
-@contextmanager
-def served(answer: Answer) -> Iterator[str]:
-    """Serve answers on this machine; the value is the URL. Without an answer, a request is one that is not allowed."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            length = int(self.headers.get("Content-Length") or 0)
-            asked = urlsplit(self.path)
-            form = self.rfile.read(length).decode()
-            said = answer(asked.path, parse_qs(form or asked.query), self.headers)
-            self.send_response(200 if said is not None else 400)
-            self.end_headers()
-            self.wfile.write((said or "{}").encode())
-
-        do_POST = do_GET
-
-        def log_message(self, *_unused: Any) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-
-
 def read(source: str, folder: Path, environment: Mapping[str, str]) -> dict[str, Any]:
     """Return an inventory as ``ansible-inventory --list`` prints it."""
     own = {"ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "true", "ANSIBLE_HOME": str(folder)}
@@ -107,18 +75,18 @@ def test_netbox(others: dict[str, str], tmp_path: Path) -> None:
         }
         return all(values[name] in asked[name] for name in filters if name in asked)
 
-    def answer(path: str, asked: Mapping[str, list[str]], headers: Mapping[str, str]) -> str | None:
-        if headers["Authorization"] != "Token secret":
-            return None
-        if path == "/api/status/":
-            return json.dumps({"netbox-version": "4.6.8"})
-        if path == "/api/schema/":
+    def answer(asked: Request) -> Answer:
+        if asked.headers["Authorization"] != "Token secret":
+            return 403, "{}"
+        if asked.path == "/api/status/":
+            return 200, json.dumps({"netbox-version": "4.6.8"})
+        if asked.path == "/api/schema/":
             parameters = [{"name": name} for name in filters]
             of_hosts = ("/api/dcim/devices/", "/api/virtualization/virtual-machines/")
             described = {name: {"get": {"parameters": parameters}} for name in of_hosts}
-            return json.dumps({"info": {"version": "4.6.8 (4.6)"}, "paths": described})
-        found = [one for one in lists.get(path, ()) if "primary_ip" not in one or matches(one, asked)]
-        return json.dumps({"count": len(found), "next": None, "previous": None, "results": found})
+            return 200, json.dumps({"info": {"version": "4.6.8 (4.6)"}, "paths": described})
+        found = [one for one in lists.get(asked.path, ()) if "primary_ip" not in one or matches(one, asked.query)]
+        return 200, json.dumps({"count": len(found), "next": None, "previous": None, "results": found})
 
     with served(answer) as url:
         found = read("netbox.yml", tmp_path, {**others, "NETBOX_API": url, "NETBOX_TOKEN": "secret"})
@@ -141,9 +109,9 @@ def test_netbox(others: dict[str, str], tmp_path: Path) -> None:
 def test_ec2(others: dict[str, str], tmp_path: Path) -> None:
     requests: list[Mapping[str, list[str]]] = []
 
-    def answer(_path: str, asked: Mapping[str, list[str]], _headers: Mapping[str, str]) -> str | None:
-        requests.append(asked)
-        return (ANSWERS / "ec2-2016-11-15.xml").read_text()
+    def answer(asked: Request) -> Answer:
+        requests.append(parse_qs(asked.body))
+        return 200, (ANSWERS / "ec2-2016-11-15.xml").read_text()
 
     keys = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret"}
     with served(answer) as url:

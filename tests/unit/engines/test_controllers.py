@@ -40,15 +40,7 @@ def inputs(playbook: str) -> dict[str, Any]:
     return options
 
 
-def awx_resources() -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield each resource with its kind: schedules are within job templates."""
-    for kind, resources in AWX.items():
-        for resource in resources:
-            yield kind, resource
-            yield from (("schedules", schedule) for schedule in resource.get("related", {}).get("schedules", []))
-
-
-RESOURCES = list(awx_resources())
+RESOURCES = [(kind, resource) for kind, resources in AWX.items() for resource in resources]
 TEMPLATES = AWX["job_templates"]
 
 
@@ -102,9 +94,7 @@ def test_a_job_template_of_awx_starts_a_playbook_with_its_inputs(template: dict[
 
 
 def test_schedules_of_awx_are_rules_that_it_takes() -> None:
-    schedules = [one for kind, one in RESOURCES if kind == "schedules"]
-    assert schedules
-    for schedule in schedules:
+    for schedule in AWX["schedules"]:
         assert re.fullmatch(r"DTSTART:\d{8}T\d{6}Z RRULE:FREQ=(DAILY|HOURLY|WEEKLY);INTERVAL=\d+", schedule["rrule"])
 
 
