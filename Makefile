@@ -203,6 +203,10 @@ docs: $(READY) ## Generate the roles' references from their argument specificati
 	python -m maintenance.draw_rooms
 	python -m maintenance.role_readmes
 
+.PHONY: report-picture
+report-picture: setup ## Take the documentation's picture of the drift report, of a fleet that is made up, in a headless Chromium
+	PYTHONPATH=collections python -m maintenance.report_picture
+
 .PHONY: installers
 installers: $(READY) ## Add the installers that an index lists to the known ones: make installers INDEX=https://repo.anaconda.com/miniconda/
 	@test -n "$(INDEX)" || { echo "Name an index: make installers INDEX=https://repo.anaconda.com/miniconda/" >&2; exit 2; }

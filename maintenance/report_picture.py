@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Make the documentation's picture of the drift report.
-
-    PYTHONPATH=collections python -m maintenance.report_picture
+"""Make the documentation's picture of the drift report: ``make report-picture``.
 
 It is a screenshot of the page for a fleet of 64 nodes that doesn't exist, as a headless Chromium shows it.
 """
