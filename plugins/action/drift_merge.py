@@ -38,7 +38,7 @@ class ActionModule(Action):
                 reports.append(read(path))
             except EvenkeelError as error:
                 warn(f"Left out: {error}")
-        groups = task_vars.get("groups") or {}
+        groups = {group: set(members) for group, members in (task_vars.get("groups") or {}).items()}
         hosts = {name: [group for group, members in groups.items() if name in members] for name in arguments["nodes"]}
         if not hosts and not reports:
             raise EvenkeelError("There are no hosts and no reports", "Name an inventory with hosts, with -i")

@@ -58,11 +58,10 @@ def test_metrics(report: dict[str, Any]) -> None:
 
 
 def test_metrics_of_a_node_that_pulls(report: dict[str, Any]) -> None:
-    pull = {"outcome": "refused", "commit": "a" * 40, "ended": "2026-11-29T02:00:00Z"}
-    report["hosts"]["gpu1"]["pull"] = pull
+    commit = report["site"]["commit"]
     found = samples(report)
-    assert one(found, "host_pull_info", host="gpu1", outcome="refused", commit="a" * 40) == 1
-    assert one(found, "host_pull_timestamp_seconds", host="gpu1") == 1795917600
+    assert one(found, "host_pull_info", host="gpu1", outcome="applied", commit=commit) == 1
+    assert one(found, "host_pull_timestamp_seconds", host="gpu1") == 1795916490
     assert one(found, "host_pull_timestamp_seconds", host="gpu2") is None
 
 

@@ -349,6 +349,8 @@ def test_a_host_opens_with_all_that_is_known(sheet: Page) -> None:
     sheet.link("gpu3").click()
     text = sheet.one("section.detail").text
     assert "environments/ai-dev/conda-lock.yml, commit 6e610d36fcba, SHA-256 72f0332c42fa" in text
+    sheet.link("gpu1").click()
+    assert "applied at 2026-11-29 01:41 UTC, has fbae041b02c4" in sheet.one("section.detail").text
 
 
 def test_the_timeline_of_a_host(sheet: Page) -> None:

@@ -12,9 +12,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._pull import agent
+from ansible_collections.evenkeel.gpu.plugins.module_utils._pull import agent, state
 from ansible_collections.evenkeel.gpu.plugins.module_utils._pull.settings import Settings
-from ansible_collections.evenkeel.gpu.plugins.module_utils._pull.state import State
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift import pulled
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift.merge import merged
 from jsonschema import Draft202012Validator
@@ -38,10 +37,10 @@ def at(minutes: int) -> str:
 def said(minutes: int = 10, outcome: str = "applied", **other: Any) -> Said:
     """Return what a node has reported whose run ended so many minutes ago, as the program writes it."""
     candidate = other.pop("candidate", ONE)
-    state = State(ONE, at(minutes), outcome, other.pop("since", at(minutes + 1)), at(minutes + 1))
+    known = state.State(ONE, at(minutes), outcome, other.pop("since", at(minutes + 1)), at(minutes + 1))
     run = agent.Run(at(minutes + 1), candidate, outcome, "" if outcome == "applied" else "It says why")
     settings = Settings(host="gpu1", remote="/srv/site.git", inventory="hosts.yml")
-    found = {**agent.rendered(settings, state, run, at(minutes)), **other}
+    found = {**agent.rendered(settings, known, run, at(minutes)), **other}
     OF_NODES.validate(found)
     return found
 
@@ -55,10 +54,16 @@ def merge(*of_nodes: Said, reports: tuple[Said, ...] = ()) -> Said:
 def test_the_schema_is_one_and_its_format_is_the_program_s() -> None:
     Draft202012Validator.check_schema(OF_NODES.schema)
     assert OF_NODES.schema["properties"]["format"]["const"] == pulled.FORMAT == agent.REPORT_FORMAT
+    known = {state.APPLIED, state.FAILED, state.REFUSED, state.UNREACHABLE, *state.GOOD}
+    for outcome in (
+        OF_NODES.schema["properties"]["outcome"],
+        VALIDATOR.schema["$defs"]["host"]["properties"]["pull"]["properties"]["outcome"],
+    ):
+        assert set(outcome["enum"]) == known
 
 
 @pytest.mark.parametrize(
-    ("of_node", "state", "message", "since"),
+    ("of_node", "expected", "message", "since"),
     [
         (said(), "equal", f"Pulls: applied, {ONE[:12]}", None),
         (said(drift=made(10, gpu1=EQUAL)), "equal", "", None),
@@ -86,9 +91,9 @@ def test_the_schema_is_one_and_its_format_is_the_program_s() -> None:
         (said(-11), "unknown", f"Its report is of {at(-11)}, which is yet to come: compare the node's clock", 0),
     ],
 )
-def test_the_state_of_a_node_that_pulls(of_node: Said, state: str, message: str, since: int | None) -> None:
+def test_the_state_of_a_node_that_pulls(of_node: Said, expected: str, message: str, since: int | None) -> None:
     host = merge(of_node)["hosts"]["gpu1"]
-    assert (host["state"], host["message"], host["groups"]) == (state, message, ["gpu_nodes"])
+    assert (host["state"], host["message"], host["groups"]) == (expected, message, ["gpu_nodes"])
     assert host["since"] == (None if since is None else (NOW - timedelta(minutes=since)).isoformat())
     assert (host["pull"]["commit"], host["pull"]["outcome"]) == (ONE, of_node["outcome"])
     assert bool(host["layers"]) == (not message)
@@ -102,7 +107,7 @@ def test_the_commit_of_the_report_is_that_of_the_nodes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("of_node", "pushed", "state"),
+    ("of_node", "pushed", "expected"),
     [
         (said(10), made(5, gpu1=DRIFTED), "drifted"),
         (said(5), made(10, gpu1=DRIFTED), "equal"),
@@ -112,8 +117,8 @@ def test_the_commit_of_the_report_is_that_of_the_nodes() -> None:
         (said(80), made(5, gpu1=EQUAL), "equal"),
     ],
 )
-def test_of_push_and_pull_the_newer_counts(of_node: Said, pushed: Said, state: str) -> None:
-    assert merge(of_node, reports=(pushed,))["hosts"]["gpu1"]["state"] == state
+def test_of_push_and_pull_the_newer_counts(of_node: Said, pushed: Said, expected: str) -> None:
+    assert merge(of_node, reports=(pushed,))["hosts"]["gpu1"]["state"] == expected
 
 
 def test_how_long_nodes_have_been_silent_is_no_time_of_a_run() -> None:
