@@ -27,7 +27,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import lab_fleet, pulling_node, site
+from bench import lab_fleet, pulling_node, recorded_fleet, site
 from bench.fit import Line, fit
 from bench.lab_fleet import CHANGE, FIRST, SAME, Cost
 from bench.meter import Spent
@@ -35,6 +35,7 @@ from bench.pulling_node import Pulled
 from bench.recorded_fleet import Recording
 from bench.site import CHANGED, DECLARED, Site
 from lab.errors import LabError
+from lab.nodes.nodes import Node
 
 #: Groups of nodes of the lab, of which no two have a node in common.
 SIZES = (1, 3, 6)
@@ -53,14 +54,16 @@ def main() -> None:
     CONSOLE.print(conditions())
     with tempfile.TemporaryDirectory() as directory:
         place = Site(Path(directory))
-        node = site.fresh_nodes(1)[0]
-        place.lock(site.write_inventory(place.folder / "first-inventory", [node]))
         try:
+            (node,) = site.fresh_nodes(recorded_fleet.GROUP, 1)
+            place.lock(site.write_inventory(place.folder / "first-inventory", [node]))
             for name, part in PARTS.items():
                 if name in arguments.parts:
-                    part(place, arguments)
+                    part(place, node, arguments)
         except LabError as error:
             sys.exit(str(error))
+        finally:
+            site.remove_nodes(recorded_fleet.GROUP, lab_fleet.GROUP, pulling_node.GROUP)
     CONSOLE.print(conditions())
 
 
@@ -81,9 +84,9 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def control(place: Site, arguments: argparse.Namespace) -> None:
+def control(place: Site, node: Node, arguments: argparse.Namespace) -> None:
     """Print what the control node takes."""
-    for name, recording in recordings(place, arguments.playbook).items():
+    for name, recording in recordings(place, node, arguments.playbook).items():
         recording.record()
         hosts = arguments.hosts if name == SAME else arguments.changed_hosts
         spent = [(count, recording.replay(count)) for count in hosts]
@@ -91,9 +94,9 @@ def control(place: Site, arguments: argparse.Namespace) -> None:
         CONSOLE.print(fit_table(f"fits: {name}", control_points(spent)))
 
 
-def forks(place: Site, arguments: argparse.Namespace) -> None:
+def forks(place: Site, node: Node, arguments: argparse.Namespace) -> None:
     """Print what a run takes with more or fewer hosts at a time."""
-    found = recordings(place, arguments.playbook)
+    found = recordings(place, node, arguments.playbook)
     if not found[SAME].folder.exists():
         found[FIRST].record()
         found[SAME].record()
@@ -105,7 +108,7 @@ def forks(place: Site, arguments: argparse.Namespace) -> None:
     CONSOLE.print(forks_table(arguments.latency, rows))
 
 
-def nodes(place: Site, arguments: argparse.Namespace) -> None:
+def nodes(place: Site, node: Node, arguments: argparse.Namespace) -> None:
     """Print what nodes of the lab take."""
     for name, costs in lab_fleet.runs(place, arguments.sizes, arguments.pyinfra).items():
         CONSOLE.print(nodes_table(name, costs))
@@ -113,12 +116,12 @@ def nodes(place: Site, arguments: argparse.Namespace) -> None:
             CONSOLE.print(fit_table(f"fits: {name}", nodes_points(costs)))
 
 
-def pull(place: Site, arguments: argparse.Namespace) -> None:
+def pull(place: Site, node: Node, arguments: argparse.Namespace) -> None:
     """Print what a node that pulls takes."""
     CONSOLE.print(pull_table(pulling_node.runs(place)))
 
 
-PARTS: Mapping[str, Callable[[Site, argparse.Namespace], None]] = {
+PARTS: Mapping[str, Callable[[Site, Node, argparse.Namespace], None]] = {
     "control": control,
     "forks": forks,
     "nodes": nodes,
@@ -126,9 +129,8 @@ PARTS: Mapping[str, Callable[[Site, argparse.Namespace], None]] = {
 }
 
 
-def recordings(place: Site, playbook: str) -> dict[str, Recording]:
-    """Return the runs of the group's first node, in the order in which they must be recorded."""
-    node = site.the_first_node()
+def recordings(place: Site, node: Node, playbook: str) -> dict[str, Recording]:
+    """Return the runs of a bare node, in the order in which they must be recorded."""
 
     def of(name: str, state: str, what: str = "site.yml") -> Recording:
         folder = place.folder / "recorded" / name.replace(" ", "-")

@@ -18,6 +18,7 @@ from lab import demo
 from lab.nodes.nodes import Node
 from lab.upstream import mirror
 
+GROUP = "bench"
 FIRST, SAME, CHANGE = "first run", "no change", "one change"
 PYINFRA = "pyinfra: "
 
@@ -39,7 +40,7 @@ def groups(fleet: Sequence[Node], sizes: Sequence[int]) -> list[Sequence[Node]]:
 
 def runs(place: Site, sizes: Sequence[int], pyinfra: str) -> dict[str, list[Cost]]:
     """Measure each kind of run on bare nodes, in groups of these sizes; pyinfra only where it is given."""
-    fleet = site.fresh_nodes(sum(sizes))
+    fleet = site.fresh_nodes(GROUP, sum(sizes))
     source = site.write_inventory(place.folder / "lab-inventory", fleet)
     variables = {"ANSIBLE_CACHE_PLUGIN_CONNECTION": str(place.folder / "lab-facts")}
 

@@ -57,8 +57,8 @@ class Pulled:
 
 
 def runs(place: Site) -> dict[str, Pulled]:
-    """Measure the runs of a bare node that is only told where to pull from."""
-    server, node = site.fresh_nodes(2, GROUP)
+    """Measure the runs of a bare node that only has the agent."""
+    server, node = site.fresh_nodes(GROUP, 2)
     source = site.write_inventory(place.folder / "pull-inventory", [server, node])
     variables = {**os.environ, "MOLECULE_SCENARIO_NAME": GROUP, "MOLECULE_PROJECT_DIRECTORY": str(ROOT)}
     site.run(place.playbook(source, DECLARED, str(SCENARIO / "prepare.yml")), variables)

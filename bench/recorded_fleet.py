@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Hosts that are not there: they answer as a recorded node has, through a connection that starts no process.
 
-So a run of theirs takes what the control node takes, without its ssh processes; nodes and network take no time, or as
-long as they are told.
+So a run of theirs takes what the control node takes, without its ssh processes; nodes and network take no time, or a
+given latency.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from bench import answers, meter, site
 from bench.meter import Spent
 from lab.nodes.nodes import Node
 
+GROUP = "bench-recorded"
 HERE = Path(__file__).parent
 #: The hosts of an inventory are asked nothing over ssh.
 REPLAYED = {"ANSIBLE_TRANSPORT": "replayed"}

@@ -20,7 +20,6 @@ from lab.nodes.nodes import Node
 from lab.upstream import mirror
 
 ROOT = Path(__file__).parents[1]
-GROUP = "bench"
 RELEASE = "debian12"
 #: The environments of the lab, and the same with one package more.
 DECLARED, CHANGED = "declared", "changed"
@@ -49,7 +48,7 @@ class Site:
         run(self.playbook(source, CHANGED, "playbooks/lock.yml"))
 
 
-def fresh_nodes(count: int, group: str = GROUP) -> list[Node]:
+def fresh_nodes(group: str, count: int) -> list[Node]:
     """Return as many bare nodes, in place of those that the group had."""
     nodes.down(group)
     with Progress() as progress:
@@ -57,9 +56,10 @@ def fresh_nodes(count: int, group: str = GROUP) -> list[Node]:
         return nodes.up(group, [RELEASE] * count, progress)
 
 
-def the_first_node(group: str = GROUP) -> Node:
-    """Return the first of the nodes that run."""
-    return nodes.find(group)[0]
+def remove_nodes(*groups: str) -> None:
+    """Remove the nodes of groups."""
+    for group in groups:
+        nodes.down(group)
 
 
 def write_inventory(folder: Path, fleet: Sequence[Node]) -> Path:

@@ -40,10 +40,10 @@ class Connection(ConnectionBase):  # type: ignore[misc]
     def exec_command(self, cmd: str, in_data: bytes | None = None, sudoable: bool = True) -> tuple[int, bytes, bytes]:
         """Return what the recorded host has answered."""
         super().exec_command(cmd, in_data=in_data, sudoable=sudoable)
-        name = answers.question(cmd, in_data, self.get_option("host"))
-        found = answers.find(name)
+        question = answers.Question(cmd, in_data or b"", self.get_option("host"))
+        found = answers.find(question)
         if found is None:
-            raise AnsibleConnectionFailure(f"The recorded node was not asked {name}: {cmd}")
+            raise AnsibleConnectionFailure(f"The recorded node was not asked {question.name}: {cmd}")
         time.sleep(float(os.environ.get(answers.LATENCY, "0")))
         return (*found, b"")
 

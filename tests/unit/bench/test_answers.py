@@ -11,6 +11,7 @@ import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import HANDED
 
 from bench import answers
+from bench.answers import Question
 
 SHELL = "/bin/sh -c 'sudo -n /bin/sh -c '\"'\"'echo BECOME-SUCCESS-{} ; /usr/bin/python3'\"'\"''"
 
@@ -28,7 +29,15 @@ def wrapped(module: str, parameters: dict[str, Any]) -> bytes:
 
 
 def asked(host: str, parameters: dict[str, Any], module: str = "survey") -> str:
-    return answers.question(SHELL.format("x" * 32), wrapped(module, parameters), host)
+    return of_module(host, parameters, module).name
+
+
+def of_module(host: str, parameters: dict[str, Any], module: str = "survey") -> Question:
+    return Question(SHELL.format("x" * 32), wrapped(module, parameters), host)
+
+
+def said(command: str, sent: bytes = b"") -> Question:
+    return Question(command, sent, "node1")
 
 
 def test_a_question_is_the_same_for_every_host() -> None:
@@ -45,24 +54,47 @@ def test_a_node_that_has_the_code_is_asked_the_same() -> None:
     assert asked("node1", {HANDED: handed}) != asked("node1", {HANDED: {**handed, "layers": {"jupyter": []}}})
 
 
+def test_every_run_asks_the_same() -> None:
+    assert asked("node1", {HANDED: {"run": {"id": "1"}}}) == asked("node1", {HANDED: {"run": {"id": "2"}}})
+
+
 def test_a_command_is_the_same_in_every_run() -> None:
-    commands = [f"mkdir ansible-tmp-{number}-2 && echo BECOME-SUCCESS-{letter * 32}" for number, letter in ("1a", "2b")]
-    assert answers.question(commands[0], None, "a-1") == answers.question(commands[1], b"", "a-2")
+    pattern = "mkdir ansible-tmp-{0}-2 && echo BECOME-SUCCESS-{1} j{2}"
+    commands = [pattern.format(number, letter * 32, number * 9) for number, letter in ("1a", "2b")]
+    assert Question(commands[0], b"", "a-1").name == Question(commands[1], b"", "a-2").name
 
 
 def test_an_answer_is_kept_without_what_sudo_has_said() -> None:
-    answers.keep("setup/1", 3, b"BECOME-SUCCESS-abc\r\n{}\nBECOME-SUCCESS-no\n")
-    assert answers.find("setup/1") == (3, b"{}\nBECOME-SUCCESS-no\n")
+    asked = of_module("node1", {})
+    answers.keep(asked, 3, b"BECOME-SUCCESS-abc\r\n{}\nBECOME-SUCCESS-no\n")
+    assert answers.find(asked) == (3, b"{}\nBECOME-SUCCESS-no\n")
 
 
 def test_other_arguments_get_the_only_answer_there_is() -> None:
-    answers.keep("setup/1", 0, b"1")
-    assert answers.find("setup/2") == (0, b"1")
-    answers.keep("setup/3", 0, b"3")
-    assert answers.find("setup/2") is None
-    assert answers.find("setup/3") == (0, b"3")
+    first, second, third = (of_module("node1", {"number": number}) for number in range(3))
+    answers.keep(first, 0, b"1")
+    assert answers.find(second) == (0, b"1")
+    answers.keep(third, 0, b"3")
+    assert answers.find(second) is None
+    assert answers.find(third) == (0, b"3")
 
 
 def test_a_command_that_was_not_recorded_has_no_answer() -> None:
-    answers.keep("command/1", 0, b"")
-    assert answers.find("command/2") is None
+    answers.keep(said("true"), 0, b"")
+    assert answers.find(said("false")) is None
+
+
+@pytest.mark.parametrize(
+    ("recorded", "now"),
+    [
+        (
+            said("mkdir ansible-tmp-1.5-1 && echo ansible-tmp-1.5-1"),
+            said("mkdir ansible-tmp-2-2 && echo ansible-tmp-2-2"),
+        ),
+        (said("/bin/sh", b"echo 0123456789abcdef uid"), said("/bin/sh", b"echo fedcba9876543210 uid")),
+    ],
+)
+def test_what_a_shell_repeats_is_that_of_the_present_run(recorded: Question, now: Question) -> None:
+    (old,), (new,) = recorded.repeated.values(), now.repeated.values()
+    answers.keep(recorded, 0, b"it is %s, %s" % (old, old))
+    assert answers.find(now) == (0, b"it is %s, %s" % (new, new))
