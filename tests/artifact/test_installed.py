@@ -76,6 +76,23 @@ def test_the_command_needs_no_package(node: ControlNode) -> None:
     assert done.stderr.startswith("/nowhere: No such file or directory. ")
 
 
+def test_a_drift_report_needs_no_further_flags(node: ControlNode) -> None:
+    """Of the control node itself, which has less than a role wants; what of that is unknown depends on the machine."""
+    little = {"conda_environments_list": [], "cuda_toolkit_versions": [], "nvidia_container_toolkit_enabled": False}
+    declared = {**little, "ansible_become": False, "drift_seconds": 5, "drift_timeout": 1}
+    hosts = {"localhost": {"ansible_connection": "local"}}
+    inventory = node.write("drift.yml", json.dumps({"gpu_nodes": {"hosts": hosts, "vars": declared}}))
+    done = node.run("ansible-playbook", f"--inventory={inventory}", "evenkeel.gpu.drift", venv="complete")
+    report = json.loads(node.succeeds("cat", f"{node.place}/drift/report.json"))
+    host = report["hosts"]["localhost"]
+    assert (done.returncode, host["message"]) == (2, ""), done.stdout
+    assert host["layers"]["condarc"]["state"] == "drifted"
+    command = f"{node.place}/collections/ansible_collections/evenkeel/gpu/bin/evenkeel"
+    shown = node.run(command, "drift", "drift/report.json")
+    assert shown.returncode == {"drifted": 2, "unknown": 3}[report["status"]]
+    assert shown.stdout.strip() in done.stdout
+
+
 def test_with_its_requirements_it_works(node: ControlNode) -> None:
     filtered = "{{ {'channels': ['conda-forge']} | evenkeel.gpu.condarc_settings }}"
     results = play(

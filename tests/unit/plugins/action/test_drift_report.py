@@ -105,6 +105,24 @@ def test_the_history_says_since_when(tmp_path: Path, shown: list[str]) -> None:
     assert len(names) < 5
 
 
+@pytest.mark.parametrize(
+    ("kept", "left"), [({"keep": 1}, 1), ({"keep": 2}, 2), ({"keep_days": 3}, 2), ({"keep": 0, "keep_days": 0}, 3)]
+)
+def test_earlier_reports_are_kept_by_count_and_age(
+    kept: dict[str, int], left: int, tmp_path: Path, shown: list[str]
+) -> None:
+    write(tmp_path)
+    (first,) = (tmp_path / "drift" / "history").iterdir()
+    made = {history.name_of(datetime.now(UTC) - timedelta(days=days)): days for days in (5, 2, 1)}
+    for name, days in made.items():
+        ago = (datetime.now(UTC) - timedelta(days=days)).isoformat()
+        (tmp_path / "drift" / "history" / name).write_text(json.dumps({**report(tmp_path), "created": ago}))
+    first.unlink()
+    write(tmp_path, **kept)
+    found = sorted(path.name for path in (tmp_path / "drift" / "history").iterdir())
+    assert found[:-1] == sorted(made)[3 - left :]
+
+
 def test_a_history_on_a_branch(tmp_path: Path, shown: list[str]) -> None:
     def git(*arguments: str) -> str:
         done = subprocess.run(["git", "-C", tmp_path, *arguments], check=True, capture_output=True, text=True)
