@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 CURRENT, PREVIOUS = "current", "previous"
 PROGRAM, PYTHON = "evenkeel-pull.pyz", "venv/bin/python"
-#: In a version's folder: that it has come to an end of its own, or that it has not.
+#: In a version's folder: that a run of it went well, or that it could not run.
 WORKS, BROKEN = "works", "broken"
 #: How the program ends when it knows how it went.
 STATUSES = (0, 3)
@@ -25,9 +25,11 @@ def main(arguments: Sequence[str], root: str) -> int:
     current = os.path.realpath(os.path.join(root, CURRENT))
     status = _run(current, arguments)
     works = os.path.join(current, WORKS)
+    if "status" in arguments:  # which shows the last run, and proves nothing of the next one
+        return status
+    if status == 0 and not os.path.exists(works):
+        _touch(works)
     if status in STATUSES or os.path.exists(works):
-        if status in STATUSES and not os.path.exists(works):
-            _touch(works)
         return status
     previous = os.path.realpath(os.path.join(root, PREVIOUS))
     if not os.path.isfile(os.path.join(previous, PROGRAM)) or previous == current:

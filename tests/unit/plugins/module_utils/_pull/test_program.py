@@ -68,11 +68,11 @@ def installed(tmp_path: Path) -> Installed:
     return Installed(tmp_path)
 
 
-@pytest.mark.parametrize("status", [0, 3])
-def test_a_version_that_ends_by_itself_works(installed: Installed, status: int) -> None:
+@pytest.mark.parametrize(("status", "works"), [(0, True), (3, False)])
+def test_a_version_works_when_a_run_went_well(installed: Installed, status: int, works: bool) -> None:
     version = installed.version("a", status)
     assert launch.main(["--allow-older"], str(installed.root)) == status
-    assert (version / launch.WORKS).exists()
+    assert (version / launch.WORKS).exists() == works
     name, arguments = json.loads((installed.root / "ran").read_text())
     assert (name, arguments) == ("a", ["--python", f"{installed.root}/venvs/v/bin/python", "--allow-older"])
 
@@ -88,6 +88,21 @@ def test_a_new_version_that_can_not_run_gives_way_to_the_one_before(installed: I
     assert (installed.root / launch.CURRENT).readlink() == Path("versions/a")
     assert launch.main([], str(installed.root)) == 0
     assert installed.ran[3:] == ["a"]
+
+
+@pytest.mark.parametrize(("shown", "status"), [(["status"], 0), ([], 3)])
+def test_a_version_that_has_done_nothing_yet_gives_way_later(
+    installed: Installed, shown: list[str], status: int
+) -> None:
+    installed.version("a", 0)
+    launch.main([], str(installed.root))
+    later = installed.version("b", status)
+    assert launch.main(shown, str(installed.root)) == status
+    (later / launch.PROGRAM).write_text("import sys\nsys.exit(1)\n")
+    assert launch.main(["status"], str(installed.root)) == 1
+    assert (installed.root / launch.CURRENT).readlink() == Path("versions/b")
+    assert launch.main([], str(installed.root)) == 0
+    assert (installed.root / launch.CURRENT).readlink() == Path("versions/a")
 
 
 def test_a_version_that_has_worked_stays_whatever_happens(installed: Installed) -> None:
