@@ -79,7 +79,7 @@ def test_the_command_needs_no_package(node: ControlNode) -> None:
 def test_a_drift_report_needs_no_further_flags(node: ControlNode) -> None:
     """Of the control node itself, which has less than a role wants; what of that is unknown depends on the machine."""
     little = {"conda_environments_list": [], "cuda_toolkit_versions": [], "nvidia_container_toolkit_enabled": False}
-    declared = {**little, "ansible_become": False, "drift_seconds": 5, "drift_timeout": 1}
+    declared = {**little, "ansible_become": False, "drift_timeout": 1}
     hosts = {"localhost": {"ansible_connection": "local"}}
     inventory = node.write("drift.yml", json.dumps({"gpu_nodes": {"hosts": hosts, "vars": declared}}))
     done = node.run("ansible-playbook", f"--inventory={inventory}", "evenkeel.gpu.drift", venv="complete")
