@@ -69,7 +69,7 @@ class ActionModule(Action):
     #: Facts that were gathered in this task, as a module returns them.
     _gathered: Mapping[str, Any] | None = None
     #: The lease of a run that has the node.
-    _lease: run_lease.Told | None = None
+    _lease: run_lease.Reported | None = None
 
     def act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         _unused, arguments = self.validate_argument_spec(ARGUMENT_SPEC)

@@ -9,7 +9,7 @@ import os
 
 
 def machine(root: str = "/") -> str:
-    """Return what tells this machine's processes from those of others; empty where processes can't be looked for.
+    """Return which machine this is; empty where its processes can't be looked for.
 
     A container has processes of its own. With the option ``hidepid`` of /proc, users don't see those of others.
     """

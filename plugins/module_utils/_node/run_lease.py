@@ -33,8 +33,8 @@ TAKE_OVER = "Wait for it to end, or take the node from it by -e evenkeel_take_ov
 _LOCK_SECONDS = 10
 _MOST_BYTES = 1 << 14
 
-#: A lease as it is told to other machines: the fields of its run, and ``since`` and ``until`` in UTC.
-Told = Mapping[str, str]
+#: A lease as it is reported to other machines: the fields of its run, and ``since`` and ``until`` in UTC.
+Reported = Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Lease:
         return has_ended(asdict(self.run)) or (_since_boot() >= self.until and not self.works)
 
 
-def has_ended(run: Told) -> bool:
+def has_ended(run: Reported) -> bool:
     """Return whether a run's process was on this machine and has ended."""
     ours = bool(run["machine"]) and run["machine"] == process_identity.machine()
     return ours and not process_identity.runs(run["process"])
@@ -100,7 +100,7 @@ def in_the_way(folder: str = FOLDER) -> dict[str, str] | None:
         lease = _read(folder)
     except OSError:  # taking the lease reports it
         return None
-    return _told(lease) if lease and not lease.over else None
+    return _reported(lease) if lease and not lease.over else None
 
 
 def take(run: Run, instead_of: str = "", *, folder: str = FOLDER) -> tuple[dict[str, str] | None, list[str]]:
@@ -126,7 +126,7 @@ def take(run: Run, instead_of: str = "", *, folder: str = FOLDER) -> tuple[dict[
             if lease is None and os.path.lexists(path):
                 warnings.append("%s was damaged and is replaced: which run has had this node is not known" % path)
             if lease and lease.run.id not in (run.id, instead_of) and not lease.over:
-                return _told(lease), []
+                return _reported(lease), []
             since = lease.since if lease and lease.run.id == run.id else time.time()
             _write(path, Lease(run, since, _since_boot() + SECONDS, process_identity.of(os.getpid())))
     except OSError as error:
@@ -155,13 +155,13 @@ def release(run: Run, *, folder: str = FOLDER) -> None:
             os.unlink(_path(folder))
 
 
-def refusal(other: Told, remedy: str = TAKE_OVER) -> EvenkeelError:
+def refusal(other: Reported, remedy: str = TAKE_OVER) -> EvenkeelError:
     """Return the error that another run has this node."""
     until = " (until %s if it does not go on)" % other["until"] if other["until"] else ""
     return EvenkeelError("%(who)s has been changing this node by %(what)s since %(since)s" % other + until, remedy)
 
 
-def _told(lease: Lease) -> dict[str, str]:
+def _reported(lease: Lease) -> dict[str, str]:
     until = "" if lease.works else _text(time.time() + lease.until - _since_boot())
     return {**asdict(lease.run), "since": _text(lease.since), "until": until}
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""This run of Ansible, as nodes and other runs are told of it."""
+"""This run of Ansible, as nodes and other runs know it."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ def test_others_can_neither_hold_nor_read_it(folder: str) -> None:
     ["", "{", "[]", "null", "{}", '{"run": 1}', '{"run": {"id": "a"}}', "\0" * 99, "[" * 20000],
     ids=["empty", "cut off", "list", "null", "nothing", "number", "half a run", "zeros", "deep"],
 )
-def test_a_damaged_lease_is_told_and_over(folder: str, text: str) -> None:
+def test_a_damaged_lease_is_reported_and_over(folder: str, text: str) -> None:
     run_lease.take(BEN, folder=folder)
     Path(folder, "lease.json").write_text(text)
     assert run_lease.in_the_way(folder) is None

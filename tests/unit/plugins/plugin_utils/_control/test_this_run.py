@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What other runs are told of this one."""
+"""What other runs know of this one."""
 
 from __future__ import annotations
 
