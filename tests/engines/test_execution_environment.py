@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift.command import STATUSES
 
 from lab import paths
 from lab.nodes import podman
@@ -73,3 +74,10 @@ def test_runner_reports_what_stands_against_a_node_and_what_differs(
     report = json.loads((tmp_path / "artifacts" / "drift" / "report.json").read_text())
     layers = report["hosts"]["debian12-1"]["layers"]
     assert layers["environment:ai-dev"]["state"] == "drifted"
+
+    command = "/usr/share/ansible/collections/ansible_collections/evenkeel/gpu/bin/evenkeel"
+    assert command in (conftest.ROOT / "docs" / "drift.md").read_text()
+    here = f"{tmp_path / 'artifacts'}:/runner/artifacts:ro"
+    shown = f"{command} drift /runner/artifacts/drift/report.json; echo status $?"
+    lines = podman.run("run", "--rm", "--user=root", f"--volume={here}", image, "sh", "-c", shown).splitlines()
+    assert lines[-1] == f"status {STATUSES[report['status']]}"

@@ -91,17 +91,22 @@ def test_every_node_is_in_the_report_and_none_is_changed(site: Node, tmp_path: P
     assert site.fingerprint() == before
 
 
-def test_a_node_that_was_changed_by_hand_is_drifted(site: Node, tmp_path: Path) -> None:
-    assert look(site, tmp_path, {}).succeeded()
+def test_a_node_that_was_changed_by_hand_is_drifted_and_a_branch_has_the_history(site: Node, tmp_path: Path) -> None:
+    repository = tmp_path / "site"
+    subprocess.run(["git", "init", "--quiet", repository], check=True)
+    for name, value in (("user.name", "Ana"), ("user.email", "ana@site.example")):
+        subprocess.run(["git", "-C", repository, "config", name, value], check=True)
+    branch = {"drift_history_branch": "drift-history", "drift_history_repository": str(repository)}
+    assert look(site, tmp_path, {}, **branch).succeeded()
     assert status(tmp_path) == 0
     kept = site.host.file(CONDARC).content_string
     site.host.check_output("sed -i '$s/$/ # \\x1b[31mby hand/' %s", CONDARC)
     try:
         before = site.fingerprint()
-        answer = look(site, tmp_path, {})
+        answer = look(site, tmp_path, {}, **branch)
         assert answer.status == 2, answer.output
         first = report(tmp_path)
-        assert look(site, tmp_path, {}, drift_fail=False).succeeded()
+        assert look(site, tmp_path, {}, drift_fail=False, **branch).succeeded()
         assert site.fingerprint() == before
     finally:
         site.host.check_output("printf %%s %s >%s", kept, CONDARC)
@@ -111,6 +116,9 @@ def test_a_node_that_was_changed_by_hand_is_drifted(site: Node, tmp_path: Path) 
     assert "# \\x1b[31mby hand" in change["diff"]
     assert (host["state"], host["since"]) == ("drifted", first["created"])
     assert status(tmp_path) == 2
+    asked = ["git", "-C", repository, "log", "--format=%s", "drift-history"]
+    subjects = subprocess.run(asked, check=True, capture_output=True, text=True).stdout.splitlines()
+    assert subjects == ["drifted: 1 drifted", "drifted: 1 drifted", "equal: 1 equal"]
 
 
 def test_a_report_folder_that_is_full_keeps_its_report(site: Node, tmp_path: Path) -> None:
