@@ -160,29 +160,38 @@ def test_a_newer_one_is_left_alone(folder: str) -> None:
         run_lease.take(ANA, folder=folder)
 
 
-def test_of_runs_that_begin_at_once_one_gets_the_node(folder: str) -> None:
-    program = (
-        "import sys; from ansible_collections.evenkeel.gpu.plugins.module_utils._node import run_lease as one\n"
-        "sys.stdin.read(); run = one.Run(sys.argv[1], '', '', '', '')\n"
-        "print(one.take(run, folder=sys.argv[2])[0] is None)"
-    )
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "collections")}
+#: Takes many nodes as soon as it may, and prints which it has got.
+TAKER = """
+import sys
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import run_lease
+run = run_lease.Run(sys.argv[1], "", "", "", "")
+print("ready", flush=True)
+sys.stdin.read()
+print(*[node for node in range(20) if not run_lease.take(run, folder=f"{sys.argv[2]}/{node}/lease")[0]])
+"""
+
+
+def test_of_runs_that_begin_at_once_one_gets_a_node(folder: str) -> None:
     runs = [
         subprocess.Popen(
-            [sys.executable, "-c", program, str(number), folder],
+            [sys.executable, "-c", TAKER, str(number), folder],
+            env={**os.environ, "PYTHONPATH": str(ROOT / "collections")},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=environment,
             text=True,
         )
-        for number in range(4)
+        for number in range(3)
     ]
+    Path(folder).mkdir(parents=True)
+    for run in runs:
+        assert run.stdout is not None
+        assert run.stdout.readline() == "ready\n"
     for run in runs:
         assert run.stdin is not None
         run.stdin.close()
-    said = [run.stdout.read().strip() for run in runs if run.stdout]
-    assert sorted(said) == ["False", "False", "False", "True"]
-    assert [run.wait() for run in runs] == [0, 0, 0, 0]
+    got = [node for run in runs if run.stdout for node in run.stdout.read().split()]
+    assert sorted(got, key=int) == [str(node) for node in range(20)]
+    assert [run.wait() for run in runs] == [0, 0, 0]
 
 
 @pytest.mark.parametrize(
