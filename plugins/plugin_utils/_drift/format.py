@@ -61,7 +61,7 @@ def outline(content: bytes, name: str) -> dict[str, Any]:
 def _parsed(content: bytes, name: str) -> dict[str, Any]:
     """Return what says that it is a report of this format."""
     try:
-        found = json.loads(content, parse_constant=_refused)
+        found = json.loads(content, parse_constant=refuse_constant)
     except (ValueError, RecursionError) as error:
         raise EvenkeelError(f"{name} is no JSON: {error}", _AGAIN) from error
     if not isinstance(found, dict) or found.get("kind") != KIND:
@@ -72,7 +72,8 @@ def _parsed(content: bytes, name: str) -> dict[str, Any]:
     return found
 
 
-def _refused(name: str) -> None:
+def refuse_constant(name: str) -> None:
+    """Refuse NaN and infinite numbers, which JSON does not have."""
     raise ValueError(f"{name} is no number")
 
 

@@ -12,7 +12,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift import report
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift.states import UNREACHABLE
 
 Report = Mapping[str, Any]
-_NO_REPORT = "It is in no report: the run that was to ask it did not end"
+_NO_REPORT = "It is in no report: the run that was to ask it did not end, or it has delivered none"
 
 
 def merged(

@@ -15,11 +15,12 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node import user_fil
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._pull.state import APPLIED
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift import report, schema
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift.format import refuse_constant
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift.states import DRIFTED, EQUAL, UNKNOWN
 
 FORMAT = 1
 #: Of a larger file nothing is read. One with a drift report of many environments has some 100 KiB.
-MOST_BYTES = 4 << 20
+MOST_BYTES = 1 << 20
 #: By how much the clocks of nodes and control nodes may differ.
 _CLOCKS_DIFFER = timedelta(minutes=10)
 #: What a host's entry keeps of its node's report.
@@ -80,7 +81,7 @@ def read(path: Path) -> dict[str, Any]:
     if content is None:
         raise EvenkeelError(f"{path} is gone", remedy)
     try:
-        found = json.loads(content.data)
+        found = json.loads(content.data, parse_constant=refuse_constant)
     except (ValueError, RecursionError) as error:
         raise EvenkeelError(f"{path} is no JSON: {error}", remedy) from error
     written = found.get("format") if isinstance(found, dict) else None
@@ -110,7 +111,9 @@ def of_host(said: Said, groups: Sequence[str], now: datetime) -> dict[str, Any]:
     state, message, since = verdict(said, now)
     entry = report.of_host({"failed": message}, groups, {})
     if state is None:
-        return {**said["drift"]["hosts"][said["host"]], "groups": entry["groups"]}
+        own = said["drift"]["hosts"][said["host"]]
+        since = datetime.fromisoformat(own["since"]) if own["since"] else None
+        entry, state = {**own, "groups": entry["groups"]}, own["state"]
     return {**entry, "state": state, "since": since.isoformat(timespec="seconds") if since else None}
 
 

@@ -8,7 +8,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,7 @@ def _is(value: Any, name: str) -> bool:
 def is_moment(text: Any) -> bool:
     """Whether a text is a date and a time with its zone."""
     try:
-        return datetime.fromisoformat(text).tzinfo is not None
-    except (TypeError, ValueError):
+        moment = datetime.fromisoformat(text)
+        return moment.tzinfo is not None and moment.astimezone(timezone.utc) is not None  # noqa: UP017 - also for 3.9
+    except (TypeError, ValueError, OverflowError):
         return False

@@ -71,7 +71,7 @@ def test_nodes_that_pull_are_in_it(shards: Path, tmp_path: Path, shown: list[str
     times = {key: now + timedelta(minutes=minutes) for key, minutes in (("ended", -1), ("due", 60))}
     (tmp_path / "nodes").mkdir()
     node = tmp_path / "nodes" / "n3.json"
-    node.write_text(json.dumps({**refused, **{key: time.isoformat() for key, time in times.items()}}))
+    node.write_text(json.dumps({**refused, **{key: f"{time:%FT%TZ}" for key, time in times.items()}}))
     (tmp_path / "nodes" / "n9.json").write_text("{}")
     result = merge(tmp_path, f"{shards}/*/drift/report.json", pulled=str(tmp_path / "nodes"))
     assert result["states"] == {"n1": "equal", "n2": "drifted", "n3": "drifted"}

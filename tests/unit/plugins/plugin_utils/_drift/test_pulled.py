@@ -136,6 +136,11 @@ def test_a_folder_is_read(tmp_path: Path) -> None:
         pulled.gather(tmp_path / "nowhere", {}, NOW)
 
 
+def since(report: Said, text: str) -> Said:
+    report["hosts"]["gpu1"]["since"] = text
+    return report
+
+
 def pipe(path: Path) -> None:
     path.unlink()
     os.mkfifo(path)
@@ -150,11 +155,19 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "truncated": (lambda path: path.write_text(json.dumps(said())[:-9]), "is no JSON"),
     "missing": (lambda path: path.write_text('{"format": 1}'), "is no report of a node that pulls"),
     "day": (lambda path: path.write_text(json.dumps({**said(), "ended": "2026-13-01T00:00:00Z"})), "see ended"),
+    "week": (lambda path: path.write_text(json.dumps({**said(), "since": "2026-W01-1T00:00:00+00:00"})), "see since"),
+    "first": (
+        lambda path: path.write_text(
+            json.dumps({**said(), "drift": since(made(1, gpu1=DRIFTED), "0001-01-01T00:00:00+23:59")})
+        ),
+        "see drift.hosts.gpu1.since",
+    ),
+    "nan": (lambda path: path.write_text(json.dumps({**said(), "more": float("nan")})), "NaN is no number"),
     "commit": (lambda path: path.write_text(json.dumps({**said(), "commit": "../../etc"})), "see commit"),
     "drift": (lambda path: path.write_text(json.dumps({**said(), "drift": {"hosts": 1}})), "is no report"),
     "other": (lambda path: path.write_text(json.dumps({**said(), "host": "gpu2"})), "is the report of 'gpu2'"),
     "inner": (lambda path: path.write_text(json.dumps({**said(), "drift": made(1, gpu2=EQUAL)})), "report of 'gpu1'"),
-    "huge": (lambda path: os.truncate(path, 1 << 40), "is larger than 4096 KiB"),
+    "huge": (lambda path: os.truncate(path, 1 << 40), "is larger than 1024 KiB"),
     "folder": (lambda path: (path.unlink(), path.mkdir()), "is a directory"),
     "pipe": (pipe, "is a pipe"),
     "dangling": (lambda path: (path.unlink(), path.symlink_to("nowhere")), "is gone"),
