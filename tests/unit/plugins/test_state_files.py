@@ -34,7 +34,13 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter.accounts imp
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter.kernelspecs import Kernel
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter.server import Server
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter.servers import State
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files, made, sysctl_floor, tls_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import (
+    kept_files,
+    made,
+    run_lease,
+    sysctl_floor,
+    tls_files,
+)
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import run_lock as lock
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, from_os
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import repository as repositories
@@ -352,6 +358,17 @@ def lock_file(root: Path, _: pytest.MonkeyPatch) -> tuple[Path, Converge]:
     return root / "locks" / "pkgs", converge
 
 
+def lease(root: Path, _: pytest.MonkeyPatch) -> tuple[Path, Converge]:
+    folder = root / "evenkeel" / "lease"
+
+    def converge() -> bool:
+        free = run_lease.in_the_way(str(folder)) is None
+        run_lease.take(run_lease.Run("a1", "ana@control1", "site.yml", "", ""), folder=str(folder))
+        return free
+
+    return folder / "lease.json", converge
+
+
 def wheel(root: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Converge]:
     monkeypatch.setenv("XDG_CACHE_HOME", str(root))
     name = "uv-0.13.9-py3-none-manylinux_2_17_x86_64.whl"
@@ -463,6 +480,7 @@ KINDS: dict[str, Kind] = {
     ),
     "accepted terms": Kind(accepted_terms, frozenset({"a directory"}), timeless=True),
     "lock": Kind(lock_file, NO_FILE, timeless=True),
+    "lease": Kind(lease, frozenset({"a directory"}), secret=True, timeless=True, private=True),
     "wheel": Kind(wheel, frozenset({"a directory"}), timeless=True, private=True),
 }
 
