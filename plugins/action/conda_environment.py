@@ -11,6 +11,7 @@ from typing import Any
 from ansible import constants
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.built_wheels import file_of, is_built
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.platform import PLATFORMS
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._bytecode import delivery
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action, Call, Steps
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.shown_progress import shown_progress
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.transfer import bring
@@ -87,7 +88,7 @@ class ActionModule(Action):
         platform: str,
         virtual_packages: dict[str, str],
     ) -> Steps:
-        """Find the packages here, for the node to build an environment of them, and bring the wheels that it lacks."""
+        """Find the packages here, for the node to build an environment of them, and bring the files that it lacks."""
         found = load(arguments, platform, virtual_packages, Path(constants.DEFAULT_LOCAL_TMP))
         wheels = {file_of(package): Path(package.url) for package in found.packages if is_built(package)}
         packages = [
@@ -96,11 +97,17 @@ class ActionModule(Action):
         ]
         asked = {"specs": asked_for(arguments, platform)} if request is None else {"request": found.request}
         handed = {"resolved": packages, "variables": found.variables, **asked}
+        compiled = delivery.compiled(arguments, platform, found.packages) if request is None else None
+        if compiled:
+            handed["bytecode"] = asdict(compiled.offer)
         result = yield Call("conda_environment", arguments, handed)
-        lacking = [wheels[name] for name in result.pop("wanted", ())]
+        wanted = result.pop("wanted", ())
+        lacking = [wheels[name] for name in wanted if name in wheels]
         require_files(lacking)
-        if lacking and not result["changed"]:  # a rehearsal goes on without them
-            brought = bring(self, lacking)
+        if wanted and not result["changed"]:  # a rehearsal goes on without them
+            archives = [name for name in wanted if name not in wheels]
+            bundles = [compiled.bundle(archives, Path(constants.DEFAULT_LOCAL_TMP))] if compiled and archives else []
+            brought = bring(self, [*lacking, *bundles])
             result = yield Call("conda_environment", arguments, {**handed, "brought": brought})
         return result
 

@@ -14,19 +14,18 @@ from typing import Any
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package, digest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._wheels.sandbox import Limits
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action, Call
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.other_host import OtherHost
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import conda_lock, environment_file, locking
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.places import explicit_beside, lock_beside
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.platforms import SUPPORTED, chosen, require_kept
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._preflight import first_look, interpreters, shell
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import mirrors_from
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.pip_requirements import source
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.problem import Problem
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.resolver import Building, resolve
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.targets import virtual_packages
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.build_host import VARIABLE, BuildHosts, checked
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.build_host import BuildHosts, checked
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.builder import Policy, building
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.inventory_host import InventoryHost
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.libraries import lacking
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.store import DIRECTORY, Store, how_made
 
@@ -91,7 +90,9 @@ class ActionModule(Action):
             arguments["pip_indexes"],
         )
         store = Store(Path(arguments["wheels"] or path.with_name(DIRECTORY)), rehearsed, _url_of_wheels(arguments))
-        with contextlib.closing(BuildHosts(named, platforms, partial(_Builder, self, task_vars=task_vars))) as hosts:
+        with contextlib.closing(
+            BuildHosts(named, platforms, partial(InventoryHost, self, task_vars=task_vars))
+        ) as hosts:
             policy = Policy(store, hosts, arguments["build_without_sandbox"], limits)
             solved = _solved(problems, partial(building, policy))
         warnings = [line for problem, found in solved.items() for line in lacking(problem, found)]
@@ -117,25 +118,6 @@ class ActionModule(Action):
         if warnings := [*warnings, *locking.unfit_builds_of(environment, plan.after)]:
             result["warnings"] = warnings
         return {**result, "diff": {"prepared": diff}} if self._task.diff else result
-
-
-class _Builder(OtherHost):
-    """A builder host."""
-
-    def python_problem(self) -> str:
-        configured = interpreters.configured(self.variables, self._templar)
-        names = [*filter(None, [configured]), *interpreters.looked_for(self.variables)]
-        return first_look.python_problem(shell.look(self, names), configured)
-
-    def step(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        result = self.execute(Call("wheel_build", options), self.variables)
-        if result.get("failed"):
-            raise EvenkeelError(
-                f"The builder host {self.name} ({VARIABLE}) failed at a build's step {options['step']}: "
-                f"{result.get('msg', 'it said nothing')}",
-                "Look at the host, or name another one",
-            )
-        return result
 
 
 def _limits(arguments: dict[str, Any]) -> Limits:

@@ -243,6 +243,20 @@ installer:
   type: str
   returned: when it is there
   sample: rattler
+bytecode:
+  description: Where the bytecode of a build is from.
+  type: dict
+  returned: when it was built now
+  contains:
+    compiled:
+      description: How many files were compiled on the node.
+      type: int
+    received:
+      description: Of how many packages M(evenkeel.gpu.conda_bytecode) has compiled it.
+      type: int
+  sample:
+    compiled: 3
+    received: 96
 user_files:
   description: Files that users put into a generation that was replaced because it drifted, as paths below it.
   type: list

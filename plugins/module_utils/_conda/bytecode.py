@@ -9,16 +9,21 @@ import errno
 import json
 import os
 import re
+import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.bytecode_cache import BytecodeCache, DamagedCache
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.bytecode_delivery import NOTHING, Delivery
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.bytecode_plan import (
     Index,
     Plan,
     Python,
     Source,
+    Sources,
     bytecode_of,
+    fits,
     plan,
     python_of,
     sources_of,
@@ -68,8 +73,24 @@ def link_ahead(job: Job) -> frozenset[str]:
     return frozenset(linked)
 
 
-def compile_environment(job: Job, workers: int = 0, linked: frozenset[str] = frozenset()) -> dict[str, str]:
-    """Give a freshly linked environment its bytecode, and write the manifest of it, which is returned.
+@dataclass(frozen=True)
+class Done:
+    """What was done for the bytecode of an environment."""
+
+    #: All of it, path to SHA-256.
+    manifest: Mapping[str, str] = field(default_factory=dict)
+    #: How many files were compiled here.
+    compiled: int = 0
+    #: How many packages have theirs from elsewhere, since this build.
+    received: int = 0
+    #: Of each package whose bytecode was to come from elsewhere and did not, why.
+    problems: Mapping[Package, str] = field(default_factory=dict)
+
+
+def compile_environment(
+    job: Job, workers: int = 0, linked: frozenset[str] = frozenset(), delivery: Delivery = NOTHING
+) -> Done:
+    """Give a freshly linked environment its bytecode, and write the manifest of it.
 
     Parameters
     ----------
@@ -79,6 +100,8 @@ def compile_environment(job: Job, workers: int = 0, linked: frozenset[str] = fro
         Processes that compile; 0 means one for each processor.
     linked
         Paths that ``link_ahead`` has linked.
+    delivery
+        What came from elsewhere.
 
     Raises
     ------
@@ -87,13 +110,13 @@ def compile_environment(job: Job, workers: int = 0, linked: frozenset[str] = fro
     """
     python = python_of(job.packages)
     if python is None or not os.access(os.path.join(job.prefix, "bin", "python"), os.X_OK):
-        return {}
+        return Done()
     mask = os.umask(0o022)
     try:
         cache = BytecodeCache(job.pkgs, python)
-        cache.clean()
-        planned = _read_and_plan(job, python, cache)
-        manifest = _apply(planned, job, python, cache, workers or len(os.sched_getaffinity(0)), linked)
+        cache.clean(kept=delivery.staged)
+        planned, problems = _read_and_plan(job, python, cache, delivery)
+        manifest, compiled = _apply(planned, job, python, cache, workers or len(os.sched_getaffinity(0)), linked)
         with open(os.path.join(job.prefix, MANIFEST), "w", encoding="utf-8") as stream:
             json.dump(manifest, stream, indent=0, sort_keys=True)
     except OSError as error:
@@ -106,7 +129,8 @@ def compile_environment(job: Job, workers: int = 0, linked: frozenset[str] = fro
         ) from error
     finally:
         os.umask(mask)
-    return manifest
+    refused = delivery.staged.keys() & problems.keys()
+    return Done(manifest, compiled, len(delivery.staged) - len(refused), problems)
 
 
 def read_manifest(prefix: str) -> dict[str, str]:
@@ -126,29 +150,53 @@ def read_manifest(prefix: str) -> dict[str, str]:
         raise ValueError(str(error)) from error
 
 
-def _read_and_plan(job: Job, python: Python, cache: BytecodeCache) -> Plan:
-    """Read what the cache has, and what the other packages brought, and decide."""
+def _read_and_plan(
+    job: Job, python: Python, cache: BytecodeCache, delivery: Delivery
+) -> tuple[Plan, dict[Package, str]]:
+    """Read what the cache has, and what the other packages brought, and decide; return what came in vain, too."""
     cached: dict[Package, Index] = {}
     for package in job.packages:
         index = cache.read(package)
         if index is not None:
             cached[package] = index
     missing = [package for package in job.packages if package not in cached]
-    fresh = {package: sources_of(files, python) for package, files in _files(job.prefix, missing, python)}
-    return plan(cached, fresh, python)
+    fresh = {package: sources_of(files, python) for package, files in files_of_packages(job.prefix, missing, python)}
+    problems = dict(delivery.problems)
+    runs = _magic(job.prefix) if delivery.staged and job.offer else ""
+    for package, bytecode in delivery.staged.items():
+        sources = fresh.get(package, Sources())
+        if job.offer is None or job.offer.magic != runs:
+            problems[package] = "it is for another release of Python"
+        elif not fits(bytecode, sources, python):
+            problems[package] = "it holds bytecode of files that the package does not have"
+        else:
+            cached[package] = Index(bytecode, tuple(source.path for source in sources.rewritten))
+            cache.store(package, cached[package])
+            fresh.pop(package, None)
+            continue
+        cache.abandon(package)
+    return plan(cached, fresh, python), problems
+
+
+def _magic(prefix: str) -> str:
+    """Return what bytecode of an environment's Python begins with, in hexadecimal digits."""
+    program = "import importlib.util, sys; sys.stdout.write(importlib.util.MAGIC_NUMBER.hex())"
+    argv = [os.path.join(prefix, "bin", "python"), "-I", "-S", "-B", "-c", program]
+    return subprocess.run(argv, check=False, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
 
 
 def _apply(
     planned: Plan, job: Job, python: Python, cache: BytecodeCache, workers: int, linked: frozenset[str]
-) -> dict[str, str]:
-    """Link and compile at the same time, store what was compiled for the cache, and return the manifest."""
+) -> tuple[dict[str, str], int]:
+    """Link and compile at the same time, and store what was compiled; return the manifest and how much that was."""
     stages = {package: cache.begin(package) for package in planned.store}
-    tasks = list(_tasks(job.prefix, planned.alone, job.prefix, python))
-    for package, stage in stages.items():
-        tasks += _tasks(job.prefix, planned.store[package].shared, stage, python)
+    groups = [list(_tasks(job.prefix, planned.alone, job.prefix, python))]
+    groups += [
+        list(_tasks(job.prefix, planned.store[package].shared, stage, python)) for package, stage in stages.items()
+    ]
     manifest: dict[str, str] = {}
     with ThreadPoolExecutor(1) as pool:
-        compiling = pool.submit(compile_files, job, tasks, workers)
+        compiling = pool.submit(compile_files, job, groups, workers)
         for package, bytecode in planned.link.items():
             # An installer that had to begin anew has removed what was linked ahead.
             missing = [path for path in bytecode if path not in linked or not os.path.lexists(job.prefix + "/" + path)]
@@ -166,7 +214,7 @@ def _apply(
         sha256 = hashes[os.path.join(job.prefix, path)]
         if sha256:
             manifest[path] = sha256
-    return manifest
+    return manifest, len(hashes)
 
 
 def _compiled(
@@ -199,7 +247,7 @@ def _compiled(
     return stored
 
 
-def _files(
+def files_of_packages(
     prefix: str, packages: Sequence[Package], python: Python
 ) -> Iterator[tuple[Package, Iterable[InstalledFile]]]:
     """Yield the packages with the files that they brought; a package without a record has none."""

@@ -33,14 +33,16 @@ class BytecodeCache:
     """The bytecode that one release of Python has in a package cache."""
 
     def __init__(self, pkgs: str, python: Python) -> None:
-        self._home = os.path.join(pkgs, "bytecode", python.tag)
+        self.home = os.path.join(pkgs, "bytecode", python.tag)
 
-    def clean(self) -> None:
-        """Make the directory, and remove what was interrupted."""
-        os.makedirs(self._home, exist_ok=True)
-        for name in os.listdir(self._home):
-            if name.startswith(".") and name.endswith(_PARTIAL):
-                shutil.rmtree(os.path.join(self._home, name))
+    def clean(self, kept: Iterable[Package] = ()) -> None:
+        """Make the directory, and remove what was interrupted, but not what is begun of the packages ``kept``."""
+        os.makedirs(self.home, exist_ok=True)
+        begun = {self._stage(package) for package in kept}
+        for name in os.listdir(self.home):
+            path = os.path.join(self.home, name)
+            if name.startswith(".") and path not in begun:
+                shutil.rmtree(path)
 
     def read(self, package: Package) -> Index | None:
         """Return what there is of a package; None when there is nothing whole.
@@ -53,7 +55,7 @@ class BytecodeCache:
         if not package.sha256:
             return None
         try:
-            with open(os.path.join(self._home, package.sha256, _INDEX), encoding="utf-8") as stream:
+            with open(os.path.join(self.home, package.sha256, _INDEX), encoding="utf-8") as stream:
                 content = json.load(stream)
             require_known(stream.name, content, _FORMAT)
             return Index(dict(content["bytecode"]), tuple(content["rewritten"]))
@@ -66,9 +68,13 @@ class BytecodeCache:
         os.mkdir(stage)
         return stage
 
+    def abandon(self, package: Package) -> None:
+        """Remove what was begun of a package."""
+        shutil.rmtree(self._stage(package))
+
     def store(self, package: Package, index: Index) -> None:
         """Declare what was compiled of a package complete, with one rename."""
-        stage, home = self._stage(package), os.path.join(self._home, package.sha256)
+        stage, home = self._stage(package), os.path.join(self.home, package.sha256)
         with open(os.path.join(stage, _INDEX), "w", encoding="utf-8") as stream:
             json.dump({"format": _FORMAT, **asdict(index)}, stream)
         if os.path.lexists(home):
@@ -83,7 +89,7 @@ class BytecodeCache:
         DamagedCache
             A file that the index has is missing; what was left of the package is removed.
         """
-        home, made = os.path.join(self._home, package.sha256), ""
+        home, made = os.path.join(self.home, package.sha256), ""
         for path in paths:
             source, target = "%s/%s" % (home, path), "%s/%s" % (prefix, path)
             directory = target.rpartition("/")[0]
@@ -103,7 +109,7 @@ class BytecodeCache:
                 ) from error
 
     def _stage(self, package: Package) -> str:
-        return os.path.join(self._home, "." + package.sha256 + _PARTIAL)
+        return os.path.join(self.home, "." + package.sha256 + _PARTIAL)
 
 
 def _put(source: str, target: str) -> None:

@@ -5,6 +5,9 @@
 Reads one JSON list a line from standard input, ``[[source, name, target, sha256], ...]``, and answers each with a line
 ``{"hashes": [...]}``: the bytecode's SHA-256, null where the source does not compile, "" where the source has not the
 given hash. What can't be read or written is answered with ``{"error": TEXT, "errno": NUMBER}``. It ends with its input.
+
+What Python writes for a string depends on whether something else in the process holds the same one. So each line is
+worked on in a process of its own that has compiled nothing before, and equal lines make equal files on every machine.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ import os
 import sys
 
 #: PEP 552: the source's hash follows, and is never compared with the source.
-_UNCHECKED_HASH = (0b01).to_bytes(4, "little")
+UNCHECKED_HASH = (0b01).to_bytes(4, "little")
 
 
 def compiled(source: bytes, name: str) -> bytes | None:
@@ -26,7 +29,7 @@ def compiled(source: bytes, name: str) -> bytes | None:
         code = compile(source, name, "exec", dont_inherit=True)
     except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError):
         return None
-    return importlib.util.MAGIC_NUMBER + _UNCHECKED_HASH + importlib.util.source_hash(source) + marshal.dumps(code)
+    return importlib.util.MAGIC_NUMBER + UNCHECKED_HASH + importlib.util.source_hash(source) + marshal.dumps(code)
 
 
 def compile_file(source: str, name: str, target: str, sha256: str) -> str | None:
@@ -49,16 +52,32 @@ def compile_file(source: str, name: str, target: str, sha256: str) -> str | None
     return hashlib.sha256(bytecode).hexdigest()
 
 
+def answer(line: str) -> None:
+    """Do what a line asks for, and print the answer."""
+    try:
+        found: dict[str, object] = {"hashes": [compile_file(*job) for job in json.loads(line)]}
+    except OSError as error:
+        found = {"error": str(error), "errno": error.errno}
+    sys.stdout.write(json.dumps(found) + "\n")
+    sys.stdout.flush()
+
+
 def main() -> None:
-    """Answer until the input ends."""
+    """Answer until the input ends, or an answer fails."""
     os.umask(0o022)
     for line in sys.stdin:
-        try:
-            answer: dict[str, object] = {"hashes": [compile_file(*job) for job in json.loads(line)]}
-        except OSError as error:
-            answer = {"error": str(error), "errno": error.errno}
-        sys.stdout.write(json.dumps(answer) + "\n")
-        sys.stdout.flush()
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                answer(line)
+                status = 0
+            except BaseException:
+                sys.excepthook(*sys.exc_info())
+            finally:
+                os._exit(status)
+        if os.waitpid(child, 0)[1]:
+            break
 
 
 if __name__ == "__main__":

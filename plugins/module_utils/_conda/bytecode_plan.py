@@ -94,6 +94,29 @@ def source_of(bytecode: str) -> str:
     return "%s/%s.py" % (directory, name.rsplit(".", 2)[0])
 
 
+def is_bytecode(path: str, python: Python) -> bool:
+    """Return whether a path below a prefix is one where this Python looks for bytecode.
+
+    >>> python = Python("cpython-311", "lib/python3.11")
+    >>> is_bytecode("lib/python3.11/__pycache__/os.cpython-311.pyc", python)
+    True
+    >>> is_bytecode("lib/python3.11/../../__pycache__/os.cpython-311.pyc", python)
+    False
+    """
+    source = source_of(path)
+    return (
+        path.startswith(python.library + "/")
+        and path == bytecode_of(source, python.tag)
+        and not {"", ".", ".."} & set(path.split("/"))
+        and "\\" not in path
+    )
+
+
+def fits(bytecode: Iterable[str], sources: Sources, python: Python) -> bool:
+    """Return whether paths of bytecode are all of sources that a package brought the same for every environment."""
+    return set(bytecode) <= {bytecode_of(source.path, python.tag) for source in sources.shared}
+
+
 def sources_of(files: Iterable[InstalledFile], python: Python) -> Sources:
     """Return what to compile of a package; pure."""
     files = list(files)

@@ -20,6 +20,10 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import bytecod
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.linking import Job
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 
+#: With which Python compiles, so that all machines start alike: whether its own modules have bytecode does not count.
+OPTIONS = ("-s", "-S", "-B", "-W", "ignore", "-X", "pycache_prefix=/dev/null/none")
+#: The order in sets of constants, which older Pythons write as it is, depends on the seed.
+ENVIRONMENT = {"PYTHONHASHSEED": "0", "PYTHONIOENCODING": "utf-8"}
 #: A worker's share at a time: small, so that all end together, and an orphan soon.
 _BATCH_BYTES = 1 << 19
 #: What a file costs whatever its size, in bytes of source.
@@ -36,10 +40,19 @@ class Task(NamedTuple):
     size: int
 
 
-def compile_files(job: Job, tasks: Sequence[Task], workers: int) -> dict[str, str | None]:
-    """Do the tasks, and return the SHA-256 of each target.
+def compile_files(job: Job, groups: Sequence[Sequence[Task]], workers: int) -> dict[str, str | None]:
+    """Do the tasks of all groups, and return the SHA-256 of each target.
 
     It is None where the source does not compile, and empty where the source is not what its package brought.
+
+    Parameters
+    ----------
+    job
+        The build.
+    groups
+        Each the files of one package: equal groups make equal files.
+    workers
+        How many processes do them.
 
     Raises
     ------
@@ -48,9 +61,10 @@ def compile_files(job: Job, tasks: Sequence[Task], workers: int) -> dict[str, st
     OSError
         A worker could not read or write a file.
     """
-    work = deque(batches(tasks))
+    work = deque(batches(groups))
     results: dict[str, str | None] = {}
-    of_bytes = sum(task.size for task in tasks)
+    of = sum(len(group) for group in groups)
+    of_bytes = sum(task.size for group in groups for task in group)
     done_bytes = 0
     lock = threading.Lock()
     compiler = inspect.getsource(bytecode_compiler)  # here, since threads that read a source at once may find none
@@ -67,7 +81,7 @@ def compile_files(job: Job, tasks: Sequence[Task], workers: int) -> dict[str, st
                 with lock:
                     results.update(zip((task.target for task in batch), hashes))
                     done_bytes += sum(task.size for task in batch)
-                    job.progress.update("compile", len(results), len(tasks), done_bytes, of_bytes)
+                    job.progress.update("compile", len(results), of, done_bytes, of_bytes)
 
     count = min(workers, len(work))
     if count:
@@ -81,34 +95,41 @@ def compile_files(job: Job, tasks: Sequence[Task], workers: int) -> dict[str, st
     return results
 
 
-def batches(tasks: Iterable[Task]) -> list[list[Task]]:
-    """Divide the work, the largest files first, so that workers that take one batch after another end together."""
+def batches(groups: Iterable[Iterable[Task]]) -> list[list[Task]]:
+    """Divide the work, the largest files first, so that workers that take one batch after another end together.
+
+    A batch has files of one group alone, and the same ones whatever else there is to do.
+    """
     found: list[list[Task]] = []
-    room = 0
-    for task in sorted(tasks, key=lambda task: (-task.size, task.target)):
-        if room <= 0:
-            found.append([])
-            room = _BATCH_BYTES
-        found[-1].append(task)
-        room -= task.size + _FILE_BYTES
-    return found
+    for group in groups:
+        room = 0
+        for task in sorted(group, key=lambda task: (-task.size, task.name)):
+            if room <= 0:
+                found.append([])
+                room = _BATCH_BYTES
+            found[-1].append(task)
+            room -= task.size + _FILE_BYTES
+    return sorted(found, key=_cost, reverse=True)
+
+
+def _cost(batch: Sequence[Task]) -> int:
+    """Return what a batch costs, in bytes of source."""
+    return sum(task.size + _FILE_BYTES for task in batch)
 
 
 @contextlib.contextmanager
 def _worker(job: Job, compiler: str) -> Iterator[Callable[[Sequence[Task]], list[str | None]]]:
     """Start the environment's own Python, which keeps the lock; yield a function that has it do a batch."""
     program = os.path.join(job.prefix, "bin", "python")
-    # The order in sets of constants, which older Pythons write as it is, depends on the seed.
-    environment = {"PYTHONHASHSEED": "0", "PYTHONIOENCODING": "utf-8"}
     with (
         tempfile.TemporaryFile("w+", errors="replace") as output,
         subprocess.Popen(
-            [program, "-s", "-S", "-B", "-W", "ignore", "-c", compiler],
+            [program, *OPTIONS, "-c", compiler],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=output,
             encoding="utf-8",
-            env=environment,
+            env=ENVIRONMENT,
             cwd="/",
             pass_fds=[job.lock],
         ) as process,

@@ -13,6 +13,8 @@ from typing import Any
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import build as builder
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import (
     built_wheels,
+    bytecode_delivery,
+    bytecode_offer,
     cache_verification,
     clobbered_files,
     environment,
@@ -24,6 +26,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import (
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import generation as generations
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.build_progress import Progress, progress_in
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.bytecode_cache import DamagedCache
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.bytecode_offer import Offer
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.environment import State
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.environment_plan import Desired, Plan, Policy
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.generation import Contents, Generation, intact
@@ -87,12 +90,14 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "lock_timeout": {"type": "int", "default": 1800},
 }
 #: The exact packages that answer the source, what activation sets, what the source asks for before any solve, and, also
-#: of one that a lock has answered, what was asked for by name; and where the control node has put wheels that it built.
+#: of one that a lock has answered, what was asked for by name; bytecode that was compiled for the lock; and where the
+#: control node has put files that the node lacks.
 FROM_ACTION: dict[str, Any] = {
     "resolved": {"type": "list", "elements": "dict", "options": _PACKAGE},
     "variables": {"type": "dict", "default": {}},
     "request": {"type": "dict"},
     "specs": {"type": "list", "elements": "str", "default": []},
+    "bytecode": {"type": "dict"},
     "brought": {"type": "path"},
 }
 RULES: dict[str, Any] = {
@@ -142,8 +147,10 @@ def _converge(params: dict[str, Any], check_mode: bool, warnings: list[str]) -> 
         rehearse(params, plan.target)
     if plan.build and plan.target and params["brought"] is None:
         lacking = built_wheels.lacking(pkgs_of(params), plan.target.packages)
-        if lacking:
+        bytecode = bytecode_delivery.wanted(pkgs_of(params), plan.target.packages, offer_of(params))
+        if lacking or (bytecode and not params["bytecode"]["store"]):
             result["wanted"] = [built_wheels.file_of(package) for package in lacking]
+            result["wanted"] += [archive.file for archive in bytecode.values()]
             if not check_mode:
                 return {"changed": False, **result}
     if plan.changed and not check_mode:
@@ -155,7 +162,7 @@ def _converge(params: dict[str, Any], check_mode: bool, warnings: list[str]) -> 
         ):
             state, plan = decide(params, desired)
             with progress_in(os.path.join(root, "progress", "environment-" + name)) as progress:
-                make = partial(build, params, state, lock=lock, progress=progress, warnings=warnings)
+                make = partial(build, params, state, lock=lock, progress=progress, warnings=warnings, result=result)
                 kept = environment_apply.apply(plan, root, name, make, progress.wait)
         if kept:
             result["kept"] = kept
@@ -235,6 +242,10 @@ def tools_of(params: dict[str, Any]) -> Tools:
     return Tools(params["conda"], params["python"], params["runtime"] or "")
 
 
+def offer_of(params: dict[str, Any]) -> Offer | None:
+    return bytecode_offer.from_mapping(params["bytecode"]) if params["bytecode"] else None
+
+
 def pkgs_of(params: dict[str, Any]) -> str:
     return os.path.join(params["root"], "pkgs")
 
@@ -247,6 +258,7 @@ def build(
     lock: int,
     progress: Progress,
     warnings: list[str],
+    result: dict[str, Any],
 ) -> str:
     """Make the environment, with bytecode, at the generation's path, and return the installer's name."""
     pkgs = pkgs_of(params)
@@ -268,16 +280,21 @@ def build(
         connections=params["connections"],
         pip_index=params["pip_index"] or "",
         progress=progress,
+        offer=offer_of(params),
+        brought=params["brought"] or "",
     )
     if state.current is not None and not intact(state.current, state.before):
         clean_caches(job, warnings)
     built_wheels.receive(pkgs, target.packages, params["brought"] or "")
     try:
-        builder.build(job, installer, tools)
+        done = builder.build(job, installer, tools)
     except DamagedCache:
         clean_caches(job, warnings)
         shutil.rmtree(job.prefix)
-        builder.build(job, installer, tools)
+        done = builder.build(job, installer, tools)
+    result["bytecode"] = {"compiled": done.compiled, "received": done.received}
+    if done.problems:
+        warnings.append(bytecode_delivery.warning(params["name"], done.problems))
     clobbered = clobbered_files.noted(job.prefix)
     if clobbered:
         warnings.append(clobbered_files.warning(params["name"], clobbered))

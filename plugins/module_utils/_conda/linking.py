@@ -22,6 +22,7 @@ from typing import IO, Any, NoReturn, Protocol, cast
 from urllib.parse import unquote, urlsplit
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import built_wheels, clobbered_files, rattler_worker
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.bytecode_offer import Offer
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.conda_errors import explain_failure
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.generation import installed
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import PIP, Package, in_order
@@ -98,6 +99,10 @@ class Job:
     progress: Progress
     #: How many packages may be downloaded at once.
     connections: int = 5
+    #: Bytecode that was compiled elsewhere; None where there is none.
+    offer: Offer | None = None
+    #: The directory that the control node has brought files to.
+    brought: str = ""
 
     @property
     def of_conda(self) -> tuple[Package, ...]:

@@ -62,12 +62,23 @@ def make_environment(
 
     uv starts the Python that it installs for, and packages of a lock may run in the sandbox alone: so uv makes the
     environment for the control node's Python, and it becomes the interpreter's when uv is done.
+
+    Parameters
+    ----------
+    directory
+        Where it will be.
+    requirements
+        Each one line with hashes.
+    interpreter, places
+        As of ``resolve``.
+    what
+        What is installed, for the error, such as ``The build requirements of tool 1.0``.
     """
     made = ("venv", "--quiet", "--relocatable", "--python", sys.executable, str(directory))
     _uv("The build's environment could not be made", *made)
     if requirements:
         _uv(
-            f"The build requirements of {what} cannot be installed",
+            f"{what} cannot be installed",
             *("pip", "install", "--quiet", "--require-hashes", "--no-deps", "--no-build", "--requirements", "-"),
             # A build that writes to its environment must not write to uv's cache.
             *("--link-mode", "copy", "--no-compile-bytecode"),

@@ -272,7 +272,8 @@ class _Work:
         """Make the build's environment anew; return what is in it."""
         shutil.rmtree(self.environment, ignore_errors=True)
         found = build_requirements.resolve(requires, self.python, places, self.what)
-        build_requirements.make_environment(self.environment, found, self.python, places, self.what)
+        what = f"The build requirements of {self.what}"
+        build_requirements.make_environment(self.environment, found, self.python, places, what)
         return found
 
     def _ask(self, python: Path, **request: Any) -> dict[str, Any]:

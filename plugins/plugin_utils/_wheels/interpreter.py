@@ -53,13 +53,23 @@ def linked(packages: Sequence[Package], mirrors: Mirrors, prefix: Path, platform
         A package can't be fetched, or is not what the lock says.
     """
     needed = needed_by_python(packages)
-    for package in needed:
-        _check_file(package, mirrors.mirrored(package.url))
-    isolated(
-        lambda: _link(needed, mirrors, prefix, platform), {mirrors.mirrored(_channel(package)) for package in needed}
-    )
+    unpack(needed, mirrors, prefix, platform)
     version = next(package.version for package in needed if package.name == PYTHON)
     return Interpreter(prefix / "bin" / "python", version, prefix, of_lock=True)
+
+
+def unpack(packages: Sequence[Package], mirrors: Mirrors, prefix: Path, platform: str) -> None:
+    """Link conda's ``packages``, Python among them, at ``prefix``, which is not there yet; nothing of them is started.
+
+    Raises
+    ------
+    EvenkeelError
+        A package can't be fetched, or is not what the lock says.
+    """
+    for package in packages:
+        _check_file(package, mirrors.mirrored(package.url))
+    channels = {mirrors.mirrored(_channel(package)) for package in packages}
+    isolated(lambda: _link(packages, mirrors, prefix, platform), channels)
 
 
 def needed_by_python(packages: Iterable[Package]) -> list[Package]:
@@ -135,6 +145,6 @@ def _link(packages: Iterable[Package], mirrors: Mirrors, prefix: Path, platform:
         )
     except Exception as error:  # rattler has none of its own for it
         raise EvenkeelError(
-            f"The environment's Python could not be unpacked on the control node: {error}",
+            f"Packages of the environment could not be unpacked on the control node: {error}",
             "Check that the control node reaches the channels, and the disk of its cache",
         ) from error

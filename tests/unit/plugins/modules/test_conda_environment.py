@@ -20,6 +20,7 @@ from ansible.module_utils.testing import patch_module_args
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import build as builder
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import conda_environment as logic
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import fetchable
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.bytecode import Done
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.bytecode_cache import DamagedCache
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.linking import Job
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import priority
@@ -102,10 +103,10 @@ class Node:
             "lock_timeout": 0,
         }
 
-    def compile_environment(self, job: Job) -> dict[str, str]:
+    def compile_environment(self, job: Job, **_unused: object) -> Done:
         """Keep the job; nothing is compiled."""
         self.jobs.append(job)
-        return {}
+        return Done()
 
     def install_conda(self, then: str = "") -> None:
         """Make the fake conda do ``then`` half-way."""
@@ -363,11 +364,11 @@ def test_caches_that_fed_a_damaged_file_lose_it_and_are_named(node: Node) -> Non
 
 
 def test_a_build_that_meets_a_damaged_cache_is_begun_anew_once(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    def compile_environment(job: Job) -> dict[str, str]:
+    def compile_environment(job: Job, **_unused: object) -> Done:
         node.jobs.append(job)
         if len(node.jobs) == 1:
             raise DamagedCache("lib/numpy is not what the package numpy brought", "Remove it")
-        return {}
+        return Done()
 
     monkeypatch.setattr(builder, "compile_environment", compile_environment)
     assert node.run(RESOLVED)["changed"]
@@ -547,7 +548,7 @@ def test_auto_says_why_it_took_conda(node: Node) -> None:
 
 
 def test_bytecode_is_compiled_before_the_name_means_it(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    def look(job: Job) -> dict[str, str]:
+    def look(job: Job, **_unused: object) -> Done:
         assert not os.path.lexists(node.prefix)
         assert Path(job.prefix, "lib", "numpy").exists()
         raise EvenkeelError("It does not compile", "Fix it")

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import build as builder
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import linking as installers
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.bytecode import Done
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.bytecode_delivery import Delivery
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.linking import Job, Tools
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import PIP, Package
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import modes
@@ -25,8 +27,9 @@ from lab.upstream.pypi import sample_wheels
 
 LINKED = frozenset({"lib/a.pyc"})
 COMPILED = {"lib/a.pyc": "ab"}
+DELIVERY = Delivery()
 RECORDS = ("/opt/x", ("numpy",), COMPILED)
-JOB: Any = SimpleNamespace(prefix="/opt/x", pkgs="/opt/pkgs", specs=("numpy",), packages=())
+JOB: Any = SimpleNamespace(prefix="/opt/x", pkgs="/opt/pkgs", specs=("numpy",), packages=(), offer=None)
 CLOBBERED = ("/opt/x", ())
 TOOLS: Any = object()
 
@@ -37,8 +40,8 @@ class Steps:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, problem: Exception | None = None) -> None:
         self.called: list[Any] = []
         self.problem = problem
-        self.ahead = threading.Event()
-        for name in ("link_ahead", "install", "compile_environment", "note_files_of_scripts"):
+        self.ahead, self.received = threading.Event(), threading.Event()
+        for name in ("receive", "link_ahead", "install", "compile_environment", "note_files_of_scripts"):
             monkeypatch.setattr(builder, name, getattr(self, name))
         monkeypatch.setattr(builder.conda_records, "write", lambda *what: self.called.append(what))
         monkeypatch.setattr(builder.clobbered_files, "note", lambda *what: self.called.append(what))
@@ -51,15 +54,21 @@ class Steps:
         return LINKED
 
     def install(self, job: Any, installer: str, tools: Any) -> None:
+        assert self.received.wait(60), "nothing is fetched beside the installer"
         if installer == "rattler":
             assert self.ahead.wait(60), "nothing is linked beside the installer"
         self.called.append(installer)
         if self.problem:
             raise self.problem
 
-    def compile_environment(self, job: Any, linked: frozenset[str] = frozenset()) -> dict[str, str]:
+    def receive(self, job: Any) -> Delivery:
+        self.received.set()
+        return DELIVERY
+
+    def compile_environment(self, job: Any, linked: frozenset[str], delivery: Delivery) -> Done:
+        assert delivery is DELIVERY
         self.called.append(linked)
-        return COMPILED
+        return Done(COMPILED)
 
     def note_files_of_scripts(self, prefix: str) -> None:
         self.called.append(prefix)

@@ -120,7 +120,7 @@ class Lab:
         return Job("ai-dev", str(prefix), packages, (), pkgs, self.lock, 10, "", self.progress)
 
     def compile(self, prefix: Path, *packages: Package, workers: int = 1) -> dict[str, str]:
-        manifest = bytecode.compile_environment(self.job(prefix, *packages), workers)
+        manifest = dict(bytecode.compile_environment(self.job(prefix, *packages), workers).manifest)
         assert bytecode.read_manifest(str(prefix)) == manifest
         for path, digest in manifest.items():
             assert sha256((prefix / path).read_bytes()) == digest
@@ -173,7 +173,7 @@ def test_bytecode_is_linked_ahead_of_the_packages_and_not_again(lab: Lab, monkey
     made: list[str] = []
     link = os.link
     monkeypatch.setattr(os, "link", lambda source, target: (made.append(target), link(source, target)))
-    assert bytecode.compile_environment(lab.job(prefix, *packages), linked=linked) == manifest
+    assert bytecode.compile_environment(lab.job(prefix, *packages), linked=linked).manifest == manifest
     assert sorted(made) == sorted(f"{prefix}/{pyc(path)}" for path in (CORE, SIX_PY))
 
 

@@ -35,7 +35,7 @@ def test_requirements_are_exact_hashed_and_installed_as_such(
     found = resolve(["backend<3"], HERE, places, "tool 1.0")
     hashes = [hashlib.sha256(wheel.read_bytes()).hexdigest() for wheel in (backend, lib)]
     assert found == (f"backend==2.0 --hash=sha256:{hashes[0]}", f"lib==1.0 --hash=sha256:{hashes[1]}")
-    make_environment(tmp_path / "environment", found, HERE, places, "tool 1.0")
+    make_environment(tmp_path / "environment", found, HERE, places, "The build requirements of tool 1.0")
     argv = [
         str(tmp_path / "environment" / "bin" / "python"),
         "-c",
@@ -88,7 +88,7 @@ def test_build_requirements_are_a_list_of_texts(requires: object) -> None:
 
 def test_nothing_is_needed_for_nothing(tmp_path: Path) -> None:
     assert resolve([], HERE, {}, "tool 1.0") == ()
-    make_environment(tmp_path / "environment", (), HERE, {}, "tool 1.0")
+    make_environment(tmp_path / "environment", (), HERE, {}, "The build requirements of tool 1.0")
     argv = [str(tmp_path / "environment" / "bin" / "python3"), "-c", "import sys; print(sys.prefix, sys.base_prefix)"]
     printed = subprocess.run(argv, check=True, capture_output=True, text=True).stdout
     assert printed == f"{tmp_path / 'environment'} {HERE.prefix}\n"
@@ -106,7 +106,7 @@ def test_the_python_of_a_lock_is_not_started_outside_the_sandbox(
     locked, environment = Interpreter(program, "3.99.1", program.parents[1], of_lock=True), tmp_path / "environment"
     places = {"UV_DEFAULT_INDEX": index()}
     found = resolve(["backend"], locked, places, "tool 1.0")
-    make_environment(environment, found, locked, places, "tool 1.0")
+    make_environment(environment, found, locked, places, "The build requirements of tool 1.0")
     assert not (tmp_path / "started").exists()
     names = {path.name for path in (environment / "lib" / "python3.99" / "site-packages").glob("*.dist-info")}
     assert names == {"backend-1.0.dist-info", "lib-1.0.dist-info"}
@@ -134,7 +134,7 @@ def test_another_file_than_was_resolved_is_not_installed(
     wheels("backend", "1.0")
     requirements, places = [f"backend==1.0 --hash=sha256:{'ab' * 32}"], {"UV_DEFAULT_INDEX": index()}
     with pytest.raises(EvenkeelError, match=r"^The build requirements of tool 1\.0 cannot be installed: .*[Hh]ash"):
-        make_environment(tmp_path / "environment", requirements, HERE, places, "tool 1.0")
+        make_environment(tmp_path / "environment", requirements, HERE, places, "The build requirements of tool 1.0")
 
 
 def test_uvs_answer_in_one_line_each() -> None:

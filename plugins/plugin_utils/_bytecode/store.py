@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""Archives of bytecode on the control node, named by their own hashes, so that none of them is ever changed."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import zipfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.bytecode_offer import Archive
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, path_of, way_out
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import sha256_of, sync_directory
+
+#: The name of a store beside a lock.
+DIRECTORY = "bytecode"
+#: The oldest time that an archive can hold.
+_TIME = (1980, 1, 1, 0, 0, 0)
+_MODE = 0o100644 << 16
+
+
+def packed(files: Mapping[str, bytes]) -> bytes:
+    """Return an archive of files; equal files make equal archives."""
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path, content in sorted(files.items()):
+            entry = zipfile.ZipInfo(path, _TIME)
+            entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, _MODE
+            archive.writestr(entry, content)
+    return target.getvalue()
+
+
+def archive_of(content: bytes) -> Archive:
+    """Return what a packed archive is called."""
+    return Archive(hashlib.sha256(content).hexdigest(), len(content))
+
+
+def has(directory: Path, archive: Archive) -> bool:
+    """Return whether a store has an archive, as it was made."""
+    path = directory / archive.file
+    return path.is_file() and path.stat().st_size == archive.size and sha256_of(str(path)) == archive.sha256
+
+
+def add(directory: Path, contents: Iterable[bytes]) -> None:
+    """Put archives into a store, each whole or not at all.
+
+    Raises
+    ------
+    EvenkeelError
+        The directory is full or can't be written to.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for content in contents:
+            partial, target = directory / ".partial", directory / archive_of(content).file
+            with partial.open("wb") as stream:
+                stream.write(content)
+                os.fsync(stream.fileno())
+            partial.rename(target)
+        sync_directory(str(directory))
+    except OSError as error:
+        raise EvenkeelError(
+            f"Bytecode can't be kept in {directory}: {path_of(error)}: {error.strerror}",
+            f"{way_out(error, path_of(error))}, or name another directory with compile_store",
+        ) from error
+
+
+def remove(directory: Path, archives: Iterable[Archive]) -> None:
+    """Remove archives from a store."""
+    for archive in archives:
+        (directory / archive.file).unlink(missing_ok=True)
