@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import Any
 
@@ -18,16 +17,15 @@ class ActionModule(Action):
 
     def steps(self, task_vars: dict[str, Any]) -> Steps:
         _unused, options = self.validate_argument_spec(ARGUMENT_SPEC)
-        run = asdict(this_run.of(task_vars))
-        if self._task.check_mode:
+        run = this_run.of(task_vars)
+        held = options["state"] == "held"
+        if self._task.check_mode or (this_run.is_inherited() and not held):
             return {"changed": False}
-        answer = yield Call("node_lease", options, {"run": run})
+        answer = yield Call("node_lease", options, {"run": asdict(run)})
         other = answer.get("other")
         if other and (this_run.takes_over(task_vars) or run_lease.has_ended(other)):
-            answer = yield Call("node_lease", options, {"run": run, "instead_of": other["id"]})
+            answer = yield Call("node_lease", options, {"run": asdict(run), "instead_of": other["id"]})
             other = answer.get("other")
         if other:
             raise run_lease.refusal(other)
-        if answer.get("failed") or options["state"] == "free":
-            return answer
-        return {**answer, "run": json.dumps(run)}
+        return {**answer, "run": run.text()} if held and not answer.get("failed") else answer

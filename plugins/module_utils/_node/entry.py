@@ -25,13 +25,12 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, from_os, unexpected
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_variable import RUN
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sanitise import in_one_line, sanitise, sanitised
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.secrets import long_enough, masked, of_urls
 
 #: Under this key an action hands its module what is no option of it; see ``plugin_utils._control.action``.
 HANDED = "_from_action"
-#: In the environment of a module whose run has the node's lease: the run, see ``run_lease``.
-RUN = "EVENKEEL_RUN"
 
 Params = dict[str, Any]
 Logic = Callable[[Params, bool], Mapping[str, Any]]

@@ -57,6 +57,15 @@ class Run:
     machine: str
     process: str
 
+    def text(self) -> str:
+        """Return the run as one line."""
+        return json.dumps(asdict(self))
+
+
+def parsed(text: str) -> Run:
+    """Return the run that a text describes, as ``Run.text`` does."""
+    return Run(**json.loads(text))
+
 
 @dataclass(frozen=True)
 class Lease:
@@ -142,7 +151,7 @@ def renew(text: str, *, folder: str = FOLDER) -> None:
     EvenkeelError
         Another run has the node now.
     """
-    other, _warnings = take(Run(**json.loads(text)), folder=folder)
+    other, _warnings = take(parsed(text), folder=folder)
     if other:
         raise refusal(other, "This run has lost the node: see whether that one was meant to take it, and run again")
 

@@ -8,15 +8,16 @@ It is started as ``evenkeel-pull``, with the path of the Python that has ansible
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files, run_lease
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files, process_identity, run_lease
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, from_os
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import write_atomically
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_lock import held
@@ -35,6 +36,10 @@ MINUTES_OF_A_RUN = 15
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 #: The exit status where something is wrong that the program knows of: Python ends with 1 where it does not.
 PROBLEM = 3
+
+
+class Waiting(EvenkeelError):
+    """Another run has the node."""
 
 
 @dataclass
@@ -145,22 +150,42 @@ def apply(copy: Repository, before: State, python: str, lock: int, run: Run) -> 
         )
     copy.prune(keep=[before.commit, commit])
     checkout = copy.check_out(commit)
-    if _waits(places, run):
-        return
-    ended = playbook_run.run(python, checkout, settings, places, keeps=[lock])
+    # Of a commit that the node has, the playbook itself takes the node, if it finds something to change.
+    with _node(places, commit, hold=commit != before.commit) as holder:
+        ended = playbook_run.run(python, checkout, settings, places, keeps=[lock], holder=holder)
     run.outcome = states.FAILED if ended.problem else states.APPLIED
     run.reason, run.counts = sanitise(masked(ended.problem)), ended.counts
     if ended.problem:  # another run may have come first
-        _waits(places, run)
+        _leave_to(run_lease.in_the_way(places.lease))
 
 
-def _waits(places: Places, run: Run) -> bool:
-    """Whether a run from a control node changes this node: the next run of this program goes on."""
-    other = run_lease.in_the_way(places.lease)
+@contextlib.contextmanager
+def _node(places: Places, commit: str, *, hold: bool) -> Iterator[str]:
+    """Require that no run from a control node changes this node, and hold it; yield what describes its holder."""
+    if not hold:
+        _leave_to(run_lease.in_the_way(places.lease))
+        yield ""
+        return
+    process = process_identity.of(os.getpid())
+    holder = run_lease.Run(
+        id="%s %s" % (commit, process),
+        who="evenkeel-pull",
+        what="the commit %s" % commit[:12],
+        machine=process_identity.machine(),
+        process=process,
+    )
+    _leave_to(run_lease.take(holder, folder=places.lease)[0])
+    try:
+        yield holder.text()
+    finally:
+        run_lease.release(holder, folder=places.lease)
+
+
+def _leave_to(other: run_lease.Reported | None) -> None:
+    """Leave the node to another run that has it."""
     if other:
-        refusal = run_lease.refusal(other, "The next run of evenkeel-pull goes on")
-        run.outcome, run.reason = states.WAITING, str(refusal)
-    return other is not None
+        refusal = run_lease.refusal(other)
+        raise Waiting(refusal.what, "The next run of evenkeel-pull goes on")
 
 
 def rendered(settings: Settings, state: State, run: Run, ended: str) -> dict[str, Any]:
@@ -208,7 +233,7 @@ def _problem_of(step: Callable[[], None]) -> str:
 
 
 def _outcome_of(error: EvenkeelError) -> str:
-    kinds = {Refused: states.REFUSED, Unreachable: states.UNREACHABLE}
+    kinds = {Refused: states.REFUSED, Unreachable: states.UNREACHABLE, Waiting: states.WAITING}
     return kinds.get(type(error), states.FAILED)
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.command import ENVIRONMENT
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_variable import RUN
 from ansible_collections.evenkeel.gpu.plugins.module_utils._pull import settings as pull_settings
 from ansible_collections.evenkeel.gpu.plugins.module_utils._pull.repository import end, proxies
 from ansible_collections.evenkeel.gpu.plugins.module_utils._pull.settings import Places, Settings
@@ -72,8 +73,8 @@ def command(python: str, checkout: str, settings: Settings, places: Places, vari
     return [*argv, "--extra-vars", "@" + variables, os.path.join(checkout, settings.playbook)]
 
 
-def environment(python: str, places: Places, inherited: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of a run."""
+def environment(python: str, places: Places, inherited: Mapping[str, str], holder: str = "") -> dict[str, str]:
+    """Return the environment of a run; ``holder`` describes the run of this program that has the node, if it has."""
     paths = [os.path.dirname(python), "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
     return {
         **ENVIRONMENT,
@@ -85,14 +86,19 @@ def environment(python: str, places: Places, inherited: Mapping[str, str]) -> di
         "ANSIBLE_LOCAL_TEMP": os.path.join(places.home, "tmp"),
         "ANSIBLE_REMOTE_TEMP": os.path.join(places.home, "tmp"),
         "PYTHONUNBUFFERED": "1",
+        **({RUN: holder} if holder else {}),
     }
 
 
-def run(python: str, checkout: str, settings: Settings, places: Places, keeps: Sequence[int] = ()) -> Ended:
+def run(
+    python: str, checkout: str, settings: Settings, places: Places, keeps: Sequence[int] = (), holder: str = ""
+) -> Ended:
     """Run the playbook on this node, and pass on what it prints.
 
     Parameters
     ----------
+    holder
+        See ``environment``.
     keeps
         Open files that the run keeps open: a lock is held as long as it goes on, also where this process is killed.
 
@@ -116,7 +122,7 @@ def run(python: str, checkout: str, settings: Settings, places: Places, keeps: S
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd=checkout,
-            env=environment(python, places, os.environ),
+            env=environment(python, places, os.environ, holder),
             encoding="utf-8",
             errors="replace",
             start_new_session=True,

@@ -14,12 +14,20 @@ from typing import Any
 
 from ansible import constants, context
 from ansible.module_utils.parsing.convert_bool import boolean
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import process_identity
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import process_identity, run_lease
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_lease import Run
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_variable import RUN
+
+
+def is_inherited() -> bool:
+    """Return whether evenkeel-pull has started this run, and holds the node by itself."""
+    return RUN in os.environ
 
 
 def of(task_vars: Mapping[str, Any]) -> Run:
     """Return this run."""
+    if is_inherited():
+        return run_lease.parsed(os.environ[RUN])
     worker_of = multiprocessing.parent_process()
     process = process_identity.of(worker_of.pid if worker_of and worker_of.pid else os.getpid())
     # The folder of temporary files is this run's alone.
@@ -35,7 +43,7 @@ def of(task_vars: Mapping[str, Any]) -> Run:
 
 def takes_over(task_vars: Mapping[str, Any]) -> bool:
     """Return whether this run takes nodes from other runs."""
-    return boolean(task_vars.get("evenkeel_take_over", False), strict=False)
+    return bool(boolean(task_vars.get("evenkeel_take_over", False), strict=False))
 
 
 def _who(task_vars: Mapping[str, Any]) -> str:

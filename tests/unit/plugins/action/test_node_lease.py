@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +13,8 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.evenkeel.gpu.plugins.action import node_lease as action
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import process_identity
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import HANDED
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_lease import Run
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_variable import RUN
 
 Result = dict[str, Any]
 OTHER = {
@@ -90,6 +93,14 @@ def test_check_mode_asks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_failure_of_the_module_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(monkeypatch, {"failed": True, "msg": "no"})[0] == {"failed": True, "msg": "no"}
+
+
+def test_a_part_of_a_run_holds_the_node_as_the_whole_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = Run("a1", "evenkeel-pull", "the commit 0b5e", "", "")
+    monkeypatch.setenv(RUN, whole.text())
+    result, handed = run(monkeypatch, FREE)
+    assert (handed[0]["run"], result["run"]) == (asdict(whole), whole.text())
+    assert run(monkeypatch, state="free") == ({"changed": False}, [])
 
 
 def test_a_node_that_is_let_go_of_is_no_runs(monkeypatch: pytest.MonkeyPatch) -> None:

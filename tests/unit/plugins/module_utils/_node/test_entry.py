@@ -14,6 +14,7 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import entry, run_lease
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, carrying
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_variable import RUN
 
 PLUGINS = Path(__file__).parents[5] / "plugins"
 MODULES = sorted((PLUGINS / "modules").glob("*.py"))
@@ -222,7 +223,7 @@ def test_a_module_of_a_run_that_has_lost_the_node_does_nothing(
 
     monkeypatch.setattr(run_lease, "renew", lost)
     monkeypatch.setattr(os, "geteuid", lambda: user)
-    monkeypatch.setenv(entry.RUN, variable)
+    monkeypatch.setenv(RUN, variable)
     result = run(lambda params, _: {"done": True}, **options)
     assert result.get("done", result.get("msg")) == (True if runs else "a run has lost the node. Run again.")
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import run_lease
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import process_identity, run_lease
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_lock import held
 from ansible_collections.evenkeel.gpu.plugins.module_utils._pull import agent, repository
 from ansible_collections.evenkeel.gpu.plugins.module_utils._pull.settings import Places, Settings
@@ -213,10 +213,31 @@ def test_a_node_that_a_control_node_changes_is_left_alone_until_the_next_run(mac
     assert (machine.ran, machine.report["outcome"]) == ([made], "applied")
 
 
+def test_the_node_is_held_for_a_commit_that_it_does_not_have(machine: Machine) -> None:
+    noted = machine.folder / "noted"
+    made = machine.remote.commit("ana", files={"site.yml": f"cat {machine.places.lease}/lease.json >{noted}\n"})
+    assert machine.pull() == 0
+    lease = json.loads(noted.read_text())["run"]
+    assert (lease["who"], lease["what"]) == ("evenkeel-pull", f"the commit {made[:12]}")
+    assert run_lease.in_the_way(machine.places.lease) is None
+    assert machine.pull() == 0
+    assert noted.read_text() == ""  # nothing has to change, as far as this program knows
+    assert machine.ran == [made, made]
+
+
+def test_a_playbook_is_of_the_run_that_holds_the_node(machine: Machine) -> None:
+    machine.remote.commit("ana", files={"site.yml": f'echo "$EVENKEEL_RUN" >{machine.folder}/run; exit 2\n'})
+    assert machine.pull() == 3
+    assert machine.report["outcome"] == "failed"
+    run = run_lease.parsed((machine.folder / "run").read_text())
+    assert (run.who, run.process) == ("evenkeel-pull", process_identity.of(os.getpid()))
+
+
 def test_a_control_node_that_came_first_is_no_failure(machine: Machine) -> None:
     held_lease = machine.folder / "held"
     run_lease.take(PUSH, folder=str(held_lease))
-    machine.remote.commit("ana", files={"site.yml": f"mv {held_lease} {machine.places.lease}; exit 2\n"})
+    taken_over = f"mv {held_lease}/lease.json {machine.places.lease}; exit 2\n"
+    machine.remote.commit("ana", files={"site.yml": taken_over})
     assert machine.pull() == 0
     assert (len(machine.ran), machine.report["outcome"]) == (1, "waiting")
 
