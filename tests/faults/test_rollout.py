@@ -13,7 +13,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,8 @@ from tests.faults.conftest import CHANNEL, ROOT, Answer, ansible, finish
 
 PLAYBOOK = "playbooks/rollout.yml"
 SIZE = int(os.environ.get("EVENKEEL_FLEET", "3"))
-NAMES = [f"debian12-{number}" for number in range(1, SIZE + 1)]
+#: In the order of the inventory.
+NAMES = sorted(f"debian12-{number}" for number in range(1, SIZE + 1))
 FIRST, SECOND, LAST = NAMES[0], NAMES[1], NAMES[-1]
 LINK, BUILDS = "/opt/evenkeel/envs/small", "/opt/evenkeel/generations/small"
 LOCK = "/opt/evenkeel/locks/environment-small"
@@ -32,6 +33,7 @@ LOCK = "/opt/evenkeel/locks/environment-small"
 PATIENCE = {"ansible_ssh_extra_args": "-o ServerAliveInterval=5 -o ServerAliveCountMax=6", "ansible_timeout": 20}
 #: Where the lab lets its operator become root.
 SUDOERS = "/etc/sudoers.d/ops"
+DEVICES, SHOWN = "/sys/bus/pci/devices", "/run/evenkeel-devices"
 CHANGES = (words for number in (1, 2, 3) for words in itertools.combinations(("six", "idna", "packaging"), number))
 
 
@@ -65,6 +67,15 @@ class Fleet:
         return set(self.on(node, f"ls {BUILDS}").split())
 
     @contextmanager
+    def busy(self, node: str) -> Iterator[None]:
+        """Hold the environment's lock on a node, so that nothing is built or switched there."""
+        self.on(node, f"systemd-run --quiet --unit=holder flock {LOCK} sleep infinity")
+        try:
+            yield
+        finally:
+            self.on(node, "systemctl stop holder")
+
+    @contextmanager
     def cut_off(self, node: str) -> Iterator[None]:
         """Take a node's network away, without a word to those who are connected."""
         pid = podman.run("inspect", "--format", "{{.State.Pid}}", nodes.container_name(self.group, node)).strip()
@@ -74,6 +85,16 @@ class Fleet:
             yield
         finally:
             subprocess.run([*link, "up"], check=True)
+
+
+def read_until(process: subprocess.Popen[str], words: str) -> str:
+    """Return what a run says next, to the first line with ``words``."""
+    shown = ""
+    for line in process.stdout or ():
+        shown += line
+        if words in line:
+            return shown
+    raise AssertionError(f"no {words!r} in:\n{shown}")
 
 
 @pytest.fixture(scope="module")
@@ -121,21 +142,19 @@ def test_nodes_that_are_away_or_full_are_named_and_the_same_command_goes_on_late
     assert fleet.in_use() == {after}
 
 
-def test_a_killed_run_is_resumed_and_all_go_back_by_the_command_that_was_shown(fleet: Fleet) -> None:
+def test_a_run_killed_in_a_batch_is_resumed_and_all_go_back_by_the_command_that_was_shown(fleet: Fleet) -> None:
     (before,) = fleet.in_use()
-    process = fleet.start(PLAYBOOK, "--tags=conda_environments", rollout_batch=1)
-    shown = ""
-    for line in process.stdout or ():
-        shown += line
-        if f"1 of {SIZE} nodes are as declared" in line:
-            break
-    process.kill()
+    process = fleet.start(PLAYBOOK, "--tags=conda_environments")
+    shown = read_until(process, f"1 of {SIZE} nodes are as declared")
+    with fleet.busy(LAST):
+        shown += read_until(process, "and switch to them") + read_until(process, f"changed: [{SECOND}]")
+        process.kill()
+        assert fleet.in_use([LAST]) == {before}
+        assert before not in fleet.in_use([FIRST, SECOND])
     process.communicate()
     back = f"-e rollback_env=small -e rollback_generation={before.rpartition('/')[2]}"
     assert back in shown
-    assert before in fleet.in_use()
-    assert fleet.in_use([FIRST]) != {before}
-    resumed = fleet.roll_out(rollout_batch=1)
+    resumed = fleet.roll_out()
     assert resumed.succeeded()
     assert f"{SIZE} of {SIZE} nodes are as declared" in resumed.output
     assert len(fleet.in_use() | {before}) == 2
@@ -158,19 +177,47 @@ def test_a_wrong_sudo_password_is_named_and_nothing_is_switched(fleet: Fleet) ->
     assert fleet.in_use() == before
 
 
+def test_a_canary_whose_gpu_does_not_work_stops_the_rollout(fleet: Fleet) -> None:
+    before, gpu = fleet.in_use(), f"{SHOWN}/0000:01:00.0"
+    fleet.on(FIRST, f"mkdir -p {gpu} && echo 0x10de >{gpu}/vendor && echo 0x1eb8 >{gpu}/device")
+    fleet.on(FIRST, f"echo 0x030200 >{gpu}/class && mount --bind {SHOWN} {DEVICES}")
+    try:
+        answer = fleet.roll_out()
+    finally:
+        fleet.on(FIRST, f"umount {DEVICES}; rm -r {SHOWN}")
+    assert answer.failed_saying("Check every GPU", "without libcuda.so.1")
+    assert fleet.in_use(NAMES[1:]) == before
+    assert fleet.roll_out().succeeded()
+    assert len(fleet.in_use()) == 1
+
+
+@pytest.mark.skipif(SIZE < 4, reason="there have to be three batches, the second of two nodes")
+def test_nodes_that_are_lost_in_the_middle_count_as_failed(fleet: Fleet) -> None:
+    before, batches = fleet.in_use(), [2, "100%"]
+    process = fleet.start(PLAYBOOK, "--tags=conda_environments", rollout_batch=batches)
+    read_until(process, f"1 of {SIZE} nodes are as declared")
+    with fleet.cut_off(SECOND):
+        answer = finish(process)
+        assert answer.failed_saying(f"Stopped: 1 of {SIZE} nodes failed or can't be reached: {SECOND}.")
+        assert fleet.in_use([SECOND, *NAMES[3:]]) == before
+        assert before.isdisjoint(fleet.in_use([FIRST, NAMES[2]]))
+        allowed = fleet.roll_out(rollout_batch=batches, rollout_built_percentage=50)
+        assert allowed.failed_saying(f"{SIZE - 1} of {SIZE - 1} nodes are as declared")
+        assert fleet.in_use([SECOND]) == before
+    assert fleet.roll_out().succeeded()
+    assert len(fleet.in_use()) == 1
+
+
 @pytest.mark.long
 def test_a_node_that_hangs_holds_nobody_up_for_good(fleet: Fleet) -> None:
     before, container = fleet.in_use(), nodes.container_name(fleet.group, LAST)
     process = fleet.start(PLAYBOOK, "--tags=conda_environments", rollout_batch=1, rollout_max_fail_percentage=50)
-    shown = ""
-    for line in process.stdout or ():
-        shown += line
-        if f"1 of {SIZE} nodes are as declared" in line:
-            podman.run("pause", container)
-    assert process.wait() != 0
+    read_until(process, f"1 of {SIZE} nodes are as declared")
+    podman.run("pause", container)
+    answer = finish(process)
     podman.run("unpause", container)
-    assert re.search(rf"^{LAST} .*unreachable=1", shown, re.MULTILINE), shown
-    assert f"{SIZE - 1} of {SIZE} nodes are as declared" in shown
+    assert answer.failed_saying(f"{SIZE - 1} of {SIZE} nodes are as declared")
+    assert re.search(rf"^{LAST} .*unreachable=1", answer.output, re.MULTILINE), answer.output
     assert fleet.in_use([LAST]) == before
     assert fleet.roll_out().succeeded()
     assert len(fleet.in_use()) == 1
@@ -179,15 +226,13 @@ def test_a_node_that_hangs_holds_nobody_up_for_good(fleet: Fleet) -> None:
 @pytest.mark.long
 def test_a_node_that_is_lost_while_it_builds_is_named(fleet: Fleet) -> None:
     before = fleet.in_use()
-    # The environment's lock is held until the node has no network any more, so the build can't be over.
-    fleet.on(LAST, f"systemd-run --quiet --unit=holder flock {LOCK} sleep infinity")
-    process = fleet.start(PLAYBOOK, "--tags=conda_environments")
-    for line in process.stdout or ():
-        if "switch nothing" in line:
-            break
-    fleet.on(LAST, "timeout 300 sh -c 'until pgrep --full [a]sync_wrapper >/dev/null; do sleep 0.1; done'")
-    with fleet.cut_off(LAST):
-        fleet.on(LAST, "systemctl stop holder")
+    with ExitStack() as cut:
+        # The build can't be over before the node has no network any more.
+        with fleet.busy(LAST):
+            process = fleet.start(PLAYBOOK, "--tags=conda_environments")
+            read_until(process, "switch nothing")
+            fleet.on(LAST, "timeout 300 sh -c 'until pgrep --full [a]sync_wrapper >/dev/null; do sleep 0.1; done'")
+            cut.enter_context(fleet.cut_off(LAST))
         assert finish(process).failed_saying(f"nodes did not build: {LAST}.")
         assert fleet.in_use() == before
     assert fleet.roll_out().succeeded()
