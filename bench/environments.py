@@ -25,9 +25,9 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 from unittest.mock import patch
 
 import uv
@@ -38,12 +38,19 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import (
     environment_plan,
 )
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.bytecode import compile_environment
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.bytecode_offer import Offer
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.bytecode_plan import Python, python_of
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.environment_plan import Desired, Policy
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.generation import Generation
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.linking import RATTLER, Job, Tools, install
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package, from_mapping
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.verification import verify_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_lock import held
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._bytecode import compiler, store
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import Mirrors
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.pip_solver import Target
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.build_host import BuildHosts
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.builder import this_platform
 from rich.console import Console
 from rich.table import Table
 
@@ -73,6 +80,8 @@ class Workplace:
             (runtime / "site-packages").symlink_to(next(path for path in sys.path if path.endswith("site-packages")))
         self.tools = Tools(conda, sys.executable, str(runtime))
         self.number = 0
+        #: Bytecode that was compiled elsewhere.
+        self.offer: Offer | None = None
 
     def build(self, installer: str = RATTLER, *, bytecode: bool = True, on_disk: bool = False) -> Path:
         """Build the environment under a name that nobody has yet, as the module does, and return its place.
@@ -89,6 +98,7 @@ class Workplace:
 
             def made(target: Generation) -> str:
                 job = Job(name, target.path, target.packages, SPECS, f"{root}/pkgs", lock, 60, "", Quiet())
+                job = replace(job, offer=self.offer)
                 if bytecode:
                     builder.build(job, installer, self.tools)
                 else:
@@ -240,6 +250,41 @@ def report_bytecode(place: Workplace) -> None:
     show("Compiling all bytecode once", taken, f"{len(cores)} workers")
 
 
+@contextmanager
+def compiled_elsewhere(packages: Sequence[Package], directory: Path) -> Iterator[Offer]:
+    """Compile all bytecode as compile.yml does, and serve it on loopback."""
+    python = next(package for package in packages if package.name == "python")
+    policy = compiler.Policy(BuildHosts("", [], lambda name: sys.exit(name)), without_sandbox=True)
+    target = Target(python.version, this_platform(), "2.36")
+    found = compiler.compile_packages(policy, target, packages, compiler.candidates(packages), Mirrors(), {})
+    contents = {package.sha256: store.packed(files) for package, files in found.bytecode.items() if files}
+    store.add(directory, contents.values())
+    archives = {package: store.archive_of(content) for package, content in contents.items()}
+    CONSOLE.print(f"{len(archives)} archives, {sum(one.size for one in archives.values()) / 1e6:.1f} MB")
+    command = [sys.executable, "-um", "http.server", "--bind", "127.0.0.1", "--directory", str(directory), "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
+        try:
+            port = cast(IO[str], server.stdout).readline().split(" port ")[1].split()[0]
+            runs = cast(Python, python_of(packages))
+            yield Offer(runs.tag, found.magic, archives, f"http://127.0.0.1:{port}")
+        finally:
+            server.kill()
+
+
+def report_fleet(place: Workplace) -> None:
+    """Cold builds of the first node of a fleet, which compiles, and of the others, beside no bytecode at all."""
+    base = "download and link alone"
+    taken: dict[str, list[float]] = {base: [], "bytecode from a store": [], "bytecode compiled on the node": []}
+    with compiled_elsewhere(place.packages, place.root / "store") as offer:
+        for _ in range(ROUNDS):
+            for name in taken:
+                place.forget_packages()
+                place.offer = offer if name == "bytecode from a store" else None
+                with timed(taken[name]):
+                    place.build(bytecode=name != base)
+    show("Cold builds of a fleet's nodes", taken, base)
+
+
 def report_checks(place: Workplace) -> None:
     """A check that changes nothing, and hashing of every file beside sha256sum."""
     prefix = place.build()
@@ -337,6 +382,7 @@ REPORTS: dict[str, Callable[[Path, Sequence[Package], argparse.Namespace], Any]]
     "builds": lambda root, packages, given: report_builds(Workplace(root, packages, given.conda), given.conda),
     "disk": lambda root, packages, given: report_disk(Workplace(root, packages), given.unwritten),
     "bytecode": lambda root, packages, given: report_bytecode(Workplace(root, packages)),
+    "fleet": lambda root, packages, given: report_fleet(Workplace(root, packages)),
     "checks": lambda root, packages, given: report_checks(Workplace(root, packages)),
     "growth": lambda root, packages, given: report_growth(root, packages),
     "sharing": lambda root, packages, given: report_sharing(Workplace(root, packages)),

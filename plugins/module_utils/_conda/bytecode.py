@@ -168,9 +168,10 @@ def _read_and_plan(
         if job.offer is None or job.offer.magic != runs:
             problems[package] = "it is for another release of Python"
         elif not fits(bytecode, sources, python):
-            problems[package] = "it holds bytecode of files that the package does not have"
+            problems[package] = "it does not hold the bytecode of the package's files, or that of others"
         else:
-            cached[package] = Index(bytecode, tuple(source.path for source in sources.rewritten))
+            compiled = {path: sha256 for path, sha256 in bytecode.items() if sha256}
+            cached[package] = Index(compiled, tuple(source.path for source in sources.rewritten))
             cache.store(package, cached[package])
             fresh.pop(package, None)
             continue

@@ -31,7 +31,10 @@ _NAMED = 3
 
 @dataclass(frozen=True)
 class Delivery:
-    """What came: of each package, its bytecode in the cache's stage, path to SHA-256."""
+    """What came: of each package, its bytecode in the cache's stage, path to SHA-256.
+
+    That is empty where the source does not compile.
+    """
 
     staged: Mapping[Package, Mapping[str, str]] = field(default_factory=dict)
     #: Of each package whose bytecode did not come, why.
@@ -155,7 +158,9 @@ def _received(
 
 
 def _written(path: str, content: bytes) -> str:
-    """Write a new file; return its SHA-256."""
+    """Write a new file; return its SHA-256. Nothing is written where there is nothing."""
+    if not content:
+        return ""
     directory = os.path.dirname(path)
     os.makedirs(directory, mode=0o755, exist_ok=True)
     with open(path, "xb") as stream:

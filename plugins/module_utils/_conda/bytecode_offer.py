@@ -5,7 +5,7 @@
 ``playbooks/compile.yml`` compiles the packages of a lock in a sandbox. Of each package, an archive has the bytecode in
 the layout of a prefix, and a file beside the lock has the archive's hash. Hashes reach a node with its packages, from
 the control node; archives come from there or from a store that nobody has to trust. A node takes an archive that has
-its hash and holds nothing but bytecode that it would compile of this very package itself. All else it compiles, so the
+its hash and holds just the bytecode that it would compile of this very package itself. All else it compiles, so the
 environment is the same either way.
 """
 
@@ -66,7 +66,7 @@ def from_mapping(fields: Mapping[str, Any]) -> Offer:
 
 
 def contents(path: str, python: Python, magic: str) -> Iterator[tuple[str, bytes]]:
-    """Yield each file of an archive, its path below a prefix and its bytes.
+    """Yield each file of an archive, its path below a prefix and its bytes; none where its source does not compile.
 
     Raises
     ------
@@ -92,7 +92,7 @@ def contents(path: str, python: Python, magic: str) -> Iterator[tuple[str, bytes
                 if left < 0:
                     raise ValueError("it holds more than it may")
                 content = archive.read(entry)
-                if not content.startswith(begins):
+                if content and not content.startswith(begins):
                     raise ValueError("%s is no bytecode for this release of Python" % entry.filename)
                 yield entry.filename, content
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, struct.error, UnicodeError) as error:

@@ -113,8 +113,8 @@ def is_bytecode(path: str, python: Python) -> bool:
 
 
 def fits(bytecode: Iterable[str], sources: Sources, python: Python) -> bool:
-    """Return whether paths of bytecode are all of sources that a package brought the same for every environment."""
-    return set(bytecode) <= {bytecode_of(source.path, python.tag) for source in sources.shared}
+    """Return whether paths of bytecode are those of the sources that a package brings to every environment alike."""
+    return set(bytecode) == {bytecode_of(source.path, python.tag) for source in sources.shared}
 
 
 def sources_of(files: Iterable[InstalledFile], python: Python) -> Sources:

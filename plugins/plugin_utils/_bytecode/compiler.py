@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import bytecode_compiler
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import bytecode_compiler, clobbered_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.built_wheels import is_built
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.bytecode import files_of_packages
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.bytecode_compiler import UNCHECKED_HASH
@@ -84,7 +84,8 @@ class Compiled:
 
     #: What bytecode of this Python begins with, in hexadecimal digits.
     magic: str
-    #: Of each package, path below a prefix to content.
+    #: Of each package, path below a prefix to content, which is empty where the source does not compile; nothing where
+    #: nodes compile it.
     bytecode: Mapping[Package, Mapping[str, bytes]]
 
 
@@ -199,9 +200,8 @@ class _Work:
         bytecode: dict[Package, dict[str, bytes]] = {package: {} for package in wanted}
         for package, group in tasks.items():
             for task in group:
-                content = written.get(str(Path(task.target).relative_to(self.own)))
-                if content is not None:
-                    bytecode[package][bytecode_of(task.name, python.tag)] = content
+                content = written.get(str(Path(task.target).relative_to(self.own)), b"")
+                bytecode[package][bytecode_of(task.name, python.tag)] = content
         return Compiled(magic, bytecode)
 
     def _place(self, policy: Policy, platform: str) -> Place | BuildHost:
@@ -238,6 +238,7 @@ class _Work:
         asked = set(wanted)
         needed = [package for package in of_conda if package in asked or package.name == interpreter.PYTHON]
         interpreter.unpack(needed, mirrors, conda, target.platform)
+        clobbered_files.settle(str(conda), needed)
         wheels = [package for package in wanted if package.manager == PIP]
         if wheels:
             lines = [requirement(_fetchable(package, mirrors)).strip() for package in wheels]
@@ -318,7 +319,7 @@ class _Work:
         magic = found.pop("magic", b"")
         for name in [name for name in found if name not in expected]:
             _require_answers(found.pop(name))
-        begins = bytes.fromhex(magic.decode("ascii", "replace")) + UNCHECKED_HASH if len(magic) == 8 else b""
+        begins = bytes.fromhex(magic.decode()) + UNCHECKED_HASH if re.fullmatch(rb"[0-9a-f]{8}", magic) else b""
         if not begins or not all(content.startswith(begins) for content in found.values()):
             raise _unsound("its result is no bytecode")
         return magic.decode(), found
@@ -327,9 +328,9 @@ class _Work:
 def _require_answers(content: bytes) -> None:
     """Require that a compiler could read and write what it was asked to."""
     for line in content.splitlines():
-        answer = json.loads(line)
-        if "error" in answer:
-            raise EvenkeelError(f"The compiler failed: {answer['error']}", "Free space, then run again")
+        with contextlib.suppress(ValueError, TypeError):
+            if "error" in (answer := json.loads(line)):
+                raise EvenkeelError(f"The compiler failed: {answer['error']}", "Free space, then run again")
 
 
 def _fetchable(package: Package, mirrors: Mirrors) -> Package:

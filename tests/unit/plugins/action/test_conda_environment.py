@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import zipfile
 from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,9 +12,12 @@ from ansible import constants
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.action import ActionBase
 from ansible_collections.evenkeel.gpu.plugins.action import conda_environment as action
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.bytecode_offer import Archive
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import HANDED
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._bytecode import hashes
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._bytecode.hashes import Hashes, OfPlatform
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import environment_file, sources
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.conda_lock import Lock, content_hash, render
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.problem import Problem
@@ -265,6 +269,50 @@ def test_a_wheel_that_is_not_there_is_named_also_by_a_rehearsal(
     result = control.run({"changed": changed, "wanted": [FILE]}, arguments=locked)
     assert result["msg"].startswith(f"Wheels that a lock names are not on the control node: {wheel}. Restore them from")
     assert control.brought == []
+
+
+# Bytecode that was compiled for the lock
+
+ARCHIVE = Archive("ef" * 32, 7)
+
+
+def compiled(control: Control, store: str = "bytecode") -> None:
+    """Compile the lock's only package of conda."""
+    archives, names = {ANSWER[0].sha256: ARCHIVE}, {ANSWER[0].sha256: "numpy-2.3.1-0"}
+    of_platform = OfPlatform("ba" * 32, "cpython-311", "a70d0d0a", archives, names)
+    folder = control.directory / "ai-dev"
+    (folder / "conda-bytecode.json").write_text(hashes.render(Hashes(store, {"linux-64": of_platform})))
+    (folder / "bytecode").mkdir()
+    (folder / "bytecode" / ARCHIVE.file).write_bytes(b"archive")
+
+
+def test_hashes_of_bytecode_go_with_the_packages(control: Control, locked: Result) -> None:
+    compiled(control, "https://store.example/b")
+    mirrors = {"https://store.example": "http://mirror.example"}
+    control.run({"changed": False}, arguments={**locked, "mirrors": mirrors})
+    offered = control.given[0]["bytecode"]
+    assert offered["archives"] == {ANSWER[0].sha256: asdict(ARCHIVE)}
+    assert offered["store"] == "http://mirror.example/b"
+    assert control.brought == []
+
+
+def test_archives_that_the_node_lacks_are_brought_in_one_file(control: Control, locked: Result) -> None:
+    compiled(control)
+    done = {"changed": True}
+    assert control.run({"changed": False, "wanted": [FILE, ARCHIVE.file]}, done, arguments=locked) == done
+    wheel, bundle = control.brought
+    assert wheel.name == FILE
+    with zipfile.ZipFile(bundle) as archive:
+        assert {name: archive.read(name) for name in archive.namelist()} == {ARCHIVE.file: b"archive"}
+    assert [given.get("brought") for given in control.given] == [None, "/srv/brought"]
+
+
+def test_archives_that_are_not_there_fail_nothing(control: Control, locked: Result) -> None:
+    compiled(control)
+    (control.directory / "ai-dev" / "bytecode" / ARCHIVE.file).unlink()
+    done = {"changed": True}
+    assert control.run({"changed": False, "wanted": [ARCHIVE.file]}, done, arguments=locked) == done
+    assert [path.name for path in control.brought] == ["bytecode.zip"]
 
 
 # In the background

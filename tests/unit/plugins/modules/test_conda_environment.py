@@ -235,6 +235,7 @@ def test_check_mode_tells_the_same_and_touches_nothing(node: Node) -> None:
     assert not node.root.exists()
     done = node.run(RESOLVED)
     assert done.pop("installer") == "conda"
+    assert done.pop("bytecode") == {"compiled": 0, "received": 0}
     assert checked == done
     assert not node.run(_ansible_check_mode=True)["changed"]
 

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import errno
+import zipfile
+from pathlib import Path
+
+import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._bytecode import store
+
+FILES = {"lib/b.pyc": b"b" * 99, "lib/a.pyc": b"a" * 99}
+
+
+def test_equal_files_make_equal_archives(tmp_path: Path) -> None:
+    content = store.packed(FILES)
+    assert content == store.packed(dict(reversed(FILES.items())))
+    assert content != store.packed({**FILES, "lib/a.pyc": b"another"})
+    (tmp_path / "a.zip").write_bytes(content)
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        assert {entry.filename: archive.read(entry) for entry in archive.infolist()} == FILES
+
+
+def test_a_store_has_what_was_put_there_as_long_as_it_is_that(tmp_path: Path) -> None:
+    directory, content = tmp_path / "new" / "store", store.packed(FILES)
+    archive = store.archive_of(content)
+    assert not store.has(directory, archive)
+    store.add(directory, [content])
+    assert store.has(directory, archive)
+    assert [path.name for path in directory.iterdir()] == [archive.file]
+    (directory / archive.file).write_bytes(content.replace(b"lib", b"bil"))
+    assert not store.has(directory, archive)
+    store.remove(directory, [archive])
+    store.remove(directory, [archive])
+    assert list(directory.iterdir()) == []
+
+
+def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_unused: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(tmp_path))
+
+    monkeypatch.setattr(store.os, "fsync", full)
+    with pytest.raises(EvenkeelError, match=r"Bytecode can't be kept in .*No space left on device") as error:
+        store.add(tmp_path, [b"x"])
+    assert "compile_store" in error.value.remedy
