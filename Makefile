@@ -23,6 +23,8 @@ NEWER_CORES := 2.20 2.21
 ENTERPRISE_SCENARIOS := nvidia_driver cuda_toolkit nvidia_container_toolkit
 UBUNTU_SCENARIOS := nvidia_driver
 UBUNTU_MACHINE_SCENARIOS := driver_upgrade
+# Ten that pull at once.
+PULLING_NODES := debian12 ubuntu2404 rocky9 $(foreach number,1 2 3 4 5 6 7,debian12)
 ROLE ?=
 INDEX ?=
 FILES ?=
@@ -74,6 +76,7 @@ test-long: lab ## What takes longer: whole sites, ten nodes, execution environme
 	for scenario in $(UBUNTU_SCENARIOS); do EVENKEEL_RELEASES="ubuntu2204 ubuntu2604" molecule test --scenario-name $$scenario; done
 	for scenario in $(LONG_SCENARIOS); do molecule test --scenario-name $$scenario; done
 	for scenario in $(UBUNTU_MACHINE_SCENARIOS); do EVENKEEL_RELEASES=ubuntu2404vm molecule test --scenario-name $$scenario; done
+	EVENKEEL_RELEASES="$(PULLING_NODES)" molecule test --scenario-name pull_agent
 	EVENKEEL_SURVEY=false molecule test --scenario-name site_vm
 	for scenario in $(SCENARIOS_OF_ROLES); do \
 		converge=$$(python -m lab.nodes.site_way $$scenario); \
