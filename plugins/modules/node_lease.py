@@ -16,7 +16,7 @@ description:
     RV(run) is in the variable C(EVENKEEL_RUN) of the tasks' environment, each module of this collection renews it,
     and fails if another run has taken the node meanwhile.
   - A run that was killed loses its lease at once to the next run from the same machine. Where the variable
-    C(evenkeel_take_over) is true, a run takes the node from any other, which then fails at its next task.
+    C(evenkeel_take_over) is true, a run takes the node from any other, whose modules then fail.
   - Check mode takes no lease, and is not stopped by one.
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
