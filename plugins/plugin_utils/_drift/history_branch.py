@@ -110,15 +110,15 @@ class Branch:
     def _tip(self) -> str:
         """Return the last commit; empty where there is no such branch."""
         lines = self._git("for-each-ref", "--format=%(objectname) %(refname)", self._ref).decode().splitlines()
-        return next((commit for commit, _, ref in (line.partition(" ") for line in lines) if ref == self._ref), "")
+        return next((commit for commit, ref in map(str.split, lines) if ref == self._ref), "")
 
     def _files(self, tip: str) -> dict[str, str]:
         """Return the reports of a commit, each with its blob."""
         found = {}
         listed = self._git("ls-tree", "-z", "--full-tree", tip).decode(errors="replace") if tip else ""
         for entry in listed.split("\0")[:-1]:
-            about, _, name = entry.partition("\t")
-            mode, _, blob = about.rpartition(" ")
+            about, name = entry.split("\t", 1)
+            mode, blob = about.rsplit(" ", 1)
             if mode != _FILE or not history.is_ours(name):
                 raise EvenkeelError(
                     f"The branch {self.name} of {self.repository} has {name}, so it is no branch of drift reports",
