@@ -88,7 +88,7 @@ class ActionModule(Action):
         wrong = report.problems(found)
         asked = [role for role, layer in layers.items() if layer.tasks]
         work = report.to_do(found, asked)
-        if arguments["lease"] and not self._task.check_mode and (work or wrong):
+        if arguments["fail"] and arguments["lease"] and not self._task.check_mode and (work or wrong):
             wrong += self._other_run()
         result: dict[str, Any] = {"changed": False, "roles": roles, "asked": asked, "to_do": work}
         result["took"] = round(time.monotonic() - begun, 1)

@@ -54,7 +54,7 @@ options:
     default: false
   lease:
     description:
-      - Whether it is a problem that another run changes the node, where there is something to do. See
+      - Whether, with O(fail), it is a problem that another run changes the node, where there is something to do. See
         M(evenkeel.gpu.node_lease). In check mode it is none.
       - A run of which it is known that it has ended is no problem, nor is one where the variable C(evenkeel_take_over)
         is true.
