@@ -116,7 +116,8 @@ def stale_peer_memory(monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def in_use(monkeypatch: pytest.MonkeyPatch) -> str:
-    block = yaml.safe_load((ROOT / "playbooks/tasks/upgrade_node.yml").read_text())[0]["block"]
+    tasks = yaml.safe_load((ROOT / "playbooks/tasks/upgrade_node.yml").read_text())
+    (block,) = (task["block"] for task in tasks if "block" in task)
     (refuse,) = [task for task in block if task["name"] == "Refuse while a GPU is in use"]
     process = {"pid": 4711, "command": "python", "user": "alice", "devices": [], "unit": "jobs.service"}
     users = gpu_users.FilterModule().filters()["gpu_users"]([process], [])
