@@ -102,7 +102,7 @@ class ActionModule(Action):
                 if of_platform and any(of_platform.archives.values()):
                     platforms[platform] = of_platform
         after = Hashes(_store_of(arguments, directory, path), platforms)
-        changed = before != after or bool(archives)
+        changed = bool(archives) or (before != after and bool(before or platforms))
         superfluous = _superfluous(before, after, path) if changed and not arguments["store"] else []
         if changed and not self._task.check_mode:
             store.add(directory, archives)

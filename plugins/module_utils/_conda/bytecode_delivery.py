@@ -143,13 +143,10 @@ def _received(
     path = ""
     try:
         path = source.fetch(archive)
-        stage = cache.begin(package)
-        try:
-            found = contents(path, python, magic)
-            return {name: _written(os.path.join(stage, name), content) for name, content in found}
-        except BaseException:
-            cache.abandon(package)
-            raise
+        stage = cache.begin(package)  # what stays of it after an error goes with the next clean
+        made: set[str] = set()
+        found = contents(path, python, magic)
+        return {name: _written(os.path.join(stage, name), content, made) for name, content in found}
     except (ValueError, OSError) as error:
         return str(error)
     finally:
@@ -157,12 +154,22 @@ def _received(
             os.unlink(path)
 
 
-def _written(path: str, content: bytes) -> str:
-    """Write a new file; return its SHA-256. Nothing is written where there is nothing."""
+def _written(path: str, content: bytes, made: set[str]) -> str:
+    """Write a new file; return its SHA-256. Nothing is written where there is nothing.
+
+    Parameters
+    ----------
+    path, content
+        The file.
+    made
+        Directories that are there, to which that of the file is added.
+    """
     if not content:
         return ""
     directory = os.path.dirname(path)
-    os.makedirs(directory, mode=0o755, exist_ok=True)
+    if directory not in made:
+        os.makedirs(directory, mode=0o755, exist_ok=True)
+        made.add(directory)
     with open(path, "xb") as stream:
         stream.write(content)
     return hashlib.sha256(content).hexdigest()

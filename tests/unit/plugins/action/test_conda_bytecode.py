@@ -213,6 +213,14 @@ def test_a_platform_that_runs_nowhere_is_a_warning_and_keeps_what_it_has(control
     assert set(found.platforms["linux-aarch64"].archives) == {PYTHON.sha256, SIX.sha256}
 
 
+def test_where_nothing_can_be_compiled_nothing_is_written(control: Control) -> None:
+    path = control.lock(PYTHON, SIX)
+    control.nowhere = {"linux-64"}
+    result = control.run()
+    assert (result["changed"], result["packages"]) == (False, {})
+    assert not path.exists()
+
+
 def test_without_a_lock_there_is_nothing_to_do(control: Control) -> None:
     (control.directory / "environment.yml").write_text("channels: [defaults]\ndependencies: [python=3.11]\n")
     result = control.run()
