@@ -74,11 +74,12 @@ def run(argv: Sequence[str], variables: Mapping[str, str]) -> Spent:
         )
         while not (ended := os.waitpid(process.pid, os.WNOHANG))[0]:
             used = {pid: memory(pid) for one in children(os.getpid()) for pid in tree(one)}
+            of_workers = [used[pid] for pid in children(process.pid) if used.get(pid)]
             total = sum(used.values())
-            if len(used) == 1:
+            if not of_workers:
                 alone = max(alone, total)
             elif total > peak:
-                peak, workers = total, len(children(process.pid))
+                peak, workers = total, len(of_workers)
             time.sleep(PAUSE)
         wall = time.perf_counter() - begin
         process.returncode = os.waitstatus_to_exitcode(ended[1])

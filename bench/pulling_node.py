@@ -19,7 +19,7 @@ from pathlib import Path
 import yaml
 
 from bench import meter, site
-from bench.lab_fleet import CHANGE, FIRST, SAME
+from bench.lab_fleet import CHANGE, SAME
 from bench.meter import Counters, Gauge
 from bench.site import CHANGED, DECLARED, ROOT, Site
 from lab import git_site, process
@@ -57,7 +57,7 @@ class Pulled:
 
 
 def runs(place: Site) -> dict[str, Pulled]:
-    """Measure the runs of a bare node that only has the agent."""
+    """Measure the runs of a node that site.yml has set up from the control node."""
     server, node = site.fresh_nodes(GROUP, 2)
     source = site.write_inventory(place.folder / "pull-inventory", [server, node])
     variables = {**os.environ, "MOLECULE_SCENARIO_NAME": GROUP, "MOLECULE_PROJECT_DIRECTORY": str(ROOT)}
@@ -65,9 +65,11 @@ def runs(place: Site) -> dict[str, Pulled]:
     people = git_site.of_group(GROUP)
     commit(people, place.folder / DECLARED, [server, node])
     signers = json.dumps({"pull_agent_allowed_signers": people.allowed("ana")})
-    options = ["--limit", node.name, "--extra-vars", signers]
-    site.run(place.playbook(source, DECLARED, str(SCENARIO / "converge.yml"), *options))
-    found = {FIRST: pull(node), SAME: pull(node)}
+    limit = ["--limit", node.name]
+    site.run(place.playbook(source, DECLARED, "site.yml", *limit))
+    site.run(place.playbook(source, DECLARED, str(SCENARIO / "converge.yml"), *limit, "--extra-vars", signers))
+    pull(node)
+    found = {SAME: pull(node)}
     commit(people, place.folder / CHANGED, [server, node])
     return {**found, CHANGE: pull(node)}
 
@@ -76,15 +78,15 @@ def commit(people: GitSite, environments: Path, fleet: list[Node]) -> None:
     """Commit a site for the nodes, the first of which serves it, with environments and their locks."""
     of_nodes = inventory.render(fleet, inventory.read(GROUP)["all"]["vars"], {})
     agent = yaml.safe_load((SCENARIO / "files" / "pull_agent.yml").read_text())
-    agent |= {"git_server": fleet[0].address, "conda_environments_directory": "{{ playbook_dir }}/environments"}
+    agent["git_server"] = fleet[0].address
     hosts = {
         "all": {"vars": of_nodes["all"]["vars"]},
         "gpu_nodes": {"vars": agent, "children": {fleet[0].release: {"hosts": of_nodes["_meta"]["hostvars"]}}},
     }
-    shutil.copytree(environments, people.work / "environments", dirs_exist_ok=True)
-    shutil.copytree(
-        ROOT / "inventories" / "demo" / "group_vars", people.work / INVENTORY / "group_vars", dirs_exist_ok=True
-    )
+    # Where the demo's variables say.
+    shutil.copytree(environments, people.work / "lab" / "environments", dirs_exist_ok=True)
+    variables = ROOT / "inventories" / "demo" / "group_vars"
+    shutil.copytree(variables, people.work / INVENTORY / "group_vars", dirs_exist_ok=True)
     people.commit("ana", files={str(INVENTORY / "hosts.yml"): yaml.safe_dump(hosts), "node.yml": PLAYBOOK})
 
 
