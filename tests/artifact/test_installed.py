@@ -145,5 +145,6 @@ def test_every_role_is_documented(node: ControlNode) -> None:
 def test_an_execution_environment_gets_its_requirements(node: ControlNode) -> None:
     collection = f"{node.place}/collections/ansible_collections/evenkeel/gpu"
     meta = yaml.safe_load(node.succeeds("cat", f"{collection}/meta/execution-environment.yml"))
-    named = Path(collection, meta["dependencies"]["python"])
-    assert "py-rattler" in node.succeeds("cat", str(named))
+    for kind, needed in (("python", "py-rattler"), ("system", "openssh-client")):
+        named = Path(collection, meta["dependencies"][kind])
+        assert needed in node.succeeds("cat", str(named))

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,8 @@ def equipped(project: Path, group: str, image: str, wheels: Path) -> dict[str, s
 def test_the_image_has_all_that_the_collection_needs(image: str) -> None:
     imported = "import argon2, cryptography, packaging, rattler, ruamel.yaml, uv, yaml"
     podman.run("run", "--rm", image, "python3", "-c", imported)
-    assert podman.run("run", "--rm", image, "sh", "-c", "id -u; command -v ssh").split() == ["1000", "/usr/bin/ssh"]
+    shown = podman.run("run", "--rm", image, "sh", "-c", "id -u; command -v git; command -v ssh")
+    assert shown.split() == ["1000", "/usr/bin/git", "/usr/bin/ssh"]
 
 
 def test_navigator_converges_a_node_and_then_changes_nothing(project: Path, equipped: dict[str, str]) -> None:
@@ -52,6 +54,7 @@ def test_runner_reports_what_stands_against_a_node_and_what_differs(
     (tmp_path / "env").mkdir()
     (tmp_path / "inventory").mkdir()
     (tmp_path / "inventory" / "hosts.yml").write_text(json.dumps(conftest.inventory(group)))
+    commit = committed(tmp_path / "inventory")
     shutil.copytree(conftest.ROOT / "lab" / "environments", tmp_path / "project" / "environments")
     settings = {
         "process_isolation": True,
@@ -72,6 +75,7 @@ def test_runner_reports_what_stands_against_a_node_and_what_differs(
     done = conftest.attempt(*drift, cwd=tmp_path)
     assert done.returncode == 2, done.stdout
     report = json.loads((tmp_path / "artifacts" / "drift" / "report.json").read_text())
+    assert report["site"]["commit"] == commit, report["site"]["note"]
     layers = report["hosts"]["debian12-1"]["layers"]
     assert layers["environment:ai-dev"]["state"] == "drifted"
 
@@ -81,3 +85,13 @@ def test_runner_reports_what_stands_against_a_node_and_what_differs(
     shown = f"{command} drift /runner/artifacts/drift/report.json; echo status $?"
     lines = podman.run("run", "--rm", "--user=root", f"--volume={here}", image, "sh", "-c", shown).splitlines()
     assert lines[-1] == f"status {STATUSES[report['status']]}"
+
+
+def committed(folder: Path) -> str:
+    """Make a folder a repository, and return its commit."""
+    identity = ("-c", "user.name=Ana", "-c", "user.email=ana@site.example")
+    for arguments in (("init", "--quiet"), ("add", "--all"), (*identity, "commit", "--quiet", "--message=First")):
+        subprocess.run(["git", *arguments], check=True, cwd=folder)
+    return subprocess.run(
+        ["git", "rev-parse", "HEAD"], check=True, cwd=folder, capture_output=True, text=True
+    ).stdout.strip()
