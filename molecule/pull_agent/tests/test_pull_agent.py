@@ -134,7 +134,7 @@ def test_an_agent_that_can_not_run_gives_way_to_the_one_before(pulling: Pulling)
     assert [report["counts"]["changed"] for report in pulling.delivered()] == [0] * len(pulling.found)
     assert pulling.fleet.run(CURRENT) == version
     assert pulling.fleet.run(f"ls /opt/evenkeel/pull/{new}/broken") != ""
-    said = pulling.fleet.run("journalctl --unit evenkeel-pull | grep -c 'could not run on this node' || true")
+    said = pulling.fleet.run("journalctl --unit evenkeel-pull | grep -c 'of the pull agent could not run' || true")
     assert said != "0"
 
 
