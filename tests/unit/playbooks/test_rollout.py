@@ -101,9 +101,20 @@ def test_canaries_are_switched_first(built: Iterable[str], more: dict[str, Any],
 def test_nothing_is_switched_unless_enough_nodes_have_built(
     built: Iterable[str], percentage: int, goes_on: bool
 ) -> None:
-    (task,) = ENOUGH["tasks"]
+    task, _report = ENOUGH["tasks"]
     templar = known(built, rollout_built_percentage=percentage)
     assert templar.evaluate_conditional(trust_as_template(task["ansible.builtin.assert"]["that"])) is goes_on
+
+
+@pytest.mark.parametrize(
+    ("only", "checked", "reported"), [("true", False, True), ("true", True, False), ("false", False, False)]
+)
+def test_a_run_that_only_builds_ends_with_what_is_to_come(only: str, checked: bool, reported: bool) -> None:
+    _required, task = ENOUGH["tasks"]
+    templar = known("abc", rollout_build_only=only, ansible_check_mode=checked)
+    assert templar.evaluate_conditional(trust_as_template(task["when"])) is reported
+    shown = templar.template(trust_as_template(task["ansible.builtin.debug"]["msg"]))
+    assert shown.startswith("3 of 4 nodes have built. Nothing was switched: ")
 
 
 @pytest.mark.parametrize(
