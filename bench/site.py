@@ -35,8 +35,11 @@ class Site:
     def playbook(self, source: Path, state: str = DECLARED, name: str = "site.yml", *options: str) -> list[str]:
         """Return the command that runs a playbook for the inventory ``source``."""
         directory = json.dumps({"conda_environments_directory": str(self.folder / state)})
-        argv = [sys.executable, "-m", "ansible", "playbook", "--inventory", str(source)]
-        return [*argv, name, "--extra-vars", directory, *options]
+        return [*self.ansible("playbook", source), name, "--extra-vars", directory, *options]
+
+    def ansible(self, program: str, source: Path) -> list[str]:
+        """Return the beginning of a command of Ansible's for the inventory ``source``."""
+        return [sys.executable, "-m", "ansible", program, "--inventory", str(source)]
 
     def lock(self, source: Path) -> None:
         """Make the environments, and lock them."""
