@@ -69,7 +69,7 @@ def test_a_lease_that_is_over_is_taken(node: Node, changing: dict[str, Any]) -> 
 
 @pytest.mark.long
 def test_a_killed_run_is_no_obstacle_to_the_next(node: Node, changing: dict[str, Any]) -> None:
-    node.host.check_output(f"printf '#!/bin/sh\ntouch {ADDING}; sleep 600' >{SLOW} && chmod 755 {SLOW}")
+    node.host.check_output(f"printf '#!/bin/sh\necho $$ >{ADDING}; exec sleep 600' >{SLOW} && chmod 755 {SLOW}")
     first = node.start(**changing)
     wait.until(lambda: node.host.file(ADDING).exists, "the first run changes the node", f"cat {LEASE}", seconds=120)
     for survey in (True, False):
@@ -77,7 +77,7 @@ def test_a_killed_run_is_no_obstacle_to_the_next(node: Node, changing: dict[str,
         assert node.play(evenkeel_survey=survey, **changing).failed_saying(said)
     first.send_signal(signal.SIGKILL)
     first.wait()
-    node.host.check_output(f"rm {SLOW}; pkill --full '{SLOW}'")
+    node.host.check_output(f"rm {SLOW} && kill $(cat {ADDING})")
     assert node.play(**changing).succeeded()
     assert node.host.group("evenkeel-remote").exists
     assert not node.host.file(LEASE).exists
