@@ -4,7 +4,8 @@
 
 Reads one JSON list a line from standard input, ``[[source, name, target, sha256], ...]``, and answers each with a line
 ``{"hashes": [...]}``: the bytecode's SHA-256, null where the source does not compile, "" where the source has not the
-given hash. What can't be read or written is answered with ``{"error": TEXT, "errno": NUMBER}``. It ends with its input.
+given hash. What can't be read or written is answered with ``{"error": TEXT, "errno": NUMBER}``. It ends with its input,
+or with status 1 where a line was not answered.
 
 What Python writes for a string depends on whether something else in the process holds the same one. So each line is
 worked on in a process of its own that has compiled nothing before, and equal lines make equal files on every machine.
@@ -62,8 +63,8 @@ def answer(line: str) -> None:
     sys.stdout.flush()
 
 
-def main() -> None:
-    """Answer until the input ends, or an answer fails."""
+def main() -> int:
+    """Answer until the input ends, or an answer fails; return the program's status."""
     os.umask(0o022)
     for line in sys.stdin:
         child = os.fork()
@@ -77,8 +78,9 @@ def main() -> None:
             finally:
                 os._exit(status)
         if os.waitpid(child, 0)[1]:
-            break
+            return 1
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

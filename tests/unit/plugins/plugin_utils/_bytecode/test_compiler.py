@@ -186,6 +186,18 @@ def test_none_of_the_packages_code_runs(channel: Channel, tmp_path: Path) -> Non
     assert not canary.exists()
 
 
+def test_what_a_killed_compiler_did_not_write_is_not_taken_for_files_that_do_not_compile(
+    channel: Channel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed = tmp_path / "killed.py"
+    before = "        code = compile("
+    program = Path(bytecode_compiler.__file__).read_text()
+    killed.write_text(program.replace(before, f"        os.kill(os.getpid(), 9)\n{before}", 1))
+    monkeypatch.setattr(bytecode_compiler, "__file__", str(killed))
+    with pytest.raises(EvenkeelError, match="The compiler failed on the control node: it ended with status"):
+        compiled((channel.python,))
+
+
 def test_a_builder_host_makes_the_same(channel: Channel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "python" / "bin" / "python"
     program.parent.mkdir(parents=True)
