@@ -24,7 +24,7 @@ HOST = "EVENKEEL_BENCH_NODE"
 #: The variable with the seconds after which an answer comes.
 LATENCY = "EVENKEEL_BENCH_LATENCY"
 #: What differs from one run to the next.
-_PASSING = re.compile(r"BECOME-SUCCESS-\w+|ansible-tmp-[\d.-]+|\bj\d{6,}\b")
+_PASSING = re.compile(r"BECOME-SUCCESS-\w+|ansible-tmp-[\d.-]+|\bj\d{6,}\b|EVENKEEL_RUN=[^{]*\{[^}]*\}")
 #: What of it an answer repeats: the name of a folder, or a word that a shell is to say.
 _REPEATED = re.compile(rb"ansible-tmp-[\d.-]+|\b[0-9a-f]{16}\b")
 #: What an action hands over and does not count: the code of a survey, which a node has that was asked before, and which

@@ -39,8 +39,8 @@ from lab.nodes.nodes import Node
 
 #: Groups of nodes of the lab, of which no two have a node in common.
 SIZES = (1, 3, 6)
-#: Hosts that are not there: where nothing changes, and otherwise.
-HOSTS, CHANGED_HOSTS = (1, 10, 50, 200, 1000), (1, 10, 50)
+#: Hosts that are not there.
+HOSTS = (1, 10, 50, 200, 1000)
 FORKS, FORKED_HOSTS, LATENCY = (5, 10, 20, 50, 100), (50, 200), 1.0
 LARGE = (1000, 10000)
 CONSOLE = Console(highlight=False, width=120)
@@ -72,9 +72,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="what to measure (all)")
     parser.add_argument("--hosts", type=int, nargs="+", default=list(HOSTS), help="hosts where nothing changes")
-    parser.add_argument(
-        "--changed-hosts", type=int, nargs="+", default=list(CHANGED_HOSTS), help="hosts where something does"
-    )
+    parser.add_argument("--changed-hosts", type=int, nargs="+", default=[], help="hosts where something does (none)")
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES), help="groups of nodes of the lab")
     parser.add_argument("--forks", type=int, nargs="+", default=list(FORKS))
     parser.add_argument("--forked-hosts", type=int, nargs="+", default=list(FORKED_HOSTS), help="hosts for the forks")
@@ -87,8 +85,11 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 def control(place: Site, node: Node, arguments: argparse.Namespace) -> None:
     """Print what the control node takes."""
     for name, recording in recordings(place, node, arguments.playbook).items():
-        recording.record()
         hosts = arguments.hosts if name == SAME else arguments.changed_hosts
+        if hosts or name == FIRST:
+            recording.record()
+        if not hosts:
+            continue
         spent = [(count, recording.replay(count)) for count in hosts]
         CONSOLE.print(control_table(name, spent))
         CONSOLE.print(fit_table(f"fits: {name}", control_points(spent)))

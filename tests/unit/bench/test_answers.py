@@ -59,7 +59,7 @@ def test_every_run_asks_the_same() -> None:
 
 
 def test_a_command_is_the_same_in_every_run() -> None:
-    pattern = "mkdir ansible-tmp-{0}-2 && echo BECOME-SUCCESS-{1} j{2}"
+    pattern = """EVENKEEL_RUN='{{"id": "{0}"}}' mkdir ansible-tmp-{0}-2 && echo BECOME-SUCCESS-{1} j{2}"""
     commands = [pattern.format(number, letter * 32, number * 9) for number, letter in ("1a", "2b")]
     assert Question(commands[0], b"", "a-1").name == Question(commands[1], b"", "a-2").name
 
