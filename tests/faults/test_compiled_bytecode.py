@@ -13,6 +13,12 @@ from tests.faults.conftest import Answer, Node
 
 NAME = "compiled"
 ENVIRONMENT = f"/opt/evenkeel/envs/{NAME}"
+#: Lines for sha256sum.
+SUMS = """
+import json
+for path, sha256 in json.load(open("conda-meta/evenkeel-bytecode")).items():
+    print(sha256, path, sep="  ")
+"""
 
 
 def bytecode_of(answer: Answer) -> tuple[int, int]:
@@ -24,8 +30,7 @@ def bytecode_of(answer: Answer) -> tuple[int, int]:
 def manifest(node: Node) -> dict[str, str]:
     """Return all bytecode of the environment, path to SHA-256, once it is known that the files have it."""
     found: dict[str, str] = json.loads(node.host.check_output(f"cat {ENVIRONMENT}/conda-meta/evenkeel-bytecode"))
-    sums = "".join(f"{sha256}  {path}\n" for path, sha256 in found.items())
-    node.host.check_output("cd %s && printf %%s %s | sha256sum --check --quiet", ENVIRONMENT, sums)
+    node.host.check_output("cd %s && python3 -c %s | sha256sum --check --quiet", ENVIRONMENT, SUMS)
     return found
 
 
