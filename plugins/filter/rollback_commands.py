@@ -46,7 +46,7 @@ _value:
   sample:
     - >-
       ansible-playbook playbooks/rollback.yml -i /srv/site/hosts.yml -e rollback_env=ai-dev
-      -e rollback_generation=16e6fed7220249e1
+      -e rollback_generation=16e6fed72202
 """
 
 import shlex
@@ -58,8 +58,8 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sanitise import
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.filters import answering
 
 TASK = "conda_environment "
-#: As many of a digest as a generation's name has.
-DIGITS = 16
+#: Fewer of a digest than a build's name has: a node may have several builds of it, and older ones have drifted.
+DIGITS = 12
 #: Where the playbooks of the installed collection are, which have names of their own.
 INSTALLED = ("ansible_collections", "evenkeel", "gpu", "playbooks")
 

@@ -265,12 +265,13 @@ def select(state: State, name: str, reference: str) -> Generation:
         return ordered[place]
     found = [generation for generation in ordered if generation.id == reference]
     found = found or [generation for generation in ordered if reference and generation.digest.startswith(reference)]
-    if len(found) != 1:
+    if len({generation.digest for generation in found}) != 1:
         raise EvenkeelError(
             "The environment %s has %s generation %r" % (name, "more than one" if found else "no", reference),
             "The node keeps, from the oldest on: %s" % have,
         )
-    return found[0]
+    # Of the same digest: an older build was replaced because it had drifted.
+    return state.current if state.current in found else found[-1]
 
 
 def superfluous(state: State, target: Generation, keep: int) -> tuple[str, ...]:

@@ -227,4 +227,4 @@ def test_the_way_back_has_the_inventories_and_the_playbook_of_the_run_in_one_lin
         check=False,
     )
     command = f"ansible-playbook play/rollback.yml -i '{hosts}' -i a, -e rollback_env=small -e rollback_generation="
-    assert f"{command}{'0' * 16}" in map(str.strip, done.stdout.splitlines()), done.stdout + done.stderr
+    assert f"{command}{'0' * 12}" in map(str.strip, done.stdout.splitlines()), done.stdout + done.stderr

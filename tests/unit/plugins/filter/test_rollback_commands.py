@@ -11,8 +11,8 @@ rollback_commands = FilterModule().filters()["rollback_commands"]
 
 OLD, OLDER, NEW = "0" * 64, "1" * 64, "2" * 64
 CALL = "ansible-playbook evenkeel.gpu.rollback -i /srv/site/hosts.yml"
-BACK = f"{CALL} -e rollback_env=ai-dev -e rollback_generation={'0' * 16}"
-BACK_FURTHER = f"{CALL} -e rollback_env=ai-dev -e rollback_generation={'1' * 16}"
+BACK = f"{CALL} -e rollback_env=ai-dev -e rollback_generation={'0' * 12}"
+BACK_FURTHER = f"{CALL} -e rollback_env=ai-dev -e rollback_generation={'1' * 12}"
 INSTALLED = "/home/ops/.ansible/collections/ansible_collections/evenkeel/gpu/playbooks"
 
 
