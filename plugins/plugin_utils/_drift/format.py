@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift.states import 
 KIND = "evenkeel drift report"
 #: The version of the report's form.
 FORMAT = 1
+#: How deep lists and objects may be in each other: what goes through a report calls itself for each.
+_MOST_NESTED = 100
 _AGAIN = "Run playbooks/drift.yml again"
 _WHICH = "Name the report.json that playbooks/drift.yml has written, as a user who may read it"
 
@@ -61,8 +65,8 @@ def outline(content: bytes, name: str) -> dict[str, Any]:
 def _parsed(content: bytes, name: str) -> dict[str, Any]:
     """Return what says that it is a report of this format."""
     try:
-        found = json.loads(content, parse_constant=refuse_constant)
-    except (ValueError, RecursionError) as error:
+        found = json_of(content)
+    except ValueError as error:
         raise EvenkeelError(f"{name} is no JSON: {error}", _AGAIN) from error
     if not isinstance(found, dict) or found.get("kind") != KIND:
         raise EvenkeelError(f"{name} is no drift report", _WHICH)
@@ -72,9 +76,39 @@ def _parsed(content: bytes, name: str) -> dict[str, Any]:
     return found
 
 
-def refuse_constant(name: str) -> None:
-    """Refuse NaN and infinite numbers, which JSON does not have."""
+def json_of(content: bytes | str) -> Any:
+    """Return what a text of JSON means.
+
+    Raises
+    ------
+    ValueError
+        It is no JSON, which has neither NaN nor infinite numbers, or is nested too deeply.
+    """
+    try:
+        found = json.loads(content, parse_constant=_refuse_constant, parse_float=_finite)
+    except RecursionError as error:
+        raise ValueError(str(error)) from error
+    level = [found]
+    for _depth in range(_MOST_NESTED):
+        level = [item for one in level if isinstance(one, (dict, list)) for item in _items(one)]
+    if level:
+        raise ValueError("it is nested too deeply")
+    return found
+
+
+def _items(value: dict[str, Any] | list[Any]) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value
+
+
+def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is no number")
+    return number
 
 
 def _damaged(name: str, place: str) -> EvenkeelError:

@@ -15,7 +15,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node import user_fil
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._pull.state import APPLIED
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift import report, schema
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift.format import refuse_constant
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift.format import json_of
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift.states import DRIFTED, EQUAL, UNKNOWN
 
 FORMAT = 1
@@ -81,8 +81,8 @@ def read(path: Path) -> dict[str, Any]:
     if content is None:
         raise EvenkeelError(f"{path} is gone", remedy)
     try:
-        found = json.loads(content.data, parse_constant=refuse_constant)
-    except (ValueError, RecursionError) as error:
+        found = json_of(content.data)
+    except ValueError as error:
         raise EvenkeelError(f"{path} is no JSON: {error}", remedy) from error
     written = found.get("format") if isinstance(found, dict) else None
     if written != FORMAT:

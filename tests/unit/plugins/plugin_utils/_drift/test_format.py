@@ -43,6 +43,8 @@ def test_its_marks_are_the_schema_s() -> None:
         (json.dumps({key: value for key, value in REPORT.items() if key != "layers"}), "is damaged"),
         (json.dumps({**REPORT, "counts": {}}), "is damaged at counts"),
         (json.dumps({**REPORT, "seconds": float("nan")}), "is no JSON: NaN is no number"),
+        (json.dumps(REPORT)[:-1] + ', "more": 1e999}', "is no JSON: 1e999 is no number"),
+        (json.dumps(REPORT)[:-1] + f', "more": {"[" * 200}{"]" * 200}}}', "nested too deeply"),
         ("[" * 100_000, "is no JSON"),
     ],
 )

@@ -141,6 +141,10 @@ def since(report: Said, text: str) -> Said:
     return report
 
 
+def nested(levels: int) -> list[Any]:
+    return [nested(levels - 1)] if levels else []
+
+
 def pipe(path: Path) -> None:
     path.unlink()
     os.mkfifo(path)
@@ -163,6 +167,8 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
         "see drift.hosts.gpu1.since",
     ),
     "nan": (lambda path: path.write_text(json.dumps({**said(), "more": float("nan")})), "NaN is no number"),
+    "infinite": (lambda path: path.write_text(json.dumps(said())[:-1] + ', "more": 1e999}'), "1e999 is no"),
+    "nested": (lambda path: path.write_text(json.dumps({**said(), "more": nested(500)})), "is nested too deeply"),
     "commit": (lambda path: path.write_text(json.dumps({**said(), "commit": "../../etc"})), "see commit"),
     "drift": (lambda path: path.write_text(json.dumps({**said(), "drift": {"hosts": 1}})), "is no report"),
     "other": (lambda path: path.write_text(json.dumps({**said(), "host": "gpu2"})), "is the report of 'gpu2'"),
