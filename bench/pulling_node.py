@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._upstream import wheels
 
 from bench import meter, site
 from bench.lab_fleet import CHANGE, SAME
@@ -32,7 +31,6 @@ GROUP = "bench-pull"
 SCENARIO = ROOT / "molecule" / "pull_agent"
 INVENTORY = Path("inventories/site")
 #: Where the node has what a control node without an index needs.
-WHEELS, PLATFORM = "/srv/wheels", "linux-64"
 PLAYBOOK = """\
 - ansible.builtin.import_playbook: site.yml
 - hosts: gpu_nodes
@@ -71,8 +69,6 @@ def runs(place: Site) -> dict[str, Pulled]:
     limit = ["--limit", node.name]
     site.run(place.playbook(source, DECLARED, "site.yml", *limit))
     site.run(place.playbook(source, DECLARED, str(SCENARIO / "converge.yml"), *limit, "--extra-vars", signers))
-    brought = f"src={wheels.cache() / PLATFORM}/ dest={WHEELS}/"
-    site.run([*place.ansible("adhoc", source), node.name, "--become", "--module-name", "copy", "--args", brought])
     pull(node)
     found = {SAME: pull(node)}
     commit(people, place.folder / CHANGED, [server, node])
@@ -83,7 +79,7 @@ def commit(people: GitSite, environments: Path, fleet: list[Node]) -> None:
     """Commit a site for the nodes, the first of which serves it, with environments and their locks."""
     of_nodes = inventory.render(fleet, inventory.read(GROUP)["all"]["vars"], {})
     agent = yaml.safe_load((SCENARIO / "files" / "pull_agent.yml").read_text())
-    agent |= {"git_server": fleet[0].address, "conda_environments_wheels": WHEELS}
+    agent |= {"git_server": fleet[0].address}
     hosts = {
         "all": {"vars": of_nodes["all"]["vars"]},
         "gpu_nodes": {"vars": agent, "children": {fleet[0].release: {"hosts": of_nodes["_meta"]["hostvars"]}}},

@@ -71,7 +71,7 @@ def test_a_lease_that_is_over_is_taken(node: Node, changing: dict[str, Any]) -> 
 def test_a_killed_run_is_no_obstacle_to_the_next(node: Node, changing: dict[str, Any]) -> None:
     node.host.check_output(f"printf '#!/bin/sh\necho $$ >{ADDING}; exec sleep 600' >{SLOW} && chmod 755 {SLOW}")
     first = node.start(**changing)
-    wait.until(lambda: node.host.file(ADDING).exists, "the first run changes the node", f"cat {LEASE}", seconds=120)
+    wait.until(lambda: node.host.file(ADDING).exists, "the first run changes the node", f"cat {LEASE}", seconds=900)
     for survey in (True, False):
         said = f"@{os.uname().nodename} has been changing this node by site.yml since 2"
         assert node.play(evenkeel_survey=survey, **changing).failed_saying(said)

@@ -32,6 +32,8 @@ VARIABLES: Mapping[str, object] = {
     # A node can't wait for its own reboot; that it needs one is in the report.
     "nvidia_driver_reboot": False,
 }
+#: In the environment's folder: of what links packages of conda, which a control node otherwise fetches with pip.
+WHEELS = "wheels"
 #: How many lines of the output are kept, and how much of it a reason quotes.
 _MOST_LINES, _MOST_CHARACTERS = 400, 4000
 _RECAP = re.compile(r"^(?P<host>\S+)\s+: (?P<counts>ok=\d+.*)$")
@@ -112,7 +114,9 @@ def run(
     os.makedirs(os.path.join(places.home, "tmp"), mode=0o700, exist_ok=True)
     variables = os.path.join(places.home, "variables.json")
     with open(variables, "w", encoding="utf-8") as stream:
-        json.dump({**VARIABLES, "drift_directory": places.drift}, stream)
+        wheels = os.path.join(os.path.dirname(os.path.dirname(python)), WHEELS)
+        of_node = {"drift_directory": places.drift, "conda_environments_wheels": wheels}
+        json.dump({**VARIABLES, **of_node}, stream)
     argv = command(python, checkout, settings, places, variables)
     kept: deque[str] = deque(maxlen=_MOST_LINES)
     try:

@@ -6,6 +6,7 @@ ROOT/launch.py                   what the unit starts
 ROOT/current, previous           links to versions
 ROOT/versions/ID/                the program, and a link to its environment; complete when it has a manifest
 ROOT/venvs/ID/                   an environment, which versions with the same packages share
+ROOT/venvs/ID/wheels/            of the environment, what the node's own runs install to link packages of conda
 """
 
 from __future__ import annotations
@@ -37,12 +38,15 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._pull.launch import (
     PYTHON,
     STATUSES,
 )
+from ansible_collections.evenkeel.gpu.plugins.module_utils._pull.playbook_run import WHEELS
 
 MANIFEST = "manifest.json"
 #: The oldest Python that ansible-core runs on here, and the names that it may have.
 OLDEST = (3, 11)
 PYTHONS = ("python3.14", "python3.13", "python3.12", "python3.11")
 FOLDERS = ("/usr/bin", "/usr/local/bin")
+#: How the names of the wheels begin that are kept.
+_KEPT = ("py_rattler-", "uv-")
 PARTIAL = ".partial-"
 #: For uv on the node's own disk, and for ansible's first start.
 _SECONDS = 600
@@ -242,10 +246,18 @@ def _build_venv(version: Version, brought: str) -> None:
                     "The environment of the pull agent can't be made: %s" % done.last_words(),
                     "See whether the wheels fit %s and the disk has room" % version.python,
                 )
+    _keep(wheels, os.path.join(version.venv, WHEELS))
     sync_file_systems([version.venv])
     write_atomically(
         os.path.join(version.venv, MANIFEST), json.dumps({"format": 1, "packages": dict(version.packages)}) + "\n"
     )
+
+
+def _keep(wheels: list[str], folder: str) -> None:
+    make_directories(folder)
+    for wheel in wheels:
+        if os.path.basename(wheel).startswith(_KEPT):
+            shutil.copy(wheel, folder)
 
 
 def _uv(wheels: list[str], work: str) -> str:

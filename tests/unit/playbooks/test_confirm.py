@@ -100,7 +100,7 @@ def test_whoever_asks_asks_here() -> None:
 
 def test_a_rollback_asks_before_it_acts() -> None:
     *_required, play = yaml.safe_load((ROOT / "playbooks" / "rollback.yml").read_text())
-    *before, ask, act = play["tasks"]
+    *before, ask, act, _left_to_do = play["tasks"]
     assert ask["ansible.builtin.import_tasks"] == "tasks/confirm.yml"
     assert (act["name"], act["when"], "check_mode" in act) == (
         "Go back",

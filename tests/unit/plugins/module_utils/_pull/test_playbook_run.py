@@ -109,6 +109,7 @@ def test_output_is_passed_on_and_variables_are_ours(
     assert given["ansible_connection"] == "local"
     assert given["conda_environments_require_lock"] is True
     assert given["drift_directory"] == places.drift
+    assert given["conda_environments_wheels"] == f"{tmp_path.parent}/wheels"
     assert (given["nvidia_driver_reboot"], given["drift_fail"]) == (False, False)
 
 

@@ -28,6 +28,8 @@ def wheels(tmp_path: Path) -> Path:
     script = '#!/bin/sh\nfor last; do :; done\n[ "$1" != venv ] || mkdir -p "$last/bin"\n'
     with zipfile.ZipFile(folder / "uv-0.13.9-py3-none-any.whl", "w") as archive:
         archive.writestr("uv-0.13.9.data/scripts/uv", script)
+    for name in ("ansible_core-2.19.1-py3-none-any.whl", "py_rattler-0.25.0-cp310-abi3-manylinux_2_17_x86_64.whl"):
+        (folder / name).touch()
     return folder
 
 
@@ -56,6 +58,14 @@ def test_a_version_is_built_switched_to_and_shares_its_environment(version: Vers
     assert Path(later.root, "previous").readlink() == Path("versions", version.id)
     versions.switch(later)
     assert Path(later.root, "previous").readlink() == Path("versions", version.id)
+
+
+def test_what_links_packages_is_kept_for_the_nodes_own_runs(version: Version, wheels: Path) -> None:
+    versions.build(version, str(wheels))
+    assert {path.name for path in Path(version.venv, "wheels").iterdir()} == {
+        "uv-0.13.9-py3-none-any.whl",
+        "py_rattler-0.25.0-cp310-abi3-manylinux_2_17_x86_64.whl",
+    }
 
 
 def test_what_neither_is_nor_was_in_use_is_removed(version: Version, wheels: Path) -> None:
