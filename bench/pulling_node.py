@@ -30,7 +30,6 @@ from lab.nodes.nodes import Node
 GROUP = "bench-pull"
 SCENARIO = ROOT / "molecule" / "pull_agent"
 INVENTORY = Path("inventories/site")
-#: Where the node has what a control node without an index needs.
 PLAYBOOK = """\
 - ansible.builtin.import_playbook: site.yml
 - hosts: gpu_nodes
