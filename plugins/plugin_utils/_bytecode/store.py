@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import tempfile
 import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -55,17 +56,27 @@ def add(directory: Path, contents: Iterable[bytes]) -> None:
     try:
         directory.mkdir(parents=True, exist_ok=True)
         for content in contents:
-            partial, target = directory / ".partial", directory / archive_of(content).file
-            with partial.open("wb") as stream:
-                stream.write(content)
-                os.fsync(stream.fileno())
-            partial.rename(target)
+            _write(directory, archive_of(content).file, content)
         sync_directory(str(directory))
     except OSError as error:
         raise EvenkeelError(
             f"Bytecode can't be kept in {directory}: {path_of(error)}: {error.strerror}",
             f"{way_out(error, path_of(error))}, or name another directory with compile_store",
         ) from error
+
+
+def _write(directory: Path, name: str, content: bytes) -> None:
+    """Write a file that other machines may read; the run of another operator may write it at the same time."""
+    descriptor, partial = tempfile.mkstemp(prefix=".partial-", dir=directory)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
+            os.fchmod(descriptor, 0o644)
+            os.fsync(descriptor)
+        os.rename(partial, directory / name)
+    except BaseException:
+        os.unlink(partial)
+        raise
 
 
 def remove(directory: Path, archives: Iterable[Archive]) -> None:

@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import errno
+import os
+import stat
 import zipfile
 from pathlib import Path
 
@@ -43,3 +45,27 @@ def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(EvenkeelError, match=r"Bytecode can't be kept in .*No space left on device") as error:
         store.add(tmp_path, [b"x"])
     assert "compile_store" in error.value.remedy
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_two_runs_put_there_at_once_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced = os.fsync
+
+    def meanwhile(descriptor: int) -> None:
+        monkeypatch.setattr(store.os, "fsync", synced)
+        store.add(tmp_path, [b"of the other run"])
+        synced(descriptor)
+
+    monkeypatch.setattr(store.os, "fsync", meanwhile)
+    store.add(tmp_path, [b"of this run"])
+    for content in (b"of this run", b"of the other run"):
+        assert store.has(tmp_path, store.archive_of(content))
+
+
+def test_nodes_may_read_what_is_there(tmp_path: Path) -> None:
+    mask = os.umask(0o077)
+    try:
+        store.add(tmp_path, [b"x"])
+    finally:
+        os.umask(mask)
+    assert stat.S_IMODE((tmp_path / store.archive_of(b"x").file).stat().st_mode) == 0o644
