@@ -38,6 +38,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.inventory_hos
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "environment": {"type": "path", "required": True},
+    "require_lock": {"type": "bool", "default": False},
     "store": {"type": "path"},
     "store_url": {"type": "str", "default": ""},
     "mirrors": {"type": "dict", "default": {}},
@@ -67,6 +68,8 @@ class ActionModule(Action):
         environment = Path(arguments["environment"])
         lock_path = lock_beside(environment)
         if not lock_path.exists():
+            if arguments["require_lock"]:
+                raise EvenkeelError(f"{environment} has no lock", "Lock it with lock.yml first")
             return {
                 "changed": False,
                 "skipped": True,

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ansible lookup: the environment files that a run of lock.yml locks."""
+"""Ansible lookup: the environment files that a run of lock.yml or compile.yml is for."""
 
 from __future__ import annotations
 

@@ -17,8 +17,7 @@ description:
     file with the lock.
   - M(evenkeel.gpu.conda_environment) hands the hashes to nodes, which verify each archive and link what is in it.
     What is missing or wrong they compile themselves, so environments are the same with and without it.
-  - Packages that were compiled for the lock before, by the same Python, are not compiled again. An environment
-    without a lock is skipped.
+  - Packages that were compiled for the lock before, by the same Python, are not compiled again.
   - Archives beside the lock that no file of hashes there names any more are removed. Nothing is removed from a
     directory that O(store) names.
   - Runs on the control node, regardless of the task's host, and changes no node.
@@ -35,6 +34,10 @@ options:
     description: The environment file, on the control node, with its lock beside it.
     type: path
     required: true
+  require_lock:
+    description: Whether an environment without a lock is an error. Otherwise it is skipped.
+    type: bool
+    default: false
   store:
     description:
       - The directory that keeps the archives. By default C(bytecode) beside the lock, from where the control node

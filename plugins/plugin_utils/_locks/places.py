@@ -92,7 +92,7 @@ def environment_named(directory: Path, name: str) -> Path:
 
 
 def environments_to_lock(directory: Path, name: str, working: Path) -> list[Path]:
-    """Return the environment files that lock.yml locks.
+    """Return the environment files that lock.yml locks and compile.yml compiles.
 
     Parameters
     ----------
@@ -182,7 +182,8 @@ def _none(directory: Path, name: str) -> EvenkeelError:
         )
     return EvenkeelError(
         f"There is no environment file {directory / name}, and no such folder with one",
-        f"Set lock_env to a folder or a file that is there ({_listed(known)}), or {VARIABLE} to another directory",
+        f"Set lock_env (compile_env for compile.yml) to a folder or a file that is there ({_listed(known)}), "
+        f"or {VARIABLE} to another directory",
     )
 
 

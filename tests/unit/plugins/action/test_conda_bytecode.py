@@ -226,6 +226,9 @@ def test_without_a_lock_there_is_nothing_to_do(control: Control) -> None:
     result = control.run()
     assert result["skipped"]
     assert "has no lock" in result["msg"]
+    refused = control.run(require_lock=True)
+    assert refused["failed"]
+    assert refused["msg"].endswith("environment.yml has no lock. Lock it with lock.yml first.")
 
 
 @pytest.mark.parametrize(
