@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import glob
 import hashlib
 import os
 
@@ -11,7 +13,8 @@ import os
 def machine(root: str = "/") -> str:
     """Return which machine this is; empty where its processes can't be looked for.
 
-    A container has processes of its own. With the option ``hidepid`` of /proc, users don't see those of others.
+    A container has processes of its own. Machines that are copies of one image differ by their network's hardware. With
+    the option ``hidepid`` of /proc, users don't see the processes of others.
     """
     try:
         with open(os.path.join(root, "etc/machine-id")) as stream:
@@ -21,7 +24,17 @@ def machine(root: str = "/") -> str:
         return ""
     if not number or not os.access(os.path.join(root, "proc/1/stat"), os.R_OK):
         return ""
-    return hashlib.sha256("\n".join([number, os.uname().nodename, processes]).encode()).hexdigest()[:16]
+    marks = [number, os.uname().nodename, processes, *_network_hardware(root)]
+    return hashlib.sha256("\n".join(marks).encode()).hexdigest()[:16]
+
+
+def _network_hardware(root: str) -> list[str]:
+    """Return the addresses of interfaces that are devices, unlike those of containers and bridges."""
+    addresses = []
+    for device in glob.glob(os.path.join(root, "sys/class/net/*/device")):
+        with contextlib.suppress(OSError), open(os.path.join(os.path.dirname(device), "address")) as stream:
+            addresses.append(stream.read().strip())
+    return sorted(addresses)
 
 
 def of(pid: int, root: str = "/") -> str:

@@ -192,10 +192,13 @@ def _read(folder: str) -> Lease | None:
         given = json.loads(content)
         require_known(path, given, FORMAT)
         lease = Lease(Run(**given["run"]), float(given["since"]), float(given["until"]), given["worker"])
-    except (ValueError, TypeError, LookupError, RecursionError):
+        _text(lease.since)
+    except (ValueError, TypeError, LookupError, RecursionError, ArithmeticError, OSError):
         return None
     texts = [*asdict(lease.run).values(), lease.worker]
-    return lease if all(isinstance(text, str) for text in texts) else None
+    # A later end is of an earlier boot, where the folder outlives one.
+    is_of_this_boot = lease.until <= _since_boot() + SECONDS
+    return lease if is_of_this_boot and all(isinstance(text, str) for text in texts) else None
 
 
 def _write(path: str, lease: Lease) -> None:

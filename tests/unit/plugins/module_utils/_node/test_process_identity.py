@@ -13,11 +13,15 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node import process_
 STAT = "1 (a) b)) {state} 0 1 1 0 -1 4194560 1 1 1 1 1 1 1 1 20 0 1 0 {start} 1 1\n"
 
 
-def tree(root: Path, *, number: str = "a1", processes: str = "pid:[1]", boot: str = "b1", **of_process: str) -> str:
+def tree(
+    root: Path, *, number: str = "a1", processes: str = "pid:[1]", boot: str = "b1", card: str = "c1", **of_process: str
+) -> str:
     """Make what a machine says of itself and of its process 1."""
     for path, text in (
         ("etc/machine-id", f"{number}\n"),
         ("proc/sys/kernel/random/boot_id", f"{boot}\n"),
+        ("sys/class/net/eth0/address", f"{card}\n"),
+        ("sys/class/net/eth0/device/vendor", "0x1af4\n"),
         ("proc/1/stat", STAT.format(**{"state": "S", "start": "100", **of_process})),
     ):
         (root / path).parent.mkdir(parents=True, exist_ok=True)
@@ -47,13 +51,27 @@ def test_what_is_no_process_does_not_run(tmp_path: Path, identity: str) -> None:
 
 @pytest.mark.parametrize(
     ("other", "same"),
-    [({}, True), ({"boot": "b2"}, True), ({"number": "a2"}, False), ({"processes": "pid:[2]"}, False)],
-    ids=["the same", "after a boot", "another", "a container on it"],
+    [
+        ({}, True),
+        ({"boot": "b2"}, True),
+        ({"number": "a2"}, False),
+        ({"processes": "pid:[2]"}, False),
+        ({"card": "c2", "boot": "b2"}, False),
+    ],
+    ids=["the same", "after a boot", "another", "a container on it", "a copy of its image"],
 )
 def test_machines_are_told_apart(tmp_path: Path, other: dict[str, str], same: bool) -> None:
     machine = process_identity.machine(tree(tmp_path))
     assert len(machine) == 16
     assert (process_identity.machine(tree(tmp_path, **other)) == machine) == same
+
+
+def test_interfaces_that_are_made_and_removed_do_not_count(tmp_path: Path) -> None:
+    machine = process_identity.machine(tree(tmp_path))
+    bridge = tmp_path / "sys" / "class" / "net" / "podman0" / "address"
+    bridge.parent.mkdir()
+    bridge.write_text("c3\n")
+    assert process_identity.machine(str(tmp_path)) == machine
 
 
 @pytest.mark.parametrize("gone", ["etc/machine-id", "proc/self/ns/pid", "proc/1/stat"])

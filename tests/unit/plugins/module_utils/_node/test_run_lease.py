@@ -137,6 +137,19 @@ def test_a_damaged_lease_is_reported_and_over(folder: str, text: str) -> None:
     assert run_lease.take(ANA, folder=folder) == (None, [])
 
 
+@pytest.mark.parametrize(
+    "times",
+    [{"until": HOUR + 1}, {"until": float("nan")}, {"since": float("inf")}, {"since": 1e300}],
+    ids=["of an earlier boot", "no time", "never", "far away"],
+)
+def test_a_lease_of_no_time_of_this_boot_is_over(folder: str, clock: Clock, times: dict[str, float]) -> None:
+    run_lease.take(BEN, folder=folder)
+    path = Path(folder, "lease.json")
+    path.write_text(json.dumps({**json.loads(path.read_text()), "until": HOUR, "worker": "", **times}))
+    assert run_lease.in_the_way(folder) is None
+    assert run_lease.take(ANA, folder=folder)[0] is None
+
+
 def test_a_link_is_not_followed(folder: str, tmp_path: Path) -> None:
     run_lease.take(BEN, folder=folder)
     there = tmp_path / "there"
