@@ -43,7 +43,8 @@ class Compiled:
 
         def pack() -> str:
             folder.mkdir(exist_ok=True)
-            with zipfile.ZipFile(folder / BUNDLE, "w", zipfile.ZIP_STORED) as archive:
+            # Some images have files of 1970, which an archive can't say.
+            with zipfile.ZipFile(folder / BUNDLE, "w", zipfile.ZIP_STORED, strict_timestamps=False) as archive:
                 for name in sorted(names):
                     if (self.directory / name).is_file():
                         archive.write(self.directory / name, name)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -52,10 +53,8 @@ def gather(folder: Path, hosts: Mapping[str, Sequence[str]], now: datetime) -> G
     EvenkeelError
         There is no such folder, or it can't be read.
     """
-    if not folder.is_dir():
-        raise EvenkeelError(f"There is no folder {folder}", "Name the folder of the nodes' reports by drift_pulled")
     found = Gathered()
-    for path in sorted(path for path in folder.glob("*.json") if not path.name.startswith(".")):
+    for path in _files(folder):
         try:
             if path.stem not in hosts:
                 raise EvenkeelError(
@@ -66,6 +65,18 @@ def gather(folder: Path, hosts: Mapping[str, Sequence[str]], now: datetime) -> G
         except EvenkeelError as error:
             found.left_out[path.stem] = str(error)
     return found
+
+
+def _files(folder: Path) -> list[Path]:
+    try:
+        names = sorted(os.listdir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        raise EvenkeelError(
+            f"There is no folder {folder}", "Name the folder of the nodes' reports by drift_pulled"
+        ) from None
+    except OSError as error:
+        raise EvenkeelError(f"{folder}: {error.strerror}", "Run as a user who may read it") from error
+    return [folder / name for name in names if name.endswith(".json") and not name.startswith(".")]
 
 
 def read(path: Path) -> dict[str, Any]:

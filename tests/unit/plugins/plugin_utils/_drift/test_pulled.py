@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Callable
@@ -134,6 +135,17 @@ def test_a_folder_is_read(tmp_path: Path) -> None:
     assert ([list(one["hosts"]) for one in found.reports], found.left_out) == ([["gpu1"]], {})
     with pytest.raises(EvenkeelError, match="There is no folder"):
         pulled.gather(tmp_path / "nowhere", {}, NOW)
+
+
+def test_a_folder_that_can_not_be_read_is_not_taken_for_an_empty_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(folder: object) -> list[str]:
+        raise PermissionError(errno.EACCES, "Permission denied", str(folder))
+
+    monkeypatch.setattr(os, "listdir", denied)
+    with pytest.raises(EvenkeelError, match=f"{tmp_path}: Permission denied"):
+        pulled.gather(tmp_path, {"gpu1": GROUPS}, NOW)
 
 
 def since(report: Said, text: str) -> Said:
