@@ -123,7 +123,8 @@ def parse(path: Path, text: str) -> Hashes:
         store = content["store"]
         if not isinstance(store, str) or not store:
             raise ValueError(f"the store is {store!r}")
-        require_fit_url(path, store)
+        if "://" in store:
+            require_fit_url(path, store)
         # What was compiled with other options is of no use here, and compiled again.
         platforms = content["platforms"].items()
         return Hashes(store, {name: _of_platform(one) for name, one in platforms if one["options"] == OPTIONS})

@@ -47,7 +47,14 @@ def test_what_is_written_is_read_and_has_a_line_for_each_package() -> None:
     ]
 
 
-@pytest.mark.parametrize("compiled", [Hashes("bytecode"), replace(COMPILED, store="https://store.example/b")])
+@pytest.mark.parametrize(
+    "compiled",
+    [
+        Hashes("bytecode"),
+        replace(COMPILED, store="https://store.example/b"),
+        replace(COMPILED, store="../of ours/b ${x}"),
+    ],
+)
 def test_other_files_are_read_too(compiled: Hashes) -> None:
     assert hashes.parse(Path("x.json"), hashes.render(compiled)) == compiled
 
