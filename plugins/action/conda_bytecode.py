@@ -28,6 +28,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._bytecode.hashes impo
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import conda_lock, sources
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.conda_lock import Lock
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.entries import require_fit_url
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.places import lock_beside
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve import pip_solver
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import mirrors_from
@@ -79,6 +80,7 @@ class ActionModule(Action):
         if path is None:
             raise EvenkeelError(f"{lock_path} is no conda-lock.yml", "Lock its environment.yml with lock.yml")
         directory = Path(arguments["store"] or lock_path.with_name(store.DIRECTORY))
+        where = _store_of(arguments, directory, path)
         lock = conda_lock.read(lock_path)
         before = hashes.read(path)
         policy = Policy(
@@ -104,7 +106,7 @@ class ActionModule(Action):
                 archives += made
                 if of_platform and any(of_platform.archives.values()):
                     platforms[platform] = of_platform
-        after = Hashes(_store_of(arguments, directory, path), platforms)
+        after = Hashes(where, platforms)
         changed = bool(archives) or (before != after and bool(before or platforms))
         superfluous = _superfluous(before, after, path) if changed and not arguments["store"] else []
         if changed and not self._task.check_mode:
@@ -172,7 +174,9 @@ def _store_of(arguments: Mapping[str, Any], directory: Path, path: Path) -> str:
             "Set compile_store to the directory that is at that URL",
         )
     if url:
-        return source(url, "compile_store_url", "The task").rstrip("/")
+        name = source(url, "compile_store_url", "The task").rstrip("/")
+        require_fit_url(path, name)
+        return name
     return Path(os.path.relpath(directory, path.parent)).as_posix()
 
 
