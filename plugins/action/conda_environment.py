@@ -24,6 +24,8 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.sources import
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.store import require_files
 
 DEFAULT_ROOT = "/opt/evenkeel"
+#: Of a node, and of all nodes of a batch together, so that a mirror can keep up with them.
+CONNECTIONS, CONNECTIONS_OF_BATCH = 5, 250
 
 
 class ActionModule(Action):
@@ -53,14 +55,17 @@ class ActionModule(Action):
         return {**rehearsed, **self._run_on_node(call, task_vars, background=self._task.async_val)}
 
     def steps(self, task_vars: dict[str, Any]) -> Steps:
-        arguments = self._arguments()
+        arguments = self._arguments(task_vars)
         if arguments.get("state") == "absent" or arguments.get("generation"):
             return (yield Call("conda_environment", arguments))
         return (yield from self._present(arguments, task_vars))
 
-    def _arguments(self) -> dict[str, Any]:
-        """Return the task's options, with paths of the control node as they are here."""
+    def _arguments(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Return the task's options, with paths of the control node as they are here, and the node's share of a batch."""
         arguments = dict(self._task.args)
+        if str(arguments.get("connections")) == "0":
+            nodes = len(task_vars.get("ansible_play_batch", ())) or 1
+            arguments["connections"] = max(1, min(CONNECTIONS, CONNECTIONS_OF_BATCH // nodes))
         for option in ("environment", "lock", "explicit"):
             if arguments.get(option):
                 arguments[option] = self._loader.path_dwim(arguments[option])

@@ -158,7 +158,9 @@ options:
     type: int
     default: 60
   connections:
-    description: How many packages are downloaded at the same time.
+    description:
+      - How many packages are downloaded at the same time. With V(0), 5, or less where more than 50 nodes are in the
+        play's batch, which have 250 connections together; at least 1.
     type: int
     default: 5
   lock_timeout:

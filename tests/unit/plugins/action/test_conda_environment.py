@@ -65,7 +65,7 @@ class Control:
         self.brought += files
         return "/srv/brought"
 
-    def run(self, *answers: Result, arguments: Result = ARGUMENTS, seconds: int = 0) -> Result:
+    def run(self, *answers: Result, arguments: Result = ARGUMENTS, seconds: int = 0, nodes: int = 1) -> Result:
         self.answers, self.calls = list(answers), []
         loader = DataLoader()
         loader.set_basedir(str(self.directory))
@@ -77,7 +77,10 @@ class Control:
             templar=None,
             shared_loader_obj=None,
         )
-        result: Result = plugin.run(task_vars={"inventory_hostname": "node", "ansible_facts": self.facts})
+        batch = [f"node{number}" for number in range(nodes)]
+        result: Result = plugin.run(
+            task_vars={"inventory_hostname": "node", "ansible_facts": self.facts, "ansible_play_batch": batch}
+        )
         return result
 
     @property
@@ -221,6 +224,15 @@ def test_a_bad_source_never_reaches_the_node(control: Control, arguments: Result
 def test_what_needs_no_source_goes_to_the_node_as_it_is(control: Control, arguments: Result) -> None:
     assert control.run({"changed": True}, arguments=arguments) == {"changed": True}
     assert control.given == [arguments]
+
+
+@pytest.mark.parametrize(
+    ("given", "nodes", "share"),
+    [(0, 1, 5), (0, 50, 5), ("0", 51, 4), (0, 200, 1), (0, 1000, 1), (5, 1000, 5), (8, 1, 8)],
+)
+def test_the_nodes_of_a_batch_share_connections(control: Control, given: int | str, nodes: int, share: int) -> None:
+    control.run({"changed": True}, arguments={**ARGUMENTS, "connections": given}, nodes=nodes)
+    assert [options["connections"] for options in control.given] == [share]
 
 
 # Wheels that the control node has built
