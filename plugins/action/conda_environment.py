@@ -61,7 +61,7 @@ class ActionModule(Action):
         return (yield from self._present(arguments, task_vars))
 
     def _arguments(self, task_vars: dict[str, Any]) -> dict[str, Any]:
-        """Return the task's options, with paths of the control node as they are here, and the node's share of a batch."""
+        """Return the task's options, with paths of the control node as they are here, and the node's connections."""
         arguments = dict(self._task.args)
         if str(arguments.get("connections")) == "0":
             nodes = len(task_vars.get("ansible_play_batch", ())) or 1
