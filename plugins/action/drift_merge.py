@@ -33,7 +33,7 @@ class ActionModule(Action):
         if not (arguments["reports"] or arguments["pulled"]):
             raise EvenkeelError("Neither drift_reports nor drift_pulled is given", "Name the reports by one of them")
         reports = []
-        for path in sorted({Path(path) for pattern in arguments["reports"] for path in glob(pattern, recursive=True)}):
+        for path in sorted({path for pattern in arguments["reports"] for path in _matching(pattern)}):
             try:
                 reports.append(read(path))
             except EvenkeelError as error:
@@ -52,3 +52,10 @@ class ActionModule(Action):
         show("\n".join(["", *summary.lines(found), f"{target.folder / 'index.html'}", ""]))
         states = {name: host["state"] for name, host in found["hosts"].items()}
         return {"changed": False, "status": found["status"], "states": states, "counts": found["counts"]}
+
+
+def _matching(pattern: str) -> list[Path]:
+    found = [Path(path) for path in glob(pattern, recursive=True)]
+    if not found:
+        warn(f"There is no report at {pattern}, which drift_reports names.")
+    return found

@@ -28,6 +28,8 @@ COMMAND_LINE_ONLY = {
 }
 #: By playbook, the inputs that say how many nodes are changed at a time.
 BATCHES = {"rollout": ("rollout_build_batch", "rollout_batch"), "upgrade_driver": ("upgrade_serial",)}
+#: By playbook, the inputs that name a group.
+GROUPS = {"rollout": ("rollout_canary",)}
 #: The playbook that runs on the control node, and what it reads besides its own inputs.
 LOCK = "lock"
 LOCK_READS = ("conda_environments_directory",)
@@ -75,6 +77,7 @@ class ActionModule(Action):
             wrong
             or self._wrong_values(options, task_vars)
             or self._wrong_batches(BATCHES.get(name, ()), task_vars)
+            or self._wrong_groups(GROUPS.get(name, ()), task_vars)
             or self._wrong_elsewhere(options, hosts, task_vars)
         )
 
@@ -138,6 +141,10 @@ class ActionModule(Action):
     def _wrong_batches(self, names: Collection[str], variables: Variables) -> list[str]:
         values = {name: self._template(variables[name]) for name in names if name in variables}
         return [line for name, value in values.items() for line in inputs.wrong_batches(name, value)]
+
+    def _wrong_groups(self, names: Collection[str], variables: Variables) -> list[str]:
+        values = {name: self._template(variables[name]) for name in names if name in variables}
+        return [line for name, value in values.items() for line in inputs.wrong_group(name, value, variables["groups"])]
 
     def _unreadable(self, names: Mapping[str, str], variables: Variables) -> list[str]:
         """Return a line for each variable that has no value here, so that its default is taken."""

@@ -8,7 +8,7 @@ import difflib
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -142,6 +142,13 @@ def wrong_batches(name: str, value: Any) -> list[str]:
         return []
     remedy = "Give a number from 1, a percentage from 1% to 100%, or a list of these"
     return [_line(f"{name} is {_shown(value, {})}", remedy)]
+
+
+def wrong_group(name: str, value: Any, groups: Collection[str]) -> list[str]:
+    """Return a line where a variable is no group of the inventory."""
+    if value in groups:
+        return []
+    return [_line(f"{name} is {_shown(value, {})}, and the inventory has no such group", "Name one that it has")]
 
 
 def renamed(given: Iterable[str], names: Mapping[str, str]) -> list[str]:

@@ -63,6 +63,7 @@ def test_a_file_that_is_no_report_is_named_and_left_out(shards: Path, tmp_path: 
 def test_a_pattern_without_a_file_leaves_all_nodes_unknown(tmp_path: Path, shown: list[str]) -> None:
     result = merge(tmp_path, f"{tmp_path}/*/report.json")
     assert set(result["states"].values()) == {"unknown"}
+    assert shown[0] == f"There is no report at {tmp_path}/*/report.json, which drift_reports names."
 
 
 def test_nodes_that_pull_are_in_it(shards: Path, tmp_path: Path, shown: list[str]) -> None:

@@ -205,6 +205,12 @@ def test_what_only_the_command_line_can_set_is_refused_elsewhere(play: Callable[
     assert not play("site", a={"upgrade_serial": 2}).get("failed")
 
 
+def test_canaries_are_a_group(play: Callable[..., dict[str, Any]]) -> None:
+    assert play("rollout", {"rollout_canary": "a"}, a={})["msg"].startswith("rollout_canary is 'a', and the inventory")
+    assert not play("rollout", {"rollout_canary": "gpu_nodes"}, a={}).get("failed")
+    assert not play("rollout", a={}).get("failed")
+
+
 def test_what_lock_would_not_read_is_a_warning(play: Callable[..., dict[str, Any]], warnings: list[str]) -> None:
     assert not play("site", a={"lock_cuda": "12.4"}, localhost={"lock_cuda": "12.4"}).get("failed")
     assert warnings == []

@@ -95,6 +95,13 @@ def test_a_batch_has_at_least_one_node(value: Any) -> None:
     assert line.endswith(". Give a number from 1, a percentage from 1% to 100%, or a list of these.")
 
 
+def test_a_group_is_one_of_the_inventory() -> None:
+    assert inputs.wrong_group("x", "canary", {"all": [], "canary": []}) == []
+    assert inputs.wrong_group("x", "gpu1", {"all": ["gpu1"]}) == [
+        "x is 'gpu1', and the inventory has no such group. Name one that it has."
+    ]
+
+
 def test_an_old_name_is_answered_with_the_new_one() -> None:
     assert inputs.renamed(["env", "x"], {"env": "lock_env"}) == ["env has another name now. Set lock_env instead."]
 

@@ -255,8 +255,9 @@ def test_what_is_locked(tmp_path: Path, name: str, expected: list[str]) -> None:
         (
             ["ai/gpu.yml", "x.yml"],
             "aj",
-            "There is no environment file {0}/aj, and no such folder with one. Set lock_env (compile_env for compile.yml) to "
-            "a folder or a file that is there (x.yml, ai/gpu.yml), or conda_environments_directory to another directory.",
+            "There is no environment file {0}/aj, and no such folder with one. Set lock_env (compile_env for "
+            "compile.yml) to a folder or a file that is there (x.yml, ai/gpu.yml), or conda_environments_directory to "
+            "another directory.",
         ),
     ],
     ids=["nothing", "nothing of a name", "another name"],
