@@ -21,7 +21,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_variable im
 
 def is_inherited() -> bool:
     """Return whether evenkeel-pull has started this run, and holds the node by itself."""
-    return RUN in os.environ
+    return bool(os.environ.get(RUN))
 
 
 def of(task_vars: Mapping[str, Any]) -> Run:

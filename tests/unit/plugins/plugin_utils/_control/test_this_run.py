@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from ansible import constants, context
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import process_identity
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_variable import RUN
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control import this_run
 
 HERE = os.uname().nodename
@@ -65,6 +66,12 @@ def test_the_process_is_that_of_the_run_and_not_of_its_worker() -> None:
     worker.join()
     assert run.process == process_identity.of(os.getpid())
     assert run == this_run.of({})
+
+
+def test_an_empty_variable_is_no_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(RUN, "")
+    assert not this_run.is_inherited()
+    assert this_run.of({}).process == process_identity.of(os.getpid())
 
 
 def test_two_runs_differ(monkeypatch: pytest.MonkeyPatch) -> None:
