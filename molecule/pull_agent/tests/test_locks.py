@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -31,11 +32,13 @@ def declare(pulling: Pulling, *packages: str, lock: bool = True) -> str:
     work = pulling.site.work
     (work / MANIFEST).parent.mkdir(parents=True, exist_ok=True)
     (work / MANIFEST).write_text(f"channels: [defaults]\ndependencies: [{', '.join(packages)}]\n")
-    variables = work / "inventories/site/group_vars/gpu_nodes.yml"
-    variables.parent.mkdir(exist_ok=True)
-    variables.write_text(VARIABLES)
+    of_nodes = work / "inventories/site/group_vars/gpu_nodes.yml"
+    of_nodes.parent.mkdir(exist_ok=True)
+    of_nodes.write_text(VARIABLES)
     if lock:
-        given = ["--inventory=inventories/site", "--extra-vars=lock_env=team"]
+        # The lab's Python needs the C library of Debian 12, which all of its nodes have.
+        variables = json.dumps({"lock_env": "team", "lock_targets": ["debian-12"]})
+        given = ["--inventory=inventories/site", "--extra-vars", variables]
         own = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
         subprocess.run(
             [sys.executable, "-m", "ansible", "playbook", *given, "playbooks/lock.yml"], check=True, cwd=work, env=own
