@@ -87,7 +87,7 @@ def read(path: Path) -> dict[str, Any]:
     EvenkeelError
         It can't be read, is no such report, is of another format, or is of another host than its name says.
     """
-    remedy = "See `evenkeel-pull status` and `journalctl --unit evenkeel-pull` on the node, which replaces it"
+    remedy = "See `evenkeel-pull status` and `journalctl --unit evenkeel-pull` on the node; its next run replaces it"
     content = user_files.read(str(path), None, MOST_BYTES)
     if content is None:
         raise EvenkeelError(f"{path} is gone", remedy)
