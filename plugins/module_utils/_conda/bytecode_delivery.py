@@ -118,7 +118,8 @@ class _Source:
         try:
             download(url, target, self._timeout, 0, most=archive.size)
         except EvenkeelError as error:
-            if not isinstance(error.__cause__, HTTPError):  # a refusal is about this archive alone
+            # An answer is about this archive alone.
+            if error.__cause__ and not isinstance(error.__cause__, HTTPError):
                 self._silent = error.what
             raise ValueError(error.what) from error
 

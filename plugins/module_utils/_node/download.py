@@ -118,8 +118,9 @@ def _begin(url: str, timeout: float, ca_path: str | None, most: int) -> Beginnin
 
 
 def _delivered(url: str, retries: int, ask: Callable[[], Result]) -> Result:
-    """Return what ``ask`` brings of a URL; what may pass is tried again."""
+    """Return what ``ask`` brings of a URL; what may pass is tried again, and silence is the cause of its error."""
     attempt, most = 0, patience.retries(retries)
+    silence: Exception | None = None
     while True:
         try:
             return ask()
@@ -129,13 +130,14 @@ def _delivered(url: str, retries: int, ask: Callable[[], Result]) -> Result:
                     "%s answered %d %s" % (url, error.code, error.reason),
                     "Check the version and the mirror's base URL",
                 ) from error
-            reason = "answered %d %s" % (error.code, error.reason)
+            reason, silence = "answered %d %s" % (error.code, error.reason), None
         except (urllib.error.URLError, HTTPException, socket.timeout, TimeoutError, ConnectionError) as error:
             reason = "did not deliver (%s)" % (getattr(error, "reason", None) or error or type(error).__name__)
+            silence = error
         attempt += 1
         if attempt > most:
             often = ", %d times in a row" % attempt if attempt > 1 else ""
-            raise EvenkeelError("%s %s%s" % (url, reason, often), "Check that the node reaches the mirror")
+            raise EvenkeelError("%s %s%s" % (url, reason, often), "Check that the node reaches the mirror") from silence
         time.sleep(min(2**attempt, 10))
 
 
