@@ -24,8 +24,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.sources import
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.store import require_files
 
 DEFAULT_ROOT = "/opt/evenkeel"
-#: Of a node, and of all nodes of a batch together, so that a mirror can keep up with them.
-CONNECTIONS, CONNECTIONS_OF_BATCH = 5, 250
+DEFAULT_CONNECTIONS = 5
 
 
 class ActionModule(Action):
@@ -63,9 +62,11 @@ class ActionModule(Action):
     def _arguments(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Return the task's options, with paths of the control node as they are here, and the node's connections."""
         arguments = dict(self._task.args)
-        if str(arguments.get("connections")) == "0":
+        of_node = str(arguments.get("connections", DEFAULT_CONNECTIONS))
+        of_batch = str(arguments.get("batch_connections", 0))
+        if of_batch != "0" and of_node.isdecimal() and of_batch.isdecimal():  # the module reports what is no number
             nodes = len(task_vars.get("ansible_play_batch", ())) or 1
-            arguments["connections"] = max(1, min(CONNECTIONS, CONNECTIONS_OF_BATCH // nodes))
+            arguments["connections"] = min(int(of_node), max(1, int(of_batch) // nodes))
         for option in ("environment", "lock", "explicit"):
             if arguments.get(option):
                 arguments[option] = self._loader.path_dwim(arguments[option])

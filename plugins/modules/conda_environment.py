@@ -158,11 +158,15 @@ options:
     type: int
     default: 60
   connections:
-    description:
-      - How many packages are downloaded at the same time. With V(0), 5, or less where more than 50 nodes are in the
-        play's batch, which have 250 connections together; at least 1.
+    description: How many packages are downloaded at the same time.
     type: int
     default: 5
+  batch_connections:
+    description:
+      - How many packages the nodes of the play's batch download at the same time together. Each has an equal share, at
+        least one, if that is less than O(connections). V(0) is no limit.
+    type: int
+    default: 0
   lock_timeout:
     description: How many seconds to wait for another run that uses the same environment or package cache.
     type: int

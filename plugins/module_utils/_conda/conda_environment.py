@@ -87,6 +87,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "runtime": {"type": "path"},
     "download_timeout": {"type": "int", "default": 60},
     "connections": {"type": "int", "default": 5},
+    "batch_connections": {"type": "int", "default": 0},
     "lock_timeout": {"type": "int", "default": 1800},
 }
 #: The exact packages that answer the source, what activation sets, what the source asks for before any solve, and, also

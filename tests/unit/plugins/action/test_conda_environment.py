@@ -228,10 +228,10 @@ def test_what_needs_no_source_goes_to_the_node_as_it_is(control: Control, argume
 
 @pytest.mark.parametrize(
     ("given", "nodes", "share"),
-    [(0, 1, 5), (0, 50, 5), ("0", 51, 4), (0, 200, 1), (0, 1000, 1), (5, 1000, 5), (8, 1, 8)],
+    [(250, 1, 5), (250, 50, 5), ("250", 51, 4), (250, 200, 1), (250, 1000, 1), (0, 1000, 5), (1000, 100, 5)],
 )
 def test_the_nodes_of_a_batch_share_connections(control: Control, given: int | str, nodes: int, share: int) -> None:
-    control.run({"changed": True}, arguments={**ARGUMENTS, "connections": given}, nodes=nodes)
+    control.run({"changed": True}, arguments={**ARGUMENTS, "connections": 5, "batch_connections": given}, nodes=nodes)
     assert [options["connections"] for options in control.given] == [share]
 
 
