@@ -265,7 +265,7 @@ def test_an_unknown_generation_is_told(warm: Node, small: Packages) -> None:
     for reference, words in (("0000", "no generation '0000'"), ("-1", "no generation 1 steps back")):
         assert warm.converge(name="analysis", generation=reference).failed_saying(words, there)
     assert warm.play("playbooks/rollback.yml", rollback_env="nowhere", rollback_confirm=False).failed_saying(
-        "nowhere", "none"
+        "no generation of an environment nowhere"
     )
     assert warm.fingerprint() == before
 

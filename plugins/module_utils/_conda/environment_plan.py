@@ -252,7 +252,12 @@ def refuse(state: State, root: str, name: str) -> None:
 def select(state: State, name: str, reference: str) -> Generation:
     """Return the generation that a reference means."""
     ordered = sorted(state.generations, key=lambda generation: generation.number)
-    have = ", ".join(generation.id for generation in ordered) or "none"
+    if not ordered:
+        raise EvenkeelError(
+            "The node has no generation of an environment %s" % name,
+            "Correct the name, or build the environment with site.yml first",
+        )
+    have = ", ".join(generation.id for generation in ordered)
     if re.fullmatch(r"-\d{1,4}", reference):
         place = (
             ordered.index(state.current) + int(reference) if state.current in ordered else len(ordered) + int(reference)
