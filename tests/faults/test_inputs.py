@@ -199,7 +199,7 @@ def test_a_wrong_value_is_one_line(inventory: Inventory, value: str, line: str) 
 def test_a_wrong_value_of_one_host_is_refused_by_every_playbook(inventory: Inventory, playbook: str) -> None:
     inventory.put("host_vars/gpu02.example.org.yml", "evenkeel_offline: maybe\n")
     inventory.put("host_vars/localhost.yml", "evenkeel_offline: maybe\n")
-    host = "" if playbook in ("lock.yml", "drift_merge.yml") else "gpu02.example.org: "
+    host = "" if playbook in ("compile.yml", "lock.yml", "drift_merge.yml") else "gpu02.example.org: "
     answer = inventory.play(f"playbooks/{playbook}", *REQUIRED)
     assert refused(answer, f"{host}evenkeel_offline is 'maybe'. Set it to true or false.")
 
