@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
+import shlex
 import traceback
 from collections.abc import Generator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible.errors import AnsibleError
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import HANDED
@@ -114,13 +115,24 @@ class Action(ActionBase):  # type: ignore[misc]
 
     def _run_on_node(self, call: Call, task_vars: dict[str, Any], background: int = 0) -> dict[str, Any]:
         """Run a module to its end, or start it with this many seconds to run."""
-        result: dict[str, Any] = self._execute_module(
-            module_name="evenkeel.gpu." + call.module,
-            module_args={**call.options, HANDED: dict(call.handed)},
-            task_vars=task_vars,
-            wrap_async=background,
-        )
+        try:
+            result: dict[str, Any] = self._execute_module(
+                module_name="evenkeel.gpu." + call.module,
+                module_args={**call.options, HANDED: dict(call.handed)},
+                task_vars=task_vars,
+                wrap_async=background,
+            )
+        except AnsibleConnectionFailure:
+            # ssh may fail first where there is no Python that reads what is sent.
+            if self._has_python(task_vars):
+                raise
+            result = {"failed": True, "changed": False, "rc": NOT_FOUND, "module_stdout": ""}
         return result
+
+    def _has_python(self, task_vars: Mapping[str, Any]) -> bool:
+        """Return whether the Python that was found is there; one that the inventory names is taken for granted."""
+        python = self._discovered_interpreter or task_vars.get("ansible_facts", {}).get(DISCOVERED)
+        return not python or self._low_level_execute_command(f"test -x {shlex.quote(python)}")["rc"] == 0
 
 
 def lacks_python(result: Mapping[str, Any]) -> bool:

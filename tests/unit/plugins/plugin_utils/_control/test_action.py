@@ -160,3 +160,35 @@ def test_a_python_that_is_gone_is_looked_for_again() -> None:
 def test_other_failures_are_not_tried_again(answer: Result, facts: dict[str, Any]) -> None:
     found = call_module([dict(answer)], {"ansible_facts": facts})
     assert found["rc"] == answer["rc"]
+
+
+@pytest.mark.parametrize(
+    ("facts", "status", "answer"),
+    [
+        ({action.DISCOVERED: "/usr/bin/python3.11"}, 1, {"rc": 127}),
+        ({action.DISCOVERED: "/usr/bin/python3.11"}, 0, None),
+        ({}, 1, None),
+    ],
+    ids=["gone", "there", "named by the inventory"],
+)
+def test_a_connection_that_breaks_may_be_a_python_that_is_gone(
+    facts: dict[str, Any], status: int, answer: Result | None
+) -> None:
+    class Calling(Action):
+        def _execute_module(self, **_: Any) -> Result:
+            raise AnsibleConnectionFailure("Data could not be sent to remote host")
+
+        def _low_level_execute_command(self, command: str, **_: Any) -> Result:
+            assert command == "test -x /usr/bin/python3.11"
+            return {"rc": status}
+
+    task = SimpleNamespace(async_val=0, check_mode=False, args={})
+    shell = SimpleNamespace(tmpdir="/tmp")  # noqa: S108
+    calling = Calling(task, SimpleNamespace(_shell=shell), None, None, None, None)
+    if answer is None:
+        with pytest.raises(AnsibleConnectionFailure):
+            calling._run_on_node(action.Call("survey", {}), {"ansible_facts": facts})
+    else:
+        found = calling._run_on_node(action.Call("survey", {}), {"ansible_facts": facts})
+        assert action.lacks_python(found)
+        assert found["rc"] == answer["rc"]
