@@ -9,6 +9,9 @@ import subprocess
 import sys
 
 import pytest
+import yaml
+
+from lab.nodes import inventory
 
 from .conftest import FILES, Pulling
 
@@ -20,9 +23,10 @@ PLAYBOOK = """---
   become: true
   gather_subset: [min]
   roles:
+    - role: evenkeel.gpu.miniconda
     - role: evenkeel.gpu.conda_environments
 """
-VARIABLES = "conda_environments_list:\n  - name: team\n"
+INSTALLER = "Miniconda3-py311_26.7.1-0-Linux-x86_64.sh"
 MANIFEST = "environments/team/environment.yml"
 PACKAGES = "ls /opt/evenkeel/envs/team/conda-meta | grep -c -e ^idna- -e ^prefixed- || true"
 
@@ -34,7 +38,15 @@ def declare(pulling: Pulling, *packages: str, lock: bool = True) -> str:
     (work / MANIFEST).write_text(f"channels: [defaults]\ndependencies: [{', '.join(packages)}]\n")
     of_nodes = work / "inventories/site/group_vars/gpu_nodes.yml"
     of_nodes.parent.mkdir(exist_ok=True)
-    of_nodes.write_text(VARIABLES)
+    of_nodes.write_text(
+        yaml.safe_dump(
+            {
+                "conda_environments_list": [{"name": "team"}],
+                "miniconda_version": "py311_26.7.1-0",
+                "miniconda_sha256": inventory.read("pull_agent")["all"]["vars"]["lab_installer_sha256"][INSTALLER],
+            }
+        )
+    )
     if lock:
         # The lab's Python needs the C library of Debian 12, which all of its nodes have.
         variables = json.dumps({"lock_env": "team", "lock_targets": ["debian-12"]})
