@@ -26,6 +26,7 @@ INVENTORY = "gpu_nodes:\n  hosts:\n    localhost:\n      ansible_connection: loc
 LOOKED_UP = {
     "environment_files": ", directory='/nowhere'",
     "environment_problems": ", directory='/nowhere'",
+    "environments_lacking": ", package='none', directory='/nowhere'",
     "rendered_file": ", 'nothing.j2'",
 }
 

@@ -86,3 +86,37 @@ def test_a_root_that_is_no_absolute_path_is_refused_before_anything_changes(tmp_
     }
     message = "miniconda: miniconda_store is opt/distributions, which is not an absolute path."
     assert failure(run(tmp_path, call, evenkeel_root="opt"))["msg"].startswith(message)
+
+
+def test_what_locks_lack_of_jupyter_is_known_before_anything_is_built(tmp_path: Path) -> None:
+    url, checksum = "https://repo.anaconda.com/pkgs/main/noarch", "ab" * 32
+    for name, packages in {"bare": ["python"], "server": ["jupyterlab"], "whole": ["jupyterlab", "ipykernel"]}.items():
+        lines = [f"{url}/{package}-1.0-py_0.conda#{checksum}" for package in packages]
+        (tmp_path / f"{name}.txt").write_text("\n".join(["@EXPLICIT", *lines]))
+    cases: dict[str, tuple[dict[str, Any], list[list[str]]]] = {
+        "bare": ({}, [["ai"], ["ai"]]),
+        "server": ({"jupyter_kernels": [{"name": "AI", "environment": "ai"}]}, [[], ["ai"]]),
+        "whole": ({}, [[], []]),
+        "no kernel of it": ({"jupyter_kernels": [{"name": "other", "environment": "/srv/other"}]}, [["ai"], []]),
+    }
+    variables = {"name": "evenkeel.gpu.jupyter", "tasks_from": "variables", "rolespec_validate": False}
+    tasks: list[dict[str, Any]] = [{"ansible.builtin.import_role": variables}]
+    for name, (given, found) in cases.items():
+        file = f"{name if (tmp_path / f'{name}.txt').exists() else 'bare'}.txt"
+        check = {"that": ["[__jupyter_without_jupyterlab, __jupyter_without_ipykernel] == found"]}
+        own = {"conda_environments_list": [{"name": "ai", "explicit": file}], "found": found, **given}
+        tasks.append({"name": name, "ansible.builtin.assert": check, "vars": own})
+    printed = run(tmp_path, {"tasks": tasks}, conda_environments_directory=str(tmp_path), jupyter_environment="ai")
+    assert f"ok={len(cases)} " in printed, printed
+
+
+def test_a_lock_without_jupyter_is_refused_by_its_names(tmp_path: Path) -> None:
+    (tmp_path / "ai.txt").write_text(f"@EXPLICIT\nhttps://repo/noarch/six-1.0-py_0.conda#{'ab' * 32}\n")
+    role = {"name": "evenkeel.gpu.jupyter", "tasks_from": "validate"}
+    given = {
+        "conda_environments_list": [{"name": "ai", "explicit": str(tmp_path / "ai.txt")}],
+        "jupyter_environment": "ai",
+    }
+    message = failure(run(tmp_path, {"tasks": [{"ansible.builtin.import_role": role}]}, **given))["msg"]
+    assert message.startswith("jupyter: jupyter_environment is ai, whose lock has no jupyterlab. Add jupyterlab to ")
+    assert "jupyter_kernels names ai, whose lock has no ipykernel. Add ipykernel to " in message
