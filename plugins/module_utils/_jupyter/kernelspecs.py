@@ -231,8 +231,8 @@ def check_environments(kernels: Iterable[Kernel], server: str | None) -> None:
     if problems:
         raise EvenkeelError(
             "Jupyter can't run %s" % "; ".join(problems),
-            "Add what is missing to the environment's environment.yml and lock it again with playbooks/lock.yml, or to its"
-            " packages in conda_environments_list of the role conda_environments, where it has these; or name other"
+            "Add a missing environment to conda_environments_list of the role conda_environments, and a missing package"
+            " to its environment.yml, which playbooks/lock.yml locks again, or to its packages in that list; or name other"
             " environments in server and kernels (jupyter_environment and jupyter_kernels of the role)",
         )
 
