@@ -3,50 +3,27 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package, digest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import digest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._wheels.sandbox import Limits
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import conda_lock, environment_file, locking
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.places import explicit_beside, lock_beside
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.platforms import SUPPORTED, chosen, require_kept
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import mirrors_from
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.pip_requirements import source
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.problem import Problem
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.resolver import Building, resolve
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.targets import virtual_packages
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.build_host import BuildHosts, checked
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.builder import Policy, building
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import conda_lock, locking, relocking
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.places import explicit_beside
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.inventory_host import InventoryHost
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.libraries import lacking
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.store import DIRECTORY, Store, how_made
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "environment": {"type": "path", "required": True},
-    "platforms": {"type": "list", "elements": "str", "choices": list(SUPPORTED)},
     "drop_platforms": {"type": "bool", "default": False},
-    "targets": {"type": "list", "elements": "str", "default": []},
     "cuda": {"type": "str"},
-    "virtual_packages": {"type": "dict", "default": {}},
     "update": {"type": "list", "elements": "str"},
-    "mirrors": {"type": "dict", "default": {}},
-    "pip_index": {"type": "str", "default": ""},
-    "pip_indexes": {"type": "list", "elements": "str", "default": []},
     "accept_changed_hashes": {"type": "bool", "default": False},
-    "build": {"type": "list", "elements": "str", "default": []},
-    "build_without_sandbox": {"type": "bool", "default": False},
-    "build_host": {"type": "raw"},
-    "build_timeout": {"type": "int", "default": 3600},
-    "wheels": {"type": "path"},
-    "wheels_url": {"type": "str", "default": ""},
+    **relocking.OPTIONS,
 }
 #: Set by the playbook, whose variables messages name; a task of another play has only options.
 BY_PLAYBOOK = "__lock_by_playbook"
@@ -71,35 +48,9 @@ class ActionModule(Action):
                 raise EvenkeelError(_of_options(error.what), _of_options(error.remedy), **error.details) from error
 
     def _lock(self, arguments: dict[str, Any], rehearsed: Path | None, task_vars: Mapping[str, Any]) -> dict[str, Any]:
-        limits = _limits(arguments)
-        named = checked(arguments["build_host"], task_vars.get("hostvars", {}))
-        environment = environment_file.read(Path(arguments["environment"]))
-        path = lock_beside(environment.path)
-        before = conda_lock.read(path) if path.exists() else None
-        platforms = chosen(arguments["platforms"], environment, before)
-        if not arguments["drop_platforms"]:
-            require_kept(path, before, platforms)
-        problems = locking.problems(
-            environment,
-            _assumed_by_the_solver(arguments, platforms),
-            mirrors_from(arguments["mirrors"], "lock_mirrors"),
-            arguments["pip_index"],
-            before,
-            arguments["update"],
-            arguments["build"],
-            arguments["pip_indexes"],
-        )
-        store = Store(Path(arguments["wheels"] or path.with_name(DIRECTORY)), rehearsed, _url_of_wheels(arguments))
-        with contextlib.closing(
-            BuildHosts(named, platforms, partial(InventoryHost, self, task_vars=task_vars))
-        ) as hosts:
-            policy = Policy(store, hosts, arguments["build_without_sandbox"], limits)
-            solved = _solved(problems, partial(building, policy))
-        warnings = [line for problem, found in solved.items() for line in lacking(problem, found)]
-        answers = {problem: store.as_in_lock(found, path) for problem, found in solved.items()}
-        built = how_made(package for found in solved.values() for package in found)
-        accept = arguments["accept_changed_hashes"]
-        plan = locking.plan(environment, answers, before, accept_changed_hashes=accept, built=built)
+        connect = partial(InventoryHost, self, task_vars=task_vars)
+        locked = relocking.relocked(arguments, rehearsed, task_vars.get("hostvars", {}), connect)
+        path, plan = locked.path, locked.plan
         changed, diff = bool(plan.changed), plan.diff
         if changed and not self._task.check_mode:
             locking.apply(plan)
@@ -115,72 +66,11 @@ class ActionModule(Action):
                 platform: conda_lock.gpu_builds_of(found) for platform, found in plan.after.packages.items()
             },
         }
-        if warnings := [*warnings, *locking.unfit_builds_of(environment, plan.after)]:
-            result["warnings"] = warnings
+        if locked.warnings:
+            result["warnings"] = list(locked.warnings)
         return {**result, "diff": {"prepared": diff}} if self._task.diff else result
-
-
-def _limits(arguments: dict[str, Any]) -> Limits:
-    """Return what a build may take."""
-    seconds: int = arguments["build_timeout"]
-    if seconds < 1:
-        raise EvenkeelError(f"lock_build_timeout is {seconds}", "Set it to a number of seconds")
-    return Limits(seconds=seconds)
 
 
 def _of_options(text: str) -> str:
     """Return a text that names the module's options in the place of lock.yml's variables."""
     return re.sub(rf"\block_({'|'.join(ARGUMENT_SPEC)})\b", r"\1", text)
-
-
-def _url_of_wheels(arguments: dict[str, Any]) -> str:
-    """Return the URL at which nodes get built wheels; empty where the control node hands them over."""
-    url: str = arguments["wheels_url"]
-    if url and not arguments["wheels"]:
-        raise EvenkeelError(
-            f"lock_wheels_url is {url}, and lock_wheels is not set",
-            "Set lock_wheels to the directory that is at that URL",
-        )
-    return source(url, "lock_wheels_url", "The task").rstrip("/") if url else ""
-
-
-def _solved(problems: Iterable[Problem], building: Building) -> dict[Problem, list[Package]]:
-    """Return the answers to the problems of all platforms, or what is wrong with all of them."""
-    answers: dict[Problem, list[Package]] = {}
-    failed: dict[str, EvenkeelError] = {}
-    for problem in problems:
-        try:
-            answers[problem] = resolve(problem, building)
-        except EvenkeelError as error:
-            failed[problem.platform] = error
-    if failed:
-        raise _together(failed)
-    return answers
-
-
-def _together(failed: Mapping[str, EvenkeelError]) -> EvenkeelError:
-    """Return the error of all platforms; what is wrong with several alike is one line."""
-    platforms: dict[str, list[str]] = {}
-    for platform, error in failed.items():
-        platforms.setdefault(error.what.replace(platform, "{platform}"), []).append(platform)
-    alike = {", ".join(found): failed[found[0]] for found in platforms.values()}
-    *others, (last, error) = alike.items()
-    lines = [f"{names}: {other!s}\n" for names, other in others]
-    what = f"{last}: {error.what}" if len(failed) > 1 else error.what
-    return EvenkeelError("".join([*lines, what]), error.remedy, **error.details)
-
-
-def _assumed_by_the_solver(arguments: dict[str, Any], platforms: Iterable[str]) -> dict[str, dict[str, str]]:
-    """Return the virtual packages of each platform, name to version."""
-    overrides = arguments["virtual_packages"]
-    for platform, of_platform in overrides.items():
-        if platform not in SUPPORTED or not isinstance(of_platform, dict):
-            raise EvenkeelError(
-                f"lock_virtual_packages holds {platform!r}: {of_platform!r}",
-                "Write a dictionary such as {__glibc: '2.36'} for each of the platforms that differs",
-            )
-    of_targets = virtual_packages(arguments["targets"], arguments["cuda"])
-    return {
-        platform: {name: str(version) for name, version in {**of_targets, **overrides.get(platform, {})}.items()}
-        for platform in platforms
-    }

@@ -12,7 +12,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible_collections.evenkeel.gpu.plugins.action import conda_lock as action
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import PIP, Package, digest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import conda_lock
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import conda_lock, relocking
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.problem import Problem
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.resolver import Building
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.source_release import SourceRelease
@@ -72,7 +72,7 @@ class Control:
 @pytest.fixture
 def control(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Control:
     control = Control(tmp_path)
-    monkeypatch.setattr(action, "resolve", control.resolve)
+    monkeypatch.setattr(relocking, "resolve", control.resolve)
     return control
 
 
@@ -270,7 +270,7 @@ def test_what_is_wrong_with_all_platforms_is_one_error(
             raise EvenkeelError(*failures[problem.platform])
         return [python("3.11")]
 
-    monkeypatch.setattr(action, "resolve", resolve)
+    monkeypatch.setattr(relocking, "resolve", resolve)
     assert control.run(platforms=BOTH) == {"failed": True, "changed": False, "msg": message}
     assert not control.files()
 
@@ -323,7 +323,7 @@ def policies(control: Control, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
         tool = Package("tool", "1.0", "", MADE.sha256, PIP, url=str(wheel), index=str(wheel.parent))
         return [python("3.11", problem.platform), tool]
 
-    monkeypatch.setattr(action, "resolve", resolve)
+    monkeypatch.setattr(relocking, "resolve", resolve)
     return found
 
 
