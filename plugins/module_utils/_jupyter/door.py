@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import re
 import socket
 import ssl
@@ -373,27 +372,3 @@ def first_certificate(text: str) -> bytes:
     _unused, begin, rest = text.partition("-----BEGIN CERTIFICATE-----")
     body, end, _unused = rest.partition("-----END CERTIFICATE-----")
     return ssl.PEM_cert_to_DER_cert(begin + body + end) if begin and end else b""
-
-
-def require_selinux_allows(root: str = "/sys/fs/selinux") -> None:
-    """Refuse a node whose SELinux keeps nginx from the notebook servers.
-
-    Raises
-    ------
-    EvenkeelError
-        SELinux forbids nginx to connect to them.
-    """
-    boolean = "httpd_can_network_connect"
-    enforced, allowed = (_text(os.path.join(root, name)) for name in ("enforce", "booleans/%s" % boolean))
-    if enforced.strip() == "1" and allowed[:1] == "0":
-        raise EvenkeelError(
-            "SELinux does not let nginx connect to the notebook servers", "Allow it: setsebool -P %s on" % boolean
-        )
-
-
-def _text(path: str) -> str:
-    try:
-        with open(path) as stream:
-            return stream.read()
-    except OSError:
-        return ""

@@ -5,28 +5,18 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import door as doors
-from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import front_door_nginx, nginx
+from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import front_door_nginx
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter.door import Door, Server
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import (
-    command,
-    host_names,
-    kept_files,
-    services,
-    tls_files,
-)
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import host_names, kept_files, nginx, tls_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import converge as package_set
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Request, Wanted
 
 FILE = "evenkeel-front-door.conf"
 URLS = "/etc/evenkeel/front_door/urls.json"
-RELOAD_SECONDS = 30
-POLL_SECONDS = 0.1
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "hosts": {"type": "list", "elements": "str", "required": True},
@@ -59,7 +49,7 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     certificate = kept_files.text(door.certificate)
     if certificate is None and not check_mode:
         raise EvenkeelError("There is no certificate %s" % door.certificate, "Put it and its key there first")
-    doors.require_selinux_allows()
+    nginx.require_selinux_allows("the notebook servers")
 
     wanted = package_set.Job("front_door", Request(wanted=(Wanted("nginx"),)), lock_timeout=params["lock_timeout"])
     outcome = package_set.converge(wanted, check_mode=check_mode)
@@ -73,8 +63,10 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         nginx.try_out(FILE, text)
     if not check_mode:
         kept_files.apply_all(changes)
-    reloaded = serve(
+    reloaded = nginx.serve(
+        FILE,
         lambda: doors.serves(doors.look(door), health, certificate or ""),
+        by="front_door",
         changed=bool(changes),
         check_mode=check_mode,
     )
@@ -139,36 +131,3 @@ def require_decided(door: Door, servers: list[Server], *, decided: bool) -> None
     before = front_door_nginx.below_all(kept_files.text(nginx.path(FILE)) or "")
     after = front_door_nginx.below_all(front_door_nginx.render(door, servers, ""))
     doors.require_decided(door, servers, sorted(before - after), decided=decided)
-
-
-def serve(is_right: Callable[[], bool], *, changed: bool, check_mode: bool) -> bool:
-    """Have nginx run, at boot too, and serve what the files say; return whether anything was to be done.
-
-    Parameters
-    ----------
-    is_right
-        Whether nginx serves what the files say.
-    changed
-        Whether the files were just changed. nginx is reloaded then, even where it seems to serve the right thing.
-
-    Raises
-    ------
-    EvenkeelError
-        nginx does not start, or does not serve what the files say.
-    """
-    todo = services.change(nginx.UNIT, run=True)
-    if todo is None and not changed and is_right():
-        return False
-    if check_mode:
-        return True
-    remedy = "See `journalctl --unit %s`" % nginx.UNIT
-    if todo is not None:
-        todo.apply("front_door")
-    if changed or not is_right():
-        command.require(["systemctl", "reload", nginx.UNIT], remedy)
-    end = time.monotonic() + RELOAD_SECONDS
-    while not is_right():
-        if time.monotonic() > end:
-            raise EvenkeelError("nginx runs, but does not serve what %s says" % nginx.path(FILE), remedy)
-        time.sleep(POLL_SECONDS)
-    return True

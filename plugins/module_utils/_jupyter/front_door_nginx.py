@@ -22,6 +22,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter.door import 
     sites,
 )
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.kept_files import MARK
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.nginx import word
 
 _LOGIN = re.compile(r'location = "?(/.*)login"? \{')
 
@@ -81,11 +82,6 @@ def _names(site: Site) -> str:
     return " ".join(
         _pattern(re.escape(label), domain) for label, _unused, domain in (one.partition(".") for one in site.hosts)
     )
-
-
-def word(text: str) -> str:
-    """Return a text as one word of nginx's, in quotes; nothing in it ends the word."""
-    return '"%s"' % text.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _pattern(label: str, domain: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -238,21 +237,3 @@ def test_serves(seen: Serving | None, right: bool) -> None:
 
 def test_look_where_nobody_is() -> None:
     assert doors.look(replace(DOOR, addresses=("127.0.0.1",), port=1)) is None
-
-
-def selinux(place: Path, enforce: str, boolean: str) -> str:
-    (place / "booleans").mkdir()
-    (place / "enforce").write_text(enforce)
-    (place / "booleans" / "httpd_can_network_connect").write_text(boolean)
-    return str(place)
-
-
-@pytest.mark.parametrize(("enforce", "boolean"), [("1", "1 1"), ("0", "0 0")])
-def test_selinux_may_allow_it(tmp_path: Path, enforce: str, boolean: str) -> None:
-    doors.require_selinux_allows(str(tmp_path / "not there"))
-    doors.require_selinux_allows(selinux(tmp_path, enforce, boolean))
-
-
-def test_selinux_may_not(tmp_path: Path) -> None:
-    with pytest.raises(EvenkeelError, match="setsebool -P httpd_can_network_connect on"):
-        doors.require_selinux_allows(selinux(tmp_path, "1", "0 0"))

@@ -48,24 +48,6 @@ def test_what_is_in_the_configuration(changed: dict[str, Any], there: list[str],
     assert [words for words in absent if words in text] == []
 
 
-@pytest.mark.parametrize(
-    ("text", "word"),
-    [
-        ("/user/ana/", '"/user/ana/"'),
-        ("/user/a b;{}#/", '"/user/a b;{}#/"'),
-        ('/user/"; } evil "/', r'"/user/\"; } evil \"/"'),
-        ("/user/a\\", r'"/user/a\\"'),
-        ('\\"', r'"\\\""'),
-        ("", '""'),
-    ],
-)
-def test_nothing_ends_a_word(text: str, word: str) -> None:
-    assert front_door_nginx.word(text) == word
-    # As nginx reads it: what is escaped is taken as it is, and the first other quotation mark ends the word.
-    assert re.fullmatch(r'"(?:[^"\\]|\\.)*"', word)
-    assert re.sub(r"\\(.)", r"\1", word[1:-1]) == text
-
-
 def test_each_user_is_reached_by_an_own_name_alone() -> None:
     found = blocks(front_door_nginx.render(DOOR, SERVERS, "healthy"))
     ana, bo = SERVERS

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
-from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import nginx
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import nginx
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 
 #: Reads the files that it must include, and refuses the word ``broken``.
@@ -68,3 +69,39 @@ def test_a_folder_that_nginx_does_not_read(root: Path) -> None:
     (root / "nginx.conf").write_text(f"include {root}/mime.types;\n")
     with pytest.raises(EvenkeelError, match=r"nginx\.conf does not include .*/etc/nginx/conf\.d/\*\.conf"):
         nginx.try_out("ours.conf", "fine", str(root))
+
+
+def selinux(place: Path, enforce: str, boolean: str) -> str:
+    (place / "booleans").mkdir()
+    (place / "enforce").write_text(enforce)
+    (place / "booleans" / "httpd_can_network_connect").write_text(boolean)
+    return str(place)
+
+
+@pytest.mark.parametrize(("enforce", "boolean"), [("1", "1 1"), ("0", "0 0")])
+def test_selinux_may_allow_it(tmp_path: Path, enforce: str, boolean: str) -> None:
+    nginx.require_selinux_allows("servers", str(tmp_path / "not there"))
+    nginx.require_selinux_allows("servers", selinux(tmp_path, enforce, boolean))
+
+
+def test_selinux_may_not(tmp_path: Path) -> None:
+    with pytest.raises(EvenkeelError, match="setsebool -P httpd_can_network_connect on"):
+        nginx.require_selinux_allows("servers", selinux(tmp_path, "1", "0 0"))
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("/user/ana/", '"/user/ana/"'),
+        ("/user/a b;{}#/", '"/user/a b;{}#/"'),
+        ('/user/"; } evil "/', r'"/user/\"; } evil \"/"'),
+        ("/user/a\\", r'"/user/a\\"'),
+        ('\\"', r'"\\\""'),
+        ("", '""'),
+    ],
+)
+def test_nothing_ends_a_word(text: str, word: str) -> None:
+    assert nginx.word(text) == word
+    # As nginx reads it: what is escaped is taken as it is, and the first other quotation mark ends the word.
+    assert re.fullmatch(r'"(?:[^"\\]|\\.)*"', word)
+    assert re.sub(r"\\(.)", r"\1", word[1:-1]) == text
