@@ -59,8 +59,13 @@ def render(report: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -> s
 
 @functools.cache
 def _template() -> Template:
+    return templates(PLACE).get_template("page.html.j2")
+
+
+def templates(*places: Path) -> Environment:
+    """Return the templates of folders, in which no text becomes HTML and nothing is undefined."""
     environment = Environment(
-        loader=FileSystemLoader(PLACE),
+        loader=FileSystemLoader(places),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -68,7 +73,7 @@ def _template() -> Template:
     )
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}  # ASCII, in the report's order
     environment.filters.update(day=_day, fragment=fragment)
-    return environment.get_template("page.html.j2")
+    return environment
 
 
 def policy(style: str, script: str) -> str:
