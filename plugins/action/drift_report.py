@@ -13,11 +13,12 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action impor
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift import provenance, publish, report, summary
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
-    "nodes": {"type": "dict", "required": True},
-    "begun": {"type": "float", "required": True},
+    "nodes": {"type": "dict"},
+    "begun": {"type": "float"},
     "site": {"type": "path", "required": True},
     **publish.OPTIONS,
 }
+TOGETHER = [("nodes", "begun")]
 
 
 class ActionModule(Action):
@@ -26,8 +27,11 @@ class ActionModule(Action):
     _requires_connection = False
 
     def act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
-        _unused, arguments = self.validate_argument_spec(ARGUMENT_SPEC)
+        _unused, arguments = self.validate_argument_spec(ARGUMENT_SPEC, required_together=TOGETHER)
         target = publish.target(arguments)
+        if arguments["nodes"] is None:
+            publish.require(target)
+            return {"changed": False}
         if not arguments["nodes"]:
             raise EvenkeelError("No host was asked, so there is no report", "Name an inventory with hosts, with -i")
         found = _report(arguments, task_vars)

@@ -31,12 +31,12 @@ options:
         the seconds that the node has exceeded.
       - C(release) is such as C(Debian 12). C(declared) has C(driver), the choice of the driver, and C(sources), the
         environments as P(evenkeel.gpu.environment_sources#filter) returns them.
+      - Without it, nothing is written; the task fails if a report could not be kept. So this is known before the nodes
+        are asked.
     type: dict
-    required: true
   begun:
-    description: When the run began, in seconds since 1970.
+    description: When the run began, in seconds since 1970. It is required with O(nodes).
     type: float
-    required: true
   site:
     description: A folder in the repository of what is declared, such as the inventory's.
     type: path
@@ -44,6 +44,13 @@ options:
 """
 
 EXAMPLES = r"""
+- name: Require that a report can be kept
+  evenkeel.gpu.drift_report:
+    site: "{{ inventory_dir }}"
+    directory: drift
+    history_branch: drift-history
+    history_repository: "{{ inventory_dir }}"
+
 - name: Write the report
   evenkeel.gpu.drift_report:
     nodes: "{{ {inventory_hostname: {'survey': survey}} }}"
@@ -56,13 +63,13 @@ RETURN = r"""
 status:
   description: The worst state of a node, in the order C(equal), C(drifted), C(unknown), C(unreachable).
   type: str
-  returned: success
+  returned: with O(nodes)
 states:
   description: The state of each node.
   type: dict
-  returned: success
+  returned: with O(nodes)
 counts:
   description: How many nodes are in each state.
   type: dict
-  returned: success
+  returned: with O(nodes)
 """

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -12,14 +13,14 @@ from typing import Any
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift.states import EQUAL
 
-_NAME = re.compile(r"drift-\d{8}T\d{6}Z\.json\Z")
+_NAME = re.compile(r"drift-\d{8}T\d{6}Z(-[0-9a-f]{8})?\.json\Z")
 
 Report = Mapping[str, Any]
 
 
-def name_of(created: datetime) -> str:
-    """Return the name of the file of a report."""
-    return f"drift-{created.astimezone(UTC):%Y%m%dT%H%M%SZ}.json"
+def name_of(created: datetime, text: str) -> str:
+    """Return the name of the file of a report, which another report of the same second does not have."""
+    return f"drift-{created.astimezone(UTC):%Y%m%dT%H%M%SZ}-{hashlib.sha256(text.encode()).hexdigest()[:8]}.json"
 
 
 def is_ours(name: str) -> bool:

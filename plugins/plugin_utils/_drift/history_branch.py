@@ -53,6 +53,7 @@ class Branch:
                     f"The branch {self.name} is checked out in {self.repository}, and reports would change it there",
                     "Name a branch of its own by drift_history_branch",
                 )
+            self._require_place()
             self._git("var", "GIT_COMMITTER_IDENT")
             self._files(self._tip())
 
@@ -106,6 +107,18 @@ class Branch:
             raise EvenkeelError(
                 f"drift_history_branch is {self.name!r}, which is no name of a branch", "Name one such as drift-history"
             ) from None
+
+    def _require_place(self) -> None:
+        """Refuse a name beside which git has no room: a branch is a file of its name, or a folder of others."""
+        parts = self.name.split("/")
+        above = [f"refs/heads/{'/'.join(parts[:number])}" for number in range(1, len(parts))]
+        found = self._git("for-each-ref", "--format=%(refname)", *above, self._ref).decode().splitlines()
+        for ref in found:
+            if ref in above or ref.startswith(f"{self._ref}/"):
+                raise EvenkeelError(
+                    f"The branch {self.name} can't be beside {ref.removeprefix('refs/heads/')} of {self.repository}",
+                    "Name another by drift_history_branch",
+                )
 
     def _tip(self) -> str:
         """Return the last commit; empty where there is no such branch."""

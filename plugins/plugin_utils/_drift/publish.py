@@ -75,6 +75,19 @@ def target(options: Mapping[str, Any]) -> Target:
     return Target(folder, int(mode, 8), options["keep"], options["keep_days"], branch)
 
 
+def require(to: Target) -> None:
+    """Refuse a folder or a branch that a report must not be written to; for before nodes are asked, too.
+
+    Raises
+    ------
+    EvenkeelError
+        It has files that are no report's, or the branch can't be written to.
+    """
+    if to.branch:
+        to.branch.require()
+    _require_ours(to.folder)
+
+
 def publish(report: dict[str, Any], to: Target) -> list[str]:
     """Replace the files of the last report, and return warnings. Each host that is not equal gets its ``since``.
 
@@ -85,10 +98,8 @@ def publish(report: dict[str, Any], to: Target) -> list[str]:
     EvenkeelError
         The folder or the branch can't be written to, or has files that are no report's.
     """
-    if to.branch:
-        to.branch.require()
+    require(to)
     files.make_folder(to.folder)
-    _require_ours(to.folder)
     earlier, skipped = to.branch.earlier() if to.branch else history_folder.earlier(to.folder / _EARLIER)
     for name, host in report["hosts"].items():
         known, host["since"] = host["since"], None
@@ -96,7 +107,8 @@ def publish(report: dict[str, Any], to: Target) -> list[str]:
             first = history.since(name, report["created"], list(earlier.values()))
             host["since"] = min(filter(None, (known, first)), key=datetime.fromisoformat)
     now = datetime.fromisoformat(report["created"])
-    kept, kept_text = history.name_of(now), _json(history.without_layers(report))
+    kept_text = _json(history.without_layers(report))
+    kept = history.name_of(now, kept_text)
     outdated = history.outdated(earlier, count=to.keep, days=to.keep_days, now=now)
     written = {
         "report.json": (_json(report), to.mode),

@@ -61,3 +61,9 @@ def test_mirrors_that_are_all_down_do_not_end_the_run() -> None:
 def test_every_role_is_a_layer() -> None:
     of_site = yaml.safe_load((PLAYBOOKS / "vars" / "roles.yml").read_text())["__roles_of_site"]
     assert sorted(layers.ROLES.values()) == sorted(of_site)
+
+
+def test_where_the_report_is_kept_is_looked_at_before_any_node() -> None:
+    names = [task["name"] for task in LOOK["tasks"]]
+    assert names.index("Require that the report can be kept") < names.index(GATHER["name"])
+    assert play("drift", "Report")["module_defaults"] == LOOK["module_defaults"]

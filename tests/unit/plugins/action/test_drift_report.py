@@ -91,7 +91,7 @@ def test_the_history_says_since_when(tmp_path: Path, shown: list[str]) -> None:
     for day in (2, 1):
         made = datetime.now(UTC) - timedelta(days=day)
         days.append(made.isoformat(timespec="seconds"))
-        path = tmp_path / "drift" / "history" / history.name_of(made)
+        path = tmp_path / "drift" / "history" / history.name_of(made, "")
         path.write_text(json.dumps({**first, "created": days[-1]}))
     write(tmp_path, nodes={"n1": drifted(), "n2": GONE})
     hosts = report(tmp_path)["hosts"]
@@ -113,7 +113,7 @@ def test_earlier_reports_are_kept_by_count_and_age(
 ) -> None:
     write(tmp_path)
     (first,) = (tmp_path / "drift" / "history").iterdir()
-    made = {history.name_of(datetime.now(UTC) - timedelta(days=days)): days for days in (5, 2, 1)}
+    made = {history.name_of(datetime.now(UTC) - timedelta(days=days), ""): days for days in (5, 2, 1)}
     for name, days in made.items():
         ago = (datetime.now(UTC) - timedelta(days=days)).isoformat()
         (tmp_path / "drift" / "history" / name).write_text(json.dumps({**report(tmp_path), "created": ago}))
@@ -140,7 +140,9 @@ def test_a_history_on_a_branch(tmp_path: Path, shown: list[str]) -> None:
     assert not (tmp_path / "drift" / "history").exists()
     yesterday = datetime.now(UTC) - timedelta(days=1)
     ago = {**first, "created": yesterday.isoformat(timespec="seconds")}
-    Branch(tmp_path, "drift-history").add(history.name_of(yesterday), json.dumps(ago), without=(), message="Yesterday")
+    Branch(tmp_path, "drift-history").add(
+        history.name_of(yesterday, ""), json.dumps(ago), without=(), message="Yesterday"
+    )
     write(tmp_path, nodes={"n1": EQUAL, "n2": GONE}, keep=1, **kept)
     assert report(tmp_path)["hosts"]["n2"]["since"] == ago["created"]
     assert ago["created"] in (tmp_path / "drift" / "index.html").read_text()
@@ -149,8 +151,33 @@ def test_a_history_on_a_branch(tmp_path: Path, shown: list[str]) -> None:
         "Yesterday",
         "drifted: 1 equal, 1 drifted",
     ]
-    assert history.name_of(yesterday) not in git("ls-tree", "--name-only", "drift-history").splitlines()
+    assert history.name_of(yesterday, "") not in git("ls-tree", "--name-only", "drift-history").splitlines()
     assert git("status", "--porcelain") == ""
+
+
+def test_a_report_that_can_not_be_kept_is_known_before_nodes_are_asked(tmp_path: Path, shown: list[str]) -> None:
+    def asked(**options: Any) -> Result:
+        action = plugin(drift_report.ActionModule, site=str(tmp_path), directory=str(tmp_path / "drift"), **options)
+        result: Result = action.run(task_vars={})
+        return result
+
+    assert asked() == {"changed": False}
+    on_branch = asked(history_branch="drift-history", history_repository=str(tmp_path))
+    assert f"on the branch drift-history of {tmp_path}: fatal: not a git repository" in on_branch["msg"]
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "drift").mkdir()
+    (tmp_path / "drift" / "index.html").write_text("mine")
+    assert "so it is no folder of drift reports" in asked()["msg"]
+
+
+def test_two_reports_of_a_second_are_both_kept(
+    tmp_path: Path, shown: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = datetime.now(UTC)
+    monkeypatch.setattr(drift_report, "datetime", SimpleNamespace(now=lambda _zone: now))
+    for nodes in ({"n1": EQUAL}, {"n1": drifted()}):
+        write(tmp_path, nodes=nodes)
+    assert len(list((tmp_path / "drift" / "history").iterdir())) == 2
 
 
 def test_the_files_mode(tmp_path: Path, shown: list[str]) -> None:

@@ -55,6 +55,21 @@ def test_a_report_is_kept_without_its_layers_and_is_a_report_still() -> None:
     [(0, 0, []), (2, 0, [5, 3]), (3, 0, [5]), (9, 0, []), (0, 3, [5]), (0, 2, [5, 3]), (2, 4, [5, 3]), (3, 2, [5, 3])],
 )
 def test_which_reports_go(count: int, days: int, gone: list[int]) -> None:
-    reports = {history.name_of(day(number)): {"created": day(number).isoformat()} for number in (5, 3, 2, 1)}
+    reports = {history.name_of(day(number), ""): {"created": day(number).isoformat()} for number in (5, 3, 2, 1)}
     found = history.outdated(reports, count=count, days=days, now=NOW)
-    assert found == [history.name_of(day(number)) for number in gone]
+    assert found == [history.name_of(day(number), "") for number in gone]
+
+
+@pytest.mark.parametrize(
+    ("name", "ours"),
+    [
+        (history.name_of(day(1), "a"), True),
+        ("drift-20261129T161751Z.json", True),
+        ("drift-20261129T161751Z-1234.json", False),
+        ("drift-20261129T161751Z-0badcafe.json.1", False),
+        ("report.json", False),
+    ],
+)
+def test_the_names_of_reports(name: str, ours: bool) -> None:
+    assert history.is_ours(name) is ours
+    assert history.name_of(day(1), "a") != history.name_of(day(1), "b")

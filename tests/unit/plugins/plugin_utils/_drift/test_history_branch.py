@@ -55,7 +55,7 @@ def branch(folder: Path, name: str = "drift") -> Branch:
 
 def add(to: Branch, days_ago: int, *, without: tuple[str, ...] = (), **other: Any) -> str:
     """Commit a report; return the name of its file."""
-    name = history.name_of(day(days_ago))
+    name = history.name_of(day(days_ago), "")
     text = json.dumps({**REPORT, "created": day(days_ago).isoformat(), **other})
     to.add(name, text, without=without, message=f"{days_ago} days ago")
     return name
@@ -115,7 +115,7 @@ def test_what_is_not_kept_is_no_longer_listed(site: Path) -> None:
     "make",
     [
         lambda site: {"README.md": ("100644", blob(site, "Notes"))},
-        lambda site: {history.name_of(day(1)): ("120000", blob(site, "/etc/shadow"))},
+        lambda site: {history.name_of(day(1), ""): ("120000", blob(site, "/etc/shadow"))},
         lambda site: {"inventory": ("040000", f"tree {run(site, 'rev-parse', 'HEAD:inventory')}")},
     ],
     ids=["a file", "a link", "a folder"],
@@ -131,7 +131,7 @@ def test_a_branch_of_somebody_else_is_refused(make: Callable[[Path], dict[str, t
 
 
 def test_a_report_that_can_t_be_read_is_named_and_stays(site: Path) -> None:
-    damaged = history.name_of(day(9))
+    damaged = history.name_of(day(9), "")
     commit(site, {damaged: ("100644", blob(site, "{"))})
     reports = branch(site)
     reports.require()
@@ -286,3 +286,24 @@ def test_the_repository_of_a_hook_that_runs_ansible_is_not_taken(
     add(branch(site), 0)
     monkeypatch.delenv("GIT_DIR")
     assert len(listed(site)) == 1
+
+
+@pytest.mark.parametrize(
+    ("there", "name", "allowed"),
+    [
+        ("drift-history/site", "drift-history", False),
+        ("drift", "drift/site/gpu", False),
+        ("drift-history", "drift", True),
+        ("drift/other", "drift/site", True),
+        ("drift/site", "drift/site", True),
+    ],
+    ids=["above another", "below another", "a longer name", "beside another", "the same"],
+)
+def test_a_name_that_git_has_no_room_for_is_refused(there: str, name: str, allowed: bool, site: Path) -> None:
+    add(branch(site, there), 1)
+    if allowed:
+        branch(site, name).require()
+        return
+    with pytest.raises(EvenkeelError, match=f"The branch {name} can't be beside {there} of {site}") as caught:
+        branch(site, name).require()
+    assert "drift_history_branch" in caught.value.remedy

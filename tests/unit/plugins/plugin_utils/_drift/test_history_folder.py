@@ -14,7 +14,7 @@ from tests.unit.plugins.plugin_utils._drift.test_history import NOW, REPORT, day
 
 
 def keep(folder: Path, made: datetime, **other: Any) -> Path:
-    path = folder / history.name_of(made)
+    path = folder / history.name_of(made, "")
     path.write_text(json.dumps({**REPORT, "created": made.isoformat(), **other}))
     return path
 
@@ -22,7 +22,7 @@ def keep(folder: Path, made: datetime, **other: Any) -> Path:
 def test_reports_of_a_folder_are_oldest_first_and_others_are_named(tmp_path: Path) -> None:
     new, old = keep(tmp_path, day(1)), keep(tmp_path, day(2))
     outdated = keep(tmp_path, day(3), format=0)
-    damaged = tmp_path / history.name_of(day(4))
+    damaged = tmp_path / history.name_of(day(4), "")
     damaged.write_text("{")
     undated = keep(tmp_path, day(5), created="yesterday")
     (tmp_path / "report.json").write_text("{")
@@ -43,7 +43,7 @@ def test_only_reports_of_ours_are_removed(tmp_path: Path) -> None:
     others = [
         tmp_path / "drift-2020.json",
         tmp_path / "notes.txt",
-        tmp_path / history.name_of(day(901)),
+        tmp_path / history.name_of(day(901), ""),
         keep(tmp_path, day(902), kind="another report"),
     ]
     for path in others[:3]:
