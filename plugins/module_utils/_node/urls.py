@@ -1,13 +1,26 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""Ansible's way to open a URL, imported when it is first used: most runs open none, and the import takes long."""
+"""Ansible's way to open a URL, imported when it is first used: most runs open none, and the import takes long.
+
+Where there is no Ansible, as on the machine of a user, Python's own does.
+"""
 
 from __future__ import annotations
 
+import base64
 import netrc
 import os
+import ssl
+from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.request import (
+    HTTPBasicAuthHandler,
+    HTTPPasswordMgrWithDefaultRealm,
+    HTTPSHandler,
+    Request,
+    build_opener,
+)
 
 
 def open_url(url: str, **options: Any) -> Any:
@@ -15,13 +28,33 @@ def open_url(url: str, **options: Any) -> Any:
 
     A login of netrc is sent to the URL's own host alone; Ansible would send it to where that one redirects, too.
     """
-    from ansible.module_utils import urls
-
     headers = dict(options.pop("headers", None) or {})
     user, password = _login(url)
     if user and password:
-        headers["Authorization"] = urls.basic_auth_header(user, password)
+        headers["Authorization"] = "Basic %s" % base64.b64encode(("%s:%s" % (user, password)).encode()).decode()
+    try:
+        from ansible.module_utils import urls
+    except ImportError:
+        return _open(url, headers, **options)
     return urls.open_url(url, headers=headers, use_netrc=False, unredirected_headers=["Authorization"], **options)
+
+
+def _open(
+    url: str, headers: Mapping[str, str], timeout: float, ca_path: str | None = None, decompress: bool = False
+) -> Any:
+    """Open a URL with Python's library, which decompresses nothing."""
+    parts = urlsplit(url)
+    login, _at, host = parts.netloc.rpartition("@")
+    place = urlunsplit(parts._replace(netloc=host))
+    user, _colon, password = login.partition(":")
+    logins = HTTPPasswordMgrWithDefaultRealm()
+    if login:
+        logins.add_password(None, place, unquote(user), unquote(password))
+    request = Request(place)  # noqa: S310 - callers say which schemes they take
+    for name, value in headers.items():
+        (request.add_unredirected_header if name == "Authorization" else request.add_header)(name, value)
+    trust = HTTPSHandler(context=ssl.create_default_context(cafile=ca_path))
+    return build_opener(trust, HTTPBasicAuthHandler(logins)).open(request, timeout=timeout)
 
 
 def _login(url: str) -> tuple[str, str]:

@@ -13,22 +13,15 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import connection_loader
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import show
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.told_progress import reported
 
 INTERVAL_SECONDS = 5.0
 #: How long a poll in flight may delay the end of a task.
 PATIENCE_SECONDS = 2.0
-WORDS = {
-    "fetch": "{packages} packages{volume} fetched",
-    "link": "linked {packages}",
-    "compile": "bytecode {packages} files",
-    "pip": "pip {packages} packages",
-    "sync": "writing to disk, {seconds} s",
-}
 #: Known in Ansible's main process alone, which imports an action before it forks the workers that have no terminal.
 TERMINAL = sys.stdout.isatty()
 
@@ -120,11 +113,3 @@ def end_children(thread: int | None) -> None:
     with contextlib.suppress(OSError):
         for pid in Path(f"/proc/self/task/{thread}/children").read_text().split():
             os.kill(int(pid), signal.SIGTERM)
-
-
-def reported(progress: dict[str, Any]) -> str:
-    """Return what a module wrote as a readable line, such as ``61 of 107 packages, 80 of 131 MB fetched``."""
-    done, total = (round(progress[key] / 1e6) for key in ("bytes", "of_bytes"))
-    volume = f", {done} of {total} MB" if total else ""
-    packages = f"{progress['packages']} of {progress['of']}"
-    return WORDS[progress["step"]].format(packages=packages, volume=volume, seconds=progress["packages"])

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import base64
+import sys
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -37,6 +38,13 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:
         pass
+
+
+@pytest.fixture(autouse=True, params=["Ansible's", "Python's"])
+def opener(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Open URLs with Ansible's code, and where there is none."""
+    if request.param == "Python's":
+        monkeypatch.setitem(sys.modules, "ansible.module_utils", None)
 
 
 @pytest.fixture

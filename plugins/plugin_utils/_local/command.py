@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""The command ``evenkeel env``: a lock's environment on the machine of a user, without root and without Ansible."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.platform import this_node
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, from_os
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local import places, tools
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local.places import Place
+
+if TYPE_CHECKING:
+    from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local.locked import Locked
+
+#: The status of each command where it fails; that of ``shell`` is as of env(1), whose command has all others.
+SYNC_FAILED, UNTOLD, NOT_ENTERED = 1, 2, 125
+DIFFERS = 1
+INTERRUPTED = 130
+#: The command's arguments are wrong, as in sysexits.h.
+USAGE = 64
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(USAGE, "%s: %s\n" % (self.prog, message))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the arguments say, and return the exit status."""
+    asked = _parser().parse_args(arguments)
+    try:
+        tools.require_readers()
+        status: int = asked.run(asked)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except (EvenkeelError, OSError) as error:
+        failed = error if isinstance(error, EvenkeelError) else from_os(error)
+        _warn(failed.details.get("warnings", ()))
+        print(failed, file=sys.stderr)
+        if getattr(asked, "json", False):
+            print(json.dumps({"error": str(failed)}))
+        return int(asked.failed)
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="evenkeel", description="Evenkeel's command on the machine of a user.")
+    env = parser.add_subparsers(required=True).add_parser("env", help="the environment of a lock, as nodes have it")
+    commands = env.add_subparsers(required=True)
+
+    place = _Parser(add_help=False)
+    place.add_argument("--lock", type=Path, metavar="FILE", help="the conda-lock.yml")
+    place.add_argument(
+        "--prefix", metavar="PATH", help="where the environment is; otherwise below ~/.local/share/evenkeel"
+    )
+    machines = _Parser(add_help=False)
+    machines.add_argument("--json", action="store_true", help="print one JSON object")
+
+    sync = commands.add_parser(
+        "sync",
+        parents=[place, machines],
+        help="build the lock's environment, or have it be the one of the lock again",
+        epilog="Exit status: 0 the environment is the lock's, 1 it could not be built and is as before.",
+    )
+    sync.add_argument("--rollback", nargs="?", const="-1", metavar="GENERATION", help="go back to an earlier build")
+    sync.add_argument("--keep", type=_count, default=3, metavar="N", help="how many builds to keep (%(default)s)")
+    sync.add_argument(
+        "--wait", type=_count, default=1800, metavar="SECONDS", help="for another sync to end (%(default)s)"
+    )
+    sync.add_argument("--mirror", default="", metavar="NAME|URL", help="a known mirror, or the base URL of one")
+    sync.add_argument("--pip-index", default="", metavar="URL", help="the index of pip's packages")
+    sync.set_defaults(run=_sync, failed=SYNC_FAILED)
+
+    diff = commands.add_parser(
+        "diff",
+        parents=[place, machines],
+        help="show how an environment differs from the lock",
+        epilog="Exit status: 0 equal, 1 it differs, 2 that could not be told.",
+    )
+    diff.add_argument("--files", action="store_true", help="hash each file, too")
+    diff.set_defaults(run=_diff, failed=UNTOLD)
+
+    shell = commands.add_parser(
+        "shell",
+        parents=[place],
+        help="start your shell, or a command, in the environment",
+        epilog="Exit status: the command's; 125 where it could not be started.",
+    )
+    shell.add_argument("argv", nargs=argparse.REMAINDER, metavar="[--] COMMAND", help="instead of a shell")
+    shell.set_defaults(run=_shell, failed=NOT_ENTERED)
+    return parser
+
+
+def _sync(asked: argparse.Namespace) -> int:
+    from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local import needs, sources
+    from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local.shown import shown
+    from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local.sync import Policy, roll_back, sync
+
+    os.umask(0o022)
+    policy = Policy(asked.keep, asked.wait)
+    place = _place(asked)
+    if asked.rollback:
+        places.require_ours(place)
+        result, warnings = roll_back(place, asked.rollback, policy), []
+    else:
+        platform, virtual_packages = this_node()
+        where = sources.chosen(asked.mirror, asked.pip_index, platform)
+        locked = _locked(asked, platform, where.pip_index)
+        warnings = needs.require(locked, needs.of_machine(virtual_packages))
+        _warn(warnings)
+        places.require_ours(place)
+        result = sync(locked, place, where, policy, shown(place))
+    _warn(result["warnings"])
+    if asked.json:
+        told = ("changed", "digest", "generation", "installer", "bytecode", "plan", "kept")
+        about = {name: result[name] for name in told if name in result}
+        print(json.dumps({"prefix": place.prefix, **about, "warnings": [*warnings, *result["warnings"]]}))
+        return 0
+    for line in result["plan"]:
+        print(line)
+    for path in result.get("kept", ()):
+        print("! %s was in a build that is gone" % path)
+    print("%s %s" % (place.prefix, "changed" if result["changed"] else "unchanged"))
+    print("digest %s" % result["digest"])
+    return 0
+
+
+def _diff(asked: argparse.Namespace) -> int:
+    from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local.difference import compare
+
+    locked = _locked(asked, this_node()[0])
+    prefix = os.path.abspath(asked.prefix) if asked.prefix else _place(asked).prefix
+    found = compare(locked, prefix, files=asked.files)
+    if asked.json:
+        about = {"prefix": prefix, "lock": str(asked.lock), "platform": locked.platform, "lock_digest": locked.digest}
+        print(json.dumps({**about, **found.as_dict()}))
+    else:
+        print(
+            "\n".join([*found.lines(), "%s %s %s" % (prefix, "equals" if found.equal else "differs from", asked.lock)])
+        )
+        if found.equal:
+            print("digest %s" % found.digest)
+        if found.unhashed:
+            names = ", ".join(found.unhashed)
+            print("Known by name and version alone, since their installer keeps no hash: %s" % names)
+    return 0 if found.equal else DIFFERS
+
+
+def _shell(asked: argparse.Namespace) -> int:
+    from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local.difference import compare
+    from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local.shell import enter
+
+    prefix = os.path.abspath(asked.prefix) if asked.prefix else _place(asked).prefix
+    if not os.path.isdir(os.path.join(prefix, "conda-meta")):
+        raise EvenkeelError("There is no environment at %s" % prefix, "Build it with evenkeel env sync")
+    if asked.lock and not compare(_locked(asked, this_node()[0]), prefix, files=False).equal:
+        _warn(
+            ["%s is not what %s says; evenkeel env diff shows how, evenkeel env sync mends it" % (prefix, asked.lock)]
+        )
+    enter(prefix, asked.argv[1:] if asked.argv[:1] == ["--"] else asked.argv)
+
+
+def _place(asked: argparse.Namespace) -> Place:
+    if asked.prefix:
+        return places.at(asked.prefix)
+    return places.of_lock(_lock(asked))
+
+
+def _locked(asked: argparse.Namespace, platform: str, pip_index: str = "") -> Locked:
+    from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local import locked
+
+    return locked.read(_lock(asked), platform, pip_index)
+
+
+def _lock(asked: argparse.Namespace) -> Path:
+    if asked.lock is None:
+        raise EvenkeelError("No lock is named", "Add --lock, such as --lock environments/ai-dev/conda-lock.yml")
+    path: Path = asked.lock
+    return path
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError("%s: give a number" % text)
+    return int(text)
+
+
+def _warn(warnings: Sequence[str]) -> None:
+    for warning in warnings:
+        print("Warning: %s." % warning.rstrip("."), file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""What the Python that runs the command ``evenkeel env`` has to read locks and to build environments with."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import sysconfig
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.linking import CONDA, RATTLER, Tools
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+
+#: Lies in the collection, installed or not.
+FILE = Path(__file__).resolve().parents[3] / "requirements-env.txt"
+#: Without these, nothing can be read: what is imported, and the package that brings it.
+READERS = {"packaging": "packaging", "yaml": "pyyaml"}
+
+
+def require_readers() -> None:
+    """Refuse a Python that can't read locks.
+
+    Raises
+    ------
+    EvenkeelError
+        Names what it lacks, and how to come by it.
+    """
+    _require(package for name, package in READERS.items() if find_spec(name) is None)
+
+
+@contextmanager
+def found(*, pip: bool) -> Iterator[tuple[str, Tools]]:
+    """Yield the installer, and what it is run with; py-rattler before a conda that is there.
+
+    Parameters
+    ----------
+    pip
+        Whether there are packages of pip to install.
+
+    Raises
+    ------
+    EvenkeelError
+        There is neither, or no uv for packages of pip.
+    """
+    rattler, conda, uv = find_spec("rattler"), conda_command(), uv_command()
+    lacking = [] if (rattler and rattler.origin) or conda else ["py-rattler"]
+    _require(lacking + (["uv"] if pip and not uv else []))
+    with TemporaryDirectory(prefix="evenkeel-tools-") as runtime:
+        # In the form of a node's runtime.
+        os.mkdir(os.path.join(runtime, "bin"))
+        if uv:
+            os.symlink(uv, os.path.join(runtime, "bin", "uv"))
+        if rattler and rattler.origin:
+            os.symlink(os.path.dirname(os.path.dirname(rattler.origin)), os.path.join(runtime, "site-packages"))
+            yield RATTLER, Tools(conda, sys.executable, runtime)
+        else:
+            yield CONDA, Tools(conda, sys.executable, runtime)
+
+
+def conda_command() -> str:
+    """Return the user's conda; empty where there is none."""
+    named = os.environ.get("CONDA_EXE", "")
+    return named if os.access(named, os.X_OK) else shutil.which("conda") or ""
+
+
+def uv_command() -> str:
+    """Return uv, first the one of this Python; empty where there is none."""
+    own = os.path.join(sysconfig.get_path("scripts"), "uv")
+    return own if os.access(own, os.X_OK) else shutil.which("uv") or ""
+
+
+def _require(packages: Iterable[str]) -> None:
+    missing = ", ".join(packages)
+    if missing:
+        raise EvenkeelError(
+            "The Python of this command, %s, has no %s" % (sys.executable, missing),
+            "Install what it needs, best into an environment of its own: %s -m pip install -r %s"
+            % (sys.executable, FILE),
+        )
