@@ -72,7 +72,8 @@ options:
   generation:
     description:
       - An existing generation to switch to, instead of building from a source. Its name, the beginning of its digest,
-        or how many generations to go back from the one in use, such as V(-1).
+        or how many generations to go back from the one in use, such as V(-1). Builds of one digest count once, so nodes
+        that were repaired go back to the same packages as others.
       - Of several builds with a digest, it means the one in use or else the newest, since the others have drifted.
     type: str
   mirrors:

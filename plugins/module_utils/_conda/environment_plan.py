@@ -200,7 +200,7 @@ def plan_switch(state: State, root: str, name: str, reference: str) -> Plan:
     Parameters
     ----------
     reference
-        The generation's own name, the beginning of it, or how many generations to go back, such as ``-1``.
+        The generation's own name, the beginning of its digest, or how many digests to go back, such as ``-1``.
     """
     if state.link not in (ABSENT, OURS):
         refuse(state, root, name)
@@ -259,15 +259,16 @@ def select(state: State, name: str, reference: str) -> Generation:
         )
     have = ", ".join(generation.id for generation in ordered)
     if re.fullmatch(r"-\d{1,4}", reference):
-        place = (
-            ordered.index(state.current) + int(reference) if state.current in ordered else len(ordered) + int(reference)
-        )
-        if not 0 <= place < len(ordered):
+        # A node that was repaired has more builds than others, of the same digests.
+        digests = list(dict.fromkeys(generation.digest for generation in ordered))
+        start = digests.index(state.current.digest) if state.current in ordered else len(digests)
+        place = start + int(reference)
+        if not 0 <= place < len(digests):
             raise EvenkeelError(
                 "The environment %s has no generation %s steps back from the one in use" % (name, reference[1:]),
                 "The node keeps, from the oldest on: %s" % have,
             )
-        return ordered[place]
+        reference = digests[place]
     found = [generation for generation in ordered if generation.id == reference]
     found = found or [generation for generation in ordered if reference and generation.digest.startswith(reference)]
     if len({generation.digest for generation in found}) != 1:

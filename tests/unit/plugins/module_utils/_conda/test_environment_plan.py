@@ -330,12 +330,12 @@ FIRST, DIGEST = replace(OLD, number=1, path=f"{HOME}/{OLD.digest[:16]}"), LIVE.d
 @pytest.mark.parametrize(
     ("current", "reference", "target"),
     [
-        (THIRD, "-1", SECOND),
-        (THIRD, "-2", FIRST),
+        (THIRD, "-1", FIRST),
         (SECOND, "-1", FIRST),
         (THIRD, "-0", THIRD),
+        (SECOND, "-0", SECOND),
         (None, "-1", THIRD),
-        (None, "-3", FIRST),
+        (None, "-2", FIRST),
         (THIRD, DIGEST[:16], SECOND),
         (SECOND, f"{DIGEST[:16]}-2", THIRD),
         (THIRD, OLD.digest, FIRST),
@@ -359,7 +359,7 @@ def test_plan_switch(current: Generation | None, reference: str, target: Generat
 @pytest.mark.parametrize(
     ("current", "reference", "message"),
     [
-        (THIRD, "-3", "has no generation 3 steps back from the one in use"),
+        (THIRD, "-2", "has no generation 2 steps back from the one in use"),
         (FIRST, "-1", "has no generation 1 steps back from the one in use"),
         (THIRD, "f" * 16, f"has no generation '{'f' * 16}'"),
         (THIRD, "", "has no generation ''"),
@@ -374,6 +374,17 @@ def test_a_reference_that_means_no_generation_tells_those_that_are_there(
     have = f"The node keeps, from the oldest on: {FIRST.id}, {SECOND.id}, {THIRD.id}"
     with pytest.raises(EvenkeelError, match=rf"^The environment {NAME} {message}\. {have}\.$"):
         environment_plan.plan_switch(state, ROOT, NAME, reference)
+
+
+def test_steps_back_lead_to_the_same_digest_where_a_build_was_repaired() -> None:
+    older = replace(OLD, number=1)
+    repaired = replace(OLD, path=f"{OLD.path}-2", number=3)
+    for builds, current in (((older, LATER), LATER), ((older, LATER, repaired), LATER)):
+        plan = environment_plan.plan_switch(having(*builds, current=current), ROOT, NAME, "-1")
+        assert plan.target is not None
+        assert plan.target.digest == OLD.digest
+    with pytest.raises(EvenkeelError, match="has no generation 1 steps back"):
+        environment_plan.plan_switch(having(older, LATER, repaired, current=repaired), ROOT, NAME, "-1")
 
 
 def test_a_beginning_that_two_digests_share_means_neither() -> None:
