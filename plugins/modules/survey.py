@@ -38,6 +38,9 @@ options:
     description: How long each layer may take on the node in each round. The rest of a slower one is unknown.
     type: int
     default: 600
+  seconds_variable:
+    description: The variable by which an operator sets O(seconds), for messages to name it.
+    type: str
   answer_seconds:
     description:
       - How many seconds a server may stay silent. Every server is asked once then, all layers begin at the same time,

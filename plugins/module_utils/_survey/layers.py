@@ -39,7 +39,9 @@ _PR_SET_CHILD_SUBREAPER = 36
 _prctl = getattr(ctypes.CDLL(None), "prctl", lambda *_unused: -1)
 
 
-def in_processes(layers: Mapping[str, Layer], seconds: float, at_once: int) -> dict[str, tuple[list[Answer], str]]:
+def in_processes(
+    layers: Mapping[str, Layer], seconds: float, at_once: int, variable: str = ""
+) -> dict[str, tuple[list[Answer], str]]:
     """Return each layer's answers, and why there are no more of them; empty where it came to its end.
 
     Parameters
@@ -50,6 +52,8 @@ def in_processes(layers: Mapping[str, Layer], seconds: float, at_once: int) -> d
         Each layer's limit of time.
     at_once
         How many run at a time.
+    variable
+        What an operator sets the limit by.
 
     Raises
     ------
@@ -57,6 +61,7 @@ def in_processes(layers: Mapping[str, Layer], seconds: float, at_once: int) -> d
         SIGTERM or SIGHUP came; all layers have been ended.
     """
     waiting = list(layers.items())
+    limit = "%d seconds%s" % (seconds, " (%s)" % variable if variable else "")
     running: dict[int, _Process] = {}
     found: dict[str, tuple[list[Answer], str]] = {}
     others = _children()
@@ -86,7 +91,7 @@ def in_processes(layers: Mapping[str, Layer], seconds: float, at_once: int) -> d
                     selector.unregister(process.pipe)
                     del running[process.pipe]
                     others |= process.kill(others.union(other.pid for other in running.values()))
-                    found[process.name] = process.answers(late=late, seconds=seconds)
+                    found[process.name] = process.answers(limit if late else "")
         finally:
             for process in running.values():
                 others |= process.kill(others)
@@ -122,8 +127,8 @@ class _Process:
         # What the layer has started may keep the pipe open.
         return bool(chunk) and not self._text.endswith(_END) and len(self._text) <= MOST_BYTES
 
-    def answers(self, *, late: bool, seconds: float) -> tuple[list[Answer], str]:
-        """Return the whole answers and why there are no more."""
+    def answers(self, exceeded: str) -> tuple[list[Answer], str]:
+        """Return the whole answers and why there are no more: the limit that was exceeded, for example."""
         *lines, rest = self._text.split(b"\n")
         end = lines.pop() if self._text.endswith(_END) else None
         answers = [json.loads(line) for line in lines]
@@ -131,8 +136,8 @@ class _Process:
             return answers, "its answers were too long"
         if end is not None:
             return answers, str(json.loads(end))
-        if late:
-            return answers, "it took longer than %d seconds" % seconds
+        if exceeded:
+            return answers, "it took longer than %s" % exceeded
         return answers, "its process ended early%s" % (" within an answer" if rest else "")
 
     def kill(self, others: set[int]) -> set[int]:

@@ -31,7 +31,10 @@ _RULES = ("mutually_exclusive", "required_together", "required_one_of", "require
 
 
 def read(
-    calls: Mapping[str, Sequence[dict[str, Any]]], seconds: int, answer_seconds: int | None = None
+    calls: Mapping[str, Sequence[dict[str, Any]]],
+    seconds: int,
+    answer_seconds: int | None = None,
+    variable: str | None = None,
 ) -> dict[str, list[Answer]]:
     """Call the modules of each layer as in check mode.
 
@@ -45,7 +48,7 @@ def read(
     layers = {name: functools.partial(rehearse, calls[name]) for name in calls}
     at_once = max(2, os.cpu_count() or 1) if answer_seconds is None else max(len(layers), 1)
     with patience.asking_once(answer_seconds, seconds):
-        found = in_processes(layers, seconds, at_once)
+        found = in_processes(layers, seconds, at_once, variable or "")
     answers = {}
     for name, (given, why) in found.items():
         lacking = [unknown(why)] * (len(calls[name]) - len(given))

@@ -17,6 +17,7 @@ VERBATIM = ("found", "request")
 ARGUMENT_SPEC: dict[str, Any] = {
     "roles": {"type": "list", "elements": "str", "required": True},
     "seconds": {"type": "int", "default": 600},
+    "seconds_variable": {"type": "str"},
     "answer_seconds": {"type": "int"},
     "fail": {"type": "bool", "default": True},
     "by_item": {"type": "bool", "default": False},
@@ -36,7 +37,7 @@ def read(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     identity = importlib.import_module(code.ROOMS + "._survey.identity")
     # Before the rest: what the other run is about to change may look wrong.
     lease = importlib.import_module(code.ROOMS + "._node.run_lease").in_the_way()
-    answers = rehearsal.read(params["layers"], params["seconds"], params["answer_seconds"])
+    answers = rehearsal.read(params["layers"], params["seconds"], params["answer_seconds"], params["seconds_variable"])
     return {"answers": answers, "node": identity.identity(), "lease": lease}
 
 

@@ -67,3 +67,13 @@ def test_where_the_report_is_kept_is_looked_at_before_any_node() -> None:
     names = [task["name"] for task in LOOK["tasks"]]
     assert names.index("Require that the report can be kept") < names.index(GATHER["name"])
     assert play("drift", "Report")["module_defaults"] == LOOK["module_defaults"]
+
+
+def test_a_limit_of_time_is_named_as_an_operator_sets_it() -> None:
+    look = play("preflight", "Look at every node")
+    block = next(task for task in look["tasks"] if task["name"] == "Look at what the node has")
+    survey = next(task for task in block["block"] if "evenkeel.gpu.survey" in task)
+    for name, options in (("drift", SURVEY["evenkeel.gpu.survey"]), ("preflight", survey["evenkeel.gpu.survey"])):
+        variable = options["seconds_variable"]
+        assert variable == f"{name}_seconds"
+        assert options["seconds"].startswith(f"{{{{ {variable} | ")

@@ -245,13 +245,13 @@ def test_a_preflight_asks_once_and_begins_with_all_layers(
 ) -> None:
     seen = []
 
-    def in_processes(layers: Mapping[str, Any], seconds: float, at_once: int) -> dict[str, Any]:
-        seen.append((patience.asks_once(), seconds, at_once))
+    def in_processes(layers: Mapping[str, Any], seconds: float, at_once: int, variable: str) -> dict[str, Any]:
+        seen.append((patience.asks_once(), seconds, at_once, variable))
         return {name: ([], "late") for name in layers}
 
     monkeypatch.setattr(rehearsal, "in_processes", in_processes)
     monkeypatch.setattr("os.cpu_count", lambda: 1)
     calls: dict[str, list[dict[str, Any]]] = {"a": [], "b": [], "c": []}
-    assert rehearsal.read(calls, 60, answer_seconds) == calls
-    assert seen == [(once, 60, most)]
+    assert rehearsal.read(calls, 60, answer_seconds, "drift_seconds") == calls
+    assert seen == [(once, 60, most, "drift_seconds")]
     assert not patience.asks_once()
