@@ -15,6 +15,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._wheels.sandbox import Limits
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import conda_lock, environment_file, locking
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.environment_file import EnvironmentFile
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.places import lock_beside
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.platforms import SUPPORTED, chosen, require_kept
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import mirrors_from
@@ -48,6 +49,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 class Relocked:
     """What a lock becomes, and what there is to say about it."""
 
+    environment: EnvironmentFile
     path: Path
     plan: locking.Plan
     warnings: tuple[str, ...]
@@ -105,7 +107,7 @@ def relocked(
     built = how_made(package for found in solved.values() for package in found)
     accept = arguments["accept_changed_hashes"]
     plan = locking.plan(environment, answers, before, accept_changed_hashes=accept, built=built)
-    return Relocked(path, plan, (*warnings, *locking.unfit_builds_of(environment, plan.after)))
+    return Relocked(environment, path, plan, (*warnings, *locking.unfit_builds_of(environment, plan.after)))
 
 
 def _limits(arguments: Mapping[str, Any]) -> Limits:

@@ -52,18 +52,35 @@ def distributions(packages: Iterable[Package], mirrors: Mirrors) -> dict[str, st
     EvenkeelError
         A package cannot be read.
     """
-    cache = cache_directory()
-    asked = [package for package in packages if any(needs.split()[0] == "python" for needs in package.depends)]
-    known = {package: names for package in asked if (names := _kept(cache / f"{package.sha256}.json")) is not None}
+    known = by_package(with_python(packages), mirrors)
+    return {name: version for names in known.values() for name, version in names.items()}
+
+
+def with_python(packages: Iterable[Package]) -> list[Package]:
+    """Return those of conda's packages that depend on Python: others bring no distribution."""
+    return [package for package in packages if any(needs.split()[0] == "python" for needs in package.depends)]
+
+
+def by_package(packages: Iterable[Package], mirrors: Mirrors) -> dict[Package, dict[str, str]]:
+    """Return the distributions of each of conda's packages, as ``distributions`` does."""
+    asked = list(packages)
+    known = kept(asked)
     missing = [package for package in asked if package not in known]
     if missing:
         import asyncio
 
+        cache = cache_directory()
         cache.mkdir(parents=True, exist_ok=True)
         for package, paths in asyncio.run(_files_of_all(missing, mirrors)):
             known[package] = names_by(paths)
             write_atomically(str(cache / f"{package.sha256}.json"), json.dumps(known[package]))
-    return {name: version for package in asked for name, version in known[package].items()}
+    return {package: known[package] for package in asked}
+
+
+def kept(packages: Iterable[Package]) -> dict[Package, dict[str, str]]:
+    """Return the distributions of those of conda's packages that have been asked before; asks nothing."""
+    cache = cache_directory()
+    return {package: names for package in packages if (names := _kept(cache / f"{package.sha256}.json")) is not None}
 
 
 def files(packages: Sequence[Package], mirrors: Mirrors) -> list[str]:

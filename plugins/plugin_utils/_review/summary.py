@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""A review as a few lines for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sanitise import in_one_line
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._review import report as reports
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._review import support
+
+#: So many places are named.
+_NAMED = 3
+_SHOWN = (support.ENDED, support.UNKNOWN, support.ENDING, support.LONGER)
+
+
+def lines(report: Mapping[str, Any]) -> list[str]:
+    """Return a line for each version that is not simply supported and for each lock, and one with the counts."""
+    found = [
+        f"{one['product']} {one['version']}: {one['state']}{_ends(one)} ({_named(one['places'])})"
+        for one in report["support"]
+        if one["state"] in _SHOWN
+    ]
+    found += [f"lock {lock['name']}: {_lock(lock, report)}" for lock in report["locks"]]
+    return [*map(in_one_line, found), "", last(report)]
+
+
+def last(report: Mapping[str, Any]) -> str:
+    """Return how much of each kind was found."""
+    counts = report["counts"]
+    parts = [
+        f"{counts['ended']} past the end of life",
+        f"{counts['ending']} near it",
+        _number(counts["outdated"], "outdated lock", "outdated locks"),
+        "vulnerabilities unknown" if report["advisories"] is None else _vulnerabilities(counts["vulnerable"]),
+        f"{counts['unknown']} unknown",
+    ]
+    return ", ".join(parts)
+
+
+def _named(places: list[str]) -> str:
+    """Return the first places by name, and how many others there are."""
+    more = len(places) - _NAMED
+    return ", ".join(places[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _ends(one: Mapping[str, Any]) -> str:
+    return f", {one['ends']}" if one["ends"] else ""
+
+
+def _lock(lock: Mapping[str, Any], report: Mapping[str, Any]) -> str:
+    changes = sum(platform["changes"] or 0 for platform in lock["platforms"].values())
+    update = f"an update changes {_number(changes, 'package', 'packages')}" if changes else ""
+    parts = [lock["state"], update or lock["note"].partition("\n")[0]]
+    if report["advisories"] is not None and lock["platforms"]:
+        parts.append(_vulnerabilities(len(reports.vulnerabilities(lock))))
+    return "; ".join(filter(None, parts))
+
+
+def _vulnerabilities(number: int) -> str:
+    return _number(number, "known vulnerability", "known vulnerabilities")
+
+
+def _number(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
