@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 #: The status of each command where it fails; that of ``shell`` is as of env(1), whose command has all others.
 SYNC_FAILED, UNTOLD, NOT_ENTERED = 1, 2, 125
-DIFFERS = 1
 INTERRUPTED = 130
 #: The command's arguments are wrong, as in sysexits.h.
 USAGE = 64
@@ -135,37 +134,33 @@ def _sync(asked: argparse.Namespace) -> int:
 
 
 def _diff(asked: argparse.Namespace) -> int:
-    from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local.difference import compare
+    from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local.difference import DIFFERS, EQUAL, compare
 
     locked = _locked(asked, this_node()[0])
-    prefix = os.path.abspath(asked.prefix) if asked.prefix else _place(asked).prefix
+    prefix = _prefix(asked)
     found = compare(locked, prefix, files=asked.files)
     if asked.json:
         about = {"prefix": prefix, "lock": str(asked.lock), "platform": locked.platform, "lock_digest": locked.digest}
         print(json.dumps({**about, **found.as_dict()}))
     else:
-        print(
-            "\n".join([*found.lines(), "%s %s %s" % (prefix, "equals" if found.equal else "differs from", asked.lock)])
-        )
-        if found.equal:
-            print("digest %s" % found.digest)
+        verdict = {EQUAL: "equals", DIFFERS: "differs from"}.get(found.state, "may equal")
+        print("\n".join([*found.lines(), "%s %s %s" % (prefix, verdict, asked.lock)]))
         if found.unhashed:
-            names = ", ".join(found.unhashed)
-            print("Known by name and version alone, since their installer keeps no hash: %s" % names)
-    return 0 if found.equal else DIFFERS
+            print("Known by name and version alone, as no hash was kept: %s" % ", ".join(found.unhashed))
+        elif found.state == EQUAL:
+            print("digest %s" % found.digest)
+    return {EQUAL: 0, DIFFERS: 1}.get(found.state, UNTOLD)
 
 
 def _shell(asked: argparse.Namespace) -> int:
-    from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local.difference import compare
+    from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local.difference import DIFFERS, compare
     from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local.shell import enter
 
-    prefix = os.path.abspath(asked.prefix) if asked.prefix else _place(asked).prefix
+    prefix = _prefix(asked)
     if not os.path.isdir(os.path.join(prefix, "conda-meta")):
         raise EvenkeelError("There is no environment at %s" % prefix, "Build it with evenkeel env sync")
-    if asked.lock and not compare(_locked(asked, this_node()[0]), prefix, files=False).equal:
-        _warn(
-            ["%s is not what %s says; evenkeel env diff shows how, evenkeel env sync mends it" % (prefix, asked.lock)]
-        )
+    if asked.lock and compare(_locked(asked, this_node()[0]), prefix, files=False).state == DIFFERS:
+        _warn(["%s differs from %s: evenkeel env diff shows how, evenkeel env sync mends it" % (prefix, asked.lock)])
     enter(prefix, asked.argv[1:] if asked.argv[:1] == ["--"] else asked.argv)
 
 
@@ -173,6 +168,11 @@ def _place(asked: argparse.Namespace) -> Place:
     if asked.prefix:
         return places.at(asked.prefix)
     return places.of_lock(_lock(asked))
+
+
+def _prefix(asked: argparse.Namespace) -> str:
+    """Return the path of any environment, whatever made it."""
+    return os.path.abspath(os.path.expanduser(asked.prefix)) if asked.prefix else _place(asked).prefix
 
 
 def _locked(asked: argparse.Namespace, platform: str, pip_index: str = "") -> Locked:

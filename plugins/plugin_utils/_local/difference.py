@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import glob
+import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import generation as generations
@@ -14,6 +17,8 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.verification import verify_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local.locked import Locked
+
+EQUAL, DIFFERS, UNKNOWN = "equal", "differs", "unknown"
 
 
 @dataclass(frozen=True)
@@ -37,14 +42,16 @@ class Difference:
     variables: tuple[str, ...] = ()
     #: Files that are not as their packages brought them.
     files: tuple[str, ...] = ()
-    #: Packages of which only name, version and build are known, and which have those of the lock.
+    #: Packages that have the name and the version of the lock's, and whose installer kept no hash.
     unhashed: tuple[str, ...] = ()
-    #: The environment's digest; that of the lock where nothing differs.
+    #: The environment's digest; empty where a hash is not known.
     digest: str = ""
 
     @property
-    def equal(self) -> bool:
-        return not (self.missing or self.extra or self.changed or self.variables or self.files)
+    def state(self) -> str:
+        if self.missing or self.extra or self.changed or self.variables or self.files:
+            return DIFFERS
+        return UNKNOWN if self.unhashed else EQUAL
 
     def lines(self) -> list[str]:
         """Return one line for each difference."""
@@ -55,7 +62,8 @@ class Difference:
         ]
 
     def as_dict(self) -> dict[str, Any]:
-        return {"equal": self.equal, **asdict(self)}
+        """Return it with its state, as JSON has it."""
+        return {"state": self.state, **asdict(self)}
 
 
 def compare(locked: Locked, prefix: str, *, files: bool) -> Difference:
@@ -86,9 +94,29 @@ def read(prefix: str) -> Holding:
     """Return what an environment holds; what Evenkeel built knows the hashes of pip's packages too."""
     generation = generations.read(prefix)
     if generation is None:
-        return Holding(generations.foreign(prefix), generations.variables(prefix))
+        hashes = archives(prefix)
+        packages = (
+            replace(package, sha256=hashes.get(package.name, "")) if package.manager == PIP else package
+            for package in generations.foreign(prefix)
+        )
+        return Holding(tuple(packages), generations.variables(prefix))
     contents = generations.inspect(generation)
     return Holding(contents.packages, generations.variables(prefix), contents.notes)
+
+
+def archives(prefix: str) -> dict[str, str]:
+    """Return by name the SHA-256 of the archives that pip or uv installed from a URL (PEP 610)."""
+    found = {}
+    for path in glob.glob(
+        os.path.join(glob.escape(prefix), "lib", "python3*", "site-packages", "*", "direct_url.json")
+    ):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+            with open(path, encoding="utf-8") as stream:
+                archive = json.load(stream)["archive_info"]
+            old = archive.get("hash", "").partition("sha256=")[2]
+            name = generations.distribution(os.path.basename(os.path.dirname(path))).name
+            found[name] = str((archive.get("hashes") or {}).get("sha256") or old)
+    return found
 
 
 def between(
@@ -103,7 +131,7 @@ def between(
         same = package is not None and _same(package, there)
         if package is not None and not same:
             changed.append("%s %s -> %s" % (package.name, *told_apart(package, there)))
-        if package is not None and same and not there.sha256:
+        if package is not None and same and not (there.sha256 or there.md5):
             unhashed.append(_shown(there))
         held.append(package if package is not None and same else there)
     return Difference(
@@ -113,7 +141,7 @@ def between(
         variables=tuple(_variables(variables, holding.variables)),
         files=tuple(sorted({*holding.notes, *files})),
         unhashed=tuple(sorted(unhashed)),
-        digest=digest(held, holding.variables),
+        digest="" if unhashed else digest(held, holding.variables),
     )
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.linking import CONDA, RATTLER, Tools
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.runtime import OLDEST_PYTHON
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 
 #: Lies in the collection, installed or not.
@@ -49,8 +50,13 @@ def found(*, pip: bool) -> Iterator[tuple[str, Tools]]:
         There is neither, or no uv for packages of pip.
     """
     rattler, conda, uv = find_spec("rattler"), conda_command(), uv_command()
-    lacking = [] if (rattler and rattler.origin) or conda else ["py-rattler"]
-    _require(lacking + (["uv"] if pip and not uv else []))
+    if not rattler and not conda and sys.version_info < OLDEST_PYTHON:
+        raise EvenkeelError(
+            "%s is Python %d.%d, py-rattler needs %d.%d or newer, and there is no conda on PATH"
+            % (sys.executable, *sys.version_info[:2], *OLDEST_PYTHON),
+            "Run this command with a newer Python, or put conda on PATH",
+        )
+    _require((["py-rattler"] if not rattler and not conda else []) + (["uv"] if pip and not uv else []))
     with TemporaryDirectory(prefix="evenkeel-tools-") as runtime:
         # In the form of a node's runtime.
         os.mkdir(os.path.join(runtime, "bin"))

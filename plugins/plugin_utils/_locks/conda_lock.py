@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import CONDA, PIP, Package, digest
@@ -23,11 +23,13 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.entries import
     pip_package,
     require_fit_url,
 )
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.environment_file import EnvironmentFile
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.mistakes import Mistakes
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.unindexed import at_their_urls
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.variables import is_name, is_value
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.gpu_builds import gpu_builds
+
+if TYPE_CHECKING:
+    from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.environment_file import EnvironmentFile
 
 VERSION = 1
 _PLATFORM = re.compile(r"[a-z0-9]+(-[a-z0-9_]+)?")

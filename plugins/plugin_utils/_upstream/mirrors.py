@@ -46,7 +46,7 @@ class Carried:
     @property
     def prefixes(self) -> dict[str, str]:
         """Its original URLs and the mirror's."""
-        return dict(zip(channel_urls(self.names), self.urls, strict=True))
+        return {name: self.urls[position] for position, name in enumerate(channel_urls(self.names))}
 
     def lacking(self, platforms: Iterable[str]) -> list[str]:
         """Return those of the platforms that it is not carried for."""

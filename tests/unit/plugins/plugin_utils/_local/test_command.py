@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command ``evenkeel env`` with small packages of a channel on the disk, the real py-rattler and no Ansible."""
+
+from __future__ import annotations
+
+import ast
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import conda_environment
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local import command
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import conda_lock
+
+from .conftest import MakeLock, MakePackage
+from .without_ansible import evenkeel
+
+Captured = pytest.CaptureFixture[str]
+
+
+def run(*arguments: object) -> int:
+    return command.main(["env", *map(str, arguments)])
+
+
+def answer(captured: Captured) -> Any:
+    return json.loads(captured.readouterr().out.splitlines()[-1])
+
+
+def test_from_a_lock_to_a_shell(make_lock: MakeLock, make_package: MakePackage, home: Path, capsys: Captured) -> None:
+    one, two = make_package("tool", "1.0"), make_package("tool", "2.0")
+    lock = make_lock(one, variables={"OMP_NUM_THREADS": "8"})
+    prefix = home / ".local/share/evenkeel/envs/ai-dev"
+
+    assert run("sync", "--lock", lock) == 0
+    shown = capsys.readouterr().out.splitlines()
+    digest = shown[-1].removeprefix("digest ")
+    assert shown[:-1] == ["+ tool 1.0 (channel)", "+ variable OMP_NUM_THREADS", f"{prefix} changed"]
+    assert (prefix / "share" / "tool").read_text() == "1.0"
+
+    assert run("sync", "--lock", lock, "--json") == 0
+    same = answer(capsys)
+    assert (same["changed"], same["digest"], same["plan"], same["warnings"]) == (False, digest, [], [])
+
+    make_lock(two)
+    assert run("diff", "--lock", lock) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "~ tool 2.0 -> 1.0",
+        "~ variable OMP_NUM_THREADS is set",
+        f"{prefix} differs from {lock}",
+    ]
+    assert run("sync", "--lock", lock) == 0
+    assert (prefix / "share" / "tool").read_text() == "2.0"
+    assert run("diff", "--lock", lock, "--files") == 0
+    capsys.readouterr()
+
+    assert run("sync", "--lock", lock, "--rollback") == 0
+    assert (prefix / "share" / "tool").read_text() == "1.0"
+    assert run("sync", "--lock", lock, "--json") == 0
+    assert (prefix / "share" / "tool").read_text() == "2.0"
+    assert answer(capsys)["changed"]
+
+
+@pytest.mark.parametrize("variables", [{}, {"A": "1"}])
+def test_the_digest_is_the_one_that_nodes_report(
+    variables: dict[str, str], make_lock: MakeLock, make_package: MakePackage, tmp_path: Path, capsys: Captured
+) -> None:
+    lock = make_lock(make_package("tool", "1.0"), variables=variables)
+    run("sync", "--lock", lock, "--json")
+    here = answer(capsys)["digest"]
+    packages = [asdict(package) for package in conda_lock.read(lock).packages["linux-64"]]
+    specification = {**conda_environment.ARGUMENT_SPEC, **conda_environment.FROM_ACTION}
+    node = {name: about.get("default") for name, about in specification.items()}
+    node.update(root=str(tmp_path / "node"), name="of-node", resolved=packages, variables=variables)
+    assert here == conda_environment.converge(node, True)["digest"]
+    written = yaml.safe_load(lock.read_text())["metadata"]["custom_metadata"]["evenkeel-digest"]
+    assert (here == json.loads(written)["linux-64"]) is not bool(variables)
+
+
+@pytest.mark.parametrize("below", ["Ünï cödé & 'quotes'/my envs", "/".join(["long" * 12] * 4)], ids=["spaces", "long"])
+def test_a_prefix_does_not_change_the_digest(
+    below: str, make_lock: MakeLock, make_package: MakePackage, tmp_path: Path, capsys: Captured
+) -> None:
+    lock = make_lock(make_package("tool", "1.0", activate="export TOOL=$CONDA_PREFIX/tool\n"))
+    assert run("sync", "--lock", lock, "--json") == 0
+    digest = answer(capsys)["digest"]
+    prefix = tmp_path / below / "ai"
+    assert "long" not in below or len(str(prefix)) > 200
+    assert run("sync", "--lock", lock, "--prefix", prefix, "--json") == 0
+    assert answer(capsys)["digest"] == digest
+    assert run("diff", "--lock", lock, "--prefix", prefix, "--files") == 0
+    done = evenkeel("shell", "--prefix", prefix, "--", "sh", "-c", 'cat "$CONDA_PREFIX/share/tool"; echo " $TOOL"')
+    assert done.stdout == f"1.0 {prefix.resolve()}/tool\n"
+
+
+def newer_than_3_9(node: ast.AST) -> str:
+    """Return what Python 3.9 does not know of a part of a program."""
+    if isinstance(node, ast.alias) and node.name in ("UTC", "StrEnum", "TypeGuard"):
+        return node.name
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        if node.func.id == "zip" and node.keywords:
+            return "zip(strict=)"
+        if node.func.id == "isinstance" and isinstance(node.args[1], ast.BinOp):
+            return "isinstance(..., A | B)"
+        if node.func.id == "dataclass" and {one.arg for one in node.keywords} & {"slots", "kw_only"}:
+            return "dataclass(slots=, kw_only=)"
+    return ""
+
+
+def test_nothing_of_ansible_is_imported_and_no_newer_python_is_needed(
+    make_lock: MakeLock, make_package: MakePackage
+) -> None:
+    lock = make_lock(make_package("tool", "1.0"))
+    for arguments in (["sync", "--lock", lock], ["sync", "--lock", lock], ["diff", "--lock", lock, "--files"]):
+        done = evenkeel(*arguments)
+        assert done.returncode == 0, done.stderr
+        tried, *files = done.stderr.splitlines()
+        assert tried == "[]"
+        ours = {Path(file) for file in files if "/ansible_collections/" in file}
+        assert len(ours) > 20
+        for file in ours:
+            nodes = ast.walk(ast.parse(file.read_text(), feature_version=(3, 9)))
+            assert list(filter(None, map(newer_than_3_9, nodes))) == [], file
+
+
+def test_a_command_runs_in_the_environment(make_lock: MakeLock, make_package: MakePackage) -> None:
+    lock = make_lock(make_package("tool", "1.0", activate="export TOOL=yes\n"))
+    assert evenkeel("sync", "--lock", lock).returncode == 0
+    done = evenkeel("shell", "--lock", lock, "sh", "-c", "echo $TOOL $CONDA_DEFAULT_ENV; exit 7")
+    assert (done.returncode, done.stdout, done.stderr) == (7, "yes ai-dev\n", "")
+    make_lock(make_package("tool", "2.0"))
+    done = evenkeel("shell", "--lock", lock, "--", "true")
+    assert done.returncode == 0
+    assert "ai-dev differs from" in done.stderr
+    done = evenkeel("shell", "--lock", lock, "--", "nowhere-to-be-found")
+    assert (done.returncode, done.stdout) == (125, "")
+
+
+@pytest.mark.parametrize(("name", "status"), [("sync", 1), ("diff", 2), ("shell", 125)])
+@pytest.mark.parametrize(
+    ("lock", "said"),
+    [
+        ({"platform": "linux-s390x"}, "conda-lock.yml is for linux-s390x, not for linux-64. Lock again with linux-64"),
+        ({"version": 9}, "version is 9, and only 1 of conda-lock's format is known"),
+        ({"missing": True}, "could not be read: No such file or directory"),
+    ],
+    ids=["platform", "version", "missing"],
+)
+def test_locks_that_are_of_no_use_here(
+    lock: dict[str, Any], said: str, name: str, status: int, make_lock: MakeLock, home: Path, capsys: Captured
+) -> None:
+    package = Package("tool", "1.0", "0", "ab" * 32, url="https://c.example/main/noarch/tool-1.0-0.conda")
+    path = make_lock(package, platform=lock.get("platform", "linux-64"))
+    path.write_text(path.read_text().replace("version: 1\n", f"version: {lock.get('version', 1)}\n", 1))
+    if "missing" in lock:
+        path.unlink()
+    (home / "env" / "conda-meta").mkdir(parents=True)
+    prefix = home / "env" if name != "sync" else home / "new"
+    assert run(name, "--lock", path, "--prefix", prefix) == status
+    assert said in capsys.readouterr().err
+    assert not (home / ".evenkeel").exists()
+
+
+def test_what_the_machine_lacks_is_reported_before_anything(
+    make_lock: MakeLock, make_package: MakePackage, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    monkeypatch.setenv("CONDA_OVERRIDE_GLIBC", "2.12")
+    monkeypatch.setenv("CONDA_OVERRIDE_CUDA", "")
+    lock = make_lock(make_package("tool", "1.0", depends=("__glibc >=2.36",)))
+    assert run("sync", "--lock", lock, "--json") == 1
+    shown = capsys.readouterr()
+    assert "tool 1.0 needs __glibc >=2.36, and glibc here is 2.12" in shown.err
+    assert "glibc here is 2.12" in json.loads(shown.out)["error"]
+    assert list(home.iterdir()) == []
+    monkeypatch.setenv("CONDA_OVERRIDE_GLIBC", "2.36")
+    lock = make_lock(make_package("gpu", "1.0", depends=("__cuda >=12",)))
+    assert run("sync", "--lock", lock, "--json") == 0
+    shown = capsys.readouterr()
+    assert "Warning: " in shown.err
+    assert "gpu 1.0 needs __cuda >=12, and CUDA of the NVIDIA driver here is none" in shown.err
+    assert len(json.loads(shown.out)["warnings"]) == 1

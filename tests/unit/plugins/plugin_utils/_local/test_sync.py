@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What goes wrong on the machine of a user, with the real py-rattler."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local import command
+
+from .conftest import MakeLock, MakePackage
+from .without_ansible import COMMAND, evenkeel
+
+Captured = pytest.CaptureFixture[str]
+
+
+def sync(*arguments: object) -> int:
+    return command.main(["env", "sync", *map(str, arguments)])
+
+
+def test_what_is_somebody_elses_stays(
+    make_lock: MakeLock, make_package: MakePackage, home: Path, capsys: Captured
+) -> None:
+    theirs = home / ".local/share/evenkeel/envs/ai-dev"
+    (theirs / "conda-meta").mkdir(parents=True)
+    (theirs / "conda-meta" / "history").write_text("theirs")
+    before = sorted(home.rglob("*"))
+    assert sync("--lock", make_lock(make_package("tool", "1.0"))) == 1
+    assert "is a folder that Evenkeel did not make; it was left as it is" in capsys.readouterr().err
+    assert sorted(home.rglob("*")) == before
+
+
+def test_packages_on_another_file_system_are_copied(
+    make_lock: MakeLock, make_package: MakePackage, home: Path, capsys: Captured
+) -> None:
+    shared = Path("/dev/shm")  # noqa: S108
+    if not os.access(shared, os.W_OK) or shared.stat().st_dev == home.stat().st_dev:
+        pytest.skip("there is no other file system to write to")
+    lock = make_lock(make_package("tool", "1.0"))
+    with TemporaryDirectory(dir=shared) as elsewhere:
+        (home / ".evenkeel").mkdir()
+        (home / ".evenkeel" / "pkgs").symlink_to(elsewhere)
+        assert sync("--lock", lock, "--prefix", home / "ai") == 0
+        assert "on another file system than the environments, so files are copied" in capsys.readouterr().err
+        assert (home / "ai/share/tool").stat().st_nlink == 1
+        assert command.main(["env", "diff", "--lock", str(lock), "--prefix", str(home / "ai"), "--files"]) == 0
+
+
+#: Mounts a small file system for itself alone, builds what fits and what does not, and shows what is left.
+SMALL = """
+mount -t tmpfs -o size=4m tmpfs "$HOME"
+small=$1 large=$2; shift 2
+"$@" --lock "$small" --prefix "$HOME/ai" >&2
+! "$@" --lock "$large" --prefix "$HOME/ai" --json
+cat "$HOME/ai/share/tool"; echo
+ls "$HOME/.evenkeel/generations/ai" | wc -l
+"$@" --lock "$small" --prefix "$HOME/ai" >&2
+"""
+
+
+def test_no_space_leaves_what_was_there(make_lock: MakeLock, make_package: MakePackage) -> None:
+    if os.geteuid() != 0 or shutil.which("unshare") is None:
+        pytest.skip("a small file system takes root")
+    small = make_lock(make_package("tool", "1.0"), name="small")
+    large = make_lock(make_package("tool", "2.0", size=6 << 20), name="large")
+    argv = ["unshare", "--mount", "--propagation", "private", "sh", "-ec", SMALL, "sh", small, large, *COMMAND, "sync"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    failed, *left = done.stdout.splitlines()
+    assert "No space left on the file system of" in failed
+    assert left == ["1.0", "1"]
+
+
+class Slow(ThreadingHTTPServer):
+    """Serves a folder, but packages only when it is let go on; tells when it is asked for one."""
+
+    daemon_threads = True
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
+        self.asked, self.go_on = threading.Event(), threading.Event()
+
+
+class Handler(SimpleHTTPRequestHandler):
+    server: Slow
+
+    def do_GET(self) -> None:
+        self.server.asked.set()
+        self.server.go_on.wait(60)
+        super().do_GET()
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Slow]:
+    """Run such a server of the channel."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with Slow(tmp_path / "channel") as server:
+        thread = threading.Thread(target=partial(server.serve_forever, poll_interval=0.01))
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.go_on.set()
+            server.shutdown()
+            thread.join()
+
+
+def test_of_two_at_once_one_says_who_is_first_and_a_killed_one_is_healed(
+    slow: Slow, make_lock: MakeLock, make_package: MakePackage, home: Path
+) -> None:
+    lock = make_lock(make_package("tool", "1.0", url=f"http://127.0.0.1:{slow.server_port}"))
+    builds = home / ".local/share/evenkeel/generations/ai-dev"
+    argv = [*COMMAND, "sync", "--lock", str(lock)]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as first:
+        assert slow.asked.wait(60)
+        second = evenkeel("sync", "--lock", lock, "--wait", "0")
+        assert second.returncode == 1
+        assert f"is still locked by process {first.pid} " in second.stderr
+        assert len(list(builds.iterdir())) == 1
+        os.killpg(first.pid, signal.SIGKILL)
+    assert not (home / ".local/share/evenkeel/envs/ai-dev").exists()
+    slow.go_on.set()
+    assert evenkeel("sync", "--lock", lock).returncode == 0
+    assert (home / ".local/share/evenkeel/envs/ai-dev/share/tool").read_text() == "1.0"
+    assert len(list(builds.iterdir())) == 1
+
+
+def test_the_second_of_two_waits(slow: Slow, make_lock: MakeLock, make_package: MakePackage, home: Path) -> None:
+    lock = make_lock(make_package("tool", "1.0", url=f"http://127.0.0.1:{slow.server_port}"))
+    argv = [*COMMAND, "sync", "--lock", str(lock), "--json"]
+    with (
+        subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as first,
+        subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as second,
+    ):
+        assert slow.asked.wait(60)
+        slow.go_on.set()
+        answers = [one.communicate()[0] for one in (first, second)]
+    assert sorted(b'"changed": true' in one for one in answers) == [False, True]
+    assert first.returncode == second.returncode == 0
