@@ -13,6 +13,7 @@ import pytest
 CONTENT = {
     *("CHANGELOG.rst", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "README.md", "SECURITY.md", "docs"),
     *("LICENSE", "LICENSES", "REUSE.toml", "changelogs", "meta", "bindep.txt", "requirements.txt"),
+    "requirements-env.txt",
     *("FILES.json", "MANIFEST.json", "bin", "playbooks", "plugins", "roles", "tests"),
 }
 _LINK = re.compile(r"!?\[[^]]*\]\((?!https?:|#)([^)#\s]+)[^)]*\)")

@@ -17,7 +17,7 @@ from pathlib import Path
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import connection_loader
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import show
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.told_progress import reported
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.progress_line import reported
 
 INTERVAL_SECONDS = 5.0
 #: How long a poll in flight may delay the end of a task.

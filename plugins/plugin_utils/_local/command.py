@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local.locked import Locked
 
 #: The status of each command where it fails; that of ``shell`` is as of env(1), whose command has all others.
-SYNC_FAILED, UNTOLD, NOT_ENTERED = 1, 2, 125
+SYNC_FAILED, UNKNOWN, NOT_ENTERED = 1, 2, 125
 INTERRUPTED = 130
 #: The command's arguments are wrong, as in sysexits.h.
 USAGE = 64
@@ -83,10 +83,10 @@ def _parser() -> argparse.ArgumentParser:
         "diff",
         parents=[place, machines],
         help="show how an environment differs from the lock",
-        epilog="Exit status: 0 equal, 1 it differs, 2 that could not be told.",
+        epilog="Exit status: 0 equal, 1 it differs, 2 not known.",
     )
     diff.add_argument("--files", action="store_true", help="hash each file, too")
-    diff.set_defaults(run=_diff, failed=UNTOLD)
+    diff.set_defaults(run=_diff, failed=UNKNOWN)
 
     shell = commands.add_parser(
         "shell",
@@ -120,8 +120,8 @@ def _sync(asked: argparse.Namespace) -> int:
         result = sync(locked, place, where, policy, shown(place))
     _warn(result["warnings"])
     if asked.json:
-        told = ("changed", "digest", "generation", "installer", "bytecode", "plan", "kept")
-        about = {name: result[name] for name in told if name in result}
+        keys = ("changed", "digest", "generation", "installer", "bytecode", "plan", "kept")
+        about = {name: result[name] for name in keys if name in result}
         print(json.dumps({"prefix": place.prefix, **about, "warnings": [*warnings, *result["warnings"]]}))
         return 0
     for line in result["plan"]:
@@ -149,7 +149,7 @@ def _diff(asked: argparse.Namespace) -> int:
             print("Known by name and version alone, as no hash was kept: %s" % ", ".join(found.unhashed))
         elif found.state == EQUAL:
             print("digest %s" % found.digest)
-    return {EQUAL: 0, DIFFERS: 1}.get(found.state, UNTOLD)
+    return {EQUAL: 0, DIFFERS: 1}.get(found.state, UNKNOWN)
 
 
 def _shell(asked: argparse.Namespace) -> int:
@@ -160,7 +160,7 @@ def _shell(asked: argparse.Namespace) -> int:
     if not os.path.isdir(os.path.join(prefix, "conda-meta")):
         raise EvenkeelError("There is no environment at %s" % prefix, "Build it with evenkeel env sync")
     if asked.lock and compare(_locked(asked, this_node()[0]), prefix, files=False).state == DIFFERS:
-        _warn(["%s differs from %s: evenkeel env diff shows how, evenkeel env sync mends it" % (prefix, asked.lock)])
+        _warn(["%s differs from %s: evenkeel env diff shows how, evenkeel env sync corrects it" % (prefix, asked.lock)])
     enter(prefix, asked.argv[1:] if asked.argv[:1] == ["--"] else asked.argv)
 
 

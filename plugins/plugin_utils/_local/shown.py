@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.told_progress import reported
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.progress_line import reported
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local.places import Place
 
 INTERVAL_SECONDS = 0.5

@@ -81,7 +81,7 @@ def test_no_space_leaves_what_was_there(make_lock: MakeLock, make_package: MakeP
 
 
 class Slow(ThreadingHTTPServer):
-    """Serves a folder, but packages only when it is let go on; tells when it is asked for one."""
+    """Serves a folder, but packages only when it is let go on; ``asked`` is set when it is asked for one."""
 
     daemon_threads = True
 
@@ -128,6 +128,7 @@ def test_of_two_at_once_one_says_who_is_first_and_a_killed_one_is_healed(
         second = evenkeel("sync", "--lock", lock, "--wait", "0")
         assert second.returncode == 1
         assert f"is still locked by process {first.pid} " in second.stderr
+        assert "after 0 s" in second.stderr
         assert len(list(builds.iterdir())) == 1
         os.killpg(first.pid, signal.SIGKILL)
     assert not (home / ".local/share/evenkeel/envs/ai-dev").exists()

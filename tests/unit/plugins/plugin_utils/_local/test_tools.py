@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control import requirements
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local import tools
+
+ROOT = Path(__file__).parents[5]
+
+
+@pytest.fixture
+def there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    """Return a function that lets a machine have only what it is given."""
+
+    def have(*names: str, version: tuple[int, int] = (3, 11)) -> None:
+        for name in names:
+            if name != "rattler":
+                (tmp_path / name).write_text("")
+                (tmp_path / name).chmod(0o755)
+        monkeypatch.setenv("PATH", str(tmp_path))
+        monkeypatch.setattr(tools.sysconfig, "get_path", lambda name: "/nowhere")
+        monkeypatch.setattr(tools, "find_spec", lambda name: find_spec(name) if name in names else None)
+        monkeypatch.setattr(tools.sys, "version_info", (*version, 0))
+
+    return have
+
+
+@pytest.mark.parametrize(
+    ("names", "pip", "installer"),
+    [
+        (("rattler", "uv", "conda"), True, "rattler"),
+        (("rattler",), False, "rattler"),
+        (("conda", "uv"), True, "conda"),
+        (("conda",), False, "conda"),
+    ],
+)
+def test_what_a_machine_builds_with(
+    names: tuple[str, ...], pip: bool, installer: str, there: Any, tmp_path: Path
+) -> None:
+    there(*names)
+    with tools.found(pip=pip) as (chosen, used):
+        assert chosen == installer
+        assert used.conda == (str(tmp_path / "conda") if "conda" in names else "")
+        assert os.access(used.uv, os.X_OK) is ("uv" in names)
+        assert Path(used.site_packages, "rattler", "__init__.py").exists() is (installer == "rattler")
+    assert not Path(used.runtime).exists()
+
+
+@pytest.mark.parametrize(
+    ("names", "version", "said"),
+    [
+        ((), (3, 11), "has no py-rattler, uv. Install what it needs"),
+        (("conda",), (3, 11), "has no uv. Install what it needs"),
+        (("rattler",), (3, 11), "has no uv. Install what it needs"),
+        (
+            (),
+            (3, 9),
+            "is Python 3.9, py-rattler needs 3.10 or newer, and there is no conda on PATH. Run this command with",
+        ),
+    ],
+)
+def test_what_is_missing_is_named(names: tuple[str, ...], version: tuple[int, int], said: str, there: Any) -> None:
+    there(*names, version=version)
+    with pytest.raises(EvenkeelError) as caught, tools.found(pip=True):
+        pass
+    assert said in str(caught.value)
+
+
+def test_the_users_conda_is_the_one_that_shells_know(
+    there: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there("conda", "other")
+    monkeypatch.setenv("CONDA_EXE", str(tmp_path / "other"))
+    assert tools.conda_command() == str(tmp_path / "other")
+    monkeypatch.setenv("CONDA_EXE", "/gone/conda")
+    assert tools.conda_command() == str(tmp_path / "conda")
+
+
+def test_it_needs_what_the_control_node_needs() -> None:
+    lines = [line.partition(";")[0] for line in tools.FILE.read_text().splitlines() if not line.startswith("#")]
+    assert set(lines) < set(requirements.FILE.read_text().splitlines())
+    assert set(tools.READERS.values()) < {line.partition(">")[0] for line in lines}
+
+
+def evenkeel(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the program with a Python that has its library alone."""
+    argv = [sys.executable, "-S", "-I", str(ROOT / "bin" / "evenkeel"), *arguments]
+    return subprocess.run(argv, capture_output=True, text=True, check=False)
+
+
+def test_a_python_that_can_t_read_locks_is_told_what_to_install() -> None:
+    done = evenkeel("env", "diff", "--lock", "conda-lock.yml")
+    assert done.returncode == 2
+    assert "has no packaging, pyyaml. Install what it needs" in done.stderr
+    assert f"-m pip install -r {tools.FILE}" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "shown"),
+    [
+        ((), 64, "usage: evenkeel {drift,env} ..."),
+        (("--help",), 0, "usage: evenkeel {drift,env} ..."),
+        (("unknown",), 64, "usage: evenkeel {drift,env} ..."),
+        (("env",), 64, "usage: evenkeel env"),
+        (("env", "sync", "--help"), 0, "usage: evenkeel env sync"),
+        (("env", "sync", "--keep", "-1"), 64, "usage: evenkeel env sync"),
+        (("drift", "--help"), 0, "usage: evenkeel drift"),
+    ],
+)
+def test_commands(arguments: tuple[str, ...], status: int, shown: str) -> None:
+    done = evenkeel(*arguments)
+    assert done.returncode == status
+    assert shown in (done.stderr if status else done.stdout)
