@@ -5,6 +5,7 @@
     forks     the same with some latency, for different numbers of forks
     nodes     nodes of the lab: bare, without a change and with one, beside pyinfra
     pull      a node that runs site.yml itself
+    switch    nodes of the lab: a rollout of what they have built, and the way back
 
 What is said of 1,000 and 10,000 hosts is a straight line through what was measured.
 
@@ -27,18 +28,20 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import lab_fleet, pulling_node, recorded_fleet, site
+from bench import lab_fleet, pulling_node, recorded_fleet, site, switching
 from bench.fit import Line, fit
 from bench.lab_fleet import CHANGE, FIRST, SAME, Cost
 from bench.meter import Spent
 from bench.pulling_node import Pulled
 from bench.recorded_fleet import Recording
 from bench.site import CHANGED, DECLARED, Site
+from bench.switching import Switched
 from lab.errors import LabError
 from lab.nodes.nodes import Node
 
 #: Groups of nodes of the lab, of which no two have a node in common.
 SIZES = (1, 3, 6)
+SWITCHED = 10
 #: Hosts that are not there.
 HOSTS = (1, 10, 50, 200, 1000)
 FORKS, FORKED_HOSTS, LATENCY = (5, 10, 20, 50, 100), (50, 200), 1.0
@@ -63,7 +66,7 @@ def main() -> None:
         except LabError as error:
             sys.exit(str(error))
         finally:
-            site.remove_nodes(recorded_fleet.GROUP, lab_fleet.GROUP, pulling_node.GROUP)
+            site.remove_nodes(recorded_fleet.GROUP, lab_fleet.GROUP, pulling_node.GROUP, switching.GROUP)
     CONSOLE.print(conditions())
 
 
@@ -74,6 +77,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--hosts", type=int, nargs="+", default=list(HOSTS), help="hosts where nothing changes")
     parser.add_argument("--changed-hosts", type=int, nargs="+", default=[], help="hosts where something does (none)")
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES), help="groups of nodes of the lab")
+    parser.add_argument("--switched", type=int, default=SWITCHED, help="nodes of the lab that a rollout switches (10)")
     parser.add_argument("--forks", type=int, nargs="+", default=list(FORKS))
     parser.add_argument("--forked-hosts", type=int, nargs="+", default=list(FORKED_HOSTS), help="hosts for the forks")
     parser.add_argument("--latency", type=float, default=LATENCY, help="seconds until a host of these answers (1)")
@@ -122,11 +126,17 @@ def pull(place: Site, node: Node, arguments: argparse.Namespace) -> None:
     CONSOLE.print(pull_table(pulling_node.runs(place)))
 
 
+def switch(place: Site, node: Node, arguments: argparse.Namespace) -> None:
+    """Print how long a rollout's switch takes."""
+    CONSOLE.print(switch_table(switching.runs(place, arguments.switched)))
+
+
 PARTS: Mapping[str, Callable[[Site, Node, argparse.Namespace], None]] = {
     "control": control,
     "forks": forks,
     "nodes": nodes,
     "pull": pull,
+    "switch": switch,
 }
 
 
@@ -228,6 +238,21 @@ def pull_table(found: Mapping[str, Pulled]) -> Table:
         elsewhere = one.node.received - one.node.upstream
         numbers = (one.wall, one.node.cpu, one.memory, one.node.upstream / 1e6, elsewhere / 1e6)
         shown.add_row(name, *(f"{number:.1f}" for number in numbers))
+    return shown
+
+
+def switch_table(one: Switched) -> Table:
+    """Return what a switch and the way back took."""
+    shown = Table("what", "seconds", title=f"one change on {one.hosts} nodes")
+    rows = {
+        "rollout.yml, with building": one.rollout.wall,
+        "from the canary's switch to the first of the others": one.waited,
+        "from the first of the others to the last": one.others,
+        "rollback.yml": one.back.wall,
+        "from the first node that goes back to the last": one.back_spread,
+    }
+    for what, seconds in rows.items():
+        shown.add_row(what, f"{seconds:.1f}")
     return shown
 
 

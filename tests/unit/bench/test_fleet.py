@@ -7,6 +7,7 @@ from bench import fleet
 from bench.lab_fleet import SAME, Cost, groups
 from bench.meter import Counters, Spent
 from bench.pulling_node import Pulled
+from bench.switching import Switched
 
 
 def spent(cpu: float, *, alone: float = 100.0, peak: float = 100.0, workers: int = 0) -> Spent:
@@ -50,5 +51,10 @@ def test_no_node_is_in_two_groups() -> None:
 
 
 def test_parts_are_measured_all_or_as_named() -> None:
-    assert fleet.parse([]).parts == ["control", "forks", "nodes", "pull"]
+    assert fleet.parse([]).parts == ["control", "forks", "nodes", "pull", "switch"]
     assert fleet.parse(["--parts", "pull", "nodes"]).parts == ["pull", "nodes"]
+
+
+def test_a_switch_is_shown_apart_from_the_builds_before_it() -> None:
+    table = fleet.switch_table(Switched(10, spent(9.0), 7.25, 1.5, spent(4.0), 0.5))
+    assert cells(table, 1) == [["1.0", "7.2", "1.5", "1.0", "0.5"]]
