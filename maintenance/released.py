@@ -103,11 +103,21 @@ def _defaults(described: dict[str, Any]) -> Defaults:
 
 
 def _documentation(path: Path) -> dict[str, Any]:
-    """Return what a module says of itself; it is not imported."""
-    for node in ast.parse(path.read_text()).body:
-        if isinstance(node, ast.Assign) and any(
-            getattr(target, "id", "") == "DOCUMENTATION" for target in node.targets
-        ):
+    """Return what a module says of itself, with the options of this collection's fragments; nothing is imported."""
+    found = _assigned(path, "DOCUMENTATION")
+    options: dict[str, Any] = {}
+    for name in found.get("extends_documentation_fragment", []):
+        file, _dot, section = name.removeprefix("evenkeel.gpu.").partition(".")
+        fragment = path.parents[1] / "doc_fragments" / f"{file}.py"
+        if fragment.exists():
+            options |= _assigned(fragment, section.upper() or "DOCUMENTATION").get("options", {})
+    return {**found, "options": {**options, **found.get("options", {})}}
+
+
+def _assigned(path: Path, name: str) -> dict[str, Any]:
+    """Return what the text of a name means, in a file or in a class of it; nothing where there is none."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Assign) and any(getattr(target, "id", "") == name for target in node.targets):
             found: dict[str, Any] = yaml.safe_load(ast.literal_eval(node.value))
             return found
     return {}

@@ -28,6 +28,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._review import (
 )
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._review.branch import Branch
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import mirrors_from
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._upstream import installers
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.inventory_host import InventoryHost
 from jinja2.exceptions import TemplateError
 
@@ -49,14 +50,14 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "nodes": {"type": "path"},
     "driver_branch": {"type": "str", "default": ""},
     "conda_distribution": {"type": "str", "default": "miniconda"},
-    "conda_version": {"type": "str", "default": "latest-known"},
+    "conda_versions": {"type": "dict", "default": {}},
     "advisories": {"type": "list", "elements": "path", "default": []},
     "update": {"type": "bool", "default": False},
     "branch": {"type": "str"},
     "fail_on": {"type": "list", "elements": "str", "choices": list(report.FAIL_ON), "default": []},
     **relocking.OPTIONS,
 }
-#: What lock.yml is told for an update of everything, without an exception.
+#: Options of an update of everything, without an exception.
 _UPDATE = {"update": None, "drop_platforms": False, "accept_changed_hashes": False}
 _NODES = "gpu_nodes"
 _DRIVER = (declared_driver.VERSION, declared_driver.BRANCH, declared_driver.SOURCE, declared_driver.WITHOUT_GPU)
@@ -176,10 +177,9 @@ def _declared(arguments: Arguments, task_vars: Arguments) -> tuple[dict[str, str
     for node in (task_vars.get("groups") or {}).get(_NODES, ()):
         known = dict(_known(task_vars["hostvars"][node], (*_DRIVER, "miniconda_distribution", "miniconda_version")))
         drivers[node] = declared_driver.declared(known, arguments["driver_branch"])
-        conda[node] = (
-            str(known.get("miniconda_distribution") or arguments["conda_distribution"]),
-            str(known.get("miniconda_version") or arguments["conda_version"]),
-        )
+        distribution = str(known.get("miniconda_distribution") or arguments["conda_distribution"])
+        default = arguments["conda_versions"].get(distribution, installers.LATEST)
+        conda[node] = distribution, str(known.get("miniconda_version") or default)
     return drivers, conda
 
 

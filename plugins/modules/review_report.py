@@ -72,10 +72,10 @@ options:
     description: The distribution of conda on a node that declares none.
     type: str
     default: miniconda
-  conda_version:
-    description: Its version on a node that declares none.
-    type: str
-    default: latest-known
+  conda_versions:
+    description: By distribution, its version on a node that declares none, as of the role C(miniconda).
+    type: dict
+    default: {}
   advisories:
     description:
       - Files, folders and zip archives with advisories in OSV's format. Those for the ecosystem PyPI count.

@@ -26,19 +26,22 @@ CHANNEL = "https://channel.example/main"
 
 
 def publish(mirror: Path, sha256: str, *packages: tuple[str, str, list[str]]) -> None:
-    """Write the index of a mirror that has these packages, by name, build and what they depend on; by default one."""
-    found = {
-        f"{name}-1.0-{build}.conda": {
+    """Write the index of a mirror that has these packages, by name, build and what they depend on; by default one.
+
+    A name may carry a version other than 1.0, such as ``tool=1.1``.
+    """
+    found = {}
+    for spec, build, depends in packages or [("tool", "0", [])]:
+        name, _equals, version = spec.partition("=")
+        found[f"{name}-{version or '1.0'}-{build}.conda"] = {
             "name": name,
-            "version": "1.0",
+            "version": version or "1.0",
             "build": build,
             "build_number": int("cuda" in build),
             "depends": depends,
             "subdir": "noarch",
             "sha256": sha256,
         }
-        for name, build, depends in packages or [("tool", "0", [])]
-    }
     for subdir, content in (("noarch", found), ("linux-64", {}), ("linux-aarch64", {})):
         (mirror / subdir).mkdir(parents=True, exist_ok=True)
         index = {"info": {"subdir": subdir}, "packages": {}, "packages.conda": content}

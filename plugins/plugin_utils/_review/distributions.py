@@ -30,20 +30,21 @@ class Distribution:
     known_by: str
 
 
-def of(packages: Iterable[Package], mirrors: Mirrors) -> tuple[list[Distribution], str]:
+def of(packages: Iterable[Package], mirrors: Mirrors | None) -> tuple[list[Distribution], str]:
     """Return the distributions of packages, and why those of conda's are not all known by their metadata.
 
     conda's packages that do not need Python are none. Where the metadata can't be read, a package of which nothing was
     kept from an earlier lock is taken for the distribution of its name.
+
+    Parameters
+    ----------
+    mirrors
+        None to ask for nothing, where the channels do not answer.
     """
     everything = list(packages)
     of_pip = [one for one in everything if one.manager == PIP]
     of_conda = provided_by_conda.with_python(one for one in everything if one.manager != PIP)
-    why = ""
-    try:
-        known = provided_by_conda.by_package(of_conda, mirrors)
-    except EvenkeelError as error:
-        known, why = provided_by_conda.kept(of_conda), error.what
+    known, why = _known(of_conda, mirrors)
     found = [Distribution(one, canonicalize_name(one.name), one.version, BY_INDEX) for one in of_pip]
     for package in of_conda:
         if package in known:
@@ -51,3 +52,15 @@ def of(packages: Iterable[Package], mirrors: Mirrors) -> tuple[list[Distribution
         else:
             found.append(Distribution(package, canonicalize_name(package.name), package.version, BY_NAME))
     return found, why
+
+
+def _known(packages: list[Package], mirrors: Mirrors | None) -> tuple[dict[Package, dict[str, str]], str]:
+    """Return what metadata say of conda's packages, and why they do not of all."""
+    why = "The channels do not answer"
+    if mirrors is not None:
+        try:
+            return provided_by_conda.by_package(packages, mirrors), ""
+        except EvenkeelError as error:
+            why = error.what
+    known = provided_by_conda.kept(packages)
+    return known, "" if len(known) == len(packages) else why

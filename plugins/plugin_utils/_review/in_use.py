@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import PurePath
@@ -18,8 +17,10 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._upstream import inst
 #: A product and its version, and where it is, such as ``node gpu1``.
 Use = tuple[str, str, str]
 
-#: After an installer's name, what an installation's folder is told apart by.
+#: After an installer's name, what distinguishes an installation's folder from others.
 _OF_FOLDER = re.compile(r"-[0-9a-f]{12}(?:-\d+)?")
+#: How the role miniconda names distributions of conda.
+_CONDA = {"miniconda": support.MINICONDA, "miniforge": support.MINIFORGE}
 #: How the targets of locks begin, and how Ansible names these distributions.
 _TARGETS = {"debian": "Debian", "ubuntu": "Ubuntu", "rocky": "Rocky"}
 
@@ -64,9 +65,13 @@ def by_inventory(drivers: Mapping[str, str], conda: Mapping[str, tuple[str, str]
     """
     found = [(support.DRIVER, driver, f"declared for {node}") for node, driver in drivers.items() if driver]
     for node, (distribution, version) in conda.items():
-        with contextlib.suppress(EvenkeelError):  # the role says what is wrong with it
+        where = f"declared for {node}"
+        try:
             chosen = installers.choose(distribution, version, "x86_64", installers.known())
-            found += of_installer(chosen.file, f"declared for {node}")
+        except EvenkeelError:
+            found.append((_CONDA.get(distribution, distribution), version, where))
+        else:
+            found += of_installer(chosen.file, where)
     for target in targets:
         name, _dash, release = target.partition("-")
         found += [(_TARGETS.get(name, name), release, "lock_targets")]

@@ -142,8 +142,9 @@ def _newer(
 def _vulnerable(packages: Iterable[Package], after: Sequence[Package] | None, sources: Sources) -> Found:
     """Return what advisories say of packages, and which of it an update would end."""
     known = sources.advisories.by_name if sources.advisories else {}
-    found, why = distributions.of(packages, sources.mirrors)
-    updated = {one.name: one.version for one in distributions.of(after, sources.mirrors)[0]} if after else {}
+    mirrors = None if after is None else sources.mirrors
+    found, why = distributions.of(packages, mirrors)
+    updated = {one.name: one.version for one in distributions.of(after or (), mirrors)[0]}
     vulnerabilities, undecided = [], []
     for one in sorted(found, key=lambda one: (one.name, one.package)):
         of_name = known.get(one.name, [])

@@ -82,7 +82,7 @@ def _at(text: str) -> Version:
 
 
 def _public(text: str) -> Version:
-    """Return a version without what tells its builds apart, such as CUDA's: an advisory is for all builds."""
+    """Return a version without the name of a build, such as CUDA's: an advisory is for all builds."""
     return Version(Version(text).public)
 
 

@@ -146,15 +146,24 @@ def names_by(paths: Iterable[str]) -> dict[str, str]:
 
 
 async def _files_of_all(packages: Sequence[Package], mirrors: Mirrors) -> list[tuple[Package, list[str]]]:
+    """Return the paths of each package. After a failure, what is begun ends, as py-rattler can't be stopped midway."""
     import asyncio
 
     at_once = asyncio.Semaphore(AT_ONCE)
+    failed: list[EvenkeelError] = []
 
     async def files(package: Package) -> tuple[Package, list[str]]:
         async with at_once:
-            return package, await _files(mirrors.mirrored(package.url))
+            try:
+                return package, [] if failed else await _files(mirrors.mirrored(package.url))
+            except EvenkeelError as error:
+                failed.append(error)
+                return package, []
 
-    return await _bounded(packages, asyncio.gather(*map(files, packages)))
+    found = await _bounded(packages, asyncio.gather(*map(files, packages)))
+    if failed:
+        raise failed[0]
+    return found
 
 
 async def _bounded(packages: Sequence[Package], answer: Awaitable[Answer]) -> Answer:

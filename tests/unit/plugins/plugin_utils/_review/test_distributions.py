@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import PIP, Package
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._review import distributions
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve import provided_by_conda
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import Mirrors
@@ -33,22 +32,25 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / f"{TORCH.sha256}.json").write_text(json.dumps({"torch": "2.5.1", "torchgen": "2.5.1"}))
 
 
-def found(*packages: Package) -> tuple[list[tuple[str, str, str]], str]:
-    known, why = distributions.of(packages, Mirrors())
+def found(*packages: Package, mirrors: Mirrors | None = None) -> tuple[list[tuple[str, str, str]], str]:
+    known, why = distributions.of(packages, mirrors)
     return [(one.name, one.version, one.known_by) for one in known], why
 
 
-def test_a_package_is_what_its_metadata_says() -> None:
+@pytest.mark.parametrize("mirrors", [None, Mirrors()])
+def test_a_package_is_what_its_metadata_says(mirrors: Mirrors | None) -> None:
     torch = [("torch", "2.5.1", "metadata"), ("torchgen", "2.5.1", "metadata")]
-    assert found(TORCH, OPENSSL, WHEEL) == ([("jinja2", "3.1", "index"), *torch], "")
+    assert found(TORCH, OPENSSL, WHEEL, mirrors=mirrors) == ([("jinja2", "3.1", "index"), *torch], "")
 
 
-def test_without_an_answer_the_name_counts_where_nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def silent(*_unused: object) -> None:
-        raise EvenkeelError("The channel is silent", "Wait")
-
-    monkeypatch.setattr(provided_by_conda, "_files_of_all", silent)
-    assert found(TORCH, PLAIN, OPENSSL) == (
-        [("torch", "2.5.1", "metadata"), ("torchgen", "2.5.1", "metadata"), ("flask-x", "1.0", "name")],
-        "The channel is silent",
-    )
+@pytest.mark.parametrize(
+    ("mirrors", "why"),
+    [
+        (None, "The channels do not answer"),
+        (Mirrors((("https://channel.example", "file:///nowhere"),)), "The list of files in file:///nowhere"),
+    ],
+)
+def test_without_an_answer_the_name_counts_where_nothing_is_kept(mirrors: Mirrors | None, why: str) -> None:
+    known, said = found(TORCH, PLAIN, OPENSSL, mirrors=mirrors)
+    assert known == [("torch", "2.5.1", "metadata"), ("torchgen", "2.5.1", "metadata"), ("flask-x", "1.0", "name")]
+    assert said.startswith(why)

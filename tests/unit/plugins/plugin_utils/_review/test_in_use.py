@@ -49,8 +49,8 @@ def test_nodes() -> None:
     [
         ("miniconda", "py313_26.5.3-1", [("Miniconda", "py313_26.5.3-1"), ("conda", "26.5.3")]),
         ("miniforge", "26.3.2-3", [("Miniforge", "26.3.2-3"), ("conda", "26.3.2")]),
-        ("miniconda", "nonsense", []),
-        ("nonsense", "1", []),
+        ("miniconda", "nonsense", [("Miniconda", "nonsense")]),
+        ("nonsense", "1", [("nonsense", "1")]),
     ],
 )
 def test_declared_distributions_of_conda(distribution: str, version: str, found: list[tuple[str, str]]) -> None:
