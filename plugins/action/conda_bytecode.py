@@ -109,6 +109,8 @@ class ActionModule(Action):
         after = Hashes(where, platforms)
         changed = bool(archives) or (before != after and bool(before or platforms))
         superfluous = _superfluous(before, after, path) if changed and not arguments["store"] else []
+        if not self._task.check_mode:
+            store.remove_abandoned(directory)
         if changed and not self._task.check_mode:
             store.add(directory, archives)
             write_atomically(str(path), hashes.render(after))

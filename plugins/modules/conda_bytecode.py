@@ -19,7 +19,7 @@ description:
     What is missing or wrong they compile themselves, so environments are the same with and without it.
   - Packages that were compiled for the lock before, by the same Python, are not compiled again.
   - Archives beside the lock that no file of hashes there names any more are removed. Nothing is removed from a
-    directory that O(store) names.
+    directory that O(store) names, except for what a killed run of this user has left there half written.
   - Runs on the control node, regardless of the task's host, and changes no node.
 extends_documentation_fragment:
   - evenkeel.gpu.attributes

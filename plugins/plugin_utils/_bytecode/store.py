@@ -4,12 +4,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import io
 import os
+import stat
 import tempfile
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.bytecode_offer import Archive
@@ -18,6 +21,8 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import sh
 
 #: The name of a store beside a lock.
 DIRECTORY = "bytecode"
+#: How the names of files begin that are being written. A killed run leaves its own behind, without its lock.
+_PARTIAL = ".evenkeel-partial-"
 #: The oldest time that an archive can hold.
 _TIME = (1980, 1, 1, 0, 0, 0)
 _MODE = 0o100644 << 16
@@ -67,16 +72,49 @@ def add(directory: Path, contents: Iterable[bytes]) -> None:
 
 def _write(directory: Path, name: str, content: bytes) -> None:
     """Write a file that other machines may read; the run of another operator may write it at the same time."""
-    descriptor, partial = tempfile.mkstemp(prefix=".partial-", dir=directory)
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(content)
-            os.fchmod(descriptor, 0o644)
+    with _partial(directory) as partial:
+        partial.write_bytes(content)
+        partial.chmod(0o644)
+        descriptor = os.open(partial, os.O_RDONLY)
+        try:
             os.fsync(descriptor)
-        os.rename(partial, directory / name)
-    except BaseException:
-        os.unlink(partial)
-        raise
+        finally:
+            os.close(descriptor)
+        partial.rename(directory / name)
+
+
+@contextlib.contextmanager
+def _partial(directory: Path) -> Iterator[Path]:
+    """Make a file that goes in the end, and that ``remove_abandoned`` leaves alone until then."""
+    while True:
+        descriptor, name = tempfile.mkstemp(prefix=_PARTIAL, dir=directory)
+        partial = Path(name)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if partial.exists():  # another run has not taken it for abandoned before it was locked
+                yield partial
+                return
+        finally:
+            partial.unlink(missing_ok=True)
+            os.close(descriptor)
+
+
+def remove_abandoned(directory: Path) -> None:
+    """Remove what this user's killed runs have left unfinished in a store."""
+    for partial in directory.glob(f"{_PARTIAL}*"):
+        with contextlib.suppress(OSError):  # a run has it, or it is no such file
+            _remove_unused(partial)
+
+
+def _remove_unused(partial: Path) -> None:
+    descriptor = os.open(partial, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        found = os.fstat(descriptor)
+        if stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid():
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            partial.unlink()
+    finally:
+        os.close(descriptor)
 
 
 def remove(directory: Path, archives: Iterable[Archive]) -> None:
