@@ -13,9 +13,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import conda_environment
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import conda_environment, environment
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.built_wheels import file_of, is_built
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import PIP
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import link_atomically
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._bytecode import delivery
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local import tools
@@ -84,7 +85,17 @@ def sync(
 
 
 def roll_back(place: Place, generation: str, policy: Policy) -> dict[str, Any]:
-    """Have the environment be one of its generations again."""
+    """Have the environment be one of its generations again.
+
+    Raises
+    ------
+    EvenkeelError
+        It has no such generation.
+    """
+    if not environment.read(place.root, place.name).generations:
+        raise EvenkeelError(
+            "There are no builds of the environment %s" % place.prefix, "Build it with evenkeel env sync first"
+        )
     result = conda_environment.converge({**_of_module(place, policy), "generation": generation}, False)
     return {**result, "changed": _linked(place) or result["changed"]}
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package
@@ -20,13 +21,14 @@ MakePackage = Callable[..., Package]
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give the user a home of its own, without any configuration."""
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Give the user a home of its own, without any configuration, and in memory: builds wait for disks."""
     for name in ("CONDARC", "CONDA_EXE", "PIP_CONFIG_FILE", "PIP_INDEX_URL", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    (tmp_path / "home").mkdir()
-    return tmp_path / "home"
+    memory = Path("/dev/shm")  # noqa: S108
+    with TemporaryDirectory(prefix="evenkeel-home-", dir=memory if os.access(memory, os.W_OK) else tmp_path) as folder:
+        monkeypatch.setenv("HOME", folder)
+        yield Path(folder)
 
 
 @pytest.fixture

@@ -82,12 +82,12 @@ def test_the_digest_is_the_one_that_nodes_report(
 
 @pytest.mark.parametrize("below", ["Ünï cödé & 'quotes'/my envs", "/".join(["long" * 12] * 4)], ids=["spaces", "long"])
 def test_a_prefix_does_not_change_the_digest(
-    below: str, make_lock: MakeLock, make_package: MakePackage, tmp_path: Path, capsys: Captured
+    below: str, make_lock: MakeLock, make_package: MakePackage, home: Path, capsys: Captured
 ) -> None:
     lock = make_lock(make_package("tool", "1.0", activate="export TOOL=$CONDA_PREFIX/tool\n"))
     assert run("sync", "--lock", lock, "--json") == 0
     digest = answer(capsys)["digest"]
-    prefix = tmp_path / below / "ai"
+    prefix = home / below / "ai"
     assert "long" not in below or len(str(prefix)) > 200
     assert run("sync", "--lock", lock, "--prefix", prefix, "--json") == 0
     assert answer(capsys)["digest"] == digest

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local import command
@@ -40,19 +39,18 @@ def test_what_is_somebody_elses_stays(
 
 
 def test_packages_on_another_file_system_are_copied(
-    make_lock: MakeLock, make_package: MakePackage, home: Path, capsys: Captured
+    make_lock: MakeLock, make_package: MakePackage, home: Path, tmp_path: Path, capsys: Captured
 ) -> None:
-    shared = Path("/dev/shm")  # noqa: S108
-    if not os.access(shared, os.W_OK) or shared.stat().st_dev == home.stat().st_dev:
+    if tmp_path.stat().st_dev == home.stat().st_dev:
         pytest.skip("there is no other file system to write to")
     lock = make_lock(make_package("tool", "1.0"))
-    with TemporaryDirectory(dir=shared) as elsewhere:
-        (home / ".evenkeel").mkdir()
-        (home / ".evenkeel" / "pkgs").symlink_to(elsewhere)
-        assert sync("--lock", lock, "--prefix", home / "ai") == 0
-        assert "on another file system than the environments, so files are copied" in capsys.readouterr().err
-        assert (home / "ai/share/tool").stat().st_nlink == 1
-        assert command.main(["env", "diff", "--lock", str(lock), "--prefix", str(home / "ai"), "--files"]) == 0
+    (tmp_path / "pkgs").mkdir()
+    (home / ".evenkeel").mkdir()
+    (home / ".evenkeel" / "pkgs").symlink_to(tmp_path / "pkgs")
+    assert sync("--lock", lock, "--prefix", home / "ai") == 0
+    assert "on another file system than the environments, so files are copied" in capsys.readouterr().err
+    assert (home / "ai/share/tool").stat().st_nlink == 1
+    assert command.main(["env", "diff", "--lock", str(lock), "--prefix", str(home / "ai"), "--files"]) == 0
 
 
 #: Mounts a small file system for itself alone, builds what fits and what does not, and shows what is left.
@@ -136,6 +134,32 @@ def test_of_two_at_once_one_says_who_is_first_and_a_killed_one_is_healed(
     assert evenkeel("sync", "--lock", lock).returncode == 0
     assert (home / ".local/share/evenkeel/envs/ai-dev/share/tool").read_text() == "1.0"
     assert len(list(builds.iterdir())) == 1
+
+
+def test_an_interrupted_one_removes_what_it_began(
+    slow: Slow, make_lock: MakeLock, make_package: MakePackage, home: Path
+) -> None:
+    lock = make_lock(make_package("tool", "1.0", url=f"http://127.0.0.1:{slow.server_port}"))
+    with subprocess.Popen([*COMMAND, "sync", "--lock", str(lock)], stderr=subprocess.DEVNULL) as run:
+        assert slow.asked.wait(60)
+        run.send_signal(signal.SIGINT)
+        assert run.wait(60) == 130
+    assert list((home / ".local/share/evenkeel/generations/ai-dev").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("generation", "said"),
+    [("-1", "has no generation 1 steps back from the one in use"), ("ffff", "has no generation 'ffff'")],
+)
+def test_there_has_to_be_a_build_to_go_back_to(
+    generation: str, said: str, make_lock: MakeLock, make_package: MakePackage, capsys: Captured
+) -> None:
+    lock = make_lock(make_package("tool", "1.0"))
+    assert sync("--lock", lock, f"--rollback={generation}") == 1
+    assert "ai-dev. Build it with evenkeel env sync first" in capsys.readouterr().err
+    assert sync("--lock", lock) == 0
+    assert sync("--lock", lock, f"--rollback={generation}") == 1
+    assert said in capsys.readouterr().err
 
 
 def test_the_second_of_two_waits(slow: Slow, make_lock: MakeLock, make_package: MakePackage, home: Path) -> None:
