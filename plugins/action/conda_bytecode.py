@@ -155,7 +155,7 @@ class ActionModule(Action):
 def _known(before: Hashes | None, platform: str, packages: Sequence[Package], directory: Path) -> OfPlatform | None:
     """Return what was compiled of a lock's packages by the same Python, and is still in the store."""
     found = before.platforms.get(platform) if before else None
-    if found is None or found.python not in {package.sha256 for package in packages}:
+    if found is None or not found.is_of(packages):
         return None
     listed = {package.sha256 for package in packages}
     archives = {

@@ -12,7 +12,7 @@ from ansible import constants
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.built_wheels import file_of, is_built
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.platform import PLATFORMS
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._bytecode import delivery
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action, Call, Steps
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action, Call, Steps, warn
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.shown_progress import shown_progress
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.transfer import bring
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.asked_for import asked_for
@@ -104,6 +104,8 @@ class ActionModule(Action):
         asked = {"specs": asked_for(arguments, platform)} if request is None else {"request": found.request}
         handed = {"resolved": packages, "variables": found.variables, **asked}
         compiled = delivery.compiled(arguments, platform, found.packages) if request is None else None
+        for line in delivery.outdated(arguments, platform, found.packages) if request is None else ():
+            warn(line)
         if compiled:
             handed["bytecode"] = asdict(compiled.offer)
         result = yield Call("conda_environment", arguments, handed)

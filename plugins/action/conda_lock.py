@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import digest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._bytecode import hashes
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import conda_lock, locking, relocking
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.places import explicit_beside
@@ -66,8 +67,9 @@ class ActionModule(Action):
                 platform: conda_lock.gpu_builds_of(found) for platform, found in plan.after.packages.items()
             },
         }
-        if locked.warnings:
-            result["warnings"] = list(locked.warnings)
+        warnings = [*locked.warnings, *hashes.outdated(path, plan.after.packages)]
+        if warnings:
+            result["warnings"] = warnings
         return {**result, "diff": {"prepared": diff}} if self._task.diff else result
 
 

@@ -70,11 +70,23 @@ def compiled(arguments: Mapping[str, Any], platform: str, packages: Iterable[Pac
     EvenkeelError
         The file of hashes is malformed.
     """
-    lock = lock_beside(Path(arguments["environment"])) if arguments.get("environment") else arguments.get("lock")
-    path = hashes.beside(Path(lock)) if lock else None
+    lock = _lock_of(arguments)
+    path = hashes.beside(lock) if lock else None
     found = hashes.read(path) if path else None
     offer = found.offer(platform, packages) if found else None
     if path is None or found is None or offer is None:
         return None
     store = mirrors_from(arguments.get("mirrors")).mirrored(offer.store) if offer.store else ""
     return Compiled(replace(offer, store=store), path.parent / found.store)
+
+
+def outdated(arguments: Mapping[str, Any], platform: str, packages: Iterable[Package]) -> list[str]:
+    """Return what ``hashes.outdated`` does, of a task's source; parameters and errors are those of ``compiled``."""
+    lock = _lock_of(arguments)
+    return hashes.outdated(lock, {platform: packages}) if lock else []
+
+
+def _lock_of(arguments: Mapping[str, Any]) -> Path | None:
+    if arguments.get("environment"):
+        return lock_beside(Path(arguments["environment"]))
+    return Path(arguments["lock"]) if arguments.get("lock") else None

@@ -39,6 +39,10 @@ class OfPlatform:
     #: For people, by the package's SHA-256.
     names: Mapping[str, str]
 
+    def is_of(self, packages: Iterable[Package]) -> bool:
+        """Whether the Python among packages has compiled it: another one's bytes may differ, even with its magic."""
+        return self.python in {package.sha256 for package in packages}
+
 
 @dataclass(frozen=True)
 class Hashes:
@@ -61,8 +65,9 @@ class Hashes:
 
     def offer(self, platform: str, packages: Iterable[Package]) -> Offer | None:
         """Return what a node of a platform is offered of these packages; None where there is nothing."""
+        packages = list(packages)
         of_platform = self.platforms.get(platform)
-        if of_platform is None:
+        if of_platform is None or not of_platform.is_of(packages):
             return None
         known = {package.sha256: of_platform.archives.get(package.sha256) for package in packages}
         archives = {package: archive for package, archive in known.items() if archive}
@@ -80,6 +85,34 @@ def beside(lock: Path) -> Path | None:
 def in_folder(folder: Path) -> list[Path]:
     """Return the files of a folder that hold hashes of bytecode."""
     return sorted(folder.glob(f"*{_ENDING}"))
+
+
+def outdated(lock: Path, packages: Mapping[str, Iterable[Package]]) -> list[str]:
+    """Return a warning where what was compiled is of another Python than a lock has; none otherwise.
+
+    Parameters
+    ----------
+    packages
+        Of the lock, by platform.
+
+    Raises
+    ------
+    EvenkeelError
+        As of ``read``.
+    """
+    path = beside(lock)
+    found = read(path) if path else None
+    if path is None or found is None:
+        return []
+    others = [
+        name for name, one in sorted(found.platforms.items()) if name in packages and not one.is_of(packages[name])
+    ]
+    if not others:
+        return []
+    what = (
+        f"{path} was compiled by another Python than its lock has, for {', '.join(others)}, so nodes compile themselves"
+    )
+    return [str(EvenkeelError(what, "Run compile.yml, and commit the file with the lock"))]
 
 
 def render(hashes: Hashes) -> str:

@@ -288,10 +288,10 @@ def test_a_wheel_that_is_not_there_is_named_also_by_a_rehearsal(
 ARCHIVE = Archive("ef" * 32, 7)
 
 
-def compiled(control: Control, store: str = "bytecode") -> None:
-    """Compile the lock's only package of conda."""
+def compiled(control: Control, store: str = "bytecode", python: str = ANSWER[0].sha256) -> None:
+    """Compile the lock's only package of conda, by itself."""
     archives, names = {ANSWER[0].sha256: ARCHIVE}, {ANSWER[0].sha256: "numpy-2.3.1-0"}
-    of_platform = OfPlatform("ba" * 32, "cpython-311", "a70d0d0a", archives, names)
+    of_platform = OfPlatform(python, "cpython-311", "a70d0d0a", archives, names)
     folder = control.directory / "ai-dev"
     (folder / "conda-bytecode.json").write_text(hashes.render(Hashes(store, {"linux-64": of_platform})))
     (folder / "bytecode").mkdir()
@@ -306,6 +306,15 @@ def test_hashes_of_bytecode_go_with_the_packages(control: Control, locked: Resul
     assert offered["archives"] == {ANSWER[0].sha256: asdict(ARCHIVE)}
     assert offered["store"] == "http://mirror.example/b"
     assert control.brought == []
+
+
+def test_bytecode_of_another_python_stays_and_is_told(
+    control: Control, locked: Result, capsys: pytest.CaptureFixture[str]
+) -> None:
+    compiled(control, python="ba" * 32)
+    control.run({"changed": False}, arguments=locked)
+    assert "bytecode" not in control.given[0]
+    assert "was compiled by another Python than its lock has" in " ".join(capsys.readouterr().err.split())
 
 
 def test_archives_that_the_node_lacks_are_brought_in_one_file(control: Control, locked: Result) -> None:

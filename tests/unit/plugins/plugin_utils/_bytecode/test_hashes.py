@@ -16,6 +16,8 @@ SIX, IDNA, DATA = (
     Package(name, "1.0", "0", digits * 32) for name, digits in (("six", "a1"), ("idna", "a2"), ("data", "a3"))
 )
 NAMES = {package.sha256: package.stem for package in (SIX, IDNA, DATA)}
+PYTHON = Package("python", "3.11.2", "0", "c0" * 32)
+NEWER = replace(PYTHON, version="3.11.4", sha256="c1" * 32)
 OF_SIX, OF_IDNA = Archive("b1" * 32, 10), Archive("b2" * 32, 20)
 LINUX = OfPlatform(
     "c0" * 32, "cpython-311", "a70d0d0a", {SIX.sha256: OF_SIX, IDNA.sha256: OF_IDNA, DATA.sha256: None}, NAMES
@@ -108,28 +110,57 @@ def test_a_file_of_a_newer_evenkeel_is_refused() -> None:
 @pytest.mark.parametrize(
     ("compiled", "platform", "packages", "expected"),
     [
-        (COMPILED, "linux-64", (SIX, DATA), Offer("cpython-311", "a70d0d0a", {SIX.sha256: OF_SIX})),
+        (COMPILED, "linux-64", (PYTHON, SIX, DATA), Offer("cpython-311", "a70d0d0a", {SIX.sha256: OF_SIX})),
         (
             COMPILED,
             "linux-64",
-            (replace(SIX, sha256="ff" * 32), IDNA),
+            (PYTHON, replace(SIX, sha256="ff" * 32), IDNA),
             Offer("cpython-311", "a70d0d0a", {IDNA.sha256: OF_IDNA}),
         ),
-        (COMPILED, "linux-64", (DATA,), None),
-        (COMPILED, "linux-aarch64", (SIX,), None),
+        (COMPILED, "linux-64", (PYTHON, DATA), None),
+        (COMPILED, "linux-64", (NEWER, SIX), None),
+        (COMPILED, "linux-aarch64", (PYTHON, SIX), None),
         (
             replace(COMPILED, store="https://store.example/b"),
             "linux-64",
-            (SIX,),
+            (PYTHON, SIX),
             Offer("cpython-311", "a70d0d0a", {SIX.sha256: OF_SIX}, "https://store.example/b"),
         ),
     ],
-    ids=["what it has", "a lock that has changed since", "nothing to compile", "another platform", "a store's URL"],
+    ids=[
+        "what it has",
+        "a lock that has changed since",
+        "nothing to compile",
+        "another Python",
+        "another platform",
+        "a URL",
+    ],
 )
 def test_what_a_node_is_offered(
     compiled: Hashes, platform: str, packages: tuple[Package, ...], expected: Offer | None
 ) -> None:
     assert compiled.offer(platform, packages) == expected
+
+
+@pytest.mark.parametrize(
+    ("packages", "platforms"),
+    [
+        ({"linux-64": (PYTHON, SIX)}, ""),
+        ({"linux-64": (PYTHON, replace(SIX, sha256="ff" * 32))}, ""),
+        ({"linux-64": (NEWER, SIX), "linux-aarch64": (NEWER,)}, "linux-64"),
+        ({"linux-aarch64": (NEWER,)}, ""),
+    ],
+    ids=["the same", "another package", "another Python", "a platform that was not compiled"],
+)
+def test_bytecode_of_another_python_is_told(
+    packages: dict[str, tuple[Package, ...]], platforms: str, tmp_path: Path
+) -> None:
+    lock = tmp_path / "conda-lock.yml"
+    assert hashes.outdated(lock, packages) == []
+    (tmp_path / "conda-bytecode.json").write_text(hashes.render(COMPILED))
+    said = f"{tmp_path}/conda-bytecode.json was compiled by another Python than its lock has, for {platforms}, so nodes"
+    assert [line[: len(said)] for line in hashes.outdated(lock, packages)] == ([said] if platforms else [])
+    assert hashes.outdated(tmp_path / "pixi.lock", packages) == []
 
 
 def test_what_changes() -> None:
