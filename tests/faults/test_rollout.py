@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from lab.nodes import nodes, podman
-from tests.faults.conftest import CHANNEL, ROOT, Answer, ansible, finish
+from tests.faults.conftest import CHANNEL, INVENTORY, ROOT, Answer, ansible, finish
 
 PLAYBOOK = "playbooks/rollout.yml"
 SIZE = int(os.environ.get("EVENKEEL_FLEET", "3"))
@@ -85,6 +85,12 @@ class Fleet:
             yield
         finally:
             subprocess.run([*link, "up"], check=True)
+
+
+def last_words(answer: Answer) -> list[str]:
+    """Return what the last message of a run says, line by line."""
+    (message,) = re.findall(r'"msg": (".*")', answer.output)[-1:]
+    return str(json.loads(message)).splitlines()
 
 
 def read_until(process: subprocess.Popen[str], words: str) -> str:
@@ -156,6 +162,10 @@ def test_a_run_killed_in_a_batch_is_resumed_and_all_go_back_by_the_command_that_
     assert back in shown
     resumed = fleet.roll_out()
     assert resumed.succeeded()
+    of_builds = re.findall(
+        r"^TASK \[.* : (Environments \| .*)\]", resumed.output.partition("enough nodes")[0], re.MULTILINE
+    )
+    assert len(set(of_builds)) == len(of_builds) == 4
     assert f"{SIZE} of {SIZE} nodes are as declared" in resumed.output
     assert len(fleet.in_use() | {before}) == 2
     options = [word for word in back.split() if word != "-e"]
@@ -177,8 +187,18 @@ def test_a_wrong_sudo_password_is_named_and_nothing_is_switched(fleet: Fleet) ->
     assert fleet.in_use() == before
 
 
+def test_an_account_that_nodes_do_not_have_is_refused_before_anything_is_built(fleet: Fleet) -> None:
+    before, had = fleet.in_use(), {node: fleet.builds(node) for node in NAMES}
+    answer = fleet.roll_out(rollout_account="ana")
+    refused = f"rollout_account is ana, which can't compute on {FIRST}: it has no notebook server there."
+    assert answer.failed_saying(refused)
+    assert fleet.in_use() == before
+    assert {node: fleet.builds(node) for node in NAMES} == had
+
+
 def test_a_canary_whose_gpu_does_not_work_stops_the_rollout(fleet: Fleet) -> None:
     before, gpu = fleet.in_use(), f"{SHOWN}/0000:01:00.0"
+    digest = next(iter(before)).rpartition("/")[2][:12]
     fleet.on(FIRST, f"mkdir -p {gpu} && echo 0x10de >{gpu}/vendor && echo 0x1eb8 >{gpu}/device")
     fleet.on(FIRST, f"echo 0x030200 >{gpu}/class && mount --bind {SHOWN} {DEVICES}")
     try:
@@ -186,6 +206,13 @@ def test_a_canary_whose_gpu_does_not_work_stops_the_rollout(fleet: Fleet) -> Non
     finally:
         fleet.on(FIRST, f"umount {DEVICES}; rm -r {SHOWN}")
     assert answer.failed_saying("Check every GPU", "without libcuda.so.1")
+    assert last_words(answer) == [
+        f"0 of {SIZE} nodes are as declared; failed or unreachable: {FIRST}.",
+        f"This run has changed {FIRST}, and no other node.",
+        "To go on: correct what is shown above, and run the same command again.",
+        "To go back:",
+        f"ansible-playbook playbooks/rollback.yml -i {INVENTORY} -e rollback_env=small -e rollback_generation={digest}",
+    ]
     assert fleet.in_use(NAMES[1:]) == before
     assert fleet.roll_out().succeeded()
     assert len(fleet.in_use()) == 1

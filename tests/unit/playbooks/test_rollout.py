@@ -185,6 +185,82 @@ def test_who_waits_for_a_restart_is_listed(layers: dict[str, Any], listed: list[
     assert templar.template(task["ansible.builtin.debug"]["msg"]) == listed
 
 
+BACK = ["ansible-playbook playbooks/rollback.yml"]
+GO_ON = "To go on: correct what is shown above, and run the same command again."
+BACK_BY = "To go back:"
+FAILED = "of 4 nodes are as declared; failed or unreachable: "
+
+
+@pytest.mark.parametrize(
+    ("passed", "changed", "lost", "back", "lines"),
+    [
+        ("ab", "b", "", BACK, ["2 of 4 nodes are as declared."]),
+        ("", "", "a", [], [f"0 {FAILED}a.", "This run has changed no node.", GO_ON]),
+        ("", "a", "a", BACK, [f"0 {FAILED}a.", "This run has changed a, and no other node.", GO_ON, BACK_BY, *BACK]),
+        ("a", "ab", "bc", [], [f"1 {FAILED}b, c.", "This run has changed a, b, and no other node.", GO_ON]),
+    ],
+    ids=["all is well", "before the canary", "the canary", "a layer without a way back"],
+)
+def test_the_last_words_say_what_was_changed_and_how_to_go_on_and_back(
+    passed: str, changed: str, lost: str, back: list[str], lines: list[str]
+) -> None:
+    noted = {"__rollout_passed": passed, "__rollout_changed": changed}
+    hostvars = {
+        name: {"inventory_hostname": name, **{note: True for note, names in noted.items() if name in names}}
+        for name in NODES
+    }
+    (report,) = SWITCH["tasks"][-1]["always"]
+    left = [name for name in NODES if name not in lost]
+    templar = known(NODES, hostvars=hostvars, ansible_play_hosts=left, __rollout_ways_back=back, **report["vars"])
+    shown = templar.template(trust_as_template(report["ansible.builtin.debug"]["msg"]))
+    assert shown.splitlines() == lines
+    assert templar.template(trust_as_template(report["vars"]["__rollout_switched"])) == list(changed)
+
+
+NO_SERVER = "it has no notebook server there. List it in jupyter_users."
+
+
+@pytest.mark.parametrize(
+    ("with_jupyter", "more", "problems"),
+    [
+        (True, {"__jupyter_servers_wanted": [{"name": "ana"}]}, []),
+        (True, {"__jupyter_servers_wanted": [{"name": "ben"}]}, [NO_SERVER]),
+        (
+            True,
+            {"__jupyter_servers_wanted": [{"name": "ana"}], "__rollout_before": {"layers": TROUBLED}},
+            ["x"],
+        ),
+        (False, {}, []),
+        (False, {"__rollout_listed": {"msg": "no such file"}}, [NO_SERVER]),
+        (False, {"__rollout_of_jupyter": {"layers": TROUBLED}}, ["x"]),
+        (
+            False,
+            {"__rollout_of_jupyter": {"layers": {"jupyter": {"problems": ["there is no user ana"]}}}},
+            ["there is no user ana"],
+        ),
+    ],
+    ids=["declared", "not declared", "has a problem", "on the node", "none there", "a problem there", "gone there"],
+)
+def test_an_account_that_can_not_compute_is_found_before_anything_is_built(
+    with_jupyter: bool, more: dict[str, Any], problems: list[str]
+) -> None:
+    servers = {"servers": [{"user": "jupyter"}, {"user": "ana"}]}
+    found = {
+        "__rollout_with_jupyter": with_jupyter,
+        "__rollout_before": {"layers": {}},
+        "__rollout_of_jupyter": {"layers": {}},
+        "__rollout_listed": {"content": base64.b64encode(json.dumps(servers).encode()).decode()},
+        **more,
+    }
+    templar = known(NODES, rollout_account="ana", **found)
+    assert templar.template(trust_as_template("{{ __rollout_account_problems }}")) == problems
+
+
+def test_the_account_is_looked_at_before_the_build() -> None:
+    names = [task["name"] for task in BUILD["tasks"]]
+    assert names.index("Require an account that can compute") < names.index("Build, and switch nothing")
+
+
 @pytest.mark.parametrize(("account", "units"), [("ana", ["jupyter@ana"]), ("ben", [])])
 def test_the_account_that_computes_has_a_notebook_server(account: str, units: list[str]) -> None:
     servers = {"servers": [{"user": "jupyter", "unit": "jupyter@jupyter"}, {"user": "ana", "unit": "jupyter@ana"}]}
