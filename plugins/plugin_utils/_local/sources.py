@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.strict_yaml import read_mapping
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.strict_yaml import parsed, read_text
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import ALIAS, ANACONDA
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._upstream import mirrors
 
@@ -45,7 +45,7 @@ def chosen(mirror: str, pip_index: str, platform: str) -> Sources:
     if mirror:
         answer = mirrors.answer(mirror, platforms=(platform,))
         return Sources(answer["prefixes"], pip_index or answer["pip_index"] or of_pip(os.environ))
-    return Sources(of_condarc(map(read_mapping, condarc_files(os.environ))), pip_index or of_pip(os.environ))
+    return Sources(of_condarc(map(_settings, condarc_files(os.environ))), pip_index or of_pip(os.environ))
 
 
 def condarc_files(environ: Mapping[str, str]) -> list[Path]:
@@ -68,9 +68,8 @@ def of_condarc(files: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for settings in files:
-        alias, defaults, custom = (
-            settings.get(key) for key in ("channel_alias", "default_channels", "custom_channels")
-        )
+        alias, defaults = settings.get("channel_alias"), settings.get("default_channels")
+        custom = settings.get("custom_channels")
         if _is_url(alias):
             found[ALIAS] = _expanded(str(alias))
         for url in filter(_is_url, defaults if isinstance(defaults, list) else ()):
@@ -104,6 +103,13 @@ def of_pip(environ: Mapping[str, str]) -> str:
             "Correct the file, or name the index with --pip-index",
         ) from error
     return parser.get("global", "index-url", fallback="").strip()
+
+
+def _settings(path: Path) -> Mapping[str, Any]:
+    """Return what a file of conda's configuration sets; one may hold comments alone."""
+    text = read_text(path)
+    lines = map(str.strip, text.splitlines())
+    return parsed(path, text) if any(line and not line.startswith("#") for line in lines) else {}
 
 
 def _is_url(value: object) -> bool:

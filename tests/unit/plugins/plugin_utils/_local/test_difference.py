@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,9 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import E
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local import difference
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local.difference import Holding, between
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local.locked import Locked
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import explicit_file
 
+ROOT = Path(__file__).parents[5]
 NUMPY = Package("numpy", "2.4.6", "py311_0", "ab" * 32, md5="cd" * 16)
 SIX = Package("six", "1.17.0", "py_0", "ef" * 32)
 IDNA = Package("idna", "3.11", "", "12" * 32, PIP)
@@ -93,3 +97,11 @@ def test_what_is_no_environment_can_t_be_compared(path: str, tmp_path: Path) -> 
     (tmp_path / "file").touch()
     with pytest.raises(EvenkeelError, match="is not an environment: it has no conda-meta"):
         difference.compare(Locked(Path("lock"), "linux-64", LOCK), str(tmp_path / path), files=False)
+
+
+def test_pip_takes_what_the_documented_command_makes_of_an_explicit_file(tmp_path: Path) -> None:
+    (program,) = re.findall(r"sed -n '(.*)'", (ROOT / "docs" / "laptop.md").read_text())
+    built = replace(IDNA, url="https://i.example/idna-3.11-py3-none-any.whl")
+    (tmp_path / "explicit").write_text(explicit_file.render("linux-64", [NUMPY, built]))
+    done = subprocess.run(["sed", "-n", program, "explicit"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == f"idna @ https://i.example/idna-3.11-py3-none-any.whl --hash=sha256:{IDNA.sha256}\n"

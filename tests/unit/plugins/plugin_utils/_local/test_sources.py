@@ -78,6 +78,19 @@ def test_a_configuration_that_is_none_is_reported(home: Path) -> None:
         sources.of_pip({"HOME": str(home)})
 
 
+@pytest.mark.parametrize(
+    ("text", "mirrors"),
+    [
+        ("", {}),
+        ("# nothing yet\n\n", {}),
+        ("# mine\nchannel_alias: https://m.example  #!final\n", {ALIAS: "https://m.example"}),
+    ],
+)
+def test_a_file_may_hold_comments_alone(text: str, mirrors: dict[str, str], home: Path) -> None:
+    (home / ".condarc").write_text(text)
+    assert sources.chosen("", "", "linux-64").mirrors == mirrors
+
+
 def test_options_come_before_configuration(home: Path) -> None:
     (home / ".condarc").write_text("channel_alias: https://m.example\n")
     assert sources.chosen("", "", "linux-64").mirrors == {ALIAS: "https://m.example"}
