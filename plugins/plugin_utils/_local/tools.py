@@ -24,14 +24,17 @@ FILE = Path(__file__).resolve().parents[3] / "requirements-env.txt"
 READERS = {"packaging": "packaging", "yaml": "pyyaml"}
 
 
-def require_readers() -> None:
-    """Refuse a Python that can't read locks.
+def require() -> None:
+    """Refuse another system than Linux, and a Python that can't read locks.
 
     Raises
     ------
     EvenkeelError
         Names what it lacks, and how to come by it.
     """
+    system = os.uname().sysname
+    if system != "Linux":
+        raise EvenkeelError("The environments of locks are for Linux, and this is %s" % system, "Use a Linux machine")
     _require(package for name, package in READERS.items() if find_spec(name) is None)
 
 

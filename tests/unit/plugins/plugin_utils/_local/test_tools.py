@@ -6,6 +6,7 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -82,6 +83,12 @@ def test_the_users_conda_is_the_one_that_shells_know(
     assert tools.conda_command() == str(tmp_path / "other")
     monkeypatch.setenv("CONDA_EXE", "/gone/conda")
     assert tools.conda_command() == str(tmp_path / "conda")
+
+
+def test_another_system_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tools.os, "uname", lambda: SimpleNamespace(sysname="Darwin"))
+    with pytest.raises(EvenkeelError, match="are for Linux, and this is Darwin"):
+        tools.require()
 
 
 def test_it_needs_what_the_control_node_needs() -> None:
