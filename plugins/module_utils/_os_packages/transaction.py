@@ -90,6 +90,8 @@ class Plan:
     steps: tuple[Step, ...] = ()
     hold: tuple[str, ...] = ()
     release: tuple[str, ...] = ()
+    #: Of those to hold, the ones that are held already, at the version that they leave.
+    held_before: tuple[str, ...] = ()
 
     @property
     def changed(self) -> bool:
@@ -100,7 +102,7 @@ class Plan:
         gone = ["%s %s" % (step.name, step.before) for step in self.steps if step.before]
         come = ["%s %s" % (step.name, step.after) for step in self.steps if step.after]
         header = {"before_header": "packages", "after_header": "packages"}
-        held = ["held: %s" % name for name in self.hold]
+        held = ["held: %s" % name for name in self.hold if name not in self.held_before]
         released = ["held: %s" % name for name in self.release]
         return {**header, "before": _lines(gone + released), "after": _lines(come + held)}
 
@@ -151,7 +153,14 @@ def plan(manager: Manager, request: Request) -> Plan:
     # A hold may be one of a version, as dnf's are.
     changed = {step.name for step in steps if step.after}
     to_hold = tuple(name for name in matching(kept, request.hold, sources) if name not in held or name in changed)
-    return Plan(tuple(install), tuple(gone), steps, to_hold, matching(held, request.release, sources))
+    return Plan(
+        install=tuple(install),
+        remove=tuple(gone),
+        steps=steps,
+        hold=to_hold,
+        release=matching(held, request.release, sources),
+        held_before=tuple(name for name in to_hold if name in held),
+    )
 
 
 def room(manager: Manager, steps: Iterable[Step]) -> int:

@@ -47,6 +47,9 @@ def test_an_exact_version_is_installed_and_its_family_held() -> None:
     request = Request((Wanted("driver", "580.178.04"),), hold=("driver", "lib*"), of_version={"driver": "580.178.04"})
     plan = packages.plan(manager, request)
     assert (plan.install, plan.hold) == (("driver=580.178.04-1",), ("driver", "library"))
+    diff = plan.diff()
+    assert diff["before"].splitlines() == ["driver 580.159.03-1"]
+    assert diff["after"].splitlines() == ["driver 580.178.04-1", "held: library", "library 580.178.04-1"]
     packages.apply(manager, plan)
     assert manager.calls == [
         "simulate driver=580.178.04-1",
