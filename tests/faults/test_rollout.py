@@ -162,10 +162,6 @@ def test_a_run_killed_in_a_batch_is_resumed_and_all_go_back_by_the_command_that_
     assert back in shown
     resumed = fleet.roll_out()
     assert resumed.succeeded()
-    of_builds = re.findall(
-        r"^TASK \[.* : (Environments \| .*)\]", resumed.output.partition("enough nodes")[0], re.MULTILINE
-    )
-    assert len(set(of_builds)) == len(of_builds) == 4
     assert f"{SIZE} of {SIZE} nodes are as declared" in resumed.output
     assert len(fleet.in_use() | {before}) == 2
     options = [word for word in back.split() if word != "-e"]
@@ -206,6 +202,10 @@ def test_a_canary_whose_gpu_does_not_work_stops_the_rollout(fleet: Fleet) -> Non
     finally:
         fleet.on(FIRST, f"umount {DEVICES}; rm -r {SHOWN}")
     assert answer.failed_saying("Check every GPU", "without libcuda.so.1")
+    of_builds = re.findall(
+        r"^TASK \[.* : (Environments \| .*)\]", answer.output.partition("enough nodes")[0], re.MULTILINE
+    )
+    assert len(set(of_builds)) == len(of_builds) == 4, "each task has a name of its own"
     assert last_words(answer) == [
         f"0 of {SIZE} nodes are as declared; failed or unreachable: {FIRST}.",
         f"This run has changed {FIRST}, and no other node.",
