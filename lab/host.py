@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import resource
@@ -17,6 +18,9 @@ PACKAGES = Path(__file__).with_name("debian-packages.txt")
 NEEDED_BYTES = 6 * 2**30
 
 _CAP_SYS_RESOURCE = 1 << 24
+_INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
+#: What systemd and the services of a node use of them.
+_INOTIFY_OF_NODE = 5
 
 
 def packages() -> dict[str, str]:
@@ -64,6 +68,37 @@ def check_disk(place: Path = paths.CACHE, needed: int = NEEDED_BYTES) -> None:
             f"{free / 2**30:.1f} GiB free at {standing}, {needed / 2**30:.0f} GiB needed",
             "free some, or name a roomier place: export EVENKEEL_CACHE=/path",
         )
+
+
+def check_inotify(nodes: int) -> None:
+    """Refuse to start more nodes than the machine can watch files for: they would boot without some of their services.
+
+    Raises
+    ------
+    LabError
+        All nodes and this user share too few instances of inotify.
+    """
+    needed = nodes * _INOTIFY_OF_NODE
+    free = _free_inotify(needed)
+    if free < needed:
+        raise LabError(
+            f"{nodes} more nodes need {needed} instances of inotify, and {free} are free: "
+            f"fs.inotify.max_user_instances is {_INOTIFY.read_text().strip()}",
+            "take other nodes down, or raise it: sysctl fs.inotify.max_user_instances=1024",
+        )
+
+
+def _free_inotify(most: int) -> int:
+    """Return how many instances this user can have now, up to ``most``."""
+    begin = ctypes.CDLL(None).inotify_init1
+    opened: list[int] = []
+    try:
+        while len(opened) < most and (descriptor := begin(os.O_CLOEXEC)) >= 0:
+            opened.append(descriptor)
+        return len(opened)
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
 
 
 def install_command(packages: Iterable[str]) -> str:

@@ -68,6 +68,9 @@ def up(
     images = {release: image.build(release, progress) for release in kinds if release not in disks}
     podman.ensure_network()
     wanted = names(releases)
+    running = {container.name for container in podman.containers(group) if container.running}
+    new = [name for name, kind in wanted.items() if kind in images and container_name(group, name) not in running]
+    host.check_inotify(len(new))
     stop = threading.Event()
 
     def start(name: str) -> Node:
@@ -198,6 +201,7 @@ def _start(
         lambda: _boot_state(container) not in _NOT_YET, f"{name} boots", remedy, seconds=_BOOT_SECONDS, stop=stop
     )
     if started and (state := _boot_state(container)) != "running":
+        host.check_inotify(1)
         failed = podman.run("exec", container, "systemctl", "--failed", "--no-legend", "--plain")
         raise LabError(f"{name} booted, but systemd says {state}:\n{failed}", remedy)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 import os
 import resource
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -46,6 +47,33 @@ def test_a_full_disk_is_refused_though_the_cache_is_not_there_yet(tmp_path: Path
     host.check_disk(tmp_path / "not" / "yet", 1)
     with pytest.raises(LabError, match="GiB free"):
         host.check_disk(tmp_path / "not" / "yet", 2**60)
+
+
+@pytest.mark.parametrize(
+    ("free", "nodes", "refused"),
+    [(50, 10, False), (49, 10, True), (0, 1, True), (0, 0, False)],
+)
+def test_nodes_that_could_not_watch_files_are_refused_with_the_setting(
+    free: int, nodes: int, refused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host, "_free_inotify", lambda most: min(free, most))
+    if not refused:
+        host.check_inotify(nodes)
+        return
+    with pytest.raises(LabError, match=rf"{free} are free: fs\.inotify\.max_user_instances is \d+") as caught:
+        host.check_inotify(nodes)
+    assert "sysctl fs.inotify.max_user_instances=" in caught.value.remedy
+
+
+def test_instances_that_can_be_had_are_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = set(Path("/proc/self/fd").iterdir())
+    assert host._free_inotify(3) == 3
+    assert set(Path("/proc/self/fd").iterdir()) == opened
+    answers = iter([os.open("/dev/null", os.O_RDONLY), -1])
+    library = SimpleNamespace(inotify_init1=lambda _flags: next(answers))
+    monkeypatch.setattr(host.ctypes, "CDLL", lambda _name: library)
+    assert host._free_inotify(3) == 1
+    assert set(Path("/proc/self/fd").iterdir()) == opened
 
 
 def test_limits_stay_where_the_kernel_lets_them_rise(monkeypatch: pytest.MonkeyPatch) -> None:
