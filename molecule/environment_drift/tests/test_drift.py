@@ -109,7 +109,7 @@ def test_what_users_may_change_is_reported_and_taken_back(fleet: Fleet) -> None:
     fleet.run(f"{prefix}/bin/python -c 'import permissive' && ! test -e /tmp/poisoned")
     loose = f"find {ROOT}/generations/{name} ! -type l -perm /go=w,u=s,g=s"
     assert fleet.run(loose) == ""
-    assert fleet.environment(name, generation="-1")["changed"]  # the file that was poisoned is known as such
+    assert fleet.environment(name, generation=before)["changed"]  # the file that was poisoned is known as such
     assert fleet.environment(name, *packages, check=True)["plan"][0] == "! others could change its files"
     fleet.environment(name, state="absent")
 

@@ -199,7 +199,7 @@ FAILED = "of 4 nodes are as declared; failed or unreachable: "
         ("", "a", "a", BACK, [f"0 {FAILED}a.", "This run has changed a, and no other node.", GO_ON, BACK_BY, *BACK]),
         ("a", "ab", "bc", [], [f"1 {FAILED}b, c.", "This run has changed a, b, and no other node.", GO_ON]),
     ],
-    ids=["all is well", "before the canary", "the canary", "a layer without a way back"],
+    ids=["all have passed", "before the canary", "the canary", "a layer without a way back"],
 )
 def test_the_last_words_say_what_was_changed_and_how_to_go_on_and_back(
     passed: str, changed: str, lost: str, back: list[str], lines: list[str]
