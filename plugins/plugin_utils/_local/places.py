@@ -14,7 +14,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import E
 
 #: How locks are named, as ``conda-lock.yml`` and ``gpu.conda-lock.yml``.
 LOCK = re.compile(r"((?P<name>.+)\.)?conda-lock\.ya?ml")
-#: Beside a prefix of the user's choice: its generations, and the packages that it is linked from.
+#: Beside a prefix of the user's choice: its generations.
 BESIDE = ".evenkeel"
 
 
@@ -39,7 +39,7 @@ def of_lock(lock: Path) -> Place:
     path = lock.absolute()
     found = LOCK.fullmatch(path.name)
     name = (found and found["name"]) or path.parent.name
-    root = os.path.join(data_home(), "evenkeel")
+    root = home()
     return _checked(Place(root, name, environment.link_of(root, name)), "The lock %s gives the name" % lock)
 
 
@@ -50,10 +50,11 @@ def at(prefix: str) -> Place:
     return _checked(Place(os.path.join(folder, BESIDE), name, path), "The prefix %s ends in" % prefix)
 
 
-def data_home() -> str:
-    """Return where programs of the user's keep data."""
+def home() -> str:
+    """Return where the user's environments are, and the packages that they are linked from."""
     named = os.environ.get("XDG_DATA_HOME", "")
-    return named if os.path.isabs(named) else os.path.join(os.path.expanduser("~"), ".local", "share")
+    data = named if os.path.isabs(named) else os.path.join(os.path.expanduser("~"), ".local", "share")
+    return os.path.join(data, "evenkeel")
 
 
 def require_ours(place: Place) -> None:

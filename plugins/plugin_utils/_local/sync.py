@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,6 +22,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._bytecode import deli
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local import tools
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local.locked import Locked
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local.places import Place
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local.shared_cache import shared
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local.sources import Sources
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.store import require_files
 
@@ -69,18 +70,20 @@ def sync(
             "python": used.python,
             "runtime": used.runtime,
         }
-        result = conda_environment.converge(params, False)
-        wanted = result.pop("wanted", ())
-        if wanted:
-            wheels = {file_of(one): Path(one.url) for one in locked.packages if is_built(one)}
-            lacking = [wheels[name] for name in wanted if name in wheels]
-            require_files(lacking)
-            for wheel in lacking:
-                os.symlink(wheel, os.path.join(folder, wheel.name))
-            archives = [name for name in wanted if name not in wheels]
-            if compiled and archives:
-                shutil.move(compiled.bundle(archives, Path(folder)), folder)
-            result = conda_environment.converge({**params, "brought": folder}, False)
+        _state, plan = conda_environment.decide(params, conda_environment.desired_by(params))
+        with shared(place, policy.wait) if plan.build else nullcontext():
+            result = conda_environment.converge(params, False)
+            wanted = result.pop("wanted", ())
+            if wanted:
+                wheels = {file_of(one): Path(one.url) for one in locked.packages if is_built(one)}
+                lacking = [wheels[name] for name in wanted if name in wheels]
+                require_files(lacking)
+                for wheel in lacking:
+                    os.symlink(wheel, os.path.join(folder, wheel.name))
+                archives = [name for name in wanted if name not in wheels]
+                if compiled and archives:
+                    shutil.move(compiled.bundle(archives, Path(folder)), folder)
+                result = conda_environment.converge({**params, "brought": folder}, False)
     return {**result, "changed": _linked(place) or result["changed"]}
 
 

@@ -27,7 +27,7 @@ def test_the_data_folder_is_the_users(
     named: str, used: str | None, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", named)
-    assert places.data_home() == (used or "{home}/.local/share").format(home=home)
+    assert places.home() == (used or "{home}/.local/share").format(home=home) + "/evenkeel"
 
 
 def test_a_prefix_has_its_generations_beside_it(home: Path) -> None:
