@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter.server import base_url
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import host_names
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import host_names, tls_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.state_format import NOTEBOOK_SERVERS, require_known
 
@@ -364,11 +364,4 @@ def look(door: Door) -> Serving | None:
 
 def serves(seen: Serving | None, health: str, certificate: str) -> bool:
     """Whether a server shows what the files say; ``certificate`` is the text of its file."""
-    return seen is not None and seen.health == health and seen.certificate == first_certificate(certificate)
-
-
-def first_certificate(text: str) -> bytes:
-    """Return the first certificate of a file in PEM, as DER; nothing where there is none."""
-    _unused, begin, rest = text.partition("-----BEGIN CERTIFICATE-----")
-    body, end, _unused = rest.partition("-----END CERTIFICATE-----")
-    return ssl.PEM_cert_to_DER_cert(begin + body + end) if begin and end else b""
+    return seen is not None and seen.health == health and seen.certificate == tls_files.first_of(certificate)

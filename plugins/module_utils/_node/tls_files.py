@@ -129,3 +129,10 @@ def apply(directory: str, changes: list[Change]) -> None:
     """Make the changes."""
     for change in changes:
         kept_files.apply(replace(change, path=os.path.join(directory, change.path)))
+
+
+def first_of(text: str) -> bytes:
+    """Return the first certificate of a file in PEM, as DER; nothing where there is none."""
+    _unused, begin, rest = text.partition("-----BEGIN CERTIFICATE-----")
+    body, end, _unused = rest.partition("-----END CERTIFICATE-----")
+    return ssl.PEM_cert_to_DER_cert(begin + body + end) if begin and end else b""

@@ -38,6 +38,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node import (
     tls_certificate,
 )
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import Logic, Params
+from ansible_collections.evenkeel.gpu.plugins.module_utils._package_mirror import package_mirror
 from ansible_collections.evenkeel.gpu.plugins.module_utils._pull import pull_agent
 
 _FILES: tuple[ModuleType, ...] = (
@@ -55,6 +56,7 @@ _FILES: tuple[ModuleType, ...] = (
     jupyter_status,
     nvidia_container_toolkit,
     nvidia_driver,
+    package_mirror,
     pip_config,
     pull_agent,
     service_account,

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -22,9 +23,15 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels impor
 
 DATA = Path(__file__).parents[1] / "data" / "mirrors.yml"
 CUSTOM_KEYS = ("name", "url", "pkgs", "channels", "cloud", "miniconda", "miniforge", "pip_index", "notes")
+#: Of a mapping that names a package mirror of the site's own by its host.
+SITE_KEYS = ("host", "port", "tls", "name", "pip_index", "notes")
+PORTS = {"http": 8008, "https": 8443}
+#: What is below which path of such a mirror.
+SITE, CLOUD, MINIFORGE, PIP = "anaconda", "anaconda/cloud", "miniforge", "pypi"
 
 #: What of pkgs/ conda's ``defaults`` means on Linux, in order of priority.
 _DEFAULTS = ("main", "r")
+_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9A-Fa-f:]+")
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,8 @@ class Mirror:
     pkgs: tuple[str, ...] | None = None
     #: The other channels; None where all of them stay where conda looks by itself.
     channels: Mapping[str, Carried] | None = None
+    #: The base of the names of all other channels, of a mirror that has every one.
+    every: str = ""
     installers: Mapping[str, str] = field(default_factory=dict)
     pip_index: str = ""
     notes: str = ""
@@ -78,7 +87,7 @@ class Mirror:
         if channel == "defaults" or channel.startswith("pkgs/"):
             names = [name for name in _names_of(channel) if self.pkgs is None or name.partition("/")[2] in self.pkgs]
             return Carried(self.url, tuple(names)) if names else None
-        return Carried(ALIAS, (channel,)) if self.channels is None else self.channels.get(channel)
+        return Carried(self.every or ALIAS, (channel,)) if self.channels is None else self.channels.get(channel)
 
     def prefixes(self, platforms: Sequence[str]) -> dict[str, str]:
         """Return the prefixes of original URLs and the mirror's, for all it carries on all of these platforms."""
@@ -86,6 +95,8 @@ class Mirror:
             found = {ANACONDA: self.url}
         else:
             found = {f"{ANACONDA}/pkgs/{name}": f"{self.url}/pkgs/{name}" for name in self.pkgs}
+        if self.every:
+            found[ALIAS] = self.every
         for carried in (self.channels or {}).values():
             found.update({} if carried.lacking(platforms) else carried.prefixes)
         return found
@@ -214,11 +225,50 @@ def _candidate(
 
 def _custom(fields: Mapping[str, Any]) -> Mirror:
     """Return the mirror that a user's mapping describes."""
+    if "host" in fields:
+        return _of_site(fields)
     unknown = sorted(str(key) for key in fields if key not in CUSTOM_KEYS)
     if unknown:
         raise EvenkeelError(f"A mirror has the unknown keys {', '.join(unknown)}", f"Known: {', '.join(CUSTOM_KEYS)}")
     url = _url(fields.get("url"), "A mirror's url")
     return _mirror(str(fields.get("name") or without_credentials(url)), {"miniconda": f"{url}/miniconda", **fields})
+
+
+def site_url(fields: Mapping[str, Any]) -> str:
+    """Return the base URL of a package mirror of the site's own.
+
+    Raises
+    ------
+    EvenkeelError
+        Its host or its port is none.
+    """
+    host, scheme = str(fields["host"]), "https" if fields.get("tls") else "http"
+    port = fields.get("port") or PORTS[scheme]
+    if not _HOST.fullmatch(host) or not str(port).isdecimal():
+        raise EvenkeelError(
+            f"The mirror's host is {without_user(host)!r} and its port {port!r}",
+            "Write a name or an address, and a number: evenkeel_mirror: {host: mirror.example.com, port: 8008}",
+        )
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _of_site(fields: Mapping[str, Any]) -> Mirror:
+    unknown = sorted(str(key) for key in fields if key not in SITE_KEYS)
+    if unknown:
+        raise EvenkeelError(
+            f"A mirror that is named by its host has the unknown keys {', '.join(unknown)}",
+            f"Known: {', '.join(SITE_KEYS)}",
+        )
+    url = site_url(fields)
+    index = fields.get("pip_index", f"{url}/{PIP}/simple/")
+    return Mirror(
+        name=str(fields.get("name") or fields["host"]),
+        url=f"{url}/{SITE}",
+        every=f"{url}/{CLOUD}",
+        installers={"miniconda": f"{url}/{SITE}/miniconda", "miniforge": f"{url}/{MINIFORGE}"},
+        pip_index=_url(index, f"pip_index of the mirror {fields['host']}") if index else "",
+        notes=str(fields.get("notes") or ""),
+    )
 
 
 def _mirror(name: str, fields: Mapping[str, Any]) -> Mirror:

@@ -26,6 +26,8 @@ OURS_READ = {"conda_mirror", "gpu_facts", "survey", "validate_inputs"}
 READS = {"assert", "debug", "import_tasks", "slurp"}
 #: What it installs runs site.yml.
 RUNS_THE_SITE = {"pull_agent"}
+#: Of machines that need not be nodes.
+SERVES_THE_SITE = {"package_mirror"}
 #: What is built goes on while the driver is installed.
 BEGIN = "Begin to build environments"
 #: The choice of a mirror comes before the survey, which reads the fact that it sets.
@@ -281,7 +283,7 @@ def test_the_site_does_nothing_but_what_its_roles_do() -> None:
     assert imported == ["plays/require_hosts.yml", f"plays/{BOOTSTRAP}.yml"]
     assert not play.keys() & {"roles", "pre_tasks", "post_tasks", "handlers"}
     assert play["vars"]["__site_roles"] == "{{ __roles_of_site }}"
-    assert set(ROLES_OF_SITE) == {role for role in ROLES if role not in BEFORE_THE_SURVEY and role not in RUNS_THE_SITE}
+    assert set(ROLES_OF_SITE) == {*ROLES} - {*BEFORE_THE_SURVEY} - RUNS_THE_SITE - SERVES_THE_SITE
     tasks = list(_with_imported(play["tasks"]))
     entries, known, others = [], [], []
     for task in tasks:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import door as doors
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter.door import Door, Server, Serving
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import tls_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 
 from tests.unit.plugins.certificates import authority, issued
@@ -225,9 +226,9 @@ OTHER, _ = issued(authority())
     ("seen", "right"),
     [
         pytest.param(None, False, id="nobody"),
-        pytest.param(Serving(doors.first_certificate(CHAIN.pem), "1"), True, id="this one"),
-        pytest.param(Serving(doors.first_certificate(CHAIN.pem), "2"), False, id="by an older configuration"),
-        pytest.param(Serving(doors.first_certificate(OTHER.pem), "1"), False, id="with an older certificate"),
+        pytest.param(Serving(tls_files.first_of(CHAIN.pem), "1"), True, id="this one"),
+        pytest.param(Serving(tls_files.first_of(CHAIN.pem), "2"), False, id="by an older configuration"),
+        pytest.param(Serving(tls_files.first_of(OTHER.pem), "1"), False, id="with an older certificate"),
     ],
 )
 def test_serves(seen: Serving | None, right: bool) -> None:

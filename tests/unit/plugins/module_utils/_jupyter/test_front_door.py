@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import door as doors
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import front_door
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter.door import Serving
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import tls_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.services import Change
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.converge import Outcome
@@ -102,7 +102,7 @@ class Node:
         if self.serving is None:
             return None
         health = self.serving.partition('return 200 "')[2].partition("\\n")[0]
-        return Serving(doors.first_certificate(CERTIFICATE), health)
+        return Serving(tls_files.first_of(CERTIFICATE), health)
 
 
 @pytest.fixture
