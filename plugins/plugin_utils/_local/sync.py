@@ -54,9 +54,9 @@ def sync(
         {"lock": str(locked.lock), "mirrors": sources.mirrors}, locked.platform, locked.packages
     )
     with (
+        shown,
         tools.found(pip=any(package.manager == PIP for package in locked.packages)) as (installer, used),
         TemporaryDirectory(prefix="evenkeel-files-") as folder,
-        shown,
     ):
         params = {
             **_of_module(place, policy),
