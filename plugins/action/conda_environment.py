@@ -15,6 +15,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._bytecode import deli
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action, Call, Steps, warn
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.shown_progress import shown_progress
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.transfer import bring
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift import origin
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.asked_for import asked_for
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.sources import (
     load,
@@ -108,6 +109,8 @@ class ActionModule(Action):
             warn(line)
         if compiled:
             handed["bytecode"] = asdict(compiled.offer)
+        if not self._task.check_mode:  # where nothing changes, a survey is all that runs
+            handed["origin"] = origin.of_environment(arguments, found.packages, Path(constants.DEFAULT_LOCAL_TMP))
         result = yield Call("conda_environment", arguments, handed)
         wanted = result.pop("wanted", ())
         lacking = [wheels[name] for name in wanted if name in wheels]

@@ -41,6 +41,7 @@ from ansible.errors import AnsibleTypeError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import changes, from_mapping
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sanitise import sanitise
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.filters import answering
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift import origin
 
 
 @answering
@@ -81,12 +82,14 @@ def _compare(name: str, nodes: Mapping[str, Mapping[str, Any] | None]) -> tuple[
         groups.setdefault(environment["digest"] if environment else "", []).append(node)
     drifted = [node for node, environment in nodes.items() if environment and environment["drift"]]
     if len(groups) == 1 and not drifted:
-        return True, [f"{name}: the same on all {len(nodes)} nodes, digest {next(iter(groups))[:16]}"]
+        same = f"{name}: the same on all {len(nodes)} nodes, digest {next(iter(groups))[:16]}"
+        return True, [same, *_origins(nodes, next(iter(groups.values())))]
 
     standard = max((digest for digest in groups if digest), key=lambda digest: len(groups[digest]))
     lines = [f"{name}: {len(groups)} digests on {len(nodes)} nodes" if len(groups) > 1 else f"{name}: drifted"]
     for digest in sorted(groups, key=lambda digest: (digest != standard, not digest, -len(groups[digest]))):
         lines.append(f"  {digest[:16] or 'absent'}: {', '.join(groups[digest])}")
+        lines += [f"  {line}" for line in _origins(nodes, groups[digest])]
         if digest and digest != standard:
             lines += [
                 f"    {line}" for line in changes(_packages(nodes, groups[standard]), _packages(nodes, groups[digest]))
@@ -96,6 +99,16 @@ def _compare(name: str, nodes: Mapping[str, Mapping[str, Any] | None]) -> tuple[
         lines.append(f"  drifted on {node}:")
         lines += [f"    {line}" for line in environment["drift"]]
     return False, lines
+
+
+def _origins(nodes: Mapping[str, Mapping[str, Any] | None], group: Sequence[str]) -> list[str]:
+    """Return what the nodes of a group have recorded of where their build came from, each origin once."""
+    origins: dict[str, list[str]] = {}
+    for node in group:
+        text = origin.sentence((nodes[node] or {}).get("origin") or {})
+        origins.setdefault(text, []).append(node)
+    on = {text: f" on {', '.join(found)}" if len(origins) > 1 else "" for text, found in origins.items()}
+    return [f"  built of {text}{on[text]}" for text in origins if text]
 
 
 def _packages(nodes: Mapping[str, Mapping[str, Any] | None], group: Sequence[str]) -> list[Any]:

@@ -246,6 +246,10 @@ was:
   description: The digest of the environment that was in use before.
   type: str
   returned: when there was one
+origin:
+  description: Where that came from, as M(evenkeel.gpu.conda_environment_info) returns it.
+  type: dict
+  returned: when there was one
 installer:
   description: The program that built the generation in use.
   type: str

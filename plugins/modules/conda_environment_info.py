@@ -117,6 +117,12 @@ environments:
     generation:
       description: The name of the generation in use.
       type: str
+    origin:
+      description:
+        - Of one that Evenkeel built, C(built), when; C(evenkeel), by which version; C(file), the lock or other source,
+          with its C(sha256), C(commit), whether it was C(dirty), and the C(signer) of the commit; and C(sources), the
+          URLs that packages were asked from. Of builds of earlier versions, only the first.
+      type: dict
     generations:
       description: All generations, oldest first, each with id, digest, number, created, installer, pinned, in_use.
       type: list

@@ -91,14 +91,15 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "lock_timeout": {"type": "int", "default": 1800},
 }
 #: The exact packages that answer the source, what activation sets, what the source asks for before any solve, and, also
-#: of one that a lock has answered, what was asked for by name; bytecode that was compiled for the lock; and where the
-#: control node has put files that the node lacks.
+#: of one that a lock has answered, what was asked for by name; bytecode that was compiled for the lock; what to record
+#: of the source; and where the control node has put files that the node lacks.
 FROM_ACTION: dict[str, Any] = {
     "resolved": {"type": "list", "elements": "dict", "options": _PACKAGE},
     "variables": {"type": "dict", "default": {}},
     "request": {"type": "dict"},
     "specs": {"type": "list", "elements": "str", "default": []},
     "bytecode": {"type": "dict"},
+    "origin": {"type": "dict", "default": {}},
     "brought": {"type": "path"},
 }
 RULES: dict[str, Any] = {
@@ -169,6 +170,7 @@ def _converge(params: dict[str, Any], check_mode: bool, warnings: list[str]) -> 
             result["kept"] = kept
     if plan.was:
         result["was"] = plan.was.digest
+        result["origin"] = {**plan.was.origin, "built": plan.was.created}
     if plan.target:
         result.update(digest=plan.target.digest, generation=plan.target.path)
         there = generations.read(plan.target.path)
@@ -188,7 +190,7 @@ def desired_by(params: dict[str, Any]) -> Desired | None:
         packages = environment_plan.known(environment.read(params["root"], params["name"]), params["request"])
     if packages is None:
         return None
-    return Desired(packages, params["variables"], params["request"])
+    return Desired(packages, params["variables"], params["request"], params["origin"])
 
 
 def decide(params: dict[str, Any], desired: Desired | None) -> tuple[State, Plan]:

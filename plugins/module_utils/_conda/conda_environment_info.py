@@ -78,6 +78,7 @@ def kept(root: str, name: str, deep: bool, size: bool) -> dict[str, Any] | None:
         "copied": history.copied(current.path),
         "variables": dict(current.variables),
         "generation": current.id,
+        "origin": {**current.origin, "built": current.created},
         "generations": [
             {
                 "id": one.id,

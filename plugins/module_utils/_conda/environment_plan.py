@@ -39,6 +39,8 @@ class Desired:
     variables: Mapping[str, str] = field(default_factory=dict)
     #: What was asked for before any solve; None when a lock was.
     request: Mapping[str, Any] | None = None
+    #: As of a generation.
+    origin: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
@@ -176,6 +178,7 @@ def plan(state: State, root: str, name: str, desired: Desired, policy: Policy) -
             variables=dict(desired.variables),
             request=desired.request,
             number=max(state.newest, adopt.number if adopt else 0) + 1,
+            origin=desired.origin,
         )
     return Plan(
         target=target,

@@ -69,6 +69,9 @@ class Generation:
     tight: bool = True
     #: Whether users could change its files at some time, whatever was done about it since.
     exposed: bool = False
+    #: What the control node said of its source when it was built: the lock with its hash, commit and signer, the places
+    #: of the packages, and Evenkeel's version. Empty for builds of earlier versions.
+    origin: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -126,6 +129,7 @@ def read(path: str) -> Generation | None:
             synced=bool(marker.get("synced")),
             tight=marker.get("format", 0) >= _TIGHT_FORMAT,
             exposed=bool(marker.get("exposed")),
+            origin=dict(marker.get("origin") or {}),
         )
     except (FileNotFoundError, NotADirectoryError, ValueError, TypeError, KeyError):
         return None
@@ -145,6 +149,7 @@ def write(generation: Generation, path: str) -> None:
         "synced": generation.synced,
         "records": records(path),
         "distributions": list(distributions(path)),
+        "origin": dict(generation.origin),
     }
     marker = os.path.join(path, MARKER)
     make_directories(os.path.dirname(marker))

@@ -109,7 +109,9 @@ def _of_role(layer: str, found: Found, facts: Found, declared: Found) -> dict[st
 def _of_environment(found: Found, provenance: Found) -> dict[str, Any]:
     state: dict[str, Any] = next(iter((found.get("state") or {}).values()), {})
     wanted = {key: state.get(key) for key in ("digest", "generation")}
-    return _layer(found, {"digest": state.get("was")}, wanted, provenance)
+    layer = _layer(found, {"digest": state.get("was")}, wanted, provenance)
+    # Beside the digest: nodes with the same environment are alike, whenever each has built it.
+    return {**layer, "origin": dict(state.get("origin") or {})}
 
 
 def _kernel(layers: Mapping[str, Found], facts: Found) -> dict[str, dict[str, Any]]:

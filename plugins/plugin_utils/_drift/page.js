@@ -159,6 +159,11 @@
     commit ? [", commit ", make("code", "", commit.slice(0, 12))] : "",
     dirty ? make("strong", "", ", with changes that are not committed") : "",
     sha256 ? [", SHA-256 ", make("code", "", sha256.slice(0, 12))] : "") : null);
+  const built = ({ evenkeel, built: day, file, commit, dirty, signer, sources }) => (evenkeel ? make("p", "origin", "Built ",
+    `${day.slice(0, 16).replace("T", " ")} UTC by Evenkeel ${evenkeel}`, file ? [" of ", make("code", "", file)] : "",
+    commit ? [", commit ", make("code", "", commit.slice(0, 12))] : "",
+    dirty ? make("strong", "", ", with changes that were not committed") : "",
+    signer ? `, signed by ${signer}` : "", sources.length ? `, from ${sources.join(", ")}` : "") : null);
   const layerPart = ({ id, title }, name) => {
     const layer = layerOf(name, id);
     return make("section", "of-layer", make("h4", "", mark(layer.state), title, make("span", "state", layer.state)),
@@ -167,7 +172,7 @@
       layer.changes.map((change) => make("div", "change", make("p", "label", "A run would change: ", make("code", "", change.what)),
         change.why.length ? make("ul", "", change.why.map((why) => make("li", "", why))) : null,
         change.diff ? difference(change.diff) : null)),
-      list("Notes", layer.notes), values(layer), origin(layer.provenance));
+      list("Notes", layer.notes), values(layer), origin(layer.provenance), built(layer.origin ?? {}));
   };
   const equalLayers = (layers, name) => {
     const lines = layers.map(({ id, title }) => [title, Object.values(layerOf(name, id).found).map((value) => short(text(value))).join(" · ")]);

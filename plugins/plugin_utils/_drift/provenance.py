@@ -13,6 +13,9 @@ from typing import Any
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift import git
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.places import lock_beside
 
+#: What git says of a signature that is good, also of a key that it does not know to be its owner's.
+_GOOD = ("G", "U")
+
 
 def of_site(folder: Path) -> dict[str, Any]:
     """Return the repository that a folder is in: ``path``, ``commit``, ``branch``, ``tag``, ``dirty`` and ``note``."""
@@ -45,10 +48,10 @@ def of_environments(sources: Iterable[Mapping[str, Any]]) -> dict[str, dict[str,
     sources
         As the filter ``environment_sources`` returns them.
     """
-    return {str(source["name"]): of_file(path) for source in sources if (path := _declaring(source))}
+    return {str(source["name"]): of_file(path) for source in sources if (path := declaring(source))}
 
 
-def _declaring(source: Mapping[str, Any]) -> Path | None:
+def declaring(source: Mapping[str, Any]) -> Path | None:
     """Return the file whose content says which packages an environment has: its lock where there is one."""
     for option in ("lock", "explicit"):
         if source.get(option):
@@ -79,6 +82,13 @@ def of_file(path: Path) -> dict[str, Any]:
         "commit": commit,
         "dirty": None if changed is None else bool(changed),
     }
+
+
+def signer_of(path: Path) -> str:
+    """Return who signed the last commit that changed a file, as git verifies it; empty without a good signature."""
+    answer = _git(path.parent, "log", "-1", "--format=%G? %GS", "--", path.name)[0] or ""
+    verdict, _space, signer = answer.partition(" ")
+    return signer if verdict in _GOOD else ""
 
 
 @cache

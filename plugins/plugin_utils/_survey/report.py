@@ -26,7 +26,7 @@ FOLLOWERS: Mapping[str, tuple[str, ...]] = {
 #: Of each module's result, what says which version or content a node has.
 IDENTITIES: Mapping[str, tuple[str, ...]] = {
     "conda_distribution": ("prefix", "home"),
-    "conda_environment": ("digest", "generation", "was", "built_ahead"),
+    "conda_environment": ("digest", "generation", "was", "built_ahead", "origin"),
     "cuda_toolkit": ("toolkits", "default"),
     "nvidia_container_toolkit": ("engines", "specification"),
     "nvidia_driver": ("version", "flavour"),

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import hashlib
 import zipfile
 from dataclasses import asdict
 from pathlib import Path
@@ -65,12 +66,14 @@ class Control:
         self.brought += files
         return "/srv/brought"
 
-    def run(self, *answers: Result, arguments: Result = ARGUMENTS, seconds: int = 0, nodes: int = 1) -> Result:
+    def run(
+        self, *answers: Result, arguments: Result = ARGUMENTS, seconds: int = 0, nodes: int = 1, check: bool = False
+    ) -> Result:
         self.answers, self.calls = list(answers), []
         loader = DataLoader()
         loader.set_basedir(str(self.directory))
         plugin = action.ActionModule(
-            task=SimpleNamespace(args=dict(arguments), async_val=seconds, check_mode=False, diff=False),
+            task=SimpleNamespace(args=dict(arguments), async_val=seconds, check_mode=check, diff=False),
             connection=SimpleNamespace(_shell=SimpleNamespace(tmpdir="/nowhere")),
             play_context=None,
             loader=loader,
@@ -85,9 +88,15 @@ class Control:
 
     @property
     def given(self) -> list[Result]:
-        """What the module was called with: its options, and what was handed over."""
+        """What the module was called with: its options, and what was handed over, but for the origin."""
         arguments = [dict(call["module_args"]) for call in self.calls]
-        return [{**handed, **options} for options in arguments if (handed := options.pop(HANDED)) is not None]
+        found = [{**handed, **options} for options in arguments if (handed := options.pop(HANDED)) is not None]
+        return [{key: value for key, value in one.items() if key != "origin"} for one in found]
+
+    @property
+    def origins(self) -> list[Result | None]:
+        """What each call is handed of the source."""
+        return [call["module_args"][HANDED].get("origin") for call in self.calls]
 
 
 @pytest.fixture
@@ -115,7 +124,7 @@ def test_what_it_does_not_know_is_solved_and_brought(control: Control) -> None:
     assert control.given == [ASKED, {**ASKED, "resolved": RESOLVED}]
     assert [call["module_args"][HANDED].keys() for call in control.calls] == [
         {"request", "variables"},
-        {"request", "variables", "resolved"},
+        {"request", "variables", "resolved", "origin"},
     ]
     assert {call["module_name"] for call in control.calls} == {"evenkeel.gpu.conda_environment"}
     assert control.solved == [PROBLEM]
@@ -186,6 +195,22 @@ def test_a_locked_file_brings_what_was_asked_for_too(control: Control) -> None:
     assert control.given[-1]["specs"] == ["python=3.11"]
     assert "request" not in control.given[-1]
     assert not control.solved
+
+
+def test_a_build_records_where_it_comes_from_and_a_survey_asks_nobody(
+    control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (control.directory / "env.txt").write_text(EXPLICIT)
+    control.facts = {"architecture": "x86_64"}
+    explicit = {"name": "ai-dev", "explicit": "env.txt"}
+    control.run({"changed": True}, arguments=explicit)
+    (recorded,) = control.origins
+    assert recorded is not None
+    assert recorded["sha256"] == hashlib.sha256(EXPLICIT.encode()).hexdigest()
+    assert recorded["sources"] == [MAIN]
+    monkeypatch.setattr(action.origin, "of_environment", lambda *_unused: pytest.fail("asked"))
+    control.run({"changed": False}, arguments=explicit, check=True)
+    assert control.origins == [None]
 
 
 def test_an_unlocked_file_brings_its_variables_whether_it_is_solved_or_known(control: Control) -> None:

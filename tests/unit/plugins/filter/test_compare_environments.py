@@ -21,9 +21,32 @@ def environment(digest: str, *drift: str, name: str = "ai-dev", numpy: str = "2.
     return {"name": name, "digest": digest * 16, "packages": packages, "drift": list(drift)}
 
 
+FIRST = {"evenkeel": "0.2.0", "file": "conda-lock.yml", "commit": "1a" * 20, "built": "2026-01-01"}
+LATER = {**FIRST, "commit": "2b" * 20}
+
+
 @pytest.mark.parametrize(
     ("nodes", "equal", "lines"),
     [
+        (
+            {node: [{**environment("1"), "origin": {**FIRST, "built": node}}] for node in "ab"},
+            True,
+            [
+                "ai-dev: the same on all 2 nodes, digest 1111111111111111",
+                "  built of conda-lock.yml, commit 1a1a1a1a1a1a, by Evenkeel 0.2.0",
+            ],
+        ),
+        (
+            {"a": [{**environment("1"), "origin": FIRST}], "b": [{**environment("1"), "origin": LATER}], "c": []},
+            False,
+            [
+                "ai-dev: 2 digests on 3 nodes",
+                "  1111111111111111: a, b",
+                "    built of conda-lock.yml, commit 1a1a1a1a1a1a, by Evenkeel 0.2.0 on a",
+                "    built of conda-lock.yml, commit 2b2b2b2b2b2b, by Evenkeel 0.2.0 on b",
+                "  absent: c",
+            ],
+        ),
         ({}, True, []),
         ({"a": [], "b": []}, True, []),
         (
@@ -62,7 +85,17 @@ def environment(digest: str, *drift: str, name: str = "ai-dev", numpy: str = "2.
             ],
         ),
     ],
-    ids=["no nodes", "no environments", "equal", "other packages", "absent", "drifted", "two environments"],
+    ids=[
+        "one origin",
+        "two origins",
+        "no nodes",
+        "no environments",
+        "equal",
+        "other packages",
+        "absent",
+        "drifted",
+        "two environments",
+    ],
 )
 def test_comparison(nodes: dict[str, Any], equal: bool, lines: list[str]) -> None:
     assert compare_environments(nodes) == {"equal": equal, "lines": lines}

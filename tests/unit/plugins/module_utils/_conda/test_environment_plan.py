@@ -160,6 +160,18 @@ def test_plan(state: State, request_: Mapping[str, Any] | None, expected: Plan) 
     assert plan.changed == (plan != Plan(LIVE, Contents(PACKAGES), was=LIVE))
 
 
+def test_a_build_has_the_origin_of_when_it_was_built() -> None:
+    new, old = {"commit": "new"}, {"commit": "old"}
+    desired = Desired(PACKAGES, {}, REQUEST, new)
+    built = environment_plan.plan(having(), ROOT, NAME, desired, POLICY)
+    assert built.target is not None
+    assert built.target.origin == new
+    there = replace(built.target, origin=old)
+    again = environment_plan.plan(having(there, current=there), ROOT, NAME, desired, POLICY)
+    assert again.target is not None
+    assert (again.build, again.target.origin) == (False, old)
+
+
 @pytest.mark.parametrize("packages", [(PYTHON, NUMPY), (replace(NUMPY, url="file:///elsewhere"), PYTHON)])
 def test_neither_order_nor_mirror_is_a_change(packages: tuple[Package, ...]) -> None:
     desired = Desired(packages, {}, REQUEST)

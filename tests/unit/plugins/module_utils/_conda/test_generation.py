@@ -74,6 +74,16 @@ def test_the_marker_has_the_digest_for_people(built: Generation) -> None:
     assert (marker["format"], marker["digest"]) == (3, built.digest)
 
 
+def test_where_it_came_from_is_written_and_no_part_of_the_digest(tmp_path: Path) -> None:
+    origin = {"file": "conda-lock.yml", "commit": "1a" * 20, "sources": ["https://mirror.example/main"]}
+    bare = Generation(str(tmp_path), (NUMPY,))
+    generations.write(replace(bare, origin=origin), str(tmp_path))
+    generations.mark_exposed(str(tmp_path))
+    found = generations.read(str(tmp_path))
+    assert found is not None
+    assert (found.origin, found.digest) == (origin, bare.digest)
+
+
 def test_what_is_not_compared_is_written_too(tmp_path: Path) -> None:
     url = "https://mirror.example/main/linux-64/numpy-2.3.1-0.conda"
     package = replace(NUMPY, url=url, md5="ab" * 16, size=1, depends=("python >=3.11", "six"))

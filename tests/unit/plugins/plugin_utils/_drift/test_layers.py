@@ -78,6 +78,20 @@ def test_each_environment_is_a_layer_with_what_declares_it() -> None:
     assert found["environment:llm"]["provenance"] == {}
 
 
+def test_where_a_build_came_from_makes_no_node_unlike_another() -> None:
+    def layer(**origin: str) -> dict[str, Any]:
+        state = {"digest": "d", "generation": "/g/d", "was": "d", "origin": origin}
+        items = {"": {}, "ai-dev": {"state": {"conda_environment ai-dev": state}}}
+        found: dict[str, Any] = of(survey("conda_environments", items={"conda_environments": items}))[
+            "environment:ai-dev"
+        ]
+        return found
+
+    one, other = layer(evenkeel="0.2.0", built="2026-01-01"), layer()
+    assert (one["origin"], other["origin"]) == ({"evenkeel": "0.2.0", "built": "2026-01-01"}, {})
+    assert one["digest"] == other["digest"]
+
+
 def test_driver_and_cuda_are_what_the_node_has() -> None:
     facts = {
         "driver": {"installed": "570.1", "installed_flavour": "open", "loaded": "570.1"},

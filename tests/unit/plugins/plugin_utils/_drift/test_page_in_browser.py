@@ -363,6 +363,12 @@ def test_the_timeline_of_a_host(sheet: Page) -> None:
     assert widths[1] > 2 * widths[0]
 
 
+def test_an_environment_says_where_its_build_came_from(sheet: Page) -> None:
+    sheet.cell("gpu3", "environment:ai-dev").click()
+    said = "Built 2026-11-20 14:05 UTC by Evenkeel 0.2.0 of environments/ai-dev/conda-lock.yml, commit 1a1a1a1a1a1a, "
+    assert said + "signed by ana@site.example, from http://mirror.site" in sheet.one("section.detail").text
+
+
 def test_a_permalink_opens_what_it_opened(sheet: Page) -> None:
     sheet.one("input[value=drifted]").click()
     sheet.cell("gpu5", "condarc").click()
