@@ -79,7 +79,7 @@ def sync(
                 lacking = [wheels[name] for name in wanted if name in wheels]
                 require_files(lacking)
                 for wheel in lacking:
-                    os.symlink(wheel, os.path.join(folder, wheel.name))
+                    os.symlink(wheel.absolute(), os.path.join(folder, wheel.name))
                 archives = [name for name in wanted if name not in wheels]
                 if compiled and archives:
                     shutil.move(compiled.bundle(archives, Path(folder)), folder)
@@ -115,7 +115,7 @@ def _of_module(place: Place, policy: Policy) -> dict[str, Any]:
 
 def _linked(place: Place) -> bool:
     """Have the prefix lead to the environment; return whether it did not."""
-    if os.path.lexists(place.prefix):
+    if place.prefix == place.link or os.path.lexists(place.prefix):
         return False
     link_atomically(place.prefix, os.path.relpath(place.link, os.path.dirname(place.prefix)))
     return True

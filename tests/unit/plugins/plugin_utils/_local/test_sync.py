@@ -8,12 +8,19 @@ import shutil
 import signal
 import subprocess
 import threading
+import zipfile
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import conda_environment
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.bytecode_delivery import BUNDLE
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import PIP, Package
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._bytecode import hashes, store
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._bytecode.hashes import Hashes, OfPlatform
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local import command
 
 from .conftest import MakeLock, MakePackage
@@ -51,6 +58,38 @@ def test_packages_on_another_file_system_are_copied(
     assert "on another file system than the environments, so files are copied" in capsys.readouterr().err
     assert (home / "ai/share/tool").stat().st_nlink == 1
     assert command.main(["env", "diff", "--lock", str(lock), "--prefix", str(home / "ai"), "--files"]) == 0
+
+
+def test_what_lies_beside_the_lock_is_brought(
+    make_lock: MakeLock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    python = Package("python", "3.11.2", "0", "ab" * 32, url="https://c.example/main/linux-64/python-3.11.2-0.conda")
+    wheel = Package("tool", "1.0", "", "cd" * 32, PIP, url="wheels/cd/tool-1.0-py3-none-any.whl")
+    lock = make_lock(python, wheel)
+    archive = store.packed({"lib/python3.11/__pycache__/os.cpython-311.pyc": b"code"})
+    store.add(lock.parent / "bytecode", [archive])
+    named = store.archive_of(archive)
+    compiled = OfPlatform(python.sha256, "cpython-311", "a70d0d0a", {python.sha256: named}, {python.sha256: "python"})
+    (lock.parent / "conda-bytecode.json").write_text(hashes.render(Hashes("bytecode", {"linux-64": compiled})))
+    (lock.parent / wheel.url).parent.mkdir(parents=True)
+    (lock.parent / wheel.url).write_text("wheel")
+    seen = []
+
+    def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+        result = {"changed": bool(params["brought"]), "digest": "", "plan": [], "warnings": []}
+        if not params["brought"]:
+            return {**result, "wanted": ["tool-1.0-py3-none-any.whl", named.file]}
+        seen.append(Path(params["brought"], "tool-1.0-py3-none-any.whl").read_text())
+        seen.append(zipfile.ZipFile(Path(params["brought"], BUNDLE)).namelist())
+        return result
+
+    monkeypatch.setattr(conda_environment, "converge", converge)
+    monkeypatch.chdir(tmp_path)
+    assert sync("--lock", lock.relative_to(tmp_path)) == 0
+    assert seen == ["wheel", [named.file]]
+    (lock.parent / wheel.url).unlink()
+    assert sync("--lock", lock.relative_to(tmp_path)) == 1
+    assert "tool-1.0-py3-none-any.whl. Restore them from version control" in capsys.readouterr().err
 
 
 #: Mounts a small file system for itself alone, builds what fits and what does not, and shows what is left.
