@@ -22,6 +22,10 @@ VARIABLES = yaml.safe_load((PLAYBOOKS / "vars" / "rollout.yml").read_text())
 _REQUIRED, _VALIDATED, BUILD, ENOUGH, SWITCH = yaml.safe_load((PLAYBOOKS / "rollout.yml").read_text())
 STEPS = yaml.safe_load((PLAYBOOKS / "tasks" / "rollout.yml").read_text())
 NODES = ["a", "b", "c", "d"]
+BACK = ["ansible-playbook playbooks/rollback.yml"]
+GO_ON = "To go on: correct what is shown above, and run the same command again."
+BACK_BY = "To go back:"
+FAILED = "of 4 nodes are as declared; failed or unreachable: "
 #: The layers of a node with a user who has a problem.
 TROUBLED = {"jupyter": {"user_problems": {"ana": ["x"]}}}
 
@@ -124,8 +128,13 @@ def test_a_run_that_only_builds_ends_with_what_is_to_come(only: str, checked: bo
 )
 def test_no_batch_begins_where_too_many_nodes_are_lost(lost: str, percentage: int, goes_on: bool) -> None:
     left = [name for name in NODES if name not in lost]
-    templar = known(NODES, ansible_play_hosts=left, rollout_max_fail_percentage=percentage)
-    assert templar.evaluate_conditional(trust_as_template(STEPS[0]["ansible.builtin.assert"]["that"])) is goes_on
+    stop = next(task for task in SWITCH["tasks"] if task["name"] == "Stop where too many nodes are lost")
+    more = {"ansible_play_hosts": left, "rollout_max_fail_percentage": percentage, "__rollout_ways_back": BACK}
+    templar, check = known(NODES, **more, **stop["vars"]), stop["ansible.builtin.assert"]
+    assert templar.evaluate_conditional(trust_as_template(check["that"])) is goes_on
+    first, *others = templar.template(trust_as_template(check["fail_msg"])).splitlines()
+    assert first == f"Stopped: {len(lost)} of 4 nodes failed or can't be reached: {', '.join(lost)}."
+    assert others == ["This run has changed no node.", GO_ON, BACK_BY, *BACK]
 
 
 @pytest.mark.parametrize(
@@ -183,12 +192,6 @@ def test_who_waits_for_a_restart_is_listed(layers: dict[str, Any], listed: list[
     templar = known(NODES, __rollout_after={"layers": layers})
     assert templar.evaluate_conditional(task["when"]) is bool(listed)
     assert templar.template(task["ansible.builtin.debug"]["msg"]) == listed
-
-
-BACK = ["ansible-playbook playbooks/rollback.yml"]
-GO_ON = "To go on: correct what is shown above, and run the same command again."
-BACK_BY = "To go back:"
-FAILED = "of 4 nodes are as declared; failed or unreachable: "
 
 
 @pytest.mark.parametrize(
@@ -291,7 +294,7 @@ def test_the_way_back_has_the_inventories_and_the_playbook_of_the_run_in_one_lin
         "hosts": "all",
         "gather_facts": False,
         "vars_files": [str(PLAYBOOKS / "vars" / "rollout.yml")],
-        "tasks": [{"ansible.builtin.set_fact": before}, STEPS[2]],
+        "tasks": [{"ansible.builtin.set_fact": before}, STEPS[1]],
     }
     playbook.write_text(json.dumps([play]))
     done = subprocess.run(
