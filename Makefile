@@ -13,8 +13,8 @@ SCENARIOS := nvidia_driver_vm $(filter-out $(SHORT_SCENARIOS),$(ROLES)) jupyter_
 	distribution_life environment_life environment_drift $(SHORT_SCENARIOS)
 LONG_SCENARIOS := upgrade driver_upgrade secure_boot site_vm front_door_jupyter
 # Their roles survey themselves; in test-long they also go through site.yml, whose survey is of all roles at once.
-# site.yml has no role pull_agent, which runs site.yml.
-SCENARIOS_OF_ROLES := $(filter-out site pull_agent,$(SCENARIOS)) front_door_jupyter
+# site.yml has no role pull_agent, which runs site.yml, and no package_mirror, which is of other machines.
+SCENARIOS_OF_ROLES := $(filter-out site pull_agent package_mirror,$(SCENARIOS)) front_door_jupyter
 DEBIAN13_SCENARIOS := nvidia_driver_dkms environment_life distribution_life
 # Begun first, so that they do not run alone at the end.
 LONGEST_FAULTS := tests/faults/test_upgrade_driver.py tests/faults/test_nvidia_driver.py tests/faults/test_survey.py

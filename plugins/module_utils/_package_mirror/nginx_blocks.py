@@ -149,7 +149,11 @@ server {
         proxy_pass http://%(inner)s;
     }
     location = /evenkeel/signature {
-        internal;
+        # Asked from outside, it is of nothing.
+        uninitialized_variable_warn off;
+        if ($evenkeel_signature = "") {
+            return 403;
+        }
         proxy_cache_key "$evenkeel_signature";
         proxy_cache_valid 200 1s;
         proxy_intercept_errors on;

@@ -11,7 +11,7 @@ import re
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import host_names
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.kept_files import MARK
 from ansible_collections.evenkeel.gpu.plugins.module_utils._package_mirror import nginx_blocks as blocks
-from ansible_collections.evenkeel.gpu.plugins.module_utils._package_mirror.site import Site, Upstream, secured
+from ansible_collections.evenkeel.gpu.plugins.module_utils._package_mirror.site import Site, Upstream
 
 HEALTH = "/healthz"
 LOG = "/var/log/nginx/evenkeel-package-mirror.log"
@@ -56,7 +56,7 @@ def render(site: Site, health: str) -> str:
         "listen": _listen(site),
         "tls": _tls(site) + _access(site),
         "resolver": "    resolver %s valid=30s;\n" % " ".join(map(_literal, site.resolvers)) if site.resolvers else "",
-        "verify": _verify(site) if secured(site.upstreams) or site.redirects else "",
+        "verify": _verify(site) if site.verifies else "",
     }
     pages = "".join(blocks.PAGES % {**values, "path": one.path} for one in site.upstreams if one.pages)
     return "".join(

@@ -83,7 +83,7 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     certificate = certificate_of(site, check_mode=check_mode)
     nginx.require_selinux_allows("the mirror's upstreams")
 
-    names = ["nginx", *(["ca-certificates"] if sites.secured(site.upstreams) else [])]
+    names = ["nginx", *(["ca-certificates"] if site.verifies else [])]
     wanted = package_set.Job(
         "package_mirror", Request(wanted=tuple(map(Wanted, names))), lock_timeout=params["lock_timeout"]
     )
@@ -160,7 +160,7 @@ def may_try(site: Site, *, check_mode: bool) -> bool:
     """Whether nginx can be asked about the configuration: in check mode, files that it names may be missing."""
     if not check_mode:
         return True
-    named = [os.path.dirname(site.cache), *([site.ca_bundle] if sites.secured(site.upstreams) else [])]
+    named = [os.path.dirname(site.cache), *([site.ca_bundle] if site.verifies else [])]
     return all(map(os.path.exists, named)) and (
         not site.certificate or tls_files.belong_together(site.certificate, site.key)
     )

@@ -106,6 +106,11 @@ class Site:
     resolvers: tuple[str, ...] = ()
     ca_bundle: str = ""
 
+    @property
+    def verifies(self) -> bool:
+        """Whether it may come to a server with TLS, by itself or by a redirect."""
+        return bool(self.redirects) or any(one.url.startswith("https://") for one in self.upstreams)
+
 
 def upstreams(given: Iterable[Mapping[str, Any]]) -> tuple[Upstream, ...]:
     """Return the upstreams that an option describes.
@@ -221,11 +226,6 @@ def _is_network(text: str) -> bool:
 def named(upstreams: Iterable[Upstream]) -> list[str]:
     """Return the hosts of upstreams that are names and not addresses."""
     return sorted({one.host for one in upstreams if not host_names.is_address(one.host)})
-
-
-def secured(upstreams: Iterable[Upstream]) -> bool:
-    """Whether an upstream has TLS."""
-    return any(one.url.startswith("https://") for one in upstreams)
 
 
 def name_servers(resolv_conf: str) -> list[str]:
