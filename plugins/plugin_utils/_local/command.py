@@ -8,12 +8,13 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.platform import this_node
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, from_os
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sanitise import in_one_line
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local import places, tools
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local.places import Place
 
@@ -124,12 +125,14 @@ def _sync(asked: argparse.Namespace) -> int:
         about = {name: result[name] for name in keys if name in result}
         print(json.dumps({"prefix": place.prefix, **about, "warnings": [*warnings, *result["warnings"]]}))
         return 0
-    for line in result["plan"]:
-        print(line)
-    for path in result.get("kept", ()):
-        print("! %s was in a build that is gone" % path)
-    print("%s %s" % (place.prefix, "changed" if result["changed"] else "unchanged"))
-    print("digest %s" % result["digest"])
+    _show(
+        [
+            *result["plan"],
+            *("! %s was in a build that is gone" % path for path in result.get("kept", ())),
+            "%s %s" % (place.prefix, "changed" if result["changed"] else "unchanged"),
+            "digest %s" % result["digest"],
+        ]
+    )
     return 0
 
 
@@ -144,11 +147,11 @@ def _diff(asked: argparse.Namespace) -> int:
         print(json.dumps({**about, **found.as_dict()}))
     else:
         verdict = {EQUAL: "equals", DIFFERS: "differs from"}.get(found.state, "may equal")
-        print("\n".join([*found.lines(), "%s %s %s" % (prefix, verdict, asked.lock)]))
+        _show([*found.lines(), "%s %s %s" % (prefix, verdict, asked.lock)])
         if found.unhashed:
-            print("Known by name and version alone, as no hash was kept: %s" % ", ".join(found.unhashed))
+            _show(["Known by name and version alone, as no hash was kept: %s" % ", ".join(found.unhashed)])
         elif found.state == EQUAL:
-            print("digest %s" % found.digest)
+            _show(["digest %s" % found.digest])
     return {EQUAL: 0, DIFFERS: 1}.get(found.state, UNKNOWN)
 
 
@@ -194,9 +197,15 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _warn(warnings: Sequence[str]) -> None:
+def _show(lines: Iterable[str]) -> None:
+    """Print lines; what packages and files are called may be meant for the terminal."""
+    for line in lines:
+        print(in_one_line(line))
+
+
+def _warn(warnings: Iterable[str]) -> None:
     for warning in warnings:
-        print("Warning: %s." % warning.rstrip("."), file=sys.stderr)
+        print("Warning: %s." % in_one_line(warning).rstrip("."), file=sys.stderr)
 
 
 if __name__ == "__main__":

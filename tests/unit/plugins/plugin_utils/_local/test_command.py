@@ -182,3 +182,16 @@ def test_what_the_machine_lacks_is_reported_before_anything(
     assert "Warning: " in shown.err
     assert "gpu 1.0 needs __cuda >=12, and CUDA of the NVIDIA driver here is none" in shown.err
     assert len(json.loads(shown.out)["warnings"]) == 1
+
+
+def test_names_of_files_don_t_reach_the_terminal(
+    make_lock: MakeLock, make_package: MakePackage, home: Path, capsys: Captured
+) -> None:
+    lock = make_lock(make_package("tool", "1.0"))
+    site = home / "env/lib/python3.11/site-packages"
+    (home / "env" / "conda-meta").mkdir(parents=True)
+    (site / "\x1b[2Kmine\udc80-1.0.dist-info").mkdir(parents=True)
+    assert run("diff", "--lock", lock, "--prefix", home / "env") == 1
+    shown = capsys.readouterr().out
+    assert "\x1b" not in shown
+    assert r"+ \x1b[2kmine\x80 1.0 (pip)" in shown.splitlines()
