@@ -34,7 +34,8 @@ PATIENCE = {"ansible_ssh_extra_args": "-o ServerAliveInterval=5 -o ServerAliveCo
 #: Where the lab lets its operator become root.
 SUDOERS = "/etc/sudoers.d/ops"
 DEVICES, SHOWN = "/sys/bus/pci/devices", "/run/evenkeel-devices"
-CHANGES = (words for number in (1, 2, 3) for words in itertools.combinations(("six", "idna", "packaging"), number))
+PACKAGES = ("six", "idna", "packaging", "attrs")
+CHANGES = (words for number in (1, 2, 3) for words in itertools.combinations(PACKAGES, number))
 
 
 @dataclass
