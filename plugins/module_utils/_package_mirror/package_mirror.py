@@ -78,7 +78,9 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     site = desired(params)
     sites.check(site)
     if params["min_free"] < 0:
-        raise EvenkeelError("min_free is %d" % params["min_free"], "Set it (package_mirror_min_free) to 0 or more")
+        raise EvenkeelError(
+            "min_free is %d" % params["min_free"], "Set it (package_mirror_min_free of the role) to 0 or more"
+        )
     passwords = sites.passwords(params["users"])
     certificate = certificate_of(site, check_mode=check_mode)
     nginx.require_selinux_allows("the mirror's upstreams")

@@ -133,7 +133,8 @@ def upstreams(given: Iterable[Mapping[str, Any]]) -> tuple[Upstream, ...]:
         found[upstream.path] = upstream
     if not found:
         raise EvenkeelError(
-            "There is nothing to mirror", "Name upstreams (package_mirror_upstream or package_mirror_upstreams)"
+            "There is nothing to mirror",
+            "Name upstreams (package_mirror_upstream and package_mirror_upstreams of the role)",
         )
     return tuple(found[path] for path in sorted(found))
 
@@ -178,9 +179,12 @@ def check(site: Site) -> None:
     EvenkeelError
         Names the option.
     """
-    for name, value in (("cache_size", site.size), ("keep_days", site.keep_days)):
-        if value < 1:
-            raise EvenkeelError("package_mirror_%s of the role is %d" % (name, value), "Set it to 1 or more")
+    if site.size < 1:
+        raise EvenkeelError("size is %d" % site.size, "Set it (package_mirror_cache_size of the role) to 1 or more")
+    if site.keep_days < 1:
+        raise EvenkeelError(
+            "keep_days is %d" % site.keep_days, "Set it (package_mirror_keep_days of the role) to 1 or more"
+        )
     for network in site.allow:
         if not _is_network(network):
             raise EvenkeelError(
@@ -190,12 +194,13 @@ def check(site: Site) -> None:
     if not site.allow and not site.users:
         raise EvenkeelError(
             "Nobody may use the mirror: allow and users are empty",
-            "Name the nodes' networks (package_mirror_allow of the role), or users (package_mirror_users)",
+            "Name the nodes' networks (package_mirror_allow of the role), or users (package_mirror_users of the role)",
         )
     for host in site.redirects:
         if not _HOST.fullmatch(host):
             raise EvenkeelError(
-                "redirects holds %r, which is not a host" % host, "Write host names (package_mirror_redirects)"
+                "redirects holds %r, which is not a host" % host,
+                "Write host names (package_mirror_redirects of the role)",
             )
     for address in (*site.addresses, *site.resolvers):
         if not host_names.is_address(address):
@@ -247,7 +252,8 @@ def passwords(users: Iterable[Mapping[str, Any]]) -> str:
         name, hashed = str(user["name"]), str(user["hash"])
         if not _USER.fullmatch(name):
             raise EvenkeelError(
-                "users holds the name %r" % name, "Write it (package_mirror_users) of letters, digits and _ . @ -"
+                "users holds the name %r" % name,
+                "Write it (package_mirror_users of the role) of letters, digits and _ . @ -",
             )
         if not _HASH.fullmatch(hashed):
             raise EvenkeelError(

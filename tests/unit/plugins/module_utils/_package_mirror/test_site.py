@@ -75,8 +75,8 @@ def test_one_path_has_one_upstream() -> None:
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"size": 0}, "package_mirror_cache_size of the role is 0"),
-        ({"keep_days": 0}, "package_mirror_keep_days of the role is 0"),
+        ({"size": 0}, "size is 0.*package_mirror_cache_size of the role"),
+        ({"keep_days": 0}, "keep_days is 0.*package_mirror_keep_days of the role"),
         ({"allow": ("10.0.0.1/8",)}, "'10.0.0.1/8', which is not a network"),
         ({"allow": ("all; }",)}, "not a network"),
         ({"allow": ()}, "Nobody may use the mirror"),
