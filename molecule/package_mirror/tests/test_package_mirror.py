@@ -30,9 +30,9 @@ def mirror() -> Host:
     return host_of(MIRROR.name)
 
 
-@pytest.fixture(params=[node.name for node in NODES])
-def node(request: pytest.FixtureRequest) -> Host:
-    return host_of(request.param)
+@pytest.fixture(scope="module")
+def node() -> Host:
+    return host_of(NODES[0].name)
 
 
 def transferred(mirror: Host) -> tuple[Counter[str], int]:
