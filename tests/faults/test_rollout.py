@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from lab.nodes import nodes, podman
-from tests.faults.conftest import CHANNEL, INVENTORY, ROOT, Answer, ansible, finish
+from tests.faults.conftest import CHANNEL, INVENTORY, ROOT, Answer, ansible, finish, kill
 
 PLAYBOOK = "playbooks/rollout.yml"
 SIZE = int(os.environ.get("EVENKEEL_FLEET", "3"))
@@ -155,7 +155,7 @@ def test_a_run_killed_in_a_batch_is_resumed_and_all_go_back_by_the_command_that_
     shown = read_until(process, f"1 of {SIZE} nodes are as declared")
     with fleet.busy(LAST):
         shown += read_until(process, "and switch to them") + read_until(process, f"changed: [{SECOND}]")
-        process.kill()
+        kill(process)
         assert fleet.in_use([LAST]) == {before}
         assert before not in fleet.in_use([FIRST, SECOND])
     process.communicate()

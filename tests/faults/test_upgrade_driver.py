@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults.conftest import Answer, Node
+from tests.faults.conftest import Answer, Node, kill
 
 PLAYBOOK = "playbooks/upgrade_driver.yml"
 RECORD = "/var/lib/evenkeel/upgrade_driver.json"
@@ -95,7 +95,7 @@ def test_a_run_that_was_killed_is_finished_by_the_next_with_the_services_that_ra
     while gpu_node.host.service("worker").is_running:
         assert time.monotonic() < end
         assert run.poll() is None
-    run.kill()
+    kill(run)
     run.communicate()
     assert gpu_node.host.file(RECORD).exists
     assert hooks_run(gpu_node) == ["drain"]
