@@ -179,7 +179,10 @@ def test_an_interrupted_one_removes_what_it_began(
     slow: Slow, make_lock: MakeLock, make_package: MakePackage, home: Path
 ) -> None:
     lock = make_lock(make_package("tool", "1.0", url=f"http://127.0.0.1:{slow.server_port}"))
-    with subprocess.Popen([*COMMAND, "sync", "--lock", str(lock)], stderr=subprocess.DEVNULL) as run:
+    # Where the tests themselves run in the background, SIGINT is ignored.
+    heeded = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    argv = [*COMMAND, "sync", "--lock", str(lock)]
+    with subprocess.Popen(argv, stderr=subprocess.DEVNULL, preexec_fn=heeded) as run:
         assert slow.asked.wait(60)
         run.send_signal(signal.SIGINT)
         assert run.wait(60) == 130
