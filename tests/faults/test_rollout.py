@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What playbooks/rollout.yml does where nodes are away, hang or are full, and where its own run is killed.
 
-On three nodes, or on as many as EVENKEEL_FLEET says.
+On three nodes, or on as many more as EVENKEEL_FLEET says.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from lab.nodes import nodes, podman
 from tests.faults.conftest import CHANNEL, INVENTORY, ROOT, Answer, ansible, finish, kill
 
 PLAYBOOK = "playbooks/rollout.yml"
-SIZE = int(os.environ.get("EVENKEEL_FLEET", "3"))
+SIZE = max(3, int(os.environ.get("EVENKEEL_FLEET", "3")))
 #: In the order of the inventory.
 NAMES = sorted(f"debian12-{number}" for number in range(1, SIZE + 1))
 FIRST, SECOND, LAST = NAMES[0], NAMES[1], NAMES[-1]
