@@ -76,6 +76,7 @@ class ActionModule(Action):
         return (
             wrong
             or self._wrong_values(options, task_vars)
+            or self._wrong_numbers(playbooks[name], task_vars)
             or self._wrong_batches(BATCHES.get(name, ()), task_vars)
             or self._wrong_groups(GROUPS.get(name, ()), task_vars)
             or self._wrong_elsewhere(options, hosts, task_vars)
@@ -137,6 +138,11 @@ class ActionModule(Action):
                 failures.setdefault(_refused(error) or str(error), name)
         # A variable may be unreadable only because another has a wrong type.
         return wrong or [inputs.unreadable(name, reason) for reason, name in failures.items()]
+
+    def _wrong_numbers(self, options: Options, variables: Variables) -> list[str]:
+        names = [name for name, option in options.items() if option.get("type") in ("int", "float")]
+        values = {name: self._template(variables[name]) for name in names if name in variables}
+        return [line for name, value in values.items() for line in inputs.wrong_number(name, value)]
 
     def _wrong_batches(self, names: Collection[str], variables: Variables) -> list[str]:
         values = {name: self._template(variables[name]) for name in names if name in variables}

@@ -24,6 +24,15 @@ RENAMED = Path(__file__).parents[1] / "data" / "renamed.yml"
 _MARKUP = re.compile(r"\b[BCIOV]\(([^)]*)\)")
 #: What can be an element of a list of texts, or several of them.
 _WORDS = re.compile(r"[\w.:/+-][\w.:/+,-]*")
+#: By the ending of a variable's name, the least and the most.
+_RANGES = {
+    "_percentage": (0, 100),
+    "_steps": (1, math.inf),
+    "_seconds": (1, math.inf),
+    "_timeout": (0, math.inf),
+    "_keep": (0, math.inf),
+    "_keep_days": (0, math.inf),
+}
 #: How many hosts a batch of a play has. Ansible takes 0 and less for all hosts at once.
 _BATCH = re.compile(r"[1-9][0-9]*|([1-9][0-9]?|100)%")
 #: Longer values are cut.
@@ -142,6 +151,18 @@ def wrong_batches(name: str, value: Any) -> list[str]:
         return []
     remedy = "Give a number from 1, a percentage from 1% to 100%, or a list of these"
     return [_line(f"{name} is {_shown(value, {})}", remedy)]
+
+
+def wrong_number(name: str, value: Any) -> list[str]:
+    """Return a line where a number is outside of what the ending of its variable's name allows."""
+    for ending, (least, most) in _RANGES.items():
+        if name.endswith(ending) and not least <= float(value) <= most:
+            return [
+                _line(
+                    f"{name} is {value}", f"Set it to a number from {least}{f' to {most}' if most < math.inf else ''}"
+                )
+            ]
+    return []
 
 
 def wrong_group(name: str, value: Any, groups: Collection[str]) -> list[str]:

@@ -5,12 +5,28 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import from_os
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, from_os
+
+
+def mode_of(variable: str, text: str) -> int:
+    """Return the mode that a variable gives files: their owner reads them, and nobody runs them.
+
+    So an octal number that YAML has read, such as 416 for 0640, is no mode.
+
+    Raises
+    ------
+    EvenkeelError
+        Names the variable.
+    """
+    if not re.fullmatch(r"0?[46][046]{2}", text):
+        raise EvenkeelError(f"{variable} is {text!r}", "Write it as octal digits in quotes, such as '0640'")
+    return int(text, 8)
 
 
 def make_folder(folder: Path) -> None:

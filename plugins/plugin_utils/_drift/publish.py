@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -62,17 +61,15 @@ def target(options: Mapping[str, Any]) -> Target:
     """
     for name in ("keep", "keep_days"):
         if options[name] < 0:
-            raise EvenkeelError(f"{name} is {options[name]}", "Give a number, or 0 for no limit")
-    mode = options["mode"]
-    if not re.fullmatch(r"0?[0-7]{3}", mode):
-        raise EvenkeelError(f"mode is {mode!r}", "Write it as octal digits in quotes, such as '0640'")
+            raise EvenkeelError(f"drift_{name} is {options[name]}", "Give a number, or 0 for no limit")
+    mode = files.mode_of("drift_mode", options["mode"])
     branch = None
     if options["history_branch"]:
         if not options["history_repository"]:
             raise EvenkeelError("history_branch is set, and history_repository is not", "Name the branch's repository")
         branch = Branch(Path(options["history_repository"]).absolute(), options["history_branch"])
     folder = Path(options["directory"]).absolute()
-    return Target(folder, int(mode, 8), options["keep"], options["keep_days"], branch)
+    return Target(folder, mode, options["keep"], options["keep_days"], branch)
 
 
 def require(to: Target) -> None:

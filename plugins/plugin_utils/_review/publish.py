@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,8 +34,7 @@ class Target:
         EvenkeelError
             Names the variable.
         """
-        if not re.fullmatch(r"0?[0-7]{3}", self.mode):
-            raise EvenkeelError(f"review_mode is {self.mode!r}", "Write it as octal digits in quotes, such as '0640'")
+        files.mode_of("review_mode", self.mode)
         theirs = [path for name in (_REPORT, _PAGE) if (path := self.folder / name).exists()]
         if theirs and not _is_review(self.folder / _REPORT):
             raise EvenkeelError(
@@ -54,7 +52,7 @@ def publish(report: Mapping[str, Any], target: Target) -> Path:
         The folder can't be written to.
     """
     files.make_folder(target.folder)
-    mode = int(target.mode, 8)
+    mode = files.mode_of("review_mode", target.mode)
     written = {_REPORT: (json.dumps(report, indent=1) + "\n", mode), _PAGE: (page.render(report), mode)}
     files.replace_all(target.folder, written)
     return target.folder / _PAGE

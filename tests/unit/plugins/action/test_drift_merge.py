@@ -91,7 +91,7 @@ def test_reports_have_to_be_named(tmp_path: Path, shown: list[str]) -> None:
 
 def test_wrong_options_are_refused_before_anything_is_written(shards: Path, tmp_path: Path, shown: list[str]) -> None:
     result = merge(tmp_path, f"{shards}/*/drift/report.json", keep=-1)
-    assert "keep is -1" in result["msg"]
+    assert "drift_keep is -1" in result["msg"]
     assert not (tmp_path / "drift").exists()
 
 

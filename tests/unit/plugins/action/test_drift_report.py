@@ -188,10 +188,11 @@ def test_the_files_mode(tmp_path: Path, shown: list[str]) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"mode": "rw"}, "mode is 'rw'. Write it as octal digits"),
-        ({"mode": "1777"}, "mode is '1777'"),
-        ({"keep": -1}, "keep is -1"),
-        ({"keep_days": -1}, "keep_days is -1"),
+        ({"mode": "rw"}, "drift_mode is 'rw'. Write it as octal digits"),
+        ({"mode": 0o640}, "drift_mode is '416'"),
+        ({"mode": "1777"}, "drift_mode is '1777'"),
+        ({"keep": -1}, "drift_keep is -1"),
+        ({"keep_days": -1}, "drift_keep_days is -1"),
         ({"history_branch": "drift"}, "history_branch is set, and history_repository is not"),
         ({"history_branch": "drift", "history_repository": "/nowhere"}, "on the branch drift of /nowhere: "),
         ({"nodes": {}}, "No host was asked, so there is no report"),

@@ -95,6 +95,25 @@ def test_a_batch_has_at_least_one_node(value: Any) -> None:
     assert line.endswith(". Give a number from 1, a percentage from 1% to 100%, or a list of these.")
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("a_percentage", 0, ""),
+        ("a_percentage", "33.3", ""),
+        ("a_percentage", 200, "a_percentage is 200. Set it to a number from 0 to 100."),
+        ("a_percentage", "-1", "a_percentage is -1. Set it to a number from 0 to 100."),
+        ("a_seconds", 0, "a_seconds is 0. Set it to a number from 1."),
+        ("a_timeout", 0, ""),
+        ("a_timeout", -1, "a_timeout is -1. Set it to a number from 0."),
+        ("a_steps", 0, "a_steps is 0. Set it to a number from 1."),
+        ("a_keep_days", -1, "a_keep_days is -1. Set it to a number from 0."),
+        ("an_offset", -1, ""),
+    ],
+)
+def test_the_ending_of_a_name_says_which_numbers_it_takes(name: str, value: Any, said: str) -> None:
+    assert inputs.wrong_number(name, value) == ([said] if said else [])
+
+
 def test_a_group_is_one_of_the_inventory() -> None:
     assert inputs.wrong_group("x", "canary", {"all": [], "canary": []}) == []
     assert inputs.wrong_group("x", "gpu1", {"all": ["gpu1"]}) == [
