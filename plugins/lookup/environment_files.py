@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ansible lookup: the environment files that a run of lock.yml or compile.yml is for."""
+"""Ansible lookup: the environment files that a run of lock.yml, compile.yml or review.yml is for."""
 
 from __future__ import annotations
 
@@ -25,6 +25,10 @@ options:
     description: The folder of environments.
     type: path
     required: true
+  variable:
+    description: The variable that names folders and files, for messages.
+    type: str
+    default: lock_env
 """
 
 EXAMPLES = r"""
@@ -57,13 +61,20 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.places import 
 class LookupModule(LookupBase):  # type: ignore[misc]
     """Look into the folder of environments."""
 
-    def run(self, terms: list[str], variables: dict[str, Any] | None = None, *, directory: str) -> list[str]:
+    def run(
+        self,
+        terms: list[str],
+        variables: dict[str, Any] | None = None,
+        *,
+        directory: str,
+        variable: str = "lock_env",
+    ) -> list[str]:
         working = Path.cwd()
         place = absolute(directory, working)
         try:
             require()
             require_directory(place, (variables or {}).get("ansible_inventory_sources") or [], working)
-            found = [path for name in terms or [""] for path in environments_to_lock(place, name, working)]
+            found = [path for name in terms or [""] for path in environments_to_lock(place, name, working, variable)]
         except EvenkeelError as error:
             raise AnsibleLookupError(str(error)) from error
         return [str(path) for path in dict.fromkeys(found)]

@@ -178,7 +178,7 @@ def test_a_platform_of_a_lock_is_not_dropped_unless_told(tmp_path: Path) -> None
             (
                 "no environment file",
                 "/nowhere",
-                "Set lock_env (compile_env for compile.yml) to a folder or a file that is there (here/environment.yml)",
+                "Set lock_env to a folder or a file that is there (here/environment.yml)",
             ),
         ),
         ({}, {"lock_update": ["numpy"]}, ("here/conda-lock.yml is not there", "Lock without lock_update first")),

@@ -91,7 +91,7 @@ def environment_named(directory: Path, name: str) -> Path:
     return found[0] if found else folder / STANDARD[0]
 
 
-def environments_to_lock(directory: Path, name: str, working: Path) -> list[Path]:
+def environments_to_lock(directory: Path, name: str, working: Path, variable: str = "lock_env") -> list[Path]:
     """Return the environment files that lock.yml locks and compile.yml compiles.
 
     Parameters
@@ -101,6 +101,8 @@ def environments_to_lock(directory: Path, name: str, working: Path) -> list[Path
     name
         A folder in it or a file, as paths below ``directory`` or ``working``; all files when empty: those in
         ``directory`` and in its folders.
+    variable
+        What ``name`` is the value of.
 
     Raises
     ------
@@ -109,7 +111,7 @@ def environments_to_lock(directory: Path, name: str, working: Path) -> list[Path
     """
     found = _named(directory, name, working) if name else _all(directory)
     if not found:
-        raise _none(directory, name)
+        raise _none(directory, name, variable)
     # Of two that would have one lock, the one that is here is refused, with the name of the other.
     return list({lock_beside(path): path for path in found}.values())
 
@@ -173,7 +175,7 @@ def lock_env(environment: Path) -> str:
     return "/".join(parts)
 
 
-def _none(directory: Path, name: str) -> EvenkeelError:
+def _none(directory: Path, name: str, variable: str) -> EvenkeelError:
     known = [path.relative_to(directory).as_posix() for path in _all(directory)]
     if not known:
         return EvenkeelError(
@@ -182,8 +184,7 @@ def _none(directory: Path, name: str) -> EvenkeelError:
         )
     return EvenkeelError(
         f"There is no environment file {directory / name}, and no such folder with one",
-        f"Set lock_env (compile_env for compile.yml) to a folder or a file that is there ({_listed(known)}), "
-        f"or {VARIABLE} to another directory",
+        f"Set {variable} to a folder or a file that is there ({_listed(known)}), or {VARIABLE} to another directory",
     )
 
 

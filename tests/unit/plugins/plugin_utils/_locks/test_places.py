@@ -255,9 +255,8 @@ def test_what_is_locked(tmp_path: Path, name: str, expected: list[str]) -> None:
         (
             ["ai/gpu.yml", "x.yml"],
             "aj",
-            "There is no environment file {0}/aj, and no such folder with one. Set lock_env (compile_env for "
-            "compile.yml) to a folder or a file that is there (x.yml, ai/gpu.yml), or conda_environments_directory to "
-            "another directory.",
+            "There is no environment file {0}/aj, and no such folder with one. Set compile_env to a folder or a "
+            "file that is there (x.yml, ai/gpu.yml), or conda_environments_directory to another directory.",
         ),
     ],
     ids=["nothing", "nothing of a name", "another name"],
@@ -265,7 +264,7 @@ def test_what_is_locked(tmp_path: Path, name: str, expected: list[str]) -> None:
 def test_nothing_to_lock_is_refused(tmp_path: Path, there: list[str], name: str, words: str) -> None:
     make(tmp_path, *there)
     with pytest.raises(EvenkeelError) as error:
-        places.environments_to_lock(tmp_path, name, tmp_path)
+        places.environments_to_lock(tmp_path, name, tmp_path, "compile_env")
     assert str(error.value).startswith(words.format(tmp_path))
 
 
