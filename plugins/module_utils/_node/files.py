@@ -108,7 +108,7 @@ def rename_durably(source: str, target: str) -> None:
 def make_directories(path: str, mode: int = 0o755) -> None:
     """Make a directory and those above it that are missing; their names are on the disk afterwards."""
     missing = []
-    while not os.path.isdir(path):
+    while path and not os.path.isdir(path):
         missing.append(path)
         path = os.path.dirname(path)
     for directory in reversed(missing):
@@ -243,9 +243,9 @@ def require_normalised(name: str, path: str) -> None:
 
 def existing(path: str) -> str:
     """Return a directory, or where it is not there yet, the one of those above it that is."""
-    while not os.path.isdir(path):
+    while path and not os.path.isdir(path):
         path = os.path.dirname(path)
-    return path
+    return path or os.curdir
 
 
 def require_space(path: str, needed: int, what: str) -> None:

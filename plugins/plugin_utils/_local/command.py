@@ -7,6 +7,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -58,9 +59,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = env.add_subparsers(required=True)
 
     place = _Parser(add_help=False)
-    place.add_argument("--lock", type=Path, metavar="FILE", help="the conda-lock.yml")
+    place.add_argument("--lock", type=_file, metavar="FILE", help="the conda-lock.yml")
     place.add_argument(
-        "--prefix", metavar="PATH", help="where the environment is; otherwise below ~/.local/share/evenkeel"
+        "--prefix", type=_text, metavar="PATH", help="where the environment is; otherwise below ~/.local/share/evenkeel"
     )
     machines = _Parser(add_help=False)
     machines.add_argument("--json", action="store_true", help="print one JSON object")
@@ -71,14 +72,21 @@ def _parser() -> argparse.ArgumentParser:
         help="build the lock's environment, or have it be the one of the lock again",
         epilog="Exit status: 0 the environment is the lock's, 1 it could not be built and is as before.",
     )
-    sync.add_argument("--rollback", nargs="?", const="-1", metavar="GENERATION", help="go back to an earlier build")
+    sync.add_argument(
+        "--rollback",
+        nargs="?",
+        type=_generation,
+        const="-1",
+        metavar="GENERATION",
+        help="go back to an earlier build",
+    )
     sync.add_argument("--keep", type=_count, default=3, metavar="N", help="how many builds to keep (%(default)s)")
     sync.add_argument(
         "--wait", type=_count, default=1800, metavar="SECONDS", help="for another sync to end (%(default)s)"
     )
     sync.add_argument("--mirror", default="", metavar="NAME|URL", help="a known mirror, or the base URL of one")
     sync.add_argument("--pip-index", default="", metavar="URL", help="the index of pip's packages")
-    sync.set_defaults(run=_sync, failed=SYNC_FAILED)
+    sync.set_defaults(run=_sync, failed=SYNC_FAILED, refuse=sync.error)
 
     diff = commands.add_parser(
         "diff",
@@ -87,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Exit status: 0 equal, 1 it differs, 2 not known.",
     )
     diff.add_argument("--files", action="store_true", help="hash each file, too")
-    diff.set_defaults(run=_diff, failed=UNKNOWN)
+    diff.set_defaults(run=_diff, failed=UNKNOWN, refuse=diff.error)
 
     shell = commands.add_parser(
         "shell",
@@ -96,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Exit status: the command's; 125 where it could not be started.",
     )
     shell.add_argument("argv", nargs=argparse.REMAINDER, metavar="[--] COMMAND", help="instead of a shell")
-    shell.set_defaults(run=_shell, failed=NOT_ENTERED)
+    shell.set_defaults(run=_shell, failed=NOT_ENTERED, refuse=shell.error)
     return parser
 
 
@@ -108,7 +116,7 @@ def _sync(asked: argparse.Namespace) -> int:
     os.umask(0o022)
     policy = Policy(asked.keep, asked.wait)
     place = _place(asked)
-    if asked.rollback:
+    if asked.rollback is not None:
         places.require_ours(place)
         result, warnings = roll_back(place, asked.rollback, policy), []
     else:
@@ -160,6 +168,7 @@ def _shell(asked: argparse.Namespace) -> int:
     from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local.shell import enter
 
     prefix = _prefix(asked)
+    places.require_usable(prefix)
     if not os.path.isdir(os.path.join(prefix, "conda-meta")):
         raise EvenkeelError("There is no environment at %s" % prefix, "Build it with evenkeel env sync")
     if asked.lock and compare(_locked(asked, this_node()[0]), prefix, files=False).state == DIFFERS:
@@ -186,9 +195,25 @@ def _locked(asked: argparse.Namespace, platform: str, pip_index: str = "") -> Lo
 
 def _lock(asked: argparse.Namespace) -> Path:
     if asked.lock is None:
-        raise EvenkeelError("No lock is named", "Add --lock, such as --lock environments/ai-dev/conda-lock.yml")
+        asked.refuse("--lock is missing; add it, such as --lock environments/ai-dev/conda-lock.yml")
     path: Path = asked.lock
     return path
+
+
+def _text(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty")
+    return text
+
+
+def _file(text: str) -> Path:
+    return Path(_text(text))
+
+
+def _generation(text: str) -> str:
+    if re.fullmatch("-0*", text):
+        raise argparse.ArgumentTypeError("%s: no build is meant; give how many to go back, such as -1" % text)
+    return _text(text)
 
 
 def _count(text: str) -> int:

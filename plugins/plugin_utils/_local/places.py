@@ -16,6 +16,8 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import E
 LOCK = re.compile(r"((?P<name>.+)\.)?conda-lock\.ya?ml")
 #: Beside a prefix of the user's choice: its generations.
 BESIDE = ".evenkeel"
+#: What no path of an environment may have: PATH ends a folder at a colon, and the first line of a script is one line.
+_UNUSABLE = re.compile(r"[:\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,23 @@ def at(prefix: str) -> Place:
 def home() -> str:
     """Return where the user's environments are, and the packages that they are linked from."""
     named = os.environ.get("XDG_DATA_HOME", "")
-    data = named if os.path.isabs(named) else os.path.join(os.path.expanduser("~"), ".local", "share")
-    return os.path.join(data, "evenkeel")
+    if os.path.isabs(named):
+        return os.path.join(named, "evenkeel")
+    user = os.environ.get("HOME", os.path.expanduser("~"))
+    if not os.path.isabs(user):
+        raise EvenkeelError("HOME is %r, which is not an absolute path" % user, "Set HOME to the path of your folder")
+    return os.path.join(user, ".local", "share", "evenkeel")
+
+
+def require_usable(path: str) -> None:
+    """Refuse a path at which the commands of an environment would not be found, or not start."""
+    for spelling in (path, os.path.realpath(path)):
+        found = _UNUSABLE.search(spelling)
+        if found:
+            raise EvenkeelError(
+                "The path %r has the character %r, with which no environment works" % (spelling, found[0]),
+                "Choose another folder with --prefix",
+            )
 
 
 def require_ours(place: Place) -> None:
@@ -93,4 +110,6 @@ def _checked(place: Place, what: str) -> Place:
             "%s %r, which no environment can have" % (what, place.name),
             "Name another place with --prefix, ending in letters, digits, '_', '-' and '.'",
         ) from error
+    for path in (place.prefix, place.root):
+        require_usable(path)
     return place

@@ -74,6 +74,14 @@ def test_link_is_replaced_and_its_directory_made(tmp_path: Path, before: str | N
     assert names(link.parent) == ["ai-dev"]
 
 
+def test_relative_paths_end_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert files.existing("a/b") == "."
+    files.make_directories("a/b")
+    files.make_directories("a/b")
+    assert (tmp_path / "a" / "b").is_dir()
+
+
 def test_link_is_never_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     link = tmp_path / "ai-dev"
     link.symlink_to("old")

@@ -164,6 +164,22 @@ def test_locks_that_are_of_no_use_here(
     assert not (home / ".evenkeel").exists()
 
 
+@pytest.mark.parametrize(
+    "arguments", [("sync",), ("sync", "--prefix", "ai"), ("sync", "--rollback"), ("diff",), ("shell",)]
+)
+def test_without_a_lock_nothing_is_meant(arguments: tuple[str, ...], home: Path, capsys: Captured) -> None:
+    with pytest.raises(SystemExit, match="64"):
+        run(*arguments)
+    assert f"evenkeel env {arguments[0]}: --lock is missing" in capsys.readouterr().err
+    assert list(home.iterdir()) == []
+
+
+def test_no_shell_is_started_where_path_would_find_another_python(home: Path, capsys: Captured) -> None:
+    (home / "a:b" / "conda-meta").mkdir(parents=True)
+    assert run("shell", "--prefix", home / "a:b", "true") == 125
+    assert "has the character ':'" in capsys.readouterr().err
+
+
 def test_what_the_machine_lacks_is_reported_before_anything(
     make_lock: MakeLock, make_package: MakePackage, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:

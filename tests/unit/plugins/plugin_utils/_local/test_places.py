@@ -41,6 +41,27 @@ def test_what_no_environment_can_be_called_is_refused(prefix: str) -> None:
         places.at(prefix)
 
 
+@pytest.mark.parametrize("folder", ["a:b", "two\nlines", "bell\a"])
+def test_a_path_that_no_environment_works_at_is_refused(
+    folder: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / folder).mkdir()
+    (home / "link").symlink_to(home / folder)
+    for prefix in (home / folder / "ai", home / "link" / "ai"):
+        with pytest.raises(EvenkeelError, match="has the character .*, with which no environment works"):
+            places.at(str(prefix))
+    monkeypatch.setenv("HOME", str(home / folder))
+    with pytest.raises(EvenkeelError, match="has the character"):
+        places.of_lock(Path("environments/ai-dev/conda-lock.yml"))
+
+
+@pytest.mark.parametrize("named", ["", "rel"])
+def test_a_home_that_is_nowhere_is_refused(named: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", named)
+    with pytest.raises(EvenkeelError, match=f"HOME is '{named}', which is not an absolute path"):
+        places.home()
+
+
 def made(folder: Path, kind: str, target: str = "") -> None:
     path = folder / "ai"
     if kind == "folder":

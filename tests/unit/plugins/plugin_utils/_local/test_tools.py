@@ -119,6 +119,11 @@ def test_a_python_that_can_t_read_locks_is_told_what_to_install() -> None:
         (("env",), 64, "usage: evenkeel env"),
         (("env", "sync", "--help"), 0, "usage: evenkeel env sync"),
         (("env", "sync", "--keep", "-1"), 64, "usage: evenkeel env sync"),
+        (("env", "sync", "--rollback", ""), 64, "argument --rollback: it is empty"),
+        (("env", "sync", "--rollback=-0"), 64, "argument --rollback: -0: no build is meant"),
+        (("env", "sync", "--rollback=-"), 64, "argument --rollback: -: no build is meant"),
+        (("env", "sync", "--prefix", ""), 64, "argument --prefix: it is empty"),
+        (("env", "shell", "--lock="), 64, "argument --lock: it is empty"),
         (("drift", "--help"), 0, "usage: evenkeel drift"),
     ],
 )
