@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import optional
@@ -22,8 +24,13 @@ with optional():
 ECOSYSTEM = "PyPI"
 #: The largest advisory of an archive; a list of many in one file may be larger.
 MOST_BYTES, MOST_FILE_BYTES = 16 << 20, 1 << 30
-_ENDING = ".json"
-
+_ENDING, _OF_ARCHIVE = ".json", ".zip"
+_BEGIN_OF_ARCHIVE = b"PK"
+#: What Python raises for an archive that is damaged, encrypted or of an unknown kind.
+_DAMAGED = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
+    *(EOFError, OSError, OverflowError, RuntimeError, ValueError),
+)
 
 #: What happens to a line of versions, such as ``introduced``, and at which version.
 Event = tuple[str, str]
@@ -57,6 +64,8 @@ class Advisories:
     by_name: dict[str, list[Advisory]] = field(default_factory=dict)
     #: How many there are, those for other ecosystems and withdrawn ones among them.
     read: int = 0
+    #: How many of them are for Python's distributions and not withdrawn.
+    counted: int = 0
     withdrawn: int = 0
     #: When the newest of them was changed; empty where there is none.
     newest: str = ""
@@ -91,16 +100,10 @@ def _contents(place: Path, malformed: dict[str, str]) -> Iterator[tuple[str, byt
     try:
         if place.is_dir():
             for path in sorted(place.rglob("*")):
-                if path.suffix == _ENDING and path.is_file():
-                    yield str(path), path.read_bytes()
-                elif path.suffix == ".zip" and path.is_file():
-                    yield from _of_archive(path, malformed)
-        elif zipfile.is_zipfile(place):
-            yield from _of_archive(place, malformed)
-        elif place.stat().st_size > MOST_FILE_BYTES:
-            malformed[str(place)] = f"It is larger than {MOST_FILE_BYTES >> 20} MiB"
+                if path.suffix in (_ENDING, _OF_ARCHIVE) and not path.is_dir():
+                    yield from _of_file(path, malformed)
         else:
-            yield str(place), place.read_bytes()
+            yield from _of_file(place, malformed)
     except OSError as error:
         raise EvenkeelError(
             f"{error.filename or place}: {error.strerror} (review_advisories)",
@@ -108,9 +111,24 @@ def _contents(place: Path, malformed: dict[str, str]) -> Iterator[tuple[str, byt
         ) from error
 
 
-def _of_archive(path: Path, malformed: dict[str, str]) -> Iterator[tuple[str, bytes]]:
+def _of_file(path: Path, malformed: dict[str, str]) -> Iterator[tuple[str, bytes]]:
+    size = path.stat().st_size
+    if not path.is_file():
+        malformed[str(path)] = "It is no regular file"
+        return
+    with path.open("rb") as stream:
+        if stream.read(len(_BEGIN_OF_ARCHIVE)) == _BEGIN_OF_ARCHIVE:
+            yield from _of_archive(path, stream, malformed)
+        elif size > MOST_FILE_BYTES:
+            malformed[str(path)] = f"It is larger than {MOST_FILE_BYTES >> 20} MiB"
+        else:
+            stream.seek(0)
+            yield str(path), stream.read()
+
+
+def _of_archive(path: Path, stream: BinaryIO, malformed: dict[str, str]) -> Iterator[tuple[str, bytes]]:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(stream) as archive:
             for entry in archive.infolist():
                 name = f"{path}: {entry.filename}"
                 if not entry.filename.endswith(_ENDING):
@@ -119,11 +137,17 @@ def _of_archive(path: Path, malformed: dict[str, str]) -> Iterator[tuple[str, by
                     malformed[name] = f"It is larger than {MOST_BYTES >> 20} MiB"
                     continue
                 try:
-                    yield name, archive.read(entry)
-                except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError) as error:
-                    malformed[name] = str(error)
-    except zipfile.BadZipFile as error:
-        malformed[str(path)] = str(error)
+                    content = archive.read(entry)
+                except _DAMAGED as error:
+                    malformed[name] = _damage(error)
+                else:
+                    yield name, content
+    except _DAMAGED as error:
+        malformed[str(path)] = _damage(error)
+
+
+def _damage(error: Exception) -> str:
+    return f"It can't be unpacked: {error}"
 
 
 def _add(found: Advisories, name: str, content: bytes) -> None:
@@ -145,9 +169,11 @@ def _add_one(found: Advisories, entry: Mapping[str, Any]) -> None:
     modified = entry["modified"]
     if not is_moment(modified):
         raise ValueError(f"modified is {modified!r}")
-    for name, advisory in _of_entry(entry) if not entry.get("withdrawn") else ():
+    of_entry = _of_entry(entry) if not entry.get("withdrawn") else []
+    for name, advisory in of_entry:
         found.by_name.setdefault(name, []).append(advisory)
     found.read += 1
+    found.counted += bool(of_entry)
     found.withdrawn += bool(entry.get("withdrawn"))
     found.newest = max(found.newest, modified)
 

@@ -91,11 +91,17 @@ def failures(report: Found, kinds: Collection[str]) -> list[str]:
             if one["state"] in states
         ]
     if VULNERABLE in kinds:
+        lines += _unread(report)
         lines += [f"{name} {_vulnerable(lock)}" for name, lock in _by_name(report) if _vulnerable(lock)]
     if OUTDATED in kinds:
         texts = {locks.OUTDATED: "is outdated", locks.UNKNOWN: "may be outdated, which is unknown"}
         lines += [f"{name} {texts[lock['state']]}" for name, lock in _by_name(report) if lock["state"] in texts]
     return lines
+
+
+def knows_vulnerabilities(report: Found) -> bool:
+    """Whether there are advisories that count, so that a lock without vulnerabilities means something."""
+    return bool((report["advisories"] or {}).get("counted"))
 
 
 def vulnerabilities(lock: Found) -> set[tuple[str, str]]:
@@ -114,6 +120,16 @@ def _vulnerable(lock: Found) -> str:
     if not platforms or any((one["advisories"] or {}).get("undecided") for one in platforms):
         return "may be vulnerable, which is unknown"
     return ""
+
+
+def _unread(report: Found) -> list[str]:
+    """Return why more may be vulnerable than advisories say."""
+    lines = [] if knows_vulnerabilities(report) else ["no advisory counts, so vulnerabilities are unknown"]
+    files = [one["file"] for one in (report["advisories"] or {}).get("malformed", ())]
+    if files:
+        more = f" and {len(files) - 1} more are" if files[1:] else " is"
+        lines.append(f"{files[0]}{more} malformed, so more may be vulnerable")
+    return lines
 
 
 def _by_name(report: Found) -> list[tuple[str, Found]]:
@@ -137,6 +153,7 @@ def _of_advisories(advisories: Advisories | None) -> dict[str, Any] | None:
         return None
     return {
         "read": advisories.read,
+        "counted": advisories.counted,
         "withdrawn": advisories.withdrawn,
         "newest": advisories.newest or None,
         "malformed": [{"file": file, "why": why} for file, why in advisories.malformed.items()],

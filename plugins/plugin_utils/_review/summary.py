@@ -34,7 +34,7 @@ def last(report: Mapping[str, Any]) -> str:
         f"{counts['ended']} past the end of life",
         f"{counts['ending']} near it",
         _number(counts["outdated"], "outdated lock", "outdated locks"),
-        "vulnerabilities unknown" if report["advisories"] is None else _vulnerabilities(counts["vulnerable"]),
+        _vulnerabilities(counts["vulnerable"]) if reports.knows_vulnerabilities(report) else "vulnerabilities unknown",
         f"{counts['unknown']} unknown",
     ]
     return ", ".join(parts)
@@ -54,7 +54,7 @@ def _lock(lock: Mapping[str, Any], report: Mapping[str, Any]) -> str:
     changes = sum(platform["changes"] or 0 for platform in lock["platforms"].values())
     update = f"an update changes {_number(changes, 'package', 'packages')}" if changes else ""
     parts = [lock["state"], update or lock["note"].partition("\n")[0]]
-    if report["advisories"] is not None and lock["platforms"]:
+    if reports.knows_vulnerabilities(report) and lock["platforms"]:
         parts.append(_vulnerabilities(len(reports.vulnerabilities(lock))))
     return "; ".join(filter(None, parts))
 

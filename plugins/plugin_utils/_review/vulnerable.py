@@ -38,16 +38,17 @@ def judge(version: str, advisories: Iterable[Advisory]) -> Verdict:
     advisories
         Those of the distribution.
     """
+    known = list(advisories)
     affecting: list[Advisory] = []
     undecided: list[str] = []
-    for advisory in advisories:
+    for advisory in known:
         try:
             if _affects(advisory, version):
                 affecting.append(advisory)
         except InvalidVersion:
             undecided.append(advisory.id)
-    groups = sorted(map(_told_together, _groups(affecting), [version] * len(affecting)), key=lambda one: one["ids"])
-    return Verdict(tuple(groups), tuple(sorted(set(undecided))))
+    told = [_told_together(group, version, known) for group in _groups(affecting)]
+    return Verdict(tuple(sorted(told, key=lambda one: one["ids"])), tuple(sorted(set(undecided))))
 
 
 def _affects(advisory: Advisory, text: str) -> bool:
@@ -57,9 +58,13 @@ def _affects(advisory: Advisory, text: str) -> bool:
     version = _public(text)
     if any(version == _public(one) for one in advisory.versions if _is_version(one)):
         return True
+    if any(_within(version, events) for events in advisory.ranges):
+        return True
     if not advisory.ranges and not advisory.versions:
         raise InvalidVersion("It names commits alone")
-    return any(_within(version, events) for events in advisory.ranges)
+    if not all(any(kind == "introduced" for kind, _at in events) for events in advisory.ranges):
+        raise InvalidVersion("It does not say where a range begins")
+    return False
 
 
 def _within(version: Version, events: Sequence[Event]) -> bool:
@@ -104,18 +109,27 @@ def _groups(advisories: Iterable[Advisory]) -> list[list[Advisory]]:
     return groups
 
 
-def _told_together(group: Sequence[Advisory], version: str) -> dict[str, Any]:
+def _told_together(group: Sequence[Advisory], version: str, known: Iterable[Advisory]) -> dict[str, Any]:
     ids = sorted({id_ for one in group for id_ in one.ids}, key=lambda id_: (not id_.startswith(_FIRST), id_))
-    fixed = [
-        at
-        for one in group
-        for events in one.ranges
-        for kind, at in events
-        if kind == "fixed" and _is_version(at) and _is_version(version) and _public(at) > _public(version)
-    ]
     return {
         "ids": ids,
         "summary": next((one.summary for one in group if one.summary), ""),
         "severity": next((one.severity for one in group if one.severity), ""),
-        "fixed": min(fixed, key=_public, default=""),
+        "fixed": _first_without([one for one in known if one.ids.intersection(ids)], version),
     }
+
+
+def _first_without(advisories: Sequence[Advisory], version: str) -> str:
+    """Return the first later version with a fix that none of these advisories affects; empty where there is none."""
+    fixed = {at for one in advisories for events in one.ranges for kind, at in events if kind == "fixed"}
+    later = [at for at in fixed if _is_version(at) and _is_version(version) and _public(at) > _public(version)]
+    in_order = sorted(later, key=lambda at: (_public(at), at))
+    return next((at for at in in_order if all(_spares(one, at) for one in advisories)), "")
+
+
+def _spares(advisory: Advisory, version: str) -> bool:
+    """Whether a version is known not to be affected."""
+    try:
+        return not _affects(advisory, version)
+    except InvalidVersion:
+        return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,9 @@ def entry(id_: str = "PYSEC-1", name: str = "Jinja2", ecosystem: str = "PyPI", *
     return {"id": id_, "modified": "2026-01-01T00:00:00Z", "affected": affected, **more}
 
 
-def archive(files: dict[str, bytes]) -> bytes:
+def archive(files: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
     content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as opened:
+    with zipfile.ZipFile(content, "w", method) as opened:
         for name, text in files.items():
             opened.writestr(name, text)
     return content.getvalue()
@@ -49,7 +50,8 @@ def test_what_is_read_of_one(tmp_path: Path) -> None:
             )
         ]
     }
-    assert (found.read, found.withdrawn, found.newest, found.malformed) == (1, 0, "2026-01-01T00:00:00Z", {})
+    assert (found.read, found.counted, found.withdrawn) == (1, 1, 0)
+    assert (found.newest, found.malformed) == ("2026-01-01T00:00:00Z", {})
 
 
 @pytest.mark.parametrize(
@@ -67,6 +69,7 @@ def test_what_counts(tmp_path: Path, content: Any, names: set[str]) -> None:
     found = read(tmp_path, content)
     assert found.malformed == {}
     assert set(found.by_name) == names
+    assert found.counted == len(names)
 
 
 def test_folders_and_archives(tmp_path: Path) -> None:
@@ -131,6 +134,32 @@ def test_a_damaged_archive_is_named(tmp_path: Path) -> None:
     content[60:70] = b"0123456789"
     found = read(tmp_path, bytes(content), "all.zip")
     assert len(found.malformed) == 2
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_an_archive_that_is_damaged_anywhere_hides_no_other(tmp_path: Path, method: int) -> None:
+    (tmp_path / "good.json").write_text(json.dumps(entry("GOOD", "good")))
+    whole = archive({"ä.json": json.dumps(entry("A", "a" * 200)).encode()}, method)
+    for at in range(len(whole)):
+        (tmp_path / "all.zip").write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
+        assert "good" in advisories.read([tmp_path]).by_name, at
+    for length in range(0, len(whole), 7):
+        found = read(tmp_path, whole[:length], "all.zip")
+        assert (found.counted, list(found.malformed)) == (0, [str(tmp_path / "all.zip")])
+
+
+@pytest.mark.parametrize("name", ["pipe.json", "pipe.zip"])
+def test_what_is_no_regular_file_is_named(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    for place in (tmp_path, tmp_path / name):
+        assert advisories.read([place]).malformed == {str(tmp_path / name): "It is no regular file"}
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(advisories, "MOST_FILE_BYTES", 1 << 20)
+    (tmp_path / "large.json").write_bytes(b" " * (2 << 20))
+    for place in (tmp_path, tmp_path / "large.json"):
+        assert advisories.read([place]).malformed == {str(tmp_path / "large.json"): "It is larger than 1 MiB"}
 
 
 def test_an_archive_that_swells_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

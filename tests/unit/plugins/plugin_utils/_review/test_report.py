@@ -130,7 +130,29 @@ def test_counts() -> None:
     ],
 )
 def test_failures(entry: Found, kinds: list[str], lines: list[str]) -> None:
-    assert report.failures(review(entry, uses=USES, advisories=Advisories()), kinds) == lines
+    assert report.failures(review(entry, uses=USES, advisories=Advisories(read=1, counted=1)), kinds) == lines
+
+
+@pytest.mark.parametrize(
+    ("advisories", "lines"),
+    [
+        (Advisories(), ["no advisory counts, so vulnerabilities are unknown"]),
+        (Advisories(read=3), ["no advisory counts, so vulnerabilities are unknown"]),
+        (
+            Advisories(malformed={"all.zip": "half"}),
+            ["no advisory counts, so vulnerabilities are unknown", "all.zip is malformed, so more may be vulnerable"],
+        ),
+        (
+            Advisories(read=3, counted=3, malformed={"a.json": "no JSON", "b.json": "no JSON"}),
+            ["a.json and 1 more are malformed, so more may be vulnerable"],
+        ),
+    ],
+)
+def test_what_advisories_do_not_say_is_unknown(advisories: Advisories, lines: list[str]) -> None:
+    found = review(lock(flaws=False), advisories=advisories)
+    assert report.failures(found, ["vulnerable"]) == lines
+    assert report.failures(found, ["outdated"]) == ["ai-dev is outdated"]
+    assert ("vulnerabilities unknown" in summary.last(found)) == (advisories.counted == 0)
 
 
 def test_the_terminal_is_told_what_counts() -> None:
@@ -144,7 +166,7 @@ def test_the_terminal_is_told_what_counts() -> None:
         "",
         "1 past the end of life, 1 near it, 1 outdated lock, vulnerabilities unknown, 2 unknown",
     ]
-    assert "1 known vulnerability" in summary.lines(review(lock(), advisories=Advisories()))[0]
+    assert "1 known vulnerability" in summary.lines(review(lock(), advisories=Advisories(counted=1)))[0]
 
 
 def full(text: str) -> Found:

@@ -57,6 +57,9 @@ def test_ranges_and_versions(said: Advisory, affected: list[str], not_affected: 
         ("1.1.1w", advisory(events(introduced="0", fixed="2"))),
         ("1.0", advisory(events(introduced="0", fixed="1.0-beta.x"))),
         ("1.0", advisory()),
+        ("1.0", advisory(())),
+        ("1.0", advisory(events(fixed="2"))),
+        ("1.0", advisory(events(introduced="2"), events(last_affected="1.5"))),
     ],
 )
 def test_what_can_not_be_compared_is_undecided(version: str, said: Advisory) -> None:
@@ -72,7 +75,7 @@ def test_one_vulnerability_of_several_databases_is_one() -> None:
     ]
     found = vulnerable.judge("1.0", said).vulnerabilities
     assert [one["ids"] for one in found] == [["CVE-1", "GHSA-1", "PYSEC-1"], ["PYSEC-9"]]
-    assert found[0]["fixed"] == "2.0"
+    assert found[0]["fixed"] == "2.1"
     assert found[0]["summary"] == "Of GHSA-1"
 
 
@@ -83,3 +86,24 @@ def test_one_vulnerability_of_several_databases_is_one() -> None:
 def test_the_first_version_without_it_is_a_later_one(version: str, fixed: str) -> None:
     (found,) = vulnerable.judge(version, [advisory(TWO)]).vulnerabilities
     assert found["fixed"] == fixed
+
+
+@pytest.mark.parametrize(
+    ("others", "fixed"),
+    [
+        ([advisory(events(introduced="0", fixed="2.0"), id_="B", aliases=("A",))], "2.0"),
+        ([advisory(events(introduced="1.5", fixed="1.8"), id_="B", aliases=("A",))], "1.8"),
+        ([advisory(versions=("1.0", "1.5"), id_="B", aliases=("A",))], ""),
+        ([advisory(events(introduced="0"), id_="B", aliases=("A",))], ""),
+        ([advisory(events(fixed="9"), id_="B", aliases=("A",))], ""),
+        ([advisory(events(introduced="0", fixed="2.0"), id_="B")], "1.5"),
+    ],
+)
+def test_the_first_version_without_it_is_affected_by_no_advisory_of_it(others: list[Advisory], fixed: str) -> None:
+    said = [advisory(events(introduced="0", fixed="1.5")), *others]
+    assert vulnerable.judge("1.0", said).vulnerabilities[0]["fixed"] == fixed
+
+
+def test_a_fix_within_another_range_is_none() -> None:
+    said = advisory(events(introduced="0", fixed="1.5"), events(introduced="1.4", fixed="2.0"))
+    assert vulnerable.judge("1.0", [said]).vulnerabilities[0]["fixed"] == "2.0"
