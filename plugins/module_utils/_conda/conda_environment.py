@@ -312,6 +312,6 @@ def clean_caches(job: Job, warnings: list[str]) -> None:
     if damages:
         warnings.append(
             "The package caches in %s were damaged; the damaged entries are fetched again: %s. Other environments with "
-            "the same packages may be damaged too. To check them, set verify: files."
-            % (job.pkgs, "; ".join(map(str, damages)))
+            "the same packages may be damaged too. To check them, set verify: files; "
+            "on a user's machine, run evenkeel env sync --files." % (job.pkgs, "; ".join(map(str, damages)))
         )

@@ -33,6 +33,8 @@ VARIABLES = os.path.join("conda-meta", "state")
 FORMAT = 3
 #: Markers of this format or a later one stand for builds whose permissions were looked through.
 _TIGHT_FORMAT = 3
+#: Of an origin: where the environments were, if they may be copied or moved; on nodes they are not.
+ROOT = "root"
 #: The installer of an environment that Evenkeel did not build.
 ADOPTED = "adopted"
 _WATCHED = tuple(os.path.basename(path) for path in (FROZEN, VARIABLES))
@@ -198,8 +200,21 @@ def inspect(generation: Generation) -> Contents:
         notes += emptied(generation.path)
     packages += [package for package in generation.packages if package.manager == PIP]
     notes += ["missing %s" % name for name in sorted(set(generation.distributions) - found)]
+    notes += moved(generation)
     packages += [distribution(name) for name in sorted(added)]
     return Contents(tuple(sorted(packages)), tuple(notes))
+
+
+def moved(generation: Generation) -> list[str]:
+    """Return one line about a build that was made elsewhere: its programs still name that place."""
+    made_in = generation.origin.get(ROOT, "")
+    if not made_in:
+        return []
+    root = os.path.dirname(os.path.dirname(os.path.dirname(generation.path)))
+    with contextlib.suppress(OSError):
+        if os.path.samefile(made_in, root):
+            return []
+    return ["moved or copied from %s, where it was made" % made_in]
 
 
 def emptied(prefix: str) -> list[str]:

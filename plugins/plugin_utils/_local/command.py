@@ -80,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="GENERATION",
         help="go back to an earlier build",
     )
+    sync.add_argument("--files", action="store_true", help="hash each file, too, and build anew what was edited")
     sync.add_argument("--keep", type=_count, default=3, metavar="N", help="how many builds to keep (%(default)s)")
     sync.add_argument(
         "--wait", type=_count, default=1800, metavar="SECONDS", help="for another sync to end (%(default)s)"
@@ -114,7 +115,7 @@ def _sync(asked: argparse.Namespace) -> int:
     from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local.sync import Policy, roll_back, sync
 
     os.umask(0o022)
-    policy = Policy(asked.keep, asked.wait)
+    policy = Policy(asked.keep, asked.wait, asked.files)
     place = _place(asked)
     if asked.rollback is not None:
         places.require_ours(place)
@@ -164,6 +165,7 @@ def _diff(asked: argparse.Namespace) -> int:
 
 
 def _shell(asked: argparse.Namespace) -> int:
+    from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import generation as generations
     from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local.difference import DIFFERS, compare
     from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local.shell import enter
 
@@ -171,7 +173,13 @@ def _shell(asked: argparse.Namespace) -> int:
     places.require_usable(prefix)
     if not os.path.isdir(os.path.join(prefix, "conda-meta")):
         raise EvenkeelError("There is no environment at %s" % prefix, "Build it with evenkeel env sync")
-    if asked.lock and compare(_locked(asked, this_node()[0]), prefix, files=False).state == DIFFERS:
+    made = generations.read(os.path.realpath(prefix))
+    moved = generations.moved(made) if made else []
+    _warn(
+        "%s was %s, and its programs may be those of there: evenkeel env sync corrects it" % (prefix, one)
+        for one in moved
+    )
+    if asked.lock and not moved and compare(_locked(asked, this_node()[0]), prefix, files=False).state == DIFFERS:
         _warn(["%s differs from %s: evenkeel env diff shows how, evenkeel env sync corrects it" % (prefix, asked.lock)])
     enter(prefix, asked.argv[1:] if asked.argv[:1] == ["--"] else asked.argv)
 

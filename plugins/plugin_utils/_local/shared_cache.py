@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import make_directories
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import make_directories, write_atomically
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_lock import held
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local import places
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local.places import Place
@@ -31,6 +31,7 @@ def shared(place: Place, wait: float) -> Iterator[None]:
         yield
         return
     make_directories(place.root)
+    _out_of_version_control(place.root)
     make_directories(cache)
     if not os.path.lexists(own) and os.stat(cache).st_dev == os.stat(place.root).st_dev:
         os.symlink(cache, own)
@@ -39,3 +40,10 @@ def shared(place: Place, wait: float) -> Iterator[None]:
         return
     with held(os.path.join(home, "locks", "pkgs"), wait):
         yield
+
+
+def _out_of_version_control(root: str) -> None:
+    """Have Git pass over the builds in a project, as over virtual environments."""
+    path = os.path.join(root, ".gitignore")
+    if not os.path.lexists(path):
+        write_atomically(path, "*\n")

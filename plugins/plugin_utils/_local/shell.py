@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -20,6 +21,8 @@ SECONDS = 60
 STARTS = Path(__file__).parent / "shells"
 #: What they evaluate, and the folder of zsh's own files.
 AGAIN, ZDOTDIR = "EVENKEEL_ACTIVATION", "EVENKEEL_ZDOTDIR"
+#: With what ``bin/evenkeel`` runs: within, the first python3 of PATH is the environment's, which lacks what it needs.
+PYTHON = "EVENKEEL_PYTHON"
 
 
 def enter(prefix: str, command: Sequence[str]) -> NoReturn:
@@ -31,7 +34,7 @@ def enter(prefix: str, command: Sequence[str]) -> NoReturn:
         The activation scripts of the environment's packages failed, or there is no such command.
     """
     before = dict(os.environ)
-    after = activation(prefix, before)
+    after = {**activation(prefix, before), PYTHON: sys.executable}
     argv = list(command)
     if not argv:
         shell = before.get("SHELL") or "/bin/sh"

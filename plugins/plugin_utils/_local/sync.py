@@ -15,6 +15,7 @@ from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import conda_environment, environment
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.built_wheels import file_of, is_built
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.generation import ROOT
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import PIP
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import link_atomically
@@ -35,6 +36,8 @@ class Policy:
     keep: int = 3
     #: Seconds to wait for another run.
     wait: int = 1800
+    #: Whether each file is hashed, too.
+    files: bool = False
 
 
 def sync(
@@ -69,9 +72,10 @@ def sync(
             "conda": used.conda,
             "python": used.python,
             "runtime": used.runtime,
+            "verify": "files" if policy.files else "metadata",
+            "origin": {ROOT: place.root},
         }
-        _state, plan = conda_environment.decide(params, conda_environment.desired_by(params))
-        with shared(place, policy.wait) if plan.build else nullcontext():
+        with shared(place, policy.wait) if policy.files or _builds(params) else nullcontext():
             result = conda_environment.converge(params, False)
             wanted = result.pop("wanted", ())
             if wanted:
@@ -85,6 +89,11 @@ def sync(
                     shutil.move(compiled.bundle(archives, Path(folder)), folder)
                 result = conda_environment.converge({**params, "brought": folder}, False)
     return {**result, "changed": _linked(place) or result["changed"]}
+
+
+def _builds(params: dict[str, Any]) -> bool:
+    _state, plan = conda_environment.decide(params, conda_environment.desired_by(params))
+    return plan.build
 
 
 def roll_back(place: Place, generation: str, policy: Policy) -> dict[str, Any]:

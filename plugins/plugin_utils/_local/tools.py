@@ -20,6 +20,8 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import E
 
 #: Lies in the collection, installed or not.
 FILE = Path(__file__).resolve().parents[3] / "requirements-env.txt"
+#: Where its own environment is, as the documentation has it.
+OWN = "~/.local/share/evenkeel-tools"
 #: Without these, nothing can be read: what is imported, and the package that brings it.
 READERS = {"packaging": "packaging", "yaml": "pyyaml"}
 
@@ -89,6 +91,6 @@ def _require(packages: Iterable[str]) -> None:
     if missing:
         raise EvenkeelError(
             "The Python of this command, %s, has no %s" % (sys.executable, missing),
-            "Install what it needs, best into an environment of its own: %s -m pip install -r %s"
-            % (sys.executable, FILE),
+            "Install what it needs into an environment of its own, and put that first on PATH: python3 -m venv %s; "
+            "%s/bin/pip install -r %s; export PATH=%s/bin:$PATH" % (OWN, OWN, FILE, OWN),
         )

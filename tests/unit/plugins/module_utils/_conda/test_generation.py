@@ -320,6 +320,27 @@ def test_what_conda_adds_is_told_once(built: Generation) -> None:
     assert set(generations.inspect(built).packages) == {EINOPS, NUMPY, PYTHON, SIX}
 
 
+@pytest.mark.parametrize(
+    ("made_in", "notes"),
+    [
+        (None, ()),
+        ("envs", ()),
+        ("link", ()),
+        ("other", ("moved or copied from {0}/other, where it was made",)),
+        ("gone", ("moved or copied from {0}/gone, where it was made",)),
+    ],
+)
+def test_a_build_knows_where_it_was_made(made_in: str | None, notes: tuple[str, ...], tmp_path: Path) -> None:
+    path = tmp_path / "envs" / "generations" / "ai" / "0123456789abcdef"
+    (tmp_path / "other").mkdir()
+    (tmp_path / "link").symlink_to("envs")
+    origin = {generations.ROOT: str(tmp_path / made_in)} if made_in else {}
+    generations.write(Generation(str(path), (), origin=origin), str(path))
+    found = generations.read(str(path))
+    assert found
+    assert generations.inspect(found).notes == tuple(note.format(tmp_path) for note in notes)
+
+
 @pytest.mark.parametrize("name", ["history", "evenkeel-pin", "evenkeel-bytecode"])
 def test_bookkeeping_that_changes_is_no_change(built: Generation, name: str) -> None:
     Path(built.path, "conda-meta", name).write_text("more")

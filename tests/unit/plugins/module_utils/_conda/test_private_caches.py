@@ -26,7 +26,7 @@ def test_a_cache_is_nobody_elses_before_it_is_looked_through(
     look, seen = private_caches._packages, []
 
     def looked_into(path: str) -> list[str]:
-        seen.append((stat.S_IMODE(os.stat(path).st_mode), private_caches.open_to_others(str(tmp_path))))
+        seen.append((stat.S_IMODE(Path(path).stat().st_mode), private_caches.open_to_others(str(tmp_path))))
         return look(path)
 
     monkeypatch.setattr(private_caches, "_packages", looked_into)

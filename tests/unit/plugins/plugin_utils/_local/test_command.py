@@ -5,6 +5,9 @@ from __future__ import annotations
 
 import ast
 import json
+import shutil
+import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -131,12 +134,81 @@ def test_a_command_runs_in_the_environment(make_lock: MakeLock, make_package: Ma
     assert evenkeel("sync", "--lock", lock).returncode == 0
     done = evenkeel("shell", "--lock", lock, "sh", "-c", "echo $TOOL $CONDA_DEFAULT_ENV; exit 7")
     assert (done.returncode, done.stdout, done.stderr) == (7, "yes ai-dev\n", "")
+    done = evenkeel("shell", "--lock", lock, "--", "sh", "-c", "echo $EVENKEEL_PYTHON")
+    assert done.stdout == f"{sys.executable}\n"
     make_lock(make_package("tool", "2.0"))
     done = evenkeel("shell", "--lock", lock, "--", "true")
     assert done.returncode == 0
     assert "ai-dev differs from" in done.stderr
     done = evenkeel("shell", "--lock", lock, "--", "nowhere-to-be-found")
     assert (done.returncode, done.stdout) == (125, "")
+
+
+def copied(project: Path) -> Path:
+    return Path(shutil.copytree(project, project.with_name("copy"), symlinks=True))
+
+
+def renamed(project: Path) -> Path:
+    return project.rename(project.with_name("renamed"))
+
+
+@pytest.mark.parametrize("carry", [copied, renamed])
+def test_what_is_not_where_it_was_made_is_built_anew(
+    carry: Callable[[Path], Path], make_lock: MakeLock, make_package: MakePackage, home: Path, capsys: Captured
+) -> None:
+    lock = make_lock(make_package("tool", "1.0"))
+    assert run("sync", "--lock", lock, "--prefix", home / "project" / "env") == 0
+    prefix = carry(home / "project") / "env"
+    line = f"moved or copied from {home}/project/.evenkeel, where it was made"
+    capsys.readouterr()
+    assert run("diff", "--lock", lock, "--prefix", prefix) == 1
+    assert capsys.readouterr().out.splitlines() == [f"~ {line}", f"{prefix} differs from {lock}"]
+    for arguments in ([], ["--lock", lock]):
+        done = evenkeel("shell", "--prefix", prefix, *arguments, "--", "true")
+        assert done.stderr.count(f"was {line}, and its programs") == done.stderr.count("Warning") == 1
+    assert run("sync", "--lock", lock, "--prefix", prefix) == 0
+    assert f"! {line}" in capsys.readouterr().out.splitlines()
+    assert run("diff", "--lock", lock, "--prefix", prefix) == 0
+    assert evenkeel("shell", "--prefix", prefix, "--", "true").stderr == ""
+    assert run("sync", "--lock", lock, "--prefix", prefix, "--json") == 0
+    assert not answer(capsys)["changed"]
+
+
+def test_a_project_that_a_link_leads_to_is_where_it_was_made(
+    make_lock: MakeLock, make_package: MakePackage, home: Path, capsys: Captured
+) -> None:
+    lock = make_lock(make_package("tool", "1.0"))
+    assert run("sync", "--lock", lock, "--prefix", home / "project" / "env") == 0
+    (home / "link").symlink_to("project")
+    assert run("diff", "--lock", lock, "--prefix", home / "link" / "env") == 0
+    (home / "project").rename(home / "moved")
+    (home / "project").symlink_to("moved")
+    assert run("diff", "--lock", lock, "--prefix", home / "moved" / "env") == 0
+
+
+def test_a_file_edited_in_place_is_found_with_all_that_share_it(
+    make_lock: MakeLock, make_package: MakePackage, home: Path, capsys: Captured
+) -> None:
+    lock = make_lock(make_package("tool", "1.0"))
+    files = []
+    for name in ("one", "two"):
+        assert run("sync", "--lock", lock, "--prefix", home / name) == 0
+        files.append(home / name / "share" / "tool")
+    with files[0].open("w") as stream:
+        stream.write("edited")
+    assert files[1].read_text() == "edited"
+    assert run("sync", "--lock", lock, "--prefix", home / "one") == 0
+    assert files[0].read_text() == "edited"
+    capsys.readouterr()
+    assert run("sync", "--files", "--lock", lock, "--prefix", home / "one") == 0
+    shown = capsys.readouterr()
+    assert "! edited share/tool" in shown.out.splitlines()
+    assert "on a user's machine, run evenkeel env sync --files" in shown.err
+    assert [file.read_text() for file in files] == ["1.0", "edited"]
+    assert run("sync", "--files", "--lock", lock, "--prefix", home / "two") == 0
+    assert [file.read_text() for file in files] == ["1.0", "1.0"]
+    assert run("sync", "--files", "--lock", lock, "--prefix", home / "two", "--json") == 0
+    assert not answer(capsys)["changed"]
 
 
 @pytest.mark.parametrize(("name", "status"), [("sync", 1), ("diff", 2), ("shell", 125)])

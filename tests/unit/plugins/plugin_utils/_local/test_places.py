@@ -48,7 +48,7 @@ def test_a_path_that_no_environment_works_at_is_refused(
     (home / folder).mkdir()
     (home / "link").symlink_to(home / folder)
     for prefix in (home / folder / "ai", home / "link" / "ai"):
-        with pytest.raises(EvenkeelError, match="has the character .*, with which no environment works"):
+        with pytest.raises(EvenkeelError, match=r"has the character .*, with which no environment works"):
             places.at(str(prefix))
     monkeypatch.setenv("HOME", str(home / folder))
     with pytest.raises(EvenkeelError, match="has the character"):

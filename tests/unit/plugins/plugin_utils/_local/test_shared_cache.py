@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import fcntl
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,18 @@ def test_environments_of_one_file_system_share_their_files(
         sync(lock, home / project / "env")
         assert (home / project / ".evenkeel" / "pkgs").resolve() == home / CACHE
     assert (home / "one/env/share/tool").samefile(home / "two/env/share/tool")
+
+
+def test_git_passes_over_the_builds(make_lock: MakeLock, make_package: MakePackage, home: Path) -> None:
+    project = home / "project"
+    subprocess.run(["git", "init", "--quiet", project], check=True)
+    sync(make_lock(make_package("tool", "1.0")), project / "env")
+    subprocess.run(["git", "-C", project, "add", "--all"], check=True)
+    done = subprocess.run(["git", "-C", project, "ls-files"], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["env"]
+    (project / ".evenkeel" / ".gitignore").write_text("mine\n")
+    sync(make_lock(make_package("tool", "2.0")), project / "env")
+    assert (project / ".evenkeel" / ".gitignore").read_text() == "mine\n"
 
 
 def test_another_file_system_has_a_cache_of_its_own(

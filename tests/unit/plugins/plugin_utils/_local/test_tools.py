@@ -107,7 +107,7 @@ def test_a_python_that_can_t_read_locks_is_told_what_to_install() -> None:
     done = evenkeel("env", "diff", "--lock", "conda-lock.yml")
     assert done.returncode == 2
     assert "has no packaging, pyyaml. Install what it needs" in done.stderr
-    assert f"-m pip install -r {tools.FILE}" in done.stderr
+    assert f"python3 -m venv {tools.OWN}; {tools.OWN}/bin/pip install -r {tools.FILE}; export PATH=" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -131,3 +131,18 @@ def test_commands(arguments: tuple[str, ...], status: int, shown: str) -> None:
     done = evenkeel(*arguments)
     assert done.returncode == status
     assert shown in (done.stderr if status else done.stdout)
+
+
+@pytest.mark.parametrize("named", ["python", "gone"])
+def test_within_an_environment_it_runs_with_its_own_python(
+    named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("python", "bin/python3"):
+        program = tmp_path / name
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(f"#!/bin/sh\necho {name}\n")
+        program.chmod(0o755)
+    monkeypatch.setenv("EVENKEEL_PYTHON", str(tmp_path / named))
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:/usr/bin:/bin")
+    done = subprocess.run([ROOT / "bin" / "evenkeel", "env"], capture_output=True, text=True, check=False)
+    assert done.stdout == ("python\n" if named == "python" else "bin/python3\n")
