@@ -62,6 +62,8 @@ _WAYS_OUT = {
 }
 #: On the control node, nothing becomes root.
 _WITHOUT_ROOT = "Run this as root (become: true), or as a user with access to %s"
+#: Of one's own files, on a user's machine.
+_CLOSED = "%s is yours, and closed to you: open it with `chmod -R u+rwX %s`"
 
 
 def from_os(error: OSError, path: str = "") -> EvenkeelError:
@@ -84,8 +86,23 @@ def path_of(error: OSError) -> str:
 
 def way_out(error: OSError, path: str) -> str:
     """Return what to do about an error of the system."""
+    closed = _closed(path) if path and lacks_root(error) else ""
+    if closed:
+        return _CLOSED.replace("%s", closed)
     remedy = _WITHOUT_ROOT if lacks_root(error) else _WAYS_OUT.get(error.errno or 0, "Repair that on the node")
     return remedy.replace("%s", path or "it")
+
+
+def _closed(path: str) -> str:
+    """Return what of one's own is closed to oneself, a path or the directory that it is in; empty where nothing is."""
+    place = os.path.abspath(path)
+    while not os.path.lexists(place):
+        place = os.path.dirname(place)
+    for one in (place, os.path.dirname(place)):
+        needed = os.R_OK | os.W_OK | (os.X_OK if os.path.isdir(one) else 0)
+        if os.lstat(one).st_uid == os.geteuid() and not os.access(one, needed):
+            return one
+    return ""
 
 
 def lacks_root(error: BaseException | None) -> bool:

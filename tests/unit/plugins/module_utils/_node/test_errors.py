@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import errno
 import os
+from pathlib import Path
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, carrying, from_os
@@ -45,6 +46,33 @@ def test_what_root_alone_may_do_is_done_as_root(monkeypatch: pytest.MonkeyPatch,
     assert message.startswith(f"/a: {os.strerror(number)}. ")
     assert ("become: true" in message) is not root
     assert ("NFS" in message or "chattr -i" in message) is root
+
+
+@pytest.mark.parametrize(
+    ("mine", "mode", "told"),
+    [
+        pytest.param(True, 0o500, True, id="closed"),
+        pytest.param(True, 0o600, True, id="not to be entered"),
+        pytest.param(True, 0o700, False, id="not what is closed"),
+        pytest.param(False, 0o500, False, id="somebody else's"),
+    ],
+)
+def test_one_s_own_files_are_opened_without_root(
+    mine: bool, mode: int, told: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def access(path: str, needed: int) -> bool:
+        return Path(path).stat().st_mode >> 6 & needed == needed
+
+    folder = tmp_path / "folder"
+    folder.mkdir(mode=mode)
+    owner = folder.stat().st_uid
+    monkeypatch.setattr(os, "geteuid", lambda: (owner or 1000) if mine else owner + 1000)
+    if mine and not owner:
+        os.chown(folder, 1000, -1)
+    monkeypatch.setattr(os, "access", access)
+    message = str(from_os(OSError(errno.EACCES, "Permission denied", f"{folder}/a/b")))
+    assert (f"{folder} is yours, and closed to you: open it with `chmod -R u+rwX {folder}`" in message) is told
+    assert ("become: true" in message) is not told
 
 
 def test_without_root_other_errors_have_their_own_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
