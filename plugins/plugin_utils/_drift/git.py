@@ -15,6 +15,8 @@ _SECONDS = 60
 _OF_ANOTHER = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_NAMESPACE", "GIT_PREFIX")
 #: A question writes nothing to a repository, and nobody is asked for a password.
 _ENVIRONMENT = {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+#: No program watches the files. The value is empty, as an old git takes any other for the program.
+_SETTINGS: Mapping[str, str] = {"core.fsmonitor": ""}
 
 
 class GitError(Exception):
@@ -36,11 +38,12 @@ def ask(folder: Path, *arguments: str, given: bytes = b"", configuration: Mappin
     GitError
         There is no git, it takes too long, or it fails.
     """
-    settings = [part for key, value in (configuration or {}).items() for part in ("-c", f"{key}={value}")]
+    settings = {**_SETTINGS, **(configuration or {})}
+    given_first = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
     inherited = {name: value for name, value in os.environ.items() if name not in _OF_ANOTHER}
     try:
         done = subprocess.run(
-            ["git", "-C", str(folder), *settings, *arguments],
+            ["git", "-C", str(folder), *given_first, *arguments],
             check=False,
             capture_output=True,
             timeout=_SECONDS,

@@ -47,8 +47,8 @@ def judge(version: str, advisories: Iterable[Advisory]) -> Verdict:
                 affecting.append(advisory)
         except InvalidVersion:
             undecided.append(advisory.id)
-    told = [_told_together(group, version, known) for group in _groups(affecting)]
-    return Verdict(tuple(sorted(told, key=lambda one: one["ids"])), tuple(sorted(set(undecided))))
+    found = [_told_together(group, version, known) for group in _groups(affecting)]
+    return Verdict(tuple(sorted(found, key=lambda one: one["ids"])), tuple(sorted(set(undecided))))
 
 
 def _affects(advisory: Advisory, text: str) -> bool:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -70,9 +71,9 @@ def test_each_update_is_a_commit_and_nothing_else_changes(site: Path) -> None:
     assert state(site) == before
     assert run(site, "rev-parse", NAME) == end
     assert run(site, "rev-parse", f"{NAME}~2") == run(site, "rev-parse", "main")
-    assert run(site, "log", "-1", "--format=%B", f"{NAME}~1") == (
-        f"Review: lock ai dev anew\n\n~ numpy 1 -> 2\n\nEvenkeel-Review: {DAY}"
-    )
+    text, _space, digest = run(site, "log", "-1", "--format=%B", f"{NAME}~1").rpartition(" ")
+    assert text == f"Review: lock ai dev anew\n\n~ numpy 1 -> 2\n\nEvenkeel-Review: {DAY}"
+    assert re.fullmatch("[0-9a-f]{40}", digest)
     assert run(site, "show", f"{NAME}:environments/ai dev/lock") == "third"
     assert run(site, "-c", "core.quotePath=false", "ls-tree", "-r", "-z", "--name-only", NAME).split("\0") == [
         *("environments/ai dev/changed", "environments/ai dev/lock", 'environments/ai dev/new"ä\\'),
@@ -111,6 +112,44 @@ def with_a_commit_more(site: Path) -> None:
     run(site, "update-ref", f"refs/heads/{NAME}", run(site, "commit-tree", NAME + "^{tree}", "-p", NAME, "-m", "Mine"))
 
 
+def with_an_amended_file(site: Path) -> None:
+    branch(site).write([update(site)], DAY)
+    theirs = run(site, "commit-tree", "main^{tree}", "-p", "main", "-m", run(site, "log", "-1", "--format=%B", NAME))
+    run(site, "update-ref", f"refs/heads/{NAME}", theirs)
+
+
+def with_an_amended_message(site: Path) -> None:
+    branch(site).write([update(site)], DAY)
+    text = run(site, "log", "-1", "--format=%B", NAME).replace("~ numpy", "Not before May!\n\n~ numpy")
+    run(
+        site, "update-ref", f"refs/heads/{NAME}", run(site, "commit-tree", f"{NAME}^{{tree}}", "-p", "main", "-m", text)
+    )
+
+
+def signed_off(site: Path) -> None:
+    branch(site).write([update(site)], DAY)
+    text = run(site, "log", "-1", "--format=%B", NAME) + "\nSigned-off-by: Bea"
+    run(
+        site, "update-ref", f"refs/heads/{NAME}", run(site, "commit-tree", f"{NAME}^{{tree}}", "-p", "main", "-m", text)
+    )
+
+
+def that_stands_for_another(site: Path) -> None:
+    run(site, "symbolic-ref", f"refs/heads/{NAME}", "refs/heads/main")
+
+
+def that_stands_for_none(site: Path) -> None:
+    run(site, "symbolic-ref", f"refs/heads/{NAME}", "refs/heads/nowhere")
+
+
+def beside_a_longer_one(site: Path) -> None:
+    run(site, "branch", f"{NAME}/x")
+
+
+def with_a_lock(site: Path) -> None:
+    (site / ".git" / "refs" / "heads" / f"{NAME}.lock").write_text("")
+
+
 def without_commits(site: Path) -> None:
     run(site, "update-ref", "-d", "HEAD")
 
@@ -126,9 +165,16 @@ def without_a_name(site: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (checked_out, "review is checked out in"),
-        (of_somebody, "which is no review's"),
-        (with_a_commit_more, "which is no review's"),
+        (checked_out, "/other, and"),
+        (of_somebody, "which a person has made or changed"),
+        (with_a_commit_more, "which a person has made or changed"),
+        (with_an_amended_file, "which a person has made or changed"),
+        (with_an_amended_message, "which a person has made or changed"),
+        (signed_off, "which a person has made or changed"),
+        (that_stands_for_another, "stands for refs/heads/main"),
+        (that_stands_for_none, "stands for refs/heads/nowhere"),
+        (beside_a_longer_one, "'refs/heads/review/x' exists"),
+        (with_a_lock, "review.lock"),
         (without_commits, "fatal: "),
         (without_repository, "not a git repository"),
         (without_a_name, "user.name and user.email"),
@@ -146,6 +192,40 @@ def test_what_is_not_safe_is_refused_by_name(site: Path, make: object, words: st
 def test_a_name_that_is_none_is_refused(site: Path, name: str) -> None:
     with pytest.raises(EvenkeelError, match="which is no name of a branch"):
         branch(site, name).require()
+
+
+def test_a_name_below_another_branch_is_refused(site: Path) -> None:
+    with pytest.raises(EvenkeelError, match="'refs/heads/main' exists"):
+        branch(site, "main/x").require()
+
+
+def test_what_is_looked_at_first_stays_as_it_is(site: Path) -> None:
+    before = run(site, "for-each-ref")
+    branch(site, "reviews/first").require()
+    assert run(site, "for-each-ref") == before
+    run(site, "branch", "reviews")
+
+
+def test_a_commit_that_somebody_signs_stays_a_reviews(site: Path) -> None:
+    branch(site).write([update(site)], DAY)
+    text = run(site, "log", "-1", "--format=%B", NAME)
+    run(
+        site, "update-ref", f"refs/heads/{NAME}", run(site, "commit-tree", f"{NAME}^{{tree}}", "-p", "main", "-m", text)
+    )
+    branch(site).require()
+
+
+def test_a_repository_that_is_asked_runs_no_monitor(site: Path) -> None:
+    monitor = site.parent / "monitor"
+    monitor.write_text(f"#!/bin/sh\ntouch {site.parent}/ran\n")
+    monitor.chmod(0o755)
+    run(site, "config", "core.fsmonitor", str(monitor))
+    run(site, "status")
+    (site.parent / "ran").unlink()
+    branch(site).require()
+    branch(site).differing([site / "environments" / "ai dev" / "lock"])
+    branch(site).write([update(site)], DAY)
+    assert not (site.parent / "ran").exists()
 
 
 def test_a_detached_head_is_fine(site: Path) -> None:
