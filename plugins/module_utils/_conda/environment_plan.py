@@ -269,7 +269,7 @@ def select(state: State, name: str, reference: str) -> Generation:
         if not 0 <= place < len(digests):
             raise EvenkeelError(
                 "The environment %s has no generation %s steps back from the one in use" % (name, reference[1:]),
-                "The node keeps, from the oldest on: %s" % have,
+                "It has, from the oldest on: %s" % have,
             )
         reference = digests[place]
     found = [generation for generation in ordered if generation.id == reference]
@@ -277,7 +277,7 @@ def select(state: State, name: str, reference: str) -> Generation:
     if len({generation.digest for generation in found}) != 1:
         raise EvenkeelError(
             "The environment %s has %s generation %r" % (name, "more than one" if found else "no", reference),
-            "The node keeps, from the oldest on: %s" % have,
+            "It has, from the oldest on: %s" % have,
         )
     # Of the same digest: an older build was replaced because it had drifted.
     return state.current if state.current in found else found[-1]

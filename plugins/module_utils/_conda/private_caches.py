@@ -43,7 +43,7 @@ def close(path: str) -> None:
     Its permissions are complete last, so that an interruption is healed by the next run.
     """
     modes.take(path)
-    # Only root can look into what nobody may enter. The sticky bit tells it from a cache that is complete.
+    # Only root can look into what nobody may enter. The sticky bit sets it apart from a complete cache.
     os.chmod(path, MODE | stat.S_ISVTX if os.geteuid() else 0)
     if os.path.basename(path) in _UNPACKED:
         for package in _packages(path):

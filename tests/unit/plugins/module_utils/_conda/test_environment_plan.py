@@ -383,7 +383,7 @@ def test_a_reference_that_means_no_generation_tells_those_that_are_there(
     current: Generation, reference: str, message: str
 ) -> None:
     state = having(THIRD, FIRST, SECOND, current=current)
-    have = f"The node keeps, from the oldest on: {FIRST.id}, {SECOND.id}, {THIRD.id}"
+    have = f"It has, from the oldest on: {FIRST.id}, {SECOND.id}, {THIRD.id}"
     with pytest.raises(EvenkeelError, match=rf"^The environment {NAME} {message}\. {have}\.$"):
         environment_plan.plan_switch(state, ROOT, NAME, reference)
 

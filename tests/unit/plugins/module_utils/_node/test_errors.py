@@ -49,7 +49,7 @@ def test_what_root_alone_may_do_is_done_as_root(monkeypatch: pytest.MonkeyPatch,
 
 
 @pytest.mark.parametrize(
-    ("mine", "mode", "told"),
+    ("mine", "mode", "shown"),
     [
         pytest.param(True, 0o500, True, id="closed"),
         pytest.param(True, 0o600, True, id="not to be entered"),
@@ -58,7 +58,7 @@ def test_what_root_alone_may_do_is_done_as_root(monkeypatch: pytest.MonkeyPatch,
     ],
 )
 def test_one_s_own_files_are_opened_without_root(
-    mine: bool, mode: int, told: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mine: bool, mode: int, shown: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def access(path: str, needed: int) -> bool:
         return Path(path).stat().st_mode >> 6 & needed == needed
@@ -71,8 +71,8 @@ def test_one_s_own_files_are_opened_without_root(
         os.chown(folder, 1000, -1)
     monkeypatch.setattr(os, "access", access)
     message = str(from_os(OSError(errno.EACCES, "Permission denied", f"{folder}/a/b")))
-    assert (f"{folder} is yours, and closed to you: open it with `chmod -R u+rwX {folder}`" in message) is told
-    assert ("become: true" in message) is not told
+    assert (f"{folder} is yours, and closed to you: open it with `chmod -R u+rwX {folder}`" in message) is shown
+    assert ("become: true" in message) is not shown
 
 
 def test_without_root_other_errors_have_their_own_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
