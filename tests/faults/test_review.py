@@ -105,6 +105,7 @@ def test_a_review_finds_what_is_old_and_writes_updates_to_a_branch(site: Site) -
         "Python 3.9.1: ended, 2025-10 (lock here (linux-64))",
         "NVIDIA driver 570.195.03: ended, 2026-02 (node gpu5)",
         "lock here: outdated; an update changes 2 packages; 1 known vulnerability",
+        f"branch updates, commit {site.git('rev-parse', 'updates')[:12]}: here",
     ):
         assert words in answer.output
     assert "broken.json: It is no JSON" in " ".join(answer.output.split())
@@ -125,13 +126,17 @@ def test_a_review_finds_what_is_old_and_writes_updates_to_a_branch(site: Site) -
     assert site.git("symbolic-ref", "--short", "HEAD") == "main"
     # A lock whose environment is not committed is not written, and nobody's commit is overwritten.
     environment.write_text(environment.read_text().replace("tool<2", "tool"))
-    assert site.run("review", **given).succeeded()
+    answer = site.run("review", **given)
+    assert answer.succeeded()
+    assert "lock here: not on the branch; " in answer.output
     (left,) = site.report()["branch"]["left"]
     assert (left["lock"], "Commit it first" in left["why"]) == ("here", True)
     theirs = site.git("commit-tree", "updates^{tree}", "-p", "updates", "-m", "Mine")
     site.git("update-ref", "refs/heads/updates", theirs)
     assert site.run("review", **given).failed_saying("The branch updates", "which a person has made or changed")
     assert site.git("rev-parse", "updates") == theirs
+    failed = site.run("review", review_fail_on=["vulnerable"], review_advisories=given["review_advisories"])
+    assert failed.failed_saying("broken.json is malformed, so more may be vulnerable")
 
 
 def test_what_can_not_be_asked_is_unknown_and_fails_where_that_is_asked(site: Site) -> None:

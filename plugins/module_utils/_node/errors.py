@@ -89,7 +89,7 @@ def way_out(error: OSError, path: str) -> str:
     closed = _closed(path) if path and lacks_root(error) else ""
     if closed:
         return _CLOSED.replace("%s", closed)
-    remedy = _WITHOUT_ROOT if lacks_root(error) else _WAYS_OUT.get(error.errno or 0, "Repair that on the node")
+    remedy = _WITHOUT_ROOT if lacks_root(error) else _WAYS_OUT.get(error.errno or 0, "Repair that")
     return remedy.replace("%s", path or "it")
 
 

@@ -29,6 +29,24 @@ def mode_of(variable: str, text: str) -> int:
     return int(text, 8)
 
 
+def require_writable(folder: Path, variable: str) -> None:
+    """Refuse a folder that can't be written to, or that can't be made.
+
+    Raises
+    ------
+    EvenkeelError
+        Names the variable.
+    """
+    there = next(str(path) for path in (folder, *folder.parents) if os.path.lexists(path))
+    if not os.path.isdir(there):
+        raise EvenkeelError(f"{there} is no folder, so no report can be in {folder}", f"Name another by {variable}")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise EvenkeelError(
+            f"{there} can't be written to, so no report can be in {folder}",
+            f"Name another by {variable}, or look at its permissions and its file system",
+        )
+
+
 def make_folder(folder: Path) -> None:
     """Make a folder, and keep git from what is written to it: a report does not make the site's repository dirty."""
     try:

@@ -78,10 +78,11 @@ def require(to: Target) -> None:
     Raises
     ------
     EvenkeelError
-        It has files that are no report's, or the branch can't be written to.
+        It has files that are no report's, or it or the branch can't be written to.
     """
     if to.branch:
         to.branch.require()
+    files.require_writable(to.folder, "drift_directory")
     _require_ours(to.folder)
 
 

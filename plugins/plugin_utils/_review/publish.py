@@ -27,7 +27,7 @@ class Target:
     mode: str
 
     def require(self) -> None:
-        """Refuse a mode that is none, and a folder with files that are no review's.
+        """Refuse a mode that is none, and a folder that can't be written to or has files that are no review's.
 
         Raises
         ------
@@ -35,6 +35,7 @@ class Target:
             Names the variable.
         """
         files.mode_of("review_mode", self.mode)
+        files.require_writable(self.folder, "review_directory")
         theirs = [path for name in (_REPORT, _PAGE) if (path := self.folder / name).exists()]
         if theirs and not _is_review(self.folder / _REPORT):
             raise EvenkeelError(

@@ -17,13 +17,14 @@ _SHOWN = (support.ENDED, support.UNKNOWN, support.ENDING, support.LONGER)
 
 
 def lines(report: Mapping[str, Any]) -> list[str]:
-    """Return a line for each version that is not simply supported and for each lock, and one with the counts."""
+    """Return a line for each version that is not simply supported, each lock and the branch, and one with counts."""
     found = [
         f"{one['product']} {one['version']}: {one['state']}{_ends(one)} ({_named(one['places'])})"
         for one in report["support"]
         if one["state"] in _SHOWN
     ]
     found += [f"lock {lock['name']}: {_lock(lock, report)}" for lock in report["locks"]]
+    found += _branch(report["branch"]) if report["branch"] else []
     return [*map(in_one_line, found), "", last(report)]
 
 
@@ -57,6 +58,12 @@ def _lock(lock: Mapping[str, Any], report: Mapping[str, Any]) -> str:
     if reports.knows_vulnerabilities(report) and lock["platforms"]:
         parts.append(_vulnerabilities(len(reports.vulnerabilities(lock))))
     return "; ".join(filter(None, parts))
+
+
+def _branch(branch: Mapping[str, Any]) -> list[str]:
+    written = f"commit {branch['commit'][:12]}" if branch["commit"] else "not written"
+    left = [f"lock {one['lock']}: not on the branch; {one['why']}" for one in branch["left"]]
+    return [f"branch {branch['name']}, {written}: {', '.join(branch['locks']) or 'no lock'}", *left]
 
 
 def _vulnerabilities(number: int) -> str:

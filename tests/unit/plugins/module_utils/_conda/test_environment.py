@@ -617,7 +617,7 @@ def test_what_is_in_the_way_is_named(node: Node) -> None:
     (node.generations / "0123456789abcdef").mkdir()
     plan = node.plan()
     (node.generations / "0123456789abcdef").rmdir()
-    with pytest.raises(EvenkeelError, match=r"0123456789abcdef: No such file or directory. Repair that on"):
+    with pytest.raises(EvenkeelError, match=r"0123456789abcdef: No such file or directory. Repair that, then"):
         node.apply(plan)
 
 

@@ -55,3 +55,10 @@ def test_a_folder_that_can_t_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(EvenkeelError, match=str(tmp_path / "file")):
         files.make_folder(tmp_path / "file" / "drift")
+
+
+def test_an_error_of_the_control_node_is_none_of_a_node(tmp_path: Path) -> None:
+    (tmp_path / "drift").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(EvenkeelError) as caught:
+        files.make_folder(tmp_path / "drift")
+    assert str(caught.value) == f"{tmp_path / 'drift'}: File exists. Repair that, then run again."

@@ -169,6 +169,24 @@ def test_the_terminal_is_told_what_counts() -> None:
     assert "1 known vulnerability" in summary.lines(review(lock(), advisories=Advisories(counted=1)))[0]
 
 
+@pytest.mark.parametrize(
+    ("branch", "lines"),
+    [
+        ({"commit": "1" * 40, "locks": ["a"]}, ["branch updates, commit 111111111111: a"]),
+        (
+            {"commit": "1" * 40, "locks": ["a", "b"], "left": [{"lock": "c", "why": "Commit it first"}]},
+            ["branch updates, commit 111111111111: a, b", "lock c: not on the branch; Commit it first"],
+        ),
+        ({"locks": ["a"]}, ["branch updates, not written: a"]),
+        ({}, ["branch updates, not written: no lock"]),
+    ],
+)
+def test_the_terminal_is_told_of_the_branch(branch: Found, lines: list[str]) -> None:
+    found = {**review(), "branch": {"name": "updates", "commit": None, "locks": [], "left": [], **branch}}
+    VALIDATOR.validate(found)
+    assert summary.lines(found)[:-2] == lines
+
+
 def full(text: str) -> Found:
     found = deepcopy(
         review(lock(text), uses=[("Python", text, text)] * 2, advisories=Advisories(malformed={text: text}))
@@ -225,3 +243,20 @@ def test_the_files_of_others_are_not(tmp_path: Path, files: dict[str, str], mode
         (tmp_path / name).write_text(text)
     with pytest.raises(EvenkeelError, match=words):
         publish.Target(tmp_path, mode).require()
+
+
+@pytest.mark.parametrize("below", ["", "review", "a/b"])
+def test_a_folder_that_nobody_can_write_to_is_refused(
+    tmp_path: Path, below: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.access", lambda path, _mode: Path(path) != tmp_path)
+    with pytest.raises(EvenkeelError, match=f"{tmp_path} can't be written to.*review_directory"):
+        publish.Target(tmp_path / below, "0640").require()
+
+
+@pytest.mark.parametrize("below", ["file", "file/a", "link", "link/a"])
+def test_what_is_no_folder_is_refused(tmp_path: Path, below: str) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(EvenkeelError, match=f"{tmp_path / Path(below).parts[0]} is no folder.*review_directory"):
+        publish.Target(tmp_path / below, "0640").require()
