@@ -176,7 +176,7 @@ def _shell(asked: argparse.Namespace) -> int:
     made = generations.read(os.path.realpath(prefix))
     moved = generations.moved(made) if made else []
     _warn(
-        "%s was %s, and its programs may be those of there: evenkeel env sync corrects it" % (prefix, one)
+        "%s was %s, and its programs may act there: evenkeel env sync corrects it" % (prefix, one)
         for one in moved
     )
     if asked.lock and not moved and compare(_locked(asked, this_node()[0]), prefix, files=False).state == DIFFERS:
