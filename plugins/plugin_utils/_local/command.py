@@ -175,10 +175,7 @@ def _shell(asked: argparse.Namespace) -> int:
         raise EvenkeelError("There is no environment at %s" % prefix, "Build it with evenkeel env sync")
     made = generations.read(os.path.realpath(prefix))
     moved = generations.moved(made) if made else []
-    _warn(
-        "%s was %s, and its programs may act there: evenkeel env sync corrects it" % (prefix, one)
-        for one in moved
-    )
+    _warn("%s was %s, and its programs may act there: evenkeel env sync corrects it" % (prefix, one) for one in moved)
     if asked.lock and not moved and compare(_locked(asked, this_node()[0]), prefix, files=False).state == DIFFERS:
         _warn(["%s differs from %s: evenkeel env diff shows how, evenkeel env sync corrects it" % (prefix, asked.lock)])
     enter(prefix, asked.argv[1:] if asked.argv[:1] == ["--"] else asked.argv)
