@@ -9,12 +9,12 @@ READY := $(VENV)/.ready
 ROLES := $(notdir $(wildcard roles/*))
 # Two run at a time: the virtual machine beside light ones, and short ones last, so that none ends alone.
 SHORT_SCENARIOS := nvidia_driver miniconda remote_access mirror nvidia_container_toolkit
-SCENARIOS := nvidia_driver_vm $(filter-out $(SHORT_SCENARIOS),$(ROLES)) jupyter_multiuser hostile_user nvidia_driver_dkms site \
-	distribution_life environment_life environment_drift $(SHORT_SCENARIOS)
-LONG_SCENARIOS := upgrade driver_upgrade secure_boot site_vm front_door_jupyter
+SCENARIOS := nvidia_driver_vm $(filter-out $(SHORT_SCENARIOS),$(ROLES)) jupyter_multiuser hostile_user site environment_life \
+	environment_drift $(SHORT_SCENARIOS)
+LONG_SCENARIOS := nvidia_driver_dkms distribution_life upgrade driver_upgrade secure_boot site_vm front_door_jupyter
 # Their roles survey themselves; in test-long they also go through site.yml, whose survey is of all roles at once.
 # site.yml has no role pull_agent, which runs site.yml, and no package_mirror, which is of other machines.
-SCENARIOS_OF_ROLES := $(filter-out site pull_agent package_mirror,$(SCENARIOS)) front_door_jupyter
+SCENARIOS_OF_ROLES := $(filter-out site pull_agent package_mirror,$(SCENARIOS)) nvidia_driver_dkms distribution_life front_door_jupyter
 DEBIAN13_SCENARIOS := nvidia_driver_dkms environment_life distribution_life
 # Begun first, so that they do not run alone at the end.
 LONGEST_FAULTS := tests/faults/test_upgrade_driver.py tests/faults/test_nvidia_driver.py tests/faults/test_survey.py
