@@ -93,12 +93,14 @@ options:
   branch:
     description:
       - The branch for O(update), by default C(evenkeel-review-DATE). What an earlier review has written to it goes.
-      - It is refused if it is checked out somewhere, or has a commit that is no review's.
+      - It is refused if it is checked out somewhere, is a symbolic ref, can't be written to, or has a commit that a
+        person has made or changed.
     type: str
   fail_on:
     description:
       - What makes the task fail once the report is written. V(eol), a version past its end of life; V(vulnerable), a
-        known vulnerability; V(outdated), a lock that an update would change. What is unknown of these fails too.
+        known vulnerability; V(outdated), a lock that an update would change. What is unknown of these fails too,
+        so V(vulnerable) fails where no advisory counts, or a file of O(advisories) is malformed.
     type: list
     elements: str
     choices: [eol, vulnerable, outdated]

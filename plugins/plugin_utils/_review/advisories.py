@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import lzma
+import os
 import struct
 import zipfile
 import zlib
@@ -99,8 +100,8 @@ def read(places: Iterable[Path]) -> Advisories:
 def _contents(place: Path, malformed: dict[str, str]) -> Iterator[tuple[str, bytes]]:
     try:
         if place.is_dir():
-            for path in sorted(place.rglob("*")):
-                if path.suffix in (_ENDING, _OF_ARCHIVE) and not path.is_dir():
+            for path in _below(place):
+                if path.suffix in (_ENDING, _OF_ARCHIVE):
                     yield from _of_file(path, malformed)
         else:
             yield from _of_file(place, malformed)
@@ -109,6 +110,15 @@ def _contents(place: Path, malformed: dict[str, str]) -> Iterator[tuple[str, byt
             f"{error.filename or place}: {error.strerror} (review_advisories)",
             "Name files that are there and that you may read",
         ) from error
+
+
+def _below(folder: Path) -> list[Path]:
+    """Return the files below a folder. Raises an ``OSError`` where a folder is closed, which would hide some."""
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    return sorted(Path(at, name) for at, _folders, names in os.walk(folder, onerror=fail) for name in names)
 
 
 def _of_file(path: Path, malformed: dict[str, str]) -> Iterator[tuple[str, bytes]]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -166,6 +167,22 @@ def test_an_archive_that_swells_is_not_read(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(advisories, "MOST_BYTES", 1 << 20)
     found = read(tmp_path, archive({"swollen.json": b" " * (2 << 20)}), "all.zip")
     assert list(found.malformed.values()) == ["It is larger than 1 MiB"]
+
+
+def test_a_folder_that_is_closed_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "good.json").write_text(json.dumps(entry()))
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    scandir = os.scandir
+
+    def refusing(path: Any) -> Any:
+        if Path(path) == closed:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    with pytest.raises(EvenkeelError, match=f"{closed}: Permission denied .review_advisories"):
+        advisories.read([tmp_path])
 
 
 @pytest.mark.parametrize("name", ["nowhere.json", "empty"])
