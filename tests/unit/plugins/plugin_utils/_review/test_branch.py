@@ -245,6 +245,14 @@ def test_a_branch_that_moves_meanwhile_is_not_overwritten(site: Path, monkeypatc
     assert run(site, "for-each-ref", "refs/evenkeel") == ""
 
 
+def test_a_commit_that_a_person_adds_meanwhile_is_not_overwritten(site: Path) -> None:
+    with_a_commit_more(site)
+    theirs = run(site, "rev-parse", NAME)
+    with pytest.raises(EvenkeelError, match="which a person has made or changed"):
+        branch(site).write([update(site, text="third\n")], DAY)
+    assert run(site, "rev-parse", NAME) == theirs
+
+
 def test_files_that_differ_from_the_last_commit(site: Path) -> None:
     folder = site / "environments" / "ai dev"
     (folder / "untracked").write_text("")
