@@ -18,6 +18,10 @@ HINT = "Names that belong to something else can be added to evenkeel_known_varia
 PLAYBOOKS = sorted(path.name for path in (ROOT / "playbooks").glob("*.yml"))
 #: What the playbooks require; the names of hosts answer to nobody.
 REQUIRED = ["-e", "export_env=a", "-e", "rollback_env=a", "-e", "drift_reports=a"]
+#: What mirrors.yml requires.
+MIRRORS = "package_mirrors: {hosts: {gpu01.example.org: , gpu02.example.org: }}\n"
+#: They are for the control node alone.
+LOCAL = ("compile.yml", "drift_merge.yml", "lock.yml", "review.yml")
 
 
 class Inventory:
@@ -81,6 +85,7 @@ def inventory(tmp_path: Path) -> Inventory:
 
 @pytest.mark.parametrize("playbook", PLAYBOOKS)
 def test_misspelt_variables_of_groups_stop_every_playbook(inventory: Inventory, playbook: str) -> None:
+    inventory.put("mirrors.yml", MIRRORS)
     inventory.put("group_vars/all/typo.yml", "jupyter_prot: 9999\nconda_environment_list: [{name: ai-dev}]\n")
     assert refused(
         inventory.play(f"playbooks/{playbook}", *REQUIRED),
@@ -197,9 +202,10 @@ def test_a_wrong_value_is_one_line(inventory: Inventory, value: str, line: str) 
 
 @pytest.mark.parametrize("playbook", PLAYBOOKS)
 def test_a_wrong_value_of_one_host_is_refused_by_every_playbook(inventory: Inventory, playbook: str) -> None:
+    inventory.put("mirrors.yml", MIRRORS)
     inventory.put("host_vars/gpu02.example.org.yml", "evenkeel_offline: maybe\n")
     inventory.put("host_vars/localhost.yml", "evenkeel_offline: maybe\n")
-    host = "" if playbook in ("compile.yml", "lock.yml", "drift_merge.yml") else "gpu02.example.org: "
+    host = "" if playbook in LOCAL else "gpu02.example.org: "
     answer = inventory.play(f"playbooks/{playbook}", *REQUIRED)
     assert refused(answer, f"{host}evenkeel_offline is 'maybe'. Set it to true or false.")
 
