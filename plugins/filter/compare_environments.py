@@ -108,7 +108,7 @@ def _origins(nodes: Mapping[str, Mapping[str, Any] | None], group: Sequence[str]
         text = origin.sentence((nodes[node] or {}).get("origin") or {})
         origins.setdefault(text, []).append(node)
     on = {text: f" on {', '.join(found)}" if len(origins) > 1 else "" for text, found in origins.items()}
-    return [f"  built of {text}{on[text]}" for text in origins if text]
+    return [f"  built from {text}{on[text]}" for text in origins if text]
 
 
 def _packages(nodes: Mapping[str, Mapping[str, Any] | None], group: Sequence[str]) -> list[Any]:

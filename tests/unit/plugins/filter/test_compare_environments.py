@@ -33,7 +33,7 @@ LATER = {**FIRST, "commit": "2b" * 20}
             True,
             [
                 "ai-dev: the same on all 2 nodes, digest 1111111111111111",
-                "  built of conda-lock.yml, commit 1a1a1a1a1a1a, by Evenkeel 0.2.0",
+                "  built from conda-lock.yml, commit 1a1a1a1a1a1a, by Evenkeel 0.2.0",
             ],
         ),
         (
@@ -42,8 +42,8 @@ LATER = {**FIRST, "commit": "2b" * 20}
             [
                 "ai-dev: 2 digests on 3 nodes",
                 "  1111111111111111: a, b",
-                "    built of conda-lock.yml, commit 1a1a1a1a1a1a, by Evenkeel 0.2.0 on a",
-                "    built of conda-lock.yml, commit 2b2b2b2b2b2b, by Evenkeel 0.2.0 on b",
+                "    built from conda-lock.yml, commit 1a1a1a1a1a1a, by Evenkeel 0.2.0 on a",
+                "    built from conda-lock.yml, commit 2b2b2b2b2b2b, by Evenkeel 0.2.0 on b",
                 "  absent: c",
             ],
         ),
