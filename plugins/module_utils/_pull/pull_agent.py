@@ -10,13 +10,13 @@ import shutil
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, kept_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, kept_files, program
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import units as systemd
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.kept_files import Kept
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import converge as package_set
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Request, Wanted
-from ansible_collections.evenkeel.gpu.plugins.module_utils._pull import launch, program, versions
+from ansible_collections.evenkeel.gpu.plugins.module_utils._pull import agent, launch, versions
 from ansible_collections.evenkeel.gpu.plugins.module_utils._pull import settings as pull_settings
 from ansible_collections.evenkeel.gpu.plugins.module_utils._pull import units as pull_units
 from ansible_collections.evenkeel.gpu.plugins.module_utils._pull.settings import Places, Settings
@@ -80,7 +80,7 @@ def install(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     settings = Settings(**{name: params[name] for name in SETTINGS})
     require_right(settings, params)
     python = versions.find_python(params["python"])
-    wanted = Version(params["root"], os.path.realpath(python), params["packages"], program.archive())
+    wanted = Version(params["root"], os.path.realpath(python), params["packages"], program.archive(agent))
     switches = not wanted.current and not wanted.broken
     if switches and not wanted.has_venv and params["brought"] is None and not check_mode:
         return {"wanted": {"python": versions.tag_of(wanted.python), "machine": os.uname().machine}}

@@ -17,12 +17,10 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, offline_venv
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import (
     link_atomically,
@@ -47,8 +45,7 @@ PYTHONS = ("python3.14", "python3.13", "python3.12", "python3.11")
 FOLDERS = ("/usr/bin", "/usr/local/bin")
 #: How the names of the wheels begin that are kept.
 _KEPT = ("py_rattler-", "uv-")
-PARTIAL = ".partial-"
-#: For uv on the node's own disk, and for ansible's first start.
+#: For ansible's first start.
 _SECONDS = 600
 
 
@@ -219,33 +216,9 @@ def prune(root: str) -> None:
 
 
 def _build_venv(version: Version, brought: str) -> None:
-    """Make an environment of the wheels, without an index and without a network."""
-    parent = os.path.dirname(version.venv)
-    make_directories(parent)
-    _remove(version.venv)
+    """Make the version's environment of the wheels, without an index and without a network."""
     wheels = sorted(glob.glob(os.path.join(brought, "*.whl")))
-    with tempfile.TemporaryDirectory(prefix=PARTIAL, dir=parent) as work:
-        uv = _uv(wheels, work)
-        environment = {
-            "UV_OFFLINE": "1",
-            "UV_NO_CONFIG": "1",
-            "UV_CACHE_DIR": os.path.join(work, "cache"),
-            "HOME": work,
-        }
-        quiet = ("--quiet", "--no-progress")
-        python = os.path.join(version.venv, "bin", "python")
-        for argv in (
-            [uv, "venv", *quiet, "--no-python-downloads", "--python", version.python, version.venv],
-            [uv, "pip", "install", *quiet, "--no-index", "--no-deps", "--link-mode=copy", "--python", python, *wheels],
-            [uv, "pip", "check", *quiet, "--python", python],
-        ):
-            done = command.run(argv, timeout=_SECONDS, extra=environment)
-            if done.status != 0:
-                _remove(version.venv)
-                raise EvenkeelError(
-                    "The environment of the pull agent can't be made: %s" % done.last_words(),
-                    "See whether the wheels fit %s and the disk has room" % version.python,
-                )
+    offline_venv.make(version.python, version.venv, wheels, "of the pull agent", "pull_agent_wheels")
     _keep(wheels, os.path.join(version.venv, WHEELS))
     sync_file_systems([version.venv])
     write_atomically(
@@ -258,29 +231,6 @@ def _keep(wheels: list[str], folder: str) -> None:
     for wheel in wheels:
         if os.path.basename(wheel).startswith(_KEPT):
             shutil.copy(wheel, folder)
-
-
-def _uv(wheels: list[str], work: str) -> str:
-    """Return the path of uv, unpacked from its wheel.
-
-    Raises
-    ------
-    EvenkeelError
-        It is not among the wheels.
-    """
-    for wheel in wheels:
-        if os.path.basename(wheel).startswith("uv-"):
-            with zipfile.ZipFile(wheel) as archive:
-                for name in archive.namelist():
-                    if name.endswith(".data/scripts/uv"):
-                        target = os.path.join(work, "uv")
-                        with archive.open(name) as source, open(target, "wb") as stream:
-                            shutil.copyfileobj(source, stream)
-                        os.chmod(target, 0o700)
-                        return target
-    raise EvenkeelError(
-        "The wheels have no uv, which makes the environment", "Add its wheel to wheels (pull_agent_wheels of the role)"
-    )
 
 
 def _remove(path: str) -> None:

@@ -131,7 +131,7 @@ def test_another_interval_restarts_the_timer_alone(node: Node) -> None:
 
 def test_a_version_that_could_not_run_is_not_tried_again(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     first = node.run()["version"]
-    monkeypatch.setattr(pull_agent.program, "archive", lambda: b"another")
+    monkeypatch.setattr(pull_agent.program, "archive", lambda entry: b"another")
     second = node.run()["version"]
     assert second != first
     root = Path(node.options["root"])
@@ -149,7 +149,7 @@ def test_a_version_that_does_not_start_is_not_switched_to(node: Node, monkeypatc
         raise EvenkeelError("It does not start", "See why")
 
     first = node.run()["version"]
-    monkeypatch.setattr(pull_agent.program, "archive", lambda: b"another")
+    monkeypatch.setattr(pull_agent.program, "archive", lambda entry: b"another")
     monkeypatch.setattr(versions, "require_runs", refuse)
     with pytest.raises(EvenkeelError, match="does not start"):
         node.run()

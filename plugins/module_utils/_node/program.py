@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""The program as one file: the code of this collection that it needs, in an archive that Python runs."""
+"""A program of a machine as one file: the code of this collection that it needs, in an archive that Python runs."""
 
 from __future__ import annotations
 
@@ -10,22 +10,21 @@ import inspect
 import io
 import zipfile
 from collections.abc import Iterator
-
-from ansible_collections.evenkeel.gpu.plugins.module_utils._pull import agent
+from types import ModuleType
 
 ROOMS = "ansible_collections.evenkeel.gpu.plugins.module_utils"
-_MAIN = "import sys\n\nfrom %s import main\n\nsys.exit(main())\n" % agent.__name__
+_MAIN = "import sys\n\nfrom %s import main\n\nsys.exit(main())\n"
 #: The oldest that an archive can have, so that the same sources make the same bytes.
 _DATE = (1980, 1, 1, 0, 0, 0)
 
 
-def archive() -> bytes:
-    """Return the program; the same sources always make the same bytes."""
-    found = sources()
+def archive(entry: ModuleType) -> bytes:
+    """Return the program that the function ``main`` of a module is; the same sources always make the same bytes."""
+    found = sources(entry)
     packages = sorted({"/".join(name.split(".")[:depth]) for name in found for depth in range(1, name.count(".") + 1)})
     files = {"%s/__init__.py" % package: "" for package in packages}
     files.update({"%s.py" % name.replace(".", "/"): found[name] for name in sorted(found)})
-    files["__main__.py"] = _MAIN
+    files["__main__.py"] = _MAIN % entry.__name__
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as target:
         for name, text in files.items():
@@ -33,10 +32,10 @@ def archive() -> bytes:
     return out.getvalue()
 
 
-def sources() -> dict[str, str]:
-    """Return the sources of all modules of this collection that the program imports, by their full names."""
+def sources(entry: ModuleType) -> dict[str, str]:
+    """Return the sources of a module and of all that it imports of this collection, by their full names."""
     found: dict[str, str] = {}
-    todo = [agent.__name__]
+    todo = [entry.__name__]
     while todo:
         name = todo.pop()
         if name not in found:
