@@ -9,9 +9,9 @@ import sys
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import NoReturn
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.command_line import Parser
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift import summary
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift.format import read
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift.states import DRIFTED, EQUAL, UNKNOWN, UNREACHABLE
@@ -19,22 +19,14 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift.states import 
 STATUSES = {EQUAL: 0, DRIFTED: 2, UNKNOWN: 3, UNREACHABLE: 4}
 #: The report can't be read, or is too old.
 UNREADABLE = 5
-#: The command's arguments are wrong, as in sysexits.h.
-USAGE = 64
 _CENTURY = 100 * 365 * 24
 #: By how much the clocks of two control nodes may differ.
 _CLOCKS_DIFFER = timedelta(minutes=10)
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.print_usage(sys.stderr)
-        self.exit(USAGE, "%s: %s\n" % (self.prog, message))
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Show a report, and return the exit status of its state."""
-    parser = _Parser(prog="evenkeel", description="Evenkeel's command for what playbooks have written.")
+    parser = Parser(prog="evenkeel", description="Evenkeel's command for what playbooks have written.")
     drift = parser.add_subparsers(dest="command", required=True).add_parser(
         "drift",
         help="show a drift report; the exit status is its state's",

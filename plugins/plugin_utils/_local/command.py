@@ -9,13 +9,13 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.platform import this_node
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, from_os
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sanitise import in_one_line
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.command_line import Parser, show, text, warn
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local import places, tools
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local.places import Place
 
@@ -25,14 +25,6 @@ if TYPE_CHECKING:
 #: The status of each command where it fails; that of ``shell`` is as of env(1), whose command has all others.
 SYNC_FAILED, UNKNOWN, NOT_ENTERED = 1, 2, 125
 INTERRUPTED = 130
-#: The command's arguments are wrong, as in sysexits.h.
-USAGE = 64
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.print_usage(sys.stderr)
-        self.exit(USAGE, "%s: %s\n" % (self.prog, message))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except (EvenkeelError, OSError) as error:
         failed = error if isinstance(error, EvenkeelError) else from_os(error)
-        _warn(failed.details.get("warnings", ()))
+        warn(failed.details.get("warnings", ()))
         print(failed, file=sys.stderr)
         if getattr(asked, "json", False):
             print(json.dumps({"error": str(failed)}))
@@ -54,16 +46,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="evenkeel", description="Evenkeel's command on the machine of a user.")
+    parser = Parser(prog="evenkeel", description="Evenkeel's command on the machine of a user.")
     env = parser.add_subparsers(required=True).add_parser("env", help="the environment of a lock, as nodes have it")
     commands = env.add_subparsers(required=True)
 
-    place = _Parser(add_help=False)
+    place = Parser(add_help=False)
     place.add_argument("--lock", type=_file, metavar="FILE", help="the conda-lock.yml")
     place.add_argument(
-        "--prefix", type=_text, metavar="PATH", help="where the environment is; otherwise below ~/.local/share/evenkeel"
+        "--prefix", type=text, metavar="PATH", help="where the environment is; otherwise below ~/.local/share/evenkeel"
     )
-    machines = _Parser(add_help=False)
+    machines = Parser(add_help=False)
     machines.add_argument("--json", action="store_true", help="print one JSON object")
 
     sync = commands.add_parser(
@@ -125,16 +117,16 @@ def _sync(asked: argparse.Namespace) -> int:
         where = sources.chosen(asked.mirror, asked.pip_index, platform)
         locked = _locked(asked, platform, where.pip_index)
         warnings = needs.require(locked, needs.of_machine(virtual_packages))
-        _warn(warnings)
+        warn(warnings)
         places.require_ours(place)
         result = sync(locked, place, where, policy, shown(place))
-    _warn(result["warnings"])
+    warn(result["warnings"])
     if asked.json:
         keys = ("changed", "digest", "generation", "installer", "bytecode", "plan", "kept")
         about = {name: result[name] for name in keys if name in result}
         print(json.dumps({"prefix": place.prefix, **about, "warnings": [*warnings, *result["warnings"]]}))
         return 0
-    _show(
+    show(
         [
             *result["plan"],
             *("! %s was in a build that is gone" % path for path in result.get("kept", ())),
@@ -156,11 +148,11 @@ def _diff(asked: argparse.Namespace) -> int:
         print(json.dumps({**about, **found.as_dict()}))
     else:
         verdict = {EQUAL: "equals", DIFFERS: "differs from"}.get(found.state, "may equal")
-        _show([*found.lines(), "%s %s %s" % (prefix, verdict, asked.lock)])
+        show([*found.lines(), "%s %s %s" % (prefix, verdict, asked.lock)])
         if found.unhashed:
-            _show(["Known by name and version alone, as no hash was kept: %s" % ", ".join(found.unhashed)])
+            show(["Known by name and version alone, as no hash was kept: %s" % ", ".join(found.unhashed)])
         elif found.state == EQUAL:
-            _show(["digest %s" % found.digest])
+            show(["digest %s" % found.digest])
     return {EQUAL: 0, DIFFERS: 1}.get(found.state, UNKNOWN)
 
 
@@ -175,9 +167,9 @@ def _shell(asked: argparse.Namespace) -> int:
         raise EvenkeelError("There is no environment at %s" % prefix, "Build it with evenkeel env sync")
     made = generations.read(os.path.realpath(prefix))
     moved = generations.moved(made) if made else []
-    _warn("%s was %s, and its programs may act there: evenkeel env sync corrects it" % (prefix, one) for one in moved)
+    warn("%s was %s, and its programs may act there: evenkeel env sync corrects it" % (prefix, one) for one in moved)
     if asked.lock and not moved and compare(_locked(asked, this_node()[0]), prefix, files=False).state == DIFFERS:
-        _warn(["%s differs from %s: evenkeel env diff shows how, evenkeel env sync corrects it" % (prefix, asked.lock)])
+        warn(["%s differs from %s: evenkeel env diff shows how, evenkeel env sync corrects it" % (prefix, asked.lock)])
     enter(prefix, asked.argv[1:] if asked.argv[:1] == ["--"] else asked.argv)
 
 
@@ -205,37 +197,20 @@ def _lock(asked: argparse.Namespace) -> Path:
     return path
 
 
-def _text(text: str) -> str:
-    if not text:
-        raise argparse.ArgumentTypeError("it is empty")
-    return text
+def _file(value: str) -> Path:
+    return Path(text(value))
 
 
-def _file(text: str) -> Path:
-    return Path(_text(text))
+def _generation(value: str) -> str:
+    if re.fullmatch("-0*", value):
+        raise argparse.ArgumentTypeError("%s: no build is meant; give how many to go back, such as -1" % value)
+    return text(value)
 
 
-def _generation(text: str) -> str:
-    if re.fullmatch("-0*", text):
-        raise argparse.ArgumentTypeError("%s: no build is meant; give how many to go back, such as -1" % text)
-    return _text(text)
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError("%s: give a number" % text)
-    return int(text)
-
-
-def _show(lines: Iterable[str]) -> None:
-    """Print lines; what packages and files are called may be meant for the terminal."""
-    for line in lines:
-        print(in_one_line(line))
-
-
-def _warn(warnings: Iterable[str]) -> None:
-    for warning in warnings:
-        print("Warning: %s." % in_one_line(warning).rstrip("."), file=sys.stderr)
+def _count(value: str) -> int:
+    if not value.isdecimal():
+        raise argparse.ArgumentTypeError("%s: give a number" % value)
+    return int(value)
 
 
 if __name__ == "__main__":

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.built_wheels import is_built
-from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import CONDA, PIP, Package, changes
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import CONDA, Package
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, from_os, way_out
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import write_all_atomically
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import optional
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import conda_lock, explicit_file
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import conda_lock, explicit_file, lock_changes
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.conda_lock import Lock
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.environment_file import EnvironmentFile
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.missing_hashes import complete
@@ -26,15 +26,12 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.places import 
 )
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import Mirrors
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.conda_solver import match_spec
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.gpu_builds import cpu_builds, gpu_builds, too_new
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.gpu_builds import cpu_builds, too_new
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.problem import Problem
 
 with optional():
     from packaging.requirements import Requirement
     from packaging.utils import canonicalize_name
-
-
-_CONFIGURED = "the configured index"
 
 
 @dataclass(frozen=True)
@@ -52,25 +49,8 @@ class Plan:
 
     @property
     def diff(self) -> str:
-        """What changes, one line each: variables; of each platform its packages and where pip's are from, the CUDA
-        version, and which are builds for GPUs.
-        """
-        old = self.before.packages if self.before else {}
-        lines = _variables(self.before.variables if self.before else {}, self.after.variables)
-        for platform in sorted(old.keys() | self.after.packages.keys()):
-            if platform not in self.after.packages:
-                lines.append(f"- {platform}")
-                continue
-            was, now = old.get(platform, ()), self.after.packages[platform]
-            moved = [
-                *_with_places(changes(was, now), now),
-                *_moved(was, now),
-                *_turned("CUDA", self.before.cuda(platform) if self.before else "", self.after.cuda(platform)),
-                *_turned(
-                    "builds for GPUs:", *(", ".join(one.name for one in gpu_builds(found)) for found in (was, now))
-                ),
-            ]
-            lines += [platform, *(f"  {line}" for line in moved)] if moved else []
+        """What changes, one line each; the names of files where only their form does."""
+        lines = lock_changes.lines(self.before, self.after)
         if not lines and self.changed:
             lines = [path.name for path in self.changed]
         return "".join(f"{line}\n" for line in lines)
@@ -259,36 +239,6 @@ def changed_hashes(before: Lock, after: Lock) -> list[str]:
                     text = f"{name} ({_archive(package)}) had the {kind} {then} and has {now} now"
                     found.setdefault(_archive(package), text)
     return list(found.values())
-
-
-def _variables(was: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """Return a line for each variable that comes, goes or has another value."""
-    signs = {name: "-" if name not in now else "+" if name not in was else "~" for name in was.keys() | now.keys()}
-    return [f"{signs[name]} variable {name}" for name in sorted(signs) if was.get(name) != now.get(name)]
-
-
-def _with_places(lines: Iterable[str], now: Iterable[Package]) -> list[str]:
-    """Return the lines of new packages with the index of those that are not from the configured one."""
-    end = f" ({PIP})"
-    places = {f"+ {one.name} {one.version}{end}": one.index for one in now if one.manager == PIP and one.index}
-    return [f"{line.removesuffix(')')} from {places[line]})" if line in places else line for line in lines]
-
-
-def _moved(was: Iterable[Package], now: Iterable[Package]) -> list[str]:
-    """Return a line for each of pip's packages that comes from another index than before."""
-    before = {one.name: one.index for one in was if one.manager == PIP}
-    return [
-        f"~ {one.name} from {before[one.name] or _CONFIGURED} -> {one.index or _CONFIGURED}"
-        for one in now
-        if one.manager == PIP and before.get(one.name, one.index) != one.index
-    ]
-
-
-def _turned(what: str, was: str, now: str) -> list[str]:
-    """Return a line of what changes; none when nothing does."""
-    if was == now:
-        return []
-    return [f"~ {what} {was} -> {now}" if was and now else f"+ {what} {now}" if now else f"- {what} {was}"]
 
 
 def _archive(package: Package) -> str:
