@@ -15,7 +15,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._bytecode import deli
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action, Call, Steps, warn
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.shown_progress import shown_progress
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.transfer import bring
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift import origin
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import origin
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.asked_for import asked_for
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.sources import (
     load,

@@ -10,7 +10,9 @@ from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action, show, warn
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift import provenance, publish, report, summary
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift import publish, report, summary
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._git import committed
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import origin
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "nodes": {"type": "dict"},
@@ -47,13 +49,13 @@ def _report(arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[
     hosts = {}
     for name, found in arguments["nodes"].items():
         declared = found.get("declared") or {}
-        declaring = provenance.of_environments(declared.get("sources") or ())
+        declaring = origin.files_of(declared.get("sources") or ())
         own = [group for group, members in groups.items() if name in members]
         hosts[name] = report.of_host(found, own, declaring)
     now = datetime.now(UTC)
     return report.of_run(
         hosts,
-        site=provenance.of_site(Path(arguments["site"]).absolute()),
+        site=committed.of_site(Path(arguments["site"]).absolute()),
         limit=str(task_vars.get("ansible_limit") or ""),
         created=now,
         seconds=max(0, now.timestamp() - arguments["begun"]),

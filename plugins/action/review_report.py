@@ -14,7 +14,7 @@ from ansible.errors import AnsibleError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action, show, warn
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift import format as drift_format
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift.provenance import of_site
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._git.committed import of_site
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu import declared_driver
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import relocking
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._review import (

@@ -41,7 +41,7 @@ from ansible.errors import AnsibleTypeError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import changes, from_mapping
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sanitise import sanitise
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.filters import answering
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift import origin
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import origin
 
 
 @answering

@@ -4,21 +4,17 @@
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.json_values import is_moment, json_of
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift import schema
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift.states import ORDER
 
 KIND = "evenkeel drift report"
 #: The version of the report's form.
 FORMAT = 1
-#: How deep lists and objects may be in each other: what goes through a report calls itself for each.
-_MOST_NESTED = 100
 _AGAIN = "Run playbooks/drift.yml again"
 _WHICH = "Name the report.json that playbooks/drift.yml has written, as a user who may read it"
 
@@ -53,7 +49,7 @@ def outline(content: bytes, name: str) -> dict[str, Any]:
     """
     found = _parsed(content, name)
     hosts = found.get("hosts")
-    if not (found.get("status") in ORDER and schema.is_moment(found.get("created")) and isinstance(hosts, dict)):
+    if not (found.get("status") in ORDER and is_moment(found.get("created")) and isinstance(hosts, dict)):
         raise _damaged(name, "status, created or hosts")
     for host_name, host in hosts.items():
         whole = isinstance(host, dict) and host.get("state") in ORDER
@@ -74,41 +70,6 @@ def _parsed(content: bytes, name: str) -> dict[str, Any]:
         what = f"{name} has the format {found.get('format')!r}, and this version of Evenkeel reads {FORMAT}"
         raise EvenkeelError(what, f"{_AGAIN}, or read it with the version that wrote it")
     return found
-
-
-def json_of(content: bytes | str) -> Any:
-    """Return what a text of JSON means.
-
-    Raises
-    ------
-    ValueError
-        It is no JSON, which has neither NaN nor infinite numbers, or is nested too deeply.
-    """
-    try:
-        found = json.loads(content, parse_constant=_refuse_constant, parse_float=_finite)
-    except RecursionError as error:
-        raise ValueError(str(error)) from error
-    level = [found]
-    for _depth in range(_MOST_NESTED):
-        level = [item for one in level if isinstance(one, (dict, list)) for item in _items(one)]
-    if level:
-        raise ValueError("it is nested too deeply")
-    return found
-
-
-def _items(value: dict[str, Any] | list[Any]) -> Iterable[Any]:
-    return value.values() if isinstance(value, dict) else value
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no number")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(f"{text} is no number")
-    return number
 
 
 def _damaged(name: str, place: str) -> EvenkeelError:

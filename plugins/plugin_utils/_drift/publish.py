@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, from_os
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control import report_files
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift import (
-    files,
     history,
     history_folder,
     junit,
@@ -62,7 +62,7 @@ def target(options: Mapping[str, Any]) -> Target:
     for name in ("keep", "keep_days"):
         if options[name] < 0:
             raise EvenkeelError(f"drift_{name} is {options[name]}", "Give a number, or 0 for no limit")
-    mode = files.mode_of("drift_mode", options["mode"])
+    mode = report_files.mode_of("drift_mode", options["mode"])
     branch = None
     if options["history_branch"]:
         if not options["history_repository"]:
@@ -82,7 +82,7 @@ def require(to: Target) -> None:
     """
     if to.branch:
         to.branch.require()
-    files.require_writable(to.folder, "drift_directory")
+    report_files.require_writable(to.folder, "drift_directory")
     _require_ours(to.folder)
 
 
@@ -97,7 +97,7 @@ def publish(report: dict[str, Any], to: Target) -> list[str]:
         The folder or the branch can't be written to, or has files that are no report's.
     """
     require(to)
-    files.make_folder(to.folder)
+    report_files.make_folder(to.folder)
     earlier, skipped = to.branch.earlier() if to.branch else history_folder.earlier(to.folder / _EARLIER)
     for name, host in report["hosts"].items():
         known, host["since"] = host["since"], None
@@ -115,10 +115,10 @@ def publish(report: dict[str, Any], to: Target) -> list[str]:
         _OURS: (metrics.render(report), _METRICS_MODE),
     }
     if to.branch:
-        files.replace_all(to.folder, written)
+        report_files.replace_all(to.folder, written)
         to.branch.add(kept, kept_text, without=outdated, message=summary.last(report))
     else:
-        files.replace_all(to.folder, {f"{_EARLIER}/{kept}": (kept_text, to.mode), **written})
+        report_files.replace_all(to.folder, {f"{_EARLIER}/{kept}": (kept_text, to.mode), **written})
         history_folder.remove(to.folder / _EARLIER, outdated)
     return skipped
 

@@ -15,8 +15,8 @@ from typing import Any
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import user_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._pull.state import APPLIED
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.json_values import json_of
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift import report, schema
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift.format import json_of
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift.states import DRIFTED, EQUAL, UNKNOWN
 
 FORMAT = 1

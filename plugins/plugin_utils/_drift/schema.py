@@ -8,9 +8,10 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
+
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.json_values import is_moment
 
 _TYPES: Mapping[str, type | tuple[type, ...]] = {
     "object": dict,
@@ -63,12 +64,3 @@ def _is(value: Any, name: str) -> bool:
     if isinstance(value, bool):
         return name == "boolean"
     return isinstance(value, _TYPES[name]) and not (isinstance(value, float) and not math.isfinite(value))
-
-
-def is_moment(text: Any) -> bool:
-    """Whether a text is a date and a time with its zone."""
-    try:
-        moment = datetime.fromisoformat(text)
-        return moment.tzinfo is not None and moment.astimezone(timezone.utc) is not None  # noqa: UP017 - also for 3.9
-    except (TypeError, ValueError, OverflowError):
-        return False

@@ -109,7 +109,7 @@ def environments_to_lock(directory: Path, name: str, working: Path, variable: st
     EvenkeelError
         There is none.
     """
-    found = _named(directory, name, working) if name else _all(directory)
+    found = _named(directory, name, working) if name else all_below(directory)
     if not found:
         raise _none(directory, name, variable)
     # Of two that would have one lock, the one that is here is refused, with the name of the other.
@@ -151,6 +151,14 @@ def environments_in(folder: Path) -> list[Path]:
     ]
 
 
+def all_below(directory: Path) -> list[Path]:
+    """Return the environment files of a folder and of the folders in it."""
+    if not directory.is_dir():
+        return []
+    folders = sorted(path for path in directory.iterdir() if path.is_dir() and not path.name.startswith("."))
+    return [path for folder in (directory, *folders) for path in environments_in(folder)]
+
+
 def lock_beside(environment: Path) -> Path:
     """Return where the lock of an environment file is, if it is locked.
 
@@ -162,6 +170,18 @@ def lock_beside(environment: Path) -> Path:
         return shared
     own = environment.with_name(f"{environment.stem}.{LOCK}")
     return shared if not own.exists() and shared.exists() and _sources(shared) == [environment.name] else own
+
+
+def declaring(source: Mapping[str, Any]) -> Path | None:
+    """Return the file whose content says which packages an environment has: its lock where there is one."""
+    for option in ("lock", "explicit"):
+        if source.get(option):
+            return Path(str(source[option]))
+    if not source.get("environment"):
+        return None
+    written = Path(str(source["environment"]))
+    lock = lock_beside(written)
+    return lock if lock.exists() else written
 
 
 def explicit_beside(lock: Path, platform: str) -> Path:
@@ -176,7 +196,7 @@ def lock_env(environment: Path) -> str:
 
 
 def _none(directory: Path, name: str, variable: str) -> EvenkeelError:
-    known = [path.relative_to(directory).as_posix() for path in _all(directory)]
+    known = [path.relative_to(directory).as_posix() for path in all_below(directory)]
     if not known:
         return EvenkeelError(
             f"There is no environment file in {directory} or its folders",
@@ -227,13 +247,6 @@ def _named(directory: Path, name: str, working: Path) -> list[Path]:
 
 def _by_name(directory: Path, name: str) -> list[Path]:
     return [path for suffix in SUFFIXES if (path := directory / f"{name}{suffix}").is_file()]
-
-
-def _all(directory: Path) -> list[Path]:
-    if not directory.is_dir():
-        return []
-    folders = sorted(path for path in directory.iterdir() if path.is_dir() and not path.name.startswith("."))
-    return [path for folder in (directory, *folders) for path in environments_in(folder)]
 
 
 def _sources(lock: Path) -> list[Any]:

@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.json_values import is_moment, json_of
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import optional
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift.format import json_of
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift.schema import is_moment
 
 with optional():
     from packaging.utils import canonicalize_name

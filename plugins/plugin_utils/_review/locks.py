@@ -12,7 +12,7 @@ from typing import Any
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.built_wheels import is_built
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import CONDA, PIP, Package, changes
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift.provenance import of_file
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._git.committed import of_file
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import conda_lock
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.conda_lock import Lock
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.places import lock_beside, lock_env

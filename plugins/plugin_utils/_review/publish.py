@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift import files
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift.format import content_of, json_of
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control import report_files
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.json_values import json_of
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._review import page
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._review.report import KIND
 
@@ -34,8 +34,8 @@ class Target:
         EvenkeelError
             Names the variable.
         """
-        files.mode_of("review_mode", self.mode)
-        files.require_writable(self.folder, "review_directory")
+        report_files.mode_of("review_mode", self.mode)
+        report_files.require_writable(self.folder, "review_directory")
         theirs = [path for name in (_REPORT, _PAGE) if (path := self.folder / name).exists()]
         if theirs and not _is_review(self.folder / _REPORT):
             raise EvenkeelError(
@@ -52,10 +52,10 @@ def publish(report: Mapping[str, Any], target: Target) -> Path:
     EvenkeelError
         The folder can't be written to.
     """
-    files.make_folder(target.folder)
-    mode = files.mode_of("review_mode", target.mode)
+    report_files.make_folder(target.folder)
+    mode = report_files.mode_of("review_mode", target.mode)
     written = {_REPORT: (json.dumps(report, indent=1) + "\n", mode), _PAGE: (page.render(report), mode)}
-    files.replace_all(target.folder, written)
+    report_files.replace_all(target.folder, written)
     return target.folder / _PAGE
 
 
@@ -63,7 +63,7 @@ def _is_review(path: Path) -> bool:
     if not path.exists():
         return False
     try:
-        found = json_of(content_of(path))
-    except ValueError:
+        found = json_of(path.read_bytes())
+    except (OSError, ValueError):
         return False
     return isinstance(found, dict) and found.get("kind") == KIND

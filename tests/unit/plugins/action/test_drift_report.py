@@ -163,7 +163,7 @@ def test_a_report_that_can_not_be_kept_is_known_before_nodes_are_asked(tmp_path:
 
     assert asked() == {"changed": False}
     on_branch = asked(history_branch="drift-history", history_repository=str(tmp_path))
-    assert f"on the branch drift-history of {tmp_path}: fatal: not a git repository" in on_branch["msg"]
+    assert f"drift-history of {tmp_path} can't have drift reports: fatal: not a git repo" in on_branch["msg"]
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "drift").mkdir()
     (tmp_path / "drift" / "index.html").write_text("mine")
@@ -194,7 +194,7 @@ def test_the_files_mode(tmp_path: Path, shown: list[str]) -> None:
         ({"keep": -1}, "drift_keep is -1"),
         ({"keep_days": -1}, "drift_keep_days is -1"),
         ({"history_branch": "drift"}, "history_branch is set, and history_repository is not"),
-        ({"history_branch": "drift", "history_repository": "/nowhere"}, "on the branch drift of /nowhere: "),
+        ({"history_branch": "drift", "history_repository": "/nowhere"}, "drift of /nowhere can't have drift reports: "),
         ({"nodes": {}}, "No host was asked, so there is no report"),
     ],
 )

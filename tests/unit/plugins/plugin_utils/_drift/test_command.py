@@ -97,7 +97,8 @@ def test_it_runs_from_the_clone_also_through_a_link(tmp_path: Path) -> None:
 
 def test_it_runs_from_an_installed_collection_without_ansible(tmp_path: Path) -> None:
     place = tmp_path / "ansible_collections" / "evenkeel" / "gpu"
-    for part in ("bin", "plugins/module_utils/_node", "plugins/plugin_utils/_drift", "plugins/plugin_utils/_preflight"):
+    rooms = ("module_utils/_node", "plugin_utils/_control", "plugin_utils/_drift", "plugin_utils/_preflight")
+    for part in ("bin", *(f"plugins/{room}" for room in rooms)):
         shutil.copytree(ROOT / part, place / part)
     done = run(place / "bin" / "evenkeel", tmp_path)
     assert (done.returncode, done.stderr) == (4, "")

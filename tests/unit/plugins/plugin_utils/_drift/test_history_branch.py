@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift import git, history, history_branch
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift import history, history_branch
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift.history_branch import Branch
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._git import branch as own_branch
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._git import git
 
 from tests.unit.plugins.plugin_utils._drift.test_history import REPORT, day
 
@@ -160,7 +162,7 @@ def test_what_is_no_name_of_a_branch_is_refused(name: str, site: Path) -> None:
 
 
 def test_a_branch_below_another_one_is_named(site: Path) -> None:
-    with pytest.raises(EvenkeelError, match=r"can't be kept on the branch main/drift of .*'refs/heads/main' exists"):
+    with pytest.raises(EvenkeelError, match=r"The branch main/drift of .*'refs/heads/main' exists"):
         add(branch(site, "main/drift"), 0)
 
 
@@ -197,7 +199,7 @@ def test_a_repository_in_which_git_does_not_work_is_named(
     said = spoil(site, monkeypatch)
     with pytest.raises(EvenkeelError) as caught:
         branch(site).require()
-    assert f"can't be kept on the branch drift of {site}: " in str(caught.value)
+    assert f"The branch drift of {site} can't have drift reports: " in str(caught.value)
     assert said in str(caught.value)
     assert "safe.directory, writable, with user.name and user.email" in str(caught.value)
 
@@ -260,7 +262,7 @@ def _parents(site: Path) -> list[str]:
 
 
 def test_a_lock_that_a_killed_git_has_left_is_named(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(history_branch, "_CONFIGURATION", {})
+    monkeypatch.setattr(own_branch, "_CONFIGURATION", {})
     (site / ".git" / "refs" / "heads" / "drift.lock").touch()
     with pytest.raises(EvenkeelError, match=r"drift\.lock': File exists"):
         add(branch(site), 0)
@@ -304,6 +306,8 @@ def test_a_name_that_git_has_no_room_for_is_refused(there: str, name: str, allow
     if allowed:
         branch(site, name).require()
         return
-    with pytest.raises(EvenkeelError, match=f"The branch {name} can't be beside {there} of {site}") as caught:
+    with pytest.raises(
+        EvenkeelError, match=f"The branch {name} of {site} can't be written to: .*'refs/heads/{there}' exists"
+    ) as caught:
         branch(site, name).require()
     assert "drift_history_branch" in caught.value.remedy

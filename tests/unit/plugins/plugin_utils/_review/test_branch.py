@@ -238,7 +238,7 @@ def test_a_detached_head_is_fine(site: Path) -> None:
 def test_a_branch_that_moves_meanwhile_is_not_overwritten(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     branch(site).write([update(site)], DAY)
     theirs = run(site, "rev-parse", NAME)
-    monkeypatch.setattr(Branch, "_tip", lambda self: run(site, "rev-parse", "main"))
+    monkeypatch.setattr(Branch, "tip", lambda self: run(site, "rev-parse", "main"))
     with pytest.raises(EvenkeelError, match="can't be written"):
         branch(site).write([update(site, text="third\n")], DAY)
     assert run(site, "rev-parse", NAME) == theirs

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""What a node records of where an environment came from, and how that is shown."""
+"""Where an environment comes from, as its build records it, and how that is shown."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from typing import Any
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import CONDA, Package
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.once import computed_once
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.own_version import own_version
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift import provenance
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._git import committed
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.places import declaring
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import mirrors_from, without_credentials
 
 #: Digits of a commit that are shown.
@@ -33,7 +34,7 @@ def of_environment(arguments: Mapping[str, Any], packages: Iterable[Package], ru
     run_directory
         A directory that all workers of this run share and that goes with the run.
     """
-    path = provenance.declaring(arguments)
+    path = declaring(arguments)
     declared: dict[str, Any] = {}
     if path:
         kept = run_directory / f"origin-{hashlib.sha256(str(path).encode()).hexdigest()}.json"
@@ -48,10 +49,21 @@ def of_environment(arguments: Mapping[str, Any], packages: Iterable[Package], ru
     return {**declared, "sources": sources, "evenkeel": own_version()}
 
 
+def files_of(sources: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return of each environment by its name the file that declares it; of one without a file nothing.
+
+    Parameters
+    ----------
+    sources
+        As the filter ``environment_sources`` returns them.
+    """
+    return {str(source["name"]): committed.of_file(path) for source in sources if (path := declaring(source))}
+
+
 def _declared(path: Path) -> dict[str, Any]:
-    found = provenance.of_file(path)
+    found = committed.of_file(path)
     is_committed = found["commit"] and not found["dirty"]
-    return {**found, "signer": provenance.signer_of(path) if is_committed else ""}
+    return {**found, "signer": committed.signer_of(path) if is_committed else ""}
 
 
 def sentence(origin: Mapping[str, Any]) -> str:

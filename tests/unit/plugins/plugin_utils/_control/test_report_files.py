@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift import files
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control import report_files
 
 
 def content(folder: Path) -> dict[str, str]:
@@ -19,7 +19,9 @@ def content(folder: Path) -> dict[str, str]:
 def test_files_get_their_modes_whatever_the_umask(tmp_path: Path) -> None:
     before = os.umask(0o077)
     try:
-        files.replace_all(tmp_path, {"a.json": ("a", 0o640), "history/b.json": ("b", 0o600), "c.prom": ("c", 0o644)})
+        report_files.replace_all(
+            tmp_path, {"a.json": ("a", 0o640), "history/b.json": ("b", 0o600), "c.prom": ("c", 0o644)}
+        )
     finally:
         os.umask(before)
     assert content(tmp_path) == {"a.json": "a", "history/b.json": "b", "c.prom": "c"}
@@ -28,7 +30,7 @@ def test_files_get_their_modes_whatever_the_umask(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    files.replace_all(tmp_path, {"a": ("old", 0o600), "b": ("old", 0o600)})
+    report_files.replace_all(tmp_path, {"a": ("old", 0o600), "b": ("old", 0o600)})
     synced: list[int] = []
 
     def full(number: int) -> None:
@@ -38,27 +40,27 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(EvenkeelError, match="No space left") as caught:
-        files.replace_all(tmp_path, {"a": ("new", 0o600), "b": ("new", 0o600)})
+        report_files.replace_all(tmp_path, {"a": ("new", 0o600), "b": ("new", 0o600)})
     assert str(tmp_path) in str(caught.value)
     assert content(tmp_path) == {"a": "old", "b": "old"}
 
 
 def test_a_new_folder_is_not_git_s_concern(tmp_path: Path) -> None:
-    files.make_folder(tmp_path / "drift")
+    report_files.make_folder(tmp_path / "drift")
     assert content(tmp_path / "drift") == {".gitignore": "*\n"}
     (tmp_path / "drift" / ".gitignore").unlink()
-    files.make_folder(tmp_path / "drift")
+    report_files.make_folder(tmp_path / "drift")
     assert content(tmp_path / "drift") == {}, "who removed it wants the reports in git"
 
 
 def test_a_folder_that_can_t_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(EvenkeelError, match=str(tmp_path / "file")):
-        files.make_folder(tmp_path / "file" / "drift")
+        report_files.make_folder(tmp_path / "file" / "drift")
 
 
 def test_an_error_of_the_control_node_is_none_of_a_node(tmp_path: Path) -> None:
     (tmp_path / "drift").symlink_to(tmp_path / "nowhere")
     with pytest.raises(EvenkeelError) as caught:
-        files.make_folder(tmp_path / "drift")
+        report_files.make_folder(tmp_path / "drift")
     assert str(caught.value) == f"{tmp_path / 'drift'}: File exists. Repair that, then run again."

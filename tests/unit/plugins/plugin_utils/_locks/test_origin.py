@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import PIP, Package
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.own_version import own_version
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift import origin, provenance
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._git import committed
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import origin
 
 MAIN = "https://repo.anaconda.com/pkgs/main"
 NUMPY = Package("numpy", "2.3", "0", "1a" * 32, url=f"{MAIN}/linux-64/numpy-2.3-0.conda")
@@ -41,7 +42,7 @@ def lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = site / "ai-dev" / "conda-lock.yml"
     path.write_text("first\n")
     run(site, "add", "--all")
-    for cached in (provenance.of_file, provenance._top):
+    for cached in (committed.of_file, committed._top):
         cached.cache_clear()
     return path
 
@@ -93,7 +94,7 @@ def test_no_signer_is_named_unless_the_signature_is_good_and_for_this_content(
 
 def test_git_is_asked_once_for_all_workers(lock: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = found(lock, tmp_path)
-    monkeypatch.setattr(provenance, "of_file", lambda _path: pytest.fail("asked again"))
+    monkeypatch.setattr(committed, "of_file", lambda _path: pytest.fail("asked again"))
     assert found(lock, tmp_path) == first
 
 
@@ -130,3 +131,24 @@ def test_a_list_of_packages_has_no_file(tmp_path: Path) -> None:
 )
 def test_an_origin_as_a_sentence(said: dict[str, Any], text: str) -> None:
     assert origin.sentence(said) == text
+
+
+def test_an_environment_is_declared_by_its_lock(lock: Path) -> None:
+    run(lock.parent, "commit", "--quiet", "--message=First")
+    first = run(lock.parent, "rev-parse", "HEAD")
+    run(lock.parent, "commit", "--quiet", "--allow-empty", "--message=Something else")
+    written = lock.with_name("environment.yml")
+    written.write_text("dependencies: [numpy]\n")
+    content = hashlib.sha256(b"first\n").hexdigest()
+    expected = {"file": "ai-dev/conda-lock.yml", "sha256": content, "commit": first, "dirty": False}
+    assert origin.files_of([{"name": "ai-dev", "environment": str(written)}]) == {"ai-dev": expected}
+
+
+@pytest.mark.parametrize("option", ["environment", "explicit"])
+def test_other_sources(option: str, tmp_path: Path) -> None:
+    path = tmp_path / "gpu.yml"
+    path.write_text("dependencies: []\n")
+    sources = [{"name": "a", option: str(path)}, {"name": "b", "packages": ["numpy"]}, {"name": "c", "state": "absent"}]
+    content = hashlib.sha256(path.read_bytes()).hexdigest()
+    expected = {"file": str(path), "sha256": content, "commit": None, "dirty": None}
+    assert origin.files_of(sources) == {"a": expected}

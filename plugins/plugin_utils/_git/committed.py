@@ -1,17 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""Which commit and which files declare what the nodes of a run are compared with."""
+"""Which commit a folder or a file is from, and who signed it."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift import git
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.places import lock_beside
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._git import git
 
 #: What git says of a signature that is good, also of a key that it does not know to be its owner's.
 _GOOD = ("G", "U")
@@ -38,29 +36,6 @@ def of_site(folder: Path) -> dict[str, Any]:
         "tag": _git(folder, "describe", "--tags", "--exact-match")[0] or None,
         "dirty": None if changed is None else bool(changed),
     }
-
-
-def of_environments(sources: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Return of each environment by its name the file that declares it; of one without a file nothing.
-
-    Parameters
-    ----------
-    sources
-        As the filter ``environment_sources`` returns them.
-    """
-    return {str(source["name"]): of_file(path) for source in sources if (path := declaring(source))}
-
-
-def declaring(source: Mapping[str, Any]) -> Path | None:
-    """Return the file whose content says which packages an environment has: its lock where there is one."""
-    for option in ("lock", "explicit"):
-        if source.get(option):
-            return Path(str(source[option]))
-    if not source.get("environment"):
-        return None
-    written = Path(str(source["environment"]))
-    lock = lock_beside(written)
-    return lock if lock.exists() else written
 
 
 @cache
