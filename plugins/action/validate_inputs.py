@@ -30,6 +30,8 @@ COMMAND_LINE_ONLY = {
 BATCHES = {"rollout": ("rollout_build_batch", "rollout_batch"), "upgrade_driver": ("upgrade_serial",)}
 #: By playbook, the inputs that name a group.
 GROUPS = {"rollout": ("rollout_canary",)}
+#: By playbook, the inputs of which one counts.
+EITHER = {"rollback": ("rollback_steps", "rollback_generation")}
 #: The playbook that runs on the control node, and what it reads besides its own inputs.
 LOCK = "lock"
 LOCK_READS = ("conda_environments_directory",)
@@ -76,6 +78,8 @@ class ActionModule(Action):
         return (
             wrong
             or self._wrong_values(options, task_vars)
+            or self._wrong_texts(playbooks[name], task_vars)
+            or inputs.both_given(EITHER.get(name, ()), task_vars)
             or self._wrong_numbers(playbooks[name], task_vars)
             or self._wrong_batches(BATCHES.get(name, ()), task_vars)
             or self._wrong_groups(GROUPS.get(name, ()), task_vars)
@@ -138,6 +142,10 @@ class ActionModule(Action):
                 failures.setdefault(_refused(error) or str(error), name)
         # A variable may be unreadable only because another has a wrong type.
         return wrong or [inputs.unreadable(name, reason) for reason, name in failures.items()]
+
+    def _wrong_texts(self, options: Options, variables: Variables) -> list[str]:
+        values = {name: self._template(variables[name]) for name in options if name in variables}
+        return [line for name, value in values.items() for line in inputs.wrong_text(name, options[name], value)]
 
     def _wrong_numbers(self, options: Options, variables: Variables) -> list[str]:
         names = [name for name, option in options.items() if option.get("type") in ("int", "float")]

@@ -165,6 +165,19 @@ def wrong_number(name: str, value: Any) -> list[str]:
     return []
 
 
+def wrong_text(name: str, option: Mapping[str, Any], value: Any) -> list[str]:
+    """Return a line where a path, or a text that is required, is empty, unless that is its default."""
+    if value != "" or option.get("default") == "" or not (option.get("required") or option.get("type") == "path"):
+        return []
+    return [_line(f"{name} is empty", f"Leave it out, or set it to {_TYPES[option.get('type', 'str')].described}")]
+
+
+def both_given(names: Collection[str], given: Collection[str]) -> list[str]:
+    """Return a line where more than one of these variables is given."""
+    found = [name for name in names if name in given]
+    return [_line(f"{' and '.join(found)} are both set", "Set one of them")] if len(found) > 1 else []
+
+
 def wrong_group(name: str, value: Any, groups: Collection[str]) -> list[str]:
     """Return a line where a variable is no group of the inventory."""
     if value in groups:

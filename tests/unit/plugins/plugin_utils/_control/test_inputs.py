@@ -114,6 +114,28 @@ def test_the_ending_of_a_name_says_which_numbers_it_takes(name: str, value: Any,
     assert inputs.wrong_number(name, value) == ([said] if said else [])
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ({"type": "path"}, "", "x is empty. Leave it out, or set it to a path."),
+        ({"type": "path", "default": "drift"}, "", "x is empty. Leave it out, or set it to a path."),
+        ({"required": True}, "", "x is empty. Leave it out, or set it to text."),
+        ({"type": "path", "default": ""}, "", ""),
+        ({}, "", ""),
+        ({"type": "path"}, "a", ""),
+    ],
+)
+def test_a_path_is_empty_only_where_that_is_its_default(option: dict[str, Any], value: str, said: str) -> None:
+    assert inputs.wrong_text("x", option, value) == ([said] if said else [])
+
+
+@pytest.mark.parametrize(
+    ("given", "said"), [({"a"}, ""), (set(), ""), ({"a", "b"}, "a and b are both set. Set one of them.")]
+)
+def test_one_of_two_variables_counts(given: set[str], said: str) -> None:
+    assert inputs.both_given(("a", "b"), given) == ([said] if said else [])
+
+
 def test_a_group_is_one_of_the_inventory() -> None:
     assert inputs.wrong_group("x", "canary", {"all": [], "canary": []}) == []
     assert inputs.wrong_group("x", "gpu1", {"all": ["gpu1"]}) == [
