@@ -11,7 +11,8 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import clobber
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.bytecode import Done, compile_environment, link_ahead
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.bytecode_delivery import receive
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.installed_files import META
-from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.linking import RATTLER, Job, Tools, install
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.linking import RATTLER, Job, Tools
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.past_caches import install
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.verification import note_files_of_scripts
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import modes
 

@@ -116,7 +116,7 @@ class _Source:
 
     def _download(self, url: str, archive: Archive, target: str) -> None:
         try:
-            download(url, target, self._timeout, 0, most=archive.size)
+            download(url, target, self._timeout, 0, most=archive.size, sha256=archive.sha256)
         except EvenkeelError as error:
             # An answer is about this archive alone.
             if error.__cause__ and not isinstance(error.__cause__, HTTPError):

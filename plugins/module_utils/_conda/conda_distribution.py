@@ -241,7 +241,8 @@ def _fetch(params: Params, target: str) -> str:
     if params["brought"]:
         return copy(params["brought"], target)
     ca_path = None if params["offline"] else params["ca_path"]
-    return download(params["url"], target, params["timeout"], params["retries"], ca_path, LARGEST_INSTALLER)
+    limits = params["timeout"], params["retries"], ca_path, LARGEST_INSTALLER
+    return download(params["url"], target, *limits, sha256=params["sha256"])
 
 
 def _text(lines: Sequence[str]) -> str:

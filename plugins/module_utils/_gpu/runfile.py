@@ -197,7 +197,7 @@ def install(url: str, sha256: str, version: str, flavour: str) -> None:
     work_folder.remove_abandoned()
     with work_folder.made("runfile", work_folder.LARGE) as folder:
         path = os.path.join(folder, url.rpartition("/")[2])
-        found = download(url, path, timeout=30, retries=3)
+        found = download(url, path, timeout=30, retries=3, sha256=sha256)
         if found != sha256:
             raise EvenkeelError(
                 "%s has the SHA-256 %s, not %s" % (url, found, sha256),

@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
 import ssl
 import time
 import urllib.error
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.client import HTTPException
 from typing import TypeVar
@@ -29,6 +30,8 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.within import w
 
 #: How much of a download its beginning is.
 BEGINNING_BYTES = 64 << 10
+#: Asks a cache on the way for what its source has now.
+_PAST_CACHES = {"Cache-Control": "no-cache"}
 
 Result = TypeVar("Result")
 
@@ -54,9 +57,15 @@ def require_certificates(path: str) -> None:
 
 
 def download(
-    url: str, target: str, timeout: float, retries: int, ca_path: str | None = None, most: int = MOST_BYTES
+    url: str,
+    target: str,
+    timeout: float,
+    retries: int,
+    ca_path: str | None = None,
+    most: int = MOST_BYTES,
+    sha256: str = "",
 ) -> str:
-    """Download ``url`` to ``target``; return its SHA-256.
+    """Download ``url`` to ``target``; return its SHA-256, which the caller compares.
 
     A refusal (4xx) and too much are final. Silence, a drip, a broken transfer and 5xx are tried again, ``retries``
     times.
@@ -75,6 +84,9 @@ def download(
         A file of certificates, in PEM, to trust instead of the system's.
     most
         How many bytes it may have.
+    sha256
+        What it should be. Where something else comes, the source is asked once more past the caches on the way, one of
+        which may keep a damaged file.
 
     Raises
     ------
@@ -82,7 +94,15 @@ def download(
         The server refused, did not deliver or brings too much, or the file system has no room for what it announced.
     """
     timeout = patience.for_answer(timeout)
-    return _delivered(url, retries, lambda: _download_once(url, target, timeout, ca_path, most))
+
+    def ask(headers: Mapping[str, str]) -> str:
+        return _delivered(url, retries, lambda: _download_once(url, target, timeout, ca_path, most, headers))
+
+    found = ask({})
+    if sha256 not in ("", found):
+        with contextlib.suppress(EvenkeelError):  # what came first is told then
+            found = ask(_PAST_CACHES)
+    return found
 
 
 def beginning(url: str, timeout: float, retries: int, ca_path: str | None = None, most: int = MOST_BYTES) -> Beginning:
@@ -141,8 +161,10 @@ def _delivered(url: str, retries: int, ask: Callable[[], Result]) -> Result:
         time.sleep(min(2**attempt, 10))
 
 
-def _download_once(url: str, target: str, timeout: float, ca_path: str | None, most: int) -> str:
-    with within(2 * timeout, lambda: open_url(url, timeout=timeout, ca_path=ca_path)) as response:
+def _download_once(
+    url: str, target: str, timeout: float, ca_path: str | None, most: int, headers: Mapping[str, str]
+) -> str:
+    with within(2 * timeout, lambda: open_url(url, timeout=timeout, ca_path=ca_path, headers=headers)) as response:
         announced = response.headers.get("Content-Length") or ""
         expected = int(announced) if announced.isdecimal() else None
         if (expected or 0) > most:

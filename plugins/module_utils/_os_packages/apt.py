@@ -22,6 +22,8 @@ _LOCKS = (
 _SOURCES = "/etc/apt/sources.list.d"
 _OPTIONS = ("--yes", "--no-install-recommends", "--allow-downgrades", "--allow-change-held-packages", "--ignore-hold")
 _KEEP_SETTINGS = ("-oDpkg::Options::=--force-confdef", "-oDpkg::Options::=--force-confold")
+#: Proxies and mirrors with a cache then ask their source.
+_PAST_CACHES = "-oAcquire::http::No-Cache=true"
 _RUN_MARK = "Run it on the node to see what is wrong, then run again"
 _LIST_REMEDY = "Run it on the node to see why: without its answer Evenkeel does not know what is installed"
 _STEP = re.compile(
@@ -188,6 +190,8 @@ class Apt:
         timeout = "-oDPkg::Lock::Timeout=%d" % self.lock_timeout
         argv = ["apt-get", *self.options, *_OPTIONS, *_KEEP_SETTINGS, timeout, "install", *arguments]
         done = self._run(argv)
+        if done.status != 0 and _INCOMPLETE.search(done.said):
+            done = self._run([*argv, _PAST_CACHES])
         if done.status != 0:
             raise EvenkeelError(
                 "apt did not install %s: %s" % (" ".join(named), explain(done.said)),
@@ -217,7 +221,9 @@ class Apt:
         only = ("-oDir::Etc::SourceList=%s" % source, "-oDir::Etc::SourceParts=-", "-oAPT::Get::List-Cleanup=0")
         strict = (*only, "-oAPT::Update::Error-Mode=any") if source else ()
         argv = ["apt-get", *self.options, *strict, "update"]
-        done = refetch.until_complete(lambda: self._run(argv, timeout=self.limit), _INCOMPLETE)
+        done = refetch.until_complete(
+            lambda again: self._run([*argv, _PAST_CACHES] if again else argv, timeout=self.limit), _INCOMPLETE
+        )
         if done.status != 0 and (source or not only_some_failed(done.said)):
             raise explain_update(done.said, source)
         return "" if source else "; ".join(dict.fromkeys(_UNFETCHED.findall(done.said)))

@@ -164,7 +164,7 @@ class Dnf:
         # It writes to the node, wherever the metadata goes.
         without = "--disableplugin=generate_completion_cache"
         argv = ["dnf", *self._options(), without, *only, "--assumeyes", "makecache", "--refresh"]
-        done = refetch.until_complete(lambda: command.run(argv, timeout=self.limit), _INCOMPLETE)
+        done = refetch.until_complete(lambda _again: command.run(argv, timeout=self.limit), _INCOMPLETE)
         # Without any repository, dnf reports success.
         if done.status != 0 or _NO_REPOSITORY.search(done.said):
             raise explain_refresh(done.said, source)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""Fetch a repository's lists again while the repository is incomplete, as during a synchronisation."""
+"""Fetch from a repository again while it is incomplete, as during a synchronisation or by a damaged file of a cache."""
 
 from __future__ import annotations
 
@@ -15,11 +15,19 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.command import 
 _PAUSES = (2, 4, 8)
 
 
-def until_complete(fetch: Callable[[], Done], incomplete: re.Pattern[str]) -> Done:
-    """Fetch, and again while the output matches ``incomplete``; return how the last attempt ended."""
+def until_complete(fetch: Callable[[bool], Done], incomplete: re.Pattern[str]) -> Done:
+    """Fetch, and again while the output matches ``incomplete``; return how the last attempt ended.
+
+    Parameters
+    ----------
+    fetch
+        Is told whether it is asked again, past caches then where it can.
+    """
+    again = False
     for pause in _PAUSES[: patience.retries(len(_PAUSES))]:
-        done = fetch()
+        done = fetch(again)
         if done.status == 0 or not incomplete.search(done.said):
             return done
+        again = True
         time.sleep(pause)
-    return fetch()
+    return fetch(again)

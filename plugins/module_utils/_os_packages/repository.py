@@ -356,7 +356,9 @@ def _copy_cache(standing: str, copy: str) -> None:
 def _fetch_key(repository: Repository, folder: str, retries: int) -> tuple[str, str]:
     """Return the path of the repository's key, fetched, and the SHA-256 of what it came from."""
     fetched = os.path.join(folder, "fetched")
-    origin = download(repository.key_url, fetched, timeout=30, retries=retries, most=_LARGEST_KEY)
+    origin = download(
+        repository.key_url, fetched, timeout=30, retries=retries, most=_LARGEST_KEY, sha256=repository.key_sha256
+    )
     if repository.key_sha256 not in ("", origin):
         raise EvenkeelError(
             "The key at %s has the SHA-256 %s, not %s" % (repository.key_url, origin, repository.key_sha256),

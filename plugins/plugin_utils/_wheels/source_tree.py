@@ -52,7 +52,7 @@ def fetch_archive(release: SourceRelease, url: str, directory: Path) -> Path:
             f"Known: {', '.join(ARCHIVES)}; choose another release",
         )
     target = directory / f"source{suffix}"  # a name of the index's could be a path
-    found = download(url, str(target), ANSWER_SECONDS, RETRIES)
+    found = download(url, str(target), ANSWER_SECONDS, RETRIES, sha256=release.sha256)
     if found != release.sha256:
         target.unlink()
         raise EvenkeelError(

@@ -74,7 +74,7 @@ def test_it_is_checked_and_run_without_questions(
     run: list[list[str]] = []
     fetched: list[str] = []
 
-    def download(url: str, path: str, *, timeout: int, retries: int) -> str:
+    def download(url: str, path: str, *, timeout: int, retries: int, sha256: str) -> str:
         assert (url, timeout > 0, retries > 0) == (URL, True, True)
         fetched.append(path)
         return "a" * 64

@@ -251,6 +251,34 @@ def test_what_does_not_fit_is_not_begun(mirror: Mirror, pauses: list[float], tmp
     assert mirror.requests == 1
 
 
+DAMAGED = partial(answer, status=200, body=b"!" + INSTALLER[1:])
+
+
+@pytest.mark.parametrize(
+    ("wanted", "later", "found", "requests"),
+    [(SHA256, SENT, SHA256, 2), (SHA256, DAMAGED, None, 2), (SHA256, UNAVAILABLE, None, 2), ("", SENT, None, 1)],
+    ids=["damaged in a cache", "damaged at its source", "its source is away", "no matter what"],
+)
+def test_what_comes_damaged_is_asked_for_past_caches(
+    mirror: Mirror,
+    tmp_path: Path,
+    wanted: str,
+    later: Callable[[BaseHTTPRequestHandler], None],
+    found: str | None,
+    requests: int,
+) -> None:
+    asked: list[str | None] = []
+
+    def noting(send: Callable[[BaseHTTPRequestHandler], None], handler: BaseHTTPRequestHandler) -> None:
+        asked.append(handler.headers["Cache-Control"])
+        send(handler)
+
+    mirror.answers = [partial(noting, DAMAGED), partial(noting, later)]
+    digest = download.download(mirror.url, str(tmp_path / "installer"), timeout=5, retries=0, sha256=wanted)
+    assert digest == (found or hashlib.sha256(b"!" + INSTALLER[1:]).hexdigest())
+    assert asked == [None, "no-cache"][:requests]
+
+
 def test_a_copy_tells_what_it_copied(tmp_path: Path) -> None:
     (tmp_path / "brought").write_bytes(INSTALLER)
     assert download.copy(str(tmp_path / "brought"), str(tmp_path / "copy")) == SHA256

@@ -378,7 +378,17 @@ def test_a_repository_that_stays_as_it_is(monkeypatch: pytest.MonkeyPatch, done:
     node = FakePrograms(monkeypatch, apt_get=done)
     with pytest.raises(EvenkeelError, match=r"of /etc/apt/sources.list.d/x\.sources (is incomplete|could not)"):
         Apt().refresh("/x.sources")
-    assert len(node.of("apt-get")) == asked
+    past_caches = ["-oAcquire::http::No-Cache=true" in argv for argv in node.of("apt-get")]
+    assert past_caches == [False, True, True, True][:asked]
+
+
+def test_a_package_that_comes_damaged_is_asked_for_past_caches(monkeypatch: pytest.MonkeyPatch) -> None:
+    node = FakePrograms(
+        monkeypatch,
+        apt_get=lambda argv: Done(0, "", "") if argv[-1] == "-oAcquire::http::No-Cache=true" else INCOMPLETE,
+    )
+    Apt().apply(["driver"], [])
+    assert len(node.of("apt-get")) == 2
 
 
 @pytest.mark.parametrize(("found", "expected"), [([], True), (["/var/lib/apt/lists/m_Packages"], False)])

@@ -27,12 +27,19 @@ def test_it_is_fetched_again_only_in_the_middle_of_a_synchronisation(
 ) -> None:
     left, paused = list(ends), list[float]()
     monkeypatch.setattr(refetch.time, "sleep", paused.append)
-    assert refetch.until_complete(lambda: left.pop(0), re.compile("Hash Sum")) == last
+    repeated = list[bool]()
+
+    def fetch(again: bool) -> Done:
+        repeated.append(again)
+        return left.pop(0)
+
+    assert refetch.until_complete(fetch, re.compile("Hash Sum")) == last
     assert (left, paused) == ([], pauses)
+    assert repeated == [number > 0 for number in range(len(ends))]
 
 
 def test_a_preflight_fetches_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(refetch.time, "sleep", lambda _: pytest.fail("it waits"))
     left = [INCOMPLETE, GOOD]
     with patience.asking_once(10, 60):
-        assert refetch.until_complete(lambda: left.pop(0), re.compile("Hash Sum")) == INCOMPLETE
+        assert refetch.until_complete(lambda _again: left.pop(0), re.compile("Hash Sum")) == INCOMPLETE

@@ -223,7 +223,7 @@ def test_a_key_that_does_not_come_is_given_up_sooner_in_a_rehearsal(
 ) -> None:
     asked = []
 
-    def download(url: str, target: str, **how: int) -> str:
+    def download(url: str, target: str, **how: object) -> str:
         asked.append(how["retries"])
         raise EvenkeelError("silent", "Look")
 

@@ -165,7 +165,7 @@ def test_an_index_does_not_choose_where_its_archive_is_written(
 ) -> None:
     release, elsewhere = archive(), target.with_name("elsewhere.tar.gz")
     name = path.format(target.parent).replace("/", "%2f")
-    monkeypatch.setattr(source_tree, "download", lambda _url, to, *_rest: Path(to).write_text("") or release.sha256)
+    monkeypatch.setattr(source_tree, "download", lambda _url, to, *_, **__: Path(to).write_text("") or release.sha256)
     assert fetch_archive(release, f"https://files.example/f/{name}", target) == target / "source.tar.gz"
     assert not elsewhere.exists()
 
