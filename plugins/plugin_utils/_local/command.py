@@ -31,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the arguments say, and return the exit status."""
     asked = _parser().parse_args(arguments)
     try:
+        tools.require_linux()
         tools.require()
         status: int = asked.run(asked)
     except KeyboardInterrupt:

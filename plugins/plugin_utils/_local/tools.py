@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 import sysconfig
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,20 +24,32 @@ FILE = Path(__file__).resolve().parents[3] / "requirements-env.txt"
 OWN = "~/.local/share/evenkeel-tools"
 #: Without these, nothing can be read: what is imported, and the package that brings it.
 READERS = {"packaging": "packaging", "yaml": "pyyaml"}
+#: Without this, requests can't be told apart.
+SOLVER = {"rattler": "py-rattler"}
 
 
-def require() -> None:
-    """Refuse another system than Linux, and a Python that can't read locks.
+def require_linux() -> None:
+    """Refuse another system than Linux.
+
+    Raises
+    ------
+    EvenkeelError
+        Names the system.
+    """
+    system = os.uname().sysname
+    if system != "Linux":
+        raise EvenkeelError("The environments of locks are for Linux, and this is %s" % system, "Use a Linux machine")
+
+
+def require(needs: Mapping[str, str] = READERS) -> None:
+    """Refuse a Python that lacks what is imported, by default what reads locks.
 
     Raises
     ------
     EvenkeelError
         Names what it lacks, and how to come by it.
     """
-    system = os.uname().sysname
-    if system != "Linux":
-        raise EvenkeelError("The environments of locks are for Linux, and this is %s" % system, "Use a Linux machine")
-    _require(package for name, package in READERS.items() if find_spec(name) is None)
+    _require(package for name, package in needs.items() if find_spec(name) is None)
 
 
 @contextmanager

@@ -88,7 +88,7 @@ def test_the_users_conda_is_the_one_that_shells_know(
 def test_another_system_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tools.os, "uname", lambda: SimpleNamespace(sysname="Darwin"))
     with pytest.raises(EvenkeelError, match="are for Linux, and this is Darwin"):
-        tools.require()
+        tools.require_linux()
 
 
 def test_it_needs_what_the_control_node_needs() -> None:
@@ -113,9 +113,9 @@ def test_a_python_that_can_t_read_locks_is_told_what_to_install() -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "shown"),
     [
-        ((), 64, "usage: evenkeel {drift,env} ..."),
-        (("--help",), 0, "usage: evenkeel {drift,env} ..."),
-        (("unknown",), 64, "usage: evenkeel {drift,env} ..."),
+        ((), 64, "usage: evenkeel {drift,env,lock} ..."),
+        (("--help",), 0, "usage: evenkeel {drift,env,lock} ..."),
+        (("unknown",), 64, "usage: evenkeel {drift,env,lock} ..."),
         (("env",), 64, "usage: evenkeel env"),
         (("env", "sync", "--help"), 0, "usage: evenkeel env sync"),
         (("env", "sync", "--keep", "-1"), 64, "usage: evenkeel env sync"),
