@@ -40,6 +40,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node import (
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import Logic, Params
 from ansible_collections.evenkeel.gpu.plugins.module_utils._package_mirror import package_mirror
 from ansible_collections.evenkeel.gpu.plugins.module_utils._pull import pull_agent
+from ansible_collections.evenkeel.gpu.plugins.module_utils._site_copy import site_copy
 
 _FILES: tuple[ModuleType, ...] = (
     conda_distribution,
@@ -60,6 +61,7 @@ _FILES: tuple[ModuleType, ...] = (
     pip_config,
     pull_agent,
     service_account,
+    site_copy,
     ssh_forwarding,
     sysctl_floor,
     tcp_port,

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""From what is wanted to exact files: indexes of upstreams are read, and indexes of the copy are made."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._site_copy import channels, index_pages
+from ansible_collections.evenkeel.gpu.plugins.module_utils._site_copy.fetching import Network, Wanted, fetch, fetch_all
+from ansible_collections.evenkeel.gpu.plugins.module_utils._site_copy.manifest import File, Manifest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._site_copy.store import Store
+from ansible_collections.evenkeel.gpu.plugins.module_utils._site_copy.wants import Request, Upstreams
+
+
+@dataclass
+class Resolved:
+    """What a copy will hold.
+
+    Parameters
+    ----------
+    wanted
+        Files that are known by their hash, wherever they are now.
+    files
+        Files that are in the store already, since they had to be read.
+    texts
+        By path, what is made here.
+    notes
+        What an operator wants to know.
+    """
+
+    wanted: list[Wanted] = field(default_factory=list)
+    files: list[File] = field(default_factory=list)
+    texts: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What resolving needs: where indexes come from, and where they go.
+
+    Parameters
+    ----------
+    former
+        The copy in use.
+    """
+
+    upstreams: Upstreams
+    store: Store
+    network: Network
+    former: Manifest | None = None
+
+    def index(self, path: str) -> tuple[File, str]:
+        """Return an index of an upstream, fetched anew, and where it is in the store."""
+        return fetch(Wanted(path, self.upstreams.url(path)), self.store, self.network)
+
+
+def resolve(request: Request, sources: Sources) -> Resolved:
+    """Return the files that are asked for.
+
+    Raises
+    ------
+    EvenkeelError
+        An upstream lacks something, or does not answer.
+    """
+    found = Resolved()
+    _add_files(request.files, sources, found)
+    _add_channels(request.conda, sources, found)
+    found.wanted += request.pip
+    found.texts.update(index_pages.pages(request.releases))
+    return found
+
+
+def _add_files(files: Iterable[Wanted], sources: Sources, found: Resolved) -> None:
+    found.wanted += [one for one in files if one.digest]
+    unknown = [one for one in files if not one.digest]
+    found.files += fetch_all(unknown, sources.store, sources.network).values()
+
+
+def _add_channels(packages: Iterable[Wanted], sources: Sources, found: Resolved) -> None:
+    by_path = {one.path: one for one in packages}
+    former = {one.path: one for one in sources.former.files} if sources.former else {}
+    for folder, names in channels.folders(by_path).items():
+        path, subdir = "%s/%s" % (folder, channels.REPODATA), folder.rpartition("/")[2]
+        paths = ["%s/%s" % (folder, name) for name in names]
+        own = {one: former[one].sha256 for one in former if one.rpartition("/")[0] == folder and one != path}
+        if path in former and own == {one: by_path[one].sha256 for one in paths}:
+            # Nothing came or went: what the copy says of these packages still holds.
+            kept = sources.store.find(former[path].sha256, former[path].size)
+            if kept:
+                found.files.append(former[path])
+                found.wanted += [replace(by_path[one], size=former[one].size) for one in paths]
+                continue
+        records = channels.records(sources.index(path)[1], names) if names else {}
+        found.texts[path] = channels.index(subdir, records)
+        for one in paths:
+            record = records.get(os.path.basename(one))
+            if record is None:
+                found.notes.append("%s is not in its channel's index any more; the package is copied" % one)
+            size = (record or {}).get("size")
+            known = by_path[one]
+            found.wanted.append(replace(known, size=known.size or (size if isinstance(size, int) else 0)))
