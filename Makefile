@@ -206,9 +206,9 @@ docs: $(READY) ## Generate the roles' references from their argument specificati
 	python -m maintenance.draw_rooms
 	python -m maintenance.role_readmes
 
-.PHONY: report-picture
-report-picture: setup ## Take the documentation's picture of the drift report, of a fleet that is made up, in a headless Chromium
-	PYTHONPATH=collections python -m maintenance.report_picture
+.PHONY: report-pictures
+report-pictures: setup ## Take the documentation's pictures of the drift report and of the review, of a fleet that is made up, in a headless Chromium
+	PYTHONPATH=collections python -m maintenance.report_pictures
 
 .PHONY: installers
 installers: $(READY) ## Add the installers that an index lists to the known ones: make installers INDEX=https://repo.anaconda.com/miniconda/
