@@ -34,6 +34,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.watched_run im
     seen_of_uv,
     unfinished_below,
 )
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import work_folder
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import disk_full, sha256_of
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.transfer import MOST_BYTES, Pace, most_bytes
@@ -325,7 +326,7 @@ def install_with_uv(job: Job, tools: Tools, *, again: bool = False) -> None:
             continue
         # Where everybody may write, uv would share a lock with everybody.
         with (
-            tempfile.TemporaryDirectory() as private,
+            work_folder.made("pip") as private,
             open(os.path.join(private, "requirements.txt"), "w", encoding="utf-8") as requirements,
         ):
             variables["TMPDIR"] = private

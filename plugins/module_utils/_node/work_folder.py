@@ -17,7 +17,7 @@ LARGE = "/var/tmp"  # noqa: S108
 PLACES = ("/tmp", LARGE)  # noqa: S108
 _PREFIX = "evenkeel-%s-"
 #: What such folders are for.
-_KINDS = ("repository", "driver", "dkms", "runfile")
+_KINDS = ("repository", "driver", "dkms", "runfile", "pip", "files", "tools", "locks")
 
 
 @contextlib.contextmanager
@@ -48,7 +48,7 @@ def made(kind: str, place: str | None = None) -> Iterator[str]:
 
 def remove_abandoned() -> None:
     """Remove this user's folders that no run uses any more."""
-    for place in PLACES:
+    for place in {*PLACES, tempfile.gettempdir()}:
         for kind in _KINDS:
             for folder in glob.glob(os.path.join(place, _PREFIX % kind + "*")):
                 with contextlib.suppress(OSError):

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.platform import this_node
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import work_folder
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, from_os
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.command_line import Parser, show, text, warn
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local import places, tools
@@ -108,6 +109,7 @@ def _sync(asked: argparse.Namespace) -> int:
     from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local.sync import Policy, roll_back, sync
 
     os.umask(0o022)
+    work_folder.remove_abandoned()
     policy = Policy(asked.keep, asked.wait, asked.files)
     place = _place(asked)
     if asked.rollback is not None:
@@ -139,14 +141,14 @@ def _sync(asked: argparse.Namespace) -> int:
 
 
 def _diff(asked: argparse.Namespace) -> int:
-    from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local.difference import DIFFERS, EQUAL, compare
+    from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local.difference import DIFFERS, EQUAL, compare, origin
 
     locked = _locked(asked, this_node()[0])
     prefix = _prefix(asked)
     found = compare(locked, prefix, files=asked.files)
     if asked.json:
         about = {"prefix": prefix, "lock": str(asked.lock), "platform": locked.platform, "lock_digest": locked.digest}
-        print(json.dumps({**about, **found.as_dict()}))
+        print(json.dumps({**about, **found.as_dict(), "origin": origin(prefix)}))
     else:
         verdict = {EQUAL: "equals", DIFFERS: "differs from"}.get(found.state, "may equal")
         show([*found.lines(), "%s %s %s" % (prefix, verdict, asked.lock)])

@@ -90,6 +90,14 @@ def compare(locked: Locked, prefix: str, *, files: bool) -> Difference:
     return between(locked.packages, locked.variables, holding, changed)
 
 
+def origin(prefix: str) -> dict[str, Any]:
+    """Return what a build has recorded of where it comes from; nothing where something else has built it."""
+    made = generations.read(os.path.realpath(prefix))
+    if made is None:
+        return {}
+    return {name: value for name, value in {**made.origin, "built": made.created}.items() if name != generations.ROOT}
+
+
 def read(prefix: str) -> Holding:
     """Return what an environment holds; what Evenkeel built knows the hashes of pip's packages too."""
     generation = generations.read(prefix)

@@ -94,7 +94,7 @@ def of_pip(environ: Mapping[str, str]) -> str:
     places = [Path("/etc/pip.conf"), home / ".pip" / "pip.conf", configuration / "pip" / "pip.conf"]
     if environ.get("PIP_CONFIG_FILE"):
         places.append(Path(environ["PIP_CONFIG_FILE"]))
-    parser = configparser.RawConfigParser(strict=False)
+    parser = _OfPip(strict=False)
     try:
         parser.read(places, encoding="utf-8")
     except (configparser.Error, UnicodeError) as error:
@@ -102,7 +102,15 @@ def of_pip(environ: Mapping[str, str]) -> str:
             "pip's configuration can't be read: %s" % " ".join(str(error).split()),
             "Correct the file, or name the index with --pip-index",
         ) from error
-    return parser.get("global", "index-url", fallback="").strip()
+    # Of pip's commands, it is "install" that is stood in for, and its section comes before that of all.
+    found = (parser.get(section, "index-url", fallback="").strip() for section in ("install", "global"))
+    return next(filter(None, found), "")
+
+
+class _OfPip(configparser.RawConfigParser):
+    def optionxform(self, optionstr: str) -> str:
+        """Return one of the spellings of a key that mean the same to pip."""
+        return optionstr.lower().replace("_", "-")
 
 
 def _settings(path: Path) -> Mapping[str, Any]:

@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import conda_environment, environment
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.built_wheels import file_of, is_built
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.generation import ROOT
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import PIP
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import work_folder
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import link_atomically
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._bytecode import delivery
@@ -25,6 +25,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local.locked import 
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local.places import Place
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local.shared_cache import shared
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local.sources import Sources
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import origin
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._wheels.store import require_files
 
 
@@ -59,7 +60,7 @@ def sync(
     with (
         shown,
         tools.found(pip=any(package.manager == PIP for package in locked.packages)) as (installer, used),
-        TemporaryDirectory(prefix="evenkeel-files-") as folder,
+        work_folder.made("files") as folder,
     ):
         params = {
             **_of_module(place, policy),
@@ -75,7 +76,11 @@ def sync(
             "verify": "files" if policy.files else "metadata",
             "origin": {ROOT: place.root},
         }
-        with shared(place, policy.wait) if policy.files or _builds(params) else nullcontext():
+        builds = policy.files or _builds(params)
+        if builds:
+            made_from = {"lock": str(locked.lock), "mirrors": sources.mirrors, "pip_index": sources.pip_index}
+            params["origin"] = {**params["origin"], **origin.of_environment(made_from, locked.packages, Path(folder))}
+        with shared(place, policy.wait) if builds else nullcontext():
             result = conda_environment.converge(params, False)
             wanted = result.pop("wanted", ())
             if wanted:

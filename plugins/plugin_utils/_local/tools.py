@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.linking import CONDA, RATTLER, Tools
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.runtime import OLDEST_PYTHON
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import work_folder
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 
 #: Lies in the collection, installed or not.
@@ -74,7 +74,7 @@ def found(*, pip: bool) -> Iterator[tuple[str, Tools]]:
             "Run this command with a newer Python, or put conda on PATH",
         )
     _require((["py-rattler"] if not rattler and not conda else []) + (["uv"] if pip and not uv else []))
-    with TemporaryDirectory(prefix="evenkeel-tools-") as runtime:
+    with work_folder.made("tools") as runtime:
         # In the form of a node's runtime.
         os.mkdir(os.path.join(runtime, "bin"))
         if uv:

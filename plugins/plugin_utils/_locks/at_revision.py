@@ -7,8 +7,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import work_folder
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._git import git
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import conda_lock
@@ -50,7 +50,7 @@ def locks(folder: Path, revision: str, paths: Iterable[str]) -> dict[str, Lock |
             f"The locks of {revision or 'the work tree'} can't be read: {error}",
             "Name a revision that the clone has. To a shallow one, git fetch --depth=1 origin COMMIT adds a commit",
         ) from error
-    with TemporaryDirectory(prefix="evenkeel-locks-") as place:
+    with work_folder.made("locks") as place:
         return {
             name: _kept(Path(place) / str(number), name, revision, texts[name]) for number, name in enumerate(texts)
         }

@@ -4,8 +4,12 @@
 from __future__ import annotations
 
 import ast
+import fcntl
+import hashlib
 import json
+import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -16,6 +20,7 @@ import pytest
 import yaml
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import conda_environment
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.own_version import own_version
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local import command
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import conda_lock
 
@@ -283,3 +288,47 @@ def test_names_of_files_don_t_reach_the_terminal(
     shown = capsys.readouterr().out
     assert "\x1b" not in shown
     assert r"+ \x1b[2kmine\x80 1.0 (pip)" in shown.splitlines()
+
+
+def test_a_build_records_where_it_comes_from(
+    make_lock: MakeLock, make_package: MakePackage, home: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    lock = make_lock(make_package("tool", "1.0"))
+    git = ["git", "-C", str(lock.parent), "-c", "user.name=Ana", "-c", "user.email=ana@site.example"]
+    for arguments in (["init", "--quiet"], ["add", lock.name], ["commit", "--quiet", "--message=Lock"]):
+        subprocess.run([*git, *arguments], check=True)
+    done = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True)
+    assert run("sync", "--lock", lock) == 0
+    capsys.readouterr()
+    assert run("diff", "--lock", lock, "--json") == 0
+    origin = answer(capsys)["origin"]
+    assert origin.pop("built").endswith("+00:00")
+    assert origin == {
+        "file": "conda-lock.yml",
+        "sha256": hashlib.sha256(lock.read_bytes()).hexdigest(),
+        "commit": done.stdout.strip(),
+        "dirty": False,
+        "signer": "",
+        "sources": [(tmp_path / "channel").as_uri()],
+        "evenkeel": own_version(),
+    }
+    (home / "plain" / "conda-meta").mkdir(parents=True)
+    run("diff", "--lock", lock, "--prefix", home / "plain", "--json")
+    assert answer(capsys)["origin"] == {}
+
+
+def test_what_a_killed_run_left_among_temporary_files_goes_with_the_next(
+    make_lock: MakeLock, make_package: MakePackage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "tmp"
+    for name in ("evenkeel-tools-killed/bin", "evenkeel-files-used", "evenkeel-of-others"):
+        (place / name).mkdir(parents=True)
+    monkeypatch.setenv("TMPDIR", str(place))
+    lock = make_lock(make_package("tool", "1.0"))
+    used = os.open(place / "evenkeel-files-used", os.O_RDONLY)
+    fcntl.flock(used, fcntl.LOCK_SH)
+    try:
+        assert evenkeel("sync", "--lock", lock).returncode == 0
+    finally:
+        os.close(used)
+    assert sorted(path.name for path in place.iterdir()) == ["evenkeel-files-used", "evenkeel-of-others"]

@@ -62,7 +62,14 @@ def test_the_file_that_a_variable_names_comes_last(home: Path, tmp_path: Path) -
             "https://v.example/simple",
         ),
         ({"UV_DEFAULT_INDEX": "https://u.example/simple"}, "[global]\nindex-url = https://i.example/simple\n", ""),
-        ({}, "[install]\nindex-url = https://i.example/simple\n", ""),
+        ({}, "[install]\nindex-url = https://i.example/simple\n", "https://i.example/simple"),
+        (
+            {},
+            "[install]\nindex-url = https://i.example/simple\n[global]\nindex-url = https://g.example/simple\n",
+            "https://i.example/simple",
+        ),
+        ({}, "[global]\nIndex_URL = https://i.example/simple\n", "https://i.example/simple"),
+        ({}, "[download]\nindex-url = https://d.example/simple\n", ""),
     ],
 )
 def test_the_index_of_pips_configuration(variables: dict[str, str], configuration: str, index: str, home: Path) -> None:
