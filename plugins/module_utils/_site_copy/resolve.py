@@ -8,11 +8,11 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._site_copy import channels, index_pages
-from ansible_collections.evenkeel.gpu.plugins.module_utils._site_copy.fetching import Network, Wanted, fetch, fetch_all
-from ansible_collections.evenkeel.gpu.plugins.module_utils._site_copy.manifest import File, Manifest
-from ansible_collections.evenkeel.gpu.plugins.module_utils._site_copy.store import Store
-from ansible_collections.evenkeel.gpu.plugins.module_utils._site_copy.wants import Request, Upstreams
+from ansible_collections.evenkeel.gpu.plugins.module_utils._site_copy import channels, index_pages, package_sets
+from ansible_collections.evenkeel.gpu.plugins.module_utils._site_copy.fetching import Wanted, fetch_all
+from ansible_collections.evenkeel.gpu.plugins.module_utils._site_copy.manifest import File
+from ansible_collections.evenkeel.gpu.plugins.module_utils._site_copy.sources import Sources
+from ansible_collections.evenkeel.gpu.plugins.module_utils._site_copy.wants import PackageSet, Request
 
 
 @dataclass
@@ -37,26 +37,6 @@ class Resolved:
     notes: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class Sources:
-    """What resolving needs: where indexes come from, and where they go.
-
-    Parameters
-    ----------
-    former
-        The copy in use.
-    """
-
-    upstreams: Upstreams
-    store: Store
-    network: Network
-    former: Manifest | None = None
-
-    def index(self, path: str) -> tuple[File, str]:
-        """Return an index of an upstream, fetched anew, and where it is in the store."""
-        return fetch(Wanted(path, self.upstreams.url(path)), self.store, self.network)
-
-
 def resolve(request: Request, sources: Sources) -> Resolved:
     """Return the files that are asked for.
 
@@ -70,6 +50,7 @@ def resolve(request: Request, sources: Sources) -> Resolved:
     _add_channels(request.conda, sources, found)
     found.wanted += request.pip
     found.texts.update(index_pages.pages(request.releases))
+    _add_sets(request.sets, sources, found)
     return found
 
 
@@ -102,3 +83,14 @@ def _add_channels(packages: Iterable[Wanted], sources: Sources, found: Resolved)
             size = (record or {}).get("size")
             known = by_path[one]
             found.wanted.append(replace(known, size=known.size or (size if isinstance(size, int) else 0)))
+
+
+def _add_sets(sets: Iterable[PackageSet], sources: Sources, found: Resolved) -> None:
+    known: package_sets.Known = {}
+    for asked in sets:
+        wanted, listed, lacking = package_sets.resolve(asked, sources, known)
+        found.wanted += wanted
+        found.files += [file for one in listed for file in one.files]
+        found.notes += [note for one in listed for note in one.notes if note not in found.notes]
+        if lacking:
+            found.notes.append("%s: nodes have to have from elsewhere: %s" % (asked.name, ", ".join(sorted(lacking))))

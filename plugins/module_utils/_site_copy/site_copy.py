@@ -21,10 +21,11 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import (
     write_atomically,
 )
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_lock import held
-from ansible_collections.evenkeel.gpu.plugins.module_utils._site_copy import fetching, manifest, wants
-from ansible_collections.evenkeel.gpu.plugins.module_utils._site_copy.fetching import Network, Wanted
+from ansible_collections.evenkeel.gpu.plugins.module_utils._site_copy import fetching, manifest, package_sets, wants
+from ansible_collections.evenkeel.gpu.plugins.module_utils._site_copy.fetching import Damaged, Missing, Network, Wanted
 from ansible_collections.evenkeel.gpu.plugins.module_utils._site_copy.manifest import File, Manifest
-from ansible_collections.evenkeel.gpu.plugins.module_utils._site_copy.resolve import Resolved, Sources, resolve
+from ansible_collections.evenkeel.gpu.plugins.module_utils._site_copy.resolve import Resolved, resolve
+from ansible_collections.evenkeel.gpu.plugins.module_utils._site_copy.sources import Sources
 from ansible_collections.evenkeel.gpu.plugins.module_utils._site_copy.store import Store
 
 ARGUMENT_SPEC: dict[str, Any] = {
@@ -100,13 +101,27 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         if not check_mode:
             for sha256 in {one.sha256 for one in damaged}:
                 store.remove(sha256)
-        resolved = resolve(request, Sources(upstreams, store, network, former))
-        with carrying(resolved.notes):
-            plan = plan_of(resolved, former, store)
-            disk_space.require_free({root: plan.size}, "The copy", _REMEDY)
-            if check_mode:
-                return _rehearsed(plan, former, damaged, resolved, params, root)
-            return _applied(plan, former, damaged, resolved, params, store, network)
+        sources = Sources(upstreams, store, network, former, {one.path: one for one in request.files})
+        failure: EvenkeelError | None = None
+        lists: Sequence[File] = ()
+        for left in range(package_sets.TRIES - 1, -1, -1):
+            resolved = resolve(request, sources)
+            if failure and resolved.files == lists:
+                raise failure
+            with carrying(resolved.notes):
+                plan = plan_of(resolved, former, store)
+                disk_space.require_free({root: plan.size}, "The copy", _REMEDY)
+                if check_mode:
+                    return _rehearsed(plan, former, damaged, resolved, params, root)
+                try:
+                    fetched = fetching.fetch_all(plan.lacking, store, network)
+                except (Damaged, Missing) as error:  # of lists that the upstream has replaced meanwhile
+                    failure, lists = error, resolved.files
+                    if not left:
+                        raise
+                    continue
+                return _applied(plan, fetched, former, damaged, resolved, params, store)
+        raise AssertionError("the last try returns or raises")
 
 
 def _check(params: Mapping[str, Any]) -> None:
@@ -137,6 +152,7 @@ def _passing(root: str) -> Iterator[Store]:
 def plan_of(resolved: Resolved, former: Manifest | None, store: Store) -> Plan:
     """Return what is there, and what has to come."""
     known = {(one.path, one.url): one for one in former.files} if former else {}
+    _require_one_content(resolved.wanted)
     complete, lacking = list(resolved.files), []
     for one in resolved.wanted:
         found = _there(one, known.get((one.path, fetching.shown(one.url))), store)
@@ -145,6 +161,17 @@ def plan_of(resolved: Resolved, former: Manifest | None, store: Store) -> Plan:
         else:
             lacking.append(one)
     return Plan(tuple(complete), tuple(lacking), resolved.texts)
+
+
+def _require_one_content(wanted: Sequence[Wanted]) -> None:
+    by_path: dict[str, Wanted] = {}
+    for one in wanted:
+        other = by_path.setdefault(one.path, one)
+        if (other.algorithm, other.digest) != (one.algorithm, one.digest):
+            raise EvenkeelError(
+                "%s is to be two files, with the hashes %s and %s" % (one.path, other.digest, one.digest),
+                "Take one of the locks or repositories out that name it; nothing was fetched",
+            )
 
 
 def _there(wanted: Wanted, former: File | None, store: Store) -> File | None:
@@ -192,14 +219,13 @@ def _rehearsed(
 
 def _applied(
     plan: Plan,
+    fetched: Mapping[str, File],
     former: Manifest | None,
     damaged: Sequence[File],
     resolved: Resolved,
     params: Mapping[str, Any],
     store: Store,
-    network: Network,
 ) -> dict[str, Any]:
-    fetched = fetching.fetch_all(plan.lacking, store, network)
     made = _texts(plan.texts)
     for one in made:
         if not store.find(one.sha256, one.size):
