@@ -29,7 +29,7 @@ def mode_of(variable: str, text: str) -> int:
     return int(text, 8)
 
 
-def require_writable(folder: Path, variable: str) -> None:
+def require_writable(folder: Path, variable: str, what: str = "report") -> None:
     """Refuse a folder that can't be written to, or that can't be made.
 
     Raises
@@ -39,10 +39,10 @@ def require_writable(folder: Path, variable: str) -> None:
     """
     there = next(str(path) for path in (folder, *folder.parents) if os.path.lexists(path))
     if not os.path.isdir(there):
-        raise EvenkeelError(f"{there} is no folder, so no report can be in {folder}", f"Name another by {variable}")
+        raise EvenkeelError(f"{there} is no folder, so no {what} can be in {folder}", f"Name another by {variable}")
     if not os.access(there, os.W_OK | os.X_OK):
         raise EvenkeelError(
-            f"{there} can't be written to, so no report can be in {folder}",
+            f"{there} can't be written to, so no {what} can be in {folder}",
             f"Name another by {variable}, or look at its permissions and its file system",
         )
 

@@ -131,7 +131,7 @@ def _found(
         names = ", ".join(f"{name} {version}" for name, version in lacking.items())
         raise EvenkeelError(
             f"The directory {directory} has no wheel of {names} for Python {machine.python} on {machine.machine}",
-            "Put it there, or leave pull_agent_wheels out where the control node reaches an index",
+            "Put it there, or name no directory where the control node reaches an index",
         )
     if lacking:
         _fetch(machine, lacking, place, download)
@@ -169,8 +169,22 @@ def find(directory: Path, machine: Machine, wanted: Mapping[str, str]) -> dict[s
     return found
 
 
-def download_with_pip(machine: Machine, wanted: Mapping[str, str], target: Path) -> None:
+def download_with_pip(
+    machine: Machine,
+    wanted: Mapping[str, str],
+    target: Path,
+    *,
+    whose: str = "the pull agent",
+    directory: str = "pull_agent_wheels",
+) -> None:
     """Fetch wheels into ``target`` from the index that the control node's pip is configured to.
+
+    Parameters
+    ----------
+    whose
+        For messages: what they are for.
+    directory
+        For messages: what names a directory that has the wheels.
 
     Raises
     ------
@@ -183,6 +197,6 @@ def download_with_pip(machine: Machine, wanted: Mapping[str, str], target: Path)
         python=machine.python,
         abis=[f"cp{machine.python.replace('.', '')}", "abi3", "none"],
         systems=machine.systems,
-        what=f"the wheels of the pull agent for Python {machine.python} on {machine.machine}",
-        directory="pull_agent_wheels",
+        what=f"the wheels of {whose} for Python {machine.python} on {machine.machine}",
+        directory=directory,
     )
