@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import http.client
-import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +19,10 @@ import pytest
 
 from lab import wait
 from lab.upstream import mirror_server
+from tests.faults import upstream
 from tests.faults.conftest import Node
+from tests.faults.mirrors import CACHE, PLAYBOOK, Mirror, packages_of_the_lab
+from tests.faults.upstream import PORT
 
 #: One of many who build an environment, with a cache of its own, by the installer that nodes have.
 BUILD = """
@@ -33,27 +33,21 @@ asked = solve([channel], ["python=3.11", "numpy"], platforms=["linux-64", "noarc
               virtual_packages=VirtualPackage.detect())
 asyncio.run(install(asyncio.run(asked), f"{place}/env", cache_dir=f"{place}/cache"))
 """
-PLAYBOOK = "molecule/package_mirror/converge.yml"
 OTHER = "/etc/nginx/conf.d/other.conf"
 CONFIG = "/etc/nginx/conf.d/evenkeel-package-mirror.conf"
-CACHE = "/var/cache/evenkeel"
-UP = "/srv/upstream"
+UP = "/srv/files"
+CA = "/srv/cdn.pem"
 UNIT = "upstream.service"
-PORT = 8090
-#: The lab's server on another port and without TLS, and a log in a file.
-SERVE = f"""
-import pathlib, sys
-sys.path.insert(0, "/srv")
-import mirror_server
-with mirror_server.Mirror(pathlib.Path("{UP}"), "127.0.0.1", {PORT}) as server:
-    server.serve_forever()
-"""
+CDN = "cdn.example.org"
 UPSTREAM = f"http://127.0.0.1:{PORT}"
 SUITE = "/debian/dists/stable"
 PACKAGES = f"{SUITE}/main/binary-amd64/Packages"
 SETTINGS: dict[str, Any] = {
     "package_mirror_pip_index": f"{UPSTREAM}/simple",
-    "package_mirror_pip_files": ["https://files.example.org/packages"],
+    "package_mirror_pip_files": ["https://files.example.org/packages", "/files"],
+    "package_mirror_ca_bundle": CA,
+    "package_mirror_redirects": [CDN],
+    "package_mirror_resolvers": ["127.0.0.1"],
     "package_mirror_upstreams": {
         "debian": f"{UPSTREAM}/debian",
         "conda": f"{UPSTREAM}/conda",
@@ -65,35 +59,8 @@ SETTINGS: dict[str, Any] = {
 pytestmark = pytest.mark.long
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What came back; not whole where the connection ended before all that was announced."""
-
-    status: int
-    cache: str
-    body: bytes
-    whole: bool = True
-
-
-@dataclass(frozen=True)
-class Mirror:
-    """The node, and how it is asked."""
-
-    node: Node
-
-    def ask(self, path: str, method: str = "GET", **headers: str) -> Answer:
-        address = self.node.variables["ansible_host"]
-        connection = http.client.HTTPConnection(address, 8008, timeout=120)
-        sent = {name.replace("_", "-"): value for name, value in headers.items()}
-        connection.request(method, path, headers=sent)
-        received = connection.getresponse()
-        cache = received.headers["X-Cache-Status"] or ""
-        try:
-            return Answer(received.status, cache, received.read())
-        except http.client.IncompleteRead as error:
-            return Answer(received.status, cache, error.partial, whole=False)
-        finally:
-            connection.close()
+class OwnUpstream(Mirror):
+    """A mirror whose upstream is on the same node."""
 
     def write(self, path: str, text: str) -> None:
         """Give the upstream a file."""
@@ -114,13 +81,6 @@ class Mirror:
         if action == "start":
             wait.until(lambda: self.node.host.run(f"ss -tln | grep -q :{PORT}").rc == 0, "it listens", "", seconds=30)
 
-    def bytes(self) -> list[int]:
-        """Return how many bytes it has sent, and received from upstreams."""
-        return [int(number) for number in re.findall(r"(\d+) bytes", self.run("status"))]
-
-    def run(self, command: str) -> str:
-        return str(self.node.host.check_output(f"evenkeel-package-mirror {command}"))
-
 
 def play(node: Node, **variables: Any) -> Any:
     return node.play(PLAYBOOK, **{**SETTINGS, **variables})
@@ -130,36 +90,29 @@ def play(node: Node, **variables: Any) -> Any:
 def bare(node: Node) -> Iterator[Node]:
     """A node with an upstream, and without nginx."""
     node.strip()
-    unit = "[Service]\nExecStart=/usr/bin/python3 /srv/serve.py\n"
+    unit = f"[Service]\nExecStart=/usr/bin/python3 /srv/upstream.py {UP} {CA} /srv/cdn.key\n"
     files = {
-        "/srv/mirror_server.py": Path(mirror_server.__file__).read_text(),
-        "/srv/serve.py": SERVE,
+        "/srv/lab/upstream/mirror_server.py": Path(mirror_server.__file__).read_text(),
+        "/srv/upstream.py": Path(upstream.__file__).read_text(),
         f"/etc/systemd/system/{UNIT}": unit,
     }
+    node.host.check_output("mkdir -p /srv/lab/upstream")
     for path, text in files.items():
         node.host.check_output("printf %%s %s >%s", text, path)
-    node.host.check_output(f"mkdir -p {UP} && systemctl daemon-reload")
-    source = (
-        f"deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] {node.variables['lab_mirror_url']}/debian"
-        " bookworm main"
-    )
-    node.host.check_output("echo %s >/etc/apt/sources.list.d/lab.list", source)
-    Mirror(node).upstream("start")
-    yield node
     node.host.check_output(
-        f"systemctl disable --now {UNIT} evenkeel-package-mirror.timer; umount {CACHE};"
-        " dpkg --purge nginx nginx-common; rm -rf /etc/nginx /var/log/nginx /srv/upstream /srv/*.py"
-        f" /etc/systemd/system/{UNIT} /etc/systemd/system/evenkeel-package-mirror.*"
-        f" /usr/local/lib/evenkeel /usr/local/sbin/evenkeel-package-mirror {CACHE} /var/lib/evenkeel/package_mirror"
-        " /etc/apt/sources.list.d/lab.list; systemctl daemon-reload"
+        f"mkdir -p {UP}/cdn && systemctl daemon-reload && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256"
+        f" -nodes -keyout /srv/cdn.key -out {CA} -subj /CN={CDN} -addext subjectAltName=DNS:{CDN}"
     )
-    node.strip()
+    OwnUpstream(node).upstream("start")
+    with packages_of_the_lab(node):
+        yield node
+    node.host.check_output(f"systemctl stop {UNIT}; rm -rf /srv/* /etc/systemd/system/{UNIT}")
 
 
 @pytest.fixture(scope="module")
-def mirror(bare: Node) -> Mirror:
+def mirror(bare: Node) -> OwnUpstream:
     assert play(bare).succeeded()
-    return Mirror(bare)
+    return OwnUpstream(bare)
 
 
 @pytest.mark.parametrize(
@@ -204,7 +157,7 @@ def test_check_mode_on_a_bare_node_changes_nothing(bare: Node) -> None:
     assert bare.fingerprint() == before
 
 
-def test_nothing_is_proxied_but_what_is_declared(mirror: Mirror) -> None:
+def test_nothing_is_proxied_but_what_is_declared(mirror: OwnUpstream) -> None:
     assert mirror.ask("/srv/x").status == 404
     assert mirror.ask("/_fault/html/x").status == 404
     assert mirror.ask("http://e.example.org/x").status == 404
@@ -212,7 +165,7 @@ def test_nothing_is_proxied_but_what_is_declared(mirror: Mirror) -> None:
     assert mirror.ask("/evenkeel/signature").status == 403
 
 
-def test_a_list_never_comes_with_the_signature_of_another(mirror: Mirror) -> None:
+def test_a_list_never_comes_with_the_signature_of_another(mirror: OwnUpstream) -> None:
     mirror.write(f"{SUITE}/InRelease", "signature 1")
     mirror.write(PACKAGES, "list 1")
     for _ in range(2):
@@ -236,7 +189,7 @@ def test_a_list_never_comes_with_the_signature_of_another(mirror: Mirror) -> Non
     assert mirror.ask(PACKAGES).body == b"list 3"
 
 
-def test_what_is_kept_is_served_while_the_upstream_is_away(mirror: Mirror) -> None:
+def test_what_is_kept_is_served_while_the_upstream_is_away(mirror: OwnUpstream) -> None:
     mirror.write(f"{SUITE}/InRelease", "signature")
     mirror.write(PACKAGES, "list")
     mirror.write("/conda/linux-64/repodata.json", "{}")
@@ -253,7 +206,62 @@ def test_what_is_kept_is_served_while_the_upstream_is_away(mirror: Mirror) -> No
     mirror.upstream("start")
 
 
-def test_many_who_ask_at_once_are_one_download(mirror: Mirror) -> None:
+@pytest.mark.parametrize(
+    "location",
+    [
+        "/conda/noarch/real.json",
+        "real.json",
+        f"{UPSTREAM}/conda/noarch/real.json",
+        "/conda/noarch/hop.json",
+        f"https://{CDN}/real.json",
+        f"https://{CDN}/hop.json",
+    ],
+    ids=["of the host", "beside it", "in full", "that redirects, too", "of another host", "that redirects there"],
+)
+def test_a_redirect_is_followed(mirror: OwnUpstream, location: str) -> None:
+    mirror.write("/conda/noarch/real.json", "real")
+    mirror.write("/conda/noarch/hop.json.location", "real.json")
+    mirror.write("/cdn/real.json", "real")
+    mirror.write("/cdn/hop.json.location", "/real.json")
+    mirror.write("/conda/noarch/asked.json.location", location)
+    mirror.run("purge /conda/noarch/asked.json")
+    answer = mirror.ask("/conda/noarch/asked.json")
+    assert (answer.status, answer.body) == (200, b"real")
+
+
+@pytest.mark.parametrize(
+    ("location", "words"),
+    [
+        ("https://other.example.org/x", "redirects to https://other.example.org/x, where the mirror does not go"),
+        (f"http://{CDN}/real.json", f"redirects to http://{CDN}/real.json, where"),
+        (f"//{CDN}/real.json", f"redirects to //{CDN}/real.json, where"),
+        ("file:///etc/passwd", "redirects to file:///etc/passwd, where"),
+        ("asked.json", "redirects again and again, at last to asked.json"),
+    ],
+    ids=["to an unknown host", "without TLS", "without a scheme", "to a file", "in a circle"],
+)
+def test_a_redirect_that_is_not_followed_is_told_and_logged(mirror: OwnUpstream, location: str, words: str) -> None:
+    mirror.write("/conda/noarch/asked.json.location", location)
+    mirror.run("purge /conda/noarch/asked.json")
+    answer = mirror.ask("/conda/noarch/asked.json")
+    assert answer.status == 502
+    assert words in answer.body.decode()
+    assert any(line.startswith("upstream ") and " 502 " in line for line in mirror.logged(words))
+
+
+def test_links_of_an_index_lead_to_the_mirror(mirror: OwnUpstream) -> None:
+    mirror.write("/files/six.whl", "a wheel")
+    page = '<a href="/files/six.whl">, <a href="https://files.example.org/packages/a">, <a href="a/files/b">'
+    mirror.write("/simple/six/index.html", page)
+    files = f"/pypi/files/127.0.0.1_{PORT}/files"
+    rewritten = mirror.ask("/pypi/simple/six/").body.decode()
+    assert rewritten == page.replace("/files/six", f"{files}/six").replace(
+        "https://files.example.org", "/pypi/files/files.example.org"
+    )
+    assert mirror.ask(f"{files}/six.whl").body == b"a wheel"
+
+
+def test_many_who_ask_at_once_are_one_download(mirror: OwnUpstream) -> None:
     path = "/conda/linux-64/wanted-1-0.conda"
     digest = mirror.make(path, 3_000_000)
     with ThreadPoolExecutor(20) as clients:
@@ -262,7 +270,7 @@ def test_many_who_ask_at_once_are_one_download(mirror: Mirror) -> None:
     assert mirror.asked(path) == 2  # its two pieces
 
 
-def test_many_who_build_at_once_cost_what_one_does(mirror: Mirror, tmp_path: Path) -> None:
+def test_many_who_build_at_once_cost_what_one_does(mirror: OwnUpstream, tmp_path: Path) -> None:
     mirror.run("purge /anaconda")
     before = mirror.bytes()
     channel = f"http://{mirror.node.variables['ansible_host']}:8008/anaconda/pkgs/main"
@@ -275,7 +283,7 @@ def test_many_who_build_at_once_cost_what_one_does(mirror: Mirror, tmp_path: Pat
 
 
 @pytest.mark.parametrize(("fault", "status"), [("html", 200), ("truncate", 200), ("404", 404)])
-def test_a_lie_is_passed_on_and_not_kept(mirror: Mirror, fault: str, status: int) -> None:
+def test_a_lie_is_passed_on_and_not_kept(mirror: OwnUpstream, fault: str, status: int) -> None:
     path = f"/conda/noarch/{fault}-1-0.conda"
     mirror.make(path, 100_000)
     for _ in range(2):
@@ -284,17 +292,16 @@ def test_a_lie_is_passed_on_and_not_kept(mirror: Mirror, fault: str, status: int
         assert answer.whole is (fault != "truncate")
 
 
-def damaged(mirror: Mirror, path: str) -> str:
+def damaged(mirror: OwnUpstream, path: str) -> str:
     """Have the cache keep a damaged copy of a file, and return the hash of the file."""
     digest = mirror.make(path, 1_000_000)
     assert mirror.ask(path).cache == "MISS"
-    kept = mirror.node.host.check_output(f"grep --recursive --files-with-matches --text 'KEY: {path}' {CACHE}")
-    mirror.node.host.check_output(f"printf damage | dd of={kept} bs=1 seek=500000 conv=notrunc")
+    mirror.damage(path, 500_000)
     assert hashlib.sha256(mirror.ask(path).body).hexdigest() != digest
     return digest
 
 
-def test_a_damaged_file_is_thrown_out_by_hand(mirror: Mirror) -> None:
+def test_a_damaged_file_is_thrown_out_by_hand(mirror: OwnUpstream) -> None:
     path = "/conda/noarch/damaged-1-0.conda"
     digest = damaged(mirror, path)
     assert path in mirror.run(f"purge http://mirror:8008{path}")
@@ -303,7 +310,7 @@ def test_a_damaged_file_is_thrown_out_by_hand(mirror: Mirror) -> None:
     assert mirror.run("purge /conda/none") == "There is nothing of it in the cache."
 
 
-def test_a_client_can_have_a_file_fetched_again(mirror: Mirror) -> None:
+def test_a_client_can_have_a_file_fetched_again(mirror: OwnUpstream) -> None:
     path = "/conda/noarch/refetched-1-0.conda"
     digest = damaged(mirror, path)
     assert mirror.ask(path, Cache_Control="no-cache").cache == "BYPASS"
@@ -311,7 +318,7 @@ def test_a_client_can_have_a_file_fetched_again(mirror: Mirror) -> None:
     assert (again.cache, hashlib.sha256(again.body).hexdigest()) == ("HIT", digest)
 
 
-def test_a_configuration_of_somebody_else_that_is_broken_stops_the_role_and_not_the_mirror(mirror: Mirror) -> None:
+def test_a_configuration_of_somebody_else_that_is_broken_stops_the_role_and_not_the_mirror(mirror: OwnUpstream) -> None:
     host = mirror.node.host
     before = host.file(CONFIG).content_string
     host.check_output(f"echo broken >{OTHER}")
@@ -322,7 +329,7 @@ def test_a_configuration_of_somebody_else_that_is_broken_stops_the_role_and_not_
     host.check_output(f"rm {OTHER}")
 
 
-def test_a_full_disk_serves_what_it_has_and_passes_on_the_rest(mirror: Mirror) -> None:
+def test_a_full_disk_serves_what_it_has_and_passes_on_the_rest(mirror: OwnUpstream) -> None:
     host = mirror.node.host
     host.check_output(f"systemctl stop nginx && mount -t tmpfs -o size=1200m tmpfs {CACHE} && systemctl start nginx")
     kept, passed = "/conda/noarch/before-1-0.conda", "/conda/noarch/after-1-0.conda"
@@ -346,7 +353,7 @@ def authorized(name: str, password: str) -> Mapping[str, str]:
     return {"Authorization": "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()}
 
 
-def test_others_need_a_password(mirror: Mirror) -> None:
+def test_others_need_a_password(mirror: OwnUpstream) -> None:
     mirror.write("/conda/linux-64/repodata.json", "{}")
     path = "/conda/linux-64/repodata.json"
     hashed = mirror.node.host.check_output("openssl passwd -6 s3cret")

@@ -61,15 +61,18 @@ map $uri $evenkeel_life {
     default "";
     "~%(signed)s" "@1";
 }
+# Where a redirect leads: to another path of the host, beside what was asked for, or to a host that is let through.
 map $upstream_http_location $evenkeel_redirected {
+    volatile;
     default "";
     "~^/[^/]" $evenkeel_origin$upstream_http_location;
+    "~^[^/:?#]+(?:[/?#]|$)" $evenkeel_folder$upstream_http_location;
 %(redirects)s}
 %(realm)s
 log_format evenkeel_client 'client $remote_addr $remote_user [$time_iso8601] "$request_method $uri" $status '
     '$body_bytes_sent $upstream_cache_status $request_time "$http_user_agent"';
 log_format evenkeel_upstream 'upstream $proxy_host - [$time_iso8601] "$request_method $uri" $status '
-    '$body_bytes_sent - $request_time "-"';
+    '$body_bytes_sent - $request_time "$evenkeel_refused"';
 """
 
 CLIENTS = """
@@ -232,10 +235,24 @@ server {
     proxy_intercept_errors on;
     recursive_error_pages on;
     error_page 301 302 303 307 308 = @evenkeel_redirected;
+    set $evenkeel_refused "-";
+    set $evenkeel_hops "";
     location @evenkeel_redirected {
+        default_type text/plain;
         set $evenkeel_target $evenkeel_redirected;
         if ($evenkeel_target = "") {
-            return 502;
+            set $evenkeel_refused "The upstream redirects to $upstream_http_location, where the mirror does not go";
+        }
+        set $evenkeel_hops "1$evenkeel_hops";
+        if ($evenkeel_hops ~ "1{6}") {
+            set $evenkeel_refused "The upstream redirects again and again, at last to $upstream_http_location";
+        }
+        if ($evenkeel_refused != "-") {
+            return 502 "$evenkeel_refused\\n";
+        }
+        if ($evenkeel_target ~ "^((https?://[^/?#]+)(?:[^?#]*/)?)") {
+            set $evenkeel_folder $1;
+            set $evenkeel_origin $2;
         }
         proxy_pass $evenkeel_target;
     }
@@ -249,6 +266,9 @@ server {
 UPSTREAM = """
     location /%(path)s/ {
         set $evenkeel_origin %(origin)s;
+        if ($uri ~ "^/%(pattern)s/((?:.*/)?)[^/]*$") {
+            set $evenkeel_folder "%(url)s/$1";
+        }
 %(rewritten)s        rewrite "^/%(pattern)s/(.*)$" "%(base)s/$1?" break;
         proxy_pass $evenkeel_origin;
     }

@@ -69,22 +69,30 @@ def render(site: Site, health: str) -> str:
 
 
 def _upstream(upstream: Upstream) -> str:
-    rewritten = "".join('        sub_filter "%s/" "/%s/";\n' % link for link in upstream.links)
+    rewritten = "".join(_rewritten(*link) for link in upstream.links)
     return blocks.UPSTREAM % {
         "path": upstream.path,
         "pattern": re.escape(upstream.path),
         "origin": upstream.origin,
         "base": upstream.base,
+        "url": upstream.url,
         "rewritten": (blocks.REWRITTEN + rewritten) if rewritten else "",
     }
+
+
+def _rewritten(link: str, path: str) -> str:
+    """Return the line that has links to another host, or those that begin with a path, lead to a path of the mirror."""
+    before = '"' if link.startswith("/") else ""
+    return "        sub_filter '%s%s/' '%s/%s/';\n" % (before, link, before, path)
 
 
 def _redirects(site: Site) -> str:
     """Return the lines of a map that let redirects through to the hosts of upstreams, and to further ones over TLS."""
     own = sorted({one.origin for one in site.upstreams})
+    moved_to_tls = [origin.replace("http://", "https://", 1) for origin in own if site.verifies]
     further = ["https://%s" % host for host in site.redirects]
     line = '    "~^%s/" $upstream_http_location;\n'
-    return "".join(line % re.escape(origin) for origin in dict.fromkeys([*own, *further]))
+    return "".join(line % re.escape(origin) for origin in dict.fromkeys([*own, *moved_to_tls, *further]))
 
 
 def _listen(site: Site) -> str:

@@ -40,7 +40,7 @@ class Upstream:
     pages
         Whether there are pages of a package index, which come in two forms, and whose links are rewritten.
     links
-        How links in those pages begin, and the path that they lead to instead.
+        How links in those pages begin, with a host or a path of the same one, and the path that they lead to instead.
     """
 
     path: str
@@ -147,7 +147,8 @@ def require_right(upstream: Upstream) -> None:
             "Write it like debian or nvidia/cuda, of letters, digits and . _ + ~ -",
         )
     for url in (upstream.url, *(link for link, _unused in upstream.links)):
-        require_url(url, "The upstream of %s" % upstream.path)
+        if url == upstream.url or not (url.startswith("/") and _BASE.fullmatch(url)):
+            require_url(url, "The upstream of %s" % upstream.path)
 
 
 def require_url(url: str, what: str) -> None:
@@ -201,6 +202,12 @@ def check(site: Site) -> None:
             raise EvenkeelError(
                 "redirects holds %r, which is not a host" % host,
                 "Write host names (package_mirror_redirects of the role)",
+            )
+    for one in site.upstreams:
+        if one.url.startswith("https://") and host_names.is_address(one.host):
+            raise EvenkeelError(
+                "The upstream of %s is %s, and nginx can't check the certificate of an address" % (one.path, one.url),
+                "Write the host's name (package_mirror_upstream and package_mirror_upstreams of the role)",
             )
     for address in (*site.addresses, *site.resolvers):
         if not host_names.is_address(address):

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.strict_yaml import read_mapping
@@ -63,7 +63,7 @@ def upstreams(
     pip_index
         The package index; by default the mirror's.
     pip_files
-        How links in its pages begin where they lead to another host.
+        How links in its pages begin where they lead to another host, or with a path of the same one.
     further
         By path, further upstreams, or others than these; an empty URL is none.
 
@@ -82,9 +82,11 @@ def upstreams(
                 f"The package index {index!r} has no folder of its own",
                 "Name the URL below which each project has a page (package_mirror_pip_index), like https://HOST/simple",
             )
-        links = {url.rstrip("/"): f"{PIP}/files/{url.partition('://')[2].strip('/')}" for url in pip_files}
+        urls = {link.rstrip("/"): urljoin(parent, link).rstrip("/") for link in pip_files}
+        links = {link: f"{PIP}/files/{url.partition('://')[2].replace(':', '_')}" for link, url in urls.items()}
         # Pages link to files beside their own folder.
-        found.update({PIP: parent, f"{PIP}/simple": f"{parent}/{name}", **{path: url for url, path in links.items()}})
+        found.update({PIP: parent, f"{PIP}/simple": f"{parent}/{name}"})
+        found.update({links[link]: url for link, url in urls.items()})
         pages = {f"{PIP}/simple": {"pages": True, "links": links}}
     found.update({path.strip("/"): url for path, url in (further or {}).items()})
     return [{"path": path, "url": url, **pages.get(path, {})} for path, url in sorted(found.items()) if url]

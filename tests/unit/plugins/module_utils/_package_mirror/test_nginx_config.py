@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._package_mirror import nginx_blocks, nginx_config
 from ansible_collections.evenkeel.gpu.plugins.module_utils._package_mirror.site import Upstream
 
-from tests.unit.plugins.module_utils._package_mirror.test_site import SITE
+from tests.unit.plugins.module_utils._package_mirror.test_site import CONDA, SITE
 
 HASH = "0123456789abcdef" * 4
 PYPI = Upstream("pypi/simple", "https://i.example.org/simple", True, (("https://f.example.org", "pypi/files/f"),))
@@ -99,7 +99,7 @@ def test_only_declared_upstreams_are_asked() -> None:
         "$evenkeel_origin",
         "$evenkeel_target",
     }
-    assert re.findall(r"set \$evenkeel_origin (\S+);", inner) == ["https://e.org", "https://i.example.org"]
+    assert re.findall(r"set \$evenkeel_origin (h\S+);", inner) == ["https://e.org", "https://i.example.org"]
     assert re.findall(r"location / \{\n\s*return (\d+);", inner) == ["404"]
     assert '"^/a/(.*)$" "/x/$1?" break;' in inner
 
@@ -108,6 +108,9 @@ def test_only_declared_upstreams_are_asked() -> None:
     ("target", "followed"),
     [
         ("https://conda.example.org/x", True),
+        ("http://conda.example.org/x", False),
+        ("http://old.example.org/x", True),
+        ("https://old.example.org/x", True),
         ("https://cdn.example.org/x", True),
         ("http://cdn.example.org/x", False),
         ("https://cdn.example.org.evil.test/x", False),
@@ -115,7 +118,8 @@ def test_only_declared_upstreams_are_asked() -> None:
     ],
 )
 def test_redirects_are_followed_to_known_hosts_alone(target: str, followed: bool) -> None:
-    text = nginx_config.render(replace(SITE, redirects=("cdn.example.org",)), "")
+    upstreams = (CONDA, Upstream("old", "http://old.example.org/debian"))
+    text = nginx_config.render(replace(SITE, upstreams=upstreams, redirects=("cdn.example.org",)), "")
     block = text.partition("map $upstream_http_location $evenkeel_redirected {")[2].partition("\n}")[0]
     patterns = re.findall(r'"~(\S+)" \$upstream_http_location;', block)
     assert any(re.search(pattern, target) for pattern in patterns) is followed
@@ -123,9 +127,14 @@ def test_redirects_are_followed_to_known_hosts_alone(target: str, followed: bool
 
 def test_links_of_an_index_are_rewritten() -> None:
     text = nginx_config.render(replace(SITE, upstreams=(PYPI,)), "")
-    assert 'sub_filter "https://f.example.org/" "/pypi/files/f/";' in text
+    assert "sub_filter 'https://f.example.org/' '/pypi/files/f/';" in text
     assert "location ^~ /pypi/simple/ {" in text
     assert "sub_filter" not in nginx_config.render(SITE, "")
+
+
+def test_links_that_begin_with_a_path_are_rewritten_where_they_begin() -> None:
+    text = nginx_config.render(replace(SITE, upstreams=(replace(PYPI, links=(("/files", "pypi/files/i"),)),)), "")
+    assert """sub_filter '"/files/' '"/pypi/files/i/';""" in text
 
 
 def test_networks_come_in_and_others_with_a_password() -> None:

@@ -65,6 +65,19 @@ def test_what_nginx_could_misunderstand_is_refused(path: str, url: str, words: s
     assert "s3cret" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("link", "right"),
+    [("https://f.example.org/x", True), ("/files", True), ("/fi les", False), ("//f.example.org", False), ("x", False)],
+)
+def test_links_begin_with_a_host_or_a_path(link: str, right: bool) -> None:
+    given = [{"path": "simple", "url": "https://e.org/simple", "links": {link: "files"}}]
+    if right:
+        assert sites.upstreams(given)[0].links == ((link, "files"),)
+    else:
+        with pytest.raises(EvenkeelError, match="not a plain URL"):
+            sites.upstreams(given)
+
+
 def test_one_path_has_one_upstream() -> None:
     with pytest.raises(EvenkeelError, match=r"a has two upstreams, https://e\.org and https://f\.org"):
         sites.upstreams([{"path": "a", "url": "https://e.org"}, {"path": "a/", "url": "https://f.org"}])
@@ -81,6 +94,7 @@ def test_one_path_has_one_upstream() -> None:
         ({"allow": ("all; }",)}, "not a network"),
         ({"allow": ()}, "Nobody may use the mirror"),
         ({"redirects": ("e.org; }",)}, "not a host"),
+        ({"upstreams": (Upstream("a", "https://192.0.2.7/a"),)}, "a is https://192.0.2.7/a, and nginx can't check"),
         ({"addresses": ("mirror",)}, "'mirror' is not an IP address"),
         ({"resolvers": ()}, r"no name server, by which nginx would find conda\.example\.org"),
         ({"resolvers": ("ns.example.org",)}, "not an IP address"),

@@ -57,6 +57,13 @@ def test_an_index_has_pages_whose_links_stay_here() -> None:
     assert found["pypi/files/f.example.org/packages"]["url"] == FILES
 
 
+def test_links_to_a_path_of_the_index_lead_to_its_host() -> None:
+    index = "https://i.example.org:8443/root/simple/"
+    found = {one["path"]: one for one in site_mirror.upstreams("anaconda", index, ["/packages/"])}
+    assert found["pypi/simple"]["links"] == {"/packages": "pypi/files/i.example.org_8443/packages"}
+    assert found["pypi/files/i.example.org_8443/packages"]["url"] == "https://i.example.org:8443/packages"
+
+
 def test_an_index_without_a_folder_is_refused() -> None:
     with pytest.raises(EvenkeelError, match="has no folder of its own"):
         site_mirror.upstreams("anaconda", "https://i.example.org")
