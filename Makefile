@@ -68,7 +68,9 @@ $(READY): pyproject.toml
 .PHONY: test
 test: setup checks artifact monitoring lab molecule faults ## Everything: lint, unit and contract tests, the built collection, alerts, a Molecule scenario for each role and the site, bad input
 
+# Of scenarios, also the tests that take long.
 .PHONY: test-long
+test-long: export EVENKEEL_TESTS := long or not long
 test-long: lab ## What takes longer: whole sites, ten nodes, execution environments, upgrades and Secure Boot on virtual machines, Debian 13's own driver, other releases, each scenario through site.yml, a damaged site
 	python -m lab mirror --debian-driver debian13
 	for scenario in $(DEBIAN13_SCENARIOS); do EVENKEEL_RELEASES=debian13 molecule test --scenario-name $$scenario; done

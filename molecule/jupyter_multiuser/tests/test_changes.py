@@ -170,6 +170,7 @@ def test_bad_input_changes_nothing(host: Host, role: Callable, variables: dict, 
     assert fingerprint(host) == before
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("as_it_was")
 def test_a_broken_environment_is_the_nodes_fault_and_told_with_the_journal(host: Host, role: Callable) -> None:
     program = "/opt/evenkeel/envs/jupyter/bin/jupyter-lab"
@@ -184,6 +185,7 @@ def test_a_broken_environment_is_the_nodes_fault_and_told_with_the_journal(host:
         host.check_output(f"cp -p /root/jupyter-lab {program}")
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("as_it_was")
 def test_a_home_that_is_gone_is_its_users_problem(host: Host, role: Callable, bo: Server) -> None:
     host.check_output("systemctl stop jupyter@ana && mv /home/ana /home/away")
@@ -198,6 +200,7 @@ def test_a_home_that_is_gone_is_its_users_problem(host: Host, role: Callable, bo
         host.check_output("mv /home/away /home/ana")
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("as_it_was")
 def test_names_of_a_directory_get_their_servers(host: Host, node: Node, role: Callable) -> None:
     odd = ["eve@corp.example", r"LAB\zoe"]

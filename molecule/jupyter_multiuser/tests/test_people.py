@@ -125,6 +125,7 @@ def test_jupyterlab_installs_no_extensions(host: Host, ana: Server) -> None:
         ana.ask("POST", "lab/api/extensions", json.dumps({"cmd": "install", "extension_name": "jupyterlab-git"}))
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("one_node")
 def test_two_hundred_wrong_passwords_do_not_keep_the_owner_out(host: Host, ana: Server) -> None:
     place = listed(host)["ana"]["socket"] or ("127.0.0.1", listed(host)["ana"]["port"])
@@ -195,6 +196,7 @@ def test_people_have_packages_of_their_own(host: Host, bo: Server, way: str) -> 
         host.check_output("rm -rf /home/bo/mine /home/bo/.conda/envs/mine /home/bo/.local/share/jupyter/kernels/mine")
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("one_node")
 def test_who_goes_away_costs_nothing_after_a_while(host: Host, ana: Server) -> None:
     """The tests before it are of Bo alone, so most of the minute that it takes is over."""
