@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible import constants
 from ansible_collections.evenkeel.gpu.plugins.module_utils._bundle import signature
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.platform import PLATFORMS
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_lock import held
 from ansible_collections.evenkeel.gpu.plugins.module_utils._site_copy.store import Store
@@ -30,6 +31,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "keep": {"type": "int", "default": 3},
     "repository": {"type": "path", "required": True},
     "pythons": {"type": "list", "elements": "str", "default": []},
+    "platforms": {"type": "list", "elements": "str", "choices": list(PLATFORMS.values()), "default": ["linux-64"]},
     "wheels": {"type": "path"},
     "directory": {"type": "path", "required": True},
     "tar": {"type": "bool", "default": False},
@@ -87,6 +89,7 @@ def _of_copy(arguments: Arguments, store: Store, commit: str, work: Path) -> dic
         Repository(Path(arguments["repository"]).absolute()),
         commit,
         parts.machines(arguments["pythons"], Machine("%d.%d" % sys.version_info[:2], os.uname().machine)),
+        arguments["platforms"],
         work,
         wheels=Path(arguments["wheels"]).absolute() if arguments["wheels"] else None,
         run_directory=Path(constants.DEFAULT_LOCAL_TMP),

@@ -53,6 +53,12 @@ options:
     type: list
     elements: str
     default: []
+  platforms:
+    description: The platforms of nodes, which a control node hands the wheels of py-rattler and uv.
+    type: list
+    elements: str
+    choices: [linux-64, linux-aarch64]
+    default: [linux-64]
   wheels:
     description: A directory that has these wheels, for a control node without a package index.
     type: path

@@ -5,6 +5,7 @@
 ROOT/current                 -> versions/ID
 ROOT/versions/ID/project/    the site's repository at the bundle's commit
 ROOT/versions/ID/collections/   the collection, where the project does not hold it
+ROOT/versions/ID/wheels/     links to all wheels of the bundle, some of which nodes are handed
 ROOT/versions/ID/venv        -> venvs/ID, which versions with the same wheels share
 ROOT/bundles/                a store of what is named below ``evenkeel/`` in the copies, see _site_copy
 """
@@ -36,7 +37,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._site_copy.store impo
 #: Paths in a site copy.
 OWN = "evenkeel/"
 PROJECT, COLLECTION = OWN + "project.tar.gz", OWN + "collection.tar.gz"
-_WHEELS = OWN + "wheels/%s-%s/"
+WHEELS = OWN + "wheels/"
 COLLECTIONS = os.path.join("collections", "ansible_collections", "evenkeel", "gpu")
 CURRENT, VERSIONS, VENVS = "current", "versions", "venvs"
 _MANIFEST = "manifest.json"
@@ -89,7 +90,7 @@ def this(root: str) -> Control:
 
 def wheels_folder(version: str, machine: str) -> str:
     """Return where a site copy has the wheels for a Python of a machine."""
-    return _WHEELS % (version, machine)
+    return "%s%s-%s/" % (WHEELS, version, machine)
 
 
 def install(control: Control, checked: Checked, *, allow_older: bool, how: str) -> bool:
@@ -123,7 +124,7 @@ def install(control: Control, checked: Checked, *, allow_older: bool, how: str) 
     tree = os.path.join(store.root, "copies", own.id, TREE)
     if not os.path.isfile(os.path.join(venv, _MANIFEST)):
         _make_venv(control, venv, [os.path.join(tree, one.path) for one in wheels])
-    _unpack(control, tree, version, venv)
+    _unpack(tree, own.files, version, venv)
     link_atomically(control.current, link)
     _prune(control)
     return True
@@ -133,7 +134,7 @@ def _wheels(control: Control, files: Sequence[File]) -> list[File]:
     folder = wheels_folder(control.version, control.machine)
     found = [one for one in files if one.path.startswith(folder)]
     if not found:
-        others = sorted({one.path.split("/")[2] for one in files if one.path.startswith(OWN + "wheels/")})
+        others = sorted({one.path.split("/")[2] for one in files if one.path.startswith(WHEELS)})
         raise EvenkeelError(
             "The bundle has no wheels for Python %s on %s, but for %s"
             % (control.version, control.machine, ", ".join(others) or "none"),
@@ -153,7 +154,7 @@ def _make_venv(control: Control, venv: str, wheels: Sequence[str]) -> None:
     write_atomically(os.path.join(venv, _MANIFEST), json.dumps({"format": 1}) + "\n")
 
 
-def _unpack(control: Control, tree: str, version: str, venv: str) -> None:
+def _unpack(tree: str, files: Sequence[File], version: str, venv: str) -> None:
     partial = os.path.join(os.path.dirname(version), offline_venv.PARTIAL + os.path.basename(version))
     for left in (partial, version):
         shutil.rmtree(left, ignore_errors=True)
@@ -162,6 +163,11 @@ def _unpack(control: Control, tree: str, version: str, venv: str) -> None:
             make_directories(os.path.join(partial, folder))
             project.unpack(os.path.join(tree, archive), os.path.join(partial, folder))
     os.symlink(os.path.relpath(venv, version), os.path.join(partial, "venv"))
+    wheels = os.path.join(version, "wheels")
+    make_directories(os.path.join(partial, "wheels"))
+    for path in {os.path.basename(one.path): one.path for one in files if one.path.startswith(WHEELS)}.values():
+        target = os.path.relpath(os.path.join(tree, path), wheels)
+        os.symlink(target, os.path.join(partial, "wheels", os.path.basename(path)))
     sync_file_systems([partial])
     rename_durably(partial, version)
 

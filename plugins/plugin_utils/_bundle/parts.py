@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""What a bundle holds beside packages: the site's commits and files, the collection, and the control node's wheels."""
+"""What a bundle holds beside packages: the site's commits and files, the collection, and wheels."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import sh
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._bundle.repository import Repository, packed
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.own_version import COLLECTION
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._upstream import control_wheels
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._upstream import wheels as nodes_wheels
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._upstream.control_wheels import Machine
 
 #: Where a site copy has the bare repository, for git over HTTP.
@@ -52,12 +53,23 @@ def files(
     repository: Repository,
     commit: str,
     pythons: Sequence[Machine],
+    platforms: Sequence[str],
     work: Path,
     *,
     wheels: Path | None,
     run_directory: Path,
 ) -> list[dict[str, Any]]:
-    """Return the parts as the module ``site_copy`` takes single files; what is made is in ``work`` afterwards."""
+    """Return the parts as the module ``site_copy`` takes single files; what is made is in ``work`` afterwards.
+
+    Parameters
+    ----------
+    platforms
+        Of the nodes, which the control node hands some of the wheels.
+    wheels
+        A directory that has them; None for an index.
+    run_directory
+        A directory that all workers of this run share.
+    """
     work.mkdir(parents=True, exist_ok=True)
     bare = work / "site.git"
     parts = {f"{GIT}/{path.as_posix()}": bare / path for path in repository.publish(bare)}
@@ -69,6 +81,11 @@ def files(
         folder = control.wheels_folder(machine.python, machine.machine)
         for wheel in control_wheels.gather(machine, control_wheels.packages(), wheels, run_directory, download):
             parts[f"{folder}{wheel.name}"] = wheel
+    for platform in platforms:
+        for handed in nodes_wheels.gather(
+            nodes_wheels.Source(platform, wheels, run_directory), nodes_wheels.download_with_pip
+        ):
+            parts[f"{control.WHEELS}{platform}/{handed.path.name}"] = handed.path
     return [_described(path, place) for path, place in sorted(parts.items())]
 
 

@@ -34,6 +34,8 @@ def test_it_is_set_up_once(here: Control, workshop: Workshop, tmp_path: Path) ->
     assert install(here, workshop, bundle)
     assert project(here) == "one"
     assert Path(here.current, "venv", "bin").is_dir()
+    linked = Path(here.current, "wheels", "humanize-1-py3-none-any.whl")
+    assert (linked.is_symlink(), linked.read_bytes()) == (True, b"wheel")
     assert not install(here, workshop, bundle)
     kept = {one.path.split("/")[0] for one in (here.installed() or pytest.fail("nothing")).files}
     assert kept == {"evenkeel"}
