@@ -10,8 +10,8 @@ author: Evenkeel
 short_description: Run tasks in a working container of buildah
 version_added: 0.2.0
 description:
-  - Runs what tasks need by C(buildah run) in a working container of the control node, and copies files the same way. The
-    container needs a shell, C(cat) and, for modules, Python. Nothing in it has to run.
+  - Runs what tasks need by C(buildah run) in a working container of the control node, and copies files the same way.
+    The container needs a shell, C(cat) and, for modules, Python. Nothing in it has to run.
 options:
   container:
     description: The name or id of the working container.
@@ -27,7 +27,7 @@ options:
     vars:
       - name: ansible_buildah_executable
   buildah_isolation:
-    description: How commands are separated from the control node, as C(buildah run) takes it. V(chroot) works everywhere.
+    description: How commands are separated from the control node. V(chroot) works everywhere.
     type: str
     choices: [chroot, oci, rootless]
     default: chroot
@@ -58,6 +58,7 @@ class Connection(ConnectionBase):  # type: ignore[misc]
 
     transport = _NAME
     has_pipelining = True
+    _connected: bool
     has_tty = False
 
     def _connect(self) -> Connection:

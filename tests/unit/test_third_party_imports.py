@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import PACKAGES
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import OF_PLAYBOOKS, PACKAGES
 
 ROOT = Path(__file__).parents[2]
 PLUGINS = ROOT / "plugins"
@@ -60,7 +60,7 @@ def faults(source: str) -> list[str]:
         if name.startswith(("ansible._internal", "ansible.module_utils._internal")):
             found.append(f"{name} is internal")
         elif EVERYWHERE.isdisjoint((name, name.partition(".")[0])):
-            if not any(f"{name}.".startswith(f"{known}.") for known in (*PACKAGES, *OF_THE_NODE)):
+            if not any(f"{name}.".startswith(f"{known}.") for known in (*PACKAGES, *OF_PLAYBOOKS, *OF_THE_NODE)):
                 found.append(f"{name} is not among the collection's requirements")
             elif not guarded:
                 found.append(f"{name} is imported without the guard")

@@ -21,6 +21,8 @@ PACKAGES = {
     "ruamel.yaml": "ruamel.yaml",
     "uv": "uv",
 }
+#: What single playbooks need, which ask for it themselves.
+OF_PLAYBOOKS = {"cyclonedx": "cyclonedx-python-lib", "packageurl": "cyclonedx-python-lib"}
 #: Lies in the collection, installed or not.
 FILE = Path(__file__).resolve().parents[3] / "requirements.txt"
 #: Why imports have failed in this process.

@@ -59,6 +59,12 @@ def of_file(path: Path) -> dict[str, Any]:
     }
 
 
+def time_of(path: Path) -> int | None:
+    """Return when the last commit that changed a file was made, in seconds since 1970; None without one."""
+    answer = _git(path.parent, "log", "-1", "--format=%ct", "--", path.name)[0]
+    return int(answer) if answer else None
+
+
 def signer_of(path: Path) -> str:
     """Return who signed the last commit that changed a file, as git verifies it; empty without a good signature."""
     answer = _git(path.parent, "log", "-1", "--format=%G? %GS", "--", path.name)[0] or ""
