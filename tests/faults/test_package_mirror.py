@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +85,8 @@ class OwnUpstream(Mirror):
 
 
 def play(node: Node, **variables: Any) -> Any:
-    return node.play(PLAYBOOK, **{**SETTINGS, **variables})
+    upstreams = {**SETTINGS["package_mirror_upstreams"], "lab": node.variables["lab_mirror_url"]}
+    return node.play(PLAYBOOK, **{**SETTINGS, "package_mirror_upstreams": upstreams, **variables})
 
 
 @pytest.fixture(scope="module")
@@ -280,6 +283,53 @@ def test_many_who_build_at_once_cost_what_one_does(mirror: OwnUpstream, tmp_path
     sent, received = (after - number for after, number in zip(mirror.bytes(), before, strict=True))
     assert sent > len(builds) * 10_000_000
     assert received <= 1.05 * sent / len(builds)
+
+
+@pytest.fixture(scope="module")
+def builder(mirror: OwnUpstream, request: pytest.FixtureRequest) -> Node:
+    """The same node, on which environments are built from what the mirror has."""
+    node: Node = request.getfixturevalue("with_module")
+    through = {
+        "mirrors": {"https://repo.anaconda.com": f"{mirror.url}/anaconda"},
+        "pip_index": f"{mirror.url}/lab/pypi/simple",
+    }
+    return replace(node, arguments={**node.arguments, **through})
+
+
+@pytest.mark.parametrize(
+    ("installer", "name"),
+    [("rattler", "idna"), ("conda", "idna"), ("rattler", "humanize")],
+    ids=["py-rattler", "conda", "uv"],
+)
+def test_a_build_has_a_damaged_file_of_the_cache_replaced(
+    mirror: OwnUpstream, builder: Node, installer: str, name: str
+) -> None:
+    packages = builder.resolved("python=3.11", "idna", pip=["humanize"])
+    package = next(one for one in packages if one["name"] == name)
+    builder.clear()
+    assert builder.converge(name="whole", resolved=packages, installer=installer).succeeded()
+    asked = re.findall(r'^client .* "GET (\S+)"', "\n".join(mirror.logged(f"/{name}-")), re.MULTILINE)
+    path = next(path for path in asked if path.endswith((".conda", ".whl")))
+    size = len(mirror.ask(path).body)
+    mirror.damage(path, size // 2)
+    assert hashlib.sha256(mirror.ask(path).body).hexdigest() != package["sha256"]
+
+    builder.clear()
+    assert builder.converge(name="mended", resolved=packages, installer=installer).succeeded()
+    again = mirror.ask(path)
+    assert (again.cache, hashlib.sha256(again.body).hexdigest()) == ("HIT", package["sha256"])
+
+
+@pytest.mark.parametrize("installer", ["rattler", "conda"])
+def test_what_the_upstream_has_damaged_is_never_installed(mirror: OwnUpstream, builder: Node, installer: str) -> None:
+    packages = builder.resolved("python=3.11", "idna")
+    builder.clear()
+    mirrors = {"https://repo.anaconda.com": f"{mirror.url}/lab/_fault/corrupt~idna-*/anaconda"}
+    answer = builder.converge(name="none", resolved=packages, installer=installer, mirrors=mirrors)
+    sha256 = next(one["sha256"] for one in packages if one["name"] == "idna")
+    assert answer.failed_saying("/lab/_fault/corrupt~idna-", "has the SHA-256", f", not {sha256}")
+    assert builder.host.run("ls /opt/evenkeel/envs/none").rc != 0
+    assert any(" BYPASS " in line for line in mirror.logged("corrupt~idna-"))
 
 
 @pytest.mark.parametrize(("fault", "status"), [("html", 200), ("truncate", 200), ("404", 404)])
