@@ -97,6 +97,11 @@ options:
     description: The file of authorities with which upstreams' certificates are checked.
     type: path
     default: /etc/ssl/certs/ca-certificates.crt
+  copy:
+    description:
+      - The directory of a full copy, as M(evenkeel.gpu.site_copy) makes it. It is served in place of a cache, and no
+        upstream is asked.
+    type: path
   cache:
     description: The directory of the cache. It belongs to nginx alone.
     type: path
@@ -122,6 +127,8 @@ options:
     type: int
     default: 300
 seealso:
+  - module: evenkeel.gpu.site_copy
+    description: Makes a full copy.
   - module: evenkeel.gpu.tls_certificate
     description: Makes the certificate.
 """

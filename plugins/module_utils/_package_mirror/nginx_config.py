@@ -11,6 +11,7 @@ import re
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import host_names
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.kept_files import MARK
 from ansible_collections.evenkeel.gpu.plugins.module_utils._package_mirror import nginx_blocks as blocks
+from ansible_collections.evenkeel.gpu.plugins.module_utils._package_mirror import nginx_copy
 from ansible_collections.evenkeel.gpu.plugins.module_utils._package_mirror.site import Site, Upstream
 
 HEALTH = "/healthz"
@@ -58,6 +59,8 @@ def render(site: Site, health: str) -> str:
         "resolver": "    resolver %s valid=30s;\n" % " ".join(map(_literal, site.resolvers)) if site.resolvers else "",
         "verify": _verify(site) if site.verifies else "",
     }
+    if site.copy:
+        return nginx_copy.render(values, site.copy)
     pages = "".join(blocks.PAGES % {**values, "path": one.path} for one in site.upstreams if one.pages)
     return "".join(
         (

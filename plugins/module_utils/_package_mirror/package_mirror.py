@@ -64,6 +64,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "redirects": {"type": "list", "elements": "str", "default": []},
     "resolvers": {"type": "list", "elements": "str", "default": []},
     "ca_bundle": {"type": "path", "default": "/etc/ssl/certs/ca-certificates.crt"},
+    "copy": {"type": "path"},
     "cache": {"type": "path", "default": "/var/cache/evenkeel/package_mirror"},
     "size": {"type": "int", "default": 200},
     "min_free": {"type": "int", "default": 5},
@@ -83,7 +84,8 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         )
     passwords = sites.passwords(params["users"])
     certificate = certificate_of(site, check_mode=check_mode)
-    nginx.require_selinux_allows("the mirror's upstreams")
+    if not site.copy:
+        nginx.require_selinux_allows("the mirror's upstreams")
 
     names = ["nginx", *(["ca-certificates"] if site.verifies else [])]
     wanted = package_set.Job(
@@ -95,7 +97,7 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     changes = file_changes(site, params, passwords)
     of_nginx = kept_files.changes({nginx.path(FILE): text})
     if not check_mode:
-        make_cache(site.cache)
+        make_folders(site.folder)
         kept_files.apply_all(changes)
     if nginx.is_there() and may_try(site, check_mode=check_mode):
         nginx.try_out(FILE, text)
@@ -139,6 +141,7 @@ def desired(params: dict[str, Any]) -> Site:
         redirects=tuple(params["redirects"]) if resolvers else (),
         resolvers=tuple(resolvers) if needed else (),
         ca_bundle=params["ca_bundle"],
+        copy=params["copy"] or "",
     )
 
 
@@ -162,7 +165,7 @@ def may_try(site: Site, *, check_mode: bool) -> bool:
     """Whether nginx can be asked about the configuration: in check mode, files that it names may be missing."""
     if not check_mode:
         return True
-    named = [os.path.dirname(site.cache), *([site.ca_bundle] if site.verifies else [])]
+    named = [] if site.copy else [os.path.dirname(site.cache), *([site.ca_bundle] if site.verifies else [])]
     return all(map(os.path.exists, named)) and (
         not site.certificate or tls_files.belong_together(site.certificate, site.key)
     )
@@ -171,7 +174,7 @@ def may_try(site: Site, *, check_mode: bool) -> bool:
 def file_changes(site: Site, params: dict[str, Any], passwords: str) -> list[Change]:
     """Return what changes in files other than nginx's configuration."""
     least = params["min_free"] << 30
-    files = keeper_files.files(site.cache, least, params["metrics"], os.path.realpath(sys.executable))
+    files = keeper_files.files(site.folder, least, params["metrics"], os.path.realpath(sys.executable))
     wanted: dict[str, Kept | None] = {path: Kept(text, mode) for path, (text, mode) in files.items()}
     wanted[nginx_config.PASSWORDS] = Kept(passwords, 0o640, gid=_workers()) if passwords else None
     found = kept_files.plan({path: kept_files.read(path) for path in wanted}, wanted, secrets=[nginx_config.PASSWORDS])
@@ -184,13 +187,13 @@ def _workers() -> int:
     return next((user.pw_gid for user in pwd.getpwall() if user.pw_name in WORKERS), 0)
 
 
-def make_cache(cache: str) -> None:
-    """Have the folder above the cache, and the one for the program's state; nginx makes the cache itself."""
+def make_folders(served: str) -> None:
+    """Have the folder above what is served, and the one for the program's state; nginx makes a cache itself."""
     try:
-        make_directories(os.path.dirname(cache))
+        make_directories(os.path.dirname(served))
         make_directories(keeper_files.STATE)
     except OSError as error:
-        raise from_os(error, os.path.dirname(cache)) from error
+        raise from_os(error, os.path.dirname(served)) from error
 
 
 def serves(site: Site, health: str, certificate: str) -> bool:

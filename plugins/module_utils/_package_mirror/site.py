@@ -89,6 +89,8 @@ class Site:
         Addresses of name servers; none where no upstream has a name.
     ca_bundle
         The file of authorities that upstreams' certificates are checked with.
+    copy
+        The folder of a full copy, which is served in place of a cache; empty for a cache.
     """
 
     addresses: tuple[str, ...]
@@ -105,6 +107,12 @@ class Site:
     redirects: tuple[str, ...] = ()
     resolvers: tuple[str, ...] = ()
     ca_bundle: str = ""
+    copy: str = ""
+
+    @property
+    def folder(self) -> str:
+        """The folder that has what is served."""
+        return self.copy or self.cache
 
     @property
     def verifies(self) -> bool:
@@ -203,7 +211,7 @@ def check(site: Site) -> None:
                 "redirects holds %r, which is not a host" % host,
                 "Write host names (package_mirror_redirects of the role)",
             )
-    for one in site.upstreams:
+    for one in () if site.copy else site.upstreams:
         if one.url.startswith("https://") and host_names.is_address(one.host):
             raise EvenkeelError(
                 "The upstream of %s is %s, and nginx can't check the certificate of an address" % (one.path, one.url),
@@ -215,12 +223,12 @@ def check(site: Site) -> None:
                 "%r is not an IP address" % address,
                 "Give addresses (package_mirror_addresses and package_mirror_resolvers of the role)",
             )
-    if named(site.upstreams) and not site.resolvers:
+    if named(site.upstreams) and not site.resolvers and not site.copy:
         raise EvenkeelError(
             "The node has no name server, by which nginx would find %s" % ", ".join(named(site.upstreams)),
             "Name one (package_mirror_resolvers of the role), or write addresses into upstreams",
         )
-    for path in (site.cache, site.ca_bundle or "/", site.certificate or "/", site.key or "/"):
+    for path in (site.folder, site.ca_bundle or "/", site.certificate or "/", site.key or "/"):
         if path != "/" and not _FILE.fullmatch(path):
             raise EvenkeelError(
                 "%r is not a plain absolute path" % path, "Write it with letters, digits and . _ / + @ -"

@@ -90,6 +90,7 @@ def _of_platform(
         "complete": bool(own),
     }
     distribution = [dict(one) for one in own]
+    own_keys = [{"path": one["key"], "sha256": ""} for one in own if one.get("key") and not one["key"].startswith("/")]
 
     def made(what: str, chosen: Mapping[str, Any], packages: Sequence[Mapping[str, str]]) -> dict[str, Any]:
         repository, keys = _repository(chosen["repository"])
@@ -101,12 +102,13 @@ def _of_platform(
             "repositories": [*repository, *distribution],
             "packages": [_named(one) for one in packages],
             "pins": pins,
-            "keys": keys,
+            "keys": [*keys, *own_keys],
         }
 
     found = [made(what, chosen, chosen["packages"]) for what, chosen in _choices(asked, platform)]
-    of_distribution = [*data["site"][family], *(data["driver"][family] if asked.get("driver") else ())] if own else []
-    names = [one.format(architecture=architecture) for one in of_distribution] + list(further)
+    of_roles = [*data["site"][family], *(data["driver"][family] if asked.get("driver") else ())]
+    names = [one.format(architecture=architecture) for one in of_roles if own and asked.get("os_packages", True)]
+    names += further
     if names and not own:
         raise EvenkeelError(
             f"{_ROLE} asks for {', '.join(names)} of {platform}, and has no repositories of it",

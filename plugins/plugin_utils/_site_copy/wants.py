@@ -35,6 +35,7 @@ KEYS = (
     "container_toolkit",
     "repositories",
     "packages",
+    "os_packages",
     "files",
 )
 _INSTALLERS = {"miniconda": f"{SITE}/miniconda", "miniforge": MINIFORGE}
