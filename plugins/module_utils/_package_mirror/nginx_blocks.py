@@ -284,6 +284,6 @@ TLS = """\
     ssl_certificate %(certificate)s;
     ssl_certificate_key %(key)s;
     ssl_protocols TLSv1.2 TLSv1.3;
-    ssl_session_cache shared:evenkeel_packages:1m;
+    ssl_session_cache shared:evenkeel_packages_tls:1m;
     ssl_session_tickets off;
 """
