@@ -57,7 +57,7 @@ class ActionModule(Action):
     def steps(self, task_vars: dict[str, Any]) -> Steps:
         _unused, arguments = self.validate_argument_spec(ARGUMENT_SPEC)
         name, tag = labels.split(arguments["name"])
-        folder = Path(arguments["directory"]).absolute() / name.rsplit("/", 1)[-1]
+        folder = Path(arguments["directory"]).absolute() / name.replace(":", "-")
         report_files.require_writable(folder, "image_directory")
         made = labels.made([path for one in arguments["environments"] if (path := declaring(one))], os.environ)
         written = yield Call("image_layers", _of_layers(arguments, made))

@@ -9,7 +9,7 @@ from typing import Any
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control import this_run
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._image import bill_of_materials, buildah
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._image import bill_of_materials, buildah, labels
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "image": {"type": "str", "required": True},
@@ -27,6 +27,7 @@ class ActionModule(Action):
     def act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         _unused, arguments = self.validate_argument_spec(ARGUMENT_SPEC, required_if=[("state", "present", ["base"])])
         image = arguments["image"]
+        labels.split(image)
         version = buildah.version()
         own = buildah.container_name(image, this_run.of(task_vars).process)
         ended, running = buildah.left_over(image, buildah.containers())

@@ -33,7 +33,7 @@ def require() -> None:
         raise EvenkeelError(
             f"The Python of Ansible on the control node, {sys.executable}, has no cyclonedx-python-lib, which writes"
             " the image's bill of materials",
-            f"Install it: {sys.executable} -m pip install 'cyclonedx-python-lib>=11,<12'; or set image_sbom to false",
+            f"Install it: {sys.executable} -m pip install 'cyclonedx-python-lib>=11.12,<12'; or set image_sbom to false",
         )
 
 
@@ -87,7 +87,7 @@ def written(
 
 
 def _component(environment: str, package: Mapping[str, Any]) -> Component:
-    from cyclonedx.factory.license import LicenseFactory
+    from cyclonedx.contrib.license.factories import LicenseFactory
     from cyclonedx.model import ExternalReference, ExternalReferenceType, XsUri
     from cyclonedx.model.component import Component, ComponentType
     from packageurl import PackageURL

@@ -18,7 +18,8 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._image.oci_layout imp
 _EPOCH = "SOURCE_DATE_EPOCH"
 _OCI = "org.opencontainers.image."
 _OWN = "io.evenkeel."
-_NAME = re.compile(r"(?P<name>[a-z0-9._-]+(:\d+)?(/[a-z0-9._-]+)*)(:(?P<tag>[A-Za-z0-9_][A-Za-z0-9._-]{0,127}))?")
+_PART = r"[a-z0-9]+([._-]+[a-z0-9]+)*"
+_NAME = re.compile(rf"(?P<name>{_PART}(:\d+)?(/{_PART})*)(:(?P<tag>[A-Za-z0-9_][A-Za-z0-9._-]{{0,127}}))?")
 _LATEST = "latest"
 
 
