@@ -66,10 +66,12 @@ def wants(asked: Mapping[str, Any], upstreams: Sequence[Mapping[str, Any]], dire
     conda = {package.url: package for package in packages if package.manager != PIP}
     pip = {package.url: package for package in packages if package.manager == PIP and not is_built(package)}
     sets, keys = package_sets(asked)
+    # What an operator names wins: a repository may have a new key.
+    further = asked.get("files") or ()
     return {
         "conda": [_conda(package, upstreams) for _url, package in sorted(conda.items())],
         "pip": [_pip(package) for _url, package in sorted(pip.items())],
-        "files": [*_installers(asked), *keys, *(dict(one) for one in asked.get("files") or ())],
+        "files": list({one["path"]: dict(one) for one in (*_installers(asked), *keys, *further)}.values()),
         "packages": sets,
     }
 
