@@ -17,7 +17,7 @@ LARGE = "/var/tmp"  # noqa: S108
 PLACES = ("/tmp", LARGE)  # noqa: S108
 _PREFIX = "evenkeel-%s-"
 #: What such folders are for.
-_KINDS = ("repository", "driver", "dkms", "runfile", "pip", "files", "tools", "locks")
+_KINDS = ("repository", "driver", "dkms", "runfile", "pip", "files", "tools", "locks", "copy")
 
 
 @contextlib.contextmanager

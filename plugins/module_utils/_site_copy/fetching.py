@@ -11,7 +11,7 @@ import re
 import threading
 import time
 import urllib.error
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from http.client import HTTPException
@@ -110,7 +110,7 @@ def fetch_all(wanted: Iterable[Wanted], store: Store, network: Network, *, optio
 
     def one(what: Wanted) -> File | None:
         try:
-            return _Download(what, store, network, over.is_set).file()
+            return _Download(what, store, network, over).file()
         except Missing:
             if optional:
                 return None
@@ -157,8 +157,8 @@ def shown(url: str) -> str:
 
 
 class _Download:
-    def __init__(self, wanted: Wanted, store: Store, network: Network, is_over: Callable[[], bool]) -> None:
-        self._wanted, self._store, self._network, self._is_over = wanted, store, network, is_over
+    def __init__(self, wanted: Wanted, store: Store, network: Network, over: threading.Event) -> None:
+        self._wanted, self._store, self._network, self._over = wanted, store, network, over
         self._url = shown(wanted.url)
 
     def file(self) -> File:
@@ -179,7 +179,7 @@ class _Download:
         attempt, most = 0, patience.retries(self._network.retries)
         again = False
         while True:
-            if self._is_over():
+            if self._over.is_set():
                 raise EvenkeelError("%s was not fetched" % self._url, "Run again")
             try:
                 return self._once(partial, afresh=again)
@@ -216,7 +216,7 @@ class _Download:
                     "%s %s%s" % (self._url, reason, ", %d times in a row" % attempt if attempt > 1 else ""),
                     "Check that the upstream is reached; run again to go on from here. %s" % _KEPT,
                 )
-            time.sleep(min(2**attempt, 10))
+            self._over.wait(min(2**attempt, 10))
 
     def _once(self, partial: str, *, afresh: bool) -> str:
         """Fetch what is missing of the file; return its SHA-256."""
@@ -257,7 +257,7 @@ class _Download:
                 pace.note(stream.tell(), None, now)
                 if stream.tell() > most:
                     raise Damaged(too_much(self._url, most), "Check the upstream. %s" % _KEPT)
-                if self._is_over():
+                if self._over.is_set():
                     raise ConnectionError("another file failed")
                 if now > pace.deadline:
                     raise ConnectionError(pace.complaint())
@@ -301,12 +301,3 @@ def _update(digests: Iterable[Any], part: bytes) -> None:
 def _is_page(path: str) -> bool:
     with open(path, "rb") as stream:
         return bool(_PAGE.match(stream.read(64)))
-
-
-def bytes_lacking(wanted: Sequence[Wanted], store: Store) -> int:
-    """Return how many bytes are still to come, as far as sizes are known."""
-    total = 0
-    for one in {partial_name(one): one for one in wanted}.values():
-        if not (one.sha256 and store.find(one.sha256, one.size)):
-            total += one.size
-    return total

@@ -7,7 +7,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -145,7 +144,7 @@ def _make(root: str) -> None:
 @contextlib.contextmanager
 def _passing(root: str) -> Iterator[Store]:
     """A store for the indexes that a rehearsal reads, which goes with it."""
-    with tempfile.TemporaryDirectory(prefix="evenkeel-copy-", dir=work_folder.LARGE) as folder:
+    with work_folder.made("copy") as folder:
         yield Store(folder, behind=Store(root))
 
 

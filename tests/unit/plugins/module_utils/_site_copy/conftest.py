@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.evenkeel.gpu.plugins.module_utils._site_copy import fetching, site_copy, store
+from ansible_collections.evenkeel.gpu.plugins.module_utils._site_copy import site_copy, store
 
 RANGE = re.compile(r"bytes=(\d+)-")
 
@@ -95,7 +95,6 @@ def upstream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Upstre
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     found = Upstream(folder, f"http://127.0.0.1:{server.server_address[1]}")
-    monkeypatch.setattr(fetching.time, "sleep", lambda seconds: None)
     # What others write meanwhile would have to reach the disk too.
     monkeypatch.setattr(store, "sync_file_systems", lambda paths: None)
     yield found
