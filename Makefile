@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 BENCH_VENV := .venv-bench
 READY := $(VENV)/.ready
 ROLES := $(notdir $(wildcard roles/*))
-# Two run at a time: the virtual machine beside light ones, and short ones last, so that none ends alone.
+# Three run at a time: the virtual machine beside light ones, and short ones last, so that none ends alone.
 SHORT_SCENARIOS := nvidia_driver miniconda remote_access mirror nvidia_container_toolkit
 SCENARIOS := nvidia_driver_vm $(filter-out $(SHORT_SCENARIOS),$(ROLES)) jupyter_multiuser hostile_user site environment_life \
 	environment_drift $(SHORT_SCENARIOS)
@@ -122,8 +122,8 @@ lab: setup ## Build the lab's mirror and base images into the user's cache folde
 	python -m lab image
 
 .PHONY: molecule
-molecule: lab ## A Molecule scenario for each role, and one for the whole of site.yml, two at a time
-	$(MAKE) --no-print-directory --jobs 2 --output-sync=target $(SCENARIOS:%=molecule-%)
+molecule: lab ## A Molecule scenario for each role, and one for the whole of site.yml, three at a time
+	$(MAKE) --no-print-directory --jobs 3 --output-sync=target $(SCENARIOS:%=molecule-%)
 
 .PHONY: $(SCENARIOS:%=molecule-%)
 $(SCENARIOS:%=molecule-%): molecule-%:

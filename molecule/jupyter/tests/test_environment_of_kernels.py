@@ -143,6 +143,7 @@ def test_a_kernel_starts_without_scripts_that_fail_and_the_journal_says_so(
     host.check_output(f"journalctl --unit jupyter@jupyter --grep 'Evenkeel: .*{why}'")
 
 
+@pytest.mark.long
 def test_a_kernel_of_a_restarted_server_that_is_not_as_conda_run_is_warned_of(host: Host) -> None:
     script = f"{FIRST}/etc/conda/activate.d/fails_in_kernels.sh"
     text = 'export CUDA_HOME="$CONDA_PREFIX"\n[ -z "${JPY_PARENT_PID:-}" ] || exit 3\n'
