@@ -3,18 +3,15 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
+
+from lab.people.forge import TOKEN, Forge, served
 
 PROGRAM = Path(__file__).parents[3] / "engines" / "ci" / "comment.py"
 MARK = "<!-- evenkeel lock diff -->\n"
@@ -22,63 +19,10 @@ CHANGES = "### Locked packages that change\n\n```diff\n~ tool 1.0 -> 2.0 $(id) `
 GITHUB, GITLAB = "/repos/site/work/issues/7/comments", "/projects/5/merge_requests/7/notes"
 
 
-class Forge(ThreadingHTTPServer):
-    """Keeps comments, and what it was asked; ``status`` is what writing ends with."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.comments: list[dict[str, Any]] = []
-        self.asked: list[tuple[str, str]] = []
-        self.status = 201
-
-    def add(self, body: str, *, mine: bool = False) -> None:
-        """Add a comment of the token's account, or of somebody else."""
-        whose = {"user": {"type": "Bot" if mine else "User"}, "author": {"id": 1 if mine else 2}}
-        self.comments.append({"id": len(self.comments), "body": body, **whose})
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Forge
-
-    def do_GET(self) -> None:
-        query = parse_qs(urlsplit(self.path).query)
-        if self.path == "/user":
-            self._answer(200, {"id": 1})
-        elif query["page"] and query["per_page"] == ["100"]:
-            start = 100 * (int(query["page"][0]) - 1)
-            self._answer(200, self.server.comments[start : start + 100])
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["body"]
-        self.server.asked.append((f"{self.command} {self.path}", body))
-        token = self.headers["Authorization"] == "Bearer secret" or self.headers["PRIVATE-TOKEN"] == "secret"
-        self._answer(self.server.status if token else 401, {})
-
-    do_PATCH = do_PUT = do_POST
-
-    def _answer(self, status: int, content: object) -> None:
-        text = json.dumps(content).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
 @pytest.fixture
 def forge() -> Iterator[Forge]:
-    with Forge() as server:
-        thread = threading.Thread(target=partial(server.serve_forever, poll_interval=0.01))
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    with served() as server:
+        yield server
 
 
 def comment(changes: str, folder: Path, variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -88,14 +32,21 @@ def comment(changes: str, folder: Path, variables: dict[str, str]) -> subprocess
 
 
 def of_github(forge: Forge, folder: Path, *, token: bool = True) -> dict[str, str]:
-    api = f"http://127.0.0.1:{forge.server_port}"
-    known = {"GITHUB_API_URL": api, "GITHUB_REPOSITORY": "site/work", "GITHUB_STEP_SUMMARY": str(folder / "summary")}
-    return {**known, "GITHUB_TOKEN": "secret" * token, "PULL_REQUEST": "7"}
+    known = {
+        "GITHUB_API_URL": forge.url,
+        "GITHUB_REPOSITORY": "site/work",
+        "GITHUB_STEP_SUMMARY": str(folder / "summary"),
+    }
+    return {**known, "GITHUB_TOKEN": TOKEN * token, "PULL_REQUEST": "7"}
 
 
 def of_gitlab(forge: Forge, _folder: Path, *, token: bool = True) -> dict[str, str]:
-    api = f"http://127.0.0.1:{forge.server_port}"
-    return {"CI_API_V4_URL": api, "CI_PROJECT_ID": "5", "CI_MERGE_REQUEST_IID": "7", "EVENKEEL_TOKEN": "secret" * token}
+    return {
+        "CI_API_V4_URL": forge.url,
+        "CI_PROJECT_ID": "5",
+        "CI_MERGE_REQUEST_IID": "7",
+        "EVENKEEL_TOKEN": TOKEN * token,
+    }
 
 
 FORGES = pytest.mark.parametrize(
@@ -142,7 +93,7 @@ def test_a_token_that_may_not_comment_fails_no_job(
     done = comment(CHANGES, tmp_path, variables(forge, tmp_path))
     assert (done.returncode, len(forge.asked)) == (0, 1)
     assert "Warning: what changes was not commented: HTTPError: HTTP Error 403" in done.stderr
-    assert "secret" not in done.stderr
+    assert TOKEN not in done.stderr
 
 
 @FORGES
