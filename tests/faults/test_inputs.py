@@ -18,10 +18,11 @@ HINT = "Names that belong to something else can be added to evenkeel_known_varia
 PLAYBOOKS = sorted(path.name for path in (ROOT / "playbooks").glob("*.yml"))
 #: What the playbooks require; the names of hosts answer to nobody.
 REQUIRED = ["-e", "export_env=a", "-e", "rollback_env=a", "-e", "drift_reports=a", "-e", "image_base=a"]
-#: What mirrors.yml requires.
+REQUIRED += ["-e", "bundle_install_from=a", "-e", '{"bundle_copy": {}}']
+#: What the playbooks for mirrors require.
 MIRRORS = "package_mirrors: {hosts: {gpu01.example.org: , gpu02.example.org: }}\n"
 #: They are for the control node alone.
-LOCAL = ("compile.yml", "drift_merge.yml", "image.yml", "lock.yml", "review.yml")
+LOCAL = ("bundle.yml", "compile.yml", "drift_merge.yml", "image.yml", "lock.yml", "review.yml")
 
 
 class Inventory:
