@@ -78,7 +78,7 @@ signer:
   description: Who has signed the bundle; empty where no signature was asked for.
   type: str
   returned: success
-mended:
+restored:
   description: Paths that had lost their file.
   type: list
   elements: str

@@ -20,7 +20,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._upstream import cont
 
 from tests.faults.conftest import Answer, ansible, finish
 
-#: A uv that makes an environment with an ansible-playbook that says so.
+#: A uv that makes an environment with an ansible-playbook that is not run.
 UV = """#!/bin/sh
 for last; do :; done
 [ "$1" != venv ] || { mkdir -p "$last/bin" && echo 'echo of the bundle' >"$last/bin/ansible-playbook"; }
