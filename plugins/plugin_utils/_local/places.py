@@ -18,6 +18,8 @@ LOCK = re.compile(r"((?P<name>.+)\.)?conda-lock\.ya?ml")
 BESIDE = ".evenkeel"
 #: What no path of an environment may have: PATH ends a folder at a colon, and the first line of a script is one line.
 _UNUSABLE = re.compile(r"[:\x00-\x1f\x7f]")
+#: What no path of a build may have besides: packages write it into their programs, within quotes.
+_UNQUOTABLE = re.compile(r"""['"\\]""")
 
 
 @dataclass(frozen=True)
@@ -63,10 +65,16 @@ def home() -> str:
     return os.path.join(user, ".local", "share", "evenkeel")
 
 
-def require_usable(path: str) -> None:
-    """Refuse a path at which the commands of an environment would not be found, or not start."""
+def require_usable(path: str, *, built: bool = False) -> None:
+    """Refuse a path at which the commands of an environment would not be found, or not start.
+
+    Parameters
+    ----------
+    built
+        Whether an environment is to be built there.
+    """
     for spelling in (path, os.path.realpath(path)):
-        found = _UNUSABLE.search(spelling)
+        found = _UNUSABLE.search(spelling) or (built and _UNQUOTABLE.search(spelling))
         if found:
             raise EvenkeelError(
                 "The path %r has the character %r, with which no environment works" % (spelling, found[0]),
@@ -111,5 +119,5 @@ def _checked(place: Place, what: str) -> Place:
             "Name another place with --prefix, ending in letters, digits, '_', '-' and '.'",
         ) from error
     for path in (place.prefix, place.root):
-        require_usable(path)
+        require_usable(path, built=True)
     return place

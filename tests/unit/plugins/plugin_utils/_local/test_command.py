@@ -88,7 +88,9 @@ def test_the_digest_is_the_one_that_nodes_report(
     assert (here == json.loads(written)["linux-64"]) is not bool(variables)
 
 
-@pytest.mark.parametrize("below", ["Ünï cödé & 'quotes'/my envs", "/".join(["long" * 12] * 4)], ids=["spaces", "long"])
+@pytest.mark.parametrize(
+    "below", ["Ünï cödé & $HOME `id`/my envs", "/".join(["long" * 12] * 4)], ids=["spaces", "long"]
+)
 def test_a_prefix_does_not_change_the_digest(
     below: str, make_lock: MakeLock, make_package: MakePackage, home: Path, capsys: Captured
 ) -> None:

@@ -41,7 +41,7 @@ def test_what_no_environment_can_be_called_is_refused(prefix: str) -> None:
         places.at(prefix)
 
 
-@pytest.mark.parametrize("folder", ["a:b", "two\nlines", "bell\a"])
+@pytest.mark.parametrize("folder", ["a:b", "two\nlines", "bell\a", "it's", 'a"b', "a\\b"])
 def test_a_path_that_no_environment_works_at_is_refused(
     folder: str, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -53,6 +53,10 @@ def test_a_path_that_no_environment_works_at_is_refused(
     monkeypatch.setenv("HOME", str(home / folder))
     with pytest.raises(EvenkeelError, match="has the character"):
         places.of_lock(Path("environments/ai-dev/conda-lock.yml"))
+
+
+def test_an_environment_of_others_may_be_where_none_is_built(tmp_path: Path) -> None:
+    places.require_usable(str(tmp_path / "it's" / "ai"))
 
 
 @pytest.mark.parametrize("named", ["", "rel"])
