@@ -9,12 +9,13 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from urllib.parse import quote
+from urllib.parse import quote, urljoin
 
 #: By form, the name of its file in a project's folder; an Accept header chooses.
 HTML, JSON = "index.html", "index.json"
 ROOT = "pypi/simple"
 _MEDIA = {"api-version": "1.0"}
+_LINK = re.compile(r"""<a\s[^>]*?href=["']([^"']+)["']""", re.IGNORECASE)
 _SEPARATORS = re.compile(r"[-_.]+")
 
 
@@ -40,6 +41,19 @@ def normal(project: str) -> str:
 def path(project: str, name: str) -> str:
     """Return where a file of a project is."""
     return "%s/%s/%s" % (ROOT, normal(project), name)
+
+
+def link(page: str, base: str, sha256: str) -> str:
+    """Return the URL of the file with a hash in a project's page of an upstream; empty where it has none.
+
+    >>> link('<a href="../../files/a.whl#sha256=00">a</a>', "http://m/simple/a/", "00")
+    'http://m/files/a.whl'
+    """
+    for found in map(html.unescape, _LINK.findall(page)):
+        url, _hash, fragment = found.partition("#")
+        if fragment == "sha256=%s" % sha256:
+            return urljoin(base, url)
+    return ""
 
 
 def pages(releases: Iterable[Release]) -> dict[str, str]:

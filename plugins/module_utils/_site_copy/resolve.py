@@ -48,7 +48,7 @@ def resolve(request: Request, sources: Sources) -> Resolved:
     found = Resolved()
     _add_files(request.files, sources, found)
     _add_channels(request.conda, sources, found)
-    found.wanted += request.pip
+    found.wanted += _from_index(request.pip, sources)
     found.texts.update(index_pages.pages(request.releases))
     _add_sets(request.sets, sources, found)
     return found
@@ -58,6 +58,21 @@ def _add_files(files: Iterable[Wanted], sources: Sources, found: Resolved) -> No
     found.wanted += [one for one in files if one.digest]
     unknown = [one for one in files if not one.digest]
     found.files += fetch_all(unknown, sources.store, sources.network).values()
+
+
+def _from_index(files: Iterable[Wanted], sources: Sources) -> list[Wanted]:
+    """Return files with the URLs that the upstream's index has for them, as nodes find them; else those of locks."""
+    lacking = [one for one in files if not sources.store.find(one.sha256, one.size)]
+    pages = {one.path: "%s/" % one.path.rpartition("/")[0] for one in lacking if sources.upstreams.has(one.path)}
+    wanted = [Wanted(page, "%s/" % sources.upstreams.url(page.rstrip("/"))) for page in pages.values()]
+    found = fetch_all(wanted, sources.store, sources.network, optional=True)
+    urls = {}
+    for one in lacking:
+        page = found.get(pages.get(one.path, ""))
+        if page:
+            with open(sources.store.find(page.sha256, page.size), encoding="utf-8", errors="replace") as stream:
+                urls[one.path] = index_pages.link(stream.read(), sources.upstreams.url(page.path), one.sha256)
+    return [replace(one, url=urls.get(one.path) or one.url) for one in files]
 
 
 def _add_channels(packages: Iterable[Wanted], sources: Sources, found: Resolved) -> None:

@@ -150,11 +150,11 @@ def _passing(root: str) -> Iterator[Store]:
 
 def plan_of(resolved: Resolved, former: Manifest | None, store: Store) -> Plan:
     """Return what is there, and what has to come."""
-    known = {(one.path, one.url): one for one in former.files} if former else {}
+    known = {one.path: one for one in former.files} if former else {}
     _require_one_content(resolved.wanted)
     complete, lacking = list(resolved.files), []
     for one in resolved.wanted:
-        found = _there(one, known.get((one.path, fetching.shown(one.url))), store)
+        found = _there(one, known.get(one.path), store)
         if found:
             complete.append(found)
         else:
@@ -174,13 +174,13 @@ def _require_one_content(wanted: Sequence[Wanted]) -> None:
 
 
 def _there(wanted: Wanted, former: File | None, store: Store) -> File | None:
-    """Return the file of the store that is the wanted one."""
+    """Return the file of the store that is the wanted one; one of the former copy goes on saying where it came from."""
     sha256 = wanted.sha256 or (former.sha256 if former else "")
     path = store.find(sha256, wanted.size) if sha256 else ""
-    if not path:
+    if not path or (not wanted.sha256 and _digest(path, wanted.algorithm) != wanted.digest):
         return None
-    if not wanted.sha256 and _digest(path, wanted.algorithm) != wanted.digest:
-        return None
+    if former and former.sha256 == sha256:
+        return former
     return File(wanted.path, os.path.getsize(path), sha256, fetching.shown(wanted.url))
 
 

@@ -149,6 +149,10 @@ class Upstreams:
     def __init__(self, given: Iterable[Mapping[str, Any]]) -> None:
         self._urls = {str(one["path"]).strip("/"): str(one["url"]).rstrip("/") for one in given}
 
+    def has(self, path: str) -> bool:
+        """Whether there is an upstream above a path."""
+        return any(path.startswith("%s/" % one) for one in self._urls)
+
     def url(self, path: str) -> str:
         """Return the URL of a path, by the longest path of an upstream that is above it.
 

@@ -65,6 +65,24 @@ def test_it_holds_what_is_wanted_and_says_so(copy: Copy, tree: Tree, upstream: U
     assert (tmp_path / "copy" / "current").readlink() == Path(f"copies/{found['id']}")
 
 
+def test_wheels_come_from_the_index_of_the_upstream(copy: Copy, upstream: Upstream) -> None:
+    digest = upstream.put("near/a-1-py3-none-any.whl", "wheel")
+    other = upstream.put("far/b-1-py3-none-any.whl", "another")
+    links = f'<a href="x">x</a> <a data-x="1" href="../../near/a-1-py3-none-any.whl#sha256={digest}">a</a>'
+    upstream.answers["simple/a/"] = (200, links.encode())
+    names = {name: f"{name}-1-py3-none-any.whl" for name in "ab"}
+    files = [
+        {"project": name, "name": file, "url": f"{upstream.url}/far/{file}", "sha256": sha}
+        for (name, file), sha in zip(names.items(), (digest, other), strict=True)
+    ]
+    options = {"upstreams": [{"path": "pypi/simple", "url": f"{upstream.url}/simple"}], "wants": {"pip": files}}
+    assert copy(**options)["changed"]
+    assert {"near/a-1-py3-none-any.whl", "far/b-1-py3-none-any.whl"} <= set(upstream.asked)
+    upstream.asked.clear()
+    assert not copy(**options)["changed"]
+    assert upstream.asked == []
+
+
 def test_a_second_run_changes_nothing_and_fetches_nothing(copy: Copy, upstream: Upstream) -> None:
     asked = wants(upstream)
     first = copy(wants=asked)
