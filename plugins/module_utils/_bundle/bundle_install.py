@@ -68,7 +68,7 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         }
         if not lacking and not check_mode:
             store.switch(wanted)
-            result["restored"] = store.mend(wanted)
+            result["restored"] = store.relink(wanted)
             result["removed"] = store.prune(params["keep"])
             result["changed"] = bool(changed or result["restored"] or result["removed"])
         return result

@@ -283,7 +283,7 @@ class _Download:
 
 
 def _extent(headers: Any, status: int) -> tuple[int, int | None]:
-    """Return where an answer begins in its file, and the file's size where it says so."""
+    """Return where an answer begins in its file, and the file's size where it reports it."""
     part = _RANGE.fullmatch(headers.get("Content-Range") or "") if status == 206 else None
     if part:
         return int(part["first"]), int(part["size"]) if part["size"] != "*" else None

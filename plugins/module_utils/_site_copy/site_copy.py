@@ -212,7 +212,7 @@ def _rehearsed(
     expected = manifest.of(params["wants"], [*plan.complete, *coming, *_texts(plan.texts)], {})
     changed = bool(plan.lacking or damaged) or not expected.holds_the_same(former)
     if former and not changed:
-        changed = bool(Store(root).mend(former, check_mode=True))
+        changed = bool(Store(root).relink(former, check_mode=True))
     return _result(changed, expected, former, plan, damaged, resolved, root)
 
 
@@ -239,9 +239,9 @@ def _applied(
         wanted = former
     else:
         store.switch(wanted)
-    mended = store.mend(wanted)
+    relinked = store.relink(wanted)
     removed = store.prune(params["keep"])
-    changed = bool(not same or mended or removed)
+    changed = bool(not same or relinked or removed)
     return {**_result(changed, wanted, former, plan, damaged, resolved, store.root), "removed": removed}
 
 

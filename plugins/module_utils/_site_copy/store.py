@@ -107,7 +107,7 @@ class Store:
         return [one for one in files if found.get(one.sha256)]
 
     def remove(self, sha256: str) -> None:
-        """Remove a damaged file; copies keep their links to it until they are mended."""
+        """Remove a damaged file; copies keep their links to it until they are relinked."""
         os.unlink(self.path(sha256))
 
     def current(self) -> Manifest | None:
@@ -163,14 +163,14 @@ class Store:
             rename_durably(partial, folder)
         link_atomically(os.path.join(self.root, CURRENT), os.path.join(_COPIES, wanted.id))
 
-    def mend(self, wanted: Manifest, *, check_mode: bool = False) -> list[str]:
+    def relink(self, wanted: Manifest, *, check_mode: bool = False) -> list[str]:
         """Have a copy's paths lead to the store again, where they do not or lead to a damaged file; return those."""
         tree = os.path.join(self.root, _COPIES, wanted.id, TREE)
-        mended = []
+        relinked = []
         for one in wanted.files:
             path = os.path.join(tree, one.path)
             if not _same(path, self.path(one.sha256)):
-                mended.append(one.path)
+                relinked.append(one.path)
                 if not check_mode:
                     temporary = os.path.join(os.path.dirname(path), ".evenkeel.partial")
                     with contextlib.suppress(FileNotFoundError):
@@ -178,7 +178,7 @@ class Store:
                     self._link(one, temporary)
                     os.rename(temporary, path)
                     sync_directory(os.path.dirname(path))
-        return mended
+        return relinked
 
     def prune(self, keep: int) -> list[str]:
         """Remove copies but the one in use and the newest, and files that no copy names; return the copies' names.

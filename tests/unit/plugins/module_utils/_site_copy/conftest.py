@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An upstream on loopback that serves a folder, in parts where it is asked to, and fails as a test tells it."""
+"""An upstream on loopback that serves a folder, in parts where it is asked to, and fails as a test wants."""
 
 from __future__ import annotations
 

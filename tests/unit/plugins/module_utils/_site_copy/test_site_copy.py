@@ -170,7 +170,7 @@ def test_what_was_damaged_while_it_was_partial_is_fetched_anew(
     assert not partial.exists()
 
 
-def test_a_damaged_file_is_found_and_mended(copy: Copy, tree: Tree, upstream: Upstream, tmp_path: Path) -> None:
+def test_a_damaged_file_is_found_and_fetched_again(copy: Copy, tree: Tree, upstream: Upstream, tmp_path: Path) -> None:
     asked = wants(upstream)
     digest = asked["files"][0]["sha256"]
     copy(wants=asked)
