@@ -79,6 +79,7 @@ test-long: lab ## What takes longer: whole sites, ten nodes, execution environme
 	for scenario in $(LONG_SCENARIOS); do molecule test --scenario-name $$scenario; done
 	for scenario in $(UBUNTU_MACHINE_SCENARIOS); do EVENKEEL_RELEASES=ubuntu2404vm molecule test --scenario-name $$scenario; done
 	EVENKEEL_RELEASES="$(PULLING_NODES)" molecule test --scenario-name pull_agent
+	EVENKEEL_RELEASES="rocky9 rocky9 rocky9" molecule test --scenario-name package_mirror
 	EVENKEEL_SURVEY=false molecule test --scenario-name site_vm
 	for scenario in $(SCENARIOS_OF_ROLES); do \
 		converge=$$(python -m lab.nodes.site_way $$scenario); \

@@ -43,11 +43,11 @@ def build(progress: Progress, debian_drivers: Iterable[str] = ()) -> None:
         simple_index.build(progress)
         installer.build(progress)
         nvidia_repositories.build(progress)
-        enterprise_linux.build(progress)
     for release in image.SUITES:
         driver = [debian_archive.NVIDIA] if release in {_RELEASE, *debian_drivers} else []
         debian_archive.build(release, [debian_archive.TOOLS, *driver], progress)
     with locks.held("upstream", progress=progress):
+        enterprise_linux.build(progress)
         ubuntu_repositories.build(progress)
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from lab import cache, locks, paths
+from lab import cache, locks, paths, process
 from lab.upstream import signing_keys
 from lab.upstream.nvidia import repositories as nvidia_repositories
 from lab.upstream.nvidia.driver import STANDINS
@@ -44,6 +45,56 @@ _EMPTY = (
 #: The setting that makes dnf keep older versions beside newer ones.
 _SIDE_BY_SIDE = "installonlypkg(kernel)"
 _HEADERS = STANDINS / "kernel"
+_NGINX = paths.DEBIAN / "pool" / "main" / "n" / "nginx"
+
+
+_NGINX_UNIT = """\
+[Unit]
+Description=The nginx HTTP and reverse proxy server
+After=network-online.target remote-fs.target nss-lookup.target
+
+[Service]
+Type=forking
+PIDFile=/run/nginx.pid
+ExecStartPre=/usr/bin/rm -f /run/nginx.pid
+ExecStartPre=/usr/sbin/nginx -t
+ExecStart=/usr/sbin/nginx
+ExecReload=/usr/sbin/nginx -s reload
+KillSignal=SIGQUIT
+TimeoutStopSec=5
+KillMode=process
+PrivateTmp=true
+
+[Install]
+WantedBy=multi-user.target
+"""
+_NGINX_CONF = """\
+user nginx;
+worker_processes auto;
+error_log /var/log/nginx/error.log;
+pid /run/nginx.pid;
+include /usr/share/nginx/modules/*.conf;
+events {
+    worker_connections 1024;
+}
+http {
+    access_log /var/log/nginx/access.log combined;
+    sendfile on;
+    tcp_nopush on;
+    keepalive_timeout 65;
+    types_hash_max_size 4096;
+    include /etc/nginx/mime.types;
+    default_type application/octet-stream;
+    include /etc/nginx/conf.d/*.conf;
+    server {
+        listen 80;
+        listen [::]:80;
+        server_name _;
+        root /usr/share/nginx/html;
+        include /etc/nginx/default.d/*.conf;
+    }
+}
+"""
 
 
 @dataclass(frozen=True)
@@ -70,7 +121,7 @@ def build(progress: Progress) -> None:
     """Build the repositories where the recipes or the key have changed."""
     with locks.held("rocky"):
         recipes = [Path(__file__), *nvidia_repositories.sources(), *sorted(_HEADERS.iterdir())]
-        content_key = cache.key(*recipes, signing_keys.ensure(KEY).armored)
+        content_key = cache.key(*recipes, _debians("nginx"), signing_keys.ensure(KEY).armored)
         if cache.published(paths.ROCKY) != content_key:
             stage = cache.staging(paths.ROCKY)
             for release in progress.track(RELEASES, description="Rocky Linux's repositories"):
@@ -85,7 +136,43 @@ def packages(release: Release) -> list[OsPackage]:
     shell = ("/bin/sh", "/usr/bin/sh", "/sbin/ldconfig")
     made = [OsPackage("bash", f"5.2-1.{release.dist}", "x86_64", "bash", provides=shell)]
     made += [OsPackage(name, f"1.0-1.{release.dist}", "noarch", name) for name in _EMPTY]
-    return [*made, *(package for kernel in release.kernels for package in _kernel(kernel))]
+    authorities = {"etc/pki/tls/certs/ca-bundle.crt": "/etc/ssl/certs/ca-certificates.crt"}
+    made += [OsPackage("ca-certificates", f"2025.1-1.{release.dist}", "noarch", "authorities", links=authorities)]
+    return [*made, _nginx(release), *(package for kernel in release.kernels for package in _kernel(kernel))]
+
+
+def _nginx(release: Release) -> OsPackage:
+    """Return Debian's nginx, which the nodes' libraries fit, laid out as the distribution's."""
+    program = _debians("nginx")
+    return OsPackage(
+        "nginx",
+        f"1:{program.name.split('_')[1].partition('-')[0]}-1.{release.dist}",
+        "x86_64",
+        "nginx",
+        files={
+            "usr/sbin/nginx": _file_of(program, "usr/sbin/nginx"),
+            "usr/lib/systemd/system/nginx.service": _NGINX_UNIT,
+            "etc/nginx/nginx.conf": _NGINX_CONF,
+            "etc/nginx/mime.types": _file_of(_debians("nginx-common"), "etc/nginx/mime.types"),
+        },
+        scripts={
+            "pre": "getent passwd nginx >/dev/null || useradd -r -d /var/lib/nginx -s /sbin/nologin nginx\n",
+            "post": "chmod 0755 /usr/sbin/nginx\n"
+            "mkdir -p /etc/nginx/conf.d /etc/nginx/default.d /usr/share/nginx/html /var/lib/nginx /var/log/nginx\n"
+            "systemctl daemon-reload\n",
+        },
+    )
+
+
+def _debians(name: str) -> Path:
+    """Return Debian's package for the release that the nodes are underneath; the archive has been built before."""
+    return max(_NGINX.glob(f"{name}_*+deb12u*.deb"))
+
+
+def _file_of(package: Path, path: str) -> bytes:
+    with TemporaryDirectory(prefix="evenkeel-rpm-") as folder:
+        process.run(["dpkg-deb", "--extract", package, folder], remedy="apt-get install dpkg")
+        return Path(folder, path).read_bytes()
 
 
 def _kernel(kernel: str) -> list[OsPackage]:

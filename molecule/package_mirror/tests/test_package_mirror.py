@@ -59,12 +59,33 @@ def test_both_have_the_same_environment() -> None:
     assert len(links) == 1
 
 
+@pytest.mark.skipif(not NODES[0].release.startswith("debian"), reason="a node without apt")
 def test_apt_installs_from_it(node: Host, mirror: Host) -> None:
     source = f"deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] {URL}/debian bookworm main"
     node.check_output("rm -f /etc/apt/sources.list.d/* && echo %s >/etc/apt/sources.list", source)
     node.check_output("apt-get update -o APT::Update::Error-Mode=any")
     node.check_output("cd /tmp && apt-get download nginx-common && dpkg --info nginx-common_*.deb")
     assert "/debian/pool/" in mirror.check_output("cat %s", LOG)
+
+
+@pytest.mark.skipif(not NODES[0].release.startswith("rocky"), reason="a node without dnf")
+@pytest.mark.parametrize(
+    ("path", "key", "package"),
+    [
+        ("/rocky/MAJOR/BaseOS/x86_64/os", "/rocky/RPM-GPG-KEY-Rocky", "nginx"),
+        ("/nvidia/cuda/rhelMAJOR/x86_64", "/nvidia/cuda/rhelMAJOR/x86_64/D42D0685.pub", "nvidia-persistenced"),
+    ],
+    ids=["the distribution", "NVIDIA"],
+)
+def test_dnf_installs_from_it(node: Host, mirror: Host, path: str, key: str, package: str) -> None:
+    path, key = (text.replace("MAJOR", NODES[0].release.removeprefix("rocky")) for text in (path, key))
+    options = f"baseurl={URL}{path}/\ngpgkey={URL}{key}\ngpgcheck=1\nrepo_gpgcheck=1"
+    node.check_output("rm -f /etc/yum.repos.d/* && printf %s >/etc/yum.repos.d/m.repo", f"[m]\nname=m\n{options}\n")
+    node.check_output("dnf --assumeyes makecache --refresh")
+    node.check_output(f"cd /tmp && dnf --assumeyes download {package} && rpm --query --package {package}-*.rpm")
+    log = mirror.check_output("cat %s", LOG)
+    assert re.search(rf'"GET {path}/{package}-\S+\.rpm" 200 \d+ MISS', log)
+    assert re.search(rf'"GET {path}/repodata/\S+" 200 \d+ MISS', log)
 
 
 def test_pip_installs_from_it(node: Host) -> None:
