@@ -24,7 +24,7 @@ FILE = Path(__file__).resolve().parents[3] / "requirements-env.txt"
 OWN = "~/.local/share/evenkeel-tools"
 #: Without these, nothing can be read: what is imported, and the package that brings it.
 READERS = {"packaging": "packaging", "yaml": "pyyaml"}
-#: Without this, requests can't be told apart.
+#: Without this, nobody knows whether two requests are the same.
 SOLVER = {"rattler": "py-rattler"}
 
 
