@@ -28,6 +28,8 @@ PARTS = ("bin", "collections", "engines", "galaxy.yml", "plugins", "requirements
 TOOLS = ("git", "python3-venv", "rsync")
 ENVIRONMENT = Path("environments/ai-dev/environment.yml")
 LOCK = ENVIRONMENT.with_name("conda-lock.yml")
+#: A request brings files whose name wants to be a command, and markup.
+HOSTILE = Path("environments/$(touch owned) `touch owned`; touch owned <img src=x>", ENVIRONMENT.name)
 #: The mirror has no pytest, so the project brings what the last step starts.
 TESTS = """import os, sys, humanize, six
 print("tested in", sys.prefix, "with", os.environ["OMP_NUM_THREADS"])
@@ -107,6 +109,7 @@ def made(folder: Path, wheels: Path) -> Site:
     committed(work)
     git(work, "checkout", "--quiet", "-b", "good")
     lock = conda_lock.read(site_locks.locked(work / ENVIRONMENT))
+    shutil.copytree(work / ENVIRONMENT.parent, work / HOSTILE.parent)
     committed(work)
     for branch in ("good", "forgotten"):
         git(work, "checkout", "--quiet", "-b", f"merge-{branch}", "main")

@@ -17,7 +17,7 @@ from lab.nodes import podman
 from lab.people import forge
 from lab.people.forge import Forge
 from tests.engines import ci_site
-from tests.engines.ci_site import ENVIRONMENT, LOCK, TEMPLATES, Site, workflow
+from tests.engines.ci_site import ENVIRONMENT, HOSTILE, LOCK, TEMPLATES, Site, workflow
 from tests.engines.github_runner import Runner, Step
 
 pytestmark = pytest.mark.long
@@ -78,6 +78,8 @@ def test_github_builds_tests_and_comments_a_good_request(site: Site, runner: Run
     ((asked, body),) = comments.asked
     assert asked == "POST /repos/site/work/issues/7/comments"
     assert body.endswith(runner.summary)
+    assert f"\n`` {HOSTILE.with_name(LOCK.name)} ``\n" in body
+    assert not (runner.folder / "work" / "owned").exists()
 
     steps = runner.run(workflow(), "tests", "merge-good")
     assert [step.status for step in steps] == [0, 0, 0, 0], shown(steps)
@@ -91,6 +93,11 @@ def test_github_builds_tests_and_comments_a_good_request(site: Site, runner: Run
         f"digest {site.digest}",
     ]
     assert again[3].output == steps[3].output
+    (cached,) = runner.folder.glob("caches/*/1/ai-dev/*/lib/python3.11/site-packages/six.py")
+    cached.write_text("raise SystemExit\n")
+    healed = runner.run(workflow(), "tests", "merge-good")
+    assert [step.status for step in healed] == [0, 0, 0, 0], shown(healed)
+    assert "! edited lib/python3.11/site-packages/six.py" in healed[2].output
 
 
 def test_github_refuses_a_request_without_its_lock(site: Site, runner: Runner, comments: Forge) -> None:
@@ -134,6 +141,7 @@ def test_gitlab_builds_tests_and_comments_a_good_request(site: Site, comments: F
     assert "> tested in /builds/site/work/.evenkeel-ci/.evenkeel/generations/env/" in first.stdout
     ((asked, body),) = comments.asked
     assert asked.endswith("/merge_requests/7/notes")
+    assert f"\n`` {HOSTILE.with_name(LOCK.name)} ``\n" in body
     assert "+ six 1.17.0 (main)" in body
     artifact = site.work / ".gitlab-ci-local/artifacts/evenkeel-changes/evenkeel-changes.md"
     assert body.endswith(artifact.read_text())
