@@ -33,7 +33,7 @@ def require() -> None:
         raise EvenkeelError(
             f"The Python of Ansible on the control node, {sys.executable}, has no cyclonedx-python-lib, which writes"
             " the image's bill of materials",
-            f"Install it: {sys.executable} -m pip install 'cyclonedx-python-lib>=11.12,<12'; or set image_sbom to false",
+            f"Install it: {sys.executable} -m pip install 'cyclonedx-python-lib>=11.12'; or set image_sbom to false",
         )
 
 
