@@ -30,6 +30,8 @@ TOOLS = "tools"
 NVIDIA = "nvidia"
 SLURM = "slurm"
 GIT = "git"
+#: What a site's own copy holds, with all that it depends on.
+COPY = "copy"
 WISHES: dict[str, tuple[tuple[str, ...], ...]] = {
     TOOLS: (
         ("dkms", "gcc", "make", "linux-headers-amd64", "mokutil", "unattended-upgrades", "infiniband-diags"),
@@ -43,6 +45,7 @@ WISHES: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
     SLURM: (("slurmctld", "slurmd", "slurm-client", "munge"),),
     GIT: (("git", "rsync"),),
+    COPY: (("ca-certificates", "nginx"),),
 }
 
 _LISTS = ("binary-amd64/Packages", "i18n/Translation-en")
@@ -80,7 +83,7 @@ def build(release: str, wishes: Iterable[str], progress: Progress) -> None:
         for wish in wishes:
             done = lists / f".has-{wish}-{cache.key(WISHES[wish])}"
             if not done.exists():
-                status = podman.run("run", "--rm", base, "cat", "/var/lib/dpkg/status")
+                status = "" if wish == COPY else podman.run("run", "--rm", base, "cat", "/var/lib/dpkg/status")
                 downloads = _resolve(suite, status, WISHES[wish])
                 for download in progress.track(downloads, description=f"Debian's {suite}: {wish}"):
                     if not (paths.DEBIAN / download.path).exists():
