@@ -86,8 +86,12 @@ class Catalogue:
     def __init__(self, packages: Iterable[Package], compare: Compare, pins: Sequence[Pin] = ()) -> None:
         self._compare = compare
         self._named: dict[str, list[Package]] = {}
+        self._known: dict[str, list[str]] = {}
         self._providers: dict[str, list[tuple[Package, str]]] = {}
-        for one in _allowed(packages, pins):
+        listed = list(packages)
+        for one in listed:
+            self._known.setdefault(one.name, []).append(one.version)
+        for one in _allowed(listed, pins):
             self._named.setdefault(one.name, []).append(one)
         newest = functools.cmp_to_key(compare)
         for versions in self._named.values():
@@ -101,14 +105,14 @@ class Catalogue:
     def wanted(self, text: str) -> Package | str:
         """Return the package that ``NAME`` or ``NAME=VERSION`` means, or why there is none."""
         name, _equals, version = text.partition("=")
-        versions = self._named.get(name, [])
-        found = next((one for one in versions if matches(one.version, version)), None)
+        found = next((one for one in self._named.get(name, ()) if matches(one.version, version)), None)
         if found:
             return found
-        if versions:
-            known = ", ".join(one.version for one in versions[:_NAMED])
-            return "no version %s of %s, only %s" % (version, name, known)
-        return "no package %s" % name
+        if name not in self._known:
+            return "no package %s" % name
+        newest = sorted(set(self._known[name]), key=functools.cmp_to_key(self._compare), reverse=True)
+        more = " and %d more" % (len(newest) - _NAMED) if len(newest) > _NAMED else ""
+        return "no version %s of %s, only %s%s" % (version or "that is allowed", name, ", ".join(newest[:_NAMED]), more)
 
     def choices(self, alternatives: Sequence[Need]) -> list[Package]:
         """Return what a client may take for a dependency, of its first alternative that exists; empty without one."""
@@ -130,9 +134,8 @@ class Catalogue:
         return self._compare(version, need.version) if need.relation else 0
 
 
-def _allowed(packages: Iterable[Package], pins: Sequence[Pin]) -> Iterator[Package]:
+def _allowed(listed: Sequence[Package], pins: Sequence[Pin]) -> Iterator[Package]:
     """Yield the packages that no pin rules out."""
-    listed = list(packages)
     sources = {one.name: one.source or one.name for one in listed}
     ruled = [(frozenset(matching(sources, pin.patterns, sources)), pin.version) for pin in pins]
     for one in listed:

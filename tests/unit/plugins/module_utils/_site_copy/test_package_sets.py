@@ -142,6 +142,10 @@ def test_the_first_repository_is_preferred_and_all_are_searched(copy: Copy, tree
             apt(["a", "none", "e=9"]),
             r"Debian can't be given: .* have no package none; no version 9 of e, only 2-1, 1-1",
         ),
+        (
+            apt(["e=3"], pins=[{"patterns": ["e"], "version": "3"}]),
+            r"no version 3 of e, only 2-1, 1-1",
+        ),
         (apt(["lost"]), r"lack absent \(>= 1\) \(of lost\)"),
         (
             apt(["a"], repository={"components": ["main", "extra"]}),
