@@ -225,6 +225,7 @@ class AirGap:
             "bundle_directory": str(self.bundles),
             "bundle_store": str(self.site.folder / "store"),
             "bundle_tar": True,
+            "bundle_install_git": True,
             "bundle_copy": {
                 "locks": list(ENVIRONMENTS),
                 "installers": [{"distribution": "miniconda", "version": _MINICONDA, "sha256": installer}],

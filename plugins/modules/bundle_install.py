@@ -40,6 +40,12 @@ options:
     description: Whether no signature is asked for.
     type: bool
     default: false
+  git:
+    description:
+      - Whether the copy has the site's commits too, at C(git/site.git).
+      - Everybody whom the mirror serves can then read them.
+    type: bool
+    default: false
   allow_older:
     description: Whether the bundle may be older than what is installed.
     type: bool

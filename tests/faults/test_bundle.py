@@ -81,6 +81,7 @@ class Site:
             "bundle_store": str(self.folder / "store"),
             "bundle_wheels": str(self.folder / "wheels"),
             "package_mirror_pip_index": "none",
+            "bundle_install_git": True,
             **variables,
         }
         arguments = (f"--inventory={inventory}", f"--extra-vars={json.dumps(given)}", *options)

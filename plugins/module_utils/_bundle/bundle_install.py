@@ -7,10 +7,12 @@ from __future__ import annotations
 import contextlib
 import os
 import tarfile
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._bundle import filling
 from ansible_collections.evenkeel.gpu.plugins.module_utils._bundle import manifest as manifests
+from ansible_collections.evenkeel.gpu.plugins.module_utils._bundle.control import GIT, OWN
 from ansible_collections.evenkeel.gpu.plugins.module_utils._bundle.manifest import Bundle
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import disk_space
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, from_os
@@ -26,6 +28,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "signers": {"type": "path"},
     "fingerprint": {"type": "str"},
     "unsigned": {"type": "bool", "default": False},
+    "git": {"type": "bool", "default": False},
     "allow_older": {"type": "bool", "default": False},
     "keep": {"type": "int", "default": 2},
     "lock_timeout": {"type": "int", "default": 300},
@@ -45,7 +48,7 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     require_normalised("directory", params["directory"])
     if params["keep"] < 1:
         raise EvenkeelError("keep is %d" % params["keep"], "Set it to 1 or more")
-    bundle, wanted = _described(params["described"])
+    bundle, wanted = _described(params["described"], params["git"])
     with contextlib.ExitStack() as stack:
         store = Store(params["directory"])
         if not check_mode:
@@ -74,14 +77,17 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         return result
 
 
-def _described(folder: str) -> tuple[Bundle, Manifest]:
+def _described(folder: str, with_git: bool) -> tuple[Bundle, Manifest]:
+    """Return the bundle, and what a mirror has of its copy: packages, and where it is to, the site's commits."""
     with open(os.path.join(folder, BUNDLE), "rb") as stream:
         bundle = manifests.parse(stream.read(), manifests.NAME)
     with open(os.path.join(folder, COPY), "rb") as stream:
         text = stream.read().decode("utf-8", "replace")
     if copies.identity(text) != bundle.copy:
         raise EvenkeelError("%s was brought with the manifest of another copy" % bundle.title, "Run again")
-    return bundle, copies.parse(text, bundle.of_copy)
+    copy = copies.parse(text, bundle.of_copy)
+    left = (OWN,) if with_git else (OWN, GIT)
+    return bundle, replace(copy, files=tuple(one for one in copy.files if not one.path.startswith(left)))
 
 
 def _make(root: str) -> None:

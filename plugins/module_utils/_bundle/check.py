@@ -113,6 +113,7 @@ def _differences(
 ) -> Iterator[str]:
     """Yield what is wrong with each file, as a part of a sentence."""
     wanted = {one.path: one for one in bundle.files}
+    names = _names(source, sizes, bundle)
     total = sum(one.size for one in bundle.files)
     done = 0
     for path in sorted(wanted.keys() | sizes.keys()):
@@ -122,9 +123,18 @@ def _differences(
                 yield "%s is superfluous" % path
             continue
         if problem := _problem(source, sizes, entry):
-            yield "%s %s" % (path, problem)
+            yield "%s %s" % (names.get(path, path), problem)
         done += entry.size
         progress(done, total)
+
+
+def _names(source: Source, sizes: Mapping[str, int], bundle: Bundle) -> dict[str, str]:
+    """Return by path how people know files of the store; nothing where the copy's manifest is not as it was made."""
+    (manifest,) = [one for one in bundle.files if one.path == bundle.of_copy]
+    if _problem(source, sizes, manifest):
+        return {}
+    paths = [(manifests.stored_path(one.sha256), one.path) for one in _copy(source, sizes, bundle).files]
+    return {stored: "%s (%s)" % (stored, path) for stored, path in paths}
 
 
 def _problem(source: Source, sizes: Mapping[str, int], entry: Entry) -> str:

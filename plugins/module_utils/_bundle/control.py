@@ -35,7 +35,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._site_copy.manifest i
 from ansible_collections.evenkeel.gpu.plugins.module_utils._site_copy.store import TREE, Store
 
 #: Paths in a site copy.
-OWN = "evenkeel/"
+OWN, GIT = "evenkeel/", "git/"
 PROJECT, COLLECTION = OWN + "project.tar.gz", OWN + "collection.tar.gz"
 WHEELS = OWN + "wheels/"
 COLLECTIONS = os.path.join("collections", "ansible_collections", "evenkeel", "gpu")

@@ -24,7 +24,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._upstream import whee
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._upstream.control_wheels import Machine
 
 #: Where a site copy has the bare repository, for git over HTTP.
-GIT = "git/site.git"
+GIT = f"{control.GIT}site.git"
 _PYTHON = re.compile(r"(?P<python>3\.\d{1,2})(?:-(?P<machine>x86_64|aarch64))?")
 #: Of an installed collection, and of what works with the files of a clone.
 _LEFT_OUT = {"__pycache__", ".git", ".venv", "build"}

@@ -42,7 +42,7 @@ class Mirror:
                     member = tarfile.TarInfo(name)
                     member.size = len(content)
                     tar.addfile(member, io.BytesIO(content))
-        given = {"allow_older": False, "keep": 2, "lock_timeout": 0, **options}
+        given = {"allow_older": False, "keep": 2, "lock_timeout": 0, "git": False, **options}
         check_mode = given.pop("check_mode", False)
         handed = {"described": str(described), "portion": str(portion) if brought is not None else None}
         return bundle_install.converge({"directory": self.store.root, **given, **handed}, check_mode)
@@ -89,6 +89,15 @@ def test_another_content_is_not_taken(mirror: Mirror, workshop: Workshop) -> Non
     assert not Path(mirror.folder, "outside").exists()
 
 
+@pytest.mark.parametrize(("git", "found"), [(False, {"pkgs"}), (True, {"pkgs", "git"})])
+def test_a_mirror_has_no_wheels_of_the_control_node_and_commits_where_it_is_to(
+    mirror: Mirror, workshop: Workshop, git: bool, found: set[str]
+) -> None:
+    further = {"evenkeel/project.tar.gz": b"project", "git/site.git/HEAD": b"ref: refs/heads/main"}
+    mirror.install(workshop.copy({**CONTENTS, **further}), git=git)
+    assert {path.name for path in Path(mirror.store.root, "current", "tree").iterdir()} == found
+
+
 def test_an_incremental_one_needs_the_one_before(mirror: Mirror, workshop: Workshop) -> None:
     first, second = workshop.copy(CONTENTS), workshop.copy({**CONTENTS, "pkgs/c": b"c"}, LATER)
     with pytest.raises(EvenkeelError, match=f"Install the bundle {first.id} first"):
@@ -119,5 +128,13 @@ def test_wrong_options_and_another_manifest_are_refused(mirror: Mirror, workshop
     handed = {"described": str(mirror.folder / "described"), "portion": None}
     with pytest.raises(EvenkeelError, match="the manifest of another copy"):
         bundle_install.converge(
-            {"directory": mirror.store.root, "allow_older": False, "keep": 2, "lock_timeout": 0, **handed}, False
+            {
+                "directory": mirror.store.root,
+                "allow_older": False,
+                "keep": 2,
+                "lock_timeout": 0,
+                "git": False,
+                **handed,
+            },
+            False,
         )
