@@ -249,8 +249,8 @@ damaged:
   type: list
   elements: str
   returned: success
-notes:
-  description: What an operator wants to know of it.
+elsewhere:
+  description: What packages depend on that the copy does not have, where a set need not be complete.
   type: list
   elements: str
   returned: success

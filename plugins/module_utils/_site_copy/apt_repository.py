@@ -41,7 +41,7 @@ def read(repository: Repository, architecture: str, sources: Sources) -> Listed:
             repository.suite.strip("/") if flat else "dists/%s" % repository.suite.strip("/"),
         )
     )
-    signed, release, notes = _signed(folder, repository, sources)
+    signed, release, warnings = _signed(folder, repository, sources)
     files = list(signed)
     packages: list[Package] = []
     for name in _lists(release, repository, architecture):
@@ -51,7 +51,7 @@ def read(repository: Repository, architecture: str, sources: Sources) -> Listed:
             # A flat repository names files from its own folder on, others from the folder above dists.
             root = folder if flat else repository.path
             packages += apt_lists.packages(_lines(stream, name), root, architecture)
-    return Listed(tuple(files), tuple(packages), tuple(notes))
+    return Listed(tuple(files), tuple(packages), tuple(warnings))
 
 
 def _signed(folder: str, repository: Repository, sources: Sources) -> tuple[list[File], apt_lists.Release, list[str]]:
@@ -74,18 +74,20 @@ def _signed(folder: str, repository: Repository, sources: Sources) -> tuple[list
     inline = signed.path.endswith("/InRelease")
     if not why and not inline and signature is None:
         raise EvenkeelError("%s has no signature" % signed.url, "Check the upstream, or leave the key out")
-    notes = ["The signature of %s is left to the nodes, as %s" % (signed.path, why)] if why and repository.key else []
+    warnings = (
+        ["The signature of %s is left to the nodes, as %s" % (signed.path, why)] if why and repository.key else []
+    )
     if not why:
         signatures.require_signed(signed.url, path, signature[1] if signature else "", key, repository.key_member)
     until = release.valid_until
     if until is not None:
         aware = until if until.tzinfo else until.replace(tzinfo=timezone.utc)
         over = "is over since" if aware < datetime.now(timezone.utc) else "ends"
-        notes.append(
+        warnings.append(
             "The validity of %s %s %s: after it, apt takes the copy only with Check-Valid-Until: no"
             % (signed.path, over, aware.date())
         )
-    return found, release, notes
+    return found, release, warnings
 
 
 def _lists(release: apt_lists.Release, repository: Repository, architecture: str) -> Iterator[str]:

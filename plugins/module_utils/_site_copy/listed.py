@@ -23,13 +23,13 @@ class Listed:
     ----------
     files
         Lists, verbatim.
-    notes
-        What an operator wants to know of them.
+    warnings
+        What an operator has to know of them.
     """
 
     files: tuple[File, ...]
     packages: tuple[Package, ...]
-    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def _xz(path: str) -> IO[bytes]:

@@ -27,13 +27,16 @@ class Resolved:
         Files that are in the store already, since they had to be read.
     texts
         By path, what is made here.
+    warnings
+        What an operator has to know.
     notes
-        What an operator wants to know.
+        What packages depend on that nodes have from elsewhere.
     """
 
     wanted: list[Wanted] = field(default_factory=list)
     files: list[File] = field(default_factory=list)
     texts: dict[str, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
@@ -94,7 +97,7 @@ def _add_channels(packages: Iterable[Wanted], sources: Sources, found: Resolved)
         for one in paths:
             record = records.get(os.path.basename(one))
             if record is None:
-                found.notes.append("%s is not in its channel's index any more; the package is copied" % one)
+                found.warnings.append("%s is not in its channel's index any more; the package is copied" % one)
             size = (record or {}).get("size")
             known = by_path[one]
             found.wanted.append(replace(known, size=known.size or (size if isinstance(size, int) else 0)))
@@ -106,6 +109,5 @@ def _add_sets(sets: Iterable[PackageSet], sources: Sources, found: Resolved) -> 
         wanted, listed, lacking = package_sets.resolve(asked, sources, known)
         found.wanted += wanted
         found.files += [file for one in listed for file in one.files]
-        found.notes += [note for one in listed for note in one.notes if note not in found.notes]
-        if lacking:
-            found.notes.append("%s: nodes have to have from elsewhere: %s" % (asked.name, ", ".join(sorted(lacking))))
+        found.warnings += [warning for one in listed for warning in one.warnings if warning not in found.warnings]
+        found.notes += ["%s: nodes have %s from elsewhere" % (asked.name, need) for need in sorted(lacking)]

@@ -30,13 +30,13 @@ def read(repository: Repository, architecture: str, sources: Sources) -> Listed:
         files.append(signature)
     except Missing:
         signature_path = ""
-    notes = []
+    warnings = []
     key = sources.key(repository.key)
     why = signatures.unchecked(key, repository.key_member)
     if signature_path and not why:
         signatures.require_signed(repomd.url, path, signature_path, key, repository.key_member)
     elif signature_path and repository.key:
-        notes.append("The signature of %s is left to the nodes, as %s" % (repomd.path, why))
+        warnings.append("The signature of %s is left to the nodes, as %s" % (repomd.path, why))
     wanted = [
         Wanted("%s/%s" % (folder, one.path), sources.upstreams.url("%s/%s" % (folder, one.path)), *_content(one))
         for one in entries
@@ -56,7 +56,7 @@ def read(repository: Repository, architecture: str, sources: Sources) -> Listed:
         )
     with opener(sources.store.find(listed.sha256, listed.size)) as stream:
         packages = tuple(rpm_lists.packages(stream, folder, architecture, listed.url))
-    return Listed(tuple(files), packages, tuple(notes))
+    return Listed(tuple(files), packages, tuple(warnings))
 
 
 def _content(one: rpm_lists.Entry) -> tuple[int, str, str]:

@@ -107,7 +107,7 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
             resolved = resolve(request, sources)
             if failure and resolved.files == lists:
                 raise failure
-            with carrying(resolved.notes):
+            with carrying(resolved.warnings):
                 plan = plan_of(resolved, former, store)
                 disk_space.require_free({root: plan.size}, "The copy", _REMEDY)
                 if check_mode:
@@ -263,6 +263,7 @@ def _result(
         "fetched": {"files": len(plan.lacking), "size": plan.size},
         "damaged": [one.path for one in damaged],
         "notes": list(resolved.notes),
+        "warnings": list(resolved.warnings),
         "diff": [
             {
                 "before_header": "the copy in %s" % root,

@@ -168,7 +168,7 @@ def test_dependencies_may_be_left_to_the_nodes(copy: Copy, tree: Tree, upstream:
     put_apt(upstream, [Deb("lost", depends="absent (>= 1), c"), Deb("c")])
     found = copy(wants=apt(["lost"], complete=False))
     assert names(tree) == ["c_1-1", "lost_1-1"]
-    assert found["notes"] == ["Debian: nodes have to have from elsewhere: absent (>= 1) (of lost)"]
+    assert found["elsewhere"] == ["Debian: absent (>= 1) (of lost)"]
 
 
 @pytest.mark.parametrize("when", ["debian/dists/stable/InRelease", "debian/pool/a_1-1_amd64.deb"])
@@ -211,7 +211,7 @@ def test_a_sign_in_page_is_no_list(copy: Copy, upstream: Upstream) -> None:
 
 def test_the_end_of_a_lists_validity_is_told(copy: Copy, upstream: Upstream) -> None:
     put_apt(upstream, [Deb("a")], fields={"Valid-Until": "Sat, 01 Jan 2022 00:00:00 UTC"})
-    assert "is over since 2022-01-01" in copy(wants=apt(["a"]))["notes"][0]
+    assert "is over since 2022-01-01" in copy(wants=apt(["a"]))["warnings"][0]
 
 
 RPMS = [

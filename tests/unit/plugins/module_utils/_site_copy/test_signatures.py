@@ -109,7 +109,7 @@ def test_without_gpgv_the_signature_is_left_to_the_nodes(
     key = tmp_path / "key.asc"
     key.write_text("key")
     monkeypatch.setattr(signatures.shutil, "which", lambda name: None)
-    notes = copy(wants=apt(["a"], repository={"key": str(key)}))["notes"]
-    assert notes == [
+    warnings = copy(wants=apt(["a"], repository={"key": str(key)}))["warnings"]
+    assert warnings == [
         "The signature of c/debian/dists/stable/InRelease is left to the nodes, as the machine has no gpgv"
     ]
