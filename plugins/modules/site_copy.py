@@ -249,8 +249,8 @@ damaged:
   type: list
   elements: str
   returned: success
-elsewhere:
-  description: What packages depend on that the copy does not have, where a set need not be complete.
+notes:
+  description: What packages depend on that nodes have from elsewhere, where a set need not be complete.
   type: list
   elements: str
   returned: success

@@ -168,7 +168,7 @@ def test_dependencies_may_be_left_to_the_nodes(copy: Copy, tree: Tree, upstream:
     put_apt(upstream, [Deb("lost", depends="absent (>= 1), c"), Deb("c")])
     found = copy(wants=apt(["lost"], complete=False))
     assert names(tree) == ["c_1-1", "lost_1-1"]
-    assert found["elsewhere"] == ["Debian: absent (>= 1) (of lost)"]
+    assert found["notes"] == ["Debian: nodes have absent (>= 1) (of lost) from elsewhere"]
 
 
 @pytest.mark.parametrize("when", ["debian/dists/stable/InRelease", "debian/pool/a_1-1_amd64.deb"])
