@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import ast
 import fcntl
 import hashlib
 import json
@@ -25,7 +24,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local import command
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import conda_lock
 
 from .conftest import MakeLock, MakePackage
-from .without_ansible import evenkeel
+from .without_ansible import evenkeel, imported, newer_than_3_9
 
 Captured = pytest.CaptureFixture[str]
 
@@ -106,20 +105,6 @@ def test_a_prefix_does_not_change_the_digest(
     assert done.stdout == f"1.0 {prefix.resolve()}/tool\n"
 
 
-def newer_than_3_9(node: ast.AST) -> str:
-    """Return what Python 3.9 does not know of a part of a program."""
-    if isinstance(node, ast.alias) and node.name in ("UTC", "StrEnum", "TypeGuard"):
-        return node.name
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-        if node.func.id == "zip" and node.keywords:
-            return "zip(strict=)"
-        if node.func.id == "isinstance" and isinstance(node.args[1], ast.BinOp):
-            return "isinstance(..., A | B)"
-        if node.func.id == "dataclass" and {one.arg for one in node.keywords} & {"slots", "kw_only"}:
-            return "dataclass(slots=, kw_only=)"
-    return ""
-
-
 def test_nothing_of_ansible_is_imported_and_no_newer_python_is_needed(
     make_lock: MakeLock, make_package: MakePackage
 ) -> None:
@@ -127,13 +112,9 @@ def test_nothing_of_ansible_is_imported_and_no_newer_python_is_needed(
     for arguments in (["sync", "--lock", lock], ["sync", "--lock", lock], ["diff", "--lock", lock, "--files"]):
         done = evenkeel(*arguments)
         assert done.returncode == 0, done.stderr
-        tried, *files = done.stderr.splitlines()
-        assert tried == "[]"
-        ours = {Path(file) for file in files if "/ansible_collections/" in file}
+        ours = imported(done)
         assert len(ours) > 20
-        for file in ours:
-            nodes = ast.walk(ast.parse(file.read_text(), feature_version=(3, 9)))
-            assert list(filter(None, map(newer_than_3_9, nodes))) == [], file
+        assert newer_than_3_9(ours) == {}
 
 
 def test_a_command_runs_in_the_environment(make_lock: MakeLock, make_package: MakePackage) -> None:

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 #: Reports on standard error what was tried to be imported of Ansible, and the files of all that was imported.
@@ -31,3 +33,31 @@ COMMAND = (*_PROGRAM, "env")
 def evenkeel(*arguments: object, command: str = "env") -> subprocess.CompletedProcess[str]:
     """Run one to its end."""
     return subprocess.run([*_PROGRAM, command, *map(str, arguments)], capture_output=True, text=True, check=False)
+
+
+def imported(done: subprocess.CompletedProcess[str]) -> set[Path]:
+    """Return the files of this collection that a run has imported; requires that it tried none of Ansible's."""
+    tried, *files = done.stderr.splitlines()
+    assert tried == "[]"
+    return {Path(file) for file in files if "/ansible_collections/" in file}
+
+
+def newer_than_3_9(files: Iterable[Path]) -> dict[str, list[str]]:
+    """Return what Python 3.9 does not know of files, by their names."""
+    parsed = {file: ast.walk(ast.parse(file.read_text(), feature_version=(3, 9))) for file in files}
+    newer = {str(file): list(filter(None, map(_newer_than_3_9, nodes))) for file, nodes in parsed.items()}
+    return {file: found for file, found in newer.items() if found}
+
+
+def _newer_than_3_9(node: ast.AST) -> str:
+    """Return what Python 3.9 does not know of a part of a program."""
+    if isinstance(node, ast.alias) and node.name in ("UTC", "StrEnum", "TypeGuard"):
+        return node.name
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        if node.func.id == "zip" and node.keywords:
+            return "zip(strict=)"
+        if node.func.id == "isinstance" and isinstance(node.args[1], ast.BinOp):
+            return "isinstance(..., A | B)"
+        if node.func.id == "dataclass" and {one.arg for one in node.keywords} & {"slots", "kw_only"}:
+            return "dataclass(slots=, kw_only=)"
+    return ""
