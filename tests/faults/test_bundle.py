@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import zipfile
@@ -294,6 +295,23 @@ def test_a_tar_that_was_copied_in_part_is_refused(
     assert answer.status == 1, answer.output
     assert any(words in answer.output for words in ("ends early", "is missing", "has no file")), answer.output
     assert not root.exists()
+
+
+@pytest.mark.parametrize("place", ["bundles/store/sha256", "venvs", "versions"])
+def test_a_killed_run_leaves_nothing_in_use_and_the_next_one_heals(
+    site: Site, whole: Path, tmp_path: Path, place: str
+) -> None:
+    root = tmp_path / "control"
+    command = [sys.executable, "-I", "-S", whole / "install.pyz", "--signers", site.signers, "--root", root]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        while not (root / place).exists() and process.poll() is None:
+            pass
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    assert not (root / "current").exists()
+    assert program(whole, "--signers", site.signers, "--root", root).succeeded()
+    assert (root / "current" / "project" / "environments" / "notes").exists()
+    assert not [path for path in root.rglob("*.partial*") if path.exists()]
 
 
 @pytest.fixture
