@@ -70,13 +70,18 @@ def install(release: Release, folder: Path) -> None:
             "(git fetch --unshallow), then run again."
         )
     with tempfile.TemporaryDirectory() as place:
-        source, artifact = Path(place) / "source", Path(place) / "artifact"
-        source.mkdir()
-        archive = subprocess.run(["git", "archive", release.commit], cwd=ROOT, check=True, stdout=subprocess.PIPE)
-        subprocess.run(["tar", "--extract", "--directory", str(source)], input=archive.stdout, check=True)
-        _galaxy("build", str(source), "--output-path", str(artifact))
-        (built,) = artifact.iterdir()
-        _galaxy("install", str(built), "--offline", "--force", "--collections-path", str(folder))
+        archive = built(release.commit, Path(place))
+        _galaxy("install", str(archive), "--offline", "--force", "--collections-path", str(folder))
+
+
+def built(revision: str, folder: Path) -> Path:
+    """Build the artifact of a commit, of nothing but what is committed, and return its path in the folder."""
+    with tempfile.TemporaryDirectory() as source:
+        archive = subprocess.run(["git", "archive", revision], cwd=ROOT, check=True, stdout=subprocess.PIPE)
+        subprocess.run(["tar", "--extract", "--directory", source], input=archive.stdout, check=True)
+        _galaxy("build", source, "--output-path", str(folder))
+    (artifact,) = folder.iterdir()
+    return artifact
 
 
 def names(folder: Path) -> dict[str, dict[str, Defaults]]:
