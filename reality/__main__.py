@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The reality check's command line: ``python -m reality``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from rich.console import Console
+
+from reality import report, shown, world
+from reality.claims import DIFFERS, STATES, UNREACHABLE, SkippedError
+from reality.reach import Reach, RefusedError, TroubleError, proxy_of
+from reality.run import ORDER, STATE, Part, State, known_parts, run
+
+BUILD = world.ROOT / "build" / "reality"
+#: Statuses: all that was asked is proven or skipped, something differs, usage, no network, not all could be asked.
+WELL, OTHERWISE, USAGE, NO_NETWORK, UNFINISHED, INTERRUPTED = 0, 1, 2, 3, 4, 130
+#: For how long a site may say nothing in the look at whether there is a network.
+_PREFLIGHT_SECONDS = 4.0
+
+
+def main(argv: Sequence[str] | None = None, build: Path = BUILD) -> int:
+    """Run one command, and return its exit status."""
+    options = _parser().parse_args(argv)
+    console = Console(highlight=False, soft_wrap=True)
+    try:
+        commands = {"run": _run, "record": _record, "report": _report}
+        return commands[options.command](options, console, build)
+    except (EvenkeelError, SkippedError) as error:
+        print(f"reality: {error}", file=sys.stderr)
+        return USAGE
+    except KeyboardInterrupt:
+        print("\nreality: interrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(
+        prog="python -m reality", description="Ask the real thing what the lab stands in for. See docs/reality.md."
+    )
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    one = argparse.ArgumentParser(add_help=False)
+    one.add_argument("--parts", help=f"some of {','.join(ORDER)}, with commas between them (default: all)")
+    one.add_argument("--limit", type=float, metavar="SECONDS", help="how long each part may take")
+    asked = commands.add_parser("run", parents=[one], help="ask all claims, or go on with a run that was stopped")
+    asked.add_argument("--fresh", action="store_true", help="forget what a stopped run has found")
+    asked.add_argument("--all", action="store_true", help="ask of all what is otherwise asked of a sample: 50 GB")
+    commands.add_parser("record", parents=[one], help="write what the lab can learn from, into lab/upstream/recorded")
+    told = commands.add_parser("report", help="write the page of the last run, or the README's table")
+    told.add_argument("--keep", action="store_true", help="merge the last run into docs/reality/reality.json")
+    told.add_argument("--readme", action="store_true", help="write the README's table from docs/reality/reality.json")
+    told.add_argument("--check", action="store_true", help="fail where the README's table is not up to date")
+    return top
+
+
+def _selected(names: str | None) -> dict[str, Part]:
+    parts = known_parts()
+    chosen = [name.strip() for name in (names or "").split(",") if name.strip()] or list(parts)
+    unknown = [name for name in chosen if name not in parts]
+    if unknown:
+        raise EvenkeelError(f"There is no part {', '.join(unknown)}", f"Choose from {', '.join(parts)}")
+    return {name: part for name, part in parts.items() if name in chosen}
+
+
+def _run(options: argparse.Namespace, console: Console, build: Path) -> int:
+    parts = _selected(options.parts)
+    here = world.chosen(os.environ, build, everything=options.all)
+    state = State(here.folder / STATE) if not options.fresh else State.anew(here.folder / STATE, parts)
+    if any(part.NETWORK for part in parts.values()):
+        why = no_network(here.sites)
+        if why:
+            print(f"reality: no network: {why}", file=sys.stderr)
+            return NO_NETWORK
+    whole, interrupted = True, False
+    with shown.chosen(console) as told:
+        try:
+            for name, part in parts.items():
+                whole = run(name, part, here, state, told, limit=options.limit) and whole
+        except KeyboardInterrupt:
+            interrupted = True
+    return _end(here, state, list(parts), console, whole=whole, interrupted=interrupted)
+
+
+def _end(here: world.World, state: State, names: list[str], console: Console, *, whole: bool, interrupted: bool) -> int:
+    claims = [claim for part in known_parts().values() for claim in part.claims(here)]
+    data, page = report.written(report.of_run(claims, state.results(), here.name), here.folder)
+    counts = Counter(result.state for result in state.results(names).values())
+    console.print(", ".join(f"{counts[one]} {one}" for one in STATES if counts[one]) or "nothing was asked")
+    console.print(f"The report is {data} and {page}")
+    if interrupted:
+        print("reality: interrupted; the same command goes on from here", file=sys.stderr)
+        return INTERRUPTED
+    if not whole:
+        print("reality: the time is over; the same command goes on from here", file=sys.stderr)
+    if counts[DIFFERS]:
+        return OTHERWISE
+    return WELL if whole and not counts[UNREACHABLE] else UNFINISHED
+
+
+def no_network(sites: Sequence[str]) -> str:
+    """Return why none of some sites can be reached, which takes some seconds; empty where one can."""
+    reach = Reach(silence=_PREFLIGHT_SECONDS / 2)
+
+    def ask(site: str) -> str:
+        try:
+            reach.head(site, retries=0)
+        except RefusedError:
+            return ""
+        except TroubleError as error:
+            return str(error)
+        return ""
+
+    with ThreadPoolExecutor(max_workers=len(sites)) as pool:
+        answers = list(pool.map(ask, sites))
+    if not all(answers):
+        return ""
+    if proxy_of(sites[0])[0]:
+        return f"{answers[0]}; check {proxy_of(sites[0])[1]}"
+    return f"none of {len(sites)} sites answers; of them {answers[0]}"
+
+
+def _record(options: argparse.Namespace, console: Console, build: Path) -> int:
+    here = world.chosen(os.environ, build)
+    why = no_network(here.sites)
+    if why:
+        print(f"reality: no network: {why}", file=sys.stderr)
+        return NO_NETWORK
+    _selected(options.parts)
+    console.print("nothing is recorded yet")
+    return WELL
+
+
+def _report(options: argparse.Namespace, console: Console, build: Path) -> int:
+    real = world.World(build)
+    if options.keep:
+        report.kept(report.read(build / report.JSON))
+    elif not (options.readme or options.check):
+        _data, page = report.written(report.read(build / report.JSON), build)
+        console.print(f"The page is {page}")
+        return WELL
+    subjects = [claim.subject for part in known_parts().values() for claim in part.claims(real)]
+    text = report.README.read_text(encoding="utf-8")
+    new = report.in_readme(text, report.table(report.read(report.COMMITTED), subjects))
+    if options.check:
+        if new != text:
+            print("reality: the README's table of what is proven is not up to date. Run make docs.", file=sys.stderr)
+        return WELL if new == text else OTHERWISE
+    report.README.write_text(new, encoding="utf-8")
+    return WELL
+
+
+if __name__ == "__main__":
+    sys.exit(main())

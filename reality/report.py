@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is proven on the real thing: as data, as a page, and as the README's table."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.own_version import own_version
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift import page as drift
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift.schema import breach
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._review import page as review
+
+from reality.claims import DIFFERS, NEVER, PROVEN, SKIPPED, STATES, UNREACHABLE, Claim, Result
+from reality.world import ROOT
+
+KIND = "evenkeel reality"
+#: The version of the report's form.
+FORMAT = 1
+JSON, PAGE = "reality.json", "reality.html"
+#: What is known of the project as it is in git.
+COMMITTED = ROOT / "docs" / "reality" / JSON
+README = ROOT / "README.md"
+BEGIN, END = "<!-- reality: written by make docs -->\n", "<!-- /reality -->\n"
+#: Of each state the class of the drift report's mark and the sign in it.
+MARKS: Mapping[str, tuple[str, str]] = {
+    PROVEN: ("equal", "="),
+    DIFFERS: ("drifted", "≠"),
+    UNREACHABLE: ("unreachable", "✕"),
+    SKIPPED: ("unknown", "·"),
+    NEVER: ("unknown", "?"),
+}
+
+_PLACE = Path(__file__).parent
+_SCHEMA: dict[str, Any] = json.loads((_PLACE / "report.schema.json").read_text(encoding="utf-8"))
+#: So many things that a claim was proven on are named in a cell.
+_FEW = 3
+
+Report = dict[str, Any]
+
+
+def of_run(claims: Iterable[Claim], results: Mapping[str, Result], world: str) -> Report:
+    """Return the report of a run, with the claims that have no result."""
+    rows = [_row(claim, results.get(claim.id, Result(NEVER))) for claim in claims]
+    return {
+        "kind": KIND,
+        "format": FORMAT,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "version": own_version(),
+        "world": world,
+        "machine": f"{platform.platform()}, Python {platform.python_version()}",
+        "totals": dict(Counter(row["subject"] for row in rows)),
+        "claims": rows,
+    }
+
+
+def _row(claim: Claim, result: Result) -> dict[str, Any]:
+    return {**asdict(claim), **asdict(result)}
+
+
+def read(path: Path) -> Report:
+    """Return a report.
+
+    Raises
+    ------
+    EvenkeelError
+        It is none, or of a newer version.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise EvenkeelError(f"{path} can't be read: {error}", "Name a reality.json") from None
+    version = found.get("format") if isinstance(found, dict) else None
+    if isinstance(version, int) and version > FORMAT:
+        raise EvenkeelError(
+            f"{path} is of the form {version}, and this version of Evenkeel reads {FORMAT}",
+            "Use the version that wrote it, or a newer one",
+        )
+    place = breach(found, _SCHEMA)
+    if place is not None:
+        raise EvenkeelError(f"{path} is no report of a reality check: {place or 'all of it'}", "Name a reality.json")
+    return dict(found)
+
+
+def written(report: Report, folder: Path) -> tuple[Path, Path]:
+    """Write a report and its page."""
+    folder.mkdir(parents=True, exist_ok=True)
+    data, page = folder / JSON, folder / PAGE
+    data.write_text(_text(report), encoding="utf-8")
+    page.write_text(render(report), encoding="utf-8")
+    return data, page
+
+
+def merged(known: Report, new: Report) -> Report:
+    """Return a newer report with what an older one knows and it did not find out; claims without an answer go.
+
+    Raises
+    ------
+    EvenkeelError
+        The newer one is of the lab, which proves nothing.
+    """
+    if new["world"] != "real":
+        raise EvenkeelError("The report is of the lab, which proves nothing", "Run without REALITY=lab")
+    settled = (PROVEN, DIFFERS)
+    before = {row["id"]: row for row in known["claims"]}
+    rows = (row if row["state"] in settled else before.get(row["id"], row) for row in new["claims"])
+    return {**new, "claims": [row for row in rows if row["state"] in settled]}
+
+
+def kept(report: Report, path: Path = COMMITTED) -> Report:
+    """Merge a report into the committed one, and return that."""
+    found = merged(read(path), report) if path.exists() else merged({**report, "claims": []}, report)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(_text(found), encoding="utf-8")
+    return found
+
+
+def _text(report: Report) -> str:
+    return json.dumps(report, indent=1, ensure_ascii=False) + "\n"
+
+
+def table(report: Report, subjects: Iterable[str]) -> str:
+    """Return the README's table: each kind of claim, and what is proven of it."""
+    lines = ["| Claims about | Proven | On | When | With version |", "|---|---|---|---|---|"]
+    for subject in dict.fromkeys(subjects):
+        rows = [row for row in report["claims"] if row["subject"] == subject]
+        proven = [row for row in rows if row["state"] == PROVEN]
+        odd = sum(row["state"] == DIFFERS for row in rows)
+        said = f"{len(proven)} of {report['totals'].get(subject, len(rows))}" if proven else NEVER
+        said += f"; {odd} otherwise" if odd else ""
+        days = sorted({row["when"][:10] for row in proven})
+        cells = (
+            subject,
+            said,
+            _some(row["on"] for row in proven),
+            " to ".join(days[:: max(1, len(days) - 1)]),
+            _some(row["version"] for row in proven),
+        )
+        lines.append("|" + "|".join(f" {_cell(text)} ".replace("  ", " ") for text in cells) + "|")
+    return "\n".join(lines) + "\n"
+
+
+def _some(texts: Iterable[str]) -> str:
+    found = sorted({text for text in texts if text})
+    more = [f"{len(found) - _FEW} more"] if len(found) > _FEW else []
+    return ", ".join([*found[:_FEW], *more])
+
+
+def _cell(text: str) -> str:
+    """Return a text as a table of Markdown can have it, in which nothing becomes HTML or a link."""
+    plain = " ".join(text.split())
+    for sign in "\\|<>[]`*_":
+        plain = plain.replace(sign, f"\\{sign}" if sign in "\\|[]`*_" else {"<": "&lt;", ">": "&gt;"}[sign])
+    return plain
+
+
+def in_readme(text: str, new: str) -> str:
+    """Return the README with the table between its two marks.
+
+    Raises
+    ------
+    EvenkeelError
+        It has no such marks.
+    """
+    before, begin, rest = text.partition(BEGIN)
+    _old, end, after = rest.partition(END)
+    if not begin or not end:
+        raise EvenkeelError(f"{README} has no place for the table", f"Write {BEGIN.strip()} and {END.strip()} into it")
+    return before + begin + new + end + after
+
+
+def render(report: Report) -> str:
+    """Return a report as a page, in the look of the drift report; it runs no script and loads nothing."""
+    parts: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    for row in report["claims"]:
+        parts.setdefault(row["part"], {}).setdefault(row["subject"], []).append(row)
+    style = "".join(path.read_text() for path in (drift.PLACE / "page.css", review.PLACE / "page.css"))
+    page = (
+        drift.templates(_PLACE, drift.PLACE)
+        .get_template("reality.html.j2")
+        .render(
+            report=report,
+            parts=parts,
+            counts=Counter(row["state"] for row in report["claims"]),
+            states=(*STATES, NEVER),
+            marks=MARKS,
+            style=style,
+            policy=drift.policy(style, ""),
+        )
+    )
+    return page.encode("utf-8", "replace").decode()

@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Asks the claims of parts, several at once, and keeps each result at once, so that a run goes on where it stopped."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import pkgutil
+import queue
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sanitise import sanitised
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.own_version import own_version
+
+from reality import parts
+from reality.claims import DIFFERS, PROVEN, SKIPPED, UNREACHABLE, Claim, OutOfTimeError, Result, SkippedError, differs
+from reality.reach import RefusedError, TroubleError
+from reality.world import World
+
+STATE = "state.json"
+#: The version of the state's form.
+FORMAT = 1
+#: In which order parts run; those that cost least come first.
+ORDER = ("data", "packages", "conda", "nodes", "gpu")
+#: These answers are kept by a run that goes on; the others are asked again.
+_SETTLED = (PROVEN, DIFFERS)
+_ABSENT = (404, 410)
+_POLL_SECONDS = 0.2
+
+
+class Part(Protocol):
+    """A module of ``reality.parts``."""
+
+    #: What it is about, for people.
+    TITLE: str
+    #: Whether it asks sites of the world.
+    NETWORK: bool
+    #: How many claims are asked at once.
+    AT_ONCE: int
+    #: How long it may take where nobody says otherwise.
+    SECONDS: float
+
+    def claims(self, world: World) -> Iterable[Claim]:
+        """Return its claims, without a network."""
+
+    def check(self, claim: Claim, world: World) -> Result:
+        """Return what the world says to one of them; see ``ask`` for the errors that it may raise."""
+
+
+class Shown(Protocol):
+    """Who is told how a run goes."""
+
+    def begin(self, name: str, total: int, done: int) -> None:
+        """A part begins, of which so many claims have their result from before."""
+
+    def result(self, claim: Claim, result: Result) -> None:
+        """A claim has its result."""
+
+
+def known_parts() -> dict[str, Part]:
+    """Return the parts that there are, in their order."""
+    names = {one.name for one in pkgutil.iter_modules(parts.__path__)}
+    return {name: importlib.import_module(f"reality.parts.{name}") for name in ORDER if name in names}
+
+
+class State:
+    """The results so far, on disk after each claim."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._parts: dict[str, dict[str, Any]] = read(path)["parts"] if path.exists() else {}
+
+    @classmethod
+    def anew(cls, path: Path, names: Iterable[str]) -> State:
+        """Return a state that has forgotten some parts; one that can't be read is forgotten as a whole."""
+        try:
+            found = cls(path)
+        except EvenkeelError:
+            path.unlink()
+            return cls(path)
+        for name in names:
+            found._parts.pop(name, None)
+        return found
+
+    def begin(self, part: str) -> dict[str, Result]:
+        """Return the results that a part has already; none where its last run was whole."""
+        kept = self._parts.get(part)
+        if kept is None or kept["whole"]:
+            self._parts[part] = {"whole": False, "results": {}}
+        self._parts[part]["whole"] = False
+        return {key: result for key, result in self.results([part]).items() if result.state in _SETTLED}
+
+    def keep(self, claim: Claim, result: Result) -> None:
+        """Keep a result."""
+        self._parts[claim.part]["results"][claim.id] = asdict(result)
+        self._write()
+
+    def end(self, part: str) -> None:
+        """Keep that all claims of a part have been asked, so that its next run begins anew."""
+        self._parts[part]["whole"] = True
+        self._write()
+
+    def results(self, names: Iterable[str] = ()) -> dict[str, Result]:
+        """Return all results, or those of some parts."""
+        wanted = set(names) or set(self._parts)
+        return {
+            key: Result(**one)
+            for name, part in self._parts.items()
+            if name in wanted
+            for key, one in part["results"].items()
+        }
+
+    def _write(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        text = json.dumps({"format": FORMAT, "parts": self._parts})
+        new = self._path.with_suffix(".new")
+        new.write_text(text, encoding="utf-8")
+        new.replace(self._path)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return the state in a file.
+
+    Raises
+    ------
+    EvenkeelError
+        It is none, or of a newer version.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        version = found["format"]
+        found["parts"].items()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise EvenkeelError(f"{path} is no state of a reality check", "Begin anew, with --fresh") from None
+    if version != FORMAT:
+        raise EvenkeelError(
+            f"{path} is of the form {version}, and this version of Evenkeel reads {FORMAT}",
+            "Use the version that wrote it, or begin anew, with --fresh",
+        )
+    return dict(found)
+
+
+def run(name: str, part: Part, world: World, state: State, shown: Shown, limit: float | None = None) -> bool:
+    """Ask all claims of a part that have no result yet; return whether all have one now.
+
+    ``KeyboardInterrupt`` leaves what was found in the state.
+    """
+    claims = list(part.claims(world))
+    done = state.begin(name)
+    left = [claim for claim in claims if claim.id not in done]
+    shown.begin(name, len(claims), len(claims) - len(left))
+    world.end = time.monotonic() + (part.SECONDS if limit is None else limit)
+    todo: queue.SimpleQueue[Claim] = queue.SimpleQueue()
+    found: queue.SimpleQueue[tuple[Claim, Result | None]] = queue.SimpleQueue()
+    for claim in left:
+        todo.put(claim)
+
+    def work() -> None:
+        with suppress(queue.Empty):
+            while True:
+                claim = todo.get_nowait()
+                over = time.monotonic() > world.end or world.reach.stop.is_set()
+                found.put((claim, None if over else ask(part, claim, world)))
+
+    # Daemons, so that a request without an answer does not keep an interrupted run from its end.
+    for _number in range(min(part.AT_ONCE, len(left))):
+        threading.Thread(target=work, daemon=True).start()
+    whole, waiting = True, len(left)
+    try:
+        while waiting:
+            with suppress(queue.Empty):
+                claim, result = found.get(timeout=_POLL_SECONDS)
+                waiting -= 1
+                if result is None:
+                    whole = False
+                    continue
+                state.keep(claim, result)
+                shown.result(claim, result)
+    except KeyboardInterrupt:
+        world.reach.stop.set()
+        raise
+    if whole:
+        state.end(name)
+    return whole
+
+
+def ask(part: Part, claim: Claim, world: World) -> Result | None:
+    """Return the result of a claim, as it is kept; None where there was no time for it."""
+    begun = time.monotonic()
+    try:
+        result = part.check(claim, world)
+    except OutOfTimeError:
+        return None
+    except SkippedError as error:
+        result = Result(SKIPPED, detail=str(error))
+    except TroubleError as error:
+        result = Result(UNREACHABLE, detail=str(error))
+    except RefusedError as error:
+        # The lab has only a part of what sites have.
+        absent = world.is_lab and error.status in _ABSENT
+        result = Result(SKIPPED if absent else DIFFERS, detail=str(error))
+    except EvenkeelError as error:
+        result = differs("", error.what)
+    except Exception as error:
+        result = differs("", f"the check itself failed: {type(error).__name__}: {error}")
+    clean: Mapping[str, Any] = sanitised(asdict(result))
+    return replace(
+        Result(**clean),
+        when=datetime.now(UTC).isoformat(timespec="seconds"),
+        version=own_version(),
+        seconds=round(time.monotonic() - begun, 1),
+    )
