@@ -194,6 +194,14 @@ def test_lists_that_change_meanwhile_are_read_again(copy: Copy, tree: Tree, upst
         assert names(tree) == ["a_2-1"]
 
 
+def test_lists_of_an_earlier_version_are_found_by_their_hash(copy: Copy, tree: Tree, upstream: Upstream) -> None:
+    put_apt(upstream, [Deb("a")])
+    for ending in (".xz", ".gz"):
+        upstream.put(f"debian/dists/stable/main/binary-amd64/Packages{ending}", "of a newer version")
+    copy(wants=apt(["a"]))
+    assert names(tree) == ["a_1-1"]
+
+
 def test_a_list_that_is_not_the_signed_one_is_refused(copy: Copy, upstream: Upstream) -> None:
     put_apt(upstream, [Deb("a")], by_hash=False)
     path = "debian/dists/stable/main/binary-amd64/Packages.xz"
