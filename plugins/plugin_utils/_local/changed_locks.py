@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Union
@@ -12,6 +11,7 @@ from typing import Union
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import digest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sanitise import in_one_line
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control import in_markdown
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import lock_changes
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.conda_lock import Lock
 
@@ -21,7 +21,6 @@ Found = Union[Lock, EvenkeelError]
 LONGEST = 60_000
 #: Digits of a digest that are shown.
 _DIGITS = 12
-_TICKS = re.compile("`+")
 
 
 @dataclass(frozen=True)
@@ -83,8 +82,8 @@ def _markdown(one: Changed, room: int) -> str:
     )
     # Only what begins with the sign is coloured.
     lines = _shortened([in_one_line(line.strip()) for line in one.lines], room)
-    fence = _fence("\n".join(lines), 3)
-    return "\n%s\n\n%s\n%sdiff\n%s\n%s\n" % (_span(one.name), digests, fence, "\n".join(lines), fence)
+    fence = in_markdown.fence("\n".join(lines))
+    return "\n%s\n\n%s\n%sdiff\n%s\n%s\n" % (in_markdown.code(one.name), digests, fence, "\n".join(lines), fence)
 
 
 def _shortened(lines: list[str], room: int) -> list[str]:
@@ -95,14 +94,3 @@ def _shortened(lines: list[str], room: int) -> list[str]:
             return [*kept, "and %d more lines, which evenkeel lock diff shows" % (len(lines) - len(kept))]
         kept.append(line)
     return kept
-
-
-def _span(text: str) -> str:
-    """Return a text as code within a line."""
-    fence = _fence(text, 1)
-    return "%s %s %s" % (fence, in_one_line(text), fence)
-
-
-def _fence(text: str, shortest: int) -> str:
-    """Return a fence that a text can't end."""
-    return "`" * max([shortest, *(len(found) + 1 for found in _TICKS.findall(text))])
