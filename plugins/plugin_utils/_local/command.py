@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     try:
         tools.require_linux()
-        tools.require()
+        tools.require(tools.READERS)
         status: int = asked.run(asked)
     except KeyboardInterrupt:
         return INTERRUPTED

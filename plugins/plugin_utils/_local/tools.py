@@ -41,8 +41,13 @@ def require_linux() -> None:
         raise EvenkeelError("The environments of locks are for Linux, and this is %s" % system, "Use a Linux machine")
 
 
-def require(needs: Mapping[str, str] = READERS) -> None:
-    """Refuse a Python that lacks what is imported, by default what reads locks.
+def require(needs: Mapping[str, str]) -> None:
+    """Refuse a Python that lacks what is imported.
+
+    Parameters
+    ----------
+    needs
+        What is imported, and the package that brings it.
 
     Raises
     ------
