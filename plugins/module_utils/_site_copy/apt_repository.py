@@ -20,7 +20,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._site_copy.sources im
 from ansible_collections.evenkeel.gpu.plugins.module_utils._site_copy.wants import Repository
 
 #: Of what clients may ask for besides.
-_OTHERS = (".zst", ".lzma", ".lz4")
+_OTHERS = (".lzma", ".lz4")
 
 
 def read(repository: Repository, architecture: str, sources: Sources) -> Listed:
@@ -114,7 +114,7 @@ def _require(release: apt_lists.Release, name: str, repository: Repository, what
         return name
     if any(name + ending in release.entries for ending in _OTHERS):
         raise EvenkeelError(
-            "The repository %s has %s only in a form that Python does not read" % (repository, name),
+            "The repository %s has %s only in a form that can't be read here" % (repository, name),
             "Take another mirror of it that has %s.xz or %s.gz" % (name, name),
         )
     has = "components %s, architectures %s" % (

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import lzma
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -99,7 +100,7 @@ def packages(stream: IO[bytes], folder: str, architecture: str, where: str) -> I
                     if found:
                         yield found
                 element.clear()
-    except (ElementTree.ParseError, EOFError, OSError) as error:
+    except (ElementTree.ParseError, EOFError, OSError, lzma.LZMAError) as error:
         raise EvenkeelError("%s can't be read: %s" % (where, error), "Check the upstream") from error
 
 

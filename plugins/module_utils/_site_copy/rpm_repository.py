@@ -51,7 +51,7 @@ def read(repository: Repository, architecture: str, sources: Sources) -> Listed:
     opener = OPENERS.get(ending if ending != ".xml" else "")
     if opener is None:
         raise EvenkeelError(
-            "%s is compressed in a form that Python does not read" % listed.url,
+            "%s is compressed in a form that can't be read here" % listed.url,
             "Take another mirror of the repository, with a primary.xml.gz or primary.xml.xz",
         )
     with opener(sources.store.find(listed.sha256, listed.size)) as stream:

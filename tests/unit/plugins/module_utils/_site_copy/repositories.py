@@ -5,11 +5,21 @@ from __future__ import annotations
 
 import gzip
 import lzma
+import shutil
+import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
 from tests.unit.plugins.module_utils._site_copy.conftest import Upstream
+
+
+def compressed(text: bytes) -> dict[str, bytes]:
+    """Return a list in all forms; in that of zstd where the machine has it."""
+    forms = {".xz": lzma.compress(text), ".gz": gzip.compress(text, mtime=0), "": text, ".zst": b"", ".lzma": b"lzma"}
+    if shutil.which("zstd"):
+        forms[".zst"] = subprocess.run(["zstd", "--stdout"], input=text, capture_output=True, check=True).stdout
+    return forms
 
 
 @dataclass(frozen=True)
@@ -63,7 +73,7 @@ def put_apt(
     for one in packages:
         upstream.put(f"{root}/{one.path}", one.content)
     text = "\n".join(one.paragraph() for one in packages).encode()
-    forms = {".xz": lzma.compress(text), ".gz": gzip.compress(text, mtime=0), "": text, ".zst": b"zstd"}
+    forms = compressed(text)
     folder = root if suite == "/" else f"{root}/dists/{suite}"
     name = "Packages" if suite == "/" else "main/binary-amd64/Packages"
     sums = ""
@@ -136,7 +146,7 @@ def put_rpm(upstream: Upstream, packages: Sequence[Rpm], *, root: str = "rhel", 
         '<?xml version="1.0" encoding="UTF-8"?><metadata xmlns="http://linux.duke.edu/metadata/common" '
         'xmlns:rpm="http://linux.duke.edu/metadata/rpm">' + "".join(one.element() for one in packages) + "</metadata>"
     ).encode()
-    forms = {".gz": gzip.compress(text, mtime=0), ".xz": lzma.compress(text), ".zst": b"zstd", "": text}
+    forms = compressed(text)
     data = ""
     for kind, content in (("primary", forms[ending]), ("filelists", b"files"), ("primary_db", b"database")):
         digest = sha256(content).hexdigest()

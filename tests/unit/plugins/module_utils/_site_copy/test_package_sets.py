@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from tests.unit.plugins.module_utils._site_copy.conftest import Copy, Upstream
 from tests.unit.plugins.module_utils._site_copy.repositories import Deb, Rpm, put_apt, put_rpm
 
 Tree = Callable[[], dict[str, bytes]]
+NEEDS_ZSTD = pytest.mark.skipif(not shutil.which("zstd"), reason="the machine has no zstd")
 
 
 def apt(packages: Sequence[str], **more: Any) -> dict[str, Any]:
@@ -118,7 +120,7 @@ def test_apt_lists_are_as_they_were_signed(copy: Copy, tree: Tree, upstream: Ups
 
 @pytest.mark.parametrize("suite", ["stable", "/"])
 @pytest.mark.parametrize("inline", [True, False])
-@pytest.mark.parametrize("endings", [(".gz",), ("",), (".zst", ".xz")])
+@pytest.mark.parametrize("endings", [(".gz",), ("",), (".lzma", ".xz"), pytest.param((".zst",), marks=NEEDS_ZSTD)])
 def test_repositories_of_all_forms(
     copy: Copy, tree: Tree, upstream: Upstream, suite: str, endings: Sequence[str], *, inline: bool
 ) -> None:
@@ -246,7 +248,7 @@ RPMS = [
         (["m=5"], ["m-5-1.module+1"]),
     ],
 )
-@pytest.mark.parametrize("ending", [".gz", ".xz", ""])
+@pytest.mark.parametrize("ending", [".gz", ".xz", "", pytest.param(".zst", marks=NEEDS_ZSTD)])
 def test_rpm_packages_come_with_what_they_depend_on(
     copy: Copy, tree: Tree, upstream: Upstream, wanted: list[str], found: list[str], ending: str
 ) -> None:
@@ -264,7 +266,7 @@ def test_rpm_packages_come_with_what_they_depend_on(
         (["none"], ".gz", "no package none"),
         (["other"], ".gz", "no package other"),
         (["lost"], ".gz", r"lack absent \(of lost\)"),
-        (["a"], ".zst", "compressed in a form that Python does not read"),
+        (["a"], ".lzma", "compressed in a form that can't be read here"),
     ],
 )
 def test_what_rpm_cannot_give_is_named(
@@ -280,4 +282,13 @@ def test_what_is_no_repomd_is_refused(copy: Copy, upstream: Upstream, content: b
     put_rpm(upstream, RPMS)
     upstream.answers["rhel/repodata/repomd.xml"] = (200, content)
     with pytest.raises(EvenkeelError, match=r"repomd\.xml (is no repomd\.xml|sent a page of HTML)"):
+        copy(wants=rpm(["a"]))
+
+
+def test_without_zstd_a_list_in_this_form_alone_is_refused(
+    copy: Copy, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_rpm(upstream, RPMS, ending=".zst")
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(EvenkeelError, match="Install the package zstd"):
         copy(wants=rpm(["a"]))
