@@ -53,7 +53,7 @@ def _plain(path: str) -> IO[bytes]:
 
 def _zstd(path: str) -> IO[bytes]:
     """Return the content by the program zstd, since Python's library has none before 3.14."""
-    stream = tempfile.TemporaryFile()
+    stream = tempfile.TemporaryFile()  # noqa: SIM115
     try:
         done = subprocess.run(
             ["zstd", "--decompress", "--stdout", path], stdin=subprocess.DEVNULL, stdout=stream, check=False
