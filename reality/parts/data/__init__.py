@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from reality.claims import Claim, Result
-from reality.parts.data import installers
+from reality.parts.data import ages, installers, mirrors, nvidia
 from reality.parts.data.question import Question
 from reality.world import World
 
@@ -16,7 +16,7 @@ AT_ONCE = 12
 SECONDS = 3600.0
 PART = "data"
 
-_TOPICS = (installers,)
+_TOPICS = (installers, mirrors, nvidia, ages)
 
 
 def claims(world: World) -> Iterable[Claim]:
