@@ -179,10 +179,12 @@ def closure(asked: PackageSet, packages: Iterable[Package], compare: Compare) ->
                 unmet.setdefault(" | ".join(map(str, alternatives)), one.name)
             waiting.extend(choices)
     lacking = ["%s (of %s)" % (need, name) for need, name in unmet.items()]
-    if lacking and asked.complete:
-        more = " and %d more" % (len(lacking) - _NAMED) if len(lacking) > _NAMED else ""
+    # Of files, RPM's list of packages names those in some folders alone.
+    needed = [one for one in lacking if not one.startswith("/")]
+    if needed and asked.complete:
+        more = " and %d more" % (len(needed) - _NAMED) if len(needed) > _NAMED else ""
         raise EvenkeelError(
-            "%s can't be given: %s lack %s%s" % (asked.name, where, ", ".join(lacking[:_NAMED]), more),
+            "%s can't be given: %s lack %s%s" % (asked.name, where, ", ".join(needed[:_NAMED]), more),
             "Name the repositories that have it (package_mirror_copy of the role), or leave it to the nodes' own",
         )
     return sorted(chosen.values(), key=lambda one: one.path), lacking

@@ -285,6 +285,13 @@ def test_what_is_no_repomd_is_refused(copy: Copy, upstream: Upstream, content: b
         copy(wants=rpm(["a"]))
 
 
+def test_a_file_that_the_list_of_packages_does_not_name_is_a_note(copy: Copy, tree: Tree, upstream: Upstream) -> None:
+    put_rpm(upstream, [Rpm("a", requires=["/usr/share/odd"])])
+    found = copy(wants=rpm(["a"]))
+    assert names(tree) == ["a-1-1"]
+    assert found["notes"] == ["Rocky: nodes have /usr/share/odd (of a) from elsewhere"]
+
+
 def test_without_zstd_a_list_in_this_form_alone_is_refused(
     copy: Copy, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
