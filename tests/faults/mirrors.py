@@ -6,10 +6,16 @@ from __future__ import annotations
 import http.client
 import re
 import ssl
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
+from pathlib import Path
 
+from lab.nodes import podman
+from lab.upstream import mirror_server
 from tests.faults.conftest import Node
 
 PLAYBOOK = "molecule/package_mirror/converge.yml"
@@ -97,3 +103,42 @@ def packages_of_the_lab(node: Node) -> Iterator[None]:
         f" rm -rf {' '.join(made)}; systemctl daemon-reload"
     )
     node.strip()
+
+
+class _Handler(mirror_server.Handler):
+    server: Upstream
+
+    def do_GET(self) -> None:
+        if self.server.away:
+            return self._error(HTTPStatus.SERVICE_UNAVAILABLE)
+        return super().do_GET()
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        self.server.asked.append(format % arguments)
+
+
+class Upstream(mirror_server.Mirror):
+    """The lab's server of a folder, on this machine, where nodes reach it; it keeps what it was asked for."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root, str(podman.subnet()[1]), 0)
+        self.asked: list[str] = []
+        self.away = False
+        self.RequestHandlerClass = _Handler
+
+    @property
+    def url(self) -> str:
+        return f"http://{podman.subnet()[1]}:{self.server_port}"
+
+
+@contextmanager
+def upstream_of(root: Path) -> Iterator[Upstream]:
+    """Serve a folder to nodes."""
+    with Upstream(root) as upstream:
+        thread = threading.Thread(target=partial(upstream.serve_forever, poll_interval=0.01))
+        thread.start()
+        try:
+            yield upstream
+        finally:
+            upstream.shutdown()
+            thread.join()

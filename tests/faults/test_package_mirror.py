@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from uv import find_uv_bin
 
 from lab import wait
 from lab.upstream import mirror_server
@@ -273,16 +275,31 @@ def test_many_who_ask_at_once_are_one_download(mirror: OwnUpstream) -> None:
     assert mirror.asked(path) == 2  # its two pieces
 
 
-def test_many_who_build_at_once_cost_what_one_does(mirror: OwnUpstream, tmp_path: Path) -> None:
-    mirror.run("purge /anaconda")
+def with_rattler(mirror: OwnUpstream, place: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", BUILD, f"{mirror.url}/anaconda/pkgs/main", str(place)])
+
+
+def with_uv(mirror: OwnUpstream, place: Path) -> subprocess.Popen[bytes]:
+    argv = [find_uv_bin(), "pip", "install", "--no-cache", "--target", str(place), "numpy", "humanize"]
+    return subprocess.Popen(argv, env={**os.environ, "UV_DEFAULT_INDEX": f"{mirror.url}/lab/pypi/simple"})
+
+
+@pytest.mark.parametrize("build", [with_rattler, with_uv], ids=["py-rattler", "uv"])
+def test_many_who_build_at_once_cost_what_one_does(
+    mirror: OwnUpstream, tmp_path: Path, build: Callable[[OwnUpstream, Path], subprocess.Popen[bytes]]
+) -> None:
+    mirror.run("purge /anaconda /lab")
     before = mirror.bytes()
-    channel = f"http://{mirror.node.variables['ansible_host']}:8008/anaconda/pkgs/main"
-    places = [tmp_path / str(number) for number in range(20)]
-    builds = [subprocess.Popen([sys.executable, "-c", BUILD, channel, str(place)]) for place in places]
+    builds = [build(mirror, tmp_path / str(number)) for number in range(20)]
     assert [build.wait() for build in builds] == [0] * len(builds)
-    sent, received = (after - number for after, number in zip(mirror.bytes(), before, strict=True))
-    assert sent > len(builds) * 10_000_000
-    assert received <= 1.05 * sent / len(builds)
+    assert_one_paid_for(20, before, mirror.bytes())
+
+
+def assert_one_paid_for(clients: int, before: list[int], after: list[int]) -> None:
+    """The upstream has sent what one of the clients has got."""
+    sent, received = (now - number for now, number in zip(after, before, strict=True))
+    assert sent > clients * 10_000_000
+    assert received <= 1.05 * sent / clients
 
 
 @pytest.fixture(scope="module")
@@ -294,6 +311,19 @@ def builder(mirror: OwnUpstream, request: pytest.FixtureRequest) -> Node:
         "pip_index": f"{mirror.url}/lab/pypi/simple",
     }
     return replace(node, arguments={**node.arguments, **through})
+
+
+def test_many_condas_at_once_cost_what_one_does(mirror: OwnUpstream, builder: Node) -> None:
+    mirror.run("purge /anaconda")
+    before = mirror.bytes()
+    one = (
+        f"env CONDA_PKGS_DIRS=/tmp/conda/$one/pkgs /opt/miniconda3/bin/conda create --yes --quiet --override-channels"
+        f" --channel {mirror.url}/anaconda/pkgs/main --prefix /tmp/conda/$one/env python=3.11 idna"
+    )
+    builder.host.check_output(f'builds=; for one in $(seq 20); do {one} & builds="$builds $!"; done; wait $builds')
+    made = builder.host.check_output("ls /tmp/conda/*/env/bin/python && rm -rf /tmp/conda")
+    assert len(made.split()) == 20
+    assert_one_paid_for(20, before, mirror.bytes())
 
 
 @pytest.mark.parametrize(

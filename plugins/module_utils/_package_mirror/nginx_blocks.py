@@ -46,10 +46,10 @@ map $http_accept $evenkeel_form {
     default "text/html";
     "~application/vnd\.pypi\.simple\.v1\+json" "application/vnd.pypi.simple.v1+json";
 }
-# Of a client that has got a damaged file.
+# Of a client that has got a damaged file; caches behind this one, such as that of another mirror, are told, too.
 map $http_cache_control $evenkeel_again {
     default "";
-    "~*no-cache" 1;
+    "~*no-cache" no-cache;
 }
 # A sign-in page in place of a package is not kept.
 map $upstream_http_content_type $evenkeel_page {
@@ -97,6 +97,7 @@ server {
 
     proxy_http_version 1.1;
     proxy_pass_request_headers off;
+    proxy_set_header Cache-Control $evenkeel_again;
     proxy_pass_request_body off;
     proxy_connect_timeout 10s;
     proxy_read_timeout 90s;
@@ -129,6 +130,7 @@ server {
 
     location ~ "%(immutable)s" {
         slice %(slice)s;
+        proxy_set_header Cache-Control $evenkeel_again;
         proxy_set_header Range $slice_range;
         proxy_cache_key "$uri $slice_range";
         proxy_cache_valid 200 206 %(keep)dd;
@@ -136,6 +138,15 @@ server {
     }
 
     location ~ "%(signed)s" {
+        proxy_cache_key "$uri";
+        proxy_cache_valid 200 1s;
+        proxy_intercept_errors on;
+        error_page 429 500 502 503 504 = @evenkeel_kept;
+        proxy_pass http://%(inner)s;
+    }
+    # dnf always asks past caches for what is signed, also while the upstream is away.
+    location @evenkeel_kept {
+        proxy_cache_bypass 0;
         proxy_cache_key "$uri";
         proxy_cache_valid 200 1s;
         proxy_pass http://%(inner)s;
@@ -148,7 +159,7 @@ server {
         auth_request /evenkeel/signature;
         auth_request_set $evenkeel_version "$upstream_http_etag $upstream_http_last_modified";
         proxy_cache_key "$uri $evenkeel_version";
-        proxy_cache_valid 200 1m;
+        proxy_cache_valid 200 5s;
         proxy_pass http://%(inner)s;
     }
     location = /evenkeel/signature {
@@ -189,6 +200,7 @@ PAGES = """
     location ^~ /%(path)s/ {
         location ~ "%(immutable)s" {
             slice %(slice)s;
+            proxy_set_header Cache-Control $evenkeel_again;
             proxy_set_header Range $slice_range;
             proxy_cache_key "$uri $slice_range";
             proxy_cache_valid 200 206 %(keep)dd;
@@ -196,6 +208,7 @@ PAGES = """
             proxy_pass http://%(inner)s;
         }
         proxy_no_cache $evenkeel_full;
+        proxy_set_header Cache-Control $evenkeel_again;
         proxy_set_header Accept $evenkeel_form;
         proxy_cache_key "$uri $evenkeel_form";
         proxy_cache_valid 200 1m;
@@ -220,6 +233,7 @@ server {
     proxy_next_upstream_tries 3;
     proxy_set_header User-Agent "Evenkeel package mirror";
     proxy_set_header Accept $http_accept;
+    proxy_set_header Cache-Control $http_cache_control;
     proxy_set_header Range $http_range;
     proxy_set_header If-None-Match $http_if_none_match;
     proxy_set_header If-Modified-Since $http_if_modified_since;
@@ -228,6 +242,7 @@ server {
 %(verify)s    proxy_ignore_headers X-Accel-Redirect X-Accel-Expires X-Accel-Limit-Rate X-Accel-Buffering
         X-Accel-Charset;
     proxy_hide_header Set-Cookie;
+    proxy_hide_header X-Cache-Status;
     proxy_hide_header Strict-Transport-Security;
     proxy_hide_header X-Accel-Expires;
     add_header X-Accel-Expires $evenkeel_life;
