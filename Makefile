@@ -94,7 +94,7 @@ checks: $(READY) ## lint and unit, side by side
 	$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint unit
 
 .PHONY: lint
-lint: $(READY) ## ansible-lint (production profile), yamllint, ruff, mypy, words to avoid, stale references, changelog fragments, licences
+lint: $(READY) ## ansible-lint (production profile), yamllint, ruff, mypy, words to avoid, stale references, changelog fragments, licences, workflows
 	ruff check .
 	ruff format --check .
 	mypy -p lab -p maintenance -p ansible_collections.evenkeel.gpu.plugins
@@ -103,6 +103,7 @@ lint: $(READY) ## ansible-lint (production profile), yamllint, ruff, mypy, words
 	ansible-lint --config-file .config/ansible-lint.yml
 	antsibull-changelog lint
 	reuse lint --quiet
+	zizmor --offline --quiet --no-progress --strict-collection .github/workflows engines/ci/github-workflow.yml
 	python -m maintenance.role_readmes --check
 
 .PHONY: unit
@@ -183,6 +184,10 @@ bench-fleet: lab $(BENCH_VENV)/.ready ## Measure what a fleet costs, on nodes of
 .PHONY: bench-jupyter
 bench-jupyter: demo ## Measure the memory of notebook servers that nobody uses, for 1, 10 and 50 users
 	python -m bench.jupyter
+
+.PHONY: bench-mirror
+bench-mirror: lab ## Measure a package mirror beside the wire, and twenty builds at once through it beside builds without it
+	PYTHONPATH=collections python -m bench.mirror
 
 # Apart from Ansible, which starts more slowly beside what pyinfra needs.
 $(BENCH_VENV)/.ready: pyproject.toml
