@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Print what a reality check has found that the committed report lacks, as the text of an issue.
+
+python -m maintenance.reality_issue                 print the text; nothing where nothing differs
+python -m maintenance.reality_issue --open URL      also open, update or close the one issue, by gh; URL is of the run
+
+The reports are docs/reality/reality.json and build/reality/reality.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.in_markdown import code
+
+ROOT = Path(__file__).parents[1]
+COMMITTED, FOUND = ROOT / "docs" / "reality" / "reality.json", ROOT / "build" / "reality" / "reality.json"
+LABEL, TITLE = "reality", "The reality check differs from what is committed"
+#: The version of the reports' form.
+FORMAT = 1
+#: GitHub takes 65,536 characters.
+LONGEST, LONGEST_DETAIL = 60_000, 500
+_FIELDS = ("id", "subject", "text", "state", "on", "detail")
+
+
+class ReportError(Exception):
+    """A report can't be used."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A claim, and what came of it."""
+
+    id: str
+    subject: str
+    text: str
+    state: str
+    on: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """A run's report, or the committed one."""
+
+    created: str
+    version: str
+    rows: Mapping[str, Row]
+
+
+NOTHING = Report("", "", {})
+
+
+def read(path: Path) -> Report:
+    """Return a report.
+
+    Raises
+    ------
+    ReportError
+        It is none, of a newer version, or of the lab.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        rows = [Row(*(_text(one[name]) for name in _FIELDS)) for one in found["claims"]]
+        report = Report(_text(found["created"]), _text(found["version"]), {row.id: row for row in rows})
+        version, world = found["format"], found["world"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ReportError(f"{path} is no report of a reality check: {type(error).__name__}: {error}") from None
+    if version != FORMAT:
+        raise ReportError(f"{path} is of the form {version}, and this version of Evenkeel reads {FORMAT}.")
+    if world != "real":
+        raise ReportError(f"{path} is of the lab, which proves nothing. Run without REALITY=lab.")
+    return report
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
+def text(committed: Report, found: Report) -> str:
+    """Return the issue's text; empty where the run has found nothing that is not committed."""
+    before = {key: row.state for key, row in committed.rows.items()}
+    rows = [row for row in found.rows.values() if _is_new(row, committed.rows.get(row.id))]
+    otherwise = [row for row in rows if row.state == "differs"]
+    again = [row for row in rows if row.state == "proven" and before.get(row.id) == "differs"]
+    first = [row for row in rows if row.state == "proven" and row.id not in before]
+    if not rows:
+        return ""
+    silent = [row for row in found.rows.values() if row.state == "unreachable"]
+    head = (
+        f"A run of {code(found.created)} by version {code(found.version)} has found "
+        "what `docs/reality/reality.json` does not have. `docs/reality.md` says what to do with a difference.\n"
+    )
+    parts = [
+        _listed("The world is otherwise", otherwise),
+        _listed("Proven again", again),
+        _counted("Proven for the first time", first),
+        _counted("Without an answer", silent),
+    ]
+    return _shortened(head + "".join(parts))
+
+
+def _is_new(row: Row, known: Row | None) -> bool:
+    if row.state == "differs":
+        return known is None or (known.state, known.detail) != (row.state, row.detail)
+    return row.state == "proven" and (known is None or known.state != "proven")
+
+
+def _listed(title: str, rows: Sequence[Row]) -> str:
+    lines = []
+    for row in rows:
+        place = f" on {code(row.on)}" if row.on else ""
+        detail = f": {code(_cut(row.detail))}" if row.detail else ""
+        lines.append(f"- {code(row.text)}{place}{detail}")
+    return _section(title, lines)
+
+
+def _counted(title: str, rows: Iterable[Row]) -> str:
+    return _section(
+        title, [f"- {code(subject)}: {count}" for subject, count in Counter(row.subject for row in rows).items()]
+    )
+
+
+def _section(title: str, lines: Sequence[str]) -> str:
+    return "\n".join(["", f"### {title}", "", *lines, ""]) if lines else ""
+
+
+def _cut(detail: str) -> str:
+    return detail if len(detail) <= LONGEST_DETAIL else f"{detail[:LONGEST_DETAIL]}…"
+
+
+def _shortened(whole: str) -> str:
+    if len(whole) <= LONGEST:
+        return whole
+    kept = whole[:LONGEST].rpartition("\n")[0]
+    left = len(whole.splitlines()) - len(kept.splitlines())
+    return f"{kept}\n\nThe report of the run has {left} more lines.\n"
+
+
+def put(body: str, run: str) -> None:
+    """Have exactly one open issue where there is a text, and none where there is none."""
+    listed = json.loads(_gh("issue", "list", "--state=open", f"--label={LABEL}", "--json=number", "--limit=1"))
+    number = str(int(listed[0]["number"])) if listed else ""
+    whole = f"{body}\nThe run, with the whole report: {run}\n"
+    if body and number:
+        _gh("issue", "edit", number, "--body-file=-", given=whole)
+    elif body:
+        _gh("label", "create", LABEL, "--force", "--description=Written by the reality check")
+        _gh("issue", "create", f"--title={TITLE}", f"--label={LABEL}", "--body-file=-", given=whole)
+    elif number:
+        _gh("issue", "close", number, f"--comment=This run has found nothing that is not committed: {run}")
+
+
+def _gh(*arguments: str, given: str = "") -> str:
+    done = subprocess.run(["gh", *arguments], check=True, input=given, stdout=subprocess.PIPE, text=True)
+    return done.stdout
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the text, and put it to use."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--open", metavar="URL")
+    given = parser.parse_args(arguments)
+    try:
+        body = text(read(COMMITTED) if COMMITTED.exists() else NOTHING, read(FOUND))
+    except ReportError as error:
+        sys.exit(str(error))
+    print(body, end="")
+    if given.open:
+        put(body, given.open)
+
+
+if __name__ == "__main__":
+    main()

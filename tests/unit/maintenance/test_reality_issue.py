@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from maintenance import reality_issue
+from maintenance.reality_issue import NOTHING, Report, Row
+
+HOSTILE = "```\n</details><img src=x>\n@everyone #1 [x](javascript:1) \x1b[2J\u202e"
+
+
+def row(state: str, detail: str = "", **changes: str) -> Row:
+    fields = {"id": "data/key", "subject": "keys", "text": "The key is ABC.", "on": "a.example", **changes}
+    return Row(state=state, detail=detail, **fields)
+
+
+def report(*rows: Row) -> Report:
+    return Report("2026-11-30T03:17:00+00:00", "0.2.0", {one.id: one for one in rows})
+
+
+@pytest.mark.parametrize(
+    ("committed", "found"),
+    [
+        (NOTHING, report()),
+        (NOTHING, report(row("unreachable"), row("skipped", id="a"), row("never", id="b"))),
+        (report(row("proven", "old")), report(row("proven", "new"))),
+        (report(row("differs", "DEF")), report(row("differs", "DEF"))),
+        (report(row("proven")), report(row("unreachable"))),
+        (report(row("proven")), report()),
+    ],
+)
+def test_without_news_there_is_no_issue(committed: Report, found: Report) -> None:
+    assert reality_issue.text(committed, found) == ""
+
+
+@pytest.mark.parametrize(
+    ("committed", "found", "lines"),
+    [
+        (
+            report(row("proven")),
+            report(row("differs", "DEF")),
+            ["### The world is otherwise", "", "- ` The key is ABC. ` on ` a.example `: ` DEF `"],
+        ),
+        (
+            report(row("differs", "DEF")),
+            report(row("differs", "GHI", on="")),
+            ["### The world is otherwise", "", "- ` The key is ABC. `: ` GHI `"],
+        ),
+        (NOTHING, report(row("differs")), ["### The world is otherwise", "", "- ` The key is ABC. ` on ` a.example `"]),
+        (
+            report(row("differs", "DEF")),
+            report(row("proven")),
+            ["### Proven again", "", "- ` The key is ABC. ` on ` a.example `"],
+        ),
+        (
+            NOTHING,
+            report(row("proven"), row("proven", id="other"), row("unreachable", id="more", subject="installers")),
+            [
+                "### Proven for the first time",
+                "",
+                "- ` keys `: 2",
+                "",
+                "### Without an answer",
+                "",
+                "- ` installers `: 1",
+            ],
+        ),
+    ],
+)
+def test_what_is_not_committed_is_said(committed: Report, found: Report, lines: list[str]) -> None:
+    head, _empty, *rest = reality_issue.text(committed, found).splitlines()
+    assert head.startswith("A run of ` 2026-11-30T03:17:00+00:00 ` by version ` 0.2.0 ` has found what ")
+    assert rest == lines
+
+
+def test_what_the_world_says_is_no_markup() -> None:
+    hostile = row("differs", HOSTILE, id=HOSTILE, subject=HOSTILE, text=HOSTILE, on=HOSTILE)
+    more = row("proven", subject=HOSTILE)
+    said = reality_issue.text(NOTHING, Report(HOSTILE, HOSTILE, {"a": hostile, "b": more}))
+    spans = said.count("```` ``` </details><img src=x> @everyone #1 [x](javascript:1) \\x1b[2J\\u202e ````")
+    assert spans == said.count("@everyone") == said.count("<img") == 6
+
+
+def test_a_long_text_fits_into_an_issue() -> None:
+    rows = [row("differs", "x" * 10_000, id=str(number)) for number in range(200)]
+    said = reality_issue.text(NOTHING, report(*rows))
+    assert len(said) < 65_536
+    assert f"{'x' * reality_issue.LONGEST_DETAIL}… `" in said
+    listed = said.count("The key is ABC.")
+    assert said.endswith(f"The report of the run has {200 - listed} more lines.\n")
+
+
+def written(folder: Path, **changes: Any) -> Path:
+    path = folder / "reality.json"
+    rows = [{**vars(row("differs", "DEF")), "part": "data", "when": "", "version": "0.2.0", "seconds": 0.1}]
+    whole = {"format": 1, "world": "real", "created": "2026-11-30", "version": "0.2.0", "claims": rows, **changes}
+    path.write_text(json.dumps(whole))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"world": "lab"}, "is of the lab"),
+        ({"format": 2}, "is of the form 2, and this version of Evenkeel reads 1"),
+        ({"claims": [{"id": 1}]}, "is no report of a reality check: TypeError: 1 is no text"),
+        ({"claims": None}, "is no report of a reality check"),
+        ({"created": ["x"]}, "is no report of a reality check"),
+    ],
+)
+def test_what_is_no_report_of_the_world_is_refused(tmp_path: Path, changes: dict[str, Any], error: str) -> None:
+    assert reality_issue.read(written(tmp_path)).rows == {"data/key": row("differs", "DEF")}
+    with pytest.raises(reality_issue.ReportError, match=error):
+        reality_issue.read(written(tmp_path, **changes))
+
+
+def test_the_lack_of_a_report_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reality_issue, "COMMITTED", tmp_path / "none.json")
+    monkeypatch.setattr(reality_issue, "FOUND", tmp_path / "gone.json")
+    with pytest.raises(SystemExit, match=r"gone.json is no report of a reality check: FileNotFoundError"):
+        reality_issue.main([])
+
+
+GH = """#!/bin/sh
+printf '%s\\n' "$*" >>"$ASKED"
+case "$*" in
+"issue list"*) cat "$OPEN" ;;
+*--body-file=-*) cat >"$BODY" ;;
+esac
+"""
+
+
+@pytest.fixture
+def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A gh that keeps what it is asked."""
+    program = tmp_path / "gh"
+    program.write_text(GH)
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    for name in ("ASKED", "OPEN", "BODY"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    return tmp_path
+
+
+LIST = "issue list --state=open --label=reality --json=number --limit=1"
+
+
+@pytest.mark.parametrize(
+    ("listed", "body", "calls"),
+    [
+        (
+            "[]",
+            "New\n",
+            [
+                LIST,
+                "label create reality --force --description=Written by the reality check",
+                f"issue create --title={reality_issue.TITLE} --label=reality --body-file=-",
+            ],
+        ),
+        ('[{"number": 7}]', "New\n", [LIST, "issue edit 7 --body-file=-"]),
+        (
+            '[{"number": 7}]',
+            "",
+            [LIST, "issue close 7 --comment=This run has found nothing that is not committed: https://run.example"],
+        ),
+        ("[]", "", [LIST]),
+    ],
+)
+def test_there_is_one_issue_at_most(asked: Path, listed: str, body: str, calls: list[str]) -> None:
+    (asked / "OPEN").write_text(listed)
+    reality_issue.put(body, "https://run.example")
+    assert (asked / "ASKED").read_text().splitlines() == calls
+    if body:
+        assert (asked / "BODY").read_text() == "New\n\nThe run, with the whole report: https://run.example\n"
