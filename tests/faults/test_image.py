@@ -121,14 +121,19 @@ class TestWithBuildah:
     def test_a_name_of_no_image(self, site: Site) -> None:
         assert site.refused(image_name="Localhost/AI").failed_saying("image_name is 'Localhost/AI'")
 
-    def test_an_environment_without_a_lock(self, site: Site) -> None:
+    def test_an_id_that_somebody_has_in_the_base(self, site: Site) -> None:
         answer = site.refused()
+        assert answer.failed_saying("The base image has a user ops with the id 1000", "image_uid")
+        assert "Install conda" not in answer.output
+
+    def test_an_environment_without_a_lock(self, site: Site) -> None:
+        answer = site.refused(image_uid=2000)
         assert answer.failed_saying("conda_environments: ", "ai: it has no lock, and one is required")
         assert "Install conda" not in answer.output
 
     def test_a_lock_of_another_platform(self, site: Site) -> None:
         (site.folder / "environments" / "ai" / "conda-lock.yml").write_text(LOCK)
-        answer = site.refused()
+        answer = site.refused(image_uid=2000)
         assert answer.failed_saying("conda_environments: ", "linux-64")
         assert "Install conda" not in answer.output
 
@@ -153,6 +158,24 @@ class TestWithBuildah:
             assert FOREIGN in containers()
         finally:
             subprocess.run(["buildah", "rm", FOREIGN], check=True)
+
+    def test_a_full_disk_leaves_the_former_image(self, site: Site) -> None:
+        environments = site.folder / "environments"
+        (environments / "ai" / "environment.yml").write_text("name: ai\nchannels: [defaults]\ndependencies: [tzdata]\n")
+        wanted = {"conda_environments_directory": str(environments), "lock_targets": ["debian-12"]}
+        assert finish(ansible("playbook", "playbooks/lock.yml", f"--extra-vars={json.dumps(wanted)}")).succeeded()
+        former = site.folder / "full" / "localhost" / "evenkeel-image" / "faults" / "oci"
+        former.parents[3].mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", former.parents[3]], check=True)
+        try:
+            former.mkdir(parents=True)
+            (former / "index.json").write_text("{}")
+            answer = site.refused(image_uid=2000, image_directory=str(former.parents[3]))
+            assert answer.failed_saying("can't be written to", "no space left on device. Free some space there")
+            assert [path.name for path in former.parent.iterdir()] == ["oci"]
+            assert (former / "index.json").read_text() == "{}"
+        finally:
+            subprocess.run(["umount", former.parents[3]], check=True)
 
     @pytest.fixture(autouse=True)
     def cleared(self) -> Iterator[None]:

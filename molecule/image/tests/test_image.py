@@ -110,7 +110,7 @@ def test_each_file_is_as_its_package_brought_it(of_node: dict[str, str]) -> None
 
 
 def test_a_command_runs_in_the_environment_as_an_ordinary_user() -> None:
-    assert run("sh", "-c", "id -un; id -u; touch ~/mine && pwd").splitlines() == ["evenkeel", "1000", "/home/evenkeel"]
+    assert run("sh", "-c", "id -un; id -u; touch ~/mine && pwd").splitlines() == ["evenkeel", "2000", "/home/evenkeel"]
     assert run("python", "-c", "import tabulate, os; print(os.environ['OMP_NUM_THREADS'])") == "2"
     assert run("sh", "-c", "echo $OMP_NUM_THREADS", options=("--env=OMP_NUM_THREADS=8",)) == "8"
     assert run("sh", "-c", "echo $CONDA_DEFAULT_ENV", options=("--env=EVENKEEL_ENV=jupyter",)) == "jupyter"

@@ -35,6 +35,7 @@ _PASSWD, _GROUP = "/etc/passwd", "/etc/group"
 def read(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Write the layers, and return them with what they contain."""
     _require_user(params)
+    users = _users(params)
     secrets.require_none(params["files"])
     found = {name: _generation(params["root"], name) for name in params["environments"]}
     result: dict[str, Any] = {
@@ -45,7 +46,7 @@ def read(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     if check_mode:
         return result
     make_directories(params["folder"], 0o700)
-    for name, contents in _layers(params, found).items():
+    for name, contents in _layers(params, found, users).items():
         path = os.path.join(params["folder"], "%s.tar" % name)
         try:
             with open(path, "wb") as stream:
@@ -56,7 +57,16 @@ def read(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     return result
 
 
-def _layers(params: Mapping[str, Any], found: Mapping[str, generation.Generation]) -> dict[str, Contents]:
+def _users(params: Mapping[str, Any]) -> dict[str, str]:
+    """Return the files that name users and groups, with the image's user, by their path."""
+    with open(_PASSWD, encoding="utf-8") as passwd, open(_GROUP, encoding="utf-8") as group:
+        texts = account.with_user(passwd.read(), group.read(), params["user"], params["uid"], params["home"])
+    return dict(zip((_PASSWD, _GROUP), texts))
+
+
+def _layers(
+    params: Mapping[str, Any], found: Mapping[str, generation.Generation], users: Mapping[str, str]
+) -> dict[str, Contents]:
     made = params["made"]
     home = os.path.realpath(params["distribution"])
     layers = {
@@ -71,11 +81,9 @@ def _layers(params: Mapping[str, Any], found: Mapping[str, generation.Generation
             trees=(environment.link_of(params["root"], name), one.path),
             texts=_texts(neutral.environment(one.path, made)),
         )
-    with open(_PASSWD, encoding="utf-8") as passwd, open(_GROUP, encoding="utf-8") as group:
-        users = account.with_user(passwd.read(), group.read(), params["user"], params["uid"], params["home"])
     layers["system"] = Contents(
         trees=tuple(params["files"]),
-        texts=_texts(dict(zip((_PASSWD, _GROUP), users))),
+        texts=_texts(users),
         directories={params["home"]: (_HOME, (params["uid"], params["uid"]))},
     )
     return layers

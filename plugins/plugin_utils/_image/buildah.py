@@ -146,6 +146,6 @@ def _run(arguments: Sequence[str], what: str, remedy: str) -> str:
     if done.returncode:
         said = done.stderr.strip() or f"buildah ends with status {done.returncode}"
         if _NO_SPACE in said:
-            remedy = "Free some space where containers are stored: `buildah images`, `buildah rmi --prune`"
+            remedy = "Free some space there; `buildah rmi --prune` frees some where containers are stored"
         raise EvenkeelError(f"{what}: {_LEADING.sub('', said.splitlines()[-1])}", remedy)
     return done.stdout
