@@ -79,6 +79,14 @@ def test_in_check_mode_it_says_what_it_lacks(mirror: Mirror, workshop: Workshop)
     assert not Path(mirror.store.root).exists()
 
 
+def test_check_mode_switches_nothing_when_all_is_there(mirror: Mirror, workshop: Workshop) -> None:
+    first, second = workshop.copy(CONTENTS), workshop.copy({"pkgs/a": CONTENTS["pkgs/a"]}, LATER)
+    mirror.install(first)
+    answer = mirror.ask(second, check_mode=True)
+    assert (answer["changed"], answer["to_bring"]) == (True, [])
+    assert mirror.store.current() == first
+
+
 def test_another_content_is_not_taken(mirror: Mirror, workshop: Workshop) -> None:
     copy = workshop.copy(CONTENTS)
     lacking = mirror.ask(copy)["to_bring"]

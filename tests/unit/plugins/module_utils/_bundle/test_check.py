@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import json
 import os
 import re
 import tarfile
@@ -105,6 +107,19 @@ def test_another_description_needs_another_signature(workshop: Workshop) -> None
     described.write_text(described.read_text().replace("c0ffee", "decaf"))
     with pytest.raises(EvenkeelError, match=r"signature of the bundle in .* is wrong"):
         check.check(source.at(str(bundle)), workshop.allow("ana"))
+
+
+def test_the_manifest_of_another_copy_is_refused(workshop: Workshop) -> None:
+    copy = workshop.copy(CONTENTS)
+    bundle = workshop.bundle(copy, key="")
+    other = workshop.copy({**CONTENTS, "c": b"c"}).text.encode()
+    (bundle / "copies" / copy.id / "manifest.json").write_bytes(other)
+    content = json.loads((bundle / "bundle.json").read_text())
+    (entry,) = [one for one in content["files"] if one["path"].startswith("copies/")]
+    entry.update(size=len(other), sha256=hashlib.sha256(other).hexdigest())
+    (bundle / "bundle.json").write_text(json.dumps(content))
+    with pytest.raises(EvenkeelError, match="is the manifest of another copy"):
+        check.check(source.at(str(bundle)), Trust(unsigned=True))
 
 
 def test_no_signature_counts_only_where_none_is_asked_for(workshop: Workshop) -> None:

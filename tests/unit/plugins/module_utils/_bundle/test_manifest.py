@@ -38,6 +38,7 @@ def test_it_is_read_as_it_was_written() -> None:
         "store/sha256/ab/../../x",
         f"store/sha256/ab/{'cd' * 32}",
         f"store/sha256/cd/{HASH}",
+        f"store/sha256/ab/ab{'cd' * 31}",
         f"store/sha256/ab/{HASH}\n",
         "copies/fedcba9876543210/manifest.json",
         "bundle.json",
