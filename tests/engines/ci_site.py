@@ -38,7 +38,7 @@ print("tested in", sys.prefix, "with", os.environ["OMP_NUM_THREADS"])
 
 @dataclass(frozen=True)
 class Site:
-    """A repository with the main branch, a request that changes environment and lock, and one that forgets the lock."""
+    """A repository with requests to its main branch: a good one, one that forgets the lock, and one that breaks it."""
 
     work: Path
     #: Of jobs' containers: the mirror, wheels without a network, Evenkeel.
@@ -111,7 +111,10 @@ def made(folder: Path, wheels: Path) -> Site:
     lock = conda_lock.read(site_locks.locked(work / ENVIRONMENT))
     shutil.copytree(work / ENVIRONMENT.parent, work / HOSTILE.parent)
     committed(work)
-    for branch in ("good", "forgotten"):
+    git(work, "checkout", "--quiet", "-b", "broken")
+    (work / LOCK).write_text("version: 9\n")
+    committed(work)
+    for branch in ("good", "forgotten", "broken"):
         git(work, "checkout", "--quiet", "-b", f"merge-{branch}", "main")
         git(work, "merge", "--quiet", "--no-ff", "--message=Merge", branch)
 

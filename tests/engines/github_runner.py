@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The jobs of a workflow of GitHub Actions, step by step in a clean container, as an ordinary user.
 
-GitHub has no runner that works without GitHub. Commands run as they are; the two actions that the templates use are
-stood in for.
+GitHub has no runner that works without GitHub. Commands run as they are; actions that check out, cache and hand files
+to other jobs are stood in for, and others do nothing.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from lab.nodes import podman
 USER = 1001
 _EXPRESSION = re.compile(r"\$\{\{\s*(.+?)\s*\}\}")
 _CACHED = "{folder}/caches/{key}"
+#: The condition of a step that looks at another one's end.
+_SUCCEEDED = "!cancelled() && steps.{}.outcome == 'success'"
 #: Where a container has what is below the runner's folder.
 _PLACES = {"home": "/home/runner", "temp": "/runner/temp", "work": "/runner/work"}
 
@@ -55,13 +57,14 @@ class Runner:
         files = {file: f"{_PLACES['temp']}/{file}" for file in ("GITHUB_PATH", "GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}
         for file in files:
             (self.folder / "temp" / file).touch()
-        variables = {**self.variables, **workflow["env"], **files, "RUNNER_TEMP": _PLACES["temp"]}
+        variables = {**self.variables, **workflow.get("env", {}), **files, "RUNNER_TEMP": _PLACES["temp"]}
         ended: list[Step] = []
         kept: dict[str, list[str]] = {}
-        known = dict(self.known)
+        known = {**self.known, "runner.temp": _PLACES["temp"]}
         with self._container() as container:
             for number, step in enumerate(workflow["jobs"][name]["steps"]):
-                failed = any(one.status for one in ended)
+                failed, name_of = any(one.status for one in ended), str(step.get("id"))
+                known[_SUCCEEDED.format(name_of)] = False
                 if not (known[_EXPRESSION.sub(r"\1", step["if"])] if "if" in step else not failed):
                     continue
                 action, given = step.get("uses", ""), step.get("with", {})
@@ -71,16 +74,25 @@ class Runner:
                     key = _expanded(given["key"], known)
                     kept[key] = given["path"].split()
                     self._restore(key, kept[key])
-                else:
+                elif action.startswith("actions/upload-artifact@"):
+                    shutil.copytree(self.folder / "work" / given["path"], self.artifact(given["name"]))
+                elif action.startswith("actions/download-artifact@"):
+                    shutil.copytree(self.artifact(given["name"]), self.folder / "work" / given["path"])
+                elif not action:
                     (self.folder / "temp" / "step.sh").write_text(step["run"])
                     own = {key: _expanded(value, known) for key, value in step.get("env", {}).items()}
                     ended.append(self._run(container, step.get("name", str(number)), {**variables, **own}))
                     found = dict(line.split("=", 1) for line in self._lines("GITHUB_OUTPUT"))
-                    known |= {f"steps.{step.get('id')}.outputs.{key}": value for key, value in found.items()}
+                    known |= {f"steps.{name_of}.outputs.{key}": value for key, value in found.items()}
+                    known[_SUCCEEDED.format(name_of)] = ended[-1].status == 0
         if not any(one.status for one in ended):
             for key, paths in kept.items():
                 self._keep(key, paths)
         return ended
+
+    def artifact(self, name: str) -> Path:
+        """Return what a job has handed to others."""
+        return self.folder / "artifacts" / name
 
     @property
     def summary(self) -> str:

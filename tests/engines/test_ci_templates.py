@@ -72,7 +72,8 @@ def test_github_builds_tests_and_comments_a_good_request(site: Site, runner: Run
     assert [(step.name, step.status) for step in steps] == [
         ("Get Evenkeel", 0),
         ("Refuse an environment without its lock", 0),
-        ("Show what changes", 0),
+        ("Find what changes", 0),
+        ("Comment what changes", 0),
     ], shown(steps)
     assert "+ six 1.17.0 (main)" in runner.summary
     ((asked, body),) = comments.asked
@@ -102,10 +103,21 @@ def test_github_builds_tests_and_comments_a_good_request(site: Site, runner: Run
 
 def test_github_refuses_a_request_without_its_lock(site: Site, runner: Runner, comments: Forge) -> None:
     steps = runner.run(workflow(), "locks", "merge-forgotten")
-    assert [step.status for step in steps] == [0, 1, 0], shown(steps)
+    assert [step.status for step in steps] == [0, 1, 0, 0], shown(steps)
     assert f"stale   {ENVIRONMENT}" in steps[1].output
     assert f"{LOCK} is older than {ENVIRONMENT}: it asks for something else now. Lock again" in steps[1].output
     assert (runner.summary, comments.asked) == ("No locked package changes.\n", [])
+
+
+def test_github_says_nothing_of_a_lock_that_can_t_be_read(runner: Runner, comments: Forge) -> None:
+    steps = runner.run(workflow(), "locks", "merge-broken")
+    assert [(step.name, step.status) for step in steps[1:]] == [
+        ("Refuse an environment without its lock", 2),
+        ("Find what changes", 2),
+    ], shown(steps)
+    assert f"unknown {ENVIRONMENT}" in steps[1].output
+    assert f"HEAD:{LOCK}: version is 9" in steps[2].output
+    assert (runner.summary, comments.asked) == ("", [])
 
 
 def gitlab(site: Site, branch: str, state: Path, comments: Forge) -> subprocess.CompletedProcess[str]:

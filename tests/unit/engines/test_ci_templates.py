@@ -52,7 +52,9 @@ def test_what_a_pull_request_brings_runs_without_a_token() -> None:
     locks, tests = (of_github()["jobs"][name]["steps"] for name in ("locks", "tests"))
     assert [step["with"]["persist-credentials"] for step in (locks[0], tests[0])] == [False, False]
     for step in (*locks, *tests):
-        assert ("github.token" in str(step)) is (step.get("name") == "Show what changes")
+        assert ("github.token" in str(step)) is (step.get("name") == "Comment what changes")
+    compared = [step["run"] for step in steps() if "lock diff" in step.get("run", "")]
+    assert ["--until HEAD " in run for run in compared] == [True], "links in a work tree lead anywhere"
     lines = [line for step in locks for line in step.get("run", "").splitlines()]
     programs = {shlex.split(line)[0] for line in lines}
     assert programs == {"git", "python3", "$RUNNER_TEMP/tools/bin/pip", "printf", "evenkeel"}
