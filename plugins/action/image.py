@@ -145,6 +145,8 @@ def _replaced(folder: Path) -> Iterator[Path]:
     """Yield a draft of a folder, which takes the folder's place at the end; what an interrupted run has left goes."""
     draft, former = folder.with_name(f".{folder.name}.new"), folder.with_name(f".{folder.name}.old")
     try:
+        if former.exists() and not folder.exists():  # that run ended between its renames
+            former.rename(folder)
         for path in (draft, former):
             shutil.rmtree(path, ignore_errors=True)
         report_files.make_folder(folder.parent)
