@@ -35,6 +35,7 @@ CUDA ?=
 JOBS ?=
 BASE ?=
 PARTS ?=
+LIMIT ?=
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export MOLECULE_GLOB := molecule/*/molecule.yml
@@ -97,7 +98,7 @@ checks: $(READY) ## lint and unit, side by side
 lint: $(READY) ## ansible-lint (production profile), yamllint, ruff, mypy, words to avoid, stale references, changelog fragments, licences, workflows
 	ruff check .
 	ruff format --check .
-	mypy -p lab -p maintenance -p ansible_collections.evenkeel.gpu.plugins
+	mypy -p lab -p maintenance -p reality -p ansible_collections.evenkeel.gpu.plugins
 	yamllint --strict .
 	codespell --config .config/codespell.cfg
 	ansible-lint --config-file .config/ansible-lint.yml
@@ -105,6 +106,7 @@ lint: $(READY) ## ansible-lint (production profile), yamllint, ruff, mypy, words
 	reuse lint --quiet
 	zizmor --offline --quiet --no-progress --strict-collection .github/workflows engines/ci/github-workflow.yml
 	python -m maintenance.role_readmes --check
+	python -m reality report --check
 
 .PHONY: unit
 unit: $(READY) ## Unit and contract tests
@@ -154,12 +156,12 @@ test-gpu: ## What needs a real GPU, with Python alone; ends with status 77 where
 	python3 tests/gpu/run.py
 
 .PHONY: test-real
-test-real: $(READY) ## What the lab's conda, a stand-in, can't show: EVENKEEL_CONDA=/path/to/conda, or EVENKEEL_INSTALLER_URL="URL URL"; writes a report
-	@test -n "$${EVENKEEL_CONDA:-}$${EVENKEEL_INSTALLER_URL:-}" \
-		|| { echo "Name a conda by EVENKEEL_CONDA, or installers by EVENKEEL_INSTALLER_URL; see docs/distributions.md" >&2; exit 2; }
-	mkdir -p build/real
-	status=0; pytest $${EVENKEEL_CONDA:+tests/contract} tests/real --junitxml=build/real/results.xml || status=$$?; \
-		python -m maintenance.real_report build/real; exit $$status
+test-real: $(READY) ## What the lab stands in for, asked of the real thing: make test-real PARTS="data conda" LIMIT=3600; writes a report
+	python -m reality run $(if $(PARTS),--parts "$(PARTS)") $(if $(LIMIT),--limit $(LIMIT))
+
+.PHONY: record-reality
+record-reality: $(READY) ## Record what the lab can learn from the real thing: make record-reality PARTS="data packages"
+	python -m reality record $(if $(PARTS),--parts "$(PARTS)")
 
 .PHONY: bench-environments
 bench-environments: lab ## Time builds and checks of an environment beside the file system, and beside a real conda: CONDA=/path/to/conda
@@ -210,9 +212,10 @@ corpus: $(READY) ## Put a folder's environment files, locks and requirements thr
 		$(foreach platform,$(PLATFORMS),--platform $(platform)) $(if $(CUDA),--cuda $(CUDA)) $(if $(JOBS),--jobs $(JOBS))
 
 .PHONY: docs
-docs: $(READY) ## Generate the roles' references from their argument specifications, and the picture of the rooms
+docs: $(READY) ## Generate the roles' references, the picture of the rooms, and the table of what is proven on the real thing
 	python -m maintenance.draw_rooms
 	python -m maintenance.role_readmes
+	python -m reality report --readme
 
 .PHONY: report-pictures
 report-pictures: setup ## Take the documentation's pictures of the drift report and of the review, of a fleet that is made up, in a headless Chromium

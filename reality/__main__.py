@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     one = argparse.ArgumentParser(add_help=False)
-    one.add_argument("--parts", help=f"some of {','.join(ORDER)}, with commas between them (default: all)")
+    one.add_argument("--parts", help=f"some of {', '.join(ORDER)} (default: all)")
     one.add_argument("--limit", type=float, metavar="SECONDS", help="how long each part may take")
     asked = commands.add_parser("run", parents=[one], help="ask all claims, or go on with a run that was stopped")
     asked.add_argument("--fresh", action="store_true", help="forget what a stopped run has found")
@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _selected(names: str | None) -> dict[str, Part]:
     parts = known_parts()
-    chosen = [name.strip() for name in (names or "").split(",") if name.strip()] or list(parts)
+    chosen = (names or "").replace(",", " ").split() or list(parts)
     unknown = [name for name in chosen if name not in parts]
     if unknown:
         raise EvenkeelError(f"There is no part {', '.join(unknown)}", f"Choose from {', '.join(parts)}")
@@ -138,7 +138,7 @@ def _record(options: argparse.Namespace, console: Console, build: Path) -> int:
 
 
 def _report(options: argparse.Namespace, console: Console, build: Path) -> int:
-    real = world.World(build)
+    real = world.chosen({}, build)
     if options.keep:
         report.kept(report.read(build / report.JSON))
     elif not (options.readme or options.check):

@@ -76,6 +76,7 @@ class State:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._lock = threading.Lock()
         self._parts: dict[str, dict[str, Any]] = read(path)["parts"] if path.exists() else {}
 
     @classmethod
@@ -100,8 +101,9 @@ class State:
 
     def keep(self, claim: Claim, result: Result) -> None:
         """Keep a result."""
-        self._parts[claim.part]["results"][claim.id] = asdict(result)
-        self._write()
+        with self._lock:
+            self._parts[claim.part]["results"][claim.id] = asdict(result)
+            self._write()
 
     def end(self, part: str) -> None:
         """Keep that all claims of a part have been asked, so that its next run begins anew."""
@@ -168,7 +170,10 @@ def run(name: str, part: Part, world: World, state: State, shown: Shown, limit: 
             while True:
                 claim = todo.get_nowait()
                 over = time.monotonic() > world.end or world.reach.stop.is_set()
-                found.put((claim, None if over else ask(part, claim, world)))
+                result = None if over else ask(part, claim, world)
+                if result is not None:
+                    state.keep(claim, result)
+                found.put((claim, result))
 
     # Daemons, so that a request without an answer does not keep an interrupted run from its end.
     for _number in range(min(part.AT_ONCE, len(left))):
@@ -179,11 +184,9 @@ def run(name: str, part: Part, world: World, state: State, shown: Shown, limit: 
             with suppress(queue.Empty):
                 claim, result = found.get(timeout=_POLL_SECONDS)
                 waiting -= 1
-                if result is None:
-                    whole = False
-                    continue
-                state.keep(claim, result)
-                shown.result(claim, result)
+                whole = whole and result is not None
+                if result is not None:
+                    shown.result(claim, result)
     except KeyboardInterrupt:
         world.reach.stop.set()
         raise

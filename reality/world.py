@@ -6,10 +6,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -50,7 +52,9 @@ class World:
     Parameters
     ----------
     folder
-        Where the run keeps its state, its report and what it downloads.
+        Where the run keeps its state, its report and its logs.
+    store
+        Where it keeps what is large: installers and environments.
     everything
         Whether what is otherwise asked of a sample is asked of all.
     stand_ins
@@ -60,6 +64,7 @@ class World:
     """
 
     folder: Path
+    store: Path
     name: str = REAL
     everything: bool = False
     stand_ins: Mapping[str, str] | None = None
@@ -195,15 +200,14 @@ class World:
 
 def _end(child: subprocess.Popen[Any]) -> None:
     """End a program and its children; those of pytest and Molecule get the time to tidy up."""
-    for number, patience in ((2, 60.0), (15, 10.0), (9, 10.0)):
-        try:
+    with suppress(ProcessLookupError):
+        for number, patience in ((signal.SIGINT, 60.0), (signal.SIGTERM, 10.0)):
             os.killpg(child.pid, number)
-            child.wait(patience)
-        except subprocess.TimeoutExpired:
-            continue
-        except ProcessLookupError:
-            pass
-        return
+            with suppress(subprocess.TimeoutExpired):
+                child.wait(patience)
+                break
+        # What it started may have ignored the interrupt, as jobs of a shell do.
+        os.killpg(child.pid, signal.SIGKILL)
 
 
 def chosen(environment: Mapping[str, str], build: Path, *, everything: bool = False) -> World:
@@ -216,7 +220,7 @@ def chosen(environment: Mapping[str, str], build: Path, *, everything: bool = Fa
     """
     name = environment.get(VARIABLE) or REAL
     if name == REAL:
-        return World(build, everything=everything)
+        return World(build, _store(build), everything=everything)
     if name != LAB:
         raise SkippedError(f"{VARIABLE} is {name!r}: set it to {LAB}, or leave it out")
     return _lab(build / LAB, everything=everything)
@@ -231,7 +235,12 @@ def _lab(folder: Path, *, everything: bool) -> World:
         raise SkippedError("the lab's mirror does not run: run `python -m lab up` first")
     site = mirror.url()
     found = stand_ins(paths.WWW, site)
-    return World(folder, LAB, everything, found, sums(paths.WWW, found), sites=[f"{site}/_health"])
+    return World(folder, _store(folder), LAB, everything, found, sums(paths.WWW, found), sites=[f"{site}/_health"])
+
+
+def _store(folder: Path) -> Path:
+    """Return what is beside a run's folder, which may be kept as an artifact."""
+    return folder.with_name(f"{folder.name}-store")
 
 
 def stand_ins(tree: Path, site: str) -> dict[str, str]:

@@ -40,9 +40,7 @@ def questions(world: World) -> Iterator[Question]:
         yield question(AGES, f"ages/{one['name']}", text, partial(_age, one["name"]))
     ends = read_mapping(data_ages.DATA / "distribution_support.yml")["releases"]
     for distribution, product in _PRODUCTS.items():
-        for release, days in read_mapping(data_ages.DATA / "distribution_support.yml")["releases"][
-            distribution
-        ].items():
+        for release, days in ends[distribution].items():
             text = f"Support of {distribution} {release} ends as the data says"
             key = f"ends/{product}/{release}"
             yield question(ENDS, key, text, partial(_end, product, release, {str(day) for day in days.values()}))

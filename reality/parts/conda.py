@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Part conda: real installers and their conda, and the shipped environments on conda-forge.
+
+``EVENKEEL_CONDA`` names a conda, and ``EVENKEEL_INSTALLER_URL`` the URLs of installers, with spaces between them, in
+place of the known ones.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._upstream.installers import (
+    DISTRIBUTIONS,
+    LATEST,
+    Installer,
+    choose,
+    parse,
+)
+
+from reality import junit
+from reality.claims import PROVEN, Claim, Result, SkippedError, differs, proven
+from reality.world import DISTRIBUTION_SITES, ROOT, World
+
+TITLE = "Real conda"
+NETWORK = True
+AT_ONCE = 1
+SECONDS = 4 * 3600.0
+PART = "conda"
+
+BASE = "Real conda, by the tests that the lab's stand-in can't show"
+SCENARIOS = "Molecule scenarios with a real installer"
+ENVIRONMENTS = "Shipped environments locked on conda-forge and built"
+#: What the lab can't show: a key, how it is called, and which tests are its own, by file and name.
+CHECKLIST = (
+    ("python", "its base has the Python that its name promises", r"base test_python_is"),
+    ("unchanged", "a second run changes nothing", r"base test_a_second_run"),
+    ("libmamba", "its solver is libmamba", r"base test_the_solver_is_libmamba"),
+    ("protected", "its base is kept from conda and pip", r"base test_base_is_kept"),
+    ("command", "the command elsewhere is the same conda", r"base test_a_link_elsewhere"),
+    ("terms", "its plugin for terms of service knows ours", r"base test_the_plugin_for_terms_of_service"),
+    ("init", "`conda init` writes what is expected", r"base test_what_conda_init_writes"),
+    ("builder", "its Python builds environments", r"base test_environments_are_built"),
+    ("doctor", "`conda doctor` finds what is wrong and nothing else", r"\w+ test_doctor"),
+    ("records", "the records of both installers agree", r"environments test_records"),
+    ("history", "`conda env export --from-history` is what was asked for", r"environments test_an_export_from_history"),
+    ("list", "`conda list` shows packages with their channel", r"environments test_packages_are_listed"),
+    ("clone", "`conda create --clone` makes one that can be changed", r"environments test_a_clone"),
+    ("activation", "variables and scripts of activation reach what runs", r"environments test_a_variable"),
+    ("contract", "it answers the recorded calls", r"(recordings|command_line|kernel_environment) "),
+)
+_SCENARIOS = ("miniconda", "distribution_life", "environment_life")
+#: The CUDA version that shipped environments are locked for.
+_CUDA = "12.8"
+_OLDEST_PYTHON = 9
+
+
+@dataclass(frozen=True)
+class Case:
+    """A conda to ask: the command of one, or an installer."""
+
+    name: str
+    command: str = ""
+    url: str = ""
+    sha256: str = ""
+
+
+def claims(world: World) -> Iterable[Claim]:
+    """Return the claims of each conda, of scenarios and of environments."""
+    return [
+        *(claim for case in cases(world) for claim in _of_case(case)),
+        *(
+            Claim(f"{PART}/scenario/{name}", PART, f"The scenario {name} passes with a real installer", SCENARIOS)
+            for name in _SCENARIOS
+        ),
+        *(
+            Claim(
+                f"{PART}/environment/{name}", PART, f"The environment {name} is locked for CUDA and built", ENVIRONMENTS
+            )
+            for name in environments()
+        ),
+    ]
+
+
+def check(claim: Claim, world: World) -> Result:
+    """Ask one of them."""
+    _part, kind, *_more, key = claim.id.split("/")
+    if kind == "scenario":
+        return _scenario(key, world)
+    if kind == "environment":
+        return _environment(key, world)
+    case = next(one for one in cases(world) if claim in _of_case(one))
+    rows, about = world.once(f"conda {case.name}", lambda: _tested(case, world))
+    pattern = next(pattern for name, _what, pattern in CHECKLIST if name == key)
+    found = junit.verdict(rows, pattern, case.name, about)
+    # The lab's conda is a stand-in, which is not meant to be libmamba's or a plugin's.
+    return found if found.state == PROVEN else world.differs(case.name, found.detail)
+
+
+def _of_case(case: Case) -> list[Claim]:
+    return [
+        Claim(f"{PART}/case/{case.name.replace('/', '_')}/{key}", PART, f"{case.name}: {what}", BASE)
+        for key, what, _pattern in CHECKLIST
+    ]
+
+
+def cases(world: World) -> list[Case]:
+    """Return those that the environment names, else the newest known installer of each Python and of Miniforge."""
+    command, urls = os.environ.get("EVENKEEL_CONDA", ""), os.environ.get("EVENKEEL_INSTALLER_URL", "").split()
+    if command or urls:
+        sums = os.environ.get("EVENKEEL_INSTALLER_SHA256", "").split()
+        known = {one.file: one.sha256 for one in world.installers()}
+        named = sums if len(sums) == len(urls) else [known.get(_file(url), "") for url in urls]
+        own = [Case(command, command=command)] if command else []
+        return own + [Case(_file(url), url=url, sha256=digest) for url, digest in zip(urls, named, strict=True)]
+    return [Case(one.file, url=_url(one), sha256=one.sha256) for one in _newest(world.installers())]
+
+
+def _newest(known: list[Installer]) -> Iterator[Installer]:
+    machine = platform.machine()
+    fitting = [one for one in known if one.architecture == machine]
+    pythons = sorted({one.python for one in fitting if one.python}, key=lambda name: int(name[3:]))
+    for python in pythons:
+        if int(python[3:]) >= _OLDEST_PYTHON:
+            yield choose("miniconda", python, machine, fitting)
+    if any(not one.python for one in fitting):
+        yield choose("miniforge", LATEST, machine, fitting)
+
+
+def _file(url: str) -> str:
+    return url.rpartition("/")[2]
+
+
+def _url(installer: Installer) -> str:
+    name = next(name for name, start in DISTRIBUTIONS.items() if installer.file.startswith(f"{start}-"))
+    return f"{DISTRIBUTION_SITES[name]}/{installer.path}"
+
+
+def _tested(case: Case, world: World) -> tuple[list[junit.Row], str]:
+    """Return how all tests with a conda ended, and what it says of itself; results of a stopped run are read again."""
+    folder = world.folder / PART / re.sub(r"[^\w.-]", "_", case.name)
+    folder.mkdir(parents=True, exist_ok=True)
+    if case.command:
+        env = {"EVENKEEL_CONDA": case.command, "EVENKEEL_INSTALLER_URL": ""}
+        suites = [_pytest(["tests/contract", "tests/real"], env, folder / "all.xml", world)]
+    else:
+        path = downloaded(case, world)
+        env = {"EVENKEEL_CONDA": "", "EVENKEEL_INSTALLER_URL": path.as_uri(), "EVENKEEL_INSTALLER_SHA256": case.sha256}
+        if not case.sha256:
+            del env["EVENKEEL_INSTALLER_SHA256"]
+        suites = [_pytest(["tests/real"], env, folder / "real.xml", world), _contract(path, folder, world)]
+    rows = [row for found, _about in suites for row in found]
+    return rows, next((text for _found, about in suites for text in about), "")
+
+
+def downloaded(case: Case, world: World) -> Path:
+    """Return an installer that has its checksum; what is there already is not fetched again.
+
+    Raises
+    ------
+    SkippedError
+        It has another, which is the part data's to tell.
+    """
+    path = world.store / "installers" / case.name
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new = path.with_suffix(".part")
+        with new.open("wb") as stream:
+            _size, digest = world.reach.sum(world.at(case.url) if "://" in case.url else case.url, stream.write)
+        if case.sha256 not in ("", digest):
+            new.unlink()
+            raise SkippedError(f"{case.url} has the SHA-256 {digest}, and not {case.sha256}")
+        new.replace(path)
+    return path
+
+
+def _contract(installer: Path, folder: Path, world: World) -> tuple[list[junit.Row], list[str]]:
+    """Ask an installer's conda the recorded calls; it is installed as a user would, and removed."""
+    if (folder / "contract.xml").exists():
+        return junit.read(folder / "contract.xml")
+    with tempfile.TemporaryDirectory(prefix="ek-") as short:  # conda bears no long paths
+        prefix = Path(short) / "conda"
+        done = world.run(["bash", installer, "-b", "-p", prefix])
+        if done.returncode:
+            return [junit.Row("recordings", "test_installer", "", junit.ERROR, done.stdout[-2000:])], []
+        env = {"EVENKEEL_CONDA": str(prefix / "bin" / "conda"), "EVENKEEL_INSTALLER_URL": ""}
+        return _pytest(["tests/contract"], env, folder / "contract.xml", world)
+
+
+def _pytest(where: list[str], env: dict[str, str], results: Path, world: World) -> tuple[list[junit.Row], list[str]]:
+    if not results.exists():
+        new = results.with_suffix(".new")
+        argv = [shutil.which("pytest") or "pytest", *where, "-q", "-p", "no:cacheprovider", f"--junitxml={new}"]
+        done = world.run(argv, env=env, log=results.with_suffix(".log"))
+        if not new.exists():
+            return [junit.Row("run", "test_pytest", "", junit.ERROR, done.stdout[-2000:])], []
+        new.replace(results)
+    return junit.read(results)
+
+
+def _scenario(name: str, world: World) -> Result:
+    if world.is_lab:
+        raise SkippedError("in the lab, make molecule runs it")
+    if os.geteuid() != 0:
+        raise SkippedError("the lab's nodes take root: run it as root")
+    world.tool("podman", "install podman")
+    installers = [one for one in cases(world) if one.url]
+    if not installers:
+        raise SkippedError("EVENKEEL_INSTALLER_URL names no installer")
+    one = max(installers, key=lambda case: found.age if (found := parse(case.name)) else ((), 0))
+    lab = world.once("the lab", lambda: world.run(["make", "lab"], log=world.folder / "lab.log"))
+    if lab.returncode:
+        raise SkippedError(f"the lab can't be built: {lab.stdout[-500:]}")
+    env = {"EVENKEEL_INSTALLER_URL": one.url, "EVENKEEL_INSTALLER_SHA256": one.sha256}
+    log = world.folder / PART / f"{name}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    done = world.run(["molecule", "test", "--scenario-name", name], env=env, log=log)
+    return differs(one.name, done.stdout[-1500:]) if done.returncode else proven(one.name)
+
+
+def environments() -> list[str]:
+    """Return the names of the shipped environments."""
+    return sorted(path.parent.name for path in ROOT.glob("environments/*/environment.yml"))
+
+
+def _environment(name: str, world: World) -> Result:
+    prefix, digest = world.once(f"environment {name}", lambda: built(name, world))
+    return proven("conda-forge", f"CUDA {_CUDA}, digest {digest[:12]}, at {prefix.name}")
+
+
+def built(name: str, world: World) -> tuple[Path, str]:
+    """Lock a shipped environment on conda-forge and build it; return where it is, and its digest.
+
+    Raises
+    ------
+    SkippedError
+        In the lab, which has no conda-forge.
+    EvenkeelError
+        It can't be locked or built.
+    """
+    if world.is_lab:
+        raise SkippedError("the lab has no conda-forge")
+    site = world.store / "site"
+    lock = site / name / "conda-lock.yml"
+    if not lock.exists():
+        shutil.copytree(ROOT / "environments" / name, site / name, dirs_exist_ok=True)
+        values = {
+            "conda_environments_directory": site,
+            "lock_env": name,
+            "lock_cuda": _CUDA,
+            "evenkeel_mirror": "conda-forge",
+        }
+        options = [word for key, value in values.items() for word in ("-e", f"{key}={value}")]
+        _must(world, f"{name} can't be locked", ["ansible-playbook", "playbooks/lock.yml", *options])
+    prefix = world.store / "environments" / name
+    argv: list[str | Path] = ["bin/evenkeel", "env", "sync", "--lock", lock, "--prefix", prefix, "--json"]
+    said = _must(world, f"{name} can't be built", argv)
+    found = re.search(r'"digest": "([0-9a-f]+)"', said)
+    return prefix, found[1] if found else ""
+
+
+def _must(world: World, what: str, argv: Sequence[str | Path]) -> str:
+    done = world.run(argv)
+    if done.returncode:
+        raise EvenkeelError(f"{what}: {done.stdout[-1500:]}", "Read what it says")
+    return done.stdout

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.own_version import own_version
+
+from reality.claims import Claim, OutOfTimeError, Result, SkippedError, differs, proven
+from reality.reach import RefusedError, TroubleError
+from reality.run import ORDER, STATE, State, ask, known_parts, run
+from reality.world import ROOT, World
+from tests.unit.reality.parts import Ask, Made, Told
+
+
+def raises(error: Exception) -> Ask:
+    def check(_world: World) -> Result:
+        raise error
+
+    return check
+
+
+def holds(_world: World) -> Result:
+    return proven("a site")
+
+
+@pytest.fixture
+def state(world: World) -> State:
+    return State(world.folder / STATE)
+
+
+@pytest.mark.parametrize(
+    ("check", "result"),
+    [
+        (holds, ("proven", "a site", "")),
+        (lambda _world: differs("a site", "it is red"), ("differs", "a site", "it is red")),
+        (raises(SkippedError("no podman")), ("skipped", "", "no podman")),
+        (raises(TroubleError("no answer")), ("unreachable", "", "no answer")),
+        (raises(RefusedError("http://a/b", 404)), ("differs", "", "http://a/b answered 404 Not Found")),
+        (raises(EvenkeelError("It is no index", "Check it")), ("differs", "", "It is no index")),
+        (raises(ZeroDivisionError("x")), ("differs", "", "the check itself failed: ZeroDivisionError: x")),
+        (lambda _world: differs("a\x1b[2J", "b\u202e"), ("differs", "a\\x1b[2J", "b\\u202e")),
+    ],
+)
+def test_each_end_of_a_check_is_a_result(world: World, check: Ask, result: tuple[str, str, str]) -> None:
+    found = ask(Made({"one": check}), Claim("made/one", "made", "one holds", "Made"), world)
+    assert found is not None
+    assert (found.state, found.on, found.detail) == result
+    assert found.version == own_version()
+    assert found.when
+
+
+def test_what_the_lab_lacks_says_nothing(world: World) -> None:
+    world.stand_ins = {}
+    part = Made({"absent": raises(RefusedError("http://a/b", 404)), "kept": raises(RefusedError("http://a/b", 403))})
+    states = [found.state for claim in part.claims(world) if (found := ask(part, claim, world))]
+    assert states == ["skipped", "differs"]
+
+
+def test_each_result_is_on_disk_before_the_next_question(world: World, state: State) -> None:
+    seen = []
+
+    def look(_world: World) -> Result:
+        path = world.folder / STATE
+        seen.append(sorted(json.loads(path.read_text())["parts"]["made"]["results"]) if path.exists() else [])
+        return proven("a site")
+
+    assert run("made", Made({"one": look, "two": look, "three": look}), world, state, Told())
+    assert seen == [[], ["made/one"], ["made/one", "made/two"]]
+
+
+def test_a_run_that_was_stopped_asks_what_has_no_answer_yet(world: World, state: State) -> None:
+    first = Made({"one": holds, "two": raises(OutOfTimeError()), "three": raises(TroubleError("down"))})
+    assert not run("made", first, world, state, Told())
+    again, told = Made({"one": holds, "two": holds, "three": holds}), Told()
+    assert run("made", again, world, State(world.folder / STATE), told)
+    assert (again.asked, told.begun) == (["two", "three"], [("made", 3, 1)])
+    whole = Made({"one": holds, "two": holds, "three": holds})
+    assert run("made", whole, world, State(world.folder / STATE), Told())
+    assert whole.asked == ["one", "two", "three"]
+
+
+def test_a_part_without_time_asks_nothing_and_keeps_what_it_has(world: World, state: State) -> None:
+    assert not run("made", Made({"one": holds, "two": raises(OutOfTimeError())}), world, state, Told())
+    late = Made({"one": holds, "two": holds})
+    assert not run("made", late, world, State(world.folder / STATE), Told(), limit=0)
+    assert (late.asked, list(State(world.folder / STATE).results())) == ([], ["made/one"])
+
+
+def test_parts_do_not_touch_each_other(world: World, state: State) -> None:
+    run("made", Made({"one": holds}), world, state, Told())
+    run("other", Made({"one": raises(SkippedError("no"))}, name="other"), world, state, Told())
+    assert {key: one.state for key, one in state.results().items()} == {"made/one": "proven", "other/one": "skipped"}
+    assert list(State.anew(world.folder / STATE, ["other"]).results()) == ["made/one"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"format": 2, "parts": {}}', "is of the form 2, and this version of Evenkeel reads 1"),
+        ('{"format": 1', "is no state of a reality check"),
+        ('{"format": 1, "parts": []}', "is no state of a reality check"),
+        ("[]", "is no state of a reality check"),
+    ],
+)
+def test_a_state_of_others_is_refused_and_can_be_forgotten(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / STATE
+    path.write_text(text)
+    with pytest.raises(EvenkeelError, match=said):
+        State(path)
+    assert path.read_text() == text
+    assert State.anew(path, ["data"]).results() == {}
+
+
+RUN = """
+import sys, time
+from pathlib import Path
+import reality
+from reality import __main__ as command
+from reality.claims import proven
+from tests.unit.reality.parts import Made
+def wait(world):
+    print("waiting", flush=True)
+    time.sleep(60)
+part = Made({"one": lambda world: proven("a site"), "two": wait})
+command.known_parts = lambda: {"made": part}
+sys.exit(command.main(["run"], Path(sys.argv[1])))
+"""
+
+
+@pytest.fixture
+def waiting(tmp_path: Path) -> Callable[[int], tuple[int, str]]:
+    """Return what sends a signal to a run that waits in its second claim."""
+
+    def ended(number: int) -> tuple[int, str]:
+        env = {**os.environ, "PYTHONPATH": str(ROOT)}
+        argv = [sys.executable, "-c", RUN, str(tmp_path / "reality")]
+        with subprocess.Popen(
+            argv, env=env, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as child:
+            assert child.stdout is not None
+            said = ""
+            while "waiting" not in said:
+                said += child.stdout.readline()
+            child.send_signal(number)
+            said += child.stdout.read()
+        return child.returncode, said
+
+    return ended
+
+
+def test_an_interrupt_ends_with_what_was_found(waiting: Callable[[int], tuple[int, str]], tmp_path: Path) -> None:
+    status, said = waiting(signal.SIGINT)
+    assert (status, "1 proven" in said, "the same command goes on from here" in said) == (130, True, True), said
+    report = json.loads((tmp_path / "reality" / "reality.json").read_text())
+    assert [row["state"] for row in report["claims"]] == ["proven", "never"]
+
+
+def test_a_killed_run_goes_on_where_it_stopped(
+    waiting: Callable[[int], tuple[int, str]], tmp_path: Path, world: World
+) -> None:
+    assert waiting(signal.SIGKILL)[0] == -signal.SIGKILL
+    part = Made({"one": holds, "two": holds})
+    assert run("made", part, world, State(tmp_path / "reality" / STATE), Told())
+    assert part.asked == ["two"]
+
+
+def test_parts_have_claims_with_keys_of_their_own_and_without_a_network(world: World) -> None:
+    for name, part in known_parts().items():
+        claims = list(part.claims(world))
+        assert name in ORDER
+        assert claims
+        assert {claim.part for claim in claims} == {name}
+        assert len({claim.id for claim in claims}) == len(claims)
+        assert all(claim.id.startswith(f"{name}/") for claim in claims)
+
+
+def test_a_program_that_takes_too_long_ends_with_all_that_it_started(world: World, tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    world.folder.mkdir()
+    with pytest.raises(OutOfTimeError):
+        world.run(["bash", "-c", f"sleep 600 & echo $! >{pid}; wait"], seconds=0.2)
+    status = Path(f"/proc/{pid.read_text().strip()}/status")
+    assert not status.exists() or "State:\tZ" in status.read_text()
+
+
+def test_a_program_that_is_not_there_skips_its_claim(world: World) -> None:
+    with pytest.raises(SkippedError, match="this machine has no no-such-tool: install it"):
+        world.tool("no-such-tool", "install it")
