@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import from_mapping
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import digest, from_mapping
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import conda_lock
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.conda_lock import Lock
 
@@ -156,6 +156,7 @@ def test_an_environment_is_built_with_the_upstream_cut_off(
         builder.clear()
         answer = builder.converge(name="copied", resolved=lock[1], installer=installer)
     assert answer.succeeded()
+    assert answer.result["digest"] == digest(map(from_mapping, lock[1]))
     assert builder.host.check_output("/opt/evenkeel/envs/copied/bin/python -c 'import idna, humanize; print(1)'") == "1"
 
 

@@ -24,7 +24,11 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import ma
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.kept_files import Change, Kept
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import converge as package_set
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Request, Wanted
-from ansible_collections.evenkeel.gpu.plugins.module_utils._package_mirror import keeper_files, nginx_config
+from ansible_collections.evenkeel.gpu.plugins.module_utils._package_mirror import (
+    keeper_files,
+    nginx_config,
+    nginx_copy,
+)
 from ansible_collections.evenkeel.gpu.plugins.module_utils._package_mirror import site as sites
 from ansible_collections.evenkeel.gpu.plugins.module_utils._package_mirror.site import Site
 
@@ -116,6 +120,7 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         "packages": list(map(str, outcome.plan.steps)),
         "reloaded": reloaded,
         "unknown": list(outcome.unknown),
+        "warnings": [] if check_mode else lacks_copy(site),
         "diff": [*outcome.diffs(), *(change.diff() for change in [*changes, *of_nginx])],
     }
 
@@ -159,6 +164,16 @@ def certificate_of(site: Site, *, check_mode: bool) -> str:
     if text is None and not check_mode:
         raise EvenkeelError("There is no certificate %s" % site.certificate, "Put it and its key there first")
     return text or ""
+
+
+def lacks_copy(site: Site) -> list[str]:
+    """Return a warning where a full copy is to be served and is not there."""
+    if not site.copy or os.path.isdir(os.path.join(site.copy, nginx_copy.TREE)):
+        return []
+    return [
+        "There is no copy in %s, so the mirror has nothing. List what it is to hold (package_mirror_copy of the role), "
+        "or install a bundle" % site.copy
+    ]
 
 
 def may_try(site: Site, *, check_mode: bool) -> bool:

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._package_mirror import nginx_config, site
+from ansible_collections.evenkeel.gpu.plugins.module_utils._package_mirror import nginx_config, package_mirror, site
 from ansible_collections.evenkeel.gpu.plugins.module_utils._package_mirror.site import Upstream
 
 from tests.unit.plugins.module_utils._package_mirror.test_site import SITE
@@ -44,6 +45,13 @@ def test_a_copy_needs_no_name_server_and_no_certificate_of_an_upstream() -> None
     site.check(replace(COPY, upstreams=(named, by_address)))
     with pytest.raises(EvenkeelError):
         site.check(replace(COPY, copy="", upstreams=(named,)))
+
+
+def test_a_copy_that_is_not_there_is_a_warning(tmp_path: Path) -> None:
+    lacking = replace(COPY, copy=str(tmp_path))
+    assert [str(tmp_path) in warning for warning in package_mirror.lacks_copy(lacking)] == [True]
+    (tmp_path / "current" / "tree").mkdir(parents=True)
+    assert package_mirror.lacks_copy(lacking) == package_mirror.lacks_copy(replace(COPY, copy="")) == []
 
 
 def test_a_folder_that_nginx_would_misread_is_refused() -> None:
