@@ -57,7 +57,7 @@ def test_an_image_that_nobody_has_is_named_with_the_reason(program: Program) -> 
         buildah.base("nowhere")
 
 
-def test_a_full_disk_is_told_apart(program: Program) -> None:
+def test_a_full_disk_has_a_remedy_of_its_own(program: Program) -> None:
     program.does('echo "Error: writing layer: write /x: no space left on device" >&2; exit 125')
     with pytest.raises(EvenkeelError, match=r"no space left on device\. Free some space there"):
         buildah.begin("evenkeel-image-ai", BASE)
