@@ -345,7 +345,7 @@ def test_a_build_has_a_damaged_file_of_the_cache_replaced(
     assert hashlib.sha256(mirror.ask(path).body).hexdigest() != package["sha256"]
 
     builder.clear()
-    assert builder.converge(name="mended", resolved=packages, installer=installer).succeeded()
+    assert builder.converge(name="again", resolved=packages, installer=installer).succeeded()
     again = mirror.ask(path)
     assert (again.cache, hashlib.sha256(again.body).hexdigest()) == ("HIT", package["sha256"])
 

@@ -46,7 +46,7 @@ map $http_accept $evenkeel_form {
     default "text/html";
     "~application/vnd\.pypi\.simple\.v1\+json" "application/vnd.pypi.simple.v1+json";
 }
-# Of a client that has got a damaged file; caches behind this one, such as that of another mirror, are told, too.
+# Of a client that has got a damaged file; it is passed on to caches behind this one, such as that of another mirror.
 map $http_cache_control $evenkeel_again {
     default "";
     "~*no-cache" no-cache;
