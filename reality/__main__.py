@@ -140,7 +140,7 @@ def _record(options: argparse.Namespace, console: Console, build: Path) -> int:
 def _report(options: argparse.Namespace, console: Console, build: Path) -> int:
     real = world.chosen({}, build)
     if options.keep:
-        report.kept(report.read(build / report.JSON))
+        report.kept(report.read(build / report.JSON), report.COMMITTED)
     elif not (options.readme or options.check):
         _data, page = report.written(report.read(build / report.JSON), build)
         console.print(f"The page is {page}")

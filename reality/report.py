@@ -11,6 +11,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.own_version import own_version
@@ -114,8 +115,8 @@ def merged(known: Report, new: Report) -> Report:
     return {**new, "claims": [row for row in rows if row["state"] in settled]}
 
 
-def kept(report: Report, path: Path = COMMITTED) -> Report:
-    """Merge a report into the committed one, and return that."""
+def kept(report: Report, path: Path) -> Report:
+    """Merge a report into what is known, and return that."""
     found = merged(read(path), report) if path.exists() else merged({**report, "claims": []}, report)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(_text(found), encoding="utf-8")
@@ -139,7 +140,7 @@ def table(report: Report, subjects: Iterable[str]) -> str:
         cells = (
             subject,
             said,
-            _some(row["on"] for row in proven),
+            _some(urlsplit(row["on"]).netloc or row["on"] for row in proven),
             " to ".join(days[:: max(1, len(days) - 1)]),
             _some(row["version"] for row in proven),
         )

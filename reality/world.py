@@ -69,7 +69,7 @@ class World:
     everything: bool = False
     stand_ins: Mapping[str, str] | None = None
     sums: Mapping[str, str] = field(default_factory=dict)
-    sites: Sequence[str] = SITES
+    sites: Sequence[str] = field(default_factory=lambda: SITES)
     reach: Reach = field(default_factory=lambda: Reach(f"evenkeel-reality/{own_version()}"))
     #: When the part that runs has to end, on the clock of ``time.monotonic``.
     end: float = float("inf")

@@ -13,6 +13,7 @@ import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.own_version import own_version
 
+from lab import wait
 from reality.claims import Claim, OutOfTimeError, Result, SkippedError, differs, proven
 from reality.reach import RefusedError, TroubleError
 from reality.run import ORDER, STATE, State, ask, known_parts, run
@@ -188,7 +189,7 @@ def test_a_program_that_takes_too_long_ends_with_all_that_it_started(world: Worl
     with pytest.raises(OutOfTimeError):
         world.run(["bash", "-c", f"sleep 600 & echo $! >{pid}; wait"], seconds=0.2)
     status = Path(f"/proc/{pid.read_text().strip()}/status")
-    assert not status.exists() or "State:\tZ" in status.read_text()
+    wait.until(lambda: not status.exists() or "State:\tZ" in status.read_text(), "sleep ends", "ps", seconds=10)
 
 
 def test_a_program_that_is_not_there_skips_its_claim(world: World) -> None:

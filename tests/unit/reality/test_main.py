@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from reality import __main__ as command
+from reality import report, world
+from reality.claims import Result, differs, proven
+from reality.reach import TroubleError
+from reality.world import World
+from tests.unit.reality.parts import Ask, Made
+from tests.unit.reality.site import Reply, Site, nobody
+
+
+def holds(_world: World) -> Result:
+    return proven("a site")
+
+
+def trouble(_world: World) -> Result:
+    raise TroubleError("it can't be reached")
+
+
+@pytest.fixture
+def part(monkeypatch: pytest.MonkeyPatch) -> Made:
+    monkeypatch.delenv(world.VARIABLE, raising=False)
+    made = Made({"one": holds})
+    monkeypatch.setattr(command, "known_parts", lambda: {"made": made})
+    return made
+
+
+def use(monkeypatch: pytest.MonkeyPatch, *sites: str) -> None:
+    """Have runs look at these sites for whether there is a network."""
+    monkeypatch.setattr(world, "SITES", sites)
+
+
+@pytest.mark.parametrize(("check", "status"), [(holds, 0), (lambda _world: differs("a", "b"), 1), (trouble, 4)])
+def test_the_status_says_how_it_went(part: Made, tmp_path: Path, check: Ask, status: int) -> None:
+    part._asks = {"one": check, "two": holds}
+    assert command.main(["run"], tmp_path) == status
+    rows = json.loads((tmp_path / report.JSON).read_text())["claims"]
+    assert [row["id"] for row in rows] == ["made/one", "made/two"]
+    assert (tmp_path / report.PAGE).exists()
+
+
+def test_a_run_whose_time_is_over_says_that_it_goes_on(
+    part: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command.main(["run", "--limit", "0"], tmp_path) == 4
+    assert "the time is over; the same command goes on from here" in capsys.readouterr().err
+    assert command.main(["run"], tmp_path) == 0
+
+
+def test_without_a_network_it_says_so(
+    part: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    part.NETWORK = True
+    use(monkeypatch, nobody(), nobody())
+    assert command.main(["run"], tmp_path) == command.NO_NETWORK
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("reality: no network: none of 2 sites answers; of them 127.0.0.1:")
+    assert part.asked == []
+    assert command.main(["record"], tmp_path) == command.NO_NETWORK
+
+
+def test_a_proxy_that_does_not_work_is_named(
+    part: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    part.NETWORK = True
+    monkeypatch.setenv("http_proxy", nobody())
+    use(monkeypatch, "http://one.example/", "http://two.example/")
+    assert command.main(["run"], tmp_path) == command.NO_NETWORK
+    said = capsys.readouterr().err
+    assert "the proxy http://127.0.0.1:" in said
+    assert "check http_proxy" in said
+
+
+def test_one_site_that_answers_in_any_way_is_a_network(
+    part: Made, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part.NETWORK = True
+    use(monkeypatch, nobody(), site.answer("/", Reply(status=404)))
+    assert command.main(["run"], tmp_path) == 0
+
+
+def test_one_site_down_among_many_is_its_own_claims(
+    part: Made, site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    down = nobody()
+
+    def at(url: str) -> Ask:
+        return lambda here: proven(here.reach.head(url).url)
+
+    there = {f"there-{number}": at(site.answer(f"/{number}", b"x")) for number in range(3)}
+    part._asks = {**{f"down-{number}": at(f"{down}/{number}") for number in range(3)}, **there}
+    assert command.main(["run"], tmp_path) == command.UNFINISHED
+    assert "3 proven, 3 unreachable" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["run", "--parts", "made,moon"], "There is no part moon. Choose from made"),
+        (["report"], "can't be read"),
+    ],
+)
+def test_what_can_not_be_meant_is_refused(
+    part: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str], argv: list[str], said: str
+) -> None:
+    assert command.main(argv, tmp_path) == command.USAGE
+    assert said in capsys.readouterr().err
+
+
+def test_another_world_is_refused(
+    part: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(world.VARIABLE, "moon")
+    assert command.main(["run"], tmp_path) == command.USAGE
+    assert "REALITY is 'moon': set it to lab, or leave it out" in capsys.readouterr().err
+
+
+def test_a_state_of_a_newer_version_is_refused_and_kept(
+    part: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "state.json").write_text('{"format": 9, "parts": {}}')
+    assert command.main(["run"], tmp_path) == command.USAGE
+    assert "is of the form 9" in capsys.readouterr().err
+    assert command.main(["run", "--fresh"], tmp_path) == 0
+
+
+def test_the_readme_is_checked_and_written(part: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    readme, known = tmp_path / "README.md", tmp_path / "docs" / "reality.json"
+    monkeypatch.setattr(report, "README", readme)
+    monkeypatch.setattr(report, "COMMITTED", known)
+    readme.write_text(f"# A\n{report.BEGIN}{report.END}")
+    assert command.main(["run"], tmp_path) == 0
+    assert command.main(["report", "--keep"], tmp_path) == 0
+    assert "| Made | 1 of 1 | a site |" in readme.read_text()
+    assert command.main(["report", "--check"], tmp_path) == 0
+    readme.write_text(readme.read_text().replace("1 of 1", "2 of 2"))
+    assert command.main(["report", "--check"], tmp_path) == 1
