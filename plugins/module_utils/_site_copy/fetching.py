@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -204,6 +205,8 @@ class _Download:
                 reason = "answered %d %s" % (error.code, error.reason)
             except OSError as error:
                 if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                    with contextlib.suppress(FileNotFoundError):
+                        os.unlink(partial)
                     raise disk_full(self._store.root) from error
                 if not isinstance(error, (urllib.error.URLError, TimeoutError, ConnectionError)):
                     raise

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._site_copy import fetching
 from ansible_collections.evenkeel.gpu.plugins.module_utils._site_copy import store as stores
 
 from tests.unit.plugins.module_utils._site_copy.conftest import Copy, Upstream
@@ -225,6 +226,24 @@ def test_a_full_disk_is_told_before_anything_is_fetched(
     with pytest.raises(EvenkeelError, match=r"The copy needs \d+ MiB in .*, and \d+ MiB are free"):
         copy(wants=asked)
     assert "installer.sh" not in upstream.asked
+
+
+def test_a_disk_that_fills_up_keeps_nothing_incomplete(
+    copy: Copy, tree: Tree, upstream: Upstream, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    copy(wants={"conda": upstream.put_channel("main/linux-64", NAMES)})
+    before = tree()
+
+    def full(*_unused: object) -> None:
+        raise OSError(stores.errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fetching, "_update", full)
+        with pytest.raises(EvenkeelError, match="No space left on the file system of"):
+            copy(wants=wants(upstream))
+    assert tree() == before
+    assert list((tmp_path / "copy" / "store" / "partial").iterdir()) == []
+    assert copy(wants=wants(upstream))["changed"]
 
 
 def test_links_that_a_file_system_refuses_are_symbolic(
