@@ -21,7 +21,7 @@ _FEW = 3
 class Row:
     """A test, as it ended."""
 
-    #: The file's name without ``test_``.
+    #: Its folder and its name without ``test_``.
     file: str
     name: str
     #: What stands in brackets where a test has more cases.
@@ -45,7 +45,8 @@ def read(path: Path) -> tuple[list[Row], list[str]]:
 
 
 def _row(case: ElementTree.Element) -> Row:
-    file = case.get("classname", "").rpartition(".")[2].removeprefix("test_")
+    folder, _dot, module = case.get("classname", "").rpartition(".")
+    file = f"{folder.rpartition('.')[2]}/{module.removeprefix('test_')}"
     name, _bracket, of = case.get("name", "").partition("[")
     ended, why = PASSED, ""
     for kind, word in (("failure", FAILED), ("error", ERROR), ("skipped", SKIPPED)):
@@ -67,7 +68,7 @@ def verdict(rows: Iterable[Row], pattern: str, on: str, detail: str = "") -> Res
     Parameters
     ----------
     pattern
-        What their file and name begin with, such as ``base test_the_solver``.
+        What their file and name begin with, such as ``real/base test_the_solver``.
 
     Raises
     ------

@@ -11,7 +11,7 @@ from reality import report, world
 from reality.claims import Result, differs, proven
 from reality.reach import TroubleError
 from reality.world import World
-from tests.unit.reality.parts import Ask, Made
+from tests.unit.reality.made_part import Ask, Made
 from tests.unit.reality.site import Reply, Site, nobody
 
 

@@ -18,7 +18,7 @@ from reality.claims import Claim, OutOfTimeError, Result, SkippedError, differs,
 from reality.reach import RefusedError, TroubleError
 from reality.run import ORDER, STATE, State, ask, known_parts, run
 from reality.world import ROOT, World
-from tests.unit.reality.parts import Ask, Made, Told
+from tests.unit.reality.made_part import Ask, Made, Told
 
 
 def raises(error: Exception) -> Ask:
@@ -126,7 +126,7 @@ from pathlib import Path
 import reality
 from reality import __main__ as command
 from reality.claims import proven
-from tests.unit.reality.parts import Made
+from tests.unit.reality.made_part import Made
 def wait(world):
     print("waiting", flush=True)
     time.sleep(60)

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from reality import junit
+from reality.claims import SkippedError
+from reality.parts import conda
+from reality.world import World
+from tests.unit.reality.site import Site
+
+TESTS = Path(__file__).parents[3]
+NEW = "Miniconda3-py314_26.7.1-0-Linux-x86_64.sh"
+RESULTS = f"""\
+<testsuites><testsuite>
+<properties><property name="/opt/conda/bin/conda" value="conda 26.7.1"/></properties>
+<testcase classname="tests.real.test_base" name="test_base_is_kept[{NEW}]"/>
+<testcase classname="tests.real.test_base" name="test_the_plugin_for_terms_of_service_reads[{NEW}]">
+<skipped message="no plugin"/></testcase>
+<testcase classname="tests.real.test_base" name="test_doctor_finds_nothing[{NEW}]">
+<failure message="assert fine [more lines]">    assert fine
+E   assert fine
+E     and more
+tests/real/test_base.py:1: AssertionError</failure></testcase>
+<testcase classname="tests.real.test_environments" name="test_doctor_finds_nothing[{NEW}]"/>
+<testcase classname="tests.contract.test_recordings" name="test_list[one]"><error message="gone"/></testcase>
+</testsuite></testsuites>
+"""
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> list[junit.Row]:
+    (tmp_path / "results.xml").write_text(RESULTS)
+    found, about = junit.read(tmp_path / "results.xml")
+    assert about == ["conda 26.7.1"]
+    return found
+
+
+def pattern(key: str) -> str:
+    return next(tests for name, _what, tests in conda.CHECKLIST if name == key)
+
+
+def test_each_line_of_the_checklist_says_how_its_tests_ended(rows: list[junit.Row]) -> None:
+    assert junit.verdict(rows, pattern("protected"), NEW, "conda 26.7.1").state == "proven"
+    doctor = junit.verdict(rows, pattern("doctor"), NEW)
+    assert doctor.detail == f"real/base, doctor finds nothing with {NEW}: assert fine\n  and more"
+    assert junit.verdict(rows, pattern("contract"), NEW).detail == "contract/recordings, list with one: gone"
+    with pytest.raises(SkippedError, match="no plugin"):
+        junit.verdict(rows, pattern("terms"), NEW)
+    with pytest.raises(SkippedError, match="none of its tests ran"):
+        junit.verdict(rows, pattern("clone"), NEW)
+
+
+def test_the_checklist_has_each_test_once_and_no_other() -> None:
+    known = [
+        f"{path.parent.name}/{path.stem.removeprefix('test_')} {name}"
+        for path in (*TESTS.glob("real/test_*.py"), *TESTS.glob("contract/test_*.py"))
+        for name in re.findall(r"^def (test_\w+)", path.read_text(), re.MULTILINE)
+    ]
+    lines = {test: [key for key, _what, tests in conda.CHECKLIST if re.match(tests, test)] for test in known}
+    assert {test: keys for test, keys in lines.items() if len(keys) != 1} == {}
+    assert {key for keys in lines.values() for key in keys} == {key for key, _what, _tests in conda.CHECKLIST}
+
+
+def test_the_newest_of_each_python_is_asked_by_default(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("EVENKEEL_CONDA", "EVENKEEL_INSTALLER_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    names = [case.name for case in conda.cases(world)]
+    assert [name.partition("_")[0] for name in names[:-1]] == [f"Miniconda3-py3{minor}" for minor in range(9, 15)]
+    assert names[-1].startswith("Miniforge3-")
+    assert all(case.url.endswith(case.name) and len(case.sha256) == 64 for case in conda.cases(world))
+
+
+def test_others_are_named_by_the_environment(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EVENKEEL_CONDA", "/opt/conda/bin/conda")
+    monkeypatch.setenv("EVENKEEL_INSTALLER_URL", f"https://a.example/{NEW} https://a.example/b.sh")
+    monkeypatch.setenv("EVENKEEL_INSTALLER_SHA256", "aa bb")
+    assert [(case.name, case.url, case.sha256) for case in conda.cases(world)] == [
+        ("/opt/conda/bin/conda", "", ""),
+        (NEW, f"https://a.example/{NEW}", "aa"),
+        ("b.sh", "https://a.example/b.sh", "bb"),
+    ]
+    assert f"conda/case/{NEW}/doctor" in {claim.id for claim in conda.claims(world)}
+
+
+def test_an_installer_is_fetched_once_and_another_one_is_not_used(site: Site, world: World) -> None:
+    case = conda.Case("a.sh", url=site.answer("/a.sh", b"text"), sha256="0" * 64)
+    with pytest.raises(
+        SkippedError, match="has the SHA-256 982d9e3eb996f559e633f4d194def3761d909f5a3b647d1a851fead67c32c9d1"
+    ):
+        conda.downloaded(case, world)
+    unknown = conda.Case("a.sh", url=case.url)
+    assert conda.downloaded(unknown, world) == conda.downloaded(unknown, world) == world.store / "installers" / "a.sh"
+    assert len(site.asked) == 2
+
+
+def test_results_of_a_stopped_run_are_read_again(world: World) -> None:
+    folder = world.folder / "conda" / "_opt_conda"
+    folder.mkdir(parents=True)
+    (folder / "all.xml").write_text(RESULTS)
+    rows, about = conda._tested(conda.Case("/opt/conda", command="/opt/conda"), world)
+    assert (len(rows), about) == (5, "conda 26.7.1")
