@@ -8,8 +8,10 @@ import hashlib
 import json
 import zlib
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +68,8 @@ def build(folder: Path, layers: Sequence[Layer], settings: Settings, tag: str) -
     index = json.loads((folder / "index.json").read_text())
     manifest = json.loads(_blob(folder, index["manifests"][0]).read_text())
     config = json.loads(_blob(folder, manifest["config"]).read_text())
-    packed = [_packed(folder, layer) for layer in layers]
+    with ThreadPoolExecutor() as pool:  # zlib lets other threads run
+        packed = list(pool.map(partial(_packed, folder), layers))
     written = _add(folder, _CONFIG, configured(config, layers, settings))
     result = {
         "schemaVersion": 2,
@@ -112,7 +115,7 @@ def _packed(folder: Path, layer: Layer) -> dict[str, Any]:
     """Add a layer to the blobs, and remove its tar file."""
     sha256, size = hashlib.sha256(), 0
     packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
-    draft = folder / "blobs" / "sha256" / ".layer"
+    draft = folder / "blobs" / "sha256" / f".{layer.name}"
     with layer.path.open("rb") as source, draft.open("wb") as target:
         while True:
             chunk = source.read(_CHUNK)
