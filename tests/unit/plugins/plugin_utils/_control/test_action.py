@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,7 +23,8 @@ ON_THE_CONTROL_NODE = sorted(
     path
     for folder in ("action", "plugin_utils", "filter", "lookup")
     for path in (PLUGINS / folder).rglob("*.py")
-    if path.name not in ("action.py", "command.py")  # the latter are programs by themselves
+    # What is of commands belongs to programs by themselves.
+    if path.name != "action.py" and not re.search(r"(^|_)command(_line)?$", path.stem)
 )
 ESCAPE = "\x1b[2K\rok: [n1]"
 SHOWN = r"\x1b[2K\x0dok: [n1]"
