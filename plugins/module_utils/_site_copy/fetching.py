@@ -30,8 +30,6 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._site_copy.store impo
 
 #: What an error leaves.
 _KEPT = "The copy in use stays as it is"
-#: The hashes that locks and repositories name files by.
-ALGORITHMS = ("sha256", "sha512", "sha1", "md5")
 _RANGE = re.compile(r"bytes (?P<first>\d+)-\d+/(?P<size>\d+|\*)")
 _PAGE = re.compile(rb"\s*<(?:!doctype html|html)", re.IGNORECASE)
 _USER = re.compile(r"(?<=://)[^/@\s]*@")

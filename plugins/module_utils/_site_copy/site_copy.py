@@ -54,6 +54,8 @@ FROM_ACTION: dict[str, Any] = {
     "version": {"type": "str", "default": ""},
     "commit": {"type": "str", "default": ""},
 }
+#: What numbers may be.
+_LEAST = {"keep": 1, "connections": 1, "timeout": 1, "retries": 0}
 _REMEDY = "Free some space there, keep fewer copies (package_mirror_copy_keep of the role), or ask for less"
 
 
@@ -125,9 +127,10 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
 
 def _check(params: Mapping[str, Any]) -> None:
     require_normalised("directory", params["directory"])
-    for name, least in (("keep", 1), ("connections", 1), ("timeout", 1), ("retries", 0)):
+    for name, least in _LEAST.items():
         if params[name] < least:
-            raise EvenkeelError("%s is %d" % (name, params[name]), "Set it to %d or more" % least)
+            by = " (package_mirror_copy_keep of the role)" if name == "keep" else ""
+            raise EvenkeelError("%s is %d" % (name, params[name]), "Set it%s to %d or more" % (by, least))
     if not any(params["wants"].values()):
         raise EvenkeelError(
             "There is nothing to copy", "Name locks, drivers or other packages (package_mirror_copy of the role)"

@@ -280,6 +280,13 @@ def test_what_cannot_be_given_is_named(
     assert not (tmp_path / "copy" / "current").exists()
 
 
+@pytest.mark.parametrize("option", ["keep", "connections", "timeout", "retries"])
+def test_numbers_that_can_not_be_are_refused(copy: Copy, upstream: Upstream, option: str) -> None:
+    with pytest.raises(EvenkeelError, match=f"{option} is -1"):
+        copy(wants=wants(upstream), **{option: -1})
+    assert upstream.asked == []
+
+
 def test_two_contents_of_one_path_are_refused(copy: Copy, upstream: Upstream) -> None:
     files = [{"path": "c/x", "url": f"{upstream.url}/{name}", "sha256": upstream.put(name, name)} for name in "ab"]
     with pytest.raises(EvenkeelError, match="c/x is to be two files"):
