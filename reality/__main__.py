@@ -53,10 +53,10 @@ def _parser() -> argparse.ArgumentParser:
     asked.add_argument("--fresh", action="store_true", help="forget what a stopped run has found")
     asked.add_argument("--all", action="store_true", help="ask of all what is otherwise asked of a sample: 50 GB")
     commands.add_parser("record", parents=[one], help="write what the lab can learn from, into lab/upstream/recorded")
-    told = commands.add_parser("report", help="write the page of the last run, or the README's table")
-    told.add_argument("--keep", action="store_true", help="merge the last run into docs/reality/reality.json")
-    told.add_argument("--readme", action="store_true", help="write the README's table from docs/reality/reality.json")
-    told.add_argument("--check", action="store_true", help="fail where the README's table is not up to date")
+    kept = commands.add_parser("report", help="write the page of the last run, or the README's table")
+    kept.add_argument("--keep", action="store_true", help="merge the last run into docs/reality/reality.json")
+    kept.add_argument("--readme", action="store_true", help="write the README's table from docs/reality/reality.json")
+    kept.add_argument("--check", action="store_true", help="fail where the README's table is not up to date")
     return top
 
 
@@ -79,10 +79,10 @@ def _run(options: argparse.Namespace, console: Console, build: Path) -> int:
             print(f"reality: no network: {why}", file=sys.stderr)
             return NO_NETWORK
     whole, interrupted = True, False
-    with shown.chosen(console) as told:
+    with shown.chosen(console) as watcher:
         try:
             for name, part in parts.items():
-                whole = run(name, part, here, state, told, limit=options.limit) and whole
+                whole = run(name, part, here, state, watcher, limit=options.limit) and whole
         except KeyboardInterrupt:
             interrupted = True
     return _end(here, state, list(parts), console, whole=whole, interrupted=interrupted)

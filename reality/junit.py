@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 from reality.claims import Result, SkippedError, differs, proven
 
 PASSED, SKIPPED, FAILED, ERROR = "passed", "skipped", "failed", "error"
-#: So many failures of a claim are told.
+#: So many failures of a claim are named.
 _FEW = 3
 
 

@@ -62,14 +62,14 @@ class Answer:
 
     @property
     def size(self) -> int | None:
-        """How long the whole file is, where the site says so."""
+        """How long the whole file is, where the site announces it."""
         part = self.headers.get("content-range", "")
         text = part.rpartition("/")[2] if part else self.headers.get("content-length", "")
         return int(text) if text.isdecimal() else None
 
     @property
     def modified(self) -> datetime | None:
-        """When the file was made, where the site says so."""
+        """When the file was made, where the site announces it."""
         try:
             found = parsedate_to_datetime(self.headers.get("last-modified", ""))
         except (TypeError, ValueError):

@@ -56,7 +56,7 @@ class Part(Protocol):
 
 
 class Shown(Protocol):
-    """Who is told how a run goes."""
+    """Who shows how a run goes."""
 
     def begin(self, name: str, total: int, done: int) -> None:
         """A part begins, of which so many claims have their result from before."""

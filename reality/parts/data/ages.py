@@ -65,11 +65,11 @@ def _end(product: str, release: str, days: set[str], world: World) -> Result:
         return differs(url, "it answered with no list of releases")
     if release not in cycles:
         return differs(url, "it does not list that release")
-    told = told_days(cycles[release])
-    missing = [day for day in sorted(days) if not any(one.startswith(day) for one in told)]
-    return judged(url, [f"{day} is not among {', '.join(sorted(told))}" for day in missing])
+    given = days_of(cycles[release])
+    missing = [day for day in sorted(days) if not any(one.startswith(day) for one in given)]
+    return judged(url, [f"{day} is not among {', '.join(sorted(given))}" for day in missing])
 
 
-def told_days(cycle: Mapping[str, Any]) -> set[str]:
+def days_of(cycle: Mapping[str, Any]) -> set[str]:
     """Return the days on which some support of a release ends."""
     return {day for key in _KINDS if isinstance(day := cycle.get(key), str)}

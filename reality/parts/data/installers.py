@@ -67,7 +67,7 @@ def _there(one: Installer, world: World) -> Result:
     answer = world.reach.head(world.at(url_of(one)))
     size = answer.size
     if size is None:
-        return proven(url_of(one), "its size is not told")
+        return proven(url_of(one), "it announces no size")
     if size < _LEAST_BYTES and not world.is_lab:
         return differs(url_of(one), f"it has {size} bytes, which is no installer")
     return proven(url_of(one), f"{size} bytes")

@@ -33,8 +33,8 @@ class Made:
         return self._asks[key](world)
 
 
-class Told:
-    """Who is told how a run goes, and remembers it."""
+class Watcher:
+    """Remembers how a run went."""
 
     def __init__(self) -> None:
         self.begun: list[tuple[str, int, int]] = []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A site on loopback that answers as it is told, and remembers what it was asked."""
+"""A site on loopback that answers as a test wants, and remembers what it was asked."""
 
 from __future__ import annotations
 

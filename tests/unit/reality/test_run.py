@@ -18,7 +18,7 @@ from reality.claims import Claim, OutOfTimeError, Result, SkippedError, differs,
 from reality.reach import RefusedError, TroubleError
 from reality.run import ORDER, STATE, State, ask, known_parts, run
 from reality.world import ROOT, World
-from tests.unit.reality.made_part import Ask, Made, Told
+from tests.unit.reality.made_part import Ask, Made, Watcher
 
 
 def raises(error: Exception) -> Ask:
@@ -73,31 +73,31 @@ def test_each_result_is_on_disk_before_the_next_question(world: World, state: St
         seen.append(sorted(json.loads(path.read_text())["parts"]["made"]["results"]) if path.exists() else [])
         return proven("a site")
 
-    assert run("made", Made({"one": look, "two": look, "three": look}), world, state, Told())
+    assert run("made", Made({"one": look, "two": look, "three": look}), world, state, Watcher())
     assert seen == [[], ["made/one"], ["made/one", "made/two"]]
 
 
 def test_a_run_that_was_stopped_asks_what_has_no_answer_yet(world: World, state: State) -> None:
     first = Made({"one": holds, "two": raises(OutOfTimeError()), "three": raises(TroubleError("down"))})
-    assert not run("made", first, world, state, Told())
-    again, told = Made({"one": holds, "two": holds, "three": holds}), Told()
-    assert run("made", again, world, State(world.folder / STATE), told)
-    assert (again.asked, told.begun) == (["two", "three"], [("made", 3, 1)])
+    assert not run("made", first, world, state, Watcher())
+    again, watcher = Made({"one": holds, "two": holds, "three": holds}), Watcher()
+    assert run("made", again, world, State(world.folder / STATE), watcher)
+    assert (again.asked, watcher.begun) == (["two", "three"], [("made", 3, 1)])
     whole = Made({"one": holds, "two": holds, "three": holds})
-    assert run("made", whole, world, State(world.folder / STATE), Told())
+    assert run("made", whole, world, State(world.folder / STATE), Watcher())
     assert whole.asked == ["one", "two", "three"]
 
 
 def test_a_part_without_time_asks_nothing_and_keeps_what_it_has(world: World, state: State) -> None:
-    assert not run("made", Made({"one": holds, "two": raises(OutOfTimeError())}), world, state, Told())
+    assert not run("made", Made({"one": holds, "two": raises(OutOfTimeError())}), world, state, Watcher())
     late = Made({"one": holds, "two": holds})
-    assert not run("made", late, world, State(world.folder / STATE), Told(), limit=0)
+    assert not run("made", late, world, State(world.folder / STATE), Watcher(), limit=0)
     assert (late.asked, list(State(world.folder / STATE).results())) == ([], ["made/one"])
 
 
 def test_parts_do_not_touch_each_other(world: World, state: State) -> None:
-    run("made", Made({"one": holds}), world, state, Told())
-    run("other", Made({"one": raises(SkippedError("no"))}, name="other"), world, state, Told())
+    run("made", Made({"one": holds}), world, state, Watcher())
+    run("other", Made({"one": raises(SkippedError("no"))}, name="other"), world, state, Watcher())
     assert {key: one.state for key, one in state.results().items()} == {"made/one": "proven", "other/one": "skipped"}
     assert list(State.anew(world.folder / STATE, ["other"]).results()) == ["made/one"]
 
@@ -169,7 +169,7 @@ def test_a_killed_run_goes_on_where_it_stopped(
 ) -> None:
     assert waiting(signal.SIGKILL)[0] == -signal.SIGKILL
     part = Made({"one": holds, "two": holds})
-    assert run("made", part, world, State(tmp_path / "reality" / STATE), Told())
+    assert run("made", part, world, State(tmp_path / "reality" / STATE), Watcher())
     assert part.asked == ["two"]
 
 
