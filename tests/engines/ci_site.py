@@ -28,7 +28,7 @@ PARTS = ("bin", "collections", "engines", "galaxy.yml", "plugins", "requirements
 TOOLS = ("git", "python3-venv", "rsync")
 ENVIRONMENT = Path("environments/ai-dev/environment.yml")
 LOCK = ENVIRONMENT.with_name("conda-lock.yml")
-#: A request brings files whose name wants to be a command, and markup.
+#: A request brings files whose name wants to be a command, and markup; and one that wants to be Python's module venv.
 HOSTILE = Path("environments/$(touch owned) `touch owned`; touch owned <img src=x>", ENVIRONMENT.name)
 #: The mirror has no pytest, so the project brings what the last step starts.
 TESTS = """import os, sys, humanize, six
@@ -110,6 +110,7 @@ def made(folder: Path, wheels: Path) -> Site:
     git(work, "checkout", "--quiet", "-b", "good")
     lock = conda_lock.read(site_locks.locked(work / ENVIRONMENT))
     shutil.copytree(work / ENVIRONMENT.parent, work / HOSTILE.parent)
+    (work / "venv.py").write_text('open("owned", "w").close()\n')
     committed(work)
     git(work, "checkout", "--quiet", "-b", "broken")
     (work / LOCK).write_text("version: 9\n")

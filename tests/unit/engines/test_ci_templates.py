@@ -61,6 +61,10 @@ def test_what_a_pull_request_brings_runs_without_a_token() -> None:
     assert "env" not in {shlex.split(line)[1] for line in lines if line.startswith("evenkeel")}
 
 
+def test_a_file_of_a_pull_request_takes_no_modules_place() -> None:
+    assert [path.name for path in (GITHUB, GITLAB) if "python3 -m" in path.read_text()] == []
+
+
 def test_both_templates_get_evenkeel_of_this_version() -> None:
     github, gitlab = of_github()["env"], yaml.safe_load(GITLAB.read_text())["variables"]
     for variables in (github, gitlab):
