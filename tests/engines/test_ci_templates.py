@@ -110,15 +110,25 @@ def gitlab(site: Site, branch: str, state: Path, comments: Forge) -> subprocess.
     options = ["--container-executable=podman", f"--helper-image={site.image}", "--pull-policy=if-not-present"]
     options += [f"--home={state}", f"--network={podman.NETWORK}", "--color=false", *site.options]
     options += [f"--ignore-predefined-vars={','.join(predefined)}"]
-    return subprocess.run(
-        ["node", str(program), *options, *(f"--variable={key}={value}" for key, value in given.items())],
-        check=False,
-        cwd=site.work,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, **podman.environment()},
-    )
+    before = volumes()
+    try:
+        return subprocess.run(
+            ["node", str(program), *options, *(f"--variable={key}={value}" for key, value in given.items())],
+            check=False,
+            cwd=site.work,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, **podman.environment()},
+        )
+    finally:  # it leaves them behind, with their containers
+        for volume in volumes() - before:
+            podman.run("volume", "rm", "--force", volume)
+
+
+def volumes() -> set[str]:
+    """Return the names of gitlab-ci-local's volumes."""
+    return set(podman.run("volume", "ls", "--quiet", "--filter=name=gcl-evenkeel-").split())
 
 
 def test_gitlab_builds_tests_and_comments_a_good_request(site: Site, comments: Forge, tmp_path: Path) -> None:

@@ -131,7 +131,8 @@ def in_an_image(site: Site, folder: Path) -> Held:
         return of_difference(evenkeel("diff", "--lock", site.lock, "--prefix", prefix, "--files", home=folder))
     finally:
         podman.run("rm", "--force", "--ignore", f"evenkeel-{GROUP}")
-        podman.run("image", "rm", "--force", IMAGE)
+        for image in set(podman.run("images", "--quiet", "--no-trunc", IMAGE).split()):
+            podman.run("image", "rm", "--force", image)
 
 
 #: A further place is one more line.
