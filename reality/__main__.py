@@ -7,17 +7,18 @@ import argparse
 import os
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import cast
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from rich.console import Console
 
-from reality import report, shown, world
+from reality import record, report, shown, world
 from reality.claims import DIFFERS, STATES, UNREACHABLE, SkippedError
 from reality.reach import Reach, RefusedError, TroubleError, proxy_of
-from reality.run import ORDER, STATE, Part, State, known_parts, run
+from reality.run import ORDER, STATE, Part, Recording, State, known_parts, run
 
 BUILD = world.ROOT / "build" / "reality"
 #: Statuses: all that was asked is proven or skipped, something differs, usage, no network, not all could be asked.
@@ -73,11 +74,8 @@ def _run(options: argparse.Namespace, console: Console, build: Path) -> int:
     parts = _selected(options.parts)
     here = world.chosen(os.environ, build, everything=options.all)
     state = State(here.folder / STATE) if not options.fresh else State.anew(here.folder / STATE, parts)
-    if any(part.NETWORK for part in parts.values()):
-        why = no_network(here.sites)
-        if why:
-            print(f"reality: no network: {why}", file=sys.stderr)
-            return NO_NETWORK
+    if not _has_network(parts, here):
+        return NO_NETWORK
     whole, interrupted = True, False
     with shown.chosen(console) as watcher:
         try:
@@ -104,6 +102,14 @@ def _end(here: world.World, state: State, names: list[str], console: Console, *,
     return WELL if whole and not counts[UNREACHABLE] else UNFINISHED
 
 
+def _has_network(parts: Mapping[str, Part], here: world.World) -> bool:
+    """Return whether there is the network that some parts need; where there is none, say why."""
+    why = no_network(here.sites) if any(part.NETWORK for part in parts.values()) else ""
+    if why:
+        print(f"reality: no network: {why}", file=sys.stderr)
+    return not why
+
+
 def no_network(sites: Sequence[str]) -> str:
     """Return why none of some sites can be reached, which takes some seconds; empty where one can."""
     reach = Reach(silence=_PREFLIGHT_SECONDS / 2)
@@ -128,13 +134,24 @@ def no_network(sites: Sequence[str]) -> str:
 
 def _record(options: argparse.Namespace, console: Console, build: Path) -> int:
     here = world.chosen(os.environ, build)
-    why = no_network(here.sites)
-    if why:
-        print(f"reality: no network: {why}", file=sys.stderr)
+    if here.is_lab:
+        raise EvenkeelError("The lab can't learn from itself", "Run without REALITY=lab")
+    parts = _selected(options.parts)
+    if not _has_network(parts, here):
         return NO_NETWORK
-    _selected(options.parts)
-    console.print("nothing is recorded yet")
+    for name, part in parts.items():
+        for path in record.write(_records(name, part, here, console), record.RECORDED):
+            console.print(f"wrote {path}", markup=False)
     return WELL
+
+
+def _records(name: str, part: Part, here: world.World, console: Console) -> Iterator[record.Record]:
+    if not hasattr(part, "records"):
+        return
+    try:
+        yield from cast(Recording, part).records(here)
+    except (SkippedError, TroubleError, RefusedError) as error:
+        console.print(f"{name}: {error}", markup=False)
 
 
 def _report(options: argparse.Namespace, console: Console, build: Path) -> int:

@@ -23,6 +23,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.own_version 
 from reality import parts
 from reality.claims import DIFFERS, PROVEN, SKIPPED, UNREACHABLE, Claim, OutOfTimeError, Result, SkippedError, differs
 from reality.reach import RefusedError, TroubleError
+from reality.record import Record
 from reality.world import World
 
 STATE = "state.json"
@@ -53,6 +54,13 @@ class Part(Protocol):
 
     def check(self, claim: Claim, world: World) -> Result:
         """Return what the world says to one of them; see ``ask`` for the errors that it may raise."""
+
+
+class Recording(Protocol):
+    """A part from which the lab can learn."""
+
+    def records(self, world: World) -> Iterable[Record]:
+        """Return what it sees; it raises ``SkippedError`` where this machine can't."""
 
 
 class Shown(Protocol):

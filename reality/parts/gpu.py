@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import E
 
 from reality.claims import Claim, Result, SkippedError, judged
 from reality.parts import conda
+from reality.record import Record
 from reality.world import ROOT, World
 
 TITLE = "Real GPUs"
@@ -51,6 +53,13 @@ def check(claim: Claim, world: World) -> Result:
         environment = _environment(world)
         return verdict(key, world.once("GPUs with frameworks", lambda: _record(world, environment)))
     return verdict(key, _require_gpu(world))
+
+
+def records(world: World) -> Iterator[Record]:
+    """Yield the facts of this machine's GPUs, without what names a machine or a person."""
+    found = _require_gpu(world)
+    name = re.sub(r"[^a-z0-9]+", "-", named(found).lower()).strip("-")
+    yield Record(f"{PART}/{name}", named(found), world.today.isoformat(), dict(found))
 
 
 def _require_gpu(world: World) -> Mapping[str, Any]:

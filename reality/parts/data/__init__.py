@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from reality.claims import Claim, Result
-from reality.parts.data import ages, installers, mirrors, nvidia
+from reality.parts.data import ages, installers, learned, mirrors, nvidia
 from reality.parts.data.question import Question
+from reality.record import Record
 from reality.world import World
 
 TITLE = "The data files of the collection"
@@ -27,6 +28,11 @@ def claims(world: World) -> Iterable[Claim]:
 def check(claim: Claim, world: World) -> Result:
     """Ask one of them."""
     return _questions(world)[claim.id].ask(world)
+
+
+def records(world: World) -> Iterable[Record]:
+    """Return what the lab can learn of sites."""
+    return learned.records(world)
 
 
 def _questions(world: World) -> dict[str, Question]:

@@ -107,26 +107,27 @@ def require_signed(place: Place, world: World) -> None:
     if why:
         raise SkippedError(f"{why}: install gpgv and dpkg")
     with tempfile.TemporaryDirectory(prefix="evenkeel-reality-") as folder:
-        key, index, signature = (Path(folder) / name for name in ("key", "index", "signature"))
+        key, listed, signature = (Path(folder) / name for name in ("key", "index", "signature"))
         key.write_bytes(world.reach.get(world.at(place.key_url), MIB).content)
-        index.write_bytes(_index(place, world))
+        listed.write_bytes(index(place, world))
         if place.kind == "rpm":
             signature.write_bytes(world.reach.get(world.at(f"{place.index}.asc"), MIB).content)
         signed_by = str(signature) if place.kind == "rpm" else ""
-        signatures.require_signed(place.index, str(index), signed_by, str(key), place.key_member)
+        signatures.require_signed(place.index, str(listed), signed_by, str(key), place.key_member)
 
 
-def _index(place: Place, world: World) -> bytes:
+def index(place: Place, world: World) -> bytes:
+    """Return a repository's signed list."""
     return world.once(place.index, lambda: world.reach.get(world.at(place.index), 16 * MIB).content)
 
 
 def _packages(place: Place, world: World) -> Iterable[Package]:
-    index = _index(place, world)
+    content = index(place, world)
     if place.kind == "rpm":
-        entry = next(one for one in rpm_lists.parse_repomd(index, place.index) if one.kind == "primary")
+        entry = next(one for one in rpm_lists.parse_repomd(content, place.index) if one.kind == "primary")
         content = _list(f"{place.url}{entry.path}", entry.algorithm, entry.digest, world)
         return rpm_lists.packages(io.BytesIO(content), place.url, place.architecture, place.index)
-    release = apt_lists.parse_release(index.decode("utf-8", "replace"), place.index)
+    release = apt_lists.parse_release(content.decode("utf-8", "replace"), place.index)
     names = [f"Packages{ending}" for ending in OPENERS if f"Packages{ending}" in release.entries]
     if not names:
         raise EvenkeelError(f"{place.index} names no list of packages that Python reads", "Check the upstream")

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the lab can learn of sites: terms of service, the shapes of indexes, and the signed lists of repositories."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import terms
+from ansible_collections.evenkeel.gpu.plugins.module_utils._site_copy import apt_lists, rpm_lists
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import ALIAS, ANACONDA
+
+from reality.claims import SkippedError
+from reality.parts.data.nvidia import container_places, cuda_places
+from reality.parts.data.repository import Place, index
+from reality.reach import MIB, RefusedError, TroubleError
+from reality.record import Record
+from reality.world import World
+
+_CHANNELS = {"main": f"{ANACONDA}/pkgs/main", "r": f"{ANACONDA}/pkgs/r", "conda-forge": f"{ALIAS}/conda-forge"}
+#: The forms in which a channel may have its index.
+_FORMS = (
+    "repodata.json",
+    "repodata.json.zst",
+    "repodata.json.bz2",
+    "current_repodata.json",
+    "repodata_shards.msgpack.zst",
+)
+#: Headers by which clients decide; the others are of the moment.
+_HEADERS = ("content-type", "content-encoding", "accept-ranges", "cache-control")
+#: Fields of a signed list that stay the same from day to day.
+_FIELDS = (
+    *("Origin", "Label", "Suite", "Codename", "Version", "Architectures", "Components", "Description"),
+    *("Acquire-By-Hash", "No-Support-for-Architecture-all"),
+)
+
+
+def records(world: World) -> Iterator[Record]:
+    """Yield what there is to learn; sites that do not answer are left out."""
+    day = world.today.isoformat()
+    for name, url in _CHANNELS.items():
+        for kind, learn in (("terms", _terms), ("index", _shape)):
+            try:
+                yield Record(f"data/{kind}/{name}", url, day, learn(url, world))
+            except (SkippedError, TroubleError):
+                continue
+    repositories = {place.name: place for place, _family, _release in cuda_places()}
+    repositories |= {f"container/{place.name}": place for place in container_places()}
+    for name, place in repositories.items():
+        try:
+            yield Record(f"data/release/{name.replace('/', '-')}", place.index, day, _release(place, world))
+        except (SkippedError, TroubleError, RefusedError):
+            continue
+
+
+def _terms(channel: str, world: World) -> dict[str, Any] | None:
+    """Return the terms of a channel without their text, which is not ours to keep; None where it has none."""
+    try:
+        found = json.loads(world.reach.get(world.at(f"{channel}/{terms.ENDPOINT}"), MIB).content)
+        return {"version": str(found["version"]), "support": str(found["support"]), "keys": sorted(map(str, found))}
+    except (RefusedError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _shape(channel: str, world: World) -> dict[str, Any]:
+    """Return in which forms a channel has its index, and with which headers."""
+    found: dict[str, Any] = {}
+    for form in _FORMS:
+        try:
+            answer = world.reach.head(world.at(f"{channel}/linux-64/{form}"))
+        except RefusedError as error:
+            found[form] = {"status": error.status}
+            continue
+        found[form] = {"status": 200, **{name: answer.headers[name] for name in _HEADERS if name in answer.headers}}
+    return found
+
+
+def _release(place: Place, world: World) -> dict[str, Any]:
+    """Return what a signed list says of its repository, and which lists there are in which form."""
+    content = index(place, world)
+    if place.kind == "rpm":
+        lists = rpm_lists.parse_repomd(content, place.index)
+        return {"lists": [[one.kind, one.path.rpartition("-")[2]] for one in lists]}
+    found = apt_lists.parse_release(content.decode("utf-8", "replace"), place.index)
+    return {
+        "fields": {name: found.fields[name] for name in _FIELDS if name in found.fields},
+        "lists": sorted(found.entries),
+        "hashes": sorted({kind for entry in found.entries.values() for kind in entry.hashes}),
+    }
