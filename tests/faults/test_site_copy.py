@@ -7,6 +7,7 @@ The node keeps and serves the copy, and is its own client, with the way to the u
 from __future__ import annotations
 
 import json
+import lzma
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,9 +15,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import digest, from_mapping
+from ansible_collections.evenkeel.gpu.plugins.module_utils._site_copy import apt_lists
+from ansible_collections.evenkeel.gpu.plugins.module_utils._site_copy.closure import Package, closure
+from ansible_collections.evenkeel.gpu.plugins.module_utils._site_copy.package_versions import compare_debian
+from ansible_collections.evenkeel.gpu.plugins.module_utils._site_copy.wants import PackageSet, Repository
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.own_version import own_version
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import conda_lock
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.conda_lock import Lock
 
@@ -139,6 +146,8 @@ def test_nothing_else_is_in_it_than_the_manifest_names(copied: Node) -> None:
     assert sorted(files.splitlines()) == sorted(f"{one['path']} {one['size']}" for one in manifest["files"])
     sums = "".join(f"{one['sha256']}  {one['path']}\n" for one in manifest["files"])
     copied.host.check_output(f"cd {TREE} && printf %%s %s | sha256sum --check --quiet --strict", sums)
+    assert manifest["made"]["version"] == own_version()
+    assert re.fullmatch(r"[0-9a-f]{40}", manifest["made"]["commit"])
 
 
 @pytest.fixture(scope="module")
@@ -174,6 +183,30 @@ def test_apt_and_pip_get_what_they_need_with_the_upstream_cut_off(builder: Node)
         node.check_output(f"cd /tmp && apt-get {options} download nvidia-driver-cuda=580.178.04-1")
         pip = "/opt/evenkeel/envs/copied/bin/python -m pip download --no-cache-dir --no-deps --dest /tmp/wheels"
         node.check_output(f"{pip} --index-url {url}/pypi/simple/ humanize")
+
+
+@pytest.fixture(scope="module")
+def of_debian(node: Node) -> list[Package]:
+    """All packages of Debian 12, by its real list."""
+    url = f"{node.variables['lab_mirror_url']}/debian/dists/bookworm/main/binary-amd64/Packages.xz"
+    with urlopen(url) as answer:  # noqa: S310
+        lines = lzma.decompress(answer.read()).decode().splitlines()
+    return list(apt_lists.packages(lines, "debian", "amd64"))
+
+
+@pytest.mark.parametrize("name", ["nginx", "dkms", "openssh-server", "podman", "slurm-wlm", "jupyter-notebook", "vlc"])
+def test_a_copy_has_all_that_apt_would_install_on_a_node_without_packages(
+    copied: Node, of_debian: list[Package], name: str
+) -> None:
+    copied.host.check_output("apt-get update")
+    empty = "-o Dir::State::status=/dev/null --no-install-recommends"
+    said = copied.host.check_output(f"apt-get install --simulate {empty} {name}")
+    wanted = set(re.findall(r"^Inst (\S+) \((\S+) ", said, re.MULTILINE))
+    asked = PackageSet(name, "apt", "amd64", (Repository("debian", "bookworm", ("main",)),), (name,))
+    found, lacking = closure(asked, of_debian, compare_debian)
+    assert lacking == []
+    assert wanted <= {(one.name, one.version) for one in found}
+    assert len(found) <= 1.1 * len(wanted)
 
 
 def test_it_counts_for_prometheus_and_answers_for_its_health(copied: Node) -> None:
