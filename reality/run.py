@@ -24,7 +24,7 @@ from reality import parts
 from reality.claims import DIFFERS, PROVEN, SKIPPED, UNREACHABLE, Claim, OutOfTimeError, Result, SkippedError, differs
 from reality.reach import RefusedError, TroubleError
 from reality.record import Record
-from reality.world import World
+from reality.world import ROOT, World
 
 STATE = "state.json"
 #: The version of the state's form.
@@ -224,8 +224,13 @@ def ask(part: Part, claim: Claim, world: World) -> Result | None:
         result = differs("", f"the check itself failed: {type(error).__name__}: {error}")
     clean: Mapping[str, Any] = sanitised(asdict(result))
     return replace(
-        Result(**clean),
+        Result(**{**clean, "detail": _impersonal(clean["detail"])}),
         when=datetime.now(UTC).isoformat(timespec="seconds"),
         version=own_version(),
         seconds=round(time.monotonic() - begun, 1),
     )
+
+
+def _impersonal(text: str) -> str:
+    """Return a text without the folders of this machine that may name a person."""
+    return text.replace(str(ROOT), ".").replace(str(Path.home()), "~")

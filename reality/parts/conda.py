@@ -64,6 +64,8 @@ _SCENARIOS = ("miniconda", "distribution_life", "environment_life")
 #: The CUDA version that shipped environments are locked for.
 _CUDA = "12.8"
 _OLDEST_PYTHON = 9
+#: How a conda is called that a person names; its path may name that person.
+_NAMED = "EVENKEEL_CONDA"
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,7 @@ def cases(world: World) -> list[Case]:
         sums = os.environ.get("EVENKEEL_INSTALLER_SHA256", "").split()
         known = {one.file: one.sha256 for one in world.installers()}
         named = sums if len(sums) == len(urls) else [known.get(_file(url), "") for url in urls]
-        own = [Case(command, command=command)] if command else []
+        own = [Case(_NAMED, command=command)] if command else []
         return own + [Case(_file(url), url=url, sha256=digest) for url, digest in zip(urls, named, strict=True)]
     return [Case(one.file, url=_url(one), sha256=one.sha256) for one in _newest(world.installers())]
 

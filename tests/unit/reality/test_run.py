@@ -47,6 +47,7 @@ def state(world: World) -> State:
         (raises(RefusedError("http://a/b", 404)), ("differs", "", "http://a/b answered 404 Not Found")),
         (raises(EvenkeelError("It is no index", "Check it")), ("differs", "", "It is no index")),
         (raises(ZeroDivisionError("x")), ("differs", "", "the check itself failed: ZeroDivisionError: x")),
+        (raises(SkippedError(f"see {Path.home()}/x and {ROOT}/y")), ("skipped", "", "see ~/x and ./y")),
         (lambda _world: differs("a\x1b[2J", "b\u202e"), ("differs", "a\\x1b[2J", "b\\u202e")),
     ],
 )

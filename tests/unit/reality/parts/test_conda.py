@@ -80,7 +80,7 @@ def test_others_are_named_by_the_environment(world: World, monkeypatch: pytest.M
     monkeypatch.setenv("EVENKEEL_INSTALLER_URL", f"https://a.example/{NEW} https://a.example/b.sh")
     monkeypatch.setenv("EVENKEEL_INSTALLER_SHA256", "aa bb")
     assert [(case.name, case.url, case.sha256) for case in conda.cases(world)] == [
-        ("/opt/conda/bin/conda", "", ""),
+        ("EVENKEEL_CONDA", "", ""),
         (NEW, f"https://a.example/{NEW}", "aa"),
         ("b.sh", "https://a.example/b.sh", "bb"),
     ]

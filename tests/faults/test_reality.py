@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The reality check against the lab's tree, as it is and with repositories that are not as they should be."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab import paths
+from lab.upstream import mirror_server
+from reality import report, world
+from reality.claims import Claim, Result
+from reality.parts import conda, data
+from reality.reach import Reach
+from reality.run import STATE, State, ask, run
+from reality.world import World
+
+REPOSITORIES = "https://developer.download.nvidia.com/compute/cuda/repos"
+
+
+class Silent:
+    """Nobody watches."""
+
+    def begin(self, name: str, total: int, done: int) -> None:
+        pass
+
+    def result(self, claim: Claim, result: Result) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    """Serve the lab's tree on loopback."""
+    server = mirror_server.Mirror(paths.WWW, "127.0.0.1", 0)
+    threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+@pytest.fixture
+def lab(url: str, tmp_path: Path) -> World:
+    places = world.stand_ins(paths.WWW, url)
+    sums = world.sums(paths.WWW, places)
+    return World(tmp_path / "lab", tmp_path / "store", world.LAB, False, places, sums, (), Reach(silence=5.0))
+
+
+def answers(here: World, *keys: str) -> dict[str, Result]:
+    """Return the results of some claims."""
+    claims = {claim.id: claim for claim in data.claims(here)}
+    return {key: result for key in keys if (result := ask(data, claims[key], here))}
+
+
+def test_the_lab_is_as_the_data_say_where_it_is_meant_to_be(lab: World, tmp_path: Path) -> None:
+    state = State(lab.folder / STATE)
+    assert run("data", data, lab, state, Silent())
+    results = state.results()
+    odd = {key: one.detail for key, one in results.items() if one.state not in ("proven", "skipped")}
+    assert odd == {}
+    proven = Counter(key.split("/")[1] for key, one in results.items() if one.state == "proven")
+    assert all(proven[topic] >= 2 for topic in ("installers", "mirrors", "keys", "signatures", "driver", "cuda")), (
+        proven
+    )
+    for release in ("debian13", "ubuntu2404", "rhel9"):
+        assert results[f"data/signatures/{release}/x86_64"].state == "proven"
+        assert results[f"data/driver/{release}/x86_64/580"].state == "proven"
+    made = report.of_run(data.claims(lab), results, lab.name)
+    assert report.read(report.written(made, tmp_path)[0]) == made
+
+
+@pytest.mark.parametrize("release", ["debian12", "rhel9"])
+def test_a_repository_whose_key_has_changed(lab: World, url: str, release: str) -> None:
+    place = f"/compute/cuda/repos/{release}/x86_64"
+    lab.stand_ins = {f"{REPOSITORIES}/{release}/x86_64": f"{url}/nvidia/rekeyed{place}"}
+    (found,) = answers(lab, f"data/signatures/{release}/x86_64").values()
+    assert (found.state, "is not by the key of its repository" in found.detail) == ("differs", True)
+
+
+@pytest.mark.parametrize("release", ["debian12", "rhel9"])
+def test_a_repository_in_the_middle_of_a_synchronisation(lab: World, url: str, release: str) -> None:
+    place = f"/compute/cuda/repos/{release}/x86_64"
+    lab.stand_ins = {f"{REPOSITORIES}/{release}/x86_64": f"{url}/nvidia/syncing{place}"}
+    (found,) = answers(lab, f"data/driver/{release}/x86_64/580").values()
+    assert (found.state, "is not the list that its repository names" in found.detail) == ("differs", True)
+
+
+def test_a_key_that_is_not_the_known_one(lab: World) -> None:
+    lab.sums = dict.fromkeys(lab.sums, "0" * 64)
+    found = answers(lab, "data/keys/debian12/x86_64", "data/keys/rhel9/x86_64")
+    assert {one.state for one in found.values()} == {"differs"}
+
+
+@pytest.mark.parametrize(
+    ("fault", "state", "said"),
+    [
+        ("html", "differs", "is no list of APT"),
+        ("truncate", "unreachable", "ended after"),
+        ("flaky/1/reality-{release}", "proven", ""),
+        ("404", "skipped", "answered 404"),
+    ],
+)
+def test_a_site_that_fails(lab: World, url: str, fault: str, state: str, said: str) -> None:
+    way = fault.format(release="debian13")
+    place = "/nvidia/compute/cuda/repos/debian13/x86_64"
+    lab.stand_ins = {f"{REPOSITORIES}/debian13/x86_64": f"{url}/_fault/{way}{place}"}
+    (found,) = answers(lab, "data/driver/debian13/x86_64/580").values()
+    assert (found.state, said in found.detail) == (state, True), found
+
+
+@pytest.mark.long
+def test_the_tests_of_a_real_conda_run_with_the_lab_s_installers(lab: World) -> None:
+    state = State(lab.folder / STATE)
+    assert run("conda", conda, lab, state, Silent())
+    results = state.results()
+    assert {one.state for one in results.values()} == {"proven", "skipped"}
+    case = next(one.name for one in conda.cases(lab) if "py311" in one.name)
+    for key in ("unchanged", "protected", "builder", "contract"):
+        assert results[f"conda/case/{case}/{key}"].state == "proven", results[f"conda/case/{case}/{key}"]
