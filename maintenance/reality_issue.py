@@ -2,9 +2,10 @@
 """Print what a reality check has found that the committed report lacks, as the text of an issue.
 
 python -m maintenance.reality_issue                 print the text; nothing where nothing differs
-python -m maintenance.reality_issue --open URL      also open, update or close the one issue, by gh; URL is of the run
+python -m maintenance.reality_issue --open URL      also open or update the one issue, by gh; URL is of the run
 
-The reports are docs/reality/reality.json and build/reality/reality.json.
+The committed report is docs/reality/reality.json. Those of the run are build/reality/reality.json, or, where its parts
+ran on machines of their own, build/reality/*/reality.json.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from typing import Any
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.in_markdown import code
 
 ROOT = Path(__file__).parents[1]
-COMMITTED, FOUND = ROOT / "docs" / "reality" / "reality.json", ROOT / "build" / "reality" / "reality.json"
+NAME = "reality.json"
+COMMITTED, FOUND = ROOT / "docs" / "reality" / NAME, ROOT / "build" / "reality"
 LABEL, TITLE = "reality", "The reality check differs from what is committed"
 #: The version of the reports' form.
 FORMAT = 1
@@ -57,6 +59,24 @@ class Report:
 
 
 NOTHING = Report("", "", {})
+
+
+def together(folder: Path) -> Report:
+    """Return the reports of a run as one.
+
+    Raises
+    ------
+    ReportError
+        There is none, or one can't be used.
+    """
+    paths = sorted([*folder.glob(NAME), *folder.glob(f"*/{NAME}")])
+    if not paths:
+        raise ReportError(f"There is no {NAME} in {folder}. Run make test-real.")
+    reports = [read(path) for path in paths]
+    rows: dict[str, Row] = {}
+    for report in reports:
+        rows |= {key: row for key, row in report.rows.items() if row.state != "never"}
+    return Report(max(one.created for one in reports), reports[0].version, rows)
 
 
 def read(path: Path) -> Report:
@@ -148,17 +168,14 @@ def _shortened(whole: str) -> str:
 
 
 def put(body: str, run: str) -> None:
-    """Have exactly one open issue where there is a text, and none where there is none."""
+    """Have the text in one issue. Who repairs what differs closes it."""
     listed = json.loads(_gh("issue", "list", "--state=open", f"--label={LABEL}", "--json=number", "--limit=1"))
-    number = str(int(listed[0]["number"])) if listed else ""
     whole = f"{body}\nThe run, with the whole report: {run}\n"
-    if body and number:
-        _gh("issue", "edit", number, "--body-file=-", given=whole)
-    elif body:
+    if listed:
+        _gh("issue", "edit", str(int(listed[0]["number"])), "--body-file=-", given=whole)
+    else:
         _gh("label", "create", LABEL, "--force", "--description=Written by the reality check")
         _gh("issue", "create", f"--title={TITLE}", f"--label={LABEL}", "--body-file=-", given=whole)
-    elif number:
-        _gh("issue", "close", number, f"--comment=This run has found nothing that is not committed: {run}")
 
 
 def _gh(*arguments: str, given: str = "") -> str:
@@ -172,11 +189,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--open", metavar="URL")
     given = parser.parse_args(arguments)
     try:
-        body = text(read(COMMITTED) if COMMITTED.exists() else NOTHING, read(FOUND))
+        body = text(read(COMMITTED) if COMMITTED.exists() else NOTHING, together(FOUND))
     except ReportError as error:
         sys.exit(str(error))
     print(body, end="")
-    if given.open:
+    if body and given.open:
         put(body, given.open)
 
 

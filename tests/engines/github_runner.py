@@ -77,7 +77,7 @@ class Runner:
                 elif action.startswith("actions/upload-artifact@"):
                     shutil.copytree(self.folder / "work" / given["path"], self.artifact(given["name"]))
                 elif action.startswith("actions/download-artifact@"):
-                    shutil.copytree(self.artifact(given["name"]), self.folder / "work" / given["path"])
+                    self._download(given)
                 elif not action:
                     (self.folder / "temp" / "step.sh").write_text(step["run"])
                     own = {key: _expanded(value, known) for key, value in step.get("env", {}).items()}
@@ -152,6 +152,15 @@ class Runner:
         place.mkdir(parents=True)
         for number, path in enumerate(paths):
             subprocess.run(["cp", "--archive", self._here(path), place / str(number)], check=True)
+
+    def _download(self, given: Mapping[str, str]) -> None:
+        """Get one artifact into a folder, or all whose names fit a pattern, each into a folder of its own."""
+        place = self.folder / "work" / given["path"]
+        if "name" in given:
+            shutil.copytree(self.artifact(given["name"]), place)
+        else:
+            for found in self.artifact("").glob(given["pattern"]):
+                shutil.copytree(found, place / found.name)
 
     def _here(self, path: str) -> Path:
         return self.folder / "home" / path.removeprefix("~/")

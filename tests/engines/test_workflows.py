@@ -166,8 +166,9 @@ def test_differences_become_the_text_of_one_issue(runner: Runner) -> None:
     claim = {"id": "data/made-up", "part": "data", "subject": "keys", "text": "Made up.", "state": "differs"}
     claim |= {"on": "site.example", "detail": "@all `x`", "when": "", "version": VERSION, "seconds": 1}
     report = {"format": 1, "world": "real", "created": "2026-11-30", "version": VERSION, "claims": [claim]}
-    runner.artifact("reality").mkdir(parents=True)
-    (runner.artifact("reality") / "reality.json").write_text(json.dumps(report))
+    for part in ("data", "conda"):
+        runner.artifact(f"reality-{part}").mkdir(parents=True)
+        (runner.artifact(f"reality-{part}") / "reality.json").write_text(json.dumps(report))
     steps = runner.run(workflow("reality"), "issue", TAG)
     assert [step.status for step in steps] == [0], shown(steps)
     assert "- ` Made up. ` on ` site.example `: `` @all `x` ``\n" in runner.summary
@@ -176,8 +177,7 @@ def test_differences_become_the_text_of_one_issue(runner: Runner) -> None:
     assert body == f"{runner.summary}\nThe run, with the whole report: {run}\n"
     assert asked(runner)[-1] == "issue edit 7 --body-file=-"
 
-    shutil.rmtree(runner.artifact("reality"))
-    runner.artifact("reality").mkdir()
+    shutil.rmtree(runner.folder / "artifacts")
     steps = runner.run(workflow("reality"), "issue", TAG)
     assert [step.status for step in steps] == [1], shown(steps)
     assert asked(runner) == []

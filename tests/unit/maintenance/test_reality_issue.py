@@ -119,10 +119,22 @@ def test_what_is_no_report_of_the_world_is_refused(tmp_path: Path, changes: dict
         reality_issue.read(written(tmp_path, **changes))
 
 
+def test_parts_that_ran_on_machines_of_their_own_are_one_run(tmp_path: Path) -> None:
+    def claims(*states: str) -> list[dict[str, str]]:
+        return [vars(row(state, id=name)) for name, state in zip("abc", states, strict=True)]
+
+    for part, states in {"data": ("proven", "never", "never"), "gpu": ("never", "differs", "never")}.items():
+        (tmp_path / part).mkdir()
+        written(tmp_path / part, claims=claims(*states), created=f"2026-11-30 {part}")
+    found = reality_issue.together(tmp_path)
+    assert {key: one.state for key, one in found.rows.items()} == {"a": "proven", "b": "differs"}
+    assert (found.created, found.version) == ("2026-11-30 gpu", "0.2.0")
+
+
 def test_the_lack_of_a_report_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reality_issue, "COMMITTED", tmp_path / "none.json")
-    monkeypatch.setattr(reality_issue, "FOUND", tmp_path / "gone.json")
-    with pytest.raises(SystemExit, match=r"gone.json is no report of a reality check: FileNotFoundError"):
+    monkeypatch.setattr(reality_issue, "FOUND", tmp_path)
+    with pytest.raises(SystemExit, match=r"There is no reality.json in .*. Run make test-real."):
         reality_issue.main([])
 
 
@@ -137,7 +149,9 @@ esac
 
 @pytest.fixture
 def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A gh that keeps what it is asked."""
+    """A gh that keeps what it is asked, and a place of reports."""
+    monkeypatch.setattr(reality_issue, "COMMITTED", tmp_path / "none.json")
+    monkeypatch.setattr(reality_issue, "FOUND", tmp_path)
     program = tmp_path / "gh"
     program.write_text(GH)
     program.chmod(0o755)
@@ -151,29 +165,31 @@ LIST = "issue list --state=open --label=reality --json=number --limit=1"
 
 
 @pytest.mark.parametrize(
-    ("listed", "body", "calls"),
+    ("listed", "calls"),
     [
         (
             "[]",
-            "New\n",
             [
                 LIST,
                 "label create reality --force --description=Written by the reality check",
                 f"issue create --title={reality_issue.TITLE} --label=reality --body-file=-",
             ],
         ),
-        ('[{"number": 7}]', "New\n", [LIST, "issue edit 7 --body-file=-"]),
-        (
-            '[{"number": 7}]',
-            "",
-            [LIST, "issue close 7 --comment=This run has found nothing that is not committed: https://run.example"],
-        ),
-        ("[]", "", [LIST]),
+        ('[{"number": 7}]', [LIST, "issue edit 7 --body-file=-"]),
     ],
 )
-def test_there_is_one_issue_at_most(asked: Path, listed: str, body: str, calls: list[str]) -> None:
+def test_there_is_one_issue(asked: Path, listed: str, calls: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     (asked / "OPEN").write_text(listed)
-    reality_issue.put(body, "https://run.example")
+    written(asked)
+    reality_issue.main(["--open", "https://run.example"])
     assert (asked / "ASKED").read_text().splitlines() == calls
-    if body:
-        assert (asked / "BODY").read_text() == "New\n\nThe run, with the whole report: https://run.example\n"
+    body = f"{capsys.readouterr().out}\nThe run, with the whole report: https://run.example\n"
+    assert (asked / "BODY").read_text() == body
+    assert "` DEF `" in body
+
+
+def test_without_a_text_no_issue_is_asked_for(asked: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    written(asked, claims=[])
+    reality_issue.main(["--open", "https://run.example"])
+    assert not (asked / "ASKED").exists()
+    assert capsys.readouterr().out == ""
