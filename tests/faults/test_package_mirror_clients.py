@@ -7,11 +7,15 @@ The node is the mirror and its client. The authority is trusted as the documenta
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from uv import find_uv_bin
 
 from tests.faults.conftest import Answer, Node, ansible, finish
 from tests.faults.mirrors import LOG, PLAYBOOK, Mirror, packages_of_the_lab
@@ -109,6 +113,29 @@ def test_a_client_gets_packages_from_it(mirror: Mirror, site: Answer, program: s
     mirror.node.host.check_output(f"truncate --size 0 {LOG}")
     mirror.node.host.check_output(command.replace("URL", mirror.url))
     assert served(mirror, program)
+
+
+def test_many_uvs_at_once_cost_what_one_does(mirror: Mirror, authority: Path, tmp_path: Path) -> None:
+    mirror.run("purge /pypi")
+    before = mirror.bytes()
+    variables = {"UV_DEFAULT_INDEX": f"{mirror.url}/pypi/simple/", "SSL_CERT_FILE": str(authority / "ca.pem")}
+    argv = [
+        find_uv_bin(),
+        "pip",
+        "install",
+        "--no-cache",
+        "--python",
+        sys.executable,
+        "humanize",
+        "packaging",
+        "xxhash",
+    ]
+    places = [str(tmp_path / str(number)) for number in range(20)]
+    installs = [subprocess.Popen([*argv, "--target", place], env={**os.environ, **variables}) for place in places]
+    assert [install.wait() for install in installs] == [0] * len(installs)
+    sent, received = (now - was for now, was in zip(mirror.bytes(), before, strict=True))
+    assert sent > len(installs) * 700_000
+    assert received <= 1.05 * sent / len(installs)
 
 
 def test_apt_gets_packages_from_it(mirror: Mirror) -> None:
