@@ -6,7 +6,8 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: buildah
-author: Evenkeel
+author:
+  - The Evenkeel team (@evenkeel)
 short_description: Run tasks in a working container of buildah
 version_added: 0.2.0
 description:

@@ -133,7 +133,8 @@ def _entry(fields: Any, copy: str, where: str) -> Entry:
     entry = Entry(fields["path"], fields["size"], fields["sha256"])
     right = (
         isinstance(entry.path, str)
-        and type(entry.size) is int
+        and isinstance(entry.size, int)
+        and not isinstance(entry.size, bool)
         and entry.size >= 0
         and isinstance(entry.sha256, str)
         and _SHA256.fullmatch(entry.sha256)

@@ -244,7 +244,7 @@ class _Download:
     def _written(self, partial: str, response: Any, begins: int, announced: int | None, timeout: float) -> str:
         wanted = self._wanted
         most = most_bytes(wanted.size)
-        digests = {name: hashlib.new(name, usedforsecurity=False) for name in {"sha256", wanted.algorithm}}
+        digests = {name: hashlib.new(name, usedforsecurity=False) for name in ("sha256", wanted.algorithm)}
         pace = Pace(timeout, time.monotonic())
         with open(partial, "r+b" if begins else "wb") as stream:
             if begins:

@@ -157,7 +157,7 @@ def parse(text: str, where: str) -> Manifest:
 
 
 def _file(fields: Any, where: str) -> File:
-    right = isinstance(fields, dict) and all(type(fields.get(name)) is kind for name, kind in _FIELDS.items())
-    if not right or fields["size"] < 0 or not _SHA256.fullmatch(fields["sha256"]):
+    right = isinstance(fields, dict) and all(isinstance(fields.get(name), kind) for name, kind in _FIELDS.items())
+    if not right or isinstance(fields["size"], bool) or fields["size"] < 0 or not _SHA256.fullmatch(fields["sha256"]):
         raise EvenkeelError("%s names a file wrongly: %r" % (where, fields), "Make the copy or the bundle anew")
     return File(**{name: fields[name] for name in _FIELDS})

@@ -103,12 +103,11 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
             for sha256 in {one.sha256 for one in damaged}:
                 store.remove(sha256)
         sources = Sources(upstreams, store, network, former, {one.path: one for one in request.files})
-        failure: EvenkeelError | None = None
-        lists: Sequence[File] = ()
+        before: tuple[Sequence[File], EvenkeelError] | None = None
         for left in range(package_sets.TRIES - 1, -1, -1):
             resolved = resolve(request, sources)
-            if failure and resolved.files == lists:
-                raise failure
+            if before and resolved.files == before[0]:
+                raise before[1]
             with carrying(resolved.warnings):
                 plan = plan_of(resolved, former, store)
                 disk_space.require_free({root: plan.size}, "The copy", _REMEDY)
@@ -117,9 +116,9 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
                 try:
                     fetched = fetching.fetch_all(plan.lacking, store, network)
                 except (Damaged, Missing) as error:  # of lists that the upstream has replaced meanwhile
-                    failure, lists = error, resolved.files
                     if not left:
                         raise
+                    before = (resolved.files, error)
                     continue
                 return _applied(plan, fetched, former, damaged, resolved, params, store)
         raise AssertionError("the last try returns or raises")

@@ -95,10 +95,11 @@ def render(lock: Lock, name: str) -> str:
         "custom_metadata": {
             f"{_OURS}-digest": json.dumps({key: digest(found) for key, found in sorted(lock.packages.items())}),
             f"{_OURS}-variables": json.dumps(dict(lock.variables), sort_keys=True),
-            f"{_OURS}-virtual-packages": json.dumps(lock.virtual_packages, sort_keys=True),
             f"{_OURS}-sizes": json.dumps({key: _sizes(found) for key, found in sorted(lock.packages.items())}),
         },
     }
+    if lock.virtual_packages is not None:
+        metadata["custom_metadata"][f"{_OURS}-virtual-packages"] = json.dumps(lock.virtual_packages, sort_keys=True)
     if builds := {key: of_gpus for key, found in sorted(lock.packages.items()) if (of_gpus := gpu_builds_of(found))}:
         metadata["custom_metadata"][f"{_OURS}-gpu-builds"] = json.dumps(builds)
     if indexes := {key: found_at for key, found in sorted(lock.packages.items()) if (found_at := _indexes(found))}:
