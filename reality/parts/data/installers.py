@@ -29,8 +29,8 @@ def questions(world: World) -> Iterator[Question]:
     known = world.installers()
     sample = newest(known)
     for one in known:
-        key, url = f"installers/{one.file}", url_of(one)
-        yield question(THERE, f"{key}/there", f"{one.file} is at {url}", partial(_there, one))
+        key = f"installers/{one.file}"
+        yield question(THERE, f"{key}/there", f"{one.file} is at its site", partial(_there, one))
         yield question(
             LISTED, f"{key}/listed", f"The published checksum of {one.file} is the known one", partial(_listed, one)
         )
