@@ -5,7 +5,7 @@ python -m maintenance.reality_issue                 print the text; nothing wher
 python -m maintenance.reality_issue --open URL      also open or update the one issue, by gh; URL is of the run
 
 The committed report is docs/reality/reality.json. Those of the run are build/reality/reality.json, or, where its parts
-ran on machines of their own, build/reality/*/reality.json.
+ran on machines of their own, build/reality/reality-*/reality.json.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def together(folder: Path) -> Report:
     ReportError
         There is none, or one can't be used.
     """
-    paths = sorted([*folder.glob(NAME), *folder.glob(f"*/{NAME}")])
+    paths = sorted([*folder.glob(NAME), *folder.glob(f"reality-*/{NAME}")])
     if not paths:
         raise ReportError(f"There is no {NAME} in {folder}. Run make test-real.")
     reports = [read(path) for path in paths]
@@ -109,11 +109,14 @@ def _text(value: Any) -> str:
 
 def text(committed: Report, found: Report) -> str:
     """Return the issue's text; empty where the run has found nothing that is not committed."""
-    before = {key: row.state for key, row in committed.rows.items()}
-    rows = [row for row in found.rows.values() if _is_new(row, committed.rows.get(row.id))]
+    # What is known of a claim that says something else by now is nothing.
+    known = {
+        row.id: row for row in committed.rows.values() if row.id in found.rows and row.text == found.rows[row.id].text
+    }
+    rows = [row for row in found.rows.values() if _is_new(row, known.get(row.id))]
     otherwise = [row for row in rows if row.state == "differs"]
-    again = [row for row in rows if row.state == "proven" and before.get(row.id) == "differs"]
-    first = [row for row in rows if row.state == "proven" and row.id not in before]
+    again = [row for row in rows if row.state == "proven" and row.id in known]
+    first = [row for row in rows if row.state == "proven" and row.id not in known]
     if not rows:
         return ""
     silent = [row for row in found.rows.values() if row.state == "unreachable"]

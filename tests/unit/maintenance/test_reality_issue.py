@@ -58,6 +58,11 @@ def test_without_news_there_is_no_issue(committed: Report, found: Report) -> Non
             ["### Proven again", "", "- ` The key is ABC. ` on ` a.example `"],
         ),
         (
+            report(row("proven", text="The key is OLD.")),
+            report(row("proven")),
+            ["### Proven for the first time", "", "- ` keys `: 1"],
+        ),
+        (
             NOTHING,
             report(row("proven"), row("proven", id="other"), row("unreachable", id="more", subject="installers")),
             [
@@ -124,8 +129,10 @@ def test_parts_that_ran_on_machines_of_their_own_are_one_run(tmp_path: Path) -> 
         return [vars(row(state, id=name)) for name, state in zip("abc", states, strict=True)]
 
     for part, states in {"data": ("proven", "never", "never"), "gpu": ("never", "differs", "never")}.items():
-        (tmp_path / part).mkdir()
-        written(tmp_path / part, claims=claims(*states), created=f"2026-11-30 {part}")
+        (tmp_path / f"reality-{part}").mkdir()
+        written(tmp_path / f"reality-{part}", claims=claims(*states), created=f"2026-11-30 {part}")
+    (tmp_path / "lab").mkdir()
+    written(tmp_path / "lab", world="lab")
     found = reality_issue.together(tmp_path)
     assert {key: one.state for key, one in found.rows.items()} == {"a": "proven", "b": "differs"}
     assert (found.created, found.version) == ("2026-11-30 gpu", "0.2.0")
