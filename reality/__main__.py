@@ -55,7 +55,13 @@ def _parser() -> argparse.ArgumentParser:
     asked.add_argument("--all", action="store_true", help="ask of all what is otherwise asked of a sample: 50 GB")
     commands.add_parser("record", parents=[one], help="write what the lab can learn from, into lab/upstream/recorded")
     kept = commands.add_parser("report", help="write the page of the last run, or the README's table")
-    kept.add_argument("--keep", action="store_true", help="merge the last run into docs/reality/reality.json")
+    kept.add_argument(
+        "--keep",
+        type=Path,
+        nargs="*",
+        metavar="FILE",
+        help="merge reports (default: that of the last run) into docs/reality/reality.json, and write the README's table",
+    )
     kept.add_argument("--readme", action="store_true", help="write the README's table from docs/reality/reality.json")
     kept.add_argument("--check", action="store_true", help="fail where the README's table is not up to date")
     return top
@@ -155,16 +161,15 @@ def _records(name: str, part: Part, here: world.World, console: Console) -> Iter
 
 
 def _report(options: argparse.Namespace, console: Console, build: Path) -> int:
-    real = world.chosen({}, build)
-    if options.keep:
-        report.kept(report.read(build / report.JSON), report.COMMITTED)
-    elif not (options.readme or options.check):
+    if options.keep is None and not (options.readme or options.check):
         _data, page = report.written(report.read(build / report.JSON), build)
         console.print(f"The page is {page}")
         return WELL
-    subjects = [claim.subject for part in known_parts().values() for claim in part.claims(real)]
+    claims = [claim for part in known_parts().values() for claim in part.claims(world.chosen({}, build))]
+    if options.keep is not None:
+        report.kept(map(report.read, options.keep or [build / report.JSON]), claims, report.COMMITTED)
     text = report.README.read_text(encoding="utf-8")
-    new = report.in_readme(text, report.table(report.read(report.COMMITTED), subjects))
+    new = report.in_readme(text, report.table(report.read(report.COMMITTED), claims))
     if options.check:
         if new != text:
             print("reality: the README's table of what is proven is not up to date. Run make docs.", file=sys.stderr)

@@ -43,6 +43,9 @@ _PLACE = Path(__file__).parent
 _SCHEMA: dict[str, Any] = json.loads((_PLACE / "report.schema.json").read_text(encoding="utf-8"))
 #: So many things that a claim was proven on are named in a cell.
 _FEW = 3
+_SETTLED = (PROVEN, DIFFERS)
+#: Claims that exist only while somebody names their conda or their installer.
+_NAMED = "conda/case/"
 
 Report = dict[str, Any]
 
@@ -57,7 +60,6 @@ def of_run(claims: Iterable[Claim], results: Mapping[str, Result], world: str) -
         "version": own_version(),
         "world": world,
         "machine": f"{platform.platform()}, Python {platform.python_version()}",
-        "totals": dict(Counter(row["subject"] for row in rows)),
         "claims": rows,
     }
 
@@ -99,8 +101,14 @@ def written(report: Report, folder: Path) -> tuple[Path, Path]:
     return data, page
 
 
-def merged(known: Report, new: Report) -> Report:
-    """Return a newer report with what an older one knows and it did not find out; claims without an answer go.
+def merged(known: Report, new: Report, claims: Iterable[Claim]) -> Report:
+    """Return a newer report with what an older one knows and it did not find out.
+
+    Parameters
+    ----------
+    claims
+        All that there are. What is known of a claim that says something else by now, or that is gone, goes; what a
+        conda that somebody named has shown stays.
 
     Raises
     ------
@@ -109,32 +117,39 @@ def merged(known: Report, new: Report) -> Report:
     """
     if new["world"] != "real":
         raise EvenkeelError("The report is of the lab, which proves nothing", "Run without REALITY=lab")
-    settled = (PROVEN, DIFFERS)
-    before = {row["id"]: row for row in known["claims"]}
-    rows = (row if row["state"] in settled else before.get(row["id"], row) for row in new["claims"])
-    return {**new, "claims": [row for row in rows if row["state"] in settled]}
+    texts = {claim.id: claim.text for claim in claims}
+    rows = {
+        row["id"]: row
+        for row in (*known["claims"], *new["claims"])
+        if row["state"] in _SETTLED and (texts.get(row["id"]) == row["text"] or row["id"].startswith(_NAMED))
+    }
+    return {**new, "claims": list(rows.values())}
 
 
-def kept(report: Report, path: Path) -> Report:
-    """Merge a report into what is known, and return that."""
-    found = merged(read(path), report) if path.exists() else merged({**report, "claims": []}, report)
-    path.parent.mkdir(parents=True, exist_ok=True)
+def kept(news: Iterable[Report], claims: Iterable[Claim], path: Path) -> None:
+    """Merge reports, the newest last, into what is known."""
+    found, all_claims = read(path), list(claims)
+    for new in sorted(news, key=lambda one: datetime.fromisoformat(one["created"])):
+        found = merged(found, new, all_claims)
     path.write_text(_text(found), encoding="utf-8")
-    return found
 
 
 def _text(report: Report) -> str:
     return json.dumps(report, indent=1, ensure_ascii=False) + "\n"
 
 
-def table(report: Report, subjects: Iterable[str]) -> str:
-    """Return the README's table: each kind of claim, and what is proven of it."""
+def table(report: Report, claims: Iterable[Claim]) -> str:
+    """Return the README's table: of each kind of claim, how many there are, and what of them is proven."""
+    subjects: dict[str, dict[str, str]] = {}
+    for claim in claims:
+        subjects.setdefault(claim.subject, {})[claim.id] = claim.text
     lines = ["| Claims about | Proven | On | When | With version |", "|---|---|---|---|---|"]
-    for subject in dict.fromkeys(subjects):
-        rows = [row for row in report["claims"] if row["subject"] == subject]
+    for subject, texts in subjects.items():
+        # What was proven of a claim that says something else by now is no proof.
+        rows = [row for row in report["claims"] if texts.get(row["id"]) == row["text"]]
         proven = [row for row in rows if row["state"] == PROVEN]
         odd = sum(row["state"] == DIFFERS for row in rows)
-        said = f"{len(proven)} of {report['totals'].get(subject, len(rows))}" if proven else NEVER
+        said = f"{len(proven)} of {len(texts)}" if proven else NEVER
         said += f"; {odd} otherwise" if odd else ""
         days = sorted({row["when"][:10] for row in proven})
         cells = (

@@ -30,7 +30,8 @@ from reality.claims import PROVEN, Claim, Result, SkippedError, differs, proven
 from reality.world import DISTRIBUTION_SITES, ROOT, World
 
 TITLE = "Real conda"
-NETWORK = True
+#: A conda that is named needs none.
+NETWORK = not os.environ.get("EVENKEEL_CONDA")
 AT_ONCE = 1
 SECONDS = 4 * 3600.0
 PART = "conda"
@@ -64,6 +65,7 @@ _SCENARIOS = ("miniconda", "distribution_life", "environment_life")
 #: The CUDA version that shipped environments are locked for.
 _CUDA = "12.8"
 _OLDEST_PYTHON = 9
+_CONDA_FORGE = "https://conda.anaconda.org/conda-forge/noarch/repodata.json"
 #: How a conda is called that a person names; its path may name that person.
 _NAMED = "EVENKEEL_CONDA"
 
@@ -79,18 +81,20 @@ class Case:
 
 
 def claims(world: World) -> Iterable[Claim]:
-    """Return the claims of each conda, of scenarios and of environments."""
+    """Return the claims of each conda, of scenarios and of environments; where condas are named, of these alone."""
+    own, named = cases(world), _named()
+    scenarios = _SCENARIOS if any(case.url for case in own) else ()
     return [
-        *(claim for case in cases(world) for claim in _of_case(case)),
+        *(claim for case in own for claim in _of_case(case)),
         *(
             Claim(f"{PART}/scenario/{name}", PART, f"The scenario {name} passes with a real installer", SCENARIOS)
-            for name in _SCENARIOS
+            for name in scenarios
         ),
         *(
             Claim(
                 f"{PART}/environment/{name}", PART, f"The environment {name} is locked for CUDA and built", ENVIRONMENTS
             )
-            for name in environments()
+            for name in (() if named else environments())
         ),
     ]
 
@@ -120,13 +124,17 @@ def _of_case(case: Case) -> list[Claim]:
 def cases(world: World) -> list[Case]:
     """Return those that the environment names, else the newest known installer of each Python and of Miniforge."""
     command, urls = os.environ.get("EVENKEEL_CONDA", ""), os.environ.get("EVENKEEL_INSTALLER_URL", "").split()
-    if command or urls:
+    if _named():
         sums = os.environ.get("EVENKEEL_INSTALLER_SHA256", "").split()
         known = {one.file: one.sha256 for one in world.installers()}
         named = sums if len(sums) == len(urls) else [known.get(_file(url), "") for url in urls]
         own = [Case(_NAMED, command=command)] if command else []
         return own + [Case(_file(url), url=url, sha256=digest) for url, digest in zip(urls, named, strict=True)]
     return [Case(one.file, url=_url(one), sha256=one.sha256) for one in _newest(world.installers())]
+
+
+def _named() -> bool:
+    return bool(os.environ.get("EVENKEEL_CONDA") or os.environ.get("EVENKEEL_INSTALLER_URL"))
 
 
 def _newest(known: list[Installer]) -> Iterator[Installer]:
@@ -253,6 +261,8 @@ def built(name: str, world: World) -> tuple[Path, str]:
     """
     if world.is_lab:
         raise SkippedError("the lab has no conda-forge")
+    # Where it is not reached, that says nothing about the environment.
+    world.reach.head(_CONDA_FORGE)
     site = world.store / "site"
     lock = site / name / "conda-lock.yml"
     if not lock.exists():

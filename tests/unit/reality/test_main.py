@@ -134,6 +134,8 @@ def test_the_readme_is_checked_and_written(part: Made, tmp_path: Path, monkeypat
     readme, known = tmp_path / "README.md", tmp_path / "docs" / "reality.json"
     monkeypatch.setattr(report, "README", readme)
     monkeypatch.setattr(report, "COMMITTED", known)
+    known.parent.mkdir()
+    known.write_text(json.dumps(report.of_run([], {}, "real")))
     readme.write_text(f"# A\n{report.BEGIN}{report.END}")
     assert command.main(["run"], tmp_path) == 0
     assert command.main(["report", "--keep"], tmp_path) == 0

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,6 @@ def test_a_report_keeps_its_schema_and_is_read_again(tmp_path: Path) -> None:
     data, page = report.written(made, tmp_path)
     assert report.read(data) == made
     assert "1 of 5 claims are proven, 1 differ" in page.read_text()
-    assert made["totals"] == {"Installers": 5}
     assert ROOT.name not in made["machine"]
 
 
@@ -94,8 +94,10 @@ def test_the_table_says_what_is_proven_when_and_on_what_or_never() -> None:
         "data/two": result("proven", "Debian 12 | <b>", when="2026-12-02T00:00:00+00:00", version="1.3.0"),
         "data/three": result("differs"),
     }
-    made = report.of_run([claim("one"), claim("two"), claim("three"), claim("four", "GPUs")], results, "real")
-    assert report.table(made, ["Installers", "GPUs", "Installers", "New"]).splitlines()[2:] == [
+    claims = [claim("one"), claim("two"), claim("three"), claim("four", "GPUs"), claim("changed", "New")]
+    made = report.of_run(claims, {**results, "data/changed": result("proven")}, "real")
+    claims[-1] = replace(claims[-1], text="something else holds")
+    assert report.table(made, claims).splitlines()[2:] == [
         "| Installers | 2 of 3; 1 otherwise | Debian 12 \\| &lt;b&gt;, a.example "
         "| 2026-11-29 to 2026-12-02 | 1.2.0, 1.3.0 |",
         "| GPUs | never | | | |",
@@ -103,24 +105,40 @@ def test_the_table_says_what_is_proven_when_and_on_what_or_never() -> None:
     ]
 
 
-def test_a_later_report_adds_to_what_is_known(tmp_path: Path) -> None:
-    path = tmp_path / "docs" / "reality.json"
-    report.kept(of(one="proven", two="proven", three="differs", gone="proven"), path)
-    report.kept(of(one="differs", two="unreachable", three="skipped", four="never", five="proven"), path)
-    known = report.read(path)
-    assert {row["id"]: row["state"] for row in known["claims"]} == {
+@pytest.fixture
+def known(tmp_path: Path) -> Path:
+    """What is known when nothing is."""
+    path = tmp_path / "known.json"
+    path.write_text(json.dumps(of()))
+    return path
+
+
+def test_later_reports_add_to_what_is_known(known: Path) -> None:
+    claims = [claim(key) for key in ("one", "two", "three", "four", "five")]
+    first = of(one="proven", two="proven", three="differs", gone="proven")
+    second = of(one="differs", two="unreachable", three="skipped", four="never", five="proven")
+    named = Claim("conda/case/old.sh/doctor", "conda", "old.sh: fine", "Conda")
+    third = report.of_run([named], {named.id: result("proven")}, "real")
+    for made, moment in ((first, "2026-01-01"), (second, "2026-01-02"), (third, "2026-01-03")):
+        made["created"] = f"{moment}T00:00:00+00:00"
+    report.kept([third, second, first], claims, known)
+    report.kept([], claims, known)
+    assert {row["id"]: row["state"] for row in report.read(known)["claims"]} == {
         "data/one": "differs",
         "data/two": "proven",
         "data/three": "differs",
         "data/five": "proven",
+        named.id: "proven",
     }
-    assert known["totals"] == {"Installers": 5}
+    report.kept([of()], [replace(claim("two"), text="something else holds")], known)
+    assert [row["id"] for row in report.read(known)["claims"]] == [named.id]
 
 
-def test_a_report_of_the_lab_is_not_kept(tmp_path: Path) -> None:
+def test_a_report_of_the_lab_is_not_kept(known: Path) -> None:
+    before = known.read_text()
     with pytest.raises(EvenkeelError, match="of the lab, which proves nothing"):
-        report.kept({**of(one="proven"), "world": "lab"}, tmp_path / "reality.json")
-    assert list(tmp_path.iterdir()) == []
+        report.kept([{**of(one="proven"), "world": "lab"}], [claim("one")], known)
+    assert known.read_text() == before
 
 
 def test_the_readme_keeps_what_is_around_its_table() -> None:

@@ -84,7 +84,10 @@ def test_others_are_named_by_the_environment(world: World, monkeypatch: pytest.M
         (NEW, f"https://a.example/{NEW}", "aa"),
         ("b.sh", "https://a.example/b.sh", "bb"),
     ]
-    assert f"conda/case/{NEW}/doctor" in {claim.id for claim in conda.claims(world)}
+    keys = {claim.id for claim in conda.claims(world)}
+    assert {f"conda/case/{NEW}/doctor", "conda/case/EVENKEEL_CONDA/contract", "conda/scenario/miniconda"} <= keys
+    monkeypatch.setenv("EVENKEEL_INSTALLER_URL", "")
+    assert {claim.id.split("/")[1] for claim in conda.claims(world)} == {"case"}
 
 
 def test_an_installer_is_fetched_once_and_another_one_is_not_used(site: Site, world: World) -> None:
