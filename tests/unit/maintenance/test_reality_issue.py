@@ -92,12 +92,12 @@ def test_what_the_world_says_is_no_markup() -> None:
 
 
 def test_a_long_text_fits_into_an_issue() -> None:
-    rows = [row("differs", "x" * 10_000, id=str(number)) for number in range(200)]
+    rows = [row("differs", "x" * 10_000, id=str(number)) for number in range(120)]
     said = reality_issue.text(NOTHING, report(*rows))
     assert len(said) < 65_536
     assert f"{'x' * reality_issue.LONGEST_DETAIL}… `" in said
     listed = said.count("The key is ABC.")
-    assert said.endswith(f"The report of the run has {200 - listed} more lines.\n")
+    assert said.endswith(f"The report of the run has {120 - listed} more lines.\n")
 
 
 def written(folder: Path, **changes: Any) -> Path:
