@@ -60,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         nargs="*",
         metavar="FILE",
-        help="merge reports (default: that of the last run) into docs/reality/reality.json, and write the README's table",
+        help="merge reports (default: the last run's) into docs/reality/reality.json, and write the README's table",
     )
     kept.add_argument("--readme", action="store_true", help="write the README's table from docs/reality/reality.json")
     kept.add_argument("--check", action="store_true", help="fail where the README's table is not up to date")

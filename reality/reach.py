@@ -6,7 +6,6 @@ A site that does not answer twice in a row, or that asks for a wait that is too 
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import http.client
 import threading
@@ -139,12 +138,8 @@ class Reach:
         return self._ask(url, "GET", headers, read)
 
     def text(self, url: str, most: int = 16 * MIB) -> str:
-        """Return a text; one that is compressed for the way is decompressed."""
-        answer = self.get(url, most)
-        content = (
-            gzip.decompress(answer.content) if answer.headers.get("content-encoding") == "gzip" else answer.content
-        )
-        return content.decode("utf-8", "replace")
+        """Return a text."""
+        return self.get(url, most).content.decode("utf-8", "replace")
 
     def sum(self, url: str, into: Callable[[bytes], object] = len, seconds: float = 1800.0) -> tuple[int, str]:
         """Return the size and the SHA-256 of a file that may be large; ``into`` is given each piece of it."""

@@ -82,21 +82,15 @@ class Case:
 
 def claims(world: World) -> Iterable[Claim]:
     """Return the claims of each conda, of scenarios and of environments; where condas are named, of these alone."""
-    own, named = cases(world), _named()
-    scenarios = _SCENARIOS if any(case.url for case in own) else ()
-    return [
-        *(claim for case in own for claim in _of_case(case)),
-        *(
-            Claim(f"{PART}/scenario/{name}", PART, f"The scenario {name} passes with a real installer", SCENARIOS)
-            for name in scenarios
-        ),
-        *(
-            Claim(
-                f"{PART}/environment/{name}", PART, f"The environment {name} is locked for CUDA and built", ENVIRONMENTS
-            )
-            for name in (() if named else environments())
-        ),
-    ]
+    own = cases(world)
+    found = [claim for case in own for claim in _of_case(case)]
+    for name in _SCENARIOS if any(case.url for case in own) else ():
+        text = f"The scenario {name} passes with a real installer"
+        found.append(Claim(f"{PART}/scenario/{name}", PART, text, SCENARIOS))
+    for name in () if _named() else environments():
+        text = f"The environment {name} is locked for CUDA and built"
+        found.append(Claim(f"{PART}/environment/{name}", PART, text, ENVIRONMENTS))
+    return found
 
 
 def check(claim: Claim, world: World) -> Result:

@@ -23,7 +23,7 @@ from reality.world import World
 
 _UPSTREAM = re.compile(r"(?:\d+:)?([^-]+)")
 _NUMBER = re.compile(r"\d+")
-#: The longest of NVIDIA's lists has some 20 MiB.
+#: Of a list, packed or not; the longest of NVIDIA's has some 20 MiB.
 _MOST_BYTES = 256 * MIB
 
 
@@ -169,9 +169,12 @@ def _list(url: str, algorithm: str, digest: str, world: World) -> bytes:
         file.flush()
         try:
             with opener(file.name) as stream:
-                return stream.read()
+                unpacked = stream.read(_MOST_BYTES + 1)
         except (OSError, EOFError, ValueError) as error:
             raise EvenkeelError(f"{url} can't be unpacked: {error}", "Check the upstream") from error
+    if len(unpacked) > _MOST_BYTES:
+        raise EvenkeelError(f"{url} has more than {_MOST_BYTES // MIB} MiB unpacked", "Check the upstream")
+    return unpacked
 
 
 def _contents(packages: Iterable[Package]) -> Contents:

@@ -10,7 +10,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import E
 
 from reality.parts.data.keys import fingerprints
 from reality.parts.data.repository import Place, contents, order, require_signed, upstream
-from reality.reach import RefusedError
+from reality.reach import MIB, RefusedError
 from reality.world import World
 from tests.unit.plugins.module_utils._site_copy.repositories import Deb
 from tests.unit.reality.site import Site
@@ -100,6 +100,13 @@ def test_a_list_that_can_not_be_unpacked(site: Site, world: World) -> None:
     site.answer("/deb/InRelease", f"SHA256:\n {sha256(b'no gzip').hexdigest()} 7 Packages.gz\n".encode())
     site.answer("/deb/Packages.gz", b"no gzip")
     with pytest.raises(EvenkeelError, match="can't be unpacked"):
+        contents(apt(site), world)
+
+
+def test_a_list_that_grows_without_end(site: Site, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill_apt(site, PACKAGES * 10000)
+    monkeypatch.setattr("reality.parts.data.repository._MOST_BYTES", MIB)
+    with pytest.raises(EvenkeelError, match="has more than 1 MiB unpacked"):
         contents(apt(site), world)
 
 

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from reality import shown
+from reality.claims import Claim, Result
+
+CLAIM = Claim("data/one", "data", "one holds", "Made")
+
+
+@pytest.fixture
+def output() -> io.StringIO:
+    return io.StringIO()
+
+
+def run(console: Console) -> None:
+    with shown.chosen(console) as watcher:
+        watcher.begin("data", 3, 1)
+        watcher.result(CLAIM, Result("proven"))
+        watcher.result(CLAIM, Result("differs", detail="[red]it\nhas \x1b[2J" + "x" * 1000))
+
+
+def test_a_log_has_a_line_for_each_difference_that_nobody_s_text_can_break(output: io.StringIO) -> None:
+    run(Console(file=output))
+    first, second, third = output.getvalue().splitlines()
+    assert first == "data: 3 claims, 1 of them answered before"
+    assert second.startswith("≠ one holds: [red]it has \\x1b[2Jxxx")
+    assert len(second) < 400
+    assert third == "data: 3 of 3: 1 proven, 1 differs"
+
+
+def test_a_terminal_has_a_bar(output: io.StringIO) -> None:
+    run(Console(file=output, force_terminal=True, width=200))
+    assert "≠ one holds: [red]it has \\x1b[2J" in output.getvalue()
+    assert "3/3" in output.getvalue()
