@@ -7,6 +7,7 @@ import importlib
 import json
 import pkgutil
 import queue
+import shutil
 import threading
 import time
 from collections.abc import Iterable, Mapping
@@ -99,12 +100,17 @@ class State:
             found._parts.pop(name, None)
         return found
 
-    def begin(self, part: str) -> dict[str, Result]:
-        """Return the results that a part has already; none where its last run was whole."""
+    def begin(self, part: str) -> bool:
+        """Begin a part, and return whether that is anew: it has not run, or its last run was whole."""
         kept = self._parts.get(part)
-        if kept is None or kept["whole"]:
+        new = kept is None or kept["whole"]
+        if new:
             self._parts[part] = {"whole": False, "results": {}}
-        self._parts[part]["whole"] = False
+            self._write()
+        return new
+
+    def settled(self, part: str) -> dict[str, Result]:
+        """Return the results of a part that a run which goes on does not ask for again."""
         return {key: result for key, result in self.results([part]).items() if result.state in _SETTLED}
 
     def keep(self, claim: Claim, result: Result) -> None:
@@ -164,7 +170,10 @@ def run(name: str, part: Part, world: World, state: State, shown: Shown, limit: 
     ``KeyboardInterrupt`` leaves what was found in the state.
     """
     claims = list(part.claims(world))
-    done = state.begin(name)
+    if state.begin(name):
+        # What checks keep there for a run that goes on.
+        shutil.rmtree(world.folder / name, ignore_errors=True)
+    done = state.settled(name)
     left = [claim for claim in claims if claim.id not in done]
     shown.begin(name, len(claims), len(claims) - len(left))
     world.end = time.monotonic() + (part.SECONDS if limit is None else limit)

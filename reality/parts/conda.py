@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import sha256_of
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._upstream.installers import (
     DISTRIBUTIONS,
     LATEST,
@@ -177,7 +178,7 @@ def downloaded(case: Case, world: World) -> Path:
         It has another, which is the part data's to tell.
     """
     path = world.store / "installers" / case.name
-    if not path.exists():
+    if not path.exists() or case.sha256 not in ("", sha256_of(str(path))):
         path.parent.mkdir(parents=True, exist_ok=True)
         new = path.with_suffix(".part")
         with new.open("wb") as stream:
@@ -257,7 +258,7 @@ def built(name: str, world: World) -> tuple[Path, str]:
         raise SkippedError("the lab has no conda-forge")
     # Where it is not reached, that says nothing about the environment.
     world.reach.head(_CONDA_FORGE)
-    site = world.store / "site"
+    site = world.folder / PART / "site"
     lock = site / name / "conda-lock.yml"
     if not lock.exists():
         shutil.copytree(ROOT / "environments" / name, site / name, dirs_exist_ok=True)

@@ -96,6 +96,22 @@ def test_a_part_without_time_asks_nothing_and_keeps_what_it_has(world: World, st
     assert (late.asked, list(State(world.folder / STATE).results())) == ([], ["made/one"])
 
 
+def test_what_checks_keep_lasts_as_long_as_their_run(world: World, state: State) -> None:
+    kept = world.folder / "made" / "results.xml"
+
+    def keep(_world: World) -> Result:
+        seen.append(kept.exists())
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.touch()
+        return proven("a site")
+
+    seen: list[bool] = []
+    run("made", Made({"one": keep, "two": raises(OutOfTimeError())}), world, state, Watcher())
+    run("made", Made({"one": keep, "two": keep}), world, state, Watcher())
+    run("made", Made({"one": keep}), world, state, Watcher())
+    assert seen == [False, True, False]
+
+
 def test_parts_do_not_touch_each_other(world: World, state: State) -> None:
     run("made", Made({"one": holds}), world, state, Watcher())
     run("other", Made({"one": raises(SkippedError("no"))}, name="other"), world, state, Watcher())

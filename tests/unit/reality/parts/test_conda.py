@@ -99,6 +99,9 @@ def test_an_installer_is_fetched_once_and_another_one_is_not_used(site: Site, wo
     unknown = conda.Case("a.sh", url=case.url)
     assert conda.downloaded(unknown, world) == conda.downloaded(unknown, world) == world.store / "installers" / "a.sh"
     assert len(site.asked) == 2
+    with pytest.raises(SkippedError):
+        conda.downloaded(case, world)
+    assert len(site.asked) == 3
 
 
 def test_results_of_a_stopped_run_are_read_again(world: World) -> None:
