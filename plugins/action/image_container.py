@@ -16,6 +16,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "base": {"type": "str"},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "sbom": {"type": "bool", "default": True},
+    "push": {"type": "bool", "default": False},
 }
 
 
@@ -42,6 +43,8 @@ class ActionModule(Action):
             )
         if arguments["sbom"]:
             bill_of_materials.require()
+        if arguments["push"]:
+            buildah.require_pusher()
         base = buildah.base(arguments["base"])
         self._remove(removed)
         if not self._task.check_mode:

@@ -91,11 +91,11 @@ options:
     type: bool
     default: true
   push:
-    description: Where to push the image, as C(buildah push) takes it; empty pushes nothing.
+    description: Where to copy the image, as C(skopeo copy) takes it; empty copies nothing.
     type: str
     default: ""
 requirements:
-  - buildah on the control node
+  - buildah on the control node, and skopeo with O(push)
 """
 
 EXAMPLES = r"""

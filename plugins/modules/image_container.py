@@ -41,6 +41,10 @@ options:
     description: Whether M(evenkeel.gpu.image) is to write a bill of materials; fails here if its library is missing.
     type: bool
     default: true
+  push:
+    description: Whether M(evenkeel.gpu.image) is to push the image; fails here if C(skopeo) is missing.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""

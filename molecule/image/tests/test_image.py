@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -90,6 +91,16 @@ def test_two_builds_are_one_image() -> None:
     one, two = map(index, FOLDERS)
     assert one == two
     assert podman.run("image", "inspect", "--format={{.Digest}}", IMAGE).strip() == one["digest"]
+
+
+def test_the_pushed_image_is_the_same_to_the_bit() -> None:
+    pushed = (FOLDERS[0].parents[3] / "pushed" / "manifest.json").read_bytes()
+    assert f"sha256:{hashlib.sha256(pushed).hexdigest()}" == index(FOLDERS[0])["digest"]
+
+
+def test_it_is_in_the_storage_by_its_name_alone() -> None:
+    names = json.loads(podman.run("image", "inspect", "--format={{json .RepoTags}}", IMAGE))
+    assert sorted(names) == [IMAGE, "localhost/evenkeel-image/two:1"]
 
 
 def test_it_has_the_digests_of_nodes(of_node: dict[str, str]) -> None:

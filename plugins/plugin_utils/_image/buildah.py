@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""buildah on the control node: base images, working containers, and images in its storage."""
+"""buildah on the control node, and skopeo, which copies layouts."""
 
 from __future__ import annotations
 
 import json
 import re
+import secrets
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +39,17 @@ def version() -> str:
         There is none.
     """
     return _run(["--version"], "buildah does not run", "Install it anew").split()[2]
+
+
+def require_pusher() -> None:
+    """Require what copies an image to a registry.
+
+    Raises
+    ------
+    EvenkeelError
+        There is none.
+    """
+    _run(["--version"], "skopeo does not run", "Install it anew", program="skopeo")
 
 
 def base(name: str) -> Base:
@@ -123,28 +136,38 @@ def export(image: Base, folder: Path) -> None:
 def load(folder: Path, tag: str, name: str) -> None:
     """Bring an image of an OCI layout into the storage, by this name."""
     what = f"The image can't be brought into the storage of this user's containers as {name}"
-    image = _run(["pull", "--quiet", f"oci:{folder}:{tag}"], what, _STORAGE).split()[-1]
-    _run(["tag", image, name], what, "Correct image_name")
+    # buildah takes the path of a layout, as it is given, for the name of the image.
+    with tempfile.TemporaryDirectory(prefix="evenkeel-image-") as place:
+        own = f"evenkeel-image-{secrets.token_hex(8)}"
+        Path(place, own).symlink_to(folder)
+        image = _run(["pull", "--quiet", f"oci:{own}:{tag}"], what, _STORAGE, place=place).split()[-1]
+    try:
+        _run(["tag", image, name], what, "Correct image_name")
+    finally:
+        _run(["rmi", f"localhost/{own}"], what, _STORAGE)
 
 
 def push(folder: Path, tag: str, target: str) -> None:
-    """Copy an image from the storage to a registry, or wherever else buildah pushes to."""
+    """Copy an image of an OCI layout, bit by bit, to a registry or wherever else skopeo copies to."""
     _run(
-        ["push", "--quiet", f"oci:{folder}:{tag}", target],
+        ["copy", "--quiet", "--preserve-digests", f"oci:{folder}:{tag}", target],
         f"The image can't be pushed to {target}",
-        "Log in with `buildah login`, or correct image_push",
+        "Log in with `skopeo login`, or correct image_push",
+        program="skopeo",
     )
 
 
-def _run(arguments: Sequence[str], what: str, remedy: str) -> str:
+def _run(
+    arguments: Sequence[str], what: str, remedy: str, *, program: str = "buildah", place: str | None = None
+) -> str:
     try:
-        done = subprocess.run(["buildah", *arguments], check=False, capture_output=True, text=True)
+        done = subprocess.run([program, *arguments], check=False, capture_output=True, text=True, cwd=place)
     except FileNotFoundError as error:
         raise EvenkeelError(
-            "The control node has no program buildah", "Install the distribution's package buildah there"
+            f"The control node has no program {program}", f"Install the distribution's package {program} there"
         ) from error
     if done.returncode:
-        said = done.stderr.strip() or f"buildah ends with status {done.returncode}"
+        said = done.stderr.strip() or f"{program} ends with status {done.returncode}"
         if _NO_SPACE in said:
             remedy = "Free some space there; `buildah rmi --prune` frees some where containers are stored"
         raise EvenkeelError(f"{what}: {_LEADING.sub('', said.splitlines()[-1])}", remedy)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,10 @@ BASE = Base("debian:12", "1d", "sha256:d1")
 
 
 class Program:
-    """A buildah that notes its calls and answers as it is told."""
+    """A buildah, or another program, that notes its calls and answers as it is told."""
 
-    def __init__(self, folder: Path) -> None:
-        self.calls, self.file = folder / "calls", folder / "buildah"
+    def __init__(self, folder: Path, name: str = "buildah") -> None:
+        self.calls, self.file = folder / "calls", folder / name
 
     def does(self, script: str) -> None:
         self.file.write_text(f'#!/bin/sh\necho "$*" >>{self.calls}\n{script}\n')
@@ -85,7 +86,27 @@ def test_storage_without_containers(program: Program) -> None:
     assert buildah.containers() == ["a", "b"]
 
 
-def test_the_loaded_image_gets_its_name(program: Program, tmp_path: Path) -> None:
-    program.does("echo 1d")
-    buildah.load(tmp_path / "oci", "1", "localhost/ai:1")
-    assert program.calls.read_text() == f"pull --quiet oci:{tmp_path}/oci:1\ntag 1d localhost/ai:1\n"
+def test_the_loaded_image_gets_its_name_alone_wherever_its_layout_is(program: Program, tmp_path: Path) -> None:
+    folder = tmp_path / "Images: mine"
+    program.does(f'[ "$1" != pull ] || {{ place=${{3#oci:}}; readlink "${{place%:*}}" >>{program.calls}; echo 1d; }}')
+    buildah.load(folder, "1", "localhost/ai:1")
+    pull, place, tag, untag = program.calls.read_text().splitlines()
+    name = pull.removeprefix("pull --quiet oci:").removesuffix(":1")
+    assert (place, tag, untag) == (str(folder), "tag 1d localhost/ai:1", f"rmi localhost/{name}")
+    assert re.fullmatch(r"evenkeel-image-[0-9a-f]{16}", name)
+
+
+def test_a_registry_gets_the_layout_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    skopeo = Program(tmp_path, "skopeo")
+    skopeo.does("true")
+    buildah.push(tmp_path / "oci", "1", "docker://registry.example/ai:1")
+    assert skopeo.calls.read_text() == (
+        f"copy --quiet --preserve-digests oci:{tmp_path}/oci:1 docker://registry.example/ai:1\n"
+    )
+
+
+def test_without_skopeo_nothing_can_be_pushed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(EvenkeelError, match=r"has no program skopeo\. Install the distribution's package skopeo"):
+        buildah.require_pusher()
