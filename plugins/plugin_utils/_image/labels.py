@@ -18,8 +18,10 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._image.oci_layout imp
 _EPOCH = "SOURCE_DATE_EPOCH"
 _OCI = "org.opencontainers.image."
 _OWN = "io.evenkeel."
-_PART = r"[a-z0-9]+([._-]+[a-z0-9]+)*"
-_NAME = re.compile(rf"(?P<name>{_PART}(:\d+)?(/{_PART})*)(:(?P<tag>[A-Za-z0-9_][A-Za-z0-9._-]{{0,127}}))?")
+#: To the year 5138; a date has no more than four digits for the year.
+_SECONDS = re.compile(r"[0-9]{1,11}")
+_PART = r"[a-z0-9]+((\.|__?|-+)[a-z0-9]+)*"
+_NAME = re.compile(rf"(?P<name>{_PART}(:\d+(?=/))?(/{_PART})*)(:(?P<tag>[A-Za-z0-9_][A-Za-z0-9._-]{{0,127}}))?")
 _LATEST = "latest"
 
 
@@ -50,10 +52,10 @@ def made(locks: Iterable[Path], variables: Mapping[str, str]) -> int:
     Raises
     ------
     EvenkeelError
-        ``SOURCE_DATE_EPOCH`` is no number.
+        ``SOURCE_DATE_EPOCH`` is no such time.
     """
     if given := variables.get(_EPOCH):
-        if not given.isdecimal():
+        if not _SECONDS.fullmatch(given):
             raise EvenkeelError(f"{_EPOCH} is {given!r}", "Set it to seconds since 1970")
         return int(given)
     return max((committed.time_of(path) or 0 for path in locks), default=0)

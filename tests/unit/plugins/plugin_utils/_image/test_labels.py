@@ -18,6 +18,9 @@ BASE = Base("debian:12", "1d", "sha256:d1")
     ("reference", "expected"),
     [
         ("ai", ("ai", "latest")),
+        ("ai:1", ("ai", "1")),
+        ("localhost:5000", ("localhost", "5000")),
+        ("team__a/b--c.d", ("team__a/b--c.d", "latest")),
         ("localhost/team/ai:1.2", ("localhost/team/ai", "1.2")),
         ("registry.example:5000/ai", ("registry.example:5000/ai", "latest")),
         ("registry.example:5000/ai:1", ("registry.example:5000/ai", "1")),
@@ -27,7 +30,7 @@ def test_a_name_and_its_tag(reference: str, expected: tuple[str, str]) -> None:
     assert labels.split(reference) == expected
 
 
-@pytest.mark.parametrize("reference", ["", "AI", "a b", "ai:", "ai@sha256:ab", "../ai", "ai/", "docker://ai"])
+@pytest.mark.parametrize("reference", ["", "AI", "a b", "ai:", "ai@sha256:ab", "../ai", "ai/", "docker://ai", "a..b", "a._b"])
 def test_what_names_no_image(reference: str) -> None:
     with pytest.raises(EvenkeelError, match="image_name is"):
         labels.split(reference)
@@ -56,8 +59,12 @@ def test_the_time_is_that_of_the_newest_commit_of_the_locks(tmp_path: Path) -> N
     assert labels.made(locks, {}) == 1767398400
     assert labels.made(locks, {"SOURCE_DATE_EPOCH": "5"}) == 5
     assert labels.made([tmp_path / "nowhere" / "conda-lock.yml"], {}) == 0
-    with pytest.raises(EvenkeelError, match="SOURCE_DATE_EPOCH is 'now'"):
-        labels.made(locks, {"SOURCE_DATE_EPOCH": "now"})
+
+
+@pytest.mark.parametrize("given", ["now", "-1", "1e9", " 5", "\N{ARABIC-INDIC DIGIT THREE}", "253402300800"])
+def test_a_time_that_no_image_can_have(given: str) -> None:
+    with pytest.raises(EvenkeelError, match="SOURCE_DATE_EPOCH is "):
+        labels.made([], {"SOURCE_DATE_EPOCH": given})
 
 
 def test_environments_are_described_and_the_operator_wins() -> None:
