@@ -100,7 +100,7 @@ def download(
 
     found = ask({})
     if sha256 not in ("", found):
-        with contextlib.suppress(EvenkeelError):  # what came first is told then
+        with contextlib.suppress(EvenkeelError):  # then what came first counts
             found = ask(_PAST_CACHES)
     return found
 

@@ -21,7 +21,7 @@ def until_complete(fetch: Callable[[bool], Done], incomplete: re.Pattern[str]) -
     Parameters
     ----------
     fetch
-        Is told whether it is asked again, past caches then where it can.
+        Gets whether it is asked again; then it goes past caches where it can.
     """
     again = False
     for pause in _PAUSES[: patience.retries(len(_PAUSES))]:
