@@ -11,7 +11,7 @@ ROLES := $(notdir $(wildcard roles/*))
 SHORT_SCENARIOS := nvidia_driver miniconda remote_access mirror nvidia_container_toolkit
 SCENARIOS := nvidia_driver_vm $(filter-out $(SHORT_SCENARIOS),$(ROLES)) jupyter_multiuser hostile_user site environment_life \
 	environment_drift $(SHORT_SCENARIOS)
-LONG_SCENARIOS := nvidia_driver_dkms distribution_life upgrade driver_upgrade secure_boot site_vm front_door_jupyter air_gap image
+LONG_SCENARIOS := nvidia_driver_dkms distribution_life upgrade driver_upgrade secure_boot site_vm front_door_jupyter air_gap image vm_image
 # Their roles survey themselves; in test-long they also go through site.yml, whose survey is of all roles at once.
 # site.yml has no role pull_agent, which runs site.yml, and no package_mirror, which is of other machines.
 SCENARIOS_OF_ROLES := $(filter-out site pull_agent package_mirror,$(SCENARIOS)) nvidia_driver_dkms distribution_life front_door_jupyter

@@ -59,6 +59,11 @@ def parser() -> argparse.ArgumentParser:
     down = commands.add_parser("down", parents=[group], help="remove a group; with the last group goes the mirror")
     down.add_argument("--all", action="store_true", help="remove every container and the network of the lab")
 
+    copy = commands.add_parser("copy", help="start machines from a copy of the disk of another one, which is off")
+    copy.add_argument("group", help="the group of all of them")
+    copy.add_argument("original", help="the machine whose disk it is, such as debian12vm-1")
+    copy.add_argument("name", nargs="+", help="a machine to start, such as debian12vm-2")
+
     commands.add_parser("status", help="show what runs and what the caches hold")
     mirror = commands.add_parser("mirror", help="build the upstream's tree and start its server")
     mirror.add_argument(

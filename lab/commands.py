@@ -43,6 +43,15 @@ def wanted_releases(chosen: Sequence[str] | None, environment: Mapping[str, str]
     return chosen or environment.get(RELEASES, "").split() or nodes.RELEASES
 
 
+def copy(arguments: Namespace) -> None:
+    """Start machines from a copy of the disk of another one."""
+    host.check_disk()
+    with locks.held("lab", shared=True), _progress() as progress:
+        started = nodes.copies(arguments.group, arguments.original, arguments.name, progress)
+    for node in started:
+        CONSOLE.print(f"{node.group}: {node.name} at {node.address}")
+
+
 def down(arguments: Namespace) -> None:
     """Remove a group's nodes or all of them, and the mirror and the network when nobody needs them any more."""
     for group in nodes.groups() if arguments.all else [arguments.group]:
@@ -123,6 +132,7 @@ def clean(arguments: Namespace) -> None:
 
 COMMANDS = {
     "up": up,
+    "copy": copy,
     "down": down,
     "status": status,
     "mirror": start_mirror,

@@ -64,6 +64,11 @@ class Machine:
         return self.folder / "disk.qcow2"
 
     @property
+    def copy(self) -> Path:
+        """A copy of its whole disk."""
+        return self.folder / "copy.raw"
+
+    @property
     def variables(self) -> Path:
         """What its firmware keeps between boots."""
         return self.folder / "variables.fd"
@@ -154,6 +159,20 @@ def require_alive(machine: Machine) -> None:
             f"{machine.node} is off; the end of its console:\n{machine.last_words()}",
             f"python -m lab up {machine.group} --fresh",
         )
+
+
+def copy_disk(machine: Machine) -> Path:
+    """Copy the disk of a machine that is off, and return the path of the copy.
+
+    Raises
+    ------
+    LabError
+        The machine runs, or has no disk.
+    """
+    if machine.pid is not None:
+        raise LabError(f"{machine.node} runs, so its disk changes", "power it off")
+    process.run(["qemu-img", "convert", "-O", "raw", str(machine.disk), str(machine.copy)], remedy=_REMEDY)
+    return machine.copy
 
 
 def remove(unwanted: Iterable[Machine]) -> None:

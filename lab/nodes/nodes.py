@@ -11,7 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lab import host, locks, process, wait
@@ -88,6 +88,36 @@ def up(
         return node
 
     with locks.held(f"group-{group}", progress=progress), ThreadPoolExecutor(max_workers=len(wanted) or 1) as pool:
+        try:
+            return list(pool.map(start, wanted))
+        except BaseException:
+            stop.set()
+            raise
+
+
+def copies(group: str, original: str, wanted: Sequence[str], progress: Progress) -> list[Node]:
+    """Have fresh machines run that began as the disk of another one of the group, which is off.
+
+    Raises
+    ------
+    LabError
+        The original runs, or one did not boot cleanly, or does not answer over SSH.
+    """
+    check_group(group)
+    release = original.partition("-")[0]
+    stop = threading.Event()
+
+    def start(name: str) -> Node:
+        task = progress.add_task(name, total=None)
+
+        def step(what: str) -> None:
+            progress.update(task, description=f"{name}: {what}")
+
+        return _start_machine(Machine(group, name), release, disks, True, step, stop)
+
+    with locks.held(f"group-{group}", progress=progress), ThreadPoolExecutor(max_workers=len(wanted) or 1) as pool:
+        root = machines.copy_disk(Machine(group, original))
+        disks = replace(machine_image.build(release, progress), root=root)
         try:
             return list(pool.map(start, wanted))
         except BaseException:

@@ -18,6 +18,7 @@ HINT = "Names that belong to something else can be added to evenkeel_known_varia
 PLAYBOOKS = sorted(path.name for path in (ROOT / "playbooks").glob("*.yml"))
 #: What the playbooks require; the names of hosts answer to nobody.
 REQUIRED = ["-e", "export_env=a", "-e", "rollback_env=a", "-e", "drift_reports=a", "-e", "image_base=a"]
+REQUIRED += ["-e", "seal_hosts=gpu01.example.org"]
 REQUIRED += ["-e", "bundle_install_from=a", "-e", '{"bundle_copy": {}}']
 #: What the playbooks for mirrors require.
 MIRRORS = "package_mirrors: {hosts: {gpu01.example.org: , gpu02.example.org: }}\n"
@@ -182,6 +183,18 @@ def test_what_nothing_reads_is_a_warning_that_appears_once(inventory: Inventory)
         " Set it in the group all.",
     }
     assert sorted(line.removeprefix(f"{inventory.folder}/") for line in shown) == sorted(expected)
+
+
+def test_only_machines_that_are_named_are_sealed(inventory: Inventory) -> None:
+    assert inventory.play("playbooks/seal.yml").failed_saying("seal_hosts is not set")
+    for hosts, problem in {
+        "seal_hosts=gpu_nodes": "names gpu_nodes, which the group gpu_nodes does not have",
+        "seal_hosts=gpu01.example.org,gpu0*": "names gpu0*, which the group gpu_nodes does not have",
+        '{"seal_hosts": []}': "is empty",
+    }.items():
+        answer = inventory.play("playbooks/seal.yml", "-e", hosts)
+        assert answer.failed_saying(f"seal_hosts {problem}. Name each machine to seal")
+        assert "UNREACHABLE" not in answer.output
 
 
 # values
