@@ -51,7 +51,6 @@ _APT = f"""---
           URIs: {{{{ copy if 'package_mirrors' in group_names else mirror }}}}/debian
           Suites: bookworm
           Components: main
-          Languages: none
           Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
         dest: /etc/apt/sources.list.d/debian.sources
         mode: "0644"

@@ -19,7 +19,8 @@ _ARMOUR = re.compile(
     r"\A-----BEGIN PGP SIGNED MESSAGE-----\r?\n(?:[^\r\n]+\r?\n)*\r?\n(.*?)\r?\n-----BEGIN PGP SIGNATURE-----",
     re.DOTALL,
 )
-_ENTRY = re.compile(r"^ ([0-9a-f]+) +(\d+) +(\S+)$", re.MULTILINE)
+_ENTRY = re.compile(r"^ ([0-9a-f]+) +([0-9]{1,18}) +(\S+)$", re.MULTILINE)
+_SIZE = re.compile(r"[0-9]{1,18}")
 _NEED = re.compile(
     r"(?P<name>[A-Za-z0-9][A-Za-z0-9+._-]*)(?::(?P<architecture>[a-z0-9-]+))?"
     r"\s*(?:\(\s*(?P<relation><<|<=|=|>=|>>|<|>)\s*(?P<version>[^\s)]+)\s*\))?\s*(?:\[[^]]*\])?\s*(?:<[^>]*>\s*)*"
@@ -141,14 +142,15 @@ def _package(fields: Mapping[str, str], folder: str, architecture: str) -> Packa
     """Return a package; None where its paragraph lacks what it takes to fetch and check it."""
     path = _PACKAGE_PATH.fullmatch(fields.get("Filename", ""))
     kind = next((kind for kind in HASHES if fields.get(kind)), "")
-    if not (path and kind and fields.get("Package") and fields.get("Version") and fields.get("Size", "").isdecimal()):
+    size = _SIZE.fullmatch(fields.get("Size", ""))
+    if not (path and kind and size and fields.get("Package") and fields.get("Version")):
         return None
     needs = [*needs_of(fields.get("Pre-Depends", ""), architecture), *needs_of(fields.get("Depends", ""), architecture)]
     return Package(
         name=fields["Package"],
         version=fields["Version"],
         path="%s/%s" % (folder, path[1]),
-        size=int(fields["Size"]),
+        size=int(size[0]),
         algorithm=HASHES[kind],
         digest=fields[kind].lower(),
         source=fields.get("Source", fields["Package"]).partition(" ")[0],

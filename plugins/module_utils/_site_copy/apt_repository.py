@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import io
 import lzma
+import zlib
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from typing import IO
@@ -21,6 +22,8 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._site_copy.wants impo
 
 #: Of what clients may ask for besides.
 _OTHERS = (".lzma", ".lz4")
+#: What ordinary nodes ask for beside packages, where the signed list names it; without it, their apt fails.
+_BESIDE = ("i18n/Translation-en", "cnf/Commands-{}")
 
 
 def read(repository: Repository, architecture: str, sources: Sources) -> Listed:
@@ -51,6 +54,9 @@ def read(repository: Repository, architecture: str, sources: Sources) -> Listed:
             # A flat repository names files from its own folder on, others from the folder above dists.
             root = folder if flat else repository.path
             packages += apt_lists.packages(_lines(stream, name), root, architecture)
+    for component in repository.components:
+        for beside in _BESIDE:
+            files += _copied("%s/%s" % (component, beside.format(architecture)), folder, release, sources)[0]
     return Listed(tuple(files), tuple(packages), tuple(warnings))
 
 
@@ -126,6 +132,16 @@ def _require(release: apt_lists.Release, name: str, repository: Repository, what
 
 def _forms(name: str, folder: str, release: apt_lists.Release, sources: Sources) -> tuple[list[File], str, str]:
     """Return all forms of a list that the upstream has, and the one that is read: where it is, and its ending."""
+    files, found = _copied(name, folder, release, sources)
+    for ending in OPENERS:
+        file = found.get("%s/%s%s" % (folder, name, ending))
+        if file:
+            return files, sources.store.find(file.sha256, file.size), ending
+    raise Missing("%s has no %s" % (sources.upstreams.url(folder), name), "Check the upstream")
+
+
+def _copied(name: str, folder: str, release: apt_lists.Release, sources: Sources) -> tuple[list[File], dict[str, File]]:
+    """Return all forms of a list that the upstream has, with their names by hash, and without them by path."""
     listed = [name + ending for ending in (*OPENERS, *_OTHERS) if name + ending in release.entries]
     compressed = [one for one in listed if one != name] or listed
     wanted: dict[str, Wanted] = {}
@@ -145,15 +161,11 @@ def _forms(name: str, folder: str, release: apt_lists.Release, sources: Sources)
         *found.values(),
         *(File(alias, file.size, file.sha256, file.url) for path, file in found.items() for alias in aliases[path]),
     ]
-    for ending in OPENERS:
-        file = found.get("%s/%s%s" % (folder, name, ending))
-        if file:
-            return files, sources.store.find(file.sha256, file.size), ending
-    raise Missing("%s has no %s" % (sources.upstreams.url(folder), " or ".join(sorted(wanted))), "Check the upstream")
+    return files, found
 
 
 def _lines(stream: IO[bytes], name: str) -> Iterator[str]:
     try:
         yield from (line.rstrip("\r\n") for line in io.TextIOWrapper(stream, encoding="utf-8", errors="replace"))
-    except (OSError, EOFError, lzma.LZMAError) as error:
+    except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
         raise EvenkeelError("%s can't be read: %s" % (name, error), "Check the upstream") from error

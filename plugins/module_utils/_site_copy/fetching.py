@@ -9,6 +9,7 @@ import errno
 import hashlib
 import os
 import re
+import ssl
 import threading
 import time
 import urllib.error
@@ -32,6 +33,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._site_copy.store impo
 _KEPT = "The copy in use stays as it is"
 _RANGE = re.compile(r"bytes (?P<first>\d+)-\d+/(?P<size>\d+|\*)")
 _PAGE = re.compile(rb"\s*<(?:!doctype html|html)", re.IGNORECASE)
+_HEX = re.compile(r"[0-9a-f]+")
 _USER = re.compile(r"(?<=://)[^/@\s]*@")
 
 
@@ -54,6 +56,22 @@ class Wanted:
     size: int = 0
     algorithm: str = "sha256"
     digest: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what is no digest: files of the store are named by it.
+
+        Raises
+        ------
+        EvenkeelError
+            It names the file.
+        """
+        length = 2 * hashlib.new(self.algorithm, usedforsecurity=False).digest_size
+        if self.digest and not (len(self.digest) == length and _HEX.fullmatch(self.digest)):
+            raise EvenkeelError(
+                "%s has the %s %r" % (self.path, self.algorithm, self.digest),
+                "Check what names it, such as a lock or a list of a repository: it is to have %d hexadecimal digits"
+                % length,
+            )
 
     @property
     def sha256(self) -> str:
@@ -208,7 +226,12 @@ class _Download:
                     raise disk_full(self._store.root) from error
                 if not isinstance(error, (urllib.error.URLError, TimeoutError, ConnectionError)):
                     raise
-                reason = "did not deliver (%s)" % (getattr(error, "reason", None) or error or type(error).__name__)
+                cause = getattr(error, "reason", None)
+                if isinstance(cause, FileNotFoundError):
+                    raise Missing("There is no file %s" % self._url, "Check what names it. %s" % _KEPT) from error
+                if self._url.startswith("file:") or isinstance(cause, ssl.SSLCertVerificationError):
+                    most = attempt  # no wait changes it
+                reason = "did not deliver (%s)" % (cause or error or type(error).__name__)
             except HTTPException as error:
                 reason = "did not deliver (%s)" % (error or type(error).__name__)
             attempt += 1

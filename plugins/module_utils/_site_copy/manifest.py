@@ -7,7 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -18,7 +18,7 @@ FORMAT = 1
 #: What a bundle and a former copy may hold is read with the same care as what a server sends.
 MOST_BYTES = 256 << 20
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+~!:=,%@-]*")
+_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+~!:=,%@^-]*")
 _FIELDS = {"path": str, "size": int, "sha256": str, "url": str}
 
 
@@ -105,13 +105,20 @@ def of(wants: Mapping[str, Any], files: Iterable[File], made: Mapping[str, str])
                 "Take one of them out of what the copy is to hold",
             )
     ordered = tuple(found[path] for path in sorted(found))
-    for before, after in zip(ordered, ordered[1:]):
-        if after.path.startswith(before.path + "/"):
-            raise EvenkeelError(
-                "%s would be a file, and the folder of %s" % (before.path, after.path),
-                "Take one of them out of what the copy is to hold",
-            )
+    for path in found:
+        for above in _above(path):
+            if above in found:
+                raise EvenkeelError(
+                    "%s would be a file, and the folder of %s" % (above, path),
+                    "Take one of them out of what the copy is to hold",
+                )
     return Manifest(wants, ordered, made)
+
+
+def _above(path: str) -> Iterator[str]:
+    while "/" in path:
+        path = path.rpartition("/")[0]
+        yield path
 
 
 def require_right(path: str) -> None:

@@ -22,12 +22,18 @@ def compare_debian(one: str, other: str) -> int:
     return _debian_part(first[1], second[1]) or _debian_part(first[2], second[2])
 
 
-def _debian_parts(version: str) -> tuple[int, str, str]:
+def _number(digits: str) -> tuple[int, str]:
+    """Return what numbers of any length are ordered by; Python's own have at most some thousand digits."""
+    significant = digits.lstrip("0")
+    return len(significant), significant
+
+
+def _debian_parts(version: str) -> tuple[tuple[int, str], str, str]:
     epoch, colon, rest = version.partition(":")
     if not colon or not epoch.isdecimal():
         epoch, rest = "0", version
     upstream, dash, revision = rest.rpartition("-")
-    return int(epoch), upstream if dash else revision, revision if dash else ""
+    return _number(epoch), upstream if dash else revision, revision if dash else ""
 
 
 def _debian_part(one: str, other: str) -> int:
@@ -40,9 +46,8 @@ def _debian_part(one: str, other: str) -> int:
                 return difference
         number, one = _split(one, r"\d*")
         other_number, other = _split(other, r"\d*")
-        difference = int(number or 0) - int(other_number or 0)
-        if difference:
-            return difference
+        if _number(number) != _number(other_number):
+            return -1 if _number(number) < _number(other_number) else 1
     return 0
 
 
@@ -75,12 +80,12 @@ def compare_rpm(one: str, other: str) -> int:
     return found if found or not first[2] or not second[2] else _rpm_part(first[2], second[2])
 
 
-def _rpm_parts(version: str) -> tuple[int, str, str]:
+def _rpm_parts(version: str) -> tuple[tuple[int, str], str, str]:
     epoch, colon, rest = version.partition(":")
     if not colon or not epoch.isdecimal():
         epoch, rest = "0", rest if colon else version
     number, dash, release = rest.rpartition("-")
-    return int(epoch), number if dash else release, release if dash else ""
+    return _number(epoch), number if dash else release, release if dash else ""
 
 
 def _rpm_part(one: str, other: str) -> int:
@@ -96,8 +101,8 @@ def _rpm_part(one: str, other: str) -> int:
         if not mine or not theirs:
             return 1 if mine else -1
         if mine.isdigit() and theirs.isdigit():
-            if int(mine) != int(theirs):
-                return -1 if int(mine) < int(theirs) else 1
+            if _number(mine) != _number(theirs):
+                return -1 if _number(mine) < _number(theirs) else 1
             continue
         if mine.isdigit() != theirs.isdigit():
             return 1 if mine.isdigit() else -1

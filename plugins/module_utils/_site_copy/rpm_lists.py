@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import lzma
 import re
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import IO
@@ -23,6 +24,7 @@ _RELATIONS = {"LT": "<<", "LE": "<=", "EQ": "=", "GE": ">=", "GT": ">>"}
 #: What rpm itself provides, and packages of themselves.
 _OF_RPM = ("rpmlib(", "config(")
 _HREF = re.compile(r"(?:[A-Za-z0-9_+][A-Za-z0-9._+~%:=@,!^-]*/)*[A-Za-z0-9_][A-Za-z0-9._+~%:=@,!^-]*")
+_SIZE = re.compile(r"[0-9]{1,18}")
 _RICH = re.compile(r"\(|\)|[^\s()]+(?:\([^\s()]*\)(?:\([^\s()]*\))?)?")
 _SIGNS = {"<": "<<", "<=": "<=", "=": "=", ">=": ">=", ">": ">>"}
 #: What of a rich dependency is needed of those that it joins: the first alternative, all, or what stands before it.
@@ -73,7 +75,7 @@ def parse_repomd(content: bytes, where: str) -> list[Entry]:
         if checksum is None or not algorithm or not _HREF.fullmatch(href):
             raise EvenkeelError("%s names its list %s wrongly" % (where, kind or "?"), "Check the upstream")
         digest = (checksum.text or "").strip().lower()
-        found.append(Entry(kind, href, int(size) if size.isdecimal() else 0, algorithm, digest))
+        found.append(Entry(kind, href, int(size) if _SIZE.fullmatch(size) else 0, algorithm, digest))
     if not any(one.kind == "primary" for one in found):
         raise EvenkeelError("%s names no list of packages" % where, "Check the upstream")
     return found
@@ -100,7 +102,7 @@ def packages(stream: IO[bytes], folder: str, architecture: str, where: str) -> I
                     if found:
                         yield found
                 element.clear()
-    except (ElementTree.ParseError, EOFError, OSError, lzma.LZMAError) as error:
+    except (ElementTree.ParseError, EOFError, OSError, lzma.LZMAError, zlib.error, RecursionError) as error:
         raise EvenkeelError("%s can't be read: %s" % (where, error), "Check the upstream") from error
 
 
@@ -114,7 +116,7 @@ def _package(element: ElementTree.Element, folder: str) -> Package | None:
     name, href = element.findtext(_COMMON + "name") or "", location.get("href", "")
     algorithm = _ALGORITHMS.get(checksum.get("type", ""), "")
     package_size = size.get("package", "")
-    if not (name and _HREF.fullmatch(href) and algorithm and package_size.isdecimal()):
+    if not (name and _HREF.fullmatch(href) and algorithm and _SIZE.fullmatch(package_size)):
         return None
     full = _version(version)
     provides = [(one.get("name", ""), _version(one)) for one in details.iterfind("%sprovides/%sentry" % (_RPM, _RPM))]

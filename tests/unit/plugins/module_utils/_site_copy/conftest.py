@@ -12,6 +12,7 @@ from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote_plus
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
@@ -67,7 +68,7 @@ def upstream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Upstre
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            path = self.path.lstrip("/")
+            path = unquote_plus(self.path.lstrip("/"))
             found.before(path)
             asked_from = RANGE.fullmatch(self.headers.get("Range") or "")
             found.asked.append(f"{path} {asked_from[1]}-" if asked_from else path)

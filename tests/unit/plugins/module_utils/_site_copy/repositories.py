@@ -32,6 +32,7 @@ class Deb:
     provides: str = ""
     source: str = ""
     architecture: str = "amd64"
+    digest: str = ""
 
     @property
     def path(self) -> str:
@@ -48,7 +49,7 @@ class Deb:
             f"Architecture: {self.architecture}",
             f"Filename: {self.path}",
             f"Size: {len(self.content)}",
-            f"SHA256: {sha256(self.content.encode()).hexdigest()}",
+            f"SHA256: {self.digest or sha256(self.content.encode()).hexdigest()}",
             "Description: x",
             " more: of it",
         ]
@@ -68,6 +69,7 @@ def put_apt(
     inline: bool = True,
     fields: Mapping[str, str] | None = None,
     endings: Sequence[str] = (".xz", ".gz"),
+    further: Sequence[str] = (),
 ) -> None:
     """Give an upstream a repository; ``/`` is one without suites."""
     for one in packages:
@@ -75,15 +77,17 @@ def put_apt(
     text = "\n".join(one.paragraph() for one in packages).encode()
     forms = compressed(text)
     folder = root if suite == "/" else f"{root}/dists/{suite}"
-    name = "Packages" if suite == "/" else "main/binary-amd64/Packages"
+    packages_list = "Packages" if suite == "/" else "main/binary-amd64/Packages"
+    lists = {f"{packages_list}{ending}": forms[ending] for ending in endings}
+    lists.update({f"main/{one}.xz": one.encode() for one in further})
     sums = ""
-    for ending in endings:
-        digest = sha256(forms[ending]).hexdigest()
-        sums += f" {digest} {len(forms[ending])} {name}{ending}\n"
-        upstream.put(f"{folder}/{name}{ending}", forms[ending])
+    for name, content in lists.items():
+        digest = sha256(content).hexdigest()
+        sums += f" {digest} {len(content)} {name}\n"
+        upstream.put(f"{folder}/{name}", content)
         if by_hash:
             parent = f"{folder}/{name}".rpartition("/")[0]
-            upstream.put(f"{parent}/by-hash/SHA256/{digest}", forms[ending])
+            upstream.put(f"{parent}/by-hash/SHA256/{digest}", content)
     given = {"Components": "main", "Architectures": "amd64 arm64", **(fields or {})}
     given.update({"Acquire-By-Hash": "yes"} if by_hash else {})
     release = "".join(f"{key}: {value}\n" for key, value in given.items()) + f"SHA256:\n{sums}"

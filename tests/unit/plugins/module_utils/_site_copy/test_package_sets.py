@@ -6,11 +6,14 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable, Sequence
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 
+from tests.unit.plugins.module_utils._site_copy import repositories
 from tests.unit.plugins.module_utils._site_copy.conftest import Copy, Upstream
 from tests.unit.plugins.module_utils._site_copy.repositories import Deb, Rpm, put_apt, put_rpm
 
@@ -299,3 +302,63 @@ def test_without_zstd_a_list_in_this_form_alone_is_refused(
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(EvenkeelError, match="Install the package zstd"):
         copy(wants=rpm(["a"]))
+
+
+def test_lists_without_which_apt_fails_come_along(copy: Copy, tree: Tree, upstream: Upstream) -> None:
+    kept = ["i18n/Translation-en", "cnf/Commands-amd64"]
+    put_apt(upstream, ONES, further=[*kept, "i18n/Translation-de", "cnf/Commands-arm64"])
+    copy(wants=apt(["c"]))
+    main = "c/debian/dists/stable/main/"
+    found = {path.removeprefix(main): content for path, content in tree().items() if path.startswith(main)}
+    assert {path for path in found if path.startswith(("i18n", "cnf"))} == {
+        "i18n/Translation-en.xz",
+        "cnf/Commands-amd64.xz",
+        f"i18n/by-hash/SHA256/{sha256(kept[0].encode()).hexdigest()}",
+        f"cnf/by-hash/SHA256/{sha256(kept[1].encode()).hexdigest()}",
+    }
+
+
+@pytest.mark.parametrize("digest", ["../../../outside", "a" * 63, "g" * 64], ids=str)
+def test_a_hash_that_is_none_names_no_file(copy: Copy, upstream: Upstream, tmp_path: Path, digest: str) -> None:
+    put_apt(upstream, [Deb("a", digest=digest)])
+    with pytest.raises(EvenkeelError, match=r"c/debian/pool/a_1-1_amd64\.deb has the sha256 "):
+        copy(wants=apt(["a"]))
+    assert not list(tmp_path.rglob("outside"))
+    assert "debian/pool/a_1-1_amd64.deb" not in upstream.asked
+
+
+def test_names_with_special_characters_are_asked_for_as_apt_does(copy: Copy, tree: Tree, upstream: Upstream) -> None:
+    digest = upstream.put("odd%3a1.0+x~y_amd64.deb", "odd")
+    copy(wants={"files": [{"path": "c/odd%3a1.0+x~y_amd64.deb", "sha256": digest}]})
+    assert tree()["c/odd%3a1.0+x~y_amd64.deb"] == b"odd"
+
+
+def test_versions_between_releases_of_rpm(copy: Copy, tree: Tree, upstream: Upstream) -> None:
+    put_rpm(upstream, [Rpm("a", "1.0^20240101git")])
+    copy(wants=rpm(["a"]))
+    assert names(tree) == ["a-1.0^20240101git-1"]
+
+
+@pytest.mark.parametrize(
+    ("requires", "message"),
+    [("(" * 5000 + "b" + ")" * 5000, "primary.* can't be read"), ("", "primary.* can't be read: Error -3")],
+)
+def test_rpm_lists_that_can_not_be_read_are_named(
+    copy: Copy, upstream: Upstream, monkeypatch: pytest.MonkeyPatch, requires: str, message: str
+) -> None:
+    damaged = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xff\xff\xff\xff"
+    if not requires:
+        monkeypatch.setattr(repositories, "compressed", lambda text: {".gz": damaged})
+    put_rpm(upstream, [Rpm("a", requires=[requires])])
+    with pytest.raises(EvenkeelError, match=message):
+        copy(wants=rpm(["a"]))
+
+
+def test_an_apt_list_that_can_not_be_read_is_named(
+    copy: Copy, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    damaged = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xff\xff\xff\xff"
+    monkeypatch.setattr(repositories, "compressed", lambda text: {".gz": damaged})
+    put_apt(upstream, ONES, endings=[".gz"])
+    with pytest.raises(EvenkeelError, match=r"Packages can't be read: Error -3"):
+        copy(wants=apt(["a"]))

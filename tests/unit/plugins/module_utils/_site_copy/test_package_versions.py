@@ -29,6 +29,7 @@ DEBIAN = [
     ("7.6p2-4", "7.6-0", 1),
     ("1.0.3-3", "1.0-1", 1),
     ("1~~a", "1~", -1),
+    ("9" * 5000, "1" + "0" * 5000, -1),
 ]
 RPM = [
     ("1.0-1.el9", "1.0-2.el9", -1),
@@ -44,6 +45,7 @@ RPM = [
     ("1_0-1", "1.0-1", 0),
     ("580.178.04-1.el9", "580.95.05-1.el9", 1),
     ("001-1", "1-1", 0),
+    ("9" * 5000, "1" + "0" * 5000, -1),
 ]
 
 
@@ -53,7 +55,8 @@ def test_debian(one: str, other: str, order: int) -> None:
     assert sign(compare_debian(other, one)) == -order
 
 
-@pytest.mark.parametrize(("one", "other", "order"), DEBIAN)
+# dpkg's own numbers have an end.
+@pytest.mark.parametrize(("one", "other", "order"), DEBIAN[:-1])
 @pytest.mark.skipif(not shutil.which("dpkg"), reason="the machine has no dpkg")
 def test_dpkg_agrees(one: str, other: str, order: int) -> None:
     relation = {-1: "lt", 0: "eq", 1: "gt"}[order]

@@ -6,9 +6,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.error import URLError
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
@@ -308,3 +310,30 @@ def test_a_lost_copy_is_made_again_from_the_store(copy: Copy, tree: Tree, upstre
     assert copy(wants=asked)["changed"]
     assert tree() == before
     assert upstream.asked == ["main/linux-64/repodata.json"]
+
+
+def test_a_path_can_not_be_a_file_and_a_folder(copy: Copy, upstream: Upstream) -> None:
+    names = {"c/a": "1", "c/a-b": "2", "c/a/b": "3"}
+    files = [{"path": path, "url": f"{upstream.url}/{x}", "sha256": upstream.put(x, x)} for path, x in names.items()]
+    with pytest.raises(EvenkeelError, match="c/a would be a file, and the folder of c/a/b"):
+        copy(wants={"files": files})
+
+
+@pytest.mark.parametrize(
+    ("cause", "message"),
+    [
+        (FileNotFoundError(2, "No such file or directory"), "There is no file file:///a"),
+        (PermissionError(13, "Permission denied"), r"file:///a did not deliver \(.*Permission denied\)\. "),
+        (ssl.SSLCertVerificationError(1, "expired"), r"https://host/a did not deliver \(.*expired.*\)\. "),
+    ],
+)
+def test_what_no_wait_changes_is_not_asked_for_again(
+    copy: Copy, upstream: Upstream, monkeypatch: pytest.MonkeyPatch, cause: OSError, message: str
+) -> None:
+    def failing(*_unused: object, **_options: object) -> None:
+        raise URLError(cause)
+
+    monkeypatch.setattr(fetching, "open_url", failing)
+    url = "https://host/a" if isinstance(cause, ssl.SSLError) else "file:///a"
+    with pytest.raises(EvenkeelError, match=message):
+        copy(wants={"files": [{"path": "c/a", "url": url, "sha256": "a" * 64}]}, retries=1)
