@@ -36,8 +36,10 @@ class Image:
             "jupyter_environment": "jupyter",
             "__image_share": folder / "share",
         }
-        made = jinja2.Environment(trim_blocks=True, keep_trailing_newline=True, undefined=jinja2.StrictUndefined)
-        self.program(folder / "entry-point", made.from_string(TEMPLATE.read_text()).render(variables))
+        template = jinja2.Template(
+            TEMPLATE.read_text(), trim_blocks=True, keep_trailing_newline=True, undefined=jinja2.StrictUndefined
+        )
+        self.program(folder / "entry-point", template.render(variables))
 
     def environment(self, name: str) -> Path:
         prefix = self.folder / "envs" / name
@@ -87,7 +89,7 @@ def test_an_environment_that_is_not_there_is_named(image: Image) -> None:
 
 
 def test_variables_of_the_container_stay_as_they_are(image: Image) -> None:
-    given = {name: "mine" for name in ("prefix", "names", "secret", "conda", "environments", "token", "option")}
+    given = dict.fromkeys(("prefix", "names", "secret", "conda", "environments", "token", "option"), "mine")
     for command in (("env",), ("jupyter", "--ServerApp.port=8889")):
         found = dict(line.split("=", 1) for line in image.said(*command, **given).splitlines() if "=" in line)
         assert {name: found[name] for name in given} == given
@@ -102,9 +104,9 @@ def test_only_variables_of_the_container_win_over_the_environment(image: Image) 
 
 @pytest.mark.parametrize("home", ["", "/proc/nowhere"])
 def test_a_home_that_can_t_be_written_to_is_a_temporary_folder(image: Image, home: str) -> None:
-    assert image.said("sh", "-c", 'echo "$HOME"', HOME=home, TMPDIR=str(image.folder)).startswith(
-        f"{image.folder}/tmp."
-    )
+    found = Path(image.said("sh", "-c", 'echo "$HOME"', HOME=home, TMPDIR=str(image.folder)).strip())
+    assert found.is_dir()
+    assert found.parent == image.folder
 
 
 def test_commands_need_no_folder_that_can_be_written_to(image: Image) -> None:

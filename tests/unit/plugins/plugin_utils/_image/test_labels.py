@@ -30,7 +30,9 @@ def test_a_name_and_its_tag(reference: str, expected: tuple[str, str]) -> None:
     assert labels.split(reference) == expected
 
 
-@pytest.mark.parametrize("reference", ["", "AI", "a b", "ai:", "ai@sha256:ab", "../ai", "ai/", "docker://ai", "a..b", "a._b"])
+@pytest.mark.parametrize(
+    "reference", ["", "AI", "a b", "ai:", "ai@sha256:ab", "../ai", "ai/", "docker://ai", "a..b", "a._b"]
+)
 def test_what_names_no_image(reference: str) -> None:
     with pytest.raises(EvenkeelError, match="image_name is"):
         labels.split(reference)
