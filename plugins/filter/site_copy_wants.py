@@ -26,6 +26,10 @@ options:
     description: The folder of environments, as P(evenkeel.gpu.environments_directory#lookup) returns it.
     type: str
     required: true
+  variable:
+    description: The variable that says what is wanted, for messages.
+    type: str
+    default: package_mirror_copy
 """
 
 EXAMPLES = r"""
@@ -47,6 +51,7 @@ from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.filters import answering
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.plain import plain
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._site_copy.specified import VARIABLE
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._site_copy.wants import wants
 
 
@@ -57,6 +62,8 @@ class FilterModule:
         """Return it by name."""
         return {
             "site_copy_wants": answering(
-                lambda asked, upstreams, directory: wants(plain(asked), plain(upstreams), str(directory))
+                lambda asked, upstreams, directory, variable=VARIABLE: wants(
+                    plain(asked), plain(upstreams), str(directory), str(variable)
+                )
             )
         }

@@ -56,7 +56,8 @@ FROM_ACTION: dict[str, Any] = {
 }
 #: What numbers may be.
 _LEAST = {"keep": 1, "connections": 1, "timeout": 1, "retries": 0}
-_REMEDY = "Free some space there, keep fewer copies (package_mirror_copy_keep of the role), or ask for less"
+_KEEP = "package_mirror_copy_keep of the role, bundle_keep of the playbook"
+_REMEDY = "Free some space there, keep fewer copies (%s), or ask for less" % _KEEP
 
 
 @dataclass(frozen=True)
@@ -128,11 +129,12 @@ def _check(params: Mapping[str, Any]) -> None:
     require_normalised("directory", params["directory"])
     for name, least in _LEAST.items():
         if params[name] < least:
-            by = " (package_mirror_copy_keep of the role)" if name == "keep" else ""
+            by = " (%s)" % _KEEP if name == "keep" else ""
             raise EvenkeelError("%s is %d" % (name, params[name]), "Set it%s to %d or more" % (by, least))
     if not any(params["wants"].values()):
         raise EvenkeelError(
-            "There is nothing to copy", "Name locks, drivers or other packages (package_mirror_copy of the role)"
+            "There is nothing to copy",
+            "Name locks, drivers or other packages (package_mirror_copy of the role, bundle_copy of the playbook)",
         )
 
 

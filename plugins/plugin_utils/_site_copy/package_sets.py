@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ansible.module_utils.parsing.convert_bool import BOOLEANS, boolean
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.strict_yaml import read_mapping
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu import container_choice, cuda_choice, driver_choice
@@ -16,13 +17,15 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu.nvidia_repositor
 
 DATA = Path(__file__).parents[1] / "data" / "os_packages.yml"
 CUDA, CONTAINER = "nvidia/cuda", "nvidia/container"
-_ROLE = "package_mirror_copy"
-_ARCHITECTURES = ("x86_64", "aarch64")
-_OF_DRIVER = ("source", "branches", "flavours", "graphics", "fabric_manager")
 
 
-def package_sets(asked: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def package_sets(asked: Mapping[str, Any], variable: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Return the sets of packages that are wanted, and the keys of their repositories, as the module takes them.
+
+    Parameters
+    ----------
+    variable
+        Where the operator has listed them.
 
     Raises
     ------
@@ -31,18 +34,19 @@ def package_sets(asked: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[d
     """
     own = {str(name): list(found) for name, found in (asked.get("repositories") or {}).items()}
     further = {str(name): list(found) for name, found in (asked.get("packages") or {}).items()}
-    names = [str(name) for name in asked.get("distributions") or ()]
+    names = list(dict.fromkeys(str(name) for name in asked.get("distributions") or ()))
     for name in (*own, *further):
         if name not in names:
             raise EvenkeelError(
-                f"{_ROLE} has repositories or packages of {name}, which is not among its distributions",
+                f"{variable} has repositories or packages of {name}, which is not among its distributions",
                 "Add it to distributions",
             )
     sets: list[dict[str, Any]] = []
     keys: dict[str, dict[str, Any]] = {}
     for name in names:
         for architecture in architectures(asked):
-            for one in _of_platform(asked, platform_of(name, architecture), own.get(name, []), further.get(name, [])):
+            platform = platform_of(name, architecture)
+            for one in _of_platform(asked, platform, own.get(name, []), further.get(name, []), variable):
                 sets.append(one)
                 for key in one.pop("keys"):
                     keys.setdefault(key["path"], key)
@@ -50,18 +54,8 @@ def package_sets(asked: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[d
 
 
 def architectures(asked: Mapping[str, Any]) -> list[str]:
-    """Return the architectures of the nodes.
-
-    Raises
-    ------
-    EvenkeelError
-        One is unknown.
-    """
-    found = list(asked.get("architectures") or _ARCHITECTURES[:1])
-    for one in found:
-        if one not in _ARCHITECTURES:
-            raise EvenkeelError(f"{_ROLE} names the architecture {one!r}", f"Choose from {', '.join(_ARCHITECTURES)}")
-    return found
+    """Return the architectures of the nodes."""
+    return list(asked.get("architectures") or ("x86_64",))
 
 
 def platform_of(name: str, architecture: str) -> Platform:
@@ -79,7 +73,11 @@ def platform_of(name: str, architecture: str) -> Platform:
 
 
 def _of_platform(
-    asked: Mapping[str, Any], platform: Platform, own: Sequence[Mapping[str, Any]], further: Sequence[str]
+    asked: Mapping[str, Any],
+    platform: Platform,
+    own: Sequence[Mapping[str, Any]],
+    further: Sequence[str],
+    variable: str,
 ) -> list[dict[str, Any]]:
     family, data = repositories.family(platform), read_mapping(DATA)
     architecture = data["architectures"][family][platform.architecture]
@@ -105,13 +103,15 @@ def _of_platform(
             "keys": [*keys, *own_keys],
         }
 
-    found = [made(what, chosen, chosen["packages"]) for what, chosen in _choices(asked, platform)]
+    found = [made(what, chosen, chosen["packages"]) for what, chosen in _choices(asked, platform, variable)]
     of_roles = [*data["site"][family], *(data["driver"][family] if asked.get("driver") else ())]
-    names = [one.format(architecture=architecture) for one in of_roles if own and asked.get("os_packages", True)]
+    names = [
+        one.format(architecture=architecture) for one in of_roles if own and boolean(asked.get("os_packages", True))
+    ]
     names += further
     if names and not own:
         raise EvenkeelError(
-            f"{_ROLE} asks for {', '.join(names)} of {platform}, and has no repositories of it",
+            f"{variable} asks for {', '.join(names)} of {platform}, and has no repositories of it",
             "Name them in repositories",
         )
     if names:
@@ -120,13 +120,10 @@ def _of_platform(
     return found
 
 
-def _choices(asked: Mapping[str, Any], platform: Platform) -> list[tuple[str, dict[str, Any]]]:
+def _choices(asked: Mapping[str, Any], platform: Platform, variable: str) -> list[tuple[str, dict[str, Any]]]:
     """Return what the roles of NVIDIA's software would choose, each with a name for messages."""
     found = []
     driver = asked.get("driver") or {}
-    unknown = sorted(str(key) for key in driver if key not in _OF_DRIVER)
-    if unknown:
-        raise EvenkeelError(f"{_ROLE}.driver has the unknown keys {', '.join(unknown)}", f"Known: {_OF_DRIVER}")
     for branch in driver.get("branches") or ():
         for flavour in driver.get("flavours") or ("open",):
             wish = driver_choice.Wish(
@@ -134,11 +131,13 @@ def _choices(asked: Mapping[str, Any], platform: Platform) -> list[tuple[str, di
                 branch="" if "." in str(branch) else str(branch),
                 version=str(branch) if "." in str(branch) else "",
                 flavour=flavour,
-                graphics=bool(driver.get("graphics")),
+                graphics=boolean(driver.get("graphics") or False),
                 repository_base=CUDA,
             )
-            chosen = driver_choice.choose(_facts(fabric=bool(driver.get("fabric_manager"))), platform, wish)
-            found.append((f"driver {branch} ({flavour})", _possible(f"driver {branch}", platform, chosen)))
+            chosen = driver_choice.choose(
+                _facts(fabric=boolean(driver.get("fabric_manager") or False)), platform, wish
+            )
+            found.append((f"driver {branch} ({flavour})", _possible(f"driver {branch}", platform, chosen, variable)))
     cuda = asked.get("cuda") or {}
     if cuda:
         wish_of_cuda = cuda_choice.Wish(
@@ -148,19 +147,21 @@ def _choices(asked: Mapping[str, Any], platform: Platform) -> list[tuple[str, di
             check_driver=False,
             repository_base=CUDA,
         )
-        found.append(("CUDA", _possible("CUDA", platform, cuda_choice.choose({}, platform, wish_of_cuda))))
-    toolkit = asked.get("container_toolkit")
-    if toolkit:
-        version = toolkit if isinstance(toolkit, str) else ""
+        found.append(("CUDA", _possible("CUDA", platform, cuda_choice.choose({}, platform, wish_of_cuda), variable)))
+    toolkit = asked.get("container_toolkit") or False
+    if toolkit not in BOOLEANS or boolean(toolkit):
+        version = "" if toolkit in BOOLEANS else str(toolkit)
         chosen = container_choice.choose(platform, container_choice.Wish(version, repository_base=CONTAINER))
-        found.append(("container toolkit", {**_possible("container toolkit", platform, chosen), "version": ""}))
+        found.append(
+            ("container toolkit", {**_possible("container toolkit", platform, chosen, variable), "version": ""})
+        )
     return found
 
 
-def _possible(what: str, platform: Platform, chosen: dict[str, Any]) -> dict[str, Any]:
+def _possible(what: str, platform: Platform, chosen: dict[str, Any], variable: str) -> dict[str, Any]:
     if chosen["problems"]:
         raise EvenkeelError(
-            f"{_ROLE} asks for {what} on {platform}: {' '.join(chosen['problems'])}", "Ask for what there is"
+            f"{variable} asks for {what} on {platform}: {' '.join(chosen['problems'])}", "Ask for what there is"
         )
     return chosen
 

@@ -18,54 +18,41 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.places import 
     environment_named,
     lock_beside,
 )
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._site_copy import specified
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._site_copy.package_sets import architectures, package_sets
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import ALIAS, ANACONDA
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._upstream import installers
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._upstream.mirrors import CLOUD, MINIFORGE, SITE
 
-#: What an operator may list.
-KEYS = (
-    "locks",
-    "platforms",
-    "installers",
-    "architectures",
-    "distributions",
-    "driver",
-    "cuda",
-    "container_toolkit",
-    "repositories",
-    "packages",
-    "os_packages",
-    "files",
-)
 _INSTALLERS = {"miniconda": f"{SITE}/miniconda", "miniforge": MINIFORGE}
-_ROLE = "package_mirror_copy"
 
 
-def wants(asked: Mapping[str, Any], upstreams: Sequence[Mapping[str, Any]], directory: str) -> dict[str, Any]:
+def wants(
+    asked: Mapping[str, Any], upstreams: Sequence[Mapping[str, Any]], directory: str, variable: str = specified.VARIABLE
+) -> dict[str, Any]:
     """Return what the module ``site_copy`` is to copy.
 
     Parameters
     ----------
     asked
-        The role's variable; each key is described in its argument specification.
+        Each key is described in the argument specification of the role.
     upstreams
         As the module takes them.
     directory
         The folder of environments.
+    variable
+        Where the operator has listed it.
 
     Raises
     ------
     EvenkeelError
         It names what can't be given.
     """
-    unknown = sorted(str(key) for key in asked if key not in KEYS)
-    if unknown:
-        raise EvenkeelError(f"{_ROLE} has the unknown keys {', '.join(unknown)}", f"Known: {', '.join(KEYS)}")
-    packages = _locked(asked, directory)
+    specified.require_right(asked, variable)
+    packages = _locked(asked, directory, variable)
     conda = {package.url: package for package in packages if package.manager != PIP}
     pip = {package.url: package for package in packages if package.manager == PIP and not is_built(package)}
-    sets, keys = package_sets(asked)
+    sets, keys = package_sets(asked, variable)
     # What an operator names wins: a repository may have a new key.
     further = asked.get("files") or ()
     return {
@@ -76,18 +63,18 @@ def wants(asked: Mapping[str, Any], upstreams: Sequence[Mapping[str, Any]], dire
     }
 
 
-def _locked(asked: Mapping[str, Any], directory: str) -> list[Package]:
+def _locked(asked: Mapping[str, Any], directory: str, variable: str) -> list[Package]:
     found: list[Package] = []
     platforms = asked.get("platforms") or ()
     for name in asked.get("locks") or ():
-        path = lock_named(str(name), directory)
+        path = lock_named(str(name), directory, variable)
         lock = conda_lock.read(path)
         for platform in platforms or sorted(lock.packages):
             found += conda_lock.packages_for(lock, platform, path)
     return found
 
 
-def lock_named(name: str, directory: str) -> Path:
+def lock_named(name: str, directory: str, variable: str) -> Path:
     """Return the lock that an operator means: of an environment by its name, of an environment file, or itself.
 
     Raises
@@ -102,7 +89,7 @@ def lock_named(name: str, directory: str) -> Path:
     lock = path if path.name.endswith(conda_lock_name()) else lock_beside(path)
     if not lock.is_file():
         raise EvenkeelError(
-            f"There is no lock {lock}, which {_ROLE} asks for by {name!r}",
+            f"There is no lock {lock}, which {variable} asks for by {name!r}",
             "Lock it with playbooks/lock.yml, or name another",
         )
     return lock

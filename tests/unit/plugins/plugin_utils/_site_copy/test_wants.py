@@ -136,27 +136,67 @@ def test_installers_are_the_known_ones(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ({"lock": []}, "unknown keys lock"),
+        (None, "package_mirror_copy is empty. Set it to a mapping"),
+        (["ai-dev"], "package_mirror_copy is a list. Set it to a mapping"),
+        ({"lock": []}, "holds 'lock', which is none of its keys. Use locks instead"),
+        ({"locks": "ai-dev"}, "package_mirror_copy.locks is 'ai-dev'. Set it to a list"),
+        ({"distributions": "Debian 12"}, "distributions is 'Debian 12'. Set it to a list"),
+        ({"distributions": ["Debian 12"], "driver": {"branches": 580}}, "driver.branches is 580. Set it to a list"),
+        ({"distributions": ["Debian 12"], "driver": True}, "driver is true. Set it to a mapping"),
+        ({"distributions": ["Debian 12"], "cuda": {"versions": ["12.8"], "cudn": "9"}}, "Use cudnn instead"),
+        ({"distributions": ["Debian 12"], "container_toolkit": 1.17}, "nvidia_container_toolkit_version is '1.17'"),
+        ({"installers": [{"version": "1"}]}, r"installers\[0\].distribution is not set"),
+        ({"installers": [7]}, r"installers\[0\] is 7. Set it to a mapping"),
+        ({"packages": ["htop"]}, "packages is a list. Set it to a mapping"),
+        ({"packages": {"Debian 12": "htop"}}, r"packages\[Debian 12\] is 'htop'. Set it to a list"),
+        ({"repositories": {"Debian 12": ["debian"]}}, r"repositories\[Debian 12\]\[0\] is 'debian'. Set it to a map"),
+        ({"repositories": {"Debian 12": [{"pth": "x"}]}}, "holds 'pth', which is none of its keys. Use path instead"),
+        ({"files": [{"url": "https://h/x"}]}, r"files\[0\].path is not set"),
         ({"locks": ["none"]}, "There is no lock .*none"),
         ({"locks": ["ai-dev"], "platforms": ["linux-aarch64"]}, "is for linux-64, not for linux-aarch64"),
         ({"locks": ["git"]}, "own 1 is from git.*, which has no fixed content"),
         ({"locks": ["other"]}, "and no upstream of the mirror does"),
         ({"installers": ["anaconda"]}, "There is no distribution 'anaconda'"),
-        ({"installers": ["miniconda"], "architectures": ["arm"]}, "names the architecture 'arm'"),
+        ({"installers": ["miniconda"], "architectures": ["arm"]}, "is 'arm'. Set it to one of"),
         ({"distributions": ["Debian 9"]}, "does not support NVIDIA's packages on Debian 9"),
         ({"distributions": ["Debian 12"], "driver": {"branches": ["1"]}}, "driver 1 on Debian 12.*branch 1"),
         ({"distributions": ["Ubuntu 26.04"], "driver": {"branches": ["580"]}}, "has no branch 580"),
-        ({"distributions": ["Debian 12"], "driver": {"branch": "580"}}, "driver has the unknown keys branch"),
+        ({"distributions": ["Debian 12"], "driver": {"branch": "580"}}, "driver holds 'branch', which is none"),
         ({"distributions": ["Debian 12"], "cuda": {"versions": [12.8]}}, "not a version in quotes"),
         ({"distributions": ["Debian 12"], "container_toolkit": "1.1.0"}, "container toolkit on Debian 12"),
         ({"packages": {"Debian 12": ["htop"]}}, "which is not among its distributions"),
         ({"distributions": ["Debian 12"], "packages": {"Debian 12": ["htop"]}}, "has no repositories of it"),
     ],
 )
-def test_what_cannot_be_given_is_named(tmp_path: Path, asked: dict[str, Any], message: str) -> None:
+def test_what_cannot_be_given_is_named(tmp_path: Path, asked: Any, message: str) -> None:
     write(tmp_path / "ai-dev", *PACKAGES)
     (tmp_path / "git").mkdir()
     write(tmp_path / "git", Package("own", "1", "", "", PIP, url="git+https://git.example.org/own@" + "a" * 40))
     write(tmp_path / "other", Package("x", "1", "0", A, url="https://elsewhere.example.org/c/noarch/x-1-0.conda"))
     with pytest.raises(EvenkeelError, match=message):
         wants(asked, UPSTREAMS, str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"locks": "ai-dev"},
+        {"locks": ["none"]},
+        {"packages": {"Debian 12": ["htop"]}},
+        {"distributions": ["Debian 12"], "packages": {"Debian 12": ["htop"]}},
+        {"distributions": ["Debian 12"], "driver": {"branches": ["1"]}},
+    ],
+)
+def test_messages_name_the_variable_that_has_it(tmp_path: Path, asked: dict[str, Any]) -> None:
+    with pytest.raises(EvenkeelError, match=r"bundle_copy\b") as refused:
+        wants(asked, UPSTREAMS, str(tmp_path), "bundle_copy")
+    assert "package_mirror_copy" not in str(refused.value)
+
+
+@pytest.mark.parametrize(("text", "sets"), [("false", 0), ("yes", 1), (True, 1), ("1.17.8", 1)])
+def test_words_for_true_and_false(tmp_path: Path, text: Any, sets: int) -> None:
+    asked = {"distributions": ["Debian 12", "Debian 12"], "container_toolkit": text}
+    assert len(computed(asked, tmp_path)["packages"]) == sets
+    asked = {"distributions": ["Debian 12"], "driver": {"branches": ["580"], "graphics": "false"}}
+    plain = {"distributions": ["Debian 12"], "driver": {"branches": ["580"]}}
+    assert computed(asked, tmp_path) == computed(plain, tmp_path)
