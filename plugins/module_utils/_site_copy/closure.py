@@ -185,7 +185,7 @@ def closure(asked: PackageSet, packages: Iterable[Package], compare: Compare) ->
         more = " and %d more" % (len(needed) - _NAMED) if len(needed) > _NAMED else ""
         raise EvenkeelError(
             "%s can't be given: %s lack %s%s" % (asked.name, where, ", ".join(needed[:_NAMED]), more),
-            "Name the repositories that have it (package_mirror_copy of the role, bundle_copy of the playbook), or leave "
-            "it to the nodes' own",
+            "Name the repositories that have it (package_mirror_copy of the role, bundle_copy of the playbook), or "
+            "leave it to the nodes' own",
         )
     return sorted(chosen.values(), key=lambda one: one.path), lacking

@@ -193,7 +193,7 @@ def test_messages_name_the_variable_that_has_it(tmp_path: Path, asked: dict[str,
     assert "package_mirror_copy" not in str(refused.value)
 
 
-@pytest.mark.parametrize(("text", "sets"), [("false", 0), ("yes", 1), (True, 1), ("1.17.8", 1)])
+@pytest.mark.parametrize(("text", "sets"), [("false", 0), ("yes", 1), (True, 1), ("1.20.1", 1)])
 def test_words_for_true_and_false(tmp_path: Path, text: Any, sets: int) -> None:
     asked = {"distributions": ["Debian 12", "Debian 12"], "container_toolkit": text}
     assert len(computed(asked, tmp_path)["packages"]) == sets
