@@ -120,7 +120,7 @@ def read(params: Mapping[str, Any]) -> State:
     people = homes.of_people({token.uid for token in tokens.values()})
     places = tuple(sorted(set(people.values())))
     known = [Part.of(options) for options in params["known"]]
-    others = [path for one in (*wanted, *known) if one.path.startswith("~/") for path in one.paths(places)]
+    others = [path for one in (*wanted, *known) for path in one.paths(places)]
     return State(
         found=tuple(found for one in wanted for found in parts.find(one, places)),
         running=tuple(_running(params["units"])),
