@@ -27,4 +27,4 @@ def site() -> Iterator[Site]:
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     """A world that reaches what tests serve."""
-    return World(tmp_path / "reality", tmp_path / "store", reach=Reach(silence=2.0))
+    return World(tmp_path / "reality", tmp_path / "store", reach=Reach(silence=10.0))

@@ -14,7 +14,7 @@ from tests.unit.reality.site import Reply, Site, nobody
 
 @pytest.fixture
 def reach() -> Reach:
-    return Reach(silence=2.0)
+    return Reach(silence=10.0)
 
 
 def test_what_a_site_has(site: Site, reach: Reach) -> None:
