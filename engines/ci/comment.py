@@ -9,6 +9,7 @@ as for a fork. Python's library is enough.
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import sys
@@ -54,7 +55,7 @@ def main() -> int:
             print("There is no token to comment with, or no request to comment on.", file=sys.stderr)
         else:
             comment(forge, changes)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
         print(f"Warning: what changes was not commented: {type(error).__name__}: {error}", file=sys.stderr)
     return 0
 
@@ -71,17 +72,19 @@ def show(text: str) -> None:
 
 def forge_of(variables: Mapping[str, str]) -> Forge | None:
     """Return the forge that a job's variables name; None without a token or a request."""
-    if variables.get("GITHUB_TOKEN") and variables.get("PULL_REQUEST"):
+    token = token_of(variables, "GITHUB_TOKEN")
+    if token and variables.get("PULL_REQUEST"):
         comments = f"{variables['GITHUB_API_URL']}/repos/{variables['GITHUB_REPOSITORY']}/issues"
         return Forge(
             f"{comments}/{int(variables['PULL_REQUEST'])}/comments",
             lambda found: f"{comments}/comments/{int(found['id'])}",
             "PATCH",
-            {"Authorization": f"Bearer {variables['GITHUB_TOKEN']}", "Accept": "application/vnd.github+json"},
+            {"Authorization": f"Bearer {token}", "Accept": "application/vnd.github+json"},
             lambda found: found["user"]["type"] == "Bot",
         )
-    if variables.get("EVENKEEL_TOKEN") and variables.get("CI_MERGE_REQUEST_IID"):
-        api, headers = variables["CI_API_V4_URL"], {"PRIVATE-TOKEN": variables["EVENKEEL_TOKEN"]}
+    token = token_of(variables, "EVENKEEL_TOKEN")
+    if token and variables.get("CI_MERGE_REQUEST_IID"):
+        api, headers = variables["CI_API_V4_URL"], {"PRIVATE-TOKEN": token}
         request = f"projects/{int(variables['CI_PROJECT_ID'])}/merge_requests/{int(variables['CI_MERGE_REQUEST_IID'])}"
         notes = f"{api}/{request}/notes"
         me = asked(f"{api}/user", headers)["id"]
@@ -95,10 +98,18 @@ def forge_of(variables: Mapping[str, str]) -> Forge | None:
     return None
 
 
+def token_of(variables: Mapping[str, str], name: str) -> str:
+    """Return a token without the end of the line that it was pasted with; an error of it does not show it."""
+    token = variables.get(name, "").strip()
+    if not token.isascii() or not token.isprintable():
+        raise ValueError(f"{name} is no token")
+    return token
+
+
 def comment(forge: Forge, changes: str) -> None:
     """Replace this program's comment, or add one; where nothing changes, only one that is there is replaced."""
     text = MARK + (changes or NOTHING)
-    mine = next((one for one in listed(forge) if one["body"].startswith(MARK.strip()) and forge.own(one)), None)
+    mine = next((one for one in listed(forge) if (one["body"] or "").startswith(MARK.strip()) and forge.own(one)), None)
     if mine is None and changes:
         asked(forge.comments, forge.headers, "POST", text)
     elif mine is not None and mine["body"].strip() != text.strip():

@@ -17,7 +17,10 @@ TOKEN = "secret"  # noqa: S105
 
 
 class Forge(ThreadingHTTPServer):
-    """Keeps comments, and what it was asked; ``status`` is what writing ends with."""
+    """Keeps comments, and what it was asked.
+
+    ``status`` is what writing ends with, and ``broken`` what questions get in place of an answer.
+    """
 
     daemon_threads = True
 
@@ -26,6 +29,7 @@ class Forge(ThreadingHTTPServer):
         self.comments: list[dict[str, Any]] = []
         self.asked: list[tuple[str, str]] = []
         self.status = 201
+        self.broken = b""
 
     @property
     def url(self) -> str:
@@ -62,6 +66,10 @@ class Handler(BaseHTTPRequestHandler):
     do_PATCH = do_PUT = do_POST
 
     def _answer(self, status: int, content: object) -> None:
+        if self.server.broken and self.command == "GET":
+            self.wfile.write(self.server.broken)
+            self.close_connection = True
+            return
         text = json.dumps(content).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(text)))

@@ -19,6 +19,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.conda_lock imp
 Found = Union[Lock, EvenkeelError]
 #: GitHub takes 65,536 characters; the rest is for what is around them.
 LONGEST = 60_000
+_MORE = "and %d more lines, which evenkeel lock diff shows"
 #: Digits of a digest that are shown.
 _DIGITS = 12
 
@@ -71,7 +72,13 @@ def text(changed: Iterable[Changed]) -> list[str]:
 def markdown(changed: Iterable[Changed], longest: int = LONGEST) -> str:
     """Return Markdown of about so many characters at most; empty where nothing changes."""
     found = list(changed)
-    parts = [_markdown(one, longest // len(found)) for one in found]
+    parts: list[str] = []
+    for one in found:
+        part = _markdown(one, longest // len(found))
+        if sum(map(len, (*parts, part))) > longest:
+            parts.append("\nand %d more locks, which evenkeel lock diff shows\n" % (len(found) - len(parts)))
+            break
+        parts.append(part)
     return "".join(["### Locked packages that change\n", *parts]) if parts else ""
 
 
@@ -80,10 +87,13 @@ def _markdown(one: Changed, room: int) -> str:
         "- %s: digest %s → %s\n" % (platform, *(each[:_DIGITS] or "none" for each in both))
         for platform, both in one.digests.items()
     )
+    name = in_markdown.code(one.name)
     # Only what begins with the sign is coloured.
-    lines = _shortened([in_one_line(line.strip()) for line in one.lines], room)
+    lines = [in_one_line(line.strip()) for line in one.lines]
     fence = in_markdown.fence("\n".join(lines))
-    return "\n%s\n\n%s\n%sdiff\n%s\n%s\n" % (in_markdown.code(one.name), digests, fence, "\n".join(lines), fence)
+    form = "\n%s\n\n%s\n%sdiff\n%s\n%s\n"
+    lines = _shortened(lines, room - len(form % (name, digests, fence, _MORE % len(lines), fence)))
+    return form % (name, digests, fence, "\n".join(lines), fence)
 
 
 def _shortened(lines: list[str], room: int) -> list[str]:
@@ -91,6 +101,6 @@ def _shortened(lines: list[str], room: int) -> list[str]:
     for line in lines:
         room -= len(line) + 1
         if room < 0:
-            return [*kept, "and %d more lines, which evenkeel lock diff shows" % (len(lines) - len(kept))]
+            return [*kept, _MORE % (len(lines) - len(kept))]
         kept.append(line)
     return kept

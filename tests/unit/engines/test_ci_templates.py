@@ -61,6 +61,14 @@ def test_what_a_pull_request_brings_runs_without_a_token() -> None:
     assert "env" not in {shlex.split(line)[1] for line in lines if line.startswith("evenkeel")}
 
 
+def test_of_the_runs_for_one_request_the_last_comments() -> None:
+    assert of_github()["concurrency"] == {
+        "group": "environment-${{ github.ref }}",
+        "cancel-in-progress": "${{ github.event_name == 'pull_request' }}",
+    }
+    assert yaml.safe_load(GITLAB.read_text())[".evenkeel"]["interruptible"] is True
+
+
 def test_a_file_of_a_pull_request_takes_no_modules_place() -> None:
     assert [path.name for path in (GITHUB, GITLAB) if "python3 -m" in path.read_text()] == []
 

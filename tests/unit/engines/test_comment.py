@@ -97,6 +97,41 @@ def test_a_token_that_may_not_comment_fails_no_job(
 
 
 @FORGES
+def test_a_token_is_used_without_the_end_of_its_line_and_never_shown(
+    variables: Any, add: str, replace: str, forge: Forge, tmp_path: Path
+) -> None:
+    given = variables(forge, tmp_path)
+    (name,) = (name for name, value in given.items() if value == TOKEN)
+    assert comment(CHANGES, tmp_path, {**given, name: f"{TOKEN}\r\n"}).returncode == 0
+    assert forge.asked == [(add, MARK + CHANGES)]
+    done = comment(CHANGES, tmp_path, {**given, name: f"{TOKEN}\n{TOKEN}"})
+    assert (done.returncode, done.stderr) == (
+        0,
+        f"Warning: what changes was not commented: ValueError: {name} is no token\n",
+    )
+
+
+@FORGES
+def test_comments_without_a_text_are_passed_over(
+    variables: Any, add: str, replace: str, forge: Forge, tmp_path: Path
+) -> None:
+    forge.comments.append({"id": 9, "body": None, "user": None, "author": None})
+    comment(CHANGES, tmp_path, variables(forge, tmp_path))
+    assert forge.asked == [(add, MARK + CHANGES)]
+
+
+@FORGES
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n[", b"no answer of a forge\r\n\r\n"])
+def test_an_answer_that_breaks_off_fails_no_job(
+    variables: Any, add: str, replace: str, answer: bytes, forge: Forge, tmp_path: Path
+) -> None:
+    forge.broken = answer
+    done = comment(CHANGES, tmp_path, variables(forge, tmp_path))
+    assert (done.returncode, forge.asked) == (0, [])
+    assert "Warning: what changes was not commented" in done.stderr
+
+
+@FORGES
 def test_without_a_token_it_is_shown(variables: Any, add: str, replace: str, forge: Forge, tmp_path: Path) -> None:
     done = comment(CHANGES, tmp_path, variables(forge, tmp_path, token=False))
     summary = tmp_path / "summary"

@@ -92,3 +92,7 @@ def test_a_comment_is_no_longer_than_a_forge_takes() -> None:
     assert len(shown) < 4500
     assert re.search(r"\nand 29\d\d more lines, which evenkeel lock diff shows\n```\n", shown)
     assert "+ tool 1.0 (main)" in shown
+    assert len(markdown(between({}, {"a": lock(*packages), "b": lock(*packages)}), 4000)) <= 4000
+    shown = markdown(between({}, {f"environments/{number}/conda-lock.yml": lock(ONE) for number in range(99)}), 4000)
+    assert len(shown) <= 4100
+    assert re.search(r"\nand [78]\d more locks, which evenkeel lock diff shows\n$", shown)
