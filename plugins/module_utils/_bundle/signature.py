@@ -109,17 +109,11 @@ def verify(content: bytes, signature: bytes, trust: Trust, what: str) -> str:
         path = os.path.join(folder, "signature")
         with open(path, "wb") as stream:
             stream.write(signature)
-        done = _ssh_keygen("-Y", "check-novalidate", "-n", NAMESPACE, "-s", path, given=content)
-        key = _KEY_OF.search(done.said)
-        if done.status != 0 or not key:
-            raise EvenkeelError(
-                "The signature of %s is wrong: %s" % (what, done.last_words(2)),
-                "Copy the bundle anew. If it is wrong again, somebody may have changed it: ask the people who made it",
-            )
+        key = fingerprint(content, signature, what)
         if trust.fingerprint:
-            if key[1] != trust.fingerprint:
-                raise _unknown(what, key[1], "not by the one with the fingerprint %s" % trust.fingerprint)
-            return key[1]
+            if key != trust.fingerprint:
+                raise _unknown(what, key, "not by the one with the fingerprint %s" % trust.fingerprint)
+            return key
         found = _ssh_keygen("-Y", "find-principals", "-f", trust.signers, "-s", path)
         names = found.output.split("\n") if found.status == 0 else []
         for name in filter(None, names):
@@ -128,7 +122,29 @@ def verify(content: bytes, signature: bytes, trust: Trust, what: str) -> str:
             )
             if verified.status == 0:
                 return name
-        raise _unknown(what, key[1], "which %s does not allow" % trust.signers)
+        raise _unknown(what, key, "which %s does not allow" % trust.signers)
+
+
+def fingerprint(content: bytes, signature: bytes, what: str) -> str:
+    """Return the fingerprint of the key that has signed a content.
+
+    Raises
+    ------
+    EvenkeelError
+        The signature is wrong, or there is no ssh-keygen.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "signature")
+        with open(path, "wb") as stream:
+            stream.write(signature)
+        done = _ssh_keygen("-Y", "check-novalidate", "-n", NAMESPACE, "-s", path, given=content)
+    key = _KEY_OF.search(done.said)
+    if done.status != 0 or not key:
+        raise EvenkeelError(
+            "The signature of %s is wrong: %s" % (what, done.last_words(2)),
+            "Copy the bundle anew. If it is wrong again, somebody may have changed it: ask the people who made it",
+        )
+    return key[1]
 
 
 def _unknown(what: str, key: str, why: str) -> EvenkeelError:

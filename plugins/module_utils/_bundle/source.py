@@ -11,6 +11,7 @@ import tarfile
 from collections.abc import Iterator, Mapping
 from typing import IO, Protocol
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils._bundle import manifest as manifests
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, from_os
 
 #: What is no plain file, in place of its size.
@@ -77,15 +78,15 @@ class Archive:
                 "%s is no tar, or ends early: %s" % (place, error), "It was copied or written in part: copy it anew"
             ) from error
         self._members: dict[str, tarfile.TarInfo] = {}
-        tops = {member.name.partition("/")[0] for member in members}
+        files = {member: member.name.removeprefix("./") for member in members if not member.isdir()}
+        tops = {"" if manifests.NAME in files.values() else name.partition("/")[0] for name in files.values()}
         if len(tops) != 1:
             raise EvenkeelError(
                 "%s is no bundle: its files are not below one folder" % place, "Name a tar that bundle.yml has made"
             )
-        for member in members:
-            path = member.name.partition("/")[2]
-            if member.isdir():
-                continue
+        (top,) = tops
+        for member, name in files.items():
+            path = name.removeprefix("%s/" % top if top else "")
             if path in self._members:
                 raise EvenkeelError("%s has %r twice" % (place, path), "Copy the bundle anew from where it was made")
             self._members[path] = member

@@ -36,7 +36,7 @@ _STORE, _PARTIAL, _COPIES = os.path.join("store", "sha256"), os.path.join("store
 _ID = re.compile(r"[0-9a-f]{16}(?P<partial>\.partial)?")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 #: What a file system says that can't link a file, or not once more.
-_CANNOT_LINK = (errno.EXDEV, errno.EMLINK, errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
+CANNOT_LINK = (errno.EXDEV, errno.EMLINK, errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
 
 
 class Store:
@@ -219,7 +219,7 @@ class Store:
         try:
             os.link(source, target)
         except OSError as error:
-            if error.errno not in _CANNOT_LINK:
+            if error.errno not in CANNOT_LINK:
                 raise from_os(error, target) from error
             os.symlink(os.path.relpath(source, os.path.dirname(target)), target)
 

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import io
 import os
@@ -23,7 +22,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import re
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.program import archive
 from ansible_collections.evenkeel.gpu.plugins.module_utils._site_copy import manifest as copies
 from ansible_collections.evenkeel.gpu.plugins.module_utils._site_copy.manifest import Manifest
-from ansible_collections.evenkeel.gpu.plugins.module_utils._site_copy.store import Store
+from ansible_collections.evenkeel.gpu.plugins.module_utils._site_copy.store import CANNOT_LINK, Store
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ def pack(store: Store, copy: Manifest, former: Manifest | None, commit: str, key
 
 
 def write(packed: Packed, folder: Path, *, as_tar: bool) -> tuple[Path, bool]:
-    """Write a bundle into a folder, and return its path and whether it was not there.
+    """Write a bundle into a folder, and return its path and whether this one was not there.
 
     Raises
     ------
@@ -100,13 +99,14 @@ def write(packed: Packed, folder: Path, *, as_tar: bool) -> tuple[Path, bool]:
         The disk has no room for it, or can't be written to.
     """
     target = folder / (packed.name + (".tar" if as_tar else ""))
-    if target.exists():
+    if _is_there(packed, target):
         return target, False
     partial = folder / f".{target.name}.partial"
     try:
         _remove(partial)
         require_space(str(folder), packed.size, f"The bundle {packed.bundle.copy}")
         (_write_tar if as_tar else _write_folder)(packed, partial)
+        _remove(target)
         partial.rename(target)
         sync_directory(str(folder))
     except OSError as error:
@@ -116,6 +116,32 @@ def write(packed: Packed, folder: Path, *, as_tar: bool) -> tuple[Path, bool]:
         _remove(partial)
         raise
     return target, True
+
+
+def _is_there(packed: Packed, target: Path) -> bool:
+    """Whether a bundle says the same, has all files in their size, and is signed by the same key."""
+    if not target.exists():
+        return False
+    wanted = {one.path: one for one in packed.contents}
+    try:
+        found = source.at(str(target))
+        sizes = {path: size for path, size in found.sizes().items() if path != manifests.SIGNATURE}
+        if sizes != {one.path: one.size for one in packed.contents if one.path != manifests.SIGNATURE}:
+            return False
+        described = _read(found, manifests.NAME)
+        signed = wanted.get(manifests.SIGNATURE)
+        if described != wanted[manifests.NAME].data or bool(signed) != (manifests.SIGNATURE in found.sizes()):
+            return False
+        return signed is None or signature.fingerprint(
+            described, _read(found, manifests.SIGNATURE), target.name
+        ) == signature.fingerprint(described, signed.data, target.name)
+    except (EvenkeelError, OSError):
+        return False
+
+
+def _read(found: source.Source, path: str) -> bytes:
+    with found.open(path) as stream:
+        return stream.read()
 
 
 def former_of(asked: str, store: Store) -> Manifest:
@@ -164,7 +190,7 @@ def _copy(place: str, path: Path) -> None:
     try:
         path.hardlink_to(place)
     except OSError as error:
-        if error.errno not in (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP):
+        if error.errno not in CANNOT_LINK:
             raise
         shutil.copyfile(place, path)
         _sync(path)

@@ -134,9 +134,7 @@ def _choices(asked: Mapping[str, Any], platform: Platform, variable: str) -> lis
                 graphics=boolean(driver.get("graphics") or False),
                 repository_base=CUDA,
             )
-            chosen = driver_choice.choose(
-                _facts(fabric=boolean(driver.get("fabric_manager") or False)), platform, wish
-            )
+            chosen = driver_choice.choose(_facts(fabric=boolean(driver.get("fabric_manager") or False)), platform, wish)
             found.append((f"driver {branch} ({flavour})", _possible(f"driver {branch}", platform, chosen, variable)))
     cuda = asked.get("cuda") or {}
     if cuda:

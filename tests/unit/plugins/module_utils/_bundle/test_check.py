@@ -8,6 +8,7 @@ import io
 import json
 import os
 import re
+import subprocess
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -30,6 +31,17 @@ def test_a_whole_one_is_taken(workshop: Workshop, as_tar: bool) -> None:
     assert found.copy == copy
     assert (found.bundle.copy, found.bundle.follows, found.bundle.commit) == (copy.id, "", "c0ffee")
     assert len(found.bundle.files) == len(CONTENTS) + 2
+
+
+@pytest.mark.parametrize(
+    "command", ["-C {parent} ./{name}", "-C {parent} {name}/", "-C {bundle} .", "-C {bundle} {all}"]
+)
+def test_a_tar_of_an_operators_own_is_taken(workshop: Workshop, command: str) -> None:
+    bundle = workshop.bundle(workshop.copy(CONTENTS))
+    tar = workshop.folder / "own.tar"
+    places = {"parent": bundle.parent, "name": bundle.name, "bundle": bundle, "all": " ".join(os.listdir(bundle))}
+    subprocess.run(["tar", "cf", str(tar), *command.format(**places).split(" ")], check=True)
+    assert check.check(source.at(str(tar)), workshop.allow("ana")).signer == "ana@site.example"
 
 
 def test_a_bundle_is_written_the_same_way_twice(workshop: Workshop) -> None:

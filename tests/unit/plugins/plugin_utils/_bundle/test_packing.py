@@ -3,10 +3,15 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
+import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._bundle import check, source
+from ansible_collections.evenkeel.gpu.plugins.module_utils._bundle.signature import Trust
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._site_copy import manifest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._site_copy.manifest import File, Manifest
@@ -43,6 +48,40 @@ def test_it_is_named_by_its_copy_and_made_once(store: Store, tmp_path: Path) -> 
     assert place.name == f"evenkeel-bundle-{one.id}"
     assert [path.name for path in sorted(place.iterdir())] == ["bundle.json", "copies", "install.pyz", "store"]
     assert packing.write(packing.pack(store, one, None, "c0ffee", ""), tmp_path, as_tar=False) == (place, False)
+
+
+@pytest.mark.parametrize("as_tar", [False, True])
+@pytest.mark.parametrize("before", ["without a signature", "by another key", "by another program", "incomplete"])
+def test_what_differs_under_its_name_is_made_anew(store: Store, tmp_path: Path, before: str, *, as_tar: bool) -> None:
+    one = copy(store, "a", "b")
+    keys = [str(tmp_path / name) for name in ("old", "new")]
+    for key in keys:
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    former = packing.pack(store, one, None, "c0ffee", "" if "without" in before else keys["another key" not in before])
+    if before == "by another program":
+        changed = [replace(x, data=x.data + b"x") if x.path == "install.pyz" else x for x in former.contents]
+        former = replace(former, contents=tuple(changed))
+    if before == "incomplete":
+        former = replace(former, contents=former.contents[:-1])
+    assert packing.write(former, tmp_path, as_tar=as_tar)[1]
+    wanted = packing.pack(store, one, None, "c0ffee", keys[1])
+    place, new = packing.write(wanted, tmp_path, as_tar=as_tar)
+    assert new
+    fingerprint = subprocess.run(["ssh-keygen", "-l", "-f", keys[1]], check=True, capture_output=True, text=True)
+    check.check(source.at(str(place)), Trust(fingerprint=fingerprint.stdout.split()[1]))
+    assert packing.write(wanted, tmp_path, as_tar=as_tar) == (place, False)
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EXDEV])
+def test_a_disk_without_hard_links_has_copies(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refused(*_unused: object) -> None:
+        raise OSError(number, "no links")
+
+    monkeypatch.setattr(Path, "hardlink_to", refused)
+    place = written(store, copy(store, "a", "b"), tmp_path / "bundles")
+    check.check(source.at(str(place)), Trust(unsigned=True))
 
 
 @pytest.mark.parametrize("known_by", ["folder", "tar", "manifest", "name"])
