@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import codecs
 import os
+import re
 import stat
 from collections.abc import Hashable
 from functools import lru_cache
@@ -25,6 +26,8 @@ except ImportError:  # PyYAML built without libyaml
 MOST_BYTES = 64 << 20
 _UNHASHABLE = "found unhashable key"
 _TWICE = "twice"
+#: How git marks where two branches differ.
+_CONFLICT = re.compile("^<{7} ", re.MULTILINE)
 #: What PyYAML says of a text with several documents.
 _SEVERAL = "expected a single document in the stream"
 LIMITS = Limits(values=5_000_000, depth=50, characters=1 << 20)
@@ -137,6 +140,10 @@ def parsed(path: Path, text: str) -> dict[str, Any]:
 
 
 def _way_out(error: yaml.MarkedYAMLError, text: str) -> str:
+    conflict = _CONFLICT.search(text)
+    if conflict:
+        line = text.count("\n", 0, conflict.start()) + 1
+        return f"Resolve the merge conflict in line {line}; of a lock, take one side and lock again"
     if error.context == _SEVERAL:
         return "Put each document into a file of its own"
     if isinstance(error, yaml.constructor.ConstructorError):

@@ -47,13 +47,20 @@ def locks(folder: Path, revision: str, paths: Iterable[str]) -> dict[str, Lock |
         texts = {name: git.ask(folder, "cat-file", "blob", f"{commit}:./{name}") for name in names}
     except git.GitError as error:
         raise EvenkeelError(
-            f"The locks of {revision or 'the work tree'} can't be read: {error}",
-            "Name a revision that the clone has. To a shallow one, git fetch --depth=1 origin COMMIT adds a commit",
+            f"The locks of {revision or 'the work tree'} can't be read: {error}", _way_out(str(error))
         ) from error
     with work_folder.made("locks") as place:
         return {
             name: _kept(Path(place) / str(number), name, revision, texts[name]) for number, name in enumerate(texts)
         }
+
+
+def _way_out(said: str) -> str:
+    if "dubious ownership" in said:
+        return "Make that folder yours, or trust its owner: git config --global --add safe.directory FOLDER"
+    if "not a git repository" in said:
+        return "Go to a folder of the repository, or compare files: --from FILE --to FILE"
+    return "Name a revision that the clone has. To a shallow one, git fetch --depth=1 origin COMMIT adds a commit"
 
 
 def _locks_of(listed: bytes) -> list[str]:

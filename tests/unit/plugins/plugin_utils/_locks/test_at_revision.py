@@ -91,5 +91,13 @@ def test_a_revision_that_the_clone_lacks(revision: str, repository: Path) -> Non
 
 
 def test_there_has_to_be_a_repository(tmp_path: Path) -> None:
-    with pytest.raises(EvenkeelError, match=r"The locks of the work tree can't be read: .*not a git repository"):
+    with pytest.raises(
+        EvenkeelError, match=r"The locks of the work tree can't be read: .*not a git repository.*--from"
+    ):
         at_revision.locks(tmp_path, at_revision.NOW, ["environments"])
+
+
+def test_a_repository_of_another_user(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    with pytest.raises(EvenkeelError, match=r"dubious ownership .*: git config --global --add safe\.directory FOLDER"):
+        at_revision.locks(repository, "HEAD", ["environments"])
