@@ -75,12 +75,8 @@ def build(release: str, progress: Progress) -> str:
     LabError
         The release is not known, or mmdebstrap failed.
     """
-    known = (*SUITES, *ENTERPRISE, *UBUNTU)
-    if release not in known:
-        raise LabError(f"there is no release {release}", f"choose from {', '.join(known)}")
+    name = name_of(release)
     public_key = ssh.public_key()
-    key = content_key(release, packages(release), "".join(path.read_text() for path in scripts(release)), public_key)
-    name = f"localhost/evenkeel/{release}:{key}"
     with locks.held(f"image-{release}", progress=progress):
         if not podman.succeeds("image", "exists", name):
             task = progress.add_task(f"{release} image", total=None)
@@ -88,6 +84,22 @@ def build(release: str, progress: Progress) -> str:
             progress.update(task, description=f"{release} image", total=1, completed=1)
             _drop_older(release, name)
     return name
+
+
+def name_of(release: str) -> str:
+    """Return the name that the image of ``release`` has once it is made.
+
+    Raises
+    ------
+    LabError
+        The release is not known.
+    """
+    known = (*SUITES, *ENTERPRISE, *UBUNTU)
+    if release not in known:
+        raise LabError(f"there is no release {release}", f"choose from {', '.join(known)}")
+    customize = "".join(path.read_text() for path in scripts(release))
+    key = content_key(release, packages(release), customize, ssh.public_key())
+    return f"localhost/evenkeel/{release}:{key}"
 
 
 def packages(release: str) -> tuple[str, ...]:

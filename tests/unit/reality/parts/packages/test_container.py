@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import os
+import platform as machine
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu.nvidia_repositories import Platform
+
+from reality.claims import OutOfTimeError, Result, SkippedError
+from reality.parts import packages
+from reality.parts.packages import container
+from reality.reach import TroubleError
+from reality.world import World
+
+HERE = Platform("Debian", "12", machine.machine())
+ELSEWHERE = Platform("Debian", "12", "x86_64" if machine.machine() == "aarch64" else "aarch64")
+#: A container tool that says what it is called with, and answers as a test wants it to.
+TOOL = """\
+#!/bin/sh
+echo "$*" >>"{calls}"
+case $1 in
+pull) {pull} ;;
+run) for word; do case $word in *:/srv/answers) folder=${{word#--volume=}} folder=${{folder%:*}} ;; esac; done
+    printf '{{"key": "a", "problem": ""}}\\n' >>"$folder/answers.jsonl" ;;
+wait) {wait} ;;
+logs) echo its words ;;
+esac
+"""
+
+
+def made(folder: Path, monkeypatch: pytest.MonkeyPatch, pull: str = ":", wait: str = "echo 0") -> Path:
+    calls, tool = folder / "calls", folder / "bin" / "podman"
+    tool.parent.mkdir()
+    tool.write_text(TOOL.format(calls=calls, pull=pull, wait=wait))
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tool.parent}:{os.environ['PATH']}")
+    return calls
+
+
+def test_what_is_asked_of_a_container(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = made(tmp_path, monkeypatch)
+    assert container.answers(world, HERE, "debian:12", {}) == {"a": {"key": "a", "problem": ""}}
+    lines = calls.read_text().splitlines()
+    assert [line.split()[0] for line in lines] == ["pull", "ps", "run", "wait", "logs", "rm"]
+    name = lines[-1].split()[-1]
+    assert f"--name={name} " in lines[2]
+    assert name.endswith(f"-{os.getpid()}")
+
+
+@pytest.mark.parametrize(
+    ("platform", "fails", "error", "says"),
+    [
+        (HERE, {"pull": "echo no route; exit 1"}, TroubleError, "debian:12 can't be fetched: no route"),
+        (HERE, {"wait": "echo 100"}, TroubleError, "in debian:12: its words"),
+        (HERE, {"pull": "echo exec format error; exit 1"}, TroubleError, "can't be fetched"),
+        (ELSEWHERE, {"pull": "echo exec format error; exit 1"}, SkippedError, "install qemu-user-static"),
+    ],
+)
+def test_what_fails(
+    platform: Platform,
+    fails: dict[str, str],
+    error: type[Exception],
+    says: str,
+    world: World,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made(tmp_path, monkeypatch, **fails)
+    with pytest.raises(error, match=says):
+        container.answers(world, platform, "debian:12", {})
+
+
+def test_an_interrupted_run_removes_its_container(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = made(tmp_path, monkeypatch, wait="exec sleep 60")
+    run = world.run
+
+    def interrupted(argv: Any, **more: Any) -> Any:
+        if argv[1] == "wait":
+            world.reach.stop.set()
+        return run(argv, **more)
+
+    monkeypatch.setattr(world, "run", interrupted)
+    with pytest.raises(OutOfTimeError):
+        container.answers(world, HERE, "debian:12", {})
+    assert calls.read_text().splitlines()[-1].startswith("rm --force")
+
+
+def test_without_a_container_tool(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    claim = next(iter(packages.claims(world)))
+    with pytest.raises(SkippedError, match="no podman or docker: install podman"):
+        packages.check(claim, world)
+
+
+def test_containers_of_runs_that_have_ended_are_left() -> None:
+    gone, here = "evenkeel-reality-a-4194399", f"evenkeel-reality-a-{os.getpid()}"
+    assert container.left([gone, here]) == [gone]
+
+
+def said(key: str, answers: dict[str, Any], world: World) -> tuple[str, str]:
+    try:
+        result = packages.verdict(key, "debian:12", answers, world)
+    except TroubleError as error:
+        return "unreachable", str(error)
+    assert isinstance(result, Result)
+    return result.state, result.detail
+
+
+@pytest.mark.parametrize(
+    ("key", "answers", "result"),
+    [
+        ("a", {"a": {"problem": "", "detail": "9 packages"}}, ("proven", "9 packages")),
+        ("a", {"a": {"problem": "no package b"}}, ("differs", "no package b")),
+        ("a", {}, ("differs", "the container gave no answer")),
+        ("a", {"repository": {"problem": "wrong key"}}, ("differs", "wrong key")),
+        (
+            "a",
+            {"repository": {"problem": "The lists could not be fetched"}},
+            ("unreachable", "in debian:12: The lists could not be fetched"),
+        ),
+    ],
+)
+def test_what_answers_say(key: str, answers: dict[str, Any], result: tuple[str, str], world: World) -> None:
+    assert said(key, answers, world) == result
