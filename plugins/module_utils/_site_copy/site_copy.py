@@ -17,7 +17,6 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import E
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import (
     make_directories,
     require_normalised,
-    write_atomically,
 )
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_lock import held
 from ansible_collections.evenkeel.gpu.plugins.module_utils._site_copy import fetching, manifest, package_sets, wants
@@ -232,9 +231,7 @@ def _applied(
     made = _texts(plan.texts)
     for one in made:
         if not store.find(one.sha256, one.size):
-            partial = store.partial(one.sha256)
-            write_atomically(partial, plan.texts[one.path])
-            store.keep(partial, one.sha256)
+            store.keep_text(one.sha256, plan.texts[one.path])
     now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     about = {"version": params.get("version", ""), "commit": params.get("commit", ""), "time": now}
     wanted = manifest.of(params["wants"], [*plan.complete, *fetched.values(), *made], about)

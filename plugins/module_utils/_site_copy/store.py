@@ -18,7 +18,7 @@ import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, from_os
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, from_os, path_of
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import (
     link_atomically,
     make_directories,
@@ -98,6 +98,13 @@ class Store:
         rename_durably(path, target)
         return target
 
+    def keep_text(self, sha256: str, text: str) -> None:
+        """Take a text of this name into the store, durably."""
+        with self._named():
+            partial = self.partial(sha256)
+            write_atomically(partial, text)
+            self.keep(partial, sha256)
+
     def damaged(self, files: Iterable[File]) -> list[File]:
         """Return the files whose content in the store is not what their name says; reads all of them."""
         found: dict[str, bool] = {}
@@ -151,17 +158,18 @@ class Store:
             The store lacks a file, or the disk is full.
         """
         folder = os.path.join(self.root, _COPIES, wanted.id)
-        if self.read(wanted.id) is None or not os.path.isdir(os.path.join(folder, TREE)):
-            partial = "%s.partial" % folder
-            for left in (partial, folder):
-                shutil.rmtree(left, ignore_errors=True)
-            make_directories(os.path.join(partial, TREE))
-            for one in wanted.files:
-                self._link(one, os.path.join(partial, TREE, one.path))
-            write_atomically(os.path.join(partial, MANIFEST), wanted.text)
-            sync_file_systems([partial])
-            rename_durably(partial, folder)
-        link_atomically(os.path.join(self.root, CURRENT), os.path.join(_COPIES, wanted.id))
+        with self._named():
+            if self.read(wanted.id) is None or not os.path.isdir(os.path.join(folder, TREE)):
+                partial = "%s.partial" % folder
+                for left in (partial, folder):
+                    shutil.rmtree(left, ignore_errors=True)
+                make_directories(os.path.join(partial, TREE))
+                for one in wanted.files:
+                    self._link(one, os.path.join(partial, TREE, one.path))
+                write_atomically(os.path.join(partial, MANIFEST), wanted.text)
+                sync_file_systems([partial])
+                rename_durably(partial, folder)
+            link_atomically(os.path.join(self.root, CURRENT), os.path.join(_COPIES, wanted.id))
 
     def relink(self, wanted: Manifest, *, check_mode: bool = False) -> list[str]:
         """Have a copy's paths lead to the store again, where they do not or lead to a damaged file; return those."""
@@ -202,6 +210,14 @@ class Store:
         for name in _listed(os.path.join(self.root, _PARTIAL)):
             os.unlink(os.path.join(self.root, _PARTIAL, name))
         return removed
+
+    @contextlib.contextmanager
+    def _named(self) -> Iterator[None]:
+        """Have errors of the system name the folder where they name no file, as those of a full disk."""
+        try:
+            yield
+        except OSError as error:
+            raise from_os(error, path_of(error) or self.root) from error
 
     def _all(self) -> Iterator[tuple[str, str]]:
         """Yield the files of the store; what is not named by a hash is somebody else's."""

@@ -248,6 +248,24 @@ def test_a_disk_that_fills_up_keeps_nothing_incomplete(
     assert copy(wants=wants(upstream))["changed"]
 
 
+def test_a_disk_that_is_full_of_other_things_is_named(
+    copy: Copy, tree: Tree, upstream: Upstream, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def full(*_unused: object) -> None:
+        raise OSError(stores.errno.ENOSPC, "No space left on device")
+
+    asked = wants(upstream)
+    copy(wants=asked)
+    before = tree()
+    with monkeypatch.context() as patched:
+        patched.setattr(stores, "write_atomically", full)
+        for fewer in ({**asked, "files": []}, {**asked, "pip": [], "conda": asked["conda"][:1]}):
+            with pytest.raises(EvenkeelError, match=f"{tmp_path / 'copy'}: No space left on device. Free some space"):
+                copy(wants=fewer)
+    assert tree() == before
+    assert copy(wants={**asked, "files": []})["changed"]
+
+
 def test_links_that_a_file_system_refuses_are_symbolic(
     copy: Copy, tree: Tree, upstream: Upstream, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
