@@ -85,7 +85,17 @@ def _copy(source: Source, sizes: Mapping[str, int], bundle: Bundle) -> Manifest:
     text = _read(source, sizes, bundle.of_copy).decode("utf-8", "replace")
     if copies.identity(text) != bundle.copy:
         raise EvenkeelError("%s in %s is the manifest of another copy" % (bundle.of_copy, source.place), _ANEW)
-    return copies.parse(text, bundle.of_copy)
+    copy = copies.parse(text, bundle.of_copy)
+    stored = {one.path: one.size for one in bundle.files}
+    for one in copy.files:
+        size = stored.get(manifests.stored_path(one.sha256), one.size)
+        if size != one.size:
+            raise EvenkeelError(
+                "%s in %s has %s with %d bytes, and the bundle with %d"
+                % (bundle.of_copy, source.place, one.path, one.size, size),
+                _ANEW,
+            )
+    return copy
 
 
 def _signer(source: Source, sizes: Mapping[str, int], described: bytes, trust: Trust) -> str:

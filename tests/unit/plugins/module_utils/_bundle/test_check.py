@@ -11,12 +11,14 @@ import re
 import subprocess
 import tarfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._bundle import check, source
 from ansible_collections.evenkeel.gpu.plugins.module_utils._bundle.signature import Trust
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._bundle import packing
 
 from tests.unit.plugins.module_utils._bundle.conftest import Workshop
 
@@ -48,6 +50,20 @@ def test_a_tar_of_an_operators_own_is_taken(workshop: Workshop, command: str) ->
     places = {"parent": bundle.parent, "name": bundle.name, "bundle": bundle}
     subprocess.run(["tar", "cf", str(tar), *command.format(**places).split(" ")], check=True)
     assert check.check(source.at(str(tar)), workshop.allow("ana")).signer == "ana@site.example"
+
+
+def test_sizes_that_contradict_each_other_are_refused(workshop: Workshop) -> None:
+    copy = workshop.copy(CONTENTS)
+    wrong = replace(copy, files=(replace(copy.files[0], size=7), *copy.files[1:]))
+    packed = packing.pack(workshop.store, wrong, None, "c0ffee", "")
+    right = {one.sha256: one.size for one in copy.files}
+    entries = tuple(replace(one, size=right.get(one.sha256, one.size)) for one in packed.bundle.files)
+    described = replace(packed.contents[0], data=replace(packed.bundle, files=entries).text.encode())
+    place, _new = packing.write(
+        replace(packed, contents=(described, *packed.contents[1:])), workshop.folder, as_tar=False
+    )
+    with pytest.raises(EvenkeelError, match=r"has a with 7 bytes, and the bundle with 12\. Nothing was installed"):
+        workshop.checked(place)
 
 
 def test_a_bundle_is_written_the_same_way_twice(workshop: Workshop) -> None:
