@@ -107,7 +107,7 @@ def test_a_file_beyond_all_sizes_is_not_read_whole(tmp_path: Path, monkeypatch: 
         ("a:\n\t- 1\n", "line 2: found character .* Indent the line with spaces; YAML takes no tabs there"),
         ("a:\n  - b\n  -c\n  - d: e\n", "line 4: .* a missing space behind - or :"),
         (
-            "a:\n<<<<<<< HEAD\n  b: 1\n=======\n  b: 2\n>>>>>>> other\n",
+            "a:\n<<<<<<< HEAD\n  b: 1\n=======\n  b: 2\n>>>>>>> x\n",
             "line 3: .* Resolve the merge conflict in line 2",
         ),
         ("a:\n  - {{ b }}\n", "line 2: found unhashable key. Write the value of a template's variable"),

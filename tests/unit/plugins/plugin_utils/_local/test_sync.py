@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -22,6 +23,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._bytecode import hashes, store
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._bytecode.hashes import Hashes, OfPlatform
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local import command
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import ANACONDA
 
 from .conftest import MakeLock, MakePackage
 from .without_ansible import COMMAND, evenkeel
@@ -173,6 +175,35 @@ def test_of_two_at_once_one_says_who_is_first_and_a_killed_one_is_healed(
     assert evenkeel("sync", "--lock", lock).returncode == 0
     assert (home / ".local/share/evenkeel/envs/ai-dev/share/tool").read_text() == "1.0"
     assert len(list(builds.iterdir())) == 1
+
+
+def test_packages_come_from_the_mirror_and_the_index_that_options_name(
+    slow: Slow,
+    make_lock: MakeLock,
+    make_package: MakePackage,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Captured,
+) -> None:
+    lock = make_lock(make_package("tool", "1.0", url=f"{ANACONDA}/pkgs/main"))
+    (tmp_path / "channel" / "pkgs").mkdir()
+    (tmp_path / "channel" / "pkgs" / "main").symlink_to(tmp_path / "channel")
+    mirror, index = f"http://127.0.0.1:{slow.server_port}", "http://127.0.0.1:1/simple"
+    slow.go_on.set()
+    assert sync("--lock", lock, "--mirror", mirror, "--pip-index", index) == 0
+    assert slow.asked.is_set()
+    capsys.readouterr()
+    assert command.main(["env", "diff", "--lock", str(lock), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["origin"]["sources"] == [f"{mirror}/pkgs/main"]
+    seen = []
+
+    def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+        seen.append(params["pip_index"])
+        return {"changed": False, "digest": "", "plan": [], "warnings": []}
+
+    monkeypatch.setattr(conda_environment, "converge", converge)
+    assert sync("--lock", lock, "--mirror", mirror, "--pip-index", index) == 0
+    assert seen == [index]
 
 
 def test_an_interrupted_one_removes_what_it_began(

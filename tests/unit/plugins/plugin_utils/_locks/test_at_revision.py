@@ -91,9 +91,7 @@ def test_a_revision_that_the_clone_lacks(revision: str, repository: Path) -> Non
 
 
 def test_there_has_to_be_a_repository(tmp_path: Path) -> None:
-    with pytest.raises(
-        EvenkeelError, match=r"The locks of the work tree can't be read: .*not a git repository.*--from"
-    ):
+    with pytest.raises(EvenkeelError, match=r"locks of the work tree can't be read: .*not a git repository.*--from"):
         at_revision.locks(tmp_path, at_revision.NOW, ["environments"])
 
 
