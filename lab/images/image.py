@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from lab import locks, paths
 from lab.errors import LabError
+from lab.images import official
 from lab.nodes import podman, ssh
 from lab.upstream.debian import apt_sources
 
@@ -57,6 +58,14 @@ ENTERPRISE_SCRIPT = Path(__file__).with_name("customize_enterprise.sh")
 #: Ubuntu by its names and settings, on files of the Debian whose apt and DKMS are closest to its own.
 UBUNTU = {"ubuntu2204": "bookworm", "ubuntu2404": "bookworm", "ubuntu2604": "trixie"}
 UBUNTU_SCRIPT = Path(__file__).with_name("customize_ubuntu.sh")
+#: What official images of Rocky Linux and AlmaLinux lack.
+OFFICIAL_ENTERPRISE_PACKAGES = (
+    *("ca-certificates", "cpio", "dbus", "dkms", "dnf-plugins-core", "dracut", "fish", "gcc", "iproute", "kmod"),
+    *("make", "mokutil", "openssh-server", "openssl", "pciutils", "procps-ng", "python3", "sudo", "systemd", "zsh"),
+)
+#: What the tags of images begin with that are made of official ones.
+_OFFICIAL = ":official-"
+OFFICIAL_SCRIPT = Path(__file__).with_name("customize_official.sh")
 #: Shell scripts that make a fresh Debian a node, and a node one that boots in a container.
 NODE, CONTAINER = (Path(__file__).with_name(f"customize_{kind}.sh") for kind in ("node", "container"))
 
@@ -77,10 +86,11 @@ def build(release: str, progress: Progress) -> str:
     """
     name = name_of(release)
     public_key = ssh.public_key()
+    make = _make_of_official if release in official.chosen() else _make
     with locks.held(f"image-{release}", progress=progress):
         if not podman.succeeds("image", "exists", name):
             task = progress.add_task(f"{release} image", total=None)
-            _make(release, name, public_key, lambda line: progress.update(task, description=f"{release} image: {line}"))
+            make(release, name, public_key, lambda line: progress.update(task, description=f"{release} image: {line}"))
             progress.update(task, description=f"{release} image", total=1, completed=1)
             _drop_older(release, name)
     return name
@@ -94,12 +104,21 @@ def name_of(release: str) -> str:
     LabError
         The release is not known.
     """
+    if release in official.chosen():
+        scripts_of_all = "".join(path.read_text() for path in (OFFICIAL_SCRIPT, NODE, CONTAINER))
+        key = content_key(official.of_lab(release).image, of_official(release), scripts_of_all, ssh.public_key())
+        return f"localhost/evenkeel/{release}{_OFFICIAL}{key}"
     known = (*SUITES, *ENTERPRISE, *UBUNTU)
     if release not in known:
         raise LabError(f"there is no release {release}", f"choose from {', '.join(known)}")
     customize = "".join(path.read_text() for path in scripts(release))
     key = content_key(release, packages(release), customize, ssh.public_key())
     return f"localhost/evenkeel/{release}:{key}"
+
+
+def of_official(release: str) -> tuple[str, ...]:
+    """Return what a release's official image lacks to be a node."""
+    return PACKAGES if official.of_lab(release).distribution in ("Debian", "Ubuntu") else OFFICIAL_ENTERPRISE_PACKAGES
 
 
 def packages(release: str) -> tuple[str, ...]:
@@ -133,6 +152,28 @@ def _make(release: str, name: str, public_key: str, say: Callable[[str], None]) 
     bootstrap(suite(release), tar, packages(release), scripts(release), public_key, say, release=release)
     say("importing")
     podman.run("import", "--quiet", f"--change=LABEL {podman.LABEL}=_image", str(tar), name)
+    shutil.rmtree(folder)
+
+
+def _make_of_official(release: str, name: str, public_key: str, say: Callable[[str], None]) -> None:
+    """Build the image on the distribution's official one, which podman fetches."""
+    folder = paths.BUILD / f"image-{release}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for script in (OFFICIAL_SCRIPT, NODE, CONTAINER):
+        shutil.copyfile(script, folder / script.name)
+    steps = [
+        f"sh {OFFICIAL_SCRIPT.name} {' '.join(of_official(release))}",
+        *(f"sh {one.name} /" for one in (NODE, CONTAINER)),
+    ]
+    (folder / "Containerfile").write_text(
+        f"FROM {official.of_lab(release).image}\n"
+        f"ENV EVENKEEL_PUBLIC_KEY={shlex.quote(public_key.strip())}\n"
+        "COPY *.sh /evenkeel-lab/\nWORKDIR /evenkeel-lab\n"
+        f"RUN {' && '.join(steps)} && rm -r /evenkeel-lab\nWORKDIR /\n"
+    )
+    say("building")
+    podman.run("build", "--quiet", "--network=host", f"--label={podman.LABEL}=_image", f"--tag={name}", str(folder))
     shutil.rmtree(folder)
 
 
@@ -192,7 +233,8 @@ def bootstrap(
 
 
 def _drop_older(release: str, name: str) -> None:
-    """Remove the release's earlier images, except those that a container still uses."""
+    """Remove the release's earlier images of the same kind, except those that a container still uses."""
     for image in podman.images():
-        if image.startswith(f"localhost/evenkeel/{release}:") and image != name:
+        is_alike = (_OFFICIAL in image) == (_OFFICIAL in name)
+        if image.startswith(f"localhost/evenkeel/{release}:") and image != name and is_alike:
             podman.succeeds("image", "rm", image)

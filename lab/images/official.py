@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+
+from lab.errors import LabError
 
 DATA = Path(__file__).with_suffix(".yml")
 #: Releases whose nodes are made of official images, with spaces between them.
@@ -41,9 +43,19 @@ def of(distribution: str, release: str) -> Official:
     return Official(distribution, release, image, lab, entry.get("needs", ""))
 
 
-def distributions() -> Iterator[str]:
-    """Yield the distributions that have one."""
-    yield from yaml.safe_load(DATA.read_text(encoding="utf-8"))
+def of_lab(name: str) -> Official:
+    """Return the image of a release by the lab's name, such as ``ubuntu2404``.
+
+    Raises
+    ------
+    LabError
+        There is none.
+    """
+    found = re.fullmatch(r"([a-z]+)(\d\d?)(\d\d)?", name)
+    for distribution, entry in yaml.safe_load(DATA.read_text(encoding="utf-8")).items():
+        if found and entry["lab"].partition("{")[0] == found[1]:
+            return of(distribution, f"{found[2]}.{found[3]}" if found[3] else found[2])
+    raise LabError(f"{VARIABLE} names {name}", "name releases such as debian12, ubuntu2404, rocky9 and almalinux9")
 
 
 def chosen() -> list[str]:

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Part nodes: the scenarios of roles on official images with systemd, and those of virtual machines under KVM.
+
+Sites stay the lab's; what is real are the distributions: their package manager, systemd, sshd, Python and shells.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.strict_yaml import read_mapping
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu import nvidia_repositories as repositories
+
+from lab.images import official
+from reality.claims import Claim, Result, SkippedError, differs, proven
+from reality.reach import TroubleError
+from reality.world import ROOT, World
+
+TITLE = "Roles on official images"
+NETWORK = True
+AT_ONCE = 1
+SECONDS = 12 * 3600.0
+PART = "nodes"
+
+IMAGES = "Scenarios of roles on official images"
+MACHINES = "Scenarios of virtual machines under KVM"
+#: What gives Molecule the releases of a scenario's nodes; the lab reads the second one.
+_VARIABLES = ("EVENKEEL_RELEASES", "EVENKEEL_LAB_RELEASES")
+_KVM = Path("/dev/kvm")
+_RELEASES = re.compile(r"^ +EVENKEEL_LAB_RELEASES: (?:(\$\{EVENKEEL_RELEASES:-))?([^}\n]+)", re.MULTILINE)
+_MACHINE = re.compile(r"vm$|uefi$")
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A scenario of Molecule.
+
+    Parameters
+    ----------
+    releases
+        Those of its nodes.
+    is_open
+        Whether they may be others.
+    """
+
+    name: str
+    releases: tuple[str, ...]
+    is_open: bool
+
+    @property
+    def of_machines(self) -> bool:
+        """Whether its nodes are virtual machines."""
+        return any(map(_MACHINE.search, self.releases))
+
+    def nodes(self, release: str) -> str:
+        """Return its nodes where all are of one release, as the lab reads them."""
+        return " ".join([release] * max(Counter(self.releases).values(), default=1))
+
+
+def scenarios(folder: Path = ROOT / "molecule") -> Iterator[Scenario]:
+    """Yield the scenarios that there are."""
+    for path in sorted(folder.glob("*/molecule.yml")):
+        found = _RELEASES.search(path.read_text(encoding="utf-8"))
+        if (path.parent / "converge.yml").exists():
+            releases = tuple(found[2].split()) if found else ()
+            yield Scenario(path.parent.name, releases, found is None or bool(found[1]))
+
+
+def releases() -> list[str]:
+    """Return the lab's names of the releases that have an official image."""
+    known = read_mapping(repositories.DATA)["distributions"].items()
+    found = [official.of(distribution, release).lab for distribution, one in known for release in one["releases"]]
+    return [name for name in found if name]
+
+
+def claims(_world: World) -> Iterable[Claim]:
+    """Return each scenario on each release that it may have."""
+    return [claim for one in scenarios() for claim in _of_scenario(one)]
+
+
+def _of_scenario(one: Scenario) -> Iterator[Claim]:
+    if one.of_machines:
+        text = f"The scenario {one.name} passes on virtual machines under KVM"
+        yield Claim(f"{PART}/{one.name}/kvm", PART, text, MACHINES)
+        return
+    for release in releases() if one.is_open else dict.fromkeys(one.releases):
+        text = f"The scenario {one.name} passes on {official.of_lab(release).image}"
+        yield Claim(f"{PART}/{one.name}/{release}", PART, text, IMAGES)
+
+
+def check(claim: Claim, world: World) -> Result:
+    """Ask one of them.
+
+    Raises
+    ------
+    SkippedError
+        This machine can't.
+    TroubleError
+        An image can't be fetched.
+    """
+    _part, name, release = claim.id.split("/")
+    scenario = next(one for one in scenarios() if one.name == name)
+    if os.geteuid() != 0:
+        raise SkippedError("the lab's nodes take root: run it as root")
+    podman = world.tool("podman", "install podman")
+    if scenario.of_machines:
+        if not _KVM.exists():
+            raise SkippedError(f"this machine has no {_KVM}: run it where KVM is")
+        return _tested(scenario, {}, "KVM", world)
+    env = dict.fromkeys(_VARIABLES, scenario.nodes(release)) if scenario.is_open else {}
+    if world.is_lab:
+        _require_lab(release)
+        return _tested(scenario, env, f"the lab's {release}", world)
+    image = official.of_lab(release).image
+    pulled = world.once(image, lambda: world.run([podman, "pull", "--quiet", image]))
+    if pulled.returncode:
+        raise TroubleError(f"{image} can't be fetched: {pulled.stdout[-300:].strip()}")
+    return _tested(scenario, {**env, official.VARIABLE: release}, image, world)
+
+
+def _require_lab(release: str) -> None:
+    from lab.errors import LabError
+    from lab.images import image
+
+    try:
+        image.name_of(release)
+    except LabError as error:
+        raise SkippedError(str(error)) from None
+
+
+def _tested(scenario: Scenario, env: dict[str, str], on: str, world: World) -> Result:
+    if not world.is_lab:
+        lab = world.once("the lab", lambda: world.run(["make", "lab"], log=world.folder / "lab.log"))
+        if lab.returncode:
+            raise SkippedError(f"the lab can't be built: {lab.stdout[-500:]}")
+    log = world.folder / PART / f"{scenario.name}-{re.sub(r'[^a-z0-9]+', '-', on.lower())}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    done = world.run(["molecule", "test", "--scenario-name", scenario.name], env=env, log=log)
+    return differs(on, done.stdout[-1500:]) if done.returncode else proven(on)

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reality.claims import Claim, SkippedError
+from reality.parts import nodes
+from reality.reach import TroubleError
+from reality.world import World
+
+TEXTS = {
+    "one": "ansible:\n  env:\n    EVENKEEL_LAB_RELEASES: ${EVENKEEL_RELEASES:-debian12 rocky9}\n",
+    "three": "ansible:\n  env:\n    EVENKEEL_LAB_RELEASES: ${EVENKEEL_RELEASES:-debian12 debian12 debian12}\n",
+    "fixed": "ansible:\n  env:\n    EVENKEEL_LAB_RELEASES: debian12\n",
+    "machine": "ansible:\n  env:\n    EVENKEEL_LAB_RELEASES: debian12vm\n",
+    "plain": "---\n",
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name, text in TEXTS.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "molecule.yml").write_text(text)
+        (tmp_path / name / "converge.yml").touch()
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / "molecule.yml").touch()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "releases", "is_open", "of_machines", "on_rocky"),
+    [
+        ("one", ("debian12", "rocky9"), True, False, "rocky8"),
+        ("three", ("debian12",) * 3, True, False, "rocky8 rocky8 rocky8"),
+        ("fixed", ("debian12",), False, False, "rocky8"),
+        ("machine", ("debian12vm",), False, True, "rocky8"),
+        ("plain", (), True, False, "rocky8"),
+    ],
+)
+def test_what_scenarios_say_of_their_nodes(
+    name: str, releases: tuple[str, ...], is_open: bool, of_machines: bool, on_rocky: str, folder: Path
+) -> None:
+    found = {one.name: one for one in nodes.scenarios(folder)}
+    assert set(found) == set(TEXTS)
+    one = found[name]
+    assert (one.releases, one.is_open, one.of_machines) == (releases, is_open, of_machines)
+    assert one.nodes("rocky8") == on_rocky
+
+
+def test_claims_are_scenarios_by_releases(world: World) -> None:
+    ids = [claim.id for claim in nodes.claims(world)]
+    assert len(set(ids)) == len(ids)
+    assert {"nodes/miniconda/almalinux9", "nodes/nvidia_driver/ubuntu2604", "nodes/secure_boot/kvm"} < set(ids)
+    assert "nodes/upgrade/rocky9" not in ids
+    assert not [one for one in ids if "default" in one]
+
+
+class Commands:
+    """What is run, and how it ends."""
+
+    def __init__(self, statuses: Mapping[str, int]) -> None:
+        self.ran: list[tuple[str, dict[str, str]]] = []
+        self._statuses = statuses
+
+    def __call__(self, argv: Any, *, env: Mapping[str, str] | None = None, **_more: Any) -> Any:
+        words = " ".join(map(str, argv))
+        self.ran.append((words, dict(env or {})))
+        status = next((status for start, status in self._statuses.items() if words.startswith(start)), 0)
+        return subprocess.CompletedProcess([], status, "its words", "")
+
+
+def asked(claim: str, world: World, monkeypatch: pytest.MonkeyPatch, **statuses: int) -> tuple[str, Commands]:
+    commands = Commands(statuses)
+    monkeypatch.setattr(world, "run", commands)
+    monkeypatch.setattr(world, "tool", lambda name, _remedy: name)
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    try:
+        result = nodes.check(Claim(claim, "nodes", "", ""), world)
+    except (SkippedError, TroubleError) as error:
+        return f"{type(error).__name__}: {error}", commands
+    return f"{result.state} {result.on}: {result.detail}", commands
+
+
+@pytest.mark.parametrize(
+    ("statuses", "result"),
+    [
+        ({}, "proven docker.io/rockylinux/rockylinux:9: "),
+        ({"molecule": 1}, "differs docker.io/rockylinux/rockylinux:9: its words"),
+        ({"make": 1}, "SkippedError: the lab can't be built: its words"),
+        ({"podman": 1}, "TroubleError: docker.io/rockylinux/rockylinux:9 can't be fetched: its words"),
+    ],
+)
+def test_a_scenario_on_an_official_image(
+    statuses: dict[str, int], result: str, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said, commands = asked("nodes/pull_agent/rocky9", world, monkeypatch, **statuses)
+    assert said == result
+    if not statuses:
+        assert commands.ran[-1] == (
+            "molecule test --scenario-name pull_agent",
+            {
+                "EVENKEEL_RELEASES": "rocky9 rocky9",
+                "EVENKEEL_LAB_RELEASES": "rocky9 rocky9",
+                "EVENKEEL_OFFICIAL": "rocky9",
+            },
+        )
+
+
+@pytest.mark.parametrize(("there", "result"), [(True, "proven KVM: "), (False, "SkippedError: this machine has no ")])
+def test_machines_need_kvm(
+    there: bool, result: str, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nodes, "_KVM", tmp_path if there else tmp_path / "kvm")
+    assert asked("nodes/secure_boot/kvm", world, monkeypatch)[0].startswith(result)
+
+
+def test_it_takes_root(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    with pytest.raises(SkippedError, match="run it as root"):
+        nodes.check(next(iter(nodes.claims(world))), world)
+
+
+@pytest.mark.parametrize(
+    ("release", "result"),
+    [
+        ("debian12", "proven the lab's debian12: "),
+        ("almalinux9", "SkippedError: there is no release almalinux9"),
+    ],
+)
+def test_in_the_lab_its_own_images_are_used(
+    release: str, result: str, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.stand_ins = {}
+    said, commands = asked(f"nodes/miniconda/{release}", world, monkeypatch)
+    assert said.startswith(result)
+    assert not [env for _words, env in commands.ran if "EVENKEEL_OFFICIAL" in env]
