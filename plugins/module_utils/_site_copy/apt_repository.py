@@ -8,6 +8,7 @@ import io
 import lzma
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import IO
 
@@ -157,6 +158,9 @@ def _copied(name: str, folder: str, release: apt_lists.Release, sources: Sources
         at = "%s/by-hash/%s/%s" % (path.rpartition("/")[0], kind, digest) if release.by_hash else path
         wanted[path] = Wanted(path, sources.upstreams.url(at), entry.size, apt_lists.HASHES[kind], digest)
     found = sources.lists(wanted.values())
+    if release.by_hash:  # some mirrors lack these names, and apt asks for the others then
+        again = [replace(one, url=sources.upstreams.url(path)) for path, one in wanted.items() if path not in found]
+        found.update(sources.lists(again))
     files = [
         *found.values(),
         *(File(alias, file.size, file.sha256, file.url) for path, file in found.items() for alias in aliases[path]),

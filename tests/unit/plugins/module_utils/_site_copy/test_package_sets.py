@@ -304,6 +304,14 @@ def test_without_zstd_a_list_in_this_form_alone_is_refused(
         copy(wants=rpm(["a"]))
 
 
+def test_a_mirror_without_names_by_hash_is_read(copy: Copy, tree: Tree, upstream: Upstream) -> None:
+    put_apt(upstream, ONES)
+    shutil.rmtree(upstream.folder / "debian" / "dists" / "stable" / "main" / "binary-amd64" / "by-hash")
+    copy(wants=apt(["c"]))
+    assert names(tree) == ["c_1-1"]
+    assert len([path for path in tree() if "/by-hash/SHA256/" in path]) == 2
+
+
 def test_lists_without_which_apt_fails_come_along(copy: Copy, tree: Tree, upstream: Upstream) -> None:
     kept = ["i18n/Translation-en", "cnf/Commands-amd64"]
     put_apt(upstream, ONES, further=[*kept, "i18n/Translation-de", "cnf/Commands-arm64"])
