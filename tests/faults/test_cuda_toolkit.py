@@ -12,9 +12,11 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.strict_yaml 
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu import cuda_choice
 
 from tests.faults.conftest import Answer, Node, ansible, finish
+from tests.faults.test_nvidia_driver import DRIVER
 
 PLAYBOOK = "molecule/cuda_toolkit/converge.yml"
-PACKAGES = "'cuda*' 'libcudnn*' 'libnccl*' dkms"
+#: Drivers that others have left count, too.
+PACKAGES = f"{DRIVER} 'cuda*' 'libcudnn*' 'libnccl*' dkms"
 FILES = (
     *("/usr/local/cuda*", "/etc/profile.d/evenkeel-cuda.sh", "/etc/fish/conf.d/evenkeel-cuda.fish"),
     *("/etc/ld.so.conf.d/evenkeel-cuda.conf", "/etc/apt/sources.list.d/evenkeel-nvidia-cuda.sources"),
