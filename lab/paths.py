@@ -29,5 +29,7 @@ NVIDIA = WWW / "nvidia"
 DEBIAN = WWW / "debian"
 #: Stand-ins for the own repositories of Rocky Linux.
 ROCKY = WWW / "rocky"
+#: The repositories of what was recorded of the real ones.
+RECORDED = WWW / "recorded"
 #: Stand-ins for Ubuntu's archive, and for NVIDIA's repositories for it.
 UBUNTU = WWW / "ubuntu"

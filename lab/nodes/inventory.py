@@ -11,7 +11,7 @@ from lab import paths
 from lab.images import image, machine_image
 from lab.nodes import nodes, ssh
 from lab.nodes.nodes import Node
-from lab.upstream import mirror
+from lab.upstream import mirror, recorded_repositories
 from lab.upstream.conda import installer
 from lab.upstream.nvidia import repositories as nvidia_repositories
 from lab.upstream.ubuntu import repositories as ubuntu_repositories
@@ -36,7 +36,10 @@ def read(group: str) -> dict[str, Any]:
         name = real.rpartition("/")[2]
         variables |= {"miniconda_url": real, "miniconda_installer": name}
         checksums[name] = os.environ.get(INSTALLER_SHA256, "")
-    return render(nodes.find(group), variables, _ubuntu(f"{mirror.url()}/ubuntu"))
+    of_release = _ubuntu(f"{mirror.url()}/ubuntu")
+    for release, recorded in recorded_repositories.of_releases(f"{mirror.url()}/recorded").items():
+        of_release[release] = {**of_release.get(release, {}), **recorded}
+    return render(nodes.find(group), variables, of_release)
 
 
 def _nvidia(url: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from lab import cache, files, locks, paths, wait
 from lab.images import image
 from lab.nodes import podman
-from lab.upstream import certificates, mirror_server, proxy_server
+from lab.upstream import certificates, mirror_server, proxy_server, recorded_repositories
 from lab.upstream.conda import channel, installer
 from lab.upstream.debian import debian_archive
 from lab.upstream.nvidia import repositories as nvidia_repositories
@@ -36,6 +36,7 @@ _START_SECONDS = 60
 def build(progress: Progress, debian_drivers: Iterable[str] = ()) -> None:
     """Fill the tree with what is missing: a channel, an index, installers, NVIDIA's and distributions' packages.
 
+    What was recorded of the real ones comes after these.
     ``debian_drivers`` are releases to have Debian's own driver for; that of Debian 12 is always there.
     """
     with locks.held("upstream", progress=progress):
@@ -49,6 +50,7 @@ def build(progress: Progress, debian_drivers: Iterable[str] = ()) -> None:
     with locks.held("upstream", progress=progress):
         enterprise_linux.build(progress)
         ubuntu_repositories.build(progress)
+        recorded_repositories.build(progress)
 
 
 def up(progress: Progress) -> str:

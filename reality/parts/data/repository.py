@@ -90,7 +90,7 @@ def order(version: str) -> tuple[int, ...]:
 
 def contents(place: Place, world: World) -> Contents:
     """Return what a repository holds; it is fetched once for all claims."""
-    return world.once(place.url, lambda: _contents(_packages(place, world)))
+    return world.once(place.url, lambda: _contents(packages(place, world)))
 
 
 def require_signed(place: Place, world: World) -> None:
@@ -121,7 +121,14 @@ def index(place: Place, world: World) -> bytes:
     return world.once(place.index, lambda: world.reach.get(world.at(place.index), 16 * MIB).content)
 
 
-def _packages(place: Place, world: World) -> Iterable[Package]:
+def packages(place: Place, world: World) -> Iterable[Package]:
+    """Yield what a repository holds, by its lists as they are now.
+
+    Raises
+    ------
+    EvenkeelError
+        They are not the ones that its signed list names.
+    """
     content = index(place, world)
     if place.kind == "rpm":
         entry = next(one for one in rpm_lists.parse_repomd(content, place.index) if one.kind == "primary")
@@ -177,10 +184,10 @@ def _list(url: str, algorithm: str, digest: str, world: World) -> bytes:
     return unpacked
 
 
-def _contents(packages: Iterable[Package]) -> Contents:
+def _contents(listed: Iterable[Package]) -> Contents:
     versions: dict[str, set[str]] = {}
     drivers = {}
-    for one in packages:
+    for one in listed:
         versions.setdefault(one.name, set()).add(one.version)
         if one.name.startswith("cuda-"):
             for need in (need for alternatives in one.depends for need in alternatives):

@@ -12,7 +12,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu.nvidia_repositor
 
 from lab.images import official
 from reality.claims import Claim, Result, SkippedError, differs, proven
-from reality.parts.packages import container, inside, lab_nodes
+from reality.parts.packages import container, inside, lab_nodes, recording
 from reality.parts.packages.sets import NVIDIA, PackageSet, kernels, name_of, platforms, wanted
 from reality.reach import TroubleError
 from reality.record import Record
@@ -93,26 +93,17 @@ def _asked(platform: Platform, world: World) -> tuple[str, dict[str, dict[str, A
 
 
 def records(world: World) -> Iterator[Record]:
-    """Yield the newest kernels of the distributions that the lab plays."""
+    """Yield what the lab can learn: drivers, and the newest kernels of the distributions that it plays."""
+    yield from recording.drivers(world)
     for platform in platforms():
         where = official.of(platform.distribution, repositories.release(platform))
         if where.lab.startswith(_OF_LAB) and platform.architecture == "x86_64":
-            yield from _records(platform, where.image, world)
-
-
-def _records(platform: Platform, image: str, world: World) -> Iterator[Record]:
-    day = world.today.isoformat()
-    try:
-        answers = container.answers(world, platform, image, {**request(platform, [], world), "epel": None})
-    except (SkippedError, TroubleError):
-        return
-    found = {
-        key.partition("/")[2]: {"releases": one["detail"].split(", "), "version": one["version"]}
-        for key, one in answers.items()
-        if key.startswith("headers/") and not one["problem"]
-    }
-    if found:
-        yield Record(f"{PART}/kernels/{official.of(platform.distribution, platform.version).lab}", image, day, found)
+            asked = {**request(platform, [], world), "repository": None, "epel": None}
+            try:
+                found = recording.kernels(container.answers(world, platform, where.image, asked))
+            except TroubleError:
+                continue
+            yield Record(f"{PART}/kernels/{where.lab}", where.image, world.today.isoformat(), found)
 
 
 def request(platform: Platform, asked: Iterable[PackageSet], world: World) -> dict[str, Any]:
