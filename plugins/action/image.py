@@ -57,8 +57,7 @@ class ActionModule(Action):
     def steps(self, task_vars: dict[str, Any]) -> Steps:
         _unused, arguments = self.validate_argument_spec(ARGUMENT_SPEC)
         name, tag = labels.split(arguments["name"])
-        folder = Path(arguments["directory"]).absolute() / name.replace(":", "-")
-        report_files.require_writable(folder, "image_directory")
+        folder = oci_layout.folder_of(name, arguments["directory"])
         made = labels.made([path for one in arguments["environments"] if (path := declaring(one))], os.environ)
         written = yield Call("image_layers", _of_layers(arguments, made))
         if written.get("failed") or self._task.check_mode:

@@ -12,7 +12,7 @@ version_added: 0.2.0
 description:
   - Makes a fresh working container out of a base image, which is pulled if it is missing. Its name has the image and
     this run. Working containers of the image whose runs have ended are removed; nothing else is touched.
-  - Fails while another run builds the same image.
+  - Fails while another run builds the same image, with whatever tag.
   - Runs on the control node, regardless of the task's host, and needs C(buildah) there.
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
@@ -32,6 +32,9 @@ options:
   base:
     description: The image to build on, as C(buildah from) takes it. Required with O(state=present).
     type: str
+  directory:
+    description: Where M(evenkeel.gpu.image) is to write the image; fails here if nothing can be written there.
+    type: path
   state:
     description: Whether the container is wanted, or is removed with those that earlier runs have left.
     type: str

@@ -18,8 +18,8 @@ from lab.nodes import podman
 from tests.faults.conftest import Answer, ansible, finish, kill
 
 NAME = "localhost/evenkeel-image/faults:1"
-OURS = "evenkeel-image-localhost-evenkeel-image-faults-1."
-FOREIGN = "evenkeel-image-localhost-evenkeel-image-faults-1-of-somebody"
+OURS = "evenkeel-image-localhost-evenkeel-image-faults."
+FOREIGN = "evenkeel-image-localhost-evenkeel-image-faults-of-somebody"
 ENVIRONMENT = "name: ai\nchannels: [defaults]\ndependencies: [python=3.11]\n"
 LOCK = """
 version: 1
@@ -121,6 +121,11 @@ class TestWithBuildah:
     def test_a_name_of_no_image(self, site: Site) -> None:
         assert site.refused(image_name="Localhost/AI").failed_saying("image_name is 'Localhost/AI'")
 
+    def test_a_time_or_a_place_that_no_image_can_have(self, site: Site) -> None:
+        assert site.refused(environment={"SOURCE_DATE_EPOCH": "now"}).failed_saying("SOURCE_DATE_EPOCH is 'now'")
+        answer = site.refused(image_directory=str(site.folder / "2026-11-29T10:00"))
+        assert answer.failed_saying("what is behind a colon would be its tag. Name another by image_directory")
+
     def test_an_id_that_somebody_has_in_the_base(self, site: Site) -> None:
         answer = site.refused()
         assert answer.failed_saying("The base image has a user ops with the id 1000", "image_uid")
@@ -149,7 +154,9 @@ class TestWithBuildah:
             begun = site.start()
             try:
                 wait.until(lambda: bool(ours()), "no working container", "see the run", seconds=120)
-                assert finish(site.start()).failed_saying(f"Another run builds {NAME}: its working container is {OURS}")
+                assert finish(site.start(image_name=f"{NAME}.1")).failed_saying(
+                    f"Another run builds {NAME[:-2]}: its working container is {OURS}"
+                )
             finally:
                 kill(begun)
                 begun.wait()

@@ -82,4 +82,4 @@ def of(given: Mapping[str, Any], base: Base, environments: Sequence[Mapping[str,
         found |= {f"{begin}{key}": str(value) for key, value in said.items() if value}
         if origin.get("dirty"):
             found[f"{begin}dirty"] = "true"
-    return found | {str(key): str(value) for key, value in given.items()}
+    return found | {str(key): "" if value is None else str(value) for key, value in given.items()}

@@ -15,6 +15,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control import report_files
+
 _CONFIG = "application/vnd.oci.image.config.v1+json"
 _LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -52,6 +55,23 @@ class Settings:
     labels: Mapping[str, str]
     variables: Mapping[str, str]
     made: int
+
+
+def folder_of(name: str, directory: str) -> Path:
+    """Return the folder of an image, by its name without a tag.
+
+    Raises
+    ------
+    EvenkeelError
+        Nothing can be written there, or no program finds a layout there.
+    """
+    folder = Path(directory).absolute() / name.replace(":", "-")
+    if ":" in str(folder):
+        raise EvenkeelError(
+            f"No layout can be in {folder}: what is behind a colon would be its tag", "Name another by image_directory"
+        )
+    report_files.require_writable(folder, "image_directory", "image")
+    return folder
 
 
 def time_of(made: int) -> str:
@@ -92,7 +112,8 @@ def build(folder: Path, layers: Sequence[Layer], settings: Settings, tag: str) -
 def configured(base: Mapping[str, Any], layers: Sequence[Layer], settings: Settings) -> dict[str, Any]:
     """Return the configuration of an image by that of its base."""
     ours = base.get("config") or {}
-    variables = dict(one.split("=", 1) for one in ours.get("Env") or ()) | dict(settings.variables)
+    inherited = (one.partition("=") for one in ours.get("Env") or ())
+    variables = {name: value for name, _sign, value in inherited} | dict(settings.variables)
     created = time_of(settings.made)
     config = {
         **ours,

@@ -72,7 +72,10 @@ def test_a_time_that_no_image_can_have(given: str) -> None:
 def test_environments_are_described_and_the_operator_wins() -> None:
     origin = {"sha256": "10c4", "commit": "c0", "dirty": True, "sources": ["http://10.0.0.1"]}
     found = labels.of(
-        {"org.opencontainers.image.title": "AI", "n": 1}, BASE, [{"name": "ai", "digest": "d", "origin": origin}], 0
+        {"org.opencontainers.image.title": "AI", "n": 1, "none": None},
+        BASE,
+        [{"name": "ai", "digest": "d", "origin": origin}],
+        0,
     )
     assert found == {
         "org.opencontainers.image.created": "1970-01-01T00:00:00Z",
@@ -84,4 +87,5 @@ def test_environments_are_described_and_the_operator_wins() -> None:
         "io.evenkeel.environment.ai.commit": "c0",
         "io.evenkeel.environment.ai.dirty": "true",
         "n": "1",
+        "none": "",
     }

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._image import oci_layout
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._image.oci_layout import Layer, Settings
 
@@ -24,7 +25,7 @@ CONFIG = {
     "architecture": "amd64",
     "os": "linux",
     "created": "2026-01-01T00:00:00Z",
-    "config": {"Env": ["PATH=/bin", "LANG=C"], "Labels": {"of": "base"}, "Entrypoint": ["/bin/sh"]},
+    "config": {"Env": ["PATH=/bin", "LANG=C", "EMPTY"], "Labels": {"of": "base"}, "Entrypoint": ["/bin/sh"]},
     "rootfs": {"type": "layers", "diff_ids": ["sha256:base"]},
     "history": [{"created_by": "base"}],
 }
@@ -72,7 +73,7 @@ def test_what_an_image_is_made_of(layout: Path) -> None:
     assert config["rootfs"]["diff_ids"] == ["sha256:base", "sha256:d1ff"]
     assert [one["created_by"] for one in config["history"]] == ["base", "evenkeel environment-ai"]
     assert config["config"] == {
-        "Env": ["PATH=/bin", "LANG=C.UTF-8"],
+        "Env": ["PATH=/bin", "LANG=C.UTF-8", "EMPTY="],
         "Labels": {"of": "base", "io.evenkeel.environment.ai.digest": "ab"},
         "Entrypoint": ["/bin/sh"],
         "User": "1000:1000",
@@ -91,3 +92,13 @@ def test_nothing_else_is_left(layout: Path) -> None:
 def test_equal_parts_make_an_equal_image(layout: Path, tmp_path: Path) -> None:
     shutil.copytree(layout, tmp_path / "again")
     assert built(layout) == built(tmp_path / "again")
+
+
+def test_the_folder_of_an_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert oci_layout.folder_of("localhost:5000/team/ai", "images") == tmp_path / "images/localhost-5000/team/ai"
+    (tmp_path / "file").touch()
+    with pytest.raises(EvenkeelError, match=r"file is no folder, so no image can be in .*image_directory"):
+        oci_layout.folder_of("ai", "file")
+    with pytest.raises(EvenkeelError, match=r"what is behind a colon would be its tag.*image_directory"):
+        oci_layout.folder_of("ai", str(tmp_path / "10:00"))
