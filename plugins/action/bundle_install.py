@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible import constants
 from ansible.module_utils.parsing.convert_bool import boolean
+from ansible.utils.path import unfrackpath
 from ansible_collections.evenkeel.gpu.plugins.module_utils._bundle import bundle_install, check, source
 from ansible_collections.evenkeel.gpu.plugins.module_utils._bundle.manifest import NAME, stored_path
 from ansible_collections.evenkeel.gpu.plugins.module_utils._bundle.signature import Trust
@@ -30,10 +31,11 @@ class ActionModule(Action):
 
     def steps(self, task_vars: dict[str, Any]) -> Steps:
         options = self._task.args
-        place = self._loader.path_dwim(options["bundle"])
+        # Relative to the working directory, as the operator writes them, and not to the playbook.
+        place = unfrackpath(options["bundle"], follow=False)
         signers = options.get("signers") or ""
         trust = Trust(
-            self._loader.path_dwim(signers) if signers else "",
+            unfrackpath(signers, follow=False) if signers else "",
             options.get("fingerprint") or "",
             boolean(options.get("unsigned") or False, strict=False),
         )

@@ -21,7 +21,7 @@ requirements:
   - ssh-keygen of OpenSSH 8.2 or newer on the control node, unless O(unsigned)
 options:
   bundle:
-    description: The bundle on the control node, a folder or a tar.
+    description: The bundle on the control node, a folder or a tar; relative to the working directory.
     type: path
     required: true
   directory:
@@ -31,7 +31,8 @@ options:
   signers:
     description:
       - A file on the control node with those who may have signed the bundle, in the format that ssh-keygen(1) describes
-        as allowed signers. Exactly one of this, O(fingerprint) and O(unsigned) is needed.
+        as allowed signers; relative to the working directory. Exactly one of this, O(fingerprint) and O(unsigned) is
+        needed.
     type: path
   fingerprint:
     description: The fingerprint of the key that must have signed it, from C(SHA256:) on.

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._upstream import control_wheels, wheels
 
-from tests.faults.conftest import Answer, ansible, finish
+from tests.faults.conftest import ROOT, Answer, ansible, finish
 
 #: A uv that makes an environment with an ansible-playbook that is not run.
 UV = """#!/bin/sh
@@ -97,7 +97,8 @@ class Site:
         return sorted((self.folder / "bundles").glob("*"))
 
     def install(self, bundle: Path, *options: str, **variables: Any) -> Answer:
-        given = {"bundle_install_signers": str(self.signers), "bundle_install_from": str(bundle)}
+        named = {"bundle_install_signers": self.signers, "bundle_install_from": bundle}
+        given = {name: os.path.relpath(path, ROOT) for name, path in named.items()}
         return self.play("bundle_install", *options, **{**given, **variables})
 
     def served(self) -> dict[str, str]:
