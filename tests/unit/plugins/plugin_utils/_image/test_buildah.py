@@ -17,7 +17,7 @@ BASE = Base("debian:12", "1d", "sha256:d1")
 
 
 class Program:
-    """A buildah, or another program, that notes its calls and answers as it is told."""
+    """A buildah, or another program, that notes its calls and answers by a script."""
 
     def __init__(self, folder: Path, name: str = "buildah") -> None:
         self.calls, self.file = folder / "calls", folder / name
