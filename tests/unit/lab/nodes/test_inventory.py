@@ -71,3 +71,20 @@ def test_an_empty_lab_is_an_empty_inventory() -> None:
 
 def test_sums() -> None:
     assert inventory.parse_sums("abc  one.sh\nDEF *two.sh\n\n") == {"one.sh": "abc", "two.sh": "DEF"}
+
+
+def test_recorded_repositories_take_the_place_of_the_labs_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    def found(url: str) -> dict[str, dict[str, str]]:
+        return {name: {"lab_nvidia_repository": f"{url}/repos"} for name in ("debian12", "ubuntu2404")}
+
+    monkeypatch.setattr(inventory.nodes, "find", lambda _group: [Node("ubuntu2404-1", "a", "ubuntu2404", "10.0.0.2")])
+    monkeypatch.setattr(inventory.mirror, "url", lambda: "http://lab")
+    monkeypatch.setattr(inventory.recorded_repositories, "of_releases", found)
+    listed = inventory.read("a")
+    assert listed["debian12"]["vars"] == {"lab_nvidia_repository": "http://lab/recorded/repos"}
+    assert listed["ubuntu2404"]["vars"] == {
+        "lab_nvidia_repository": "http://lab/recorded/repos",
+        "lab_ubuntu_archive": "http://lab/ubuntu/archive",
+    }
+    monkeypatch.setattr(inventory.recorded_repositories, "of_releases", lambda _url: {})
+    assert "vars" not in inventory.read("a")["debian12"]
