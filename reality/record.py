@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,10 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import E
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import write_atomically
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sanitise import sanitised
 
-from reality.world import ROOT
+from lab.errors import LabError
+from lab.upstream import recorded
 
-KIND = "evenkeel record"
-#: The version of the files' form.
-FORMAT = 1
-RECORDED = ROOT / "lab" / "upstream" / "recorded"
+KIND, FORMAT, RECORDED = recorded.KIND, recorded.FORMAT, recorded.FOLDER
 
 
 @dataclass(frozen=True)
@@ -67,16 +65,6 @@ def read(path: Path) -> Record:
         It is none, or of a newer version.
     """
     try:
-        found: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        kind, form = found["kind"], found["format"]
-        record = Record(str(found["name"]), str(found["source"]), str(found["date"]), found["data"])
-    except (OSError, ValueError, TypeError, KeyError):
-        raise EvenkeelError(f"{path} is no record of the real thing", "Make it anew by make record-reality") from None
-    if kind != KIND or not isinstance(form, int):
-        raise EvenkeelError(f"{path} is no record of the real thing", "Make it anew by make record-reality")
-    if form > FORMAT:
-        raise EvenkeelError(
-            f"{path} is of the form {form}, and this version of Evenkeel reads {FORMAT}",
-            "Use the version that wrote it, or a newer one",
-        )
-    return record
+        return Record(**recorded.read(path))
+    except LabError as error:
+        raise EvenkeelError(error.what, error.remedy) from error

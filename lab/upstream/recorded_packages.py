@@ -9,15 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import upstream
-
-from lab.errors import LabError
+from lab.upstream import recorded
 from lab.upstream.os_package import OsPackage
 from lab.upstream.ubuntu.kernels import Kernel
-from reality import record
 
-FOLDER = record.RECORDED / "packages"
+FOLDER = recorded.FOLDER / "packages"
 #: Names that a repository does not have and a node gets from its distribution; others of those are left out.
 _OF_NODES = frozenset({"dkms"})
 _NEED = re.compile(r"(\S+)(?: \((\S+) (\S+)\))?")
@@ -64,7 +60,7 @@ def paths(folder: Path = FOLDER) -> list[Path]:
     return sorted(folder.glob("*/*.json"))
 
 
-def stand_ins(recorded: Sequence[OsPackage], recipe: Callable[[str], Iterable[OsPackage]]) -> list[OsPackage]:
+def stand_ins(packages: Sequence[OsPackage], recipe: Callable[[str], Iterable[OsPackage]]) -> list[OsPackage]:
     """Return recorded packages with the files and scripts that the lab's own have.
 
     Parameters
@@ -72,22 +68,17 @@ def stand_ins(recorded: Sequence[OsPackage], recipe: Callable[[str], Iterable[Os
     recipe
         Returns the lab's packages of a version of the driver.
     """
-    versions = {one.version: upstream(one.version) for one in recorded}
+    versions = {one.version: _upstream(one.version) for one in packages}
     made = {version: {one.name: one for one in recipe(version)} for version in set(versions.values())}
     found = []
-    for one in recorded:
+    for one in packages:
         own = made[versions[one.version]].get(one.name)
         found.append(replace(one, files=own.files, links=own.links, scripts=own.scripts) if own else one)
     return found
 
 
 def _read(path: Path) -> Any:
-    if not path.exists():
-        return None
-    try:
-        return record.read(path).data
-    except EvenkeelError as error:
-        raise LabError(error.what, error.remedy) from error
+    return recorded.read(path)["data"] if path.exists() else None
 
 
 def _package(one: Mapping[str, Any], kind: str, known: set[str]) -> OsPackage:
@@ -109,3 +100,9 @@ def _need(text: str, kind: str) -> str:
     if kind == "apt" or found is None or not found[2]:
         return text
     return f"{found[1]} {found[2]} {found[3]}"
+
+
+def _upstream(full: str) -> str:
+    """Return the software's own version out of a package's."""
+    version = full.partition(":")[2] or full
+    return version.rpartition("-")[0] or version
