@@ -336,13 +336,16 @@ def test_a_full_disk_is_named_and_a_run_with_room_goes_on(site: Site, whole: Pat
 
 
 def test_a_mirror_whose_disk_is_full_keeps_what_it_serves(site: Site, whole: Path, small_disk: Path) -> None:
+    with pytest.raises(OSError, match="No space left"):
+        (small_disk / "full").write_bytes(bytes(1 << 20))
     refused = site.play(
         "bundle_install",
         bundle_install_from=str(whole),
         bundle_install_signers=str(site.signers),
         package_mirror_copy_directory=str(small_disk / "copy"),
     )
-    assert refused.failed_saying("MiB are free")
+    assert refused.failed_saying(str(small_disk))
+    assert any(words in refused.output for words in ("MiB are free", "No space left on device")), refused.output
     assert not (small_disk / "copy" / "current").exists()
 
 

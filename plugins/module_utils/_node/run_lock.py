@@ -15,7 +15,7 @@ import stat
 import time
 from collections.abc import Iterator
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, way_out
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, from_os, way_out
 
 POLL_SECONDS = 0.2
 #: How many holders an error names.
@@ -53,8 +53,11 @@ def held(path: str, timeout: float) -> Iterator[int]:
                         "Wait for it to end, or end it, and run again",
                     ) from None
                 time.sleep(POLL_SECONDS)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        try:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        except OSError as error:
+            raise from_os(error, path) from error
         yield descriptor
     finally:
         os.close(descriptor)

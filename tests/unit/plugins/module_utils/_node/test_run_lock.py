@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pwd
 import subprocess
@@ -114,6 +115,16 @@ def test_what_belongs_to_another_user_is_refused(tmp_path: Path, place: str) -> 
     os.chown(tmp_path / place, 65534, 65534)
     with pytest.raises(EvenkeelError, match=rf"^{tmp_path}/{place} is for Evenkeel's locks"), lock.held(str(path), 0):
         pytest.fail("held")
+
+
+def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_unused: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    path = str(tmp_path / "locks" / "copy")
+    monkeypatch.setattr("os.pwrite", full)
+    with pytest.raises(EvenkeelError, match=f"{path}: No space left on device"), lock.held(path, 0):
+        pass
 
 
 def test_it_is_free_again_afterwards_also_after_a_failure(tmp_path: Path) -> None:
