@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -160,9 +161,10 @@ def waiting(tmp_path: Path) -> Callable[[int], tuple[int, str]]:
     def ended(number: int) -> tuple[int, str]:
         env = {**os.environ, "PYTHONPATH": str(ROOT)}
         argv = [sys.executable, "-c", RUN, str(tmp_path / "reality")]
-        with subprocess.Popen(
-            argv, env=env, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        ) as child:
+        # Where the tests themselves run in the background, SIGINT is ignored.
+        heeded = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+        output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        with subprocess.Popen(argv, env=env, cwd=ROOT, text=True, preexec_fn=heeded, **output) as child:
             assert child.stdout is not None
             said = ""
             while "waiting" not in said:
