@@ -64,7 +64,7 @@ class Site:
             "github.event.pull_request.number": "7",
             "runner.arch": "X64",
         }
-        of_forge = {"GITHUB_API_URL": comments.url, "GITHUB_REPOSITORY": "site/work"}
+        of_forge = {"GITHUB_API_URL": comments.url, "GITHUB_REPOSITORY": "site/ai"}
         return Runner(folder, self.image, self.options, self.work, of_forge, known)
 
 
@@ -103,7 +103,7 @@ def made(folder: Path, wheels: Path) -> Site:
     (work / ".gitlab-ci.yml").write_text("include: [{local: environment.gitlab-ci.yml}]\n")
     site_locks.locked(site_locks.written(work / ENVIRONMENT, "python=3.11"))
     committed(work)
-    git(work, "remote", "add", "origin", "git@gitlab.example:site/work.git")
+    git(work, "remote", "add", "origin", "git@gitlab.example:site/ai.git")
     git(work, "checkout", "--quiet", "-b", "forgotten")
     site_locks.written(work / ENVIRONMENT, "python=3.11", "six")
     committed(work)
@@ -119,7 +119,7 @@ def made(folder: Path, wheels: Path) -> Site:
         git(work, "checkout", "--quiet", "-b", f"merge-{branch}", "main")
         git(work, "merge", "--quiet", "--no-ff", "--message=Merge", branch)
 
-    settings = ["[safe]", "  directory = *", '[url "/srv/work"]', "  insteadOf = git@gitlab.example:site/work.git", ""]
+    settings = ["[safe]", "  directory = *", '[url "/srv/work"]', "  insteadOf = git@gitlab.example:site/ai.git", ""]
     files = {
         "/etc/gitconfig": "\n".join(settings),
         "/etc/conda/condarc": f"default_channels: [{mirror.url()}/anaconda/pkgs/main]\n",

@@ -53,7 +53,7 @@ def test_github_builds_tests_and_comments_a_good_request(site: Site, runner: Run
     ], shown(steps)
     assert "+ six 1.17.0 (main)" in runner.summary
     ((asked, body),) = comments.asked
-    assert asked == "POST /repos/site/work/issues/7/comments"
+    assert asked == "POST /repos/site/ai/issues/7/comments"
     assert body.endswith(runner.summary)
     assert f"\n`` {HOSTILE.with_name(LOCK.name)} ``\n" in body
     assert not (runner.folder / "work" / "owned").exists()
@@ -136,7 +136,7 @@ def test_gitlab_builds_tests_and_comments_a_good_request(site: Site, comments: F
     assert first.returncode == 0, first.stdout
     assert f"> digest {site.digest}" in first.stdout
     assert f"cache/evenkeel-{os.uname().machine}-{site.digest}' " in first.stdout
-    assert "> tested in /builds/site/work/.evenkeel-ci/.evenkeel/generations/env/" in first.stdout
+    assert "> tested in /builds/site/ai/.evenkeel-ci/.evenkeel/generations/env/" in first.stdout
     ((asked, body),) = comments.asked
     assert asked.endswith("/merge_requests/7/notes")
     assert f"\n`` {HOSTILE.with_name(LOCK.name)} ``\n" in body
@@ -145,7 +145,7 @@ def test_gitlab_builds_tests_and_comments_a_good_request(site: Site, comments: F
     assert body.endswith(artifact.read_text())
     again = gitlab(site, "good", tmp_path, comments)
     assert again.returncode == 0, again.stdout
-    assert "> /builds/site/work/.evenkeel-ci/env unchanged" in again.stdout
+    assert "> /builds/site/ai/.evenkeel-ci/env unchanged" in again.stdout
 
 
 def test_gitlab_refuses_a_request_without_its_lock(site: Site, comments: Forge, tmp_path: Path) -> None:

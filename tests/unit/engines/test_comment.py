@@ -16,7 +16,7 @@ from lab.people.forge import TOKEN, Forge, served
 PROGRAM = Path(__file__).parents[3] / "engines" / "ci" / "comment.py"
 MARK = "<!-- evenkeel lock diff -->\n"
 CHANGES = "### Locked packages that change\n\n```diff\n~ tool 1.0 -> 2.0 $(id) `id`\n```\n"
-GITHUB, GITLAB = "/repos/site/work/issues/7/comments", "/projects/5/merge_requests/7/notes"
+GITHUB, GITLAB = "/repos/site/ai/issues/7/comments", "/projects/5/merge_requests/7/notes"
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def comment(changes: str, folder: Path, variables: dict[str, str]) -> subprocess
 def of_github(forge: Forge, folder: Path, *, token: bool = True) -> dict[str, str]:
     known = {
         "GITHUB_API_URL": forge.url,
-        "GITHUB_REPOSITORY": "site/work",
+        "GITHUB_REPOSITORY": "site/ai",
         "GITHUB_STEP_SUMMARY": str(folder / "summary"),
     }
     return {**known, "GITHUB_TOKEN": TOKEN * token, "PULL_REQUEST": "7"}
@@ -52,7 +52,7 @@ def of_gitlab(forge: Forge, _folder: Path, *, token: bool = True) -> dict[str, s
 FORGES = pytest.mark.parametrize(
     ("variables", "add", "replace"),
     [
-        (of_github, f"POST {GITHUB}", "PATCH /repos/site/work/issues/comments/{}"),
+        (of_github, f"POST {GITHUB}", "PATCH /repos/site/ai/issues/comments/{}"),
         (of_gitlab, f"POST {GITLAB}", f"PUT {GITLAB}/{{}}"),
     ],
 )
