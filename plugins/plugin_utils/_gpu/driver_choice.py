@@ -83,6 +83,26 @@ class Kind:
         return [name.format(branch=self.branch, kernel=keep) for name in names]
 
 
+def facts_of_no_node(*, fabric: bool) -> dict[str, Any]:
+    """Return facts for a choice that is made before there is a node: of one without GPUs.
+
+    Parameters
+    ----------
+    fabric
+        Whether its GPUs are behind NVSwitches, in one system or in many.
+    """
+    return {
+        "gpus": [],
+        "kernels": [],
+        "fabric_manager": {"needed": fabric, "missing": []},
+        "nvlink5": fabric,
+        "imex": {"needed": fabric, "configured": fabric},
+        "virtualization": {"vm": "", "container": False},
+        "driver": {"installed": ""},
+        "peer_memory": {"legacy": False, "ofed": False, "stale": []},
+    }
+
+
 def choose(facts: Mapping[str, Any], platform: Platform, wish: Wish) -> dict[str, Any]:
     """Return the options of the module ``nvidia_driver``, with all problems of the choice.
 

@@ -134,7 +134,8 @@ def _choices(asked: Mapping[str, Any], platform: Platform, variable: str) -> lis
                 graphics=boolean(driver.get("graphics") or False),
                 repository_base=CUDA,
             )
-            chosen = driver_choice.choose(_facts(fabric=boolean(driver.get("fabric_manager") or False)), platform, wish)
+            facts = driver_choice.facts_of_no_node(fabric=boolean(driver.get("fabric_manager") or False))
+            chosen = driver_choice.choose(facts, platform, wish)
             found.append((f"driver {branch} ({flavour})", _possible(f"driver {branch}", platform, chosen, variable)))
     cuda = asked.get("cuda") or {}
     if cuda:
@@ -162,20 +163,6 @@ def _possible(what: str, platform: Platform, chosen: dict[str, Any], variable: s
             f"{variable} asks for {what} on {platform}: {' '.join(chosen['problems'])}", "Ask for what there is"
         )
     return chosen
-
-
-def _facts(*, fabric: bool) -> dict[str, Any]:
-    """Return what a node without GPUs has, for a choice that no node makes."""
-    return {
-        "gpus": [],
-        "kernels": [],
-        "fabric_manager": {"needed": fabric, "missing": []},
-        "nvlink5": fabric,
-        "imex": {"needed": False, "configured": False},
-        "virtualization": {"vm": "", "container": False},
-        "driver": {"installed": ""},
-        "peer_memory": {"legacy": False, "ofed": False, "stale": []},
-    }
 
 
 def _repository(found: Mapping[str, Any] | None) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

@@ -72,7 +72,7 @@ def wanted(platform: Platform) -> Iterator[PackageSet]:
         for flavour in FLAVOURS:
             for kind in KINDS:
                 wish = Wish(source=source, branch=branch, flavour=flavour, graphics=kind == GRAPHICS)
-                choice = driver_choice.choose(_facts(fabric=kind == NVSWITCH), platform, wish)
+                choice = driver_choice.choose(driver_choice.facts_of_no_node(fabric=kind == NVSWITCH), platform, wish)
                 if choice["problems"] or (kind == NVSWITCH and (source, flavour) != (NVIDIA, "open")):
                     continue
                 key = f"{source}/{choice['branch']}/{flavour}/{kind}"
@@ -84,17 +84,3 @@ def kernels(platform: Platform) -> list[str]:
     family, release = repositories.family(platform), repositories.release(platform)
     start = "" if family == "redhat" else "linux-image-"
     return [start + word.format(release=release) for word in _KERNELS[family][platform.architecture]]
-
-
-def _facts(*, fabric: bool) -> dict[str, Any]:
-    """Return what a bare node has, as the module ``gpu_facts`` reports it."""
-    return {
-        "gpus": [],
-        "kernels": [],
-        "fabric_manager": {"needed": fabric, "missing": []},
-        "nvlink5": fabric,
-        "imex": {"needed": fabric, "configured": fabric},
-        "virtualization": {"vm": "", "container": False},
-        "driver": {"installed": ""},
-        "peer_memory": {"legacy": False, "ofed": False, "stale": []},
-    }

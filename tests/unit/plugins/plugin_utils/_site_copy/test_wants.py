@@ -110,7 +110,7 @@ def test_the_distributions_own_packages_come_out_of_its_repositories(tmp_path: P
     found = computed(asked, tmp_path)
     driver, cuda, toolkit, own = found["packages"]
     assert all(one["complete"] and one["repositories"][-1]["path"] == "debian" for one in found["packages"])
-    assert "nvidia-fabricmanager=580.178.04" in driver["packages"]
+    assert {"nvidia-fabricmanager=580.178.04", "nvidia-imex=580.178.04"} <= set(driver["packages"])
     assert cuda["packages"][:2] == ["cuda-toolkit-12-8", "libcudnn9-cuda-12"]
     assert toolkit["repositories"][0]["key"] == "nvidia/container/gpgkey"
     assert {"dkms", "linux-headers-amd64", "nginx", "htop"} <= set(own["packages"])
