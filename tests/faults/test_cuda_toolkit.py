@@ -11,12 +11,11 @@ import pytest
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.strict_yaml import read_mapping
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu import cuda_choice
 
+from tests.faults import test_nvidia_driver
 from tests.faults.conftest import Answer, Node, ansible, finish
-from tests.faults.test_nvidia_driver import DRIVER
 
 PLAYBOOK = "molecule/cuda_toolkit/converge.yml"
-#: Drivers that others have left count, too.
-PACKAGES = f"{DRIVER} 'cuda*' 'libcudnn*' 'libnccl*' dkms"
+PACKAGES = "'cuda*' 'libcudnn*' 'libnccl*' dkms"
 FILES = (
     *("/usr/local/cuda*", "/etc/profile.d/evenkeel-cuda.sh", "/etc/fish/conf.d/evenkeel-cuda.fish"),
     *("/etc/ld.so.conf.d/evenkeel-cuda.conf", "/etc/apt/sources.list.d/evenkeel-nvidia-cuda.sources"),
@@ -27,6 +26,8 @@ ONE = {"cuda_toolkit_versions": ["13.0"], "cuda_toolkit_default": "", "cuda_tool
 
 
 def strip(node: Node) -> None:
+    # Drivers and their pins, which other tests have left.
+    test_nvidia_driver.strip(node)
     listed = f"dpkg-query --show --showformat '${{Package}}\\n' {PACKAGES} 2>/dev/null"
     node.host.check_output(f"{listed} | xargs --no-run-if-empty dpkg --purge --force-all")
     node.host.check_output(f"rm -rf {' '.join(FILES)}")

@@ -29,8 +29,9 @@ NAMES = sorted(f"debian12-{number}" for number in range(1, SIZE + 1))
 FIRST, SECOND, LAST = NAMES[0], NAMES[1], NAMES[-1]
 LINK, BUILDS = "/opt/evenkeel/envs/small", "/opt/evenkeel/generations/small"
 LOCK = "/opt/evenkeel/locks/environment-small"
-#: A connection that is silent for half a minute is lost.
-PATIENCE = {"ansible_ssh_extra_args": "-o ServerAliveInterval=5 -o ServerAliveCountMax=6", "ansible_timeout": 20}
+#: A silent connection is lost after half a minute. Beside ansible.cfg's such options ssh would ignore these.
+_ALIVE = "-o ServerAliveInterval=5 -o ServerAliveCountMax=6"
+PATIENCE = {"ansible_ssh_args": f"-o ControlMaster=auto -o ControlPersist=600s {_ALIVE}", "ansible_timeout": 20}
 #: Where the lab lets its operator become root.
 SUDOERS = "/etc/sudoers.d/ops"
 DEVICES, SHOWN = "/sys/bus/pci/devices", "/run/evenkeel-devices"
