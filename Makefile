@@ -36,6 +36,7 @@ JOBS ?=
 BASE ?=
 PARTS ?=
 LIMIT ?=
+ONLY ?=
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export MOLECULE_GLOB := molecule/*/molecule.yml
@@ -157,7 +158,7 @@ test-gpu: ## What needs a real GPU, with Python alone; ends with status 77 where
 
 .PHONY: test-real
 test-real: $(READY) ## What the lab stands in for, asked of the real thing: make test-real PARTS="data conda" LIMIT=3600; writes a report
-	python -m reality run $(if $(PARTS),--parts "$(PARTS)") $(if $(LIMIT),--limit $(LIMIT))
+	python -m reality run $(if $(PARTS),--parts "$(PARTS)") $(if $(LIMIT),--limit $(LIMIT)) $(if $(ONLY),--only "$(ONLY)")
 
 .PHONY: record-reality
 record-reality: $(READY) ## Record what the lab can learn from the real thing: make record-reality PARTS="data packages"

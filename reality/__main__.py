@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import cast
 
@@ -51,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--parts", help=f"some of {', '.join(ORDER)} (default: all)")
     one.add_argument("--limit", type=float, metavar="SECONDS", help="how long each part may take")
     asked = commands.add_parser("run", parents=[one], help="ask all claims, or go on with a run that was stopped")
+    asked.add_argument("--only", default="*", metavar="PATTERN", help="ask claims of such ids alone: 'nodes/*/rocky9'")
     asked.add_argument("--fresh", action="store_true", help="forget what a stopped run has found")
     asked.add_argument("--all", action="store_true", help="ask of all what is otherwise asked of a sample: 50 GB")
     commands.add_parser("record", parents=[one], help="write what the lab can learn from, into lab/upstream/recorded")
@@ -79,6 +81,8 @@ def _selected(names: str | None) -> dict[str, Part]:
 def _run(options: argparse.Namespace, console: Console, build: Path) -> int:
     parts = _selected(options.parts)
     here = world.chosen(os.environ, build, everything=options.all)
+    if not any(fnmatchcase(claim.id, options.only) for part in parts.values() for claim in part.claims(here)):
+        raise EvenkeelError(f"No claim's id is like {options.only}", f"Take ids from a {report.JSON}")
     state = State(here.folder / STATE) if not options.fresh else State.anew(here.folder / STATE, parts)
     if not _has_network(parts, here):
         return NO_NETWORK
@@ -86,7 +90,7 @@ def _run(options: argparse.Namespace, console: Console, build: Path) -> int:
     with shown.chosen(console) as watcher:
         try:
             for name, part in parts.items():
-                whole = run(name, part, here, state, watcher, limit=options.limit) and whole
+                whole = run(name, part, here, state, watcher, options.limit, options.only) and whole
         except KeyboardInterrupt:
             interrupted = True
     return _end(here, state, list(parts), console, whole=whole, interrupted=interrupted)

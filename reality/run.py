@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -164,12 +165,15 @@ def read(path: Path) -> dict[str, Any]:
     return dict(found)
 
 
-def run(name: str, part: Part, world: World, state: State, shown: Shown, limit: float | None = None) -> bool:
-    """Ask all claims of a part that have no result yet; return whether all have one now.
+def run(
+    name: str, part: Part, world: World, state: State, shown: Shown, limit: float | None = None, only: str = "*"
+) -> bool:
+    """Ask the claims of a part that have no result yet; return whether all that were to be asked have one now.
 
-    ``KeyboardInterrupt`` leaves what was found in the state.
+    ``only`` is a pattern of their ids, as of file names. ``KeyboardInterrupt`` leaves what was found in the state.
     """
-    claims = list(part.claims(world))
+    every = list(part.claims(world))
+    claims = [claim for claim in every if fnmatchcase(claim.id, only)]
     if state.begin(name):
         # What checks keep there for a run that goes on.
         shutil.rmtree(world.folder / name, ignore_errors=True)
@@ -207,7 +211,7 @@ def run(name: str, part: Part, world: World, state: State, shown: Shown, limit: 
     except KeyboardInterrupt:
         world.reach.stop.set()
         raise
-    if whole:
+    if whole and all(claim.id in state.results([name]) for claim in every):
         state.end(name)
     return whole
 

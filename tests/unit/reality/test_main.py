@@ -103,6 +103,7 @@ def test_one_site_down_among_many_is_its_own_claims(
     ("argv", "said"),
     [
         (["run", "--parts", "made,moon"], "There is no part moon. Choose from made"),
+        (["run", "--only", "made/moon"], "No claim's id is like made/moon. Take ids from a reality.json."),
         (["report"], "can't be read"),
     ],
 )

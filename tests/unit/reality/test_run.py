@@ -90,6 +90,18 @@ def test_a_run_that_was_stopped_asks_what_has_no_answer_yet(world: World, state:
     assert whole.asked == ["one", "two", "three"]
 
 
+def test_some_claims_alone_are_asked_and_a_whole_run_goes_on_from_them(world: World, state: State) -> None:
+    first, watcher = Made({"one": holds, "two": holds, "three": holds}), Watcher()
+    assert run("made", first, world, state, watcher, only="made/t*")
+    assert (first.asked, watcher.begun) == (["two", "three"], [("made", 2, 0)])
+    rest = Made({"one": holds, "two": holds, "three": holds})
+    assert run("made", rest, world, State(world.folder / STATE), Watcher())
+    assert rest.asked == ["one"]
+    again = Made({"one": holds, "two": holds, "three": holds})
+    assert run("made", again, world, State(world.folder / STATE), Watcher(), only="made/two")
+    assert again.asked == ["two"]
+
+
 def test_a_part_without_time_asks_nothing_and_keeps_what_it_has(world: World, state: State) -> None:
     assert not run("made", Made({"one": holds, "two": raises(OutOfTimeError())}), world, state, Watcher())
     late = Made({"one": holds, "two": holds})
