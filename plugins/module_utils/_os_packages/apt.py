@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
+import hashlib
 import os
 import re
 from collections.abc import Sequence
@@ -178,7 +180,18 @@ class Apt:
         return parse_sizes(self._cache("show", *(self.exact % one for one in packages))) if packages else {}
 
     def apply(self, install: Sequence[str], remove: Sequence[str]) -> None:
-        self._install([*install, *("%s-" % name for name in remove)], install)
+        self._install([*install, *("%s-" % name for name in remove)], [*install, *remove])
+
+    def remnants(self, names: Sequence[str]) -> list[str]:
+        return [name for name, _unused, _unused, state in _listed() if state == "c" and name in names]
+
+    def purge(self, names: Sequence[str]) -> list[str]:
+        form = "${Package}\n${Conffiles}\n"
+        changed = changed_settings(command.require(["dpkg-query", "-W", "-f", form, *names], _LIST_REMEDY))
+        clean = [name for name in names if name not in changed]
+        if clean:
+            self._change(["purge", *clean], "did not purge %s" % " ".join(clean))
+        return sorted(path for paths in changed.values() for path in paths)
 
     def reinstall(self, names: Sequence[str]) -> None:
         installed = self.installed()
@@ -186,15 +199,18 @@ class Apt:
         self._install(["--reinstall", *specs], specs)
 
     def _install(self, arguments: Sequence[str], named: Sequence[str]) -> None:
+        self._change(["install", *arguments], "did not change %s" % " ".join(named))
+
+    def _change(self, arguments: Sequence[str], failed: str) -> None:
         self.wait()
         timeout = "-oDPkg::Lock::Timeout=%d" % self.lock_timeout
-        argv = ["apt-get", *self.options, *_OPTIONS, *_KEEP_SETTINGS, timeout, "install", *arguments]
+        argv = ["apt-get", *self.options, *_OPTIONS, *_KEEP_SETTINGS, timeout, *arguments]
         done = self._run(argv)
         if done.status != 0 and _INCOMPLETE.search(done.said):
             done = self._run([*argv, _PAST_CACHES])
         if done.status != 0:
             raise EvenkeelError(
-                "apt did not install %s: %s" % (" ".join(named), explain(done.said)),
+                "apt %s: %s" % (failed, explain(done.said)),
                 "Fix on the node what apt reports, then run again; the next run continues from here",
                 stdout=done.output,
                 stderr=done.errors,
@@ -313,6 +329,27 @@ def parse_forbidden(output: str) -> dict[str, str]:
         candidate = re.search(r"^  Candidate: (\S+)$", record, re.MULTILINE)
         if candidate and re.search(r"^ \*\*\* \S+ -\d+$", record, re.MULTILINE):
             found[name] = "" if candidate[1] == "(none)" else candidate[1]
+    return found
+
+
+def changed_settings(output: str) -> dict[str, list[str]]:
+    """Read which settings dpkg knows of packages, and return those that are not as the packages brought them.
+
+    Parameters
+    ----------
+    output
+        The name of each package, and below it an indented line for each of its files with the MD5 that it came with.
+    """
+    found: dict[str, list[str]] = {}
+    name = ""
+    for line in output.splitlines():
+        if not line.startswith(" "):
+            name = line or name
+            continue
+        path, md5 = line.split()[:2]
+        with contextlib.suppress(OSError), open(path, "rb") as stream:
+            if hashlib.md5(stream.read(), usedforsecurity=False).hexdigest() != md5:
+                found.setdefault(name, []).append(path)
     return found
 
 

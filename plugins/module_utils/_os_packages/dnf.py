@@ -133,6 +133,12 @@ class Dnf:
         self._change("install", install)
         self._change("remove", [name for name in remove if name in self.installed()], "--noautoremove")
 
+    def remnants(self, names: Sequence[str]) -> list[str]:
+        return []  # rpm removes settings with their package, and renames those that were changed
+
+    def purge(self, names: Sequence[str]) -> list[str]:
+        return []
+
     def reinstall(self, names: Sequence[str]) -> None:
         installed = self.installed()
         self._change("reinstall", [self.exact % (name, installed[name]) for name in names])

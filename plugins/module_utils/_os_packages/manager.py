@@ -103,6 +103,12 @@ class Manager(Protocol):
     def apply(self, install: Sequence[str], remove: Sequence[str]) -> None:
         """Install and remove packages."""
 
+    def remnants(self, names: Sequence[str]) -> list[str]:
+        """Return those of the packages that are removed, but for their settings."""
+
+    def purge(self, names: Sequence[str]) -> list[str]:
+        """Remove the settings of packages that are removed, where nobody has changed them; return the changed files."""
+
     def reinstall(self, names: Sequence[str]) -> None:
         """Install packages again at their versions, so that all their files are there."""
 

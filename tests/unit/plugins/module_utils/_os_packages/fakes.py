@@ -55,6 +55,10 @@ class FakeManager:
         The installed size of packages in bytes, by ``NAME=VERSION``.
     allowed
         The version that preferences allow of packages of which they forbid others; empty where no repository has it.
+    edited
+        The settings that somebody has changed, by the package that brought them.
+    rests
+        Packages that are removed, but for their settings.
     unfinished
         What a killed run left unfinished.
     stubborn
@@ -100,6 +104,8 @@ class FakeManager:
     takes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     size: Mapping[str, int] = field(default_factory=dict)
     allowed: Mapping[str, str] = field(default_factory=dict)
+    edited: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    rests: list[str] = field(default_factory=list)
     unfinished: list[str] = field(default_factory=list)
     stubborn: Sequence[str] = ()
     doomed: Sequence[str] = ()
@@ -193,8 +199,17 @@ class FakeManager:
                 self.packages[step.name] = step.after
             else:
                 self.packages.pop(step.name, None)
+                self.rests.append(step.name)
                 if step.name in self.unfinished:
                     self.unfinished.remove(step.name)
+
+    def remnants(self, names: Sequence[str]) -> list[str]:
+        return [name for name in self.rests if name in names]
+
+    def purge(self, names: Sequence[str]) -> list[str]:
+        self._called("purge", *names)
+        self.rests[:] = [name for name in self.rests if name not in names or name in self.edited]
+        return [path for name in names for path in self.edited.get(name, ())]
 
     def reinstall(self, names: Sequence[str]) -> None:
         self._called("reinstall", *names)

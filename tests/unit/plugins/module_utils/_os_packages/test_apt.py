@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -65,6 +66,25 @@ def test_packages_are_installed_again_at_their_versions(node: FakePrograms) -> N
     Apt().reinstall(["driver"])
     (argv,) = node.of("apt-get")
     assert argv[-3:] == ["install", "--reinstall", "driver=580-1"]
+
+
+def test_settings_are_purged_where_nobody_has_changed_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    kept, changed = tmp_path / "kept", tmp_path / "changed"
+    kept.write_text("as it came")
+    changed.write_text("by hand")
+    md5 = hashlib.md5(b"as it came", usedforsecurity=False).hexdigest()
+    listed = (
+        f"clean\n {kept} {md5}\n {tmp_path}/gone {md5} obsolete\n\nedited\n {kept} {md5}\n {changed} {md5}\nbare\n\n"
+    )
+    node = FakePrograms(monkeypatch, dpkg_query=listed, apt_get="")
+    assert Apt().purge(["clean", "edited", "bare"]) == [str(changed)]
+    (argv,) = node.of("apt-get")
+    assert argv[-3:] == ["purge", "clean", "bare"]
+
+
+def test_remnants_are_removed_packages_with_settings(node: FakePrograms) -> None:
+    assert Apt().remnants(["settings", "driver", "never"]) == ["settings"]
+    assert Apt().remnants(["driver"]) == []
 
 
 def test_interrupted_is_what_is_unfinished_and_still_wanted_or_to_go(node: FakePrograms) -> None:
@@ -252,7 +272,7 @@ def test_a_transaction_keeps_settings_and_waits_for_the_lock(monkeypatch: pytest
 
 def test_a_transaction_that_fails_keeps_all_that_was_said(monkeypatch: pytest.MonkeyPatch) -> None:
     FakePrograms(monkeypatch, apt_get=Done(100, "Unpacking\n", "E: Sub-process /usr/bin/dpkg returned an error\n"))
-    with pytest.raises(EvenkeelError, match=r"^apt did not install driver tool: Sub-process") as raised:
+    with pytest.raises(EvenkeelError, match=r"^apt did not change driver tool: Sub-process") as raised:
         Apt().apply(["driver", "tool"], [])
     details = {"stdout": "Unpacking\n", "stderr": "E: Sub-process /usr/bin/dpkg returned an error\n"}
     assert raised.value.details == details
