@@ -104,9 +104,9 @@ def name_of(release: str) -> str:
     LabError
         The release is not known.
     """
-    if release in official.chosen():
+    if own := official.chosen().get(release):
         scripts_of_all = "".join(path.read_text() for path in (OFFICIAL_SCRIPT, NODE, CONTAINER))
-        key = content_key(official.of_lab(release).image, of_official(release), scripts_of_all, ssh.public_key())
+        key = content_key(own, of_official(release), scripts_of_all, ssh.public_key())
         return f"localhost/evenkeel/{release}{_OFFICIAL}{key}"
     known = (*SUITES, *ENTERPRISE, *UBUNTU)
     if release not in known:
@@ -167,7 +167,7 @@ def _make_of_official(release: str, name: str, public_key: str, say: Callable[[s
         *(f"sh {one.name} /" for one in (NODE, CONTAINER)),
     ]
     (folder / "Containerfile").write_text(
-        f"FROM {official.of_lab(release).image}\n"
+        f"FROM {official.chosen()[release]}\n"
         f"ENV EVENKEEL_PUBLIC_KEY={shlex.quote(public_key.strip())}\n"
         "COPY *.sh /evenkeel-lab/\nWORKDIR /evenkeel-lab\n"
         f"RUN {' && '.join(steps)} && rm -r /evenkeel-lab\nWORKDIR /\n"

@@ -13,7 +13,7 @@ import yaml
 from lab.errors import LabError
 
 DATA = Path(__file__).with_suffix(".yml")
-#: Releases whose nodes are made of official images, with spaces between them.
+#: Releases whose nodes are made of official images, with spaces between them; ``rocky9=IMAGE`` names another image.
 VARIABLE = "EVENKEEL_OFFICIAL"
 
 
@@ -58,6 +58,17 @@ def of_lab(name: str) -> Official:
     raise LabError(f"{VARIABLE} names {name}", "name releases such as debian12, ubuntu2404, rocky9 and almalinux9")
 
 
-def chosen() -> list[str]:
-    """Return the releases whose nodes are to be made of official images."""
-    return os.environ.get(VARIABLE, "").split()
+def chosen() -> dict[str, str]:
+    """Return the releases whose nodes are to be made of official images, each with its image.
+
+    Raises
+    ------
+    LabError
+        One of them is not known.
+    """
+    found = {}
+    for word in os.environ.get(VARIABLE, "").split():
+        name, _equals, image = word.partition("=")
+        known = of_lab(name).image
+        found[name] = image or known
+    return found

@@ -2,21 +2,25 @@
 """Part nodes: the scenarios of roles on official images with systemd, and those of virtual machines under KVM.
 
 Sites stay the lab's; what is real are the distributions: their package manager, systemd, sshd, Python and shells.
+``EVENKEEL_OFFICIAL`` names other images than the official ones, such as ``rocky9=registry.example/rocky:9``.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.strict_yaml import read_mapping
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu import nvidia_repositories as repositories
 
-from lab.images import official
+from lab.errors import LabError
+from lab.images import image, official
 from reality.claims import Claim, Result, SkippedError, differs, proven
 from reality.reach import TroubleError
 from reality.world import ROOT, World
@@ -79,7 +83,17 @@ def releases() -> list[str]:
 
 
 def claims(_world: World) -> Iterable[Claim]:
-    """Return each scenario on each release that it may have."""
+    """Return each scenario on each release that it may have.
+
+    Raises
+    ------
+    EvenkeelError
+        The environment names an image of a release that is not known.
+    """
+    try:
+        official.chosen()
+    except LabError as error:
+        raise EvenkeelError(error.what, error.remedy) from error
     return [claim for one in scenarios() for claim in _of_scenario(one)]
 
 
@@ -113,20 +127,27 @@ def check(claim: Claim, world: World) -> Result:
             raise SkippedError(f"this machine has no {_KVM}: run it where KVM is")
         return _tested(scenario, {}, "KVM", world)
     env = dict.fromkeys(_VARIABLES, scenario.nodes(release)) if scenario.is_open else {}
-    if world.is_lab:
+    named = official.chosen().get(release)
+    if world.is_lab and not named:
         _require_lab(release)
         return _tested(scenario, env, f"the lab's {release}", world)
-    image = official.of_lab(release).image
-    pulled = world.once(image, lambda: world.run([podman, "pull", "--quiet", image]))
-    if pulled.returncode:
-        raise TroubleError(f"{image} can't be fetched: {pulled.stdout[-300:].strip()}")
-    return _tested(scenario, {**env, official.VARIABLE: release}, image, world)
+    on = named or official.of_lab(release).image
+    found = world.once(on, lambda: _fetched(podman, on, world))
+    result = _tested(scenario, {**env, official.VARIABLE: f"{release}={found['Id']}"}, on, world)
+    return replace(result, detail=result.detail or f"the image of {found['Created'][:10]}, {found['Digest']}")
+
+
+def _fetched(podman: str, name: str, world: World) -> Mapping[str, str]:
+    """Return what podman says of an image: the newest, or the one that is here where no site has it."""
+    pulled = world.run([podman, "pull", "--quiet", name])
+    shown = world.run([podman, "image", "inspect", name])
+    if shown.returncode:
+        raise TroubleError(f"{name} can't be fetched: {pulled.stdout[-300:].strip()}")
+    found: Mapping[str, str] = json.loads(shown.stdout)[0]
+    return found
 
 
 def _require_lab(release: str) -> None:
-    from lab.errors import LabError
-    from lab.images import image
-
     try:
         image.name_of(release)
     except LabError as error:

@@ -32,6 +32,14 @@ def test_a_release_without_one(name: str) -> None:
         official.of_lab(name)
 
 
+def test_images_that_are_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(official.VARIABLE, "debian12 rocky9=registry.example/rocky:9")
+    assert official.chosen() == {"debian12": "docker.io/library/debian:12", "rocky9": "registry.example/rocky:9"}
+    monkeypatch.setenv(official.VARIABLE, "fedora42=registry.example/fedora:42")
+    with pytest.raises(LabError, match="EVENKEEL_OFFICIAL names fedora42"):
+        official.chosen()
+
+
 def test_an_official_image_is_beside_the_own_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(image.ssh, "public_key", lambda: "key")
     own = image.name_of("debian12")
@@ -60,10 +68,11 @@ def test_how_a_node_is_built_of_it(release: str, has: str, tmp_path: Path, monke
         return ""
 
     monkeypatch.setattr(paths, "BUILD", tmp_path)
+    monkeypatch.setenv(official.VARIABLE, f"{release}=registry.example/other")
     monkeypatch.setattr(podman, "run", run)
     image._make_of_official(release, "name", "ssh-ed25519 AAAA lab\n", lambda _said: None)
     (recipe,) = recipes
-    assert recipe.startswith(f"FROM {official.of_lab(release).image}\nENV EVENKEEL_PUBLIC_KEY='ssh-ed25519 AAAA lab'\n")
+    assert recipe.startswith("FROM registry.example/other\nENV EVENKEEL_PUBLIC_KEY='ssh-ed25519 AAAA lab'\n")
     assert f" {has} " in recipe
     assert [recipe.index(one.name) for one in SCRIPTS] == sorted(recipe.index(one.name) for one in SCRIPTS)
 

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 
 from reality.claims import Claim, SkippedError
 from reality.parts import nodes
@@ -61,6 +63,10 @@ def test_claims_are_scenarios_by_releases(world: World) -> None:
     assert not [one for one in ids if "default" in one]
 
 
+INSPECTED = json.dumps([{"Id": "0a" * 32, "Created": "2026-11-12T10:11:12Z", "Digest": "sha256:1b"}])
+DETAIL = "the image of 2026-11-12, sha256:1b"
+
+
 class Commands:
     """What is run, and how it ends."""
 
@@ -72,7 +78,8 @@ class Commands:
         words = " ".join(map(str, argv))
         self.ran.append((words, dict(env or {})))
         status = next((status for start, status in self._statuses.items() if words.startswith(start)), 0)
-        return subprocess.CompletedProcess([], status, "its words", "")
+        said = INSPECTED if words.startswith("podman image inspect") and not status else "its words"
+        return subprocess.CompletedProcess([], status, said, "")
 
 
 def asked(claim: str, world: World, monkeypatch: pytest.MonkeyPatch, **statuses: int) -> tuple[str, Commands]:
@@ -90,7 +97,8 @@ def asked(claim: str, world: World, monkeypatch: pytest.MonkeyPatch, **statuses:
 @pytest.mark.parametrize(
     ("statuses", "result"),
     [
-        ({}, "proven docker.io/rockylinux/rockylinux:9: "),
+        ({}, f"proven docker.io/rockylinux/rockylinux:9: {DETAIL}"),
+        ({"podman pull": 1}, f"proven docker.io/rockylinux/rockylinux:9: {DETAIL}"),
         ({"molecule": 1}, "differs docker.io/rockylinux/rockylinux:9: its words"),
         ({"make": 1}, "SkippedError: the lab can't be built: its words"),
         ({"podman": 1}, "TroubleError: docker.io/rockylinux/rockylinux:9 can't be fetched: its words"),
@@ -107,9 +115,27 @@ def test_a_scenario_on_an_official_image(
             {
                 "EVENKEEL_RELEASES": "rocky9 rocky9",
                 "EVENKEEL_LAB_RELEASES": "rocky9 rocky9",
-                "EVENKEEL_OFFICIAL": "rocky9",
+                "EVENKEEL_OFFICIAL": f"rocky9={'0a' * 32}",
             },
         )
+
+
+@pytest.mark.parametrize("stand_ins", [None, {}])
+def test_an_image_that_is_named_is_used(
+    stand_ins: dict[str, str] | None, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.stand_ins = stand_ins
+    monkeypatch.setenv("EVENKEEL_OFFICIAL", "debian12 ubuntu2404=localhost/own:1")
+    said, commands = asked("nodes/condarc/ubuntu2404", world, monkeypatch)
+    assert said == f"proven localhost/own:1: {DETAIL}"
+    assert commands.ran[0][0] == "podman pull --quiet localhost/own:1"
+    assert commands.ran[-1][1]["EVENKEEL_OFFICIAL"] == f"ubuntu2404={'0a' * 32}"
+
+
+def test_an_image_of_a_release_that_is_not_known(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EVENKEEL_OFFICIAL", "fedora42")
+    with pytest.raises(EvenkeelError, match="EVENKEEL_OFFICIAL names fedora42"):
+        nodes.claims(world)
 
 
 @pytest.mark.parametrize(("there", "result"), [(True, "proven KVM: "), (False, "SkippedError: this machine has no ")])
