@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Part packages: official images of distributions resolve the package sets that the role ``nvidia_driver`` asks for."""
+"""Part packages: official images of distributions resolve the package sets that the roles ask for."""
 
 from __future__ import annotations
 
@@ -12,28 +12,30 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu.nvidia_repositor
 
 from lab.images import official
 from reality.claims import Claim, Result, SkippedError, differs, proven
-from reality.parts.packages import container, inside, lab_nodes, recording
-from reality.parts.packages.sets import NVIDIA, PackageSet, kernels, name_of, platforms, wanted
+from reality.parts.packages import container, lab_nodes, recording, sets
+from reality.parts.packages.sets import PackageSet, kernels, name_of, platforms, wanted
 from reality.reach import TroubleError
 from reality.record import Record
 from reality.world import World
 
-TITLE = "Packages of NVIDIA's driver in distributions"
+TITLE = "NVIDIA's packages in distributions"
 NETWORK = True
 #: One container at a time.
 AT_ONCE = 1
 SECONDS = 6 * 3600.0
 PART = "packages"
 
-RESOLVES = "Driver packages resolved in official images, at one version and from one repository"
+RESOLVES = {
+    sets.DRIVER: "Driver packages resolved in official images, at one version and from one repository",
+    sets.CUDA: "CUDA toolkits, cuDNN and NCCL resolved in official images, without parts of others",
+    sets.CONTAINER: "NVIDIA Container Toolkit resolved in official images, at one version",
+}
 PINS = "Preferences of apt that keep the driver at its version"
 HEADERS = "Headers of distributions' kernels"
-_SUBJECTS = {"resolves": RESOLVES, "pins": PINS, "headers": HEADERS}
 #: Where EPEL is, which has the DKMS that NVIDIA's packages for Red Hat's family need.
 _EPEL = "https://dl.fedoraproject.org/pub/epel"
 #: The distributions that the lab has nodes of.
 _OF_LAB = ("debian", "ubuntu", "rocky")
-_OF_CHOICE = ("version", "flavour", "packages", "absent", "family", "dkms", "modules")
 #: What says nothing about packages.
 _TROUBLE = ("could not be fetched", "is incomplete", "does not answer")
 
@@ -44,16 +46,16 @@ def claims(_world: World) -> Iterable[Claim]:
 
 
 def _of_platform(platform: Platform) -> Iterator[Claim]:
-    def made(key: str, text: str) -> Claim:
-        subject = _SUBJECTS[key.partition("/")[0]]
+    def made(key: str, text: str, subject: str) -> Claim:
         return Claim(f"{PART}/{name_of(platform)}/{key}", PART, f"{platform} {text}", subject)
 
     for name in kernels(platform):
-        yield made(f"headers/{name}", f"has the headers of the kernel that {name} brings")
+        yield made(f"headers/{name}", f"has the headers of the kernel that {name} brings", HEADERS)
     for one in wanted(platform):
-        yield made(f"resolves/{one.key}", f"resolves {one}, at one version and from no other repository")
-        if repositories.family(platform) != "redhat":
-            yield made(f"pins/{one.key}", f"keeps {one} by preferences alone")
+        text = f"resolves {one.text}, at one version and from no other repository"
+        yield made(f"resolves/{one.key}", text, RESOLVES[one.role])
+        if one.role == sets.DRIVER and repositories.family(platform) != "redhat":
+            yield made(f"pins/{one.key}", f"keeps {one.text} by preferences alone", PINS)
 
 
 def check(claim: Claim, world: World) -> Result:
@@ -71,10 +73,14 @@ def verdict(key: str, image: str, answers: Mapping[str, Mapping[str, Any]], worl
     ------
     TroubleError
         A repository can't be reached, which says nothing.
+    SkippedError
+        A repository does not have a toolkit; none promises to have each.
     """
-    found = answers.get(key) or answers.get(inside.REPOSITORY)
+    found = answers.get(key)
     if found is None:
         return differs(image, "the container gave no answer")
+    if found.get("absent"):
+        raise SkippedError(f"in {image}: {found['absent']}")
     if not found["problem"]:
         return proven(image, found["detail"])
     if any(word in found["problem"] for word in _TROUBLE):
@@ -98,9 +104,8 @@ def records(world: World) -> Iterator[Record]:
     for platform in platforms():
         where = official.of(platform.distribution, repositories.release(platform))
         if where.lab.startswith(_OF_LAB) and platform.architecture == "x86_64":
-            asked = {**request(platform, [], world), "repository": None, "epel": None}
             try:
-                found = recording.kernels(container.answers(world, platform, where.image, asked))
+                found = recording.kernels(container.answers(world, platform, where.image, request(platform, [], world)))
             except TroubleError:
                 continue
             yield Record(f"{PART}/kernels/{where.lab}", where.image, world.today.isoformat(), found)
@@ -108,22 +113,19 @@ def records(world: World) -> Iterator[Record]:
 
 def request(platform: Platform, asked: Iterable[PackageSet], world: World) -> dict[str, Any]:
     """Return what a platform's container is asked; see ``inside``."""
-    repository = in_world(repositories.cuda_repository(platform), world)
-    epel = None if world.is_lab else repositories.epel(platform, _EPEL)
     return {
         "files": lab_nodes.files(platform) if world.is_lab else {},
-        "repository": repository,
-        "epel": epel,
         "kernels": kernels(platform),
-        "sets": [
-            {
-                "key": one.key,
-                "repository": repository if one.source == NVIDIA else None,
-                **{name: one.choice[name] for name in _OF_CHOICE},
-            }
-            for one in asked
-        ],
+        "sets": [_set(one, platform, world) for one in asked],
     }
+
+
+def _set(one: PackageSet, platform: Platform, world: World) -> dict[str, Any]:
+    repository = in_world(one.repository, world) if one.repository else None
+    # It has the DKMS that builds the driver's module.
+    epel = repositories.epel(platform, _EPEL) if one.role == sets.DRIVER and not world.is_lab else None
+    needs = [needed for needed in (epel, repository) if needed]
+    return {"key": one.key, "role": one.role, "repository": repository, "needs": needs, **one.asked}
 
 
 def in_world(repository: Mapping[str, Any], world: World) -> dict[str, Any]:

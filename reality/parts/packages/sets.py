@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The package sets that the role ``nvidia_driver`` would ask for, on every platform that the data know; no network."""
+"""The package sets that the roles would ask for, on every platform that the data know; no network."""
 
 from __future__ import annotations
 
@@ -9,43 +9,51 @@ from functools import cache
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.strict_yaml import read_mapping
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu import driver_choice
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu import container_choice, cuda_choice, driver_choice
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu import nvidia_repositories as repositories
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu.driver_choice import FLAVOURS, Wish
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu.nvidia_repositories import Platform
 
+DRIVER, CUDA, CONTAINER = "nvidia_driver", "cuda_toolkit", "nvidia_container_toolkit"
 COMPUTE, GRAPHICS, NVSWITCH = KINDS = ("compute", "graphics", "NVSwitch")
 NVIDIA, DISTRIBUTION = "nvidia", "distribution"
+#: The branch of cuDNN that the role installs; there is none for older toolkits.
+_CUDNN, _CUDNN_FROM = "9", 12
 #: What brings a distribution's kernels, by family; ``linux-image-`` of apt's is left out.
 _KERNELS: dict[str, dict[str, tuple[str, ...]]] = {
     "debian": {"x86_64": ("amd64", "cloud-amd64"), "aarch64": ("arm64", "cloud-arm64")},
     "ubuntu": dict.fromkeys(("x86_64", "aarch64"), ("generic", "virtual", "generic-hwe-{release}")),
     "redhat": dict.fromkeys(("x86_64", "aarch64"), ("kernel",)),
 }
+#: What a container needs of the choice for a role; see ``inside``.
+_OF_CHOICE = {
+    DRIVER: ("version", "flavour", "packages", "absent", "family", "dkms", "modules"),
+    CUDA: ("packages", "toolkits", "parts", "refuse", "nccl"),
+    CONTAINER: ("packages", "version"),
+}
 
 
 @dataclass(frozen=True)
 class PackageSet:
-    """What the role would ask for.
+    """What a role would ask for.
 
     Parameters
     ----------
     key
         Unique on its platform.
-    choice
-        What ``driver_choice`` chose; its repository is NVIDIA's own.
+    text
+        How claims name it.
+    repository
+        NVIDIA's own that it comes from; None for a set of the distribution's.
+    asked
+        What a container is asked, but for the repository.
     """
 
     key: str
-    platform: Platform
-    source: str
-    branch: str
-    flavour: str
-    kind: str
-    choice: dict[str, Any]
-
-    def __str__(self) -> str:
-        return f"the {self.branch} driver ({self.flavour}, {self.kind}) of {self.source}"
+    text: str
+    role: str
+    repository: dict[str, Any] | None
+    asked: dict[str, Any]
 
 
 @cache
@@ -66,7 +74,13 @@ def name_of(platform: Platform) -> str:
 
 
 def wanted(platform: Platform) -> Iterator[PackageSet]:
-    """Yield the sets that the role has no objection to."""
+    """Yield the sets that the roles have no objection to."""
+    yield from _drivers(platform)
+    yield from _toolkits(platform)
+    yield from _container_toolkits(platform)
+
+
+def _drivers(platform: Platform) -> Iterator[PackageSet]:
     branches = [(NVIDIA, branch) for branch in read_mapping(driver_choice.BRANCHES)["branches"]]
     for source, branch in [*branches, (DISTRIBUTION, "")]:
         for flavour in FLAVOURS:
@@ -76,7 +90,30 @@ def wanted(platform: Platform) -> Iterator[PackageSet]:
                 if choice["problems"] or (kind == NVSWITCH and (source, flavour) != (NVIDIA, "open")):
                     continue
                 key = f"{source}/{choice['branch']}/{flavour}/{kind}"
-                yield PackageSet(key, platform, source, choice["branch"], flavour, kind, choice)
+                text = f"the {choice['branch']} driver ({flavour}, {kind}) of {source}"
+                yield _set(key, text, DRIVER, choice)
+
+
+def _toolkits(platform: Platform) -> Iterator[PackageSet]:
+    data = read_mapping(cuda_choice.DATA)
+    for minor in data["toolkits"]:
+        major = int(minor.partition(".")[0])
+        has_libraries = major >= _CUDNN_FROM
+        wish = cuda_choice.Wish(versions=[minor], cudnn=_CUDNN if has_libraries else "", check_driver=False)
+        nccl = data["packages"][repositories.family(platform)]["nccl"] if has_libraries else []
+        text = f"CUDA {minor}" + (f" with cuDNN {_CUDNN} and NCCL" if has_libraries else "")
+        yield _set(f"cuda/{minor}", text, CUDA, {**cuda_choice.choose({}, platform, wish), "nccl": nccl})
+
+
+def _container_toolkits(platform: Platform) -> Iterator[PackageSet]:
+    data = read_mapping(container_choice.DATA)
+    for version in dict.fromkeys((data["version"], data["oldest"])):
+        choice = container_choice.choose(platform, container_choice.Wish(version=version))
+        yield _set(f"container/{version}", f"the NVIDIA Container Toolkit {version}", CONTAINER, choice)
+
+
+def _set(key: str, text: str, role: str, choice: dict[str, Any]) -> PackageSet:
+    return PackageSet(key, text, role, choice["repository"], {name: choice[name] for name in _OF_CHOICE[role]})
 
 
 def kernels(platform: Platform) -> list[str]:

@@ -4,26 +4,61 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Step
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Offer, Step
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.repository import Repository
 
 from reality.parts.packages import inside
+
+URL = "https://a.example/repos/"
+OTHER = "https://b.example/"
 
 
 class Made:
     """A package manager with the versions that a test gives it, and what a simulation brings."""
 
-    def __init__(self, name: str, versions: Mapping[str, Sequence[str]], brings: Sequence[str] = ()) -> None:
+    exact = "%s=%s"
+
+    def __init__(
+        self,
+        name: str,
+        versions: Mapping[str, Sequence[str]],
+        brings: Sequence[str] = (),
+        elsewhere: Sequence[str] = (),
+    ) -> None:
         self.name = name
-        self._versions, self._brings = versions, brings
+        self._versions, self._brings, self._elsewhere = versions, brings, elsewhere
+
+    def installed(self) -> dict[str, str]:
+        return {}
+
+    known = sources = installed
+
+    def held(self) -> set[str]:
+        return set()
+
+    def forbidden(self, _names: Sequence[str]) -> dict[str, str]:
+        return {}
+
+    def alike(self, _name: str) -> list[str]:
+        return []
+
+    def offers(self, names: Sequence[str]) -> dict[str, list[Offer]]:
+        return {
+            name: [Offer(version, name, (OTHER if name in self._elsewhere else URL,)) for version in versions]
+            for name in names
+            if (versions := self.versions(name))
+        }
 
     def versions(self, name: str) -> list[str]:
         return list(self._versions.get(name, ()))
 
     def simulate(self, install: Sequence[str], _remove: Sequence[str]) -> list[Step]:
-        return [Step(name, "", "1") for name in (*install, *self._brings)]
+        names = [word.partition("=")[0] for word in (*install, *self._brings)]
+        return [Step(name, "", (self.versions(name) or ["1"])[0]) for name in names]
 
 
 META = {"linux-image-generic": ["6.8.0-90.91"], "linux-headers-generic": ["6.8.0-90.91"]}
@@ -54,18 +89,84 @@ def test_headers_of_the_kernel_that_a_package_brings(manager: Made, bringer: str
     assert found.endswith(result)
 
 
+REPOSITORY = {"name": "ours", "kind": "apt", "url": URL, "suite": "/", "components": [], "key_url": f"{URL}key"}
+PARTS = r"^cuda-[a-z]+-(\d+)-(\d+)$"
+CUDA = {
+    "key": "cuda/12.8",
+    "role": "cuda_toolkit",
+    "repository": REPOSITORY,
+    "needs": [REPOSITORY],
+    "packages": [{"name": "cuda-toolkit-12-8", "version": ""}],
+    "toolkits": ["12.8"],
+    "parts": PARTS,
+    "refuse": ["libcuda1"],
+    "nccl": ["libnccl2"],
+}
+CONTAINER = {
+    "key": "container/1.20.1",
+    "role": "nvidia_container_toolkit",
+    "repository": REPOSITORY,
+    "needs": [REPOSITORY],
+    "packages": [{"name": "nvidia-container-toolkit", "version": "1.20.1"}, {"name": "base", "version": "1.20.1"}],
+    "version": "1.20.1",
+}
+VERSIONS = {
+    "cuda-toolkit-12-8": ["12.8.1-1"],
+    "libnccl2": ["2.28.9-1+cuda13.0", "2.27.7-1+cuda12.9", "2.26.2-1+cuda12.8"],
+    "cuda-nvcc-12-8": ["12.8.93-1"],
+    "nvidia-container-toolkit": ["1.21.0-1", "1.20.1-1"],
+    "base": ["1.20.1-1"],
+}
+
+
+@pytest.mark.parametrize(
+    ("one", "manager", "result"),
+    [
+        (
+            CUDA,
+            Made("apt", VERSIONS, ["cuda-nvcc-12-8", "libc6"]),
+            "3 of the set, at 12.8.1, 12.8.93, 2.28.9",
+        ),
+        (CUDA, Made("apt", VERSIONS, ["cuda-nvcc-13-0"]), "parts of other toolkits come with it: cuda-nvcc-13-0"),
+        (CUDA, Made("apt", VERSIONS, ["libcuda1"]), "would change what it must not: libcuda1 1"),
+        (CUDA, Made("apt", VERSIONS, [], ["cuda-toolkit-12-8"]), "other repositories have cuda-toolkit-12-8"),
+        (CUDA, Made("apt", {**VERSIONS, "libnccl2": ["2.28.9-1+cuda13.0"]}), "no repository has libnccl2 for CUDA 12"),
+        (CUDA, Made("apt", {}), "no repository has cuda-toolkit-12-8"),
+        (CONTAINER, Made("apt", {**VERSIONS, "nvidia-container-toolkit": ["1.20.1-1"]}), "2 of the set, at 1.20.1"),
+        (CONTAINER, Made("apt", VERSIONS), "would bring other versions than 1.20.1: nvidia-container-toolkit 1.21.0-1"),
+        (CONTAINER, Made("apt", {"base": ["1.20.1-1"]}), "has the package nvidia-container-toolkit"),
+    ],
+)
+def test_sets_of_toolkits(one: dict[str, Any], manager: Made, result: str) -> None:
+    try:
+        found = inside.resolves(manager, one)  # type: ignore[arg-type]
+        said = found.get("detail") or found["absent"]
+    except EvenkeelError as error:
+        said = error.what
+    assert said.endswith(result)
+
+
+@pytest.mark.parametrize(
+    ("versions", "found"),
+    [(["2.28.9-1+cuda13.0", "2.27.7-1+cuda12.9"], "2.27.7-1+cuda12.9"), (["0:2.26.2-1+cuda12.8"], "2.26.2-1+cuda12.8")],
+)
+def test_the_newest_nccl_for_a_cuda(versions: list[str], found: str) -> None:
+    assert inside.nccl(Made("dnf", {"libnccl": versions}), "libnccl", "12.8") == found  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("rows", "foreign"),
     [
-        ("a-0:1-1 ours\nb-0:1-1 ours\n", ""),
-        ("a-0:1-1 ours\n\nb-0:1-1 epel\n", "other repositories have b-0:1-1"),
-        ("a-0:1-1 epel\na-0:1-1 ours\nb-0:1-1 ours\n", ""),
+        ("a ours\nb ours\n", ""),
+        ("a ours\n\nb epel\n", "other repositories have b"),
+        ("a epel\na ours\nb ours\n", ""),
     ],
 )
 def test_packages_of_another_repository(rows: str, foreign: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inside.command, "require", lambda _argv, _remedy: rows)
     try:
-        inside.require_origin(["a-0:1-1", "b-0:1-1"], "ours")
+        ours = Repository(name="ours", kind="rpm", url=URL, key_url="")
+        inside.require_origin(Made("dnf", {}), {"a": "0:1-1", "b": "0:1-1"}, ours)  # type: ignore[arg-type]
         found = ""
     except EvenkeelError as error:
         found = error.what
@@ -75,7 +176,7 @@ def test_packages_of_another_repository(rows: str, foreign: str, monkeypatch: py
 def test_a_run_goes_on_after_a_line_that_is_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked, path = tmp_path / "asked", tmp_path / "answers"
     assert inside.read(path) == {}
-    lines = [json.dumps({"key": key, "problem": ""}) for key in ("a", "repository")]
+    lines = [json.dumps({"key": key, "problem": problem}) for key, problem in (("a", ""), ("c", "no answer"))]
     path.write_text("\n".join([*lines, '{"key": "b", "pro']))
     asked.write_text("{}")
     monkeypatch.setattr(inside, "answered", lambda _request, done: [{"key": f"after {sorted(done)}", "problem": ""}])
@@ -83,19 +184,27 @@ def test_a_run_goes_on_after_a_line_that_is_half_written(tmp_path: Path, monkeyp
     assert list(inside.read(path)) == ["a", "after ['a']"]
 
 
-def test_a_repository_that_can_not_be_used_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    manager = Made("dnf", {"kernel": ["0:2"], "kernel-devel": ["0:2"]})
+def test_a_repository_that_can_not_be_used_is_the_problem_of_its_own_sets(monkeypatch: pytest.MonkeyPatch) -> None:
+    manager = Made("apt", {**VERSIONS, "nvidia-container-toolkit": ["1.20.1-1"]})
     monkeypatch.setattr(inside.converge, "manager_of_node", lambda: manager)
+    brought = []
 
-    def bring(*_unused: object) -> None:
-        raise EvenkeelError("it answers nothing", "")
+    def bring(repository: Repository, _manager: Made) -> None:
+        brought.append(repository.name)
+        if repository.name == "down":
+            raise EvenkeelError("it answers nothing", "")
 
     monkeypatch.setattr(inside, "bring", bring)
-    repository = {"name": "n", "kind": "rpm", "url": "u", "key_url": "k", "components": []}
-    request = {"files": {}, "epel": None, "repository": repository, "kernels": ["kernel"], "sets": [{"key": "a"}]}
-    answers = list(inside.answered(request, set()))
-    assert [(one["key"], one["problem"]) for one in answers] == [
-        ("headers/kernel", ""),
-        ("repository", "it answers nothing"),
+    monkeypatch.setattr(inside, "_put", lambda _files: None)
+    down = [{**REPOSITORY, "name": "down"}]
+    sets = [{**CUDA, "key": "a", "needs": down}, {**CUDA, "key": "b", "needs": down}, CONTAINER]
+    request = {"files": {}, "kernels": [], "sets": sets}
+    assert [(one["key"], one["problem"]) for one in inside.answered(request, set())] == [
+        ("resolves/a", "it answers nothing"),
+        ("resolves/b", "it answers nothing"),
+        ("resolves/container/1.20.1", ""),
     ]
-    assert [one["key"] for one in inside.answered(request, {"headers/kernel"})] == ["repository"]
+    assert brought == ["down", "ours"]
+    assert [one["key"] for one in inside.answered(request, {"resolves/a", "resolves/b"})] == [
+        "resolves/container/1.20.1"
+    ]

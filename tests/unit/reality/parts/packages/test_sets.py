@@ -30,11 +30,26 @@ def keys(platform: Platform) -> list[str]:
         (UBUNTU, "distribution/580/open/graphics", True),
         (ROCKY, "nvidia/610/proprietary/compute", True),
         (ROCKY, "distribution/580/open/compute", False),
+        (DEBIAN, "cuda/12.8", True),
+        (ROCKY, "cuda/13.0", True),
+        (UBUNTU, "container/1.20.1", True),
     ],
 )
 def test_what_the_role_would_ask_for(platform: Platform, key: str, is_there: bool) -> None:
     assert (key in keys(platform)) is is_there
     assert len(keys(platform)) == len(set(keys(platform)))
+
+
+def test_what_the_libraries_of_a_toolkit_are() -> None:
+    found = {one.key: one for one in sets.wanted(ROCKY) if one.role == sets.CUDA}
+    asked = found["cuda/12.8"].asked
+    assert [one["name"] for one in asked["packages"]] == [
+        "cuda-toolkit-12-8",
+        "libcudnn9-cuda-12",
+        "libcudnn9-devel-cuda-12",
+    ]
+    assert asked["nccl"] == ["libnccl", "libnccl-devel"]
+    assert [len(found["cuda/11.8"].asked[name]) for name in ("packages", "nccl")] == [1, 0]
 
 
 @pytest.mark.parametrize(
