@@ -13,9 +13,14 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.tls_certificate import ARGUMENT_SPEC
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.tls_files import CERTIFICATE, KEY
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._access import tls_authority, tls_chain
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._access import (
+    moved_authority,
+    tls_authority,
+    tls_chain,
+)
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._access.tls_chain import Chain
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action, Call, Steps
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action, Call, Steps, warn
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._git import ignored
 
 LONGEST_RENEWAL = 365
 
@@ -34,6 +39,7 @@ class ActionModule(Action):
         arguments["hosts"] = [tls_chain.host(one) for one in arguments["hosts"]]
         issue = self._keep if boolean(task_vars.get("evenkeel_pulls", False)) else self._issue
         way = self._bring if arguments["certificate"] else issue
+        arguments["moved"] = self._moved(arguments, task_vars) if way == self._issue else []
         return (yield from way(arguments, datetime.now(UTC).replace(microsecond=0)))
 
     def _bring(self, arguments: dict[str, Any], now: datetime) -> Steps:
@@ -55,7 +61,7 @@ class ActionModule(Action):
         """Install a certificate of the authority's, unless the node has a good one."""
         place = Path(self._loader.path_dwim(arguments["ca_directory"]))
         days = arguments["renew_days"]
-        authority = tls_authority.read(place, self._load, days, now)
+        authority = tls_authority.read(place, self._load, days, now, *arguments["moved"][:1])
         answer = yield call(arguments)
         if "found" not in answer:
             return answer
@@ -69,6 +75,18 @@ class ActionModule(Action):
             return {**self._result(arguments, {**answer, "changed": True, "files": made}, None), **details}
         answer, issued = yield from self._renew(arguments, place, now)
         return {**self._result(arguments, answer, issued), **details} if "found" in answer else answer
+
+    def _moved(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> list[Path]:
+        """Move the authority out of the inventory; return from where to where, also in check mode."""
+        place = Path(self._loader.path_dwim(arguments["ca_directory"]))
+        earlier = moved_authority.earlier_than(place, task_vars)
+        if earlier is None:
+            return []
+        if self._task.check_mode:
+            there = any((earlier / name).exists() for name in tls_authority.MODES)
+        else:
+            there = moved_authority.move(place, earlier, tls_authority.MODES)
+        return [earlier, place] if there else []
 
     def _keep(self, arguments: dict[str, Any], now: datetime) -> Steps:
         """Keep what a node that pulls has: the authority's key is on no node, so the control node issues it."""
@@ -91,6 +109,11 @@ class ActionModule(Action):
     ) -> Generator[Call, dict[str, Any], tuple[dict[str, Any], Chain | None]]:
         """Have the node make a key, and bring it a certificate for it; return the node's last answer too."""
         authority = tls_authority.ensure(place, self._load, arguments["renew_days"], now)
+        if not ignored.by_git(place / tls_authority.KEY):
+            warn(
+                f"{place / tls_authority.KEY} is in a repository of git, which does not ignore it. Keep it out of all "
+                "commits: who has it can impersonate any site to those who trust the authority"
+            )
         asked = yield call(arguments, request=True)
         if "request" not in asked:
             return asked, None
@@ -101,7 +124,7 @@ class ActionModule(Action):
         """Return the task's result: the certificate as it is now, or would be."""
         directory = Path(arguments["directory"])
         result: dict[str, Any] = {
-            "changed": answer["changed"],
+            "changed": answer["changed"] or bool(arguments["moved"]),
             "certificate": str(directory / CERTIFICATE),
             "key": str(directory / KEY),
             "not_after": chain.not_after.isoformat() if chain else "",
@@ -109,12 +132,13 @@ class ActionModule(Action):
         }
         if self._task.diff:
             before = standing(answer["found"])
+            moved = [f"authority in {place}" for place in arguments["moved"]]
             after = chain.words if chain else (f"for {', '.join(arguments['hosts'])}", "issued in the run itself")
             result["diff"] = {
                 "before_header": str(directory),
                 "after_header": str(directory),
-                "before": _lines(before.words if before else ()),
-                "after": _lines([*after, *(f"{name}: {what}" for name, what in answer["files"].items())]),
+                "before": _lines([*(before.words if before else ()), *moved[:1]]),
+                "after": _lines([*after, *(f"{name}: {what}" for name, what in answer["files"].items()), *moved[1:]]),
             }
         return result
 

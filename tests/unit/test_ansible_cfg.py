@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._access import client_directory, moved_authority
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -20,17 +20,7 @@ def _is_ignored(name: str) -> bool:
     return any(re.search(pattern.strip(), name) for pattern in filter(None, patterns.split(",")))
 
 
-@pytest.mark.parametrize("role", ["front_door", "jupyter"])
-def test_the_files_of_the_authority_are_read_as_no_inventory(role: str) -> None:
-    defaults = yaml.safe_load((REPOSITORY / "roles" / role / "defaults" / "main.yml").read_text())
-    beside_the_hosts = Path(defaults[f"{role}_ca_directory"])
-    assert beside_the_hosts.parent == Path("{{ inventory_dir | default(playbook_dir) }}")
-    assert _is_ignored(beside_the_hosts.name)
-
-
-def test_what_people_are_handed_is_read_as_no_inventory() -> None:
-    variables = (REPOSITORY / "playbooks" / "vars" / "client_config.yml").read_text()
-    found = re.search(r"inventory_dir ~ '/(\w+)'", variables)
-    assert found
-    assert _is_ignored(found[1])
+@pytest.mark.parametrize("name", [moved_authority.EARLIER, client_directory.NAME])
+def test_what_is_yet_to_be_moved_out_of_an_inventory_is_read_as_none(name: str) -> None:
+    assert _is_ignored(name)
     assert not _is_ignored("hosts.yml")

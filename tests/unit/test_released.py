@@ -62,7 +62,8 @@ def test_each_changed_default_is_reported(kind: str, owner: str) -> None:
     before, now = of_release(kind, owner), TODAY[kind].get(owner, {})
     changed = {name: (before[name], now[name]) for name in before.keys() & now.keys() if before[name] != now[name]}
     if kind == "roles":
-        reported = inputs.changes()["changed_defaults"].get(owner, {})
+        kinds = ("changed_defaults", "moved_defaults")
+        reported = {name: one for kind in kinds for name, one in inputs.changes()[kind].get(owner, {}).items()}
         assert {name: (change["before"], change["now"]) for name, change in reported.items()} == changed
     else:
         computed = inputs.changes()["computed_defaults"].get(owner, {})

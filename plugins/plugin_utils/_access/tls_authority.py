@@ -14,8 +14,9 @@ from pathlib import Path
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import write_atomically
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._access import tls_chain
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._access import moved_authority, tls_chain
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._access.tls_chain import Chain
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control import site_directory
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import optional
 
 with optional():
@@ -27,6 +28,7 @@ with optional():
     from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 CERTIFICATE, KEY = "ca.pem", "ca-key.pem"
+MODES = {KEY: 0o600, CERTIFICATE: 0o644}
 #: The longest that Chromium and Safari accept from a public authority.
 DAYS = 397
 
@@ -103,15 +105,22 @@ def reasons(
     return found
 
 
-def read(directory: Path, load: Callable[[Path], bytes], renew_days: int, now: datetime) -> Authority | None:
+def read(
+    directory: Path, load: Callable[[Path], bytes], renew_days: int, now: datetime, earlier: Path | None = None
+) -> Authority | None:
     """Return the authority in ``directory``, or None when there is none.
+
+    Parameters
+    ----------
+    earlier
+        Where its files may be until they are moved.
 
     Raises
     ------
     EvenkeelError
         One of its files is missing, it is not an authority, or it ends within ``renew_days``.
     """
-    paths = [directory / name for name in (CERTIFICATE, KEY)]
+    paths = [*moved_authority.standing(directory, earlier, (CERTIFICATE, KEY)).values()]
     there = [path for path in paths if path.exists()]
     if not there:
         return None
@@ -145,7 +154,7 @@ def ensure(directory: Path, load: Callable[[Path], bytes], renew_days: int, now:
         See ``read``; or the directory can't be written.
     """
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        site_directory.make(directory, 0o700)
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         with os.fdopen(os.open(directory / ".lock", flags, 0o600), "w") as lock:
             os.fchmod(lock.fileno(), 0o600)  # a user who can open it can hold it
@@ -185,8 +194,8 @@ def write(directory: Path, authority: Authority) -> None:
     """Write an authority's files; a .gitignore keeps its key out of repositories."""
     (directory / ".gitignore").write_text(f"{KEY}\n.lock\n")
     key = authority.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-    write_atomically(str(directory / KEY), key, 0o600)
-    write_atomically(str(directory / CERTIFICATE), Chain((authority.certificate,)).pem)
+    write_atomically(str(directory / KEY), key, MODES[KEY])
+    write_atomically(str(directory / CERTIFICATE), Chain((authority.certificate,)).pem, MODES[CERTIFICATE])
 
 
 def _named(name: str) -> x509.Name:

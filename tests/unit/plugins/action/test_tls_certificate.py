@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -48,7 +49,8 @@ class Fleet:
             templar=None,
             shared_loader_obj=None,
         )
-        result: Result = plugin.run(task_vars={"evenkeel_pulls": True} if self.pulls else {})
+        variables = {"inventory_dir": str(self.control), "ansible_inventory_sources": [str(self.control / "hosts.yml")]}
+        result: Result = plugin.run(task_vars={**variables, "evenkeel_pulls": self.pulls})
         return result
 
     def execute_module(self, **call: Any) -> Result:
@@ -118,6 +120,38 @@ def test_a_rehearsal_makes_nothing(fleet: Fleet) -> None:
     assert "certificate.pem: made" in reported["diff"]["after"]
     assert not fleet.node.exists()
     assert not (fleet.control / "ca").exists()
+
+
+def test_an_authority_in_the_inventory_is_moved_once(fleet: Fleet) -> None:
+    place, earlier = fleet.control / ".evenkeel" / "ca", fleet.control / "evenkeel-ca"
+    first = fleet.run(ca_directory=str(place), hosts=list(HOSTS))
+    (fleet.control / ".evenkeel").rename(fleet.control / "before")
+    (fleet.control / "before" / "ca").rename(earlier)
+
+    fleet.check_mode = True
+    rehearsed = fleet.run(ca_directory=str(place), hosts=list(HOSTS))
+    assert (rehearsed["changed"], rehearsed["not_after"]) == (True, first["not_after"])
+    assert f"authority in {earlier}" in rehearsed["diff"]["before"]
+    assert f"authority in {place}" in rehearsed["diff"]["after"]
+    assert not place.exists()
+
+    fleet.check_mode = False
+    moved = fleet.run(ca_directory=str(place), hosts=list(HOSTS))
+    assert (moved["changed"], moved["reasons"], moved["not_after"]) == (True, [], first["not_after"])
+    assert (earlier.exists(), (place / "ca-key.pem").exists()) == (False, True)
+    assert not fleet.run(ca_directory=str(place), hosts=list(HOSTS))["changed"]
+
+
+def test_a_key_that_may_be_committed_is_told(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(action, "warn", said.append)
+    fleet.run(ca_directory="ca", hosts=list(HOSTS))
+    assert said == []
+    subprocess.run(["git", "init", "--quiet", str(fleet.control)], check=True)
+    subprocess.run(["git", "-C", str(fleet.control), "add", "--force", "ca"], check=True)
+    fleet.run(ca_directory="ca", hosts=["other.test"])
+    assert len(said) == 1
+    assert "ca/ca-key.pem is in a repository of git, which does not ignore it" in said[0]
 
 
 def test_it_is_issued_anew_for_another_host(fleet: Fleet) -> None:
