@@ -7,6 +7,7 @@ place of the known ones.
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import re
@@ -15,6 +16,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import sha256_of
@@ -67,6 +69,8 @@ _SCENARIOS = ("miniconda", "distribution_life", "environment_life")
 _CUDA = "12.8"
 _OLDEST_PYTHON = 9
 _CONDA_FORGE = "https://conda.anaconda.org/conda-forge/noarch/repodata.json"
+#: The channel of the lab that its own environments are locked on.
+_MAIN = "https://repo.anaconda.com/pkgs/main"
 #: How a conda is called that a person names; its path may name that person.
 _NAMED = "EVENKEEL_CONDA"
 
@@ -88,7 +92,7 @@ def claims(world: World) -> Iterable[Claim]:
     for name in _SCENARIOS if any(case.url for case in own) else ():
         text = f"The scenario {name} passes with a real installer"
         found.append(Claim(f"{PART}/scenario/{name}", PART, text, SCENARIOS))
-    for name in () if _named() else environments():
+    for name in () if _named() else environments(world):
         text = f"The environment {name} is locked for CUDA and built"
         found.append(Claim(f"{PART}/environment/{name}", PART, text, ENVIRONMENTS))
     return found
@@ -215,11 +219,24 @@ def _pytest(where: list[str], env: dict[str, str], results: Path, world: World) 
 
 
 def _scenario(name: str, world: World) -> Result:
-    if world.is_lab:
-        raise SkippedError("in the lab, make molecule runs it")
     if os.geteuid() != 0:
         raise SkippedError("the lab's nodes take root: run it as root")
     world.tool("podman", "install podman")
+    log = world.folder / PART / f"{name}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    on, env = ("the lab's installer", {}) if world.is_lab else _newest_installer(world)
+    done = world.run(["molecule", "test", "--scenario-name", name], env=env, log=log)
+    return differs(on, done.stdout[-1500:]) if done.returncode else proven(on)
+
+
+def _newest_installer(world: World) -> tuple[str, dict[str, str]]:
+    """Return the newest of the installers, and what has the lab's nodes use it; the lab is built where it is missing.
+
+    Raises
+    ------
+    SkippedError
+        There is none, or the lab can't be built.
+    """
     installers = [one for one in cases(world) if one.url]
     if not installers:
         raise SkippedError("EVENKEEL_INSTALLER_URL names no installer")
@@ -227,21 +244,21 @@ def _scenario(name: str, world: World) -> Result:
     lab = world.once("the lab", lambda: world.run(["make", "lab"], log=world.folder / "lab.log"))
     if lab.returncode:
         raise SkippedError(f"the lab can't be built: {lab.stdout[-500:]}")
-    env = {"EVENKEEL_INSTALLER_URL": one.url, "EVENKEEL_INSTALLER_SHA256": one.sha256}
-    log = world.folder / PART / f"{name}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    done = world.run(["molecule", "test", "--scenario-name", name], env=env, log=log)
-    return differs(one.name, done.stdout[-1500:]) if done.returncode else proven(one.name)
+    return one.name, {"EVENKEEL_INSTALLER_URL": one.url, "EVENKEEL_INSTALLER_SHA256": one.sha256}
 
 
-def environments() -> list[str]:
-    """Return the names of the shipped environments."""
-    return sorted(path.parent.name for path in ROOT.glob("environments/*/environment.yml"))
+def environments(world: World) -> list[str]:
+    """Return the names of the shipped environments, or of those that the lab has packages for."""
+    return sorted(path.parent.name for path in _sources(world).glob("*/environment.yml"))
+
+
+def _sources(world: World) -> Path:
+    return ROOT / "lab" / "environments" if world.is_lab else ROOT / "environments"
 
 
 def _environment(name: str, world: World) -> Result:
-    prefix, digest = world.once(f"environment {name}", lambda: built(name, world))
-    return proven("conda-forge", f"CUDA {_CUDA}, digest {digest[:12]}, at {prefix.name}")
+    _prefix, digest = world.once(f"environment {name}", lambda: built(name, world))
+    return proven("the lab's channel" if world.is_lab else "conda-forge", f"CUDA {_CUDA}, digest {digest[:12]}")
 
 
 def built(name: str, world: World) -> tuple[Path, str]:
@@ -249,32 +266,45 @@ def built(name: str, world: World) -> tuple[Path, str]:
 
     Raises
     ------
-    SkippedError
-        In the lab, which has no conda-forge.
     EvenkeelError
         It can't be locked or built.
     """
-    if world.is_lab:
-        raise SkippedError("the lab has no conda-forge")
-    # Where it is not reached, that says nothing about the environment.
-    world.reach.head(_CONDA_FORGE)
     site = world.folder / PART / "site"
     lock = site / name / "conda-lock.yml"
+    argv: list[str | Path]
+    upstream = _upstream(world)
     if not lock.exists():
-        shutil.copytree(ROOT / "environments" / name, site / name, dirs_exist_ok=True)
-        values = {
-            "conda_environments_directory": site,
-            "lock_env": name,
-            "lock_cuda": _CUDA,
-            "evenkeel_mirror": "conda-forge",
-        }
-        options = [word for key, value in values.items() for word in ("-e", f"{key}={value}")]
-        _must(world, f"{name} can't be locked", ["ansible-playbook", "playbooks/lock.yml", *options])
+        shutil.copytree(_sources(world) / name, site / name, dirs_exist_ok=True)
+        values = {"conda_environments_directory": str(site), "lock_env": name, "lock_cuda": _CUDA, **upstream}
+        argv = ["ansible-playbook", "playbooks/lock.yml", "--extra-vars", json.dumps(values)]
+        _must(world, f"{name} can't be locked", argv)
     prefix = world.store / "environments" / name
-    argv: list[str | Path] = ["bin/evenkeel", "env", "sync", "--lock", lock, "--prefix", prefix, "--json"]
+    argv = ["bin/evenkeel", "env", "sync", "--lock", lock, "--prefix", prefix, "--json"]
+    if world.is_lab:
+        argv += ["--mirror", upstream["evenkeel_mirror"], "--pip-index", upstream["evenkeel_pip_index"]]
     said = _must(world, f"{name} can't be built", argv)
     found = re.search(r'"digest": "([0-9a-f]+)"', said)
     return prefix, found[1] if found else ""
+
+
+def _upstream(world: World) -> dict[str, Any]:
+    """Return the variables that say what environments are made from.
+
+    Raises
+    ------
+    TroubleError
+        It can't be reached, which says nothing about environments.
+    """
+    if not world.is_lab:
+        world.reach.head(_CONDA_FORGE)
+        return {"evenkeel_mirror": "conda-forge"}
+    site = world.at(_MAIN).removesuffix("/anaconda/pkgs/main")
+    # The lab's packages need the C library of Debian 12.
+    return {
+        "evenkeel_mirror": f"{site}/anaconda",
+        "evenkeel_pip_index": f"{site}/pypi/simple/",
+        "lock_targets": ["debian-12"],
+    }
 
 
 def _must(world: World, what: str, argv: Sequence[str | Path]) -> str:

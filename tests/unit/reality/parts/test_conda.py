@@ -2,12 +2,16 @@
 from __future__ import annotations
 
 import re
+import subprocess
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 
 from reality import junit
-from reality.claims import SkippedError
+from reality.claims import Result, SkippedError
 from reality.parts import conda
 from reality.world import World
 from tests.unit.reality.site import Site
@@ -102,6 +106,83 @@ def test_an_installer_is_fetched_once_and_another_one_is_not_used(site: Site, wo
     with pytest.raises(SkippedError):
         conda.downloaded(case, world)
     assert len(site.asked) == 3
+
+
+class Commands:
+    """What is run, and how it ends."""
+
+    def __init__(self, **statuses: int) -> None:
+        self.ran: list[str] = []
+        self._statuses = statuses
+
+    def __call__(self, argv: Sequence[object], **more: Any) -> subprocess.CompletedProcess[str]:
+        env = [f"{key}={value}" for key, value in (more.get("env") or {}).items()]
+        self.ran.append(" ".join([*env, *map(str, argv)]))
+        status = next((status for word, status in self._statuses.items() if word in self.ran[-1]), 0)
+        return subprocess.CompletedProcess([], status, '{"digest": "0123456789abcdef"}', "")
+
+
+def ask(key: str, world: World, commands: Commands, monkeypatch: pytest.MonkeyPatch) -> Result:
+    for name in ("EVENKEEL_CONDA", "EVENKEEL_INSTALLER_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(world, "run", commands)
+    monkeypatch.setattr(world, "tool", lambda name, _remedy: name)
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    claim = next(one for one in conda.claims(world) if one.id == f"conda/{key}")
+    return conda.check(claim, world)
+
+
+LAB = {conda._MAIN: "http://lab.example/anaconda/pkgs/main"}
+
+
+@pytest.mark.parametrize("name", ["miniconda", "distribution_life", "environment_life"])
+@pytest.mark.parametrize("stand_ins", [None, LAB])
+def test_scenarios_run_with_the_newest_installer_and_in_the_lab_with_its_own(
+    name: str, stand_ins: dict[str, str] | None, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.stand_ins, world.sums = stand_ins, {f"https://repo.anaconda.com/miniconda/{NEW}": "ab" * 32}
+    commands = Commands()
+    result = ask(f"scenario/{name}", world, commands, monkeypatch)
+    assert result.state == "proven"
+    if stand_ins:
+        assert commands.ran == [f"molecule test --scenario-name {name}"]
+    else:
+        assert commands.ran[0] == "make lab"
+        assert re.match(r"EVENKEEL_INSTALLER_URL=https\S+ EVENKEEL_INSTALLER_SHA256=\w{64} molecule", commands.ran[1])
+    assert ask(f"scenario/{name}", world, Commands(molecule=1), monkeypatch).state == "differs"
+
+
+@pytest.mark.parametrize(
+    ("stand_ins", "name", "locked", "built"),
+    [
+        (None, "ai-dev-py39", '"lock_cuda": "12.8", "evenkeel_mirror": "conda-forge"}', "--json"),
+        (
+            LAB,
+            "minimal",
+            '"evenkeel_pip_index": "http://lab.example/pypi/simple/", "lock_targets": ["debian-12"]}',
+            "--json --mirror http://lab.example/anaconda --pip-index http://lab.example/pypi/simple/",
+        ),
+    ],
+)
+def test_environments_are_locked_for_cuda_and_built(
+    stand_ins: dict[str, str] | None,
+    name: str,
+    locked: str,
+    built: str,
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world.stand_ins = stand_ins
+    monkeypatch.setattr(world.reach, "head", lambda _url: None)
+    commands = Commands()
+    result = ask(f"environment/{name}", world, commands, monkeypatch)
+    assert (result.state, result.detail) == ("proven", "CUDA 12.8, digest 0123456789ab")
+    lock, sync = commands.ran
+    assert (lock.endswith(locked), sync.endswith(built)) == (True, True), commands.ran
+    assert (world.folder / "conda" / "site" / name / "environment.yml").exists()
+    world._made.clear()
+    with pytest.raises(EvenkeelError, match=f"{name} can't be built"):
+        ask(f"environment/{name}", world, Commands(sync=1), monkeypatch)
 
 
 def test_results_of_a_stopped_run_are_read_again(world: World) -> None:
