@@ -121,6 +121,10 @@ class TestWithBuildah:
     def test_a_name_of_no_image(self, site: Site) -> None:
         assert site.refused(image_name="Localhost/AI").failed_saying("image_name is 'Localhost/AI'")
 
+    def test_a_group_that_the_inventory_lacks(self, site: Site) -> None:
+        answer = site.refused(image_group="gpu_node")
+        assert answer.failed_saying("image_group is gpu_node, which the inventory does not have")
+
     def test_a_time_or_a_place_that_no_image_can_have(self, site: Site) -> None:
         assert site.refused(environment={"SOURCE_DATE_EPOCH": "now"}).failed_saying("SOURCE_DATE_EPOCH is 'now'")
         answer = site.refused(image_directory=str(site.folder / "2026-11-29T10:00"))
