@@ -5,8 +5,8 @@
     python3 tests/gpu/run.py --environment /opt/x       the frameworks of an environment, too
     python3 tests/gpu/run.py --record tests/gpu/recorded/h100.json
 
-It prints what was found as JSON without serial numbers, UUIDs, names of hosts and people. It ends with 0 when all is
-well, 1 when something is not, 77 where there is no GPU.
+It prints what was found as JSON without serial numbers, UUIDs, names of hosts and people, and folders of their own. It
+ends with 0 when all is well, 1 when something is not, 77 where there is no GPU.
 """
 
 from __future__ import annotations
@@ -17,12 +17,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "collections"))
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import check as gpu_check
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import facts as gpu_facts
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.verdict import Bounds, Verdict
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sysroot import Sysroot
+
+from reality import impersonal
 
 SKIPPED = 77
 SECONDS = 300.0
@@ -70,13 +73,15 @@ def main(arguments: list[str] | None = None) -> int:
         return SKIPPED
     verdict = gpu_check.check(sys.executable, options.environment, Bounds(min_gpus=1), SECONDS, Sysroot())
     problems = [*verdict.problems, *expectations(facts, verdict)]
-    found = {
-        "facts": sanitized(facts),
-        "cuda": verdict.cuda,
-        "gpus": list(verdict.gpus),
-        "frameworks": list(verdict.frameworks),
-        "problems": problems,
-    }
+    found = impersonal.mapped(
+        {
+            "facts": sanitized(facts),
+            "cuda": verdict.cuda,
+            "gpus": list(verdict.gpus),
+            "frameworks": list(verdict.frameworks),
+            "problems": problems,
+        }
+    )
     text = json.dumps(found, indent=2) + "\n"
     print(text, end="")
     if options.record:

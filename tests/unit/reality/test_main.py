@@ -144,3 +144,9 @@ def test_the_readme_is_checked_and_written(part: Made, tmp_path: Path, monkeypat
     assert command.main(["report", "--check"], tmp_path) == 0
     readme.write_text(readme.read_text().replace("1 of 1", "2 of 2"))
     assert command.main(["report", "--check"], tmp_path) == 1
+
+
+def test_some_claims_alone_are_asked(part: Made, tmp_path: Path) -> None:
+    part._asks = {"one": holds, "two": holds}
+    assert command.main(["run", "--only", "*/two"], tmp_path) == command.WELL
+    assert part.asked == ["two"]
