@@ -4,11 +4,17 @@
 from __future__ import annotations
 
 import re
+import subprocess
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+
+from reality.parts import nodes
+from reality.run import ORDER
+from reality.world import World
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE = ROOT / "engines" / "ci" / "github-workflow.yml"
@@ -34,10 +40,32 @@ def actions(job: dict[str, Any], name: str) -> list[dict[str, Any]]:
 
 def test_when_they_run() -> None:
     assert {name: one[True] for name, one in WORKFLOWS.items()} == {
-        "test": {"push": {"branches": ["main"]}, "pull_request": None, "workflow_call": None},
+        "test": {"push": {"branches": ["**"]}, "pull_request": None, "workflow_call": None},
         "reality": {"schedule": [{"cron": "17 3 * * 1"}], "workflow_dispatch": None},
         "release": {"push": {"tags": ["v*"]}},
     }
+
+
+def test_the_reality_check_has_a_machine_for_each_release() -> None:
+    matrix = JOBS["reality/ask"]["strategy"]["matrix"]
+    assert [one["of"] for one in matrix["include"]] == [*nodes.releases(), "kvm"]
+    assert {*matrix["part"], *(one["part"] for one in matrix["include"])} == {*ORDER} - {"gpu"}
+    ids = [claim.id for claim in nodes.claims(World(Path(), Path()))]
+    assert [key for key in ids if not any(fnmatch(key, f"*/{one['of']}") for one in matrix["include"])] == []
+
+
+@pytest.mark.parametrize(("status", "report", "ended"), [(0, "{}", 0), (1, "{}", 0), (3, "", 1)])
+def test_a_report_with_differences_is_a_result_and_none_is_a_failure(
+    status: int, report: str, ended: int, tmp_path: Path
+) -> None:
+    (step,) = [step for step in steps(JOBS["reality/ask"]) if "make test-real" in step.get("run", "")]
+    wrote = f"mkdir -p build/reality; printf '{report}' >build/reality/reality.json; exit {status}"
+    for name, body in (("git", ""), ("make", f'[ "$1" = setup ] && exit; echo "$*" >asked; {wrote}')):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{body}\n")
+        (tmp_path / name).chmod(0o755)
+    env = {"PATH": f"{tmp_path}:/usr/bin:/bin", "PART": "nodes", "ONLY": "*/kvm", "GITHUB_WORKSPACE": "x"}
+    assert subprocess.run(["bash", "-e", "-c", step["run"]], check=False, cwd=tmp_path, env=env).returncode == ended
+    assert (tmp_path / "asked").read_text() == "test-real PARTS=nodes ONLY=*/kvm LIMIT=18000\n"
 
 
 def test_actions_are_pinned_to_a_commit_each_to_the_same_one_everywhere() -> None:
