@@ -28,8 +28,8 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._upstream.installers 
     parse,
 )
 
-from reality import junit
-from reality.claims import PROVEN, Claim, Result, SkippedError, differs, proven
+from reality import junit, molecule
+from reality.claims import PROVEN, Claim, Result, SkippedError, proven
 from reality.world import DISTRIBUTION_SITES, ROOT, World
 
 TITLE = "Real conda"
@@ -222,11 +222,8 @@ def _scenario(name: str, world: World) -> Result:
     if os.geteuid() != 0:
         raise SkippedError("the lab's nodes take root: run it as root")
     world.tool("podman", "install podman")
-    log = world.folder / PART / f"{name}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
     on, env = ("the lab's installer", {}) if world.is_lab else _newest_installer(world)
-    done = world.run(["molecule", "test", "--scenario-name", name], env=env, log=log)
-    return differs(on, done.stdout[-1500:]) if done.returncode else proven(on)
+    return molecule.tested(name, env, on, world.folder / PART / f"{name}.log", world)
 
 
 def _newest_installer(world: World) -> tuple[str, dict[str, str]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -21,7 +22,8 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu import nvidia_re
 
 from lab.errors import LabError
 from lab.images import image, official
-from reality.claims import Claim, Result, SkippedError, differs, proven
+from reality import molecule
+from reality.claims import Claim, Result, SkippedError, differs
 from reality.reach import TroubleError
 from reality.world import ROOT, World
 
@@ -38,6 +40,11 @@ _VARIABLES = ("EVENKEEL_RELEASES", "EVENKEEL_LAB_RELEASES")
 _KVM = Path("/dev/kvm")
 _RELEASES = re.compile(r"^ +EVENKEEL_LAB_RELEASES: (?:(\$\{EVENKEEL_RELEASES:-))?([^}\n]+)", re.MULTILINE)
 _MACHINE = re.compile(r"vm$|uefi$")
+#: What apt and dnf say where the network is to blame.
+_UNREACHED = re.compile(
+    r"Temporary failure|Could not (?:resolve|connect)|Cannot download|[Tt]imed out|Failed to (?:fetch|download)"
+)
+_LONGEST = 600
 
 
 @dataclass(frozen=True)
@@ -122,18 +129,39 @@ def check(claim: Claim, world: World) -> Result:
     if os.geteuid() != 0:
         raise SkippedError("the lab's nodes take root: run it as root")
     podman = world.tool("podman", "install podman")
+    if scenario.of_machines and not _KVM.exists():
+        raise SkippedError(f"this machine has no {_KVM}: run it where KVM is")
+    if not world.is_lab:
+        _require_lab(world)
     if scenario.of_machines:
-        if not _KVM.exists():
-            raise SkippedError(f"this machine has no {_KVM}: run it where KVM is")
         return _tested(scenario, {}, "KVM", world)
     env = dict.fromkeys(_VARIABLES, scenario.nodes(release)) if scenario.is_open else {}
     named = official.chosen().get(release)
-    if world.is_lab and not named:
-        _require_lab(release)
-        return _tested(scenario, env, f"the lab's {release}", world)
-    on = named or official.of_lab(release).image
+    if named or not world.is_lab:
+        return _on_image(scenario, release, named or official.of_lab(release).image, podman, env, world)
+    try:
+        image.name_of(release)
+    except LabError as error:
+        raise SkippedError(str(error)) from None
+    return _tested(scenario, env, f"the lab's {release}", world)
+
+
+def _require_lab(world: World) -> None:
+    lab = world.once("the lab", lambda: world.run(["make", "lab"], log=world.folder / "lab.log"))
+    if lab.returncode:
+        raise SkippedError(f"the lab can't be built: {lab.stdout[-500:]}")
+
+
+def _on_image(scenario: Scenario, release: str, on: str, podman: str, env: dict[str, str], world: World) -> Result:
     found = world.once(on, lambda: _fetched(podman, on, world))
-    result = _tested(scenario, {**env, official.VARIABLE: f"{release}={found['Id']}"}, on, world)
+    env[official.VARIABLE] = f"{release}={found['Id']}"
+    argv = [sys.executable, "-m", "lab", "image", release]
+    made = world.once(f"node of {on}", lambda: world.run(argv, env=env))
+    if made.returncode and _UNREACHED.search(made.stdout):
+        raise TroubleError(f"the repositories of {on} can't be reached: {made.stdout[-_LONGEST:].strip()}")
+    if made.returncode:
+        return differs(on, f"it can't be made a node: {made.stdout[-_LONGEST:].strip()}")
+    result = _tested(scenario, env, on, world)
     return replace(result, detail=result.detail or f"the image of {found['Created'][:10]}, {found['Digest']}")
 
 
@@ -147,19 +175,6 @@ def _fetched(podman: str, name: str, world: World) -> Mapping[str, str]:
     return found
 
 
-def _require_lab(release: str) -> None:
-    try:
-        image.name_of(release)
-    except LabError as error:
-        raise SkippedError(str(error)) from None
-
-
 def _tested(scenario: Scenario, env: dict[str, str], on: str, world: World) -> Result:
-    if not world.is_lab:
-        lab = world.once("the lab", lambda: world.run(["make", "lab"], log=world.folder / "lab.log"))
-        if lab.returncode:
-            raise SkippedError(f"the lab can't be built: {lab.stdout[-500:]}")
     log = world.folder / PART / f"{scenario.name}-{re.sub(r'[^a-z0-9]+', '-', on.lower())}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    done = world.run(["molecule", "test", "--scenario-name", scenario.name], env=env, log=log)
-    return differs(on, done.stdout[-1500:]) if done.returncode else proven(on)
+    return molecule.tested(scenario.name, env, on, log, world)

@@ -31,6 +31,43 @@ def test_a_record_names_neither_machine_nor_people(facts: dict[str, Any]) -> Non
     ] == []
 
 
+#: What names a machine or people, and where it can come from.
+NAMES = (
+    "trainer-7",
+    "ann.smith",
+    "3f2504e0-4f89-11d3-9a0c-0305e82c3301",
+    "1320223054321",
+    "/data/vision-team",
+    "/home/",
+)
+SAID = (
+    "/home/ann.smith/envs/x: the check ended at torch. See `dmesg`.",
+    "torch 2.11.0 of /data/vision-team/envs/x fails: ann.smith may not open /data/vision-team/envs/x/lib.so on trainer-7.",
+    "GPU-3f2504e0-4f89-11d3-9a0c-0305e82c3301, serial number 1320223054321, is lost on trainer-7.corp.example.",
+)
+
+
+def test_nothing_that_a_machine_says_gets_into_a_record_with_its_names(
+    facts: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts["gpus"][0] |= {"uuid": f"GPU-{NAMES[2]}", "name": "NVIDIA H100 (trainer-7)"}
+    facts["processes"] = [{"pid": 1, "command": "/home/ann.smith/train.py", "user": "ann.smith", "devices": []}]
+    facts["cdi"] = [{"path": "/data/vision-team/cdi/nvidia.yaml", "versions": [], "missing": list(SAID), "stale": ""}]
+    gpu = {"address": "0000:02:00.0", "memory_mib": 8, "name": "NVIDIA H100", "problems": list(SAID), "uuid": NAMES[2]}
+    framework = {"name": "torch", "version": "2.11.0", "error": SAID[1], "path": "/data/vision-team/envs/x"}
+    verdict = Verdict(True, "13.0", [gpu], [framework], list(SAID))
+    monkeypatch.setattr("platform.node", lambda: "trainer-7.corp.example")
+    monkeypatch.setenv("SUDO_USER", "ann.smith")
+    monkeypatch.setattr(gpu_facts, "read", lambda: facts)
+    monkeypatch.setattr(run.gpu_check, "check", lambda *_unused: verdict)
+    assert run.main(["--record", str(tmp_path / "record.json")]) == 1
+    text = (tmp_path / "record.json").read_text()
+    assert [name for name in NAMES if name in text] == []
+    found = json.loads(text)
+    assert found["problems"][1] == "torch 2.11.0 of …/x fails: USER may not open …/lib.so on HOST."
+    assert (found["gpus"][0]["memory_mib"], found["frameworks"][0]["version"]) == (8, "2.11.0")
+
+
 @pytest.mark.parametrize(
     ("gpu", "words"),
     [

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 
-from reality.claims import Claim, SkippedError
+from reality.claims import Claim, Result, SkippedError
 from reality.parts import nodes
 from reality.reach import TroubleError
 from reality.world import World
@@ -70,25 +70,30 @@ DETAIL = "the image of 2026-11-12, sha256:1b"
 class Commands:
     """What is run, and how it ends."""
 
-    def __init__(self, statuses: Mapping[str, int]) -> None:
+    def __init__(self, statuses: Mapping[str, int], words: str = "its words") -> None:
         self.ran: list[tuple[str, dict[str, str]]] = []
-        self._statuses = statuses
+        self._statuses, self._words = statuses, words
 
     def __call__(self, argv: Any, *, env: Mapping[str, str] | None = None, **_more: Any) -> Any:
         words = " ".join(map(str, argv))
         self.ran.append((words, dict(env or {})))
         status = next((status for start, status in self._statuses.items() if words.startswith(start)), 0)
-        said = INSPECTED if words.startswith("podman image inspect") and not status else "its words"
+        said = INSPECTED if words.startswith("podman image inspect") and not status else self._words
         return subprocess.CompletedProcess([], status, said, "")
+
+
+def ask(claim: str, world: World, commands: Commands, monkeypatch: pytest.MonkeyPatch) -> Result:
+    monkeypatch.setattr(world, "run", commands)
+    monkeypatch.setattr("sys.executable", "python")
+    monkeypatch.setattr(world, "tool", lambda name, _remedy: name)
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    return nodes.check(Claim(claim, "nodes", "", ""), world)
 
 
 def asked(claim: str, world: World, monkeypatch: pytest.MonkeyPatch, **statuses: int) -> tuple[str, Commands]:
     commands = Commands(statuses)
-    monkeypatch.setattr(world, "run", commands)
-    monkeypatch.setattr(world, "tool", lambda name, _remedy: name)
-    monkeypatch.setattr("os.geteuid", lambda: 0)
     try:
-        result = nodes.check(Claim(claim, "nodes", "", ""), world)
+        result = ask(claim, world, commands, monkeypatch)
     except (SkippedError, TroubleError) as error:
         return f"{type(error).__name__}: {error}", commands
     return f"{result.state} {result.on}: {result.detail}", commands
@@ -101,6 +106,7 @@ def asked(claim: str, world: World, monkeypatch: pytest.MonkeyPatch, **statuses:
         ({"podman pull": 1}, f"proven docker.io/rockylinux/rockylinux:9: {DETAIL}"),
         ({"molecule": 1}, "differs docker.io/rockylinux/rockylinux:9: its words"),
         ({"make": 1}, "SkippedError: the lab can't be built: its words"),
+        ({"python -m lab": 1}, "differs docker.io/rockylinux/rockylinux:9: it can't be made a node: its words"),
         ({"podman": 1}, "TroubleError: docker.io/rockylinux/rockylinux:9 can't be fetched: its words"),
     ],
 )
@@ -120,6 +126,12 @@ def test_a_scenario_on_an_official_image(
         )
 
 
+def test_repositories_that_are_not_reached_say_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    commands = Commands({"python -m lab": 1}, "E: Failed to fetch http://a.example/x  Temporary failure resolving")
+    with pytest.raises(TroubleError, match="the repositories of .* can't be reached: E: Failed"):
+        ask("nodes/condarc/debian12", world, commands, monkeypatch)
+
+
 @pytest.mark.parametrize("stand_ins", [None, {}])
 def test_an_image_that_is_named_is_used(
     stand_ins: dict[str, str] | None, world: World, monkeypatch: pytest.MonkeyPatch
@@ -128,7 +140,7 @@ def test_an_image_that_is_named_is_used(
     monkeypatch.setenv("EVENKEEL_OFFICIAL", "debian12 ubuntu2404=localhost/own:1")
     said, commands = asked("nodes/condarc/ubuntu2404", world, monkeypatch)
     assert said == f"proven localhost/own:1: {DETAIL}"
-    assert commands.ran[0][0] == "podman pull --quiet localhost/own:1"
+    assert "podman pull --quiet localhost/own:1" in [words for words, _env in commands.ran]
     assert commands.ran[-1][1]["EVENKEEL_OFFICIAL"] == f"ubuntu2404={'0a' * 32}"
 
 
