@@ -42,7 +42,7 @@ NAMES = (
 )
 SAID = (
     "/home/ann.smith/envs/x: the check ended at torch. See `dmesg`.",
-    "torch 2.11.0 of /data/vision-team/envs/x fails: ann.smith may not open /data/vision-team/envs/x/lib.so on trainer-7.",
+    "torch 2.11.0 of /data/vision-team/x fails: ann.smith may not open /data/vision-team/x/lib.so on trainer-7.",
     "GPU-3f2504e0-4f89-11d3-9a0c-0305e82c3301, serial number 1320223054321, is lost on trainer-7.corp.example.",
 )
 
