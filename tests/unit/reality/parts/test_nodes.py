@@ -128,7 +128,7 @@ def test_a_scenario_on_an_official_image(
 
 def test_repositories_that_are_not_reached_say_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     commands = Commands({"python -m lab": 1}, "E: Failed to fetch http://a.example/x  Temporary failure resolving")
-    with pytest.raises(TroubleError, match="the repositories of .* can't be reached: E: Failed"):
+    with pytest.raises(TroubleError, match=r"the repositories of .* can't be reached: E: Failed"):
         ask("nodes/condarc/debian12", world, commands, monkeypatch)
 
 
