@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""Show the progress of a module on a node at a terminal, while it runs."""
+"""Read the progress of a module on its node, while it runs, and tell the run's main process, or the operator."""
 
 from __future__ import annotations
 
@@ -9,49 +9,64 @@ import json
 import os
 import shlex
 import signal
-import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import connection_loader
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import show
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.progress_line import reported
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.progress_channel import CHANNEL, Message
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.progress_line import Progress, checked, reported
 
 INTERVAL_SECONDS = 5.0
+#: How often an operator is told by a line, where nothing draws.
+LINES_SECONDS = 30.0
 #: How long a poll in flight may delay the end of a task.
 PATIENCE_SECONDS = 2.0
-#: Known in Ansible's main process alone, which imports an action before it forks the workers that have no terminal.
-TERMINAL = sys.stdout.isatty()
 
 
 @contextlib.contextmanager
 def shown_progress(action: ActionBase, path: str, label: str) -> Iterator[None]:
-    """Show what a module writes while it runs within; quiet in check mode and if the output is not a terminal.
+    """Tell what a module writes while it runs within; quiet in check mode.
 
-    The module is not affected: what can't be read is not shown.
+    The module is not affected: what can't be read is not told.
 
     Parameters
     ----------
     action
         The action that runs the module.
     path
-        The file on the node that the module keeps with ``module_utils._progress.Progress``.
+        The file on the node that the module keeps with ``module_utils._conda.build_progress.Progress``.
     label
-        What is being built; shown after the host's name.
+        What is being built.
     """
     watcher = None
-    if TERMINAL and not action._task.check_mode:
+    if not action._task.check_mode:
         with contextlib.suppress(Exception):
-            host = action._templar.available_variables["inventory_hostname"]
-            watcher = Watcher(reader(action, path), lambda line: show(f"{host}: {label}: {line}"))
+            host = str(action._templar.available_variables["inventory_hostname"])
+            watcher = Watcher(reader(action, path), teller(host, label))
             watcher.start()
     try:
         yield
     finally:
         if watcher is not None:
             watcher.stop()
+
+
+def teller(host: str, label: str) -> Callable[[Progress], None]:
+    """Return what takes a progress to whom it is for: the callback that draws, or else the operator, now and then."""
+    shown = time.monotonic() - LINES_SECONDS
+
+    def tell(progress: Progress) -> None:
+        nonlocal shown
+        if CHANNEL.send(Message(host, label, dict(progress))) or time.monotonic() - shown < LINES_SECONDS:
+            return
+        shown = time.monotonic()
+        show(f"{host}: {label}: {reported(progress)}")
+
+    return tell
 
 
 def reader(action: ActionBase, path: str) -> Callable[[], bytes]:
@@ -72,18 +87,18 @@ def reader(action: ActionBase, path: str) -> Callable[[], bytes]:
 
 
 class Watcher:
-    """A thread that reads and shows again and again until it is stopped.
+    """A thread that reads and tells again and again until it is stopped.
 
     Parameters
     ----------
     read
         Returns the file's bytes; may fail.
-    show
-        Takes one line.
+    tell
+        Takes what was read, where it has changed.
     """
 
-    def __init__(self, read: Callable[[], bytes], show: Callable[[str], None]) -> None:
-        self._read, self._show = read, show
+    def __init__(self, read: Callable[[], bytes], tell: Callable[[Progress], None]) -> None:
+        self._read, self._tell = read, tell
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="progress", daemon=True)
 
@@ -92,20 +107,20 @@ class Watcher:
         self._thread.start()
 
     def stop(self) -> None:
-        """Show nothing more, wait for a poll in flight for as long as there is patience, then end its processes."""
+        """Tell nothing more, wait for a poll in flight for as long as there is patience, then end its processes."""
         self._stopped.set()
         self._thread.join(PATIENCE_SECONDS)
         if self._thread.is_alive():
             end_children(self._thread.native_id)
 
     def _watch(self) -> None:
-        shown = ""
+        told: Progress = {}
         while not self._stopped.wait(INTERVAL_SECONDS):
             with contextlib.suppress(Exception):
-                line = reported(json.loads(self._read()))
-                if line != shown and not self._stopped.is_set():
-                    self._show(line)
-                    shown = line
+                progress = checked(json.loads(self._read()))
+                if progress != told and not self._stopped.is_set():
+                    self._tell(progress)
+                    told = progress
 
 
 def end_children(thread: int | None) -> None:

@@ -2,9 +2,7 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,9 +13,10 @@ import pytest
 from ansible.playbook.play_context import PlayContext
 from ansible.plugins.loader import connection_loader
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control import shown_progress as _progress
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.progress_channel import Channel, Message
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.progress_line import Progress, reported
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.shown_progress import Watcher, shown_progress
 
-ROOT = Path(__file__).parents[5]
 LINKED = "debian12-1: ai-dev: linked 61 of 107"
 
 
@@ -25,27 +24,15 @@ def written(step: str, packages: int = 61, bytes_: int = 0, of_bytes: int = 0) -
     return json.dumps({"step": step, "packages": packages, "of": 107, "bytes": bytes_, "of_bytes": of_bytes}).encode()
 
 
-@pytest.mark.parametrize(
-    ("progress", "line"),
-    [
-        (written("fetch", 61, 80_400_000, 131_499_999), "61 of 107 packages, 80 of 131 MB fetched"),
-        (written("fetch"), "61 of 107 packages fetched"),
-        (written("link"), "linked 61 of 107"),
-        (written("compile"), "bytecode 61 of 107 files"),
-        (written("pip", 0), "pip 0 of 107 packages"),
-        (written("sync", 61), "writing to disk, 61 s"),
-    ],
-)
-def test_it_is_told_in_words(progress: bytes, line: str) -> None:
-    assert _progress.reported(json.loads(progress)) == line
-
-
-class Screen:
-    """Collects lines; somebody may wait for so many of them."""
+class Told:
+    """Collects what was told; somebody may wait for so much of it."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
         self.changed = threading.Condition()
+
+    def take(self, progress: Progress) -> None:
+        self.display(reported(progress))
 
     def display(self, line: str) -> None:
         with self.changed:
@@ -94,19 +81,19 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_what_changed_is_shown_whatever_fails(outcomes: list[bytes | Exception], lines: list[str]) -> None:
     read, over = answers(outcomes)
-    screen = Screen()
-    watcher = Watcher(read, screen.display)
+    told = Told()
+    watcher = Watcher(read, told.take)
     watcher.start()
     assert over.wait(30)
     watcher.stop()
-    assert screen.lines == lines
+    assert told.lines == lines
     assert not watcher._thread.is_alive()
 
 
 def test_a_task_that_ends_before_the_first_poll_is_not_polled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_progress, "INTERVAL_SECONDS", 3600)
     read, _ = answers([written("link")])
-    watcher = Watcher(read, Screen().display)
+    watcher = Watcher(read, Told().take)
     watcher.start()
     watcher.stop()
     assert not watcher._thread.is_alive()
@@ -117,7 +104,7 @@ def test_a_poll_that_hangs_is_ended_with_its_process_and_shows_nothing(monkeypat
     monkeypatch.setattr(_progress, "PATIENCE_SECONDS", 0.05)
     processes: list[subprocess.Popen[bytes]] = []
     started = threading.Event()
-    screen = Screen()
+    told = Told()
 
     def read() -> bytes:
         with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process:
@@ -127,14 +114,14 @@ def test_a_poll_that_hangs_is_ended_with_its_process_and_shows_nothing(monkeypat
         return written("link")
 
     bystander = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
-    watcher = Watcher(read, screen.display)
+    watcher = Watcher(read, told.take)
     watcher.start()
     assert started.wait(30)
     watcher.stop()
     watcher._thread.join(30)
     assert not watcher._thread.is_alive()
     assert [process.returncode for process in processes] == [-15]
-    assert not screen.lines
+    assert not told.lines
     assert bystander.poll() is None
     bystander.communicate()
 
@@ -166,11 +153,12 @@ def node(tmp_path: Path) -> Node:
 
 
 @pytest.fixture
-def screen(monkeypatch: pytest.MonkeyPatch) -> Screen:
-    screen = Screen()
-    monkeypatch.setattr(_progress, "show", screen.display)
-    monkeypatch.setattr(_progress, "TERMINAL", True)
-    return screen
+def told(monkeypatch: pytest.MonkeyPatch) -> Told:
+    told = Told()
+    monkeypatch.setattr(_progress, "show", told.display)
+    monkeypatch.setattr(_progress, "CHANNEL", Channel())
+    monkeypatch.setattr(_progress, "LINES_SECONDS", 0.0)
+    return told
 
 
 @pytest.fixture
@@ -181,38 +169,37 @@ def no_threads() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("no_threads")
-def test_a_module_at_work_is_watched_over_a_connection_of_its_own(node: Node, screen: Screen) -> None:
+def test_a_module_at_work_is_watched_over_a_connection_of_its_own(node: Node, told: Told) -> None:
     action = node.action
     action._connection.exec_command = lambda *_, **__: pytest.fail("the module's own connection was used")
     with shown_progress(action, str(node.path), "ai-dev"):
         node.path.write_bytes(written("link"))
-        screen.wait_for(1)
+        told.wait_for(1)
         node.path.write_bytes(written("compile"))
-        screen.wait_for(2)
+        told.wait_for(2)
         node.path.unlink()
-    assert screen.lines == [LINKED, "debian12-1: ai-dev: bytecode 61 of 107 files"]
+    assert told.lines == [LINKED, "debian12-1: ai-dev: bytecode 61 of 107 files"]
 
 
 @pytest.mark.usefixtures("no_threads")
-def test_a_module_that_fails_is_watched_no_longer(node: Node, screen: Screen) -> None:
+def test_a_module_that_fails_is_watched_no_longer(node: Node, told: Told) -> None:
     node.path.write_bytes(written("link"))
 
     def run() -> None:
         with shown_progress(node.action, str(node.path), "ai-dev"):
-            screen.wait_for(1)
+            told.wait_for(1)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         run()
-    assert screen.lines == [LINKED]
+    assert told.lines == [LINKED]
 
 
-@pytest.mark.parametrize("quiet", ["no terminal", "check mode", "no such connection"])
-def test_it_is_quiet(node: Node, screen: Screen, monkeypatch: pytest.MonkeyPatch, quiet: str) -> None:
+@pytest.mark.parametrize("quiet", ["check mode", "no such connection"])
+@pytest.mark.usefixtures("told")
+def test_it_is_quiet(node: Node, quiet: str) -> None:
     action = node.action
-    if quiet == "no terminal":
-        monkeypatch.setattr(_progress, "TERMINAL", False)
-    elif quiet == "check mode":
+    if quiet == "check mode":
         node.task.check_mode = True
     else:
         action._connection = SimpleNamespace(ansible_name="nowhere.to.be_found")
@@ -221,47 +208,23 @@ def test_it_is_quiet(node: Node, screen: Screen, monkeypatch: pytest.MonkeyPatch
         assert threading.active_count() == before
 
 
-@pytest.mark.parametrize("terminal", [True, False])
-def test_a_worker_of_a_play_knows_whether_there_is_a_terminal(tmp_path: Path, terminal: bool) -> None:
-    """Ansible's own processes, since they are what it depends on."""
-    (tmp_path / "action_plugins").mkdir()
-    (tmp_path / "action_plugins" / "reported.py").write_text(
-        "from ansible.plugins.action import ActionBase\n"
-        "from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control import shown_progress as _progress\n"
-        "class ActionModule(ActionBase):\n"
-        "    def run(self, tmp=None, task_vars=None):\n"
-        "        return {'msg': 'terminal: %s' % _progress.TERMINAL}\n"
-    )
-    (tmp_path / "library").mkdir()
-    (tmp_path / "library" / "reported.py").write_text("")
-    for strategy in ("linear", "free"):
-        play = {"hosts": "localhost", "gather_facts": False, "strategy": strategy, "tasks": [{"reported": {}}] * 2}
-        (tmp_path / "play.yml").write_text(json.dumps([play]))
-        argv = [sys.executable, "-m", "ansible", "playbook", "-v", "-i", "localhost,", "-c", "local"]
-        environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"), "ANSIBLE_NOCOLOR": "1"}
-        output = on_a_terminal if terminal else in_a_pipe
-        said = output([*argv, str(tmp_path / "play.yml")], tmp_path, environment)
-        assert said.count(f"terminal: {terminal}") == 2, said
+@pytest.mark.usefixtures("no_threads")
+def test_who_draws_is_told_in_place_of_the_operator(node: Node, told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    channel = Channel()
+    channel.open()
+    monkeypatch.setattr(_progress, "CHANNEL", channel)
+    node.path.write_bytes(written("link"))
+    messages: list[Message] = []
+    with shown_progress(node.action, str(node.path), "ai-dev"):
+        while not messages:
+            messages = channel.received()
+    assert messages == [Message("debian12-1", "ai-dev", json.loads(written("link")))]
+    assert told.lines == []
 
 
-def in_a_pipe(argv: list[str], directory: Path, environment: dict[str, str]) -> str:
-    return subprocess.run(
-        argv, cwd=directory, env=environment, check=True, stdin=subprocess.DEVNULL, capture_output=True, text=True
-    ).stdout
-
-
-def on_a_terminal(argv: list[str], directory: Path, environment: dict[str, str]) -> str:
-    ours, theirs = os.openpty()
-    said = b""
-    with subprocess.Popen(
-        argv, cwd=directory, env=environment, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
-    ) as process:
-        os.close(theirs)
-        while True:
-            try:
-                said += os.read(ours, 4096)
-            except OSError:  # the last process that held the other end is gone
-                break
-    os.close(ours)
-    assert process.returncode == 0, said
-    return said.decode()
+def test_lines_for_an_operator_are_seldom(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_progress, "LINES_SECONDS", 3600.0)
+    tell = _progress.teller("debian12-1", "ai-dev")
+    for packages in (61, 62, 63):
+        tell(json.loads(written("link", packages)))
+    assert told.lines == [LINKED]

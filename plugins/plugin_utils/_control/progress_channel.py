@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""How the workers of a run tell its main process of their progress: through a pipe that they inherit."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+from typing import Any, NamedTuple
+
+_LARGEST_READ = 1 << 20
+
+
+class Message(NamedTuple):
+    """How far a module is.
+
+    Attributes
+    ----------
+    host
+        The node's name in the inventory.
+    label
+        What the module is making.
+    progress
+        What the module wrote, as ``progress_line.checked`` returns it.
+    """
+
+    host: str
+    label: str
+    progress: dict[str, Any]
+
+
+class Channel:
+    """The main process opens it before it forks its workers; what does not fit into the pipe is left out."""
+
+    def __init__(self) -> None:
+        self._ends: tuple[int, int] | None = None
+        self._begun = b""
+
+    def open(self) -> int:
+        """Open the channel where that was not done, and return the descriptor that is readable as messages come."""
+        if self._ends is None:
+            self._ends = os.pipe()
+            for end in self._ends:
+                os.set_blocking(end, False)
+        return self._ends[0]
+
+    def send(self, message: Message) -> bool:
+        """Send a message, and return whether there is somebody who is told."""
+        if self._ends is None:
+            return False
+        line = json.dumps(message).encode() + b"\n"
+        if len(line) <= select.PIPE_BUF:  # a longer one could be torn apart by others
+            try:
+                os.write(self._ends[1], line)
+            except OSError:
+                return False
+        return True
+
+    def received(self) -> list[Message]:
+        """Return the messages that have come."""
+        try:
+            read = os.read(self.open(), _LARGEST_READ)
+        except BlockingIOError:
+            return []
+        *lines, self._begun = (self._begun + read).split(b"\n")
+        return [Message(*json.loads(line)) for line in lines]
+
+
+#: Of this run.
+CHANNEL = Channel()
