@@ -86,7 +86,7 @@ class ActionModule(Action):
             layers, of_gpus = self._surveyed(roles)
         found = {role: report.of_layer(layer.tasks, diff=self._task.diff) for role, layer in layers.items()}
         wrong = report.problems(found)
-        asked = [role for role, layer in layers.items() if layer.tasks]
+        asked = [role for role, layer in layers.items() if layer.tasks and (not layer.off or found[role]["changes"])]
         work = report.to_do(found, asked)
         if arguments["fail"] and arguments["lease"] and not self._task.check_mode and (work or wrong):
             wrong += self._other_run()
@@ -199,19 +199,20 @@ class ActionModule(Action):
             }
         )
         templar = self._templar.copy_with_new_env(available_variables=known.values)
-        if _is_off(f"{role}_enabled", known, templar):
-            return Layer()
-        known.resolve([name for name in known.values if name.startswith(f"{role}_")], templar.template)
-        known.resolve_all_in(known.values.get(f"__{role}_checks"), templar.template)
+        off = _is_off(role, known, templar)
+        if not off:
+            known.resolve([name for name in known.values if name.startswith(f"{role}_")], templar.template)
+            known.resolve_all_in(known.values.get(f"__{role}_checks"), templar.template)
         try:
-            wrong = self._validated(role, templar)
+            wrong = None if off else self._validated(role, templar)
             if wrong is None:
                 return Layer(
                     [
                         one
                         for number, task in enumerate(TASKS[role])
                         for one in self._of_task(task, number, known, templar)
-                    ]
+                    ],
+                    off,
                 )
         except AnsibleError as error:
             wrong = str(error)
@@ -311,11 +312,12 @@ def _deciding(facts: Mapping[str, Any] | None) -> str:
     return json.dumps(kept, sort_keys=True, default=str)
 
 
-def _is_off(switch: str, known: Variables, templar: Templar) -> bool:
+def _is_off(role: str, known: Variables, templar: Templar) -> bool:
     """Return whether a role has a switch that is off; its other inputs are then nobody's concern."""
-    known.resolve([switch], templar.template)
+    switch, state = f"{role}_enabled", f"{role}_state"
+    known.resolve([switch, state], templar.template)
     try:
-        return switch in known.values and not boolean(known.values[switch])
+        return known.values.get(state) == "absent" or not boolean(known.values.get(switch, True))
     except TypeError:  # which validation reports
         return False
 

@@ -19,6 +19,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._access import (
     tls_chain,
 )
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._access.tls_chain import Chain
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control import given_paths
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action, Call, Steps, warn
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._git import ignored
 
@@ -32,9 +33,12 @@ class ActionModule(Action):
         _unused, arguments = self.validate_argument_spec(
             ARGUMENT_SPEC,
             required_together=[("certificate", "key")],
-            required_one_of=[("certificate", "ca_directory")],
+            required_if=[("state", "present", ("certificate", "ca_directory"), True)],
             mutually_exclusive=[("certificate", "ca_directory")],
         )
+        if arguments["state"] == "absent":
+            options = {name: arguments[name] for name in ("directory", "state")}
+            return (yield Call("tls_certificate", options))
         check(arguments)
         arguments["hosts"] = [tls_chain.host(one) for one in arguments["hosts"]]
         issue = self._keep if boolean(task_vars.get("evenkeel_pulls", False)) else self._issue
@@ -59,7 +63,7 @@ class ActionModule(Action):
 
     def _issue(self, arguments: dict[str, Any], now: datetime) -> Steps:
         """Install a certificate of the authority's, unless the node has a good one."""
-        place = Path(self._loader.path_dwim(arguments["ca_directory"]))
+        place = given_paths.absolute(arguments["ca_directory"], self._loader)
         days = arguments["renew_days"]
         authority = tls_authority.read(place, self._load, days, now, *arguments["moved"][:1])
         answer = yield call(arguments)
@@ -78,7 +82,7 @@ class ActionModule(Action):
 
     def _moved(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> list[Path]:
         """Move the authority out of the inventory; return from where to where, also in check mode."""
-        place = Path(self._loader.path_dwim(arguments["ca_directory"]))
+        place = given_paths.absolute(arguments["ca_directory"], self._loader)
         earlier = moved_authority.earlier_than(place, task_vars)
         if earlier is None:
             return []
@@ -145,7 +149,7 @@ class ActionModule(Action):
     def _load(self, path: Path) -> bytes:
         """Return the content of a file of the control node, decrypted where it is Ansible Vault's."""
         try:
-            return Path(self._loader.get_real_file(str(path))).read_bytes()
+            return Path(self._loader.get_real_file(str(given_paths.absolute(str(path), self._loader)))).read_bytes()
         except (AnsibleError, OSError) as error:
             raise EvenkeelError(
                 f"{path} can't be read on the control node: {error}",

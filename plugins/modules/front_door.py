@@ -19,14 +19,20 @@ description:
   - The configuration is tested with C(nginx -T) before it is installed. If nginx refuses it, nothing changes.
   - nginx is reloaded, which keeps its connections, whenever it does not serve what the files on disk contain, even if
     an earlier run was interrupted. At the end, it serves the certificate and the configuration on disk.
+  - With O(state=absent), that file is removed. So is nginx if this module or M(evenkeel.gpu.package_mirror) has
+    installed it, no other package needs it, and no other file makes it serve anything. What stays is in RV(left).
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
 options:
+  state:
+    description: Whether nginx is in front of the notebook servers.
+    type: str
+    choices: [present, absent]
+    default: present
   hosts:
-    description: Names and addresses that users type.
+    description: Names and addresses that users type. Required with O(state=present).
     type: list
     elements: str
-    required: true
   user_domains:
     description:
       - The domains below which each of several users has a host name. By default, the names in O(hosts) that contain a
@@ -50,13 +56,11 @@ options:
     elements: str
     default: []
   certificate:
-    description: The file with the certificate and its chain.
+    description: The file with the certificate and its chain. Required with O(state=present).
     type: path
-    required: true
   key:
-    description: The file with its key.
+    description: The file with its key. Required with O(state=present).
     type: path
-    required: true
   servers:
     description: The file with the list of notebook servers.
     type: path
@@ -113,6 +117,10 @@ EXAMPLES = r"""
     hosts: [gpu1.example.com]
     certificate: /etc/evenkeel/front_door/certificate.pem
     key: /etc/evenkeel/front_door/key.pem
+
+- name: Remove the front door
+  evenkeel.gpu.front_door:
+    state: absent
 """
 
 RETURN = r"""
@@ -130,6 +138,12 @@ reloaded:
   description: Whether nginx was started or reloaded, or in check mode would be.
   type: bool
   returned: success
+left:
+  description: With O(state=absent), what was brought for the front door and stays, each with the reason.
+  type: list
+  elements: str
+  returned: when O(state=absent)
+  sample: ["nginx: /etc/nginx/conf.d/other.conf may make it serve more"]
 unknown:
   description: In check mode, why it is not known which packages would change.
   type: list
@@ -142,7 +156,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import ru
 
 
 def main() -> None:
-    run(front_door.converge, front_door.ARGUMENT_SPEC)
+    run(front_door.converge, front_door.ARGUMENT_SPEC, **front_door.RULES)
 
 
 if __name__ == "__main__":

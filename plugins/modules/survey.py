@@ -156,6 +156,10 @@ layers:
       description: What waits for its restart, such as the server of a user who runs something.
       type: list
       elements: str
+    left:
+      description: What a role that is switched off leaves on the node of what it has made, each with the reason.
+      type: list
+      elements: str
     state:
       description: Versions and digests, by task.
       type: dict

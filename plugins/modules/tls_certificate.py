@@ -26,6 +26,11 @@ options:
     description: The directory on the node. It should belong to root.
     type: path
     required: true
+  state:
+    description: Whether there are a certificate and a key. V(absent) also removes O(directory) if nothing else is in it.
+    type: str
+    choices: [present, absent]
+    default: present
   certificate:
     description: The certificate on the control node, in PEM, with its intermediate certificates.
     type: path
@@ -70,6 +75,11 @@ EXAMPLES = r"""
     certificate: files/gpu1.pem
     key: files/gpu1-key.pem
     hosts: [gpu1.example.com]
+
+- name: Remove both
+  evenkeel.gpu.tls_certificate:
+    directory: /etc/evenkeel/tls
+    state: absent
 """
 
 RETURN = r"""

@@ -13,19 +13,21 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter.door import 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import host_names, kept_files, nginx, tls_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import converge as package_set
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import nginx_removal
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Request, Wanted
 
 FILE = "evenkeel-front-door.conf"
 URLS = "/etc/evenkeel/front_door/urls.json"
 
 ARGUMENT_SPEC: dict[str, Any] = {
-    "hosts": {"type": "list", "elements": "str", "required": True},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "hosts": {"type": "list", "elements": "str"},
     "user_domains": {"type": "list", "elements": "str"},
     "users_share_origin": {"type": "bool"},
     "allowed_origins": {"type": "list", "elements": "str", "default": []},
     "certified": {"type": "list", "elements": "str", "default": []},
-    "certificate": {"type": "path", "required": True},
-    "key": {"type": "path", "required": True, "no_log": False},
+    "certificate": {"type": "path"},
+    "key": {"type": "path", "no_log": False},
     "servers": {"type": "path", "default": "/etc/evenkeel/jupyter/servers.json"},
     "planned": {"type": "dict", "default": {}},
     "addresses": {"type": "list", "elements": "str", "default": ["0.0.0.0"]},  # noqa: S104
@@ -37,10 +39,23 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "hsts_days": {"type": "int", "default": 0},
     "lock_timeout": {"type": "int", "default": 300},
 }
+RULES: dict[str, Any] = {"required_if": [("state", "present", ("hosts", "certificate", "key"))]}
 
 
 def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Bring the node to the declared state, or return what that would change."""
+    return remove(params, check_mode) if params["state"] == "absent" else serve(params, check_mode)
+
+
+def remove(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Have no front door, and no nginx where that was brought for it."""
+    changes = kept_files.changes({nginx.path(FILE): None, URLS: None})
+    done = nginx_removal.withdraw(FILE, changes, lock_timeout=params["lock_timeout"], check_mode=check_mode)
+    return {**done, "urls": {}, "reloaded": False}
+
+
+def serve(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Have nginx in front of the notebook servers."""
     door = desired(params)
     doors.check(door)
     servers = known_servers(params["servers"], params["planned"], check_mode=check_mode)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 import shutil
@@ -30,6 +31,15 @@ def path(name: str, root: str = "/etc/nginx") -> str:
 def is_there() -> bool:
     """Whether the node has nginx."""
     return shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin") is not None
+
+
+def others(name: str, root: str = "/etc/nginx") -> list[str]:
+    """Return the files beside the one of this name that tell nginx what to serve, but for a distribution's example."""
+    example = os.path.realpath(os.path.join(root, "sites-available", "default"))
+    found = [*glob.glob(os.path.join(root, _FILES, "*.conf")), *glob.glob(os.path.join(root, "sites-enabled", "*"))]
+    return sorted(
+        path for path in found if os.path.realpath(path) != example and path != os.path.join(root, _FILES, name)
+    )
 
 
 def try_out(name: str, text: str, root: str = "/etc/nginx") -> None:

@@ -4,13 +4,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import tls_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files, tls_files
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "directory": {"type": "path", "required": True},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "certificate": {"type": "path"},
     "key": {"type": "path", "no_log": False},
     "ca_directory": {"type": "path"},
@@ -40,6 +42,8 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         A file can't be written; or openssl is not there, which makes the key of a certificate that is issued.
     """
     directory, wish = params["directory"], params["install"]
+    if params["state"] == "absent":
+        return remove(directory, check_mode)
     if params["request"]:
         return {"changed": False, "request": tls_files.request(directory, params["hosts"][0])}
     certificate, key = (os.path.join(directory, name) for name in (tls_files.CERTIFICATE, tls_files.KEY))
@@ -60,3 +64,13 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         "found": found.certificate.text if found.certificate else "",
         **({} if wish else {"match": tls_files.belong_together(certificate, key)}),
     }
+
+
+def remove(directory: str, check_mode: bool) -> dict[str, Any]:
+    """Have neither certificate nor key."""
+    changes = tls_files.removal(directory)
+    if not check_mode:
+        kept_files.apply_all(changes)
+        with contextlib.suppress(OSError):  # others have put something into it
+            os.rmdir(directory)
+    return {"changed": bool(changes), "diff": [change.diff() for change in changes]}

@@ -69,6 +69,12 @@ def plan(found: Found, certificate: str | None, key: str | None) -> list[Change]
     return kept_files.plan(current, wanted, {KEY})
 
 
+def removal(directory: str) -> list[Change]:
+    """Return the changes that remove all that is there, a key that an interrupted run has left too."""
+    paths = [os.path.join(directory, name) for name in (CERTIFICATE, KEY, FRESH_KEY)]
+    return kept_files.plan({path: kept_files.read(path) for path in paths}, dict.fromkeys(paths), paths[1:])
+
+
 def words(changes: list[Change]) -> Mapping[str, str]:
     """Describe for each file what changes, without its content."""
     described = {}

@@ -182,16 +182,15 @@ class Apt:
     def apply(self, install: Sequence[str], remove: Sequence[str]) -> None:
         self._install([*install, *("%s-" % name for name in remove)], [*install, *remove])
 
+    def edited(self, names: Sequence[str]) -> dict[str, list[str]]:
+        form = "${Package}\n${Conffiles}\n"
+        return parse_edited(command.require(["dpkg-query", "-W", "-f", form, *names], _LIST_REMEDY)) if names else {}
+
     def remnants(self, names: Sequence[str]) -> list[str]:
         return [name for name, _unused, _unused, state in _listed() if state == "c" and name in names]
 
-    def purge(self, names: Sequence[str]) -> list[str]:
-        form = "${Package}\n${Conffiles}\n"
-        changed = changed_settings(command.require(["dpkg-query", "-W", "-f", form, *names], _LIST_REMEDY))
-        clean = [name for name in names if name not in changed]
-        if clean:
-            self._change(["purge", *clean], "did not purge %s" % " ".join(clean))
-        return sorted(path for paths in changed.values() for path in paths)
+    def purge(self, names: Sequence[str]) -> None:
+        self._change(["purge", *names], "did not purge %s" % " ".join(names))
 
     def reinstall(self, names: Sequence[str]) -> None:
         installed = self.installed()
@@ -332,13 +331,13 @@ def parse_forbidden(output: str) -> dict[str, str]:
     return found
 
 
-def changed_settings(output: str) -> dict[str, list[str]]:
-    """Read which settings dpkg knows of packages, and return those that are not as the packages brought them.
+def parse_edited(output: str) -> dict[str, list[str]]:
+    """Return the settings with another content than their package brought, by package.
 
     Parameters
     ----------
     output
-        The name of each package, and below it an indented line for each of its files with the MD5 that it came with.
+        The name of each package, and below it an indented line for each of its settings with the MD5 that it brought.
     """
     found: dict[str, list[str]] = {}
     name = ""

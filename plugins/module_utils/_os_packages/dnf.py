@@ -133,11 +133,15 @@ class Dnf:
         self._change("install", install)
         self._change("remove", [name for name in remove if name in self.installed()], "--noautoremove")
 
+    def edited(self, names: Sequence[str]) -> dict[str, list[str]]:
+        found = {name: parse_edited(command.run(["rpm", "--verify", "--nodeps", name]).output) for name in names}
+        return {name: paths for name, paths in found.items() if paths}
+
     def remnants(self, names: Sequence[str]) -> list[str]:
         return []  # rpm removes settings with their package, and renames those that were changed
 
-    def purge(self, names: Sequence[str]) -> list[str]:
-        return []
+    def purge(self, names: Sequence[str]) -> None:
+        """Do nothing: there are no remnants."""
 
     def reinstall(self, names: Sequence[str]) -> None:
         installed = self.installed()
@@ -259,6 +263,11 @@ def parse_versionlock(text: str) -> dict[str, str]:
     """Return the versions, with their epochs, that a list of dnf's plugin versionlock holds packages at."""
     found = (_NAME_ARCH.match(line.strip()) for line in text.splitlines() if not line.startswith(("#", "!")))
     return {one["name"]: "%s:%s-%s" % (one["epoch"], one["version"], one["release"]) for one in found if one}
+
+
+def parse_edited(output: str) -> list[str]:
+    """Return the settings with another content than the package brought, of what ``rpm --verify`` prints."""
+    return re.findall(r"^..5\S*\s+c (/.*)$", output, re.MULTILINE)
 
 
 def parse_enabled(text: str) -> list[str]:

@@ -103,11 +103,14 @@ class Manager(Protocol):
     def apply(self, install: Sequence[str], remove: Sequence[str]) -> None:
         """Install and remove packages."""
 
+    def edited(self, names: Sequence[str]) -> dict[str, list[str]]:
+        """Return the settings of packages that somebody has changed, by package."""
+
     def remnants(self, names: Sequence[str]) -> list[str]:
         """Return those of the packages that are removed, but for their settings."""
 
-    def purge(self, names: Sequence[str]) -> list[str]:
-        """Remove the settings of packages that are removed, where nobody has changed them; return the changed files."""
+    def purge(self, names: Sequence[str]) -> None:
+        """Remove the settings of packages that are removed."""
 
     def reinstall(self, names: Sequence[str]) -> None:
         """Install packages again at their versions, so that all their files are there."""

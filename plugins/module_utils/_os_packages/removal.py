@@ -83,12 +83,12 @@ def remove(modules: Sequence[str], *, lock_timeout: int, check_mode: bool) -> Re
     found = plan(manager, [thing for things in records.values() for thing in things])
     if check_mode:
         return found
-    changed_settings = _apply(manager, found, own)
+    edited = _apply(manager, found, own)
     stays = {name for name in own if name in manager.known()}
     for by, things in records.items():
         gone = [thing for thing in things if thing.kind == "hold" or thing.name not in stays]
         made.note(by, [], gone)
-    warnings = tuple("%s was changed on the node, and stays" % path for path in changed_settings)
+    warnings = tuple("%s was changed on the node, and stays" % path for path in edited)
     return Removal(found.plan, found.remnants, healed, found.left, warnings)
 
 
@@ -135,9 +135,13 @@ def foreign(steps: Iterable[Step], own: Collection[str]) -> tuple[str, ...]:
 
 
 def _apply(manager: Manager, found: Removal, own: Iterable[str]) -> list[str]:
-    """Carry it out; return the settings of packages that stay, since somebody has changed them."""
+    """Carry it out; return the settings that stay, since somebody has changed them."""
     if found.plan.remove:
         manager.wait()
     transaction.apply(manager, found.plan)
     remnants = manager.remnants(sorted(own))
-    return manager.purge(remnants) if remnants else []
+    edited = manager.edited(remnants)
+    clean = [name for name in remnants if name not in edited]
+    if clean:
+        manager.purge(clean)
+    return sorted(path for paths in edited.values() for path in paths)

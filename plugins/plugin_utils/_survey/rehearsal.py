@@ -72,9 +72,16 @@ class Rehearsed:
 
 @dataclass
 class Layer:
-    """The tasks of a role that are rehearsed."""
+    """The tasks of a role that are rehearsed.
+
+    Attributes
+    ----------
+    off
+        Whether the role is switched off, so that it takes down what it has made.
+    """
 
     tasks: list[Rehearsed] = field(default_factory=list)
+    off: bool = False
 
     def calls(self) -> tuple[list[Rehearsed], list[dict[str, Any]]]:
         """Return the tasks that ask in this round, and what they ask."""

@@ -38,8 +38,8 @@ def of_layer(tasks: Iterable[Rehearsed], *, diff: bool) -> dict[str, Any]:
 
     ``changes`` lists what the role would change, each ``task`` with its ``plan`` and ``diff`` where there is one;
     ``problems`` what would make it fail; ``unknown`` what could not be found out; ``warnings``; ``user_problems``,
-    texts by user; ``reboot``, why the node has to be rebooted; ``restarts``, what waits for its restart; and ``state``,
-    the versions and digests by task.
+    texts by user; ``reboot``, why the node has to be rebooted; ``restarts``, what waits for its restart; ``left``, what a
+    role that is switched off leaves, and why; and ``state``, the versions and digests by task.
     """
     layer: dict[str, Any] = {
         "changes": [],
@@ -49,6 +49,7 @@ def of_layer(tasks: Iterable[Rehearsed], *, diff: bool) -> dict[str, Any]:
         "user_problems": {},
         "reboot": [],
         "restarts": [],
+        "left": [],
         "state": {},
     }
     failures: dict[str, dict[str, list[str]]] = {"problems": {}, "unknown": {}}
@@ -67,6 +68,7 @@ def of_layer(tasks: Iterable[Rehearsed], *, diff: bool) -> dict[str, Any]:
         layer["unknown"] += result.get("unknown") or []
         layer["reboot"] += result.get("reboot") or []
         layer["restarts"] += [f"{one['unit']} ({', '.join(one['why'])})" for one in result.get("waiting") or ()]
+        layer["left"] += result.get("left") or []
         for user, texts in (result.get("user_problems") or {}).items():
             layer["user_problems"].setdefault(user, []).extend(texts)
         state = {key: result[key] for key in IDENTITIES.get(task.module, ()) if result.get(key)}

@@ -428,14 +428,40 @@ def test_the_limit_of_time_is_a_number_of_seconds(site: Site, monkeypatch: pytes
     assert result["msg"] == f"seconds is {seconds}. Set it to a number from 1 to 86400."
 
 
-@pytest.mark.parametrize(
-    ("value", "asked"), [(False, False), ("no", False), (True, True), ("maybe", True), ("{{ nowhere }}", True)]
-)
-def test_a_role_that_is_off_is_asked_nothing(site: Site, value: Any, asked: bool) -> None:
+OFF: list[dict[str, Any]] = [
+    {"front_door_enabled": False},
+    {"front_door_enabled": "no"},
+    {"front_door_state": "absent"},
+    {"front_door_state": "{{ 'absent' }}", "front_door_enabled": True},
+]
+
+
+@pytest.mark.parametrize("switches", OFF)
+def test_of_a_role_that_is_off_inputs_are_not_validated_and_what_it_takes_down_is_rehearsed(
+    site: Site, switches: dict[str, Any]
+) -> None:
+    site.tasks |= {
+        "front_door": [
+            task("front_door", when=("front_door_enabled | default(false) | bool and front_door_state is undefined",)),
+            task("front_door", state="absent"),
+        ]
+    }
+    site.invalid = {"front_door": "front_door_key is wrong."}
+    result = site.survey("front_door", **switches)
+    assert site.asked() == [{"front_door": [("front_door", {"state": "absent"})]}]
+    assert (result["asked"], result["to_do"], result["as_declared"]) == ([], [], True)
+    site.answer = lambda *_: {"changed": True, "left": ["nginx: others use it"]}
+    result = site.survey("front_door", **switches)
+    assert (result["asked"], result["to_do"]) == (["front_door"], ["front_door"])
+    assert result["layers"]["front_door"]["left"] == ["nginx: others use it"]
+
+
+@pytest.mark.parametrize("value", [True, "maybe", "{{ nowhere }}"])
+def test_a_role_that_is_not_off_is_validated(site: Site, value: Any) -> None:
     site.tasks |= {"front_door": [task("front_door")]}
     site.invalid = {"front_door": "front_door_key is wrong."}
     result = site.survey("front_door", front_door_enabled=value)
-    assert (result.get("failed", False), site.calls) == (asked, [])
+    assert (result.get("failed", False), site.calls) == (True, [])
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,9 @@ class Fleet:
             connection=SimpleNamespace(_shell=SimpleNamespace(tmpdir="/tmp")),  # noqa: S108
             play_context=None,
             loader=SimpleNamespace(
-                path_dwim=lambda path: str(self.control / path), get_real_file=lambda path: str(self.control / path)
+                get_basedir=lambda: "/",
+                path_dwim=lambda path: str(self.control / path),
+                get_real_file=lambda path: path,
             ),
             templar=None,
             shared_loader_obj=None,
@@ -57,7 +59,7 @@ class Fleet:
         arguments = call["module_args"]
         handed = ArgumentSpecValidator(tls_certificate.FROM_ACTION).validate(arguments.pop(HANDED))
         assert not handed.error_messages
-        params = {**arguments, **handed.validated_parameters}
+        params = {"state": "present", **arguments, **handed.validated_parameters}
         self.calls.append(params)
         self.answers.append(tls_certificate.converge(params, self.check_mode))
         return self.answers[-1]
@@ -86,6 +88,8 @@ def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fleet:
             mine.parent.mkdir(parents=True, exist_ok=True)
             mine.write_text(change.after.text)
             mine.chmod(change.after.mode)
+        else:
+            Path(change.path).unlink()
 
     def read_without_root(path: str) -> Kept | None:
         mine = Path(path)
@@ -224,3 +228,25 @@ def test_what_can_not_be_meant_reaches_no_node(fleet: Fleet, arguments: dict[str
     assert reported["failed"]
     assert words in reported["msg"]
     assert fleet.calls == []
+
+
+def test_both_are_removed_without_any_on_the_control_node(fleet: Fleet) -> None:
+    fleet.run(ca_directory="ca", hosts=list(HOSTS))
+    (fleet.node / tls_files.FRESH_KEY).write_text("of a run that was killed")
+    key = (fleet.node / tls_files.KEY).read_text()
+    fleet.check_mode = True
+    assert fleet.run(state="absent")["changed"]
+    assert fleet.certified
+    fleet.check_mode = False
+    result = fleet.run(state="absent")
+    assert (result["changed"], fleet.node.exists()) == (True, False)
+    assert [diff["before"] for diff in result["diff"]][1:] == ["a secret\n", "a secret\n"]
+    assert key.splitlines()[1] not in str(result)
+    assert fleet.run(state="absent")["changed"] is False
+
+
+def test_what_others_have_put_beside_them_stays(fleet: Fleet) -> None:
+    fleet.run(ca_directory="ca", hosts=list(HOSTS))
+    (fleet.node / "theirs.pem").touch()
+    fleet.run(state="absent")
+    assert [path.name for path in fleet.node.iterdir()] == ["theirs.pem"]

@@ -12,12 +12,16 @@ from typing import Any
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter import front_door
 from ansible_collections.evenkeel.gpu.plugins.module_utils._jupyter.door import Serving
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import tls_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import made, nginx, tls_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.made import Thing
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.services import Change
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.units import Unit
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import nginx_removal
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.converge import Outcome
 
 from tests.unit.plugins.certificates import authority, issued
+from tests.unit.plugins.module_utils._os_packages.fakes import FakeManager
 
 ANA, BO = (
     {
@@ -81,6 +85,10 @@ class Node:
         }
         return front_door.converge({**defaults, **given, **params}, check_mode)
 
+    def remove(self, *, check_mode: bool = False) -> dict[str, Any]:
+        defaults = {name: option.get("default") for name, option in front_door.ARGUMENT_SPEC.items()}
+        return front_door.converge({**defaults, "state": "absent"}, check_mode)
+
     def try_out(self, _: str, text: str) -> None:
         self.tried.append(text)
         if self.refuses:
@@ -95,7 +103,7 @@ class Node:
         self.done.append(argv[1])
         self.enabled = self.enabled or argv[1] == "enable"
         if argv[1] == "restart" or (argv[1] == "reload" and not self.deaf):
-            self.serving = self.file.read_text()
+            self.serving = self.file.read_text() if self.file.exists() else ""
         return ""
 
     def look(self, _: object) -> Serving | None:
@@ -285,3 +293,90 @@ def test_addresses_that_users_have_are_not_changed_before_it_is_decided(node: No
     with pytest.raises(EvenkeelError, match="these addresses change"):
         node.converge()
     assert node.converge(users_share_origin=False)["urls"]["ana"] == "https://ana.gpu1.example.com/user/ana/"
+
+
+@pytest.fixture
+def packages(node: Node, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeManager:
+    """The node's packages, of which nginx was brought, and nginx with an example in its folder."""
+    monkeypatch.setattr(made, "FOLDER", str(tmp_path / "made"))
+    made.note("front_door", [Thing("package", "nginx")])
+    manager = FakeManager({"nginx": "1", "vim": "1"})
+    manager.serve(monkeypatch)
+    running = lambda _: {"nginx.service": Unit("nginx.service", running=True)}  # noqa: E731
+    monkeypatch.setattr(nginx_removal.units, "read", running)
+    others = nginx.others
+    monkeypatch.setattr(nginx, "others", lambda name: others(name, str(tmp_path)))
+    return manager
+
+
+def test_the_front_door_goes_with_the_nginx_that_came_for_it(node: Node, packages: FakeManager) -> None:
+    node.converge()
+    node.done.clear()
+    rehearsed = node.remove(check_mode=True)
+    assert (rehearsed["changed"], node.file.exists(), "nginx" in packages.packages) == (True, True, True)
+    done = node.remove()
+    assert done["diff"] == rehearsed["diff"]
+    assert (node.file.exists(), node.urls.exists(), packages.packages) == (False, False, {"vim": "1"})
+    assert done["left"] == []
+    again = node.remove()
+    assert (again["changed"], again["left"]) == (False, [])
+
+
+def test_a_node_that_never_had_a_front_door_is_left_alone(
+    node: Node, packages: FakeManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made.note("front_door", [], made.read("front_door"))
+    assert node.remove()["changed"] is False
+    assert (packages.timeouts, node.done) == ([], [])
+
+
+@pytest.mark.parametrize("other", ["conf.d/evenkeel-packages.conf", "conf.d/other.conf", "sites-enabled/wiki"])
+def test_nginx_stays_where_others_use_it(node: Node, packages: FakeManager, other: str) -> None:
+    made.note("front_door", [Thing("service", "nginx.service")])
+    node.converge()
+    node.done.clear()
+    path = node.folder / other
+    path.parent.mkdir(exist_ok=True)
+    path.touch()
+    found = node.remove()
+    assert (node.file.exists(), node.done, "nginx" in packages.packages) == (False, ["reload"], True)
+    assert found["left"] == [f"nginx: {path} may make it serve more"]
+    assert node.remove()["left"] == found["left"]
+    path.unlink()
+    node.remove()
+    assert packages.packages == {"vim": "1"}
+    assert made.read("front_door") == []
+
+
+def test_nginx_stays_where_its_own_settings_were_changed(node: Node, packages: FakeManager) -> None:
+    packages.by_hand = {"nginx": ["/etc/nginx/nginx.conf"]}
+    assert node.remove()["left"] == ["nginx: /etc/nginx/nginx.conf may make it serve more"]
+    assert "nginx" in packages.packages
+
+
+def test_an_nginx_that_was_there_runs_on_or_is_off_as_it_was(node: Node, packages: FakeManager) -> None:
+    made.note("front_door", [Thing("service", "nginx.service")], made.read("front_door"))
+    node.converge()
+    node.done.clear()
+    node.remove()
+    assert (node.done, made.read("front_door")) == (["reload", "disable"], [])
+    node.converge()
+    made.note("front_door", [], made.read("front_door"))
+    node.done.clear()
+    node.remove()
+    assert node.done == ["reload"]
+
+
+def test_a_removal_that_was_killed_before_nginx_read_its_files_again(
+    node: Node, packages: FakeManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node.converge()
+    made.note("front_door", [], made.read("front_door"))
+    node.done.clear()
+    with monkeypatch.context() as killed:
+        killed.setattr(front_door.nginx.command, "require", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            node.remove()
+    assert (node.file.exists(), node.urls.exists()) == (False, True)
+    assert node.remove()["changed"]
+    assert (node.done, node.urls.exists()) == (["reload"], False)

@@ -107,7 +107,7 @@ def test_what_makes_a_key_is_required_before_it_is_needed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, check_mode: bool
 ) -> None:
     monkeypatch.setattr(tls_files.shutil, "which", lambda _: None)
-    params = {"directory": str(tmp_path), "hosts": [], "request": False, "install": None}
+    params = {"state": "present", "directory": str(tmp_path), "hosts": [], "request": False, "install": None}
     with pytest.raises(EvenkeelError, match="no program openssl"):
         tls_certificate.converge(params, check_mode)
     brought = {"certificate": CHAIN.pem, "key": pem(KEY).decode()}

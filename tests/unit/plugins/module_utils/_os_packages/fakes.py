@@ -55,7 +55,7 @@ class FakeManager:
         The installed size of packages in bytes, by ``NAME=VERSION``.
     allowed
         The version that preferences allow of packages of which they forbid others; empty where no repository has it.
-    edited
+    by_hand
         The settings that somebody has changed, by the package that brought them.
     rests
         Packages that are removed, but for their settings.
@@ -104,7 +104,7 @@ class FakeManager:
     takes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     size: Mapping[str, int] = field(default_factory=dict)
     allowed: Mapping[str, str] = field(default_factory=dict)
-    edited: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    by_hand: Mapping[str, Sequence[str]] = field(default_factory=dict)
     rests: list[str] = field(default_factory=list)
     unfinished: list[str] = field(default_factory=list)
     stubborn: Sequence[str] = ()
@@ -203,13 +203,15 @@ class FakeManager:
                 if step.name in self.unfinished:
                     self.unfinished.remove(step.name)
 
+    def edited(self, names: Sequence[str]) -> dict[str, list[str]]:
+        return {name: list(self.by_hand[name]) for name in names if name in self.by_hand}
+
     def remnants(self, names: Sequence[str]) -> list[str]:
         return [name for name in self.rests if name in names]
 
-    def purge(self, names: Sequence[str]) -> list[str]:
+    def purge(self, names: Sequence[str]) -> None:
         self._called("purge", *names)
-        self.rests[:] = [name for name in self.rests if name not in names or name in self.edited]
-        return [path for name in names for path in self.edited.get(name, ())]
+        self.rests[:] = [name for name in self.rests if name not in names]
 
     def reinstall(self, names: Sequence[str]) -> None:
         self._called("reinstall", *names)

@@ -68,16 +68,21 @@ def test_packages_are_installed_again_at_their_versions(node: FakePrograms) -> N
     assert argv[-3:] == ["install", "--reinstall", "driver=580-1"]
 
 
-def test_settings_are_purged_where_nobody_has_changed_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_settings_that_somebody_has_changed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     kept, changed = tmp_path / "kept", tmp_path / "changed"
     kept.write_text("as it came")
     changed.write_text("by hand")
     md5 = hashlib.md5(b"as it came", usedforsecurity=False).hexdigest()
-    listed = (
-        f"clean\n {kept} {md5}\n {tmp_path}/gone {md5} obsolete\n\nedited\n {kept} {md5}\n {changed} {md5}\nbare\n\n"
-    )
-    node = FakePrograms(monkeypatch, dpkg_query=listed, apt_get="")
-    assert Apt().purge(["clean", "edited", "bare"]) == [str(changed)]
+    listed = f"clean\n {kept} {md5}\n {tmp_path}/gone {md5} obsolete\n\n"
+    listed += f"edited\n {kept} {md5}\n {changed} {md5}\nbare\n\n"
+    FakePrograms(monkeypatch, dpkg_query=listed)
+    assert Apt().edited(["clean", "edited", "bare"]) == {"edited": [str(changed)]}
+    assert Apt().edited([]) == {}
+
+
+def test_settings_of_removed_packages_are_purged(monkeypatch: pytest.MonkeyPatch) -> None:
+    node = FakePrograms(monkeypatch, apt_get="")
+    Apt().purge(["clean", "bare"])
     (argv,) = node.of("apt-get")
     assert argv[-3:] == ["purge", "clean", "bare"]
 

@@ -338,3 +338,11 @@ def test_a_node_of_which_only_our_repository_is_enabled_lacks_its_distribution(t
     assert "subscription-manager register" in manager.lacks_distribution(str(ours))
     (tmp_path / "redhat.repo").write_text("[rhel-9-for-x86_64-baseos-rpms]\nenabled = 1\n")
     assert manager.lacks_distribution(str(ours)) == ""
+
+
+def test_settings_that_somebody_has_changed(make: Callable[..., FakePrograms]) -> None:
+    verified = "S.5....T.  c /etc/nginx/nginx.conf\n.......T.  c /etc/nginx/mime.types\nS.5....T.    /usr/sbin/nginx\n"
+    verified += "missing   c /etc/nginx/gone\n"
+    make(rpm=lambda argv: Done(1, verified if argv[-1] == "nginx" else "", ""))
+    assert Dnf().edited(["nginx", "tool"]) == {"nginx": ["/etc/nginx/nginx.conf"]}
+    assert (Dnf().remnants(["nginx"]), Dnf().purge(["nginx"])) == ([], None)
