@@ -29,6 +29,7 @@ def read(group: str) -> dict[str, Any]:
     variables: dict[str, Any] = {
         "lab_mirror_url": mirror.url(),
         "lab_pip_index_url": f"{mirror.url()}/pypi/simple/",
+        "lab_rocky": f"{mirror.url()}/rocky",
         "lab_installer_sha256": checksums,
         **_nvidia(f"{mirror.url()}/nvidia"),
     }

@@ -14,7 +14,12 @@ FOLDER = Path(__file__).with_name("recorded")
 KIND = "evenkeel record"
 #: The version of the files' form.
 FORMAT = 1
-_ANEW = "Make it anew by make record-reality"
+#: What to do about a record that can't be used.
+ANEW = "Make it anew by make record-reality"
+
+
+class NewerError(LabError):
+    """A record is of a newer version of Evenkeel."""
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -23,19 +28,21 @@ def read(path: Path) -> dict[str, Any]:
     Raises
     ------
     LabError
-        It is none, or of a newer version.
+        It is none, is in another's place, or is of a newer version, which is a ``NewerError``.
     """
     try:
         found: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         kind, form = found["kind"], found["format"]
         content = {**{name: str(found[name]) for name in ("name", "source", "date")}, "data": found["data"]}
     except (OSError, ValueError, TypeError, KeyError):
-        raise LabError(f"{path} is no record of the real thing", _ANEW) from None
+        raise LabError(f"{path} is no record of the real thing", ANEW) from None
     if kind != KIND or not isinstance(form, int):
-        raise LabError(f"{path} is no record of the real thing", _ANEW)
+        raise LabError(f"{path} is no record of the real thing", ANEW)
     if form > FORMAT:
-        raise LabError(
+        raise NewerError(
             f"{path} is of the form {form}, and this version of Evenkeel reads {FORMAT}",
             "Use the version that wrote it, or a newer one",
         )
+    if path.parts[-len(Path(content["name"]).parts) :] != Path(f"{content['name']}.json").parts:
+        raise LabError(f"{path} is the record of {content['name']}", ANEW)
     return content

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from lab.errors import LabError
 from lab.upstream import recorded
 from lab.upstream.os_package import OsPackage
 from lab.upstream.ubuntu.kernels import Kernel
@@ -16,23 +17,39 @@ from lab.upstream.ubuntu.kernels import Kernel
 FOLDER = recorded.FOLDER / "packages"
 #: Names that a repository does not have and a node gets from its distribution; others of those are left out.
 _OF_NODES = frozenset({"dkms"})
-_NEED = re.compile(r"(\S+)(?: \((\S+) (\S+)\))?")
+#: What may be in a recipe of packages: these become names of files, and macros of rpmbuild begin with a per cent sign.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_-]*", re.ASCII)
+_VERSION = re.compile(r"(?:\d+:)?[A-Za-z0-9][A-Za-z0-9.+~^_-]*", re.ASCII)
+_NEED = re.compile(rf"({_NAME.pattern})(?: \((<<|<=|<|=|>|>=|>>) ({_VERSION.pattern})\))?", re.ASCII)
+_ARCHITECTURES = {"apt": ("amd64", "all"), "rpm": ("x86_64", "noarch")}
 _WORD = re.compile(r"linux-image-(.+)")
+_UNAME = re.compile(r"\d+(?:\.\d+)+-\d+-[a-z0-9]+", re.ASCII)
+
+Used = TypeVar("Used")
 
 
-def nvidia(repository: str, folder: Path = FOLDER) -> list[OsPackage] | None:
-    """Return what NVIDIA's repository had, such as ``debian12`` or ``rhel9``; None where that was not recorded.
+@dataclass(frozen=True)
+class Repository:
+    """What was recorded of a repository: drivers or the container toolkit, and CUDA toolkits."""
+
+    packages: list[OsPackage]
+    toolkits: list[OsPackage]
+
+
+def nvidia(name: str, folder: Path = FOLDER) -> Repository | None:
+    """Return what a repository of NVIDIA's had, such as ``nvidia/debian12`` or ``container/rpm``.
+
+    Returns
+    -------
+    Repository or None
+        None where that was not recorded.
 
     Raises
     ------
     LabError
         The record can't be used.
     """
-    found = _read(folder / "nvidia" / f"{repository}.json")
-    if found is None:
-        return None
-    known = {name for one in found["packages"] for name in (one["name"], *one["provides"])} | _OF_NODES
-    return [_package(one, found["kind"], known) for one in found["packages"]]
+    return _used(folder / f"{name}.json", _repository)
 
 
 def kernels(release: str, folder: Path = FOLDER) -> tuple[Kernel, ...]:
@@ -43,16 +60,18 @@ def kernels(release: str, folder: Path = FOLDER) -> tuple[Kernel, ...]:
     LabError
         The record can't be used.
     """
-    metas: dict[tuple[str, str], list[str]] = {}
-    for meta, one in (_read(folder / "kernels" / f"{release}.json") or {}).items():
-        word = _WORD.fullmatch(meta)
-        if word:
-            for uname in one["releases"]:
-                metas.setdefault((uname, one["version"]), []).append(word[1])
-    return tuple(
-        Kernel(uname.rpartition("-")[0], uname.rpartition("-")[2], version, tuple(words))
-        for (uname, version), words in metas.items()
-    )
+    return _used(folder / "kernels" / f"{release}.json", _kernels) or ()
+
+
+def enterprise_kernel(release: str, folder: Path = FOLDER) -> str:
+    """Return the newest kernel that a release of Rocky Linux had, such as ``5.14.0-611.5.1.el9_7``; else nothing.
+
+    Raises
+    ------
+    LabError
+        The record can't be used.
+    """
+    return _used(folder / "kernels" / f"{release}.json", _enterprise_kernel) or ""
 
 
 def paths(folder: Path = FOLDER) -> list[Path]:
@@ -60,16 +79,20 @@ def paths(folder: Path = FOLDER) -> list[Path]:
     return sorted(folder.glob("*/*.json"))
 
 
-def stand_ins(packages: Sequence[OsPackage], recipe: Callable[[str], Iterable[OsPackage]]) -> list[OsPackage]:
+def stand_ins(
+    packages: Sequence[OsPackage], recipe: Callable[[str], Iterable[OsPackage]], others: Iterable[OsPackage] = ()
+) -> list[OsPackage]:
     """Return recorded packages with the files and scripts that the lab's own have.
 
     Parameters
     ----------
     recipe
-        Returns the lab's packages of a version of the driver.
+        Returns the lab's packages of a version.
+    others
+        The lab's packages whose versions do not matter.
     """
     versions = {one.version: _upstream(one.version) for one in packages}
-    made = {version: {one.name: one for one in recipe(version)} for version in set(versions.values())}
+    made = {version: {one.name: one for one in (*others, *recipe(version))} for version in set(versions.values())}
     found = []
     for one in packages:
         own = made[versions[one.version]].get(one.name)
@@ -77,29 +100,89 @@ def stand_ins(packages: Sequence[OsPackage], recipe: Callable[[str], Iterable[Os
     return found
 
 
-def _read(path: Path) -> Any:
-    return recorded.read(path)["data"] if path.exists() else None
+def _used(path: Path, use: Callable[[Any], Used]) -> Used | None:
+    """Return what is made of a record; None where there is none.
+
+    Raises
+    ------
+    LabError
+        It can't be read, or is not what it has to be.
+    """
+    if not path.exists():
+        return None
+    data = recorded.read(path)["data"]
+    try:
+        return use(data)
+    except (KeyError, TypeError, AttributeError, IndexError) as error:
+        why = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+        raise LabError(f"{path} can't be used: {why}", recorded.ANEW) from None
+    except ValueError as error:
+        raise LabError(f"{path} can't be used: {error}", recorded.ANEW) from None
+
+
+def _repository(data: Mapping[str, Any]) -> Repository:
+    kind, parts = data["kind"], ("packages", "toolkits")
+    every = [one for part in parts for one in data.get(part, ())]
+    known = {name.partition(" ")[0] for one in every for name in (one["name"], *one["provides"])}
+    packages, toolkits = ([_package(one, kind, known | _OF_NODES) for one in data.get(part, ())] for part in parts)
+    return Repository(packages, toolkits)
+
+
+def _kernels(data: Mapping[str, Any]) -> tuple[Kernel, ...]:
+    metas: dict[tuple[str, str], list[str]] = {}
+    for meta, one in data.items():
+        word = _WORD.fullmatch(_checked(_NAME, meta, "name of a package"))
+        if word:
+            for uname in one["releases"]:
+                version = _checked(_VERSION, one["version"], "version")
+                metas.setdefault((_checked(_UNAME, uname, "release of a kernel"), version), []).append(word[1])
+    return tuple(
+        Kernel(uname.rpartition("-")[0], uname.rpartition("-")[2], version, tuple(words))
+        for (uname, version), words in metas.items()
+    )
+
+
+def _enterprise_kernel(data: Mapping[str, Any]) -> str:
+    version = _checked(_VERSION, data["kernel"]["version"], "version")
+    return version.partition(":")[2] or version
 
 
 def _package(one: Mapping[str, Any], kind: str, known: set[str]) -> OsPackage:
-    needs = [[_need(need, kind) for need in group if need.partition(" ")[0] in known] for group in one["depends"]]
+    groups = [[need for need in group if need.partition(" ")[0] in known] for group in one["depends"]]
+    source = _checked(_NAME, one["source"], "name of a package") if one["source"] else ""
+    if one["architecture"] not in _ARCHITECTURES[kind]:
+        raise ValueError(f"{one['architecture']!r} is no architecture of the lab")
     return OsPackage(
-        one["name"],
-        one["version"],
+        _checked(_NAME, one["name"], "name of a package"),
+        _checked(_VERSION, one["version"], "version"),
         one["architecture"],
         "as it was recorded",
-        depends=tuple(" | ".join(group) for group in needs if group),
-        provides=tuple(one["provides"]),
-        source=one["source"] if kind == "apt" and one["source"] != one["name"] else "",
+        # RPM's have no alternatives here.
+        depends=tuple(" | ".join(_need(need, kind) for need in group) for group in groups if group),
+        provides=tuple(_need(provided, kind) for provided in one["provides"]),
+        source=source if kind == "apt" and source != one["name"] else "",
     )
 
 
 def _need(text: str, kind: str) -> str:
-    """Return a dependency as a package format writes it; RPM's have no alternatives here."""
-    found = _NEED.fullmatch(text)
+    """Return a dependency, or what is provided, as a package format writes it."""
+    found = _NEED.fullmatch(_checked(_NEED, text, "dependency"))
     if kind == "apt" or found is None or not found[2]:
         return text
     return f"{found[1]} {found[2]} {found[3]}"
+
+
+def _checked(form: re.Pattern[str], text: Any, what: str) -> str:
+    """Return a text of a form.
+
+    Raises
+    ------
+    ValueError
+        It is another.
+    """
+    if not isinstance(text, str) or not form.fullmatch(text):
+        raise ValueError(f"{text!r} is no {what}")
+    return text
 
 
 def _upstream(full: str) -> str:
