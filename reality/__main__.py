@@ -7,19 +7,19 @@ import argparse
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import cast
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, from_os
 from rich.console import Console
 
 from reality import record, report, shown, world
-from reality.claims import DIFFERS, STATES, UNREACHABLE, SkippedError
+from reality.claims import DIFFERS, PROVEN, SKIPPED, STATES, UNREACHABLE, Result, SkippedError
 from reality.reach import Reach, RefusedError, TroubleError, proxy_of
-from reality.run import ORDER, STATE, Part, Recording, State, known_parts, run
+from reality.run import ORDER, STATE, Part, Recording, State, alone, known_parts, run
 
 BUILD = world.ROOT / "build" / "reality"
 #: Statuses: all that was asked is proven or skipped, something differs, usage, no network, not all could be asked.
@@ -38,6 +38,9 @@ def main(argv: Sequence[str] | None = None, build: Path = BUILD) -> int:
     except (EvenkeelError, SkippedError) as error:
         print(f"reality: {error}", file=sys.stderr)
         return USAGE
+    except OSError as error:
+        print(f"reality: {from_os(error)}; the same command goes on from here", file=sys.stderr)
+        return USAGE
     except KeyboardInterrupt:
         print("\nreality: interrupted", file=sys.stderr)
         return INTERRUPTED
@@ -50,10 +53,10 @@ def _parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     one = argparse.ArgumentParser(add_help=False)
     one.add_argument("--parts", help=f"some of {', '.join(ORDER)} (default: all)")
-    one.add_argument("--limit", type=float, metavar="SECONDS", help="how long each part may take")
+    one.add_argument("--limit", type=_seconds, metavar="SECONDS", help="how long each part may take")
+    one.add_argument("--only", default="*", metavar="PATTERN", help="ask claims of such ids alone: 'nodes/*/rocky9'")
+    one.add_argument("--fresh", action="store_true", help="forget what a stopped run has found")
     asked = commands.add_parser("run", parents=[one], help="ask all claims, or go on with a run that was stopped")
-    asked.add_argument("--only", default="*", metavar="PATTERN", help="ask claims of such ids alone: 'nodes/*/rocky9'")
-    asked.add_argument("--fresh", action="store_true", help="forget what a stopped run has found")
     asked.add_argument("--all", action="store_true", help="ask of all what is otherwise asked of a sample: 50 GB")
     commands.add_parser("record", parents=[one], help="write what the lab can learn from, into lab/upstream/recorded")
     kept = commands.add_parser("report", help="write the page of the last run, or the README's table")
@@ -69,6 +72,13 @@ def _parser() -> argparse.ArgumentParser:
     return top
 
 
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not seconds >= 0:
+        raise ValueError(text)
+    return seconds
+
+
 def _selected(names: str | None) -> dict[str, Part]:
     parts = known_parts()
     chosen = (names or "").replace(",", " ").split() or list(parts)
@@ -81,35 +91,60 @@ def _selected(names: str | None) -> dict[str, Part]:
 def _run(options: argparse.Namespace, console: Console, build: Path) -> int:
     parts = _selected(options.parts)
     here = world.chosen(os.environ, build, everything=options.all)
-    if not any(fnmatchcase(claim.id, options.only) for part in parts.values() for claim in part.claims(here)):
-        raise EvenkeelError(f"No claim's id is like {options.only}", f"Take ids from a {report.JSON}")
-    state = State(here.folder / STATE) if not options.fresh else State.anew(here.folder / STATE, parts)
-    if not _has_network(parts, here):
-        return NO_NETWORK
-    whole, interrupted = True, False
+    _require_some(options.only, parts, here, f"Take ids from a {report.JSON}")
+    with alone(here.folder):
+        state = _state(options, here, parts)
+        if not _has_network(parts, here):
+            return NO_NETWORK
+        whole, interrupted = _asked(parts, here, state, options, console)
+        return _end(here, state, list(parts), console, whole=whole, interrupted=interrupted)
+
+
+def _require_some(only: str, parts: Mapping[str, Part], here: world.World, remedy: str) -> None:
+    if not any(fnmatchcase(claim.id, only) for part in parts.values() for claim in part.claims(here)):
+        raise EvenkeelError(f"No claim's id is like {only}", remedy)
+
+
+def _state(options: argparse.Namespace, here: world.World, parts: Mapping[str, Part]) -> State:
+    path = here.folder / STATE
+    return State.anew(path, parts) if options.fresh else State(path)
+
+
+def _asked(
+    parts: Mapping[str, Part], here: world.World, state: State, options: argparse.Namespace, console: Console
+) -> tuple[bool, bool]:
+    """Ask all parts, and return whether all of it has an answer, and whether that was interrupted."""
+    whole = True
     with shown.chosen(console) as watcher:
         try:
             for name, part in parts.items():
                 whole = run(name, part, here, state, watcher, options.limit, options.only) and whole
         except KeyboardInterrupt:
-            interrupted = True
-    return _end(here, state, list(parts), console, whole=whole, interrupted=interrupted)
+            return False, True
+    return whole, False
 
 
 def _end(here: world.World, state: State, names: list[str], console: Console, *, whole: bool, interrupted: bool) -> int:
     claims = [claim for part in known_parts().values() for claim in part.claims(here)]
     data, page = report.written(report.of_run(claims, state.results(), here.name), here.folder)
-    counts = Counter(result.state for result in state.results(names).values())
+    results = state.results(names)
+    counts = Counter(result.state for result in results.values())
     console.print(", ".join(f"{counts[one]} {one}" for one in STATES if counts[one]) or "nothing was asked")
     console.print(f"The report is {data} and {page}")
+    return _status(results, whole=whole, interrupted=interrupted)
+
+
+def _status(results: Mapping[str, Result], *, whole: bool, interrupted: bool) -> int:
+    """Return the status of a run, and say how to go on where it was stopped."""
+    states = {result.state for result in results.values()}
     if interrupted:
         print("reality: interrupted; the same command goes on from here", file=sys.stderr)
         return INTERRUPTED
     if not whole:
         print("reality: the time is over; the same command goes on from here", file=sys.stderr)
-    if counts[DIFFERS]:
+    if DIFFERS in states:
         return OTHERWISE
-    return WELL if whole and not counts[UNREACHABLE] else UNFINISHED
+    return WELL if whole and UNREACHABLE not in states else UNFINISHED
 
 
 def _has_network(parts: Mapping[str, Part], here: world.World) -> bool:
@@ -143,25 +178,38 @@ def no_network(sites: Sequence[str]) -> str:
 
 
 def _record(options: argparse.Namespace, console: Console, build: Path) -> int:
-    here = world.chosen(os.environ, build)
+    here = world.chosen(os.environ, build / "record")
     if here.is_lab:
         raise EvenkeelError("The lab can't learn from itself", "Run without REALITY=lab")
-    parts = _selected(options.parts)
-    if not _has_network(parts, here):
-        return NO_NETWORK
-    for name, part in parts.items():
-        for path in record.write(_records(name, part, here, console), record.RECORDED):
-            console.print(f"wrote {path}", markup=False)
-    return WELL
-
-
-def _records(name: str, part: Part, here: world.World, console: Console) -> Iterator[record.Record]:
-    if not hasattr(part, "records"):
-        return
-    try:
-        yield from cast(Recording, part).records(here)
-    except (SkippedError, TroubleError, RefusedError) as error:
-        console.print(f"{name}: {error}", markup=False)
+    record.require_known(record.RECORDED)
+    parts: dict[str, Part] = {
+        name: record.Recorder(
+            name,
+            cast(Recording, part).sights(here),
+            part.SECONDS,
+            network=part.NETWORK,
+            folder=record.RECORDED,
+        )
+        for name, part in _selected(options.parts).items()
+        if hasattr(part, "sights")
+    }
+    if not parts:
+        raise EvenkeelError(f"There is nothing to record in {options.parts}", "Choose other parts, or leave them out")
+    names = ", ".join(claim.id for part in parts.values() for claim in part.claims(here))
+    _require_some(options.only, parts, here, f"Choose from {names}")
+    with alone(here.folder):
+        state = _state(options, here, parts)
+        if not _has_network(parts, here):
+            return NO_NETWORK
+        whole, interrupted = _asked(parts, here, state, options, console)
+    results = state.results(parts)
+    seen = {key: result for key, result in results.items() if result.state == PROVEN}
+    changed = [key for key, result in seen.items() if result.detail == record.CHANGED]
+    skipped = [f"{key} is left out: {result.detail}" for key, result in results.items() if result.state == SKIPPED]
+    said = f"{len(seen)} of {len(results)} are recorded in {record.RECORDED}, {len(changed)} of them have changed"
+    for line in (*skipped, *(f"{key} has changed" for key in changed), said):
+        console.print(line, markup=False)
+    return _status(results, whole=whole, interrupted=interrupted)
 
 
 def _report(options: argparse.Namespace, console: Console, build: Path) -> int:

@@ -6,6 +6,7 @@ A site that does not answer twice in a row, or that asks for a wait that is too 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import http.client
 import threading
@@ -32,6 +33,8 @@ FAILURES = 2
 #: How often a request is made again, apart from the first time.
 RETRIES = 2
 _CHUNK = 256 << 10
+#: What is wrong with this machine's disk, and says nothing about a site.
+OF_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 #: Where a server answers no HEAD.
 _NO_HEAD = (403, 405, 501)
 #: Where a server names no time to wait for.
@@ -126,14 +129,14 @@ class Reach:
         headers = {"Range": f"bytes=0-{first - 1}"} if first else {}
 
         def read(response: http.client.HTTPResponse) -> bytes:
-            content = b""
+            content = bytearray()
             for chunk in self._chunks(response, url, seconds):
                 content += chunk
                 if first and len(content) >= first:
-                    return content[:first]
+                    return bytes(content[:first])
                 if len(content) > most:
                     raise TroubleError(f"{url} sends more than {most // MIB} MiB")
-            return content
+            return bytes(content)
 
         return self._ask(url, "GET", headers, read)
 
@@ -194,7 +197,10 @@ class Reach:
                     if last:
                         raise self._failed(site, why, now=error.code == 429) from None
                     self._pause[site] = time.monotonic() + wait
-                except (Late, OSError, http.client.HTTPException) as error:
+                # Of values: a redirection to what is no URL.
+                except (Late, OSError, ValueError, http.client.HTTPException) as error:
+                    if isinstance(error, OSError) and error.errno in OF_DISK:
+                        raise
                     if last or isinstance(error, ConnectionRefusedError):
                         raise self._failed(site, words(url, error)) from None
         raise AssertionError("a request ends with an answer or an error")

@@ -11,22 +11,24 @@ import shutil
 import threading
 import time
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Protocol
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import run_lock
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sanitise import sanitised
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.own_version import own_version
 
 from reality import parts
 from reality.claims import DIFFERS, PROVEN, SKIPPED, UNREACHABLE, Claim, OutOfTimeError, Result, SkippedError, differs
-from reality.reach import RefusedError, TroubleError
-from reality.record import Record
-from reality.world import ROOT, World
+from reality.impersonal import impersonal
+from reality.reach import OF_DISK, RefusedError, TroubleError
+from reality.record import Sight
+from reality.world import World
 
 STATE = "state.json"
 #: The version of the state's form.
@@ -61,8 +63,8 @@ class Part(Protocol):
 class Recording(Protocol):
     """A part from which the lab can learn."""
 
-    def records(self, world: World) -> Iterable[Record]:
-        """Return what it sees; it raises ``SkippedError`` where this machine can't."""
+    def sights(self, world: World) -> Iterable[Sight]:
+        """Return what there is to look at, without a network."""
 
 
 class Shown(Protocol):
@@ -79,6 +81,17 @@ def known_parts() -> dict[str, Part]:
     """Return the parts that there are, in their order."""
     names = {one.name for one in pkgutil.iter_modules(parts.__path__)}
     return {name: importlib.import_module(f"reality.parts.{name}") for name in ORDER if name in names}
+
+
+def alone(folder: Path) -> AbstractContextManager[int]:
+    """Keep other runs out of a folder.
+
+    Raises
+    ------
+    EvenkeelError
+        Another run is in it.
+    """
+    return run_lock.held(str(folder / "locks" / "run"), 0)
 
 
 class State:
@@ -182,7 +195,7 @@ def run(
     shown.begin(name, len(claims), len(claims) - len(left))
     world.end = time.monotonic() + (part.SECONDS if limit is None else limit)
     todo: queue.SimpleQueue[Claim] = queue.SimpleQueue()
-    found: queue.SimpleQueue[tuple[Claim, Result | None]] = queue.SimpleQueue()
+    found: queue.SimpleQueue[tuple[Claim, Result | Exception | None]] = queue.SimpleQueue()
     for claim in left:
         todo.put(claim)
 
@@ -191,9 +204,13 @@ def run(
             while True:
                 claim = todo.get_nowait()
                 over = time.monotonic() > world.end or world.reach.stop.is_set()
-                result = None if over else ask(part, claim, world)
-                if result is not None:
-                    state.keep(claim, result)
+                result: Result | Exception | None = None
+                try:
+                    result = None if over else ask(part, claim, world)
+                    if isinstance(result, Result):
+                        state.keep(claim, result)
+                except OSError as error:
+                    result = error
                 found.put((claim, result))
 
     # Daemons, so that a request without an answer does not keep an interrupted run from its end.
@@ -205,6 +222,8 @@ def run(
             with suppress(queue.Empty):
                 claim, result = found.get(timeout=_POLL_SECONDS)
                 waiting -= 1
+                if isinstance(result, Exception):
+                    raise result
                 whole = whole and result is not None
                 if result is not None:
                     shown.result(claim, result)
@@ -217,7 +236,13 @@ def run(
 
 
 def ask(part: Part, claim: Claim, world: World) -> Result | None:
-    """Return the result of a claim, as it is kept; None where there was no time for it."""
+    """Return the result of a claim, as it is kept; None where there was no time for it.
+
+    Raises
+    ------
+    OSError
+        This machine's disk is full, or can't be written.
+    """
     begun = time.monotonic()
     try:
         result = part.check(claim, world)
@@ -234,16 +259,13 @@ def ask(part: Part, claim: Claim, world: World) -> Result | None:
     except EvenkeelError as error:
         result = differs("", error.what)
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in OF_DISK:
+            raise
         result = differs("", f"the check itself failed: {type(error).__name__}: {error}")
     clean: Mapping[str, Any] = sanitised(asdict(result))
     return replace(
-        Result(**{**clean, "detail": _impersonal(clean["detail"])}),
+        Result(**{**clean, "detail": impersonal(clean["detail"])}),
         when=datetime.now(UTC).isoformat(timespec="seconds"),
         version=own_version(),
         seconds=round(time.monotonic() - begun, 1),
     )
-
-
-def _impersonal(text: str) -> str:
-    """Return a text without the folders of this machine that may name a person."""
-    return text.replace(str(ROOT), ".").replace(str(Path.home()), "~")

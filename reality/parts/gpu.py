@@ -10,7 +10,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import E
 
 from reality.claims import Claim, Result, SkippedError, judged
 from reality.parts import conda
-from reality.record import Record
+from reality.record import Record, Sight
 from reality.world import ROOT, World
 
 TITLE = "Real GPUs"
@@ -55,11 +55,16 @@ def check(claim: Claim, world: World) -> Result:
     return verdict(key, _require_gpu(world))
 
 
-def records(world: World) -> Iterator[Record]:
-    """Yield the facts of this machine's GPUs, without what names a machine or a person."""
+def sights(_world: World) -> Iterable[Sight]:
+    """Return what the lab can learn: the GPUs of this machine."""
+    return [Sight("facts", _facts)]
+
+
+def _facts(world: World) -> Record:
+    """Return the facts of this machine's GPUs, without what names a machine or a person."""
     found = _require_gpu(world)
     name = re.sub(r"[^a-z0-9]+", "-", named(found).lower()).strip("-")
-    yield Record(f"{PART}/{name}", named(found), world.today.isoformat(), dict(found))
+    return Record(f"{PART}/{name}", named(found), world.today.isoformat(), dict(found))
 
 
 def _require_gpu(world: World) -> Mapping[str, Any]:

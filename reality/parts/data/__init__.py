@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from reality.claims import Claim, Result
 from reality.parts.data import ages, installers, learned, mirrors, nvidia
 from reality.parts.data.question import Question
-from reality.record import Record
+from reality.record import Sight
 from reality.world import World
 
 TITLE = "The data files of the collection"
@@ -30,9 +30,9 @@ def check(claim: Claim, world: World) -> Result:
     return _questions(world)[claim.id].ask(world)
 
 
-def records(world: World) -> Iterable[Record]:
+def sights(_world: World) -> Iterable[Sight]:
     """Return what the lab can learn of sites."""
-    return learned.records(world)
+    return learned.sights()
 
 
 def _questions(world: World) -> dict[str, Question]:

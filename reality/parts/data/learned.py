@@ -4,18 +4,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import terms
 from ansible_collections.evenkeel.gpu.plugins.module_utils._site_copy import apt_lists, rpm_lists
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import ALIAS, ANACONDA
 
-from reality.claims import SkippedError
 from reality.parts.data.nvidia import container_places, cuda_places
 from reality.parts.data.repository import Place, index
-from reality.reach import MIB, RefusedError, TroubleError
-from reality.record import Record
+from reality.reach import MIB, RefusedError
+from reality.record import Record, Sight
 from reality.world import World
 
 _CHANNELS = {"main": f"{ANACONDA}/pkgs/main", "r": f"{ANACONDA}/pkgs/r", "conda-forge": f"{ALIAS}/conda-forge"}
@@ -36,22 +36,19 @@ _FIELDS = (
 )
 
 
-def records(world: World) -> Iterator[Record]:
-    """Yield what there is to learn; sites that do not answer are left out."""
-    day = world.today.isoformat()
+def sights() -> Iterator[Sight]:
+    """Yield what there is to look at."""
     for name, url in _CHANNELS.items():
-        for kind, learn in (("terms", _terms), ("index", _shape)):
-            try:
-                yield Record(f"data/{kind}/{name}", url, day, learn(url, world))
-            except (SkippedError, TroubleError):
-                continue
-    repositories = {place.name: place for place, _family, _release in cuda_places()}
+        yield _sight(f"terms/{name}", url, partial(_terms, url))
+        yield _sight(f"index/{name}", url, partial(_shape, url))
+    repositories = {place.name: place for place, _family, _release_of in cuda_places()}
     repositories |= {f"container/{place.name}": place for place in container_places()}
     for name, place in repositories.items():
-        try:
-            yield Record(f"data/release/{name.replace('/', '-')}", place.index, day, _release(place, world))
-        except (SkippedError, TroubleError, RefusedError):
-            continue
+        yield _sight(f"release/{name.replace('/', '-')}", place.index, partial(_release, place))
+
+
+def _sight(name: str, source: str, see: Callable[[World], Any]) -> Sight:
+    return Sight(name, lambda world: Record(f"data/{name}", source, world.today.isoformat(), see(world)))
 
 
 def _terms(channel: str, world: World) -> dict[str, Any] | None:

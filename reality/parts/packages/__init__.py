@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from reality.claims import Claim, Result, SkippedError, differs, proven
 from reality.parts.packages import container, lab_nodes, recording, sets
 from reality.parts.packages.sets import PackageSet, kernels, name_of, platforms, wanted
 from reality.reach import TroubleError
-from reality.record import Record
+from reality.record import Record, Sight
 from reality.world import World
 
 TITLE = "NVIDIA's packages in distributions"
@@ -34,8 +35,6 @@ PINS = "Preferences of apt that keep the driver at its version"
 HEADERS = "Headers of distributions' kernels"
 #: Where EPEL is, which has the DKMS that NVIDIA's packages for Red Hat's family need.
 _EPEL = "https://dl.fedoraproject.org/pub/epel"
-#: The distributions that the lab has nodes of.
-_OF_LAB = ("debian", "ubuntu", "rocky")
 #: What says nothing about packages.
 _TROUBLE = ("could not be fetched", "is incomplete", "does not answer")
 
@@ -89,26 +88,44 @@ def verdict(key: str, image: str, answers: Mapping[str, Mapping[str, Any]], worl
 
 
 def _asked(platform: Platform, world: World) -> tuple[str, dict[str, dict[str, Any]]]:
+    image = _image(platform, world)
+    return image, container.answers(world, platform, image, request(platform, wanted(platform), world))
+
+
+def _image(platform: Platform, world: World) -> str:
+    """Return the image of a platform.
+
+    Raises
+    ------
+    SkippedError
+        This machine has no container tool, or the image lacks packages on it.
+    """
     where = official.of(platform.distribution, repositories.release(platform))
     if where.needs and not any(Path(where.needs).glob("*.pem")) and not world.is_lab:
         raise SkippedError(f"{where.image} has all packages on a subscribed host alone, and this is none")
     container.tool_of(world)
-    image = lab_nodes.image_of(where.lab) if world.is_lab else where.image
-    asked = request(platform, wanted(platform), world)
-    return image, container.answers(world, platform, image, asked)
+    return lab_nodes.image_of(where.lab) if world.is_lab else where.image
 
 
-def records(world: World) -> Iterator[Record]:
-    """Yield what the lab can learn: drivers, and the newest kernels of the distributions that it plays."""
-    yield from recording.drivers(world)
+def sights(_world: World) -> Iterator[Sight]:
+    """Yield what the lab can learn: NVIDIA's repositories, and the newest kernels of the distributions."""
+    yield from recording.repositories()
     for platform in platforms():
-        where = official.of(platform.distribution, repositories.release(platform))
-        if where.lab.startswith(_OF_LAB) and platform.architecture == "x86_64":
-            try:
-                found = recording.kernels(container.answers(world, platform, where.image, request(platform, [], world)))
-            except TroubleError:
-                continue
-            yield Record(f"{PART}/kernels/{where.lab}", where.image, world.today.isoformat(), found)
+        if platform.architecture == "x86_64":
+            yield Sight(f"kernels/{_slug(platform)}", partial(_kernels, platform))
+
+
+def _kernels(platform: Platform, world: World) -> Record:
+    where = _image(platform, world)
+    found = recording.kernels(container.answers(world, platform, where, request(platform, [], world)))
+    if not found:
+        raise TroubleError(f"in {where}: no kernel with its headers was found")
+    return Record(f"{PART}/kernels/{_slug(platform)}", where, world.today.isoformat(), found)
+
+
+def _slug(platform: Platform) -> str:
+    """Return a platform's release as the lab names it, such as ``ubuntu2404``."""
+    return f"{platform.distribution}{repositories.release(platform).replace('.', '')}".lower()
 
 
 def request(platform: Platform, asked: Iterable[PackageSet], world: World) -> dict[str, Any]:

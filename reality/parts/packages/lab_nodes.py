@@ -40,7 +40,7 @@ def files(platform: Platform) -> dict[str, str]:
     site = mirror.url()
     if platform.distribution == "Debian":
         suite = image.SUITES[f"debian{platform.version}"]
-        return {_APT: _sources(f"{site}/debian", suite, "Components: main\n")}
+        return {_APT: _sources(f"{site}/debian", suite, "Components: main contrib non-free non-free-firmware\n")}
     if platform.distribution == "Ubuntu":
         codename = next(one.codename for one in RELEASES if one.version == platform.version)
         return {_APT: _sources(f"{site}/ubuntu/archive/{codename}", "/", "Trusted: yes\n")}

@@ -62,7 +62,6 @@ def test_without_a_network_it_says_so(
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("reality: no network: none of 2 sites answers; of them 127.0.0.1:")
     assert part.asked == []
-    assert command.main(["record"], tmp_path) == command.NO_NETWORK
 
 
 def test_a_proxy_that_does_not_work_is_named(
@@ -105,6 +104,7 @@ def test_one_site_down_among_many_is_its_own_claims(
         (["run", "--parts", "made,moon"], "There is no part moon. Choose from made"),
         (["run", "--only", "made/moon"], "No claim's id is like made/moon. Take ids from a reality.json."),
         (["report"], "can't be read"),
+        (["record", "--parts", "made"], "There is nothing to record in made"),
     ],
 )
 def test_what_can_not_be_meant_is_refused(
