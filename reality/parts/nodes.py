@@ -40,6 +40,14 @@ _VARIABLES = ("EVENKEEL_RELEASES", "EVENKEEL_LAB_RELEASES")
 _KVM = Path("/dev/kvm")
 _RELEASES = re.compile(r"^ +EVENKEEL_LAB_RELEASES: (?:(\$\{EVENKEEL_RELEASES:-))?([^}\n]+)", re.MULTILINE)
 _MACHINE = re.compile(r"vm$|uefi$")
+_DEBIAN, _RED_HAT = ("debian",), ("rocky", "almalinux")
+#: Scenarios that prepare nodes of some distributions alone: others' packages are not in the lab's archives.
+_PREPARED = {
+    **dict.fromkeys(("front_door", "nvidia_driver_dkms", "package_mirror", "pull_agent"), _DEBIAN),
+    **dict.fromkeys(("cuda_toolkit", "nvidia_container_toolkit"), (*_DEBIAN, *_RED_HAT)),
+}
+#: Of release 8 of Red Hat's family, only the GPU roles are for it.
+_FOR_RELEASE_8 = ("cuda_toolkit", "nvidia_container_toolkit", "nvidia_driver")
 #: What apt and dnf say where the network is to blame.
 _UNREACHED = re.compile(
     r"Temporary failure|Could not (?:resolve|connect)|Cannot download|[Tt]imed out|Failed to (?:fetch|download)"
@@ -67,6 +75,12 @@ class Scenario:
     def of_machines(self) -> bool:
         """Whether its nodes are virtual machines."""
         return any(map(_MACHINE.search, self.releases))
+
+    def is_for(self, release: str) -> bool:
+        """Return whether all nodes may be of a release."""
+        if release in ("rocky8", "almalinux8") and self.name not in _FOR_RELEASE_8:
+            return False
+        return release.startswith(_PREPARED.get(self.name, ""))
 
     def nodes(self, release: str) -> str:
         """Return its nodes where all are of one release, as the lab reads them."""
@@ -109,7 +123,7 @@ def _of_scenario(one: Scenario) -> Iterator[Claim]:
         text = f"The scenario {one.name} passes on virtual machines under KVM"
         yield Claim(f"{PART}/{one.name}/kvm", PART, text, MACHINES)
         return
-    for release in releases() if one.is_open else dict.fromkeys(one.releases):
+    for release in filter(one.is_for, releases()) if one.is_open else dict.fromkeys(one.releases):
         text = f"The scenario {one.name} passes on {official.of_lab(release).image}"
         yield Claim(f"{PART}/{one.name}/{release}", PART, text, IMAGES)
 

@@ -13,7 +13,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import E
 from reality.claims import Claim, Result, SkippedError
 from reality.parts import nodes
 from reality.reach import TroubleError
-from reality.world import World
+from reality.world import ROOT, World
 
 TEXTS = {
     "one": "ansible:\n  env:\n    EVENKEEL_LAB_RELEASES: ${EVENKEEL_RELEASES:-debian12 rocky9}\n",
@@ -65,6 +65,30 @@ def test_claims_are_scenarios_by_releases(world: World) -> None:
 
 INSPECTED = json.dumps([{"Id": "0a" * 32, "Created": "2026-11-12T10:11:12Z", "Digest": "sha256:1b"}])
 DETAIL = "the image of 2026-11-12, sha256:1b"
+
+
+@pytest.mark.parametrize(
+    ("name", "release", "is_for"),
+    [
+        ("jupyter", "ubuntu2604", True),
+        ("jupyter", "rocky9", True),
+        ("jupyter", "rocky8", False),
+        ("nvidia_driver", "almalinux8", True),
+        ("cuda_toolkit", "rocky10", True),
+        ("cuda_toolkit", "ubuntu2404", False),
+        ("pull_agent", "debian13", True),
+        ("pull_agent", "almalinux9", False),
+    ],
+)
+def test_what_a_scenario_is_for(name: str, release: str, is_for: bool, world: World) -> None:
+    assert (f"nodes/{name}/{release}" in {claim.id for claim in nodes.claims(world)}) == is_for
+
+
+def test_each_role_is_asked_on_each_distribution_that_its_scenario_prepares(world: World) -> None:
+    asked = {tuple(claim.id.split("/")[1:]) for claim in nodes.claims(world)}
+    for role in (path.name for path in (ROOT / "roles").iterdir()):
+        families = nodes._PREPARED.get(role, ("debian", "ubuntu", "rocky", "almalinux"))
+        assert [one for one in families if not any(name == role and of.startswith(one) for name, of in asked)] == []
 
 
 class Commands:
