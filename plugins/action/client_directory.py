@@ -29,6 +29,8 @@ class ActionModule(Action):
         planned = client_directory.plan(path, int(arguments["mode"], 8), earlier)
         if planned.changes and not self._task.check_mode:
             client_directory.apply(planned)
+            if planned.moved:
+                warn(f"What users are handed has been moved from {planned.moved} to {path}")
         if path.is_dir() and not ignored.by_git(path / "ssh_config"):
             warn(
                 f"{path} is in a repository of git, which does not ignore it. Add it to .gitignore, or name another "

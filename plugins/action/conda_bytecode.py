@@ -25,6 +25,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._bytecode.compiler im
     compile_packages,
 )
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._bytecode.hashes import Hashes, OfPlatform
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control import given_paths
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import conda_lock, sources
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.conda_lock import Lock
@@ -59,7 +60,7 @@ class ActionModule(Action):
         _unused, arguments = self.validate_argument_spec(ARGUMENT_SPEC)
         for option in ("environment", "store"):
             if arguments[option]:
-                arguments[option] = self._loader.path_dwim(arguments[option])
+                arguments[option] = str(given_paths.absolute(arguments[option], self._loader))
         try:
             return self._compile(arguments, task_vars)
         except EvenkeelError as error:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package, digest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control import given_paths
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import capture, locking
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.missing_hashes import complete
@@ -35,7 +36,7 @@ class ActionModule(Action):
     def act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         _unused, arguments = self.validate_argument_spec(ARGUMENT_SPEC)
         host = task_vars["inventory_hostname"]
-        return self._capture(arguments, Path(self._loader.path_dwim(arguments["path"])), host)
+        return self._capture(arguments, given_paths.absolute(arguments["path"], self._loader), host)
 
     def _capture(self, arguments: dict[str, Any], path: Path, host: str) -> dict[str, Any]:
         mirrors = mirrors_from(arguments["mirrors"])

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from datetime import date
-from pathlib import Path
 from typing import Any
 
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control import given_paths
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action, Call, Steps, warn
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.shown_progress import shown_progress
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.transfer import bring
@@ -25,7 +25,7 @@ class ActionModule(Action):
             arguments = {name: value for name, value in arguments.items() if name not in ("url", "src")}
         src = arguments.get("src")
         if src:
-            file = Path(self._loader.path_dwim(src))
+            file = given_paths.absolute(src, self._loader)
             if not file.is_file():
                 return {"failed": True, "changed": False, "msg": f"src {file} is not a file on the control node."}
             arguments["src"] = str(file)

@@ -12,6 +12,7 @@ from ansible import constants
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.built_wheels import file_of, is_built
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.platform import PLATFORMS
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._bytecode import delivery
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control import given_paths
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action, Call, Steps, warn
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.shown_progress import shown_progress
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.transfer import bring
@@ -70,7 +71,7 @@ class ActionModule(Action):
             arguments["connections"] = min(int(of_node), max(1, int(of_batch) // nodes))
         for option in ("environment", "lock", "explicit"):
             if arguments.get(option):
-                arguments[option] = self._loader.path_dwim(arguments[option])
+                arguments[option] = str(given_paths.absolute(arguments[option], self._loader))
         return arguments
 
     def _present(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> Steps:

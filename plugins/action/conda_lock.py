@@ -13,6 +13,7 @@ from typing import Any
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import digest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._bytecode import hashes
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control import given_paths
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import conda_lock, locking, relocking
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.places import explicit_beside
@@ -39,7 +40,7 @@ class ActionModule(Action):
         _unused, arguments = self.validate_argument_spec(ARGUMENT_SPEC)
         for option in ("environment", "wheels"):
             if arguments[option]:
-                arguments[option] = self._loader.path_dwim(arguments[option])
+                arguments[option] = str(given_paths.absolute(arguments[option], self._loader))
         with tempfile.TemporaryDirectory() as rehearsed:
             try:
                 return self._lock(arguments, Path(rehearsed) if self._task.check_mode else None, task_vars)

@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible import constants
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.platform import PLATFORMS
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control import given_paths
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action, Call, Steps
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.shown_progress import shown_progress
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.transfer import bring
@@ -29,7 +30,7 @@ class ActionModule(Action):
 
     def steps(self, task_vars: dict[str, Any]) -> Steps:
         directory = self._task.args.get("wheels")
-        place = Path(self._loader.path_dwim(directory)) if directory else None
+        place = given_paths.absolute(directory, self._loader) if directory else None
         sources = {name: Source(name, place, Path(constants.DEFAULT_LOCAL_TMP)) for name in PLATFORMS.values()}
         available = {name: wheels for name, source in sources.items() if (wheels := at_hand(source))}
         result = yield self._call(available)

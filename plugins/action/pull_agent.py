@@ -8,6 +8,7 @@ from typing import Any
 
 from ansible import constants
 from ansible.module_utils.parsing.convert_bool import boolean
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control import given_paths
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action, Call, Steps
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.transfer import bring
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._upstream.control_wheels import (
@@ -28,7 +29,7 @@ class ActionModule(Action):
         wanted = result.get("wanted")
         if wanted:
             directory = self._task.args.get("wheels")
-            place = Path(self._loader.path_dwim(directory)) if directory else None
+            place = given_paths.absolute(directory, self._loader) if directory else None
             machine = Machine(wanted["python"], wanted["machine"])
             run_directory = Path(constants.DEFAULT_LOCAL_TMP)
             wheels = gather(machine, handed["packages"], place, run_directory, download_with_pip)

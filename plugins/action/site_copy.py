@@ -15,6 +15,6 @@ class ActionModule(Action):
     """Hand the module what its manifest says of the control node."""
 
     def steps(self, task_vars: dict[str, Any]) -> Steps:
-        commit = committed.of_site(Path(self._loader.get_basedir()))["commit"] or ""
+        commit = committed.of_site(Path(task_vars.get("inventory_dir") or "."))["commit"] or ""
         result = yield Call("site_copy", self._task.args, {"version": own_version(), "commit": commit})
         return result

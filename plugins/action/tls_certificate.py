@@ -90,6 +90,8 @@ class ActionModule(Action):
             there = any((earlier / name).exists() for name in tls_authority.MODES)
         else:
             there = moved_authority.move(place, earlier, tls_authority.MODES)
+            if there:
+                warn(f"The certificate authority has been moved from {earlier} to {place}")
         return [earlier, place] if there else []
 
     def _keep(self, arguments: dict[str, Any], now: datetime) -> Steps:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import sha256_of
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control import given_paths
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action, Call, Steps
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.transfer import bring
 
@@ -20,7 +21,7 @@ class ActionModule(Action):
         options = self._task.args
         server = options.get("server") or {}
         sums = {
-            Path(self._loader.path_dwim(server[name])): str(server.get(checksum))
+            given_paths.absolute(server[name], self._loader): str(server.get(checksum))
             for name, checksum in (("archive", "sha256"), ("cli_archive", "cli_sha256"))
             if server.get(name)
         }

@@ -43,7 +43,7 @@ class Control:
             task=SimpleNamespace(args=dict(arguments), async_val=0, check_mode=False, diff=False),
             connection=SimpleNamespace(_shell=self.shell),
             play_context=None,
-            loader=SimpleNamespace(path_dwim=lambda path: str(self.directory / path)),
+            loader=SimpleNamespace(get_basedir=lambda: "/", path_dwim=lambda path: str(self.directory / path)),
             templar=None,
             shared_loader_obj=None,
         )

@@ -55,7 +55,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
             task=SimpleNamespace(args=options, async_val=0, check_mode=check_mode, diff=False),
             connection=SimpleNamespace(_shell=SimpleNamespace(tmpdir=None)),
             play_context=None,
-            loader=SimpleNamespace(path_dwim=lambda path: str(tmp_path / path)),
+            loader=SimpleNamespace(get_basedir=lambda: "/", path_dwim=lambda path: str(tmp_path / path)),
             templar=None,
             shared_loader_obj=None,
         )
