@@ -210,6 +210,7 @@ def run(
                     if isinstance(result, Result):
                         state.keep(claim, result)
                 except OSError as error:
+                    world.reach.stop.set()
                     result = error
                 found.put((claim, result))
 

@@ -2,6 +2,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ from reality import __main__ as command
 from reality import report, world
 from reality.claims import Result, differs, proven
 from reality.reach import TroubleError
+from reality.run import alone
 from reality.world import World
 from tests.unit.reality.made_part import Ask, Made
 from tests.unit.reality.site import Reply, Site, nobody
@@ -129,6 +133,71 @@ def test_a_state_of_a_newer_version_is_refused_and_kept(
     assert command.main(["run"], tmp_path) == command.USAGE
     assert "is of the form 9" in capsys.readouterr().err
     assert command.main(["run", "--fresh"], tmp_path) == 0
+
+
+@pytest.mark.parametrize("argv", [["run"], ["run", "--fresh"]])
+def test_two_runs_at_once_are_refused(
+    part: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str], argv: list[str]
+) -> None:
+    with alone(tmp_path):
+        assert command.main(argv, tmp_path) == command.USAGE
+    said = capsys.readouterr().err
+    assert f"{tmp_path}/locks/run is still locked by" in said
+    assert "Wait for it to end, or end it" in said
+    assert part.asked == []
+    assert command.main(argv, tmp_path) == 0
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 64 KiB; it takes root to make one."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], check=False)
+    if mounted.returncode != 0:
+        pytest.skip("it takes root to mount")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def test_a_full_disk_is_told_and_the_run_goes_on(part: Made, small: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    filler = small / "filler"
+
+    def fill(_world: World) -> Result:
+        with suppress(OSError), filler.open("wb", buffering=0) as file:
+            while file.write(bytes(4096)):
+                pass
+        return proven("a site")
+
+    part._asks = {"one": holds, "two": fill, "three": holds}
+    assert command.main(["run"], small) == command.USAGE
+    said = capsys.readouterr().err
+    assert "No space left on device" in said
+    assert "Free some space on the file system of" in said
+    filler.unlink()
+    part._asks = {"one": holds, "two": holds, "three": holds}
+    part.asked.clear()
+    assert command.main(["run"], small) == 0
+    assert part.asked == ["two", "three"]
+
+
+def test_a_folder_that_is_read_only_is_named(part: Made, small: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", small], check=True)
+    assert command.main(["run"], small) == command.USAGE
+    said = capsys.readouterr().err
+    assert f"{small}/" in said
+    assert "read-only" in said
+    assert part.asked == []
+
+
+@pytest.mark.parametrize("text", ["-1", "nan", "soon"])
+def test_a_limit_that_is_no_time_is_refused(
+    part: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        command.main(["run", "--limit", text], tmp_path)
+    assert caught.value.code == command.USAGE
+    assert "argument --limit: invalid" in capsys.readouterr().err
 
 
 def test_the_readme_is_checked_and_written(part: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -202,6 +203,31 @@ def test_a_killed_run_goes_on_where_it_stopped(
     part = Made({"one": holds, "two": holds})
     assert run("made", part, world, State(tmp_path / "reality" / STATE), Watcher())
     assert part.asked == ["two"]
+
+
+@pytest.mark.parametrize("at", ["check", "state"])
+def test_a_full_disk_ends_a_run_and_is_no_difference(
+    at: str, world: World, state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = OSError(errno.ENOSPC, "No space left on device", str(world.folder / STATE))
+    part = Made({"one": holds, "two": raises(full) if at == "check" else holds, "three": holds})
+    if at == "state":
+        keep = State.keep
+
+        def fails(self: State, claim: Claim, result: Result) -> None:
+            if claim.id == "made/two":
+                raise full
+            keep(self, claim, result)
+
+        monkeypatch.setattr(State, "keep", fails)
+    with pytest.raises(OSError, match="No space left"):
+        run("made", part, world, state, Watcher())
+    monkeypatch.undo()
+    world.reach.stop.clear()
+    assert list(State(world.folder / STATE).results()) == ["made/one"]
+    again = Made({"one": holds, "two": holds, "three": holds})
+    assert run("made", again, world, State(world.folder / STATE), Watcher())
+    assert again.asked == ["two", "three"]
 
 
 def test_parts_have_claims_with_keys_of_their_own_and_without_a_network(world: World) -> None:
