@@ -12,11 +12,22 @@ author:
 description:
   - Groups nodes by the digest of each environment. The other groups are compared with the largest; of two equally large
     groups, with the one that contains the first node.
+positional: locks, unread
 options:
   _input:
     description: What M(evenkeel.gpu.conda_environment_info) returned as RV(environments), by node.
     type: dict
     required: true
+  locks:
+    description: By node, what P(evenkeel.gpu.locked_digests#filter) returned for it.
+    type: dict
+    default: {}
+    version_added: 0.2.0
+  unread:
+    description: The nodes that could not be read, and why.
+    type: dict
+    default: {}
+    version_added: 0.2.0
 """
 
 EXAMPLES = r"""
@@ -30,7 +41,9 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - C(equal), whether every node has the same environments, undrifted, and C(lines), the same as text.
+    - C(equal), whether every node has the same environments, undrifted, and C(lines), the same as text; C(locked),
+      whether every node has what its locks declare, undrifted; and C(table), the lines of a table that shows, for each
+      environment, which nodes have it as locked, and which nodes could not be read.
   type: dict
 """
 
@@ -42,21 +55,30 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sanitise import sanitise
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.filters import answering
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import origin
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._output import comparison
 
 
 @answering
-def compare_environments(nodes: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
+def compare_environments(
+    nodes: Mapping[str, Sequence[Mapping[str, Any]]],
+    locks: Mapping[str, Mapping[str, Mapping[str, str]]] | None = None,
+    unread: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
     """Compare the environments of nodes.
 
     Parameters
     ----------
     nodes
         By node, a list of environments with ``name``, ``digest``, ``packages`` and ``drift``.
+    locks
+        By node and environment, its ``digest``, or ``why`` no lock has one.
+    unread
+        By node, why it could not be read.
 
     Returns
     -------
     dict
-        ``equal`` (bool) and ``lines`` (list of str).
+        ``equal`` and ``locked`` (bool), ``lines`` and ``table`` (list of str).
 
     Raises
     ------
@@ -67,12 +89,18 @@ def compare_environments(nodes: Mapping[str, Sequence[Mapping[str, Any]]]) -> di
         found = {node: {one["name"]: one for one in environments} for node, environments in nodes.items()}
         names = sorted({name for environments in found.values() for name in environments})
         reports = [_compare(name, {node: found[node].get(name) for node in sorted(found)}) for name in names]
+        rows = comparison.rows(found, locks or {})
     except (AttributeError, KeyError, TypeError) as error:
         raise AnsibleTypeError(
             f"compare_environments takes, by node, what conda_environment_info returns as environments: {error!r}"
         ) from error
     lines = [sanitise(line) for _unused, lines in reports for line in lines]
-    return {"equal": all(equal for equal, _unused in reports), "lines": lines}
+    return {
+        "equal": all(equal for equal, _unused in reports),
+        "lines": lines,
+        "locked": not any(state in comparison.WRONG for _name, state, _digest in rows),
+        "table": comparison.table(rows, unread or {}),
+    }
 
 
 def _compare(name: str, nodes: Mapping[str, Mapping[str, Any] | None]) -> tuple[bool, list[str]]:

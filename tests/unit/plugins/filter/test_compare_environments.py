@@ -98,7 +98,49 @@ LATER = {**FIRST, "commit": "2b" * 20}
     ],
 )
 def test_comparison(nodes: dict[str, Any], equal: bool, lines: list[str]) -> None:
-    assert compare_environments(nodes) == {"equal": equal, "lines": lines}
+    report = compare_environments(nodes)
+    assert (report["equal"], report["lines"]) == (equal, lines)
+
+
+def test_nodes_are_compared_with_their_locks_in_one_table() -> None:
+    nodes = {
+        **{f"gpu{number}": [environment("1"), environment("3", name="old")] for number in range(1, 11)},
+        "gpu13": [environment("2")],
+        "gpu14": [environment("1", "+ six 1.17.0")],
+        "gpu15": [],
+        "gpu16": [environment("1"), environment("4", name="new")],
+    }
+    locked, without = {"ai-dev": {"digest": "1" * 16}}, {"old": {"why": "it has no lock"}}
+    locks = {node: {**locked, **(without if len(nodes[node]) > 1 and node != "gpu16" else {})} for node in nodes}
+    unread = {"gpu17": "no route\x1b[2J\nto host", "gpu2b": "no route\x1b[2J\nto host"}
+    report = compare_environments(nodes, locks, unread)
+    assert report["table"] == [
+        "ENVIRONMENT  STATE          DIGEST            NODES",
+        r"-            not read       -                 gpu2b, gpu17: no route\x1b[2J to host",
+        "ai-dev       drifted        1111111111111111  gpu14",
+        "ai-dev       not as locked  2222222222222222  gpu13",
+        "ai-dev       absent         -                 gpu15",
+        "ai-dev       as locked      1111111111111111  gpu1, gpu2, gpu3, gpu4, gpu5, gpu6, gpu7, gpu8 and 3 more",
+        "new          not declared   4444444444444444  gpu16",
+        "old          no lock        3333333333333333  gpu1, gpu2, gpu3, gpu4, gpu5, gpu6, gpu7, gpu8, gpu9, gpu10",
+    ]
+    assert not report["locked"]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "lock", "locked"),
+    [
+        ({"a": [environment("1")], "b": [environment("1")]}, {"digest": "1" * 16}, True),
+        ({"a": [environment("1")]}, {"why": "it has no lock"}, True),
+        ({"a": [environment("1")], "b": [environment("1")]}, {"digest": "2" * 16}, False),
+        ({"a": [environment("1", "- six")]}, {"digest": "1" * 16}, False),
+        ({"a": []}, {"digest": "1" * 16}, False),
+        ({"a": []}, {"why": "it has no lock"}, False),
+        ({}, {}, True),
+    ],
+)
+def test_whether_all_is_as_locked(nodes: dict[str, Any], lock: dict[str, str], locked: bool) -> None:
+    assert compare_environments(nodes, {node: {"ai-dev": lock} for node in nodes})["locked"] == locked
 
 
 def test_of_two_groups_as_large_the_first_node_is_the_standard() -> None:
