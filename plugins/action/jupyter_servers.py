@@ -16,8 +16,9 @@ class ActionModule(Action):
     def steps(self, task_vars: dict[str, Any]) -> Steps:
         node = task_vars.get("inventory_hostname", "")
         places = [str(task_vars[name]) for name in ("inventory_dir", "playbook_dir") if task_vars.get(name)]
-        servers = [self._without_password(server, node, places) for server in self._task.args.get("servers") or []]
-        return (yield Call("jupyter_servers", {**self._task.args, "servers": servers}))
+        given = self._task.args.get("servers") or []
+        servers = [self._without_password(server, node, places) for server in given]
+        return (yield Call("jupyter_servers", {**self._task.args, **({"servers": servers} if servers else {})}))
 
     def _without_password(self, server: Any, node: str, places: list[str]) -> Any:
         if not isinstance(server, dict) or server.get("password") is None:

@@ -20,6 +20,11 @@ description:
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
 options:
+  state:
+    description: Whether the directory has kernelspecs of this module.
+    type: str
+    choices: [present, absent]
+    default: present
   directory:
     description: The directory of the kernelspecs, which notebook servers must search.
     type: path
@@ -29,10 +34,9 @@ options:
     type: path
     default: /opt/evenkeel/envs
   kernels:
-    description: All kernels that the directory has to have.
+    description: All kernels that the directory has to have. Required with O(state=present).
     type: list
     elements: dict
-    required: true
     suboptions:
       name:
         description: The kernel's name in notebooks; letters, digits, C(.), C(_) and C(-). Jupyter converts it to lower
@@ -117,7 +121,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import ru
 
 
 def main() -> None:
-    run(jupyter_kernelspecs.converge, jupyter_kernelspecs.ARGUMENT_SPEC)
+    run(jupyter_kernelspecs.converge, jupyter_kernelspecs.ARGUMENT_SPEC, **jupyter_kernelspecs.RULES)
 
 
 if __name__ == "__main__":

@@ -21,15 +21,21 @@ description:
     when O(restart_policy) allows it. RV(waiting) lists the restarts that wait, and what they wait for.
   - The servers of users who are no longer listed are stopped and removed, under the same policy. Homes are never
     touched.
+  - With O(state=absent), all servers end, with what runs in them, and their units and files are removed. RV(left) names
+    what others have put beside them.
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
   - evenkeel.gpu.attributes.action
 options:
+  state:
+    description: Whether the node has notebook servers.
+    type: str
+    choices: [present, absent]
+    default: present
   servers:
-    description: All servers that the node has to have.
+    description: All servers that the node has to have. Required with O(state=present).
     type: list
     elements: dict
-    required: true
     suboptions:
       name:
         description: An account with a home that may log in; not root.
@@ -138,17 +144,14 @@ options:
     type: dict
     default: {}
   environment:
-    description: The environment that the servers run from.
+    description: The environment that the servers run from. Required with O(state=present).
     type: path
-    required: true
   units:
-    description: The texts of the units that all servers share, by name.
+    description: The texts of the units that all servers share, by name. Required with O(state=present).
     type: dict
-    required: true
   config:
-    description: The text of the settings in Python that every server reads last.
+    description: The text of the settings in Python that every server reads last. Required with O(state=present).
     type: str
-    required: true
   directory:
     description: The directory of the servers' own files.
     type: path
@@ -175,6 +178,10 @@ EXAMPLES = r"""
     environment: /opt/evenkeel/envs/jupyter
     units: "{{ jupyter_units }}"
     config: "{{ jupyter_config }}"
+
+- name: Have none
+  evenkeel.gpu.jupyter_servers:
+    state: absent
 """
 
 RETURN = r"""
@@ -197,6 +204,12 @@ servers:
       probe: full
       moves: false
       system_account: false
+left:
+  description: What others have put beside the servers' files.
+  type: list
+  elements: str
+  returned: with O(state=absent)
+  sample: ["/etc/evenkeel/jupyter/notes.txt: not made by Evenkeel"]
 user_problems:
   description:
     - The problems with users' homes, accounts and servers, by user. Each is also a warning; other users are not

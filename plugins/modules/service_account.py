@@ -11,9 +11,9 @@ short_description: Manage the account that a service runs as
 version_added: 0.2.0
 description:
   - Creates an account with its home, or corrects the home, shell and primary group of an existing one. An account is
-    never renamed or removed, and a home is never moved; a missing one is created.
-  - A created account is recorded in C(/var/lib/evenkeel/made) before it is created, so that it can be removed again.
-    An existing one is not, since Evenkeel did not make it.
+    never renamed, and a home is never moved; a missing one is created.
+  - A created account is recorded in C(/var/lib/evenkeel/made) before it is created. O(state=absent) removes only such
+    an account, and not while files are in its home, which never go, or something runs as it. RV(left) says why.
   - An account of a directory service is accepted as it is. It fails if that differs from what the task declares, since
     C(usermod) changes only accounts in C(/etc/passwd).
   - In contrast to M(ansible.builtin.user), what C(useradd) or C(usermod) would refuse is also an error in check mode,
@@ -25,15 +25,19 @@ options:
     description: The name of the account; not root.
     type: str
     required: true
+  state:
+    description: Whether there is an account.
+    type: str
+    choices: [present, absent]
+    default: present
   group:
     description:
       - The name or id of its primary group, which must exist. By default, an existing account keeps its group, and a
         new one gets a group of its own.
     type: str
   home:
-    description: The home.
+    description: The home. Required with O(state=present).
     type: path
-    required: true
   shell:
     description: The login shell.
     type: path
@@ -58,10 +62,20 @@ EXAMPLES = r"""
   evenkeel.gpu.service_account:
     name: jupyter
     home: /var/lib/jupyter
+
+- name: Remove it
+  evenkeel.gpu.service_account:
+    name: jupyter
+    state: absent
 """
 
 RETURN = r"""
-{}
+left:
+  description: Why an account stays that the module has created and that is to be removed.
+  type: list
+  elements: str
+  returned: with O(state=absent)
+  sample: ["the account jupyter: files are in its home /var/lib/jupyter, such as /var/lib/jupyter/a.ipynb"]
 """
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import service_account
@@ -69,7 +83,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import ru
 
 
 def main() -> None:
-    run(service_account.converge, service_account.ARGUMENT_SPEC)
+    run(service_account.converge, service_account.ARGUMENT_SPEC, **service_account.RULES)
 
 
 if __name__ == "__main__":

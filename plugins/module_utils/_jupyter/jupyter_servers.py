@@ -23,6 +23,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node import (
     host_names,
     kept_files,
     made,
+    remains,
     tcp_port,
     unit_text,
     user_problems,
@@ -46,7 +47,8 @@ _SERVER = {
     **_LIMITS,
 }
 ARGUMENT_SPEC: dict[str, Any] = {
-    "servers": {"type": "list", "elements": "dict", "required": True, "options": _SERVER},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "servers": {"type": "list", "elements": "dict", "options": _SERVER},
     "limits": {"type": "dict", "default": {}, "options": _LIMITS},
     "listen": {"type": "str", "choices": ["port", "socket"], "default": "port"},
     "address": {"type": "str", "default": "127.0.0.1"},
@@ -60,13 +62,16 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "on_demand": {"type": "bool", "default": False},
     "restart_policy": {"type": "str", "choices": list(jupyter_servers.POLICIES), "default": "idle"},
     "settings": {"type": "dict", "default": {}},
-    "environment": {"type": "path", "required": True},
-    "units": {"type": "dict", "required": True},
-    "config": {"type": "str", "required": True},
+    "environment": {"type": "path"},
+    "units": {"type": "dict"},
+    "config": {"type": "str"},
     "directory": {"type": "path", "default": "/etc/evenkeel/jupyter"},
     "planned": {"type": "dict", "default": {}},
 }
-RULES: dict[str, Any] = {"required_together": [("certificate", "key")]}
+RULES: dict[str, Any] = {
+    "required_together": [("certificate", "key")],
+    "required_if": [("state", "present", ("servers", "environment", "units", "config"))],
+}
 
 
 @dataclass(frozen=True)
@@ -95,6 +100,40 @@ class Wish:
 
 def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Bring the servers to the declared state, or return what that would change."""
+    return remove(params["directory"], check_mode) if params["state"] == "absent" else serve(params, check_mode)
+
+
+def remove(folder: str, check_mode: bool) -> dict[str, Any]:
+    """End all servers, with what runs in them, and have nothing of them but what others have put beside it."""
+    users = sorted(jupyter_servers.known(folder))
+    files = jupyter_servers.removal(users, folder)
+    state = jupyter_servers.read(users, files, folder, environment="")
+    ours = {path: None for path, file in state.files.items() if file is None or kept_files.is_ours(path, file.text)}
+    plan = jupyter_servers.plan(state, [], users, ours, policy="now", folder=folder)
+    if plan.changed and not check_mode:
+        kept_files.apply_all(made.of_files("jupyter_servers", plan.files))
+        jupyter_servers.apply(plan)
+    folders = jupyter_servers.folders(folder)
+    if not check_mode:
+        for one in (*folders, jupyter_server.SOCKETS):
+            remains.clear(one)
+    return {
+        "changed": plan.changed,
+        "diff": plan.diff(),
+        "servers": [],
+        "user_problems": {},
+        "waiting": [],
+        "left": [line for one in folders for line in remains.left(one, files)],
+        "warnings": [
+            "The server of %s ends, and in it: %s" % (user, "; ".join(running))
+            for user, running in state.processes.items()
+            if running
+        ],
+    }
+
+
+def serve(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Have the declared servers."""
     folder, policy = params["directory"], params["restart_policy"]
     wish = complete_wish(params, check_mode)
     present = [*(server.user for server in wish.servers), *wish.gone]

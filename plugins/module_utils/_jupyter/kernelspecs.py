@@ -125,10 +125,12 @@ def complete(item: Mapping[str, Any], environments: str) -> Kernel:
     )
 
 
-def launcher_file(directory: str) -> list[Change]:
+def launcher_file(directory: str, *, wanted: bool = True) -> list[Change]:
     """Return what changes in the program that starts kernels."""
     path = os.path.join(directory, LAUNCHER)
-    return kept_files.plan({path: kept_files.read(path)}, {path: Kept(inspect.getsource(activated))})
+    return kept_files.plan(
+        {path: kept_files.read(path)}, {path: Kept(inspect.getsource(activated)) if wanted else None}
+    )
 
 
 def launcher(directory: str, distribution: str, seconds: int) -> list[str]:

@@ -93,7 +93,7 @@ class Server:
     @property
     def socket(self) -> str | None:
         """Where it listens when it has no port."""
-        return None if self.port else "%s/%s.sock" % (SOCKETS, socket_name(self.user))
+        return None if self.port else socket_of(self.user)
 
     def entry(self, folder: str) -> dict[str, Any]:
         """Return its entry in the list of all servers, which everybody may read."""
@@ -118,6 +118,11 @@ def instance(user: str, template: str) -> str:
 def socket_name(user: str) -> str:
     """Return a user's name in characters that are safe in ssh's configuration and in shells; no two users share one."""
     return re.sub(r"[^A-Za-z0-9_.@-]", _for_a_socket, user)
+
+
+def socket_of(user: str) -> str:
+    """Return where the server of a user listens that has no port."""
+    return "%s/%s.sock" % (SOCKETS, socket_name(user))
 
 
 def _for_a_socket(found: re.Match[str]) -> str:

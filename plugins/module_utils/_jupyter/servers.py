@@ -39,6 +39,8 @@ POLICIES = ("now", "idle", "manual")
 _ADDRESS = ("settings.json", "certificate.pem")
 _LISTENS = "ListenStream="
 _TEMPLATES = (SERVICE, WAY_IN, PROXY)
+#: At boot.
+_STARTED_BY = {SERVICE: "multi-user.target", WAY_IN: "sockets.target"}
 _JOURNAL_LINES, _JOURNAL_CHARACTERS = 20, 4000
 
 
@@ -95,9 +97,12 @@ class Plan:
         How each user's server is to be examined afterwards.
     moving
         Users whose servers are reached elsewhere until then, or not at all.
+    remains
+        What systemd leaves of units that end: sockets, and links of units whose file somebody has removed.
     """
 
     before: tuple[tuple[str, ...], ...] = ()
+    remains: tuple[str, ...] = ()
     files: tuple[Change, ...] = ()
     after: tuple[tuple[str, ...], ...] = ()
     waiting: tuple[Waiting, ...] = ()
@@ -185,11 +190,25 @@ def wanted(
     return found
 
 
+def removal(users: Sequence[str], folder: str) -> dict[str, Kept | None]:
+    """Return all files of all servers, none of which is wanted; those that they share come last."""
+    shared = [*(os.path.join(UNITS, name) for name in (*_TEMPLATES, SLICE)), os.path.join(folder, CONFIG)]
+    own = [path for user in users for path in files_of(user, folder)]
+    return dict.fromkeys([*own, *shared, os.path.join(folder, LIST)])
+
+
+def folders(folder: str, system: str = UNITS) -> list[str]:
+    """Return the folders in which all of that is, and nothing else of ours."""
+    patterns = [os.path.join(glob.escape(system), one.replace("@", "@*") + ".d") for one in _TEMPLATES]
+    return [folder, *sorted(path for pattern in patterns for path in glob.glob(pattern))]
+
+
 def files_of(user: str, folder: str) -> list[str]:
     """Return where the files of a server's own are."""
     own = os.path.join(folder, escape(user))
     names = ("settings.json", "certificate.pem", *SECRETS)
-    return [os.path.join(own, name) for name in names] + [drop_in(user, template) for template in _TEMPLATES]
+    # The drop-in of the way in shows that there is a server: it is the last to be removed.
+    return [os.path.join(own, name) for name in names] + [drop_in(user, one) for one in (SERVICE, PROXY, WAY_IN)]
 
 
 def secrets_of(user: str, folder: str, *files: Mapping[str, Kept | None]) -> Iterator[str]:
@@ -282,7 +301,8 @@ def plan(
     unread = any(unit.unread for unit in state.units.values())
     reload = unread or any(change.path.startswith(UNITS) for change in changes)
     return Plan(
-        before=_ending(leaving),
+        before=_ending(leaving, state.files),
+        remains=tuple(path for user in leaving for path in _remains(user)),
         files=tuple(changes),
         after=(("daemon-reload",),) * reload + comparison.steps.commands(),
         waiting=tuple(comparison.waiting),
@@ -291,15 +311,26 @@ def plan(
     )
 
 
-def _ending(leaving: Sequence[str]) -> tuple[tuple[str, ...], ...]:
-    """Return the commands of systemctl that end the servers of some users for good."""
+def _ending(leaving: Sequence[str], files: Mapping[str, Kept | None]) -> tuple[tuple[str, ...], ...]:
+    """Return the commands of systemctl that end the servers of some users for good.
+
+    Units whose file somebody has removed can't be disabled, but may run.
+    """
     if not leaving:
         return ()
-    return (
-        ("disable", "--now", *[instance(user, WAY_IN) for user in leaving]),
-        ("stop", *[instance(user, PROXY) for user in leaving]),
-        ("disable", "--now", *[instance(user, SERVICE) for user in leaving]),
-    )
+    steps = []
+    for template in (WAY_IN, PROXY, SERVICE):
+        path = os.path.join(UNITS, template)
+        disabled = template in _STARTED_BY and files.get(path, path) is not None
+        steps.append(
+            (*(("disable", "--now") if disabled else ("stop",)), *[instance(user, template) for user in leaving])
+        )
+    return tuple(steps)
+
+
+def _remains(user: str) -> list[str]:
+    links = [os.path.join(UNITS, "%s.wants" % by, instance(user, unit)) for unit, by in _STARTED_BY.items()]
+    return [jupyter_server.socket_of(user), *links]
 
 
 @dataclass
@@ -417,6 +448,9 @@ def apply(todo: Plan) -> dict[str, str]:
     """
     for argv in todo.before:
         _require_systemctl(argv)
+    for path in todo.remains:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
     for change in todo.files:
         kept_files.apply(change)
     for path in sorted({os.path.dirname(change.path) for change in todo.files if change.after is None}):

@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""The module service_account: an account of a node's own that a service runs as. None is renamed, moved or removed."""
+"""The module service_account: an account of a node's own that a service runs as.
+
+None is renamed or moved. One that the module has created is removed on request, but never its home, and not while
+somebody's files are in that: the next account to get its number would own them.
+"""
 
 from __future__ import annotations
 
+import filecmp
 import grp
 import os
 import pwd
@@ -13,18 +18,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import accounts, command, made
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import accounts, command, made, remains
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.made import Thing
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "name": {"type": "str", "required": True},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "group": {"type": "str"},
-    "home": {"type": "path", "required": True},
+    "home": {"type": "path"},
     "shell": {"type": "path", "default": "/bin/bash"},
     "system": {"type": "bool", "default": True},
     "umask": {"type": "str", "default": "0077"},
 }
+RULES: dict[str, Any] = {"required_if": [("state", "present", ("home",))]}
 
 #: What useradd of every distribution takes, or refuses with a line of its own.
 _NAME = re.compile(r"(?!\d+\Z)[A-Za-z0-9_][A-Za-z0-9_.-]{0,30}\$?")
@@ -32,6 +39,8 @@ _NAME = re.compile(r"(?!\d+\Z)[A-Za-z0-9_][A-Za-z0-9_.-]{0,30}\$?")
 _PATH = re.compile(r"/[^:\x00-\x1f\x7f]*")
 _UMASK = re.compile(r"[0-7]{3,4}")
 _SKELETON = "/etc/skel"
+#: By which its record is known.
+MODULE = "service_account"
 
 
 @dataclass(frozen=True)
@@ -115,11 +124,80 @@ class Plan:
 
 def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Bring the account to the declared state, or return what that would change."""
+    if params["state"] == "absent":
+        return remove(params["name"], check_mode)
     wish = desired(params)
     todo = plan(wish, read(wish))
     if todo.changed and not check_mode:
         apply(todo, wish)
     return {"changed": todo.changed, "diff": [todo.diff()] if todo.changed else []}
+
+
+def remove(name: str, check_mode: bool) -> dict[str, Any]:
+    """Have no such account where the module has created it, and its home where nobody has put anything into it."""
+    created = Thing("user", name)
+    account = _account(name)
+    if created not in made.read(MODULE):
+        return {"changed": False, "diff": [], "left": []}
+    # What runs as it ends in a real run before this.
+    running = _process_of(account.uid) if account is not None and not check_mode else ""
+    stays = why_it_stays(account, running) if account is not None else ""
+    goes = account is not None and not stays
+    if not check_mode and not stays:
+        if account is not None:
+            _remove(account)
+        made.note(MODULE, [], [created])
+    before = _words(account.home, account.shell, account.gid) if account is not None else ""
+    diff = Plan(name, before=before).diff()
+    return {
+        "changed": goes,
+        "diff": [diff] if goes else [],
+        "left": ["the account %s: %s" % (name, stays)] if stays else [],
+    }
+
+
+def why_it_stays(account: Account, process: str) -> str:
+    """Return why an account can't be removed; empty where it can.
+
+    Parameters
+    ----------
+    process
+        A process of the account's; empty where none runs.
+    """
+    if not accounts.is_local(account.name):
+        return "a directory service has it, not /etc/passwd"
+    if process:
+        return "%s runs" % process
+    found = _filled(account.home)
+    return "files are in its home %s, such as %s" % (account.home, found) if found else ""
+
+
+def _filled(home: str) -> str:
+    """Return something in a home that was not there when it was made; empty where there is nothing."""
+    for folder, folders, files in os.walk(home):
+        links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
+        for path in sorted(os.path.join(folder, name) for name in (*files, *links)):
+            if not _is_of_skeleton(path, home):
+                return path
+    return ""
+
+
+def _is_of_skeleton(path: str, home: str) -> bool:
+    model = os.path.join(_SKELETON, os.path.relpath(path, home))
+    try:
+        return not os.path.islink(path) and filecmp.cmp(path, model, shallow=False)
+    except OSError:
+        return False
+
+
+def _remove(account: Account) -> None:
+    """Remove an account, with the group of its own and a home of its own in which nothing is."""
+    if os.path.isdir(account.home) and os.lstat(account.home).st_uid == account.uid:
+        for folder, _folders, files in os.walk(account.home):
+            for name in files:
+                os.unlink(os.path.join(folder, name))
+        remains.clear(account.home)
+    command.require(["userdel", account.name], "See what it says, and run again")
 
 
 def desired(params: dict[str, Any]) -> Wish:
@@ -249,7 +327,7 @@ def apply(todo: Plan, wish: Wish) -> None:
         useradd or usermod refuses it.
     """
     if todo.create:
-        made.note("service_account", [Thing("user", todo.name)])
+        made.note(MODULE, [Thing("user", todo.name)])
         os.makedirs(os.path.dirname(wish.home), mode=0o755, exist_ok=True)
     if todo.command:
         command.require(todo.command, "Correct the account's name, home, shell or group, or the node's /etc/login.defs")

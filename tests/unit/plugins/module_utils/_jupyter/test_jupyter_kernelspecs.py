@@ -41,6 +41,12 @@ class Node:
         }
         return jupyter_kernelspecs.converge({**defaults, **given, **params}, check_mode)
 
+    def remove(self, *, check_mode: bool = False) -> dict[str, Any]:
+        defaults = {name: option.get("default") for name, option in jupyter_kernelspecs.ARGUMENT_SPEC.items()}
+        return jupyter_kernelspecs.converge(
+            {**defaults, "state": "absent", "directory": str(self.folder / "kernels")}, check_mode
+        )
+
 
 @pytest.fixture
 def node(tmp_path: Path) -> Node:
@@ -117,3 +123,25 @@ def test_nothing_is_done_where_anything_is_wrong(
     with pytest.raises(EvenkeelError, match=message):
         node.converge(*kernels, **params)
     assert node.kernels == []
+
+
+def test_all_kernels_and_what_starts_them_go_and_those_of_others_stay(node: Node) -> None:
+    node.converge(AI, VISION)
+    theirs = node.folder / "kernels" / "theirs" / "kernel.json"
+    theirs.parent.mkdir()
+    theirs.write_text("{}")
+    assert node.remove(check_mode=True)["changed"]
+    assert node.kernels == ["ai-dev", "theirs", "vision"]
+    result = node.remove()
+    assert result["removed"] == ["ai-dev", "vision"]
+    assert [path.name for path in (node.folder / "kernels").iterdir()] == ["theirs"]
+    assert node.remove()["changed"] is False
+    theirs.unlink()
+    theirs.parent.rmdir()
+    node.remove()
+    assert not (node.folder / "kernels").exists()
+    assert node.remove()["changed"] is False
+
+
+def test_a_node_without_kernels_stays_so(node: Node) -> None:
+    assert node.remove()["changed"] is False

@@ -24,6 +24,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.units import Un
 SERVICE, WAY_IN, PROXY = "jupyter@%s.service", "jupyter-proxy@%s.socket", "jupyter-proxy@%s.service"
 ENABLE = ("enable", SERVICE % "ana", WAY_IN % "ana", SERVICE % "bo", WAY_IN % "bo")
 RELOAD = ("daemon-reload",)
+UNITS = ("jupyter@.service", "jupyter-proxy@.socket", "jupyter-proxy@.service")
 
 
 @dataclass
@@ -100,12 +101,17 @@ class Node:
         given = {
             "servers": [{**item, "name": user, **(own if user == "ana" else {})} for user in users or ("ana", "bo")],
             "environment": "/e",
-            "units": {"jupyter@.service": all_servers.kept_files.MARK + "\n"},
+            "units": dict.fromkeys(UNITS, all_servers.kept_files.MARK + "\n"),
             "config": "",
             "directory": str(self.own),
         }
         self.systemd.done.clear()
         return jupyter_servers.converge({**defaults, **given, **params}, check_mode)
+
+    def remove(self, *, check_mode: bool = False) -> dict[str, Any]:
+        defaults = {name: option.get("default") for name, option in jupyter_servers.ARGUMENT_SPEC.items()}
+        self.systemd.done.clear()
+        return jupyter_servers.converge({**defaults, "state": "absent", "directory": str(self.own)}, check_mode)
 
     def age(self) -> None:
         """Let time pass since all files were written, and since then all units started."""
@@ -126,7 +132,9 @@ def node(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Node:
     system = str(tmp_path / "system")
     monkeypatch.setattr(one_server, "UNITS", system)
     monkeypatch.setattr(all_servers, "UNITS", system)
-    monkeypatch.setattr(all_servers, "known", functools.partial(all_servers.known, system=system))
+    for function in ("known", "folders"):
+        monkeypatch.setattr(all_servers, function, functools.partial(getattr(all_servers, function), system=system))
+    monkeypatch.setattr(one_server, "SOCKETS", str(tmp_path / "run"))
     monkeypatch.setattr(all_servers.units, "read", found.systemd.read)
     monkeypatch.setattr(all_servers.units, "processes", lambda _: found.systemd.processes)
     monkeypatch.setattr(all_servers.command, "run", found.systemd.run)
@@ -349,3 +357,79 @@ def test_a_certificate_has_to_be_there(node: Node) -> None:
     with pytest.raises(EvenkeelError, match="no file /none"):
         node.converge(certificate="/none.pem", key="/none.key")
     assert node.systemd.done == []
+
+
+def test_all_servers_end_with_what_runs_in_them_and_nothing_of_them_stays(node: Node) -> None:
+    node.converge(listen="socket")
+    node.systemd.processes = {SERVICE % "ana": ["pid 7: python train.py"]}
+    socket = node.folder / "run" / "ana.sock"
+    socket.parent.mkdir()
+    socket.touch()
+    before = node.files()
+    rehearsed = node.remove(check_mode=True)
+    assert (rehearsed["changed"], node.files(), node.systemd.done) == (True, before, [])
+    done = node.remove()
+    assert done["diff"] == rehearsed["diff"]
+    assert done["warnings"] == ["The server of ana ends, and in it: pid 7: python train.py"]
+    assert (node.files(), node.own.exists(), socket.parent.exists()) == ({}, False, False)
+    assert list((node.folder / "system").iterdir()) == []
+    assert (node.systemd.started, node.systemd.enabled, node.systemd.done[-1]) == ({}, set(), RELOAD)
+    again = node.remove()
+    assert (again["changed"], again["left"], node.systemd.done) == (False, [], [])
+    assert node.converge()["changed"]
+
+
+def test_a_node_that_never_had_a_server_is_left_alone(node: Node) -> None:
+    assert node.remove()["changed"] is False
+    assert (node.systemd.done, node.files()) == ([], {})
+
+
+def test_what_others_have_made_beside_servers_stays_and_is_named(node: Node) -> None:
+    node.converge()
+    theirs = [
+        node.own / "ana" / "notes.txt",
+        node.folder / "system" / "jupyter@ana.service.d" / "override.conf",
+        node.folder / "system" / "jupyter.slice",
+    ]
+    for path in theirs:
+        path.write_text("[Slice]\n")
+    expected = [f"{path}: not made by Evenkeel" for path in theirs[:2]]
+    assert node.remove(check_mode=True)["left"] == expected
+    assert node.remove()["left"] == expected
+    assert sorted(node.files()) == sorted(map(str, theirs))
+    again = node.remove()
+    assert (again["changed"], again["left"]) == (False, expected)
+
+
+@pytest.mark.parametrize("files", range(1, 12))
+def test_a_removal_that_was_killed_is_finished_by_the_next(
+    node: Node, monkeypatch: pytest.MonkeyPatch, files: int
+) -> None:
+    node.converge()
+    apply = all_servers.kept_files.apply
+    made = []
+
+    def killed(change: Any) -> None:
+        if len(made) == files:
+            raise KeyboardInterrupt
+        made.append(change)
+        apply(change)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(all_servers.kept_files, "apply", killed)
+        with pytest.raises(KeyboardInterrupt):
+            node.remove()
+    node.remove()
+    assert (node.files(), node.systemd.started, node.systemd.enabled) == ({}, {}, set())
+    assert list((node.folder / "system").iterdir()) == []
+
+
+def test_units_whose_file_somebody_has_removed_are_stopped_and_start_at_no_boot(node: Node) -> None:
+    node.converge()
+    link = node.folder / "system" / "multi-user.target.wants" / (SERVICE % "ana")
+    link.parent.mkdir()
+    link.symlink_to(node.folder / "system" / "jupyter@.service")
+    (node.folder / "system" / "jupyter@.service").unlink()
+    node.remove()
+    assert ("stop", SERVICE % "ana", SERVICE % "bo") in node.systemd.done
+    assert (node.systemd.started, link.is_symlink()) == ({}, False)

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -109,7 +111,7 @@ class Node:
 
     folder: Path
     account: Account | None = None
-    done: list[tuple[str, ...]] = field(default_factory=list)
+    done: list[Sequence[str]] = field(default_factory=list)
     recorded: list[Thing] = field(default_factory=list)
 
     @property
@@ -121,8 +123,16 @@ class Node:
         given = {"name": "jupyter", "home": str(self.home)}
         return service_account.converge({**defaults, **given, **params}, check_mode)
 
-    def require(self, argv: tuple[str, ...], _: str) -> str:
+    def remove(self, *, check_mode: bool = False) -> dict[str, Any]:
+        defaults = {name: option.get("default") for name, option in service_account.ARGUMENT_SPEC.items()}
+        self.done.clear()
+        return service_account.converge({**defaults, "name": "jupyter", "state": "absent"}, check_mode)
+
+    def require(self, argv: Sequence[str], _: str) -> str:
         self.done.append(argv)
+        if argv[0] == "userdel":
+            self.account = None
+            return ""
         self.recorded = made.read("service_account")
         options = dict(itertools.pairwise(argv))
         if argv[0] == "useradd":
@@ -172,6 +182,55 @@ def test_a_home_that_is_gone_is_made_with_the_umask(node: Node, monkeypatch: pyt
     assert owners == dict.fromkeys(map(str, (node.home, node.home / ".profile", node.home / "folder")), (990, 991))
     assert list(owners)[-1] == str(node.home)
     assert node.converge()["changed"] is False
+
+
+def make(node: Node) -> None:
+    node.converge()
+    shutil.copytree(node.folder / "skel", node.home, dirs_exist_ok=True)
+    os.chown(node.home, UID, -1)
+
+
+def test_an_account_that_was_created_goes_with_a_home_in_which_nothing_is(node: Node) -> None:
+    make(node)
+    rehearsed = node.remove(check_mode=True)
+    assert (rehearsed["changed"], node.done, node.home.exists()) == (True, [], True)
+    assert node.remove() == rehearsed
+    assert (node.done, node.home.exists(), made.read("service_account")) == ([["userdel", "jupyter"]], False, [])
+    assert node.remove() == {"changed": False, "diff": [], "left": []}
+
+
+def test_an_account_that_was_there_before_stays(node: Node) -> None:
+    node.account = account(home=str(node.home))
+    assert node.remove() == {"changed": False, "diff": [], "left": []}
+    assert node.done == []
+
+
+@pytest.mark.parametrize("file", [".profile", "folder/a.ipynb", "link"])
+def test_an_account_in_whose_home_somebody_has_put_something_stays(node: Node, file: str) -> None:
+    make(node)
+    path = node.home / file
+    path.symlink_to("/srv") if file == "link" else path.write_text("mine")  # type: ignore[func-returns-value]
+    left = [f"the account jupyter: files are in its home {node.home}, such as {path}"]
+    assert node.remove(check_mode=True)["left"] == left
+    assert node.remove() == {"changed": False, "diff": [], "left": left}
+    assert (node.done, path.is_symlink() or path.exists()) == ([], True)
+    assert made.read("service_account") == [Thing("user", "jupyter")]
+
+
+def test_an_account_as_which_something_runs_stays_and_a_rehearsal_takes_that_as_ended(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(node)
+    monkeypatch.setattr(service_account, "_process_of", lambda _: "its process 7 (cron)")
+    assert node.remove(check_mode=True)["changed"]
+    assert node.remove()["left"] == ["the account jupyter: its process 7 (cron) runs"]
+
+
+def test_an_account_that_somebody_has_removed_is_forgotten(node: Node) -> None:
+    make(node)
+    node.account = None
+    assert node.remove()["changed"] is False
+    assert (node.done, made.read("service_account")) == ([], [])
 
 
 @pytest.mark.parametrize(
