@@ -169,7 +169,8 @@ def _need(text: str, kind: str) -> str:
     found = _NEED.fullmatch(_checked(_NEED, text, "dependency"))
     if kind == "apt" or found is None or not found[2]:
         return text
-    return f"{found[1]} {found[2]} {found[3]}"
+    # Records have the relations of Debian's.
+    return f"{found[1]} {found[2].replace('<<', '<').replace('>>', '>')} {found[3]}"
 
 
 def _checked(form: re.Pattern[str], text: Any, what: str) -> str:

@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+import gzip
+import os
+import re
+import shutil
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -11,10 +15,11 @@ from pathlib import Path
 import pytest
 
 from lab import paths
-from lab.upstream import mirror_server
-from reality import report, world
+from lab.upstream import mirror_server, recorded_packages, recorded_repositories
+from reality import record, report, world
 from reality.claims import Claim, Result
 from reality.parts import conda, data
+from reality.parts.packages import recording
 from reality.reach import Reach
 from reality.run import STATE, State, ask, run
 from reality.world import World
@@ -108,6 +113,36 @@ def test_a_site_that_fails(lab: World, url: str, fault: str, state: str, said: s
     lab.stand_ins = {f"{REPOSITORIES}/debian13/x86_64": f"{url}/_fault/{way}{place}"}
     (found,) = answers(lab, "data/driver/debian13/x86_64/580").values()
     assert (found.state, said in found.detail) == (state, True), found
+
+
+@pytest.mark.long
+def test_the_lab_builds_repositories_of_what_is_recorded(lab: World, tmp_path: Path) -> None:
+    records, made = tmp_path / "records", paths.WWW.parent / f"recorded-{os.getpid()}"
+    for sight in recording.repositories():
+        if sight.name in ("nvidia/debian12", "nvidia/rhel9", "container/apt", "container/rpm"):
+            record.write(sight.look(lab), records)
+    try:
+        recorded_repositories.fill(made, records / "packages")
+        for name, kind in (("debian12", "apt"), ("rhel9", "rpm")):
+            found = recorded_packages.nvidia(f"nvidia/{name}", records / "packages")
+            assert found is not None
+            listed = names(made / recorded_repositories.NVIDIA / name / "x86_64", kind)
+            assert listed == names(recorded_repositories.own_folder(name), kind)
+            assert {one.name for one in (*found.packages, *found.toolkits)} < listed
+            assert {"cuda-toolkit-12-9", "cuda-toolkit-13-0"} < {one.name for one in found.toolkits}
+        for place, kind in (("deb/amd64", "apt"), ("rpm/x86_64", "rpm")):
+            listed = names(made / recorded_repositories.CONTAINER / "stable" / place, kind)
+            assert "nvidia-container-toolkit" in listed
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def names(folder: Path, kind: str) -> set[str]:
+    """Return the names of a repository's packages, by its lists."""
+    if kind == "apt":
+        return set(re.findall(r"^Package: (.*)$", (folder / "Packages").read_text(), re.MULTILINE))
+    (listed,) = folder.glob("repodata/*-primary.xml.gz")
+    return set(re.findall(r"<name>(.*?)</name>", gzip.decompress(listed.read_bytes()).decode()))
 
 
 @pytest.mark.long

@@ -64,12 +64,12 @@ def test_what_a_repository_had(tmp_path: Path) -> None:
 
 
 def test_dependencies_of_rpm(tmp_path: Path) -> None:
-    depends = [["nvidia-kmod (= 3:580.200.01-1.el9)"], ["nvidia-kmod"], ["/bin/sh"]]
+    depends = [["nvidia-kmod (= 3:580.200.01-1.el9)"], ["nvidia-kmod"], ["/bin/sh"], ["nvidia-kmod (<< 3:590)"]]
     one = {**ONE, "name": "nvidia-kmod", "version": "3:580.200.01-1.el9", "source": "nvidia", "depends": depends}
     one |= {"architecture": "x86_64", "provides": ["kmod-nvidia (= 3:580.200.01)"]}
     recorded(tmp_path, "nvidia/rhel9", {"kind": "rpm", "packages": [one]})
     (found,) = of("nvidia/rhel9", tmp_path)
-    assert found.depends == ("nvidia-kmod = 3:580.200.01-1.el9", "nvidia-kmod")
+    assert found.depends == ("nvidia-kmod = 3:580.200.01-1.el9", "nvidia-kmod", "nvidia-kmod < 3:590")
     assert found.provides == ("kmod-nvidia = 3:580.200.01",)
     assert found.source == ""
 
