@@ -162,7 +162,7 @@ test-real: $(READY) ## What the lab stands in for, asked of the real thing: make
 
 .PHONY: record-reality
 record-reality: $(READY) ## Record what the lab can learn from the real thing: make record-reality PARTS="data packages"
-	python -m reality record $(if $(PARTS),--parts "$(PARTS)")
+	python -m reality record $(if $(PARTS),--parts "$(PARTS)") $(if $(LIMIT),--limit $(LIMIT)) $(if $(ONLY),--only "$(ONLY)")
 
 .PHONY: bench-environments
 bench-environments: lab ## Time builds and checks of an environment beside the file system, and beside a real conda: CONDA=/path/to/conda

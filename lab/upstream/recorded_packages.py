@@ -21,6 +21,9 @@ _OF_NODES = frozenset({"dkms"})
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_-]*", re.ASCII)
 _VERSION = re.compile(r"(?:\d+:)?[A-Za-z0-9][A-Za-z0-9.+~^_-]*", re.ASCII)
 _NEED = re.compile(rf"({_NAME.pattern})(?: \((<<|<=|<|=|>|>=|>>) ({_VERSION.pattern})\))?", re.ASCII)
+_LINE = re.compile(r"[ -~]{1,200}", re.ASCII)
+#: What a signed list says of its repository.
+_FIELDS = ("Origin", "Label", "Suite", "Codename", "Version")
 _ARCHITECTURES = {"apt": ("amd64", "all"), "rpm": ("x86_64", "noarch")}
 _WORD = re.compile(r"linux-image-(.+)")
 _UNAME = re.compile(r"\d+(?:\.\d+)+-\d+-[a-z0-9]+", re.ASCII)
@@ -74,9 +77,25 @@ def enterprise_kernel(release: str, folder: Path = FOLDER) -> str:
     return _used(folder / "kernels" / f"{release}.json", _enterprise_kernel) or ""
 
 
+def release_fields(name: str, folder: Path = FOLDER) -> dict[str, str]:
+    """Return what the signed list of a repository, such as ``debian12-x86_64``, said of it, by which pins choose.
+
+    Raises
+    ------
+    LabError
+        The record can't be used.
+    """
+    return _used(_release_files(folder) / f"{name}.json", _fields) or {}
+
+
 def paths(folder: Path = FOLDER) -> list[Path]:
-    """Return the records that there are."""
-    return sorted(folder.glob("*/*.json"))
+    """Return the records of packages and, where there are some, those of signed lists."""
+    packages = sorted(folder.glob("*/*.json"))
+    return [*packages, *sorted(_release_files(folder).glob("*.json"))] if packages else []
+
+
+def _release_files(folder: Path) -> Path:
+    return folder.parent / "data" / "release"
 
 
 def stand_ins(
@@ -145,6 +164,11 @@ def _kernels(data: Mapping[str, Any]) -> tuple[Kernel, ...]:
 def _enterprise_kernel(data: Mapping[str, Any]) -> str:
     version = _checked(_VERSION, data["kernel"]["version"], "version")
     return version.partition(":")[2] or version
+
+
+def _fields(data: Mapping[str, Any]) -> dict[str, str]:
+    found = data.get("fields", {})  # of RPM's there are none
+    return {name: _checked(_LINE, found[name], "field of a list") for name in _FIELDS if name in found}
 
 
 def _package(one: Mapping[str, Any], kind: str, known: set[str]) -> OsPackage:

@@ -66,7 +66,8 @@ def fill(top: Path, records: Path = recorded_packages.FOLDER) -> None:
         if recorded is not None:
             made = recorded_packages.stand_ins(recorded.packages, recipe)
             made += recorded_packages.stand_ins(recorded.toolkits, _nothing, toolkits)
-            _write(top / NVIDIA / name / "x86_64", own_folder(name), made, key, _ABOUT)
+            about = {**_ABOUT, **recorded_packages.release_fields(f"{name}-x86_64", records)}
+            _write(top / NVIDIA / name / "x86_64", own_folder(name), made, key, about)
     toolkits = nvidia_cuda_rpm.packages()
     for name, (dist, has_streams) in nvidia_repositories.ENTERPRISE_REPOSITORIES.items():
         recorded = recorded_packages.nvidia(f"nvidia/{name}", records)
@@ -88,7 +89,8 @@ def _fill_container(top: Path, records: Path) -> None:
         return
     # Nodes of both families have one base URL.
     made = recorded_packages.stand_ins(deb.packages if deb else (), nvidia_container.debian_packages)
-    _write(top / "stable/deb/amd64", own / "stable/deb/amd64", made, key, _CONTAINER_ABOUT)
+    about = {**_CONTAINER_ABOUT, **recorded_packages.release_fields("container-deb-amd64", records)}
+    _write(top / "stable/deb/amd64", own / "stable/deb/amd64", made, key, about)
     made = recorded_packages.stand_ins(rpm.packages if rpm else (), nvidia_container.rpm_packages)
     _write_rpm(top / "stable/rpm/x86_64", own / "stable/rpm/x86_64", made, key)
     for name in ("gpgkey", "stable/rpm/nvidia-container-toolkit.repo"):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -30,7 +31,9 @@ def records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.setattr(paths, name, tmp_path / name.lower())
     # Keys take seconds to be made; signatures have tests of their own.
     monkeypatch.setattr(recorded_repositories, "_keys", list)
-    monkeypatch.setattr(apt_repository, "release", lambda folder, _key, _about: (folder / "InRelease").touch())
+    monkeypatch.setattr(
+        apt_repository, "release", lambda folder, _key, about: (folder / "InRelease").write_text(json.dumps(about))
+    )
     pool = tmp_path / "pool"
     pool.mkdir()
     own = [OsPackage(name, "580.178.04-1", "amd64", "own") for name in ("libcuda1", "nvidia-imex")]
@@ -91,6 +94,16 @@ def test_what_was_recorded_is_beside_the_labs_own(records: Path) -> None:
     (records / "nvidia" / "debian12.json").unlink()
     recorded_repositories.build(Progress())
     assert not paths.RECORDED.exists()
+
+
+def test_a_repository_says_of_itself_what_the_real_one_does(records: Path) -> None:
+    put(records, "nvidia/debian12", {"kind": "apt", "packages": []})
+    list_ = paths.RECORDED / REPOSITORY / "InRelease"
+    recorded_repositories.build(Progress())
+    assert json.loads(list_.read_text())["Label"] == "NVIDIA CUDA"
+    put(records.parent, "data/release/debian12-x86_64", {"fields": {"Label": "NVIDIA CUDA 14"}})
+    recorded_repositories.build(Progress())
+    assert json.loads(list_.read_text())["Label"] == "NVIDIA CUDA 14"
 
 
 def test_kernels_that_were_recorded(records: Path) -> None:
