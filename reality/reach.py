@@ -188,7 +188,7 @@ class Reach:
                         wait = self._wish(error)
                     if error.code == 407:
                         raise TroubleError(f"{proxy_words(url)} asks for a login") from None
-                    if error.code < 500 and error.code not in (408, 429):
+                    if 400 <= error.code < 500 and error.code not in (408, 429):
                         self._failures[site] = 0
                         raise RefusedError(url, error.code) from None
                     why = f"{site} answered {error.code} {error.reason}"

@@ -22,6 +22,8 @@ class Reply:
     announced: int | None = None
     #: Whether it never answers.
     silent: bool = False
+    #: What it sends in place of an answer of HTTP.
+    raw: bytes = b""
 
 
 class Site:
@@ -61,6 +63,10 @@ def running() -> Iterator[Site]:
             reply = site.next(self.path)
             if reply.silent:
                 site.closing.wait(10)
+                return
+            if reply.raw:
+                self.wfile.write(reply.raw)
+                self.close_connection = True
                 return
             self.send_response(reply.status)
             length = len(reply.body) if reply.announced is None else reply.announced

@@ -48,6 +48,10 @@ def test_what_may_pass_is_asked_again(site: Site, reach: Reach) -> None:
         (Reply(b"half", announced=8), "ended after 4 of 8 bytes"),
         (Reply(status=502), "answered 502 Bad Gateway"),
         (Reply(b"x" * 4096), "sends more than 0 MiB"),
+        (Reply(raw=b"\x00\x01 garbage\r\n\r\n"), "can't be reached"),
+        (Reply(raw=b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"), "can't be reached"),
+        (Reply(status=302, headers={"Location": "http://[no-url"}), "can't be reached"),
+        (Reply(status=302, headers={"Location": "/file"}), "answered 302 .*infinite loop"),
     ],
 )
 def test_an_answer_that_can_not_be_used_is_trouble(site: Site, reach: Reach, reply: Reply, said: str) -> None:
