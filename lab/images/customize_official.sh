@@ -14,6 +14,11 @@ if command -v apt-get >/dev/null; then
 else
     dnf --quiet --assumeyes install epel-release
     dnf --quiet --assumeyes install "$@"
+    # The python3 of release 8 is too old for Ansible.
+    if [ "$(rpm --eval '%rhel')" = 8 ]; then
+        dnf --quiet --assumeyes install python3.12
+        alternatives --set python3 /usr/bin/python3.12
+    fi
     systemctl --quiet enable sshd.service
     # As with apt, nodes have no network of their own.
     rm -f /etc/yum.repos.d/*
