@@ -10,7 +10,7 @@ import queue
 import shutil
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -75,6 +75,9 @@ class Shown(Protocol):
 
     def result(self, claim: Claim, result: Result) -> None:
         """A claim has its result."""
+
+    def waiting(self, claims: Sequence[Claim]) -> None:
+        """These are being asked; called several times a second while no claim has its result."""
 
 
 def known_parts() -> dict[str, Part]:
@@ -196,6 +199,7 @@ def run(
     world.end = time.monotonic() + (part.SECONDS if limit is None else limit)
     todo: queue.SimpleQueue[Claim] = queue.SimpleQueue()
     found: queue.SimpleQueue[tuple[Claim, Result | Exception | None]] = queue.SimpleQueue()
+    asking: dict[str, Claim] = {}
     for claim in left:
         todo.put(claim)
 
@@ -205,6 +209,7 @@ def run(
                 claim = todo.get_nowait()
                 over = time.monotonic() > world.end or world.reach.stop.is_set()
                 result: Result | Exception | None = None
+                asking[claim.id] = claim
                 try:
                     result = None if over else ask(part, claim, world)
                     if isinstance(result, Result):
@@ -212,6 +217,7 @@ def run(
                 except OSError as error:
                     world.reach.stop.set()
                     result = error
+                del asking[claim.id]
                 found.put((claim, result))
 
     # Daemons, so that a request without an answer does not keep an interrupted run from its end.
@@ -220,14 +226,17 @@ def run(
     whole, waiting = True, len(left)
     try:
         while waiting:
-            with suppress(queue.Empty):
+            try:
                 claim, result = found.get(timeout=_POLL_SECONDS)
-                waiting -= 1
-                if isinstance(result, Exception):
-                    raise result
-                whole = whole and result is not None
-                if result is not None:
-                    shown.result(claim, result)
+            except queue.Empty:
+                shown.waiting(list(asking.values()))
+                continue
+            waiting -= 1
+            if isinstance(result, Exception):
+                raise result
+            whole = whole and result is not None
+            if result is not None:
+                shown.result(claim, result)
     except KeyboardInterrupt:
         world.reach.stop.set()
         raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Sequence
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sanitise import in_one_line
 from rich.console import Console
@@ -12,8 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from reality.claims import DIFFERS, PROVEN, UNREACHABLE, Claim, Result
 
-#: Where nobody watches, how often a line says how far a part is.
-_LINE_SECONDS = 30.0
+#: Where nobody watches, how often a line says how far a part is, and for what it waits.
+_LINE_SECONDS, _WAIT_SECONDS = 30.0, 120.0
 _MOST = 300
 
 
@@ -43,6 +44,9 @@ class Bars:
             self._progress.advance(self._task)
         if result.state in (DIFFERS, UNREACHABLE):
             self._progress.console.print(line(claim, result), markup=False, highlight=False, soft_wrap=True)
+
+    def waiting(self, claims: Sequence[Claim]) -> None:
+        """Leave it to the clock beside the bar."""
 
 
 class Lines:
@@ -74,6 +78,13 @@ class Lines:
             self._print(line(claim, result))
         if time.monotonic() - self._said > _LINE_SECONDS:
             self._say()
+
+    def waiting(self, claims: Sequence[Claim]) -> None:
+        """Say now and then what takes long."""
+        if claims and time.monotonic() - self._said > _WAIT_SECONDS:
+            more = f", and {len(claims) - 1} more" if len(claims) > 1 else ""
+            self._print(f"{self._name}: {self._done} of {self._total}; now: {in_one_line(claims[0].text)}{more}")
+            self._said = time.monotonic()
 
     def _say(self) -> None:
         if self._counts:

@@ -9,7 +9,7 @@ import re
 import shutil
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -34,6 +34,9 @@ class Silent:
         pass
 
     def result(self, claim: Claim, result: Result) -> None:
+        pass
+
+    def waiting(self, claims: Sequence[Claim]) -> None:
         pass
 
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from reality.claims import Claim, Result
 from reality.world import World
@@ -39,9 +39,13 @@ class Watcher:
     def __init__(self) -> None:
         self.begun: list[tuple[str, int, int]] = []
         self.results: list[tuple[str, str]] = []
+        self.waited: set[str] = set()
 
     def begin(self, name: str, total: int, done: int) -> None:
         self.begun.append((name, total, done))
+
+    def waiting(self, claims: Sequence[Claim]) -> None:
+        self.waited |= {claim.id for claim in claims}
 
     def result(self, claim: Claim, result: Result) -> None:
         self.results.append((claim.id, result.state))

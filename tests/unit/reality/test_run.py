@@ -80,6 +80,17 @@ def test_each_result_is_on_disk_before_the_next_question(world: World, state: St
     assert seen == [[], ["made/one"], ["made/one", "made/two"]]
 
 
+def test_what_is_asked_is_shown_until_it_has_its_result(world: World, state: State) -> None:
+    watcher = Watcher()
+
+    def until_shown(_world: World) -> Result:
+        wait.until(lambda: watcher.waited, "it is shown", "", seconds=10)
+        return proven("a site")
+
+    assert run("made", Made({"one": until_shown, "two": holds}), world, state, watcher)
+    assert watcher.waited == {"made/one"}
+
+
 def test_a_run_that_was_stopped_asks_what_has_no_answer_yet(world: World, state: State) -> None:
     first = Made({"one": holds, "two": raises(OutOfTimeError()), "three": raises(TroubleError("down"))})
     assert not run("made", first, world, state, Watcher())

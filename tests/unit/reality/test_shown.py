@@ -37,3 +37,17 @@ def test_a_terminal_has_a_bar(output: io.StringIO) -> None:
     run(Console(file=output, force_terminal=True, width=200))
     assert "≠ one holds: [red]it has \\x1b[2J" in output.getvalue()
     assert "3/3" in output.getvalue()
+
+
+def test_a_log_says_now_and_then_what_takes_long(output: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr(shown.time, "monotonic", lambda: now)
+    with shown.chosen(Console(file=output)) as watcher:
+        watcher.begin("data", 3, 0)
+        for now in (1.0, 121.0, 122.0, 250.0):
+            watcher.waiting([CLAIM] if now < 200 else [CLAIM, CLAIM])
+        watcher.waiting([])
+    assert output.getvalue().splitlines()[1:] == [
+        "data: 0 of 3; now: one holds",
+        "data: 0 of 3; now: one holds, and 1 more",
+    ]
