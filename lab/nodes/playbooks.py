@@ -45,13 +45,14 @@ def play(playbook: str, group: str, *options: str, **variables: Any) -> Run:
 
 
 def ansible(program: str, group: str, *arguments: str, **environment: str) -> Run:
-    """Run one of Ansible's programs, such as ``adhoc``, in the project's root."""
+    """Run one of Ansible's programs, such as ``adhoc``, in the project's root; all results are shown."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+    settings = {"ANSIBLE_CACHE_PLUGIN": "memory", "ANSIBLE_STDOUT_CALLBACK": "default"}
     done = subprocess.run(
         [sys.executable, "-m", "ansible", program, f"--inventory={INVENTORY}", *arguments],
         check=False,
         cwd=ROOT,
-        env={**inherited, "EVENKEEL_LAB_GROUP": group, "ANSIBLE_CACHE_PLUGIN": "memory", **environment},
+        env={**inherited, "EVENKEEL_LAB_GROUP": group, **settings, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -184,6 +184,7 @@ def ansible(program: str, *arguments: str, **environment: str) -> subprocess.Pop
             "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
             "ANSIBLE_CACHE_PLUGIN": "memory",
             "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_STDOUT_CALLBACK": "default",
             "EVENKEEL_LAB_GROUP": "nobody",
             "PYTHONPATH": str(ROOT),
             "UV_HTTP_RETRIES": "0",

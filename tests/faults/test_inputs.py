@@ -46,6 +46,7 @@ def play(playbook: str, *options: str) -> Answer:
     """Run a playbook as an operator does, from the project's folder; the shown paragraphs are in one line."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
     settings = {"ANSIBLE_CALLBACK_RESULT_FORMAT": "json", "ANSIBLE_NOCOLOR": "1", "COLUMNS": "10000"}
+    settings |= {"ANSIBLE_STDOUT_CALLBACK": "default"}
     # Without facts, site.yml's first task comes before its first connection.
     settings |= {"ANSIBLE_GATHERING": "explicit", "ANSIBLE_CACHE_PLUGIN": "memory"}
     done = subprocess.run(

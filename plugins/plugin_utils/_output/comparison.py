@@ -72,7 +72,7 @@ def table(found: Mapping[tuple[str, str, str], Sequence[str]], unread: Mapping[s
     """Return the table; the nodes that could not be read, and why, come first."""
     by_reason: dict[str, list[str]] = {}
     for node, reason in unread.items():
-        by_reason.setdefault(in_one_line(reason).strip(), []).append(node)
+        by_reason.setdefault(in_one_line(reason.removeprefix("Task failed: ")).strip(), []).append(node)
     cells = [
         *(("-", NOT_READ, "-", f"{named(names, _MANY)}: {reason}") for reason, names in by_reason.items()),
         *(

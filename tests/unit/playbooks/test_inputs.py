@@ -128,6 +128,7 @@ def test_a_wrong_input_is_refused_before_anything_else(arguments: str, lines: li
     name, *more = arguments.split()
     command = [sys.executable, "-m", "ansible", "playbook", "-i", "inventories/localhost", f"playbooks/{name}.yml"]
     environment = {"ANSIBLE_CALLBACK_RESULT_FORMAT": "json", "ANSIBLE_GATHERING": "explicit", "ANSIBLE_NOCOLOR": "1"}
+    environment |= {"ANSIBLE_STDOUT_CALLBACK": "default"}
     done = subprocess.run(
         ["env", *(f"{key}={value}" for key, value in environment.items()), *command, *more],
         check=False,

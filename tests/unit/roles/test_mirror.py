@@ -23,7 +23,8 @@ def reads(tmp_path: Path, hosts: int, wish: str) -> int:
     inventory.write_text(json.dumps({"all": {"hosts": names, "vars": {"evenkeel_mirror": template}}}))
     playbook = tmp_path / "play.yml"
     playbook.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "roles": ["evenkeel.gpu.mirror"]}]))
-    command = [sys.executable, "-m", "ansible", "playbook", "-i", str(inventory), str(playbook)]
+    all_shown = ["env", "ANSIBLE_STDOUT_CALLBACK=default"]
+    command = [*all_shown, sys.executable, "-m", "ansible", "playbook", "-i", str(inventory), str(playbook)]
     done = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "skipping: [node1]" not in done.stdout
