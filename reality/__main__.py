@@ -7,7 +7,7 @@ import argparse
 import os
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -130,8 +130,18 @@ def _end(here: world.World, state: State, names: list[str], console: Console, *,
     results = state.results(names)
     counts = Counter(result.state for result in results.values())
     console.print(", ".join(f"{counts[one]} {one}" for one in STATES if counts[one]) or "nothing was asked")
+    for name in names:
+        for line in _left_out(name, state.results([name]).values()):
+            console.print(line, markup=False)
     console.print(f"The report is {data} and {page}")
     return _status(results, whole=whole, interrupted=interrupted)
+
+
+def _left_out(name: str, results: Iterable[Result]) -> Iterator[str]:
+    """Yield why a part was skipped as a whole."""
+    reasons = Counter(result.detail if result.state == SKIPPED else "" for result in results)
+    if reasons and not reasons[""]:
+        yield f"{name} is left out: {reasons.most_common(1)[0][0]}"
 
 
 def _status(results: Mapping[str, Result], *, whole: bool, interrupted: bool) -> int:

@@ -31,6 +31,11 @@ RESOLVES = {
     sets.CUDA: "CUDA toolkits, cuDNN and NCCL resolved in official images, without parts of others",
     sets.CONTAINER: "NVIDIA Container Toolkit resolved in official images, at one version",
 }
+_HOW = {
+    sets.DRIVER: "at one version",
+    sets.CUDA: "without parts of other toolkits or a driver",
+    sets.CONTAINER: "at one version",
+}
 PINS = "Preferences of apt that keep the driver at its version"
 HEADERS = "Headers of distributions' kernels"
 #: Where EPEL is, which has the DKMS that NVIDIA's packages for Red Hat's family need.
@@ -51,7 +56,7 @@ def _of_platform(platform: Platform) -> Iterator[Claim]:
     for name in kernels(platform):
         yield made(f"headers/{name}", f"has the headers of the kernel that {name} brings", HEADERS)
     for one in wanted(platform):
-        text = f"resolves {one.text}, at one version and from no other repository"
+        text = f"resolves {one.text}, {_HOW[one.role]} and from no other repository"
         yield made(f"resolves/{one.key}", text, RESOLVES[one.role])
         if one.role == sets.DRIVER and repositories.family(platform) != "redhat":
             yield made(f"pins/{one.key}", f"keeps {one.text} by preferences alone", PINS)
@@ -101,9 +106,9 @@ def _image(platform: Platform, world: World) -> str:
         This machine has no container tool, or the image lacks packages on it.
     """
     where = official.of(platform.distribution, repositories.release(platform))
+    container.tool_of(world)
     if where.needs and not any(Path(where.needs).glob("*.pem")) and not world.is_lab:
         raise SkippedError(f"{where.image} has all packages on a subscribed host alone, and this is none")
-    container.tool_of(world)
     return lab_nodes.image_of(where.lab) if world.is_lab else where.image
 
 

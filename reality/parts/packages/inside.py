@@ -193,7 +193,7 @@ def resolves(manager: Manager, one: Mapping[str, Any]) -> dict[str, str]:
     repository = _repository(one)
     if repository:
         require_origin(manager, own, repository)
-    versions = sorted({transaction.upstream(version) for version in own.values()})
+    versions = sorted({transaction.upstream(own[wish.name]) for wish in asked.request.wanted if wish.name in own})
     return {"detail": f"{len(steps)} packages, {len(own)} of the set, at {', '.join(versions)}"}
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from reality import __main__ as command
 from reality import report, world
-from reality.claims import Result, differs, proven
+from reality.claims import Result, SkippedError, differs, proven
 from reality.reach import TroubleError
 from reality.run import alone
 from reality.world import World
@@ -47,6 +47,19 @@ def test_the_status_says_how_it_went(part: Made, tmp_path: Path, check: Ask, sta
     rows = json.loads((tmp_path / report.JSON).read_text())["claims"]
     assert [row["id"] for row in rows] == ["made/one", "made/two"]
     assert (tmp_path / report.PAGE).exists()
+
+
+def lacking(_world: World) -> Result:
+    raise SkippedError("this machine has no podman")
+
+
+@pytest.mark.parametrize(("check", "said"), [(lacking, True), (holds, False)])
+def test_why_a_part_is_left_out(
+    part: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str], check: Ask, said: bool
+) -> None:
+    part._asks = {"one": lacking, "two": check}
+    assert command.main(["run"], tmp_path) == 0
+    assert ("made is left out: this machine has no podman" in capsys.readouterr().out) is said
 
 
 def test_a_run_whose_time_is_over_says_that_it_goes_on(

@@ -125,7 +125,7 @@ VERSIONS = {
         (
             CUDA,
             Made("apt", VERSIONS, ["cuda-nvcc-12-8", "libc6"]),
-            "3 of the set, at 12.8.1, 12.8.93, 2.28.9",
+            "3 of the set, at 12.8.1, 2.28.9",
         ),
         (CUDA, Made("apt", VERSIONS, ["cuda-nvcc-13-0"]), "parts of other toolkits come with it: cuda-nvcc-13-0"),
         (CUDA, Made("apt", VERSIONS, ["libcuda1"]), "would change what it must not: libcuda1 1"),
