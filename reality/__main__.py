@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -240,5 +241,11 @@ def _report(options: argparse.Namespace, console: Console, build: Path) -> int:
     return WELL
 
 
+def heed() -> None:
+    """Take the end of a job, or of the machine, for an interrupt, so that containers and programs end, too."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
 if __name__ == "__main__":
+    heed()
     sys.exit(main())

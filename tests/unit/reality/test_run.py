@@ -174,6 +174,7 @@ def wait(world):
     time.sleep(60)
 part = Made({"one": lambda world: proven("a site"), "two": wait})
 command.known_parts = lambda: {"made": part}
+command.heed()
 sys.exit(command.main(["run"], Path(sys.argv[1])))
 """
 
@@ -200,8 +201,11 @@ def waiting(tmp_path: Path) -> Callable[[int], tuple[int, str]]:
     return ended
 
 
-def test_an_interrupt_ends_with_what_was_found(waiting: Callable[[int], tuple[int, str]], tmp_path: Path) -> None:
-    status, said = waiting(signal.SIGINT)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_ends_with_what_was_found(
+    waiting: Callable[[int], tuple[int, str]], tmp_path: Path, number: int
+) -> None:
+    status, said = waiting(number)
     assert (status, "1 proven" in said, "the same command goes on from here" in said) == (130, True, True), said
     report = json.loads((tmp_path / "reality" / "reality.json").read_text())
     assert [row["state"] for row in report["claims"]] == ["proven", "never"]
