@@ -20,6 +20,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import E
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.strict_yaml import read_mapping
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu import nvidia_repositories as repositories
 
+from lab import host
 from lab.errors import LabError
 from lab.images import image, official
 from reality import molecule
@@ -48,6 +49,8 @@ _PREPARED = {
 }
 #: Of release 8 of Red Hat's family, only the GPU roles are for it.
 _FOR_RELEASE_8 = ("cuda_toolkit", "nvidia_container_toolkit", "nvidia_driver")
+#: Their systemd boots on control groups of version 2 alone.
+_UNIFIED = ("ubuntu2604", "rocky10", "almalinux10")
 #: What apt and dnf say where the network is to blame.
 _UNREACHED = re.compile(
     r"Temporary failure|Could not (?:resolve|connect)|Cannot download|[Tt]imed out|Failed to (?:fetch|download)"
@@ -167,6 +170,8 @@ def _require_lab(world: World) -> None:
 
 
 def _on_image(scenario: Scenario, release: str, on: str, podman: str, env: dict[str, str], world: World) -> Result:
+    if release in _UNIFIED and not host.unified_cgroups():
+        raise SkippedError(f"systemd of {release} needs control groups of version 2: boot this machine with them")
     found = world.once(on, lambda: _fetched(podman, on, world))
     env[official.VARIABLE] = f"{release}={found['Id']}"
     argv = [sys.executable, "-m", "lab", "image", release]

@@ -168,6 +168,16 @@ def test_an_image_that_is_named_is_used(
     assert commands.ran[-1][1]["EVENKEEL_OFFICIAL"] == f"ubuntu2404={'0a' * 32}"
 
 
+@pytest.mark.parametrize(("release", "state"), [("ubuntu2604", "SkippedError"), ("ubuntu2404", "proven")])
+def test_the_newest_systemd_needs_control_groups_of_version_2(
+    release: str, state: str, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nodes.host, "unified_cgroups", lambda: False)
+    assert asked(f"nodes/condarc/{release}", world, monkeypatch)[0].startswith(state)
+    monkeypatch.setattr(nodes.host, "unified_cgroups", lambda: True)
+    assert asked(f"nodes/condarc/{release}", world, monkeypatch)[0].startswith("proven")
+
+
 def test_an_image_of_a_release_that_is_not_known(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EVENKEEL_OFFICIAL", "fedora42")
     with pytest.raises(EvenkeelError, match="EVENKEEL_OFFICIAL names fedora42"):
