@@ -15,14 +15,20 @@ description:
   - Before anything changes, the node's own sshd tests the whole configuration with the drop-in in place. sshd must
     start with it (C(sshd -t)), and the settings must be in force for every user (C(sshd -T)). Because sshd uses the
     first value that it reads, another file may win; the error then names it.
+  - Users leave the group when they are no longer listed, if this module has added them. With O(state=absent), so do all
+    that it has added, and the group goes if it has made it and nobody else is in it. RV(left) names what stays.
   - sshd is reloaded, not restarted, and sessions continue. If that fails, the old drop-in is restored.
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
 options:
-  group:
-    description: The group, made when it is missing. No member is removed.
+  state:
+    description: Whether members of a group may forward.
     type: str
-    required: true
+    choices: [present, absent]
+    default: present
+  group:
+    description: The group, made when it is missing. Required with O(state=present).
+    type: str
   users:
     description: Accounts of the node to add to the group.
     type: list
@@ -57,9 +63,19 @@ EXAMPLES = r"""
   evenkeel.gpu.ssh_forwarding:
     group: evenkeel-remote
     users: [ana, bo]
+
+- name: Let nobody
+  evenkeel.gpu.ssh_forwarding:
+    state: absent
 """
 
 RETURN = r"""
+left:
+  description: The groups that this module has made and that stay.
+  type: list
+  elements: str
+  returned: with O(state=absent)
+  sample: ["the group evenkeel-remote: cleo is in it"]
 joined:
   description: The users that were added to the group, or in check mode would be.
   type: list
@@ -82,7 +98,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import ru
 
 
 def main() -> None:
-    run(ssh_forwarding.converge, ssh_forwarding.ARGUMENT_SPEC)
+    run(ssh_forwarding.converge, ssh_forwarding.ARGUMENT_SPEC, **ssh_forwarding.RULES)
 
 
 if __name__ == "__main__":

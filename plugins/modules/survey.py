@@ -157,7 +157,7 @@ layers:
       type: list
       elements: str
     left:
-      description: What a role that is switched off leaves on the node of what it has made, each with the reason.
+      description: What stays although the role would change or remove it, each with the reason.
       type: list
       elements: str
     state:

@@ -27,7 +27,7 @@ options:
     type: path
     required: true
   state:
-    description: Whether there are a certificate and a key. V(absent) also removes O(directory) if nothing else is in it.
+    description: Whether there are a certificate and a key. V(absent) removes O(directory) too if it is empty then.
     type: str
     choices: [present, absent]
     default: present

@@ -21,6 +21,11 @@ extends_documentation_fragment:
   - evenkeel.gpu.attributes
   - evenkeel.gpu.attributes.action
 options:
+  state:
+    description: Whether the node is prepared. V(absent) removes O(store); what is in homes is their users' and stays.
+    type: str
+    choices: [present, absent]
+    default: present
   users:
     description: Accounts of the node.
     type: list
@@ -56,7 +61,6 @@ options:
     description:
       - What VS Code needs. A node that has less is refused; what VS Code may work around is a warning.
     type: dict
-    required: true
     suboptions:
       kernel:
         description: The oldest version of the kernel.
@@ -154,7 +158,12 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import ru
 
 
 def main() -> None:
-    run(vscode_remote.converge, vscode_remote.ARGUMENT_SPEC, from_action=vscode_remote.FROM_ACTION)
+    run(
+        vscode_remote.converge,
+        vscode_remote.ARGUMENT_SPEC,
+        from_action=vscode_remote.FROM_ACTION,
+        **vscode_remote.RULES,
+    )
 
 
 if __name__ == "__main__":

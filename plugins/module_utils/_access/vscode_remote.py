@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import shutil
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
@@ -14,7 +15,12 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._access import vscode
 from ansible_collections.evenkeel.gpu.plugins.module_utils._access.vscode_server import Server
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import accounts, made, user_problems
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import require_normalised
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.made import Thing
+
+#: By which its record is known.
+MODULE = "vscode_remote"
+_MOST_NAMED = 3
 
 FLOORS = {
     "kernel": {"type": "str", "required": True},
@@ -32,6 +38,7 @@ SERVER = {
 }
 
 ARGUMENT_SPEC: dict[str, Any] = {
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "users": {"type": "list", "elements": "str", "default": []},
     "planned_users": {"type": "list", "elements": "str", "default": []},
     "environments": {"type": "path", "default": "/opt/evenkeel/envs"},
@@ -39,16 +46,43 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "planned": {"type": "list", "elements": "str", "default": []},
     "conda": {"type": "path", "default": "/opt/miniconda3/bin/conda"},
     "settings": {"type": "dict", "default": {}},
-    "floors": {"type": "dict", "required": True, "options": FLOORS},
+    "floors": {"type": "dict", "options": FLOORS},
     "server": {"type": "dict", "options": SERVER},
     "store": {"type": "path", "default": "/opt/evenkeel/vscode"},
 }
+RULES: dict[str, Any] = {"required_if": [("state", "present", ("floors",))]}
 #: The folder on the node with the archives.
 FROM_ACTION: dict[str, Any] = {"brought": {"type": "path"}}
 
 
 def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Bring the node to the declared state, or return what that would change."""
+    return remove(params["store"], check_mode) if params["state"] == "absent" else prepare(params, check_mode)
+
+
+def remove(store: str, check_mode: bool) -> dict[str, Any]:
+    """Have no server for all users. What is in homes is their users', and VS Code works without a server of ours."""
+    require_normalised("store", store)
+    there = os.path.isdir(store)
+    in_homes = made.read(MODULE)
+    if not check_mode:
+        if there:
+            shutil.rmtree(store)
+        made.note(MODULE, (), in_homes)
+    names = ", ".join(thing.name for thing in in_homes[:_MOST_NAMED])
+    more = " and %d more" % (len(in_homes) - _MOST_NAMED) if len(in_homes) > _MOST_NAMED else ""
+    return {
+        "changed": there,
+        "diff": [{"before": "VS Code's server\n", "after": "", "before_header": store}] if there else [],
+        "environments": [],
+        "kept": {},
+        "user_problems": {},
+        "warnings": ["%s%s stay, since they are their users' own" % (names, more)] if in_homes else [],
+    }
+
+
+def prepare(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Have what VS Code needs for each user."""
     server = described(params["server"])
     doubtful = require_what_it_needs(params["floors"], offline=server is not None)
     to_come, to_build = (params[name] if check_mode else () for name in ("planned_users", "planned"))
@@ -70,7 +104,7 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     wish = vscode_home.Wish(settings, tuple(prefixes), params["environments"], links)
     outcomes = vscode_home.converge(users, wish, check_mode=check_mode)
     if not check_mode:
-        made.note("vscode_remote", list(made_in_homes(users, outcomes)))
+        made.note(MODULE, list(made_in_homes(users, outcomes)))
     problems = {user: list(outcome.problems) for user, outcome in outcomes.items() if outcome.problems}
     diffs = [{"before": "", "after": "VS Code's server\n", "after_header": folder}] if unpack else []
     diffs += [{"before": "", "after": "permissions\n", "after_header": folder}] if loose else []

@@ -38,8 +38,8 @@ def of_layer(tasks: Iterable[Rehearsed], *, diff: bool) -> dict[str, Any]:
 
     ``changes`` lists what the role would change, each ``task`` with its ``plan`` and ``diff`` where there is one;
     ``problems`` what would make it fail; ``unknown`` what could not be found out; ``warnings``; ``user_problems``,
-    texts by user; ``reboot``, why the node has to be rebooted; ``restarts``, what waits for its restart; ``left``, what a
-    role that is switched off leaves, and why; and ``state``, the versions and digests by task.
+    texts by user; ``reboot``, why the node has to be rebooted; ``restarts``, what waits for its restart; ``left``, what
+    stays although the role would change or remove it, and why; and ``state``, the versions and digests by task.
     """
     layer: dict[str, Any] = {
         "changes": [],

@@ -49,8 +49,8 @@ def test_a_driver_without_a_gpu(value: object, wanted: bool) -> None:
 )
 @pytest.mark.parametrize(("value", "runs"), [(False, False), ("false", False), (True, True), ("true", True)])
 def test_a_task_that_a_switch_turns_off(file: str, switch: str, value: object, runs: bool) -> None:
-    conditions = [
-        task["when"] for task in yaml.safe_load((ROLES / file).read_text()) if switch in str(task.get("when"))
-    ]
+    tasks = yaml.safe_load((ROLES / file).read_text())
+    tasks += [task for block in tasks for task in block.get("block", [])]
+    conditions = [task["when"] for task in tasks if switch in str(task.get("when"))]
     templar = Templar(DataLoader(), {switch: value})
     assert [templar.evaluate_conditional(trust_as_template(one)) for one in conditions] == [runs]

@@ -22,6 +22,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.units import Un
 from tests.unit.plugins.module_utils._access.fake_sshd import Sshd
 
 PARAMS: dict[str, Any] = {
+    "state": "present",
     "group": "people",
     "users": ["ana", "bo", "ana"],
     "planned_users": ["eve"],
@@ -45,12 +46,25 @@ class Node:
     def converge(self, *, check_mode: bool = False, **params: Any) -> dict[str, Any]:
         return ssh_forwarding.converge({**PARAMS, **params}, check_mode)
 
+    def remove(self, *, check_mode: bool = False) -> dict[str, Any]:
+        return ssh_forwarding.converge({**PARAMS, "state": "absent"}, check_mode)
+
+    def members_of(self, groups: set[str]) -> dict[str, list[str]]:
+        return {
+            group: [user for user, ids in self.users.items() if gid in ids]
+            for group, gid in self.groups.items()
+            if group in groups
+        }
+
     def command(self, argv: list[str], *_: object) -> str:
         self.done.append(tuple(argv))
         if argv[0] == "groupadd":
             self.groups[argv[-1]] = 500
+        if argv[0] == "groupdel":
+            del self.groups[argv[1]]
         if argv[0] == "gpasswd":
-            self.users[argv[2]].add(self.groups[argv[3]])
+            change = self.users[argv[2]].add if argv[1] == "--add" else self.users[argv[2]].discard
+            change(self.groups[argv[3]])
         if argv[0] == "systemctl" and self.service:
             self.service = Unit(self.service.name, running=True, changed=NOW)
             if self.sshd.drop_in.exists():
@@ -64,6 +78,8 @@ def node(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Node:
     monkeypatch.setattr(sshd_group, "group_id", found.groups.get)
     monkeypatch.setattr(sshd_group, "is_local", lambda _: not found.of_directory)
     monkeypatch.setattr(sshd_group, "_groups_of", found.users.get)
+    monkeypatch.setattr(sshd_group, "members_of", found.members_of)
+    monkeypatch.setattr(sshd_group, "primary_groups", lambda _: [])
     monkeypatch.setattr(sshd_service, "find", lambda: found.service)
     monkeypatch.setattr(sshd_service, "answers", lambda _: True)
     monkeypatch.setattr(sshd_config.command, "require", found.command)
@@ -194,3 +210,71 @@ def test_an_earlier_file_of_sshd_s_prevails_and_nothing_is_done(node: Node) -> N
 )
 def test_values_of_yaml_are_words_of_sshd(value: object, words: str) -> None:
     assert ssh_forwarding.words(value) == words
+
+
+def leave(user: str) -> tuple[str, ...]:
+    return ("gpasswd", "--delete", user, "people")
+
+
+def test_who_is_no_longer_listed_leaves_if_this_has_added_them(node: Node) -> None:
+    node.groups["people"] = 500
+    node.users["bo"].add(500)
+    node.converge()
+    node.done.clear()
+    rehearsed = node.converge(users=[], check_mode=True)
+    assert (rehearsed["changed"], node.done) == (True, [])
+    assert node.converge(users=[]) == rehearsed
+    assert (node.done, made.read("ssh_forwarding")) == ([leave("ana")], [])
+    assert rehearsed["diff"][0]["before"] == "member ana\n"
+    assert node.converge(users=[])["changed"] is False
+
+
+def test_a_group_of_another_name_takes_the_place_of_the_one_that_was_made(node: Node) -> None:
+    node.converge()
+    node.converge(group="others")
+    assert node.groups == {"others": 500}
+    assert {thing.name for thing in made.read("ssh_forwarding")} == {"others", "ana others", "bo others"}
+
+
+def test_all_of_it_goes_and_the_second_time_nothing_does(node: Node) -> None:
+    node.converge()
+    node.done.clear()
+    rehearsed = node.remove(check_mode=True)
+    assert (node.done, node.sshd.drop_in.exists()) == ([], True)
+    assert node.remove() == rehearsed
+    assert node.done == [RELOAD, leave("ana"), leave("bo"), ("groupdel", "people")]
+    assert (node.sshd.drop_in.exists(), node.groups, made.read("ssh_forwarding")) == (False, {}, [])
+    node.done.clear()
+    again = node.remove()
+    assert (again["changed"], again["diff"], again["left"], node.done) == (False, [], [], [])
+
+
+def test_a_node_that_never_had_it_is_left_alone(node: Node) -> None:
+    node.groups["people"] = 500
+    node.users["ana"].add(500)
+    assert node.remove()["changed"] is False
+    assert (node.done, node.groups) == ([], {"people": 500})
+
+
+def test_a_group_with_others_in_it_stays_and_is_named(node: Node) -> None:
+    node.converge()
+    node.users["cleo"] = {500}
+    left = ["the group people: cleo is in it"]
+    assert node.remove(check_mode=True)["left"] == left
+    assert node.remove()["left"] == left
+    assert made.read("ssh_forwarding") == [made.Thing("group", "people")]
+    again = node.remove()
+    assert (again["changed"], again["left"]) == (False, left)
+
+
+def test_a_removal_that_was_killed_before_sshd_had_read_it(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    node.converge()
+    with monkeypatch.context() as patched:
+        patched.setattr(sshd_service, "_reload", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            node.remove()
+    assert not node.sshd.drop_in.exists()
+    os.utime(node.sshd.drop_in.parent, (NOW + 1, NOW + 1))
+    node.done.clear()
+    assert node.remove()["reloaded"]
+    assert node.done[0] == RELOAD

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._access import sshd_group
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.made import Thing
 
 
 @pytest.mark.parametrize(
@@ -66,3 +67,38 @@ def test_who_is_known() -> None:
     found = sshd_group.read(["root", "nobody-here"])
     assert 0 in (found["root"] or ())
     assert found["nobody-here"] is None
+
+
+def test_who_leaves_and_what_stays() -> None:
+    recorded = [
+        Thing("group", "people"),
+        Thing("group", "kept"),
+        Thing("group", "first"),
+        Thing("group", "gone"),
+        Thing("member", "ana people"),
+        Thing("member", "bo people"),
+        Thing("member", "ana kept"),
+        Thing("member", "ana gone"),
+        Thing("file", "/etc/other"),
+    ]
+    members = {"people": ["ana"], "kept": ["ana", "cy", "di"], "first": []}
+    found = sshd_group.leaving(recorded, [Thing("member", "bo people")], members, ["first"])
+    assert found.members == (("ana", "people"), ("ana", "kept"))
+    assert found.groups == ("people",)
+    assert found.stay == {"kept": "cy, di are in it", "first": "it is the primary group of an account"}
+    assert set(recorded) - set(found.things) == {
+        *(Thing("group", "kept"), Thing("group", "first")),
+        *(Thing("member", "bo people"), Thing("file", "/etc/other")),
+    }
+
+
+def test_members_and_primary_groups_are_read_from_the_nodes_own_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sshd_group, "GROUPS", str(tmp_path / "group"))
+    monkeypatch.setattr(sshd_group, "USERS", str(tmp_path / "passwd"))
+    (tmp_path / "group").write_text("people:x:500:ana,bo\nempty:x:501:\nother:x:502:cy\nbroken\n")
+    (tmp_path / "passwd").write_text("ana:x:1:501::/:/bin/sh\nbroken\n")
+    assert sshd_group.members_of({"people", "empty", "nowhere"}) == {"people": ["ana", "bo"], "empty": []}
+    monkeypatch.setattr(sshd_group, "group_id", {"people": 500, "empty": 501}.get)
+    assert sshd_group.primary_groups(["people", "empty", "nowhere"]) == ["empty"]

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._access import vscode_remote
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import made
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.made import Thing
 
 
 @pytest.fixture
@@ -72,9 +74,33 @@ def test_a_server_that_is_not_there_yet_is_wanted_in_check_mode_and_nothing_is_u
     monkeypatch.setattr(vscode_remote.vscode_server, "unpack", lambda folder, *_: unpacked.append(folder))
     server = {"commit": "c" * 40, "archive": "a.tar.gz", "sha256": "5" * 64, "cli_archive": "", "cli_sha256": ""}
     defaults = {name: option.get("default") for name, option in vscode_remote.ARGUMENT_SPEC.items()}
-    given = {**defaults, **params, "store": str(tmp_path / "store"), "server": server, "brought": brought}
+    given = {
+        **defaults,
+        "state": "present",
+        **params,
+        "store": str(tmp_path / "store"),
+        "server": server,
+        "brought": brought,
+    }
     rehearsed = vscode_remote.converge(given, check_mode=True)
     assert (rehearsed["changed"], rehearsed["wanted"], unpacked) == (True, ["a.tar.gz"], [])
     done = vscode_remote.converge(given, check_mode=False)
     assert (done["changed"], done["wanted"]) == (True, [] if brought else ["a.tar.gz"])
     assert unpacked == ([str(tmp_path / "store" / ("c" * 40))] if brought else [])
+
+
+def test_the_server_of_all_users_goes_and_homes_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(made, "FOLDER", str(tmp_path / "made"))
+    store, home = tmp_path / "store", tmp_path / "home"
+    (store / ("c" * 40)).mkdir(parents=True)
+    home.mkdir()
+    settings = home / "settings.json"
+    settings.touch()
+    made.note("vscode_remote", [Thing("file", str(settings))])
+    params = {"state": "absent", "store": str(store)}
+    assert vscode_remote.converge(params, check_mode=True)["changed"]
+    assert store.exists()
+    done = vscode_remote.converge(params, check_mode=False)
+    assert done["warnings"] == [f"{settings} stay, since they are their users' own"]
+    assert (store.exists(), settings.exists(), made.read("vscode_remote")) == (False, True, [])
+    assert vscode_remote.converge(params, check_mode=False)["changed"] is False
