@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A node gets layers by site.yml and is rid of them by remove.yml: what was there before is there, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.faults.conftest import Answer, Node, fresh_node
+
+pytestmark = pytest.mark.long
+
+PLAYBOOK = "playbooks/remove.yml"
+TAGS = "miniconda,condarc,conda_environments,jupyter,front_door"
+DECLARED: dict[str, Any] = {
+    "conda_environments_list": [{"name": "jupyter"}],
+    "front_door_enabled": True,
+    "front_door_hosts": ["debian12-1.evenkeel.test"],
+    "jupyter_users": [{"name": "ana"}, {"name": "bo"}],
+    "jupyter_kernels": [{"name": "jupyter"}],
+    "front_door_users_share_origin": True,
+}
+#: What a package manager, a log and conda's own caches keep of what was there.
+KEPT = ("/var/cache", "/var/log", "/var/lib/apt", "/var/lib/dpkg", "/var/lib/systemd", "/var/lib/ucf", "/root/.cache")
+PRUNED = " -o ".join(f"-path {place}" for place in (*KEPT, "/dev", "/proc", "/run", "/sys", "/tmp", "*/.ansible"))
+LISTED = (
+    f"find / -xdev \\( {PRUNED} \\) -prune -o ! -type d -printf '%p %m %U:%G %s %l\\n' -o -printf '%p/ %m %U:%G\\n'"
+)
+
+
+@pytest.fixture(scope="module")
+def dressed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Node, set[str], dict[str, Any]]]:
+    """A node with all of it, what it had before, and what is declared."""
+    with fresh_node("remove") as node:
+        node.host.check_output("useradd --create-home ana && useradd --create-home bo")
+        source = (
+            f"Types: deb\\nURIs: {node.variables['lab_mirror_url']}/debian\\nSuites: bookworm\\nComponents: main\\n"
+        )
+        source += "Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\\n"
+        node.host.check_output(f"printf '{source}' >/etc/apt/sources.list.d/debian.sources")
+        before = listed(node)
+        declared = {**DECLARED, "front_door_ca_directory": str(tmp_path_factory.mktemp("ca"))}
+        assert node.play(tags=TAGS, **declared).succeeded()
+        yield node, before, declared
+
+
+def listed(node: Node) -> set[str]:
+    return set(node.host.check_output(LISTED).splitlines())
+
+
+def remove(node: Node, *options: str, **variables: Any) -> Answer:
+    return node.play(PLAYBOOK, *options, remove_confirm=False, **variables)
+
+
+def said(answer: Answer, key: str) -> list[str]:
+    """Return what the last message of a run has under a key."""
+    text = answer.output[answer.output.rindex('"msg": {') + len('"msg": ') :]
+    found: list[str] = json.JSONDecoder().raw_decode(text)[0][key]
+    return found
+
+
+def test_what_can_not_be_removed_is_refused(dressed: tuple[Node, set[str], dict[str, Any]]) -> None:
+    node, _before, _declared = dressed
+    there = listed(node)
+    assert remove(node, remove_layers="jupyter,nowhere").failed_saying("nowhere", "front_door, jupyter")
+    assert remove(node, remove_layers="jupyter").failed_saying("jupyter carries front_door", "remove_layers")
+    assert remove(node, remove_layers="front_door", front_door_enabled=True).failed_saying("front_door_enabled")
+    assert node.play(PLAYBOOK, remove_layers="front_door").failed_saying("remove_confirm=false")
+    assert listed(node) == there
+
+
+def test_a_rehearsal_changes_nothing_and_names_what_goes(dressed: tuple[Node, set[str], dict[str, Any]]) -> None:
+    node, _before, _declared = dressed
+    there = node.fingerprint()
+    answer = remove(node, "--check", "--diff")
+    assert answer.succeeded()
+    assert "evenkeel-front-door.conf" in answer.output
+    token = node.host.check_output("cat /etc/evenkeel/jupyter/ana/token").strip()
+    assert token not in answer.output
+    assert node.fingerprint() == there
+
+
+def test_layers_go_and_come_again(dressed: tuple[Node, set[str], dict[str, Any]]) -> None:
+    node, before, declared = dressed
+    node.host.check_output("touch ~ana/mine.ipynb /etc/evenkeel/jupyter/notes && touch /etc/nginx/conf.d/other.conf")
+    answer = remove(node)
+    assert answer.succeeded()
+    assert "/etc/evenkeel/jupyter/notes: not made by Evenkeel" in answer.output
+    assert "nginx: /etc/nginx/conf.d/other.conf may make it serve more" in answer.output
+    assert node.host.service("nginx").is_running
+    assert node.host.file("/home/ana/mine.ipynb").exists
+    node.host.check_output("rm ~ana/mine.ipynb /etc/evenkeel/jupyter/notes /etc/nginx/conf.d/other.conf")
+    assert remove(node).succeeded()
+    assert not node.host.package("nginx").is_installed
+    again = remove(node)
+    assert again.succeeded()
+    assert "changed=0" in again.output
+    assert node.host.run("systemctl list-units --all 'jupyter*' --no-legend").stdout.strip() == ""
+    new = {line for line in listed(node) - before if not line.startswith(("/opt", "/etc/conda", "/var/lib/evenkeel"))}
+    assert {line.split()[0] for line in new} <= {
+        *(
+            "/etc/profile.d/evenkeel-conda.sh",
+            "/etc/fish/",
+            "/etc/fish/conf.d/",
+            "/etc/fish/conf.d/evenkeel-conda.fish",
+        ),
+        *("/usr/local/bin/conda", "/etc/evenkeel/", "/etc/pip.conf", "/etc/uv/", "/etc/uv/uv.toml", "/etc/bash.bashrc"),
+    }
+    assert node.play(tags=TAGS, **declared).succeeded()
+    assert node.host.service("nginx").is_running
