@@ -241,11 +241,11 @@ def _report(options: argparse.Namespace, console: Console, build: Path) -> int:
     return WELL
 
 
-def heed() -> None:
+def take_ends() -> None:
     """Take the end of a job, or of the machine, for an interrupt, so that containers and programs end, too."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 if __name__ == "__main__":
-    heed()
+    take_ends()
     sys.exit(main())

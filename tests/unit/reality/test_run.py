@@ -174,7 +174,7 @@ def wait(world):
     time.sleep(60)
 part = Made({"one": lambda world: proven("a site"), "two": wait})
 command.known_parts = lambda: {"made": part}
-command.heed()
+command.take_ends()
 sys.exit(command.main(["run"], Path(sys.argv[1])))
 """
 
