@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""How the workers of a run tell its main process of their progress: through a pipe that they inherit."""
+"""How the workers of a run report their progress to its main process: through a pipe that they inherit."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Channel:
         return self._ends[0]
 
     def send(self, message: Message) -> bool:
-        """Send a message, and return whether there is somebody who is told."""
+        """Send a message, and return whether there is somebody who reads it."""
         if self._ends is None:
             return False
         line = json.dumps(message).encode() + b"\n"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""Read the progress of a module on its node, while it runs, and tell the run's main process, or the operator."""
+"""Read the progress of a module on its node, while it runs, for the run's main process, or the operator."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.progress_cha
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.progress_line import Progress, checked, reported
 
 INTERVAL_SECONDS = 5.0
-#: How often an operator is told by a line, where nothing draws.
+#: How often an operator is shown a line, where nothing draws.
 LINES_SECONDS = 30.0
 #: How long a poll in flight may delay the end of a task.
 PATIENCE_SECONDS = 2.0
@@ -29,9 +29,9 @@ PATIENCE_SECONDS = 2.0
 
 @contextlib.contextmanager
 def shown_progress(action: ActionBase, path: str, label: str) -> Iterator[None]:
-    """Tell what a module writes while it runs within; quiet in check mode.
+    """Pass on what a module writes while it runs within; quiet in check mode.
 
-    The module is not affected: what can't be read is not told.
+    The module is not affected: what can't be read is left out.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def shown_progress(action: ActionBase, path: str, label: str) -> Iterator[None]:
     if not action._task.check_mode:
         with contextlib.suppress(Exception):
             host = str(action._templar.available_variables["inventory_hostname"])
-            watcher = Watcher(reader(action, path), teller(host, label))
+            watcher = Watcher(reader(action, path), reporter(host, label))
             watcher.start()
     try:
         yield
@@ -55,18 +55,18 @@ def shown_progress(action: ActionBase, path: str, label: str) -> Iterator[None]:
             watcher.stop()
 
 
-def teller(host: str, label: str) -> Callable[[Progress], None]:
+def reporter(host: str, label: str) -> Callable[[Progress], None]:
     """Return what takes a progress to whom it is for: the callback that draws, or else the operator, now and then."""
     shown = time.monotonic() - LINES_SECONDS
 
-    def tell(progress: Progress) -> None:
+    def report(progress: Progress) -> None:
         nonlocal shown
         if CHANNEL.send(Message(host, label, dict(progress))) or time.monotonic() - shown < LINES_SECONDS:
             return
         shown = time.monotonic()
         show(f"{host}: {label}: {reported(progress)}")
 
-    return tell
+    return report
 
 
 def reader(action: ActionBase, path: str) -> Callable[[], bytes]:
@@ -87,18 +87,18 @@ def reader(action: ActionBase, path: str) -> Callable[[], bytes]:
 
 
 class Watcher:
-    """A thread that reads and tells again and again until it is stopped.
+    """A thread that reads and reports again and again until it is stopped.
 
     Parameters
     ----------
     read
         Returns the file's bytes; may fail.
-    tell
+    report
         Takes what was read, where it has changed.
     """
 
-    def __init__(self, read: Callable[[], bytes], tell: Callable[[Progress], None]) -> None:
-        self._read, self._tell = read, tell
+    def __init__(self, read: Callable[[], bytes], report: Callable[[Progress], None]) -> None:
+        self._read, self._report = read, report
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="progress", daemon=True)
 
@@ -107,20 +107,20 @@ class Watcher:
         self._thread.start()
 
     def stop(self) -> None:
-        """Tell nothing more, wait for a poll in flight for as long as there is patience, then end its processes."""
+        """Report nothing more, wait for a poll in flight for as long as there is patience, then end its processes."""
         self._stopped.set()
         self._thread.join(PATIENCE_SECONDS)
         if self._thread.is_alive():
             end_children(self._thread.native_id)
 
     def _watch(self) -> None:
-        told: Progress = {}
+        last: Progress = {}
         while not self._stopped.wait(INTERVAL_SECONDS):
             with contextlib.suppress(Exception):
                 progress = checked(json.loads(self._read()))
-                if progress != told and not self._stopped.is_set():
-                    self._tell(progress)
-                    told = progress
+                if progress != last and not self._stopped.is_set():
+                    self._report(progress)
+                    last = progress
 
 
 def end_children(thread: int | None) -> None:

@@ -14,7 +14,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._output.node_names im
 COLUMNS = 120
 _HEADS = ("ENVIRONMENT", "STATE", "DIGEST", "NODES")
 _GAP = "  "
-#: So many nodes are named where all is well, and where it is not.
+#: So many nodes are named where all is as locked, and where it is not.
 _FEW, _MANY = 8, 100
 
 AS_LOCKED, NO_LOCK, NOT_DECLARED = "as locked", "no lock", "not declared"

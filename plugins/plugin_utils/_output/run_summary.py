@@ -15,7 +15,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey import report
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey.rehearsal import Rehearsed
 
 COLUMNS = 120
-#: So many nodes of a group are named where all is well, and where it is not.
+#: So many nodes of a group are named where all is as it should be, and where it is not.
 _FEW, _MANY = 8, 50
 _LONGEST_REASON = 240
 
@@ -83,8 +83,8 @@ class Node:
 
 
 @dataclass(frozen=True)
-class Told:
-    """What is told of a node, and how grave that is."""
+class Entry:
+    """What is shown of a node, and how grave that is."""
 
     grave: int
     lines: tuple[str, ...]
@@ -100,20 +100,20 @@ def lines(nodes: Mapping[str, Node], *, check: bool = False, only_some_roles: bo
     only_some_roles
         Whether the run was for some of the roles.
     """
-    groups: dict[Told, list[str]] = {}
+    groups: dict[Entry, list[str]] = {}
     for name, node in nodes.items():
-        told = _told(node, check, only_some_roles)
-        if told.lines:
-            groups.setdefault(told, []).append(name)
+        entry = _entry(node, check, only_some_roles)
+        if entry.lines:
+            groups.setdefault(entry, []).append(name)
     places = {name: place for place, name in enumerate(in_order(nodes))}
-    ordered = sorted(groups, key=lambda told: (told.grave, min(places[name] for name in groups[told])))
-    return [line for told in ordered for line in _entry(told, groups[told])]
+    ordered = sorted(groups, key=lambda entry: (entry.grave, min(places[name] for name in groups[entry])))
+    return [line for entry in ordered for line in _shown(entry, groups[entry])]
 
 
-def _entry(told: Told, names: Sequence[str]) -> Iterator[str]:
+def _shown(entry: Entry, names: Sequence[str]) -> Iterator[str]:
     count = f" ({len(names)} nodes)" if len(names) > 1 else ""
-    first, *more = told.lines
-    yield from _wrapped(f"{named(names, _MANY if told.grave > 1 else _FEW)}{count}: {first}", "", "    ")
+    first, *more = entry.lines
+    yield from _wrapped(f"{named(names, _MANY if entry.grave > 1 else _FEW)}{count}: {first}", "", "    ")
     for line in more:
         yield from _wrapped(line, "  ", "    ")
 
@@ -129,7 +129,7 @@ def _wrapped(text: str, first: str, others: str) -> list[str]:
     )
 
 
-def _told(node: Node, check: bool, only_some_roles: bool) -> Told:
+def _entry(node: Node, check: bool, only_some_roles: bool) -> Entry:
     roles = list(dict.fromkeys((*node.layers, *node.done)))
     layers = {role: node.layer(role) for role in roles}
     changes = [_change(role, items) for role, items in node.changed.items()]
@@ -153,7 +153,7 @@ def _told(node: Node, check: bool, only_some_roles: bool) -> Told:
     if not_done and not check:
         head.append(f"not done: {', '.join(not_done)}")
     head += [f"waits: {text}" for text in waits] + [f"left: {text}" for text in left]
-    return Told(3 if stopped else 2 if not_done else 1 if waits or left or changes else 0, tuple(head))
+    return Entry(3 if stopped else 2 if not_done else 1 if waits or left or changes else 0, tuple(head))
 
 
 def _change(role: str, items: Iterable[str]) -> str:

@@ -49,7 +49,7 @@ class _Work:
 
 
 class Running:
-    """Follows a run. One thread tells it of tasks; another one may ask and tell it of progress."""
+    """Follows a run. One thread reports tasks to it; another one may ask, and report progress."""
 
     def __init__(self) -> None:
         self._works: dict[str, _Work] = {}

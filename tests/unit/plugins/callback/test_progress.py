@@ -25,7 +25,7 @@ from tests.unit.plugins.callback.screen import Screen
 ROOT = Path(__file__).parents[4]
 #: Ansible's own, which is there anyway.
 NO_OTHER = "ansible.builtin.default"
-#: Tells of a progress as the module conda_environment's action does, and waits until a file is there.
+#: Sends a progress as the module conda_environment's action does, and waits until a file is there.
 ACTION = """
 import os, time
 from ansible.plugins.action import ActionBase
@@ -212,8 +212,8 @@ def test_lines_are_written_now_and_then_where_they_can_not_change(project: Proje
     assert "\x1b" not in run.output
 
 
-def test_a_worker_without_anybody_who_draws_is_told_so(project: Project) -> None:
-    action = ACTION.replace('return {"changed": True}', 'return {"told": CHANNEL.send(Message(host, "", {}))}')
+def test_a_worker_knows_that_nobody_draws(project: Project) -> None:
+    action = ACTION.replace('return {"changed": True}', 'return {"sent": CHANNEL.send(Message(host, "", {}))}')
     (project.folder / "action_plugins" / "work.py").write_text(action)
     project.open(0)
     argv = project.command(["gpu1"], [{"name": "Build", "work": {"until": project.gates[0]}}], "-v")
@@ -226,4 +226,4 @@ def test_a_worker_without_anybody_who_draws_is_told_so(project: Project) -> None
         capture_output=True,
         text=True,
     )
-    assert '"told": false' in done.stdout
+    assert '"sent": false' in done.stdout

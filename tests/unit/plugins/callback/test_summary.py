@@ -12,7 +12,7 @@ SURVEY = "evenkeel.gpu.survey"
 
 
 class Run:
-    """A run of which a callback is told."""
+    """A run that a callback follows."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, **arguments: Any) -> None:
         monkeypatch.setattr(summary.context, "CLIARGS", {"tags": ["all"], "skip_tags": [], "check": False, **arguments})

@@ -28,7 +28,7 @@ def progress(step: str, packages: int = 61, bytes_: int = 0, of_bytes: int = 0, 
         (progress("sync", 61), "writing to disk, 61 s"),
     ],
 )
-def test_it_is_told_in_words(found: Progress, line: str) -> None:
+def test_words(found: Progress, line: str) -> None:
     assert reported(found) == line
     assert checked(found) == found
 

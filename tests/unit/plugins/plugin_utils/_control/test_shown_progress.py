@@ -24,8 +24,8 @@ def written(step: str, packages: int = 61, bytes_: int = 0, of_bytes: int = 0) -
     return json.dumps({"step": step, "packages": packages, "of": 107, "bytes": bytes_, "of_bytes": of_bytes}).encode()
 
 
-class Told:
-    """Collects what was told; somebody may wait for so much of it."""
+class Lines:
+    """Collects lines; somebody may wait for so many of them."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -81,19 +81,19 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_what_changed_is_shown_whatever_fails(outcomes: list[bytes | Exception], lines: list[str]) -> None:
     read, over = answers(outcomes)
-    told = Told()
-    watcher = Watcher(read, told.take)
+    screen = Lines()
+    watcher = Watcher(read, screen.take)
     watcher.start()
     assert over.wait(30)
     watcher.stop()
-    assert told.lines == lines
+    assert screen.lines == lines
     assert not watcher._thread.is_alive()
 
 
 def test_a_task_that_ends_before_the_first_poll_is_not_polled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_progress, "INTERVAL_SECONDS", 3600)
     read, _ = answers([written("link")])
-    watcher = Watcher(read, Told().take)
+    watcher = Watcher(read, Lines().take)
     watcher.start()
     watcher.stop()
     assert not watcher._thread.is_alive()
@@ -104,7 +104,7 @@ def test_a_poll_that_hangs_is_ended_with_its_process_and_shows_nothing(monkeypat
     monkeypatch.setattr(_progress, "PATIENCE_SECONDS", 0.05)
     processes: list[subprocess.Popen[bytes]] = []
     started = threading.Event()
-    told = Told()
+    screen = Lines()
 
     def read() -> bytes:
         with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process:
@@ -114,14 +114,14 @@ def test_a_poll_that_hangs_is_ended_with_its_process_and_shows_nothing(monkeypat
         return written("link")
 
     bystander = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
-    watcher = Watcher(read, told.take)
+    watcher = Watcher(read, screen.take)
     watcher.start()
     assert started.wait(30)
     watcher.stop()
     watcher._thread.join(30)
     assert not watcher._thread.is_alive()
     assert [process.returncode for process in processes] == [-15]
-    assert not told.lines
+    assert not screen.lines
     assert bystander.poll() is None
     bystander.communicate()
 
@@ -153,12 +153,12 @@ def node(tmp_path: Path) -> Node:
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> Told:
-    told = Told()
-    monkeypatch.setattr(_progress, "show", told.display)
+def screen(monkeypatch: pytest.MonkeyPatch) -> Lines:
+    screen = Lines()
+    monkeypatch.setattr(_progress, "show", screen.display)
     monkeypatch.setattr(_progress, "CHANNEL", Channel())
     monkeypatch.setattr(_progress, "LINES_SECONDS", 0.0)
-    return told
+    return screen
 
 
 @pytest.fixture
@@ -169,34 +169,34 @@ def no_threads() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("no_threads")
-def test_a_module_at_work_is_watched_over_a_connection_of_its_own(node: Node, told: Told) -> None:
+def test_a_module_at_work_is_watched_over_a_connection_of_its_own(node: Node, screen: Lines) -> None:
     action = node.action
     action._connection.exec_command = lambda *_, **__: pytest.fail("the module's own connection was used")
     with shown_progress(action, str(node.path), "ai-dev"):
         node.path.write_bytes(written("link"))
-        told.wait_for(1)
+        screen.wait_for(1)
         node.path.write_bytes(written("compile"))
-        told.wait_for(2)
+        screen.wait_for(2)
         node.path.unlink()
-    assert told.lines == [LINKED, "debian12-1: ai-dev: bytecode 61 of 107 files"]
+    assert screen.lines == [LINKED, "debian12-1: ai-dev: bytecode 61 of 107 files"]
 
 
 @pytest.mark.usefixtures("no_threads")
-def test_a_module_that_fails_is_watched_no_longer(node: Node, told: Told) -> None:
+def test_a_module_that_fails_is_watched_no_longer(node: Node, screen: Lines) -> None:
     node.path.write_bytes(written("link"))
 
     def run() -> None:
         with shown_progress(node.action, str(node.path), "ai-dev"):
-            told.wait_for(1)
+            screen.wait_for(1)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         run()
-    assert told.lines == [LINKED]
+    assert screen.lines == [LINKED]
 
 
 @pytest.mark.parametrize("quiet", ["check mode", "no such connection"])
-@pytest.mark.usefixtures("told")
+@pytest.mark.usefixtures("screen")
 def test_it_is_quiet(node: Node, quiet: str) -> None:
     action = node.action
     if quiet == "check mode":
@@ -209,7 +209,7 @@ def test_it_is_quiet(node: Node, quiet: str) -> None:
 
 
 @pytest.mark.usefixtures("no_threads")
-def test_who_draws_is_told_in_place_of_the_operator(node: Node, told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_is_sent_to_who_draws(node: Node, screen: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
     channel = Channel()
     channel.open()
     monkeypatch.setattr(_progress, "CHANNEL", channel)
@@ -219,12 +219,12 @@ def test_who_draws_is_told_in_place_of_the_operator(node: Node, told: Told, monk
         while not messages:
             messages = channel.received()
     assert messages == [Message("debian12-1", "ai-dev", json.loads(written("link")))]
-    assert told.lines == []
+    assert screen.lines == []
 
 
-def test_lines_for_an_operator_are_seldom(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lines_for_an_operator_are_seldom(screen: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_progress, "LINES_SECONDS", 3600.0)
-    tell = _progress.teller("debian12-1", "ai-dev")
+    report = _progress.reporter("debian12-1", "ai-dev")
     for packages in (61, 62, 63):
-        tell(json.loads(written("link", packages)))
-    assert told.lines == [LINKED]
+        report(json.loads(written("link", packages)))
+    assert screen.lines == [LINKED]
