@@ -24,8 +24,13 @@ def left(folder: str, ours: Collection[str] = ()) -> list[str]:
     return ["%s%s: not made by Evenkeel" % (", ".join(found[:_MOST_NAMED]), more)]
 
 
+def prune(folder: str) -> None:
+    """Remove a directory if nothing is in it."""
+    with contextlib.suppress(OSError):  # something is
+        os.rmdir(folder)
+
+
 def clear(folder: str) -> None:
     """Remove the empty directories of a folder, and itself if nothing is left in it."""
     for parent, _folders, _files in os.walk(folder, topdown=False):
-        with contextlib.suppress(OSError):  # something is in it
-            os.rmdir(parent)
+        prune(parent)
