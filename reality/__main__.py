@@ -116,6 +116,7 @@ def _asked(
 ) -> tuple[bool, bool]:
     """Ask all parts, and return whether all of it has an answer, and whether that was interrupted."""
     whole = True
+    state.start(parts)
     with shown.chosen(console) as watcher:
         try:
             for name, part in parts.items():

@@ -103,7 +103,9 @@ class State:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._parts: dict[str, dict[str, Any]] = read(path)["parts"] if path.exists() else {}
+        found = read(path) if path.exists() else {"parts": {}}
+        self._parts: dict[str, dict[str, Any]] = found["parts"]
+        self._run: dict[str, list[str]] = found.get("run", {"parts": [], "done": []})
 
     @classmethod
     def anew(cls, path: Path, names: Iterable[str]) -> State:
@@ -115,7 +117,18 @@ class State:
             return cls(path)
         for name in names:
             found._parts.pop(name, None)
+        found._run = {"parts": [], "done": []}
         return found
+
+    def start(self, names: Iterable[str]) -> None:
+        """Start a run of some parts, or go on with the last one, where it was of the same parts and was stopped."""
+        parts = list(names)
+        if self._run["parts"] != parts or set(self._run["done"]) == set(parts):
+            self._run = {"parts": parts, "done": []}
+
+    def is_done(self, part: str) -> bool:
+        """Return whether the run that goes on has asked all of a part."""
+        return part in self._run["done"]
 
     def begin(self, part: str) -> bool:
         """Begin a part, and return whether that is anew: it has not run, or its last run was whole."""
@@ -139,6 +152,7 @@ class State:
     def end(self, part: str) -> None:
         """Keep that all claims of a part have been asked, so that its next run begins anew."""
         self._parts[part]["whole"] = True
+        self._run["done"] += [part] if part in self._run["parts"] else []
         self._write()
 
     def results(self, names: Iterable[str] = ()) -> dict[str, Result]:
@@ -153,7 +167,7 @@ class State:
 
     def _write(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps({"format": FORMAT, "parts": self._parts})
+        text = json.dumps({"format": FORMAT, "run": self._run, "parts": self._parts})
         new = self._path.with_suffix(".new")
         new.write_text(text, encoding="utf-8")
         new.replace(self._path)
@@ -190,6 +204,9 @@ def run(
     """
     every = list(part.claims(world))
     claims = [claim for claim in every if fnmatchcase(claim.id, only)]
+    if state.is_done(name):
+        shown.begin(name, len(claims), len(claims))
+        return True
     if state.begin(name):
         # What checks keep there for a run that goes on.
         shutil.rmtree(world.folder / name, ignore_errors=True)

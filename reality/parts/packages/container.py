@@ -49,6 +49,9 @@ def answers(world: World, platform: Platform, image: str, asked: Mapping[str, An
     listed = folder / "answers" / "answers.jsonl"
     listed.parent.mkdir(exist_ok=True)
     tool, environment = tool_of(world)
+    found = inside.read(listed)
+    if inside.keys(asked) <= {key for key, one in found.items() if not one["problem"]}:
+        return found
     foreign = ["--platform", _ARCHITECTURES[platform.architecture]]
     if not world.is_lab:
         _require(world.run([tool, "pull", "--quiet", *foreign, image]), platform, f"{image} can't be fetched")

@@ -73,6 +73,14 @@ def read(path: Path) -> dict[str, dict[str, str]]:
     return {one["key"]: one for one in found}
 
 
+def keys(request: Mapping[str, Any]) -> set[str]:
+    """Return the keys of what is asked, but for those that come before another of the same set."""
+    return {
+        *(f"headers/{name}" for name in request.get("kernels", ())),
+        *(f"resolves/{one['key']}" for one in request.get("sets", ())),
+    }
+
+
 def answered(request: Mapping[str, Any], done: set[str]) -> Iterator[dict[str, str]]:
     """Yield the answers to what is asked."""
     manager = converge.manager_of_node()

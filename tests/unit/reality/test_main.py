@@ -11,7 +11,7 @@ import pytest
 
 from reality import __main__ as command
 from reality import report, world
-from reality.claims import Result, SkippedError, differs, proven
+from reality.claims import OutOfTimeError, Result, SkippedError, differs, proven
 from reality.reach import TroubleError
 from reality.run import alone
 from reality.world import World
@@ -68,6 +68,33 @@ def test_a_run_whose_time_is_over_says_that_it_goes_on(
     assert command.main(["run", "--limit", "0"], tmp_path) == 4
     assert "the time is over; the same command goes on from here" in capsys.readouterr().err
     assert command.main(["run"], tmp_path) == 0
+
+
+def test_a_run_of_parts_goes_on_with_the_part_at_which_it_stopped(
+    part: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(_world: World) -> Result:
+        raise OutOfTimeError
+
+    parts = {name: Made({"one": lacking}, name=name) for name in ("first", "second")}
+    monkeypatch.setattr(command, "known_parts", lambda: parts)
+
+    def asked(*argv: str) -> list[str]:
+        for one in parts.values():
+            one.asked.clear()
+        command.main(["run", *argv], tmp_path)
+        return [name for name, one in parts.items() if one.asked]
+
+    parts["second"]._asks = {"one": interrupted}
+    assert asked() == ["first", "second"]
+    parts["second"]._asks = {"one": holds}
+    assert asked() == ["second"]
+    assert "first: 1 claims, 1 of them answered before" in capsys.readouterr().out
+    assert asked() == ["first", "second"]
+    parts["first"]._asks = {"one": interrupted}
+    assert asked() == ["first", "second"]
+    assert asked("--parts", "second") == ["second"]
+    assert asked("--fresh") == ["first", "second"]
 
 
 def test_without_a_network_it_says_so(

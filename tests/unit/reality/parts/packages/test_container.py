@@ -11,11 +11,12 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu.nvidia_repositor
 
 from reality.claims import OutOfTimeError, Result, SkippedError
 from reality.parts import packages
-from reality.parts.packages import container
+from reality.parts.packages import container, sets
 from reality.reach import TroubleError
 from reality.world import World
 
 HERE = Platform("Debian", "12", machine.machine())
+ASKED = {"kernels": ["a"], "sets": []}
 ELSEWHERE = Platform("Debian", "12", "x86_64" if machine.machine() == "aarch64" else "aarch64")
 #: A container tool that says what it is called with, and answers as a test wants it to.
 TOOL = """\
@@ -42,12 +43,25 @@ def made(folder: Path, monkeypatch: pytest.MonkeyPatch, pull: str = ":", wait: s
 
 def test_what_is_asked_of_a_container(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = made(tmp_path, monkeypatch)
-    assert container.answers(world, HERE, "debian:12", {}) == {"a": {"key": "a", "problem": ""}}
+    assert container.answers(world, HERE, "debian:12", ASKED) == {"a": {"key": "a", "problem": ""}}
     lines = calls.read_text().splitlines()
     assert [line.split()[0] for line in lines] == ["pull", "ps", "run", "wait", "logs", "rm"]
     name = lines[-1].split()[-1]
     assert f"--name={name} " in lines[2]
     assert name.endswith(f"-{os.getpid()}")
+
+
+def test_what_has_all_answers_needs_no_container(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = made(tmp_path, monkeypatch)
+    listed = world.folder / "packages" / sets.name_of(HERE) / "answers" / "answers.jsonl"
+    listed.parent.mkdir(parents=True)
+    listed.write_text('{"key": "headers/a", "problem": ""}\n{"key": "resolves/b", "problem": ""}\n')
+    asked = {"kernels": ["a"], "sets": [{"key": "b"}]}
+    assert sorted(container.answers(world, HERE, "debian:12", asked)) == ["headers/a", "resolves/b"]
+    assert not calls.exists()
+    listed.write_text(listed.read_text() + '{"key": "resolves/b", "problem": "no answer"}\n')
+    container.answers(world, HERE, "debian:12", asked)
+    assert calls.exists()
 
 
 @pytest.mark.parametrize(
@@ -70,7 +84,7 @@ def test_what_fails(
 ) -> None:
     made(tmp_path, monkeypatch, **fails)
     with pytest.raises(error, match=says):
-        container.answers(world, platform, "debian:12", {})
+        container.answers(world, platform, "debian:12", ASKED)
 
 
 def test_an_interrupted_run_removes_its_container(
@@ -86,7 +100,7 @@ def test_an_interrupted_run_removes_its_container(
 
     monkeypatch.setattr(world, "run", interrupted)
     with pytest.raises(OutOfTimeError):
-        container.answers(world, HERE, "debian:12", {})
+        container.answers(world, HERE, "debian:12", ASKED)
     assert calls.read_text().splitlines()[-1].startswith("rm --force")
 
 
