@@ -362,7 +362,7 @@ def test_a_mirror_whose_disk_is_full_keeps_what_it_serves(site: Site, whole: Pat
         ({"bundle_unsigned": True, "bundle_follows": "gone"}, ("bundle_follows is 'gone'",)),
         ({"bundle_unsigned": True, "bundle_pythons": ["3"]}, ("bundle_pythons has '3'",)),
         ({"bundle_unsigned": True, "bundle_repository": "/"}, ("bundle_repository",)),
-        ({"bundle_unsigned": True, "bundle_copy": {"lock": []}}, ("unknown keys lock",)),
+        ({"bundle_unsigned": True, "bundle_copy": {"lock": []}}, ("holds 'lock', which is none of its keys",)),
     ],
 )
 def test_what_can_not_be_packed_is_refused(site: Site, variables: dict[str, Any], words: tuple[str, ...]) -> None:
