@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -45,17 +46,18 @@ class Channel:
                 os.set_blocking(end, False)
         return self._ends[0]
 
-    def send(self, message: Message) -> bool:
-        """Send a message, and return whether there is somebody who reads it."""
-        if self._ends is None:
-            return False
+    @property
+    def is_open(self) -> bool:
+        """Whether there is somebody who reads messages."""
+        return self._ends is not None
+
+    def send(self, message: Message) -> None:
+        """Send a message."""
         line = json.dumps(message).encode() + b"\n"
-        if len(line) <= select.PIPE_BUF:  # a longer one could be torn apart by others
-            try:
+        # A longer one could be torn apart by others.
+        if self._ends is not None and len(line) <= select.PIPE_BUF:
+            with contextlib.suppress(OSError):
                 os.write(self._ends[1], line)
-            except OSError:
-                return False
-        return True
 
     def received(self) -> list[Message]:
         """Return the messages that have come."""

@@ -10,17 +10,18 @@ import os
 import shlex
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from ansible import context
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import connection_loader
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import show
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.progress_channel import CHANNEL, Message
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.progress_line import Progress, checked, reported
 
-INTERVAL_SECONDS = 5.0
+#: How often a node is asked, and how many are asked in a second where many build at a time.
+INTERVAL_SECONDS, MOST_IN_A_SECOND = 5.0, 10
 #: How often an operator is shown a line, where nothing draws.
 LINES_SECONDS = 30.0
 #: How long a poll in flight may delay the end of a task.
@@ -46,7 +47,7 @@ def shown_progress(action: ActionBase, path: str, label: str) -> Iterator[None]:
     if not action._task.check_mode:
         with contextlib.suppress(Exception):
             host = str(action._templar.available_variables["inventory_hostname"])
-            watcher = Watcher(reader(action, path), reporter(host, label))
+            watcher = Watcher(reader(action, path), reporter(host, label), interval())
             watcher.start()
     try:
         yield
@@ -56,17 +57,17 @@ def shown_progress(action: ActionBase, path: str, label: str) -> Iterator[None]:
 
 
 def reporter(host: str, label: str) -> Callable[[Progress], None]:
-    """Return what takes a progress to whom it is for: the callback that draws, or else the operator, now and then."""
-    shown = time.monotonic() - LINES_SECONDS
+    """Return what takes a progress to whom it is for: the callback that draws, or else the operator."""
+    if CHANNEL.is_open:
+        return lambda progress: CHANNEL.send(Message(host, label, dict(progress)))
+    return lambda progress: show(f"{host}: {label}: {reported(progress)}")
 
-    def report(progress: Progress) -> None:
-        nonlocal shown
-        if CHANNEL.send(Message(host, label, dict(progress))) or time.monotonic() - shown < LINES_SECONDS:
-            return
-        shown = time.monotonic()
-        show(f"{host}: {label}: {reported(progress)}")
 
-    return report
+def interval() -> float:
+    """Return after how many seconds a node is asked again."""
+    if not CHANNEL.is_open:
+        return LINES_SECONDS
+    return max(INTERVAL_SECONDS, (context.CLIARGS.get("forks") or 0) / MOST_IN_A_SECOND)
 
 
 def reader(action: ActionBase, path: str) -> Callable[[], bytes]:
@@ -95,10 +96,12 @@ class Watcher:
         Returns the file's bytes; may fail.
     report
         Takes what was read, where it has changed.
+    seconds
+        Between two readings.
     """
 
-    def __init__(self, read: Callable[[], bytes], report: Callable[[Progress], None]) -> None:
-        self._read, self._report = read, report
+    def __init__(self, read: Callable[[], bytes], report: Callable[[Progress], None], seconds: float) -> None:
+        self._read, self._report, self._seconds = read, report, seconds
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="progress", daemon=True)
 
@@ -115,7 +118,7 @@ class Watcher:
 
     def _watch(self) -> None:
         last: Progress = {}
-        while not self._stopped.wait(INTERVAL_SECONDS):
+        while not self._stopped.wait(self._seconds):
             with contextlib.suppress(Exception):
                 progress = checked(json.loads(self._read()))
                 if progress != last and not self._stopped.is_set():

@@ -67,6 +67,7 @@ def answers(outcomes: list[bytes | Exception]) -> tuple[Callable[[], bytes], thr
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_progress, "INTERVAL_SECONDS", 0.001)
+    monkeypatch.setattr(_progress, "LINES_SECONDS", 0.001)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +83,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_changed_is_shown_whatever_fails(outcomes: list[bytes | Exception], lines: list[str]) -> None:
     read, over = answers(outcomes)
     screen = Lines()
-    watcher = Watcher(read, screen.take)
+    watcher = Watcher(read, screen.take, 0.001)
     watcher.start()
     assert over.wait(30)
     watcher.stop()
@@ -90,10 +91,9 @@ def test_what_changed_is_shown_whatever_fails(outcomes: list[bytes | Exception],
     assert not watcher._thread.is_alive()
 
 
-def test_a_task_that_ends_before_the_first_poll_is_not_polled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_progress, "INTERVAL_SECONDS", 3600)
+def test_a_task_that_ends_before_the_first_poll_is_not_polled() -> None:
     read, _ = answers([written("link")])
-    watcher = Watcher(read, Lines().take)
+    watcher = Watcher(read, Lines().take, 3600)
     watcher.start()
     watcher.stop()
     assert not watcher._thread.is_alive()
@@ -114,7 +114,7 @@ def test_a_poll_that_hangs_is_ended_with_its_process_and_shows_nothing(monkeypat
         return written("link")
 
     bystander = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
-    watcher = Watcher(read, screen.take)
+    watcher = Watcher(read, screen.take, 0.001)
     watcher.start()
     assert started.wait(30)
     watcher.stop()
@@ -157,7 +157,6 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> Lines:
     screen = Lines()
     monkeypatch.setattr(_progress, "show", screen.display)
     monkeypatch.setattr(_progress, "CHANNEL", Channel())
-    monkeypatch.setattr(_progress, "LINES_SECONDS", 0.0)
     return screen
 
 
@@ -222,9 +221,15 @@ def test_progress_is_sent_to_who_draws(node: Node, screen: Lines, monkeypatch: p
     assert screen.lines == []
 
 
-def test_lines_for_an_operator_are_seldom(screen: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_progress, "LINES_SECONDS", 3600.0)
-    report = _progress.reporter("debian12-1", "ai-dev")
-    for packages in (61, 62, 63):
-        report(json.loads(written("link", packages)))
-    assert screen.lines == [LINKED]
+@pytest.mark.parametrize(
+    ("drawn", "forks", "seconds"),
+    [(False, 200, 30.0), (True, 5, 5.0), (True, 50, 5.0), (True, 200, 20.0), (True, None, 5.0)],
+)
+def test_how_often_a_node_is_asked(monkeypatch: pytest.MonkeyPatch, drawn: bool, forks: int, seconds: float) -> None:
+    monkeypatch.undo()
+    channel = Channel()
+    if drawn:
+        channel.open()
+    monkeypatch.setattr(_progress, "CHANNEL", channel)
+    monkeypatch.setattr(_progress.context, "CLIARGS", {"forks": forks})
+    assert _progress.interval() == seconds
