@@ -2,7 +2,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -106,6 +108,25 @@ def test_without_a_network_it_says_so(
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("reality: no network: none of 2 sites answers; of them 127.0.0.1:")
     assert part.asked == []
+
+
+@pytest.mark.parametrize("words", [["run", "--parts", "data,packages"], ["record"]])
+def test_a_machine_without_any_network(tmp_path: Path, words: list[str]) -> None:
+    alone_in_it = ["unshare", "--map-root-user", "--net"]
+    if subprocess.run([*alone_in_it, "true"], check=False, capture_output=True).returncode != 0:
+        pytest.skip("this machine lets nobody leave its network")
+    code = f"from reality import __main__ as command; from pathlib import Path\nprint(command.main({words}, Path('build')))"
+    env = {name: value for name, value in os.environ.items() if name != world.VARIABLE}
+    done = subprocess.run(
+        [*alone_in_it, sys.executable, "-c", code],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**env, "PYTHONPATH": str(world.ROOT)},
+    )
+    assert done.stdout.splitlines() == [str(command.NO_NETWORK)]
+    assert done.stderr.startswith("reality: no network: none of 5 sites answers; of them conda.anaconda.org can't")
 
 
 def test_a_proxy_that_does_not_work_is_named(
