@@ -127,6 +127,24 @@ def read(address: Address, port: int, proc: str = "/proc") -> list[Holder]:
     return [found.get(inode, Holder(str(socket.address))) for inode, socket in taken.items()]
 
 
+def of_processes(pids: Iterable[int], proc: str = "/proc") -> dict[int, list[str]]:
+    """Return the addresses, with ports, on which processes listen; one that does not listen is left out."""
+    tables = [text for name in ("tcp", "tcp6") for text in _texts(os.path.join(proc, "net", name))]
+    sockets = {socket.inode: socket for table in tables for socket in parse_sockets(table)}
+    found = {}
+    for pid in pids:
+        held = sorted(_socket_inodes(os.path.join(proc, str(pid))) & sockets.keys())
+        shown = [_shown(sockets[inode]) for inode in held]
+        if shown:
+            found[pid] = sorted(set(shown))
+    return found
+
+
+def _shown(socket: Socket) -> str:
+    address = _plain(socket.address)
+    return "%s:%d" % ("[%s]" % address if address.version == 6 else address, socket.port)
+
+
 def _texts(path: str) -> list[str]:
     """Return the text of a file of /proc, or nothing: a process may end, IPv6 may be off."""
     try:

@@ -39,8 +39,8 @@ def lines(nodes: Verdicts) -> list[str]:
     shown = in_order(nodes)
     found = table(shown)
     for title, key in (("Problems", "problems"), ("Reboots", "reboot"), ("From before", "past"), ("Notes", "notes")):
-        found += _section(title, ((text, name) for name, node in shown.items() for text in node[key]))
-    found += _section("To do", ((", ".join(node["to_do"]), name) for name, node in shown.items() if node["to_do"]))
+        found += section(title, ((text, name) for name, node in shown.items() for text in node[key]))
+    found += section("To do", ((", ".join(node["to_do"]), name) for name, node in shown.items() if node["to_do"]))
     ready = sum(1 for node in shown.values() if node["ok"])
     return [*found, "", f"{ready} of {len(shown)} nodes can be brought to the declared state now."]
 
@@ -114,7 +114,7 @@ def _least_room(disks: Iterable[Mapping[str, Any]]) -> str:
     return f"{size_of(least['free_mib'])} {least['mount']}"
 
 
-def _section(title: str, texts: Iterable[tuple[str, str]]) -> list[str]:
+def section(title: str, texts: Iterable[tuple[str, str]]) -> list[str]:
     """Return texts under a title, each once with the nodes that it is about."""
     nodes: dict[str, list[str]] = {}
     for text, name in texts:
