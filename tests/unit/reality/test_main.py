@@ -115,7 +115,7 @@ def test_a_machine_without_any_network(tmp_path: Path, words: list[str]) -> None
     alone_in_it = ["unshare", "--map-root-user", "--net"]
     if subprocess.run([*alone_in_it, "true"], check=False, capture_output=True).returncode != 0:
         pytest.skip("this machine lets nobody leave its network")
-    code = f"from reality import __main__ as command; from pathlib import Path\nprint(command.main({words}, Path('build')))"
+    code = f"import pathlib, reality.__main__ as it\nprint(it.main({words}, pathlib.Path('build')))"
     env = {name: value for name, value in os.environ.items() if name != world.VARIABLE}
     done = subprocess.run(
         [*alone_in_it, sys.executable, "-c", code],
