@@ -58,8 +58,9 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._output.running impor
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._output.terminal_region import Above, Region
 
 _TICK_SECONDS = 0.5
-#: Of lines that stay.
-_WIDTH, _HEIGHT = 120, 8
+#: Of lines that stay, how wide they are, and how many there are at a time.
+_WIDTH = 120
+_HEIGHT = 8
 #: Callbacks that draw themselves, or whose output is read by a program.
 _OTHER_DRAWERS = ("dense", "awx_display")
 
@@ -146,7 +147,7 @@ def _can_draw() -> bool:
     """Return whether the output is a terminal that lines can change on, and nobody else draws or asks there."""
     return (
         sys.stdout.isatty()
-        and os.environ.get("TERM", "dumb") != "dumb"
+        and os.environ.get("TERM") not in (None, "", "dumb")
         and constants.DEFAULT_STDOUT_CALLBACK.rpartition(".")[2] not in _OTHER_DRAWERS
         and not context.CLIARGS.get("step")
         and not constants.ENABLE_TASK_DEBUGGER

@@ -16,9 +16,12 @@ import termios
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ansible_collections.evenkeel.gpu.plugins.callback import progress
+from ansible_collections.evenkeel.gpu.plugins.callback.progress import CallbackModule
 
 from tests.unit.plugins.callback.screen import Screen
 
@@ -227,3 +230,42 @@ def test_a_worker_knows_that_nobody_draws(project: Project) -> None:
         text=True,
     )
     assert '"open": false' in done.stdout
+
+
+@pytest.mark.parametrize("end", ["ok", "skipped", "failed", "unreachable"])
+def test_however_a_task_ends_its_node_is_shown_no_longer(monkeypatch: pytest.MonkeyPatch, end: str) -> None:
+    monkeypatch.setattr(CallbackModule, "_start", lambda _self: None)
+    callback = CallbackModule()
+    host = SimpleNamespace(get_name=lambda: "gpu1")
+    callback.v2_runner_on_start(host, SimpleNamespace(name="", action="ansible.builtin.copy"))
+    assert [row.work for row in callback._running.rows(time.monotonic(), 0)] == ["ansible.builtin.copy"]
+    getattr(callback, f"v2_runner_on_{end}")(SimpleNamespace(host=host))
+    assert callback._running.rows(time.monotonic(), 0) == []
+
+
+@pytest.mark.parametrize(
+    ("variables", "settings", "arguments", "drawn"),
+    [
+        ({}, {}, {}, True),
+        ({"TERM": "dumb"}, {}, {}, False),
+        ({"TERM": ""}, {}, {}, False),
+        ({}, {"DEFAULT_STDOUT_CALLBACK": "community.general.dense"}, {}, False),
+        ({}, {"DEFAULT_STDOUT_CALLBACK": "awx_display"}, {}, False),
+        ({}, {"ENABLE_TASK_DEBUGGER": True}, {}, False),
+        ({}, {}, {"step": True}, False),
+    ],
+)
+def test_where_lines_can_change(
+    monkeypatch: pytest.MonkeyPatch,
+    variables: dict[str, str],
+    settings: dict[str, Any],
+    arguments: dict[str, Any],
+    drawn: bool,
+) -> None:
+    for name, value in {"TERM": "xterm", **variables}.items():
+        monkeypatch.setenv(name, value)
+    for name, value in settings.items():
+        monkeypatch.setattr(progress.constants, name, value)
+    monkeypatch.setattr(progress.context, "CLIARGS", arguments)
+    monkeypatch.setattr(progress.sys, "stdout", SimpleNamespace(isatty=lambda: True))
+    assert progress._can_draw() == drawn
