@@ -37,7 +37,8 @@ options:
         it, comments included. Comments above and behind a key stay, as do those of items that stay.
       - With V(exact), the file contains O(settings) and nothing else. A file that Evenkeel did not write is kept as a
         backup.
-      - With V(absent), there is no file. One that Evenkeel did not write with V(exact) is refused.
+      - With V(absent), there is no file, but what was there before V(exact), if it was kept. A file that Evenkeel did
+        not write with V(exact) stays, and RV(left) names it.
     type: str
     choices: [merged, exact, absent]
     default: merged
@@ -134,6 +135,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+left:
+  description: The file that Evenkeel did not write.
+  type: list
+  elements: str
+  returned: with O(state=absent), if there is one
 path:
   description: The file.
   type: str

@@ -18,12 +18,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import as_user, made, user_files
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import as_user, kept_files, made, remains, user_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.accounts import account, local_users, owner
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import write_atomically
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.kept_files import OUR_NAME
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.made import ABSENT, Thing
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.secrets import masked
 
 SYSTEM = ("/etc/conda", "/var/lib/conda")
 DROP_IN = "/etc/conda/condarc.d/evenkeel.yml"
@@ -86,12 +87,30 @@ def _written(params: dict[str, Any]) -> dict[str, Any]:
     if params["scope"] in ("distribution", "environment") and not params["path"]:
         require_environment(os.path.dirname(path))
     user = params["user"] if params["scope"] == "user" else None
+    if write["text"] is None and params["scope"] == "system":
+        return _removed(path, write)
     file = Thing("file", path, "sha256:" + write["before"] if write["before"] else ABSENT)
     _record([file] if write["text"] is not None else [], [file] if write["text"] is None else [])
     kept = replace(path, write["text"], write["before"], write["mode"], user, write["backup"])
     if kept:
         _record([Thing("backup", kept)])
     return {"changed": True, **({"backup_file": kept} if kept else {})}
+
+
+def _removed(path: str, write: dict[str, Any]) -> dict[str, Any]:
+    """Remove a file of the system's, or put back what was there before Evenkeel's first."""
+    backups = sorted(thing.name for thing in made.read("condarc") if thing.kind == "backup")
+    former = next((name for name in backups if name.startswith("%s." % path) and os.path.isfile(name)), "")
+    text = kept_files.text(former) if former else None
+    mode = 0o644 if text is None or masked(text) == text else 0o600
+    replace(path, text, write["before"], mode, None, backup=False)
+    if former:
+        os.unlink(former)
+    _record([], [Thing("file", path), Thing("backup", former)])
+    for folder in (os.path.dirname(DROP_IN), SYSTEM[0]):
+        if path.startswith("%s/" % folder):
+            remains.prune(folder)
+    return {"changed": True}
 
 
 def _record(files: Sequence[Thing], gone: Sequence[Thing] = ()) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import configparser
 import ipaddress
 import json
+import os
 import re
 import urllib.request
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files, made
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files, made, remains
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, carrying
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.kept_files import Change, Kept
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.secrets import masked, without_user
@@ -87,6 +88,8 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         record = made.of_files("pip_config", files, _MARKS)
         if not check_mode:
             kept_files.apply_all([*record, *changes])
+            if any(change.after is None for change in changes):
+                remains.prune(os.path.dirname(params["uv_toml"]))
     return {
         "changed": bool(record or changes),
         "paths": [change.path for change in changes],

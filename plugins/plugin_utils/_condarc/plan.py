@@ -69,9 +69,10 @@ def plan(found: Mapping[str, Any], desired: Desired) -> Plan:
         )
     if found["problem"]:
         raise EvenkeelError(f"{path}: {found['problem']}; it was left as it is", "Move it away, or fix it")
-    mode = found["mode"] if found["exists"] and desired.state == "merged" else 0o644
-    mode = 0o600 if has_secret(dict(desired.settings)) else mode
     foreign = bool(before.strip()) and not condarc.is_ours(before)
+    stays = desired.state == "merged" or (desired.state == "absent" and foreign)
+    mode = found["mode"] if found["exists"] and stays else 0o644
+    mode = 0o600 if has_secret(dict(desired.settings)) else mode
     after = _after(path, before, foreign, desired)
     changed = found["exists"] if after is None else after != before or mode != found["mode"]
     if not found["exists"] and not after:
@@ -83,12 +84,7 @@ def plan(found: Mapping[str, Any], desired: Desired) -> Plan:
 
 def _after(path: str, before: str, foreign: bool, desired: Desired) -> str | None:
     if desired.state == "absent":
-        if foreign:
-            raise EvenkeelError(
-                f"{path} was not written by Evenkeel; it was left as it is",
-                "Remove single keys with remove, or the file by hand",
-            )
-        return None
+        return before if foreign else None
     if desired.state == "exact":
         return condarc.exact(desired.settings, desired.final)
     names = condarc.parse(before, path)

@@ -37,6 +37,7 @@ def result(
     defeated = defeats(found["files"], planned, found["users"])
     of_users = problems_of_users(found, planned.path)
     lines = warnings(arguments, planned, found, defeated, kept)
+    stays = arguments["state"] == "absent" and planned.foreign
     return {
         "changed": planned.changed,
         "path": planned.path,
@@ -45,6 +46,7 @@ def result(
         "user_problems": of_users,
         "warnings": [*lines, *user_problems.warnings(of_users)],
         **({"backup_file": kept} if kept else {}),
+        **({"left": [f"{planned.path}: not written by Evenkeel"]} if stays else {}),
     }
 
 

@@ -246,5 +246,7 @@ def test_files_that_are_not_plainly_ours_are_recorded_with_backups(tmp_path: Pat
     assert (new.name, new.before) == (str(tmp_path / "new"), "absent")
     assert (theirs.name, theirs.before[:7]) == (str(tmp_path / "theirs"), "sha256:")
     write("new", None)
+    assert not (tmp_path / "new").exists()
     write("theirs", None)
-    assert [thing.kind for thing in made.read("condarc")] == ["backup"]
+    assert ((tmp_path / "theirs").read_text(), made.read("condarc")) == ("a: 1\n", [])
+    assert not Path(backup.name).exists()

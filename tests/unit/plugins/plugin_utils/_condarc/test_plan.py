@@ -61,6 +61,7 @@ def summary(plan: Plan) -> tuple[Any, ...]:
          (True, "channels: [https://a/t/b/c]\nquiet: true\n", 0o644, False)),
         (ABSENT, desired("absent"), (False, None, 0o644, False)),
         (there(OURS), desired("absent"), (True, None, 0o644, False)),
+        (there("quiet: true\n"), desired("absent"), (False, "quiet: true\n", 0o644, False)),
         (there(OURS), desired("absent", backup=True), (True, None, 0o644, True)),
     ],
 )  # fmt: skip
@@ -81,7 +82,6 @@ def test_what_happens_to_the_file(found: dict[str, Any], wanted: Desired, expect
         (there("chanels: [a]\n"), desired("merged"), r"evenkeel.yml holds chanels, .* Did you mean channels"),
         (there("auto_activate: true\nauto_activate_base: true\n"), desired("merged", auto_activate=False),
          "holds auto_activate and auto_activate_base, which are one setting"),
-        (there("quiet: true\n"), desired("absent"), "was not written by Evenkeel; it was left as it is"),
         (there(""), Desired("merged", {}, remove=("chanels",)), "remove holds chanels"),
     ],
 )  # fmt: skip

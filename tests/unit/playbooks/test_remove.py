@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which layers remove.yml takes down, and which it refuses to: none before those that build on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
+
+ROOT = Path(__file__).parents[3]
+VARIABLES = yaml.safe_load((ROOT / "playbooks/vars/remove.yml").read_text())
+LAYERS = VARIABLES["__remove_layers"]
+ROLES_OF_SITE = yaml.safe_load((ROOT / "playbooks/vars/roles.yml").read_text())["__roles_of_site"]
+
+
+def value(name: str, **variables: Any) -> Any:
+    """Return what a variable of the playbook is where others have these values."""
+    trusted = {key: trust_as_template(one) if isinstance(one, str) else one for key, one in VARIABLES.items()}
+    return Templar(DataLoader(), {**trusted, **variables}).template(trust_as_template(f"{{{{ {name} }}}}"))
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({}, LAYERS),
+        ({"remove_layers": ""}, LAYERS),
+        ({"remove_layers": "jupyter, front_door"}, ["jupyter", "front_door"]),
+        ({"remove_layers": ["jupyter"]}, ["jupyter"]),
+    ],
+)
+def test_layers_are_named_as_a_list_or_separated_by_commas(given: dict[str, Any], named: list[str]) -> None:
+    assert value("__remove_named", **given) == named
+
+
+def test_the_driver_goes_only_if_it_is_named() -> None:
+    assert "nvidia_driver" not in value("__remove_named")
+
+
+def test_what_is_surveyed_is_what_is_named_and_what_builds_on_it() -> None:
+    assert value("__remove_surveyed", remove_layers="jupyter") == ["front_door", "jupyter"]
+    assert value("__remove_surveyed", remove_layers="front_door") == ["front_door"]
+    assert value("__remove_surveyed") == LAYERS
+
+
+@pytest.mark.parametrize(
+    ("named", "there", "carrying"),
+    [
+        ("jupyter", ["front_door", "jupyter"], ["jupyter carries front_door"]),
+        ("jupyter", ["jupyter"], []),
+        ("jupyter,front_door", ["front_door", "jupyter"], []),
+        ("conda_environments", ["jupyter"], ["conda_environments carries jupyter"]),
+        ("", ["jupyter", "front_door"], []),
+    ],
+)
+def test_a_layer_that_builds_on_one_that_goes_goes_too(named: str, there: list[str], carrying: list[str]) -> None:
+    found = {"to_do": there, "layers": {}}
+    assert value("__remove_carrying", remove_layers=named, __evenkeel_survey=found) == carrying
+
+
+def test_layers_go_before_those_that_they_build_on() -> None:
+    found = {"to_do": sorted(LAYERS), "layers": {}}
+    going = value("__remove_going", remove_layers=",".join(reversed(LAYERS)), __evenkeel_survey=found)
+    assert going == LAYERS
+    for layer, others in VARIABLES["__remove_dependants"].items():
+        assert all(LAYERS.index(other) < LAYERS.index(layer) for other in others if layer in LAYERS)
+
+
+def test_every_role_can_be_removed_or_is_refused() -> None:
+    roles = {path.name for path in (ROOT / "roles").iterdir()} - {"mirror"}
+    assert {*LAYERS, *VARIABLES["__remove_unfinished"]} == roles
+    assert not {*LAYERS} & {*VARIABLES["__remove_unfinished"]}
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_the_switch_of_each_layer_is_off_and_the_command_line_can_not_turn_it_on(layer: str) -> None:
+    enabled, state = f"{layer}_enabled", f"{layer}_state"
+    assert VARIABLES.get(enabled, False) is False
+    assert VARIABLES.get(state, "absent") == "absent"
+    (switch,) = {enabled, state} & VARIABLES.keys()
+    assert value("__remove_on") == []
+    assert value("__remove_on", **{switch: "true" if switch == enabled else "present"}) == [switch]
+
+
+def test_what_is_left_is_said_by_all_layers() -> None:
+    layers = {"jupyter": {"left": ["a"]}, "front_door": {}}
+    assert value("__remove_left", __evenkeel_survey={"layers": layers}) == ["a"]
+    last = {"layers": {"jupyter": {"left": ["b", "c"]}}}
+    assert value("__remove_left", __evenkeel_survey={"layers": layers}, __remove_last=last) == ["b", "c"]
+    assert value("__remove_left", __evenkeel_survey={"layers": layers}, __remove_last={"skipped": True}) == ["a"]
