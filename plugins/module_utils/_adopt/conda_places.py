@@ -8,6 +8,7 @@ measured: that would read the metadata of every file over the network.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import pwd
@@ -29,6 +30,7 @@ _MOST_BYTES = 1 << 20
 _LOCAL = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "overlay", "tmpfs", "f2fs", "bcachefs", "ramfs"})
 
 Place = dict[str, Any]
+Look = dict[str, list[Any]]
 
 
 def find(own: Sequence[str], seconds: float, total_seconds: float) -> tuple[list[Place], list[str]]:
@@ -39,7 +41,7 @@ def find(own: Sequence[str], seconds: float, total_seconds: float) -> tuple[list
     own
         Directories of Evenkeel's own.
     seconds, total_seconds
-        How long looking at one home, or measuring it, may take, and all homes together.
+        How long one home, or one folder of the system's, may take, and all of them together.
 
     Returns
     -------
@@ -48,55 +50,69 @@ def find(own: Sequence[str], seconds: float, total_seconds: float) -> tuple[list
         and ``measured``: whether these are all. Where there are no bytes, they were not counted.
     """
     filesystems = mounted(_text("/proc/self/mountinfo"))
-    users = [accounts.account(name) for name in accounts.local_users()]
-    jobs: list[as_user.Job] = [(user, _of_home(user.pw_dir, filesystems, seconds)) for user in users if user.pw_uid]
-    if os.geteuid() == 0:
-        jobs += [(accounts.account("root"), _of_system(top, filesystems, seconds)) for top in SYSTEM]
-    answers = as_user.call_each(jobs, seconds=seconds, total_seconds=total_seconds, most_bytes=_MOST_BYTES)
-    problems = [str(answer) for answer in answers if isinstance(answer, as_user.Failed)]
-    found = [one for answer in answers if not isinstance(answer, as_user.Failed) for one in answer]
-    ours = [os.path.realpath(path) for path in own]
-    others = [one for one in found if not any(_is_below(os.path.realpath(one["path"]), path) for path in ours)]
-    unique = {one["path"]: one for one in others}
-    return [unique[path] for path in sorted(unique)], problems
-
-
-def _of_home(home: str, filesystems: Sequence[tuple[str, str]], seconds: float) -> Callable[[], list[Place]]:
+    is_on_disk = is_local(filesystems)
     # Half of the time is for measuring, so that what was found is reported in any case.
-    return functools.partial(look_at_home, home, is_local(filesystems), seconds / 2)
+    users = [accounts.account(name) for name in accounts.local_users()]
+    jobs: list[as_user.Job] = [
+        (user, functools.partial(look_at_home, user.pw_dir, is_on_disk, seconds / 2)) for user in users if user.pw_uid
+    ]
+    if os.geteuid() == 0:
+        root = accounts.account("root")
+        jobs += [(root, functools.partial(look_at_system, top, is_on_disk, seconds / 2)) for top in SYSTEM]
+    answers = as_user.call_each(jobs, seconds=seconds, total_seconds=total_seconds, most_bytes=_MOST_BYTES)
+    unread = [str(answer) for answer in answers if isinstance(answer, as_user.Failed)]
+    given = [answer for answer in answers if not isinstance(answer, as_user.Failed)]
+    unread += [reason for answer in given for reason in answer["refused"]]
+    ours = [name for path in own for name in (path, os.path.realpath(path))]
+    found = {one["path"]: one for answer in given for one in answer["places"]}
+    others = [path for path in sorted(found) if not any(_is_below(path, name) for name in ours)]
+    return [found[path] for path in others], unread
 
 
-def _of_system(top: str, filesystems: Sequence[tuple[str, str]], seconds: float) -> Callable[[], list[Place]]:
-    return functools.partial(look_at_system, top, is_local(filesystems), seconds / 2)
-
-
-def look_at_system(top: str, is_on_disk: Callable[[str], bool], seconds: float) -> list[Place]:
+def look_at_system(top: str, is_on_disk: Callable[[str], bool], seconds: float) -> Look:
     """Return the places in a folder of the system's."""
     deadline = time.monotonic() + seconds
     return look([os.path.join(top, name) for name in user_files.names(top)], is_on_disk, deadline)
 
 
-def look_at_home(home: str, is_on_disk: Callable[[str], bool], seconds: float) -> list[Place]:
+def look_at_home(home: str, is_on_disk: Callable[[str], bool], seconds: float) -> Look:
     """Return the places in a home; to be called with its user's rights."""
     deadline = time.monotonic() + seconds
     names = [name for name in user_files.names(home) if _NAMES.search(name)]
     candidates = [os.path.join(home, name) for name in names]
     candidates += [os.path.join(home, ".local/share/mamba"), os.path.join(home, ".conda")]
-    listed = user_files.read(os.path.join(home, _LISTED), os.geteuid(), _MOST_LISTED)
-    if listed:
-        lines = [line.strip() for line in listed.text.splitlines()]
-        candidates += [line for line in lines if _is_below(line, home) and line != home]
+    try:
+        listed = user_files.read(os.path.join(home, _LISTED), os.geteuid(), _MOST_LISTED)
+    except user_files.Refused as error:
+        # Who has run conda with sudo may have a folder of root's there.
+        found = look(candidates, is_on_disk, deadline)
+        return {**found, "refused": [str(error), *found["refused"]]}
+    lines = [line.strip() for line in listed.text.splitlines()] if listed else []
+    candidates += [line for line in lines if _is_below(line, home) and line != home]
     return look(candidates, is_on_disk, deadline)
 
 
-def look(candidates: Iterable[str], is_on_disk: Callable[[str], bool], deadline: float) -> list[Place]:
-    """Return the distributions among some folders, and the environments that they are or have."""
+def look(candidates: Iterable[str], is_on_disk: Callable[[str], bool], deadline: float) -> Look:
+    """Return the distributions among some folders, and the environments that they are or have.
+
+    Returns
+    -------
+    dict
+        ``places``, and ``refused``, why a folder could not be read.
+    """
     paths: list[str] = []
+    refused: list[str] = []
     for top in candidates:
         environments = os.path.join(top, "envs")
-        below = [os.path.join(environments, name) for name in user_files.names(environments)]
+        try:
+            names = user_files.names(environments)
+        except user_files.Refused as error:
+            refused.append(str(error))
+            names = []
+        below = [os.path.join(environments, name) for name in names]
         paths += [path for path in (top, *below) if _is_environment(path)]
-    return [_place(path, is_on_disk(path), deadline) for path in list(dict.fromkeys(paths))[:_MOST_PLACES]]
+    places = [_place(path, is_on_disk(path), deadline) for path in list(dict.fromkeys(paths))[:_MOST_PLACES]]
+    return {"places": places, "refused": list(dict.fromkeys(refused))}
 
 
 def _is_environment(path: str) -> bool:
@@ -106,7 +122,9 @@ def _is_environment(path: str) -> bool:
 def _place(path: str, on_disk: bool, deadline: float) -> Place:
     is_base = os.path.exists(os.path.join(path, "condabin")) or os.path.exists(os.path.join(path, "bin", "conda"))
     size, measured = size_below(path, deadline) if on_disk else (0, False)
-    records = [name for name in os.listdir(os.path.join(path, "conda-meta")) if name.endswith(".json")]
+    records = []
+    with contextlib.suppress(OSError):
+        records = [name for name in os.listdir(os.path.join(path, "conda-meta")) if name.endswith(".json")]
     return {
         "path": path,
         "kind": "distribution" if is_base else "environment",

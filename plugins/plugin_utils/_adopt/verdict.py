@@ -51,7 +51,8 @@ def _of_place(place: Found) -> str:
     size = size_of(place["bytes"] >> 20)
     if not place["measured"]:
         size = f"more than {size}" if place["bytes"] else "not measured"
-    return f"{place['path']}: {place['kind']} of {place['owner']}, {place['packages']} packages, {size}"
+    packages = f"{place['packages']} package{'' if place['packages'] == 1 else 's'}"
+    return f"{place['path']}: {place['kind']} of {place['owner']}, {packages}, {size}"
 
 
 def _of_server(server: Found) -> str:

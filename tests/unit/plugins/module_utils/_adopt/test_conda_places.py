@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._adopt import conda_places
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.user_files import Refused
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import user_files
 
 MOUNTS = """\
 22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
@@ -49,7 +49,8 @@ def home(tmp_path: Path) -> Path:
 
 def look(home: Path, on_disk: bool = True, seconds: float = 60.0) -> dict[str, dict[str, Any]]:
     found = conda_places.look_at_home(str(home), lambda _path: on_disk, seconds)
-    return {os.path.relpath(one["path"], home): one for one in found}
+    assert found["refused"] == []
+    return {os.path.relpath(one["path"], home): one for one in found["places"]}
 
 
 def test_what_is_in_a_home(home: Path) -> None:
@@ -77,11 +78,25 @@ def test_time_runs_out_for_measuring_alone(home: Path) -> None:
     assert not any(one["measured"] for one in found.values())
 
 
-def test_a_list_of_environments_that_is_no_file_is_refused(home: Path) -> None:
+def test_what_is_no_file_or_holds_too_much_hides_nothing_else(home: Path) -> None:
     (home / ".conda" / "environments.txt").unlink()
     os.mkfifo(home / ".conda" / "environments.txt")
-    with pytest.raises(Refused, match="is a pipe"):
-        look(home)
+    environment(home / "miniforge3", base=True)
+    crowded = home / "miniforge3" / "envs"
+    crowded.mkdir()
+    for number in range(user_files.MOST_NAMES + 1):
+        (crowded / str(number)).touch()
+    found = conda_places.look_at_home(str(home), lambda _path: True, 60)
+    assert {os.path.relpath(one["path"], home) for one in found["places"]} == {
+        "Anaconda3",
+        "Anaconda3/envs/nlp",
+        "miniforge3",
+        ".conda/envs/vision",
+    }
+    assert [reason.partition(": ")[2].partition(".")[0] for reason in found["refused"]] == [
+        "is a pipe, not a regular file",
+        "holds more than 1000 files",
+    ]
 
 
 def test_a_link_is_no_environment_of_its_own(home: Path) -> None:
