@@ -177,6 +177,12 @@ former_paths:
   type: dict
   returned: success
   sample: {"/opt/evenkeel/distributions/Miniconda3-py312_26.1.0-1-Linux-x86_64-000000000000": ["/home/alice/.bashrc"]}
+left:
+  description: With O(state=absent), what stays, each with the reason.
+  type: list
+  elements: str
+  returned: success
+  sample: ["/opt/miniconda3 is a directory: not made by Evenkeel"]
 stranded:
   description: Environments that people created inside distributions that are no longer in use. Their paths still work.
   type: list

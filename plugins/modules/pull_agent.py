@@ -158,6 +158,11 @@ packages:
   type: list
   elements: str
   returned: success
+left:
+  description: Packages that were installed for it and that something else needs, with O(enabled=false).
+  type: list
+  elements: str
+  returned: with O(enabled=false)
 unknown:
   description: What could not be found out of the package manager.
   type: list

@@ -91,6 +91,7 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     if _present(params) and params["ca_path"] and not params["offline"]:
         require_certificates(params["ca_path"])
     plan = _plan(params, desired)
+    left = [] if _present(params) else distribution.stays(distribution.read(desired), plan, desired)
     former = _plan_former(params, desired, plan)
     hook = _plan_hook(params)
     link = _plan_command(params)
@@ -129,6 +130,8 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
             shell_hook.apply(hook)
             conda_command.apply(link)
             shared_cache.apply(cache)
+    if not _present(params) and not check_mode:
+        distribution.clean_store(desired.store)
     before, after = plan.lines
     after = (*after, *former.lines, *hook.lines, *link.lines, *cache.lines, *accepting.lines)
     return {
@@ -138,6 +141,7 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         "home": plan.after or "",
         "drift": list(plan.drift),
         "stranded": list(plan.stranded),
+        "left": left,
         "former_paths": {path: list(files) for path, files in former.files.items()},
         "warnings": _warnings(link, params["prefix"]),
     }
@@ -207,7 +211,9 @@ def _record(hook: shell_hook.Plan) -> list[kept_files.Change]:
 
 
 def _plan_cache(params: Params) -> shared_cache.Plan:
-    if not _present(params) or not params["shared_cache_group"]:
+    if not _present(params):
+        return shared_cache.plan_absence(params["shared_cache"])
+    if not params["shared_cache_group"]:
         return shared_cache.Plan()
     desired = shared_cache.Desired(params["shared_cache"], params["shared_cache_group"])
     return shared_cache.plan(shared_cache.read(desired), desired, shared_cache.group_id(desired))

@@ -16,7 +16,7 @@ from typing import Any
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import distribution_base as base
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.generation import MARKER
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.installed_files import emptied
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import modes
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import modes, remains
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.download import BEGINNING_BYTES, Beginning
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, from_os, path_of
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import (
@@ -45,6 +45,8 @@ HOME = r"[A-Za-z0-9][A-Za-z0-9._-]*-[0-9a-f]{12}(?:-\d+)?"
 DOWNLOAD_PATTERN = re.escape(DOWNLOAD_PREFIX) + "(%s)" % HOME
 DOOMED_PATTERN = re.escape(DOOMED_PREFIX) + "(%s)" % HOME
 _WITHOUT_TERMS = "without_terms"
+#: What runs keep in a store for themselves.
+_NOTES = (".locks", ".progress")
 #: Below an installation, what people made: their environments.
 _THEIRS = ("envs",)
 #: Linux allowed no longer first line of a script before 5.1, and conda writes none (``conda/core/portability.py``).
@@ -335,7 +337,6 @@ def plan(state: State, desired: Desired) -> Plan:
 
 def plan_absence(state: State, desired: Desired) -> Plan:
     """Decide how the distribution goes; environments that people made inside it stay, and it with them. Pure."""
-    _require_ours(state, desired)
     return Plan(
         remove=state.leftovers,
         switch=state.current is not None,
@@ -343,6 +344,28 @@ def plan_absence(state: State, desired: Desired) -> Plan:
         before=state.current,
         stranded=tuple(path for one in state.installations for path in one.environments),
     )
+
+
+def stays(state: State, plan: Plan, desired: Desired) -> list[str]:
+    """Return what a plan of absence leaves, each with the reason; pure."""
+    found = []
+    if state.prefix not in ("absent", "ours"):
+        found.append("%s is %s: not made by Evenkeel" % (desired.prefix, state.prefix))
+    for one in state.installations:
+        if one.environments:
+            found.append("%s: people have made environments in it, such as %s" % (one.path, one.environments[0]))
+        elif one.path not in plan.prune:
+            found.append("%s: a process uses it; the first run after its end removes it" % one.path)
+    return found
+
+
+def clean_store(store: str) -> None:
+    """Remove a store in which nothing but our own notes is left, and what is empty then."""
+    if os.path.isdir(store) and not {*os.listdir(store)} - {*_NOTES}:
+        for name in _NOTES:
+            shutil.rmtree(os.path.join(store, name), ignore_errors=True)
+        for path in (store, os.path.dirname(store)):
+            remains.prune(path)
 
 
 def _require_ours(state: State, desired: Desired) -> None:

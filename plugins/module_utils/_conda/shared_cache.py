@@ -7,11 +7,14 @@ from __future__ import annotations
 import errno
 import grp
 import os
+import shutil
 import stat
 import struct
 from dataclasses import dataclass
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import remains
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, path_of
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.kept_files import OUR_NAME
 
 #: conda takes a cache for one that it may write when it may write this file in it.
 REGISTER = "urls.txt"
@@ -50,14 +53,17 @@ class Plan:
     path: str = ""
     gid: int = 0
     repair: bool = False
+    remove: bool = False
 
     @property
     def changed(self) -> bool:
-        return self.repair
+        return self.repair or self.remove
 
     @property
     def lines(self) -> tuple[str, ...]:
         """What changes, one line each."""
+        if self.remove:
+            return ("- %s" % self.path,)
         return ("~ %s, for the group %d to write" % (self.path, self.gid),) if self.repair else ()
 
 
@@ -94,8 +100,17 @@ def plan(state: State, desired: Desired, gid: int) -> Plan:
     return Plan(desired.path, gid, not intact)
 
 
+def plan_absence(path: str) -> Plan:
+    """Decide how a cache goes: one by whose path it is not plainly Evenkeel's stays, since people may have made it."""
+    return Plan(path, remove=OUR_NAME in path and os.path.isdir(path) and not os.path.islink(path))
+
+
 def apply(plan: Plan) -> None:
-    """Bring the cache to the plan's end; what is in it stays."""
+    """Bring the cache to the plan's end; what is in one that is repaired stays."""
+    if plan.remove:
+        shutil.rmtree(plan.path)
+        for folder in (os.path.dirname(plan.path), os.path.dirname(os.path.dirname(plan.path))):
+            remains.prune(folder)
     if not plan.repair:
         return
     try:

@@ -15,6 +15,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node import units as
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.kept_files import Kept
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import converge as package_set
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import removal
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Request, Wanted
 from ansible_collections.evenkeel.gpu.plugins.module_utils._pull import agent, launch, versions
 from ansible_collections.evenkeel.gpu.plugins.module_utils._pull import settings as pull_settings
@@ -72,7 +73,9 @@ PLACES = Places()
 
 def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Bring the node to the declared state, or return what that would change."""
-    return install(params, check_mode) if params["enabled"] else remove(params["root"], check_mode)
+    if params["enabled"]:
+        return install(params, check_mode)
+    return remove(params["root"], params["lock_timeout"], check_mode)
 
 
 def install(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
@@ -176,8 +179,8 @@ def serve(files: list[kept_files.Change], *, starts: bool) -> None:
         command.require(["systemctl", "restart", pull_units.TIMER], remedy)
 
 
-def remove(root: str, check_mode: bool) -> dict[str, Any]:
-    """Have no timer, and nothing of what was made for it."""
+def remove(root: str, lock_timeout: int, check_mode: bool) -> dict[str, Any]:
+    """Have no timer, and nothing of what was made or installed for it."""
     units = [os.path.join(pull_units.FOLDER, name) for name in (pull_units.TIMER, pull_units.SERVICE)]
     there = [path for path in (*units, pull_units.COMMAND, root, PLACES.etc, PLACES.var) if os.path.lexists(path)]
     if there and not check_mode:
@@ -191,11 +194,20 @@ def remove(root: str, check_mode: bool) -> dict[str, Any]:
             else:
                 os.unlink(path)
         command.require(["systemctl", "daemon-reload"], remedy)
+    gone = removal.remove(["pull_agent"], lock_timeout=lock_timeout, check_mode=check_mode)
     before = "".join("%s\n" % path for path in there)
     diff = (
         [{"before_header": "pull agent", "after_header": "pull agent", "before": before, "after": ""}] if there else []
     )
-    return {"changed": bool(there), "diff": diff, "version": "", "packages": [], "unknown": [], "warnings": []}
+    return {
+        "changed": bool(there or gone.changed),
+        "diff": [*diff, *gone.diffs()],
+        "version": "",
+        "packages": list(map(str, gone.plan.steps)),
+        "left": list(gone.left),
+        "unknown": list(gone.unknown),
+        "warnings": list(gone.warnings),
+    }
 
 
 def warnings(version: Version) -> list[str]:

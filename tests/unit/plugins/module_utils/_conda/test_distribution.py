@@ -402,11 +402,33 @@ def test_plan_absence(state: State, plan: Plan) -> None:
     assert distribution.plan_absence(state, PLANNED) == plan
 
 
-@pytest.mark.parametrize("decide", [distribution.plan, distribution.plan_absence])
 @pytest.mark.parametrize("what", ["a directory", "a file", "a symbolic link to /home/anna/miniconda3"])
-def test_plan_refuses_what_is_not_ours(what: str, decide: Callable[..., Plan]) -> None:
+def test_what_is_not_ours_is_refused_and_stays_and_is_named_where_ours_is_to_go(what: str) -> None:
     with pytest.raises(EvenkeelError, match=f"^/opt/miniconda3 is {what} that Evenkeel did not make; it was left"):
-        decide(State(what), PLANNED)
+        distribution.plan(State(what), PLANNED)
+    plan = distribution.plan_absence(State(what), PLANNED)
+    assert not plan.changed
+    assert distribution.stays(State(what), plan, PLANNED) == [f"/opt/miniconda3 is {what}: not made by Evenkeel"]
+
+
+def test_what_an_absent_distribution_leaves_is_named() -> None:
+    found = replace(state(CURRENT, ours, old, inhabited), busy=frozenset({OLD}))
+    assert distribution.stays(found, distribution.plan_absence(found, PLANNED), PLANNED) == [
+        f"{OLD}: a process uses it; the first run after its end removes it",
+        f"{inhabited.path}: people have made environments in it, such as {inhabited.environments[0]}",
+    ]
+
+
+def test_a_store_goes_when_nothing_but_notes_is_left_in_it(tmp_path: Path) -> None:
+    store = tmp_path / "evenkeel" / "distributions"
+    (store / ".locks").mkdir(parents=True)
+    (store / "theirs").mkdir()
+    distribution.clean_store(str(store))
+    assert (store / ".locks").is_dir()
+    (store / "theirs").rmdir()
+    distribution.clean_store(str(store))
+    assert list(tmp_path.iterdir()) == []
+    distribution.clean_store(str(store))
 
 
 @pytest.mark.parametrize(

@@ -157,3 +157,15 @@ def test_a_file_in_the_place_of_the_cache_is_named(desired: Desired) -> None:
     with pytest.raises(EvenkeelError, match=f"^The shared package cache {desired.path} can't be set up"):
         converge(desired)
     assert Path(desired.path).is_file()
+
+
+def test_a_cache_of_ours_goes_with_what_is_in_it_and_one_elsewhere_stays(tmp_path: Path) -> None:
+    ours, theirs = tmp_path / "evenkeel" / "pkgs" / "shared", tmp_path / "scratch" / "pkgs"
+    for cache in (ours, theirs):
+        (cache / "numpy").mkdir(parents=True)
+    plan = shared_cache.plan_absence(str(ours))
+    assert (plan.changed, plan.lines) == (True, (f"- {ours}",))
+    shared_cache.apply(plan)
+    assert not (tmp_path / "evenkeel").exists()
+    assert not shared_cache.plan_absence(str(ours)).changed
+    assert not shared_cache.plan_absence(str(theirs)).changed

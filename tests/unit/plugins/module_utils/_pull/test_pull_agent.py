@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import made
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.made import Thing
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.units import Unit
 from ansible_collections.evenkeel.gpu.plugins.module_utils._pull import pull_agent, versions
 from ansible_collections.evenkeel.gpu.plugins.module_utils._pull import units as pull_units
 from ansible_collections.evenkeel.gpu.plugins.module_utils._pull.settings import Places
+
+from tests.unit.plugins.module_utils._os_packages.fakes import FakeManager
 
 
 class Node:
@@ -175,3 +179,16 @@ def test_units_say_what_they_are_to() -> None:
     assert "ExecStart=/usr/bin/python3.11 -I /opt/launch.py\n" in pull_units.service(
         "/usr/bin/python3.11", "/opt/launch.py"
     )
+
+
+def test_off_removes_git_if_it_was_installed_for_it_and_nothing_else_needs_it(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made.note("pull_agent", [Thing("package", "git"), Thing("package", "rsync")])
+    manager = FakeManager({"git": "1", "rsync": "1", "backup": "1"}, takes={"rsync": ["backup"]})
+    manager.serve(monkeypatch)
+    assert node.run(check=True, enabled=False)["changed"]
+    done = node.run(enabled=False)
+    assert (done["packages"], done["left"]) == (["git 1 -> removed"], ["the package rsync: backup would go too"])
+    assert set(manager.packages) == {"rsync", "backup"}
+    assert not node.run(enabled=False)["changed"]
