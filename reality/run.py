@@ -103,9 +103,9 @@ class State:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
-        found = read(path) if path.exists() else {"parts": {}}
+        found: dict[str, Any] = read(path) if path.exists() else {"parts": {}, "run": _no_run()}
         self._parts: dict[str, dict[str, Any]] = found["parts"]
-        self._run: dict[str, list[str]] = found.get("run", {"parts": [], "done": []})
+        self._run: dict[str, list[str]] = found["run"]
 
     @classmethod
     def anew(cls, path: Path, names: Iterable[str]) -> State:
@@ -117,7 +117,7 @@ class State:
             return cls(path)
         for name in names:
             found._parts.pop(name, None)
-        found._run = {"parts": [], "done": []}
+        found._run = _no_run()
         return found
 
     def start(self, names: Iterable[str]) -> None:
@@ -173,6 +173,10 @@ class State:
         new.replace(self._path)
 
 
+def _no_run() -> dict[str, list[str]]:
+    return {"parts": [], "done": []}
+
+
 def read(path: Path) -> dict[str, Any]:
     """Return the state in a file.
 
@@ -185,6 +189,7 @@ def read(path: Path) -> dict[str, Any]:
         found = json.loads(path.read_text(encoding="utf-8"))
         version = found["format"]
         found["parts"].items()
+        [*found.setdefault("run", _no_run())["parts"], *found["run"]["done"]]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise EvenkeelError(f"{path} is no state of a reality check", "Begin anew, with --fresh") from None
     if version != FORMAT:

@@ -151,6 +151,8 @@ def test_parts_do_not_touch_each_other(world: World, state: State) -> None:
         ('{"format": 1', "is no state of a reality check"),
         ('{"format": 1, "parts": []}', "is no state of a reality check"),
         ("[]", "is no state of a reality check"),
+        ('{"format": 1, "parts": {}, "run": []}', "is no state of a reality check"),
+        ('{"format": 1, "parts": {}, "run": {"parts": 3, "done": []}}', "is no state of a reality check"),
     ],
 )
 def test_a_state_of_others_is_refused_and_can_be_forgotten(tmp_path: Path, text: str, said: str) -> None:
