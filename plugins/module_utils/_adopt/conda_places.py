@@ -33,7 +33,9 @@ Place = dict[str, Any]
 Look = dict[str, list[Any]]
 
 
-def find(own: Sequence[str], seconds: float, total_seconds: float) -> tuple[list[Place], list[str]]:
+def find(
+    own: Sequence[str], seconds: float, total_seconds: float, *, measure: bool = True
+) -> tuple[list[Place], list[str]]:
     """Return the places, and what could not be looked at.
 
     Parameters
@@ -42,6 +44,8 @@ def find(own: Sequence[str], seconds: float, total_seconds: float) -> tuple[list
         Directories of Evenkeel's own.
     seconds, total_seconds
         How long one home, or one folder of the system's, may take, and all of them together.
+    measure
+        Whether to count the bytes of what is on a disk of this machine.
 
     Returns
     -------
@@ -49,8 +53,7 @@ def find(own: Sequence[str], seconds: float, total_seconds: float) -> tuple[list
         Of each place its ``path``, ``kind`` (``distribution`` or ``environment``), ``owner``, ``packages``, ``bytes``
         and ``measured``: whether these are all. Where there are no bytes, they were not counted.
     """
-    filesystems = mounted(_text("/proc/self/mountinfo"))
-    is_on_disk = is_local(filesystems)
+    is_on_disk = is_local(mounted(_text("/proc/self/mountinfo")) if measure else [])
     # Half of the time is for measuring, so that what was found is reported in any case.
     users = [accounts.account(name) for name in accounts.local_users()]
     jobs: list[as_user.Job] = [

@@ -8,9 +8,10 @@ import glob
 import os
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils._adopt import conda_places
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import dkms, runfile
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, tcp_port
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sysroot import Sysroot
@@ -29,12 +30,13 @@ _APT = ("/etc/apt/sources.list", "/etc/apt/sources.list.d/*.list", "/etc/apt/sou
 _RPM = ("/etc/yum.repos.d/*.repo",)
 _ENGINES = ("docker", "podman", "containerd", "enroot", "apptainer", "singularity")
 _PROGRAMS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin"
-_CONDA = ("/opt/*", "/usr/local/*", "/root/*", "/home/*/*conda*", "/home/*/*forge*", "/home/*/*mamba*")
 _OUR_UNITS = re.compile(r"jupyter(-proxy)?(@.*)?\.service")
 _SECONDS = 20
+#: How long homes may take together.
+_HOMES_SECONDS = 30
 
 
-def read(port: int, own_conda: Iterable[str]) -> dict[str, Any]:
+def read(port: int, own_conda: Sequence[str]) -> dict[str, Any]:
     """Return what the module documents as ``past``.
 
     Parameters
@@ -131,18 +133,10 @@ def foreign(text: str) -> list[str]:
     return list(dict.fromkeys(url for line in kept for url in _URL.findall(line) if _NVIDIA.search(url)))
 
 
-def conda(own: Iterable[str], root: str = "/") -> list[str]:
-    """Return the directories of conda's distributions that are not Evenkeel's."""
-    ours = {os.path.realpath(path) for path in own}
-    found = []
-    for pattern in _CONDA:
-        for path in sorted(glob.glob(os.path.join(root, pattern.lstrip("/")))):
-            is_base = os.path.isdir(os.path.join(path, "conda-meta")) and os.path.exists(
-                os.path.join(path, "bin/conda")
-            )
-            if is_base and os.path.realpath(path) not in ours:
-                found.append(path)
-    return found
+def conda(own: Sequence[str]) -> list[str]:
+    """Return the directories of conda's distributions that are not Evenkeel's, of homes that can be read in time."""
+    places, _unread = conda_places.find(own, _SECONDS, _HOMES_SECONDS, measure=False)
+    return [place["path"] for place in places if place["kind"] == "distribution"]
 
 
 def port_holders(port: int) -> list[str]:

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._adopt import conda_places
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, tcp_port
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.command import Done
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sysroot import Sysroot
@@ -109,15 +110,17 @@ def test_files_of_others(tmp_path: Path) -> None:
     assert past.repositories(Sysroot(str(tmp_path))) == ["/etc/apt/sources.list.d/cuda.list (https://m/cuda/x)"]
 
 
-def test_distributions_of_conda(tmp_path: Path) -> None:
-    for place in ("opt/miniconda3", "opt/anaconda3", "home/ada/miniforge3", "opt/other"):
-        (tmp_path / place / "bin").mkdir(parents=True)
-        (tmp_path / place / "bin/conda").touch()
-        if place != "opt/other":
-            (tmp_path / place / "conda-meta").mkdir()
-    (tmp_path / "opt/link").symlink_to(tmp_path / "opt/miniconda3")
-    found = past.conda([str(tmp_path / "opt/miniconda3")], str(tmp_path))
-    assert [path.removeprefix(str(tmp_path)) for path in found] == ["/opt/anaconda3", "/home/ada/miniforge3"]
+def test_distributions_of_conda(monkeypatch: pytest.MonkeyPatch) -> None:
+    places = [{"path": "/opt/anaconda3", "kind": "distribution"}, {"path": "/opt/x/envs/y", "kind": "environment"}]
+    asked = []
+
+    def find(own: list[str], *_seconds: float, measure: bool) -> tuple[list[dict[str, str]], list[str]]:
+        asked.append((own, measure))
+        return places, ["ana: hangs"]
+
+    monkeypatch.setattr(conda_places, "find", find)
+    assert past.conda(["/opt/miniconda3"]) == ["/opt/anaconda3"]
+    assert asked == [(["/opt/miniconda3"], False)]
 
 
 def test_the_port_of_the_notebook_server(monkeypatch: pytest.MonkeyPatch) -> None:
