@@ -16,24 +16,25 @@ from lab.nodes import nodes, podman, ssh
 pytestmark = pytest.mark.long
 
 GROUP, BARE = "faults-official", "localhost/evenkeel/bare:1"
-#: Run by mmdebstrap with the tree as $1: what Debian's and Ubuntu's images have for containers.
-SETTINGS = """#!/bin/sh
-set -eu
-printf '#!/bin/sh\\nexit 101\\n' >"$1/usr/sbin/policy-rc.d"
-chmod 0755 "$1/usr/sbin/policy-rc.d"
-printf 'DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb || true"; };\\nDir::Cache::pkgcache "";\\n' \\
-    >"$1/etc/apt/apt.conf.d/docker-clean"
-printf 'Acquire::Languages "none";\\n' >"$1/etc/apt/apt.conf.d/docker-no-languages"
-printf 'force-unsafe-io\\n' >"$1/etc/dpkg/dpkg.cfg.d/docker-apt-speedup"
-"""
+#: What Debian's and Ubuntu's images have for containers; mmdebstrap would remove the first one.
+SETTINGS = {
+    "usr/sbin/policy-rc.d": "#!/bin/sh\nexit 101\n",
+    "etc/apt/apt.conf.d/docker-clean": 'DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb || true"; };\n'
+    'Dir::Cache::pkgcache "";\n',
+    "etc/apt/apt.conf.d/docker-no-languages": 'Acquire::Languages "none";\n',
+    "etc/dpkg/dpkg.cfg.d/docker-apt-speedup": "force-unsafe-io\n",
+}
 
 
 @pytest.fixture
 def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[nodes.Node]:
-    settings, tar = tmp_path / "settings.sh", tmp_path / "root.tar"
-    settings.write_text(SETTINGS)
-    image.bootstrap("bookworm", tar, ("apt",), [settings], "", lambda _said: None)
-    podman.run("import", "--quiet", f"--change=LABEL {podman.LABEL}=_image", str(tar), BARE)
+    image.bootstrap("bookworm", tmp_path / "root.tar", ("apt",), (), "", lambda _said: None)
+    for path, text in SETTINGS.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+        (tmp_path / path).chmod(0o755)
+    (tmp_path / "Containerfile").write_text("FROM scratch\nADD root.tar /\nCOPY usr /usr\nCOPY etc /etc\n")
+    podman.run("build", "--quiet", f"--label={podman.LABEL}=_image", f"--tag={BARE}", str(tmp_path))
     monkeypatch.setenv(official.VARIABLE, f"debian12={BARE}")
     try:
         with Progress(disable=True) as progress:
