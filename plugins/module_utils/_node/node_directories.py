@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection.
+"""The module node_directories: Evenkeel's own directories, once no layer is left that has something in them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import Any
+
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import made, remains
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import require_normalised
+
+ARGUMENT_SPEC: dict[str, Any] = {
+    "state": {"type": "str", "choices": ["absent"], "required": True},
+    "root": {"type": "path", "default": "/opt/evenkeel"},
+}
+SETTINGS, STATE = "/etc/evenkeel", "/var/lib/evenkeel"
+#: Below the state, code that runs keep between them.
+_CODE = "code"
+_STAYS = "%s: it, or something in it, was not made by Evenkeel or is in use"
+
+
+def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Remove them as far as nothing is in them, or return what would go."""
+    root = params["root"]
+    require_normalised("root", root)
+    code = os.path.join(STATE, _CODE)
+    layers = recorded()
+    goes = [] if layers else [path for path in (code, SETTINGS, STATE, root) if would_go(path)]
+    if not check_mode and not layers:
+        if os.path.isdir(code):
+            shutil.rmtree(code)
+        for folder in (made.FOLDER, STATE, SETTINGS, root):
+            remains.prune(folder)
+    left = ["%s: %s still has things on the node" % (made.FOLDER, ", ".join(layers))] if layers else []
+    for folder in (SETTINGS, STATE, root):
+        left += [_STAYS % path for path in inside(folder)]
+    return {
+        "changed": bool(goes),
+        "diff": {"before": "".join("%s\n" % path for path in goes), "after": ""},
+        "left": left,
+    }
+
+
+def recorded() -> list[str]:
+    """Return the modules that have a record of something on the node."""
+    names = os.listdir(made.FOLDER) if os.path.isdir(made.FOLDER) else []
+    modules = sorted(name[: -len(".json")] for name in names if name.endswith(".json"))
+    return [module for module in modules if made.read(module)]
+
+
+def inside(folder: str) -> list[str]:
+    """Return what is directly in a directory and is not what goes with it."""
+    own = (os.path.join(STATE, _CODE), made.FOLDER)
+    names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    return [path for path in (os.path.join(folder, name) for name in names) if path not in own]
+
+
+def would_go(folder: str) -> bool:
+    """Whether a directory is there, and nothing in it stays."""
+    return os.path.isdir(folder) and (os.path.basename(folder) == _CODE or not inside(folder))

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Evenkeel's own directories go last, and only if nothing of others is in them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import made, node_directories
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.made import Thing
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(node_directories, "SETTINGS", str(tmp_path / "etc"))
+    monkeypatch.setattr(node_directories, "STATE", str(tmp_path / "var"))
+    monkeypatch.setattr(made, "FOLDER", str(tmp_path / "var" / "made"))
+    for path in ("etc", "var/code/0123", "var/made", "opt"):
+        (tmp_path / path).mkdir(parents=True)
+    return tmp_path
+
+
+def remove(place: Path, *, check_mode: bool = False) -> dict[str, Any]:
+    return node_directories.converge({"state": "absent", "root": str(place / "opt")}, check_mode)
+
+
+def test_they_go_and_the_second_time_nothing_does(place: Path) -> None:
+    rehearsed = remove(place, check_mode=True)
+    assert (rehearsed["changed"], len(list(place.iterdir()))) == (True, 3)
+    assert remove(place) == rehearsed
+    assert list(place.iterdir()) == []
+    assert remove(place) == {"changed": False, "diff": {"before": "", "after": ""}, "left": []}
+
+
+def test_what_others_have_put_there_stays_and_is_named(place: Path) -> None:
+    for path in ("etc/notes", "var/theirs", "opt/data"):
+        (place / path).touch()
+    done = remove(place)
+    assert done["left"] == [node_directories._STAYS % f"{place}/{path}" for path in ("etc/notes", "var/theirs", "opt/data")]
+    assert sorted(path.name for path in place.rglob("*")) == sorted(["etc", "notes", "var", "theirs", "opt", "data"])
+    assert not remove(place)["changed"]
+
+
+def test_nothing_goes_while_a_layer_has_something_on_the_node(place: Path) -> None:
+    made.note("nvidia_driver", [Thing("package", "driver")])
+    (place / "var" / "made" / "condarc.json").write_text('{"made": []}')
+    done = remove(place)
+    assert (done["changed"], done["left"]) == (False, [f"{made.FOLDER}: nvidia_driver still has things on the node"])
+    assert (place / "var" / "code").is_dir()
