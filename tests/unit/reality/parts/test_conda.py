@@ -18,6 +18,7 @@ from tests.unit.reality.site import Site
 
 TESTS = Path(__file__).parents[3]
 NEW = "Miniconda3-py314_26.7.1-0-Linux-x86_64.sh"
+LAB = {conda._MAIN: "http://lab.example/anaconda/pkgs/main"}
 RESULTS = f"""\
 <testsuites><testsuite>
 <properties><property name="/opt/conda/bin/conda" value="conda 26.7.1"/></properties>
@@ -79,6 +80,34 @@ def test_the_newest_of_each_python_is_asked_by_default(world: World, monkeypatch
     assert all(case.url.endswith(case.name) and len(case.sha256) == 64 for case in conda.cases(world))
 
 
+def test_a_machine_that_is_too_old_for_an_installer_is_no_difference(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EVENKEEL_CONDA", "/opt/conda/bin/conda")
+    row = junit.Row(
+        "contract/recordings", "test_x", "", junit.ERROR, "Installer requires GLIBC >=2.41, but system has 2.36."
+    )
+    monkeypatch.setattr(conda, "_tested", lambda *_unused: ([row], ""))
+    claim = next(one for one in conda.claims(world) if one.id.endswith("/contract"))
+    with pytest.raises(SkippedError, match=r"^Installer requires GLIBC >=2\.41, but system has 2\.36$"):
+        conda.check(claim, world)
+
+
+@pytest.mark.parametrize(("key", "state"), [("doctor", "skipped"), ("contract", "differs"), ("protected", "proven")])
+def test_of_the_lab_s_conda_only_what_it_is_not_meant_to_be_is_skipped(
+    key: str, state: str, rows: list[junit.Row], world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.stand_ins = LAB
+    monkeypatch.setenv("EVENKEEL_CONDA", "/opt/conda/bin/conda")
+    monkeypatch.setattr(conda, "_tested", lambda *_unused: (rows, "conda 26.7.1"))
+    claim = next(one for one in conda.claims(world) if one.id.endswith(f"/{key}"))
+    try:
+        found = conda.check(claim, world).state
+    except SkippedError:
+        found = "skipped"
+    assert found == state
+
+
 def test_others_are_named_by_the_environment(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EVENKEEL_CONDA", "/opt/conda/bin/conda")
     monkeypatch.setenv("EVENKEEL_INSTALLER_URL", f"https://a.example/{NEW} https://a.example/b.sh")
@@ -130,9 +159,6 @@ def ask(key: str, world: World, commands: Commands, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("os.geteuid", lambda: 0)
     claim = next(one for one in conda.claims(world) if one.id == f"conda/{key}")
     return conda.check(claim, world)
-
-
-LAB = {conda._MAIN: "http://lab.example/anaconda/pkgs/main"}
 
 
 @pytest.mark.parametrize("name", ["miniconda", "distribution_life", "environment_life"])
