@@ -28,6 +28,8 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._output.run_summary i
 
 _COLLECTION = "evenkeel.gpu"
 _SURVEY = f"{_COLLECTION}.survey"
+#: The role that is not about a node.
+_OF_THE_RUN = "mirror"
 
 
 class CallbackModule(CallbackBase):  # type: ignore[misc]
@@ -47,7 +49,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     def v2_runner_on_ok(self, result: Any) -> None:
         role = self._role(result.task)
         if result.task.action == _SURVEY:
-            self._node(result).surveyed(result.result)
+            self._node(result).surveyed(result.result, again=_is_report(result.task))
         elif role:
             self._node(result).ran(role, result.task.action.rpartition(".")[2], _items(result.result))
 
@@ -83,10 +85,16 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
 
     def _role(self, task: Any) -> str:
         """Return the role of Evenkeel's that a task belongs to, or an empty text."""
-        name = task._role.get_name() if task._role else ""
-        role = name.removeprefix(f"{_COLLECTION}.") if name.startswith(f"{_COLLECTION}.") else ""
-        self._concerned = self._concerned or bool(role) or task.action == _SURVEY
+        collection, _dot, role = (task._role.get_name() if task._role else "").rpartition(".")
+        if collection != _COLLECTION or role == _OF_THE_RUN:
+            role = ""
+        self._concerned = self._concerned or bool(role) or (task.action == _SURVEY and not _is_report(task))
         return role
+
+
+def _is_report(task: Any) -> bool:
+    """Return whether a survey is not the beginning of changes, but says how a node is."""
+    return task.args.get("fail") is False
 
 
 def _items(result: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -54,10 +54,17 @@ class Node:
     failed: list[tuple[str, str]] = field(default_factory=list)
     unreachable: str = ""
 
-    def surveyed(self, result: Mapping[str, Any]) -> None:
-        """Take the result of a survey, which stands in place of what was known of its roles."""
-        roles = result.get("roles", ())
-        self.to_do = [role for role in self.to_do if role not in roles] + list(result.get("to_do", ()))
+    def surveyed(self, result: Mapping[str, Any], *, again: bool = False) -> None:
+        """Take the result of a survey, which stands in place of what was known of its roles.
+
+        Parameters
+        ----------
+        again
+            Whether it counts only for roles that were surveyed before.
+        """
+        roles = [role for role in result.get("roles", ()) if role in self.layers or not again]
+        found = [role for role in result.get("to_do", ()) if role in roles]
+        self.to_do = [role for role in self.to_do if role not in roles] + found
         layers = result.get("layers", {})
         for role in roles:
             self.layers[role] = layers.get(role, {})

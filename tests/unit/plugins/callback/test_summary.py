@@ -23,13 +23,20 @@ class Run:
         )
         self.failures: dict[str, int] = {}
 
-    def result(self, action: str, result: dict[str, Any], role: str = "", host: str = "gpu1") -> Any:
+    def result(
+        self,
+        action: str,
+        result: dict[str, Any],
+        role: str = "",
+        host: str = "gpu1",
+        args: dict[str, Any] | None = None,
+    ) -> Any:
         of_role = SimpleNamespace(get_name=lambda: role) if role else None
-        task = SimpleNamespace(action=action, name="A task", _role=of_role, ignore_unreachable=False)
+        task = SimpleNamespace(action=action, name="A task", _role=of_role, ignore_unreachable=False, args=args or {})
         return SimpleNamespace(host=SimpleNamespace(get_name=lambda: host), task=task, result=result)
 
-    def ok(self, action: str, result: dict[str, Any], role: str = "") -> None:
-        self.callback.v2_runner_on_ok(self.result(action, result, role))
+    def ok(self, action: str, result: dict[str, Any], role: str = "", **args: Any) -> None:
+        self.callback.v2_runner_on_ok(self.result(action, result, role, args=args))
 
     def fail(self, action: str, result: dict[str, Any], role: str = "", **options: Any) -> None:
         self.callback.v2_runner_on_failed(self.result(action, result, role), **options)
@@ -46,6 +53,20 @@ def test_a_run_without_evenkeels_roles_has_no_summary(monkeypatch: pytest.Monkey
     run.ok("ansible.builtin.copy", {"changed": True}, "geerlingguy.docker")
     run.fail("ansible.builtin.copy", {"failed": True, "msg": "no"})
     assert run.end() == []
+
+
+def test_reports_of_how_nodes_are_have_none_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run(monkeypatch)
+    run.ok("evenkeel.gpu.conda_mirror", {"changed": False}, "evenkeel.gpu.mirror")
+    run.ok(SURVEY, {"roles": ["jupyter"], "to_do": ["jupyter"], "layers": {}}, fail=False)
+    assert run.end() == []
+
+
+def test_a_report_at_the_end_counts_for_the_roles_of_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run(monkeypatch)
+    run.ok(SURVEY, {"roles": ["condarc"], "to_do": [], "layers": {}})
+    run.ok(SURVEY, {"roles": ["condarc", "jupyter"], "to_do": ["condarc", "jupyter"], "layers": {}}, fail=False)
+    assert run.end()[1:] == ["gpu1: not done: condarc"]
 
 
 def test_what_was_done_is_summed_up_by_role_and_item(monkeypatch: pytest.MonkeyPatch) -> None:
