@@ -168,7 +168,7 @@ def _enterprise_kernel(data: Mapping[str, Any]) -> str:
 
 def _fields(data: Mapping[str, Any]) -> dict[str, str]:
     found = data.get("fields", {})  # of RPM's there are none
-    return {name: _checked(_LINE, found[name], "field of a list") for name in _FIELDS if name in found}
+    return {name: _checked(_LINE, found[name], "field of a list") for name in _FIELDS if found.get(name)}
 
 
 def _package(one: Mapping[str, Any], kind: str, known: set[str]) -> OsPackage:

@@ -163,7 +163,7 @@ def test_kernels_that_can_not_be_used(
 
 def test_what_a_signed_list_said(tmp_path: Path) -> None:
     packages = tmp_path / "packages"
-    fields = {"Label": "NVIDIA CUDA", "Architectures": "amd64"}
+    fields = {"Label": "NVIDIA CUDA", "Suite": "", "Architectures": "amd64"}
     recorded(tmp_path, "data/release/debian12-x86_64", {"fields": fields, "lists": []})
     recorded(tmp_path, "data/release/rhel9-x86_64", {"lists": []})
     found = {name: recorded_packages.release_fields(f"{name}-x86_64", packages) for name in ("debian12", "rhel9", "x")}
@@ -173,7 +173,7 @@ def test_what_a_signed_list_said(tmp_path: Path) -> None:
     assert len(recorded_packages.paths(packages)) == 3
 
 
-@pytest.mark.parametrize("label", ["NVIDIA\nSuite: x", ["NVIDIA"], "", "x" * 999])
+@pytest.mark.parametrize("label", ["NVIDIA\nSuite: x", ["NVIDIA"], "x" * 999])
 def test_a_field_that_is_no_line_is_refused(label: Any, tmp_path: Path) -> None:
     recorded(tmp_path, "data/release/debian12-x86_64", {"fields": {"Label": label}})
     with pytest.raises(LabError, match="is no field of a list"):
