@@ -22,6 +22,14 @@ extends_documentation_fragment:
   - evenkeel.gpu.attributes
   - evenkeel.gpu.packages
 options:
+  state:
+    description:
+      - Whether the node has the toolkit. V(absent) removes the packages that this module has installed and that nothing
+        else needs, their repository, the runtime in Docker's settings, and the CDI specification. RV(left) names what
+        stays.
+    type: str
+    choices: [present, absent]
+    default: present
   engines:
     description: The container engines to configure; V(auto) for all that are installed.
     type: list

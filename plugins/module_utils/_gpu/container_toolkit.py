@@ -14,6 +14,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import cdi, dock
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, kept_files, made, services
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sysroot import Sysroot
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import converge as package_set
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import foreign_sources, removal, repository
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.repository import Repository
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Request, Wanted, hold_tools
 
@@ -22,6 +23,8 @@ BY = "nvidia_container_toolkit"
 ENGINES = {"docker": "dockerd", "podman": "podman"}
 #: The first podman that takes devices by CDI.
 _PODMAN = (4, 1)
+#: The name of the repository's files, which the control node gives them.
+REPOSITORY = "evenkeel-nvidia-container-toolkit"
 _UNITS = "/usr/lib/systemd/system", "/lib/systemd/system", "/etc/systemd/system"
 _CHECK = "%s run --rm --device nvidia.com/gpu=all %sdocker.io/library/ubuntu nvidia-smi -L"
 
@@ -99,6 +102,56 @@ def converge(desired: Desired, *, check_mode: bool) -> Outcome:
         left=tuple(work.left),
         diffs=tuple(work.diffs),
         unknown=outcome.unknown,
+    )
+
+
+def remove(lock_timeout: int, *, check_mode: bool) -> Outcome:
+    """Take away what was made for containers; those that run keep the GPUs that they have.
+
+    Raises
+    ------
+    EvenkeelError
+        A step failed; the next run goes on from there.
+    """
+    work = _Work(check_mode)
+    recorded = made.read(BY)
+    settings, why = None, ""
+    for thing in recorded:
+        if thing.kind == "file" and thing.name == os.path.realpath(docker_daemon.SETTINGS):
+            settings, why = docker_daemon.plan_removal(docker_daemon.read(), made=thing.before == made.ABSENT)
+    if settings is not None:
+        work.diffs.append(settings.diff())
+        reload = docker_daemon.ask() is not None
+        if not check_mode:
+            kept_files.apply(settings)
+            if reload:
+                docker_daemon.act("reload")
+    specification = cdi.where()
+    if recorded and os.path.exists(specification):
+        work.diffs.append({"before_header": specification, "before": "a specification\n", "after": ""})
+        if not check_mode:
+            os.unlink(specification)
+    gone = removal.remove([BY], lock_timeout=lock_timeout, check_mode=check_mode)
+    back = foreign_sources.give_back(recorded)
+    files = repository.removal(REPOSITORY)
+    work.diffs += [*gone.diffs(), *(change.diff() for change in files)]
+    work.diffs += [{"after_header": path, "before": "", "after": "as before\n"} for path in back.files.values()]
+    if not check_mode:
+        kept_files.apply_all(files)
+        back.apply()
+        rest = [one for one in recorded if one.kind == "service" or (one.kind == "file" and not why)]
+        made.note(BY, (), [*back.things, *rest])
+    left = (*filter(None, [why]), *gone.left, *back.left)
+    return Outcome(
+        changed=bool(work.diffs or gone.changed),
+        engines=(),
+        specification="",
+        check=(),
+        packages=tuple(map(str, gone.plan.steps)),
+        healed=gone.healed,
+        left=left,
+        diffs=tuple(work.diffs),
+        unknown=gone.unknown,
     )
 
 

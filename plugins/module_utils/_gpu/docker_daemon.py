@@ -75,6 +75,40 @@ def plan(file: Kept | None) -> Settings:
     return Settings(change, bool(wanted["features"]["cdi"]))
 
 
+def plan_removal(file: Kept | None, *, made: bool) -> tuple[Change | None, str]:
+    """Take the runtime out of the settings; return what changes, and why something stays.
+
+    Parameters
+    ----------
+    made
+        Whether there was no file before ours.
+
+    Raises
+    ------
+    EvenkeelError
+        They can't be read.
+    """
+    if file is None:
+        return None, ""
+    settings = parse(file.text)
+    before = _ours(settings)
+    if settings.get("default-runtime") == RUNTIME:
+        return None, "%s: default-runtime is %s" % (SETTINGS, RUNTIME)
+    runtimes, features = _mapping(settings, "runtimes"), _mapping(settings, "features")
+    if runtimes.get(RUNTIME) == _RUNTIME:
+        settings["runtimes"] = {name: one for name, one in runtimes.items() if name != RUNTIME}
+    if made and features.get("cdi") is True:
+        settings["features"] = {name: one for name, one in features.items() if name != "cdi"}
+    wanted = {name: one for name, one in settings.items() if name not in ("runtimes", "features") or one}
+    after = _ours(wanted)
+    if before == after:
+        return None, ""
+    indent = _INDENT.search(file.text)
+    text = json.dumps(wanted, indent=indent[1] if indent else 4) + "\n" if wanted or not made else None
+    shown = [json.dumps(part, indent=4, sort_keys=True) + "\n" for part in (before, after)]
+    return kept_files.edited(SETTINGS, file, text, ours=(shown[0], shown[1])), ""
+
+
 def parse(text: str) -> dict[str, Any]:
     """Read settings; an empty file holds none.
 

@@ -11,6 +11,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import c
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import repository as repositories
 
 ARGUMENT_SPEC: dict[str, Any] = {
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "engines": {
         "type": "list",
         "elements": "str",
@@ -24,7 +25,11 @@ ARGUMENT_SPEC: dict[str, Any] = {
 
 
 def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
-    outcome = container_toolkit.converge(desired(params), check_mode=check_mode)
+    """Bring the node to the declared state, or return what that would change."""
+    if params["state"] == "absent":
+        outcome = container_toolkit.remove(params["lock_timeout"], check_mode=check_mode)
+    else:
+        outcome = container_toolkit.converge(desired(params), check_mode=check_mode)
     return {
         "changed": outcome.changed,
         "engines": list(outcome.engines),

@@ -167,6 +167,55 @@ def take_over(foreign: Iterable[Foreign]) -> None:
         kept_files.apply(one.edit)
 
 
+@dataclass(frozen=True)
+class Return:
+    """What was there before a repository of ours, and comes back when that goes.
+
+    Parameters
+    ----------
+    files
+        Kept copies, with the paths that they come back to.
+    undiverted
+        Files that their packages write again.
+    left
+        What can't come back, with the reason.
+    """
+
+    files: Mapping[str, str]
+    undiverted: tuple[str, ...]
+    left: tuple[str, ...]
+    things: tuple[Thing, ...]
+
+    def apply(self) -> None:
+        """Carry it out."""
+        for path in self.undiverted:
+            command.require(
+                ["dpkg-divert", "--local", "--no-rename", "--remove", path], "Run it on the node to see why"
+            )
+        for copy, path in self.files.items():
+            os.rename(copy, path)
+
+
+def give_back(recorded: Iterable[Thing]) -> Return:
+    """Find what of others comes back; a file that somebody has written since stays as it is."""
+    files, left, things = {}, [], []
+    undiverted = []
+    for thing in recorded:
+        path = thing.name[: -len(_KEPT)] if thing.name.endswith(_KEPT) else ""
+        if thing.kind == "diversion":
+            undiverted.append(thing.name)
+            things.append(thing)
+        elif thing.kind == "backup" and path and os.path.exists(thing.name):
+            if os.path.exists(path):
+                left.append("%s: %s as it was before Evenkeel, which is there with other entries" % (thing.name, path))
+            else:
+                files[thing.name] = path
+                things.append(thing)
+        elif thing.kind == "backup" and path:
+            things.append(thing)
+    return Return(files, tuple(undiverted), tuple(left), tuple(things))
+
+
 def _is_written_by_package(path: str) -> bool:
     if path.endswith(".repo") or command.run(["dpkg-query", "--search", path]).status != 0:
         return False

@@ -121,6 +121,19 @@ def text(repository: Repository, key: str, origin: str, own: str) -> str:
     return head + lines % (repository.name, repository.name, repository.url, check, key)
 
 
+def removal(name: str) -> list[kept_files.Change]:
+    """Return the changes that remove the files of a repository of ours."""
+    sources = [os.path.join(_APT, "sources.list.d", "%s.sources" % name), os.path.join(_RPM, "%s.repo" % name)]
+    folders = (os.path.join(_APT, "keyrings"), _RPM_KEYS)
+    keys = [os.path.join(folder, "%s.%s" % (name, end)) for folder in folders for end in ("gpg", "asc")]
+    found = {path: kept_files.read(path) for path in (*sources, *keys)}
+    return [
+        kept_files.Change(path, file, None, ours=("its key\n", "") if path in keys else None)
+        for path, file in found.items()
+        if file is not None
+    ]
+
+
 def known(repository: Repository, standing: str | None, own: str) -> str:
     """Return the origin's SHA-256 of the key that stands on the node and is the right one; else an empty string.
 

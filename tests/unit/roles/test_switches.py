@@ -52,5 +52,6 @@ def test_a_task_that_a_switch_turns_off(file: str, switch: str, value: object, r
     tasks = yaml.safe_load((ROLES / file).read_text())
     tasks += [task for block in tasks for task in block.get("block", [])]
     conditions = [task["when"] for task in tasks if switch in str(task.get("when"))]
+    conditions = [one for one in conditions if not one.startswith("not ")]
     templar = Templar(DataLoader(), {switch: value})
     assert [templar.evaluate_conditional(trust_as_template(one)) for one in conditions] == [runs]

@@ -12,10 +12,14 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import cdi, cont
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.cdi import Specification
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.container_toolkit import Desired
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.docker_daemon import Running
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files, services
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files, made, services
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.command import Done
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.kept_files import Kept
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.made import Thing
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import converge as package_set
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import repository
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Wanted
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu import container_choice
 
 from tests.unit.plugins.module_utils._os_packages.fakes import FakeManager
 
@@ -209,3 +213,73 @@ def test_a_stale_specification_of_somebody_else_is_left_and_named(node: Node, mo
     (text,) = [text for text in outcome.left if "/etc/cdi" in text]
     assert text.startswith("/etc/cdi/nvidia.yaml names the driver 535.274.02, and 580.178.04 is loaded.")
     assert text.endswith("remove it")
+
+
+@pytest.fixture
+def made_by_us(node: Node, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The node's specification, and a record of all packages and of Docker's settings."""
+    specification = tmp_path / "nvidia.yaml"
+    specification.touch()
+    monkeypatch.setattr(cdi, "where", lambda: str(specification))
+    monkeypatch.setattr(repository, "removal", lambda name: [])
+    packages = [Thing(kind, name) for kind in ("package", "hold") for name in NAMES]
+    made.note("nvidia_container_toolkit", [*packages, Thing("file", docker_daemon.SETTINGS)])
+    settings = docker_daemon.plan(None).file.after
+    monkeypatch.setattr(docker_daemon, "read", lambda: settings)
+    apply = kept_files.apply
+
+    def apply_others(change: kept_files.Change) -> None:
+        if change.path == docker_daemon.SETTINGS:
+            node.done.append(f"{change.path} {change.after}")
+        else:
+            apply(change)
+
+    monkeypatch.setattr(kept_files, "apply", apply_others)
+    return specification
+
+
+def test_the_toolkit_goes_with_what_was_made_for_it(node: Node, made_by_us: Path) -> None:
+    rehearsed = container_toolkit.remove(7, check_mode=True)
+    assert (rehearsed.changed, node.done, made_by_us.exists()) == (True, [], True)
+    node.done.clear()
+    assert container_toolkit.remove(7, check_mode=False).diffs == rehearsed.diffs
+    assert (node.manager.packages, node.manager.holds, made_by_us.exists()) == ({}, set(), False)
+    assert node.done[:2] == [f"{docker_daemon.SETTINGS} None", "reload"]
+    assert made.read("nvidia_container_toolkit") == []
+    assert not container_toolkit.remove(7, check_mode=False).changed
+
+
+def test_a_toolkit_that_others_have_installed_stays(node: Node, made_by_us: Path) -> None:
+    made.note("nvidia_container_toolkit", (), made.read("nvidia_container_toolkit"))
+    assert not container_toolkit.remove(7, check_mode=False).changed
+    assert (set(node.manager.packages), made_by_us.exists(), node.done) == ({*NAMES}, True, [])
+
+
+def test_the_control_node_names_the_repository_so() -> None:
+    assert container_toolkit.REPOSITORY == container_choice.NAME
+
+
+OURS = '{"runtimes": {"nvidia": {"path": "nvidia-container-runtime", "args": []}}, "features": {"cdi": true}}'
+
+
+@pytest.mark.parametrize(
+    ("text", "is_made", "after", "why"),
+    [
+        (OURS, True, None, ""),
+        (OURS, False, '{\n    "features": {\n        "cdi": true\n    }\n}\n', ""),
+        (OURS[:-1] + ', "debug": true}', True, '{\n    "debug": true\n}\n', ""),
+        (OURS[:-1] + ', "default-runtime": "nvidia"}', True, "", "default-runtime is nvidia"),
+        ('{"runtimes": {"nvidia": {"path": "/opt/own"}}}', True, "", ""),
+        ("{}", True, "", ""),
+    ],
+)
+def test_what_goes_of_dockers_settings(text: str, is_made: bool, after: str | None, why: str) -> None:
+    change, reason = docker_daemon.plan_removal(Kept(text), made=is_made)
+    assert why in reason
+    assert bool(reason) is bool(why)
+    if after == "":
+        assert change is None
+    else:
+        assert change is not None
+        assert (change.after and change.after.text) == after
+    assert docker_daemon.plan_removal(None, made=True) == (None, "")

@@ -322,3 +322,24 @@ def test_the_diff_shows_no_password(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     (found,) = foreign_sources.find([str(path)], OURS)
     assert kept_files.is_ours(found.copy.path, "")
     assert "hunter2" not in str([found.edit.diff(), found.copy.diff()])
+
+
+def test_what_was_there_before_comes_back_where_nobody_has_written_since(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs, written, gone = (str(tmp_path / name) for name in ("theirs.list", "written.list", "gone.list"))
+    for path in (theirs, written):
+        Path(foreign_sources.kept_path(path)).write_text("deb x")
+    Path(written).write_text("deb y")
+    backups = [Thing("backup", foreign_sources.kept_path(path)) for path in (theirs, written, gone)]
+    commands: list[list[str]] = []
+    monkeypatch.setattr(foreign_sources.command, "require", lambda argv, _: commands.append(argv))
+    found = foreign_sources.give_back([*backups, Thing("diversion", theirs), Thing("package", "x")])
+    assert found.left == (
+        f"{written}.replaced-by-evenkeel.save: {written} as it was before Evenkeel, which is there with other entries",
+    )
+    assert set(found.things) == {backups[0], backups[2], Thing("diversion", theirs)}
+    found.apply()
+    assert Path(theirs).read_text() == "deb x"
+    assert Path(written).read_text() == "deb y"
+    assert commands == [["dpkg-divert", "--local", "--no-rename", "--remove", theirs]]

@@ -445,3 +445,15 @@ def test_the_same_repository_is_not_twice_in_dnfs(rpm: Path) -> None:
 def test_without_a_repository_of_ours_no_file_of_others_is_read(apt: Path) -> None:
     (apt / "apt" / "sources.list.d" / "x.list").write_text(FOREIGN)
     assert not repositories.changed(None)
+
+
+def test_the_files_of_a_repository_go_and_no_diff_shows_a_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repositories, "_APT", str(tmp_path / "apt"))
+    monkeypatch.setattr(repositories, "_RPM", str(tmp_path / "rpm"))
+    for path in ("apt/sources.list.d/ours.sources", "apt/keyrings/ours.gpg", "apt/keyrings/theirs.gpg"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text("bytes")
+    changes = repositories.removal("ours")
+    assert [Path(change.path).name for change in changes] == ["ours.sources", "ours.gpg"]
+    assert [change.diff()["before"] for change in changes] == ["bytes", "its key\n"]
+    assert repositories.removal("other") == []
