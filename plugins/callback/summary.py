@@ -28,6 +28,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._output.run_summary i
 
 _COLLECTION = "evenkeel.gpu"
 _SURVEY = f"{_COLLECTION}.survey"
+_PYTHON = f"{_COLLECTION}.node_python"
 #: The role that is not about a node.
 _OF_THE_RUN = "mirror"
 
@@ -88,8 +89,13 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         collection, _dot, role = (task._role.get_name() if task._role else "").rpartition(".")
         if collection != _COLLECTION or role == _OF_THE_RUN:
             role = ""
-        self._concerned = self._concerned or bool(role) or (task.action == _SURVEY and not _is_report(task))
+        self._concerned = self._concerned or bool(role) or _begins(task)
         return role
+
+
+def _begins(task: Any) -> bool:
+    """Return whether a task is one with which changes of nodes begin."""
+    return task.action == _PYTHON or (task.action == _SURVEY and not _is_report(task))
 
 
 def _is_report(task: Any) -> bool:

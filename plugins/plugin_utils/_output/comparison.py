@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sanitise import in_one_line
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._output.node_names import named
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._output.unreachable import why
 
 COLUMNS = 120
 _HEADS = ("ENVIRONMENT", "STATE", "DIGEST", "NODES")
@@ -72,7 +73,7 @@ def table(found: Mapping[tuple[str, str, str], Sequence[str]], unread: Mapping[s
     """Return the table; the nodes that could not be read, and why, come first."""
     by_reason: dict[str, list[str]] = {}
     for node, reason in unread.items():
-        by_reason.setdefault(in_one_line(reason.removeprefix("Task failed: ")).strip(), []).append(node)
+        by_reason.setdefault(in_one_line(why(reason)), []).append(node)
     cells = [
         *(("-", NOT_READ, "-", f"{named(names, _MANY)}: {reason}") for reason, names in by_reason.items()),
         *(

@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sanitise import in_one_line
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._output.node_names import in_order, named
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._output.unreachable import why
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey import report
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey.rehearsal import Rehearsed
 
@@ -147,8 +148,8 @@ def _entry(node: Node, check: bool, only_some_roles: bool) -> Entry:
 
     head: list[str] = []
     if node.unreachable:
-        head.append(f"unreachable: {_reason(node.unreachable)}")
-    head += [f"failed in {where}: {_reason(why)}" for where, why in node.failed]
+        head.append(f"unreachable: {_reason(why(node.unreachable))}")
+    head += [f"failed in {where}: {_reason(text)}" for where, text in node.failed]
     if changes:
         head.append(f"{'would change' if check else 'changed'} {', '.join(changes)}")
     elif not stopped and node.layers and not not_done and not node.ahead:
@@ -170,8 +171,8 @@ def _change(role: str, items: Iterable[str]) -> str:
 
 def _waits(layers: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     for layer in layers.values():
-        for why in dict.fromkeys(layer.get("reboot", ())):
-            yield f"a reboot: {why}"
+        for reason in dict.fromkeys(layer.get("reboot", ())):
+            yield f"a reboot: {reason}"
     for layer in layers.values():
         for unit in dict.fromkeys(layer.get("restarts", ())):
             yield f"the restart of {unit}"

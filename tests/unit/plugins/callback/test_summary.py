@@ -96,6 +96,18 @@ def test_what_is_ignored_or_rescued_is_no_failure(monkeypatch: pytest.MonkeyPatc
     assert run.end()[1:] == ["gpu1: as declared"]
 
 
+def test_nodes_of_which_none_can_be_reached_are_summed_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run(monkeypatch)
+    for host in ("gpu1", "gpu2"):
+        message = f"Failed over ssh: ssh: connect to host {host} port 22: No route to host"
+        lost = run.result("evenkeel.gpu.node_python", {"unreachable": True, "msg": message}, host=host)
+        run.callback.v2_runner_on_unreachable(lost)
+    assert run.end()[1:] == [
+        "gpu1, gpu2 (2 nodes): unreachable: ssh: connect to host port 22: No route to host",
+        "  nothing was changed",
+    ]
+
+
 def test_a_node_that_is_lost_is_shown_although_it_said_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     run = Run(monkeypatch, tags=["jupyter"])
     lost = run.result("ansible.builtin.setup", {"unreachable": True, "msg": "no route"}, host="gpu2")

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import pytest
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._output.unreachable import why
+
+SSH = 'Task failed: Data could not be sent to remote host "gpu1". Make sure this host can be reached over ssh: '
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        ("no route", "no route"),
+        ("Task failed: timed out", "timed out"),
+        (
+            f"{SSH}ssh: connect to host 127.0.0.1 port 1: Connection refused",
+            "ssh: connect to host port 1: Connection refused",
+        ),
+        (
+            f"{SSH}ssh: Could not resolve hostname gpu01.example.org: Name or service not known",
+            "ssh: Could not resolve hostname: Name or service not known",
+        ),
+        (
+            "Failed to connect to the host via ssh: ssh: connect to host fe80::1 port 22: No route to host",
+            "Failed to connect to the host via ssh: ssh: connect to host port 22: No route to host",
+        ),
+        (f"{SSH}", 'Data could not be sent to remote host. Make sure this host can be reached over ssh:'),
+        ("", ""),
+    ],
+)  # fmt: skip
+def test_nodes_with_one_reason_have_one_text(message: str, reason: str) -> None:
+    assert why(message) == reason
