@@ -12,6 +12,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import optional
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local.locked import Locked
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.gpu_builds import gpu_builds
 
 with optional():
     from packaging.utils import InvalidWheelFilename, parse_wheel_filename
@@ -58,8 +59,9 @@ def require(locked: Locked, machine: Mapping[str, str]) -> list[str]:
             "Nothing was changed. Use a newer system, or lock for this one: lock_targets of playbooks/lock.yml",
         )
     warnings = []
-    if gpu or (CUDA in locked.assumed and not _at_least(machine.get(CUDA), locked.assumed[CUDA])):
-        asked = _said(CUDA, gpu or [("the lock", ">=" + locked.assumed[CUDA])], machine)
+    assumed = locked.assumed.get(CUDA)
+    if gpu or (assumed and not _at_least(machine.get(CUDA), assumed) and gpu_builds(locked.packages)):
+        asked = _said(CUDA, gpu or [("the lock", ">=%s" % assumed)], machine)
         warnings.append("%s is for GPUs: %s. What needs the GPU will fail or be slow here" % (locked.lock, asked))
     if GLIBC in locked.assumed and not _at_least(machine.get(GLIBC), locked.assumed[GLIBC]):
         asked = _said(GLIBC, [("the lock", ">=" + locked.assumed[GLIBC])], machine)

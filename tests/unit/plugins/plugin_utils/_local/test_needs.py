@@ -16,6 +16,10 @@ def conda(*depends: str) -> Package:
     return Package("pytorch", "2.5.1", "0", "ab" * 32, depends=depends)
 
 
+def gpu_build() -> Package:
+    return Package("pytorch", "2.5.1", "gpu_cuda124py312h7e4e1f4_300", "ab" * 32)
+
+
 def wheel(platform: str) -> Package:
     return Package(
         "xxhash", "4.1.0", "", "cd" * 32, PIP, url=f"https://i.example/xxhash-4.1.0-cp311-cp311-{platform}.whl"
@@ -92,7 +96,11 @@ def test_what_would_not_run_here_is_refused_by_name(package: Package, said: str)
             "pytorch 2.5.1 needs __cuda >=12, and CUDA of the NVIDIA driver here is none",
         ),
         (locked(conda("__cuda >=12")), {"__cuda": "11.4"}, "CUDA of the NVIDIA driver here is 11.4"),
-        (locked(conda(), cuda="12.4"), {}, "the lock needs __cuda >=12.4, and CUDA of the NVIDIA driver here is none"),
+        (
+            locked(gpu_build(), cuda="12.4"),
+            {},
+            "the lock needs __cuda >=12.4, and CUDA of the NVIDIA driver here is none",
+        ),
         (locked(conda(), glibc="2.36"), {}, "the lock needs __glibc >=2.36, and glibc here is 2.31"),
     ],
 )
@@ -104,6 +112,10 @@ def test_what_may_do_without_is_a_warning(found: Locked, machine: dict[str, str]
 def test_a_machine_that_has_all_hears_nothing() -> None:
     packages = (conda("__glibc >=2.17", "__cuda >=12", "__archspec 1 x86_64_v3"), wheel("manylinux_2_28_x86_64"))
     assert needs.require(locked(*packages, glibc="2.31", cuda="12.4"), {**MACHINE, "__cuda": "12.4"}) == []
+
+
+def test_a_lock_without_builds_for_gpus_runs_without_one() -> None:
+    assert needs.require(locked(conda("python >=3.11"), cuda="12.4"), MACHINE) == []
 
 
 def test_a_text_names_three_packages() -> None:
