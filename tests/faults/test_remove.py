@@ -25,7 +25,8 @@ DECLARED: dict[str, Any] = {
 }
 #: What a package manager, a log and conda's own caches keep of what was there.
 KEPT = ("/var/cache", "/var/log", "/var/lib/apt", "/var/lib/dpkg", "/var/lib/systemd", "/var/lib/ucf", "/root/.cache")
-PRUNED = " -o ".join(f"-path {place}" for place in (*KEPT, "/dev", "/proc", "/run", "/sys", "/tmp", "*/.ansible"))
+PLACES = (*KEPT, "/dev", "/proc", "/run", "/sys", "/tmp", "'*/.ansible'")  # noqa: S108
+PRUNED = " -o ".join(f"-path {place}" for place in PLACES)
 LISTED = (
     f"find / -xdev \\( {PRUNED} \\) -prune -o ! -type d -printf '%p %m %U:%G %s %l\\n' -o -printf '%p/ %m %U:%G\\n'"
 )
