@@ -37,7 +37,8 @@ def test_what_others_have_put_there_stays_and_is_named(place: Path) -> None:
     for path in ("etc/notes", "var/theirs", "opt/data"):
         (place / path).touch()
     done = remove(place)
-    assert done["left"] == [node_directories._STAYS % f"{place}/{path}" for path in ("etc/notes", "var/theirs", "opt/data")]
+    stays = [f"{place}/{path}" for path in ("etc/notes", "var/theirs", "opt/data")]
+    assert done["left"] == [node_directories._STAYS % path for path in stays]
     assert sorted(path.name for path in place.rglob("*")) == sorted(["etc", "notes", "var", "theirs", "opt", "data"])
     assert not remove(place)["changed"]
 
