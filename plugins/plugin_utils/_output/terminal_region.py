@@ -52,7 +52,8 @@ class Region:
             size = os.get_terminal_size(self._stream.fileno())
         except (OSError, ValueError):
             return 0, 0
-        return size.columns - 1, max(size.lines // 2, 1)
+        # Some terminals do not say their size.
+        return (size.columns or 80) - 1, max((size.lines or 24) // 2, 1)
 
     def draw(self, lines: Sequence[str]) -> None:
         """Show these lines in place of those that are shown, as soon as the other output leaves room for them."""
