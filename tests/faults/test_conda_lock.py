@@ -133,7 +133,7 @@ def test_a_lock_is_for_the_cuda_of_its_nodes_drivers(tmp_path: Path) -> None:
     for words in (
         "(item=new/environment.yml for CUDA 13.0 (driver branch 580 of n2))",
         "(item=old/environment.yml for CUDA 12.8 (driver branch 570 of n1))",
-        "+ CUDA 13.0",
+        "+ assumed of nodes: CUDA 13.0",
         "+ builds for GPUs: pytorch",
     ):
         assert words in answer.output

@@ -15,7 +15,7 @@ _CONFIGURED = "the configured index"
 
 def lines(before: Lock | None, after: Lock | None) -> list[str]:
     """Return what changes, one line each: variables; of each platform its packages and where pip's are from, the CUDA
-    version, and which are builds for GPUs.
+    version that is assumed of nodes, and which are builds for GPUs.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def lines(before: Lock | None, after: Lock | None) -> list[str]:
         moved = [
             *_with_places(changes(was, now), now),
             *_moved(was, now),
-            *_turned("CUDA", *(lock.cuda(platform) if lock else "" for lock in (before, after))),
+            *_turned("assumed of nodes: CUDA", *(lock.cuda(platform) if lock else "" for lock in (before, after))),
             *_turned("builds for GPUs:", *(", ".join(one.name for one in gpu_builds(each)) for each in (was, now))),
         ]
         found += [platform, *(f"  {line}" for line in moved)] if moved else []
