@@ -44,6 +44,13 @@ options:
     type: list
     elements: str
     default: []
+  companions:
+    description:
+      - Patterns, as of O(family), of the driver's packages that have versions of their own. Where the driver comes from
+        the distribution, they do not come from NVIDIA's repositories either (apt alone).
+    type: list
+    elements: str
+    default: []
   dkms:
     description: The package whose source is built on the node; empty if modules are prebuilt.
     type: str

@@ -64,6 +64,7 @@ class Desired:
     packages: tuple[Wanted, ...] = ()
     absent: tuple[str, ...] = ()
     family: tuple[str, ...] = ()
+    companions: tuple[str, ...] = ()
     dkms: str = ""
     runfile: Runfile | None = None
     hold: bool = True
@@ -171,13 +172,17 @@ def package_files(desired: Desired, manager: str) -> dict[str, str | None]:
         return {}
     preferences = unattended = None
     if desired.family:
-        pins = [("release %s" % (_DISTRIBUTION if desired.repository else _NVIDIA), _NEVER)]
-        # apt takes the first record of a package's name that a version matches; pins of "*" count after all of these.
-        pins += [("version %s-*" % desired.version, _ALWAYS), ("release *", _NEVER)] if desired.version else []
         # Each pattern makes apt look at all that it knows, at every start; the few sources cover all names.
         sources = ["%s:any" % one for one in desired.family if one.startswith("src:")]
         names = " ".join(sources or desired.family)
-        records = ["\nPackage: %s\nPin: %s\nPin-Priority: %d\n" % (names, *pin) for pin in pins]
+        companions = " ".join("%s:any" % one for one in desired.companions)
+        pins = [(names, "release %s" % (_DISTRIBUTION if desired.repository else _NVIDIA), _NEVER)]
+        if companions and not desired.repository:
+            pins.append((companions, "release %s" % _NVIDIA, _NEVER))
+        if desired.version:
+            # apt takes the first record of a package's name that a version matches; pins of "*" count after these.
+            pins += [(names, "version %s-*" % desired.version, _ALWAYS), (names, "release *", _NEVER)]
+        records = ["\nPackage: %s\nPin: %s\nPin-Priority: %d\n" % pin for pin in pins]
         preferences = "%s\n%s" % (kept_files.MARK, "".join(records).lstrip())
     if desired.keep_off:
         names_of_driver = [one for one in desired.family if not one.startswith("src:")]

@@ -17,6 +17,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "flavour": {"type": "str", "choices": ["open", "proprietary"], "required": True},
     "absent": {"type": "list", "elements": "str", "default": []},
     "family": {"type": "list", "elements": "str", "default": []},
+    "companions": {"type": "list", "elements": "str", "default": []},
     "dkms": {"type": "str", "default": ""},
     "modules": {"type": "str", "default": ""},
     "dkms_repository": {"type": "dict", "options": repositories.ARGUMENTS},
@@ -79,6 +80,7 @@ def desired(params: dict[str, Any]) -> Desired:
             "packages": package_set.wanted(params["packages"]),
             "absent": tuple(params["absent"]),
             "family": tuple(params["family"]),
+            "companions": tuple(params["companions"]),
             "runfile": Runfile(**params["runfile"]) if params["runfile"] else None,
         }
     )

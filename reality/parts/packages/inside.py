@@ -142,6 +142,7 @@ def driver(one: Mapping[str, Any]) -> Desired:
         packages=_wanted(one),
         absent=tuple(one["absent"]),
         family=tuple(one["family"]),
+        companions=tuple(one["companions"]),
         dkms=one["dkms"],
         modules=one["modules"],
     )

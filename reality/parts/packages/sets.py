@@ -27,7 +27,7 @@ _KERNELS: dict[str, dict[str, tuple[str, ...]]] = {
 }
 #: What a container needs of the choice for a role; see ``inside``.
 _OF_CHOICE = {
-    DRIVER: ("version", "flavour", "packages", "absent", "family", "dkms", "modules"),
+    DRIVER: ("version", "flavour", "packages", "absent", "family", "companions", "dkms", "modules"),
     CUDA: ("packages", "toolkits", "parts", "refuse", "nccl"),
     CONTAINER: ("packages", "version"),
 }

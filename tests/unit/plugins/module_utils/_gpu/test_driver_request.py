@@ -125,6 +125,14 @@ def test_the_version_is_pinned_for_the_whole_family_and_the_other_source_is_kept
     )
 
 
+def test_companions_of_the_distribution_s_driver_are_not_nvidia_s() -> None:
+    of_distribution = dataclasses.replace(DESIRED, companions=("src:nvidia-persistenced*",), repository=None)
+    record = "Package: src:nvidia-persistenced*:any\nPin: release l=NVIDIA CUDA\nPin-Priority: -1\n"
+    assert record in str(driver_request.package_files(of_distribution, "apt")[driver_request.PREFERENCES])
+    of_nvidia = dataclasses.replace(of_distribution, repository=NVIDIAS)
+    assert "persistenced" not in str(driver_request.package_files(of_nvidia, "apt")[driver_request.PREFERENCES])
+
+
 def test_a_declared_repository_alone_may_bring_the_driver() -> None:
     assert driver_request.packages(DESIRED).of_origin == {}
     request = driver_request.packages(dataclasses.replace(DESIRED, repository=NVIDIAS))
