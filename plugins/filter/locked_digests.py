@@ -37,7 +37,7 @@ _value:
   description:
     - By name, each environment that is not to be absent, with its C(digest); or, where no lock has it, with C(why).
   type: dict
-  sample: {ai-dev: {digest: 3b7f0a2d1f9c4e5a8d6b7c8e9f0a1b2c3d4e5f60718293a4b5c6d7e8f9a0b1c2}, minimal: {why: it has no lock}}
+  sample: {ai-dev: {digest: 3b7f0a2d1f9c4e5a8d6b7c8e9f0a1b2c}, minimal: {why: it has no lock}}
 """
 
 from collections.abc import Callable, Iterable, Mapping

@@ -32,9 +32,22 @@ def run(tmp_path: Path, call: dict[str, Any], **variables: object) -> str:
     """Run a play with a role on this machine; return what it printed."""
     playbook = tmp_path / "play.yml"
     playbook.write_text(json.dumps([{"hosts": "localhost", "connection": "local", "gather_facts": False, **call}]))
-    command = [sys.executable, "-m", "ansible", "playbook", "-i", "localhost,", str(playbook)]
+    command = [
+        "env",
+        "ANSIBLE_STDOUT_CALLBACK=default",
+        sys.executable,
+        "-m",
+        "ansible",
+        "playbook",
+        "-i",
+        "localhost,",
+    ]
     done = subprocess.run(
-        [*command, "--extra-vars", json.dumps(variables)], check=False, cwd=ROOT, capture_output=True, text=True
+        [*command, str(playbook), "--extra-vars", json.dumps(variables)],
+        check=False,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
     )
     return done.stdout
 

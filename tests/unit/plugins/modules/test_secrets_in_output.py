@@ -55,7 +55,7 @@ def of_pip(place: Path) -> list[Task]:
     (place / "pip.conf").write_text(f"[global]\nextra-index-url = https://me:{HUSH}@127.0.0.1/extra\n")
     files = {"pip_conf": str(place / "pip.conf"), "uv_toml": str(place / "uv" / "uv.toml")}
     wrong = {"index": f"me:{TEMPLATED}@host"}
-    asked = ({"index": url("index"), "proxy": url("proxy")}, {"index": url("other")}, {}, wrong)
+    asked = ({"index": url("index"), "proxy": url("proxy")}, {}, {"index": url("other")}, wrong)
     return [{"evenkeel.gpu.pip_config": {**files, **options}} for options in asked]
 
 
