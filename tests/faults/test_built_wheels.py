@@ -61,7 +61,7 @@ def test_a_wheel_is_built_once_and_nodes_get_the_file(prepared: Node, environmen
     shutil.move(environments / NAME / "wheels", aside)
     before = prepared.fingerprint()
     missing = prepared.play(tags="conda_environments", **given)
-    assert missing.failed_saying("Wheels that a lock names are not on the control node", str(wheel))
+    assert missing.failed_saying("Wheels that a lock names are missing", str(wheel))
     assert prepared.fingerprint() == before
     shutil.move(aside, environments / NAME / "wheels")
 

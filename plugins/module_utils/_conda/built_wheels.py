@@ -69,7 +69,7 @@ def receive(pkgs: str, packages: Sequence[Package], brought: str) -> None:
                 raise EvenkeelError(
                     "The wheel %s reached the node with the SHA-256 %s, not %s"
                     % (file_of(package), actual, package.sha256),
-                    "Nothing was installed; restore it on the control node from version control, or lock again",
+                    "Nothing was installed; restore it from version control, or lock again",
                 )
             _keep(source, target)
         except OSError as error:

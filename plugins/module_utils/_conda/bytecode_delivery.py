@@ -132,7 +132,7 @@ class _Source:
                 with bundle.open(entry) as stream, open(target, "wb") as copy:
                     shutil.copyfileobj(stream, copy)
         except (FileNotFoundError, KeyError):
-            raise ValueError("the control node does not have it") from None
+            raise ValueError("it was not brought") from None
         except zipfile.BadZipFile as error:
             raise ValueError("it did not come whole: %s" % error) from None
 

@@ -31,5 +31,5 @@ def require_known(path: str, content: object, known: int) -> None:
     if isinstance(written, int) and written > known:
         raise EvenkeelError(
             "%s was written by a newer Evenkeel (format %d; this one knows %d)" % (path, written, known),
-            "Upgrade the collection evenkeel.gpu on the control node",
+            "Upgrade the collection evenkeel.gpu where you run it",
         )

@@ -81,7 +81,7 @@ def read_text(path: Path, errors: str = "strict") -> str:
                 f"{path} is a link to {path.readlink()}, which is not there", "Restore that file, or remove the link"
             ) from None
         raise EvenkeelError(
-            f"{path} could not be read: {error.strerror}", "Check the path, on the control node"
+            f"{path} could not be read: {error.strerror}", "Check the path, on the machine where you run this"
         ) from None
     except UnicodeError as error:
         raise EvenkeelError(
@@ -92,7 +92,8 @@ def read_text(path: Path, errors: str = "strict") -> str:
 
 def _no_file(path: Path, kind: str) -> EvenkeelError:
     return EvenkeelError(
-        f"{path} is {kind}, no regular file", "Put a file in its place, or check the path, on the control node"
+        f"{path} is {kind}, no regular file",
+        "Put a file in its place, or check the path, on the machine where you run this",
     )
 
 

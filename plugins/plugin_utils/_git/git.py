@@ -51,7 +51,7 @@ def ask(folder: Path, *arguments: str, given: bytes = b"", configuration: Mappin
             env={**inherited, **_ENVIRONMENT},
         )
     except FileNotFoundError:
-        raise GitError("The control node has no git") from None
+        raise GitError("There is no command git") from None
     except (OSError, subprocess.TimeoutExpired) as error:
         raise GitError(f"git does not answer: {error}") from error
     if done.returncode:

@@ -175,11 +175,11 @@ def on_control_node(packages: Iterable[Package], lock: Path) -> tuple[Package, .
 
 
 def require_files(wheels: Iterable[Path]) -> None:
-    """Fail where wheels that nodes lack are not on the control node, and name all of them."""
+    """Fail where wheels that nodes lack are missing here too, and name all of them."""
     missing = sorted(str(wheel) for wheel in wheels if not wheel.is_file())
     if missing:
         raise EvenkeelError(
-            f"Wheels that a lock names are not on the control node: {', '.join(missing)}",
+            f"Wheels that a lock names are missing: {', '.join(missing)}",
             "Restore them from version control, where they belong beside the lock, or lock again",
         )
 

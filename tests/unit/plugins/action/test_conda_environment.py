@@ -304,7 +304,7 @@ def test_a_wheel_that_is_not_there_is_named_also_by_a_rehearsal(
     wheel = control.directory / "ai-dev" / "wheels" / "0f" / FILE
     wheel.unlink()
     result = control.run({"changed": changed, "wanted": [FILE]}, arguments=locked)
-    assert result["msg"].startswith(f"Wheels that a lock names are not on the control node: {wheel}. Restore them from")
+    assert result["msg"].startswith(f"Wheels that a lock names are missing: {wheel}. Restore them from")
     assert control.brought == []
 
 

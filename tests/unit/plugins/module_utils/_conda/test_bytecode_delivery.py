@@ -121,7 +121,7 @@ def test_the_control_node_brings_what_no_store_has(store: Store) -> None:
     job = replace(store.job(url=""), brought=store.brought(PYTHON, SIX))
     done = built(job)
     assert (done.compiled, done.received) == (2, 2)
-    assert done.problems == {IDNA: "the control node does not have it"}
+    assert done.problems == {IDNA: "it was not brought"}
     assert done.manifest == store.manifest
 
 

@@ -178,7 +178,7 @@ def no_folder(site: Path, _monkeypatch: pytest.MonkeyPatch) -> str:
 
 def no_git(site: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("PATH", str(site))
-    return "The control node has no git"
+    return "There is no command git"
 
 
 def no_identity(site: Path, monkeypatch: pytest.MonkeyPatch) -> str:

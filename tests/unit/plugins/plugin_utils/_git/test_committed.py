@@ -63,7 +63,7 @@ def test_a_folder_without_a_repository_says_so(tmp_path: Path) -> None:
 
 def test_a_control_node_without_git_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert committed.of_site(tmp_path)["note"] == "The control node has no git"
+    assert committed.of_site(tmp_path)["note"] == "There is no command git"
 
 
 def test_a_file_that_is_changed_is_dirty(site: Path) -> None:

@@ -24,7 +24,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local import command
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import conda_lock
 
 from .conftest import MakeLock, MakePackage
-from .without_ansible import evenkeel, imported, newer_than_3_9
+from .without_ansible import evenkeel, imported, newer_than_3_9, texts
 
 Captured = pytest.CaptureFixture[str]
 
@@ -115,6 +115,15 @@ def test_nothing_of_ansible_is_imported_and_no_newer_python_is_needed(
         ours = imported(done)
         assert len(ours) > 20
         assert newer_than_3_9(ours) == {}
+
+
+def test_no_message_is_for_a_fleet(make_lock: MakeLock, make_package: MakePackage) -> None:
+    done = evenkeel("sync", "--lock", make_lock(make_package("tool", "1.0")))
+    # Of locking, of Ansible, and of a node's runtime.
+    fleets = {"_solve", "requirements", "runtime"}
+    files = [file for file in imported(done) if not {file.parent.name, file.stem} & fleets]
+    assert len(files) > 20
+    assert [text for text in texts(files) if "control node" in text] == []
 
 
 def test_a_command_runs_in_the_environment(make_lock: MakeLock, make_package: MakePackage) -> None:

@@ -42,6 +42,14 @@ def imported(done: subprocess.CompletedProcess[str]) -> set[Path]:
     return {Path(file) for file in files if "/ansible_collections/" in file}
 
 
+def texts(files: Iterable[Path]) -> list[str]:
+    """Return the texts of files that are no documentation."""
+    parsed = [node for file in files for node in ast.walk(ast.parse(file.read_text()))]
+    documentation = {id(node.value) for node in parsed if isinstance(node, ast.Expr)}
+    constants = (node for node in parsed if isinstance(node, ast.Constant) and id(node) not in documentation)
+    return [node.value for node in constants if isinstance(node.value, str)]
+
+
 def newer_than_3_9(files: Iterable[Path]) -> dict[str, list[str]]:
     """Return what Python 3.9 does not know of files, by their names."""
     parsed = {file: ast.walk(ast.parse(file.read_text(), feature_version=(3, 9))) for file in files}

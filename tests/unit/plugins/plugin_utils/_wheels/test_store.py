@@ -164,7 +164,7 @@ def test_a_lock_names_a_wheel_by_a_relative_path_and_finds_it_wherever_it_is(sto
 
 def test_all_wheels_that_are_missing_are_named(tmp_path: Path, built: Path) -> None:
     require_files([built])
-    with pytest.raises(EvenkeelError, match=r"not on the control node: \S+/a\.whl, \S+/b\.whl\. Restore"):
+    with pytest.raises(EvenkeelError, match=r"lock names are missing: \S+/a\.whl, \S+/b\.whl\. Restore"):
         require_files([tmp_path / "b.whl", built, tmp_path / "a.whl"])
 
 
