@@ -18,6 +18,7 @@ a fault, so that any client meets it by a longer base URL alone::
     /_fault/endless/PATH             without a Content-Length, and zeros after all of it, for ever
     /_fault/stale/PATH               said to be two years older than it is
     /_fault/terms/PATH               every folder has a terms.json, terms of service to accept
+    /_fault/limit/N/TOKEN/PATH       429 and a wait of a second for the first N requests with this token, then no fault
     /_fault/flaky/N/TOKEN/PATH       503 for the first N requests with this token, then no fault
     /_fault/sync/N/TOKEN/PATH        corrupt for the first N requests with this token, then no fault
 
@@ -52,10 +53,10 @@ from urllib.parse import unquote, urlsplit
 HEALTH = "/_health"
 FAULTS = (
     *("404", "html", "hang", "stall", "truncate", "corrupt", "slow", "drip", "headers", "unannounced", "endless"),
-    *("stale", "terms", "flaky", "sync"),
+    *("stale", "terms", "limit", "flaky", "sync"),
 )
 
-_COUNTED = {"flaky", "sync"}
+_COUNTED = {"limit", "flaky", "sync"}
 
 _CHUNK = 64 * 1024
 _SLOW_BYTES_PER_SECOND = 256 * 1024
@@ -240,6 +241,8 @@ class Handler(BaseHTTPRequestHandler):
                 return self._drip_headers()
             case "terms" if request.path.endswith("/terms.json"):
                 return self._page(HTTPStatus.OK, json.dumps(_TERMS).encode(), _TYPES[".json"])
+            case "limit" if self.server.still_failing(request):
+                return self._error(HTTPStatus.TOO_MANY_REQUESTS, headers={"Retry-After": "1"})
             case "flaky" if self.server.still_failing(request):
                 return self._error(HTTPStatus.SERVICE_UNAVAILABLE)
             case "sync":
@@ -277,7 +280,8 @@ class Handler(BaseHTTPRequestHandler):
         current = self.headers["If-Range"] in {None, etag, modified}
         part = parse_range(self.headers["Range"], stat.st_size) if current else None
         if part is not None and not part:
-            return self._error(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, content_range=f"bytes */{stat.st_size}")
+            headers = {"Content-Range": f"bytes */{stat.st_size}"}
+            return self._error(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, headers=headers)
         wanted = range(stat.st_size) if part is None else part
         headers = validators | {"Content-Type": content_type(name), "Content-Length": str(len(wanted))}
         if part is not None:
@@ -320,9 +324,9 @@ class Handler(BaseHTTPRequestHandler):
     def _moved(self, location: str) -> None:
         self._head(HTTPStatus.MOVED_PERMANENTLY, {"Location": location, "Content-Length": "0"})
 
-    def _error(self, status: HTTPStatus, why: str = "", content_range: str = "") -> None:
+    def _error(self, status: HTTPStatus, why: str = "", headers: dict[str, str] | None = None) -> None:
         text = f"{status.value} {status.phrase}{': ' if why else ''}{why}\n".encode()
-        self._page(status, text, _TYPES[".txt"], {"Content-Range": content_range} if content_range else {})
+        self._page(status, text, _TYPES[".txt"], headers)
 
     def _page(self, status: HTTPStatus, body: bytes, media_type: str, headers: dict[str, str] | None = None) -> None:
         self._head(status, {"Content-Type": media_type, "Content-Length": str(len(body)), **(headers or {})})

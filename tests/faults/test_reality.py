@@ -107,6 +107,8 @@ def test_a_key_that_is_not_the_known_one(lab: World) -> None:
         ("html", "differs", "is no list of APT"),
         ("truncate", "unreachable", "ended after"),
         ("flaky/1/reality-{release}", "proven", ""),
+        ("limit/2/reality-{release}", "proven", ""),
+        ("limit/9/reality-{release}-for-long", "unreachable", "answered 429 Too Many Requests"),
         ("404", "skipped", "answered 404"),
     ],
 )

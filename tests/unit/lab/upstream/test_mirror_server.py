@@ -254,6 +254,11 @@ def test_fault_flaky(get: Get) -> None:
     assert get("/_fault/flaky/1/two/a.conda")[0].status == 503
 
 
+def test_fault_limit(get: Get) -> None:
+    answers = [get("/_fault/limit/2/one/a.conda")[0] for _ in range(3)]
+    assert [(one.status, one.headers["Retry-After"]) for one in answers] == [(429, "1"), (429, "1"), (200, None)]
+
+
 def test_fault_sync(get: Get) -> None:
     whole = [get("/_fault/sync/2/one/a.conda")[1] == BODY for _ in range(4)]
     assert whole == [False, False, True, True]
