@@ -10,13 +10,15 @@ from lab.nodes.fleet import Fleet
 
 CONDA = "/opt/miniconda3/bin/conda"
 COMPARE = "playbooks/compare.yml"
+#: What the nodes of this scenario have is in no lock.
+STRICT = {"compare_strict": True, "conda_environments_list": []}
 PACKAGES = ("python=3.11", "idna")
 
 
 def test_nodes_are_the_same_until_somebody_changes_one_by_hand(fleet: Fleet) -> None:
     for name, installer in (("linked", "rattler"), ("created", "conda")):
         digest = fleet.environment(name, *PACKAGES, installer=installer)["digest"]
-    output = fleet.play(COMPARE, compare_strict=True)
+    output = fleet.play(COMPARE, **STRICT)
     for name in ("linked", "created", "team"):
         assert f"{name}: the same on all 2 nodes, digest {digest[:16]}" in output
 
@@ -24,7 +26,7 @@ def test_nodes_are_the_same_until_somebody_changes_one_by_hand(fleet: Fleet) -> 
     fleet.run(f'test "$(hostname)" != debian13-1 || {install}')
     assert "created: drifted" in fleet.play(COMPARE)
     with pytest.raises(LabError, match=r"(?s)drifted on debian13-1:.*six 1\.17\.0.*The nodes do not all have the same"):
-        fleet.play(COMPARE, compare_strict=True)
+        fleet.play(COMPARE, **STRICT)
 
     fleet.environment("created", state="absent")
-    fleet.play(COMPARE, compare_strict=True)
+    fleet.play(COMPARE, **STRICT)
