@@ -128,8 +128,9 @@ def test_what_is_for_gpus_is_reported(environment: EnvironmentFile) -> None:
         return plan(environment, {problem: [package]}, before)
 
     without, old, new = (locked(cpu, {}), locked(gpu, {"__cuda": "12.8"}), locked(gpu, {"__cuda": "13.0"}))
-    assert without.diff == "linux-64\n  + pytorch 2.0 (main)\n"
-    assert old.diff == "linux-64\n  + pytorch 2.0 (main)\n  + assumed of nodes: CUDA 12.8\n  + builds for GPUs: pytorch\n"
+    added = "linux-64\n  + pytorch 2.0 (main)\n"
+    assert without.diff == added
+    assert old.diff == f"{added}  + assumed of nodes: CUDA 12.8\n  + builds for GPUs: pytorch\n"
     moved = locked(gpu, {"__cuda": "13.0"}, old.after)
     assert moved.diff == "linux-64\n  ~ assumed of nodes: CUDA 12.8 -> 13.0\n"
     back = locked(cpu, {}, new.after)
