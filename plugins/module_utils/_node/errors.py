@@ -61,7 +61,7 @@ _WAYS_OUT = {
     errno.EIO: "The disk of %s does not work (`dmesg`): replace it, or check its file system",
 }
 #: On the control node, nothing becomes root.
-_WITHOUT_ROOT = "Run this as root (become: true), or as a user with access to %s"
+WITHOUT_ROOT = "Run this as root (become: true), or as a user with access to"
 #: Of one's own files, on a user's machine.
 _CLOSED = "%s is yours, and closed to you: open it with `chmod -R u+rwX %s`"
 
@@ -89,7 +89,7 @@ def way_out(error: OSError, path: str) -> str:
     closed = _closed(path) if path and lacks_root(error) else ""
     if closed:
         return _CLOSED.replace("%s", closed)
-    remedy = _WITHOUT_ROOT if lacks_root(error) else _WAYS_OUT.get(error.errno or 0, "Repair that")
+    remedy = WITHOUT_ROOT + " %s" if lacks_root(error) else _WAYS_OUT.get(error.errno or 0, "Repair that")
     return remedy.replace("%s", path or "it")
 
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable
 from typing import NoReturn
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import WITHOUT_ROOT, EvenkeelError, from_os
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sanitise import in_one_line
 
 #: The command's arguments are wrong, as in sysexits.h.
@@ -28,6 +29,18 @@ def text(value: str) -> str:
     if not value:
         raise argparse.ArgumentTypeError("it is empty")
     return value
+
+
+def failure(error: EvenkeelError | OSError, without_root: str) -> EvenkeelError:
+    """Return an error as one for the user of a command, who may not become root.
+
+    Parameters
+    ----------
+    without_root
+        What to do, in words that a path follows, about what root alone may do.
+    """
+    failed = error if isinstance(error, EvenkeelError) else from_os(error)
+    return EvenkeelError(failed.what, failed.remedy.replace(WITHOUT_ROOT, without_root), **failed.details)
 
 
 def show(lines: Iterable[str]) -> None:

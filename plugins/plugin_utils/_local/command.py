@@ -15,8 +15,14 @@ from typing import TYPE_CHECKING
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.platform import this_node
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import work_folder
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, from_os
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.command_line import Parser, show, text, warn
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.command_line import (
+    Parser,
+    failure,
+    show,
+    text,
+    warn,
+)
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local import places, tools
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local.places import Place
 
@@ -26,6 +32,7 @@ if TYPE_CHECKING:
 #: The status of each command where it fails; that of ``shell`` is as of env(1), whose command has all others.
 SYNC_FAILED, UNKNOWN, NOT_ENTERED = 1, 2, 125
 INTERRUPTED = 130
+WITHOUT_ACCESS = "Choose another place with --prefix, or run this as a user with access to"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except (EvenkeelError, OSError) as error:
-        failed = error if isinstance(error, EvenkeelError) else from_os(error)
+        failed = failure(error, WITHOUT_ACCESS)
         warn(failed.details.get("warnings", ()))
         print(failed, file=sys.stderr)
         if getattr(asked, "json", False):

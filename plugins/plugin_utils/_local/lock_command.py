@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.platform import this_node
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, from_os
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.command_line import Parser, show, text
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.command_line import Parser, failure, show, text
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local import tools
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 #: Statuses: an environment has no lock, or one that does not answer it; and what can't be read.
 STALE, UNKNOWN = 1, 2
+WITHOUT_ACCESS = "Run this as a user with access to"
 #: Where environments are unless the user says otherwise.
 FOLDER = "environments"
 
@@ -32,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         tools.require(asked.needs)
         status: int = asked.run(asked)
     except (EvenkeelError, OSError) as error:
-        failed = error if isinstance(error, EvenkeelError) else from_os(error)
+        failed = failure(error, WITHOUT_ACCESS)
         print(failed, file=sys.stderr)
         if getattr(asked, "json", False):
             print(json.dumps({"error": str(failed)}))

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -19,6 +20,7 @@ import pytest
 import yaml
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import conda_environment
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import from_os
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.own_version import own_version
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local import command
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import conda_lock
@@ -27,6 +29,8 @@ from .conftest import MakeLock, MakePackage
 from .without_ansible import evenkeel, imported, newer_than_3_9, texts
 
 Captured = pytest.CaptureFixture[str]
+#: What commands import and users don't see: of locking, of Ansible, and of a node's runtime.
+OF_FLEETS = {"_solve", "requirements", "runtime"}
 
 
 def run(*arguments: object) -> int:
@@ -115,15 +119,26 @@ def test_nothing_of_ansible_is_imported_and_no_newer_python_is_needed(
         ours = imported(done)
         assert len(ours) > 20
         assert newer_than_3_9(ours) == {}
+        users = [file for file in ours if not {file.parent.name, file.stem} & OF_FLEETS]
+        assert [text for text in texts(users) if "control node" in text] == []
 
 
-def test_no_message_is_for_a_fleet(make_lock: MakeLock, make_package: MakePackage) -> None:
-    done = evenkeel("sync", "--lock", make_lock(make_package("tool", "1.0")))
-    # Of locking, of Ansible, and of a node's runtime.
-    fleets = {"_solve", "requirements", "runtime"}
-    files = [file for file in imported(done) if not {file.parent.name, file.stem} & fleets]
-    assert len(files) > 20
-    assert [text for text in texts(files) if "control node" in text] == []
+@pytest.mark.parametrize("wrapped", [True, False])
+def test_without_access_another_place_is_chosen(
+    wrapped: bool, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    refused = PermissionError(errno.EACCES, "Permission denied", "/etc/.evenkeel")
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+
+    def refuse(place: object) -> None:
+        raise from_os(refused) if wrapped else refused
+
+    monkeypatch.setattr(command.places, "require_ours", refuse)
+    assert run("sync", "--rollback", "--prefix", "/etc/ai") == 1
+    assert capsys.readouterr().err == (
+        "/etc/.evenkeel: Permission denied. Choose another place with --prefix, or run this as a user with access to "
+        "/etc/.evenkeel, then run again.\n"
+    )
 
 
 def test_a_command_runs_in_the_environment(make_lock: MakeLock, make_package: MakePackage) -> None:

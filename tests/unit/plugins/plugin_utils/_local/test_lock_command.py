@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +13,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._local import command, lock_command
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import locking
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import locking, standing
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.environment_file import read
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import Mirrors
 
@@ -131,6 +133,20 @@ def test_nothing_of_ansible_is_imported_and_a_newer_python_by_check_alone(reposi
         ours = imported(done)
         assert len(ours) > 10
         assert arguments == ["check"] or newer_than_3_9(ours) == {}
+
+
+def test_a_user_without_access_is_not_sent_to_ansible(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    def refuse(*_unused: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", "/srv/environments")
+
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(standing, "files", refuse)
+    assert run("check", "/srv/environments") == 2
+    assert capsys.readouterr().err == (
+        "/srv/environments: Permission denied. Run this as a user with access to /srv/environments, then run again.\n"
+    )
 
 
 def test_requests_can_t_be_told_apart_without_the_solver(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
