@@ -24,6 +24,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.entries import
     require_fit_url,
 )
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.mistakes import Mistakes
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.places import lock_beside
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.unindexed import at_their_urls
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.variables import is_name, is_value
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.gpu_builds import gpu_builds
@@ -128,13 +129,19 @@ def read(path: Path) -> Lock:
     Raises
     ------
     EvenkeelError
-        It is malformed, of an unknown version, or holds a package twice, without a hash or without a fixed content;
-        or its packages are not those that were locked.
+        It is no lock, malformed or of an unknown version, or holds a package twice, without a hash or without a fixed
+        content; or its packages are not those that were locked.
     """
     content = read_mapping(path)
-    if content.get("version") != VERSION:
+    if "version" not in content:
+        beside = lock_beside(path)
+        locking = "Lock the environment with Evenkeel's playbook lock.yml, and name the conda-lock.yml that it writes"
         raise EvenkeelError(
-            f"{path}: version is {content.get('version')!r}, and only {VERSION} of conda-lock's format is known", ANEW
+            f"{path} is no lock in conda-lock's format", f"Name its lock, {beside}" if beside.is_file() else locking
+        )
+    if content["version"] != VERSION:
+        raise EvenkeelError(
+            f"{path}: version is {content['version']!r}, and only {VERSION} of conda-lock's format is known", ANEW
         )
     try:
         lock = _lock(path, content["metadata"], content["package"])

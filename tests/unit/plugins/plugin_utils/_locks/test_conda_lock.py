@@ -222,7 +222,7 @@ def test_a_lock_that_proves_nothing_is_refused_by_name(tmp_path: Path, fields: d
     ("text", "message"),
     [
         ("version: 2\n", "version is 2, and only 1"),
-        ("metadata: {}\n", "version is None, and only 1"),
+        ("metadata: {}\n", "is no lock in conda-lock's format. Lock"),
         ("version: 1\n", "is malformed: KeyError: 'metadata'"),
         ("version: 1\nmetadata: []\npackage: []\n", "is malformed: TypeError"),
         ("version: 1\nmetadata: {platforms: [linux-64]}\npackage: [a]\n", "is malformed: AttributeError"),
@@ -235,6 +235,24 @@ def test_a_file_that_is_no_lock(tmp_path: Path, text: str, message: str) -> None
     path.write_text(text)
     with pytest.raises(EvenkeelError, match=f"^{path}.*{message}"):
         read(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "locks", "remedy"),
+    [
+        ("environment.yml", ["conda-lock.yml"], "Name its lock, {}/conda-lock.yml"),
+        ("gpu.yml", ["gpu.conda-lock.yml", "conda-lock.yml"], "Name its lock, {}/gpu.conda-lock.yml"),
+        ("environment.yml", [], "Lock the environment with Evenkeel's playbook lock.yml, and name the conda-lock.yml that it writes"),
+    ],
+)
+def test_an_environment_in_place_of_its_lock(tmp_path: Path, name: str, locks: list[str], remedy: str) -> None:
+    path = tmp_path / name
+    path.write_text("dependencies: [numpy]\n")
+    for lock in locks:
+        (tmp_path / lock).write_text("version: 1\n")
+    with pytest.raises(EvenkeelError) as caught:
+        read(path)
+    assert str(caught.value) == f"{path} is no lock in conda-lock's format. {remedy.format(tmp_path)}."
 
 
 @pytest.mark.parametrize("variables", [{"X;touch /tmp/p;Y": "1"}, {"A\0": "1"}, {"": "1"}, {"A": "b\0"}, {"A": 1}])
