@@ -113,9 +113,9 @@ def _of_key(key: str, option: Mapping[str, Any], values: Mapping[str, Any], name
 def _of_value(name: str, option: Mapping[str, Any], value: Any) -> Iterator[str]:
     wanted = _TYPES[option.get("type", "str")]
     if not wanted.fits(value):
-        yield _line(
-            f"{name} is {_shown(value, option)}", f"Set it to {wanted.described}{_as_list(name, option, value)}"
-        )
+        meant = _as_list(name, option, value)
+        of_these = f" of these: {_listed(option['choices'])}" if "choices" in option and not meant else ""
+        yield _line(f"{name} is {_shown(value, option)}", f"Set it to {wanted.described}{meant}{of_these}")
     elif isinstance(value, (list, tuple)):
         of_each = {**option, "type": option.get("elements", "raw")}
         for number, element in enumerate(value):
@@ -123,7 +123,9 @@ def _of_value(name: str, option: Mapping[str, Any], value: Any) -> Iterator[str]
     elif isinstance(value, Mapping):
         yield from _of_mapping(name, option.get("options", {}), value)
     elif "choices" in option and value not in option["choices"]:
-        yield _line(f"{name} is {_shown(value, option)}", f"Set it to one of {', '.join(map(str, option['choices']))}")
+        meant, choices = _nearest(value, option["choices"]), _listed(option["choices"])
+        remedy = f"Set it to {meant}; the choices are {choices}" if meant else f"Set it to one of {choices}"
+        yield _line(f"{name} is {_shown(value, option)}", remedy)
 
 
 def _of_mapping(name: str, options: Options, value: Mapping[str, Any]) -> Iterator[str]:
@@ -135,13 +137,31 @@ def _of_mapping(name: str, options: Options, value: Mapping[str, Any]) -> Iterat
 
 
 def _as_list(name: str, option: Mapping[str, Any], value: Any) -> str:
-    """Return how a text is written as a list; empty where no list of texts is wanted, or where it is no plain words."""
+    """Return how a text is written as a list; empty where no list of texts is wanted, or where it is no plain words.
+
+    Words that are none of the choices are replaced by the nearest ones, and the choices are said; empty where there is
+    no near one.
+    """
     is_wanted = option.get("type") == "list" and option.get("elements") == "str" and not option.get("no_log")
     if not is_wanted or not isinstance(value, str) or not _WORDS.fullmatch(value) or not name.isidentifier():
         return ""
-    words = [str(word) for word in value.split(",") if word]
+    given = [str(word) for word in value.split(",") if word]
+    choices = option.get("choices", given)
+    words = [word if word in choices else _nearest(word, choices) for word in given]
+    if not all(words):
+        return ""
+    said = "" if words == given else f"; the choices are {_listed(choices)}"
     # Without a colon before a space, which Ansible would quote once more.
-    return f", [{', '.join(words)}]; on the command line -e '{json.dumps({name: words}, separators=(',', ':'))}'"
+    return f", [{', '.join(words)}]; on the command line -e '{json.dumps({name: words}, separators=(',', ':'))}'{said}"
+
+
+def _nearest(value: Any, choices: Iterable[Any]) -> str:
+    """Return the choice that a value is a misspelling of; empty for none."""
+    return next(iter(difflib.get_close_matches(str(value), map(str, choices), n=1, cutoff=0.7)), "")
+
+
+def _listed(choices: Iterable[Any]) -> str:
+    return ", ".join(map(str, choices))
 
 
 def wrong_batches(name: str, value: Any) -> list[str]:
@@ -228,8 +248,8 @@ def changed_defaults(role: str, values: Mapping[str, Any]) -> list[str]:
 
 
 def _suggestion(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
-    return f"Use {close[0]} instead" if close else f"Known are {', '.join(sorted(known))}"
+    close = _nearest(name, known)
+    return f"Use {close} instead" if close else f"Known are {', '.join(sorted(known))}"
 
 
 def _shown(value: Any, option: Mapping[str, Any]) -> str:

@@ -9,6 +9,8 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control import input
 USERS = {"type": "list", "elements": "dict", "options": {"name": {"required": True}, "token": {"no_log": True}}}
 RUNTIMES = {"type": "list", "elements": "str", "choices": ["auto", "docker"]}
 
+ON_COMMAND_LINE = 'on the command line -e \'{"x":["docker"]}\''
+
 NAMES = {"type": "list", "elements": "str"}
 
 PEM = r"-----BEGIN PRIVATE KEY-----\n********\n"
@@ -42,9 +44,17 @@ PEM = r"-----BEGIN PRIVATE KEY-----\n********\n"
         ({"type": "dict"}, {"a": 1}, []),
         ({"type": "raw"}, object(), []),
         ({"choices": ["port", "socket"]}, "port", []),
-        ({"choices": ["port", "socket"]}, "sockt", ["x is 'sockt'. Set it to one of port, socket."]),
+        ({"choices": ["port", "socket"]}, "sockt", ["x is 'sockt'. Set it to socket; the choices are port, socket."]),
         (RUNTIMES, ["auto"], []),
         (RUNTIMES, ["auto", "podman"], ["x[1] is 'podman'. Set it to one of auto, docker."]),
+        (RUNTIMES, "podman", ["x is 'podman'. Set it to a list of these: auto, docker."]),
+        (
+            RUNTIMES,
+            "dockr",
+            [f"x is 'dockr'. Set it to a list, [docker]; {ON_COMMAND_LINE}; the choices are auto, docker."],
+        ),
+        (RUNTIMES, "docker", [f"x is 'docker'. Set it to a list, [docker]; {ON_COMMAND_LINE}."]),
+        (RUNTIMES, "auto,x", ["x is 'auto,x'. Set it to a list of these: auto, docker."]),
         ({"type": "list", "elements": "int"}, [1, "two"], ["x[1] is 'two'. Set it to a whole number."]),
         ({}, None, []),
         ({"default": ""}, None, ["x is empty. Set it to text."]),
