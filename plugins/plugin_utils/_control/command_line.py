@@ -7,7 +7,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import WITHOUT_ROOT, EvenkeelError, from_os
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sanitise import in_one_line
@@ -18,6 +18,13 @@ USAGE = 64
 
 class Parser(argparse.ArgumentParser):
     """Ends with the status of wrong arguments, which no answer of a command has."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """Refuse what is not known with the usage of the command that does not know it, not of the whole program."""
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error("unrecognized arguments: %s" % " ".join(unknown))
+        return found, unknown
 
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)

@@ -5,12 +5,12 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from pathlib import Path
 
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.strict_yaml import read_mapping
-
 COLLECTION = Path(__file__).parents[3]
+_VERSION = re.compile(r"^version: *(\S+)", re.MULTILINE)
 
 
 @cache
@@ -19,4 +19,6 @@ def own_version(collection: Path = COLLECTION) -> str:
     manifest, galaxy = collection / "MANIFEST.json", collection / "galaxy.yml"
     if manifest.exists():
         return str(json.loads(manifest.read_text(encoding="utf-8"))["collection_info"]["version"])
-    return str(read_mapping(galaxy)["version"]) if galaxy.exists() else ""
+    # Read without YAML, which a user's Python may lack.
+    found = _VERSION.search(galaxy.read_text(encoding="utf-8")) if galaxy.exists() else None
+    return found[1] if found else ""

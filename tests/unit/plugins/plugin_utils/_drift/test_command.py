@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.own_version import own_version
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift import command
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift.states import ORDER
 
@@ -103,6 +104,13 @@ def test_it_runs_from_an_installed_collection_without_ansible(tmp_path: Path) ->
     done = run(place / "bin" / "evenkeel", tmp_path)
     assert (done.returncode, done.stderr) == (4, "")
     assert done.stdout.splitlines()[-1] == "unreachable: 5 equal, 3 drifted, 3 unknown, 1 unreachable"
+
+
+def test_it_says_its_version_with_pythons_library_alone() -> None:
+    done = subprocess.run(
+        [ROOT / "bin" / "evenkeel", "--version"], capture_output=True, text=True, env={"PATH": "/usr/bin:/bin"}
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"evenkeel {own_version()}\n", "")
 
 
 def test_it_needs_no_newer_python_than_3_9() -> None:

@@ -258,6 +258,14 @@ def test_without_a_lock_nothing_is_meant(arguments: tuple[str, ...], home: Path,
     assert list(home.iterdir()) == []
 
 
+def test_a_wrong_option_shows_the_usage_of_its_command(capsys: Captured) -> None:
+    with pytest.raises(SystemExit, match="64"):
+        run("sync", "--lok", "x")
+    shown = capsys.readouterr().err
+    assert shown.startswith("usage: evenkeel env sync [-h] [--lock FILE]")
+    assert shown.endswith("evenkeel env sync: unrecognized arguments: --lok x\n")
+
+
 def test_no_shell_is_started_where_path_would_find_another_python(home: Path, capsys: Captured) -> None:
     (home / "a:b" / "conda-meta").mkdir(parents=True)
     assert run("shell", "--prefix", home / "a:b", "true") == 125

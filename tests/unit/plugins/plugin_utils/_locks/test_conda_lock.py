@@ -242,7 +242,11 @@ def test_a_file_that_is_no_lock(tmp_path: Path, text: str, message: str) -> None
     [
         ("environment.yml", ["conda-lock.yml"], "Name its lock, {}/conda-lock.yml"),
         ("gpu.yml", ["gpu.conda-lock.yml", "conda-lock.yml"], "Name its lock, {}/gpu.conda-lock.yml"),
-        ("environment.yml", [], "Lock the environment with Evenkeel's playbook lock.yml, and name the conda-lock.yml that it writes"),
+        (
+            "environment.yml",
+            [],
+            "Lock the environment with Evenkeel's playbook lock.yml, and name the conda-lock.yml that it writes",
+        ),
     ],
 )
 def test_an_environment_in_place_of_its_lock(tmp_path: Path, name: str, locks: list[str], remedy: str) -> None:
