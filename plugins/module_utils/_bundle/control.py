@@ -27,6 +27,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import E
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import (
     link_atomically,
     make_directories,
+    remove_at_once,
     rename_durably,
     sync_file_systems,
     write_atomically,
@@ -184,6 +185,6 @@ def _prune(control: Control) -> None:
             used.add(os.path.basename(os.path.realpath(os.path.join(path, "venv"))))
         else:
             shutil.rmtree(path)
-    for name in os.listdir(venvs):
+    for name in sorted(os.listdir(venvs)):  # first what an interrupted run left of others
         if name not in used:
-            shutil.rmtree(os.path.join(venvs, name))
+            remove_at_once(os.path.join(venvs, name), os.path.join(venvs, offline_venv.PARTIAL + name))

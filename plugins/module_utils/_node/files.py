@@ -105,6 +105,18 @@ def rename_durably(source: str, target: str) -> None:
         sync_directory(directory)
 
 
+def remove_at_once(path: str, doomed: str) -> None:
+    """Remove a directory under another name, so that what an interruption leaves does not pass for whole.
+
+    Parameters
+    ----------
+    doomed
+        The other name, on the same file system. Nothing is there.
+    """
+    rename_durably(path, doomed)
+    shutil.rmtree(doomed)
+
+
 def make_directories(path: str, mode: int = 0o755) -> None:
     """Make a directory and those above it that are missing; their names are on the disk afterwards."""
     missing = []

@@ -22,6 +22,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import E
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import (
     link_atomically,
     make_directories,
+    remove_at_once,
     rename_durably,
     sha256_of,
     sync_directory,
@@ -201,8 +202,10 @@ class Store:
         kept, removed = [current, *others[: keep - 1]], others[keep - 1 :]
         folder = os.path.join(self.root, _COPIES)
         abandoned = [name for name in _listed(folder) if _ID.fullmatch(name) and name.endswith(".partial")]
-        for name in (*removed, *abandoned):
+        for name in abandoned:
             shutil.rmtree(os.path.join(folder, name))
+        for name in removed:
+            remove_at_once(os.path.join(folder, name), os.path.join(folder, "%s.partial" % name))
         named = {one.sha256 for manifest in map(self.read, kept) if manifest for one in manifest.files}
         for sha256, path in self._all():
             if sha256 not in named:

@@ -124,6 +124,29 @@ def test_former_copies_stay_by_count(copy: Copy, upstream: Upstream, tmp_path: P
     assert stored == {*named, "notes.txt"}
 
 
+def test_what_is_left_of_a_copy_that_was_removed_in_part_does_not_pass_for_it(
+    copy: Copy, upstream: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fall(folder: str, *, ignore_errors: bool = False) -> None:
+        if not ignore_errors:
+            raise KeyboardInterrupt(folder)
+
+    def version(number: int) -> dict[str, Any]:
+        return {"conda": upstream.put_channel("main/linux-64", [f"a-{number}-0.conda"])}
+
+    store = stores.Store(str(tmp_path / "copy"))
+    copy(wants=version(1), keep=1)
+    first = store.current() or pytest.fail("there is none")
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", fall)
+        with pytest.raises(KeyboardInterrupt):
+            copy(wants=version(2), keep=1)
+    assert store.current() != first
+    assert store.read(first.id) is None
+    assert not copy(wants=version(2), keep=1)["changed"]
+    assert len(list((tmp_path / "copy" / "copies").iterdir())) == 1
+
+
 def files_of(copy_folder: Path) -> list[dict[str, Any]]:
     return list(json.loads((copy_folder / "manifest.json").read_text())["files"])
 
