@@ -30,7 +30,7 @@ def test_a_run_is_an_operators(monkeypatch: pytest.MonkeyPatch, called: dict[str
     assert playbooks.play("site.yml", "some", "--tags=x", a=1) == Run(2, "said")
     assert called["argv"][3:5] == ["playbook", f"--inventory={playbooks.INVENTORY}"]
     assert called["argv"][5:] == ["site.yml", "--tags=x", "--diff", "--extra-vars", json.dumps({"a": 1})]
-    assert "ANSIBLE_STDOUT_CALLBACK" not in called["env"]
+    assert called["env"]["ANSIBLE_STDOUT_CALLBACK"] == "default"
     assert called["env"]["EVENKEEL_LAB_GROUP"] == "some"
 
 

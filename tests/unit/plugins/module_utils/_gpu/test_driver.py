@@ -692,7 +692,8 @@ def test_the_module_describes_the_kernels_that_may_boot(
 
     monkeypatch.setattr(driver, "converge", of_packages)
     options: dict[str, object] = {"repository": None, "packages": [], "absent": [], "family": ["nvidia-*"]}
-    found = nvidia_driver.converge({**options, "runfile": None, "flavour": "open", "gpu": True, "warn": []}, True)
+    options |= {"companions": [], "runfile": None}
+    found = nvidia_driver.converge({**options, "flavour": "open", "gpu": True, "warn": []}, True)
     assert (found["version"], found["flavour"]) == expected
     assert (
         found["kernels"]

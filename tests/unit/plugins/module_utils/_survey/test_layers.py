@@ -61,7 +61,8 @@ def _nothing_is_left() -> Iterator[None]:
     yield
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
-    assert descriptors() == before
+    # What other tests have left may be closed meanwhile.
+    assert descriptors() <= before
 
 
 def test_no_layer() -> None:
