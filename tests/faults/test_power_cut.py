@@ -6,12 +6,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from testinfra.host import Host
 
+from tests.faults import disks
 from tests.faults.conftest import Answer, Node
 
 NAME = "cut"
-#: Of a file system in a file. The file is what a disk holds; what the kernel has not written is not in it.
 DISK, CUT, PLACE = "/var/tmp/evenkeel-disk.img", "/var/tmp/evenkeel-cut.img", "/srv/evenkeel-disk"  # noqa: S108
 #: Runs a build until a file is there, or to its end, and copies the disk as it is then. The sync of an unrelated file
 #: writes all names, sizes and renames to the disk at once, as the kernel does every few seconds.
@@ -35,11 +34,12 @@ print(process.wait())
 """
 
 
-class Disk:
-    """A file system of the node's, whose power can be cut."""
+class Disk(disks.Disk):
+    """A file system of the node's, on which environments are built."""
 
     def __init__(self, node: Node) -> None:
-        self.node, self.host = node, node.host
+        super().__init__(node.host, PLACE, DISK)
+        self.node = node
         self.arguments = {
             "name": NAME,
             "root": f"{PLACE}/evenkeel",
@@ -47,18 +47,12 @@ class Disk:
         }
         self.generations = f"{PLACE}/evenkeel/generations/{NAME}"
 
-    def begin(self) -> None:
-        """Make an empty file system."""
-        self.host.check_output(f"mkdir -p {PLACE} && truncate -s 2G {DISK} && mkfs.ext4 -q -F {DISK}")
-        self.host.check_output(f"mount -o loop {DISK} {PLACE}")
-
     def cut(self, until: str) -> int:
         """Build until a file of the generation is there, or to the end, cut the power, and start again."""
         place = until and f"{self.generations}/*/{until}"
         build = self.node.program(**self.arguments)
         status = self.host.check_output(f"python3 -c %s {DISK} {CUT} {PLACE} %s {build}", CUTTER, place)
-        self.host.check_output(f"until umount {PLACE}; do sleep 0.05; done")
-        self.host.check_output(f"mount -o loop {CUT} {PLACE}")
+        self.restart(CUT)
         # This machine's start is the one thing that the cut did not change.
         note = f"{PLACE}/evenkeel/pkgs/.unsynced"
         self.host.check_output(f'! test -e {note} || sed -i \'s/"boot": "[^"]*/&-before/\' {note}')
@@ -71,28 +65,18 @@ class Disk:
         return answer
 
     def end(self) -> None:
-        """Remove what ``begin`` and ``cut`` made, and nothing else."""
-        self.host.run(f"mountpoint -q {PLACE} && umount {PLACE}")
-        self.host.check_output(f"rm -f {DISK} {CUT} && rmdir {PLACE}")
-
-
-def lacks(host: Host) -> str:
-    """Return what a node lacks to have a disk in a file; empty when it can."""
-    for command in ("command -v mkfs.ext4", "losetup --find"):
-        tried = host.run(command)
-        if tried.rc != 0:
-            return f"{command}: {tried.stderr.strip() or 'not there'}"
-    return ""
+        super().end()
+        self.host.check_output(f"rm -f {CUT}")
 
 
 @pytest.fixture
 def disk(with_module: Node) -> Iterator[Disk]:
     """An empty file system in a file."""
-    if lacking := lacks(with_module.host):
+    if lacking := disks.lacks(with_module.host):
         pytest.skip(f"the node can't have a disk in a file: {lacking}")
     disk = Disk(with_module)
     try:
-        disk.begin()
+        disk.begin("2G")
         yield disk
     finally:
         disk.end()
