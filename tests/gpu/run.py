@@ -6,7 +6,7 @@
     python3 tests/gpu/run.py --record tests/gpu/recorded/h100.json
 
 It prints what was found as JSON without serial numbers, UUIDs, names of hosts and people, and folders of their own. It
-ends with 0 when all is well, 1 when something is not, 77 where there is no GPU.
+ends with 0 when everything passes, 1 when something fails, 77 where there is no GPU.
 """
 
 from __future__ import annotations

@@ -42,11 +42,11 @@ def test_a_run_on_known_nodes_alone_asks_for_no_python(facts: dict[str, dict[str
 def test_a_run_goes_on_where_all_that_are_new_are_lost(tmp_path: Path) -> None:
     hosts = {"known": LOCAL, "lost": {"ansible_host": "127.0.0.1", "ansible_port": 1}}
     (tmp_path / "hosts.yml").write_text(json.dumps({"gpu_nodes": {"hosts": hosts}}))
-    told = {"hosts": "gpu_nodes", "gather_facts": False, "tasks": [{"ansible.builtin.debug": {"msg": "went on"}}]}
+    last = {"hosts": "gpu_nodes", "gather_facts": False, "tasks": [{"ansible.builtin.debug": {"msg": "went on"}}]}
     plays = [
         {"hosts": "known", "gather_facts": True, "gather_subset": ["min"]},
         {"ansible.builtin.import_playbook": str(BOOTSTRAP)},
-        told,
+        last,
     ]
     (tmp_path / "play.yml").write_text(json.dumps(plays))
     command = [sys.executable, "-m", "ansible", "playbook", "-i", "hosts.yml", "play.yml"]
