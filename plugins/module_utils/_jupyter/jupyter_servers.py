@@ -110,6 +110,9 @@ def remove(folder: str, check_mode: bool) -> dict[str, Any]:
     state = jupyter_servers.read(users, files, folder, environment="")
     ours = {path: None for path, file in state.files.items() if file is None or kept_files.is_ours(path, file.text)}
     plan = jupyter_servers.plan(state, [], users, ours, policy="now", folder=folder)
+    # Without its file, systemd keeps a slice that was started.
+    if state.units[jupyter_server.SLICE].running and jupyter_server.SLICE in map(os.path.basename, ours):
+        plan = replace(plan, after=(*plan.after, ("stop", jupyter_server.SLICE)))
     if plan.changed and not check_mode:
         kept_files.apply_all(made.of_files("jupyter_servers", plan.files))
         jupyter_servers.apply(plan)

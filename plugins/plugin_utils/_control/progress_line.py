@@ -30,7 +30,8 @@ def checked(value: Any) -> dict[str, Any]:
         It is none.
     """
     counts = {key: value.get(key) for key in _COUNTS} if isinstance(value, dict) and value.get("step") in WORDS else {}
-    if not counts or not all(type(count) is int and 0 <= count < _LARGEST for count in counts.values()):
+    numbers = [count for count in counts.values() if isinstance(count, int) and not isinstance(count, bool)]
+    if not counts or len(numbers) < len(counts) or not all(0 <= count < _LARGEST for count in numbers):
         raise ValueError("it is no progress")
     return {"step": value["step"], **counts}
 

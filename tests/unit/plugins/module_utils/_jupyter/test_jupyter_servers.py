@@ -379,6 +379,14 @@ def test_all_servers_end_with_what_runs_in_them_and_nothing_of_them_stays(node: 
     assert node.converge()["changed"]
 
 
+def test_the_slice_of_servers_ends_with_them(node: Node) -> None:
+    node.converge()
+    node.systemd.started["jupyter.slice"] = 1.0
+    assert node.remove()["changed"]
+    assert node.systemd.done[-1] == ("stop", "jupyter.slice")
+    assert not node.remove()["changed"]
+
+
 def test_a_node_that_never_had_a_server_is_left_alone(node: Node) -> None:
     assert node.remove()["changed"] is False
     assert (node.systemd.done, node.files()) == ([], {})
