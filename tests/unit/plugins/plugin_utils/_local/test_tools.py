@@ -113,9 +113,9 @@ def test_a_python_that_can_t_read_locks_is_told_what_to_install() -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "shown"),
     [
-        ((), 64, "usage: evenkeel {drift,env,lock} ..."),
-        (("--help",), 0, "usage: evenkeel {drift,env,lock} ..."),
-        (("unknown",), 64, "usage: evenkeel {drift,env,lock} ..."),
+        ((), 64, "usage: evenkeel [--version] {drift,env,lock} ..."),
+        (("--help",), 0, "usage: evenkeel [--version] {drift,env,lock} ..."),
+        (("unknown",), 64, "usage: evenkeel [--version] {drift,env,lock} ..."),
         (("env",), 64, "usage: evenkeel env"),
         (("env", "sync", "--help"), 0, "usage: evenkeel env sync"),
         (("env", "sync", "--keep", "-1"), 64, "usage: evenkeel env sync"),
