@@ -32,7 +32,7 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         if os.path.isdir(code):
             shutil.rmtree(code)
         for folder in (made.FOLDER, STATE, SETTINGS, root):
-            remains.prune(folder)
+            remains.clear(folder)
     left = ["%s: %s still has things on the node" % (made.FOLDER, ", ".join(layers))] if layers else []
     for folder in (SETTINGS, STATE, root):
         left += [_STAYS % path for path in inside(folder)]
@@ -51,10 +51,21 @@ def recorded() -> list[str]:
 
 
 def inside(folder: str) -> list[str]:
-    """Return what is directly in a directory and is not what goes with it."""
+    """Return what is directly in a directory and does not go with it, as empty directories do."""
     own = (os.path.join(STATE, _CODE), made.FOLDER)
     names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
-    return [path for path in (os.path.join(folder, name) for name in names) if path not in own]
+    paths = (os.path.join(folder, name) for name in names)
+    return [path for path in paths if path not in own and not is_empty(path)]
+
+
+def is_empty(path: str) -> bool:
+    """Whether this is a directory with nothing but directories in it."""
+    if os.path.islink(path) or not os.path.isdir(path):
+        return False
+    for parent, folders, files in os.walk(path):
+        if files or any(os.path.islink(os.path.join(parent, name)) for name in folders):
+            return False
+    return True
 
 
 def would_go(folder: str) -> bool:

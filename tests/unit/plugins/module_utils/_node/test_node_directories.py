@@ -33,6 +33,14 @@ def test_they_go_and_the_second_time_nothing_does(place: Path) -> None:
     assert remove(place) == {"changed": False, "diff": {"before": "", "after": ""}, "left": []}
 
 
+def test_directories_that_have_become_empty_go_with_them(place: Path) -> None:
+    (place / "etc" / "jupyter" / "ana").mkdir(parents=True)
+    (place / "opt" / "kept").mkdir()
+    (place / "opt" / "kept" / "link").symlink_to("..")
+    assert remove(place)["left"] == [node_directories._STAYS % (place / "opt" / "kept")]
+    assert sorted(path.name for path in place.iterdir()) == ["opt"]
+
+
 def test_what_others_have_put_there_stays_and_is_named(place: Path) -> None:
     for path in ("etc/notes", "var/theirs", "opt/data"):
         (place / path).touch()
