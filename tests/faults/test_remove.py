@@ -43,6 +43,7 @@ def dressed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Node, se
         )
         source += "Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\\n"
         node.host.check_output(f"printf '{source}' >/etc/apt/sources.list.d/debian.sources")
+        node.host.check_output("rm -r /var/lib/evenkeel")
         before = listed(node)
         declared = {**DECLARED, "front_door_ca_directory": str(tmp_path_factory.mktemp("ca"))}
         assert node.play(tags=TAGS, **declared).succeeded()
