@@ -54,12 +54,13 @@ nginx -s reload
 """
 #: One who builds an environment with a cache of its own, by the installer that nodes have.
 BUILD = """
-import asyncio, sys
+import asyncio, os, sys
 from rattler import VirtualPackage, install, solve
 channel, place = sys.argv[1:]
 asked = solve([channel], ["python=3.11"], platforms=["linux-64", "noarch"],
               virtual_packages=VirtualPackage.detect())
 asyncio.run(install(asyncio.run(asked), f"{place}/env", cache_dir=f"{place}/cache"))
+os._exit(0)  # a thread of py-rattler's that is not done yet aborts an interpreter that ends
 """
 ONE = "one, without a mirror"
 CHANNEL = "/anaconda/pkgs/main"
