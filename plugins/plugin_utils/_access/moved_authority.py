@@ -8,7 +8,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -114,5 +114,7 @@ def _held(earlier: Path) -> Iterator[bool]:
 
 def _clear(earlier: Path) -> None:
     """Remove the directory, unless somebody keeps other files in it."""
-    if {path.name for path in earlier.iterdir()} <= {_IGNORED, _LOCK}:
-        shutil.rmtree(earlier)
+    # Another of the workers may be removing it.
+    with suppress(FileNotFoundError):
+        if {path.name for path in earlier.iterdir()} <= {_IGNORED, _LOCK}:
+            shutil.rmtree(earlier, ignore_errors=True)
