@@ -21,13 +21,14 @@ def loader(folder: Path) -> Any:
 
 @pytest.mark.parametrize(
     ("given", "expected"),
-    [("ca", "{}/ca"), ("../ca", "{}/../ca"), ("/srv/ca", "/srv/ca"), ("~/ca", "/home/operator/ca")],
+    [("ca", "{here}/ca"), ("../ca", "{above}/ca"), ("/srv/ca", "/srv/ca"), ("~/ca", "/home/operator/ca")],
 )
 @pytest.mark.parametrize("own", [False, True])
 def test_absolute(given: str, expected: str, own: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/operator")
-    work, plays = tmp_path / "a" / "work", tmp_path / "b" / "plays"
-    work.mkdir(parents=True)
-    monkeypatch.chdir(work)
+    started, plays = tmp_path / "a" / "started", tmp_path / "b" / "plays"
+    started.mkdir(parents=True)
+    monkeypatch.chdir(started)
+    here = started if own else plays
     found = given_paths.absolute(given, loader(PLAYBOOKS if own else plays))
-    assert found == Path(expected.format(work if own else plays).replace("/work/..", "").replace("/plays/..", ""))
+    assert found == Path(expected.format(here=here, above=here.parent))
