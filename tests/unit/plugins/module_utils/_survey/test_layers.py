@@ -145,9 +145,16 @@ def test_a_long_answer_comes_whole() -> None:
 
 @pytest.fixture
 def late(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """A pipe: as soon as something is in it, each layer that runs is at its limit of time."""
+    """A pipe: with something in it, each layer that runs is at its limit of time once an answer has been read."""
     reading, writing = os.pipe()
-    monkeypatch.setattr(layers.time, "monotonic", lambda: 2 * NEVER if is_readable(reading) else 0.0)
+    read, was_read = layers._Process.read, []
+
+    def read_and_note(process: layers._Process) -> bool:
+        was_read.append(process.name)
+        return read(process)
+
+    monkeypatch.setattr(layers._Process, "read", read_and_note)
+    monkeypatch.setattr(layers.time, "monotonic", lambda: 2 * NEVER if was_read and is_readable(reading) else 0.0)
     yield writing
     os.close(writing)
     os.read(reading, 1)
