@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.command import Done
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.kept_files import OUR_NAME
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import manager_lock, refetch
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Offer, Refused, Step
 
@@ -184,7 +185,11 @@ class Apt:
 
     def edited(self, names: Sequence[str]) -> dict[str, list[str]]:
         form = "${Package}\n${Conffiles}\n"
-        return parse_edited(command.require(["dpkg-query", "-W", "-f", form, *names], _LIST_REMEDY)) if names else {}
+        if not names:
+            return {}
+        output = command.require(["dpkg-query", "-W", "-f", form, *names], _LIST_REMEDY)
+        edited, added = parse_edited(output), find_added(output)
+        return {name: [*edited.get(name, ()), *added.get(name, ())] for name in {**edited, **added}}
 
     def remnants(self, names: Sequence[str]) -> list[str]:
         return [name for name, _unused, _unused, state in _listed() if state == "c" and name in names]
@@ -331,24 +336,53 @@ def parse_forbidden(output: str) -> dict[str, str]:
     return found
 
 
-def parse_edited(output: str) -> dict[str, list[str]]:
-    """Return the settings with another content than their package brought, by package.
+def parse_settings(output: str) -> dict[str, dict[str, str]]:
+    """Return the settings of packages and the MD5 that each was brought with, by package.
 
     Parameters
     ----------
     output
-        The name of each package, and below it an indented line for each of its settings with the MD5 that it brought.
+        The name of each package, and below it an indented line for each of its settings with its MD5.
     """
-    found: dict[str, list[str]] = {}
+    found: dict[str, dict[str, str]] = {}
     name = ""
     for line in output.splitlines():
-        if not line.startswith(" "):
+        if line.startswith(" "):
+            path, md5 = line.split()[:2]
+            found.setdefault(name, {})[path] = md5
+        else:
             name = line or name
-            continue
-        path, md5 = line.split()[:2]
-        with contextlib.suppress(OSError), open(path, "rb") as stream:
-            if hashlib.md5(stream.read(), usedforsecurity=False).hexdigest() != md5:
-                found.setdefault(name, []).append(path)
+    return found
+
+
+def parse_edited(output: str) -> dict[str, list[str]]:
+    """Return the settings with another content than their package brought, by package; see ``parse_settings``."""
+    found: dict[str, list[str]] = {}
+    for name, settings in parse_settings(output).items():
+        for path, md5 in settings.items():
+            with contextlib.suppress(OSError), open(path, "rb") as stream:
+                if hashlib.md5(stream.read(), usedforsecurity=False).hexdigest() != md5:
+                    found.setdefault(name, []).append(path)
+    return found
+
+
+def find_added(output: str, etc: str = "/etc") -> dict[str, list[str]]:
+    """Return what others have put into the directories of packages, by package; see ``parse_settings``.
+
+    Some packages remove the whole directory that has their name when they are purged, such as nginx-common
+    ``/etc/nginx``. Links, which say nothing that is lost, are made by packages too.
+    """
+    settings = parse_settings(output)
+    known = {path for paths in settings.values() for path in paths}
+    found: dict[str, list[str]] = {}
+    for name, paths in settings.items():
+        tops = {os.path.relpath(path, etc).partition("/")[0] for path in paths}
+        for top in sorted(top for top in tops if name == top or name.startswith("%s-" % top)):
+            for parent, _folders, files in os.walk(os.path.join(etc, top)):
+                here = (os.path.join(parent, one) for one in sorted(files))
+                added = [path for path in here if not (path in known or OUR_NAME in path or os.path.islink(path))]
+                if added:
+                    found.setdefault(name, []).extend(added)
     return found
 
 

@@ -104,7 +104,7 @@ class Manager(Protocol):
         """Install and remove packages."""
 
     def edited(self, names: Sequence[str]) -> dict[str, list[str]]:
-        """Return the settings of packages that somebody has changed, by package."""
+        """Return, by package, the settings that somebody has changed or added and that would go with it."""
 
     def remnants(self, names: Sequence[str]) -> list[str]:
         """Return those of the packages that are removed, but for their settings."""

@@ -88,7 +88,7 @@ def remove(modules: Sequence[str], *, lock_timeout: int, check_mode: bool) -> Re
     for by, things in records.items():
         gone = [thing for thing in things if thing.kind == "hold" or thing.name not in stays]
         made.note(by, [], gone)
-    warnings = tuple("%s was changed on the node, and stays" % path for path in edited)
+    warnings = tuple("%s was changed or added on the node, and stays" % path for path in edited)
     return Removal(found.plan, found.remnants, healed, found.left, warnings)
 
 
@@ -135,7 +135,7 @@ def foreign(steps: Iterable[Step], own: Collection[str]) -> tuple[str, ...]:
 
 
 def _apply(manager: Manager, found: Removal, own: Iterable[str]) -> list[str]:
-    """Carry it out; return the settings that stay, since somebody has changed them."""
+    """Carry it out; return the settings that stay, since somebody has changed or added them."""
     if found.plan.remove:
         manager.wait()
     transaction.apply(manager, found.plan)

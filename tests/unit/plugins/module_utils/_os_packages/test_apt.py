@@ -80,6 +80,17 @@ def test_settings_that_somebody_has_changed(monkeypatch: pytest.MonkeyPatch, tmp
     assert Apt().edited([]) == {}
 
 
+def test_files_of_others_that_a_purge_would_remove(tmp_path: Path) -> None:
+    for path in ("nginx/nginx.conf", "nginx/tls/site.key", "nginx/conf.d/evenkeel-front-door.conf", "default/locale"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).touch()
+    (tmp_path / "nginx" / "sites-enabled").symlink_to("/usr/share")
+    (tmp_path / "nginx" / "default").symlink_to("/usr/share/default")
+    listed = f"nginx-common\n {tmp_path}/nginx/nginx.conf 0\n {tmp_path}/default/nginx 0\n"
+    assert apt.find_added(listed, str(tmp_path)) == {"nginx-common": [f"{tmp_path}/nginx/tls/site.key"]}
+    assert apt.find_added(listed.replace("nginx-common", "tool"), str(tmp_path)) == {}
+
+
 def test_settings_of_removed_packages_are_purged(monkeypatch: pytest.MonkeyPatch) -> None:
     node = FakePrograms(monkeypatch, apt_get="")
     Apt().purge(["clean", "bare"])

@@ -118,7 +118,7 @@ def test_records_of_two_modules_are_one(monkeypatch: pytest.MonkeyPatch) -> None
 def test_settings_that_somebody_has_changed_stay_and_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     manager = node(monkeypatch, by_hand={"nginx-common": ["/etc/nginx/nginx.conf"]})
     brought("nginx", "nginx-common")
-    assert remove().warnings == ("/etc/nginx/nginx.conf was changed on the node, and stays",)
+    assert remove().warnings == ("/etc/nginx/nginx.conf was changed or added on the node, and stays",)
     assert manager.rests == ["nginx-common"]
     assert not remove().changed
 
