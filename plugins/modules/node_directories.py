@@ -21,7 +21,9 @@ options:
     choices: [absent]
     required: true
   root:
-    description: The directory for environments, distributions and package caches.
+    description:
+      - The directory for environments, distributions and package caches. One whose path does not have C(evenkeel) in it
+        stays.
     type: path
     default: /opt/evenkeel
 seealso:

@@ -10,11 +10,12 @@ import shutil
 from collections.abc import Sequence
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import conda_environment, environment
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import conda_environment, environment, private_caches
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.environment import ABSENT, OURS, State
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.environment_plan import Plan
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import remains
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import remains, unsynced
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import require_normalised
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.kept_files import OUR_NAME
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.run_lock import held
 
 ARGUMENT_SPEC: dict[str, Any] = {
@@ -22,10 +23,12 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "root": {"type": "path", "default": "/opt/evenkeel"},
     "lock_timeout": {"type": "int", "default": 1800},
 }
-#: What environments are built with and from, and what is noted while they are. Others may share a cache of conda's,
-#: which the role miniconda keeps.
-TOOLS = ("runtime", "pkgs", "progress", "locks")
-SHARED = os.path.join("pkgs", "shared")
+#: What environments are built with, and what is noted while they are. Whatever is built holds the lock.
+TOOLS = ("runtime", "progress", "locks")
+LOCK = os.path.join("locks", "pkgs")
+#: Below the directory of the caches, where the role miniconda keeps one that people share.
+CACHES = (*private_caches.CACHES, unsynced.NOTE)
+SHARED = "shared"
 
 
 def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
@@ -87,26 +90,27 @@ def stays(state: State, plan: Plan) -> list[str]:
 
 
 def strangers(root: str) -> list[str]:
-    """Return what others have made among the environments."""
-    folder = os.path.join(root, "envs")
-    names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
-    ours = built(root)
-    return ["%s: not made by Evenkeel" % os.path.join(folder, name) for name in names if name not in ours]
+    """Return what others have made among the environments and caches."""
+    found = []
+    for folder, ours in (("envs", built(root)), ("pkgs", [*CACHES, SHARED])):
+        place = os.path.join(root, folder)
+        names = sorted(os.listdir(place)) if os.path.isdir(place) else []
+        found += ["%s: not made by Evenkeel" % os.path.join(place, name) for name in names if name not in ours]
+    return found
 
 
 def tools_of(root: str) -> list[str]:
-    """Return the directories of the tools, of the caches each for itself."""
-    pkgs = os.path.join(root, "pkgs")
-    caches = [os.path.join(pkgs, name) for name in os.listdir(pkgs)] if os.path.isdir(pkgs) else []
-    shared = os.path.join(root, SHARED)
-    own = [os.path.join(root, name) for name in TOOLS if name != "pkgs"]
-    return [*sorted(path for path in caches if path != shared), *own]
+    """Return the directories of the caches and tools; none in a directory of others in which nothing was built."""
+    if OUR_NAME not in root and not os.path.lexists(os.path.join(root, LOCK)):
+        return []
+    caches = [os.path.join("pkgs", name) for name in CACHES]
+    return [os.path.join(root, name) for name in (*caches, *TOOLS)]
 
 
 def remove(root: str, tools: Sequence[str], lock_timeout: int) -> None:
     """Remove the tools, then the directories in which nothing is left."""
     if tools:
-        with held(os.path.join(root, "locks", "pkgs"), lock_timeout):
+        with held(os.path.join(root, LOCK), lock_timeout):
             for path in tools:
                 if os.path.isdir(path) and not os.path.islink(path):
                     shutil.rmtree(path)
@@ -114,5 +118,6 @@ def remove(root: str, tools: Sequence[str], lock_timeout: int) -> None:
                     os.unlink(path)
     remains.clear(os.path.join(root, "kept"))
     begun = [os.path.join("generations", name) for name in names_of(root)]
-    for name in (*begun, "envs", "generations", "pkgs", ""):
+    for name in (*begun, "envs", "generations", "pkgs"):
         remains.prune(os.path.join(root, name))
+    remains.prune_own(root)

@@ -364,8 +364,8 @@ def clean_store(store: str) -> None:
     if os.path.isdir(store) and not {*os.listdir(store)} - {*_NOTES}:
         for name in _NOTES:
             shutil.rmtree(os.path.join(store, name), ignore_errors=True)
-        for path in (store, os.path.dirname(store)):
-            remains.prune(path)
+        remains.prune(store)
+        remains.prune_own(os.path.dirname(store))
 
 
 def _require_ours(state: State, desired: Desired) -> None:

@@ -110,7 +110,7 @@ def apply(plan: Plan) -> None:
     if plan.remove:
         shutil.rmtree(plan.path)
         for folder in (os.path.dirname(plan.path), os.path.dirname(os.path.dirname(plan.path))):
-            remains.prune(folder)
+            remains.prune_own(folder)
     if not plan.repair:
         return
     try:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import made, remains
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import require_normalised
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.kept_files import OUR_NAME
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "state": {"type": "str", "choices": ["absent"], "required": True},
@@ -26,16 +27,18 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     root = params["root"]
     require_normalised("root", root)
     code = os.path.join(STATE, _CODE)
+    # Another root may be a directory of others, in which the layers have removed their own.
+    folders = (SETTINGS, STATE, *([root] if OUR_NAME in root else []))
     layers = recorded()
-    goes = [] if layers else [path for path in (code, SETTINGS, STATE, root) if would_go(path)]
+    goes = [] if layers else [path for path in (code, *folders) if would_go(path)]
     if not check_mode and not layers:
         if os.path.isdir(code):
             shutil.rmtree(code)
-        for folder in (made.FOLDER, STATE, SETTINGS, root):
+        for folder in (made.FOLDER, *folders):
             remains.clear(folder)
     left = ["%s: %s still has things on the node" % (made.FOLDER, ", ".join(layers))] if layers else []
-    for folder in (SETTINGS, STATE, root):
-        left += [_STAYS % path for path in inside(folder)]
+    for folder in folders:
+        left += [_STAYS % path for path in inside(folder) or [folder] * is_fixed(folder)]
     return {
         "changed": bool(goes),
         "diff": {"before": "".join("%s\n" % path for path in goes), "after": ""},
@@ -63,11 +66,17 @@ def is_empty(path: str) -> bool:
     if os.path.islink(path) or not os.path.isdir(path):
         return False
     for parent, folders, files in os.walk(path):
-        if files or any(os.path.islink(os.path.join(parent, name)) for name in folders):
+        links = (name for name in folders if os.path.islink(os.path.join(parent, name)))
+        if files or remains.is_of_file_system(parent) or any(links):
             return False
     return True
 
 
+def is_fixed(folder: str) -> bool:
+    """Whether an administrator has put a directory of ours elsewhere, by a link or a mount."""
+    return os.path.isdir(folder) and (os.path.islink(folder) or os.path.ismount(folder))
+
+
 def would_go(folder: str) -> bool:
     """Whether a directory is there, and nothing in it stays."""
-    return os.path.isdir(folder) and (os.path.basename(folder) == _CODE or not inside(folder))
+    return os.path.isdir(folder) and not is_fixed(folder) and (os.path.basename(folder) == _CODE or not inside(folder))

@@ -8,7 +8,11 @@ import contextlib
 import os
 from collections.abc import Collection
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.kept_files import OUR_NAME
+
 _MOST_NAMED = 3
+#: What the maker of a file system puts into it.
+_OF_FILE_SYSTEM = "lost+found"
 
 
 def left(folder: str, ours: Collection[str] = ()) -> list[str]:
@@ -30,7 +34,19 @@ def prune(folder: str) -> None:
         os.rmdir(folder)
 
 
+def prune_own(folder: str) -> None:
+    """Remove a directory if its path shows that it is ours and nothing is in it."""
+    if OUR_NAME in folder:
+        prune(folder)
+
+
 def clear(folder: str) -> None:
     """Remove the empty directories of a folder, and itself if nothing is left in it."""
     for parent, _folders, _files in os.walk(folder, topdown=False):
-        prune(parent)
+        if not is_of_file_system(parent):
+            prune(parent)
+
+
+def is_of_file_system(folder: str) -> bool:
+    """Whether a directory stays though nothing is in it: a mount point, or what is in every new file system."""
+    return os.path.basename(folder) == _OF_FILE_SYSTEM or os.path.ismount(folder)

@@ -183,6 +183,8 @@ def remove(root: str, lock_timeout: int, check_mode: bool) -> dict[str, Any]:
     """Have no timer, and nothing of what was made or installed for it."""
     units = [os.path.join(pull_units.FOLDER, name) for name in (pull_units.TIMER, pull_units.SERVICE)]
     there = [path for path in (*units, pull_units.COMMAND, root, PLACES.etc, PLACES.var) if os.path.lexists(path)]
+    if there == [root] and kept_files.OUR_NAME not in root:  # nothing shows that it is ours
+        there = []
     if there and not check_mode:
         remedy = "See `systemctl status %s`" % pull_units.TIMER
         if units[0] in there:

@@ -74,6 +74,22 @@ def test_a_node_without_environments_is_left_alone(tmp_path: Path, busy: set[str
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_directory_of_others_keeps_what_only_looks_like_ours(tmp_path: Path, busy: set[str]) -> None:
+    node = Node(tmp_path / "data")
+    (node.root / "pkgs" / "theirs").mkdir()
+    there = node.folders
+    assert (node.remove()["changed"], node.folders) == (False, there)
+    (node.root / "locks").mkdir()
+    (node.root / "locks" / "pkgs").touch()
+    node.remove()
+    assert node.folders == ["distributions", "pkgs"]
+    assert sorted(path.name for path in (node.root / "pkgs").iterdir()) == ["shared", "theirs"]
+    for path in sorted(node.root.rglob("*"), reverse=True):
+        path.rmdir()
+    node.remove()
+    assert node.root.is_dir()
+
+
 def test_what_is_in_use_or_pinned_stays_with_the_tools_until_it_is_not(node: Node, busy: set[str]) -> None:
     used, pinned = node.build("ai-dev"), node.build("nlp", pin=True)
     busy.add(str(used))
@@ -97,9 +113,11 @@ def test_what_others_have_made_stays_and_keeps_nothing_else(node: Node) -> None:
     link = node.root / "envs" / "link"
     link.symlink_to("/srv/env")
     (node.root / "envs" / "two words").mkdir()
+    (node.root / "pkgs" / "team").mkdir()
     done = node.remove()
     (kept,) = done["kept"]
     foreign = [f"{node.root}/envs/{name}: not made by Evenkeel" for name in ("link", "theirs", "two words")]
+    foreign.append(f"{node.root}/pkgs/team: not made by Evenkeel")
     assert done["left"] == [*foreign, f"{kept}: not made by Evenkeel"]
     assert (theirs.is_dir(), link.is_symlink(), Path(kept).read_text()) == (True, True, "x")
     assert node.folders == ["distributions", "envs", "kept", "pkgs"]

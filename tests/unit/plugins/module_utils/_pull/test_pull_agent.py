@@ -173,6 +173,14 @@ def test_off_removes_everything_that_was_made(node: Node) -> None:
     assert not node.run(enabled=False)["changed"]
 
 
+def test_off_leaves_a_directory_of_others(node: Node) -> None:
+    root = Path(node.options["root"])
+    theirs = root.parent / "theirs"
+    theirs.mkdir(parents=True)
+    assert not node.run(enabled=False, root=str(theirs))["changed"]
+    assert theirs.is_dir()
+
+
 def test_units_say_what_they_are_to() -> None:
     assert "RandomizedDelaySec=15min" in pull_units.timer(30, 15)
     assert "OnUnitInactiveSec=30min" in pull_units.timer(30, 15)
