@@ -25,7 +25,7 @@ requirements:
   - Python 3.11 or newer on the node
 options:
   enabled:
-    description: Whether the node pulls. When V(false), everything that was made for it is removed, but for git.
+    description: Whether the node pulls. When V(false), everything that was made or installed for it is removed.
     type: bool
     default: true
   root:
