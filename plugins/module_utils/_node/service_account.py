@@ -142,16 +142,16 @@ def remove(name: str, check_mode: bool) -> dict[str, Any]:
     # What runs as it ends in a real run before this.
     running = _process_of(account.uid) if account is not None and not check_mode else ""
     stays = why_it_stays(account, running) if account is not None else ""
-    goes = account is not None and not stays
     if not check_mode and not stays:
         if account is not None:
             _remove(account)
         made.note(MODULE, [], [created])
-    before = _words(account.home, account.shell, account.gid) if account is not None else ""
+    # To forget one that somebody has removed is a change, too: a record keeps the directory that it is in.
+    before = _words(account.home, account.shell, account.gid) if account is not None else "a record of it\n"
     diff = Plan(name, before=before).diff()
     return {
-        "changed": goes,
-        "diff": [diff] if goes else [],
+        "changed": not stays,
+        "diff": [] if stays else [diff],
         "left": ["the account %s: %s" % (name, stays)] if stays else [],
     }
 

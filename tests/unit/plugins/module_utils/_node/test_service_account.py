@@ -229,8 +229,14 @@ def test_an_account_as_which_something_runs_stays_and_a_rehearsal_takes_that_as_
 def test_an_account_that_somebody_has_removed_is_forgotten(node: Node) -> None:
     make(node)
     node.account = None
-    assert node.remove()["changed"] is False
+    rehearsed = node.remove(check_mode=True)
+    assert (rehearsed["diff"][0]["before"], made.read("service_account")) == (
+        "a record of it\n",
+        [Thing("user", "jupyter")],
+    )
+    assert node.remove() == rehearsed
     assert (node.done, made.read("service_account")) == ([], [])
+    assert node.remove() == {"changed": False, "diff": [], "left": []}
 
 
 @pytest.mark.parametrize(
