@@ -4,14 +4,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import glob
 import os
 import re
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import cdi, docker_daemon
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, kept_files, made, services
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.made import Thing
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sysroot import Sysroot
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import converge as package_set
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import foreign_sources, removal, repository
@@ -21,6 +24,16 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transact
 #: The module that records what is made.
 BY = "nvidia_container_toolkit"
 ENGINES = {"docker": "dockerd", "podman": "podman"}
+#: What the settings of an engine name that starts containers by the toolkit.
+RUNTIME = "nvidia-container-runtime"
+_ENGINES = (
+    "/etc/containerd/config.toml",
+    "/etc/containerd/conf.d/*.toml",
+    "/etc/containers/containers.conf",
+    "/etc/containers/containers.conf.d/*.conf",
+    "/etc/crio/crio.conf",
+    "/etc/crio/crio.conf.d/*.conf",
+)
 #: The first podman that takes devices by CDI.
 _PODMAN = (4, 1)
 #: The name of the repository's files, which the control node gives them.
@@ -115,33 +128,18 @@ def remove(lock_timeout: int, *, check_mode: bool) -> Outcome:
     """
     work = _Work(check_mode)
     recorded = made.read(BY)
-    settings, why = None, ""
-    for thing in recorded:
-        if thing.kind == "file" and thing.name == os.path.realpath(docker_daemon.SETTINGS):
-            settings, why = docker_daemon.plan_removal(docker_daemon.read(), made=thing.before == made.ABSENT)
-    if settings is not None:
-        work.diffs.append(settings.diff())
-        reload = docker_daemon.ask() is not None
-        if not check_mode:
-            kept_files.apply(settings)
-            if reload:
-                docker_daemon.act("reload")
-    specification = cdi.where()
-    if recorded and os.path.exists(specification):
-        work.diffs.append({"before_header": specification, "before": "a specification\n", "after": ""})
-        if not check_mode:
-            os.unlink(specification)
-    gone = removal.remove([BY], lock_timeout=lock_timeout, check_mode=check_mode)
-    back = foreign_sources.give_back(recorded)
-    files = repository.removal(REPOSITORY)
-    work.diffs += [*gone.diffs(), *(change.diff() for change in files)]
-    work.diffs += [{"after_header": path, "before": "", "after": "as before\n"} for path in back.files.values()]
+    docker, why = _leave_docker(recorded, work)
+    work.left += filter(None, [why])
+    done = [one for one in recorded if one.kind in ("file", "setting") and not why]
+    gone = removal.Removal()
+    needed = users(docker) if any(one.kind == "package" for one in recorded) else []
+    if needed:
+        work.left.append("the container toolkit: %s names its runtime" % ", ".join(needed))
+    else:
+        gone, things = _remove_toolkit(recorded, lock_timeout, work)
+        done += things
     if not check_mode:
-        kept_files.apply_all(files)
-        back.apply()
-        rest = [one for one in recorded if one.kind == "service" or (one.kind == "file" and not why)]
-        made.note(BY, (), [*back.things, *rest])
-    left = (*filter(None, [why]), *gone.left, *back.left)
+        made.note(BY, (), done)
     return Outcome(
         changed=bool(work.diffs or gone.changed),
         engines=(),
@@ -149,10 +147,64 @@ def remove(lock_timeout: int, *, check_mode: bool) -> Outcome:
         check=(),
         packages=tuple(map(str, gone.plan.steps)),
         healed=gone.healed,
-        left=left,
+        left=tuple(work.left),
         diffs=tuple(work.diffs),
         unknown=gone.unknown,
     )
+
+
+def _leave_docker(recorded: Collection[Thing], work: _Work) -> tuple[str, str]:
+    """Take what was added out of Docker's settings; return their text then, and why something stays."""
+    file = docker_daemon.read()
+    settings, why = None, ""
+    for thing in recorded:
+        if thing.kind == "file" and thing.name == os.path.realpath(docker_daemon.SETTINGS):
+            settings, why = docker_daemon.plan_removal(file, recorded, made=thing.before == made.ABSENT)
+    if settings is None:
+        return file.text if file else "", why
+    work.diffs.append(settings.diff())
+    reload = docker_daemon.ask() is not None
+    if not work.check_mode:
+        kept_files.apply(settings)
+        if reload:
+            docker_daemon.act("reload")
+    return settings.after.text if settings.after else "", why
+
+
+def users(docker: str) -> list[str]:
+    """Return the files of settings that name the toolkit's runtime, without which the engine would start no container.
+
+    Parameters
+    ----------
+    docker
+        Docker's settings, as they are or would be.
+    """
+    found = [docker_daemon.SETTINGS] if RUNTIME in docker else []
+    for path in sorted(path for pattern in _ENGINES for path in glob.glob(pattern)):
+        with contextlib.suppress(OSError):
+            found += [path] if RUNTIME in (kept_files.text(path) or "") else []
+    return found
+
+
+def _remove_toolkit(
+    recorded: Collection[Thing], lock_timeout: int, work: _Work
+) -> tuple[removal.Removal, Sequence[Thing]]:
+    """Take away packages, specification and repository; return what goes of the packages, and of the rest's record."""
+    specification = cdi.where()
+    gone = removal.remove([BY], lock_timeout=lock_timeout, check_mode=work.check_mode)
+    if gone.plan.remove and not gone.left and os.path.exists(specification):
+        work.diffs.append({"before_header": specification, "before": "a specification\n", "after": ""})
+        if not work.check_mode:
+            os.unlink(specification)
+    back = foreign_sources.give_back(recorded)
+    files = repository.removal(REPOSITORY)
+    work.diffs += [*gone.diffs(), *(change.diff() for change in files)]
+    work.diffs += [{"after_header": path, "before": "", "after": "as before\n"} for path in back.files.values()]
+    if not work.check_mode:
+        kept_files.apply_all(files)
+        back.apply()
+    work.left += [*gone.left, *back.left]
+    return gone, [*back.things, *(one for one in recorded if one.kind == "service")]
 
 
 def request(desired: Desired, *, manager: str) -> Request:
@@ -194,6 +246,7 @@ def _converge_docker(desired: Desired, settings: docker_daemon.Settings, work: _
         work.note(docker_daemon.UNIT, {"restart": "restarted", "reload": "reloaded"}[step])
     if not work.check_mode:
         if settings.changed:
+            made.note(BY, settings.added)
             kept_files.apply_all([*made.of_files(BY, [settings.file]), settings.file])
         if step:
             docker_daemon.act(step)

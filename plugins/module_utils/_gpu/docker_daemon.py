@@ -8,28 +8,31 @@ import contextlib
 import json
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, kept_files, units
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.kept_files import Change, Kept
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.made import Thing
 
 SETTINGS = "/etc/docker/daemon.json"
 UNIT = "docker.service"
 RUNTIME = "nvidia"
 #: What `nvidia-ctk runtime configure --runtime=docker` writes; the daemon finds the program in its PATH.
 _RUNTIME = {"path": "nvidia-container-runtime", "args": []}
+_PARTS = (("runtimes", RUNTIME), ("features", "cdi"))
 _INDENT = re.compile(r"^([ \t]+)\S", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What changes in the file of settings, and whether the daemon is to give devices by CDI."""
+    """What changes in the file of settings, whether the daemon is to give devices by CDI, and what is added."""
 
     file: Change
     cdi: bool
+    added: tuple[Thing, ...] = ()
 
     @property
     def changed(self) -> bool:
@@ -72,14 +75,17 @@ def plan(file: Kept | None) -> Settings:
         text = json.dumps(wanted, indent=indent[1] if indent else 4) + "\n"
     before, after = (json.dumps(part, indent=4, sort_keys=True) + "\n" for part in ours)
     change = kept_files.edited(SETTINGS, file, text, ours=(before, after))
-    return Settings(change, bool(wanted["features"]["cdi"]))
+    added = tuple(_thing(part) for part, _key in _PARTS if part not in ours[0])
+    return Settings(change, bool(wanted["features"]["cdi"]), added)
 
 
-def plan_removal(file: Kept | None, *, made: bool) -> tuple[Change | None, str]:
-    """Take the runtime out of the settings; return what changes, and why something stays.
+def plan_removal(file: Kept | None, recorded: Collection[Thing], *, made: bool) -> tuple[Change | None, str]:
+    """Take what was added out of the settings; return what changes, and why something stays.
 
     Parameters
     ----------
+    recorded
+        What shows which settings were added.
     made
         Whether there was no file before ours.
 
@@ -92,12 +98,13 @@ def plan_removal(file: Kept | None, *, made: bool) -> tuple[Change | None, str]:
         return None, ""
     settings = parse(file.text)
     before = _ours(settings)
-    if settings.get("default-runtime") == RUNTIME:
+    own = {part for part, _key in _PARTS if made or _thing(part) in recorded}
+    if "runtimes" in own and settings.get("default-runtime") == RUNTIME:
         return None, "%s: default-runtime is %s" % (SETTINGS, RUNTIME)
     runtimes, features = _mapping(settings, "runtimes"), _mapping(settings, "features")
-    if runtimes.get(RUNTIME) == _RUNTIME:
+    if "runtimes" in own and runtimes.get(RUNTIME) == _RUNTIME:
         settings["runtimes"] = {name: one for name, one in runtimes.items() if name != RUNTIME}
-    if made and features.get("cdi") is True:
+    if "features" in own and features.get("cdi") is True:
         settings["features"] = {name: one for name, one in features.items() if name != "cdi"}
     wanted = {name: one for name, one in settings.items() if name not in ("runtimes", "features") or one}
     after = _ours(wanted)
@@ -185,8 +192,11 @@ def act(step: str) -> None:
 
 def _ours(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return what of the settings is ours."""
-    parts = (("runtimes", RUNTIME), ("features", "cdi"))
-    return {part: {key: settings[part][key]} for part, key in parts if key in settings.get(part, {})}
+    return {part: {key: settings[part][key]} for part, key in _PARTS if key in settings.get(part, {})}
+
+
+def _thing(part: str) -> Thing:
+    return Thing("setting", "%s %s.%s" % (SETTINGS, part, dict(_PARTS)[part]))
 
 
 def _mapping(settings: Mapping[str, Any], name: str) -> dict[str, Any]:

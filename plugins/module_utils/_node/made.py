@@ -35,9 +35,10 @@ class Thing:
     ----------
     kind
         ``file``, ``backup``, which is the copy of a file that was replaced, ``diversion``, by which dpkg writes a
-        package's file elsewhere, ``package``, ``hold``, ``service``, ``group``, ``member`` or ``user``.
+        package's file elsewhere, ``setting``, which is ours in a file of others, ``package``, ``hold``, ``service``,
+        ``group``, ``member`` or ``user``.
     name
-        What the node knows it by; the path of a file, ``USER GROUP`` of a member.
+        What the node knows it by; the path of a file, ``USER GROUP`` of a member, ``PATH KEY`` of a setting.
     before
         ``absent``, ``unknown``, or ``sha256:`` and the hash of the file that stood there.
     """

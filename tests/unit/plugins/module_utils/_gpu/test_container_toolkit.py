@@ -255,6 +255,34 @@ def test_a_toolkit_that_others_have_installed_stays(node: Node, made_by_us: Path
     assert (set(node.manager.packages), made_by_us.exists(), node.done) == ({*NAMES}, True, [])
 
 
+def test_the_specification_of_a_toolkit_that_others_have_installed_stays(node: Node, made_by_us: Path) -> None:
+    made.note(
+        "nvidia_container_toolkit",
+        (),
+        [thing for thing in made.read("nvidia_container_toolkit") if thing.kind == "package"],
+    )
+    assert container_toolkit.remove(7, check_mode=False).changed
+    assert (set(node.manager.packages), made_by_us.exists()) == ({*NAMES}, True)
+
+
+@pytest.mark.parametrize("settings", ["docker", "containerd"])
+def test_a_toolkit_that_an_engine_names_stays_with_all_of_it(
+    settings: str, node: Node, made_by_us: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    if settings == "docker":
+        monkeypatch.setattr(docker_daemon, "read", lambda: Kept(OURS[:-1] + ', "default-runtime": "nvidia"}'))
+        path = docker_daemon.SETTINGS
+    else:
+        path = str(tmp_path / "config.toml")
+        Path(path).write_text('BinaryName = "/usr/bin/nvidia-container-runtime"\n')
+        monkeypatch.setattr(container_toolkit, "_ENGINES", (path,))
+    outcome = container_toolkit.remove(7, check_mode=False)
+    assert outcome.left[-1] == f"the container toolkit: {path} names its runtime"
+    assert (set(node.manager.packages), made_by_us.exists()) == ({*NAMES}, True)
+    assert {thing.name for thing in made.read("nvidia_container_toolkit") if thing.kind == "package"} == {*NAMES}
+    assert not container_toolkit.remove(7, check_mode=False).changed
+
+
 def test_the_control_node_names_the_repository_so() -> None:
     assert container_toolkit.REPOSITORY == container_choice.NAME
 
@@ -263,23 +291,29 @@ OURS = '{"runtimes": {"nvidia": {"path": "nvidia-container-runtime", "args": []}
 
 
 @pytest.mark.parametrize(
-    ("text", "is_made", "after", "why"),
+    ("text", "before", "after", "why"),
     [
-        (OURS, True, None, ""),
-        (OURS, False, '{\n    "features": {\n        "cdi": true\n    }\n}\n', ""),
-        (OURS[:-1] + ', "debug": true}', True, '{\n    "debug": true\n}\n', ""),
-        (OURS[:-1] + ', "default-runtime": "nvidia"}', True, "", "default-runtime is nvidia"),
-        ('{"runtimes": {"nvidia": {"path": "/opt/own"}}}', True, "", ""),
-        ("{}", True, "", ""),
+        (OURS, None, None, ""),
+        (OURS, "{}", "{}\n", ""),
+        (OURS, '{"debug": true}', "{}\n", ""),
+        (OURS, '{"runtimes": {"nvidia": {}}}', '{\n    "runtimes": {\n        %s\n    }\n}\n', ""),
+        (OURS, '{"features": {"cdi": true}}', '{\n    "features": {\n        "cdi": true\n    }\n}\n', ""),
+        (OURS, OURS, "", ""),
+        (OURS[:-1] + ', "debug": true}', None, '{\n    "debug": true\n}\n', ""),
+        (OURS[:-1] + ', "default-runtime": "nvidia"}', None, "", "default-runtime is nvidia"),
+        ('{"runtimes": {"nvidia": {"path": "/opt/own"}}}', None, "", ""),
+        ("{}", None, "", ""),
     ],
 )
-def test_what_goes_of_dockers_settings(text: str, is_made: bool, after: str | None, why: str) -> None:
-    change, reason = docker_daemon.plan_removal(Kept(text), made=is_made)
+def test_what_goes_of_dockers_settings(text: str, before: str | None, after: str | None, why: str) -> None:
+    added = docker_daemon.plan(Kept(before) if before else None).added
+    change, reason = docker_daemon.plan_removal(Kept(text), added, made=before is None)
     assert why in reason
     assert bool(reason) is bool(why)
     if after == "":
         assert change is None
     else:
         assert change is not None
-        assert (change.after and change.after.text) == after
-    assert docker_daemon.plan_removal(None, made=True) == (None, "")
+        runtime = '"nvidia": {\n            "path": "nvidia-container-runtime",\n            "args": []\n        }'
+        assert (change.after and change.after.text) == (after and after.replace("%s", runtime))
+    assert docker_daemon.plan_removal(None, added, made=True) == (None, "")
