@@ -36,6 +36,12 @@ def test_layers_are_named_as_a_list_or_separated_by_commas(given: dict[str, Any]
     assert value("__remove_named", **given) == named
 
 
+def test_layers_are_reported_in_the_order_in_which_they_are_named_and_go() -> None:
+    assert value("__remove_refused", remove_layers="zsh, jupyter, bash, fish, csh") == ["zsh", "bash", "fish", "csh"]
+    gone = value("__remove_gone", __evenkeel_survey={"to_do": LAYERS}, __remove_last={"to_do": ["jupyter"]})
+    assert gone == [layer for layer in LAYERS if layer != "jupyter"]
+
+
 def test_the_driver_goes_only_if_it_is_named() -> None:
     assert "nvidia_driver" not in value("__remove_named")
 
