@@ -211,6 +211,10 @@ def test_what_others_have_in_the_settings_of_docker(
     monkeypatch.setattr(cdi, "why_left", lambda *_: "")
     monkeypatch.setattr(container_toolkit, "_converge_specification", lambda _: None)
     run(nvidia_container_toolkit, engines=["docker"])
-    assert [thing.name for thing in made.read("nvidia_container_toolkit")] == [str(settings)]
+    assert [thing.name for thing in made.read("nvidia_container_toolkit")] == [
+        str(settings),
+        f"{settings} features.cdi",
+        f"{settings} runtimes.nvidia",
+    ]
     assert "nvidia-container-runtime" in settings.read_text()
     assert HUSH in settings.read_text()
