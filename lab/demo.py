@@ -52,8 +52,10 @@ def main() -> int:
         lock("--diff", "--extra-vars", "lock_env=minimal")
         site("--tags", "conda_environments")
         compare()
-        CONSOLE.rule("rollback.yml: one generation back")
+        CONSOLE.rule("rollback.yml: one generation back; the repository goes back, too")
         play("playbooks/rollback.yml", "--extra-vars", "rollback_env=minimal rollback_confirm=false")
+        remove_package("minimal", "numpy")
+        lock("--extra-vars", "lock_env=minimal")
         compare()
         CONSOLE.rule("A cell in every kernel, through the notebook servers")
         run("lab.people.notebook", GROUP)
@@ -77,30 +79,33 @@ def add_package(environment: str, package: str) -> None:
         file.write(f"  - {package}\n")
 
 
+def remove_package(environment: str, package: str) -> None:
+    """Take away what ``add_package`` has appended."""
+    file = ENVIRONMENTS / environment / "environment.yml"
+    file.write_text(file.read_text().removesuffix(f"  - {package}\n"))
+
+
 def lock(*arguments: str) -> str:
     """Lock the demo's environments; show the output and return it."""
-    return play(
-        "playbooks/lock.yml",
-        "--extra-vars",
-        json.dumps({"conda_environments_directory": str(ENVIRONMENTS)}),
-        *arguments,
-    )
+    return play("playbooks/lock.yml", *arguments)
 
 
 def site(*arguments: str) -> str:
-    """Run site.yml with the demo's environments; show the output and return it."""
-    directory = json.dumps({"conda_environments_directory": str(ENVIRONMENTS)})
-    return play("site.yml", "--extra-vars", directory, *arguments)
+    """Bring the nodes to the declared state; show the output and return it."""
+    return play("site.yml", *arguments)
 
 
 def compare() -> str:
-    """Require that the nodes have the same environments; show the output and return it."""
+    """Require that the nodes have the same environments, as locked; show the output and return it."""
     return play("playbooks/compare.yml", "--extra-vars", "compare_strict=true")
 
 
 def play(playbook: str, *arguments: str) -> str:
-    """Run a playbook against the demo's nodes; show its output and return it."""
-    return run("ansible", "playbook", "--inventory", f"inventories/{GROUP}", playbook, *arguments)
+    """Run a playbook against the demo's nodes, with its environments; show its output and return it."""
+    directory = json.dumps({"conda_environments_directory": str(ENVIRONMENTS)})
+    return run(
+        "ansible", "playbook", "--inventory", f"inventories/{GROUP}", playbook, "--extra-vars", directory, *arguments
+    )
 
 
 def run(module: str, *arguments: str) -> str:

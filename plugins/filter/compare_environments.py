@@ -41,9 +41,10 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - C(equal), whether every node has the same environments, undrifted, and C(lines), the same as text; C(locked),
-      whether every node has what its locks declare, undrifted; and C(table), the lines of a table that shows, for each
-      environment, which nodes have it as locked, and which nodes could not be read.
+    - C(equal), whether every node has the same environments, undrifted, and C(lines), the same as text, after the
+      reasons why some have no lock; C(locked), whether every node has what its locks declare, undrifted; and C(table),
+      the lines of a table that shows, for each environment, which nodes have it as locked, and which nodes could not be
+      read.
   type: dict
 """
 
@@ -90,6 +91,7 @@ def compare_environments(
         names = sorted({name for environments in found.values() for name in environments})
         reports = [_compare(name, {node: found[node].get(name) for node in sorted(found)}) for name in names]
         rows = comparison.rows(found, locks or {})
+        unlocked = comparison.without_lock(locks or {})
     except (AttributeError, KeyError, TypeError) as error:
         raise AnsibleTypeError(
             f"compare_environments takes, by node, what conda_environment_info returns as environments: {error!r}"
@@ -97,7 +99,7 @@ def compare_environments(
     lines = [sanitise(line) for _unused, lines in reports for line in lines]
     return {
         "equal": all(equal for equal, _unused in reports),
-        "lines": lines,
+        "lines": [*unlocked, *lines],
         "locked": not any(state in comparison.WRONG for _name, state, _digest in rows),
         "table": comparison.table(rows, unread or {}),
     }

@@ -69,6 +69,12 @@ def rows(nodes: Mapping[str, Environments], locks: Mapping[str, Environments]) -
     return {key: found[key] for key in sorted(found, key=lambda key: (key[0], _STATES.index(key[1]), key[2]))}
 
 
+def without_lock(locks: Mapping[str, Environments]) -> list[str]:
+    """Return a line for each environment that is declared and that no lock has, with the reason."""
+    reasons = {(name, one["why"]) for declared in locks.values() for name, one in declared.items() if "why" in one}
+    return [in_one_line(f"{name}: {why}") for name, why in sorted(reasons)]
+
+
 def table(found: Mapping[tuple[str, str, str], Sequence[str]], unread: Mapping[str, str]) -> list[str]:
     """Return the table; the nodes that could not be read, and why, come first."""
     by_reason: dict[str, list[str]] = {}

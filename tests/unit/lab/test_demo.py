@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -67,3 +68,20 @@ def test_an_added_package_is_one_of_condas(environments: Path) -> None:
     demo.add_package("minimal", "numpy")
     declared = yaml.safe_load((environments / "minimal" / "environment.yml").read_text())
     assert declared["dependencies"] == ["python=3.11", "ipykernel", "numpy"]
+
+
+def test_a_package_that_was_added_and_removed_leaves_the_file_as_it_was(environments: Path) -> None:
+    demo.copy_environments()
+    demo.add_package("minimal", "numpy")
+    demo.remove_package("minimal", "numpy")
+    assert (environments / "minimal" / "environment.yml").read_bytes() == (
+        demo.SOURCES / "minimal" / "environment.yml"
+    ).read_bytes()
+
+
+@pytest.mark.parametrize("step", [demo.lock, demo.site, demo.compare])
+def test_every_step_knows_where_the_environments_and_their_locks_are(
+    environments: Path, monkeypatch: pytest.MonkeyPatch, step: Callable[[], str]
+) -> None:
+    monkeypatch.setattr(demo, "run", lambda *argv: " ".join(argv))
+    assert str(environments) in step()

@@ -156,3 +156,12 @@ def test_another_shape_is_refused(nodes: Any) -> None:
 
 def test_it_is_found_by_its_name() -> None:
     assert FilterModule().filters() == {"compare_environments": compare_environments}
+
+
+def test_it_is_said_once_why_no_lock_has_an_environment() -> None:
+    locks = {node: {"ai-dev": {"why": "lock.yml is no\nYAML"}, "b": {"digest": "2" * 16}} for node in "ab"}
+    report = compare_environments({"a": [environment("1")], "b": [environment("1")]}, locks)
+    assert report["lines"] == [
+        "ai-dev: lock.yml is no YAML",
+        "ai-dev: the same on all 2 nodes, digest 1111111111111111",
+    ]
