@@ -14,7 +14,7 @@ from tests.faults.conftest import Answer, Node, fresh_node
 pytestmark = pytest.mark.long
 
 PLAYBOOK = "playbooks/remove.yml"
-TAGS = "miniconda,condarc,conda_environments,jupyter,front_door"
+TAGS = "miniconda,condarc,nvidia_container_toolkit,conda_environments,jupyter,remote_access,front_door"
 DECLARED: dict[str, Any] = {
     "conda_environments_list": [{"name": "jupyter"}],
     "front_door_enabled": True,
@@ -22,6 +22,8 @@ DECLARED: dict[str, Any] = {
     "jupyter_users": [{"name": "ana"}, {"name": "bo"}],
     "jupyter_kernels": [{"name": "jupyter"}],
     "front_door_users_share_origin": True,
+    "nvidia_container_toolkit_runtimes": ["docker", "podman"],
+    "nvidia_container_toolkit_version": "1.19.1",
 }
 #: What a package manager, a log and conda keep of what was there, and what nginx's package leaves.
 KEPT = ("/var/cache", "/var/log", "/var/lib/apt", "/var/lib/dpkg", "/var/lib/systemd", "/var/lib/ucf", "/root/.cache")
@@ -45,7 +47,9 @@ def dressed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Node, se
         node.host.check_output(f"printf '{source}' >/etc/apt/sources.list.d/debian.sources")
         node.host.check_output("rm -r /var/lib/evenkeel")
         before = listed(node)
+        repository = node.variables["lab_nvidia_container_repository"]
         declared = {**DECLARED, "front_door_ca_directory": str(tmp_path_factory.mktemp("ca"))}
+        declared["evenkeel_nvidia_container_repository"] = repository
         assert node.play(tags=TAGS, **declared).succeeded()
         yield node, before, declared
 
