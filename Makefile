@@ -7,14 +7,16 @@ BIN := $(VENV)/bin
 BENCH_VENV := .venv-bench
 READY := $(VENV)/.ready
 ROLES := $(notdir $(wildcard roles/*))
-# Three run at a time: the virtual machine beside light ones, and short ones last, so that none ends alone.
+# Three run at a time, and short ones last, so that none ends alone.
 SHORT_SCENARIOS := nvidia_driver miniconda remote_access mirror nvidia_container_toolkit
-SCENARIOS := nvidia_driver_vm $(filter-out $(SHORT_SCENARIOS),$(ROLES)) jupyter_multiuser hostile_user site environment_life \
-	environment_drift $(SHORT_SCENARIOS)
-LONG_SCENARIOS := nvidia_driver_dkms distribution_life upgrade driver_upgrade secure_boot site_vm front_door_jupyter air_gap image vm_image
+SCENARIOS := jupyter_multiuser $(filter-out $(SHORT_SCENARIOS),$(ROLES)) hostile_user site environment_life environment_drift \
+	$(SHORT_SCENARIOS)
+LONG_SCENARIOS := nvidia_driver_vm nvidia_driver_dkms distribution_life upgrade driver_upgrade secure_boot site_vm front_door_jupyter \
+	air_gap image vm_image
 # Their roles survey themselves; in test-long they also go through site.yml, whose survey is of all roles at once.
 # site.yml has no role pull_agent, which runs site.yml, and no package_mirror, which is of other machines.
-SCENARIOS_OF_ROLES := $(filter-out site pull_agent package_mirror,$(SCENARIOS)) nvidia_driver_dkms distribution_life front_door_jupyter
+SCENARIOS_OF_ROLES := $(filter-out site pull_agent package_mirror,$(SCENARIOS)) nvidia_driver_vm nvidia_driver_dkms \
+	distribution_life front_door_jupyter
 DEBIAN13_SCENARIOS := nvidia_driver_dkms environment_life distribution_life
 # Begun first, so that they do not run alone at the end.
 LONGEST_FAULTS := tests/faults/test_upgrade_driver.py tests/faults/test_nvidia_driver.py tests/faults/test_survey.py
@@ -68,7 +70,9 @@ $(READY): pyproject.toml
 	@touch $@
 
 .PHONY: test
-test: setup checks artifact monitoring lab molecule faults ## Everything: lint, unit and contract tests, the built collection, alerts, a Molecule scenario for each role and the site, bad input
+test: setup ## Everything: lint, unit and contract tests, the built collection, alerts, a Molecule scenario for each role and the site, bad input
+	$(MAKE) --no-print-directory --jobs 3 --output-sync=target lab lint unit
+	$(MAKE) --no-print-directory artifact monitoring molecule faults
 
 # Of scenarios, also the tests that take long.
 .PHONY: test-long

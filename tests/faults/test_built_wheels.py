@@ -41,6 +41,7 @@ def environments(tmp_path: Path) -> Path:
     return tmp_path / "environments"
 
 
+@pytest.mark.long
 def test_a_wheel_is_built_once_and_nodes_get_the_file(prepared: Node, environments: Path) -> None:
     given = {"conda_environments_directory": str(environments), "conda_environments_list": [{"name": NAME}]}
     asked = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import yaml
 
 from tests.faults.conftest import Node
@@ -13,6 +14,7 @@ ENVIRONMENT = "channels: [defaults]\ndependencies: [python=3.11, six, pip: [huma
 MINE = "/home/ops/mine"
 
 
+@pytest.mark.long
 def test_a_clone_is_written_with_what_nothing_else_needs(prepared: Node, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "gpu.yaml").write_text(ENVIRONMENT)

@@ -127,6 +127,7 @@ def test_a_first_build_that_fails_leaves_no_package_behind(bare: Node) -> None:
     assert module(bare) == NEW
 
 
+@pytest.mark.long
 def test_an_upgrade_whose_build_fails_never_begins(bare: Node) -> None:
     assert play(bare, nvidia_driver_version=OLD).succeeded()
     answer = play(bare, nvidia_driver_branch="590")

@@ -127,6 +127,7 @@ def fleet(prepared: Fleet) -> Fleet:
     return prepared
 
 
+@pytest.mark.long
 def test_nodes_that_are_away_or_full_are_named_and_the_same_command_goes_on_later(fleet: Fleet) -> None:
     before, others = fleet.in_use(), [node for node in NAMES if node not in (SECOND, LAST)]
     had = {node: fleet.builds(node) for node in NAMES}

@@ -156,6 +156,7 @@ def test_a_rehearsal_of_a_bare_node_shows_the_whole_plan(bare: Node) -> None:
     shows_the_whole_plan(bare, *ROLES)
 
 
+@pytest.mark.long
 def test_a_rehearsal_of_a_bare_node_with_a_gpu_shows_the_whole_plan(with_gpu: Node) -> None:
     shows_the_whole_plan(with_gpu, "nvidia_driver", *ROLES)
 

@@ -89,6 +89,7 @@ def test_a_node_that_is_right_is_left_alone(gpu_node: Node) -> None:
     assert gpu_node.host.check_output("systemctl show --property=MainPID worker") == before
 
 
+@pytest.mark.long
 def test_a_run_that_was_killed_is_finished_by_the_next_with_the_services_that_ran_before(gpu_node: Node) -> None:
     run = gpu_node.start(PLAYBOOK, **variables(gpu_node, OLD))
     end = time.monotonic() + 300
