@@ -7,9 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import from_os
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sanitise import sanitised
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._adopt.verdict import TITLES, judge
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control import report_files
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action, show
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._preflight import table
 
@@ -42,8 +42,5 @@ class ActionModule(Action):
             "nodes": {name: {**nodes[name], "found": found} for name, found in arguments["nodes"].items()},
         }
         if arguments["path"]:
-            try:
-                Path(arguments["path"]).write_text(json.dumps(sanitised(report), indent=2) + "\n")
-            except OSError as error:
-                raise from_os(error, arguments["path"]) from error
+            report_files.replace(Path(arguments["path"]), json.dumps(sanitised(report), indent=2) + "\n")
         return {"changed": False, "nodes": nodes}

@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import from_os
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sanitise import sanitised
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control import report_files
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.action import Action, show
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu.data_ages import ages
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._preflight import table
@@ -38,7 +37,7 @@ class ActionModule(Action):
         show("\n".join(["", *table.lines(nodes), *table.age(data), ""]))
         found = report(nodes, data, now)
         if arguments["path"]:
-            _write(Path(arguments["path"]), json.dumps(found, indent=2) + "\n")
+            report_files.replace(Path(arguments["path"]), json.dumps(found, indent=2) + "\n")
         return {"changed": False, "ok": found["ok"]}
 
 
@@ -53,14 +52,3 @@ def report(nodes: table.Verdicts, data: Sequence[Mapping[str, Any]], now: dateti
     }
     shown: dict[str, Any] = sanitised(found)
     return shown
-
-
-def _write(path: Path, text: str) -> None:
-    """Replace the file at once, so that nobody reads half of it."""
-    new = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        new.write_text(text)
-        new.replace(path)
-    except OSError as error:
-        new.unlink(missing_ok=True)
-        raise from_os(error, str(path)) from error

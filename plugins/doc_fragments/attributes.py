@@ -48,3 +48,15 @@ attributes:
     description: Runs once for all nodes rather than for each of them.
     support: none
 """
+
+    #: Of a module that is an action alone, and reports on the control node. To be listed before the other two.
+    CONTROL_NODE = r"""
+options: {}
+attributes:
+  become:
+    description: Can be run as another user on the node by C(become).
+    support: none
+  diff_mode:
+    description: Reports in diff mode what changes, or would change in check mode.
+    support: none
+"""

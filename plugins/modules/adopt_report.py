@@ -13,13 +13,9 @@ description:
   - Shows what can be taken over, what stays, and what has to be stopped; what is alike on several nodes once.
   - Runs on the control node, regardless of the task's host, and changes no node.
 extends_documentation_fragment:
+  - evenkeel.gpu.attributes.control_node
   - evenkeel.gpu.attributes
   - evenkeel.gpu.attributes.action
-attributes:
-  become:
-    support: none
-  diff_mode:
-    support: none
 options:
   nodes:
     description: By node, what M(evenkeel.gpu.adopt_info) has returned, or C(failed) with the reason.

@@ -16,14 +16,10 @@ description:
     report is not late is not C(unreachable). A file that is no report is left out with a warning.
   - Runs on the control node, regardless of the task's host, and changes no node. It writes in check mode too.
 extends_documentation_fragment:
+  - evenkeel.gpu.attributes.control_node
   - evenkeel.gpu.attributes
   - evenkeel.gpu.attributes.action
   - evenkeel.gpu.drift
-attributes:
-  become:
-    support: none
-  diff_mode:
-    support: none
 options:
   reports:
     description:

@@ -15,14 +15,10 @@ description:
   - Shows a row for each node that is not as declared.
   - Runs on the control node, regardless of the task's host, and changes no node. It writes in check mode too.
 extends_documentation_fragment:
+  - evenkeel.gpu.attributes.control_node
   - evenkeel.gpu.attributes
   - evenkeel.gpu.attributes.action
   - evenkeel.gpu.drift
-attributes:
-  become:
-    support: none
-  diff_mode:
-    support: none
 options:
   nodes:
     description:

@@ -13,13 +13,9 @@ description:
   - Gives the run an exit status by the state that the report has.
   - Runs on the control node, regardless of the task's host, and changes no node.
 extends_documentation_fragment:
+  - evenkeel.gpu.attributes.control_node
   - evenkeel.gpu.attributes
   - evenkeel.gpu.attributes.action
-attributes:
-  become:
-    support: none
-  diff_mode:
-    support: none
 options:
   state:
     description: The node's state by M(evenkeel.gpu.drift_report). One that is V(unreachable) is so for this task too.

@@ -15,13 +15,10 @@ description:
   - Fails while another run builds the same image, with whatever tag.
   - Runs on the control node, regardless of the task's host, and needs C(buildah) there.
 extends_documentation_fragment:
+  - evenkeel.gpu.attributes.control_node
   - evenkeel.gpu.attributes
   - evenkeel.gpu.attributes.action
 attributes:
-  become:
-    support: none
-  diff_mode:
-    support: none
   idempotent:
     support: none
 options:

@@ -14,13 +14,9 @@ description:
     colours.
   - Runs on the control node, regardless of the task's host, and changes no node.
 extends_documentation_fragment:
+  - evenkeel.gpu.attributes.control_node
   - evenkeel.gpu.attributes
   - evenkeel.gpu.attributes.action
-attributes:
-  become:
-    support: none
-  diff_mode:
-    support: none
 options:
   nodes:
     description:

@@ -14,13 +14,9 @@ description:
     reachable is unreachable here too.
   - Runs on the control node, and changes no node.
 extends_documentation_fragment:
+  - evenkeel.gpu.attributes.control_node
   - evenkeel.gpu.attributes
   - evenkeel.gpu.attributes.action
-attributes:
-  become:
-    support: none
-  diff_mode:
-    support: none
 options:
   found:
     description: What was found on the node, as an entry of C(nodes) of M(evenkeel.gpu.preflight_report).

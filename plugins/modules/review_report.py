@@ -18,14 +18,10 @@ description:
   - Runs on the control node, regardless of the task's host, and asks no node. It changes no lock; with O(update), it
     writes updated ones to a branch. In check mode, it writes the report and no branch.
 extends_documentation_fragment:
+  - evenkeel.gpu.attributes.control_node
   - evenkeel.gpu.attributes
   - evenkeel.gpu.attributes.action
   - evenkeel.gpu.locking
-attributes:
-  become:
-    support: none
-  diff_mode:
-    support: none
 requirements:
   - py-rattler and uv on the control node
 options:

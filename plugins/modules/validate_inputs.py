@@ -20,13 +20,9 @@ description:
     files of variables that no host or group reads, and of inputs of C(lock.yml) that the control node has not.
   - Runs on the control node, regardless of the task's host, and changes no node.
 extends_documentation_fragment:
+  - evenkeel.gpu.attributes.control_node
   - evenkeel.gpu.attributes
   - evenkeel.gpu.attributes.action
-attributes:
-  become:
-    support: none
-  diff_mode:
-    support: none
 options:
   checks:
     description:

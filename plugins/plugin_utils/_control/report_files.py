@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection.
-"""Files of a drift report, replaced together: after a failure all are as they were."""
+"""Files of reports, replaced at once; those of a folder together: after a failure all are as they were."""
 
 from __future__ import annotations
 
@@ -58,6 +58,26 @@ def make_folder(folder: Path) -> None:
         raise from_os(error, str(folder)) from error
 
 
+def replace(path: Path, text: str) -> None:
+    """Write a file, with the mode that the umask gives. It is replaced at once, so that nobody reads half of it.
+
+    Raises
+    ------
+    EvenkeelError
+        It can't be written.
+    """
+    draft = _draft(path)
+    try:
+        with open(draft, "x", encoding="utf-8") as stream:
+            stream.write(text)
+        draft.replace(path)
+    except FileExistsError as error:  # what is there is not ours
+        raise from_os(error, str(draft)) from error
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise from_os(error, str(path)) from error
+
+
 def replace_all(folder: Path, files: Mapping[str, tuple[str, int]]) -> None:
     """Write files of a folder. Each is replaced at once, and none unless there is room for all.
 
@@ -72,7 +92,7 @@ def replace_all(folder: Path, files: Mapping[str, tuple[str, int]]) -> None:
         The folder can't be written to.
     """
     private = partial(os.open, mode=0o600)
-    new = {folder / name: folder / Path(name).with_name(f".{Path(name).name}.{os.getpid()}") for name in files}
+    new = {folder / name: _draft(folder / name) for name in files}
     try:
         for (path, draft), (text, mode) in zip(new.items(), files.values(), strict=True):
             path.parent.mkdir(mode=0o755, exist_ok=True)
@@ -89,3 +109,7 @@ def replace_all(folder: Path, files: Mapping[str, tuple[str, int]]) -> None:
         for draft in new.values():
             with suppress(OSError):
                 draft.unlink()
+
+
+def _draft(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}")

@@ -45,6 +45,30 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.M
     assert content(tmp_path) == {"a": "old", "b": "old"}
 
 
+def test_one_file_is_replaced_at_once_or_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    report_files.replace(tmp_path / "a.json", "old")
+
+    def refuse(*_unused: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", refuse)
+        with pytest.raises(EvenkeelError, match=r"a\.json: Input/output error"):
+            report_files.replace(tmp_path / "a.json", "new")
+    assert content(tmp_path) == {"a.json": "old"}
+    report_files.replace(tmp_path / "a.json", "new")
+    assert content(tmp_path) == {"a.json": "new"}
+
+
+def test_one_file_is_not_written_through_a_link(tmp_path: Path) -> None:
+    link = tmp_path / f".a.json.{os.getpid()}"
+    link.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(EvenkeelError, match="File exists"):
+        report_files.replace(tmp_path / "a.json", "new")
+    assert link.is_symlink()
+    assert not (tmp_path / "elsewhere").exists()
+
+
 def test_a_new_folder_is_not_git_s_concern(tmp_path: Path) -> None:
     report_files.make_folder(tmp_path / "drift")
     assert content(tmp_path / "drift") == {".gitignore": "*\n"}
