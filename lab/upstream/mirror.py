@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from lab import cache, files, locks, paths, wait
 from lab.images import image
 from lab.nodes import podman
-from lab.upstream import certificates, mirror_server, proxy_server, recorded_repositories
+from lab.upstream import certificates, mirror_server, proxy_server, recorded_channels, recorded_repositories
 from lab.upstream.conda import channel, installer
 from lab.upstream.debian import debian_archive
 from lab.upstream.nvidia import repositories as nvidia_repositories
@@ -41,6 +41,7 @@ def build(progress: Progress, debian_drivers: Iterable[str] = ()) -> None:
     """
     with locks.held("upstream", progress=progress):
         channel.build(progress)
+        recorded_channels.write_answers(paths.WWW)
         simple_index.build(progress)
         installer.build(progress)
         nvidia_repositories.build(progress)

@@ -51,6 +51,8 @@ from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
 HEALTH = "/_health"
+#: A file below the root with what was recorded of real channels: headers by path, and terms of service.
+ANSWERS = "_recorded.json"
 FAULTS = (
     *("404", "html", "hang", "stall", "truncate", "corrupt", "slow", "drip", "headers", "unannounced", "endless"),
     *("stale", "terms", "limit", "flaky", "sync"),
@@ -200,6 +202,14 @@ class Mirror(ThreadingHTTPServer):
         if not isinstance(sys.exception(), (ConnectionError, ssl.SSLError)):
             super().handle_error(request, client_address)
 
+    def recorded(self, what: str) -> dict[str, Any]:
+        """Return the ``headers`` or the ``terms`` that were recorded of real channels; nothing where none were."""
+        try:
+            found: dict[str, Any] = json.loads((self.root / ANSWERS).read_text())[what]
+        except FileNotFoundError:
+            return {}
+        return found
+
     def still_failing(self, request: Request) -> bool:
         """Count this request of its token, and return whether it is one of those to fail."""
         with self._lock:
@@ -240,7 +250,8 @@ class Handler(BaseHTTPRequestHandler):
                 self.log_request("headers")
                 return self._drip_headers()
             case "terms" if request.path.endswith("/terms.json"):
-                return self._page(HTTPStatus.OK, json.dumps(_TERMS).encode(), _TYPES[".json"])
+                terms = self.server.recorded("terms") or _TERMS
+                return self._page(HTTPStatus.OK, json.dumps(terms).encode(), _TYPES[".json"])
             case "limit" if self.server.still_failing(request):
                 return self._error(HTTPStatus.TOO_MANY_REQUESTS, headers={"Retry-After": "1"})
             case "flaky" if self.server.still_failing(request):
@@ -266,9 +277,10 @@ class Handler(BaseHTTPRequestHandler):
         if file is None or place is None:
             return self._error(HTTPStatus.NOT_FOUND)
         with file:
-            return self._send(file, place.name, request.fault)
+            about = {"content-type": content_type(place.name), **self.server.recorded("headers").get(request.path, {})}
+            return self._send(file, about, request.fault)
 
-    def _send(self, file: BinaryIO, name: str, fault: str) -> None:
+    def _send(self, file: BinaryIO, about: dict[str, str], fault: str) -> None:
         stat = os.fstat(file.fileno())
         age = _STALE_SECONDS if fault == "stale" else 0
         etag = f'"{stat.st_ino:x}-{stat.st_size:x}-{stat.st_mtime_ns - age:x}"'
@@ -283,7 +295,7 @@ class Handler(BaseHTTPRequestHandler):
             headers = {"Content-Range": f"bytes */{stat.st_size}"}
             return self._error(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, headers=headers)
         wanted = range(stat.st_size) if part is None else part
-        headers = validators | {"Content-Type": content_type(name), "Content-Length": str(len(wanted))}
+        headers = validators | about | {"Content-Length": str(len(wanted))}
         if part is not None:
             headers["Content-Range"] = f"bytes {wanted.start}-{wanted.stop - 1}/{stat.st_size}"
         if fault in {"truncate", "unannounced", "endless"}:

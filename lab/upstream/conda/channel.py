@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any, Literal
 
 from rattler import Channel, Gateway, GenericVirtualPackage, PackageName, Version, solve
@@ -22,6 +22,7 @@ from rich.progress import Progress
 
 from lab import cache, locks, paths
 from lab.errors import LabError
+from lab.upstream import recorded_channels
 from lab.upstream.conda import conda_package, conda_spec, debian_python, sample_packages, wheel_package
 from lab.upstream.conda.debian_python import PYTHONS, DebianPython
 from lab.upstream.conda.standin import package as standin
@@ -61,31 +62,37 @@ _WHEEL_SOURCES = (conda_package, wheel_package)
 
 def build(progress: Progress) -> Path:
     """Build the channel where the sources it is made by have changed, and return its folder."""
-    ours = [Path(__file__), *_sources(conda_spec, wheels, *_PYTHON_SOURCES, *_SAMPLE_SOURCES, *_WHEEL_SOURCES)]
-    content_key = cache.key(*ours, *standin.sources())
+    ours = [
+        Path(__file__),
+        *_sources(conda_spec, recorded_channels, wheels, *_PYTHON_SOURCES, *_SAMPLE_SOURCES, *_WHEEL_SOURCES),
+    ]
+    seen = {name: recorded_channels.shape(name) for name in ("main", "r")}
+    content_key = cache.key(*ours, *standin.sources(), seen)
     with locks.held("channel"):
         if cache.published(paths.CHANNEL) != content_key:
             packages = _packages(progress)
             stage = cache.staging(paths.CHANNEL)
             _fill(stage, packages)
-            index(stage)
+            index(stage, seen["main"])
             for python in PYTHONS:
                 prove(stage, python)
             cache.publish(stage, paths.CHANNEL, content_key)
             _forget_all_but(packages)
-        if cache.published(paths.R_CHANNEL) is None:
+        if cache.published(paths.R_CHANNEL) != (r_key := cache.key(seen["r"])):
             stage = cache.staging(paths.R_CHANNEL)
-            index(stage)
-            cache.publish(stage, paths.R_CHANNEL, "empty")
+            index(stage, seen["r"])
+            cache.publish(stage, paths.R_CHANNEL, r_key)
     return paths.CHANNEL
 
 
-def index(channel_dir: Path) -> None:
-    """Write the channel's repodata: plain, compressed and in shards."""
+def index(channel_dir: Path, seen: recorded_channels.Shape = MappingProxyType({})) -> None:
+    """Write the channel's repodata: plain, compressed and in shards, or in the forms that were seen of the real one."""
     for subdir in SUBDIRS:
         (channel_dir / subdir).mkdir(parents=True, exist_ok=True)
     asyncio.run(index_fs(channel_dir, write_zst=True, write_shards=True, force=True))
     shutil.rmtree(channel_dir / ".tmp", ignore_errors=True)
+    for subdir in SUBDIRS:
+        recorded_channels.take_forms(channel_dir / subdir, seen)
 
 
 def prove(channel_dir: Path, python: DebianPython) -> None:

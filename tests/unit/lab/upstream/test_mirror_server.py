@@ -248,6 +248,14 @@ def test_fault_terms(get: Get) -> None:
     assert get("/_fault/terms/a.conda")[1] == BODY
 
 
+def test_what_was_recorded_of_real_channels_is_answered(get: Get, tmp_path: Path) -> None:
+    seen = {"headers": {"/a.conda": {"content-type": "binary/octet-stream"}}, "terms": {"version": "2026"}}
+    (tmp_path / "www" / mirror_server.ANSWERS).write_text(json.dumps(seen))
+    assert get("/a.conda")[0].headers.get_all("Content-Type") == ["binary/octet-stream"]
+    assert get("/simple/six/")[0].headers["Content-Type"] == "text/html; charset=utf-8"
+    assert json.loads(get("/_fault/terms/main/terms.json")[1]) == {"version": "2026"}
+
+
 def test_fault_flaky(get: Get) -> None:
     statuses = [get("/_fault/flaky/2/one/a.conda")[0].status for _ in range(4)]
     assert statuses == [503, 503, 200, 200]
