@@ -12,7 +12,7 @@ author:
 description:
   - Returns the hosts of the group C(package_mirrors), in its order, as the variable C(evenkeel_mirror) takes mirrors. A
     host is known by its C(package_mirror_host), its C(ansible_host) or its name; C(package_mirror_port) and
-    C(package_mirror_tls) are those of the host.
+    C(package_mirror_tls) are those of the host. One whose C(package_mirror_state) is C(absent) is none.
 options:
   _input:
     description: The groups of the inventory.

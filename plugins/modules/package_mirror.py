@@ -20,14 +20,22 @@ description:
   - The configuration is tested with C(nginx -T) before it is installed. If nginx refuses it, it does not change.
   - Installs a program, C(evenkeel-package-mirror), which throws damaged files out of the cache, and a timer for it,
     which writes metrics for Prometheus and stops the cache from growing when the disk has too little room.
+  - With O(state=absent), removes all of it, the cache too, and nginx if this module or M(evenkeel.gpu.front_door) has
+    installed it, no other package needs it, and no other file makes it serve anything. What stays is in RV(left).
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
 options:
+  state:
+    description: Whether there is a mirror.
+    type: str
+    choices: [present, absent]
+    default: present
   upstreams:
-    description: What is served, and from where; P(evenkeel.gpu.package_mirror_upstreams#filter) returns it.
+    description:
+      - What is served, and from where; P(evenkeel.gpu.package_mirror_upstreams#filter) returns it. Required with
+        O(state=present).
     type: list
     elements: dict
-    required: true
     suboptions:
       path:
         description: The path on the mirror, such as C(nvidia/cuda).
@@ -140,6 +148,10 @@ EXAMPLES = r"""
       - {path: debian, url: "https://ftp.example.org/debian"}
       - {path: nvidia/cuda, url: "https://developer.download.nvidia.com/compute/cuda/repos"}
     allow: [10.0.0.0/8]
+
+- name: Have no mirror
+  evenkeel.gpu.package_mirror:
+    state: absent
 """
 
 RETURN = r"""
@@ -152,6 +164,11 @@ reloaded:
   description: Whether nginx was started or reloaded, or in check mode would be.
   type: bool
   returned: success
+left:
+  description: With O(state=absent), what was brought for the mirror and stays, each with the reason.
+  type: list
+  elements: str
+  returned: with O(state=absent)
 unknown:
   description: In check mode, why it is not known which packages would change.
   type: list
@@ -164,7 +181,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._package_mirror impor
 
 
 def main() -> None:
-    run(package_mirror.converge, package_mirror.ARGUMENT_SPEC)
+    run(package_mirror.converge, package_mirror.ARGUMENT_SPEC, **package_mirror.RULES)
 
 
 if __name__ == "__main__":

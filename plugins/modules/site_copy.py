@@ -17,6 +17,8 @@ description:
   - Every file is checked by size and hash before it gets its name. An interrupted run is resumed by the next. The copy
     in use changes by one rename, when all of the new one is on the disk.
   - What is asked for and can't be given is an error, before any package is fetched.
+  - With O(state=absent), removes all copies and files of the folder. What others have put into it stays, and is in
+    RV(left).
 extends_documentation_fragment:
   - evenkeel.gpu.attributes
 options:
@@ -26,10 +28,14 @@ options:
         in C(store). The folder is for this alone.
     type: path
     required: true
+  state:
+    description: Whether there is a copy.
+    type: str
+    choices: [present, absent]
+    default: present
   wants:
-    description: What to copy; P(evenkeel.gpu.site_copy_wants#filter) returns it.
+    description: What to copy; P(evenkeel.gpu.site_copy_wants#filter) returns it. Required with O(state=present).
     type: dict
-    required: true
     suboptions:
       files:
         description: Single files, such as installers and keys.
@@ -221,44 +227,54 @@ EXAMPLES = r"""
     upstreams: [{path: anaconda/miniconda, url: "https://repo.anaconda.com/miniconda"}]
     wants:
       files: [{path: anaconda/miniconda/Miniconda3-py313_26.5.3-1-Linux-x86_64.sh}]
+
+- name: Have no copy
+  evenkeel.gpu.site_copy:
+    directory: /var/lib/evenkeel/site_copy
+    state: absent
 """
 
 RETURN = r"""
 id:
   description: The name of the copy; in check mode of what it would be, without the time.
   type: str
-  returned: success
+  returned: with O(state=present)
 directory:
   description: The folder, as it was given.
   type: str
-  returned: success
+  returned: with O(state=present)
 files:
   description: The number of its files.
   type: int
-  returned: success
+  returned: with O(state=present)
 size:
   description: The bytes of its files.
   type: int
-  returned: success
+  returned: with O(state=present)
 fetched:
   description: The C(files) that were fetched, and their C(size) in bytes as far as that was known before.
   type: dict
-  returned: success
+  returned: with O(state=present)
 damaged:
   description: Paths of files that were damaged in the store, with O(verify).
   type: list
   elements: str
-  returned: success
+  returned: with O(state=present)
 notes:
   description: What packages depend on that nodes have from elsewhere, where a set need not be complete.
   type: list
   elements: str
-  returned: success
+  returned: with O(state=present)
 removed:
   description: Names of former copies that were removed.
   type: list
   elements: str
-  returned: success, not in check mode
+  returned: with O(state=present), not in check mode
+left:
+  description: With O(state=absent), what others have put into the folder.
+  type: list
+  elements: str
+  returned: with O(state=absent)
 """
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.entry import run
@@ -266,7 +282,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._site_copy import sit
 
 
 def main() -> None:
-    run(site_copy.converge, site_copy.ARGUMENT_SPEC, from_action=site_copy.FROM_ACTION)
+    run(site_copy.converge, site_copy.ARGUMENT_SPEC, from_action=site_copy.FROM_ACTION, **site_copy.RULES)
 
 
 if __name__ == "__main__":

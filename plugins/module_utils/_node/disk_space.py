@@ -54,7 +54,7 @@ def require_free(needs: Mapping[str, int], what: str, remedy: str) -> None:
         needed = sum(needs[folder] for folder in folders)
         free = shutil.disk_usage(_existing(folders[0])).free
         if needed > free:
-            numbers = (what, _mib(needed), " and ".join(folders), free >> 20)
+            numbers = (what, mib(needed), " and ".join(folders), free >> 20)
             raise EvenkeelError("%s needs %d MiB in %s, and %d MiB are free" % numbers, remedy)
 
 
@@ -80,5 +80,6 @@ def _existing(folder: str) -> str:
     return place
 
 
-def _mib(size: int) -> int:
+def mib(size: int) -> int:
+    """Return bytes in MiB, rounded up."""
     return -(-size >> 20)

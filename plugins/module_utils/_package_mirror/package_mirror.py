@@ -28,6 +28,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._package_mirror impor
     keeper_files,
     nginx_config,
     nginx_copy,
+    removal,
 )
 from ansible_collections.evenkeel.gpu.plugins.module_utils._package_mirror import site as sites
 from ansible_collections.evenkeel.gpu.plugins.module_utils._package_mirror.site import Site
@@ -39,10 +40,10 @@ WORKERS = ("www-data", "nginx")
 _ANSWER_SECONDS = 5.0
 
 ARGUMENT_SPEC: dict[str, Any] = {
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "upstreams": {
         "type": "list",
         "elements": "dict",
-        "required": True,
         "options": {
             "path": {"type": "str", "required": True},
             "url": {"type": "str", "required": True},
@@ -78,8 +79,18 @@ ARGUMENT_SPEC: dict[str, Any] = {
 }
 
 
+RULES: dict[str, Any] = {"required_if": [("state", "present", ("upstreams",))]}
+
+
 def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Bring the node to the declared state, or return what that would change."""
+    if params["state"] == "absent":
+        return removal.remove(FILE, params["cache"], lock_timeout=params["lock_timeout"], check_mode=check_mode)
+    return serve(params, check_mode)
+
+
+def serve(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Have nginx serve what the options say, and keep it."""
     site = desired(params)
     sites.check(site)
     if params["min_free"] < 0:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import disk_space, work_folder
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import disk_space, remains, work_folder
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, carrying, from_os
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import (
     make_directories,
@@ -28,7 +28,8 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._site_copy.store impo
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "directory": {"type": "path", "required": True},
-    "wants": {"type": "dict", "required": True, "options": wants.OPTIONS},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "wants": {"type": "dict", "options": wants.OPTIONS},
     "upstreams": {
         "type": "list",
         "elements": "dict",
@@ -48,6 +49,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "ca_path": {"type": "path"},
     "lock_timeout": {"type": "int", "default": 300},
 }
+RULES: dict[str, Any] = {"required_if": [("state", "present", ("wants",))]}
 #: Of the collection on the control node.
 FROM_ACTION: dict[str, Any] = {
     "version": {"type": "str", "default": ""},
@@ -84,6 +86,35 @@ class Plan:
 
 
 def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Bring the folder to the declared state, or return what that would change."""
+    require_normalised("directory", params["directory"])
+    if params["state"] == "absent":
+        return remove(params["directory"], params["lock_timeout"], check_mode)
+    return keep(params, check_mode)
+
+
+def remove(root: str, lock_timeout: int, check_mode: bool) -> dict[str, Any]:
+    """Have no copy, and nothing that was fetched for one."""
+    store = Store(root)
+    paths = [*store.contents(), *filter(os.path.lexists, [store.lock])]
+    files = {(found.st_dev, found.st_ino): found.st_size for found in map(os.lstat, paths)}
+    what = "The copy in %s, of %d MiB" % (root, disk_space.mib(sum(files.values())))
+    if not check_mode:
+        if paths:
+            with held(store.lock, lock_timeout):
+                store.clear()
+                os.unlink(store.lock)
+        remains.prune(os.path.dirname(store.lock))
+        remains.prune_own(root)
+    return {
+        "changed": bool(paths),
+        "diff": [{"before": "%s\n" % what if paths else "", "after": ""}],
+        "left": remains.left(root, set(paths)),
+        "warnings": ["%s, goes" % what] if paths and check_mode else [],
+    }
+
+
+def keep(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Have a copy of what is wanted in use, or return what that would change."""
     root = params["directory"]
     _check(params)
@@ -125,7 +156,6 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
 
 
 def _check(params: Mapping[str, Any]) -> None:
-    require_normalised("directory", params["directory"])
     for name, least in _LEAST.items():
         if params[name] < least:
             by = " (%s)" % _KEEP if name == "keep" else ""

@@ -18,6 +18,7 @@ import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import remains
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, from_os, path_of
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import (
     link_atomically,
@@ -213,6 +214,24 @@ class Store:
         for name in _listed(os.path.join(self.root, _PARTIAL)):
             os.unlink(os.path.join(self.root, _PARTIAL, name))
         return removed
+
+    def contents(self) -> list[str]:
+        """Return the paths of all that was made in the folder: the link, what copies have, and files by hash."""
+        link, copies, partial = (os.path.join(self.root, name) for name in (CURRENT, _COPIES, _PARTIAL))
+        ours = os.path.islink(link) and _ID.fullmatch(os.path.basename(os.readlink(link)))
+        found = [link] if ours else []
+        for name in filter(_ID.fullmatch, _listed(copies)):
+            for folder, _folders, files in os.walk(os.path.join(copies, name)):
+                found += [os.path.join(folder, file) for file in files]
+        found += [path for _sha256, path in self._all()]
+        return found + [os.path.join(partial, name) for name in _listed(partial)]
+
+    def clear(self) -> None:
+        """Remove all that was made in the folder, and the directories in which nothing is left."""
+        for path in self.contents():
+            os.unlink(path)
+        for name in (_COPIES, os.path.dirname(_STORE)):
+            remains.clear(os.path.join(self.root, name))
 
     @contextlib.contextmanager
     def _named(self) -> Iterator[None]:

@@ -97,6 +97,8 @@ def of_group(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Mapping
     found = []
     for host in groups.get(GROUP) or ():
         of_host = hostvars[host]
+        if of_host.get("package_mirror_state") == "absent":
+            continue
         one: dict[str, Any] = {"host": of_host.get("package_mirror_host") or of_host.get("ansible_host") or host}
         if of_host.get("package_mirror_port"):
             one["port"] = of_host["package_mirror_port"]

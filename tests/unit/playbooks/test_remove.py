@@ -46,6 +46,32 @@ def test_the_driver_goes_only_if_it_is_named() -> None:
     assert "nvidia_driver" not in value("__remove_named")
 
 
+def test_a_mirror_is_of_other_machines_and_is_named_alone() -> None:
+    alone = {"remove_layers": "package_mirror", "__evenkeel_survey": {"to_do": ["package_mirror"], "layers": {}}}
+    assert value("__remove_refused", **alone) == []
+    assert value("__remove_surveyed", **alone) == ["package_mirror"]
+    assert value("__remove_going", **alone) == ["package_mirror"]
+    assert value("__remove_all", **alone) is True
+    assert value("__remove_refused", remove_layers="package_mirror,jupyter") == ["package_mirror"]
+    assert "package_mirror" not in value("__remove_surveyed")
+
+
+@pytest.mark.parametrize(
+    ("given", "group"),
+    [
+        ({}, "gpu_nodes"),
+        ({"remove_layers": ""}, "gpu_nodes"),
+        ({"remove_layers": "jupyter,front_door"}, "gpu_nodes"),
+        ({"remove_layers": "package_mirror"}, "package_mirrors"),
+        ({"remove_layers": ["package_mirror"]}, "package_mirrors"),
+    ],
+)
+def test_mirrors_are_hosts_of_a_group_of_their_own(given: dict[str, Any], group: str) -> None:
+    required, play = yaml.safe_load((ROOT / "playbooks/remove.yml").read_text())
+    assert required["vars"]["__wanted_hosts"] == play["hosts"]
+    assert Templar(DataLoader(), given).template(trust_as_template(play["hosts"])) == group
+
+
 def test_what_is_surveyed_is_what_is_named_and_what_builds_on_it() -> None:
     assert value("__remove_surveyed", remove_layers="jupyter") == ["front_door", "jupyter"]
     assert value("__remove_surveyed", remove_layers="front_door") == ["front_door"]
@@ -77,11 +103,11 @@ def test_layers_go_before_those_that_they_build_on() -> None:
 
 def test_every_role_can_be_removed_or_is_refused() -> None:
     roles = {path.name for path in (ROOT / "roles").iterdir()} - {"mirror"}
-    assert {*LAYERS, *VARIABLES["__remove_unfinished"]} == roles
+    assert {*LAYERS, *VARIABLES["__remove_of_mirrors"], *VARIABLES["__remove_unfinished"]} == roles
     assert not {*LAYERS} & {*VARIABLES["__remove_unfinished"]}
 
 
-@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("layer", [*LAYERS, *VARIABLES["__remove_of_mirrors"]])
 def test_the_switch_of_each_layer_is_off_and_the_command_line_can_not_turn_it_on(layer: str) -> None:
     enabled, state = f"{layer}_enabled", f"{layer}_state"
     assert VARIABLES.get(enabled, False) is False

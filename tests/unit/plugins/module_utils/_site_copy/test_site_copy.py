@@ -95,6 +95,46 @@ def test_a_second_run_changes_nothing_and_fetches_nothing(copy: Copy, upstream: 
     assert (second["changed"], second["id"], upstream.asked) == (False, first["id"], [])
 
 
+def remove(copy: Copy, *, check: bool = False) -> dict[str, Any]:
+    return copy(state="absent", check=check)
+
+
+def test_a_copy_goes_with_all_that_was_fetched_for_it(copy: Copy, upstream: Upstream, tmp_path: Path) -> None:
+    root = tmp_path / "copy"
+    for names in (NAMES, NAMES[:1]):
+        copy(wants={"conda": upstream.put_channel("main/linux-64", names)})
+    stores.Store(str(root)).partial("ab")
+    rehearsed = remove(copy, check=True)
+    (warning,) = rehearsed["warnings"]
+    assert warning == f"The copy in {root}, of 1 MiB, goes"
+    assert (rehearsed["changed"], rehearsed["left"], (root / "current").exists()) == (True, [], True)
+    done = remove(copy)
+    assert (done["changed"], done["diff"], done["warnings"]) == (True, rehearsed["diff"], [])
+    assert list(root.iterdir()) == []
+    assert remove(copy)["changed"] is False
+
+
+def test_what_others_have_in_the_folder_of_a_copy_stays(copy: Copy, upstream: Upstream, tmp_path: Path) -> None:
+    copy(wants={"conda": upstream.put_channel("main/linux-64", NAMES)})
+    mine = [tmp_path / "copy" / name for name in ("copies/mine/a", "store/sha256/ab/b", "notes")]
+    for path in mine:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    left = [f"{', '.join(map(str, sorted(mine)))}: not made by Evenkeel"]
+    assert remove(copy, check=True)["left"] == left
+    assert remove(copy)["left"] == left
+    assert all(path.exists() for path in mine)
+    assert remove(copy)["changed"] is False
+
+
+def test_a_folder_without_a_copy_is_left_alone(copy: Copy, tmp_path: Path) -> None:
+    assert remove(copy)["changed"] is False
+    (tmp_path / "copy").mkdir()
+    (tmp_path / "copy" / "current").symlink_to("/srv")
+    assert remove(copy)["changed"] is False
+    assert (tmp_path / "copy" / "current").is_symlink()
+
+
 def test_check_mode_writes_nothing(copy: Copy, upstream: Upstream, tmp_path: Path) -> None:
     found = copy(wants=wants(upstream), check=True)
     assert found["changed"]

@@ -120,8 +120,9 @@ def test_a_group_names_mirrors_in_its_order() -> None:
         "b": {"ansible_host": "192.0.2.7", "package_mirror_tls": True},
         "a": {"package_mirror_host": "a.example.org", "package_mirror_port": 80, "package_mirror_pip_index": "none"},
         "c": {},
+        "gone": {"package_mirror_state": "absent"},
     }
-    assert site_mirror.of_group({"package_mirrors": ["b", "a", "c"]}, hostvars) == [
+    assert site_mirror.of_group({"package_mirrors": ["b", "gone", "a", "c"]}, hostvars) == [
         {"host": "192.0.2.7", "tls": True},
         {"host": "a.example.org", "port": 80, "pip_index": ""},
         {"host": "c"},
