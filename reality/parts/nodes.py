@@ -23,6 +23,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu import nvidia_re
 from lab import host
 from lab.errors import LabError
 from lab.images import image, official
+from lab.nodes import nodes
 from reality import molecule
 from reality.claims import Claim, Result, SkippedError, differs
 from reality.reach import TroubleError
@@ -86,8 +87,12 @@ class Scenario:
         return release.startswith(_PREPARED.get(self.name, ""))
 
     def nodes(self, release: str) -> str:
-        """Return its nodes where all are of one release, as the lab reads them."""
-        return " ".join([release] * max(Counter(self.releases).values(), default=1))
+        """Return its nodes where all are of one release, as the lab reads them.
+
+        A scenario that names none is of several nodes side by side, and not of one release each.
+        """
+        count = max(Counter(self.releases).values()) if self.releases else len(nodes.RELEASES)
+        return " ".join([release] * count)
 
 
 def scenarios(folder: Path = ROOT / "molecule") -> Iterator[Scenario]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 
 from lab.errors import LabError
+from lab.nodes import nodes
 from lab.nodes.fleet import Fleet
 
 CONDA = "/opt/miniconda3/bin/conda"
@@ -23,9 +24,10 @@ def test_nodes_are_the_same_until_somebody_changes_one_by_hand(fleet: Fleet) -> 
         assert f"{name}: the same on all 2 nodes, digest {digest[:16]}" in output
 
     install = f"{CONDA} install --quiet --yes --override-frozen --name created six >/dev/null"
-    fleet.run(f'test "$(hostname)" != debian13-1 || {install}')
+    changed = max(node.name for node in nodes.find(fleet.group))
+    fleet.run(f'test "$(hostname)" != {changed} || {install}')
     assert "created: drifted" in fleet.play(COMPARE)
-    with pytest.raises(LabError, match=r"(?s)drifted on debian13-1:.*six 1\.17\.0.*The nodes do not all have the same"):
+    with pytest.raises(LabError, match=rf"(?s)drifted on {changed}:.*six 1\.17\.0.*The nodes do not all have the same"):
         fleet.play(COMPARE, **STRICT)
 
     fleet.environment("created", state="absent")

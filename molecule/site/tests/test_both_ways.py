@@ -16,10 +16,10 @@ import pytest
 import testinfra
 from testinfra.host import Host
 
-from lab.nodes import playbooks
+from lab.nodes import nodes, playbooks
 
 GROUP = os.environ["MOLECULE_SCENARIO_NAME"]
-SURVEYED, OTHER = "debian12-1", "debian13-1"
+SURVEYED, OTHER = (node.name for node in nodes.find(GROUP))
 #: A task's name is between these words of a run's output; those of a log come with a time.
 TASK = re.compile(r"^(?:\S+ \S+ p=\d+ .*\| )?TASK \[(.*)\] \*", re.MULTILINE)
 CONDARC = "/etc/conda/condarc.d/evenkeel.yml"

@@ -42,7 +42,7 @@ def folder(tmp_path: Path) -> Path:
         ("three", ("debian12",) * 3, True, False, "rocky8 rocky8 rocky8"),
         ("fixed", ("debian12",), False, False, "rocky8"),
         ("machine", ("debian12vm",), False, True, "rocky8"),
-        ("plain", (), True, False, "rocky8"),
+        ("plain", (), True, False, "rocky8 rocky8"),
     ],
 )
 def test_what_scenarios_say_of_their_nodes(
