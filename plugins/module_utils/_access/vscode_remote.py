@@ -6,14 +6,13 @@ from __future__ import annotations
 
 import os
 import pwd
-import shutil
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._access import vscode_home, vscode_server
 from ansible_collections.evenkeel.gpu.plugins.module_utils._access import vscode_requirements as requirements
 from ansible_collections.evenkeel.gpu.plugins.module_utils._access.vscode_server import Server
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import accounts, made, user_problems
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import accounts, made, remains, user_problems
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import require_normalised
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.made import Thing
@@ -63,17 +62,18 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
 def remove(store: str, check_mode: bool) -> dict[str, Any]:
     """Have no server for all users. What is in homes is their users', and VS Code works without a server of ours."""
     require_normalised("store", store)
-    there = os.path.isdir(store)
+    there = remains.named(store, vscode_server.FOLDERS)
     in_homes = made.read(MODULE)
     if not check_mode:
+        remains.take(there)
         if there:
-            shutil.rmtree(store)
+            remains.prune(store)
         made.note(MODULE, (), in_homes)
     names = ", ".join(thing.name for thing in in_homes[:_MOST_NAMED])
     more = " and %d more" % (len(in_homes) - _MOST_NAMED) if len(in_homes) > _MOST_NAMED else ""
     return {
-        "changed": there,
-        "diff": [{"before": "VS Code's server\n", "after": "", "before_header": store}] if there else [],
+        "changed": bool(there),
+        "diff": [{"before": "VS Code's server\n", "after": "", "before_header": path} for path in there],
         "environments": [],
         "kept": {},
         "user_problems": {},

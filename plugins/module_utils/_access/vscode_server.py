@@ -19,6 +19,8 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import (
     write_atomically,
 )
 
+#: Of servers, whole or begun, in the directory that has them.
+FOLDERS = re.compile(r"[0-9a-f]{40}(\.new|\.old)?")
 _PROGRAM = "server/bin/code-server"
 _CLIENT = "code"
 _STAMP = ".evenkeel"

@@ -6,11 +6,15 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Sequence
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import conda_environment, environment, private_caches
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import (
+    conda_environment,
+    environment,
+    private_caches,
+    runtime,
+)
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.environment import ABSENT, OURS, State
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.environment_plan import Plan
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import remains, unsynced
@@ -23,8 +27,13 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "root": {"type": "path", "default": "/opt/evenkeel"},
     "lock_timeout": {"type": "int", "default": 1800},
 }
-#: What environments are built with, and what is noted while they are. Whatever is built holds the lock.
-TOOLS = ("runtime", "progress", "locks")
+#: What environments are built with, and what is noted while they are, by what the directories hold.
+TOOLS = {
+    "runtime": re.compile("(%s)?[0-9a-f]{16}" % re.escape(runtime.PARTIAL)),
+    "progress": re.compile("environment-.+"),
+    "locks": re.compile("pkgs|environment-.+"),
+}
+#: Whatever is built holds this one.
 LOCK = os.path.join("locks", "pkgs")
 #: Below the directory of the caches, where the role miniconda keeps one that people share.
 CACHES = (*private_caches.CACHES, unsynced.NOTE)
@@ -100,22 +109,23 @@ def strangers(root: str) -> list[str]:
 
 
 def tools_of(root: str) -> list[str]:
-    """Return the directories of the caches and tools; none in a directory of others in which nothing was built."""
+    """Return caches and what of tools is ours; none in a directory of others in which nothing was built."""
     if OUR_NAME not in root and not os.path.lexists(os.path.join(root, LOCK)):
         return []
-    caches = [os.path.join("pkgs", name) for name in CACHES]
-    return [os.path.join(root, name) for name in (*caches, *TOOLS)]
+    found = [os.path.join(root, "pkgs", name) for name in CACHES]
+    for folder, names in TOOLS.items():
+        found += remains.named(os.path.join(root, folder), names)
+    return found
 
 
 def remove(root: str, tools: Sequence[str], lock_timeout: int) -> None:
     """Remove the tools, then the directories in which nothing is left."""
+    lock = os.path.join(root, LOCK)
     if tools:
-        with held(os.path.join(root, LOCK), lock_timeout):
-            for path in tools:
-                if os.path.isdir(path) and not os.path.islink(path):
-                    shutil.rmtree(path)
-                else:
-                    os.unlink(path)
+        with held(lock, lock_timeout):
+            remains.take(path for path in (*tools, lock) if os.path.lexists(path))
+        for name in TOOLS:
+            remains.prune(os.path.join(root, name))
     remains.clear(os.path.join(root, "kept"))
     begun = [os.path.join("generations", name) for name in names_of(root)]
     for name in (*begun, "envs", "generations", "pkgs"):

@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Collection
+import shutil
+from collections.abc import Collection, Iterable
+from re import Pattern
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.kept_files import OUR_NAME
 
@@ -26,6 +28,21 @@ def left(folder: str, ours: Collection[str] = ()) -> list[str]:
         return []
     more = " and %d more" % (len(found) - _MOST_NAMED) if len(found) > _MOST_NAMED else ""
     return ["%s%s: not made by Evenkeel" % (", ".join(found[:_MOST_NAMED]), more)]
+
+
+def named(folder: str, names: Pattern[str]) -> list[str]:
+    """Return what is directly in a directory and has one of our names."""
+    found = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    return [os.path.join(folder, name) for name in found if names.fullmatch(name)]
+
+
+def take(paths: Iterable[str]) -> None:
+    """Remove files, links and whole directories."""
+    for path in paths:
+        if os.path.isdir(path) and not os.path.islink(path):
+            shutil.rmtree(path)
+        else:
+            os.unlink(path)
 
 
 def prune(folder: str) -> None:

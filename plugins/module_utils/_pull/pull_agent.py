@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, kept_files, program
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, kept_files, program, remains
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import units as systemd
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.kept_files import Kept
@@ -182,19 +182,18 @@ def serve(files: list[kept_files.Change], *, starts: bool) -> None:
 def remove(root: str, lock_timeout: int, check_mode: bool) -> dict[str, Any]:
     """Have no timer, and nothing of what was made or installed for it."""
     units = [os.path.join(pull_units.FOLDER, name) for name in (pull_units.TIMER, pull_units.SERVICE)]
-    there = [path for path in (*units, pull_units.COMMAND, root, PLACES.etc, PLACES.var) if os.path.lexists(path)]
-    if there == [root] and kept_files.OUR_NAME not in root:  # nothing shows that it is ours
+    parts = remains.named(root, versions.PARTS)
+    there = [path for path in (*units, pull_units.COMMAND, *parts, PLACES.etc, PLACES.var) if os.path.lexists(path)]
+    if there == parts and kept_files.OUR_NAME not in root:  # nothing shows that it is ours
         there = []
     if there and not check_mode:
         remedy = "See `systemctl status %s`" % pull_units.TIMER
         if units[0] in there:
             # The service may be what runs this.
             command.require(["systemctl", "disable", "--now", pull_units.TIMER], remedy)
-        for path in there:
-            if os.path.isdir(path) and not os.path.islink(path):
-                shutil.rmtree(path)
-            else:
-                os.unlink(path)
+        remains.take(there)
+        if parts:
+            remains.prune(root)
         command.require(["systemctl", "daemon-reload"], remedy)
     gone = removal.remove(["pull_agent"], lock_timeout=lock_timeout, check_mode=check_mode)
     before = "".join("%s\n" % path for path in there)

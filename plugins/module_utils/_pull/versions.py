@@ -16,6 +16,7 @@ import glob
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -38,6 +39,8 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._pull.launch import (
 )
 from ansible_collections.evenkeel.gpu.plugins.module_utils._pull.playbook_run import WHEELS
 
+#: What there may be in the folder of all versions.
+PARTS = re.compile(r"launch\.py|\.?(current|previous)(\.partial)?|versions|venvs")
 MANIFEST = "manifest.json"
 #: The oldest Python that ansible-core runs on here, and the names that it may have.
 OLDEST = (3, 11)

@@ -92,15 +92,21 @@ def test_a_server_that_is_not_there_yet_is_wanted_in_check_mode_and_nothing_is_u
 def test_the_server_of_all_users_goes_and_homes_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(made, "FOLDER", str(tmp_path / "made"))
     store, home = tmp_path / "store", tmp_path / "home"
-    (store / ("c" * 40)).mkdir(parents=True)
+    for name in ("c" * 40, "d" * 40 + ".new", "theirs"):
+        (store / name).mkdir(parents=True)
     home.mkdir()
     settings = home / "settings.json"
     settings.touch()
     made.note("vscode_remote", [Thing("file", str(settings))])
     params = {"state": "absent", "store": str(store)}
     assert vscode_remote.converge(params, check_mode=True)["changed"]
-    assert store.exists()
+    assert len(list(store.iterdir())) == 3
     done = vscode_remote.converge(params, check_mode=False)
     assert done["warnings"] == [f"{settings} stay, since they are their users' own"]
-    assert (store.exists(), settings.exists(), made.read("vscode_remote")) == (False, True, [])
+    assert ([path.name for path in store.iterdir()], settings.exists()) == (["theirs"], True)
+    assert made.read("vscode_remote") == []
     assert vscode_remote.converge(params, check_mode=False)["changed"] is False
+    (store / "theirs").rmdir()
+    (store / ("c" * 40)).mkdir()
+    vscode_remote.converge(params, check_mode=False)
+    assert not store.exists()

@@ -17,11 +17,13 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.environment_pl
 
 from tests.unit.plugins.module_utils._conda.test_environment import DESIRED, Builder
 
+DIGEST = "0123456789abcdef"
+
 
 class Node:
     def __init__(self, root: Path) -> None:
         self.root = root
-        for path in ("pkgs/rattler/x", "pkgs/shared", "runtime/0123", "progress", "distributions"):
+        for path in ("pkgs/rattler/x", "pkgs/shared", f"runtime/{DIGEST}", "progress", "distributions"):
             (root / path).mkdir(parents=True)
 
     def build(self, name: str, *, pin: bool | None = None) -> Path:
@@ -81,9 +83,13 @@ def test_a_directory_of_others_keeps_what_only_looks_like_ours(tmp_path: Path, b
     assert (node.remove()["changed"], node.folders) == (False, there)
     (node.root / "locks").mkdir()
     (node.root / "locks" / "pkgs").touch()
+    (node.root / "runtime" / "app").mkdir()
+    (node.root / "locks" / "printer").touch()
     node.remove()
-    assert node.folders == ["distributions", "pkgs"]
-    assert sorted(path.name for path in (node.root / "pkgs").iterdir()) == ["shared", "theirs"]
+    assert node.folders == ["distributions", "locks", "pkgs", "runtime"]
+    found = [sorted(path.name for path in (node.root / name).iterdir()) for name in ("pkgs", "runtime", "locks")]
+    assert found == [["shared", "theirs"], ["app"], ["printer"]]
+    (node.root / "locks" / "printer").unlink()
     for path in sorted(node.root.rglob("*"), reverse=True):
         path.rmdir()
     node.remove()
@@ -127,11 +133,9 @@ def test_what_others_have_made_stays_and_keeps_nothing_else(node: Node) -> None:
 def test_a_removal_that_was_killed_is_finished_by_the_next(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     node.build("ai-dev")
     node.build("jupyter")
-    removed = conda_environment_store.shutil.rmtree
     with monkeypatch.context() as patched:
-        patched.setattr(conda_environment_store.shutil, "rmtree", lambda _: 1 / 0)
+        patched.setattr(conda_environment_store.remains.shutil, "rmtree", lambda _: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             node.remove()
-    assert removed is conda_environment_store.shutil.rmtree
     node.remove()
     assert node.folders == ["distributions", "pkgs"]

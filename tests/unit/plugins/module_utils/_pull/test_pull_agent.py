@@ -176,9 +176,13 @@ def test_off_removes_everything_that_was_made(node: Node) -> None:
 def test_off_leaves_a_directory_of_others(node: Node) -> None:
     root = Path(node.options["root"])
     theirs = root.parent / "theirs"
-    theirs.mkdir(parents=True)
+    (theirs / "versions").mkdir(parents=True)
     assert not node.run(enabled=False, root=str(theirs))["changed"]
-    assert theirs.is_dir()
+    assert (theirs / "versions").is_dir()
+    node.run(root=str(theirs))
+    (theirs / "notes").touch()
+    assert node.run(enabled=False, root=str(theirs))["changed"]
+    assert [path.name for path in theirs.iterdir()] == ["notes"]
 
 
 def test_units_say_what_they_are_to() -> None:
