@@ -13,7 +13,8 @@ description:
   - The CUDA version is that of the oldest driver which the inventory declares for a node that has the environment in
     its C(conda_environments_list), or for any node where none has it. A driver is declared by
     C(nvidia_driver_version), C(nvidia_driver_branch), or the default of the role C(nvidia_driver), unless
-    C(nvidia_driver_source) is C(distribution) or C(nvidia_driver_without_gpu) is false.
+    C(nvidia_driver_source) is C(distribution), C(nvidia_driver_without_gpu) is false, or C(nvidia_driver_state) is
+    C(absent).
 positional: hostvars, hosts, directory, default, given
 options:
   _input:

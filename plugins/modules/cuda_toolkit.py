@@ -23,6 +23,14 @@ extends_documentation_fragment:
   - evenkeel.gpu.attributes
   - evenkeel.gpu.packages
 options:
+  state:
+    description:
+      - Whether the node has what the other options say. V(absent) removes the packages that this module has installed
+        and that nothing else needs, their repository unless the driver comes from it, the settings for shells and the
+        loader, and C(/usr/local/cuda) where this module has made it. RV(left) names what stays.
+    type: str
+    choices: [present, absent]
+    default: present
   toolkits:
     description: The versions of the toolkits, such as C(12.8), as in the names of their directories.
     type: list
@@ -115,7 +123,7 @@ unknown:
   elements: str
   returned: success
 left:
-  description: Toolkits that stay although they are not listed, because no package has installed them.
+  description: What stays although it is not wanted, and why, such as toolkits that no package has installed.
   type: list
   elements: str
   returned: success

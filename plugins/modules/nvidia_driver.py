@@ -22,15 +22,25 @@ extends_documentation_fragment:
   - evenkeel.gpu.attributes
   - evenkeel.gpu.packages
 options:
+  state:
+    description:
+      - Whether the node has the driver. V(absent) removes the packages and holds that this module has brought and that
+        nothing else needs, or undoes NVIDIA's installer if this module has run it; then the driver's repository unless
+        CUDA toolkits come from it, and what kept nouveau off, also in the initial RAM disks.
+      - A driver that is loaded works until the node is rebooted. Kernels, keys that sign modules, and drivers that this
+        module has no record of stay; RV(left) names them.
+      - The caller sees to it that nobody uses a GPU, as the role does.
+    type: str
+    choices: [present, absent]
+    default: present
   version:
     description: The driver's exact version; when empty, the one in the node's repositories.
     type: str
     default: ""
   flavour:
-    description: The flavour of the kernel module.
+    description: The flavour of the kernel module; required if O(state=present).
     type: str
     choices: [open, proprietary]
-    required: true
   absent:
     description: Patterns of packages of the other flavour.
     type: list
@@ -109,9 +119,10 @@ options:
     type: bool
     default: false
   gpu:
-    description: Whether the node has a GPU, so that the module must be loaded and the services started.
+    description:
+      - Whether the node has a GPU, so that the module must be loaded and the services started; required if
+        O(state=present).
     type: bool
-    required: true
   container:
     description: Whether the node is a container, whose kernel is its host's.
     type: bool

@@ -17,7 +17,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command,
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.made import Thing
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sysroot import Sysroot
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import converge as package_set
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import foreign_sources, removal, repository
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import removal, repository_removal
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.repository import Repository
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Request, Wanted, hold_tools
 
@@ -196,15 +196,12 @@ def _remove_toolkit(
         work.diffs.append({"before_header": specification, "before": "a specification\n", "after": ""})
         if not work.check_mode:
             os.unlink(specification)
-    back = foreign_sources.give_back(recorded)
-    files = repository.removal(REPOSITORY)
-    work.diffs += [*gone.diffs(), *(change.diff() for change in files)]
-    work.diffs += [{"after_header": path, "before": "", "after": "as before\n"} for path in back.files.values()]
+    sources = repository_removal.plan(REPOSITORY)
+    work.diffs += [*gone.diffs(), *sources.diffs()]
     if not work.check_mode:
-        kept_files.apply_all(files)
-        back.apply()
-    work.left += [*gone.left, *back.left]
-    return gone, [*back.things, *(one for one in recorded if one.kind == "service")]
+        sources.apply()
+    work.left += [*gone.left, *sources.left]
+    return gone, [one for one in recorded if one.kind == "service"]
 
 
 def request(desired: Desired, *, manager: str) -> Request:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command
@@ -20,6 +20,7 @@ ALTERNATIVE = "/etc/alternatives/cuda"
 #: Debian's and Red Hat's program print this alike.
 _CHOICE = re.compile(r"^(/\S+) - priority \d+", re.MULTILINE)
 _PRIORITY = re.compile(r"(\d+)\.(\d+)$")
+_REMEDY = "See `update-alternatives --display %s`" % GROUP
 
 
 @dataclass(frozen=True)
@@ -129,11 +130,39 @@ def apply(plan: Plan) -> None:
     if not plan.alternatives:
         link_atomically(LINK, plan.target)
         return
-    remedy = "See `update-alternatives --display %s`" % GROUP
     if plan.register:
         argv = ["update-alternatives", "--install", LINK, GROUP, plan.target, priority(plan.target)]
-        command.require(argv, remedy)
-    command.require(["update-alternatives", "--set", GROUP, plan.target], remedy)
+        command.require(argv, _REMEDY)
+    command.require(["update-alternatives", "--set", GROUP, plan.target], _REMEDY)
+
+
+def after_removal(state: State, former: str, gone: Collection[str]) -> str:
+    """Return where a link of ours leads once toolkits are gone; empty for no link.
+
+    Parameters
+    ----------
+    former
+        Where it led before it was ours; empty where there was none.
+    gone
+        The directories of those toolkits.
+    """
+    if state.kind == "link":
+        return "" if former in gone else former
+    rest = [choice for choice in state.choices if choice not in gone]
+    for one in (former, state.target):
+        if one in rest:
+            return one
+    return max(rest, key=lambda choice: int(priority(choice)), default="")
+
+
+def withdraw(target: str, gone: Collection[str]) -> None:
+    """Have the link lead there, and the alternatives forget the directories of toolkits that are gone."""
+    for choice in read().choices:
+        if choice in gone:
+            command.require(["update-alternatives", "--remove", GROUP, choice], _REMEDY)
+    state = read()
+    if state.kind != "other" and state.target != target:
+        apply(Plan(state.target, target, alternatives=bool(state.choices)))
 
 
 def priority(target: str) -> str:

@@ -6,11 +6,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import cuda_toolkits
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import cuda_toolkit_removal, cuda_toolkits
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import converge as package_set
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import repository as repositories
 
 ARGUMENT_SPEC: dict[str, Any] = {
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "toolkits": {"type": "list", "elements": "str", "default": []},
     "default": {"type": "str", "default": ""},
     "parts": {"type": "str", "default": "(?!)"},
@@ -24,7 +25,11 @@ ARGUMENT_SPEC: dict[str, Any] = {
 
 
 def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
-    outcome = cuda_toolkits.converge(desired(params), check_mode=check_mode)
+    """Bring the node to the declared state, or return what that would change."""
+    if params["state"] == "absent":
+        outcome = cuda_toolkit_removal.remove(params["lock_timeout"], check_mode=check_mode)
+    else:
+        outcome = cuda_toolkits.converge(desired(params), check_mode=check_mode)
     return {
         "changed": outcome.changed,
         "toolkits": list(outcome.toolkits),

@@ -19,8 +19,12 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import c
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.repository import Repository
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Request, Wanted, hold_tools
 
+#: The module that records what is made.
+BY = "cuda_toolkit"
 PROFILE = "/etc/profile.d/evenkeel-cuda.sh"
 FISH = "/etc/fish/conf.d/evenkeel-cuda.fish"
+#: What stood in the link's place, in a record, begins so where that was a link.
+LED = "link:"
 #: A directory that is there when the shell is.
 FISH_SHELL = "/etc/fish"
 LOADER = "/etc/ld.so.conf.d/evenkeel-cuda.conf"
@@ -87,13 +91,14 @@ def converge(desired: Desired, *, check_mode: bool) -> Outcome:
     manager = package_set.manager_of_node(lock_timeout=desired.lock_timeout)
     installed = manager.installed()
     target = path(desired.default) if desired.default else ""
-    link = cuda_link.plan(cuda_link.read(), target)
+    stood = cuda_link.read()
+    link = cuda_link.plan(stood, target)
     require_free(desired, directories(), [*installed, *manager.interrupted()])
     settings = kept_files.changes(setting_files(desired, has_fish=os.path.isdir(FISH_SHELL)))
 
     outcome = package_set.converge(
         package_set.Job(
-            "cuda_toolkit",
+            BY,
             request(desired, installed, manager=manager.name),
             desired.repository,
             lock_timeout=desired.lock_timeout,
@@ -106,8 +111,8 @@ def converge(desired: Desired, *, check_mode: bool) -> Outcome:
         # NVIDIA's packages have made it, and have chosen; what they chose may be another.
         before, link = link, cuda_link.plan(cuda_link.read(), target)
         if link is not None:
-            file = Thing("file", cuda_link.LINK)
-            made.note("cuda_toolkit", [file] if not link.before else [], [file] if not link.target else [])
+            thing = Thing("file", cuda_link.LINK, LED + stood.target if stood.target else made.ABSENT)
+            made.note(BY, [thing] if link.target else [], [] if link.target else [thing])
             cuda_link.apply(link)
         link = before or link
     if link is not None:

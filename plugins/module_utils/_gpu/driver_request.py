@@ -13,7 +13,12 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.linux_kernels im
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.repository import Repository
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import Request, Wanted, hold_tools
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transaction import (
+    Request,
+    Wanted,
+    hold_tools,
+    matching,
+)
 
 PREFERENCES = "/etc/apt/preferences.d/evenkeel-nvidia-driver"
 UNATTENDED = "/etc/apt/apt.conf.d/52evenkeel-nvidia-driver"
@@ -193,6 +198,11 @@ def package_files(desired: Desired, manager: str) -> dict[str, str | None]:
     return {PREFERENCES: preferences, UNATTENDED: unattended}
 
 
+def keeps_distribution_out(preferences: str) -> bool:
+    """Return whether a text of apt's preferences has the driver come from NVIDIA's repository or one like it."""
+    return "Pin: release %s\n" % _DISTRIBUTION in preferences
+
+
 def nouveau_files(*, has_dracut: bool) -> dict[str, str | None]:
     """Return the files that keep nouveau off the hardware, with their texts."""
     modprobe = "blacklist nouveau\nblacklist nova_core\noptions nouveau modeset=0\ninstall nouveau /bin/false\n"
@@ -200,6 +210,12 @@ def nouveau_files(*, has_dracut: bool) -> dict[str, str | None]:
     if has_dracut:
         files[DRACUT] = '%s\nomit_drivers+=" nouveau nova_core "\n' % kept_files.MARK
     return files
+
+
+def of_driver_or_kernel(names: Iterable[str]) -> list[str]:
+    """Return those of the packages that are held beside a driver, and the driver's main ones."""
+    listed = list(names)
+    return sorted({*driver_packages(listed), *matching(listed, _KERNEL_HOLDS)})
 
 
 def driver_packages(installed: Iterable[str]) -> list[str]:

@@ -6,15 +6,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import driver
+from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import driver, driver_removal
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.driver_request import Desired, Runfile
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.linux_kernels import Kernel, Module
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import converge as package_set
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import repository as repositories
 
 ARGUMENT_SPEC: dict[str, Any] = {
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "version": {"type": "str", "default": ""},
-    "flavour": {"type": "str", "choices": ["open", "proprietary"], "required": True},
+    "flavour": {"type": "str", "choices": ["open", "proprietary"]},
     "absent": {"type": "list", "elements": "str", "default": []},
     "family": {"type": "list", "elements": "str", "default": []},
     "companions": {"type": "list", "elements": "str", "default": []},
@@ -31,18 +32,27 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "keep_off": {"type": "bool", "default": True},
     "persistence": {"type": "bool", "default": True},
     "fabric_manager": {"type": "bool", "default": False},
-    "gpu": {"type": "bool", "required": True},
+    "gpu": {"type": "bool"},
     "container": {"type": "bool", "default": False},
     "secure_boot": {"type": "bool", "default": False},
     "warn": {"type": "list", "elements": "str", "default": []},
     "remove_leftovers": {"type": "bool", "default": False},
     **package_set.ARGUMENTS,
 }
-RULES: dict[str, Any] = {"mutually_exclusive": [("runfile", "packages")]}
+RULES: dict[str, Any] = {
+    "mutually_exclusive": [("runfile", "packages")],
+    "required_if": [("state", "present", ("flavour", "gpu"))],
+}
 
 
 def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
-    outcome = driver.converge(desired(params), check_mode=check_mode)
+    """Bring the node to the declared state, or return what that would change."""
+    if params["state"] == "absent":
+        outcome = driver_removal.remove(
+            container=params["container"], lock_timeout=params["lock_timeout"], check_mode=check_mode
+        )
+    else:
+        outcome = driver.converge(desired(params), check_mode=check_mode)
     return {
         "changed": outcome.changed,
         "version": outcome.version,
@@ -74,7 +84,7 @@ def desired(params: dict[str, Any]) -> Desired:
     """Return what the options ask for."""
     return Desired(
         **{
-            **{name: value for name, value in params.items() if name != "warn"},
+            **{name: value for name, value in params.items() if name not in ("state", "warn")},
             "repository": repositories.parse(params["repository"]) if params["repository"] else None,
             "dkms_repository": repositories.parse(params["dkms_repository"]) if params.get("dkms_repository") else None,
             "packages": package_set.wanted(params["packages"]),

@@ -42,3 +42,10 @@ def reasons(loaded: Loaded, kernels: Sequence[Kernel], *, gpu: bool, container: 
     if any(kernel.bootable for kernel in kernels) and not any(kernel.running for kernel in kernels):
         found.append("the running kernel was removed, so that no module can be loaded")
     return found
+
+
+def without_driver(loaded: Loaded, *, container: bool) -> list[str]:
+    """Return why a node has to be rebooted that has no driver any more."""
+    if container or not loaded.version:
+        return []
+    return ["the driver %s is loaded, and none is installed" % loaded.version]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, from_os
@@ -265,6 +265,24 @@ def apply(change: Change) -> None:
             raise
     except OSError as error:
         raise from_os(error, change.path) from error
+
+
+def withdraw(path: str, follow: Callable[[], None]) -> None:
+    """Remove a file of ours that something has to follow. It says nothing until that is done, so a killed run is seen.
+
+    Parameters
+    ----------
+    follow
+        What has to be done where the file says nothing; it may go by the time of the file.
+    """
+    file = read(path)
+    if file is None:
+        return
+    empty = Change(path, file, replace(file, text=MARK + "\n"))
+    if empty.of_text:
+        apply(empty)
+    follow()
+    apply(Change(path, empty.after, None))
 
 
 def apply_all(changes: Iterable[Change]) -> None:

@@ -40,7 +40,7 @@ class Thing:
     name
         What the node knows it by; the path of a file, ``USER GROUP`` of a member, ``PATH KEY`` of a setting.
     before
-        ``absent``, ``unknown``, or ``sha256:`` and the hash of the file that stood there.
+        ``absent``, ``unknown``, ``sha256:`` and the hash of the file that stood there, or ``link:`` and where it led.
     """
 
     kind: str
@@ -51,6 +51,12 @@ class Thing:
 def path_of(by: str) -> str:
     """Return the path of a module's record."""
     return os.path.join(FOLDER, "%s.json" % by)
+
+
+def modules() -> list[str]:
+    """Return the modules that have a record, whatever is in it."""
+    names = os.listdir(FOLDER) if os.path.isdir(FOLDER) else []
+    return sorted(name[: -len(".json")] for name in names if name.endswith(".json"))
 
 
 def read(by: str) -> list[Thing]:

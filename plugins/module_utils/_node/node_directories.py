@@ -48,9 +48,7 @@ def converge(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
 
 def recorded() -> list[str]:
     """Return the modules that have a record of something on the node."""
-    names = os.listdir(made.FOLDER) if os.path.isdir(made.FOLDER) else []
-    modules = sorted(name[: -len(".json")] for name in names if name.endswith(".json"))
-    return [module for module in modules if made.read(module)]
+    return [module for module in made.modules() if made.read(module)]
 
 
 def inside(folder: str) -> list[str]:

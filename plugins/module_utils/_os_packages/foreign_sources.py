@@ -196,12 +196,23 @@ class Return:
             os.rename(copy, path)
 
 
-def give_back(recorded: Iterable[Thing]) -> Return:
-    """Find what of others comes back; a file that somebody has written since stays as it is."""
+def give_back(recorded: Iterable[Thing], staying: Repositories) -> Return:
+    """Find what of others comes back; a file that somebody has written since stays as it is.
+
+    Parameters
+    ----------
+    staying
+        Those of our repositories that stay: apt would read no source if a file of others named one of them again.
+    """
     files, left, things = {}, [], []
     undiverted = []
-    for thing in recorded:
+    listed = list(recorded)
+    kept = {thing.name[: -len(_KEPT)] for thing in listed if thing.kind == "backup" and thing.name.endswith(_KEPT)}
+    waiting = {path for path in kept if _names(path, kept_files.text(kept_path(path)) or "", staying)}
+    for thing in listed:
         path = thing.name[: -len(_KEPT)] if thing.name.endswith(_KEPT) else ""
+        if path in waiting or thing.name in waiting:
+            continue
         if thing.kind == "diversion":
             undiverted.append(thing.name)
             things.append(thing)
@@ -214,6 +225,10 @@ def give_back(recorded: Iterable[Thing]) -> Return:
         elif thing.kind == "backup" and path:
             things.append(thing)
     return Return(files, tuple(undiverted), tuple(left), tuple(things))
+
+
+def _names(path: str, text: str, ours: Repositories) -> bool:
+    return without(path, text, ours) != text
 
 
 def _is_written_by_package(path: str) -> bool:

@@ -8,8 +8,9 @@ is named with the reason.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import made
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.made import Thing
@@ -61,8 +62,15 @@ def recorded(modules: Iterable[str]) -> dict[str, list[Thing]]:
     return {by: things for by, things in found.items() if things}
 
 
-def remove(modules: Sequence[str], *, lock_timeout: int, check_mode: bool) -> Removal:
+def remove(
+    modules: Sequence[str], *, lock_timeout: int, check_mode: bool, keep: Mapping[str, str] = MappingProxyType({})
+) -> Removal:
     """Take away the packages that modules have brought, and their holds, or return what would go.
+
+    Parameters
+    ----------
+    keep
+        Patterns of packages that stay, each with the reason.
 
     Raises
     ------
@@ -80,7 +88,7 @@ def remove(modules: Sequence[str], *, lock_timeout: int, check_mode: bool) -> Re
     if healed and check_mode:
         why = "which packages would go, because %s is half-installed" % ", ".join(healed)
         return Removal(healed=healed, unknown=(why,))
-    found = plan(manager, [thing for things in records.values() for thing in things])
+    found = plan(manager, [thing for things in records.values() for thing in things], keep)
     if check_mode:
         return found
     edited = _apply(manager, found, own)
@@ -92,21 +100,28 @@ def remove(modules: Sequence[str], *, lock_timeout: int, check_mode: bool) -> Re
     return Removal(found.plan, found.remnants, healed, found.left, warnings)
 
 
-def plan(manager: Manager, things: Collection[Thing]) -> Removal:
-    """Compare what was brought with what is there."""
+def plan(manager: Manager, things: Collection[Thing], keep: Mapping[str, str] = MappingProxyType({})) -> Removal:
+    """Compare what was brought with what is there; see ``remove``."""
     brought = {thing.name for thing in things if thing.kind == "package"}
     there = sorted(brought & manager.known().keys())
-    needed = needed_by_others(manager, there)
-    go = [name for name in there if name not in needed]
+    holds = manager.held()
+    held = {thing.name for thing in things if thing.kind == "hold"} & holds
+    reasons = {name: why for pattern, why in keep.items() for name in transaction.matching(there, [pattern])}
+    if holds - held:
+        tools = {one.name for one in transaction.hold_tools(manager.name)}
+        reasons.update(dict.fromkeys(tools & set(there), "it holds %s" % ", ".join(sorted(holds - held))))
+    may_go = [name for name in there if name not in reasons]
+    needed = needed_by_others(manager, may_go)
+    go = [name for name in may_go if name not in needed]
     steps: Sequence[Step] = manager.simulate((), go) if go else ()
-    if foreign(steps, brought):  # two alternatives, of which others need one
-        needed.update(dict.fromkeys(go, foreign(steps, brought)))
+    if foreign(steps, may_go):  # two alternatives, of which others need one
+        needed.update(dict.fromkeys(go, foreign(steps, may_go)))
         go, steps = [], ()
-    held = {thing.name for thing in things if thing.kind == "hold"} & manager.held()
+    reasons.update({name: "%s would go too" % ", ".join(by) for name, by in needed.items()})
     return Removal(
         Plan(remove=tuple(go), steps=tuple(steps), release=tuple(sorted(held))),
         remnants=tuple(manager.remnants(sorted(brought - set(there)))),
-        left=tuple("the package %s: %s would go too" % (name, ", ".join(by)) for name, by in sorted(needed.items())),
+        left=tuple("the package %s: %s" % one for one in sorted(reasons.items())),
     )
 
 

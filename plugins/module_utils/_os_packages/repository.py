@@ -13,7 +13,7 @@ import glob
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, kept_files, patience, work_folder
@@ -222,20 +222,34 @@ def changed(repository: Repository | None, coming: Repository | None = None) -> 
 def foreign(*repositories: Repository | None) -> list[Foreign]:
     """Return the files of others that name one of these, or one that the node has from Evenkeel already."""
     wanted = [repository for repository in repositories if repository is not None]
-    is_apt = os.path.isdir(os.path.join(_APT, "sources.list.d"))
-    paths = glob.glob(os.path.join(_APT, "sources.list.d", "*") if is_apt else os.path.join(_RPM, "*"))
     own = {repository.path for repository in wanted}
-    others = [path for path in paths if path not in own]
-    ours: dict[Place, tuple[str, ...]] = {}
-    for path in filter(foreign_sources.is_ours, others):
-        ours.update(foreign_sources.places(path, kept_files.text(path) or ""))
-    ours.update({Place.of(repository.url, repository.suite): repository.components for repository in wanted})
-    if not ours:
+    standing = ours(but=own)
+    places = {Place.of(repository.url, repository.suite): repository.components for repository in wanted}
+    known = Repositories({**standing.places, **places}, standing.variables)
+    if not known.places:
         return []
+    others = [path for path in _paths() if path not in own]
+    others += [os.path.join(_APT, "sources.list")] if _is_apt() else []
+    return foreign_sources.find(others, known)
+
+
+def ours(but: Collection[str] = ()) -> Repositories:
+    """Return the repositories that the node has from Evenkeel, except those of some files."""
+    places: dict[Place, tuple[str, ...]] = {}
+    for path in filter(foreign_sources.is_ours, _paths()):
+        if path not in but:
+            places.update(foreign_sources.places(path, kept_files.text(path) or ""))
     release = re.search(r'^VERSION_ID="?([\w.]+)', kept_files.text("/etc/os-release") or "", re.MULTILINE)
-    variables = foreign_sources.variables(os.uname().machine, release[1] if release else "")
-    others += [os.path.join(_APT, "sources.list")] if is_apt else []
-    return foreign_sources.find(others, Repositories(ours, variables))
+    return Repositories(places, foreign_sources.variables(os.uname().machine, release[1] if release else ""))
+
+
+def _is_apt() -> bool:
+    return os.path.isdir(os.path.join(_APT, "sources.list.d"))
+
+
+def _paths() -> list[str]:
+    """Return the files of repositories of the node's package manager, but for apt's first one."""
+    return glob.glob(os.path.join(_APT, "sources.list.d", "*") if _is_apt() else os.path.join(_RPM, "*"))
 
 
 @contextlib.contextmanager
@@ -286,7 +300,7 @@ def trial(
         changes = tuple(kept_files.changes(wanted))
         if repository is not None and not changes and (key or not kept_files.for_all(repository.key_path)):
             healed += ("the key %s" % repository.key_path,)
-        stage = _stage_apt if os.path.isdir(os.path.join(_APT, "sources.list.d")) else _stage_rpm
+        stage = _stage_apt if _is_apt() else _stage_rpm
         settings = tuple(stage(folder, seen, rehearsal=rehearsal))
         yield Trial(repository, changes, settings, source, key, taken, healed)
 

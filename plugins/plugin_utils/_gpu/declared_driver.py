@@ -13,8 +13,8 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import E
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu.cuda_choice import supported_by
 
 #: What declares a driver.
-VERSION, BRANCH, SOURCE, WITHOUT_GPU = (
-    f"nvidia_driver_{name}" for name in ("version", "branch", "source", "without_gpu")
+STATE, VERSION, BRANCH, SOURCE, WITHOUT_GPU = (
+    f"nvidia_driver_{name}" for name in ("state", "version", "branch", "source", "without_gpu")
 )
 #: How many nodes are named.
 _NAMED = 3
@@ -46,6 +46,8 @@ def declared(variables: Mapping[str, Any], default: str) -> str:
     default
         The branch that the role installs where nothing is set. A node that gets it only if it has a GPU may have none.
     """
+    if variables.get(STATE) == "absent":
+        return ""
     if set_ := variables.get(VERSION) or variables.get(BRANCH):
         return str(set_)
     if variables.get(SOURCE) == "distribution" or not boolean(variables.get(WITHOUT_GPU, True), strict=False):

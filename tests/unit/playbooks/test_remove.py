@@ -14,6 +14,7 @@ from ansible.template import Templar, trust_as_template
 ROOT = Path(__file__).parents[3]
 VARIABLES = yaml.safe_load((ROOT / "playbooks/vars/remove.yml").read_text())
 LAYERS = VARIABLES["__remove_layers"]
+UNNAMED = [layer for layer in LAYERS if layer != "nvidia_driver"]
 ROLES_OF_SITE = yaml.safe_load((ROOT / "playbooks/vars/roles.yml").read_text())["__roles_of_site"]
 
 
@@ -26,8 +27,8 @@ def value(name: str, **variables: Any) -> Any:
 @pytest.mark.parametrize(
     ("given", "named"),
     [
-        ({}, LAYERS),
-        ({"remove_layers": ""}, LAYERS),
+        ({}, UNNAMED),
+        ({"remove_layers": ""}, UNNAMED),
         ({"remove_layers": "jupyter, front_door"}, ["jupyter", "front_door"]),
         ({"remove_layers": ["jupyter"]}, ["jupyter"]),
     ],
@@ -38,12 +39,44 @@ def test_layers_are_named_as_a_list_or_separated_by_commas(given: dict[str, Any]
 
 def test_layers_are_reported_in_the_order_in_which_they_are_named_and_go() -> None:
     assert value("__remove_refused", remove_layers="zsh, jupyter, bash, fish, csh") == ["zsh", "bash", "fish", "csh"]
-    gone = value("__remove_gone", __evenkeel_survey={"to_do": LAYERS}, __remove_last={"to_do": ["jupyter"]})
-    assert gone == [layer for layer in LAYERS if layer != "jupyter"]
+    found = {"to_do": LAYERS, "layers": {}}
+    gone = value("__remove_gone", __evenkeel_survey=found, __remove_last={"to_do": ["jupyter"]})
+    assert gone == [layer for layer in UNNAMED if layer != "jupyter"]
 
 
-def test_the_driver_goes_only_if_it_is_named() -> None:
+def test_the_driver_goes_only_if_it_is_named_and_is_said_to_stay_otherwise() -> None:
+    layer = {"changes": [{"task": "nvidia_driver"}], "left": ["the key"], "warnings": ["the key"], "reboot": ["loaded"]}
+    found = {"to_do": ["jupyter", "nvidia_driver"], "layers": {"jupyter": {"left": ["a"]}, "nvidia_driver": layer}}
     assert "nvidia_driver" not in value("__remove_named")
+    assert "nvidia_driver" in value("__remove_surveyed")
+    assert value("__remove_all") is True
+    assert value("__remove_left", __evenkeel_survey=found) == [
+        "a",
+        "nvidia_driver: it goes only if remove_layers names it",
+    ]
+    assert [value(name, __evenkeel_survey=found) for name in ("__remove_ends", "__remove_reboot")] == [[], []]
+    named = {"remove_layers": "nvidia_driver", "__evenkeel_survey": found}
+    assert value("__remove_going", **named) == ["nvidia_driver"]
+    assert value("__remove_all", **named) is False
+    assert value("__remove_left", **named) == ["a", "the key"]
+    assert value("__remove_reboot", **named) == ["loaded"]
+    assert value("__remove_left", __evenkeel_survey={"to_do": [], "layers": {}}) == []
+
+
+def test_a_reboot_that_is_due_is_nothing_that_goes() -> None:
+    named, layers = {"remove_layers": "nvidia_driver"}, {"nvidia_driver": {"reboot": ["the driver 1 is loaded"]}}
+    waiting = {"to_do": ["nvidia_driver"], "layers": layers}
+    assert value("__remove_going", **named, __evenkeel_survey=waiting) == []
+    changes = {"to_do": ["nvidia_driver"], "layers": {"nvidia_driver": {"unknown": ["half-installed"]}}}
+    assert value("__remove_gone", **named, __evenkeel_survey=changes, __remove_last=waiting) == ["nvidia_driver"]
+    assert value("__remove_gone", **named, __evenkeel_survey=changes, __remove_last=changes) == []
+
+
+@pytest.mark.parametrize(
+    ("named", "ending"), [("nvidia_driver,jupyter", ["jupyter-proxy@*", "jupyter@*"]), ("nvidia_driver", [])]
+)
+def test_notebook_servers_that_go_first_do_not_keep_a_gpu_in_use(named: str, ending: list[str]) -> None:
+    assert value("__nvidia_driver_ending", remove_layers=named) == ending
 
 
 def test_a_mirror_is_of_other_machines_and_is_named_alone() -> None:
@@ -101,10 +134,10 @@ def test_layers_go_before_those_that_they_build_on() -> None:
         assert all(LAYERS.index(other) < LAYERS.index(layer) for other in others if layer in LAYERS)
 
 
-def test_every_role_can_be_removed_or_is_refused() -> None:
+def test_every_role_can_be_removed() -> None:
     roles = {path.name for path in (ROOT / "roles").iterdir()} - {"mirror"}
-    assert {*LAYERS, *VARIABLES["__remove_of_mirrors"], *VARIABLES["__remove_unfinished"]} == roles
-    assert not {*LAYERS} & {*VARIABLES["__remove_unfinished"]}
+    assert {*LAYERS, *VARIABLES["__remove_of_mirrors"]} == roles
+    assert {*VARIABLES["__remove_only_named"]} < {*LAYERS}
 
 
 @pytest.mark.parametrize("layer", [*LAYERS, *VARIABLES["__remove_of_mirrors"]])
@@ -118,8 +151,8 @@ def test_the_switch_of_each_layer_is_off_and_the_command_line_can_not_turn_it_on
 
 
 def test_what_is_left_is_said_by_all_layers() -> None:
-    layers = {"jupyter": {"left": ["a"]}, "front_door": {}}
-    assert value("__remove_left", __evenkeel_survey={"layers": layers}) == ["a"]
+    survey = {"to_do": [], "layers": {"jupyter": {"left": ["a"]}, "front_door": {}}}
+    assert value("__remove_left", __evenkeel_survey=survey) == ["a"]
     last = {"layers": {"jupyter": {"left": ["b", "c"]}}}
-    assert value("__remove_left", __evenkeel_survey={"layers": layers}, __remove_last=last) == ["b", "c"]
-    assert value("__remove_left", __evenkeel_survey={"layers": layers}, __remove_last={"skipped": True}) == ["a"]
+    assert value("__remove_left", __evenkeel_survey=survey, __remove_last=last) == ["b", "c"]
+    assert value("__remove_left", __evenkeel_survey=survey, __remove_last={"skipped": True}) == ["a"]

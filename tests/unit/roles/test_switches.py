@@ -36,8 +36,12 @@ def test_a_switch_given_as_text(role: str, switch: str, others: dict[str, Any], 
 @pytest.mark.parametrize(("value", "wanted"), [(False, False), ("false", False), (True, True), ("true", True)])
 def test_a_driver_without_a_gpu(value: object, wanted: bool) -> None:
     expression = yaml.safe_load((ROLES / "nvidia_driver" / "vars" / "main.yml").read_text())["__nvidia_driver_wanted"]
-    templar = Templar(DataLoader(), {"nvidia_driver_without_gpu": value, "__nvidia_driver_gpu": False})
-    assert templar.template(trust_as_template(expression)) is wanted
+    given = {"nvidia_driver_state": "present", "nvidia_driver_without_gpu": value, "__nvidia_driver_gpu": False}
+    assert Templar(DataLoader(), given).template(trust_as_template(expression)) is wanted
+    assert (
+        Templar(DataLoader(), {**given, "nvidia_driver_state": "absent"}).template(trust_as_template(expression))
+        is False
+    )
 
 
 @pytest.mark.parametrize(

@@ -692,7 +692,7 @@ def test_the_module_describes_the_kernels_that_may_boot(
 
     monkeypatch.setattr(driver, "converge", of_packages)
     options: dict[str, object] = {"repository": None, "packages": [], "absent": [], "family": ["nvidia-*"]}
-    options |= {"companions": [], "runfile": None}
+    options |= {"companions": [], "runfile": None, "state": "present"}
     found = nvidia_driver.converge({**options, "flavour": "open", "gpu": True, "warn": []}, True)
     assert (found["version"], found["flavour"]) == expected
     assert (

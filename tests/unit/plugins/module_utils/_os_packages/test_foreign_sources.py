@@ -334,7 +334,8 @@ def test_what_was_there_before_comes_back_where_nobody_has_written_since(
     backups = [Thing("backup", foreign_sources.kept_path(path)) for path in (theirs, written, gone)]
     commands: list[list[str]] = []
     monkeypatch.setattr(foreign_sources.command, "require", lambda argv, _: commands.append(argv))
-    found = foreign_sources.give_back([*backups, Thing("diversion", theirs), Thing("package", "x")])
+    recorded = [*backups, Thing("diversion", theirs), Thing("package", "x")]
+    found = foreign_sources.give_back(recorded, Repositories({}, {}))
     assert found.left == (
         f"{written}.replaced-by-evenkeel.save: {written} as it was before Evenkeel, which is there with other entries",
     )
@@ -343,3 +344,11 @@ def test_what_was_there_before_comes_back_where_nobody_has_written_since(
     assert Path(theirs).read_text() == "deb x"
     assert Path(written).read_text() == "deb y"
     assert commands == [["dpkg-divert", "--local", "--no-rename", "--remove", theirs]]
+
+
+def test_a_file_that_names_a_repository_of_ours_that_stays_comes_back_later(tmp_path: Path) -> None:
+    path = str(tmp_path / "cuda.list")
+    Path(foreign_sources.kept_path(path)).write_text(KEYRING)
+    recorded = [Thing("backup", foreign_sources.kept_path(path)), Thing("diversion", path)]
+    assert foreign_sources.give_back(recorded, OURS) == foreign_sources.Return({}, (), (), ())
+    assert foreign_sources.give_back(recorded, Repositories({}, {})).things == tuple(recorded)

@@ -21,6 +21,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu.declared_driver 
         ({"nvidia_driver_source": "distribution", "nvidia_driver_branch": "590"}, "590"),
         ({"nvidia_driver_without_gpu": False}, ""),
         ({"nvidia_driver_without_gpu": "no"}, ""),
+        ({"nvidia_driver_state": "absent", "nvidia_driver_branch": "570"}, ""),
         ({"nvidia_driver_without_gpu": False, "nvidia_driver_branch": "570"}, "570"),
     ],
 )
