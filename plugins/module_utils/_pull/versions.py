@@ -26,6 +26,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import E
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import (
     link_atomically,
     make_directories,
+    remove_at_once,
     sync_file_systems,
     write_atomically,
 )
@@ -238,7 +239,11 @@ def _keep(wheels: list[str], folder: str) -> None:
 
 def _remove(path: str) -> None:
     if os.path.isdir(path) and not os.path.islink(path):
-        shutil.rmtree(path)
+        folder, name = os.path.split(path)
+        if name.startswith(offline_venv.PARTIAL):
+            shutil.rmtree(path)
+        else:
+            remove_at_once(path, os.path.join(folder, offline_venv.PARTIAL + name))
     else:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)

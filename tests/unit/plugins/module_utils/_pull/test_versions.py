@@ -83,6 +83,25 @@ def test_what_neither_is_nor_was_in_use_is_removed(version: Version, wheels: Pat
     assert made[1].broken
 
 
+def test_what_an_interrupted_removal_leaves_does_not_pass_for_whole(
+    version: Version, wheels: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for one in (version, replace(version, packages={"uv": "0.13.9"}, program=b"1")):
+        versions.build(one, str(wheels))
+    versions.switch(one)
+
+    def interrupted(path: str) -> None:
+        raise OSError(5, "Input/output error", path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("shutil.rmtree", interrupted)
+        with pytest.raises(OSError, match="Input/output"):
+            versions.prune(version.root)
+    assert not version.complete
+    versions.prune(version.root)
+    assert [path.name for path in (Path(version.root) / "versions").iterdir()] == [one.id]
+
+
 @pytest.mark.parametrize("left", ["venv", "version"])
 def test_what_a_killed_run_leaves_is_made_anew(version: Version, wheels: Path, left: str) -> None:
     folder = Path(version.venv if left == "venv" else version.path)
