@@ -31,7 +31,7 @@ BATCHES = {"rollout": ("rollout_build_batch", "rollout_batch"), "upgrade_driver"
 #: By playbook, the inputs that name a group.
 GROUPS = {"rollout": ("rollout_canary",)}
 #: By playbook, the inputs of which one counts.
-EITHER = {"rollback": ("rollback_steps", "rollback_generation")}
+EITHER = {"rollback": ("rollback_steps", "rollback_generation"), "export": ("export_env", "export_list")}
 #: The playbook that runs on the control node, and what it reads besides its own inputs.
 LOCK = "lock"
 LOCK_READS = ("conda_environments_directory",)

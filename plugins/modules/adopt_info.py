@@ -24,7 +24,11 @@ options:
     description: Directories of Evenkeel's own, in which everything is passed over.
     type: list
     elements: path
-    default: [/opt/evenkeel, /opt/miniconda3]
+    default: [/opt/evenkeel]
+  prefix:
+    description: Where Evenkeel's distribution is to be. One of others there is in the way.
+    type: path
+    default: /opt/miniconda3
   seconds:
     description: How many seconds one home, or one folder of the system's, may take.
     type: int
@@ -47,8 +51,17 @@ EXAMPLES = r"""
 RETURN = r"""
 conda:
   description:
-    - For each place its C(path), C(kind) (C(distribution) or C(environment)), C(owner), the number of C(packages), and
-      the C(bytes) that it uses. What is not C(measured) to the end uses more; V(0) stands for one that was not at all.
+    - For each place its C(path), C(kind) (C(distribution) or C(environment)), C(owner), the number of C(packages) and
+      their C(fingerprint), the C(bytes) that it uses, and whether it is C(in_the_way) of Evenkeel's distribution.
+    - Environments with the same C(fingerprint) have the same packages, by the names of their records. What is not
+      C(measured) to the end uses more; V(0) stands for one that was not at all.
+  type: list
+  elements: dict
+  returned: success
+settings:
+  description:
+    - Files of users that have an effect on every conda of theirs. Of each the C(path), and the C(kind), which is
+      C(condarc), or C(start) for a file of a shell in which C(conda init) has written.
   type: list
   elements: dict
   returned: success
@@ -60,8 +73,8 @@ unread:
 servers:
   description:
     - For each notebook server its C(unit) and the C(path) of that, which is empty if somebody has started it
-      otherwise; the C(user) and C(pid) of its process, whether it is C(enabled) and C(running), and the addresses on
-      which it C(listens).
+      otherwise; the C(user) and C(pid) of its process, the C(folder) that it shows, as far as that is known, whether it
+      is C(enabled) and C(running), and the addresses on which it C(listens).
   type: list
   elements: dict
   returned: success

@@ -24,6 +24,11 @@ options:
   path:
     description: A file on the control node for all results, as JSON.
     type: path
+  exports:
+    description:
+      - A file on the control node for the environments that can be taken over, as the variable C(export_list) of
+        export.yml. Those of one name with the same packages are one. Paths with unusual characters are left out.
+    type: path
 """
 
 EXAMPLES = r"""
@@ -35,7 +40,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 nodes:
-  description: By node, the lines of the report, by C(take_over), C(stop), C(stay) and C(unread).
+  description: By node, the lines of the report, by C(take_over), C(stop), C(in_the_way), C(stay) and C(unread).
   type: dict
+  returned: success
+differing:
+  description: A line for each path at which nodes have environments with different packages.
+  type: list
+  elements: str
   returned: success
 """

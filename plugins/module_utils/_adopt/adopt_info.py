@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._adopt import conda_places, notebook_servers
@@ -12,7 +13,8 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import E
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sysroot import Sysroot
 
 ARGUMENT_SPEC: dict[str, Any] = {
-    "own": {"type": "list", "elements": "path", "default": ["/opt/evenkeel", "/opt/miniconda3"]},
+    "own": {"type": "list", "elements": "path", "default": ["/opt/evenkeel"]},
+    "prefix": {"type": "path", "default": "/opt/miniconda3"},
     "seconds": {"type": "int", "default": 20},
     "total_seconds": {"type": "int", "default": 120},
 }
@@ -28,11 +30,12 @@ def read(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     for name in ("seconds", "total_seconds"):
         if params[name] < 1:
             raise EvenkeelError("%s is %d" % (name, params[name]), "Set it to a number of seconds from 1")
-    places, unread = conda_places.find(params["own"], params["seconds"], params["total_seconds"])
-    system = Sysroot()
+    found = conda_places.find(params["own"], params["seconds"], params["total_seconds"])
+    system, prefix = Sysroot(), os.path.realpath(params["prefix"])
     return {
-        "conda": places,
-        "unread": unread,
+        "conda": [{**place, "in_the_way": place["path"] == prefix} for place in found["places"]],
+        "settings": found["settings"],
+        "unread": found["unread"],
         "servers": notebook_servers.find(system),
         "set_up_by": set_up_by(system),
         "runfile": runfile.installed(),

@@ -21,13 +21,14 @@ _OUR_UNITS = re.compile(r"jupyter(-proxy)?@.*\.service")
 _PROGRAM = re.compile(r"jupyter|jupyterhub|jupyterhub-singleuser|jupyter-(lab|notebook|server|labhub|nbclassic)")
 _SERVES = ("lab", "notebook", "server", "labhub", "nbclassic")
 _MODULES = ("jupyterlab", "notebook", "jupyter_server", "jupyterhub", "jupyterhub.app", "jupyterhub.singleuser")
+_FOLDER = re.compile(r"--(?:notebook-dir|\w+\.notebook_dir|\w+\.root_dir)[= ][\"']?([^\s\"']+)")
 _MOST_COMMAND = 4096
 
 Server = dict[str, Any]
 
 
 def find(system: Sysroot, proc: str = "/proc") -> list[Server]:
-    """Return the servers: ``unit``, ``path``, ``user``, ``enabled``, ``running``, ``listens`` and ``pid``.
+    """Return the servers: ``unit``, ``path``, ``user``, ``folder``, ``enabled``, ``running``, ``listens`` and ``pid``.
 
     Of one that no unit of a file starts, ``path`` is empty, and ``unit`` is what systemd has it in, such as a session.
     """
@@ -44,6 +45,7 @@ def find(system: Sysroot, proc: str = "/proc") -> list[Server]:
         found.append(
             {
                 **one,
+                "folder": next((process["folder"] for process in of_unit if process["folder"]), one["folder"]),
                 "enabled": unit.enabled,
                 "running": unit.running,
                 "listens": sorted({address for process in of_unit for address in process["listens"]}),
@@ -57,7 +59,7 @@ def find(system: Sysroot, proc: str = "/proc") -> list[Server]:
 
 
 def services(system: Sysroot) -> list[Server]:
-    """Return the units that run a notebook server and are not Evenkeel's: ``unit``, ``path`` and ``user``."""
+    """Return the units that run a notebook server and are not ours: ``unit``, ``path``, ``user`` and ``folder``."""
     found = []
     for pattern in _UNITS:
         for outside in sorted(glob.glob(system.outside(pattern))):
@@ -66,8 +68,15 @@ def services(system: Sysroot) -> list[Server]:
             if os.path.islink(outside) or _OURS.search(text) or not starts_server(text):
                 continue
             users = re.findall(r"^\s*User\s*=\s*(\S+)", text, re.MULTILINE)
-            found.append({"unit": os.path.basename(path), "path": path, "user": users[-1] if users else "root"})
+            user = users[-1] if users else "root"
+            found.append({"unit": os.path.basename(path), "path": path, "user": user, "folder": folder_of(text)})
     return found
+
+
+def folder_of(text: str) -> str:
+    """Return the folder that a unit's text has a server show; empty where it names none."""
+    asked = _FOLDER.search(text) or re.search(r"^\s*WorkingDirectory\s*=\s*-?(\S+)", text, re.MULTILINE)
+    return asked[1] if asked else ""
 
 
 def starts_server(text: str) -> bool:
@@ -77,7 +86,7 @@ def starts_server(text: str) -> bool:
 
 
 def processes(proc: str = "/proc") -> list[Server]:
-    """Return the processes that are notebook servers: ``pid``, ``user`` and ``unit``."""
+    """Return the processes that are notebook servers: ``pid``, ``user``, ``folder`` and ``unit``."""
     found = []
     for pid in sorted(filter(str.isdigit, os.listdir(proc)), key=int):
         home = os.path.join(proc, pid)
@@ -88,7 +97,9 @@ def processes(proc: str = "/proc") -> list[Server]:
                 continue
             with open(os.path.join(home, "cgroup"), encoding="ascii", errors="replace") as stream:
                 unit = tcp_port.parse_unit(stream.read())
-            found.append({"pid": int(pid), "user": _name(os.stat(home).st_uid), "unit": unit})
+            asked = _FOLDER.search(" ".join(words))
+            folder = asked[1] if asked else os.readlink(os.path.join(home, "cwd"))
+            found.append({"pid": int(pid), "user": _name(os.stat(home).st_uid), "folder": folder, "unit": unit})
         except (OSError, ValueError):
             continue  # it ended meanwhile
     return found

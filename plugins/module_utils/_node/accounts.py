@@ -68,11 +68,11 @@ def owner(path: str) -> pwd.struct_passwd | None:
             except (FileNotFoundError, NotADirectoryError):
                 break
             if status.st_uid != 0:
-                return _known_by(status.st_uid, status.st_gid)
+                return of_number(status.st_uid, status.st_gid)
     return None
 
 
-def _known_by(uid: int, gid: int) -> pwd.struct_passwd:
+def of_number(uid: int, gid: int) -> pwd.struct_passwd:
     """Return an account by its number, or one that has nothing but that."""
     try:
         return pwd.getpwuid(uid)

@@ -135,8 +135,8 @@ def foreign(text: str) -> list[str]:
 
 def conda(own: Sequence[str]) -> list[str]:
     """Return the directories of conda's distributions that are not Evenkeel's, of homes that can be read in time."""
-    places, _unread = conda_places.find(own, _SECONDS, _HOMES_SECONDS, measure=False)
-    return [place["path"] for place in places if place["kind"] == "distribution"]
+    found = conda_places.find(own, _SECONDS, _HOMES_SECONDS, measure=False)
+    return [place["path"] for place in found["places"] if place["kind"] == "distribution"]
 
 
 def port_holders(port: int) -> list[str]:

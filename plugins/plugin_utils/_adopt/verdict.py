@@ -12,10 +12,15 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._preflight.verdict im
 Found = Mapping[str, Any]
 #: What each is called where it is shown.
 TITLES = {
-    "take_over": "Can be taken over, by export.yml -e export_prefix=PATH -e export_env=NAME",
+    "take_over": "Can be taken over, by export.yml; adopt_exports=FILE writes the list for it",
     "stop": "To be stopped before site.yml, which stops nothing of others",
+    "in_the_way": "In the way of site.yml, which changes nothing before that is settled",
     "stay": "Stays as it is",
     "unread": "Not looked at",
+}
+_SETTINGS = {
+    "condarc": "{path}: settings of conda, which for this user win over the node's",
+    "start": "{path}: starts another conda in this user's shells, until `conda init --reverse`",
 }
 
 
@@ -29,9 +34,15 @@ def judge(found: Found) -> dict[str, list[str]]:
     """
     lines: dict[str, list[str]] = {key: [] for key in TITLES}
     for place in found.get("conda", ()):
-        lines["take_over" if place["kind"] == "environment" else "stay"].append(_of_place(place))
+        lines["take_over" if place["kind"] == "environment" else "stay"].append(of_place(place))
+        if place["in_the_way"]:
+            lines["in_the_way"].append(
+                f"{place['path']}: where Evenkeel's distribution is to be, {place['owner']} has another one; set "
+                "miniconda_prefix to another path, such as /opt/evenkeel/miniconda3"
+            )
     for server in found.get("servers", ()):
         lines["stop" if server["running"] or server["enabled"] else "stay"].append(_of_server(server))
+    lines["stay"] += [_SETTINGS[one["kind"]].format(**one) for one in found.get("settings", ())]
     for program in found.get("set_up_by", ()):
         lines["stay"].append(f"{program['name']} has set up the node: {program['path']}")
     if found.get("runfile"):
@@ -42,26 +53,30 @@ def judge(found: Found) -> dict[str, list[str]]:
     return lines
 
 
-def open_to_others(addresses: Iterable[str]) -> list[str]:
-    """Return those of some addresses that other machines can reach."""
-    return [address for address in addresses if not address.startswith(("127.", "[::1]"))]
-
-
-def _of_place(place: Found) -> str:
+def of_place(place: Found) -> str:
+    """Return what is known of a distribution or an environment."""
     size = size_of(place["bytes"] >> 20)
     if not place["measured"]:
         size = f"more than {size}" if place["bytes"] else "not measured"
     packages = f"{place['packages']} package{'' if place['packages'] == 1 else 's'}"
-    return f"{place['path']}: {place['kind']} of {place['owner']}, {packages}, {size}"
+    return f"{place['path']}: {place['kind']} of {place['owner']}, {packages} ({place['fingerprint']}), {size}"
+
+
+def open_to_others(addresses: Iterable[str]) -> list[str]:
+    """Return those of some addresses that other machines can reach."""
+    return [address for address in addresses if not address.startswith(("127.", "[::1]"))]
 
 
 def _of_server(server: Found) -> str:
     what = server["unit"] if server["path"] else f"process {server['pid']}"
     reached = open_to_others(server["listens"])
     where = f", open to others on {', '.join(reached)}" if reached else ""
+    shown = f"{what}: a notebook server as {server['user']}{where}"
+    if server["folder"]:
+        shown += f", with the notebooks in {server['folder']}"
     if not server["running"]:
-        return f"{what}: a notebook server as {server['user']}, which does not run{_command(server, 'disable')}"
-    return f"{what}: a notebook server as {server['user']}{where}{_command(server, 'disable --now')}"
+        return f"{shown}, which does not run{_command(server, 'disable')}"
+    return f"{shown}{_command(server, 'disable --now')}"
 
 
 def _command(server: Found, how: str) -> str:

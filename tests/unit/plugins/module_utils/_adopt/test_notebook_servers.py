@@ -36,6 +36,21 @@ def test_what_starts_a_server(command: str, serves: bool) -> None:
     assert notebook_servers.starts_server(f"[Service]\nExecStart={command}\n") is serves
 
 
+@pytest.mark.parametrize(
+    ("text", "folder"),
+    [
+        (f"{BY_HAND}WorkingDirectory=/root/notebooks\n", "/root/notebooks"),
+        (f"{BY_HAND}WorkingDirectory=-/srv\n", "/srv"),
+        ("ExecStart=/x/jupyter lab --notebook-dir=/data/nb\nWorkingDirectory=/root\n", "/data/nb"),
+        ("ExecStart=/x/jupyter lab --ServerApp.root_dir='/data/nb' --port=1\n", "/data/nb"),
+        ("ExecStart=/bin/sh -c 'jupyter lab --NotebookApp.notebook_dir /data/nb'\n", "/data/nb"),
+        (BY_HAND, ""),
+    ],
+)
+def test_what_a_server_shows(text: str, folder: str) -> None:
+    assert notebook_servers.folder_of(text) == folder
+
+
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A node with units of others and of ours."""
@@ -55,6 +70,7 @@ def process(root: Path, pid: int, unit: str, *words: str) -> None:
     (place / "cmdline").write_bytes("\0".join(words).encode() + b"\0")
     (place / "cgroup").write_text(f"0::/system.slice/{unit}\n")
     (place / "fd" / "3").symlink_to(f"socket:[{pid}]")
+    (place / "cwd").symlink_to(f"/home/{pid}")
 
 
 def test_units_and_processes_are_one_list(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,6 +92,7 @@ def test_units_and_processes_are_one_list(root: Path, monkeypatch: pytest.Monkey
         ("session-3.scope", False, True, False, ["127.0.0.1:8890"]),
     ]
     assert [one["user"] for one in found[:2]] == ["root", "root"]
+    assert [one["folder"] for one in found] == ["/home/10", "", "/home/12"]
 
 
 def test_programs_that_set_machines_up(tmp_path: Path) -> None:

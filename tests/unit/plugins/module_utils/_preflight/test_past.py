@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._adopt import conda_places
@@ -114,9 +115,9 @@ def test_distributions_of_conda(monkeypatch: pytest.MonkeyPatch) -> None:
     places = [{"path": "/opt/anaconda3", "kind": "distribution"}, {"path": "/opt/x/envs/y", "kind": "environment"}]
     asked = []
 
-    def find(own: list[str], *_seconds: float, measure: bool) -> tuple[list[dict[str, str]], list[str]]:
+    def find(own: list[str], *_seconds: float, measure: bool) -> dict[str, list[Any]]:
         asked.append((own, measure))
-        return places, ["ana: hangs"]
+        return {"places": places, "settings": [], "unread": ["ana: hangs"]}
 
     monkeypatch.setattr(conda_places, "find", find)
     assert past.conda(["/opt/miniconda3"]) == ["/opt/anaconda3"]
