@@ -372,7 +372,7 @@ def _require_ours(state: State, desired: Desired) -> None:
     if state.prefix not in ("absent", "ours"):
         raise EvenkeelError(
             "%s is %s that Evenkeel did not make; it was left as it is" % (desired.prefix, state.prefix),
-            "Move it away, or choose another prefix",
+            "Choose another prefix (miniconda_prefix of the role), or move it away",
         )
 
 
