@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from lab import wait
@@ -27,22 +27,30 @@ def people(node: Node, users: Iterable[str], directory: Mapping[str, int], hangs
         node.host.check_output(directory_service.join(directory))
         put(node, SQUASHED, f'#!/bin/sh\nexec setpriv {_WITHOUT} /usr/bin/python3 "$@"\n'.encode())
         node.host.check_output(f"chmod 755 {SQUASHED}")
-        if hangs:
-            put(node, "/run/hangs.py", Path(hanging_file_system.__file__).read_bytes())
-            node.host.check_output(f"systemd-run --unit=hangs python3 /run/hangs.py /home/{hangs} $(id --user {hangs})")
-            wait.until(
-                lambda: node.host.run("grep '^hangs ' /proc/mounts").rc == 0,
-                "it hangs",
-                "systemctl status hangs",
-                seconds=30,
-            )
-        yield
+        with hanging(node, hangs) if hangs else nullcontext():
+            yield
     finally:
-        node.host.run(f"systemctl stop hangs; umount --lazy /home/{hangs or 'nobody'}")
         node.host.run(directory_service.leave())
         for user in (*local, *directory):
             node.host.run(f"userdel {user}; rm -rf /home/{user}")
         node.host.run(f"rm {SQUASHED}")
+
+
+@contextmanager
+def hanging(node: Node, user: str) -> Iterator[None]:
+    """Have a user's home answer nothing, as one on a file server that is gone."""
+    try:
+        put(node, "/run/hangs.py", Path(hanging_file_system.__file__).read_bytes())
+        node.host.check_output(f"systemd-run --unit=hangs python3 /run/hangs.py /home/{user} $(id --user {user})")
+        wait.until(
+            lambda: node.host.run("grep '^hangs ' /proc/mounts").rc == 0,
+            "it hangs",
+            "systemctl status hangs",
+            seconds=30,
+        )
+        yield
+    finally:
+        node.host.run(f"systemctl stop hangs; umount --lazy /home/{user}")
 
 
 def put(node: Node, path: str, content: bytes, owner: str = "root") -> None:
