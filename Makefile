@@ -12,7 +12,7 @@ SHORT_SCENARIOS := nvidia_driver miniconda remote_access mirror nvidia_container
 SCENARIOS := jupyter_multiuser $(filter-out $(SHORT_SCENARIOS),$(ROLES)) hostile_user site environment_life environment_drift \
 	$(SHORT_SCENARIOS)
 LONG_SCENARIOS := nvidia_driver_vm nvidia_driver_dkms distribution_life upgrade driver_upgrade secure_boot site_vm front_door_jupyter \
-	air_gap image vm_image
+	air_gap image vm_image remove
 # Their roles survey themselves; in test-long they also go through site.yml, whose survey is of all roles at once.
 # site.yml has no role pull_agent, which runs site.yml, and no package_mirror, which is of other machines.
 SCENARIOS_OF_ROLES := $(filter-out site pull_agent package_mirror,$(SCENARIOS)) nvidia_driver_vm nvidia_driver_dkms \
@@ -48,7 +48,7 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: setup ## Bring up the lab and two fresh nodes, take them to a working JupyterLab, twice, and run a cell in each kernel
+demo: setup ## Bring up the lab and two fresh nodes, take them to a working JupyterLab, twice, run a cell in each kernel, and take one node down again
 	python -m lab.demo
 
 .PHONY: demo-down

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The demo: two bare nodes become notebook servers with the same locked environments, one change comes and goes again.
+"""The demo: bare nodes become equal notebook servers, one change comes and goes again, one node is rid of all of it.
 
 ``python -m lab.demo`` shows it, on the nodes of the lab's group ``demo``. The environments that it locks are a copy of
 ``lab/environments``, which stays in the lab's state.
@@ -13,6 +13,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -20,6 +21,7 @@ from rich.console import Console
 from lab import paths
 from lab.errors import LabError
 from lab.nodes import nodes, ssh
+from lab.nodes.nodes import Node
 from lab.people import notebook
 
 ROOT = Path(__file__).parents[1]
@@ -59,8 +61,11 @@ def main() -> int:
         compare()
         CONSOLE.rule("A cell in every kernel, through the notebook servers")
         run("lab.people.notebook", GROUP)
+        *staying, leaving = nodes.find(GROUP)
+        CONSOLE.rule(f"remove.yml: {leaving.name} is rid of all of it")
+        play("playbooks/remove.yml", "--limit", leaving.name, "--extra-vars", "remove_confirm=false")
         CONSOLE.rule("Open the notebooks")
-        tell_how_to_open()
+        tell_how_to_open(staying)
     except LabError as error:
         CONSOLE.print(f"demo: {error}", markup=False, style="red")
         return 1
@@ -149,9 +154,9 @@ def require_unchanged(output: str) -> None:
         )
 
 
-def tell_how_to_open() -> None:
+def tell_how_to_open(of: Sequence[Node]) -> None:
     """Print for each node the command that forwards its notebook server's port, and the address to open."""
-    for number, node in enumerate(nodes.find(GROUP)):
+    for number, node in enumerate(of):
         port = notebook.PORT + number
         forward = ssh.command(node.address, "-N", "-L", f"{port}:127.0.0.1:{notebook.PORT}")
         print(f"{node.name}: {shlex.join(forward)}")

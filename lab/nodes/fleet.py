@@ -101,7 +101,11 @@ class Fleet:
 
     def fingerprint(self) -> dict[str, frozenset[str]]:
         """Return by node lines of which some differ as soon as anything of its root file system does."""
-        return {node: frozenset(text.splitlines()) for node, text in self._printed(fingerprint.COMMAND).items()}
+        return self.listed(fingerprint.COMMAND)
+
+    def listed(self, command: str) -> dict[str, frozenset[str]]:
+        """Run a shell command on every node, and return by node the lines that it printed."""
+        return {node: frozenset(text.splitlines()) for node, text in self._printed(command).items()}
 
     def requests(self) -> list[str]:
         """Return the lines of the mirror's log that are about requests of the nodes, the oldest first."""
