@@ -234,6 +234,9 @@ def test_candidates_of_a_folder_of_the_system_s(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "link").symlink_to("/elsewhere")
     mine = os.geteuid()
+    if mine == 0:
+        (tmp_path / "of-a-user").symlink_to("/elsewhere")
+        os.lchown(tmp_path / "of-a-user", 4711, 4711)
     homes = [str(tmp_path / "ana"), str(tmp_path), "/"]
     mounted = Mounts({"/": "ext4", str(tmp_path / "mounted"): "nfs4"})
     found = conda_places.system_candidates(str(tmp_path), homes, mounted)["candidates"]

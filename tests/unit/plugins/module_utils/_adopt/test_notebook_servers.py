@@ -58,7 +58,7 @@ def root(tmp_path: Path) -> Path:
     place.mkdir(parents=True)
     (place / "jupyter.service").write_text(BY_HAND)
     (place / "jupyter@.service").write_text(f"# Evenkeel manages this file\n{BY_HAND}")
-    (place / "lab.service").write_text(BY_HAND.replace("User=root\n", ""))
+    (place / "lab.service").write_text(BY_HAND.replace("User=root", "WorkingDirectory=/srv/lab"))
     (place / "other.service").write_text("[Service]\nExecStart=/usr/bin/true\n")
     (place / "alias.service").symlink_to("jupyter.service")
     return tmp_path
@@ -92,7 +92,7 @@ def test_units_and_processes_are_one_list(root: Path, monkeypatch: pytest.Monkey
         ("session-3.scope", False, True, False, ["127.0.0.1:8890"]),
     ]
     assert [one["user"] for one in found[:2]] == ["root", "root"]
-    assert [one["folder"] for one in found] == ["/home/10", "", "/home/12"]
+    assert [one["folder"] for one in found] == ["/home/10", "/srv/lab", "/home/12"]
 
 
 def test_programs_that_set_machines_up(tmp_path: Path) -> None:
