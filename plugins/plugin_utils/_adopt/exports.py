@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.environment import RESERVED_NAMES
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sanitise import in_one_line
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._adopt.verdict import of_place
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._adopt.verdict import can_be_exported, of_place
 
 _HEADER = """\
 ---
@@ -44,7 +44,7 @@ def of_nodes(nodes: Mapping[str, Mapping[str, Any]]) -> list[Export]:
     alike: dict[tuple[str, str], list[tuple[str, Mapping[str, Any]]]] = {}
     for node, found in nodes.items():
         for place in found.get("conda", ()):
-            if place["kind"] == "environment" and _PLAIN.fullmatch(place["path"]):
+            if can_be_exported(place) and _PLAIN.fullmatch(place["path"]):
                 alike.setdefault((_name(place["path"]), place["fingerprint"]), []).append((node, place))
     exports, taken = [], set(RESERVED_NAMES)
     for (name, _unused), there in sorted(alike.items(), key=lambda entry: (entry[0][0], -len(entry[1]), entry[0][1])):
@@ -62,7 +62,7 @@ def differing(nodes: Mapping[str, Mapping[str, Any]]) -> list[str]:
     found: dict[str, dict[str, list[str]]] = {}
     for node, one in nodes.items():
         for place in one.get("conda", ()):
-            if place["kind"] == "environment":
+            if can_be_exported(place):
                 found.setdefault(place["path"], {}).setdefault(place["fingerprint"], []).append(node)
     return [
         f"{path}: {len(kinds)} with different packages: "

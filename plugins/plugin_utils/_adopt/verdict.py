@@ -34,7 +34,7 @@ def judge(found: Found) -> dict[str, list[str]]:
     """
     lines: dict[str, list[str]] = {key: [] for key in TITLES}
     for place in found.get("conda", ()):
-        lines["take_over" if place["kind"] == "environment" else "stay"].append(of_place(place))
+        lines["take_over" if can_be_exported(place) else "stay"].append(of_place(place))
         if place["in_the_way"]:
             lines["in_the_way"].append(
                 f"{place['path']}: where Evenkeel's distribution is to be, {place['owner']} has another one; set "
@@ -51,6 +51,11 @@ def judge(found: Found) -> dict[str, list[str]]:
         )
     lines["unread"] += [*found.get("unread", ()), *filter(None, [found.get("failed")])]
     return lines
+
+
+def can_be_exported(place: Found) -> bool:
+    """Return whether somebody has made an environment, and put something into it."""
+    return bool(place["kind"] == "environment" and place["packages"])
 
 
 def of_place(place: Found) -> str:

@@ -33,7 +33,7 @@ def nodes(**places: list[dict[str, Any]]) -> Nodes:
     [
         ({}, []),
         ({"gpu1": {"failed": "No route to host"}}, []),
-        (nodes(gpu1=[place("/opt/conda", kind="distribution")]), []),
+        (nodes(gpu1=[place("/opt/conda", kind="distribution"), {**place("/opt/c/envs/empty"), "packages": 0}]), []),
         (nodes(gpu1=[place("/opt/c/envs/nlp")], gpu2=[place("/opt/c/envs/nlp")]), [("nlp", "gpu1", "/opt/c/envs/nlp")]),
         (
             nodes(

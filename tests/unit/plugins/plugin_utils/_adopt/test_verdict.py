@@ -37,6 +37,11 @@ UNIT = {
         ({"conda": [BASE]}, "stay", "/opt/conda: distribution of root, 450 packages (0a1b2c3d), 5.0G"),
         ({"conda": [NLP]}, "take_over", "/opt/conda/envs/nlp: environment of root, 107 packages (0a1b2c3d), 5.0G"),
         (
+            {"conda": [{**NLP, "packages": 0}]},
+            "stay",
+            "/opt/conda/envs/nlp: environment of root, 0 packages (0a1b2c3d), 5.0G",
+        ),
+        (
             {"conda": [{**NLP, "measured": False}]},
             "take_over",
             "/opt/conda/envs/nlp: environment of root, 107 packages (0a1b2c3d), more than 5.0G",
