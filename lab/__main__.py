@@ -77,6 +77,9 @@ def parser() -> argparse.ArgumentParser:
     image = commands.add_parser("image", help="build base images")
     image.add_argument("release", nargs="*", help="debian12, debian13 (default: both)")
 
+    fetch = commands.add_parser("fetch", help="download a distribution's cloud image, and print its path and checksum")
+    fetch.add_argument("release", help="debian12vm, debian12uefi or ubuntu2404vm")
+
     inventory = commands.add_parser("inventory", parents=[group], help="print a group as an Ansible inventory")
     inventory.add_argument("--list", action="store_true", help="all hosts, which is the default")
     inventory.add_argument("--host", help="the variables of one host")

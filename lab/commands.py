@@ -8,6 +8,7 @@ import os
 import shutil
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
@@ -16,7 +17,7 @@ from rich.table import Table
 
 from lab import files, host, locks, paths
 from lab.errors import LabError
-from lab.images import image, machine_image
+from lab.images import cloud_image, image, machine_image, official
 from lab.nodes import inventory, machines, nodes, podman
 from lab.upstream import mirror
 
@@ -103,6 +104,17 @@ def build_images(arguments: Namespace) -> None:
             CONSOLE.print(machine_image.build(release, progress).root if machine else image.build(release, progress))
 
 
+def fetch(arguments: Namespace) -> None:
+    """Download a distribution's cloud image where its site has a newer one, and print what it is."""
+    host.check_disk()
+    name = official.chosen().get(arguments.release) or cloud_image.of(arguments.release).image
+    with _progress() as progress:
+        task = progress.add_task(name, total=None)
+        found = cloud_image.newest(arguments.release, name, lambda said: progress.update(task, description=said))
+        progress.update(task, description=name, total=1, completed=1)
+    print(json.dumps(asdict(found)))
+
+
 def print_inventory(arguments: Namespace) -> None:
     """Print a group as an Ansible inventory."""
     found = inventory.read(arguments.group)
@@ -137,6 +149,7 @@ COMMANDS = {
     "status": status,
     "mirror": start_mirror,
     "image": build_images,
+    "fetch": fetch,
     "inventory": print_inventory,
     "clean": clean,
 }

@@ -57,36 +57,12 @@ for unit in getty.target apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.
     ln -sf /dev/null "$root/etc/systemd/system/$unit"
 done
 
-# Under emulation it takes a minute to unpack all modules of a kernel, and half of one to index them.
-modules='
-    arch/x86/crypto/* crypto/* lib/* fs/autofs/* fs/binfmt_misc.ko fs/configfs/* fs/efivarfs/* fs/ext4/* fs/fuse/* fs/jbd2/*
-    fs/mbcache.ko net/core/* drivers/acpi/* drivers/block/loop.ko drivers/block/virtio_blk.ko
-    drivers/char/hw_random/* drivers/gpu/drm/display/* drivers/gpu/drm/drm*.ko drivers/gpu/drm/nouveau/*
-    drivers/gpu/drm/ttm/* drivers/i2c/algos/* drivers/md/dm-mod.ko drivers/media/cec/*
-    drivers/media/rc/rc-core.ko drivers/net/net_failover.ko drivers/net/virtio_net.ko
-    drivers/platform/x86/*wmi.ko drivers/virtio/*
-'
-set -f
-{
-    printf 'path-exclude=/lib/modules/*/kernel/*.ko\n'
-    printf 'path-include=/lib/modules/*/kernel/%s\n' $modules
-} >"$root/etc/dpkg/dpkg.cfg.d/evenkeel-lab"
-set --
-for pattern in $modules; do
-    set -- "$@" ! -path "*/kernel/$pattern"
-done
-find "$root/lib/modules/" -name '*.ko' "$@" -delete
-set +f
-release=$(ls "$root/lib/modules")
-chroot "$root" depmod "$release"
-
-# Another kernel and what Secure Boot asks for, in a repository of the machine's own: the lists of all of Debian take
+# What scenarios install later, such as another kernel, in a repository of the machine's own: the lists of all of Debian take
 # minutes to read.
 repository=$root/usr/local/share/evenkeel-lab-debian
 install -d "$repository"
 rm -f "$root"/var/cache/apt/archives/*.deb
-APT_CONFIG=$MMDEBSTRAP_APT_CONFIG apt-get --yes --no-install-recommends --download-only \
-    install linux-image-cloud-amd64 linux-headers-cloud-amd64 mokutil openssl
+chroot "$root" apt-get --yes --no-install-recommends --download-only install $EVENKEEL_AT_HAND
 mv "$root"/var/cache/apt/archives/*.deb "$repository"
 for package in "$repository"/*.deb; do
     dpkg-deb --field "$package"
@@ -95,31 +71,7 @@ for package in "$repository"/*.deb; do
     printf 'SHA256: %s\n\n' "$(sha256sum "$package" | cut -d ' ' -f 1)"
 done >"$repository/Packages"
 
-# Firmware with Secure Boot and the signed programs that it starts; the lab takes them out of the tree.
-firmware=$root/usr/local/share/evenkeel-lab-firmware
-install -d "$firmware/partition/EFI/BOOT" "$firmware/packages/tree"
-(
-    cd "$firmware/packages"
-    APT_CONFIG=$MMDEBSTRAP_APT_CONFIG apt-get --quiet=2 \
-        download grub-efi-amd64-signed ovmf shim-helpers-amd64-signed shim-signed
-    for package in *.deb; do
-        dpkg-deb --extract "$package" tree
-    done
-    cd tree/usr
-    cp share/OVMF/OVMF_CODE_4M.secboot.fd "$firmware/code.fd"
-    cp share/OVMF/OVMF_VARS_4M.ms.fd "$firmware/variables.fd"
-    cp lib/shim/shimx64.efi.signed "$firmware/partition/EFI/BOOT/bootx64.efi"
-    cp lib/shim/mmx64.efi.signed "$firmware/partition/EFI/BOOT/mmx64.efi"
-    cp lib/grub/x86_64-efi-signed/grubx64.efi.signed "$firmware/partition/EFI/BOOT/grubx64.efi"
-)
-rm -r "$firmware/packages"
-
-# A small initial RAM disk, and nouveau in it: modprobe stands in for the card that would have udev load it.
-printf 'MODULES=list\nCOMPRESS=zstd\nCOMPRESSLEVEL=1\n' >"$root/etc/initramfs-tools/conf.d/evenkeel-lab"
-for hook in dmsetup fsck keymap thermal; do
-    rm -f "$root/usr/share/initramfs-tools/hooks/$hook"
-done
-printf '%s\n' virtio_pci virtio_blk virtio_net ext4 >>"$root/etc/initramfs-tools/modules"
+# nouveau in the initial RAM disk: modprobe stands in for the card that would have udev load it.
 cat >"$root/etc/initramfs-tools/hooks/nouveau" <<'EOF_HOOK'
 #!/bin/sh
 [ "$1" != prereqs ] || exit 0
@@ -139,11 +91,10 @@ chroot "$root" update-initramfs -u -k all
 
 # The first menu is written here, where grub-mkconfig finds no disk; the machine's own tools write all that follow.
 arguments='console=ttyS0 loglevel=5 net.ifnames=0 mitigations=off'
-printf '%s\n' GRUB_DEFAULT=0 GRUB_TIMEOUT=0 GRUB_TIMEOUT_STYLE=hidden GRUB_TERMINAL=console \
-    GRUB_DISABLE_OS_PROBER=true GRUB_DISABLE_RECOVERY=true GRUB_DISABLE_SUBMENU=true \
-    "GRUB_CMDLINE_LINUX='$arguments'" >"$root/etc/default/grub"
-rm -f "$root"/etc/grub.d/20_linux_xen "$root"/etc/grub.d/30_*
-install -d "$root/boot/grub"
+install -d "$root/etc/default/grub.d" "$root/boot/grub"
+printf '%s\n' GRUB_TIMEOUT=0 GRUB_TERMINAL=console GRUB_FORCE_PARTUUID= \
+    "GRUB_CMDLINE_LINUX=\"\$GRUB_CMDLINE_LINUX $arguments\"" >"$root/etc/default/grub.d/zz-evenkeel-lab.cfg"
+release=$(ls "$root/lib/modules")
 cp -r /usr/lib/grub/i386-pc "$root/boot/grub/"
 cat >"$root/boot/grub/grub.cfg" <<EOF_MENU
 set timeout=0

@@ -8,7 +8,7 @@ import os
 import shlex
 import shutil
 import subprocess
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,8 +69,8 @@ OFFICIAL_SCRIPT = Path(__file__).with_name("customize_official.sh")
 #: Shell scripts that make a fresh Debian a node, and a node one that boots in a container.
 NODE, CONTAINER = (Path(__file__).with_name(f"customize_{kind}.sh") for kind in ("node", "container"))
 
-# mmdebstrap mounts and forks: in name spaces of its own all of that ends with it, and it ends with this process.
-_CONFINED = (
+#: For what mounts and forks: in name spaces of its own all of that ends with it, and it ends with this process.
+CONFINED = (
     *("setpriv", "--pdeathsig", "KILL"),
     *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"),
 )
@@ -149,7 +149,7 @@ def _make(release: str, name: str, public_key: str, say: Callable[[str], None]) 
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     tar = folder / "root.tar"
-    bootstrap(suite(release), tar, packages(release), scripts(release), public_key, say, release=release)
+    bootstrap(suite(release), tar, packages(release), scripts(release), public_key, say, {"EVENKEEL_RELEASE": release})
     say("importing")
     podman.run("import", "--quiet", f"--change=LABEL {podman.LABEL}=_image", str(tar), name)
     shutil.rmtree(folder)
@@ -184,10 +184,11 @@ def bootstrap(
     scripts: Iterable[Path],
     public_key: str,
     say: Callable[[str], None],
-    *,
-    release: str = "",
+    settings: Mapping[str, str] | None = None,
 ) -> None:
     """Have mmdebstrap make ``target``, a file ``.tar`` or a folder, and run shell scripts with its tree.
+
+    ``settings`` are variables that the scripts read.
 
     Raises
     ------
@@ -196,7 +197,7 @@ def bootstrap(
     """
     options = ['APT::Sandbox::User "root";', *apt_sources.transport_options()]
     argv = [
-        *_CONFINED,
+        *CONFINED,
         *("mmdebstrap", "--variant=minbase", f"--include={','.join(packages)}", f"--keyring={apt_sources.KEYRING}"),
         *(f"--aptopt={option}" for option in options),
         *(f'--customize-hook=sh {shlex.quote(str(script))} "$1"' for script in scripts),
@@ -212,8 +213,8 @@ def bootstrap(
         errors="replace",
         env={
             **os.environ,
+            **(settings or {}),
             "EVENKEEL_PUBLIC_KEY": public_key,
-            "EVENKEEL_RELEASE": release,
             "TMPDIR": str(target.parent),
         },
     ) as mmdebstrap:

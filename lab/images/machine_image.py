@@ -2,7 +2,7 @@
 """Disks of the virtual machines: a bare Debian with its kernel and a compiler, and a boot loader that asks that Debian.
 
 One of them passes for an Ubuntu, as nodes in containers do. Its kernels are Debian's, brought by packages with names of
-Ubuntu's.
+Ubuntu's. Where EVENKEEL_OFFICIAL names a release, its disk is made of the distribution's cloud image instead.
 
 The boot disk holds nothing but GRUB, which reads its menu from the other one: so what a machine boots is decided by the
 machine's own ``update-grub``. Under UEFI the boot disk is Debian's signed shim, its MOK manager and its signed GRUB.
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab import cache, locks, paths, process
-from lab.images import image
+from lab.images import cloud_image, cloud_tree, image, official
 from lab.nodes import ssh
 
 if TYPE_CHECKING:
@@ -25,12 +25,14 @@ if TYPE_CHECKING:
 #: Releases of machines, each with that of the containers it is like; the firmware of SECURE_BOOT insists on signatures.
 RELEASES = {"debian12vm": "debian12", "debian12uefi": "debian12", "ubuntu2404vm": "ubuntu2404"}
 SECURE_BOOT = ("debian12uefi",)
-PACKAGES = (
-    *image.PACKAGES,
-    *("dkms", "gcc", "grub2-common", "initramfs-tools", "kmod", "libnss-myhostname", "linux-headers-amd64"),
-    *("linux-image-amd64", "make", "udev", "zstd"),
+_TOOLS = ("dkms", "gcc", "initramfs-tools", "kmod", "libnss-myhostname", "make", "udev", "zstd")
+PACKAGES = (*image.PACKAGES, *_TOOLS, "grub2-common", "linux-headers-amd64", "linux-image-amd64")
+#: What machines install in the course of scenarios.
+AT_HAND = ("linux-image-cloud-amd64", "linux-headers-cloud-amd64", "mokutil", "openssl")
+LEAN, CLOUD, MACHINE, FIRMWARE, UBUNTU_MACHINE = (
+    Path(__file__).with_name(f"customize_{kind}.sh")
+    for kind in ("lean", "cloud", "machine", "firmware", "ubuntu_machine")
 )
-MACHINE, UBUNTU_MACHINE = (Path(__file__).with_name(f"customize_{kind}.sh") for kind in ("machine", "ubuntu_machine"))
 
 #: Where the image's script leaves the firmware in the tree.
 _FIRMWARE = "usr/local/share/evenkeel-lab-firmware"
@@ -66,40 +68,73 @@ def build(release: str, progress: Progress) -> Disks:
     Raises
     ------
     LabError
-        mmdebstrap failed, or a tool is missing.
+        mmdebstrap failed, a tool is missing, or there is no such cloud image.
     """
+    node, source = RELEASES[release], official.chosen().get(release)
     public_key = ssh.public_key()
-    node = RELEASES[release]
-    key = cache.key(node, PACKAGES, *reversed(scripts(node)), public_key, _grub_menu(), _DISK)
-    final = paths.MACHINES / node
     with locks.held(f"disk-{node}", progress=progress):
+        task = progress.add_task(f"{node} disk", total=None)
+
+        def say(what: str) -> None:
+            progress.update(task, description=f"{node} disk: {what}")
+
+        cloud = cloud_image.here(release, source, say) if source else None
+        final = paths.MACHINES / (f"{node}-official" if cloud else node)
+        key = _key(node, cloud, public_key)
         if cache.published(final) != key:
-            task = progress.add_task(f"{node} disk", total=None)
             stage = cache.staging(final)
-
-            def say(what: str) -> None:
-                progress.update(task, description=f"{node} disk: {what}")
-
             tree = stage / "tree"
-            image.bootstrap(image.suite(node), tree, PACKAGES, scripts(node), public_key, say, release=node)
+            if cloud:
+                cloud_tree.make(cloud, tree, scripts(node, of_cloud_image=True), _settings(release, public_key), say)
+            else:
+                settings = {"EVENKEEL_RELEASE": node, "EVENKEEL_AT_HAND": " ".join(AT_HAND)}
+                image.bootstrap(image.suite(node), tree, PACKAGES, scripts(node), public_key, say, settings)
             say("writing")
             disks, firmware = _disks(stage), _firmware(stage)
             shutil.copyfile(next((tree / "boot").glob("vmlinuz-*")), disks.kernel)
-            (tree / _FIRMWARE).rename(firmware.code.parent)
+            if (tree / _FIRMWARE).exists():
+                (tree / _FIRMWARE).rename(firmware.code.parent)
+                _write_partition(firmware.partition)
             _write_root(tree, disks.root)
             _write_boot(disks.boot, stage)
-            _write_partition(firmware.partition)
             shutil.rmtree(tree)
             cache.publish(stage, final, key)
-            progress.update(task, description=f"{node} disk", total=1, completed=1)
+        progress.update(task, description=f"{node} disk", total=1, completed=1)
     folder = final.resolve()
     return replace(_disks(folder), firmware=_firmware(folder)) if release in SECURE_BOOT else _disks(folder)
 
 
-def scripts(node: str) -> tuple[Path, ...]:
-    """Return the scripts that make a fresh Debian a machine that is like a container of the release ``node``."""
-    ubuntu = (UBUNTU_MACHINE, image.UBUNTU_SCRIPT) if node in image.UBUNTU else ()
-    return (MACHINE, *ubuntu, image.NODE)  # the last one leaves no source of packages
+def scripts(node: str, *, of_cloud_image: bool = False) -> tuple[Path, ...]:
+    """Return the scripts that make a fresh Debian, or a cloud image, a machine that is like a container of ``node``."""
+    plays_ubuntu = node in image.UBUNTU and not of_cloud_image
+    return (
+        CLOUD if of_cloud_image else LEAN,
+        MACHINE,
+        *((FIRMWARE,) if node in {RELEASES[release] for release in SECURE_BOOT} else ()),
+        *((UBUNTU_MACHINE, image.UBUNTU_SCRIPT) if plays_ubuntu else ()),
+        image.NODE,  # which leaves no source of packages
+    )
+
+
+def _key(node: str, cloud: Path | None, public_key: str) -> str:
+    made_of: tuple[object, ...] = (PACKAGES, AT_HAND)
+    if cloud:
+        stat = cloud.stat()
+        made_of = (cloud, stat.st_size, stat.st_mtime_ns, cloud_tree.SCRIPT.read_text(), cloud_image.DATA.read_text())
+    texts = [script.read_text() for script in scripts(node, of_cloud_image=bool(cloud))]
+    return cache.key(node, made_of, texts, public_key, _grub_menu(), _DISK)
+
+
+def _settings(release: str, public_key: str) -> dict[str, str]:
+    """Return what the scripts of a cloud image read."""
+    published = cloud_image.of(release)
+    return {
+        "EVENKEEL_PUBLIC_KEY": public_key,
+        "EVENKEEL_PACKAGES": " ".join((*image.PACKAGES, *_TOOLS)),
+        "EVENKEEL_KERNEL": " ".join(published.kernel),
+        "EVENKEEL_REMOVED": " ".join(published.removed),
+        "EVENKEEL_AT_HAND": " ".join(published.at_hand),
+    }
 
 
 def _disks(folder: Path) -> Disks:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The official container images of distributions: what the lab's own images stand in for."""
+"""The official images of distributions: what the lab's own images stand in for."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ from pathlib import Path
 import yaml
 
 from lab.errors import LabError
+from lab.images import cloud_image
 
 DATA = Path(__file__).with_suffix(".yml")
-#: Releases whose nodes are made of official images, with spaces between them; ``rocky9=IMAGE`` names another image.
+#: Releases whose nodes are made of official images, with spaces between them; ``rocky9=IMAGE`` names another image, and
+#: ``debian12vm=PATH`` or ``debian12vm=URL`` another cloud image.
 VARIABLE = "EVENKEEL_OFFICIAL"
 
 
 @dataclass(frozen=True)
 class Official:
-    """The official image of a release.
+    """The official container image of a release.
 
     Parameters
     ----------
@@ -37,14 +39,14 @@ class Official:
 
 
 def of(distribution: str, release: str) -> Official:
-    """Return the image of a release."""
+    """Return the container image of a release."""
     entry = yaml.safe_load(DATA.read_text(encoding="utf-8"))[distribution]
     image, lab = (entry[key].format(release=release, number=release.replace(".", "")) for key in ("image", "lab"))
     return Official(distribution, release, image, lab, entry.get("needs", ""))
 
 
 def of_lab(name: str) -> Official:
-    """Return the image of a release by the lab's name, such as ``ubuntu2404``.
+    """Return the container image of a release by the lab's name, such as ``ubuntu2404``.
 
     Raises
     ------
@@ -55,7 +57,21 @@ def of_lab(name: str) -> Official:
     for distribution, entry in yaml.safe_load(DATA.read_text(encoding="utf-8")).items():
         if found and entry["lab"].partition("{")[0] == found[1]:
             return of(distribution, f"{found[2]}.{found[3]}" if found[3] else found[2])
-    raise LabError(f"{VARIABLE} names {name}", "name releases such as debian12, ubuntu2404, rocky9 and almalinux9")
+    raise LabError(
+        f"{VARIABLE} names {name}", "name releases such as debian12, ubuntu2404, rocky9 and almalinux9, or debian12vm"
+    )
+
+
+def name_of(release: str) -> str:
+    """Return what a release's nodes are made of: the name of a container image, or the URL of a cloud image.
+
+    Raises
+    ------
+    LabError
+        There is none.
+    """
+    machine = cloud_image.published().get(release)
+    return machine.image if machine else of_lab(release).image
 
 
 def chosen() -> dict[str, str]:
@@ -69,6 +85,6 @@ def chosen() -> dict[str, str]:
     found = {}
     for word in os.environ.get(VARIABLE, "").split():
         name, _equals, image = word.partition("=")
-        known = of_lab(name).image
+        known = name_of(name)
         found[name] = image or known
     return found

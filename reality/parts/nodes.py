@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Part nodes: the scenarios of roles on official images with systemd, and those of virtual machines under KVM.
+"""Part nodes: the scenarios of roles on official images with systemd, those of virtual machines on cloud images.
 
-Sites stay the lab's; what is real are the distributions: their package manager, systemd, sshd, Python and shells.
-``EVENKEEL_OFFICIAL`` names other images than the official ones, such as ``rocky9=registry.example/rocky:9``.
+Sites stay the lab's; what is real are the distributions: their package manager, systemd, sshd, Python and shells, and
+the kernels of virtual machines. ``EVENKEEL_OFFICIAL`` names other images than the official ones, such as
+``rocky9=registry.example/rocky:9`` and ``debian12vm=/path/of/an/image``.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
@@ -22,7 +24,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu import nvidia_re
 
 from lab import host
 from lab.errors import LabError
-from lab.images import image, official
+from lab.images import cloud_tree, image, machine_image, official
 from lab.nodes import nodes
 from reality import molecule
 from reality.claims import Claim, Result, SkippedError, differs
@@ -84,6 +86,9 @@ class Scenario:
         """Return whether all nodes may be of a release."""
         if release in ("rocky8", "almalinux8") and self.name not in _FOR_RELEASE_8:
             return False
+        machine = _MACHINE.search(release)
+        if machine and not all(own.endswith(machine[0]) for own in self.releases):
+            return False
         return release.startswith(_PREPARED.get(self.name, ""))
 
     def nodes(self, release: str) -> str:
@@ -93,6 +98,15 @@ class Scenario:
         """
         count = max(Counter(self.releases).values()) if self.releases else len(nodes.RELEASES)
         return " ".join([release] * count)
+
+
+@dataclass(frozen=True)
+class _Fetched:
+    """An image that is here: how the lab names it, the day it was made, and its checksum."""
+
+    name: str
+    made: str
+    digest: str
 
 
 def scenarios(folder: Path = ROOT / "molecule") -> Iterator[Scenario]:
@@ -127,13 +141,10 @@ def claims(_world: World) -> Iterable[Claim]:
 
 
 def _of_scenario(one: Scenario) -> Iterator[Claim]:
-    if one.of_machines:
-        text = f"The scenario {one.name} passes on virtual machines under KVM"
-        yield Claim(f"{PART}/{one.name}/kvm", PART, text, MACHINES)
-        return
-    for release in filter(one.is_for, releases()) if one.is_open else dict.fromkeys(one.releases):
-        text = f"The scenario {one.name} passes on {official.of_lab(release).image}"
-        yield Claim(f"{PART}/{one.name}/{release}", PART, text, IMAGES)
+    known, subject = (machine_image.RELEASES, MACHINES) if one.of_machines else (releases(), IMAGES)
+    for release in filter(one.is_for, known) if one.is_open else dict.fromkeys(one.releases):
+        text = f"The scenario {one.name} passes on {official.name_of(release).rpartition('://')[2]}"
+        yield Claim(f"{PART}/{one.name}/{release}", PART, text, subject)
 
 
 def check(claim: Claim, world: World) -> Result:
@@ -155,16 +166,17 @@ def check(claim: Claim, world: World) -> Result:
         raise SkippedError(f"this machine has no {_KVM}: run it where KVM is")
     if not world.is_lab:
         _require_lab(world)
-    if scenario.of_machines:
-        return _tested(scenario, {}, "KVM", world)
     env = dict.fromkeys(_VARIABLES, scenario.nodes(release)) if scenario.is_open else {}
     named = official.chosen().get(release)
     if named or not world.is_lab:
-        return _on_image(scenario, release, named or official.of_lab(release).image, podman, env, world)
-    try:
-        image.name_of(release)
-    except LabError as error:
-        raise SkippedError(str(error)) from None
+        on = named or official.name_of(release)
+        fetch = partial(_fetched_disk, release) if scenario.of_machines else partial(_fetched, podman)
+        return _on_image(scenario, release, on, fetch, env, world)
+    if not scenario.of_machines:
+        try:
+            image.name_of(release)
+        except LabError as error:
+            raise SkippedError(str(error)) from None
     return _tested(scenario, env, f"the lab's {release}", world)
 
 
@@ -174,11 +186,18 @@ def _require_lab(world: World) -> None:
         raise SkippedError(f"the lab can't be built: {lab.stdout[-500:]}")
 
 
-def _on_image(scenario: Scenario, release: str, on: str, podman: str, env: dict[str, str], world: World) -> Result:
+def _on_image(
+    scenario: Scenario,
+    release: str,
+    on: str,
+    fetch: Callable[[str, World], _Fetched],
+    env: dict[str, str],
+    world: World,
+) -> Result:
     if release in _UNIFIED and not host.unified_cgroups():
         raise SkippedError(f"systemd of {release} needs control groups of version 2: boot this machine with them")
-    found = world.once(on, lambda: _fetched(podman, on, world))
-    env[official.VARIABLE] = f"{release}={found['Id']}"
+    found = world.once(on, lambda: fetch(on, world))
+    env[official.VARIABLE] = f"{release}={found.name}"
     argv = [sys.executable, "-m", "lab", "image", release]
     made = world.once(f"node of {on}", lambda: world.run(argv, env=env))
     if made.returncode and _UNREACHED.search(made.stdout):
@@ -186,17 +205,28 @@ def _on_image(scenario: Scenario, release: str, on: str, podman: str, env: dict[
     if made.returncode:
         return differs(on, f"it can't be made a node: {made.stdout[-_LONGEST:].strip()}")
     result = _tested(scenario, env, on, world)
-    return replace(result, detail=result.detail or f"the image of {found['Created'][:10]}, {found['Digest']}")
+    return replace(result, detail=result.detail or f"the image of {found.made}, {found.digest}")
 
 
-def _fetched(podman: str, name: str, world: World) -> Mapping[str, str]:
-    """Return what podman says of an image: the newest, or the one that is here where no site has it."""
+def _fetched(podman: str, name: str, world: World) -> _Fetched:
+    """Have podman fetch an image: the newest, or the one that is here where no site has it."""
     pulled = world.run([podman, "pull", "--quiet", name])
     shown = world.run([podman, "image", "inspect", name])
     if shown.returncode:
         raise TroubleError(f"{name} can't be fetched: {pulled.stdout[-300:].strip()}")
-    found: Mapping[str, str] = json.loads(shown.stdout)[0]
-    return found
+    found = json.loads(shown.stdout)[0]
+    return _Fetched(found["Id"], found["Created"][:10], found["Digest"])
+
+
+def _fetched_disk(release: str, name: str, world: World) -> _Fetched:
+    """Have the lab fetch a cloud image in the same way."""
+    if world.run(["losetup", "--find"]).returncode:
+        raise SkippedError(f"no loop device is free, by which a cloud image is read: {cloud_tree.LOOP_REMEDY}")
+    said = world.run([sys.executable, "-m", "lab", "fetch", release])
+    if said.returncode:
+        raise TroubleError(f"{name} can't be fetched: {said.stdout[-_LONGEST:].strip()}")
+    found = json.loads(said.stdout.splitlines()[-1])
+    return _Fetched(found["path"], found["made"], found["digest"])
 
 
 def _tested(scenario: Scenario, env: dict[str, str], on: str, world: World) -> Result:

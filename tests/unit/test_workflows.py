@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from lab.images import machine_image
 from reality.parts import nodes
 from reality.run import ORDER
 from reality.world import World
@@ -48,7 +49,7 @@ def test_when_they_run() -> None:
 
 def test_the_reality_check_has_a_machine_for_each_release() -> None:
     matrix = JOBS["reality/ask"]["strategy"]["matrix"]
-    assert [one["of"] for one in matrix["include"]] == [*nodes.releases(), "kvm"]
+    assert [one["of"] for one in matrix["include"]] == [*nodes.releases(), *machine_image.RELEASES]
     assert {*matrix["part"], *(one["part"] for one in matrix["include"])} == {*ORDER} - {"gpu"}
     ids = [claim.id for claim in nodes.claims(World(Path(), Path()))]
     assert [key for key in ids if not any(fnmatch(key, f"*/{one['of']}") for one in matrix["include"])] == []
@@ -63,9 +64,9 @@ def test_a_report_with_differences_is_a_result_and_none_is_a_failure(
     for name, body in (("git", ""), ("make", f'[ "$1" = setup ] && exit; echo "$*" >asked; {wrote}')):
         (tmp_path / name).write_text(f"#!/bin/sh\n{body}\n")
         (tmp_path / name).chmod(0o755)
-    env = {"PATH": f"{tmp_path}:/usr/bin:/bin", "PART": "nodes", "ONLY": "*/kvm", "GITHUB_WORKSPACE": "x"}
+    env = {"PATH": f"{tmp_path}:/usr/bin:/bin", "PART": "nodes", "ONLY": "*/rocky9", "GITHUB_WORKSPACE": "x"}
     assert subprocess.run(["bash", "-e", "-c", step["run"]], check=False, cwd=tmp_path, env=env).returncode == ended
-    assert (tmp_path / "asked").read_text() == "test-real PARTS=nodes ONLY=*/kvm LIMIT=18000\n"
+    assert (tmp_path / "asked").read_text() == "test-real PARTS=nodes ONLY=*/rocky9 LIMIT=18000\n"
 
 
 def test_actions_are_pinned_to_a_commit_each_to_the_same_one_everywhere() -> None:

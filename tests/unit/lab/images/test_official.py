@@ -7,7 +7,7 @@ import pytest
 
 from lab import paths
 from lab.errors import LabError
-from lab.images import image, official
+from lab.images import cloud_image, image, official
 from lab.nodes import podman
 
 
@@ -26,15 +26,17 @@ def test_the_image_of_a_release(name: str, distribution: str, release: str, wher
     assert official.of(distribution, release) == found
 
 
-@pytest.mark.parametrize("name", ["", "fedora42", "debian", "rhel9", "debian12vm"])
+@pytest.mark.parametrize("name", ["", "fedora42", "debian", "rhel9", "debian13vm"])
 def test_a_release_without_one(name: str) -> None:
     with pytest.raises(LabError, match="EVENKEEL_OFFICIAL names"):
-        official.of_lab(name)
+        official.name_of(name)
 
 
 def test_images_that_are_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(official.VARIABLE, "debian12 rocky9=registry.example/rocky:9")
     assert official.chosen() == {"debian12": "docker.io/library/debian:12", "rocky9": "registry.example/rocky:9"}
+    monkeypatch.setenv(official.VARIABLE, "debian12vm ubuntu2404vm=/srv/own.img")
+    assert official.chosen() == {"debian12vm": cloud_image.of("debian12vm").image, "ubuntu2404vm": "/srv/own.img"}
     monkeypatch.setenv(official.VARIABLE, "fedora42=registry.example/fedora:42")
     with pytest.raises(LabError, match="EVENKEEL_OFFICIAL names fedora42"):
         official.chosen()

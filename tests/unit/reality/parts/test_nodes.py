@@ -58,12 +58,14 @@ def test_what_scenarios_say_of_their_nodes(
 def test_claims_are_scenarios_by_releases(world: World) -> None:
     ids = [claim.id for claim in nodes.claims(world)]
     assert len(set(ids)) == len(ids)
-    assert {"nodes/miniconda/almalinux9", "nodes/nvidia_driver/ubuntu2604", "nodes/secure_boot/kvm"} < set(ids)
+    assert {"nodes/miniconda/almalinux9", "nodes/nvidia_driver/ubuntu2604", "nodes/secure_boot/debian12uefi"} < set(ids)
     assert "nodes/upgrade/rocky9" not in ids
     assert not [one for one in ids if "default" in one]
 
 
 INSPECTED = json.dumps([{"Id": "0a" * 32, "Created": "2026-11-12T10:11:12Z", "Digest": "sha256:1b"}])
+DISK = {"path": "/here/image.qcow2", "made": "2026-11-11", "digest": "sha512:1b"}
+SAID = {"podman image inspect": INSPECTED, "python -m lab fetch": f"a line\n{json.dumps(DISK)}\n"}
 DETAIL = "the image of 2026-11-12, sha256:1b"
 
 
@@ -102,7 +104,7 @@ class Commands:
         words = " ".join(map(str, argv))
         self.ran.append((words, dict(env or {})))
         status = next((status for start, status in self._statuses.items() if words.startswith(start)), 0)
-        said = INSPECTED if words.startswith("podman image inspect") and not status else self._words
+        said = next((said for start, said in SAID.items() if words.startswith(start) and not status), self._words)
         return subprocess.CompletedProcess([], status, said, "")
 
 
@@ -184,12 +186,61 @@ def test_an_image_of_a_release_that_is_not_known(world: World, monkeypatch: pyte
         nodes.claims(world)
 
 
-@pytest.mark.parametrize(("there", "result"), [(True, "proven KVM: "), (False, "SkippedError: this machine has no ")])
-def test_machines_need_kvm(
-    there: bool, result: str, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_machines_are_asked_on_each_release_that_their_scenario_may_have(world: World) -> None:
+    ids = [claim.id for claim in nodes.claims(world) if claim.subject == nodes.MACHINES]
+    assert {"nodes/driver_upgrade/debian12vm", "nodes/driver_upgrade/ubuntu2404vm", "nodes/site_vm/debian12vm"} < set(
+        ids
+    )
+    assert not {"nodes/driver_upgrade/debian12uefi", "nodes/driver_upgrade/debian12"} & set(ids)
+
+
+@pytest.fixture
+def kvm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(nodes, "_KVM", tmp_path)
+    return tmp_path
+
+
+def test_machines_need_kvm(world: World, kvm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nodes, "_KVM", kvm / "kvm")
+    said, _commands = asked("nodes/secure_boot/debian12uefi", world, monkeypatch)
+    assert said.startswith("SkippedError: this machine has no ")
+
+
+IMAGE = "https://cloud.debian.org/images/cloud/bookworm/latest/debian-12-generic-amd64.qcow2"
+
+
+@pytest.mark.parametrize(
+    ("statuses", "result"),
+    [
+        ({}, f"proven {IMAGE}: the image of 2026-11-11, sha512:1b"),
+        ({"losetup": 1}, "SkippedError: no loop device is free, by which a cloud image is read: modprobe loop"),
+        ({"python -m lab fetch": 1}, f"TroubleError: {IMAGE} can't be fetched: its words"),
+        ({"python -m lab image": 1}, f"differs {IMAGE}: it can't be made a node: its words"),
+        ({"molecule": 1}, f"differs {IMAGE}: its words"),
+    ],
+)
+def test_machines_are_made_of_cloud_images(
+    statuses: dict[str, int], result: str, world: World, kvm: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(nodes, "_KVM", tmp_path if there else tmp_path / "kvm")
-    assert asked("nodes/secure_boot/kvm", world, monkeypatch)[0].startswith(result)
+    said, commands = asked("nodes/vm_image/debian12vm", world, monkeypatch, **statuses)
+    assert said.startswith(result)
+    if not statuses:
+        assert commands.ran[-1] == (
+            "molecule test --scenario-name vm_image",
+            {"EVENKEEL_OFFICIAL": "debian12vm=/here/image.qcow2"},
+        )
+
+
+@pytest.mark.parametrize("named", ["", "debian12vm=/srv/own.img"])
+def test_in_the_lab_its_own_disks_are_used(
+    named: str, world: World, kvm: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.stand_ins = {}
+    monkeypatch.setenv("EVENKEEL_OFFICIAL", named)
+    said, commands = asked("nodes/driver_upgrade/debian12vm", world, monkeypatch)
+    assert said.startswith("proven /srv/own.img: " if named else "proven the lab's debian12vm: ")
+    assert ("python -m lab fetch debian12vm" in [words for words, _env in commands.ran]) == bool(named)
+    assert commands.ran[-1][1]["EVENKEEL_RELEASES"] == "debian12vm"
 
 
 def test_it_takes_root(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
