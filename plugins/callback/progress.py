@@ -100,6 +100,12 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         self._running.ended(result.host.get_name())
 
+    def v2_runner_item_on_ok(self, result: Any) -> None:
+        self._running.item_ended(result.host.get_name())
+
+    def v2_runner_item_on_failed(self, result: Any) -> None:
+        self._running.item_ended(result.host.get_name())
+
     def v2_playbook_on_play_start(self, play: Any) -> None:
         self._running.clear()
 

@@ -19,16 +19,18 @@ requirements:
   - C(callbacks_enabled = evenkeel.gpu.summary) in the section C([defaults]) of C(ansible.cfg)
 """
 
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible import context
 from ansible.plugins.callback import CallbackBase
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._output.run_summary import Node, lines
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._output.run_summary import COLUMNS, Node, lines
 
 _COLLECTION = "evenkeel.gpu"
 _SURVEY = f"{_COLLECTION}.survey"
 _PYTHON = f"{_COLLECTION}.node_python"
+_REBOOTS = ("ansible.builtin.reboot", "reboot")
 #: The role that is not about a node.
 _OF_THE_RUN = "mirror"
 
@@ -49,20 +51,24 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
 
     def v2_runner_on_ok(self, result: Any) -> None:
         role = self._role(result.task)
+        if result.task.action in _REBOOTS and result.result.get("rebooted"):
+            self._node(result).rebooted()
         if result.task.action == _SURVEY:
             self._node(result).surveyed(result.result, again=_is_report(result.task))
-        elif role:
+        elif role and not _is_preview(result.task):
             self._node(result).ran(role, result.task.action.rpartition(".")[2], _items(result.result))
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         role = self._role(result.task)
         if ignore_errors:
             return
-        if role:
+        if role and not _is_preview(result.task):
             self._node(result).ran(role, result.task.action.rpartition(".")[2], _items(result.result))
         why = [str(one["msg"]) for _item, one in _items(result.result) if one.get("failed") and one.get("msg")]
         where = role or (result.task.name or result.task.action)
-        self._node(result).failed.append((where, (why or [str(result.result.get("msg", ""))])[0]))
+        # Of a task with no_log, there is only that its output is censored.
+        whole = str(result.result.get("msg") or result.result.get("censored") or "")
+        self._node(result).failed.append((where, (why or [whole])[0]))
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
         self._role(result.task)
@@ -73,13 +79,16 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         if not self._concerned:
             return
         for name, node in self._nodes.items():
-            if not stats.failures.get(name):  # what was rescued is no failure
-                node.failed.clear()
+            # The others were rescued: what is not ends the run of its node.
+            node.failed = node.failed[max(len(node.failed) - stats.failures.get(name, 0), 0) :]
         only = set(context.CLIARGS.get("tags") or ()) - {"all"} or context.CLIARGS.get("skip_tags")
-        found = lines(self._nodes, check=bool(context.CLIARGS.get("check")), only_some_roles=bool(only))
+        found = lines(self._nodes, check=_checks(), only_some_roles=bool(only), columns=self._columns())
         if found:
             self._display.banner("SUMMARY")
             self._display.display("\n".join(found))
+
+    def _columns(self) -> int:
+        return min(COLUMNS, self._display.columns) if sys.stdout.isatty() else COLUMNS
 
     def _node(self, result: Any) -> Node:
         return self._nodes.setdefault(result.host.get_name(), Node())
@@ -101,6 +110,15 @@ def _begins(task: Any) -> bool:
 def _is_report(task: Any) -> bool:
     """Return whether a survey is not the beginning of changes, but says how a node is."""
     return task.args.get("fail") is False
+
+
+def _checks() -> bool:
+    return bool(context.CLIARGS.get("check"))
+
+
+def _is_preview(task: Any) -> bool:
+    """Return whether a task of a run that changes nodes has only shown what it would change."""
+    return task.check_mode is True and not _checks()
 
 
 def _items(result: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -22,6 +22,7 @@ _LONGEST_REASON = 240
 
 #: Of a result, what a summary is made of.
 _KEPT = ("changed", "failed", "msg", "unknown", "reboot", "waiting", "left", "user_problems")
+_UNTIL_A_REBOOT = ("reboot", "waiting")
 _ENVIRONMENT = "conda_environment"
 
 
@@ -85,6 +86,12 @@ class Node:
             if result.get("changed") and not result.get("failed"):
                 self.changed.setdefault(role, {})[item] = None
 
+    def rebooted(self) -> None:
+        """Take that the node was rebooted, so that nothing waits for that, or for a restart, any longer."""
+        self.layers = {role: {**layer, "reboot": [], "restarts": []} for role, layer in self.layers.items()}
+        for task in (task for tasks in self.done.values() for task in tasks):
+            task.result = {key: value for key, value in (task.result or {}).items() if key not in _UNTIL_A_REBOOT}
+
     def layer(self, role: str) -> Mapping[str, Any]:
         """Return what is known of a role by now."""
         return report.of_layer(self.done[role], diff=False) if role in self.done else self.layers.get(role, {})
@@ -98,7 +105,9 @@ class Entry:
     lines: tuple[str, ...]
 
 
-def lines(nodes: Mapping[str, Node], *, check: bool = False, only_some_roles: bool = False) -> list[str]:
+def lines(
+    nodes: Mapping[str, Node], *, check: bool = False, only_some_roles: bool = False, columns: int = COLUMNS
+) -> list[str]:
     """Return the summary: what went well first, what did not last.
 
     Parameters
@@ -107,6 +116,8 @@ def lines(nodes: Mapping[str, Node], *, check: bool = False, only_some_roles: bo
         Whether nothing was changed, and the changes are those that would be made.
     only_some_roles
         Whether the run was for some of the roles.
+    columns
+        How wide lines may be.
     """
     groups: dict[Entry, list[str]] = {}
     for name, node in nodes.items():
@@ -115,23 +126,23 @@ def lines(nodes: Mapping[str, Node], *, check: bool = False, only_some_roles: bo
             groups.setdefault(entry, []).append(name)
     places = {name: place for place, name in enumerate(in_order(nodes))}
     ordered = sorted(groups, key=lambda entry: (entry.grave, min(places[name] for name in groups[entry])))
-    return [line for entry in ordered for line in _shown(entry, groups[entry])]
+    return [line for entry in ordered for line in _shown(entry, groups[entry], columns)]
 
 
-def _shown(entry: Entry, names: Sequence[str]) -> Iterator[str]:
+def _shown(entry: Entry, names: Sequence[str], columns: int) -> Iterator[str]:
     count = f" ({len(names)} nodes)" if len(names) > 1 else ""
     first, *more = entry.lines
-    yield from _wrapped(f"{named(names, _MANY if entry.grave > 1 else _FEW)}{count}: {first}", "", "    ")
+    yield from _wrapped(f"{named(names, _MANY if entry.grave > 1 else _FEW)}{count}: {first}", columns, "")
     for line in more:
-        yield from _wrapped(line, "  ", "    ")
+        yield from _wrapped(line, columns, "  ")
 
 
-def _wrapped(text: str, first: str, others: str) -> list[str]:
+def _wrapped(text: str, columns: int, first: str) -> list[str]:
     return textwrap.wrap(
         in_one_line(text),
-        COLUMNS,
+        columns,
         initial_indent=first,
-        subsequent_indent=others,
+        subsequent_indent="    ",
         break_on_hyphens=False,
         break_long_words=False,
     )

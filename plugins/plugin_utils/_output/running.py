@@ -68,6 +68,12 @@ class Running:
             work.samples.clear()
         work.samples.append((now, message.progress))
 
+    def item_ended(self, host: str) -> None:
+        """Note that a node has ended an item of its task's loop, and goes on."""
+        work = self._works.get(host)
+        if work is not None:
+            self._works[host] = _Work(work.task, work.began)
+
     def ended(self, host: str) -> None:
         """Note that a node has ended its task."""
         self._works.pop(host, None)

@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.callback import progress
 from ansible_collections.evenkeel.gpu.plugins.callback.progress import CallbackModule
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.progress_channel import Message
 
 from tests.unit.plugins.callback.screen import Screen
 
@@ -241,6 +242,18 @@ def test_however_a_task_ends_its_node_is_shown_no_longer(monkeypatch: pytest.Mon
     assert [row.work for row in callback._running.rows(time.monotonic(), 0)] == ["ansible.builtin.copy"]
     getattr(callback, f"v2_runner_on_{end}")(SimpleNamespace(host=host))
     assert callback._running.rows(time.monotonic(), 0) == []
+
+
+@pytest.mark.parametrize("end", ["ok", "failed"])
+def test_however_an_item_ends_it_is_shown_no_longer(monkeypatch: pytest.MonkeyPatch, end: str) -> None:
+    monkeypatch.setattr(CallbackModule, "_start", lambda _self: None)
+    callback = CallbackModule()
+    host = SimpleNamespace(get_name=lambda: "gpu1")
+    callback.v2_runner_on_start(host, SimpleNamespace(name="Build", action="build"))
+    progress = {"step": "link", "packages": 5, "of": 107, "bytes": 0, "of_bytes": 0}
+    callback._running.progressed(Message("gpu1", "ai-dev", progress), time.monotonic())
+    getattr(callback, f"v2_runner_item_on_{end}")(SimpleNamespace(host=host))
+    assert [row.work for row in callback._running.rows(time.monotonic(), 0)] == ["Build"]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.callback import summary
 from ansible_collections.evenkeel.gpu.plugins.callback.summary import CallbackModule
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._output.run_summary import COLUMNS
 
 SURVEY = "evenkeel.gpu.survey"
 
@@ -30,9 +31,16 @@ class Run:
         role: str = "",
         host: str = "gpu1",
         args: dict[str, Any] | None = None,
+        check_mode: bool | None = None,
     ) -> Any:
-        of_role = SimpleNamespace(get_name=lambda: role) if role else None
-        task = SimpleNamespace(action=action, name="A task", _role=of_role, ignore_unreachable=False, args=args or {})
+        task = SimpleNamespace(
+            action=action,
+            name="A task",
+            args=args or {},
+            check_mode=check_mode,
+            ignore_unreachable=False,
+            _role=SimpleNamespace(get_name=lambda: role) if role else None,
+        )
         return SimpleNamespace(host=SimpleNamespace(get_name=lambda: host), task=task, result=result)
 
     def ok(self, action: str, result: dict[str, Any], role: str = "", **args: Any) -> None:
@@ -40,7 +48,7 @@ class Run:
 
     def fail(self, action: str, result: dict[str, Any], role: str = "", **options: Any) -> None:
         self.callback.v2_runner_on_failed(self.result(action, result, role), **options)
-        self.failures["gpu1"] = 1
+        self.failures["gpu1"] = self.failures.get("gpu1", 0) + 1
 
     def end(self) -> list[str]:
         self.callback.v2_playbook_on_stats(SimpleNamespace(failures=self.failures))
@@ -94,6 +102,60 @@ def test_what_is_ignored_or_rescued_is_no_failure(monkeypatch: pytest.MonkeyPatc
     run.fail("ansible.builtin.stat", {"failed": True, "msg": "no"})
     run.failures.clear()
     assert run.end()[1:] == ["gpu1: as declared"]
+
+
+def test_of_failures_those_count_that_were_not_rescued(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run(monkeypatch)
+    for why in ("in use", "stopped, since it is in use", "the lease is gone"):
+        run.fail("ansible.builtin.assert", {"failed": True, "msg": why}, "evenkeel.gpu.nvidia_driver")
+    run.failures["gpu1"] = 2
+    assert run.end()[1:] == [
+        "gpu1: failed in nvidia_driver: stopped, since it is in use",
+        "  failed in nvidia_driver: the lease is gone",
+        "  nothing was changed",
+    ]
+
+
+def test_of_what_is_censored_nothing_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run(monkeypatch)
+    run.fail("evenkeel.gpu.condarc", {"failed": True, "censored": "the output has been hidden"}, "evenkeel.gpu.condarc")
+    assert run.end()[1] == "gpu1: failed in condarc: the output has been hidden"
+
+
+@pytest.mark.parametrize(("check", "shown"), [(False, "not done: condarc"), (True, "would change condarc")])
+def test_a_preview_changes_nothing(monkeypatch: pytest.MonkeyPatch, check: bool, shown: str) -> None:
+    run = Run(monkeypatch, check=check)
+    run.ok(SURVEY, {"roles": ["condarc"], "to_do": ["condarc"], "layers": {}})
+    preview = run.result("evenkeel.gpu.condarc", {"changed": True}, "evenkeel.gpu.condarc", check_mode=True)
+    run.callback.v2_runner_on_ok(preview)
+    assert run.end()[1:] == [f"gpu1: {shown}"]
+
+
+@pytest.mark.parametrize("rebooted", [True, False])
+def test_after_a_reboot_nothing_waits(monkeypatch: pytest.MonkeyPatch, rebooted: bool) -> None:
+    run = Run(monkeypatch)
+    layers = {"jupyter": {"restarts": ["jupyter@ana.service (environment)"]}}
+    run.ok(SURVEY, {"roles": ["nvidia_driver", "jupyter"], "to_do": ["nvidia_driver"], "layers": layers})
+    installed = {"changed": False, "reboot": ["the new module"], "left": ["kept"]}
+    run.ok("evenkeel.gpu.nvidia_driver", installed, "evenkeel.gpu.nvidia_driver")
+    run.ok("ansible.builtin.reboot", {"changed": rebooted, "rebooted": rebooted}, "evenkeel.gpu.nvidia_driver")
+    shown = run.end()[1:]
+    assert shown[0] == ("gpu1: changed nvidia_driver" if rebooted else "gpu1: as declared")
+    assert shown[-1] == "  left: nvidia_driver: kept"
+    assert len([line for line in shown if line.startswith("  waits: ")]) == (0 if rebooted else 2)
+
+
+@pytest.mark.parametrize(
+    ("terminal", "columns", "widest"), [(True, 79, 79), (True, 200, COLUMNS), (False, 79, COLUMNS)]
+)
+def test_lines_are_as_wide_as_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, terminal: bool, columns: int, widest: int
+) -> None:
+    run = Run(monkeypatch)
+    run.callback._display.columns = columns
+    monkeypatch.setattr(summary.sys, "stdout", SimpleNamespace(isatty=lambda: terminal))
+    run.fail("evenkeel.gpu.condarc", {"failed": True, "msg": "no " * 70}, "evenkeel.gpu.condarc")
+    assert widest - 3 < max(map(len, run.end())) <= widest
 
 
 def test_nodes_of_which_none_can_be_reached_are_summed_up(monkeypatch: pytest.MonkeyPatch) -> None:

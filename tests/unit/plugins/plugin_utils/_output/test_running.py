@@ -33,6 +33,10 @@ def test_a_node_shows_how_far_it_is_with_each_item_of_a_loop() -> None:
     assert running.rows(120, 10) == [Row("gpu1", 20, "ai-dev", ("linked 57 of 107", "0:10 left"))]
     running.progressed(message(3, "jupyter"), 130)
     assert running.rows(130, 10) == [Row("gpu1", 30, "jupyter", ("linked 3 of 107",))]
+    running.item_ended("gpu1")
+    assert running.rows(131, 10) == [Row("gpu1", 31, "Build")]
+    running.item_ended("gpu2")
+    assert running.rows(131, 0) == [Row("gpu1", 31, "Build")]
 
 
 def test_what_is_told_of_a_task_that_has_ended_is_late() -> None:
