@@ -109,3 +109,80 @@ def test_layers_go_and_come_again(dressed: tuple[Node, set[str], dict[str, Any]]
     assert listed(node) == before
     assert node.play(tags=TAGS, **declared).succeeded()
     assert node.host.service("nginx").is_running
+
+
+GPU_TAGS = "nvidia_driver,cuda_toolkit"
+GPU: dict[str, Any] = {
+    "nvidia_driver_without_gpu": True,
+    "cuda_toolkit_versions": ["12.8", "13.0"],
+    "cuda_toolkit_default": "12.8",
+    "cuda_toolkit_cudnn": "9",
+}
+DRIVER = {"remove_layers": "nvidia_driver"}
+THEIRS = "/etc/apt/sources.list.d/somebodys.list"
+
+
+@pytest.fixture(scope="module")
+def with_driver() -> Iterator[tuple[Node, set[str]]]:
+    """A node with driver and toolkits, and what it had before, a toolkit and an entry of the same repository too."""
+    with fresh_node("remove_gpu") as node:
+        signed, mirror = "signed-by=/usr/share/keyrings/debian-archive-keyring.gpg", node.variables["lab_mirror_url"]
+        source = f"deb [{signed}] {mirror}/debian bookworm main"
+        node.host.check_output(f"echo '{source}' >/etc/apt/sources.list.d/debian.list && apt-get update")
+        install = "DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends"
+        node.host.check_output(f"{install} linux-headers-amd64")
+        node.host.check_output("for folder in /lib/modules/*; do touch /boot/vmlinuz-${folder##*/}; done")
+        url = f"{node.variables['lab_nvidia_repository']}/debian12/x86_64"
+        node.host.check_output(f"echo 'deb [trusted=yes] {url} /' >{THEIRS}")
+        node.host.check_output("install -D /bin/true /usr/local/cuda-11.8/bin/nvcc && ln -s cuda-11.8 /usr/local/cuda")
+        node.host.check_output("rm -r /var/lib/evenkeel")
+        before = listed(node)
+        assert node.play(tags=GPU_TAGS, **GPU).succeeded()
+        yield node, before
+
+
+def test_the_driver_stays_while_a_gpu_is_in_use_and_where_it_is_not_named(with_driver: tuple[Node, set[str]]) -> None:
+    node, _before = with_driver
+    there = node.fingerprint()
+    node.host.check_output("mknod -m 666 /dev/nvidia0 c 1 3")
+    node.host.check_output("sh -c 'sleep 86400 </dev/nvidia0 >/dev/null 2>&1 & echo $! >/tmp/pid'")
+    assert remove(node, **DRIVER).failed_saying("the GPU is in use by", "sleep (root", "stop their service")
+    node.host.check_output("kill $(cat /tmp/pid) && rm /tmp/pid /dev/nvidia0")
+    rehearsed = remove(node, "--check", "--diff", **DRIVER)
+    assert rehearsed.succeeded()
+    for part in ("apt/preferences.d/evenkeel-nvidia", "modprobe.d/evenkeel-nvidia", "nvidia-kernel-open-dkms"):
+        assert part in rehearsed.output
+    whole = remove(node, "--check")
+    assert "nvidia_driver: it goes only if remove_layers names it" in said(whole, "stays")
+    assert said(whole, "goes") == ["cuda_toolkit"]
+    assert node.fingerprint() == there
+
+
+def test_toolkits_go_where_they_are_switched_off_and_those_of_others_stay(with_driver: tuple[Node, set[str]]) -> None:
+    node, _before = with_driver
+    assert node.host.file("/usr/local/cuda").linked_to == "/usr/local/cuda-12.8"
+    answer = node.play(tags="cuda_toolkit", cuda_toolkit_state="absent")
+    assert answer.succeeded()
+    assert "/usr/local/cuda-11.8: it does not belong to a package" in answer.output
+    assert "the repository evenkeel-nvidia-cuda: it goes with the driver" in answer.output
+    assert node.host.file("/usr/local/cuda").linked_to == "/usr/local/cuda-11.8"
+    assert "changed=0" in node.play(tags="cuda_toolkit", cuda_toolkit_state="absent").output
+
+
+def test_the_driver_goes_also_where_a_run_was_killed_and_comes_again(with_driver: tuple[Node, set[str]]) -> None:
+    node, before = with_driver
+    process = node.start(PLAYBOOK, remove_confirm=False, **DRIVER)
+    node.host.check_output("until pgrep --full '[d]kms .*remove' >/dev/null; do sleep 0.02; done")
+    node.host.run("pkill -KILL python3; pkill -KILL apt-get; pkill -KILL dpkg; pkill -KILL --full '[d]kms'")
+    process.communicate()
+    assert process.returncode != 0
+    assert remove(node, **DRIVER).succeeded()
+    assert node.host.check_output("dpkg --audit") == ""
+    again = remove(node, **DRIVER)
+    assert again.succeeded()
+    assert "changed=0" in again.output
+    assert remove(node).succeeded()
+    assert listed(node) == before
+    assert node.play(tags=GPU_TAGS, **GPU).succeeded()
+    assert node.host.file("/usr/local/cuda").linked_to == "/usr/local/cuda-12.8"
+    assert node.host.check_output("modinfo -k $(ls /lib/modules) -F version nvidia") == "580.178.04"

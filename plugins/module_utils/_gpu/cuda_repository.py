@@ -13,6 +13,8 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.reposito
 
 #: The names of the repositories' files, which the control node gives them; the second has DKMS.
 NAME, EPEL = "evenkeel-nvidia-cuda", "evenkeel-epel"
+#: Where repositories are of a package manager that has no preferences.
+_OF_DNF = "/etc/yum.repos.d"
 _OF_TOOLKITS = (cuda_toolkits.PROFILE, cuda_toolkits.FISH, cuda_toolkits.LOADER)
 
 
@@ -38,7 +40,7 @@ def has_driver() -> bool:
     if preferences is not None:
         return driver_request.keeps_distribution_out(preferences)
     by_installer = any(thing.name == runfile.UNINSTALLER for thing in made.read("nvidia_driver"))
-    return os.path.isdir("/etc/yum.repos.d") and os.path.exists(driver_request.MODPROBE) and not by_installer
+    return os.path.isdir(_OF_DNF) and os.path.exists(driver_request.MODPROBE) and not by_installer
 
 
 def has_toolkits() -> bool:

@@ -77,3 +77,45 @@ def test_the_difference_shows_both_targets() -> None:
         "before": f"-> {NEW}\n",
         "after": f"-> {OLD}\n",
     }
+
+
+@pytest.mark.parametrize(
+    ("state", "former", "gone", "leads"),
+    [
+        (State("link", NEW), "", {NEW}, ""),
+        (State("link", NEW), OLD, {NEW}, OLD),
+        (State("link", NEW), OLD, {OLD, NEW}, ""),
+        # Ours, though the toolkit is of others.
+        (State("link", NEW), "", set(), ""),
+        (State("alternative", NEW, choices=(OLD, NEW), chosen=True), "", {NEW}, OLD),
+        (State("alternative", NEW, choices=(NEW,), chosen=True), "", {NEW}, ""),
+        (State("alternative", NEW, choices=(OLD, NEW), chosen=True), OLD, set(), OLD),
+        (State("alternative", NEW, choices=(OLD, NEW), chosen=True), "", {OLD}, NEW),
+        (State("alternative", NEW, choices=(OLD, "/opt/cuda-12.9", NEW)), "", {NEW}, "/opt/cuda-12.9"),
+        (State(), OLD, {NEW}, ""),
+        (State("other"), "", {NEW}, ""),
+    ],
+)
+def test_where_the_link_leads_when_toolkits_are_gone(state: State, former: str, gone: set[str], leads: str) -> None:
+    assert cuda_link.after_removal(state, former, gone) == leads
+
+
+@pytest.mark.parametrize(
+    ("states", "target", "calls"),
+    [
+        ([State("alternative", NEW, choices=(NEW,)), State()], "", [["--remove", "cuda", NEW]]),
+        ([State("alternative", OLD, choices=(OLD,))] * 2, OLD, []),
+        ([State("alternative", NEW, choices=(OLD, "/b"))] * 2, OLD, [["--set", "cuda", OLD]]),
+        ([State("other")] * 2, "", []),
+    ],
+)
+def test_the_alternatives_forget_what_is_gone(
+    states: list[State], target: str, calls: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[list[str]] = []
+    left = list(states)
+    monkeypatch.setattr(cuda_link, "read", lambda: left.pop(0))
+    monkeypatch.setattr(cuda_link.os.path, "isdir", lambda path: True)
+    monkeypatch.setattr(cuda_link.command, "require", lambda argv, remedy: said.append(argv[1:]))
+    cuda_link.withdraw(target, {NEW})
+    assert said == calls

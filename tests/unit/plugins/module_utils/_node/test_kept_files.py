@@ -239,3 +239,20 @@ def test_a_secret_is_its_owners_at_every_moment(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(kept_files, "write_atomically", note)
     kept_files.apply(Change(str(tmp_path / "token"), None, Kept("hush", 0o600, 1001, 1002), secret=True))
     assert written == [(0o600, 1001, 1002)]
+
+
+def test_a_file_that_something_follows_says_nothing_until_that_is_done(tmp_path: Path) -> None:
+    path = tmp_path / "evenkeel.conf"
+    path.write_text("blacklist nouveau\n")
+    seen: list[str] = []
+
+    def fail() -> None:
+        seen.append(path.read_text())
+        raise EvenkeelError("killed", "")
+
+    for follow in (fail, fail, lambda: seen.append(path.read_text())):
+        with contextlib.suppress(EvenkeelError):
+            kept_files.withdraw(str(path), follow)
+    assert seen == [f"{kept_files.MARK}\n"] * 3
+    assert not path.exists()
+    kept_files.withdraw(str(path), fail)

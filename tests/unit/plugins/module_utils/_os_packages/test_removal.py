@@ -150,3 +150,33 @@ def test_nothing_is_removed_while_the_package_manager_fails(monkeypatch: pytest.
         remove()
     assert manager.packages == NODE
     assert made.read(BY) == [Thing("package", "nginx")]
+
+
+def test_what_is_to_be_kept_stays_with_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    manager = node(monkeypatch, packages={"linux-image-6.1": "1", "linux-base": "1", "dkms": "1"})
+    manager.takes = {"linux-base": ("linux-image-6.1",)}
+    brought("linux-image-6.1", "linux-base", "dkms")
+    found = removal.remove([BY], lock_timeout=7, check_mode=False, keep={"linux-image-*": "it is of a kernel"})
+    assert found.left == (
+        "the package linux-base: linux-image-6.1 would go too",
+        "the package linux-image-6.1: it is of a kernel",
+    )
+    assert set(manager.packages) == {"linux-image-6.1", "linux-base"}
+    assert not removal.remove(
+        [BY], lock_timeout=7, check_mode=False, keep={"linux-image-*": "it is of a kernel"}
+    ).changed
+
+
+@pytest.mark.parametrize(
+    ("holds", "left"),
+    [({"driver", "vim"}, ("the package python3-dnf-plugin-versionlock: it holds vim",)), ({"driver"}, ()), (set(), ())],
+)
+def test_what_holds_packages_stays_as_long_as_others_are_held(
+    monkeypatch: pytest.MonkeyPatch, holds: set[str], left: tuple[str, ...]
+) -> None:
+    packages = {"python3-dnf-plugin-versionlock": "1", "driver": "1", "vim": "1"}
+    manager = node(monkeypatch, packages=packages, holds=holds, name="dnf")
+    brought("python3-dnf-plugin-versionlock", "driver")
+    brought("driver", kind="hold")
+    assert remove().left == left
+    assert set(manager.packages) == {"vim", *(["python3-dnf-plugin-versionlock"] if left else [])}
