@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -48,7 +49,7 @@ bash {installer} -b -c -p /root/miniconda3
 bash {installer} -b -p /opt/miniconda3
 printf 'channels: [defaults]\\ndefault_channels: [{mirror}/pkgs/main]\\n' >.condarc
 miniconda3/bin/conda create --yes --quiet --name ai-dev python=3.11 jupyterlab ipykernel numpy
-{prefix}/bin/pip install --quiet --index-url {index} humanize tabulate
+{prefix}/bin/pip install --quiet --index-url {index} --trusted-host {host} humanize tabulate
 useradd --create-home --shell /bin/bash ana
 install -D --owner=ana --mode=600 /home/ops/.ssh/authorized_keys /home/ana/.ssh/authorized_keys
 mkdir notebooks
@@ -80,8 +81,8 @@ def by_hand(worker_id: str) -> Iterator[Node]:
     with fresh_node(f"by-hand-{worker_id}") as node:
         for name, text in (("unit", UNIT), ("page", json.dumps(PAGE))):
             node.host.check_output(f"cat >/tmp/{name} <<'END'\n{text}\nEND")
-        values = {"mirror": node.mirror, "index": node.pip_index, "installer": INSTALLER, "prefix": PREFIX}
-        node.host.check_output(f"bash <<'END'\n{BY_HAND.format(**values)}END")
+        values = {"mirror": node.mirror, "index": node.pip_index, "host": urlsplit(node.pip_index).hostname}
+        node.host.check_output(f"bash <<'END'\n{BY_HAND.format(installer=INSTALLER, prefix=PREFIX, **values)}END")
         yield node
 
 
