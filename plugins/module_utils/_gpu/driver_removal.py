@@ -55,6 +55,15 @@ class Work:
         """Return what is recorded of a kind."""
         return [thing for thing in self.recorded if thing.kind == kind]
 
+    @property
+    def of_our_installer(self) -> list[Thing]:
+        """What is recorded of NVIDIA's installer, where we have run it."""
+        return [thing for thing in self.of_kind("file") if thing.name == runfile.UNINSTALLER]
+
+    def stays(self, packages: Collection[str]) -> bool:
+        """Return whether a driver stays: in packages that stay, or one of NVIDIA's installer that others have run."""
+        return bool(packages or (runfile.installed() and not self.of_our_installer))
+
     def note(self, what: str, before: str, after: str = "") -> None:
         """Note a change."""
         header = {"before_header": what, "after_header": what}
@@ -78,7 +87,7 @@ def remove(*, container: bool, lock_timeout: int, check_mode: bool) -> Outcome:
     tool, kernels = None if container else initramfs.tool(), linux_kernels.read(Sysroot())
     planned = removal.remove([BY], lock_timeout=lock_timeout, check_mode=True, keep=_KERNELS)
     staying = driver_request.driver_packages(transaction.after(work.manager.known(), planned.plan.steps))
-    if not staying:
+    if not work.stays(staying):
         _require_room(tool, kernels)
         _disable_services(work)
     _undo_installer(work)
@@ -95,13 +104,13 @@ def remove(*, container: bool, lock_timeout: int, check_mode: bool) -> Outcome:
     work.diffs += sources.diffs()
     if not check_mode:
         sources.apply()
-    if not staying:
+    if not work.stays(staying):
         _let_nouveau_in(work, tool, kernels)
     left = [*gone.left, *gone.warnings, *of_others(work, staying), *_keys(work), *stays, *sources.left]
     if not check_mode:
         made.note(BY, (), work.done)
         kernels = linux_kernels.read(Sysroot())
-    return _outcome(work, gone, kernels, left, stays=bool(staying), container=container)
+    return _outcome(work, gone, kernels, left, stays=work.stays(staying), container=container)
 
 
 def _require_room(tool: Tool | None, kernels: Collection[Kernel]) -> None:
@@ -127,9 +136,7 @@ def _disable_services(work: Work) -> None:
 
 def _undo_installer(work: Work) -> None:
     """Undo NVIDIA's installer, where we have run it: before DKMS goes, which it calls."""
-    for thing in work.of_kind("file"):
-        if thing.name != runfile.UNINSTALLER:
-            continue
+    for thing in work.of_our_installer:
         work.done.append(thing)
         versions = set(map(transaction.upstream, work.manager.installed().values()))
         found = runfile.find(work.manager.name, packaged=versions)
@@ -169,16 +176,16 @@ def of_others(work: Work, staying: Collection[str]) -> list[str]:
         holds = {thing.name for thing in work.of_kind("hold")}
         held = [name for name in driver_request.of_driver_or_kernel(work.manager.held()) if name not in holds]
         found += ["the holds of %s: %s" % (", ".join(held), no_record % "placed them")] if held else []
-    if staying and os.path.exists(MODPROBE):
+    if runfile.installed() and not work.of_our_installer:
+        found.append("the driver %s of NVIDIA's installer: %s" % (runfile.installed(), no_record % "run it"))
+    if work.stays(staying) and os.path.exists(MODPROBE):
         found.append("%s: it keeps nouveau off the GPUs of the driver that stays" % MODPROBE)
-    if runfile.installed() and not any(thing.name == runfile.UNINSTALLER for thing in work.recorded):
-        found.append("the driver %s of NVIDIA's installer: %s" % (runfile.installed(), no_record % "installed it"))
     return found
 
 
 def _keys(work: Work) -> list[str]:
     """Return the keys that we have made to sign modules, which stay; forget those that somebody has removed."""
-    keys = [thing for thing in work.of_kind("file") if thing.name != runfile.UNINSTALLER]
+    keys = [thing for thing in work.of_kind("file") if thing not in work.of_our_installer]
     work.done += [thing for thing in keys if not os.path.exists(thing.name)]
     paths = [thing.name for thing in keys if thing not in work.done]
     why = "the firmware may trust this key, until `mokutil --delete` has it forgotten, and others may sign with it"
@@ -192,7 +199,7 @@ def _outcome(
     loaded = loaded_driver.read(Sysroot())
     if module and not stays and not work.check_mode:
         left.append("%s: it was not removed with the driver's packages" % module.path)
-    has_one = stays or (module and not work.check_mode) or (runfile.installed() and not work.check_mode)
+    has_one = stays or (module and not work.check_mode)
     return Outcome(
         changed=bool(work.diffs or gone.changed),
         version=module.version if module else "",
