@@ -16,6 +16,7 @@ import re
 import stat
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._adopt import conda_settings, mounts
@@ -35,7 +36,20 @@ _DIGITS = 8
 Place = dict[str, Any]
 Look = dict[str, list[Any]]
 Candidate = tuple[str, int, int, bool]
-Mounts = mounts.Mounts
+
+
+@dataclass(frozen=True)
+class Search:
+    """What a look at a folder needs to know."""
+
+    mounted: mounts.Mounts
+    #: Evenkeel's own directories, in which nothing is looked at.
+    own: tuple[str, ...] = ()
+    #: How many seconds may go into measuring.
+    patience: float = 0.0
+
+    def passes_over(self, path: str) -> bool:
+        return any(_is_below(path, name) for name in self.own)
 
 
 def find(own: Sequence[str], seconds: float, total_seconds: float, *, measure: bool = True) -> Look:
@@ -61,10 +75,11 @@ def find(own: Sequence[str], seconds: float, total_seconds: float, *, measure: b
     """
     end = time.monotonic() + total_seconds
     # Half of the time is for measuring, so that what was found is reported in any case.
-    mounted, patience = mounts.of_this_node(), seconds / 2 if measure else 0.0
+    ours = tuple(os.path.realpath(path) for path in own)
+    search = Search(mounts.of_this_node(), ours, seconds / 2 if measure else 0.0)
     users = [accounts.account(name) for name in accounts.local_users()]
     jobs: list[as_user.Job] = [
-        (user, functools.partial(look_at_home, user.pw_dir, mounted, patience)) for user in users if user.pw_uid
+        (user, functools.partial(look_at_home, user.pw_dir, search)) for user in users if user.pw_uid
     ]
     unread: list[str] = []
     if os.geteuid() == 0:
@@ -72,17 +87,21 @@ def find(own: Sequence[str], seconds: float, total_seconds: float, *, measure: b
         jobs.append((root, functools.partial(_settings_alone, root.pw_dir)))
         homes = {user.pw_dir for user in users if user.pw_uid}
         listing: list[as_user.Job] = [
-            (_at(root, top), functools.partial(system_candidates, top, homes, mounted)) for top in SYSTEM
+            (_at(root, top), functools.partial(system_candidates, top, homes, search.mounted)) for top in SYSTEM
         ]
         listed = _answers(listing, seconds, total_seconds)
         unread += listed["refused"]
         jobs += [
-            (_at(user, shown), functools.partial(look_at_candidates, paths, mounted, patience))
+            (_at(user, shown), functools.partial(look, paths, search))
             for user, shown, paths in together(listed["candidates"])
         ]
     found = _answers(jobs, seconds, max(0, int(end - time.monotonic())))
-    places, settings = of_others(found["places"], own), found["settings"]
-    return {"places": places, "settings": settings, "unread": unread + found["refused"]}
+    places = {place["path"]: place for place in found["places"]}
+    return {
+        "places": [places[path] for path in sorted(places)],
+        "settings": found["settings"],
+        "unread": unread + found["refused"],
+    }
 
 
 def _answers(jobs: Iterable[as_user.Job], seconds: float, total_seconds: float) -> Look:
@@ -95,14 +114,7 @@ def _answers(jobs: Iterable[as_user.Job], seconds: float, total_seconds: float) 
     return all_found
 
 
-def of_others(places: Iterable[Place], own: Sequence[str]) -> list[Place]:
-    """Return the places that are not Evenkeel's, each once."""
-    ours = [os.path.realpath(path) for path in own]
-    found = {place["path"]: place for place in places}
-    return [found[path] for path in sorted(found) if not any(_is_below(path, name) for name in ours)]
-
-
-def system_candidates(top: str, homes: Iterable[str], mounted: Mounts) -> Look:
+def system_candidates(top: str, homes: Iterable[str], mounted: mounts.Mounts) -> Look:
     """Return what in a folder of the system's may be a distribution.
 
     A home is none: what is in it is its user's, and is looked at with that user's rights. Nor is a link of a user's.
@@ -142,14 +154,8 @@ def together(candidates: Iterable[Candidate]) -> list[tuple[pwd.struct_passwd, s
     return [(accounts.of_number(uid, gid), shown, paths) for (uid, gid, shown), paths in groups.items()]
 
 
-def look_at_candidates(paths: Sequence[str], mounted: Mounts, patience: float) -> Look:
-    """Return the places among folders; to be called with their owner's rights."""
-    return look(paths, mounted, time.monotonic() + patience)
-
-
-def look_at_home(home: str, mounted: Mounts, patience: float) -> Look:
-    """Return the places in a home; to be called with its user's rights."""
-    deadline = time.monotonic() + patience
+def look_at_home(home: str, search: Search) -> Look:
+    """Return the places in a home, and the settings; to be called with its user's rights."""
     names = [name for name in user_files.names(home) if _NAMES.search(name)]
     candidates = [os.path.join(home, name) for name in names]
     candidates += [os.path.join(home, ".local/share/mamba"), os.path.join(home, ".conda")]
@@ -157,7 +163,7 @@ def look_at_home(home: str, mounted: Mounts, patience: float) -> Look:
     # Who has run conda with sudo may have a folder of root's there.
     listed = _unless_refused(_listed, home, refused)
     candidates += [path for path in listed if _is_below(path, home) and path != home]
-    found = look(candidates, mounted, deadline)
+    found = look(candidates, search)
     return {"places": found["places"], "settings": settings, "refused": [*refused, *found["refused"]]}
 
 
@@ -166,14 +172,17 @@ def _settings_alone(home: str) -> Look:
     return {"settings": settings, "refused": refused}
 
 
-def look(candidates: Iterable[str], mounted: Mounts, deadline: float) -> Look:
+def look(candidates: Iterable[str], search: Search) -> Look:
     """Return the distributions among some folders, and the environments that they are or have.
+
+    To be called with the rights of the folders' owner.
 
     Returns
     -------
     dict
         ``places``, and ``refused``, why a folder could not be read.
     """
+    deadline = time.monotonic() + search.patience
     paths: list[str] = []
     refused: list[str] = []
     for top in candidates:
@@ -181,10 +190,10 @@ def look(candidates: Iterable[str], mounted: Mounts, deadline: float) -> Look:
         names = _unless_refused(user_files.names, environments, refused)
         # Several links may lead to one, and it is not a link that is exported.
         there = [os.path.realpath(path) for path in (top, *(os.path.join(environments, name) for name in names))]
-        paths += [path for path in there if _is_environment(path)]
+        paths += [path for path in there if not search.passes_over(path) and _is_environment(path)]
     places: list[Place] = []
     for path in list(dict.fromkeys(paths))[:_MOST_PLACES]:
-        places += _unless_refused(lambda path: [_place(path, mounted, deadline)], path, refused)
+        places += _unless_refused(lambda path: [_place(path, search.mounted, deadline)], path, refused)
     return {"places": places, "refused": list(dict.fromkeys(refused))}
 
 
@@ -205,7 +214,7 @@ def _is_environment(path: str) -> bool:
     return all(map(stat.S_ISDIR, kinds[:2])) and stat.S_ISREG(kinds[2])
 
 
-def _place(path: str, mounted: Mounts, deadline: float) -> Place:
+def _place(path: str, mounted: mounts.Mounts, deadline: float) -> Place:
     is_base = os.path.exists(os.path.join(path, "condabin")) or os.path.exists(os.path.join(path, "bin", "conda"))
     meta = os.path.join(path, "conda-meta")
     records = [name for name in user_files.names(meta, _MOST_PACKAGES) if name.endswith(".json")]
@@ -234,7 +243,7 @@ def _of_pip(path: str, records: Iterable[str]) -> list[str]:
     return [name for place in places for name in user_files.names(place, _MOST_PACKAGES) if name.endswith("-info")]
 
 
-def size_below(path: str, mounted: Mounts, deadline: float) -> tuple[int, bool]:
+def size_below(path: str, mounted: mounts.Mounts, deadline: float) -> tuple[int, bool]:
     """Return how much of the disk is used below a folder of one file system, and whether that is all of it.
 
     Files that several names have count once. What environments of a distribution use is part of it.

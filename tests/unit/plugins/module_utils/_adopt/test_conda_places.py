@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._adopt import conda_places
+from ansible_collections.evenkeel.gpu.plugins.module_utils._adopt.conda_places import Search
 from ansible_collections.evenkeel.gpu.plugins.module_utils._adopt.mounts import Mounts
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import user_files
 
@@ -45,7 +46,7 @@ def home(tmp_path: Path) -> Path:
 
 
 def look(home: Path, mounted: Mounts = LOCAL, patience: float = 60.0) -> dict[str, dict[str, Any]]:
-    found = conda_places.look_at_home(str(home), mounted, patience)
+    found = conda_places.look_at_home(str(home), Search(mounted, patience=patience))
     assert found["refused"] == []
     return {os.path.relpath(one["path"], home): one for one in found["places"]}
 
@@ -83,7 +84,7 @@ def test_what_is_no_file_or_holds_too_much_hides_nothing_else(home: Path) -> Non
     crowded.mkdir()
     for number in range(user_files.MOST_NAMES + 1):
         (crowded / str(number)).touch()
-    found = conda_places.look_at_home(str(home), LOCAL, 60)
+    found = conda_places.look_at_home(str(home), Search(LOCAL))
     assert {os.path.relpath(one["path"], home) for one in found["places"]} == {
         "Anaconda3",
         "Anaconda3/envs/nlp",
@@ -102,7 +103,7 @@ def test_what_several_links_lead_to_is_there_once(home: Path, tmp_path_factory: 
     (home / "miniconda3").symlink_to(home / "Anaconda3")
     (home / "anaconda-data").symlink_to(data)
     (home / "Anaconda3" / "envs" / "again").symlink_to(data / "envs" / "speech")
-    found = conda_places.look_at_home(str(home), LOCAL, 60)["places"]
+    found = conda_places.look_at_home(str(home), Search(LOCAL))["places"]
     assert sorted(os.path.relpath(one["path"], data) for one in found if one["path"].startswith(str(data))) == [
         ".",
         "envs/speech",
@@ -205,7 +206,12 @@ def as_root(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("as_root")
-def test_our_own_is_passed_over(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_our_own_is_passed_over_and_not_measured(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    measured: list[str] = []
+    size_below = conda_places.size_below
+    monkeypatch.setattr(
+        conda_places, "size_below", lambda path, *given: measured.append(path) or size_below(path, *given)
+    )
     monkeypatch.setattr(conda_places, "SYSTEM", (str(home),))
     monkeypatch.setattr(conda_places, "_LISTED", "none")
     found = conda_places.find([str(home / "Anaconda3")], 60, 60)
@@ -213,6 +219,7 @@ def test_our_own_is_passed_over(home: Path, monkeypatch: pytest.MonkeyPatch) -> 
         [".conda/envs/vision"],
         [],
     )
+    assert measured == [str(home / ".conda/envs/vision")]
     found = conda_places.find([], 60, 60)
     assert [os.path.relpath(one["path"], home) for one in found["places"]] == [
         ".conda/envs/vision",
