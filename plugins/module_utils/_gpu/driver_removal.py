@@ -87,7 +87,7 @@ def remove(*, container: bool, lock_timeout: int, check_mode: bool) -> Outcome:
     tool, kernels = None if container else initramfs.tool(), linux_kernels.read(Sysroot())
     planned = removal.remove([BY], lock_timeout=lock_timeout, check_mode=True, keep=_KERNELS)
     staying = driver_request.driver_packages(transaction.after(work.manager.known(), planned.plan.steps))
-    if not work.stays(staying):
+    if planned.unknown or not work.stays(staying):
         _require_room(tool, kernels)
         _disable_services(work)
     _undo_installer(work)

@@ -165,7 +165,7 @@ def test_a_driver_that_others_need_stays_and_works(node: Node) -> None:
 def test_a_kernel_that_came_with_the_driver_stays(node: Node) -> None:
     node.manager.packages[KERNEL] = "1"
     recorded(*DRIVER, KERNEL)
-    assert remove().left == (f"the package {KERNEL}: it is of a kernel",)
+    assert remove(check_mode=True).left == remove().left == (f"the package {KERNEL}: it is of a kernel",)
     assert set(node.manager.packages) == {KERNEL, "vim"}
 
 
@@ -223,6 +223,15 @@ def test_a_run_that_was_killed_while_it_rebuilt_is_finished_by_the_next(
     monkeypatch.setattr(initramfs, "rebuild", rebuild)
     assert remove().changed
     assert (node.done, node.files()) == (["/boot/initrd.img-6.1"], [])
+
+
+def test_an_upgrade_that_was_killed_is_finished_and_taken_away(node: Node) -> None:
+    recorded(service=SERVICE)
+    node.manager.unfinished.append(DRIVER[0])
+    assert remove(check_mode=True).unknown == (f"which packages would go, because {DRIVER[0]} is half-installed",)
+    assert remove().healed == (DRIVER[0],)
+    assert (set(node.manager.packages), node.done[0]) == ({"vim"}, f"disable --now {SERVICE}")
+    assert (node.files(), made.read("nvidia_driver")) == ([], [])
 
 
 def test_the_module_says_it_all(node: Node) -> None:
