@@ -61,7 +61,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
 _UPDATE = {"update": None, "drop_platforms": False, "accept_changed_hashes": False}
 _NODES = "gpu_nodes"
 _DRIVER = (declared_driver.VERSION, declared_driver.BRANCH, declared_driver.SOURCE, declared_driver.WITHOUT_GPU)
-_NO_REPORT = "There is no drift report. Run playbooks/drift.yml first, or name its report.json by review_nodes"
+_NO_REPORT = "There is no drift report. Run drift.yml first, or name its report.json by review_nodes"
 
 Arguments = Mapping[str, Any]
 

@@ -26,7 +26,7 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _COPY = re.compile(r"[0-9a-f]{16}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _STORED = re.compile(r"store/sha256/(?P<first>[0-9a-f]{2})/(?P<sha256>(?P=first)[0-9a-f]{62})")
-_REMEDY = "Copy the bundle anew from where it was made, or make it anew with playbooks/bundle.yml"
+_REMEDY = "Copy the bundle anew from where it was made, or make it anew with bundle.yml"
 
 
 @dataclass(frozen=True, order=True)

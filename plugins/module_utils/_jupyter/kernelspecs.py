@@ -234,7 +234,7 @@ def check_environments(kernels: Iterable[Kernel], server: str | None) -> None:
         raise EvenkeelError(
             "Jupyter can't run %s" % "; ".join(problems),
             "Add a missing environment to conda_environments_list of the role conda_environments, and a missing package"
-            " to its environment.yml, which playbooks/lock.yml locks again, or to its packages in that list; or name"
+            " to its environment.yml, which lock.yml locks again, or to its packages in that list; or name"
             " other environments in server and kernels (jupyter_environment and jupyter_kernels of the role)",
         )
 

@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="show a drift report; the exit status is its state's",
         epilog="Exit status: 0 equal, 2 drifted, 3 unknown, 4 unreachable, 5 the report can't be read or is too old.",
     )
-    drift.add_argument("report", type=Path, help="the report.json that playbooks/drift.yml has written")
+    drift.add_argument("report", type=Path, help="the report.json that drift.yml has written")
     drift.add_argument("--max-age", type=_hours, metavar="HOURS", help="refuse an older report")
     asked = parser.parse_args(arguments)
     try:
@@ -59,12 +59,12 @@ def _require_new(path: Path, created: str, hours: float | None) -> None:
     age = datetime.now(timezone.utc) - datetime.fromisoformat(created)  # noqa: UP017 - also for Python 3.9
     if age < -_CLOCKS_DIFFER:
         raise EvenkeelError(
-            "%s is of %s, which is yet to come" % (path, created), "Set the clock, and run playbooks/drift.yml"
+            "%s is of %s, which is yet to come" % (path, created), "Set the clock, and run drift.yml"
         )
     if age > timedelta(hours=hours):
         raise EvenkeelError(
             "%s is of %s, %.1f hours ago" % (path, created, age.total_seconds() / 3600),
-            "Run playbooks/drift.yml; if it runs by a timer, look at why it ended without a report",
+            "Run drift.yml; if it runs by a timer, look at why it ended without a report",
         )
 
 

@@ -15,8 +15,8 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift.states import 
 KIND = "evenkeel drift report"
 #: The version of the report's form.
 FORMAT = 1
-_AGAIN = "Run playbooks/drift.yml again"
-_WHICH = "Name the report.json that playbooks/drift.yml has written, as a user who may read it"
+_AGAIN = "Run drift.yml again"
+_WHICH = "Name the report.json that drift.yml has written, as a user who may read it"
 
 
 def read(path: Path) -> dict[str, Any]:

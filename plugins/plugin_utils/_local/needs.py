@@ -56,7 +56,7 @@ def require(locked: Locked, machine: Mapping[str, str]) -> list[str]:
         raise EvenkeelError(
             "%s asks for more than this machine has: %s"
             % (locked.lock, "; ".join(_said(name, wanted, machine) for name, wanted in sorted(lacking.items()))),
-            "Nothing was changed. Use a newer system, or lock for this one: lock_targets of playbooks/lock.yml",
+            "Nothing was changed. Use a newer system, or lock for this one: lock_targets of lock.yml",
         )
     warnings = []
     assumed = locked.assumed.get(CUDA)

@@ -66,7 +66,7 @@ def review(environment: Path, relock: Callable[[], Relocked], sources: Sources) 
         "platforms": {},
     }
     if not path.exists():
-        return Reviewed({**entry, "note": f"It has no lock. Run playbooks/lock.yml with lock_env={entry['name']}"})
+        return Reviewed({**entry, "note": f"It has no lock. Run lock.yml with lock_env={entry['name']}"})
     try:
         lock = conda_lock.read(path)
     except EvenkeelError as error:

@@ -31,7 +31,7 @@ def chosen(updates: Iterable[tuple[str, Relocked, Path]], branch: Branch) -> tup
             continue
         read = [update.environment.path, *update.environment.included, *filter(Path.exists, update.plan.files)]
         if any(built.iterdir()):
-            left[name] = f"Wheels have to be built for it. Run playbooks/lock.yml with lock_env={name}"
+            left[name] = f"Wheels have to be built for it. Run lock.yml with lock_env={name}"
         elif differing := branch.differing(read):
             left[name] = f"{differing[0]} is not as the last commit of the branch's repository has it. Commit it first"
         else:

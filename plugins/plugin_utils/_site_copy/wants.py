@@ -90,7 +90,7 @@ def lock_named(name: str, directory: str, variable: str) -> Path:
     if not lock.is_file():
         raise EvenkeelError(
             f"There is no lock {lock}, which {variable} asks for by {name!r}",
-            "Lock it with playbooks/lock.yml, or name another",
+            "Lock it with lock.yml, or name another",
         )
     return lock
 

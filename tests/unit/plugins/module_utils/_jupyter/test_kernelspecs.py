@@ -152,7 +152,7 @@ def test_every_environment_that_lacks_something_is_named(tmp_path: Path) -> None
         kernelspecs.check_environments(kernels, str(tmp_path / "ready"))
     assert f"Jupyter can't run the server: the environment {tmp_path}/ready has no jupyterlab" in str(caught.value)
     assert "a missing environment to conda_environments_list of the role conda_environments" in caught.value.remedy
-    assert "a missing package to its environment.yml, which playbooks/lock.yml locks again" in caught.value.remedy
+    assert "a missing package to its environment.yml, which lock.yml locks again" in caught.value.remedy
     assert f"; the kernel bare: the environment {tmp_path}/bare has no ipykernel" in str(caught.value)
     assert f"kernel absent: there is no environment with a Python at {tmp_path}/absent" in str(caught.value)
     assert "kernel ready" not in str(caught.value)

@@ -53,7 +53,7 @@ def test_what_can_t_be_read_has_a_status_of_its_own(
 
 def test_an_old_report_is_refused_where_that_is_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main(["drift", str(SAMPLE), "--max-age", "0.001"]) == 5
-    assert "hours ago. Run playbooks/drift.yml" in capsys.readouterr().err
+    assert "hours ago. Run drift.yml" in capsys.readouterr().err
     new = written(tmp_path, created=datetime.now(UTC).isoformat())
     assert command.main(["drift", new, "--max-age", "1"]) == 4
 

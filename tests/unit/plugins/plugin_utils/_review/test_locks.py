@@ -176,4 +176,4 @@ def test_an_environment_without_a_lock_and_a_malformed_lock_are_unknown(environm
     missing = reviewed(environment)
     assert (malformed["state"], missing["state"]) == ("unknown", "unknown")
     assert "is malformed" in malformed["note"]
-    assert "It has no lock. Run playbooks/lock.yml with lock_env=ai-dev" in missing["note"]
+    assert "It has no lock. Run lock.yml with lock_env=ai-dev" in missing["note"]
