@@ -185,7 +185,7 @@ bench-drift-page: setup ## Time the drift report's page of 50 and 500 hosts in a
 	PYTHONPATH=collections python -m bench.drift_page
 
 .PHONY: bench-fleet
-bench-fleet: lab $(BENCH_VENV)/.ready ## Measure what a fleet costs, on nodes of the lab and hosts that are not there: make bench-fleet PARTS="control forks nodes pull switch"
+bench-fleet: lab $(BENCH_VENV)/.ready ## Measure what a fleet costs, on nodes of the lab and hosts that are not there: make bench-fleet PARTS="control forks output nodes pull switch"
 	PYTHONPATH=collections python -m bench.fleet --pyinfra $(BENCH_VENV)/bin/pyinfra $(if $(PARTS),--parts $(PARTS))
 
 .PHONY: bench-jupyter

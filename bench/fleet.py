@@ -3,6 +3,7 @@
 
     control   the control node alone, with 1 to 1,000 hosts that are not there and answer as a recorded node has
     forks     the same with some latency, for different numbers of forks
+    output    the same with the callbacks that show a run, and with Ansible's own output alone
     nodes     nodes of the lab: bare, without a change and with one, beside pyinfra
     pull      a node that runs site.yml itself
     switch    nodes of the lab: a rollout of what they have built, and the way back
@@ -45,7 +46,12 @@ SWITCHED = 10
 #: Hosts that are not there.
 HOSTS = (1, 10, 50, 200, 1000)
 FORKS, FORKED_HOSTS, LATENCY = (5, 10, 20, 50, 100), (50, 200), 1.0
+SHOWN_HOSTS = (50, 200)
 LARGE = (1000, 10000)
+#: Times that each way to show a run is measured, in turn; the cheapest counts.
+TURNS = 2
+_DEFAULT = "ansible.builtin.default"
+PLAIN = {"ANSIBLE_STDOUT_CALLBACK": _DEFAULT, "ANSIBLE_CALLBACKS_ENABLED": _DEFAULT}
 CONSOLE = Console(highlight=False, width=120)
 
 Points = Mapping[str, Sequence[tuple[float, float]]]
@@ -80,6 +86,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--switched", type=int, default=SWITCHED, help="nodes of the lab that a rollout switches (10)")
     parser.add_argument("--forks", type=int, nargs="+", default=list(FORKS))
     parser.add_argument("--forked-hosts", type=int, nargs="+", default=list(FORKED_HOSTS), help="hosts for the forks")
+    parser.add_argument("--shown-hosts", type=int, nargs="+", default=list(SHOWN_HOSTS), help="hosts for the output")
     parser.add_argument("--latency", type=float, default=LATENCY, help="seconds until a host of these answers (1)")
     parser.add_argument("--playbook", default="site.yml", help="what to run where nothing changes")
     parser.add_argument("--pyinfra", default="", help="the program, from a virtual environment of its own")
@@ -113,6 +120,30 @@ def forks(place: Site, node: Node, arguments: argparse.Namespace) -> None:
     CONSOLE.print(forks_table(arguments.latency, rows))
 
 
+def output(place: Site, node: Node, arguments: argparse.Namespace) -> None:
+    """Print what showing a run takes."""
+    found = recordings(place, node, arguments.playbook)
+    if not found[SAME].folder.exists():
+        found[FIRST].record()
+        found[SAME].record()
+    for name, hosts in ((SAME, arguments.shown_hosts), (CHANGE, arguments.changed_hosts)):
+        if name == CHANGE and hosts:
+            found[CHANGE].record()
+        turns = [(count, *in_turn(found[name], count)) for count in hosts]
+        CONSOLE.print(output_table(name, [(count, cheapest(plain), cheapest(ours)) for count, plain, ours in turns]))
+
+
+def in_turn(recording: Recording, hosts: int) -> tuple[list[Spent], list[Spent]]:
+    """Run it with Ansible's own output and with ours, in turn."""
+    turns = [(recording.replay(hosts, settings=PLAIN), recording.replay(hosts)) for _unused in range(TURNS)]
+    return [plain for plain, _ours in turns], [ours for _plain, ours in turns]
+
+
+def cheapest(runs: Sequence[Spent]) -> Spent:
+    """Return the run that the rest of the machine has disturbed least."""
+    return min(runs, key=lambda one: one.cpu)
+
+
 def nodes(place: Site, node: Node, arguments: argparse.Namespace) -> None:
     """Print what nodes of the lab take."""
     for name, costs in lab_fleet.runs(place, arguments.sizes, arguments.pyinfra).items():
@@ -134,6 +165,7 @@ def switch(place: Site, node: Node, arguments: argparse.Namespace) -> None:
 PARTS: Mapping[str, Callable[[Site, Node, argparse.Namespace], None]] = {
     "control": control,
     "forks": forks,
+    "output": output,
     "nodes": nodes,
     "pull": pull,
     "switch": switch,
@@ -201,6 +233,15 @@ def forks_table(latency: float, rows: Sequence[tuple[int, int, Spent]]) -> Table
     for hosts, number, one in rows:
         numbers = (f"{one.wall:.1f}", f"{one.cpu:.1f}", f"{one.peak:.0f}", f"{one.each:.0f}")
         shown.add_row(str(hosts), str(number), *numbers)
+    return shown
+
+
+def output_table(title: str, rows: Sequence[tuple[int, Spent, Spent]]) -> Table:
+    """Return runs with Ansible's own output beside those with ours."""
+    shown = Table("hosts", "CPU s, Ansible's output", "CPU s, ours", "ratio", "MiB, main", "MiB, ours", title=title)
+    for hosts, plain, ours in rows:
+        numbers = (f"{plain.cpu:.1f}", f"{ours.cpu:.1f}", f"{ours.cpu / plain.cpu:.2f}")
+        shown.add_row(str(hosts), *numbers, f"{plain.alone:.0f}", f"{ours.alone:.0f}")
     return shown
 
 

@@ -51,8 +51,10 @@ class Recording:
         source = site.write_inventory(self.folder / "inventory", [self.node])
         site.run([*self.command(source), *ssh], {**os.environ, **self._variables(self.facts)})
 
-    def replay(self, hosts: int, forks: int | None = None, latency: float = 0.0) -> Spent:
-        """Run it for hosts that answer the same, each question after so many seconds."""
+    def replay(
+        self, hosts: int, forks: int | None = None, latency: float = 0.0, settings: Mapping[str, str] | None = None
+    ) -> Spent:
+        """Run it for hosts that answer the same, each question after so many seconds; with settings of Ansible's."""
         place = self.folder / f"replayed-{hosts}"
         shutil.rmtree(place, ignore_errors=True)
         fleet = [self.node, *(replace(self.node, name=f"{self.node.name}-{number}") for number in range(2, hosts + 1))]
@@ -60,7 +62,7 @@ class Recording:
         copy_facts(self.folder / "facts", place / "facts", fleet)
         limit = {} if forks is None else {"ANSIBLE_FORKS": str(forks)}
         variables = {**self._variables(place / "facts"), **REPLAYED, **limit, answers.LATENCY: str(latency)}
-        return meter.run(self.command(source), variables)
+        return meter.run(self.command(source), {**variables, **(settings or {})})
 
     def _variables(self, facts: Path) -> Mapping[str, str]:
         return {

@@ -41,6 +41,11 @@ def test_forks_stand_beside_what_they_take() -> None:
     assert cells(table, 0, 1, 3, 4, 5) == [["50", "50"], ["5", "10"], ["9.0", "9.5"], ["200", "100"], ["20", "0"]]
 
 
+def test_ways_to_show_a_run_stand_side_by_side() -> None:
+    table = fleet.output_table(SAME, [(50, spent(10.0), spent(11.0, alone=104.0))])
+    assert cells(table, 1, 2, 3, 4, 5) == [["10.0"], ["11.0"], ["1.10"], ["100"], ["104"]]
+
+
 def test_a_node_that_pulls_is_shown_by_run() -> None:
     table = fleet.pull_table({SAME: Pulled(9.0, Counters(4.0, 3_000_000, 1_000_000), 130.0)})
     assert cells(table, 0, 2, 3, 4, 5) == [[SAME], ["4.0"], ["130.0"], ["1.0"], ["2.0"]]
@@ -51,7 +56,7 @@ def test_no_node_is_in_two_groups() -> None:
 
 
 def test_parts_are_measured_all_or_as_named() -> None:
-    assert fleet.parse([]).parts == ["control", "forks", "nodes", "pull", "switch"]
+    assert fleet.parse([]).parts == ["control", "forks", "output", "nodes", "pull", "switch"]
     assert fleet.parse(["--parts", "pull", "nodes"]).parts == ["pull", "nodes"]
 
 
