@@ -120,6 +120,8 @@ GPU: dict[str, Any] = {
 }
 DRIVER = {"remove_layers": "nvidia_driver"}
 THEIRS = "/etc/apt/sources.list.d/somebodys.list"
+#: What the driver's packages write for an account, which they leave.
+WRITTEN = {f"/etc/{name}{end}" for name in ("passwd", "group", "shadow", "gshadow") for end in ("", "-")}
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +136,9 @@ def with_driver() -> Iterator[tuple[Node, set[str]]]:
         node.host.check_output("for folder in /lib/modules/*; do touch /boot/vmlinuz-${folder##*/}; done")
         url = f"{node.variables['lab_nvidia_repository']}/debian12/x86_64"
         node.host.check_output(f"echo 'deb [trusted=yes] {url} /' >{THEIRS}")
-        node.host.check_output("install -D /bin/true /usr/local/cuda-11.8/bin/nvcc && ln -s cuda-11.8 /usr/local/cuda")
+        node.host.check_output(
+            "install -D /bin/true /usr/local/cuda-11.8/bin/nvcc && ln -s /usr/local/cuda-11.8 /usr/local/cuda"
+        )
         node.host.check_output("rm -r /var/lib/evenkeel")
         before = listed(node)
         assert node.play(tags=GPU_TAGS, **GPU).succeeded()
@@ -169,7 +173,7 @@ def test_toolkits_go_where_they_are_switched_off_and_those_of_others_stay(with_d
     assert "changed=0" in node.play(tags="cuda_toolkit", cuda_toolkit_state="absent").output
 
 
-def test_the_driver_goes_also_where_a_run_was_killed_and_comes_again(with_driver: tuple[Node, set[str]]) -> None:
+def test_the_driver_goes_also_where_a_run_was_killed(with_driver: tuple[Node, set[str]]) -> None:
     node, before = with_driver
     process = node.start(PLAYBOOK, remove_confirm=False, **DRIVER)
     node.host.check_output("until pgrep --full '[d]kms .*remove' >/dev/null; do sleep 0.02; done")
@@ -182,7 +186,11 @@ def test_the_driver_goes_also_where_a_run_was_killed_and_comes_again(with_driver
     assert again.succeeded()
     assert "changed=0" in again.output
     assert remove(node).succeeded()
-    assert listed(node) == before
+    assert {line.split()[0] for line in listed(node) ^ before} <= WRITTEN
+
+
+def test_driver_and_toolkits_come_again(with_driver: tuple[Node, set[str]]) -> None:
+    node, _before = with_driver
     assert node.play(tags=GPU_TAGS, **GPU).succeeded()
     assert node.host.file("/usr/local/cuda").linked_to == "/usr/local/cuda-12.8"
     assert node.host.check_output("modinfo -k $(ls /lib/modules) -F version nvidia") == "580.178.04"

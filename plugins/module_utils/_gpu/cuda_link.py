@@ -146,13 +146,16 @@ def after_removal(state: State, former: str, gone: Collection[str]) -> str:
     gone
         The directories of those toolkits.
     """
-    if state.kind == "link":
-        return "" if former in gone else former
+    if state.kind not in ("link", "alternative"):
+        return state.target
     rest = [choice for choice in state.choices if choice not in gone]
+    # The alternatives take the place of a link of others, and leave none with their last choice.
+    if state.kind == "link" or not rest:
+        return "" if former in gone else former
     for one in (former, state.target):
         if one in rest:
             return one
-    return max(rest, key=lambda choice: int(priority(choice)), default="")
+    return max(rest, key=lambda choice: int(priority(choice)))
 
 
 def withdraw(target: str, gone: Collection[str]) -> None:

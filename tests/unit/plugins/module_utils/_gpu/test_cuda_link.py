@@ -89,6 +89,8 @@ def test_the_difference_shows_both_targets() -> None:
         (State("link", NEW), "", set(), ""),
         (State("alternative", NEW, choices=(OLD, NEW), chosen=True), "", {NEW}, OLD),
         (State("alternative", NEW, choices=(NEW,), chosen=True), "", {NEW}, ""),
+        (State("alternative", NEW, choices=(NEW,), chosen=True), OLD, {NEW}, OLD),
+        (State("alternative", NEW, choices=(NEW,), chosen=True), OLD, {OLD, NEW}, ""),
         (State("alternative", NEW, choices=(OLD, NEW), chosen=True), OLD, set(), OLD),
         (State("alternative", NEW, choices=(OLD, NEW), chosen=True), "", {OLD}, NEW),
         (State("alternative", NEW, choices=(OLD, "/opt/cuda-12.9", NEW)), "", {NEW}, "/opt/cuda-12.9"),
@@ -105,6 +107,7 @@ def test_where_the_link_leads_when_toolkits_are_gone(state: State, former: str, 
     [
         ([State("alternative", NEW, choices=(NEW,)), State()], "", [["--remove", "cuda", NEW]]),
         ([State("alternative", OLD, choices=(OLD,))] * 2, OLD, []),
+        ([State()] * 2, OLD, [["link", OLD]]),
         ([State("alternative", NEW, choices=(OLD, "/b"))] * 2, OLD, [["--set", "cuda", OLD]]),
         ([State("other")] * 2, "", []),
     ],
@@ -116,6 +119,7 @@ def test_the_alternatives_forget_what_is_gone(
     left = list(states)
     monkeypatch.setattr(cuda_link, "read", lambda: left.pop(0))
     monkeypatch.setattr(cuda_link.os.path, "isdir", lambda path: True)
+    monkeypatch.setattr(cuda_link, "link_atomically", lambda link, target: said.append(["link", target]))
     monkeypatch.setattr(cuda_link.command, "require", lambda argv, remedy: said.append(argv[1:]))
     cuda_link.withdraw(target, {NEW})
     assert said == calls
