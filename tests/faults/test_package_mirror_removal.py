@@ -64,3 +64,6 @@ def test_a_mirror_goes_with_its_cache_and_what_came_for_it(node: Node, tmp_path:
     again = remove()
     assert again.succeeded()
     assert "changed=0" in again.output
+    by_its_playbook = node.play("playbooks/mirrors.yml", f"--inventory={inventory}", package_mirror_state="absent")
+    assert by_its_playbook.succeeded()
+    assert "changed=0" in by_its_playbook.output

@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, disk_space, kept_files, nginx, remains
@@ -50,6 +51,8 @@ def remove(name: str, cache: str, *, lock_timeout: int, check_mode: bool) -> dic
         if any(change.path in _UNITS for change in files):
             command.require(["systemctl", "daemon-reload"], "See `systemctl status`")
         clear(place)
+        # Its bytecode.
+        shutil.rmtree(os.path.join(os.path.dirname(keeper_files.PROGRAM), "__pycache__"), ignore_errors=True)
         kept_files.apply_all(note)
         for path in (_STATE, keeper_files.PROGRAM, keeper_files.SETTINGS):
             remains.prune(os.path.dirname(path))

@@ -79,8 +79,9 @@ def node(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Node:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(HASHED if name == "PASSWORDS" else "")
     monkeypatch.setattr(removal, "_UNITS", units)
-    for unit in units:
-        Path(unit).touch()
+    (usr / "__pycache__").mkdir()
+    for path in (*units, usr / "__pycache__" / "program.pyc"):
+        Path(path).touch()
     (tmp_path / "conf.d").mkdir()
     (tmp_path / "conf.d" / package_mirror.FILE).write_text("served")
     monkeypatch.setattr(nginx, "path", lambda name: str(tmp_path / "conf.d" / name))
