@@ -68,7 +68,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         where = role or (result.task.name or result.task.action)
         # Of a task with no_log, there is only that its output is censored.
         whole = str(result.result.get("msg") or result.result.get("censored") or "")
-        self._node(result).failed.append((where, (why or [whole])[0]))
+        # A survey's problems begin with their role.
+        self._node(result).failed.append((where, (why or [whole])[0].removeprefix(f"{where}: ")))
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
         self._role(result.task)

@@ -95,6 +95,12 @@ def test_a_failure_says_in_which_role_and_why(monkeypatch: pytest.MonkeyPatch) -
     assert run.end()[1:] == ["gpu1: failed in conda_environments: no space", "  changed conda_environments (ai-dev)"]
 
 
+def test_a_role_alone_names_itself_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run(monkeypatch)
+    run.fail(SURVEY, {"failed": True, "msg": "condarc: no\ncondarc: neither"}, "evenkeel.gpu.condarc")
+    assert run.end()[1] == "gpu1: failed in condarc: no"
+
+
 def test_what_is_ignored_or_rescued_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     run = Run(monkeypatch)
     run.ok(SURVEY, {"roles": ["jupyter"], "to_do": [], "layers": {}})
