@@ -7,10 +7,17 @@ from __future__ import annotations
 import re
 
 #: What Ansible says before ssh's own words.
-_BEFORE = re.compile(r"^.* over ssh: (?=\S)|^Task failed: ", re.DOTALL)
-_NAME = re.compile(r"(connect to host|resolve hostname|remote host) (?:\"[^\"]*\"|\S+?)(?=[:.]?(?:\s|$))")
+_BEFORE = re.compile(r"^.* (?:over|via) ssh: (?=\S)", re.DOTALL)
+_NAME = re.compile(
+    r"(connect to host|resolve hostname|remote host|Connection (?:closed|reset) by(?! remote| peer)|[Cc]onnection to)"
+    r" (?:\"[^\"]*\"|\S+?)(?=[:.]?(?:\s|$))"
+)
+_ACCOUNT = re.compile(r"^(\S+)@\S+(?=: Permission denied)")
 
 
 def why(message: str) -> str:
-    """Return a message of Ansible's without the node's name."""
-    return _NAME.sub(r"\1", _BEFORE.sub("", message.strip()).strip())
+    """Return a message of Ansible's without the node's name; of what ssh says, the last line: banners come first."""
+    text = message.strip().removeprefix("Task failed: ")
+    if before := _BEFORE.match(text):
+        text = text[before.end() :].splitlines()[-1]
+    return _ACCOUNT.sub(r"\1", _NAME.sub(r"\1", text.strip()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._output.unreachable import why
 
+VIA = "Task failed: Failed to connect to the host via ssh: "
 SSH = 'Task failed: Data could not be sent to remote host "gpu1". Make sure this host can be reached over ssh: '
 
 
@@ -22,8 +23,15 @@ SSH = 'Task failed: Data could not be sent to remote host "gpu1". Make sure this
         ),
         (
             "Failed to connect to the host via ssh: ssh: connect to host fe80::1 port 22: No route to host",
-            "Failed to connect to the host via ssh: ssh: connect to host port 22: No route to host",
+            "ssh: connect to host port 22: No route to host",
         ),
+        (f"{VIA}For staff only\r\nops@gpu1: Permission denied (publickey).\r", "ops: Permission denied (publickey)."),
+        (f"{VIA}@@@@@\r\n@ WARNING @\r\nHost key verification failed.", "Host key verification failed."),
+        (f"{VIA}Connection closed by 10.0.0.1 port 22", "Connection closed by port 22"),
+        (f"{VIA}Shared connection to gpu1 closed.", "Shared connection to closed."),
+        (f"{VIA}Connection to gpu1 closed.", "Connection to closed."),
+        (f"{VIA}kex: Connection closed by remote host", "kex: Connection closed by remote host"),
+        (f"{VIA}kex: read: Connection reset by peer", "kex: read: Connection reset by peer"),
         (f"{SSH}", 'Data could not be sent to remote host. Make sure this host can be reached over ssh:'),
         ("", ""),
     ],
