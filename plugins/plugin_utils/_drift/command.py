@@ -58,9 +58,7 @@ def _require_new(path: Path, created: str, hours: float | None) -> None:
         return
     age = datetime.now(timezone.utc) - datetime.fromisoformat(created)  # noqa: UP017 - also for Python 3.9
     if age < -_CLOCKS_DIFFER:
-        raise EvenkeelError(
-            "%s is of %s, which is yet to come" % (path, created), "Set the clock, and run drift.yml"
-        )
+        raise EvenkeelError("%s is of %s, which is yet to come" % (path, created), "Set the clock, and run drift.yml")
     if age > timedelta(hours=hours):
         raise EvenkeelError(
             "%s is of %s, %.1f hours ago" % (path, created, age.total_seconds() / 3600),

@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sanitise import sanitised
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.secrets import masked
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.unreachable import why
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift import layers
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift.format import FORMAT, KIND
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift.states import (
@@ -23,15 +23,6 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift.states import 
 )
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._preflight.table import gpus, in_order
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._preflight.verdict import gpus_of
-
-#: What Ansible and ssh say before the reason for which a host is unreachable.
-_BEFORE_THE_REASON = re.compile(
-    r"(?:Task failed: )?"
-    r"(?:(?:Failed to connect to the host via ssh|"
-    r"Data could not be sent to remote host \S+ Make sure this host can be reached over ssh):\s*"
-    r"(?:Warning: Permanently added [^\n]*\n\s*)*)?"
-    r"(?=\S)"
-)
 
 Found = Mapping[str, Any]
 
@@ -120,7 +111,7 @@ def of_host(found: Found, groups: Sequence[str], provenance: Mapping[str, Found]
 def _unasked(found: Found) -> dict[str, str]:
     """Return the state of a host that was not surveyed, and why."""
     if found.get("unreachable"):
-        return {"state": UNREACHABLE, "message": _BEFORE_THE_REASON.sub("", str(found["unreachable"]).strip(), count=1)}
+        return {"state": UNREACHABLE, "message": why(str(found["unreachable"]))}
     if found.get("limit"):
         return {"state": UNKNOWN, "message": f"It took longer than {found['limit']} seconds (drift_host_seconds)"}
     said = str(found.get("failed") or "It was not asked: the run's output says why")

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sanitise import in_one_line
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.unreachable import why_of_any
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._output.node_names import named
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._output.unreachable import why
 
 COLUMNS = 120
 _HEADS = ("ENVIRONMENT", "STATE", "DIGEST", "NODES")
@@ -79,7 +79,7 @@ def table(found: Mapping[tuple[str, str, str], Sequence[str]], unread: Mapping[s
     """Return the table; the nodes that could not be read, and why, come first."""
     by_reason: dict[str, list[str]] = {}
     for node, reason in unread.items():
-        by_reason.setdefault(in_one_line(why(reason)), []).append(node)
+        by_reason.setdefault(in_one_line(why_of_any(reason)), []).append(node)
     cells = [
         *(("-", NOT_READ, "-", f"{named(names, _MANY)}: {reason}") for reason, names in by_reason.items()),
         *(

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sanitise import in_one_line
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.unreachable import why_of_any
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._output.node_names import in_order, named
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._output.unreachable import why
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey import report
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._survey.rehearsal import Rehearsed
 
@@ -159,7 +159,7 @@ def _entry(node: Node, check: bool, only_some_roles: bool) -> Entry:
 
     head: list[str] = []
     if node.unreachable:
-        head.append(f"unreachable: {_reason(why(node.unreachable))}")
+        head.append(f"unreachable: {_reason(why_of_any(node.unreachable))}")
     head += [f"failed in {where}: {_reason(text)}" for where, text in node.failed]
     if changes:
         head.append(f"{'would change' if check else 'changed'} {', '.join(changes)}")

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._output.unreachable import why
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.unreachable import why_of_any
 
 VIA = "Task failed: Failed to connect to the host via ssh: "
 SSH = 'Task failed: Data could not be sent to remote host "gpu1". Make sure this host can be reached over ssh: '
@@ -37,4 +37,4 @@ SSH = 'Task failed: Data could not be sent to remote host "gpu1". Make sure this
     ],
 )  # fmt: skip
 def test_nodes_with_one_reason_have_one_text(message: str, reason: str) -> None:
-    assert why(message) == reason
+    assert why_of_any(message) == reason
