@@ -97,7 +97,7 @@ def test_each_thing_is_reported_and_nothing_is_changed(messy: Node, tmp_path: Pa
         "(`systemctl disable --now jupyter.service`)"
     )
     assert len(report["stop"]) == 2
-    assert "a notebook server as ana (`kill " in report["stop"][1]
+    assert "a notebook server as ana, with the notebooks in / (`kill " in report["stop"][1]
     assert [line.partition(". ")[0] for line in report["unread"]] == [
         "/home/eve/.conda/environments.txt: is a pipe, not a regular file",
         "/home/mallory/.condarc: is a device, not a regular file",
@@ -119,8 +119,7 @@ def test_a_home_that_hangs_is_given_up(messy: Node, tmp_path: Path) -> None:
     assert ["/home/zoe: there was no answer within 3 s" in line for line in report["unread"]].count(True) == 1
 
 
-def test_what_can_t_be_exported_keeps_nothing_else_from_it(messy: Node, tmp_path: Path) -> None:
-    """None of these is whole, so that none can be read or written down."""
+def test_all_that_can_t_be_exported_is_named(messy: Node, tmp_path: Path) -> None:
     listed = [
         {"node": "debian12-1", "name": "gone", "prefix": "/home/ana/gone"},
         {"node": "debian12-1", "name": "loop", "prefix": "/home/mallory/miniconda3/envs/self"},
@@ -129,6 +128,8 @@ def test_what_can_t_be_exported_keeps_nothing_else_from_it(messy: Node, tmp_path
     answer = messy.play(
         "playbooks/export.yml", export_list=listed, conda_environments_directory=str(tmp_path / "environments")
     )
-    assert answer.failed_saying("Not exported", "gone: /home/ana/gone is not a conda environment", "loop: ")
+    assert answer.failed_saying(
+        "Not exported", "gone: ana: /home/ana/gone is not a conda environment", "loop: mallory: "
+    )
     assert not (tmp_path / "environments").exists()
     assert messy.fingerprint() == before

@@ -140,7 +140,8 @@ def test_site_yml_refuses_before_it_changes_anything(by_hand: Node, folder: Path
 def ours(by_hand: Node, folder: Path) -> Server:
     """The server of Ana's, after what docs/adopt.md says."""
     exports = f"@{folder.parent / 'exports.yml'}"
-    exported = by_hand.play("playbooks/export.yml", "-e", exports, conda_environments_directory=str(folder))
+    declared = {"conda_environments_directory": str(folder), "conda_environments_list": [{"name": "jupyter"}]}
+    exported = by_hand.play("playbooks/export.yml", "-e", exports, **declared)
     assert exported.succeeded()
     assert "- name: ai-dev" in exported.output
     by_hand.host.check_output("systemctl disable --now jupyter.service")
