@@ -48,12 +48,15 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._nodes: dict[str, Node] = {}
         #: Whether this is a run with roles of Evenkeel's.
         self._concerned = False
+        #: Whether a role has surveyed itself alone.
+        self._of_a_role = False
 
     def v2_runner_on_ok(self, result: Any) -> None:
         role = self._role(result.task)
         if result.task.action in _REBOOTS and result.result.get("rebooted"):
             self._node(result).rebooted()
         if result.task.action == _SURVEY:
+            self._of_a_role = self._of_a_role or bool(role)
             self._node(result).surveyed(result.result, again=_is_report(result.task))
         elif role and not _is_preview(result.task):
             self._node(result).ran(role, result.task.action.rpartition(".")[2], _items(result.result))
@@ -83,7 +86,9 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             # The others were rescued: what is not ends the run of its node.
             node.failed = node.failed[max(len(node.failed) - stats.failures.get(name, 0), 0) :]
         only = set(context.CLIARGS.get("tags") or ()) - {"all"} or context.CLIARGS.get("skip_tags")
-        found = lines(self._nodes, check=_checks(), only_some_roles=bool(only), columns=self._columns())
+        found = lines(
+            self._nodes, check=_checks(), only_some_roles=bool(only) or self._of_a_role, columns=self._columns()
+        )
         if found:
             self._display.banner("SUMMARY")
             self._display.display("\n".join(found))

@@ -95,6 +95,13 @@ def test_a_failure_says_in_which_role_and_why(monkeypatch: pytest.MonkeyPatch) -
     assert run.end()[1:] == ["gpu1: failed in conda_environments: no space", "  changed conda_environments (ai-dev)"]
 
 
+def test_a_role_alone_is_as_declared_and_not_the_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run(monkeypatch)
+    survey = {"roles": ["nvidia_driver"], "to_do": [], "layers": {}}
+    run.callback.v2_runner_on_ok(run.result(SURVEY, survey, "evenkeel.gpu.nvidia_driver"))
+    assert run.end()[1:] == ["gpu1: as declared in nvidia_driver"]
+
+
 def test_a_role_alone_names_itself_once(monkeypatch: pytest.MonkeyPatch) -> None:
     run = Run(monkeypatch)
     run.fail(SURVEY, {"failed": True, "msg": "condarc: no\ncondarc: neither"}, "evenkeel.gpu.condarc")
