@@ -15,7 +15,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.command import Done
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.kept_files import OUR_NAME
-from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import manager_lock, refetch
+from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import manager_lock, owners, refetch
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Offer, Refused, Step
 
 _LOCKS = (
@@ -188,8 +188,11 @@ class Apt:
         if not names:
             return {}
         output = command.require(["dpkg-query", "-W", "-f", form, *names], _LIST_REMEDY)
-        edited, added = parse_edited(output), find_added(output)
-        return {name: [*edited.get(name, ()), *added.get(name, ())] for name in {**edited, **added}}
+        found, added = parse_edited(output), find_added(output)
+        of_packages = owners.owned([path for paths in added.values() for path in paths], self.name)
+        for name, paths in added.items():
+            found.setdefault(name, []).extend(path for path in paths if path not in of_packages)
+        return {name: paths for name, paths in found.items() if paths}
 
     def remnants(self, names: Sequence[str]) -> list[str]:
         return [name for name, _unused, _unused, state in _listed() if state == "c" and name in names]

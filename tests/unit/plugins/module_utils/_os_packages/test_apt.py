@@ -80,6 +80,15 @@ def test_settings_that_somebody_has_changed(monkeypatch: pytest.MonkeyPatch, tmp
     assert Apt().edited([]) == {}
 
 
+def test_files_of_other_packages_are_nobodys_additions(monkeypatch: pytest.MonkeyPatch) -> None:
+    added = {"dpkg-dev": ["/etc/dpkg/dpkg.cfg"], "nginx-common": ["/etc/nginx/mine", "/etc/nginx/module"]}
+    monkeypatch.setattr(apt, "find_added", lambda output: added)
+    owned = {"/etc/dpkg/dpkg.cfg", "/etc/nginx/module"}
+    monkeypatch.setattr(apt.owners, "owned", lambda paths, manager: owned.intersection(paths))
+    FakePrograms(monkeypatch, dpkg_query="dpkg-dev\n\nnginx-common\n\n")
+    assert Apt().edited(["dpkg-dev", "nginx-common"]) == {"nginx-common": ["/etc/nginx/mine"]}
+
+
 def test_files_of_others_that_a_purge_would_remove(tmp_path: Path) -> None:
     for path in ("nginx/nginx.conf", "nginx/tls/site.key", "nginx/conf.d/evenkeel-front-door.conf", "default/locale"):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
