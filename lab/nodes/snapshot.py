@@ -22,6 +22,7 @@ _PRUNED = " -o ".join(f"-path {shlex.quote(path)}" for path in _PASSED_OVER)
 COMMAND = (
     f"find / -xdev \\( {_PRUNED} \\) -prune -o ! -type d -printf '%p %m %U:%G %s %l\\n' -o -printf '%p/ %m %U:%G\\n'"
     f" && find /etc -xdev \\( {_PRUNED} \\) -prune -o -type f -exec sha256sum {{}} +"
+    " | sed -E 's/^([0-9a-f]+)  (.*)/\\2 \\1/'"
 )
 
 
