@@ -100,7 +100,7 @@ def newest(release: str, where: str, say: Callable[[str], None]) -> Image:
                 _fetch(where, sums, expected, say)
         except (OSError, http.client.HTTPException) as error:
             if not cache.published(_home(where)):
-                raise LabError(f"{where} can't be fetched: {error}", remedy) from error
+                raise LabError(f"{where} can't be fetched: {getattr(error, 'reason', error)}", remedy) from error
     return _stored(where)
 
 
