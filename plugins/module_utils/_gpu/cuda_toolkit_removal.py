@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import cuda_link, cuda_repository, cuda_toolkits
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.cuda_toolkits import BY, Outcome
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files, made
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import kept_files, made, remains
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.made import Thing
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import converge as package_set
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import removal, transaction
@@ -35,6 +35,8 @@ def remove(lock_timeout: int, *, check_mode: bool) -> Outcome:
     settings = kept_files.changes({cuda_toolkits.PROFILE: None, cuda_toolkits.FISH: None})
     loader = kept_files.changes({cuda_toolkits.LOADER: None})
     if not check_mode:
+        for directory in directories:  # RPM leaves those that no package owns
+            remains.clear(directory)
         kept_files.apply_all(settings)
         if link:
             cuda_link.withdraw(target, directories)

@@ -124,6 +124,19 @@ def test_a_toolkit_of_no_package_is_named_and_so_is_why_the_repository_stays(nod
         assert left[1:] == ("/usr/local/cuda-10.2: it does not belong to a package", "the repository")
 
 
+def test_directories_that_packages_leave_empty_go(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorded()
+    home = node.folder / "cuda-12.8"
+    (home / "targets" / "lib").mkdir(parents=True)
+    (home / "samples").mkdir()
+    (home / "samples" / "mine.cu").touch()
+    monkeypatch.setattr(cuda_toolkits, "path", lambda version: str(node.folder / f"cuda-{version}"))
+    cuda_toolkit_removal.remove(7, check_mode=True)
+    assert (home / "targets" / "lib").exists()
+    cuda_toolkit_removal.remove(7, check_mode=False)
+    assert [path.name for path in home.iterdir()] == ["samples"]
+
+
 def test_a_bare_node_has_nothing_to_remove_or_to_say(node: Node) -> None:
     node.manager.packages.clear()
     node.directories.clear()
