@@ -16,7 +16,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu import (
     cuda_toolkits,
 )
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.cuda_link import State
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import made
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import made, remains
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.made import Thing
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import foreign_sources, repository_removal
@@ -25,6 +25,7 @@ from tests.unit.plugins.module_utils._os_packages.fakes import FakeManager
 
 OURS = ("cuda-toolkit-12-8", "cuda-nvcc-12-8", "cudnn9-cuda-12")
 THEIRS = ("cuda-toolkit-11-8", "cuda-nvcc-11-8")
+CLEAR = remains.clear
 OLD, NEW = "/usr/local/cuda-11.8", "/usr/local/cuda-12.8"
 
 
@@ -65,6 +66,7 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
         back = foreign_sources.Return({}, (), (), ())
         return repository_removal.Removal((), back, {}), ("the repository",) * found.driver
 
+    monkeypatch.setattr(remains, "clear", lambda folder: None)
     monkeypatch.setattr(cuda_link, "read", lambda: found.link)
     monkeypatch.setattr(cuda_link, "withdraw", withdraw)
     monkeypatch.setattr(cuda_toolkits, "directories", rest)
@@ -130,6 +132,7 @@ def test_directories_that_packages_leave_empty_go(node: Node, monkeypatch: pytes
     (home / "targets" / "lib").mkdir(parents=True)
     (home / "samples").mkdir()
     (home / "samples" / "mine.cu").touch()
+    monkeypatch.setattr(remains, "clear", CLEAR)
     monkeypatch.setattr(cuda_toolkits, "path", lambda version: str(node.folder / f"cuda-{version}"))
     cuda_toolkit_removal.remove(7, check_mode=True)
     assert (home / "targets" / "lib").exists()
