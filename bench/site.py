@@ -33,9 +33,15 @@ class Site:
     folder: Path
 
     def playbook(self, source: Path, state: str = DECLARED, name: str = "site.yml", *options: str) -> list[str]:
-        """Return the command that runs a playbook for the inventory ``source``."""
-        directory = json.dumps({"conda_environments_directory": str(self.folder / state)})
-        return [*self.ansible("playbook", source), name, "--extra-vars", directory, *options]
+        """Return the command that runs a playbook for the inventory ``source``.
+
+        Without a limit to the connections of all nodes: what a node is asked must not depend on their number.
+        """
+        variables = {
+            "conda_environments_directory": str(self.folder / state),
+            "conda_environments_batch_connections": 0,
+        }
+        return [*self.ansible("playbook", source), name, "--extra-vars", json.dumps(variables), *options]
 
     def ansible(self, program: str, source: Path) -> list[str]:
         """Return the beginning of a command of Ansible's for the inventory ``source``."""
