@@ -61,9 +61,10 @@ GPU_TAGS = "nvidia_driver,cuda_toolkit"
 GPU: dict[str, Any] = {"nvidia_driver_without_gpu": True, "cuda_toolkit_versions": ["12.8"]}
 DRIVER = {"remove_layers": "nvidia_driver"}
 THEIRS = "/etc/apt/sources.list.d/somebodys.list"
-#: What the driver's packages write for an account, which they leave; a directory of the system's, and depmod's files.
+#: What the driver's packages write for an account, which they leave; a directory of the system's; the key that DKMS has
+#: made for itself, and depmod's files.
 WRITTEN = {f"/etc/{name}{end}" for name in ("passwd", "group", "shadow", "gshadow") for end in ("", "-")}
-WRITTEN.add("/etc/modprobe.d/")
+WRITTEN.update(("/etc/modprobe.d/", "/var/lib/dkms/", "/var/lib/dkms/mok.key", "/var/lib/dkms/mok.pub"))
 OF_DEPMOD = re.compile(r"/usr/lib/modules/[^/]+/modules\.[a-z.]+")
 
 
