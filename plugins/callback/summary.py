@@ -57,7 +57,9 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             self._node(result).rebooted()
         if result.task.action == _SURVEY:
             self._of_a_role = self._of_a_role or bool(role)
-            self._node(result).surveyed(result.result, again=_is_report(result.task))
+            # What a preview has found, its playbook may leave on purpose.
+            plan = {**result.result, "to_do": []} if _is_preview(result.task) else result.result
+            self._node(result).surveyed(plan, again=_is_report(result.task))
         elif role and not _is_preview(result.task):
             self._node(result).ran(role, result.task.action.rpartition(".")[2], _items(result.result))
 

@@ -135,6 +135,14 @@ def test_of_what_is_censored_nothing_is_shown(monkeypatch: pytest.MonkeyPatch) -
     assert run.end()[1] == "gpu1: failed in condarc: the output has been hidden"
 
 
+def test_what_a_preview_finds_is_not_left_undone(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run(monkeypatch)
+    found = {"roles": ["jupyter", "nvidia_driver"], "to_do": ["jupyter", "nvidia_driver"], "layers": {}}
+    run.callback.v2_runner_on_ok(run.result(SURVEY, found, check_mode=True))
+    run.ok("evenkeel.gpu.jupyter_servers", {"changed": True}, "evenkeel.gpu.jupyter")
+    assert run.end() == ["SUMMARY", "gpu1: changed jupyter"]
+
+
 @pytest.mark.parametrize(("check", "shown"), [(False, "not done: condarc"), (True, "would change condarc")])
 def test_a_preview_changes_nothing(monkeypatch: pytest.MonkeyPatch, check: bool, shown: str) -> None:
     run = Run(monkeypatch, check=check)
