@@ -16,6 +16,9 @@ from typing import Any
 
 from tests.unit.plugins.callback.screen import Screen
 
+#: How long a program may say nothing new, or take to what is waited for; machines may be slow.
+_SECONDS = 600.0
+
 
 class Run:
     """A program, such as a run of a playbook, on a terminal of its own."""
@@ -47,14 +50,14 @@ class Run:
 
     def until(self, holds: Callable[[list[str]], Any]) -> list[str]:
         """Return what somebody sees as soon as it is as wanted."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + _SECONDS
         while not holds(seen := self.screen()):
             assert self._read(deadline), "\n".join(seen)
         return seen
 
     def end(self) -> int:
         """Return the exit status."""
-        while self._read(time.monotonic() + 60):
+        while self._read(time.monotonic() + _SECONDS):
             pass
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
