@@ -47,7 +47,7 @@ _MACHINE = re.compile(r"vm$|uefi$")
 _DEBIAN, _RED_HAT = ("debian",), ("rocky", "almalinux")
 #: Scenarios that prepare nodes of some distributions alone: others' packages are not in the lab's archives.
 _PREPARED = {
-    **dict.fromkeys(("front_door", "nvidia_driver_dkms", "package_mirror", "pull_agent"), _DEBIAN),
+    **dict.fromkeys(("front_door", "nvidia_driver_dkms", "package_mirror", "pull_agent", "remove"), _DEBIAN),
     **dict.fromkeys(("cuda_toolkit", "nvidia_container_toolkit", "site"), (*_DEBIAN, *_RED_HAT)),
 }
 #: Of release 8 of Red Hat's family, only the GPU roles are for it.
