@@ -128,7 +128,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     def _stop(self) -> None:
         self._stopped.set()
         if self._region is not None:
-            self._region.erase()
+            self._region.close()
             sys.stdout, sys.stderr = self._streams
 
     def _show(self) -> None:

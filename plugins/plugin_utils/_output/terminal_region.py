@@ -45,6 +45,7 @@ class Region:
         self._shown: list[str] = []
         self._line_is_whole = True
         self._other_output = 0.0
+        self._closed = False
 
     def room(self) -> tuple[int, int]:
         """Return how wide lines may be, and how many there may be."""
@@ -61,7 +62,8 @@ class Region:
             return
         try:
             recent = time.monotonic() - self._other_output < _PAUSE_SECONDS
-            if list(lines) != self._shown and self._line_is_whole and not recent and _in_foreground(self._stream):
+            fits = self._line_is_whole and not recent and not self._closed
+            if list(lines) != self._shown and fits and _in_foreground(self._stream):
                 body = f"{_NO_WRAP}{chr(10).join(lines)}{_WRAP}\r" if lines else ""
                 self._put(self._erasure() + body)
                 self._shown = list(lines)
@@ -74,6 +76,12 @@ class Region:
             if self._shown:
                 self._put(self._erasure())
                 self._shown = []
+
+    def close(self) -> None:
+        """Show none of the lines, whatever is drawn from now on."""
+        with self._held():
+            self.erase()
+            self._closed = True
 
     def forget(self) -> None:
         """Take what is shown for other output, which others may have moved."""
