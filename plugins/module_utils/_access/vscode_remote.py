@@ -65,7 +65,7 @@ def remove(store: str, check_mode: bool) -> dict[str, Any]:
     there = remains.named(store, vscode_server.FOLDERS)
     in_homes = made.read(MODULE)
     if not check_mode:
-        remains.take(there)
+        remains.take(there, vscode_server.DOOMED)
         if there:
             remains.prune(store)
         made.note(MODULE, (), in_homes)

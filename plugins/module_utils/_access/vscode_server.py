@@ -21,6 +21,8 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import (
 
 #: Of servers, whole or begun, in the directory that has them.
 FOLDERS = re.compile(r"[0-9a-f]{40}(\.new|\.old)?")
+#: Follows the name of one that is being removed.
+DOOMED = ".old"
 _PROGRAM = "server/bin/code-server"
 _CLIENT = "code"
 _STAMP = ".evenkeel"
@@ -104,7 +106,7 @@ def unpack(folder: str, server: Server, archive: str, cli_archive: str) -> None:
     EvenkeelError
         An archive has another checksum or other content.
     """
-    stage, old = folder + ".new", folder + ".old"
+    stage, old = folder + ".new", folder + DOOMED
     for left in (stage, old):
         shutil.rmtree(left, ignore_errors=True)
     os.makedirs(os.path.dirname(stage), mode=0o755, exist_ok=True)

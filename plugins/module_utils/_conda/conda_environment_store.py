@@ -123,7 +123,7 @@ def remove(root: str, tools: Sequence[str], lock_timeout: int) -> None:
     lock = os.path.join(root, LOCK)
     if tools:
         with held(lock, lock_timeout):
-            remains.take(path for path in (*tools, lock) if os.path.lexists(path))
+            remains.take([*tools, lock])
         for name in TOOLS:
             remains.prune(os.path.join(root, name))
     remains.clear(os.path.join(root, "kept"))

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Collection, Iterable
 from re import Pattern
 
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import remove_at_once
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.kept_files import OUR_NAME
 
 _MOST_NAMED = 3
@@ -36,12 +37,23 @@ def named(folder: str, names: Pattern[str]) -> list[str]:
     return [os.path.join(folder, name) for name in found if names.fullmatch(name)]
 
 
-def take(paths: Iterable[str]) -> None:
-    """Remove files, links and whole directories."""
+def take(paths: Iterable[str], doomed: str = "") -> None:
+    """Remove files, links and whole directories that are there, in this order.
+
+    Parameters
+    ----------
+    doomed
+        What follows the name of a directory that is being removed, where one of which a part is left would pass for
+        whole.
+    """
     for path in paths:
         if os.path.isdir(path) and not os.path.islink(path):
-            shutil.rmtree(path)
-        else:
+            if doomed and not path.endswith(doomed):
+                shutil.rmtree(path + doomed, ignore_errors=True)
+                remove_at_once(path, path + doomed)
+            else:
+                shutil.rmtree(path)
+        elif os.path.lexists(path):
             os.unlink(path)
 
 

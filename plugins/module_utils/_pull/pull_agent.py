@@ -191,7 +191,8 @@ def remove(root: str, lock_timeout: int, check_mode: bool) -> dict[str, Any]:
         if units[0] in there:
             # The service may be what runs this.
             command.require(["systemctl", "disable", "--now", pull_units.TIMER], remedy)
-        remains.take(there)
+        remains.take(parts, versions.DOOMED)
+        remains.take(path for path in there if path not in parts)
         if parts:
             remains.prune(root)
         command.require(["systemctl", "daemon-reload"], remedy)

@@ -41,7 +41,9 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._pull.launch import (
 from ansible_collections.evenkeel.gpu.plugins.module_utils._pull.playbook_run import WHEELS
 
 #: What there may be in the folder of all versions.
-PARTS = re.compile(r"launch\.py|\.?(current|previous)(\.partial)?|versions|venvs")
+PARTS = re.compile(r"launch\.py|\.?(current|previous)(\.partial)?|(versions|venvs)(\.old)?")
+#: Follows the name of a folder that is being removed.
+DOOMED = ".old"
 MANIFEST = "manifest.json"
 #: The oldest Python that ansible-core runs on here, and the names that it may have.
 OLDEST = (3, 11)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import remains
 
 
@@ -37,3 +38,28 @@ def test_empty_directories_go_and_links_are_not_followed(tmp_path: Path) -> None
     remains.clear(str(folder))
     assert not folder.exists()
     remains.clear(str(folder))
+
+
+def test_what_an_interrupted_removal_leaves_has_another_name_and_goes_the_next_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for path in ("whole/stamp", "whole.old/rest"):
+        (tmp_path / path).parent.mkdir()
+        (tmp_path / path).touch()
+    (tmp_path / "link").symlink_to("whole")
+    names = [str(tmp_path / name) for name in ("link", "whole", "whole.old", "nowhere")]
+    with monkeypatch.context() as patched:
+        patched.setattr("ansible_collections.evenkeel.gpu.plugins.module_utils._node.files.shutil.rmtree", _interrupted)
+        with pytest.raises(OSError, match="Input/output"):
+            remains.take(names, ".old")
+    assert not (tmp_path / "whole").exists()
+    remains.take(names, ".old")
+    assert list(tmp_path.iterdir()) == []
+
+
+def _interrupted(path: str, ignore_errors: bool = False) -> None:
+    if not ignore_errors:
+        raise OSError(5, "Input/output error", path)
+    for inner in Path(path).iterdir():
+        inner.unlink()
+    Path(path).rmdir()
