@@ -119,6 +119,8 @@ class ActionModule(Action):
 
     def _surveyed(self, roles: Sequence[str]) -> tuple[dict[str, Layer], dict[str, Any] | None]:
         """Return what ``_layers`` does, with facts that are the node's."""
+        if not cached_facts.are_enough(self._task_vars.get("ansible_facts", {})):
+            self._gather()
         try:
             return self._layers(roles)
         except cached_facts.OldFactsError:
@@ -152,6 +154,7 @@ class ActionModule(Action):
         answer = self._execute_module(
             module_name="ansible.builtin.setup", module_args={"gather_subset": ["min"]}, task_vars=self._task_vars
         )
+        _require_python(answer)
         if "ansible_distribution" not in answer.get("ansible_facts", {}):
             raise EvenkeelError(f"The node's facts can't be gathered: {answer.get('msg', answer)}", REPAIR)
         self._gathered = answer["ansible_facts"]
@@ -293,8 +296,7 @@ class ActionModule(Action):
         answer = self.execute(Call("survey", self._arguments, handed), self._task_vars)
         if "wanted" in answer:
             answer = self.execute(Call("survey", self._arguments, {**handed, "packed": CODE.text}), self._task_vars)
-        if lacks_python(answer):
-            raise EvenkeelError("The node has no Python", "Run site.yml, which installs one", no_python=True)
+        _require_python(answer)
         if "answers" not in answer:
             raise EvenkeelError(f"The node can't be surveyed: {answer.get('msg', answer)}", REPAIR)
         # As a rule the node is what it was in the last run, and nothing is asked twice.
@@ -304,6 +306,11 @@ class ActionModule(Action):
         self._lease = self._lease or answer["lease"]
         answers: Mapping[str, Sequence[Result]] = answer["answers"]
         return answers
+
+
+def _require_python(answer: Mapping[str, Any]) -> None:
+    if lacks_python(answer):
+        raise EvenkeelError("The node has no Python", "Run site.yml, which installs one", no_python=True)
 
 
 def _deciding(facts: Mapping[str, Any] | None) -> str:

@@ -18,6 +18,11 @@ class OldFactsError(Exception):
     """The facts of an earlier run are not those of the node."""
 
 
+def are_enough(facts: Mapping[str, Any]) -> bool:
+    """Return whether these facts, as ``ansible_facts`` has them, have what roles choose by."""
+    return all(facts.get(name) for name in NEEDED)
+
+
 def are_of(node: Mapping[str, Any], facts: Mapping[str, Any]) -> bool:
     """Return whether facts, as ``ansible_facts`` has them, are of this node as it is now.
 
@@ -27,7 +32,7 @@ def are_of(node: Mapping[str, Any], facts: Mapping[str, Any]) -> bool:
         What ``module_utils._survey.identity`` returns.
     """
     return (
-        all(facts.get(name) for name in NEEDED)
+        are_enough(facts)
         and (facts.get("machine_id") or "") == node["machine_id"]
         and facts["architecture"] == node["architecture"]
         and facts["distribution_version"] in node["versions"]

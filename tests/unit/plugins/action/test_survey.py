@@ -383,6 +383,16 @@ def test_a_node_that_can_not_be_surveyed_is_an_error(site: Site) -> None:
     assert site.survey("condarc")["msg"].startswith("The node can't be surveyed: no Python")
 
 
+@pytest.mark.parametrize("known", [FACTS, {}], ids=["it had one in the last run", "nothing is known of it"])
+def test_a_node_without_python_is_told_from_others(site: Site, known: Any) -> None:
+    site.tasks |= {"condarc": [task("condarc")]}
+    site.setup = {"failed": True, "rc": 127, "module_stdout": "", "msg": "not found"}
+    site.replies = [site.setup]
+    result = site.survey("condarc", ansible_facts=known)
+    assert result["no_python"]
+    assert result["msg"] == "The node has no Python. Run site.yml, which installs one."
+
+
 @pytest.mark.parametrize(
     ("answer", "warnings"),
     [({}, ["w"]), ({"changed": True}, []), ({"changed": True, "failed": True, "msg": "no"}, ["w"])],
@@ -469,17 +479,32 @@ def test_a_role_that_is_not_off_is_validated(site: Site, value: Any) -> None:
     [
         pytest.param({**FACTS, "distribution_version": "22.04"}, id="another release"),
         pytest.param({**FACTS, "machine_id": "b2"}, id="another machine under the name"),
-        pytest.param({"evenkeel_gpu": GPUS}, id="none"),
     ],
 )
 def test_facts_that_are_not_of_the_node_are_gathered_anew_and_all_is_asked_again(site: Site, known: Any) -> None:
     site.tasks |= {"condarc": [task("condarc", of="{{ ansible_facts['distribution_version'] | default('') }}")]}
     result = site.survey("condarc", ansible_facts=known)
     assert site.gathered == [("ansible.builtin.setup", {"gather_subset": ["min"]})]
-    before = known.get("distribution_version", "")
-    assert site.asked() == [{"condarc": [("condarc", {"of": version})]} for version in (before, "24.04")]
+    versions = (known["distribution_version"], "24.04")
+    assert site.asked() == [{"condarc": [("condarc", {"of": version})]} for version in versions]
     assert result["ansible_facts"] == FRESH
     assert result["as_declared"]
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        pytest.param({}, id="none"),
+        pytest.param({"evenkeel_gpu": GPUS}, id="of GPUs alone"),
+        pytest.param({"distribution": "Ubuntu", "distribution_version": "24.04"}, id="some"),
+    ],
+)
+def test_facts_that_are_missing_are_gathered_before_a_role_asks_for_them(site: Site, known: Any) -> None:
+    site.tasks |= {"condarc": [task("condarc", of="{{ ansible_facts['architecture'] }}")]}
+    result = site.survey("condarc", ansible_facts=known)
+    assert not result.get("failed"), result
+    assert site.asked() == [{"condarc": [("condarc", {"of": "x86_64"})]}]
+    assert (len(site.gathered), result["ansible_facts"]) == (1, FRESH)
 
 
 def test_a_survey_that_fails_leaves_its_facts_to_the_next_run(site: Site) -> None:
