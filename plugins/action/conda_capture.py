@@ -44,7 +44,7 @@ class ActionModule(Action):
         used = Mirrors((*mirrors.pairs, *all_prefixes([platform])))
         found = capture.found_on(host, arguments["found"], used, arguments["pip_indexes"])
         text = capture.write_down(path, found)
-        environment = capture.understood(path, text)
+        environment = capture.understood(path, text, found)
         asked = environment.on(platform)
         problem = Problem(
             packages=asked.packages,

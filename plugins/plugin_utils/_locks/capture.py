@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -184,9 +183,15 @@ def _without_comments(text: str) -> list[str]:
     return [line for line in text.splitlines() if not line.startswith("#")]
 
 
-def understood(path: Path, text: str) -> EnvironmentFile:
-    """Return what the text of an environment.yml says that is going to be at ``path``."""
-    with tempfile.TemporaryDirectory() as directory:
-        draft = Path(directory, path.name)
-        draft.write_text(text, encoding="utf-8")
-        return replace(environment_file.read(draft), path=path)
+def understood(path: Path, text: str, found: Found) -> EnvironmentFile:
+    """Return what the text of an environment.yml says that is going to be at ``path``.
+
+    Raises
+    ------
+    EvenkeelError
+        What the environment is made of can't be asked for.
+    """
+    try:
+        return environment_file.from_text(path, text)
+    except EvenkeelError as error:
+        raise EvenkeelError(f"{found.prefix} on {found.host} can't be exported: {error.what}", error.remedy) from error

@@ -127,7 +127,11 @@ def read(path: Path) -> EnvironmentFile:
         It can't be read, or lists all that is wrong with it: a key that nobody knows, a value of another kind than its
         key's, what a lock can't keep the same on every machine, or what no node has.
     """
-    text = read_text(path)
+    return from_text(path, read_text(path))
+
+
+def from_text(path: Path, text: str) -> EnvironmentFile:
+    """Return what ``read`` does, of a text that is at ``path`` or is going to be."""
     if _TEMPLATE.search(text):
         raise EvenkeelError(f"{path} is a template, not an environment", "Render it, and name what that writes")
     if parsed(path, text).keys() >= _OF_MLFLOW:

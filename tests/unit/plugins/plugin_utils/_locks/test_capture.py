@@ -82,7 +82,7 @@ def test_pips_other_indexes_stand_in_the_file(tmp_path: Path) -> None:
     assert yaml.safe_load(text)["dependencies"][1] == {
         "pip": [f"--extra-index-url {wheels}", "torch==2.4.0+cu121"],
     }
-    environment = capture.understood(tmp_path / "environment.yml", text)
+    environment = capture.understood(tmp_path / "environment.yml", text, seen)
     assert (environment.indexes, environment.pip) == ((wheels,), ("torch==2.4.0+cu121",))
 
 
@@ -130,11 +130,29 @@ def test_the_text_is_an_environment_that_is_understood(tmp_path: Path) -> None:
         "dependencies": ["python=3.11", {"pip": ["humanize==4.17.0", f"tool @ {COMMIT}", f"w @ {wheel}"]}],
         "variables": {"TOKENIZERS_PARALLELISM": "false"},
     }
-    environment = capture.understood(tmp_path / "environment.yml", text)
+    environment = capture.understood(tmp_path / "environment.yml", text, seen)
     assert environment.path == tmp_path / "environment.yml"
     assert environment.packages == ("python=3.11",)
     assert environment.variables == {"TOKENIZERS_PARALLELISM": "false"}
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("packages", "requested", "mistake"),
+    [
+        ((), (), " has 2 mistakes:\n- channels names no channel"),
+        ((conda("pywin32"),), ("pywin32",), ": dependencies holds pywin32, which only Windows has"),
+    ],
+    ids=["nothing of conda", "what no node has"],
+)
+def test_an_environment_that_can_not_be_asked_for_is_named_as_the_node_has_it(
+    packages: tuple[dict[str, Any], ...], requested: tuple[str, ...], mistake: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "nlp" / "environment.yml"
+    seen = found(*packages, requested=requested)
+    with pytest.raises(EvenkeelError) as raised:
+        capture.understood(path, capture.render(seen), seen)
+    assert raised.value.what.startswith(f"/srv/nlp on node1 can't be exported: {path}{mistake}"), raised.value.what
 
 
 def test_another_file_is_left_as_it_is(tmp_path: Path) -> None:
