@@ -27,7 +27,9 @@ class ActionModule(Action):
             inventory = task_vars.get("inventory_dir")
             earlier = Path(inventory, client_directory.NAME) if inventory else None
         planned = client_directory.plan(path, int(arguments["mode"], 8), earlier)
-        if planned.changes and not self._task.check_mode:
+        if self._task.check_mode:
+            client_directory.require_possible(planned)
+        elif planned.changes:
             client_directory.apply(planned)
             if planned.moved:
                 warn(f"What users are handed has been moved from {planned.moved} to {path}")

@@ -75,6 +75,7 @@ class ActionModule(Action):
         if not reasons:
             return {**self._result(arguments, answer, chain), **details}
         if self._task.check_mode:
+            tls_authority.require_writable(place)
             made = dict.fromkeys((KEY, CERTIFICATE), "replaced" if answer["found"] else "made")
             return {**self._result(arguments, {**answer, "changed": True, "files": made}, None), **details}
         answer, issued = yield from self._renew(arguments, place, now)
@@ -88,6 +89,8 @@ class ActionModule(Action):
             return []
         if self._task.check_mode:
             there = any((earlier / name).exists() for name in tls_authority.MODES)
+            if there:
+                moved_authority.require_movable(place, earlier)
         else:
             there = moved_authority.move(place, earlier, tls_authority.MODES)
             if there:

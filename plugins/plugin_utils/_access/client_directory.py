@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control import site_directory
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control import folders, site_directory
 
 #: Its name, then and now.
 NAME = "client"
@@ -68,9 +68,28 @@ def apply(planned: Plan) -> None:
         site_directory.make(planned.path)
         planned.path.chmod(planned.mode)
     except OSError as error:
-        raise EvenkeelError(
-            f"{planned.path} can't be made on the control node: {error}", "Name another by client_config_directory"
-        ) from error
+        raise _not_made(planned, error) from error
+
+
+def require_possible(planned: Plan) -> None:
+    """Refuse what ``apply`` could not do, without doing it.
+
+    Raises
+    ------
+    EvenkeelError
+        The directory can't be made, or can't be moved from where it is.
+    """
+    made = [planned.path] if planned.mode_before is None else []
+    moved = [planned.path.parent, planned.moved.parent] if planned.moved else []
+    for folder in (*made, *moved):
+        if why := folders.unwritable(folder):
+            raise _not_made(planned, why)
+
+
+def _not_made(planned: Plan, why: object) -> EvenkeelError:
+    return EvenkeelError(
+        f"{planned.path} can't be made on the control node: {why}", "Name another by client_config_directory"
+    )
 
 
 def _is_ours(directory: Path) -> bool:

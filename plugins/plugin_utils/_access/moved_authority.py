@@ -14,7 +14,7 @@ from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import write_atomically
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control import site_directory
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control import folders, site_directory
 
 #: The name of its directory, then and now.
 EARLIER, NAME = "evenkeel-ca", "ca"
@@ -78,9 +78,24 @@ def move(directory: Path, earlier: Path, modes: Mapping[str, int]) -> bool:
                 _clear(earlier)
             return bool(left)
     except OSError as error:
-        raise EvenkeelError(
-            f"The authority in {earlier} can't be moved to {directory}: {error}", "Move its files by hand"
-        ) from error
+        raise _immovable(directory, earlier, error) from error
+
+
+def require_movable(directory: Path, earlier: Path) -> None:
+    """Refuse what ``move`` could not move, without moving it.
+
+    Raises
+    ------
+    EvenkeelError
+        One of the directories can't be written to.
+    """
+    for folder in (directory, earlier, *([earlier.parent] if earlier.is_symlink() else [])):
+        if why := folders.unwritable(folder):
+            raise _immovable(directory, earlier, why)
+
+
+def _immovable(directory: Path, earlier: Path, why: object) -> EvenkeelError:
+    return EvenkeelError(f"The authority in {earlier} can't be moved to {directory}: {why}", "Move its files by hand")
 
 
 def _standing(directory: Path, earlier: Path | None, name: str) -> Path:

@@ -16,7 +16,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import E
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import write_atomically
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._access import moved_authority, tls_chain
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._access.tls_chain import Chain
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control import site_directory
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control import folders, site_directory
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import optional
 
 with optional():
@@ -165,9 +165,25 @@ def ensure(directory: Path, load: Callable[[Path], bytes], renew_days: int, now:
                 write(directory, found)
             return found
     except OSError as error:
-        raise EvenkeelError(
-            f"The authority can't be kept in {directory}: {error}", "Name another directory of the control node"
-        ) from error
+        raise _not_kept(directory, error) from error
+
+
+def require_writable(directory: Path) -> None:
+    """Refuse a directory in which ``ensure`` could not keep an authority.
+
+    Raises
+    ------
+    EvenkeelError
+        It can't be written to or made.
+    """
+    if why := folders.unwritable(directory):
+        raise _not_kept(directory, why)
+
+
+def _not_kept(directory: Path, why: object) -> EvenkeelError:
+    return EvenkeelError(
+        f"The authority can't be kept in {directory}: {why}", "Name another directory of the control node"
+    )
 
 
 def make(now: datetime) -> Authority:

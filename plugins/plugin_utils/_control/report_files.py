@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, from_os
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control import folders
 
 
 def mode_of(variable: str, text: str) -> int:
@@ -37,12 +38,9 @@ def require_writable(folder: Path, variable: str, what: str = "report") -> None:
     EvenkeelError
         Names the variable.
     """
-    there = next(str(path) for path in (folder, *folder.parents) if os.path.lexists(path))
-    if not os.path.isdir(there):
-        raise EvenkeelError(f"{there} is no folder, so no {what} can be in {folder}", f"Name another by {variable}")
-    if not os.access(there, os.W_OK | os.X_OK):
+    if why := folders.unwritable(folder):
         raise EvenkeelError(
-            f"{there} can't be written to, so no {what} can be in {folder}",
+            f"{why}, so no {what} can be in {folder}",
             f"Name another by {variable}, or look at its permissions and its file system",
         )
 

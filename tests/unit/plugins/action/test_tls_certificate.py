@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -126,7 +127,16 @@ def test_a_rehearsal_makes_nothing(fleet: Fleet) -> None:
     assert not (fleet.control / "ca").exists()
 
 
-def test_an_authority_in_the_inventory_is_moved_once(fleet: Fleet) -> None:
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_an_authority_that_can_not_be_kept_is_refused_by_a_rehearsal_too(fleet: Fleet, check_mode: bool) -> None:
+    fleet.check_mode = check_mode
+    (fleet.control / "ca").touch()
+    refused = fleet.run(ca_directory="ca", hosts=list(HOSTS))
+    assert refused["failed"]
+    assert refused["msg"].startswith(f"The authority can't be kept in {fleet.control / 'ca'}: ")
+
+
+def test_an_authority_in_the_inventory_is_moved_once(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     place, earlier = fleet.control / ".evenkeel" / "ca", fleet.control / "evenkeel-ca"
     first = fleet.run(ca_directory=str(place), hosts=list(HOSTS))
     (fleet.control / ".evenkeel").rename(fleet.control / "before")
@@ -138,6 +148,13 @@ def test_an_authority_in_the_inventory_is_moved_once(fleet: Fleet) -> None:
     assert f"authority in {earlier}" in rehearsed["diff"]["before"]
     assert f"authority in {place}" in rehearsed["diff"]["after"]
     assert not place.exists()
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "access", lambda path, _mode: path != str(earlier))
+        refused = fleet.run(ca_directory=str(place), hosts=list(HOSTS))
+    assert refused["failed"]
+    assert refused["msg"].startswith(
+        f"The authority in {earlier} can't be moved to {place}: {earlier} can't be written"
+    )
 
     fleet.check_mode = False
     moved = fleet.run(ca_directory=str(place), hosts=list(HOSTS))

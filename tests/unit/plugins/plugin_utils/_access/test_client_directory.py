@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._access import client_directory
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._access.client_directory import Plan
 
 ROOT = Path(__file__).parents[5]
 OURS = "# Written by Evenkeel (playbooks/client_config.yml): changes made here by hand are overwritten.\n"
@@ -63,7 +66,25 @@ def test_of_two_none_is_touched(path: Path, earlier: Path) -> None:
         client_directory.plan(path, 0o755, earlier)
 
 
-def test_a_place_that_can_not_be_written(path: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("does", [client_directory.apply, client_directory.require_possible])
+def test_a_place_that_can_not_be_written(path: Path, tmp_path: Path, does: Callable[[Plan], None]) -> None:
     (tmp_path / ".evenkeel").touch()
     with pytest.raises(EvenkeelError, match="can't be made on the control node"):
-        client_directory.apply(client_directory.plan(path, 0o755, None))
+        does(client_directory.plan(path, 0o755, None))
+
+
+def test_a_rehearsal_refuses_a_directory_that_can_not_be_taken_out_of_the_inventory(
+    path: Path, earlier: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned = client_directory.plan(path, 0o755, earlier)
+    client_directory.require_possible(planned)
+    monkeypatch.setattr(os, "access", lambda place, _mode: place != str(earlier.parent))
+    with pytest.raises(EvenkeelError, match=f"{earlier.parent} can't be written to"):
+        client_directory.require_possible(planned)
+    assert (path.exists(), earlier.exists()) == (False, True)
+
+
+def test_a_rehearsal_lets_a_folder_be_that_only_gets_another_mode(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path.mkdir(parents=True)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    client_directory.require_possible(client_directory.plan(path, 0o700, None))

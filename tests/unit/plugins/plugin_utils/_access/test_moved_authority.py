@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -29,6 +30,9 @@ class Site:
 
     def move(self) -> bool:
         return moved_authority.move(self.place, self.earlier, MODES)
+
+    def require_movable(self) -> None:
+        moved_authority.require_movable(self.place, self.earlier)
 
     @property
     def kept(self) -> bool:
@@ -116,6 +120,22 @@ def test_a_directory_that_an_operator_chose_is_left(tmp_path: Path) -> None:
 
 def test_a_place_that_can_not_be_written(site: Site) -> None:
     site.place.parent.parent.touch()
-    with pytest.raises(EvenkeelError, match="can't be moved to"):
-        site.move()
+    for does in (site.move, site.require_movable):
+        with pytest.raises(EvenkeelError, match="can't be moved to"):
+            does()
     assert {name: (site.earlier / name).read_bytes() for name in MODES} == site.content
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_rehearsal_refuses_an_inventory_that_can_not_be_written_to(
+    site: Site, linked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if linked:
+        site.earlier.rename(site.earlier.with_name("safe"))
+        site.earlier.symlink_to("safe")
+    site.require_movable()
+    kept = site.earlier.parent if linked else site.earlier
+    monkeypatch.setattr(os, "access", lambda place, _mode: place != str(kept))
+    with pytest.raises(EvenkeelError, match=f"can't be moved to {site.place}: {kept} can't be written to"):
+        site.require_movable()
+    assert not site.place.exists()
