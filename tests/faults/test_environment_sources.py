@@ -137,10 +137,8 @@ def test_names_that_are_none_are_told(prepared: Node) -> None:
     before = prepared.fingerprint()
     environments = [{"name": name, "packages": ["python"]} for name in (*NAMES, "base", "twice", "twice")]
     answer = prepared.play(tags="conda_environments", conda_environments_list=environments)
-    shown = ", ".join(json.dumps(name) for name in NAMES)
-    assert answer.failed_saying(
-        json.dumps(f"invalid names of environments: {shown}. ")[1:-1], "names base, which is", "a name more than once"
-    )
+    invalid = (f"name is '{name}', which is not a valid name of an environment" for name in NAMES)
+    assert answer.failed_saying(*invalid, "name is 'base', which is the distribution's own", "name is 'twice' 2 times")
     assert prepared.fingerprint() == before
 
 

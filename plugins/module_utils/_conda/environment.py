@@ -68,6 +68,11 @@ class State:
 def check(root: str, name: str) -> None:
     """Refuse what can't work before anything is read or changed."""
     require_normalised("root", root)
+    check_name(name)
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that no environment can have."""
     if name in RESERVED_NAMES:
         raise EvenkeelError(
             "name is %r, which is the distribution's own environment" % name, "Choose another name; base stays clean"

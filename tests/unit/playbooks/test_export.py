@@ -6,14 +6,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
-from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.environment import NAME_PATTERN
 
-TEXT = (Path(__file__).parents[3] / "playbooks" / "export.yml").read_text()
-PLAY = yaml.safe_load(TEXT)[-1]
+ROOT = Path(__file__).parents[3]
+PLAY = yaml.safe_load((ROOT / "playbooks" / "export.yml").read_text())[-1]
 
 
 def task(name: str) -> dict[str, Any]:
@@ -27,21 +25,14 @@ def found(name: str, variable: str, entries: list[dict[str, str]]) -> list[str]:
     return list(templar.template(trust_as_template("{{ " + variable + " }}")))
 
 
-@pytest.mark.parametrize(
-    ("names", "refused"),
-    [
-        (["nlp", "_x", "3d", "a.b-c"], []),
-        (["nlp", "vision", "nlp", "nlp"], ["nlp"]),
-        (["../nlp", "-x", "a b", "", "nlp/x"], ["../nlp", "-x", "a b", "", "nlp/x"]),
-    ],
-)
-def test_names(names: list[str], refused: list[str]) -> None:
-    entries = [{"node": "gpu1", "name": name} for name in names]
-    assert found("Require valid names, each for one environment", "__export_refused", entries) == refused
-
-
-def test_a_name_is_what_the_role_takes() -> None:
-    assert f"'{NAME_PATTERN}$'" in TEXT
+def test_names_are_those_that_the_role_takes() -> None:
+    problems = "map(attribute='name') | evenkeel.gpu.environment_name_problems }}"
+    role = yaml.safe_load((ROOT / "roles" / "conda_environments" / "vars" / "main.yml").read_text())
+    (refused,) = task("Require valid names, each for one environment")["vars"].values()
+    assert (refused, role["__conda_environments_refused"]) == (
+        "{{ __exports | " + problems,
+        "{{ conda_environments_list | " + problems,
+    )
 
 
 def test_nodes() -> None:

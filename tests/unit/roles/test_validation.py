@@ -17,6 +17,13 @@ ROLES = sorted(path.name for path in (ROOT / "roles").iterdir())
 MIRROR = "evenkeel.gpu.mirror"
 #: A survey also validates the inputs of the roles that it is given.
 VALIDATING = {"evenkeel.gpu.validate_inputs", "evenkeel.gpu.survey"}
+#: Of a node that the control node does not have to ask for them.
+FACTS = {
+    "architecture": "x86_64",
+    "distribution": "Debian",
+    "distribution_major_version": "12",
+    "distribution_version": "12.1",
+}
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -91,12 +98,8 @@ def test_a_mirror_that_does_not_exist_is_refused_where_one_is_chosen(
 
 
 def test_a_root_that_is_no_absolute_path_is_refused_before_anything_changes(tmp_path: Path) -> None:
-    facts = {"architecture": "x86_64", "distribution": "Debian", "distribution_version": "12.1"}
     role = {"name": "evenkeel.gpu.miniconda", "tasks_from": "validate"}
-    call = {
-        "vars": {"ansible_facts": {**facts, "distribution_major_version": "12"}},
-        "tasks": [{"ansible.builtin.import_role": role}],
-    }
+    call = {"vars": {"ansible_facts": FACTS}, "tasks": [{"ansible.builtin.import_role": role}]}
     message = "miniconda: miniconda_store is opt/distributions, which is not an absolute path."
     assert failure(run(tmp_path, call, evenkeel_root="opt"))["msg"].startswith(message)
 
@@ -130,6 +133,7 @@ def test_a_lock_without_jupyter_is_refused_by_its_names(tmp_path: Path) -> None:
         "conda_environments_list": [{"name": "ai", "explicit": str(tmp_path / "ai.txt")}],
         "jupyter_environment": "ai",
     }
-    message = failure(run(tmp_path, {"tasks": [{"ansible.builtin.import_role": role}]}, **given))["msg"]
+    call = {"vars": {"ansible_facts": FACTS}, "tasks": [{"ansible.builtin.import_role": role}]}
+    message = failure(run(tmp_path, call, **given))["msg"]
     assert message.startswith("jupyter: jupyter_environment is ai, whose lock has no jupyterlab. Add jupyterlab to ")
     assert "jupyter_kernels names ai, whose lock has no ipykernel. Add ipykernel to " in message
