@@ -6,13 +6,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 import shutil
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, kept_files, units
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command, json_text, kept_files, units
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.kept_files import Change, Kept
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.made import Thing
@@ -23,7 +22,7 @@ RUNTIME = "nvidia"
 #: What `nvidia-ctk runtime configure --runtime=docker` writes; the daemon finds the program in its PATH.
 _RUNTIME = {"path": "nvidia-container-runtime", "args": []}
 _PARTS = (("runtimes", RUNTIME), ("features", "cdi"))
-_INDENT = re.compile(r"^([ \t]+)\S", re.MULTILINE)
+_ADDED = {"runtimes": _RUNTIME, "features": True}
 
 
 @dataclass(frozen=True)
@@ -64,15 +63,12 @@ def plan(file: Kept | None) -> Settings:
     settings = parse(text)
     runtimes, features = _mapping(settings, "runtimes"), _mapping(settings, "features")
     # What an administrator has set stays, even a runtime at another path or CDI that is off.
-    wanted = {
-        **settings,
-        "runtimes": {**runtimes, RUNTIME: runtimes.get(RUNTIME, _RUNTIME)},
-        "features": {**features, "cdi": features.get("cdi", True)},
-    }
-    indent = _INDENT.search(text)
+    wanted = {"runtimes": {RUNTIME: _RUNTIME, **runtimes}, "features": {"cdi": True, **features}}
     ours = _ours(settings), _ours(wanted)
     if ours[0] != ours[1]:
-        text = json.dumps(wanted, indent=indent[1] if indent else 4) + "\n"
+        text = text if text.strip() else "{}\n"
+        for part, key in _PARTS:
+            text = json_text.with_member(text, (part, key), _ADDED[part])
     before, after = (json.dumps(part, indent=4, sort_keys=True) + "\n" for part in ours)
     change = kept_files.edited(SETTINGS, file, text, ours=(before, after))
     added = tuple(_thing(part) for part, _key in _PARTS if part not in ours[0])
@@ -101,19 +97,16 @@ def plan_removal(file: Kept | None, recorded: Collection[Thing], *, made: bool) 
     own = {part for part, _key in _PARTS if made or _thing(part) in recorded}
     if "runtimes" in own and settings.get("default-runtime") == RUNTIME:
         return None, "%s: default-runtime is %s" % (SETTINGS, RUNTIME)
-    runtimes, features = _mapping(settings, "runtimes"), _mapping(settings, "features")
-    if "runtimes" in own and runtimes.get(RUNTIME) == _RUNTIME:
-        settings["runtimes"] = {name: one for name, one in runtimes.items() if name != RUNTIME}
-    if "features" in own and features.get("cdi") is True:
-        settings["features"] = {name: one for name, one in features.items() if name != "cdi"}
-    wanted = {name: one for name, one in settings.items() if name not in ("runtimes", "features") or one}
-    after = _ours(wanted)
+    text = file.text
+    for part, key in _PARTS:
+        if part in own and _mapping(settings, part).get(key) == _ADDED[part]:
+            text = json_text.without_member(text, (part, key))
+    left = parse(text)
+    after = _ours(left)
     if before == after:
         return None, ""
-    indent = _INDENT.search(file.text)
-    text = json.dumps(wanted, indent=indent[1] if indent else 4) + "\n" if wanted or not made else None
     shown = [json.dumps(part, indent=4, sort_keys=True) + "\n" for part in (before, after)]
-    return kept_files.edited(SETTINGS, file, text, ours=(shown[0], shown[1])), ""
+    return kept_files.edited(SETTINGS, file, text if left or not made else None, ours=(shown[0], shown[1])), ""
 
 
 def parse(text: str) -> dict[str, Any]:
