@@ -213,7 +213,7 @@ $(VENV)/.mutants-ready: $(READY)
 .PHONY: corpus
 corpus: $(READY) ## Put a folder's environment files, locks and requirements through the lock pipeline: make corpus DIR=/srv/environments SYNTHETIC=yes
 	@test -n "$(DIR)" || { echo "Name a folder: make corpus DIR=/srv/environments" >&2; exit 2; }
-	PYTHONPATH=collections python -m maintenance.corpus "$(DIR)" $(if $(SYNTHETIC),--synthetic) \
+	python -m maintenance.corpus "$(DIR)" $(if $(SYNTHETIC),--synthetic) \
 		$(foreach platform,$(PLATFORMS),--platform $(platform)) $(if $(CUDA),--cuda $(CUDA)) $(if $(JOBS),--jobs $(JOBS))
 
 .PHONY: docs
@@ -224,17 +224,17 @@ docs: $(READY) ## Generate the roles' references, the picture of the rooms, and 
 
 .PHONY: report-pictures
 report-pictures: setup ## Take the documentation's pictures of the drift report and of the review, of a fleet that is made up, in a headless Chromium
-	PYTHONPATH=collections python -m maintenance.report_pictures
+	python -m maintenance.report_pictures
 
 .PHONY: installers
 installers: $(READY) ## Add the installers that an index lists to the known ones: make installers INDEX=https://repo.anaconda.com/miniconda/
 	@test -n "$(INDEX)" || { echo "Name an index: make installers INDEX=https://repo.anaconda.com/miniconda/" >&2; exit 2; }
-	PYTHONPATH=collections python -m maintenance.refresh_installers $(INDEX)
+	python -m maintenance.refresh_installers $(INDEX)
 
 .PHONY: gpu-data
 gpu-data: $(READY) ## Refresh the data on GPUs, drivers and CUDA from NVIDIA's files: make gpu-data FILES="README.md releases.json"
 	@test -n "$(FILES)" || { echo "Name files or URLs: make gpu-data FILES=releases.json" >&2; exit 2; }
-	PYTHONPATH=collections python -m maintenance.refresh_gpu_data $(FILES)
+	python -m maintenance.refresh_gpu_data $(FILES)
 
 .PHONY: clean
 clean: ## Remove the virtual environment and the tools' caches from the checkout

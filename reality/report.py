@@ -6,20 +6,23 @@ from __future__ import annotations
 import json
 import platform
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import write_all_atomically, write_atomically
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sanitise import sanitised
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.in_markdown import code
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.json_values import json_of
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.own_version import own_version
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift import page as drift
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift.schema import breach
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._review import page as review
 
-from reality.claims import DIFFERS, NEVER, PROVEN, SKIPPED, STATES, UNREACHABLE, Claim, Result
+from reality.claims import DIFFERS, NEVER, OWN, PROVEN, SKIPPED, STATES, UNREACHABLE, Claim, Result
 from reality.world import ROOT
 
 KIND = "evenkeel reality"
@@ -40,12 +43,14 @@ MARKS: Mapping[str, tuple[str, str]] = {
 }
 
 _PLACE = Path(__file__).parent
+#: Named, not imported: the code of reviews takes all of Ansible, which wants a home.
+_REVIEW_STYLE = drift.PLACE.parent / "_review" / "page.css"
 _SCHEMA: dict[str, Any] = json.loads((_PLACE / "report.schema.json").read_text(encoding="utf-8"))
 #: So many things that a claim was proven on are named in a cell.
 _FEW = 3
 _SETTLED = (PROVEN, DIFFERS)
-#: Claims that exist only while somebody names their conda or their installer.
-_NAMED = "conda/case/"
+#: By how much clocks of machines may disagree.
+_TOLERANCE = timedelta(days=1)
 
 Report = dict[str, Any]
 
@@ -65,7 +70,7 @@ def of_run(claims: Iterable[Claim], results: Mapping[str, Result], world: str) -
 
 
 def _row(claim: Claim, result: Result) -> dict[str, Any]:
-    return {**asdict(claim), **asdict(result)}
+    return dict(sanitised({**asdict(claim), **asdict(result)}))
 
 
 def read(path: Path) -> Report:
@@ -74,10 +79,10 @@ def read(path: Path) -> Report:
     Raises
     ------
     EvenkeelError
-        It is none, or of a newer version.
+        It is none, or of a newer version, or does not say when something was found.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json_of(path.read_bytes())
     except (OSError, ValueError) as error:
         raise EvenkeelError(f"{path} can't be read: {error}", "Name a reality.json") from None
     version = found.get("format") if isinstance(found, dict) else None
@@ -89,49 +94,64 @@ def read(path: Path) -> Report:
     place = breach(found, _SCHEMA)
     if place is not None:
         raise EvenkeelError(f"{path} is no report of a reality check: {place or 'all of it'}", "Name a reality.json")
-    return dict(found)
+    _require_moments(found, path)
+    return dict(sanitised(found))
+
+
+def _require_moments(report: Report, path: Path) -> None:
+    """Refuse a report from the future, and results without a time: the newest of several reports is what counts."""
+    moments = [(path.name, report["created"])]
+    moments += [(row["id"], row["when"]) for row in report["claims"] if row["state"] in _SETTLED]
+    for name, moment in moments:
+        if not moment:
+            raise EvenkeelError(f"{path} does not say when {name} was found", "Take the report as the run wrote it")
+        if datetime.fromisoformat(moment) > datetime.now(UTC) + _TOLERANCE:
+            raise EvenkeelError(f"{path} is from the future: {name} is of {moment}", "Set the clocks, and run it again")
 
 
 def written(report: Report, folder: Path) -> tuple[Path, Path]:
     """Write a report and its page."""
     folder.mkdir(parents=True, exist_ok=True)
     data, page = folder / JSON, folder / PAGE
-    data.write_text(_text(report), encoding="utf-8")
-    page.write_text(render(report), encoding="utf-8")
+    write_all_atomically([(str(data), _text(report)), (str(page), render(report))])
     return data, page
 
 
-def merged(known: Report, new: Report, claims: Iterable[Claim]) -> Report:
-    """Return a newer report with what an older one knows and it did not find out.
+def merged(reports: Sequence[Report], claims: Iterable[Claim]) -> Report:
+    """Return the newest report with the newest result of each claim, whichever report has it.
 
     Parameters
     ----------
     claims
-        All that there are. What is known of a claim that says something else by now, or that is gone, goes; what a
-        conda that somebody named has shown stays.
+        All that there are. What is known of a claim that says something else by now, or that is gone, goes; what was
+        asked of somebody's own stays.
 
     Raises
     ------
     EvenkeelError
-        The newer one is of the lab, which proves nothing.
+        One is of the lab, which proves nothing.
     """
-    if new["world"] != "real":
+    if any(one["world"] != "real" for one in reports):
         raise EvenkeelError("The report is of the lab, which proves nothing", "Run without REALITY=lab")
     texts = {claim.id: claim.text for claim in claims}
-    rows = {
-        row["id"]: row
-        for row in (*known["claims"], *new["claims"])
-        if row["state"] in _SETTLED and (texts.get(row["id"]) == row["text"] or row["id"].startswith(_NAMED))
-    }
-    return {**new, "claims": list(rows.values())}
+    rows: dict[str, dict[str, Any]] = {}
+    for row in (row for one in reports for row in one["claims"]):
+        if row["state"] in _SETTLED and (texts.get(row["id"]) == row["text"] or _is_own(row)):
+            rows[row["id"]] = max(rows.get(row["id"], row), row, key=_found)
+    return {**max(reports, key=lambda one: datetime.fromisoformat(one["created"])), "claims": list(rows.values())}
+
+
+def _is_own(row: Mapping[str, Any]) -> bool:
+    return str(row["id"]).split("/")[1:2] == [OWN]
+
+
+def _found(row: Mapping[str, Any]) -> datetime:
+    return datetime.fromisoformat(row["when"]).astimezone(UTC)
 
 
 def kept(news: Iterable[Report], claims: Iterable[Claim], path: Path) -> None:
-    """Merge reports, the newest last, into what is known."""
-    found, all_claims = read(path), list(claims)
-    for new in sorted(news, key=lambda one: datetime.fromisoformat(one["created"])):
-        found = merged(found, new, all_claims)
-    path.write_text(_text(found), encoding="utf-8")
+    """Merge reports into what is known."""
+    write_atomically(str(path), _text(merged([read(path), *news], claims)))
 
 
 def _text(report: Report) -> str:
@@ -151,30 +171,31 @@ def table(report: Report, claims: Iterable[Claim]) -> str:
         odd = sum(row["state"] == DIFFERS for row in rows)
         said = f"{len(proven)} of {len(texts)}" if proven else NEVER
         said += f"; {odd} otherwise" if odd else ""
-        days = sorted({row["when"][:10] for row in proven})
+        days = sorted({f"{_found(row):%Y-%m-%d}" for row in proven})
         cells = (
             subject,
             said,
-            _some(urlsplit(row["on"]).netloc or row["on"] for row in proven),
+            _some(_site(row["on"]) for row in proven),
             " to ".join(days[:: max(1, len(days) - 1)]),
             _some(row["version"] for row in proven),
         )
-        lines.append("|" + "|".join(f" {_cell(text)} ".replace("  ", " ") for text in cells) + "|")
+        lines.append("|" + "|".join(f" {text} " if text else " " for text in cells) + "|")
     return "\n".join(lines) + "\n"
 
 
 def _some(texts: Iterable[str]) -> str:
     found = sorted({text for text in texts if text})
     more = [f"{len(found) - _FEW} more"] if len(found) > _FEW else []
-    return ", ".join([*found[:_FEW], *more])
+    # Within a table, a bar ends a cell even in code.
+    return ", ".join([*(code(text.replace("|", r"\x7c")) for text in found[:_FEW]), *more])
 
 
-def _cell(text: str) -> str:
-    """Return a text as a table of Markdown can have it, in which nothing becomes HTML or a link."""
-    plain = " ".join(text.split())
-    for sign in "\\|<>[]`*_":
-        plain = plain.replace(sign, f"\\{sign}" if sign in "\\|[]`*_" else {"<": "&lt;", ">": "&gt;"}[sign])
-    return plain
+def _site(on: str) -> str:
+    """Return the host of a URL, without a login; else the text as it is."""
+    try:
+        return urlsplit(on).hostname or on
+    except ValueError:
+        return on
 
 
 def in_readme(text: str, new: str) -> str:
@@ -197,7 +218,7 @@ def render(report: Report) -> str:
     parts: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for row in report["claims"]:
         parts.setdefault(row["part"], {}).setdefault(row["subject"], []).append(row)
-    style = "".join(path.read_text() for path in (drift.PLACE / "page.css", review.PLACE / "page.css"))
+    style = "".join(path.read_text() for path in (drift.PLACE / "page.css", _REVIEW_STYLE))
     page = (
         drift.templates(_PLACE, drift.PLACE)
         .get_template("reality.html.j2")
