@@ -10,6 +10,8 @@ file that is the second one, a JSON object in each line: ``{"key": ..., "problem
 from __future__ import annotations
 
 import json
+import os
+import stat
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -27,6 +29,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.driver_request i
 from ansible_collections.evenkeel.gpu.plugins.module_utils._gpu.kernel_packages import Form
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import command
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import write_atomically
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import converge, transaction
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages import repository as repositories
 from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.manager import Manager
@@ -35,6 +38,8 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._os_packages.transact
 
 #: What apt must not have of a driver where another set is asked for.
 _NO_PREFERENCES = {driver_request.PREFERENCES: None}
+#: More than all answers of a platform have.
+_MOST_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,7 @@ def main(asked: str, answers: str) -> None:
     request = json.loads(Path(asked).read_text(encoding="utf-8"))
     path = Path(answers)
     done = {key: one for key, one in read(path).items() if not one["problem"]}  # of a run that was stopped
-    path.write_text("".join(map(_line, done.values())), encoding="utf-8")
+    write_atomically(str(path), "".join(map(_line, done.values())))
     with path.open("a", encoding="utf-8") as stream:
         for answer in answered(request, set(done)):
             stream.write(_line(answer))
@@ -67,10 +72,34 @@ def main(asked: str, answers: str) -> None:
 
 
 def read(path: Path) -> dict[str, dict[str, str]]:
-    """Return answers by key; the last line may be half written."""
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
-    found = [json.loads(line) for line in lines if line.endswith("\n")]
+    """Return answers by key; a line that is none, such as a last one that is half written, is left out."""
+    lines = _content(path).splitlines(keepends=True)
+    found = [answer for line in lines if line.endswith(b"\n") and (answer := _answer(line))]
     return {one["key"]: one for one in found}
+
+
+def _content(path: Path) -> bytes:
+    """Return what is in a regular file, else nothing: the host reads here what a container wrote."""
+    try:
+        with open(path, "rb", opener=_open_at_once) as stream:
+            return stream.read(_MOST_BYTES) if stat.S_ISREG(os.fstat(stream.fileno()).st_mode) else b""
+    except OSError:
+        return b""
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+
+
+def _answer(line: bytes) -> dict[str, str] | None:
+    try:
+        one = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(one, dict) or not all(isinstance(text, str) for text in one.values()):
+        return None
+    says_something = one.get("problem") or one.get("absent") or "detail" in one
+    return one if says_something and {"key", "problem"} <= one.keys() else None
 
 
 def keys(request: Mapping[str, Any]) -> set[str]:

@@ -107,7 +107,7 @@ def kernels(answers: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     return {
         key.partition("/")[2]: {"releases": one["detail"].split(", "), "version": one["version"]}
         for key, one in answers.items()
-        if key.startswith("headers/") and not one["problem"]
+        if key.startswith("headers/") and {"detail", "version"} <= one.keys()
     }
 
 

@@ -25,7 +25,7 @@ echo "$*" >>"{calls}"
 case $1 in
 pull) {pull} ;;
 run) for word; do case $word in *:/srv/answers) folder=${{word#--volume=}} folder=${{folder%:*}} ;; esac; done
-    printf '{{"key": "a", "problem": ""}}\\n' >>"$folder/answers.jsonl" ;;
+    printf '{{"key": "a", "problem": "", "detail": ""}}\\n' >>"$folder/answers.jsonl" ;;
 wait) {wait} ;;
 logs) echo its words ;;
 esac
@@ -43,7 +43,7 @@ def made(folder: Path, monkeypatch: pytest.MonkeyPatch, pull: str = ":", wait: s
 
 def test_what_is_asked_of_a_container(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = made(tmp_path, monkeypatch)
-    assert container.answers(world, HERE, "debian:12", ASKED) == {"a": {"key": "a", "problem": ""}}
+    assert container.answers(world, HERE, "debian:12", ASKED) == {"a": {"key": "a", "problem": "", "detail": ""}}
     lines = calls.read_text().splitlines()
     assert [line.split()[0] for line in lines] == ["pull", "ps", "run", "wait", "logs", "rm"]
     name = lines[-1].split()[-1]
@@ -55,7 +55,9 @@ def test_what_has_all_answers_needs_no_container(world: World, tmp_path: Path, m
     calls = made(tmp_path, monkeypatch)
     listed = world.folder / "packages" / sets.name_of(HERE) / "answers" / "answers.jsonl"
     listed.parent.mkdir(parents=True)
-    listed.write_text('{"key": "headers/a", "problem": ""}\n{"key": "resolves/b", "problem": ""}\n')
+    listed.write_text(
+        '{"key": "headers/a", "problem": "", "detail": ""}\n{"key": "resolves/b", "problem": "", "absent": "b"}\n'
+    )
     asked = {"kernels": ["a"], "sets": [{"key": "b"}]}
     assert sorted(container.answers(world, HERE, "debian:12", asked)) == ["headers/a", "resolves/b"]
     assert not calls.exists()

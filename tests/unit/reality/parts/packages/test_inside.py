@@ -2,7 +2,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import os
+import stat
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +91,7 @@ def test_headers_of_the_kernel_that_a_package_brings(manager: Made, bringer: str
     assert found.endswith(result)
 
 
+ABSENT = {"problem": "", "absent": "no repository has it"}
 REPOSITORY = {"name": "ours", "kind": "apt", "url": URL, "suite": "/", "components": [], "key_url": f"{URL}key"}
 PARTS = r"^cuda-[a-z]+-(\d+)-(\d+)$"
 CUDA = {
@@ -176,12 +179,68 @@ def test_packages_of_another_repository(rows: str, foreign: str, monkeypatch: py
 def test_a_run_goes_on_after_a_line_that_is_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked, path = tmp_path / "asked", tmp_path / "answers"
     assert inside.read(path) == {}
-    lines = [json.dumps({"key": key, "problem": problem}) for key, problem in (("a", ""), ("c", "no answer"))]
+    lines = ['{"key": "a", "problem": "", "detail": ""}', '{"key": "c", "problem": "no answer"}']
     path.write_text("\n".join([*lines, '{"key": "b", "pro']))
     asked.write_text("{}")
-    monkeypatch.setattr(inside, "answered", lambda _request, done: [{"key": f"after {sorted(done)}", "problem": ""}])
+    monkeypatch.setattr(inside, "answered", lambda _request, done: [{"key": f"after {sorted(done)}", "problem": "b"}])
     inside.main(str(asked), str(path))
     assert list(inside.read(path)) == ["a", "after ['a']"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"\0\0\0",
+        b"\xff\xfe",
+        b"5",
+        b"[]",
+        b"[" * 100_000,
+        b'{"a": 1}',
+        b'{"key": "b", "problem": ""}',
+        b'{"key": "b", "problem": "", "detail": 5}',
+        b'{"key": ["b"], "problem": "", "detail": ""}',
+        b'{"key": "b", "problem": null, "detail": ""}',
+        b'{"key": "b", "problem": "", "absent": ""}',
+    ],
+)
+def test_a_line_that_is_no_answer_is_left_out(line: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "answers"
+    answers = [{"key": "a", "problem": "", "detail": "x"}, {"key": "c", "problem": "no c"}, {**ABSENT, "key": "d"}]
+    first, *others = (json.dumps(one).encode() for one in answers)
+    path.write_bytes(b"\n".join([first, line, *others, b""]))
+    assert list(inside.read(path).values()) == answers
+
+
+def fifo(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def link(path: Path) -> None:
+    elsewhere = path.with_name("elsewhere")
+    elsewhere.write_text('{"key": "a", "problem": "", "detail": "x"}\n')
+    path.symlink_to(elsewhere)
+
+
+def endless(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+@pytest.mark.parametrize("put", [fifo, link, endless])
+def test_what_is_no_regular_file_has_no_answers_and_makes_way(
+    put: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, asked = tmp_path / "answers", tmp_path / "asked"
+    put(path)
+    assert inside.read(path) == {}
+    asked.write_text("{}")
+    monkeypatch.setattr(inside, "answered", lambda _request, done: [{"key": f"after {sorted(done)}", "problem": "b"}])
+    inside.main(str(asked), str(path))
+    assert list(inside.read(path)) == ["after []"]
+    assert stat.S_ISREG(path.lstat().st_mode)
+
+
+def test_a_folder_has_no_answers(tmp_path: Path) -> None:
+    assert inside.read(tmp_path) == {}
 
 
 def test_a_repository_that_can_not_be_used_is_the_problem_of_its_own_sets(monkeypatch: pytest.MonkeyPatch) -> None:

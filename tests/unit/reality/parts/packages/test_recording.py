@@ -96,6 +96,7 @@ def test_kernels_of_answers() -> None:
     answers: dict[str, dict[str, Any]] = {
         "headers/linux-image-generic": {"problem": "", "detail": "6.8.0-90-generic", "version": "6.8.0-90.91"},
         "headers/linux-image-virtual": {"problem": "no package"},
+        "headers/linux-image-other": {"problem": "", "detail": "6.8.0-91-other"},
         "resolves/a": {"problem": "", "detail": "9 packages"},
     }
     known = {"linux-image-generic": {"releases": ["6.8.0-90-generic"], "version": "6.8.0-90.91"}}
