@@ -84,7 +84,7 @@ def test_a_fleet_compiles_once(prepared: Node, tmp_path: Path) -> None:
     missing.unlink()
     fallen = prepared.play("site.yml", "-v", tags="conda_environments", **given)
     assert fallen.succeeded()
-    assert "this node compiled that of 2 packages itself: " in fallen.output
+    assert "this machine compiled that of 2 packages itself: " in fallen.output
     assert f"not {damaged.stem}" in fallen.output
     assert "it was not brought" in fallen.output
     assert bytecode_of(fallen)[1] == len(archives) - 2

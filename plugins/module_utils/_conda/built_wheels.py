@@ -67,15 +67,14 @@ def receive(pkgs: str, packages: Sequence[Package], brought: str) -> None:
             actual = sha256_of(source)
             if actual != package.sha256:
                 raise EvenkeelError(
-                    "The wheel %s reached the node with the SHA-256 %s, not %s"
-                    % (file_of(package), actual, package.sha256),
+                    "The wheel %s arrived with the SHA-256 %s, not %s" % (file_of(package), actual, package.sha256),
                     "Nothing was installed; restore it from version control, or lock again",
                 )
             _keep(source, target)
         except OSError as error:
             path = path_of(error) or source
             raise EvenkeelError(
-                "The wheel %s can't be kept on the node: %s: %s" % (file_of(package), path, error.strerror),
+                "The wheel %s can't be kept: %s: %s" % (file_of(package), path, error.strerror),
                 "%s, then run again" % way_out(error, path),
             ) from error
 

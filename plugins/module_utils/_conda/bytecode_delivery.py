@@ -80,8 +80,8 @@ def warning(name: str, problems: Mapping[Package, str]) -> str:
     shown = ["%s: %s" % (package.stem.rstrip("-"), why) for package, why in sorted(problems.items())[:_NAMED]]
     more = "; and %d more" % (len(problems) - _NAMED) if len(problems) > _NAMED else ""
     return (
-        "The environment %s was to get bytecode that is compiled already, and this node compiled that of %d packages "
-        "itself: %s%s. Run compile.yml again, and bring its store to where nodes get it"
+        "The environment %s was to get bytecode that is compiled already, and this machine compiled that of %d "
+        "packages itself: %s%s. Run compile.yml again, and bring its store to where nodes get it"
         % (name, len(problems), "; ".join(shown), more)
     )
 

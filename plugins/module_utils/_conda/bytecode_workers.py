@@ -146,7 +146,7 @@ def _worker(job: Job, compiler: str) -> Iterator[Callable[[Sequence[Task]], list
                 output.seek(0)
                 raise EvenkeelError(
                     "%s crashed while it compiled the bytecode of the environment %s" % (program, job.name),
-                    "Nothing was changed; see stderr, and whether the node has enough memory",
+                    "Nothing was changed; see stderr, and whether the machine has enough memory",
                     rc=process.wait(),
                     stderr=output.read(),
                 )

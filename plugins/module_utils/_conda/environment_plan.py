@@ -257,7 +257,7 @@ def select(state: State, name: str, reference: str) -> Generation:
     ordered = sorted(state.generations, key=lambda generation: generation.number)
     if not ordered:
         raise EvenkeelError(
-            "The node has no generation of an environment %s" % name,
+            "There is no generation of an environment %s" % name,
             "Correct the name, or build the environment with site.yml first",
         )
     have = ", ".join(generation.id for generation in ordered)

@@ -72,7 +72,7 @@ def require_fetchable(name: str, packages: Sequence[Package], sources: Sources) 
     if problems:
         raise EvenkeelError(
             "The environment %s can't be built: %s" % (name, "; ".join(problems)),
-            "Check the mirrors, and that the node reaches them; nothing was changed",
+            "Check the mirrors, and that the machine reaches them; nothing was changed",
         )
 
 

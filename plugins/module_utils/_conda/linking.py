@@ -206,7 +206,7 @@ def check_local_archives(packages: Iterable[Package]) -> None:
         except OSError as error:
             raise EvenkeelError(
                 "The package %s can't be read from %s: %s" % (package.name, path, error.strerror),
-                "Bring the file to the node, or use a mirror that has it",
+                "Bring the file to the machine, or use a mirror that has it",
             ) from error
         if found != package.sha256:
             raise EvenkeelError(

@@ -324,7 +324,7 @@ def require_hash(path: str, wheel: Wheel) -> None:
     actual = sha256_of(path)
     if actual != wheel.sha256:
         raise EvenkeelError(
-            "The wheel %s reached the node with the SHA-256 %s, not %s" % (wheel.name, actual, wheel.sha256),
+            "The wheel %s arrived with the SHA-256 %s, not %s" % (wheel.name, actual, wheel.sha256),
             "Nothing was unpacked; run again, and if it stays so, look for a failing disk or connection",
         )
 

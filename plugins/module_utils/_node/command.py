@@ -73,7 +73,7 @@ def run(
             pass_fds=pass_fds,
         )
     except FileNotFoundError:
-        raise EvenkeelError("The node has no program %s" % argv[0], "Install it, or check its PATH") from None
+        raise EvenkeelError("There is no program %s" % argv[0], "Install it, or check its PATH") from None
     except subprocess.TimeoutExpired:
         raise TimedOut(
             "`%s` did not end within %d seconds" % (" ".join(argv), timeout or 0), "Find out what it waits for"

@@ -52,7 +52,7 @@ def require_certificates(path: str) -> None:
     except OSError as error:  # ssl.SSLError is one
         raise EvenkeelError(
             "The certificates in %s cannot be used: %s" % (path, error),
-            "Name a file of certificates in PEM that the node has",
+            "Name a file of certificates in PEM that the machine has",
         ) from None
 
 
@@ -157,7 +157,9 @@ def _delivered(url: str, retries: int, ask: Callable[[], Result]) -> Result:
         attempt += 1
         if attempt > most:
             often = ", %d times in a row" % attempt if attempt > 1 else ""
-            raise EvenkeelError("%s %s%s" % (url, reason, often), "Check that the node reaches the mirror") from silence
+            raise EvenkeelError(
+                "%s %s%s" % (url, reason, often), "Check that the machine reaches the mirror"
+            ) from silence
         time.sleep(min(2**attempt, 10))
 
 

@@ -178,7 +178,7 @@ def test_what_another_run_did_meanwhile_is_not_done_again(node: Node, monkeypatc
         ({"root": "/opt//evenkeel"}, "root is '/opt//evenkeel', which is not a normalised absolute path"),
         (
             {"available": {PLATFORM: [{"name": UV, "sha256": "0" * 64}]}},
-            f"The wheel {UV} reached the node with the SHA-256",
+            f"The wheel {UV} arrived with the SHA-256",
         ),
     ],
 )

@@ -73,13 +73,13 @@ def test_a_damaged_wheel_is_lacking_and_replaced(pkgs: str, brought: Path) -> No
 
 def test_a_wheel_that_is_not_the_locks_is_refused(pkgs: str, brought: Path) -> None:
     (brought / FILE).write_bytes(b"another")
-    with pytest.raises(EvenkeelError, match=rf"^The wheel {FILE} reached the node with the SHA-256 .*, not {SHA256}\."):
+    with pytest.raises(EvenkeelError, match=rf"^The wheel {FILE} arrived with the SHA-256 .*, not {SHA256}\."):
         receive(pkgs, [TOOL], str(brought))
     assert lacking(pkgs, [TOOL]) == (TOOL,)
 
 
 def test_a_wheel_that_did_not_come_is_an_error(pkgs: str, tmp_path: Path) -> None:
-    with pytest.raises(EvenkeelError, match=rf"^The wheel {FILE} can't be kept on the node: .*/{FILE}: No such file"):
+    with pytest.raises(EvenkeelError, match=rf"^The wheel {FILE} can't be kept: .*/{FILE}: No such file"):
         receive(pkgs, [TOOL], str(tmp_path))
 
 
@@ -101,7 +101,7 @@ def test_a_disk_that_takes_no_wheel_is_an_error_with_a_way_out_and_keeps_nothing
 
     with monkeypatch.context() as patched:
         patched.setattr(built_wheels.shutil, "copyfileobj", full)
-        with pytest.raises(EvenkeelError, match=rf"^The wheel {FILE} can't be kept on the node: .*{way_out}"):
+        with pytest.raises(EvenkeelError, match=rf"^The wheel {FILE} can't be kept: .*{way_out}"):
             receive(pkgs, [TOOL], str(brought))
     assert list(Path(place(pkgs, TOOL)).parent.iterdir()) == []
     receive(pkgs, [TOOL], str(brought))

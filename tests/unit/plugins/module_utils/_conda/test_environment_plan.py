@@ -407,7 +407,7 @@ def test_a_beginning_that_two_digests_share_means_neither() -> None:
 
 
 def test_a_node_without_generations_says_so() -> None:
-    with pytest.raises(EvenkeelError, match=f"^The node has no generation of an environment {NAME}"):
+    with pytest.raises(EvenkeelError, match=f"^There is no generation of an environment {NAME}"):
         environment_plan.plan_switch(having(link="absent"), ROOT, NAME, "-1")
 
 

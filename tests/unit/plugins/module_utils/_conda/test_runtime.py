@@ -386,7 +386,7 @@ def no_archive(node: Node) -> None:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (forged, f"^The wheel {UV.name} reached the node with the SHA-256 [0-9a-f]{{64}}, not [0-9a-f]{{64}}"),
+        (forged, f"^The wheel {UV.name} arrived with the SHA-256 [0-9a-f]{{64}}, not [0-9a-f]{{64}}"),
         (absent, f"{UV.name}: No such file or directory"),
         (escaping, "^A wheel has the file '../../evil', which a runtime has no place for"),
         (no_archive, f"^{UV.name} is not a wheel: File is not a zip file"),

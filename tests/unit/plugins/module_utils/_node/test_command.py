@@ -18,6 +18,6 @@ def test_a_program_that_takes_too_long_is_an_error_of_its_own() -> None:
 
 
 def test_a_program_that_is_not_there() -> None:
-    with pytest.raises(EvenkeelError, match="The node has no program no-such-program") as raised:
+    with pytest.raises(EvenkeelError, match="There is no program no-such-program") as raised:
         command.run(["no-such-program"])
     assert not isinstance(raised.value, command.TimedOut)
