@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.in_markdown import code
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.json_values import json_of
 
 ROOT = Path(__file__).parents[1]
 NAME = "reality.json"
@@ -88,7 +89,7 @@ def read(path: Path) -> Report:
         It is none, of a newer version, or of the lab.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json_of(path.read_bytes())
         rows = [Row(*(_text(one[name]) for name in _FIELDS)) for one in found["claims"]]
         report = Report(_text(found["created"]), _text(found["version"]), {row.id: row for row in rows})
         version, world = found["format"], found["world"]

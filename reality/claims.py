@@ -8,13 +8,17 @@ from dataclasses import dataclass
 PROVEN, DIFFERS, UNREACHABLE, SKIPPED = STATES = ("proven", "differs", "unreachable", "skipped")
 #: Of a claim without a result.
 NEVER = "never"
+#: The second word of a claim's id that exists only while somebody names an image, a conda, an installer or an
+#: environment of their own; it proves nothing of those that Evenkeel knows.
+OWN = "case"
 
 
 @dataclass(frozen=True)
 class Claim:
     """Something that Evenkeel takes for true."""
 
-    #: Unique, and the same in every run: ``part/subject/what``.
+    #: Unique, and the same in every run: ``part/subject/what``, or ``part/case/name/...`` with the name of a thing of
+    #: somebody's own, which names no host and no person.
     id: str
     part: str
     #: A sentence that a reader can agree to.

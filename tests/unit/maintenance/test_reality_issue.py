@@ -108,6 +108,12 @@ def written(folder: Path, **changes: Any) -> Path:
     return path
 
 
+def test_a_file_that_is_nested_too_deeply_is_no_report(tmp_path: Path) -> None:
+    (tmp_path / "reality.json").write_text("[" * 100_000)
+    with pytest.raises(reality_issue.ReportError, match="is no report of a reality check: ValueError"):
+        reality_issue.read(tmp_path / "reality.json")
+
+
 @pytest.mark.parametrize(
     ("changes", "error"),
     [
