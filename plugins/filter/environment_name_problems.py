@@ -10,7 +10,7 @@ version_added: 0.2.0
 author:
   - The Evenkeel team (@evenkeel)
 description:
-  - Tells which names M(evenkeel.gpu.conda_environment) does not take, and which several environments have.
+  - Names what M(evenkeel.gpu.conda_environment) does not take, and what several environments are called.
 options:
   _input:
     description: The names.
