@@ -71,6 +71,7 @@ $(READY): pyproject.toml
 
 .PHONY: test
 test: setup ## Everything: lint, unit and contract tests, the built collection, alerts, a Molecule scenario for each role and the site, bad input
+	@echo "The lab, lint and the unit tests run side by side, which takes minutes; each is shown as it ends."
 	$(MAKE) --no-print-directory --jobs 3 --output-sync=target lab lint unit
 	$(MAKE) --no-print-directory artifact monitoring molecule faults
 
