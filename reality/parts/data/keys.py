@@ -3,20 +3,25 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
+import bz2
+import gzip
 import hashlib
 import io
-import re
-import tarfile
-from collections.abc import Iterator
+import lzma
+import zlib
+from collections.abc import Callable, Iterator
+from typing import IO, Any
 
-_ARMOURED = re.compile(
-    rb"-----BEGIN PGP PUBLIC KEY BLOCK-----\r?\n(?:[^\r\n]+:[^\r\n]*\r?\n)*\s*(.*?)-----END PGP PUBLIC KEY BLOCK-----",
-    re.DOTALL,
-)
+from ansible_collections.evenkeel.gpu.plugins.module_utils._site_copy.signatures import MOST_BYTES, file_of, unarmoured
+
 _PUBLIC_KEY = 6
 _AR = b"!<arch>\n"
+_OPENERS: dict[str, Callable[[Any], IO[bytes]]] = {
+    "data.tar": lambda stream: stream,
+    "data.tar.xz": lzma.open,
+    "data.tar.gz": gzip.open,  # type: ignore[dict-item]
+    "data.tar.bz2": bz2.open,
+}
 
 
 def fingerprints(content: bytes, member: str = "") -> list[str]:
@@ -31,10 +36,8 @@ def fingerprints(content: bytes, member: str = "") -> list[str]:
     """
     try:
         key = _member(content, member.lstrip("/")) if member else content
-        blocks = _ARMOURED.findall(key)
-        binary = b"".join(map(_unarmoured, blocks)) if blocks else key
-        return [found for found in map(_fingerprint, _keys(binary)) if found]
-    except (ValueError, IndexError, KeyError, OSError, EOFError, tarfile.TarError, binascii.Error):
+        return [found for found in map(_fingerprint, _keys(unarmoured(key))) if found]
+    except (ValueError, IndexError, OSError, EOFError, lzma.LZMAError, zlib.error):
         return []
 
 
@@ -44,21 +47,15 @@ def _member(package: bytes, name: str) -> bytes:
         raise ValueError("no Debian package")
     at = len(_AR)
     while at < len(package):
-        title, size = package[at : at + 16].decode("ascii").strip(" /"), int(package[at + 48 : at + 58])
-        body = package[at + 60 : at + 60 + size]
-        if title.startswith("data.tar"):
-            with tarfile.open(fileobj=io.BytesIO(body)) as archive:
-                for one in archive:
-                    stream = archive.extractfile(one) if one.name.lstrip("./") == name else None
-                    if stream:
-                        return stream.read()
-        at += 60 + size + size % 2
-    raise KeyError(name)
-
-
-def _unarmoured(block: bytes) -> bytes:
-    lines = [line.strip() for line in block.splitlines()]
-    return base64.b64decode(b"".join(line for line in lines if line and not line.startswith(b"=")))
+        title, size = package[at : at + 16].decode("ascii").strip(" /"), package[at + 48 : at + 58].strip()
+        if not size.isdigit():
+            raise ValueError("no size of a member")
+        begin, end = at + 60, at + 60 + int(size)
+        if title in _OPENERS:
+            with _OPENERS[title](io.BytesIO(package[begin:end])) as stream:
+                return file_of(stream.read(MOST_BYTES), name)
+        at = end + int(size) % 2
+    raise ValueError("no data in the package")
 
 
 def _keys(binary: bytes) -> Iterator[bytes]:

@@ -17,6 +17,8 @@ from tests.unit.plugins.module_utils._site_copy.conftest import Copy, Upstream
 from tests.unit.plugins.module_utils._site_copy.repositories import Deb, put_apt
 from tests.unit.plugins.module_utils._site_copy.test_package_sets import apt
 
+BEGIN, END = (f"-----{word} PGP PUBLIC KEY BLOCK-----".encode() for word in ("BEGIN", "END"))
+CONTROL = b"Package: keys\nVersion: 1\nArchitecture: all\nMaintainer: a <a@example.org>\nDescription: Keys\n"
 pytestmark = pytest.mark.skipif(not (shutil.which("gpg") and shutil.which("gpgv")), reason="the machine has no GnuPG")
 
 
@@ -86,6 +88,56 @@ def test_a_signature_is_that_of_the_key(owner: Signer, other: Signer, tmp_path: 
         place.write_bytes(place.read_bytes().replace(b"stable", b"unstab"))
         with pytest.raises(EvenkeelError, match="The signature of x is not by the key"):
             signatures.require_signed("x", str(place), signature, str(right), "")
+
+
+MEMBER = "/usr/share/keyrings/a.gpg"
+
+
+def package(folder: Path, *files: tuple[str, bytes]) -> Path:
+    """Return a Debian package with these files."""
+    for name, content in (("DEBIAN/control", CONTROL), *files):
+        path = folder / "package" / name.lstrip("/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    made = folder / "keys.deb"
+    argv = ["dpkg-deb", "--root-owner-group", "-Zgzip", "--build", str(folder / "package"), str(made)]
+    subprocess.run(argv, check=True, capture_output=True)
+    return made
+
+
+@pytest.mark.skipif(not shutil.which("dpkg-deb"), reason="the machine has no dpkg-deb")
+def test_a_key_in_a_package(owner: Signer, other: Signer, tmp_path: Path) -> None:
+    signed = tmp_path / "InRelease"
+    signed.write_bytes(owner.gpg("--clearsign", text=b"Suite: stable\n"))
+    files = [(MEMBER, owner.gpg("--export")), ("/etc/other", b"x"), ("/wrong.gpg", other.gpg("--export"))]
+    keys = str(package(tmp_path, *files))
+    signatures.require_signed("x", str(signed), "", keys, MEMBER)
+    with pytest.raises(EvenkeelError, match="The signature of x is not by the key"):
+        signatures.require_signed("x", str(signed), "", keys, "/wrong.gpg")
+    for none in (keys, str(signed)):
+        with pytest.raises(EvenkeelError, match=f"{none} is no package of the key /none.gpg"):
+            signatures.require_signed("x", str(signed), "", none, "/none.gpg")
+
+
+@pytest.mark.skipif(not shutil.which("dpkg-deb"), reason="the machine has no dpkg-deb")
+def test_a_package_that_grows_without_end_is_unpacked_in_part(tmp_path: Path) -> None:
+    keys = package(tmp_path, ("/a", b"\0" * (64 << 20)), (MEMBER, b"a key"))
+    with pytest.raises(EvenkeelError, match="is no package of the key"):
+        signatures.require_signed("x", str(tmp_path / "x"), "", str(keys), MEMBER)
+
+
+@pytest.mark.parametrize(
+    ("content", "keys"),
+    [
+        (b"no armour", b"no armour"),
+        (BEGIN + b"\n\na2V5\n=aaaa\n" + END, b"key"),
+        (BEGIN + b"\nVersion: 1\nHash: a:b\n\na2\nV5\n" + END + b"\n" + BEGIN + b"\r\n\r\na2V5\r\n" + END, b"keykey"),
+        (BEGIN + b"\n" + BEGIN + b"\n\na2V5\n" + END, b"key"),
+        (BEGIN + b"\n" + b"a:b:c:d\n" * 100000, BEGIN + b"\n" + b"a:b:c:d\n" * 100000),
+    ],
+)
+def test_keys_without_their_armour(content: bytes, keys: bytes) -> None:
+    assert signatures.unarmoured(content) == keys
 
 
 def test_a_repository_of_another_key_is_refused(copy: Copy, upstream: Upstream, owner: Signer, other: Signer) -> None:

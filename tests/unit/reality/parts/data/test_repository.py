@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import base64
 import gzip
+import io
 import lzma
-from hashlib import sha256
+import tarfile
+import tracemalloc
+from collections.abc import Callable
+from hashlib import sha1, sha256
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
@@ -20,6 +25,9 @@ PACKAGES = (
     Deb("nvidia-open", "2:580.2-1"),
     Deb("cuda-12-8", "12.8.1-1", "cuda-drivers (>= 570.1)"),
 )
+MEMBER = "usr/share/keyrings/a.gpg"
+KEY = b"\x98\x07\x04" + b"a key."
+FINGERPRINT = sha1(b"\x99\x00\x07\x04a key.", usedforsecurity=False).hexdigest().upper()
 PRIMARY = b"""<metadata xmlns="http://linux.duke.edu/metadata/common" xmlns:rpm="http://linux.duke.edu/metadata/rpm">
 <package type="rpm"><name>nvidia-open</name><arch>noarch</arch><version epoch="3" ver="580.2" rel="1.el9"/>
 <checksum type="sha256">aa</checksum><size package="1"/>
@@ -126,7 +134,81 @@ def test_versions() -> None:
     assert order("580.95.05") < order("580.178.04")
 
 
-@pytest.mark.parametrize("content", [b"", b"<html>", b"!<arch>\n", b"\x98", b"\xff" * 40, b"!<arch>\n" + b"x" * 90])
+def ar(title: str, size: object, body: bytes = b"") -> bytes:
+    return f"{title:<48}{size!s:<10}`\n".encode() + body + b"\n" * (len(body) % 2)
+
+
+def package(*files: tuple[str, bytes], pack: Callable[[bytes], bytes] = lzma.compress, ending: str = ".xz") -> bytes:
+    """Return a Debian package with these files."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        for name, content in files:
+            info = tarfile.TarInfo(f"./{name}")
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    data = pack(packed.getvalue())
+    return b"!<arch>\n" + ar("debian-binary", 4, b"2.0\n") + ar(f"data.tar{ending}", len(data), data)
+
+
+def armoured(*lines: str, end: str = "-----END PGP PUBLIC KEY BLOCK-----\n") -> bytes:
+    body = "".join(f"{line}\n" for line in lines)
+    return f"-----BEGIN PGP PUBLIC KEY BLOCK-----\n{body}{end}".encode()
+
+
+LONG_NAME = tarfile.TarInfo()
+LONG_NAME.type = tarfile.GNUTYPE_LONGNAME
+BASE64 = base64.b64encode(KEY).decode()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        KEY,
+        armoured("", BASE64, "=aaaa"),
+        armoured("Version: 1", "Comment: a:b:c", "", BASE64[:4], BASE64[4:], "=aaaa"),
+        armoured("", BASE64).replace(b"\n", b"\r\n"),
+        b"A key of somebody\n" + armoured("", BASE64),
+    ],
+)
+def test_fingerprints_of_keys(content: bytes) -> None:
+    assert fingerprints(content) == [FINGERPRINT]
+    assert fingerprints(content * 2) == [FINGERPRINT] * 2
+
+
+@pytest.mark.parametrize(("ending", "pack"), [(".xz", lzma.compress), (".gz", gzip.compress), ("", bytes)])
+def test_fingerprints_of_keys_in_packages(ending: str, pack: Callable[[bytes], bytes]) -> None:
+    assert fingerprints(package(("a", b"x"), (MEMBER, KEY), pack=pack, ending=ending), f"/{MEMBER}") == [FINGERPRINT]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"<html>",
+        b"!<arch>\n",
+        b"\x98",
+        b"\xff" * 40,
+        b"!<arch>\n" + b"x" * 90,
+        b"!<arch>\n" + ar("debian-binary", -60),
+        b"!<arch>\n" + ar("debian-binary", "1_0"),
+        b"!<arch>\n" + ar("data.tar", 10**9),
+        b"!<arch>\n" + ar("data.tar", 512 * 9999, LONG_NAME.tobuf() * 9999),
+        package((MEMBER, b""), ending=".gz"),
+        package(("another", KEY)),
+        armoured("a:b:c:d", "a:b:c:d", *["a:b:c:d"] * 100000, end=""),
+    ],
+)
 def test_what_is_no_key_has_no_fingerprint(content: bytes) -> None:
     assert fingerprints(content) == []
-    assert fingerprints(content, "usr/share/keyrings/a.gpg") == []
+    assert fingerprints(content, MEMBER) == []
+
+
+@pytest.mark.parametrize("name", ["before", MEMBER])
+def test_a_package_that_grows_without_end_is_unpacked_in_part(name: str) -> None:
+    content = package((name, b"\0" * (64 * MIB)), (MEMBER, KEY), pack=gzip.compress, ending=".gz")
+    tracemalloc.start()
+    try:
+        assert fingerprints(content, MEMBER) == []
+        assert tracemalloc.get_traced_memory()[1] < 32 * MIB
+    finally:
+        tracemalloc.stop()
