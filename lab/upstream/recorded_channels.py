@@ -12,11 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from lab import files, paths
-from lab.errors import LabError
 from lab.upstream import mirror_server, recorded
 
 FOLDER = recorded.FOLDER / "data"
 _SUBDIRS = ("linux-64", "noarch")
+#: The forms in which a channel may have its index.
+FORMS = (
+    "repodata.json",
+    "repodata.json.zst",
+    "repodata.json.bz2",
+    "current_repodata.json",
+    "repodata_shards.msgpack.zst",
+)
 #: Other headers are of the real site's machinery.
 _HEADERS = ("content-type", "cache-control")
 
@@ -31,14 +38,20 @@ def shape(name: str, folder: Path = FOLDER) -> Shape:
     LabError
         The record can't be used.
     """
-    path = folder / "index" / f"{name}.json"
-    if not path.exists():
-        return {}
-    found = recorded.read(path)["data"]
-    try:
-        return {form: {**about, "status": int(about["status"])} for form, about in found.items()}
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise LabError(f"{path} can't be used: {error!r}", recorded.ANEW) from None
+    return recorded.used(folder / "index" / f"{name}.json", _shape) or {}
+
+
+def _shape(seen: Mapping[str, Mapping[str, Any]]) -> Shape:
+    return {form: _about(form, about) for form, about in seen.items()}
+
+
+def _about(form: str, about: Mapping[str, Any]) -> Mapping[str, Any]:
+    if form not in FORMS:
+        raise ValueError(f"{form!r} is no form of a channel's index")
+    headers = {
+        name: recorded.checked(recorded.LINE, about[name], f"header {name}") for name in _HEADERS if name in about
+    }
+    return {"status": int(about["status"]), **headers}
 
 
 def take_forms(subdir: Path, seen: Shape) -> None:
@@ -66,26 +79,21 @@ def write_answers(www: Path, folder: Path = FOLDER) -> None:
     """
     channels = {name: path.relative_to(paths.WWW) for name, path in (("main", paths.CHANNEL), ("r", paths.R_CHANNEL))}
     headers = {
-        f"/{place}/{subdir}/{form}": {key: str(about[key]) for key in _HEADERS if key in about}
+        f"/{place}/{subdir}/{form}": {key: value for key, value in about.items() if key in _HEADERS}
         for name, place in channels.items()
         for form, about in shape(name, folder).items()
         for subdir in _SUBDIRS
         if about["status"] == HTTPStatus.OK
     }
-    answers = {"headers": headers, "terms": _terms(folder)}
+    answers = {"headers": headers, "terms": recorded.used(folder / "terms" / "main.json", _terms) or {}}
     if any(answers.values()):
         files.replace_text(www / mirror_server.ANSWERS, json.dumps(answers, indent=1) + "\n")
     else:
         (www / mirror_server.ANSWERS).unlink(missing_ok=True)
 
 
-def _terms(folder: Path) -> dict[str, str]:
-    path = folder / "terms" / "main.json"
-    seen = recorded.read(path)["data"] if path.exists() else None
+def _terms(seen: Mapping[str, Any] | None) -> dict[str, str]:
     if seen is None:
         return {}
-    try:
-        terms = dict.fromkeys(map(str, seen["keys"]), "The lab keeps no text.")
-        return {**terms, "version": str(seen["version"]), "support": str(seen["support"])}
-    except (KeyError, TypeError) as error:
-        raise LabError(f"{path} can't be used: {error!r}", recorded.ANEW) from None
+    terms = dict.fromkeys(map(str, seen["keys"]), "The lab keeps no text.")
+    return {**terms, "version": str(seen["version"]), "support": str(seen["support"])}

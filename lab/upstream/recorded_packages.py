@@ -7,9 +7,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from lab.errors import LabError
 from lab.upstream import recorded
 from lab.upstream.os_package import OsPackage
 from lab.upstream.ubuntu.kernels import Kernel
@@ -21,14 +20,11 @@ _OF_NODES = frozenset({"dkms"})
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_-]*", re.ASCII)
 _VERSION = re.compile(r"(?:\d+:)?[A-Za-z0-9][A-Za-z0-9.+~^_-]*", re.ASCII)
 _NEED = re.compile(rf"({_NAME.pattern})(?: \((<<|<=|<|=|>|>=|>>) ({_VERSION.pattern})\))?", re.ASCII)
-_LINE = re.compile(r"[ -~]{1,200}", re.ASCII)
 #: What a signed list says of its repository.
 _FIELDS = ("Origin", "Label", "Suite", "Codename", "Version")
 _ARCHITECTURES = {"apt": ("amd64", "all"), "rpm": ("x86_64", "noarch")}
 _WORD = re.compile(r"linux-image-(.+)")
 _UNAME = re.compile(r"\d+(?:\.\d+)+-\d+-[a-z0-9]+", re.ASCII)
-
-Used = TypeVar("Used")
 
 
 @dataclass(frozen=True)
@@ -52,7 +48,7 @@ def nvidia(name: str, folder: Path = FOLDER) -> Repository | None:
     LabError
         The record can't be used.
     """
-    return _used(folder / f"{name}.json", _repository)
+    return recorded.used(folder / f"{name}.json", _repository)
 
 
 def kernels(release: str, folder: Path = FOLDER) -> tuple[Kernel, ...]:
@@ -63,7 +59,7 @@ def kernels(release: str, folder: Path = FOLDER) -> tuple[Kernel, ...]:
     LabError
         The record can't be used.
     """
-    return _used(folder / "kernels" / f"{release}.json", _kernels) or ()
+    return recorded.used(folder / "kernels" / f"{release}.json", _kernels) or ()
 
 
 def enterprise_kernel(release: str, folder: Path = FOLDER) -> str:
@@ -74,7 +70,7 @@ def enterprise_kernel(release: str, folder: Path = FOLDER) -> str:
     LabError
         The record can't be used.
     """
-    return _used(folder / "kernels" / f"{release}.json", _enterprise_kernel) or ""
+    return recorded.used(folder / "kernels" / f"{release}.json", _enterprise_kernel) or ""
 
 
 def release_fields(name: str, folder: Path = FOLDER) -> dict[str, str]:
@@ -85,7 +81,7 @@ def release_fields(name: str, folder: Path = FOLDER) -> dict[str, str]:
     LabError
         The record can't be used.
     """
-    return _used(_release_files(folder) / f"{name}.json", _fields) or {}
+    return recorded.used(_release_files(folder) / f"{name}.json", _fields) or {}
 
 
 def paths(folder: Path = FOLDER) -> list[Path]:
@@ -119,26 +115,6 @@ def stand_ins(
     return found
 
 
-def _used(path: Path, use: Callable[[Any], Used]) -> Used | None:
-    """Return what is made of a record; None where there is none.
-
-    Raises
-    ------
-    LabError
-        It can't be read, or is not what it has to be.
-    """
-    if not path.exists():
-        return None
-    data = recorded.read(path)["data"]
-    try:
-        return use(data)
-    except (KeyError, TypeError, AttributeError, IndexError) as error:
-        why = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
-        raise LabError(f"{path} can't be used: {why}", recorded.ANEW) from None
-    except ValueError as error:
-        raise LabError(f"{path} can't be used: {error}", recorded.ANEW) from None
-
-
 def _repository(data: Mapping[str, Any]) -> Repository:
     kind, parts = data["kind"], ("packages", "toolkits")
     every = [one for part in parts for one in data.get(part, ())]
@@ -150,11 +126,11 @@ def _repository(data: Mapping[str, Any]) -> Repository:
 def _kernels(data: Mapping[str, Any]) -> tuple[Kernel, ...]:
     metas: dict[tuple[str, str], list[str]] = {}
     for meta, one in data.items():
-        word = _WORD.fullmatch(_checked(_NAME, meta, "name of a package"))
+        word = _WORD.fullmatch(recorded.checked(_NAME, meta, "name of a package"))
         if word:
             for uname in one["releases"]:
-                version = _checked(_VERSION, one["version"], "version")
-                metas.setdefault((_checked(_UNAME, uname, "release of a kernel"), version), []).append(word[1])
+                version = recorded.checked(_VERSION, one["version"], "version")
+                metas.setdefault((recorded.checked(_UNAME, uname, "release of a kernel"), version), []).append(word[1])
     return tuple(
         Kernel(uname.rpartition("-")[0], uname.rpartition("-")[2], version, tuple(words))
         for (uname, version), words in metas.items()
@@ -162,23 +138,25 @@ def _kernels(data: Mapping[str, Any]) -> tuple[Kernel, ...]:
 
 
 def _enterprise_kernel(data: Mapping[str, Any]) -> str:
-    version = _checked(_VERSION, data["kernel"]["version"], "version")
+    version = recorded.checked(_VERSION, data["kernel"]["version"], "version")
     return version.partition(":")[2] or version
 
 
 def _fields(data: Mapping[str, Any]) -> dict[str, str]:
     found = data.get("fields", {})  # of RPM's there are none
-    return {name: _checked(_LINE, found[name], "field of a list") for name in _FIELDS if found.get(name)}
+    return {
+        name: recorded.checked(recorded.LINE, found[name], "field of a list") for name in _FIELDS if found.get(name)
+    }
 
 
 def _package(one: Mapping[str, Any], kind: str, known: set[str]) -> OsPackage:
     groups = [[need for need in group if need.partition(" ")[0] in known] for group in one["depends"]]
-    source = _checked(_NAME, one["source"], "name of a package") if one["source"] else ""
+    source = recorded.checked(_NAME, one["source"], "name of a package") if one["source"] else ""
     if one["architecture"] not in _ARCHITECTURES[kind]:
         raise ValueError(f"{one['architecture']!r} is no architecture of the lab")
     return OsPackage(
-        _checked(_NAME, one["name"], "name of a package"),
-        _checked(_VERSION, one["version"], "version"),
+        recorded.checked(_NAME, one["name"], "name of a package"),
+        recorded.checked(_VERSION, one["version"], "version"),
         one["architecture"],
         "as it was recorded",
         # RPM's have no alternatives here.
@@ -190,24 +168,11 @@ def _package(one: Mapping[str, Any], kind: str, known: set[str]) -> OsPackage:
 
 def _need(text: str, kind: str) -> str:
     """Return a dependency, or what is provided, as a package format writes it."""
-    found = _NEED.fullmatch(_checked(_NEED, text, "dependency"))
+    found = _NEED.fullmatch(recorded.checked(_NEED, text, "dependency"))
     if kind == "apt" or found is None or not found[2]:
         return text
     # Records have the relations of Debian's.
     return f"{found[1]} {found[2].replace('<<', '<').replace('>>', '>')} {found[3]}"
-
-
-def _checked(form: re.Pattern[str], text: Any, what: str) -> str:
-    """Return a text of a form.
-
-    Raises
-    ------
-    ValueError
-        It is another.
-    """
-    if not isinstance(text, str) or not form.fullmatch(text):
-        raise ValueError(f"{text!r} is no {what}")
-    return text
 
 
 def _upstream(full: str) -> str:

@@ -12,6 +12,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import terms
 from ansible_collections.evenkeel.gpu.plugins.module_utils._site_copy import apt_lists, rpm_lists
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import ALIAS, ANACONDA
 
+from lab.upstream.recorded_channels import FORMS
 from reality.parts.data.nvidia import container_places, cuda_places
 from reality.parts.data.repository import Place, index
 from reality.reach import MIB, RefusedError
@@ -19,14 +20,6 @@ from reality.record import Record, Sight
 from reality.world import World
 
 _CHANNELS = {"main": f"{ANACONDA}/pkgs/main", "r": f"{ANACONDA}/pkgs/r", "conda-forge": f"{ALIAS}/conda-forge"}
-#: The forms in which a channel may have its index.
-_FORMS = (
-    "repodata.json",
-    "repodata.json.zst",
-    "repodata.json.bz2",
-    "current_repodata.json",
-    "repodata_shards.msgpack.zst",
-)
 #: Headers by which clients decide; the others are of the moment.
 _HEADERS = ("content-type", "content-encoding", "accept-ranges", "cache-control")
 #: Fields of a signed list that stay the same from day to day.
@@ -63,7 +56,7 @@ def _terms(channel: str, world: World) -> dict[str, Any] | None:
 def _shape(channel: str, world: World) -> dict[str, Any]:
     """Return in which forms a channel has its index, and with which headers."""
     found: dict[str, Any] = {}
-    for form in _FORMS:
+    for form in FORMS:
         try:
             answer = world.reach.head(world.at(f"{channel}/linux-64/{form}"))
         except RefusedError as error:

@@ -22,6 +22,7 @@ SEEN = {
     "current_repodata.json": {"status": 200},
     "repodata_shards.msgpack.zst": {"status": 404},
 }
+OK = {"status": 200}
 TERMS = {
     "version": "2026-01-31T00:00:00+00:00",
     "support": "https://a.example/help",
@@ -85,6 +86,10 @@ def test_a_channel_without_terms_leaves_the_labs_own(tmp_path: Path, www: Path) 
     [
         ("index/main", {"repodata.json": {}}),
         ("index/main", {"repodata.json": {"status": "ok"}}),
+        ("index/main", {"repodata.json": {"status": float("inf")}}),
+        ("index/main", {"repodata.json": {**OK, "content-type": "text/html\r\nSet-Cookie: a=b"}}),
+        ("index/main", {"repodata.json": {**OK, "cache-control": ""}}),
+        ("index/main", {"repodata.json": {**OK, "cache-control": 30}}),
         ("index/main", ["repodata.json"]),
         ("terms/main", {"version": "1"}),
         ("terms/main", ["1"]),
@@ -94,6 +99,18 @@ def test_a_record_that_is_none_is_named(tmp_path: Path, www: Path, name: str, da
     folder = put(tmp_path, name, data)
     with pytest.raises(LabError, match=f"{name}.json can't be used"):
         recorded_channels.write_answers(www, folder)
+
+
+@pytest.mark.parametrize("form", ["../../other", "{folder}/other", "..", "", "repodata.json/..", "a\0b", "other.json"])
+@pytest.mark.parametrize("status", [200, 404])
+def test_a_form_that_is_none_is_named_and_no_file_of_others_goes(tmp_path: Path, form: str, status: int) -> None:
+    other = tmp_path / "other"
+    other.write_text("kept")
+    folder = put(tmp_path, "index/main", {form.format(folder=tmp_path): {"status": status}})
+    (tmp_path / "channel" / "linux-64").mkdir(parents=True)
+    with pytest.raises(LabError, match=r"index/main\.json can't be used: .* is no form of a channel's index"):
+        recorded_channels.take_forms(tmp_path / "channel" / "linux-64", recorded_channels.shape("main", folder))
+    assert other.read_text() == "kept"
 
 
 def test_the_records_names_are_those_that_are_looked_at() -> None:
