@@ -9,13 +9,15 @@ from __future__ import annotations
 import errno
 import hashlib
 import http.client
+import os
+import socket
 import threading
 import time
 import urllib.error
 import urllib.request
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -37,6 +39,10 @@ _CHUNK = 256 << 10
 OF_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 #: Where a server answers no HEAD.
 _NO_HEAD = (403, 405, 501)
+#: What dates of sites raise, which may be as absurd as they like.
+_NO_DATE = (TypeError, ValueError, OverflowError)
+#: A size with more digits is none.
+_MOST_DIGITS = 18
 #: Where a server names no time to wait for.
 _WAIT_SECONDS = 5.0
 
@@ -53,6 +59,10 @@ class RefusedError(Exception):
         self.status = status
 
 
+class _BodyError(Exception):
+    """A site that answered sends what can't be used, or does not end."""
+
+
 @dataclass(frozen=True)
 class Answer:
     """What a site answered."""
@@ -67,16 +77,16 @@ class Answer:
         """How long the whole file is, where the site announces it."""
         part = self.headers.get("content-range", "")
         text = part.rpartition("/")[2] if part else self.headers.get("content-length", "")
-        return int(text) if text.isdecimal() else None
+        return _number(text)
 
     @property
     def modified(self) -> datetime | None:
         """When the file was made, where the site announces it."""
         try:
             found = parsedate_to_datetime(self.headers.get("last-modified", ""))
-        except (TypeError, ValueError):
+            return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+        except _NO_DATE:
             return None
-        return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 class Reach:
@@ -99,6 +109,10 @@ class Reach:
     ) -> None:
         self._agent, self._silence, self._most_wait = agent, silence, most_wait
         self.stop = threading.Event()
+        #: When all requests have to have ended, on the clock of ``time.monotonic``.
+        self.end = float("inf")
+        #: What a thread is in while it waits for its turn, and so can't do anything else.
+        self.waiting: Callable[[], AbstractContextManager[None]] = nullcontext
         self._lock = threading.Lock()
         self._places: dict[str, threading.Semaphore] = defaultdict(lambda: threading.Semaphore(at_once))
         self._failures: Counter[str] = Counter()
@@ -108,7 +122,7 @@ class Reach:
     def head(self, url: str, retries: int = RETRIES) -> Answer:
         """Return the headers of a file alone."""
         try:
-            return self._ask(url, "HEAD", {}, lambda _response: b"", retries)
+            return self._ask(url, "HEAD", {}, lambda _response: b"", retries=retries)
         except RefusedError as error:
             if error.status not in _NO_HEAD:
                 raise
@@ -130,35 +144,39 @@ class Reach:
 
         def read(response: http.client.HTTPResponse) -> bytes:
             content = bytearray()
-            for chunk in self._chunks(response, url, seconds):
+            for chunk in self._chunks(response, url):
                 content += chunk
                 if first and len(content) >= first:
                     return bytes(content[:first])
                 if len(content) > most:
-                    raise TroubleError(f"{url} sends more than {most // MIB} MiB")
+                    raise _BodyError(f"{url} sends more than {most // MIB} MiB")
             return bytes(content)
 
-        return self._ask(url, "GET", headers, read)
+        return self._ask(url, "GET", headers, read, seconds)
 
     def text(self, url: str, most: int = 16 * MIB) -> str:
         """Return a text."""
         return self.get(url, most).content.decode("utf-8", "replace")
 
-    def sum(self, url: str, into: Callable[[bytes], object] = len, seconds: float = 1800.0) -> tuple[int, str]:
+    def sum(
+        self, url: str, into: Callable[[bytes], object] = len, most: int = 8192 * MIB, seconds: float = 1800.0
+    ) -> tuple[int, str]:
         """Return the size and the SHA-256 of a file that may be large; ``into`` is given each piece of it."""
         found = (0, "")
 
         def read(response: http.client.HTTPResponse) -> bytes:
             nonlocal found
             digest, size = hashlib.sha256(), 0
-            for chunk in self._chunks(response, url, seconds):
+            for chunk in self._chunks(response, url):
                 digest.update(chunk)
                 size += len(chunk)
+                if size > most:
+                    raise _BodyError(f"{url} sends more than {most // MIB} MiB")
                 into(chunk)
             found = (size, digest.hexdigest())
             return b""
 
-        self._ask(url, "GET", {}, read, retries=0)
+        self._ask(url, "GET", {}, read, seconds, retries=0)
         return found
 
     def _ask(
@@ -167,6 +185,7 @@ class Reach:
         method: str,
         headers: Mapping[str, str],
         read: Callable[[Any], bytes],
+        seconds: float = 0.0,
         retries: int = RETRIES,
     ) -> Answer:
         site = urlsplit(url).netloc
@@ -177,8 +196,9 @@ class Reach:
                 try:
                     # Named for each request, as the environment's proxies differ by scheme and host.
                     opener = urllib.request.build_opener()
-                    opened = within(2 * self._silence, lambda: opener.open(request, timeout=self._silence))  # noqa: B023
-                    with opened as response:
+                    patience = min(2 * self._silence, self._left())
+                    opened = within(patience, lambda: opener.open(request, timeout=self._silence))  # noqa: B023
+                    with opened as response, self._ended(response, url, seconds):
                         found = {name.lower(): value for name, value in response.headers.items()}
                         answer = Answer(response.url, found, read(response))
                     self._failures[site] = 0
@@ -193,14 +213,17 @@ class Reach:
                         raise RefusedError(url, error.code) from None
                     why = f"{site} answered {error.code} {error.reason}"
                     if wait > self._most_wait:
-                        raise self._leave(site, f"{why} and asks to wait {wait:.0f} s; run it again later") from None
+                        raise self._leave(site, f"{why} and asks to wait {wait:.6g} s; run it again later") from None
                     if last:
                         raise self._failed(site, why, now=error.code == 429) from None
                     self._pause[site] = time.monotonic() + wait
+                except _BodyError as error:
+                    raise self._failed(site, str(error)) from None
                 # Of values: a redirection to what is no URL.
                 except (Late, OSError, ValueError, http.client.HTTPException) as error:
                     if isinstance(error, OSError) and error.errno in OF_DISK:
                         raise
+                    self._require_time()
                     if last or isinstance(error, ConnectionRefusedError):
                         raise self._failed(site, words(url, error)) from None
         raise AssertionError("a request ends with an answer or an error")
@@ -208,15 +231,53 @@ class Reach:
     @contextmanager
     def _turn(self, site: str) -> Iterator[None]:
         """Wait for a place at a site, and for the end of the pause that it asked for."""
-        with self._places[site]:
-            while (left := self._pause.get(site, 0.0) - time.monotonic()) > 0:
-                if self.stop.wait(left):
-                    break
-            if self.stop.is_set():
+        with self._lock:
+            place = self._places[site]
+        with self.waiting():
+            self._require_time()
+            if not place.acquire(timeout=min(self._left(), threading.TIMEOUT_MAX)):
                 raise OutOfTimeError
+        try:
+            with self.waiting():
+                while (left := min(self._pause.get(site, 0.0) - time.monotonic(), self._left())) > 0:
+                    if self.stop.wait(left):
+                        break
+            self._require_time()
             if site in self._down:
                 raise TroubleError(self._down[site])
             yield
+        finally:
+            place.release()
+
+    @contextmanager
+    def _ended(self, response: http.client.HTTPResponse, url: str, seconds: float) -> Iterator[None]:
+        """Have an answer end in time, also one that comes byte by byte, or never ends within a line of its form."""
+        left, late = min(seconds, self._left()), threading.Event()
+        if not seconds or response.isclosed():
+            yield
+            return
+        # Of its own: the response's may be closed, and its number be another's, by then.
+        with socket.socket(fileno=os.dup(response.fileno())) as connection:
+            ender = threading.Timer(left, _shut, [connection, late])
+            ender.daemon = True
+            ender.start()
+            try:
+                yield
+            except Exception:
+                if not late.is_set():
+                    raise
+            finally:
+                ender.cancel()
+        if late.is_set():
+            self._require_time()
+            raise _BodyError(f"{url} takes longer than {seconds:.0f} s")
+
+    def _left(self) -> float:
+        return max(0.0, self.end - time.monotonic())
+
+    def _require_time(self) -> None:
+        if self.stop.is_set() or time.monotonic() >= self.end:
+            raise OutOfTimeError
 
     def _wish(self, error: urllib.error.HTTPError) -> float:
         """Return how many seconds a site asks to be left alone, when it does."""
@@ -227,7 +288,7 @@ class Reach:
             return float(text)
         try:
             return max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())
-        except (TypeError, ValueError):
+        except _NO_DATE:
             return min(_WAIT_SECONDS, self._most_wait) if error.code == 429 else 0.0
 
     def _failed(self, site: str, why: str, *, now: bool = False) -> TroubleError:
@@ -239,17 +300,25 @@ class Reach:
         self._down.setdefault(site, why)
         return TroubleError(why)
 
-    def _chunks(self, response: http.client.HTTPResponse, url: str, seconds: float) -> Iterator[bytes]:
-        end, expected, size = time.monotonic() + seconds, response.headers.get("Content-Length", ""), 0
+    def _chunks(self, response: http.client.HTTPResponse, url: str) -> Iterator[bytes]:
+        expected, size = _number(response.headers.get("Content-Length", "")), 0
         while chunk := response.read1(_CHUNK):
             if self.stop.is_set():
                 raise OutOfTimeError
-            if time.monotonic() > end:
-                raise TroubleError(f"{url} takes longer than {seconds:.0f} s")
             size += len(chunk)
             yield chunk
-        if expected.isdecimal() and size < int(expected):
-            raise TroubleError(f"{url} ended after {size} of {expected} bytes")
+        if expected is not None and size < expected:
+            raise _BodyError(f"{url} ended after {size} of {expected} bytes")
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else None
+
+
+def _shut(connection: socket.socket, late: threading.Event) -> None:
+    late.set()
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 def proxy_of(url: str) -> tuple[str, str]:

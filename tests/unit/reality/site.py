@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -24,6 +24,8 @@ class Reply:
     silent: bool = False
     #: What it sends in place of an answer of HTTP.
     raw: bytes = b""
+    #: What it sends after that for ever, now and then.
+    drip: bytes = b""
 
 
 class Site:
@@ -66,6 +68,9 @@ def running() -> Iterator[Site]:
                 return
             if reply.raw:
                 self.wfile.write(reply.raw)
+                with suppress(OSError):
+                    while reply.drip and not site.closing.wait(0.01):
+                        self.wfile.write(reply.drip)
                 self.close_connection = True
                 return
             self.send_response(reply.status)

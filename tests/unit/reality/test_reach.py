@@ -2,13 +2,14 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
 
 from reality.claims import OutOfTimeError
-from reality.reach import RETRIES, Reach, RefusedError, TroubleError
+from reality.reach import FAILURES, RETRIES, Reach, RefusedError, TroubleError
 from tests.unit.reality.site import Reply, Site, nobody
 
 
@@ -57,6 +58,59 @@ def test_what_may_pass_is_asked_again(site: Site, reach: Reach) -> None:
 def test_an_answer_that_can_not_be_used_is_trouble(site: Site, reach: Reach, reply: Reply, said: str) -> None:
     with pytest.raises(TroubleError, match=said):
         reach.get(site.answer("/file", reply), most=1024)
+
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+DRIPPING = {
+    "body": Reply(raw=HEAD + b"Content-Length: 99999999\r\n\r\n", drip=b"x"),
+    "without an end": Reply(raw=HEAD + b"\r\n", drip=b"x"),
+    "chunk's header": Reply(raw=HEAD + b"Transfer-Encoding: chunked\r\n\r\n", drip=b"0"),
+}
+
+
+@pytest.mark.parametrize("reply", DRIPPING.values(), ids=DRIPPING)
+def test_an_answer_byte_by_byte_ends_in_time(site: Site, reach: Reach, reply: Reply) -> None:
+    url = site.answer("/dripping", reply)
+    with pytest.raises(TroubleError, match="takes longer than 0 s"):
+        reach.get(url, seconds=0.2)
+    with pytest.raises(TroubleError, match="takes longer than 0 s"):
+        reach.sum(url, seconds=0.2)
+
+
+@pytest.mark.parametrize("reply", [*DRIPPING.values(), Reply(raw=HEAD, drip=b"x"), Reply(silent=True)])
+def test_no_answer_outlasts_the_run(site: Site, reach: Reach, reply: Reply) -> None:
+    reach.end = time.monotonic() + 0.2
+    with pytest.raises(OutOfTimeError):
+        reach.get(site.answer("/dripping", reply))
+    with pytest.raises(OutOfTimeError):
+        reach.get(site.answer("/file", b"x"))
+    assert site.paths() == ["/dripping"]
+
+
+@pytest.mark.parametrize("reply", [Reply(b"half", announced=8), Reply(b"x" * 4096), DRIPPING["chunk's header"]])
+def test_a_site_that_sends_what_can_not_be_used_is_asked_no_more(site: Site, reach: Reach, reply: Reply) -> None:
+    url = site.answer("/file", reply)
+    for _number in range(4):
+        with pytest.raises(TroubleError):
+            reach.get(url, most=1024, seconds=0.2)
+    assert len(site.asked) == FAILURES
+
+
+ABSURD = [
+    "Sun, 01 Nov 99999999999999999999 00:00:00 GMT",
+    "Sun, 01 Nov 2026 00:00:00 +9999999999999",
+    "Fri, 31 Dec 9999 23:59:59 -2359",
+    "9" * 5000,
+]
+
+
+@pytest.mark.parametrize("text", ABSURD)
+def test_headers_without_sense_are_none(site: Site, reach: Reach, text: str) -> None:
+    answer = reach.head(site.answer("/file", Reply(b"x", headers={"Last-Modified": text, "Content-Range": f"/{text}"})))
+    assert (answer.modified, answer.size) == (None, None)
+    limited = site.answer("/limited", Reply(status=429, headers={"Retry-After": text}))
+    with pytest.raises(TroubleError, match=r"answered 429|asks to wait"):
+        Reach(most_wait=0.0).get(limited)
 
 
 def test_a_silent_site_is_waited_for_within_limits(site: Site) -> None:
