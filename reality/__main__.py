@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import cast
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, from_os
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import write_atomically
 from rich.console import Console
 
 from reality import record, report, shown, world
@@ -238,7 +239,7 @@ def _report(options: argparse.Namespace, console: Console, build: Path) -> int:
         if new != text:
             print("reality: the README's table of what is proven is not up to date. Run make docs.", file=sys.stderr)
         return WELL if new == text else OTHERWISE
-    report.README.write_text(new, encoding="utf-8")
+    write_atomically(str(report.README), new)
     return WELL
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-#: Accounts of systems and of images, which are nobody's name.
+#: Accounts of systems and of images, and hosts that are called as these, which are nobody's name.
 _OF_NOBODY = frozenset(
     ["admin", "centos", "cloud-user", "debian", "ec2-user", "almalinux", "ops", "rocky", "root", "runner", "ubuntu"]
 )
@@ -24,6 +24,8 @@ _SECRET = (
         re.compile(r"\b(serial(?:[ _-]?(?:number|no\.?))?[\"']?\s*[:=]?\s*[\"']?)(?=\w*\d)[\w-]{6,}", re.IGNORECASE),
         r"\1…",
     ),
+    # Signatures and tokens of URLs.
+    (re.compile(r"(://[^\s?'\"]+)\?[^\s'\"]+"), r"\1?…"),
 )
 _HOME = re.compile(r"(?<![\w.])/home/[^/\s:,;'\"]+")
 #: Folders whose paths are alike everywhere; all others may be named after people or their work.
@@ -59,7 +61,7 @@ def mapped(value: Any) -> Any:
 
 def _hosts() -> set[str]:
     name = platform.node()
-    return {one for one in (name, name.partition(".")[0]) if one not in _NO_HOST}
+    return {one for one in (name, name.partition(".")[0]) if one not in _NO_HOST | _OF_NOBODY}
 
 
 def _people() -> set[str]:

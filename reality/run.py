@@ -21,11 +21,12 @@ from typing import Any, Protocol
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node import run_lock
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sanitise import sanitised
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.secrets import masked
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.own_version import own_version
 
 from reality import parts
 from reality.claims import DIFFERS, PROVEN, SKIPPED, UNREACHABLE, Claim, OutOfTimeError, Result, SkippedError, differs
-from reality.impersonal import impersonal
+from reality.impersonal import impersonal, without_paths
 from reality.reach import OF_DISK, RefusedError, TroubleError
 from reality.record import Sight
 from reality.world import World
@@ -296,7 +297,7 @@ def ask(part: Part, claim: Claim, world: World) -> Result | None:
         result = differs("", f"the check itself failed: {type(error).__name__}: {error}")
     clean: Mapping[str, Any] = sanitised(asdict(result))
     return replace(
-        Result(**{**clean, "detail": impersonal(clean["detail"])}),
+        Result(**{**clean, "on": masked(without_paths(clean["on"])), "detail": masked(impersonal(clean["detail"]))}),
         when=datetime.now(UTC).isoformat(timespec="seconds"),
         version=own_version(),
         seconds=round(time.monotonic() - begun, 1),

@@ -4,14 +4,11 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -21,6 +18,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.own_version 
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._upstream.installers import Installer, known, parse
 
 from reality.claims import OutOfTimeError, Result, SkippedError, differs
+from reality.programs import Programs
 from reality.reach import Reach
 
 ROOT = Path(__file__).parents[1]
@@ -40,7 +38,6 @@ DISTRIBUTION_SITES = {
     "miniconda": "https://repo.anaconda.com/miniconda",
     "miniforge": "https://github.com/conda-forge/miniforge/releases/download",
 }
-_POLL_SECONDS = 0.5
 
 Made = TypeVar("Made")
 
@@ -70,9 +67,10 @@ class World:
     stand_ins: Mapping[str, str] | None = None
     sums: Mapping[str, str] = field(default_factory=dict)
     sites: Sequence[str] = field(default_factory=lambda: SITES)
+    #: The variables by which people name things of their own to ask.
+    environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
     reach: Reach = field(default_factory=lambda: Reach(f"evenkeel-reality/{own_version()}"))
-    #: When the part that runs has to end, on the clock of ``time.monotonic``.
-    end: float = float("inf")
+    programs: Programs = field(default_factory=Programs)
     _made: dict[str, Any] = field(default_factory=dict)
     _locks: dict[str, threading.Lock] = field(default_factory=dict)
 
@@ -126,13 +124,18 @@ class World:
 
     def once(self, key: str, make: Callable[[], Made]) -> Made:
         """Return what ``make`` returned when it was first asked for by this key, or raise what it raised."""
-        with self._locks.setdefault(key, threading.Lock()):
+        lock = self._locks.setdefault(key, threading.Lock())
+        with self.reach.waiting():
+            lock.acquire()
+        try:
             if key not in self._made:
                 try:
                     self._made[key] = (make(), None)
                 except Exception as error:
                     self._made[key] = (None, error)
             made, failure = self._made[key]
+        finally:
+            lock.release()
         if failure is not None:
             raise failure
         return made  # type: ignore[no-any-return]
@@ -157,57 +160,35 @@ class World:
         env: Mapping[str, str] | None = None,
         log: Path | None = None,
         seconds: float = float("inf"),
+        apart: bool = False,
     ) -> subprocess.CompletedProcess[str]:
-        """Run a program from the checkout's folder, and return how it ended; its two outputs are one.
+        """Run a program from the checkout's folder, and return how it ended.
 
         Parameters
         ----------
         env
             What is added to the environment.
         log
-            The file that keeps its output; one of its own where there is none.
+            The file that keeps its output.
         seconds
             How long it may take, beside the part's own limit.
+        apart
+            Whether what it says of itself is apart, as ``stderr``, from what is parsed; else ``stdout`` has both.
 
         Raises
         ------
         OutOfTimeError
             The time is over, or the run was interrupted; the program and all that it started have ended.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        path = log or self.folder / f"output-{threading.get_ident()}.log"
-        end = min(self.end, time.monotonic() + seconds)
-        with path.open("w+", encoding="utf-8", errors="replace") as output:
-            with subprocess.Popen(
-                [str(word) for word in argv],
-                cwd=ROOT,
-                env={**os.environ, **(env or {})},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                process_group=0,
-            ) as child:
-                while child.poll() is None:
-                    if self.reach.stop.wait(_POLL_SECONDS) or time.monotonic() > end:
-                        _end(child)
-                        raise OutOfTimeError(f"{argv[0]} was ended before it was done")
-            output.seek(0)
-            text = output.read()
-        if log is None:
-            path.unlink()
-        return subprocess.CompletedProcess([str(word) for word in argv], child.returncode, text, "")
-
-
-def _end(child: subprocess.Popen[Any]) -> None:
-    """End a program and its children; those of pytest and Molecule get the time to tidy up."""
-    with suppress(ProcessLookupError):
-        for number, patience in ((signal.SIGINT, 60.0), (signal.SIGTERM, 10.0)):
-            os.killpg(child.pid, number)
-            with suppress(subprocess.TimeoutExpired):
-                child.wait(patience)
-                break
-        # What it started may have ignored the interrupt, as jobs of a shell do.
-        os.killpg(child.pid, signal.SIGKILL)
+        return self.programs.run(
+            [str(word) for word in argv],
+            ROOT,
+            env=env or {},
+            log=log,
+            end=min(self.reach.end, time.monotonic() + seconds),
+            stop=self.reach.stop,
+            apart=apart,
+        )
 
 
 def chosen(environment: Mapping[str, str], build: Path, *, everything: bool = False) -> World:
@@ -220,7 +201,7 @@ def chosen(environment: Mapping[str, str], build: Path, *, everything: bool = Fa
     """
     name = environment.get(VARIABLE) or REAL
     if name == REAL:
-        return World(build, _store(build), everything=everything)
+        return World(build, _store(build), everything=everything, environment=environment)
     if name != LAB:
         raise SkippedError(f"{VARIABLE} is {name!r}: set it to {LAB}, or leave it out")
     return _lab(build / LAB, everything=everything)

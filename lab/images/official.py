@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,8 @@ DATA = Path(__file__).with_suffix(".yml")
 #: Releases whose nodes are made of official images, with spaces between them; ``rocky9=IMAGE`` names another image, and
 #: ``debian12vm=PATH`` or ``debian12vm=URL`` another cloud image.
 VARIABLE = "EVENKEEL_OFFICIAL"
+#: Before a host; what follows the name of a container image may be its digest.
+_LOGIN = re.compile(r"(\w+://[^/@]*|[^/@]*:[^/@]*)@(?!sha\d+:)")
 
 
 @dataclass(frozen=True)
@@ -74,17 +77,19 @@ def name_of(release: str) -> str:
     return machine.image if machine else of_lab(release).image
 
 
-def chosen() -> dict[str, str]:
+def chosen(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Return the releases whose nodes are to be made of official images, each with its image.
 
     Raises
     ------
     LabError
-        One of them is not known.
+        One of them is not known, or has a login before its host.
     """
     found = {}
-    for word in os.environ.get(VARIABLE, "").split():
+    for word in environment.get(VARIABLE, "").split():
         name, _equals, image = word.partition("=")
         known = name_of(name)
+        if _LOGIN.match(image):
+            raise LabError(f"{VARIABLE} names an image of {name} with a login", "fetch it, and name what is here")
         found[name] = image or known
     return found

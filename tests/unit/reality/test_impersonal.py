@@ -34,6 +34,8 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> None:
         ("link 52:54:00:12:ab:ff is down", "link MAC is down"),
         ("serial number: 1320223054321", "serial number: …"),
         ('"Serial": "PCB0123456"', '"Serial": "…"'),
+        ("https://a.example/x.sh?X-Amz-Signature=SECRET answered 403", "https://a.example/x.sh?… answered 403"),
+        ("is it https://a.example/x? Yes", "is it https://a.example/x? Yes"),
         ("a serial port; serial console", "a serial port; serial console"),
         ("GPU 0000:01:00.0 and 12.9.1", "GPU 0000:01:00.0 and 12.9.1"),
         (
@@ -59,6 +61,11 @@ def test_a_text_names_neither_machine_nor_people(text: str, plain: str) -> None:
 )
 def test_folders_of_their_own_are_left_out(text: str, plain: str) -> None:
     assert impersonal.without_paths(text) == plain
+
+
+def test_a_host_that_is_called_as_a_distribution_is_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.node", lambda: "debian.corp.example")
+    assert impersonal.impersonal("debian:12 on debian.corp.example") == "debian:12 on HOST"
 
 
 def test_each_text_of_a_record_is_changed_and_nothing_else() -> None:

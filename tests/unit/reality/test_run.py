@@ -51,6 +51,18 @@ def state(world: World) -> State:
         (raises(ZeroDivisionError("x")), ("differs", "", "the check itself failed: ZeroDivisionError: x")),
         (raises(SkippedError(f"see {Path.home()}/x and {ROOT}/y")), ("skipped", "", "see ~/x and ./y")),
         (lambda _world: differs("a\x1b[2J", "b\u202e"), ("differs", "a\\x1b[2J", "b\\u202e")),
+        (lambda _world: proven("/home/ann.smith/images/own.qcow2"), ("proven", "…/own.qcow2", "")),
+        (
+            lambda _world: differs(
+                "https://ann:s3cr3t@a.example/t/TOKEN/x?sig=SECRET",
+                "http://ann:s3cr3t@a.example/t/TOKEN/x is not there",
+            ),
+            (
+                "differs",
+                "https://********@a.example/t/********/x?…",
+                "http://********@a.example/t/********/x is not there",
+            ),
+        ),
     ],
 )
 def test_each_end_of_a_check_is_a_result(world: World, check: Ask, result: tuple[str, str, str]) -> None:

@@ -42,6 +42,22 @@ def test_images_that_are_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
         official.chosen()
 
 
+@pytest.mark.parametrize(
+    "image", ["https://ann:s3cr3t@a.example/x.img", "https://ann@a.example/x", "ann:s3cr3t@a.example/x"]
+)
+def test_a_login_is_refused_and_not_told(image: str) -> None:
+    with pytest.raises(LabError, match="names an image of debian12vm with a login") as told:
+        official.chosen({official.VARIABLE: f"debian12vm={image}"})
+    assert "s3cr3t" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    "image", ["a.example:5000/x@sha256:ab", "x:9@sha256:ab", "/srv/a@b:c@d/x.img", "https://a.example/x@y"]
+)
+def test_what_is_no_login(image: str) -> None:
+    assert official.chosen({official.VARIABLE: f"debian12={image}"}) == {"debian12": image}
+
+
 def test_an_official_image_is_beside_the_own_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(image.ssh, "public_key", lambda: "key")
     own = image.name_of("debian12")
