@@ -6,8 +6,10 @@ from __future__ import annotations
 import hashlib
 import http.client
 import json
+import shutil
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -22,8 +24,11 @@ from lab.errors import LabError
 DATA = Path(__file__).with_suffix(".yml")
 FOLDER = paths.DOWNLOADS / "cloud-images"
 _ABOUT = "about.json"
+_REMEDY = "name the file of a cloud image, or its URL"
 _SILENCE_SECONDS = 30
 _CHUNK = 1 << 20
+#: More than any list of checksums has.
+_MOST_OF_LIST = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -86,67 +91,140 @@ def newest(release: str, where: str, say: Callable[[str], None]) -> Image:
     Raises
     ------
     LabError
-        There is none, or its checksum is not the published one.
+        There is none, the newest can't be had, or its checksum is not the published one.
     """
     if not _is_url(where):
         return _local(where)
-    sums = urljoin(where, of(release).checksums)
+    home, sums = _home(where), urljoin(where, of(release).checksums)
     remedy = f"does this machine reach it (https_proxy)? Or name a file: EVENKEEL_OFFICIAL={release}=/path/of/the/image"
-    with locks.held(f"cloud-image-{_home(where).name}"):
+    with locks.held(f"cloud-image-{home.name}"):
         try:
-            with _open(sums) as answer:
-                expected = _checksum(answer.read().decode(errors="replace"), sums, where, remedy)
-            if cache.published(_home(where)) != expected[:16]:
-                _fetch(where, sums, expected, say)
-        except (OSError, http.client.HTTPException) as error:
-            if not cache.published(_home(where)):
-                raise LabError(f"{where} can't be fetched: {getattr(error, 'reason', error)}", remedy) from error
-    return _stored(where)
+            expected = _checksum(sums, where, remedy)
+        except _SilentError:
+            if not cache.published(home):
+                raise
+            return _stored(where)
+        if cache.published(home) != expected[:16]:
+            _fetch(where, sums, expected, remedy, say)
+        return _stored(where)
+
+
+class _SilentError(LabError):
+    """A site does not answer, or not to the end."""
 
 
 def _is_url(where: str) -> bool:
     return "://" in where
 
 
-def _open(url: str) -> http.client.HTTPResponse:
-    found: http.client.HTTPResponse = urllib.request.urlopen(url, timeout=_SILENCE_SECONDS)  # noqa: S310
+@contextmanager
+def _asking(url: str, remedy: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise _SilentError(f"{url} can't be fetched: {getattr(error, 'reason', error)}", remedy) from error
+
+
+def _open(url: str, remedy: str) -> http.client.HTTPResponse:
+    with _asking(url, remedy):
+        found: http.client.HTTPResponse = urllib.request.urlopen(url, timeout=_SILENCE_SECONDS)  # noqa: S310
     return found
 
 
-def _checksum(text: str, sums: str, where: str, remedy: str) -> str:
-    """Return the checksum of a file in the form of ``sha256sum``."""
-    name = PurePosixPath(urlsplit(where).path).name
-    for line in text.splitlines():
-        digest, _space, listed = line.partition(" ")
-        if listed.strip(" *") == name:
-            return digest.lower()
-    raise LabError(f"{sums} has no checksum of {name}", remedy)
-
-
-def _fetch(where: str, sums: str, expected: str, say: Callable[[str], None]) -> None:
-    stage = cache.staging(_home(where))
-    algorithm = PurePosixPath(sums).name.lower().removesuffix("sums")
-    path, digest, size = stage / PurePosixPath(urlsplit(where).path).name, hashlib.new(algorithm), 0
-    with _open(where) as answer, path.open("wb") as file:
-        made = answer.headers.get("Last-Modified")
+def _chunks(answer: http.client.HTTPResponse, url: str, remedy: str) -> Iterator[bytes]:
+    with _asking(url, remedy):
         while chunk := answer.read(_CHUNK):
+            yield chunk
+        if missing := getattr(answer, "length", None):
+            raise ConnectionError(f"it ended {missing} bytes too early")
+
+
+def _checksum(sums: str, where: str, remedy: str) -> str:
+    """Return the checksum of a file out of a list in the form of ``sha256sum``."""
+    content = b""
+    with _open(sums, remedy) as answer:
+        for chunk in _chunks(answer, sums, remedy):
+            content += chunk
+            if len(content) >= _MOST_OF_LIST:
+                break
+    for line in content.decode(errors="replace").splitlines():
+        digest, _space, listed = line.partition(" ")
+        if listed.strip(" *") == _name(where):
+            return digest.lower()
+    raise LabError(f"{sums} has no checksum of {_name(where)}", remedy)
+
+
+def _fetch(where: str, sums: str, expected: str, remedy: str, say: Callable[[str], None]) -> None:
+    algorithm = PurePosixPath(sums).name.lower().removesuffix("sums")
+    with _stage(where) as stage:
+        path = stage / _name(where)
+        made, found = _download(where, path, algorithm, remedy, say)
+        if found != expected:
+            raise LabError(
+                f"{where} has another checksum than {sums}: {algorithm}:{found}",
+                "run it again: its site may just have got a newer one; where that remains, do not use it",
+            )
+        about = Image(path.name, f"{made:%Y-%m-%d}", f"{algorithm}:{expected}")
+        (stage / _ABOUT).write_text(json.dumps(asdict(about)))
+        cache.publish(stage, _home(where), expected[:16])
+
+
+@contextmanager
+def _stage(where: str) -> Iterator[Path]:
+    """Have a folder for what a URL names, which goes in the end where it was not published."""
+    try:
+        stage = cache.staging(_home(where))
+        try:
+            yield stage
+        finally:
+            shutil.rmtree(stage, ignore_errors=True)
+    except OSError as error:
+        raise LabError(
+            f"{where} can't be kept in {FOLDER}: {error.strerror}",
+            "free some space, or name a roomier place: export EVENKEEL_CACHE=/path",
+        ) from error
+
+
+def _download(where: str, path: Path, algorithm: str, remedy: str, say: Callable[[str], None]) -> tuple[datetime, str]:
+    """Write what is at a URL to a file, and return the day it was made, and its checksum."""
+    digest, size = hashlib.new(algorithm), 0
+    with _open(where, remedy) as answer, path.open("wb") as file:
+        for chunk in _chunks(answer, where, remedy):
             file.write(chunk)
             digest.update(chunk)
             size += len(chunk)
             say(f"{size >> 20} MiB of {path.name}")
-    if digest.hexdigest() != expected:
-        raise LabError(
-            f"{where} has another checksum than {sums}: {algorithm}:{digest.hexdigest()}",
-            "run it again: its site may just have got a newer one; where that remains, do not use it",
-        )
-    day = parsedate_to_datetime(made) if made else datetime.now(UTC)
-    about = Image(path.name, f"{day:%Y-%m-%d}", f"{algorithm}:{expected}")
-    (stage / _ABOUT).write_text(json.dumps(asdict(about)))
-    cache.publish(stage, _home(where), expected[:16])
+        return _day(answer.headers.get("Last-Modified")), digest.hexdigest()
+
+
+def _day(text: str | None) -> datetime:
+    """Return the day that a site says, or today where it says none."""
+    try:
+        return parsedate_to_datetime(text or "")
+    except (TypeError, ValueError, OverflowError):
+        return datetime.now(UTC)
 
 
 def _home(where: str) -> Path:
-    return FOLDER / PurePosixPath(urlsplit(where).path).stem
+    return FOLDER / f"{PurePosixPath(_name(where)).stem}-{cache.key(where)}"
+
+
+def _name(where: str) -> str:
+    """Return the name of the file that a URL names.
+
+    Raises
+    ------
+    LabError
+        It names none.
+    """
+    try:
+        url = urlsplit(where)
+    except ValueError as error:
+        raise LabError(f"{where} names no file: {error}", _REMEDY) from error
+    name = PurePosixPath(url.path).name
+    if not url.scheme or name in ("", ".."):
+        raise LabError(f"{where} names no file", _REMEDY)
+    return name
 
 
 def _stored(where: str) -> Image:
@@ -166,5 +244,5 @@ def _local(where: str) -> Image:
 def _file(where: str) -> Path:
     path = Path(where).expanduser().absolute()
     if not path.is_file():
-        raise LabError(f"{where} is no file", "name the file of a cloud image, or its URL")
+        raise LabError(f"{where} is no file", _REMEDY)
     return path
