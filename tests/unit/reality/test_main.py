@@ -270,7 +270,7 @@ def test_the_readme_is_checked_and_written(part: Made, tmp_path: Path, monkeypat
     readme.write_text(f"# A\n{report.BEGIN}{report.END}")
     assert command.main(["run"], tmp_path) == 0
     assert command.main(["report", "--keep"], tmp_path) == 0
-    assert "| Made | 1 of 1 | a site |" in readme.read_text()
+    assert "| Made | 1 of 1 | ` a site ` |" in readme.read_text()
     assert command.main(["report", "--check"], tmp_path) == 0
     readme.write_text(readme.read_text().replace("1 of 1", "2 of 2"))
     assert command.main(["report", "--check"], tmp_path) == 1
