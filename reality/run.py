@@ -10,8 +10,9 @@ import queue
 import shutil
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -40,6 +41,10 @@ ORDER = ("data", "packages", "conda", "nodes", "gpu")
 _SETTLED = (PROVEN, DIFFERS)
 _ABSENT = (404, 410)
 _POLL_SECONDS = 0.2
+#: For how long after its end a part waits for requests, which end by themselves.
+_GRACE_SECONDS = 5.0
+#: So many characters of what a site or a program says are kept.
+_LONGEST = 2000
 
 
 class Part(Protocol):
@@ -103,7 +108,6 @@ class State:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._lock = threading.Lock()
         found: dict[str, Any] = read(path) if path.exists() else {"parts": {}, "run": _no_run()}
         self._parts: dict[str, dict[str, Any]] = found["parts"]
         self._run: dict[str, list[str]] = found["run"]
@@ -146,9 +150,8 @@ class State:
 
     def keep(self, claim: Claim, result: Result) -> None:
         """Keep a result."""
-        with self._lock:
-            self._parts[claim.part]["results"][claim.id] = asdict(result)
-            self._write()
+        self._parts[claim.part]["results"][claim.id] = asdict(result)
+        self._write()
 
     def end(self, part: str) -> None:
         """Keep that all claims of a part have been asked, so that its next run begins anew."""
@@ -219,52 +222,68 @@ def run(
     done = state.settled(name)
     left = [claim for claim in claims if claim.id not in done]
     shown.begin(name, len(claims), len(claims) - len(left))
-    world.end = time.monotonic() + (part.SECONDS if limit is None else limit)
-    todo: queue.SimpleQueue[Claim] = queue.SimpleQueue()
-    found: queue.SimpleQueue[tuple[Claim, Result | Exception | None]] = queue.SimpleQueue()
-    asking: dict[str, Claim] = {}
-    for claim in left:
-        todo.put(claim)
-
-    def work() -> None:
-        with suppress(queue.Empty):
-            while True:
-                claim = todo.get_nowait()
-                over = time.monotonic() > world.end or world.reach.stop.is_set()
-                result: Result | Exception | None = None
-                asking[claim.id] = claim
-                try:
-                    result = None if over else ask(part, claim, world)
-                    if isinstance(result, Result):
-                        state.keep(claim, result)
-                except OSError as error:
-                    world.reach.stop.set()
-                    result = error
-                del asking[claim.id]
-                found.put((claim, result))
-
-    # Daemons, so that a request without an answer does not keep an interrupted run from its end.
-    for _number in range(min(part.AT_ONCE, len(left))):
-        threading.Thread(target=work, daemon=True).start()
-    whole, waiting = True, len(left)
+    world.reach.end = time.monotonic() + (part.SECONDS if limit is None else limit)
     try:
-        while waiting:
-            try:
-                claim, result = found.get(timeout=_POLL_SECONDS)
-            except queue.Empty:
-                shown.waiting(list(asking.values()))
-                continue
-            waiting -= 1
-            if isinstance(result, Exception):
-                raise result
-            whole = whole and result is not None
-            if result is not None:
-                shown.result(claim, result)
-    except KeyboardInterrupt:
+        whole = _asked(part, left, world, state, shown)
+    except BaseException:
         world.reach.stop.set()
+        world.programs.join()
         raise
     if whole and all(claim.id in state.results([name]) for claim in every):
         state.end(name)
+    return whole
+
+
+def _asked(part: Part, claims: Iterable[Claim], world: World, state: State, shown: Shown) -> bool:
+    """Ask claims, and return whether all have a result; what has none in time is left to itself.
+
+    A thread that waits for its turn at a site gives its place to another: one slow site keeps no other one waiting.
+    """
+    places = threading.Semaphore(part.AT_ONCE)
+    found: queue.SimpleQueue[tuple[Claim, Result | BaseException | None]] = queue.SimpleQueue()
+    todo, asking, whole = deque(claims), dict[str, Claim](), True
+
+    @contextmanager
+    def waiting() -> Iterator[None]:
+        places.release()
+        try:
+            yield
+        finally:
+            places.acquire()
+
+    def work(claim: Claim) -> None:
+        try:
+            found.put((claim, ask(part, claim, world)))
+        except BaseException as error:
+            found.put((claim, error))
+
+    world.reach.waiting = waiting
+    while todo or asking:
+        late = time.monotonic() - world.reach.end
+        if late >= 0 and todo:
+            todo.clear()
+            whole = False
+        if late > _GRACE_SECONDS and not world.programs:
+            return False
+        while todo and places.acquire(blocking=False):
+            claim = todo.popleft()
+            asking[claim.id] = claim
+            # A daemon, so that a request without an answer does not keep an interrupted run from its end.
+            threading.Thread(target=work, args=[claim], daemon=True).start()
+        try:
+            claim, result = found.get(timeout=_POLL_SECONDS)
+        except queue.Empty:
+            shown.waiting(list(asking.values()))
+            continue
+        del asking[claim.id]
+        if isinstance(result, BaseException):
+            raise result
+        if result is None:
+            whole = False
+        else:
+            state.keep(claim, result)
+            shown.result(claim, result)
+        places.release()
     return whole
 
 
@@ -278,27 +297,41 @@ def ask(part: Part, claim: Claim, world: World) -> Result | None:
     """
     begun = time.monotonic()
     try:
-        result = part.check(claim, world)
+        return _clean(_judged(part, claim, world), begun)
     except OutOfTimeError:
         return None
-    except SkippedError as error:
-        result = Result(SKIPPED, detail=str(error))
-    except TroubleError as error:
-        result = Result(UNREACHABLE, detail=str(error))
-    except RefusedError as error:
-        # The lab has only a part of what sites have.
-        absent = world.is_lab and error.status in _ABSENT
-        result = Result(SKIPPED if absent else DIFFERS, detail=str(error))
-    except EvenkeelError as error:
-        result = differs("", error.what)
     except Exception as error:
         if isinstance(error, OSError) and error.errno in OF_DISK:
             raise
-        result = differs("", f"the check itself failed: {type(error).__name__}: {error}")
+        return _clean(differs("", f"the check itself failed: {type(error).__name__}: {error}"), begun)
+
+
+def _judged(part: Part, claim: Claim, world: World) -> Result:
+    try:
+        return part.check(claim, world)
+    except SkippedError as error:
+        return Result(SKIPPED, detail=str(error))
+    except TroubleError as error:
+        return Result(UNREACHABLE, detail=str(error))
+    except RefusedError as error:
+        # The lab has only a part of what sites have.
+        absent = world.is_lab and error.status in _ABSENT
+        return Result(SKIPPED if absent else DIFFERS, detail=str(error))
+    except EvenkeelError as error:
+        return differs("", error.what)
+
+
+def _clean(result: Result, begun: float) -> Result:
+    """Return a result as it is kept, which no terminal obeys, and which names nobody and no secret."""
     clean: Mapping[str, Any] = sanitised(asdict(result))
+    on, detail = masked(without_paths(clean["on"])), masked(impersonal(clean["detail"]))
     return replace(
-        Result(**{**clean, "on": masked(without_paths(clean["on"])), "detail": masked(impersonal(clean["detail"]))}),
+        Result(**{**clean, "on": _cut(on), "detail": _cut(detail)}),
         when=datetime.now(UTC).isoformat(timespec="seconds"),
         version=own_version(),
         seconds=round(time.monotonic() - begun, 1),
     )
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… (cut: it has {len(text)} characters)"

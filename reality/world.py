@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import threading
@@ -17,7 +18,7 @@ from typing import Any, TypeVar
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.own_version import own_version
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._upstream.installers import Installer, known, parse
 
-from reality.claims import OutOfTimeError, Result, SkippedError, differs
+from reality.claims import Result, SkippedError, differs
 from reality.programs import Programs
 from reality.reach import Reach
 
@@ -180,6 +181,7 @@ class World:
         OutOfTimeError
             The time is over, or the run was interrupted; the program and all that it started have ended.
         """
+        self.folder.mkdir(parents=True, exist_ok=True)
         return self.programs.run(
             [str(word) for word in argv],
             ROOT,

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,7 @@ from reality.reach import RefusedError, TroubleError
 from reality.run import ORDER, STATE, State, ask, known_parts, run
 from reality.world import ROOT, World
 from tests.unit.reality.made_part import Ask, Made, Watcher
+from tests.unit.reality.site import Reply, Site, running
 
 
 def raises(error: Exception) -> Ask:
@@ -51,6 +53,11 @@ def state(world: World) -> State:
         (raises(ZeroDivisionError("x")), ("differs", "", "the check itself failed: ZeroDivisionError: x")),
         (raises(SkippedError(f"see {Path.home()}/x and {ROOT}/y")), ("skipped", "", "see ~/x and ./y")),
         (lambda _world: differs("a\x1b[2J", "b\u202e"), ("differs", "a\\x1b[2J", "b\\u202e")),
+        (lambda _world: differs("a", "x" * 2001), ("differs", "a", f"{'x' * 2000}… (cut: it has 2001 characters)")),
+        (
+            lambda _world: proven("image", 5),  # type: ignore[arg-type]
+            ("differs", "", "the check itself failed: AttributeError: 'int' object has no attribute 'replace'"),
+        ),
         (lambda _world: proven("/home/ann.smith/images/own.qcow2"), ("proven", "…/own.qcow2", "")),
         (
             lambda _world: differs(
@@ -131,6 +138,43 @@ def test_a_part_without_time_asks_nothing_and_keeps_what_it_has(world: World, st
     late = Made({"one": holds, "two": holds})
     assert not run("made", late, world, State(world.folder / STATE), Watcher(), limit=0)
     assert (late.asked, list(State(world.folder / STATE).results())) == ([], ["made/one"])
+
+
+def test_what_no_check_may_raise_ends_a_run(world: World, state: State) -> None:
+    with pytest.raises(SystemExit):
+        run("made", Made({"one": holds, "two": raises(SystemExit()), "three": holds}), world, state, Watcher())  # type: ignore[arg-type]
+    assert list(State(world.folder / STATE).results()) == ["made/one"]
+
+
+def test_a_check_that_does_not_end_is_not_waited_for(
+    world: World, state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reality.run._GRACE_SECONDS", 0.1)
+    never = threading.Event()
+
+    def hangs(_world: World) -> Result:
+        never.wait(60)
+        return proven("a site")
+
+    part = Made({"one": holds, "two": hangs, "three": holds})
+    assert not run("made", part, world, state, Watcher(), limit=0.3)
+    assert (part.asked, list(state.results())) == (["one", "two"], ["made/one"])
+    never.set()
+
+
+def test_claims_of_a_slow_site_keep_no_other_one_waiting(site: Site, world: World, state: State) -> None:
+    slow = site.answer("/slow", Reply(silent=True))
+    with running() as other:
+        there = other.answer("/there", b"x")
+        asks: dict[str, Ask] = {f"slow-{n}": lambda here: proven(here.reach.get(slow).url) for n in range(9)}
+        asks |= {f"once-{n}": lambda here: here.once(slow, lambda: proven(here.reach.get(slow).url)) for n in range(9)}
+        asks["there"] = lambda here: proven(here.reach.get(there).url)
+        part = Made(asks)
+        part.AT_ONCE = 6
+        watcher = Watcher()
+        threading.Thread(target=run, args=["made", part, world, state, watcher], daemon=True).start()
+        wait.until(lambda: watcher.results, "the other site's claim has its result", "", seconds=10)
+    assert watcher.results == [("made/there", "proven")]
 
 
 def test_what_checks_keep_lasts_as_long_as_their_run(world: World, state: State) -> None:
