@@ -3,16 +3,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.json_values import json_of
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.strict_yaml import read_mapping
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu import data_ages
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._upstream import installers
 
-from reality.claims import Result, differs, judged, proven
+from reality.claims import Result, SkippedError, differs, judged, proven
 from reality.parts.data.question import Question, question
 from reality.world import World
 
@@ -52,6 +52,10 @@ def questions(world: World) -> Iterator[Question]:
 
 def _age(name: str, world: World) -> Result:
     one = next(one for one in data_ages.ages(world.today) if one["name"] == name)
+    if one["days"] < 0:
+        raise SkippedError(
+            f"this machine's clock is wrong: it says {world.today}, and {name} was read in {one['read']}"
+        )
     said = f"it was read in {one['read']}, {one['days']} days ago"
     return proven("", said) if one["days"] <= _MOST_DAYS else differs("", said)
 
@@ -60,7 +64,7 @@ def _end(product: str, release: str, days: set[str], world: World) -> Result:
     url = f"{_SITE}/{product}.json"
     text = world.once(url, lambda: world.reach.text(world.at(url)))
     try:
-        cycles = {str(one["cycle"]): one for one in json.loads(text)}
+        cycles = {str(one["cycle"]): one for one in json_of(text)}
     except (ValueError, TypeError, KeyError):
         return differs(url, "it answered with no list of releases")
     if release not in cycles:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from functools import partial
 
@@ -21,6 +22,9 @@ WHOLE = "Installers downloaded and hashed"
 NEWEST = "No newer installer than the known ones"
 #: No real installer is smaller; the lab's are.
 _LEAST_BYTES = 20 * MIB
+#: How a script begins, as no sign-in page does.
+_START = b"#!"
+_VERSION = re.compile(r"\d+(?:\.\d+)*(?:-\d+)?", re.ASCII)
 _LATEST_MINIFORGE = "https://github.com/conda-forge/miniforge/releases/latest"
 
 
@@ -64,13 +68,20 @@ def _distribution(installer: Installer) -> str:
 
 
 def _there(one: Installer, world: World) -> Result:
-    answer = world.reach.head(world.at(url_of(one)))
+    return look(url_of(one), world)
+
+
+def look(url: str, world: World) -> Result:
+    """Return whether an installer is at a URL, by its beginning and its size."""
+    answer = world.reach.get(world.at(url), first=len(_START))
     size = answer.size
+    if answer.content != _START:
+        return differs(url, f"it begins with {answer.content.decode('latin-1')!r}, which is no installer")
     if size is None:
-        return proven(url_of(one), "it announces no size")
+        return proven(url, "it announces no size")
     if size < _LEAST_BYTES and not world.is_lab:
-        return differs(url_of(one), f"it has {size} bytes, which is no installer")
-    return proven(url_of(one), f"{size} bytes")
+        return differs(url, f"it has {size} bytes, which is no installer")
+    return proven(url, f"{size} bytes")
 
 
 def _listed(one: Installer, world: World) -> Result:
@@ -78,7 +89,7 @@ def _listed(one: Installer, world: World) -> Result:
         index = f"{url_of(one)}.sha256"
         text = world.reach.text(world.at(index), most=MIB)
     else:
-        index = _index(one, world)
+        index = _index(_distribution(one), world)
         text = world.once(index, lambda: world.reach.text(world.at(index)))
     published = {found.file: found.sha256 for found in refresh_installers.listed(text)}
     if one.file not in published:
@@ -86,8 +97,8 @@ def _listed(one: Installer, world: World) -> Result:
     return judged(index, [f"it says {published[one.file]}"] if published[one.file] != one.sha256 else [])
 
 
-def _index(one: Installer, world: World) -> str:
-    return f"{DISTRIBUTION_SITES[_distribution(one)]}/{'SHA256SUMS' if world.is_lab else ''}"
+def _index(name: str, world: World) -> str:
+    return f"{DISTRIBUTION_SITES[name]}/{'SHA256SUMS' if world.is_lab else ''}"
 
 
 def _whole(one: Installer, sampled: bool, world: World) -> Result:
@@ -101,13 +112,15 @@ def _newest(name: str, world: World) -> Result:
     known = {one.version for one in world.installers() if _distribution(one) == name}
     if name == "miniforge":
         url = world.reach.head(world.at(_LATEST_MINIFORGE)).url
-        there = {url.rpartition("/")[2]}
+        there = set(filter(_VERSION.fullmatch, [url.rpartition("/")[2]]))
     else:
-        url = f"{DISTRIBUTION_SITES[name]}/"
+        url = _index(name, world)
         text = world.once(url, lambda: world.reach.text(world.at(url)))
         there = {one.version for one in refresh_installers.listed(text)}
     last = max(known, key=order)
     newer = sorted((version for version in there if order(version) > order(last)), key=order)
     if newer:
         return world.differs(url, f"{', '.join(newer)}; the newest known is {last}: make installers INDEX={url}")
+    if last not in there:
+        return differs(url, f"it does not have {last}, which is known")
     return proven(url, f"the newest is {last}")

@@ -3,20 +3,24 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import terms
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.mirror_health import START_BYTES, judge
+from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.mirror_health import Answer as Index
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.json_values import json_of
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import ALIAS, ANACONDA
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._upstream.installers import LATEST, choose
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._upstream.mirrors import Carried, Mirror, presets
 
 from reality.claims import Result, SkippedError, differs, judged, proven
+from reality.parts.data import installers
 from reality.parts.data.question import Question, question
-from reality.reach import MIB, Answer, RefusedError
+from reality.reach import MIB, RefusedError
 from reality.world import World
 
 CHANNELS = "Channels of the known mirrors"
@@ -34,8 +38,10 @@ _LACKED = "nvidia"
 _MOST_DAYS = 30
 _PLATFORMS = ("linux-64", "linux-aarch64")
 _HEARSAY = "Unverified"
-#: How servers answer that there are no terms of service.
-_NO_TERMS = (403, 404, 410)
+#: How servers say that they have no such file; others keep it, or don't say.
+_ABSENT = (404, 410)
+#: How an index begins, as no other JSON does, such as that of an error.
+_BEGINNING = re.compile(rb'\s*\{\s*"(?:info|packages|packages\.conda|removed|repodata_version|signatures)"')
 
 
 def questions(_world: World) -> Iterator[Question]:
@@ -78,24 +84,29 @@ def _channels(mirror: Mirror) -> dict[str, Carried]:
     return {**own, **others}
 
 
-def _start(url: str, world: World) -> Answer:
-    """Return the beginning of an index."""
-    return world.once(url, lambda: world.reach.get(world.at(url), first=START_BYTES))
+def _index(url: str, world: World) -> Index:
+    """Return what the beginning of an index says of it."""
+    start = world.once(url, lambda: world.reach.get(world.at(url), first=START_BYTES))
+    found = judge(start.content, start.headers.get("last-modified"))
+    if not (found.problem or _BEGINNING.match(start.content)):
+        return Index("answered with JSON that is no index")
+    return found
+
+
+def _problem(channel: str, platform: str, world: World) -> str:
+    """Return why there is no index of a channel for a platform; empty where there is one."""
+    try:
+        return _index(f"{channel}/{platform}/repodata.json", world).problem
+    except RefusedError as error:
+        if world.is_lab:
+            raise
+        return f"answered {error.status}"
 
 
 def _carries(one: Carried, platforms: list[str], world: World) -> Result:
     (base,) = one.urls
-    problems = []
-    for platform in (*platforms, "noarch"):
-        url = f"{base}/{platform}/repodata.json"
-        try:
-            problem = judge(_start(url, world).content, None).problem
-        except RefusedError as error:
-            if world.is_lab:
-                raise
-            problem = f"answered {error.status}"
-        problems += [f"{platform} {problem}"] if problem else []
-    return judged(base, problems)
+    problems = {platform: _problem(base, platform, world) for platform in (*platforms, "noarch")}
+    return judged(base, [f"{platform} {problem}" for platform, problem in problems.items() if problem])
 
 
 def _fresh(carried: list[Carried], world: World) -> Result:
@@ -103,11 +114,11 @@ def _fresh(carried: list[Carried], world: World) -> Result:
     for one in carried:
         for url in one.urls:
             try:
-                found = _start(f"{url}/linux-64/repodata.json", world).modified
+                found = _index(f"{url}/linux-64/repodata.json", world)
             except (RefusedError, SkippedError):
                 continue
-            asked += 1
-            dates += [found] if found else []
+            asked += not found.problem
+            dates += [found.modified] if found.modified else []
     if not dates:
         raise SkippedError("none of its indexes says when it was made" if asked else "none of its indexes is there")
     newest, on = max(dates), carried[0].cloud
@@ -117,45 +128,46 @@ def _fresh(carried: list[Carried], world: World) -> Result:
 
 
 def _lacks(mirror: Mirror, world: World) -> Result:
-    clouds = {one.cloud for one in (mirror.channels or {}).values()}
-    for cloud in sorted(clouds):
+    carried = (mirror.channels or {}).values()
+    for cloud in sorted({one.cloud for one in carried}):
         url = f"{cloud}/{_LACKED}/linux-64/repodata.json"
         try:
-            answer = _start(url, world)
-        except RefusedError:
-            continue
-        if not judge(answer.content, None).problem:
-            return differs(url, "it does")
-    return proven(mirror.url)
+            return differs(url, _index(url, world).problem or "it does")
+        except RefusedError as error:
+            if error.status not in _ABSENT:
+                raise
+    return _absent(mirror.url, [url for one in carried for url in one.urls], world)
+
+
+def _absent(on: str, channels: list[str], world: World) -> Result:
+    """Return whether the word of a mirror that it has no such file counts: it serves an index of a channel."""
+    if all(_problem(channel, "linux-64", world) for channel in channels):
+        return differs(on, "it has no index of a channel either, so what it lacks says nothing")
+    return proven(on)
 
 
 def _installer(kind: str, base: str, world: World) -> Result:
-    known = world.installers()
-    one = choose(kind, LATEST, "x86_64", known)
-    url = f"{base}/{one.path}"
+    one = choose(kind, LATEST, "x86_64", world.installers())
     try:
-        answer = world.reach.head(world.at(url))
+        found = installers.look(f"{base}/{one.path}", world)
     except RefusedError as error:
         return world.differs(base, f"it has no {one.file}, it answered {error.status}")
-    return proven(base, f"{one.file}, {answer.size} bytes")
+    return replace(found, on=base, detail=f"{one.file}: {found.detail}")
 
 
 def _terms(channel: str, has: bool, world: World) -> Result:
     try:
-        content = world.reach.get(world.at(f"{channel}/{terms.ENDPOINT}"), MIB).content
-        found = json.loads(content)
+        found = json_of(world.reach.get(world.at(f"{channel}/{terms.ENDPOINT}"), MIB).content)
         version = str(found["version"]) if found["text"] and found["support"] else ""
     except RefusedError as error:
-        if world.is_lab:
+        if world.is_lab or error.status not in _ABSENT:
             raise
-        version = ""
-        if error.status not in _NO_TERMS:
-            return differs(channel, str(error))
+        return differs(channel, "it serves none") if has else _absent(channel, [channel], world)
     except (ValueError, TypeError, KeyError):
         version = ""
-    if bool(version) == has:
-        return proven(channel, f"of {version}" if version else "")
-    return world.differs(channel, f"it serves terms of service of {version}" if version else "it serves none")
+    if not version:
+        return differs(channel, "it answered with something else than terms of service")
+    return proven(channel, f"of {version}") if has else differs(channel, f"it serves terms of service of {version}")
 
 
 def _pip(index: str, world: World) -> Result:
