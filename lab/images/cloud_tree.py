@@ -4,18 +4,23 @@
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from lab import process
+from lab.errors import LabError
 from lab.images import image
 from lab.upstream.debian import apt_sources
 
-#: What runs other scripts with the tree.
-SCRIPT = Path(__file__).with_suffix(".sh")
+#: What copies the files, and what runs other scripts with them.
+UNPACK, INSTALL = SCRIPTS = (Path(__file__).with_name("cloud_tree_unpack.sh"), Path(__file__).with_suffix(".sh"))
 LOOP_REMEDY = "modprobe loop; a container needs --privileged, and the host's /dev/loop*"
 
-_REMEDY = "does this machine reach the distribution's packages (https_proxy)? Is the file its cloud image?"
+#: The header of qcow2: magic, version, where in the file the name of a backing file is, and features since version 3.
+_QCOW2 = struct.Struct(">4sIQ56xQ")
+_MAGIC, _WITH_FEATURES, _EXTERNAL_DATA = b"QFI\xfb", 3, 1 << 2
 #: The type of a partition that is /boot.
 _BOOT = "bc13c2ff-59e6-4262-a352-b275fd6f7172"
 _SECTOR = 512
@@ -31,20 +36,46 @@ def make(
     LabError
         This machine has no loop device, the file is no image, or its distribution's packages can't be had.
     """
+    form, remedy = format_of(cloud), _remedy(cloud)
     process.run(["losetup", "--find"], remedy=LOOP_REMEDY)
-    say(f"unpacking {cloud.name}")
-    disk = tree.with_name("disk.raw")
-    process.run(["qemu-img", "convert", "-O", "raw", cloud, disk], remedy=_REMEDY)
-    columns = ["--noheadings", "--raw", "--output", "START,SECTORS,TYPE"]
-    partitions = process.run(["partx", *columns, disk], remedy=_REMEDY)
+    with TemporaryDirectory(dir=tree.parent) as scratch:
+        say(f"unpacking {cloud.name}")
+        disk = Path(scratch, "disk.raw")
+        process.run(["qemu-img", "convert", "-f", form, "-O", "raw", cloud, disk], remedy=remedy)
+        columns = ["--noheadings", "--raw", "--output", "START,SECTORS,TYPE"]
+        partitions = process.run(["partx", *columns, disk], remedy=remedy)
+        if not partitions.strip():
+            raise LabError(f"{cloud} has no partitions", remedy)
+        process.run([*image.CONFINED, "sh", UNPACK, disk, tree, *root_and_boot(partitions)], remedy=remedy)
     say("installing what it lacks")
     process.run(
-        [*image.CONFINED, "sh", SCRIPT, disk, tree, *root_and_boot(partitions), *scripts],
+        [*image.CONFINED, "sh", INSTALL, tree, *scripts],
         env={**os.environ, **settings},
         stdin="".join(f"{line}\n" for line in ('APT::Sandbox::User "root";', *apt_sources.transport_options())),
-        remedy=_REMEDY,
+        remedy="does this machine reach the distribution's packages (https_proxy)? Is the file its cloud image?",
     )
-    disk.unlink()
+
+
+def format_of(cloud: Path) -> str:
+    """Return the format of an image as qemu-img names it, ``qcow2`` or ``raw``.
+
+    Raises
+    ------
+    LabError
+        It names another file, which qemu-img would read as root.
+    """
+    with cloud.open("rb") as file:
+        header = file.read(_QCOW2.size)
+    if len(header) < _QCOW2.size or not header.startswith(_MAGIC):
+        return "raw"
+    _magic, version, backing, features = _QCOW2.unpack(header)
+    if backing or (version >= _WITH_FEATURES and features & _EXTERNAL_DATA):
+        raise LabError(f"{cloud} names another file as a part of it", _remedy(cloud))
+    return "qcow2"
+
+
+def _remedy(cloud: Path) -> str:
+    return f"is {cloud} a cloud image? It must be a disk as qcow2 or raw, whole, whose largest partition is its root"
 
 
 def root_and_boot(listed: str) -> tuple[str, str]:

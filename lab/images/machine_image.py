@@ -120,7 +120,8 @@ def _key(node: str, cloud: Path | None, public_key: str) -> str:
     made_of: tuple[object, ...] = (PACKAGES, AT_HAND)
     if cloud:
         stat = cloud.stat()
-        made_of = (cloud, stat.st_size, stat.st_mtime_ns, cloud_tree.SCRIPT.read_text(), cloud_image.DATA.read_text())
+        recipe = [path.read_text() for path in (*cloud_tree.SCRIPTS, cloud_image.DATA)]
+        made_of = (cloud, stat.st_size, stat.st_mtime_ns, *recipe)
     texts = [script.read_text() for script in scripts(node, of_cloud_image=bool(cloud))]
     return cache.key(node, made_of, texts, public_key, _grub_menu(), _DISK)
 
