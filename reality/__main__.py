@@ -6,12 +6,14 @@ from __future__ import annotations
 import argparse
 import os
 import signal
+import stat
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatchcase
 from pathlib import Path
+from types import FrameType
 from typing import cast
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, from_os
@@ -94,7 +96,7 @@ def _run(options: argparse.Namespace, console: Console, build: Path) -> int:
     parts = _selected(options.parts)
     here = world.chosen(os.environ, build, everything=options.all)
     _require_some(options.only, parts, here, f"Take ids from a {report.JSON}")
-    with alone(here.folder):
+    with alone(here.folder) as here.programs.lock:
         state = _state(options, here, parts)
         if not _has_network(parts, here):
             return NO_NETWORK
@@ -210,7 +212,7 @@ def _record(options: argparse.Namespace, console: Console, build: Path) -> int:
         raise EvenkeelError(f"There is nothing to record in {options.parts}", "Choose other parts, or leave them out")
     names = ", ".join(claim.id for part in parts.values() for claim in part.claims(here))
     _require_some(options.only, parts, here, f"Choose from {names}")
-    with alone(here.folder):
+    with alone(here.folder) as here.programs.lock:
         state = _state(options, here, parts)
         if not _has_network(parts, here):
             return NO_NETWORK
@@ -244,8 +246,19 @@ def _report(options: argparse.Namespace, console: Console, build: Path) -> int:
 
 
 def take_ends() -> None:
-    """Take the end of a job, or of the machine, for an interrupt, so that containers and programs end, too."""
+    """Take the end of a job, of a session or of the machine for an interrupt: programs end, and a report is written."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, _hung_up)
+
+
+def _hung_up(number: int, frame: FrameType | None) -> None:
+    """Have what is still said go nowhere, where it went to the terminal that has gone."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):
+        if stat.S_ISCHR(os.fstat(stream).st_mode):
+            os.dup2(nowhere, stream)
+    signal.default_int_handler(number, frame)
 
 
 if __name__ == "__main__":

@@ -16,17 +16,20 @@ from typing import IO, Any
 from reality.claims import OutOfTimeError
 
 #: Beside each program: it waits until this process closes a pipe, or has ended in any way, and ends the program's group
-#: then. pytest and Molecule get a minute to tidy up; jobs of a shell ignore the interrupt.
+#: then; jobs of a shell ignore the interrupt.
 _KEEPER = """\
 cat
-for step in INT:300 TERM:50; do
-    kill -s "${step%:*}" -- "-$1"
+program=$1; shift
+for step; do
+    kill -s "${step%:*}" -- "-$program"
     left=${step#*:}
-    while kill -0 "$1" && [ "$left" -gt 0 ]; do sleep 0.2; left=$((left - 1)); done
-    kill -0 "$1" || break
+    while kill -0 "$program" && [ "$left" -gt 0 ]; do sleep 0.2; left=$((left - 1)); done
+    kill -0 "$program" || break
 done
-kill -s KILL -- "-$1"
+kill -s KILL -- "-$program"
 """
+#: For how many fifths of a second each signal is given; pytest and Molecule tidy up meanwhile.
+_STEPS = ("INT:300", "TERM:50")
 _POLL_SECONDS = 0.2
 
 
@@ -74,7 +77,7 @@ class Programs:
                     process_group=0,
                 ) as child,
                 subprocess.Popen(
-                    ["sh", "-c", _KEEPER, "sh", str(child.pid)],
+                    ["sh", "-c", _KEEPER, "sh", str(child.pid), *_STEPS],
                     stdin=subprocess.PIPE,
                     pass_fds=() if self.lock is None else (self.lock,),
                     start_new_session=True,
