@@ -50,6 +50,11 @@ def without_paths(text: str) -> str:
     return _PATH.sub(lambda found: "…/" + found[0].rstrip("/").rpartition("/")[2], impersonal(text))
 
 
+def last_name(place: str) -> str:
+    """Return how a file or image of somebody's own is told: the rest of its path or URL may name hosts and people."""
+    return re.split("[?#]", place)[0].rpartition("/")[2]
+
+
 def mapped(value: Any) -> Any:
     """Return a value of JSON in which each text is impersonal and without paths."""
     if isinstance(value, str):

@@ -2,7 +2,7 @@
 """Part conda: real installers and their conda, and the shipped environments on conda-forge.
 
 ``EVENKEEL_CONDA`` names a conda, and ``EVENKEEL_INSTALLER_URL`` the URLs of installers, with spaces between them, in
-place of the known ones.
+place of the known ones; what holds for them are claims of their own.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._upstream.installers 
 )
 
 from reality import junit, molecule
-from reality.claims import DIFFERS, Claim, Result, SkippedError, proven
+from reality.claims import DIFFERS, OWN, Claim, Result, SkippedError, proven
+from reality.impersonal import last_name
+from reality.reach import RefusedError
 from reality.world import DISTRIBUTION_SITES, ROOT, World
 
 TITLE = "Real conda"
@@ -75,28 +77,33 @@ _OLDEST_PYTHON = 9
 _CONDA_FORGE = "https://conda.anaconda.org/conda-forge/noarch/repodata.json"
 #: The channel of the lab that its own environments are locked on.
 _MAIN = "https://repo.anaconda.com/pkgs/main"
-#: How a conda is called that a person names; its path may name that person.
-_NAMED = "EVENKEEL_CONDA"
+#: What people name; a conda is called by its variable, as its path may name that person.
+_COMMAND, _URLS = "EVENKEEL_CONDA", "EVENKEEL_INSTALLER_URL"
 
 
 @dataclass(frozen=True)
 class Case:
-    """A conda to ask: the command of one, or an installer."""
+    """A conda to ask: the command of one, or an installer.
+
+    Parameters
+    ----------
+    is_own
+        Whether somebody names it, and it is no known one.
+    """
 
     name: str
     command: str = ""
     url: str = ""
     sha256: str = ""
+    is_own: bool = False
 
 
 def claims(world: World) -> Iterable[Claim]:
     """Return the claims of each conda, of scenarios and of environments; where condas are named, of these alone."""
-    own = cases(world)
-    found = [claim for case in own for claim in _of_case(case)]
-    for name in _SCENARIOS if any(case.url for case in own) else ():
-        text = f"The scenario {name} passes with a real installer"
-        found.append(Claim(f"{PART}/scenario/{name}", PART, text, SCENARIOS))
-    for name in () if _named() else environments(world):
+    asked = cases(world)
+    found = [claim for case in asked for claim in _of_case(case)]
+    found += _of_scenarios(max((case for case in asked if case.url), key=_age, default=None), world)
+    for name in () if _named(world) else environments(world):
         text = f"The environment {name} is locked for CUDA and built"
         found.append(Claim(f"{PART}/environment/{name}", PART, text, ENVIRONMENTS))
     return found
@@ -105,10 +112,10 @@ def claims(world: World) -> Iterable[Claim]:
 def check(claim: Claim, world: World) -> Result:
     """Ask one of them."""
     _part, kind, *_more, key = claim.id.split("/")
-    if kind == "scenario":
-        return _scenario(key, world)
     if kind == "environment":
         return _environment(key, world)
+    if key in _SCENARIOS:
+        return _scenario(key, world)
     case = next(one for one in cases(world) if claim in _of_case(one))
     rows, about = world.once(f"conda {case.name}", lambda: _tested(case, world))
     pattern = next(pattern for name, _what, pattern in CHECKLIST if name == key)
@@ -119,26 +126,52 @@ def check(claim: Claim, world: World) -> Result:
 
 
 def _of_case(case: Case) -> list[Claim]:
+    kind, told = (OWN, _told(case)) if case.is_own else ("installer", case.name)
     return [
-        Claim(f"{PART}/case/{case.name.replace('/', '_')}/{key}", PART, f"{case.name}: {what}", BASE)
-        for key, what, _pattern in CHECKLIST
+        Claim(f"{PART}/{kind}/{case.name}/{key}", PART, f"{told}: {what}", BASE) for key, what, _pattern in CHECKLIST
     ]
 
 
+def _of_scenarios(case: Case | None, world: World) -> list[Claim]:
+    """Return the claims of scenarios with an installer."""
+    if case is None:
+        return []
+    kind, told = "scenario", "the lab's installer" if world.is_lab else "a real installer"
+    if case.is_own:
+        kind, told = f"{OWN}/{case.name}", _told(case)
+    return [
+        Claim(f"{PART}/{kind}/{name}", PART, f"The scenario {name} passes with {told}", SCENARIOS)
+        for name in _SCENARIOS
+    ]
+
+
+def _told(own: Case) -> str:
+    return own.name if own.command else f"{own.name}, which {_URLS} names"
+
+
 def cases(world: World) -> list[Case]:
-    """Return those that the environment names, else the newest known installer of each Python and of Miniforge."""
-    command, urls = os.environ.get("EVENKEEL_CONDA", ""), os.environ.get("EVENKEEL_INSTALLER_URL", "").split()
-    if _named():
-        sums = os.environ.get("EVENKEEL_INSTALLER_SHA256", "").split()
-        known = {one.file: one.sha256 for one in world.installers()}
-        named = sums if len(sums) == len(urls) else [known.get(_file(url), "") for url in urls]
-        own = [Case(_NAMED, command=command)] if command else []
-        return own + [Case(_file(url), url=url, sha256=digest) for url, digest in zip(urls, named, strict=True)]
-    return [Case(one.file, url=_url(one), sha256=one.sha256) for one in _newest(world.installers())]
+    """Return those that the environment names, else the newest known installer of each Python and of Miniforge.
+
+    Raises
+    ------
+    EvenkeelError
+        It names what is no installer's URL, or a URL with a login.
+    """
+    if not _named(world):
+        return [Case(one.file, url=_url(one), sha256=one.sha256) for one in _newest(world.installers())]
+    command, urls = world.environment.get(_COMMAND, ""), world.environment.get(_URLS, "").split()
+    sums = world.environment.get("EVENKEEL_INSTALLER_SHA256", "").split()
+    known = {one.file: one.sha256 for one in world.installers()}
+    found = [Case(_COMMAND, command=command, is_own=True)] if command else []
+    for number, url in enumerate(urls):
+        name = _file(url)
+        digest = sums[number] if len(sums) == len(urls) else known.get(name, "")
+        found.append(Case(name, url=url, sha256=digest, is_own=digest != known.get(name)))
+    return found
 
 
-def _named() -> bool:
-    return bool(os.environ.get("EVENKEEL_CONDA") or os.environ.get("EVENKEEL_INSTALLER_URL"))
+def _named(world: World) -> bool:
+    return bool(world.environment.get(_COMMAND) or world.environment.get(_URLS))
 
 
 def _newest(known: list[Installer]) -> Iterator[Installer]:
@@ -153,7 +186,11 @@ def _newest(known: list[Installer]) -> Iterator[Installer]:
 
 
 def _file(url: str) -> str:
-    return url.rpartition("/")[2]
+    name, site = last_name(url), url.partition("://")[2].partition("/")[0]
+    if not name or "@" in site:
+        what = "a URL with a login" if name else "what is no URL of an installer"
+        raise EvenkeelError(f"{_URLS} names {what}", "Name URLs such as https://HOST/INSTALLER.sh")
+    return name
 
 
 def _url(installer: Installer) -> str:
@@ -184,17 +221,20 @@ def downloaded(case: Case, world: World) -> Path:
     Raises
     ------
     SkippedError
-        It has another, which is the part data's to tell.
+        It has another, or is not there, which is the part data's to tell.
     """
     path = world.store / "installers" / case.name
     if not path.exists() or case.sha256 not in ("", sha256_of(str(path))):
         path.parent.mkdir(parents=True, exist_ok=True)
         new = path.with_suffix(".part")
         with new.open("wb") as stream:
-            _size, digest = world.reach.sum(world.at(case.url) if "://" in case.url else case.url, stream.write)
+            try:
+                _size, digest = world.reach.sum(world.at(case.url) if "://" in case.url else case.url, stream.write)
+            except RefusedError as error:
+                raise SkippedError(f"{case.name} is not at its URL: its site answered {error.status}") from None
         if case.sha256 not in ("", digest):
             new.unlink()
-            raise SkippedError(f"{case.url} has the SHA-256 {digest}, and not {case.sha256}")
+            raise SkippedError(f"{case.name} has the SHA-256 {digest}, and not {case.sha256}")
         new.replace(path)
     return path
 
@@ -227,7 +267,7 @@ def _scenario(name: str, world: World) -> Result:
     if os.geteuid() != 0:
         raise SkippedError("the lab's nodes take root: run it as root")
     world.tool("podman", "install podman")
-    on, env = ("the lab's installer", {}) if world.is_lab else _newest_installer(world)
+    on, env = ("the lab's installer", {}) if world.is_lab and not _named(world) else _newest_installer(world)
     return molecule.tested(name, env, on, world.folder / PART / f"{name}.log", world)
 
 
@@ -237,16 +277,18 @@ def _newest_installer(world: World) -> tuple[str, dict[str, str]]:
     Raises
     ------
     SkippedError
-        There is none, or the lab can't be built.
+        The lab can't be built.
     """
-    installers = [one for one in cases(world) if one.url]
-    if not installers:
-        raise SkippedError("EVENKEEL_INSTALLER_URL names no installer")
-    one = max(installers, key=lambda case: found.age if (found := parse(case.name)) else ((), 0))
+    one = max((case for case in cases(world) if case.url), key=_age)
     lab = world.once("the lab", lambda: world.run(["make", "lab"], log=world.folder / "lab.log"))
     if lab.returncode:
         raise SkippedError(f"the lab can't be built: {lab.stdout[-500:]}")
     return one.name, {"EVENKEEL_INSTALLER_URL": one.url, "EVENKEEL_INSTALLER_SHA256": one.sha256}
+
+
+def _age(case: Case) -> tuple[Any, ...]:
+    found = parse(case.name)
+    return found.age if found else ((), 0)
 
 
 def environments(world: World) -> list[str]:

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Part gpu: facts, checks and frameworks on the GPUs of this machine, without what names machines or people.
 
-``EVENKEEL_GPU_ENVIRONMENT`` is the prefix of an environment with frameworks; else the part conda builds a shipped one.
+``EVENKEEL_GPU_ENVIRONMENT`` is the prefix of an environment with frameworks, which has a claim of its own; else the
+part conda builds a shipped one.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import sys
 from collections.abc import Iterable, Mapping
@@ -16,7 +16,7 @@ from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 
-from reality.claims import Claim, Result, SkippedError, judged
+from reality.claims import OWN, Claim, Result, SkippedError, judged
 from reality.parts import conda
 from reality.record import Record, Sight
 from reality.world import ROOT, World
@@ -36,13 +36,18 @@ _CLAIMS = {
 }
 _RUN = ROOT / "tests" / "gpu" / "run.py"
 _NO_GPU = 77
+#: What people name; an environment is called by it, as its prefix may name that person.
+_OWN = "EVENKEEL_GPU_ENVIRONMENT"
 #: The shipped environment whose frameworks are tried.
 _ENVIRONMENT = "ai-dev"
 
 
-def claims(_world: World) -> Iterable[Claim]:
+def claims(world: World) -> Iterable[Claim]:
     """Return the claims on the GPUs of a machine."""
-    return [Claim(f"{PART}/{key}", PART, text, SUBJECT) for key, text in _CLAIMS.items()]
+    found = [Claim(f"{PART}/{key}", PART, text, SUBJECT) for key, text in _CLAIMS.items()]
+    if world.environment.get(_OWN):
+        found[-1] = Claim(f"{PART}/{OWN}/{_OWN}/frameworks", PART, f"{_OWN}: its frameworks find every GPU", SUBJECT)
+    return found
 
 
 def check(claim: Claim, world: World) -> Result:
@@ -72,8 +77,9 @@ def _require_gpu(world: World) -> Mapping[str, Any]:
 
 
 def _environment(world: World) -> str:
-    named = os.environ.get("EVENKEEL_GPU_ENVIRONMENT", "")
-    return named or str(world.once(f"environment {_ENVIRONMENT}", lambda: conda.built(_ENVIRONMENT, world))[0])
+    return world.environment.get(_OWN) or str(
+        world.once(f"environment {_ENVIRONMENT}", lambda: conda.built(_ENVIRONMENT, world))[0]
+    )
 
 
 def _record(world: World, environment: str) -> Mapping[str, Any]:

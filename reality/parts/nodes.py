@@ -3,7 +3,7 @@
 
 Sites stay the lab's; what is real are the distributions: their package manager, systemd, sshd, Python and shells, and
 the kernels of virtual machines. ``EVENKEEL_OFFICIAL`` names other images than the official ones, such as
-``rocky9=registry.example/rocky:9`` and ``debian12vm=/path/of/an/image``.
+``rocky9=registry.example/rocky:9`` and ``debian12vm=/path/of/an/image``; what holds for them are claims of their own.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from lab.errors import LabError
 from lab.images import cloud_tree, image, machine_image, official
 from lab.nodes import nodes
 from reality import molecule
-from reality.claims import Claim, Result, SkippedError, differs
+from reality.claims import OWN, Claim, Result, SkippedError, differs
+from reality.impersonal import last_name
 from reality.reach import TroubleError
 from reality.world import ROOT, World
 
@@ -101,6 +102,23 @@ class Scenario:
 
 
 @dataclass(frozen=True)
+class _Source:
+    """What nodes are made of: an image, or where that is empty, the lab's own.
+
+    Parameters
+    ----------
+    called
+        How it is told; of what somebody names, the last name alone, as the rest may name a host or a person.
+    is_own
+        Whether somebody names another image than the official one.
+    """
+
+    image: str
+    called: str
+    is_own: bool = False
+
+
+@dataclass(frozen=True)
 class _Fetched:
     """An image that is here: how the lab names it, the day it was made, and its checksum."""
 
@@ -125,7 +143,7 @@ def releases() -> list[str]:
     return [name for name in found if name]
 
 
-def claims(_world: World) -> Iterable[Claim]:
+def claims(world: World) -> Iterable[Claim]:
     """Return each scenario on each release that it may have.
 
     Raises
@@ -134,17 +152,29 @@ def claims(_world: World) -> Iterable[Claim]:
         The environment names an image of a release that is not known.
     """
     try:
-        official.chosen()
+        official.chosen(world.environment)
     except LabError as error:
         raise EvenkeelError(error.what, error.remedy) from error
-    return [claim for one in scenarios() for claim in _of_scenario(one)]
+    return [claim for one in scenarios() for claim in _of_scenario(one, world)]
 
 
-def _of_scenario(one: Scenario) -> Iterator[Claim]:
+def _of_scenario(one: Scenario, world: World) -> Iterator[Claim]:
     known, subject = (machine_image.RELEASES, MACHINES) if one.of_machines else (releases(), IMAGES)
     for release in filter(one.is_for, known) if one.is_open else dict.fromkeys(one.releases):
-        text = f"The scenario {one.name} passes on {official.name_of(release).rpartition('://')[2]}"
-        yield Claim(f"{PART}/{one.name}/{release}", PART, text, subject)
+        source = _source(release, world)
+        of_own = f"{OWN}/{source.called}/" if source.is_own else ""
+        text = f"The scenario {one.name} passes on {source.called.rpartition('://')[2]}"
+        why = f", which {official.VARIABLE} names" if source.is_own else ""
+        yield Claim(f"{PART}/{of_own}{one.name}/{release}", PART, text + why, subject)
+
+
+def _source(release: str, world: World) -> _Source:
+    """Return what a release's nodes are made of."""
+    known = official.name_of(release)
+    image = official.chosen(world.environment).get(release) or ("" if world.is_lab else known)
+    if not image:
+        return _Source("", f"the lab's {release}")
+    return _Source(image, image if image == known else last_name(image), is_own=image != known)
 
 
 def check(claim: Claim, world: World) -> Result:
@@ -157,7 +187,7 @@ def check(claim: Claim, world: World) -> Result:
     TroubleError
         An image can't be fetched.
     """
-    _part, name, release = claim.id.split("/")
+    *_own, name, release = claim.id.split("/")
     scenario = next(one for one in scenarios() if one.name == name)
     if os.geteuid() != 0:
         raise SkippedError("the lab's nodes take root: run it as root")
@@ -167,17 +197,16 @@ def check(claim: Claim, world: World) -> Result:
     if not world.is_lab:
         _require_lab(world)
     env = dict.fromkeys(_VARIABLES, scenario.nodes(release)) if scenario.is_open else {}
-    named = official.chosen().get(release)
-    if named or not world.is_lab:
-        on = named or official.name_of(release)
+    source = _source(release, world)
+    if source.image:
         fetch = partial(_fetched_disk, release) if scenario.of_machines else partial(_fetched, podman)
-        return _on_image(scenario, release, on, fetch, env, world)
+        return _on_image(scenario, release, source, fetch, env, world)
     if not scenario.of_machines:
         try:
             image.name_of(release)
         except LabError as error:
             raise SkippedError(str(error)) from None
-    return _tested(scenario, env, f"the lab's {release}", world)
+    return _tested(scenario, env, source.called, world)
 
 
 def _require_lab(world: World) -> None:
@@ -189,17 +218,18 @@ def _require_lab(world: World) -> None:
 def _on_image(
     scenario: Scenario,
     release: str,
-    on: str,
-    fetch: Callable[[str, World], _Fetched],
+    source: _Source,
+    fetch: Callable[[_Source, World], _Fetched],
     env: dict[str, str],
     world: World,
 ) -> Result:
     if release in _UNIFIED and not host.unified_cgroups():
         raise SkippedError(f"systemd of {release} needs control groups of version 2: boot this machine with them")
-    found = world.once(on, lambda: fetch(on, world))
+    on = source.called
+    found = world.once(source.image, lambda: fetch(source, world))
     env[official.VARIABLE] = f"{release}={found.name}"
     argv = [sys.executable, "-m", "lab", "image", release]
-    made = world.once(f"node of {on}", lambda: world.run(argv, env=env))
+    made = world.once(f"node of {source.image}", lambda: world.run(argv, env=env))
     if made.returncode and _UNREACHED.search(made.stdout):
         raise TroubleError(f"the repositories of {on} can't be reached: {made.stdout[-_LONGEST:].strip()}")
     if made.returncode:
@@ -208,23 +238,23 @@ def _on_image(
     return replace(result, detail=result.detail or f"the image of {found.made}, {found.digest}")
 
 
-def _fetched(podman: str, name: str, world: World) -> _Fetched:
+def _fetched(podman: str, source: _Source, world: World) -> _Fetched:
     """Have podman fetch an image: the newest, or the one that is here where no site has it."""
-    pulled = world.run([podman, "pull", "--quiet", name])
-    shown = world.run([podman, "image", "inspect", name])
+    pulled = world.run([podman, "pull", "--quiet", source.image])
+    shown = world.run([podman, "image", "inspect", source.image])
     if shown.returncode:
-        raise TroubleError(f"{name} can't be fetched: {pulled.stdout[-300:].strip()}")
+        raise TroubleError(f"{source.called} can't be fetched: {pulled.stdout[-300:].strip()}")
     found = json.loads(shown.stdout)[0]
     return _Fetched(found["Id"], found["Created"][:10], found["Digest"])
 
 
-def _fetched_disk(release: str, name: str, world: World) -> _Fetched:
+def _fetched_disk(release: str, source: _Source, world: World) -> _Fetched:
     """Have the lab fetch a cloud image in the same way."""
     if world.run(["losetup", "--find"]).returncode:
         raise SkippedError(f"no loop device is free, by which a cloud image is read: {cloud_tree.LOOP_REMEDY}")
     said = world.run([sys.executable, "-m", "lab", "fetch", release])
     if said.returncode:
-        raise TroubleError(f"{name} can't be fetched: {said.stdout[-_LONGEST:].strip()}")
+        raise TroubleError(f"{source.called} can't be fetched: {said.stdout[-_LONGEST:].strip()}")
     found = json.loads(said.stdout.splitlines()[-1])
     return _Fetched(found["path"], found["made"], found["digest"])
 

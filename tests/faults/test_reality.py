@@ -21,7 +21,8 @@ from reality.claims import Claim, Result
 from reality.parts import conda, data
 from reality.parts.packages import recording
 from reality.reach import Reach
-from reality.run import STATE, State, ask, run
+from reality.run import ask, run
+from reality.state import STATE, State
 from reality.world import World
 
 REPOSITORIES = "https://developer.download.nvidia.com/compute/cuda/repos"
@@ -154,10 +155,10 @@ def names(folder: Path, kind: str) -> set[str]:
 def test_the_tests_of_a_real_conda_run_with_the_lab_s_installers(lab: World) -> None:
     state = State(lab.folder / STATE)
     # The third kind are scenarios of Molecule, which have their own targets.
-    assert run("conda", conda, lab, state, Silent(), only="conda/[ce]*")
+    assert run("conda", conda, lab, state, Silent(), only="conda/[ie]*")
     results = state.results()
     assert {one.state for one in results.values()} == {"proven", "skipped"}
     case = next(one.name for one in conda.cases(lab) if "py311" in one.name)
     for key in ("unchanged", "protected", "builder", "contract"):
-        assert results[f"conda/case/{case}/{key}"].state == "proven", results[f"conda/case/{case}/{key}"]
+        assert results[f"conda/installer/{case}/{key}"].state == "proven", results[f"conda/installer/{case}/{key}"]
     assert results["conda/environment/minimal"].state == "proven", results["conda/environment/minimal"]

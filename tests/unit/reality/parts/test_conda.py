@@ -4,11 +4,13 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._upstream.installers import parse
 
 from reality import junit
 from reality.claims import Result, SkippedError
@@ -18,6 +20,7 @@ from tests.unit.reality.site import Site
 
 TESTS = Path(__file__).parents[3]
 NEW = "Miniconda3-py314_26.7.1-0-Linux-x86_64.sh"
+SHA = "cd" * 32
 LAB = {conda._MAIN: "http://lab.example/anaconda/pkgs/main"}
 RESULTS = f"""\
 <testsuites><testsuite>
@@ -118,9 +121,48 @@ def test_others_are_named_by_the_environment(world: World, monkeypatch: pytest.M
         ("b.sh", "https://a.example/b.sh", "bb"),
     ]
     keys = {claim.id for claim in conda.claims(world)}
-    assert {f"conda/case/{NEW}/doctor", "conda/case/EVENKEEL_CONDA/contract", "conda/scenario/miniconda"} <= keys
-    monkeypatch.setenv("EVENKEEL_INSTALLER_URL", "")
+    assert {f"conda/case/{NEW}/doctor", "conda/case/EVENKEEL_CONDA/contract", f"conda/case/{NEW}/miniconda"} <= keys
     assert {claim.id.split("/")[1] for claim in conda.claims(world)} == {"case"}
+    world.environment = {}
+    assert {claim.id.split("/")[1] for claim in conda.claims(world)} == {"installer", "scenario", "environment"}
+
+
+@pytest.mark.parametrize(
+    ("sha256", "kind", "told"),
+    [
+        ("", "installer", NEW),
+        (SHA, "installer", NEW),
+        ("ab" * 32, "case", f"{NEW}, which EVENKEEL_INSTALLER_URL names"),
+    ],
+)
+def test_of_another_content_nothing_counts_for_the_known_installer(
+    sha256: str, kind: str, told: str, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(world, "installers", lambda: [replace(found, sha256=SHA) for found in [parse(NEW)] if found])
+    url = f"https://a.example/t/TOKEN/{NEW}?X-Amz-Signature=SECRET#part"
+    world.environment = {"EVENKEEL_INSTALLER_URL": url, "EVENKEEL_INSTALLER_SHA256": sha256}
+    first, *_more, scenario = conda.claims(world)
+    assert (first.id, first.text.partition(":")[0]) == (f"conda/{kind}/{NEW}/python", told)
+    assert scenario.id == ("conda/scenario" if kind == "installer" else f"conda/case/{NEW}") + "/environment_life"
+
+
+@pytest.mark.parametrize(
+    ("url", "error"),
+    [
+        (f"https://ann:s3cr3t@a.example/{NEW}", "EVENKEEL_INSTALLER_URL names a URL with a login"),
+        ("https://ann:s3cr3t@a.example/", "EVENKEEL_INSTALLER_URL names what is no URL of an installer"),
+    ],
+)
+def test_a_url_that_is_not_plain_is_refused_and_not_told(url: str, error: str, world: World) -> None:
+    world.environment = {"EVENKEEL_INSTALLER_URL": url}
+    with pytest.raises(EvenkeelError, match=error) as told:
+        conda.claims(world)
+    assert "s3cr3t" not in str(told.value)
+
+
+def test_an_installer_that_is_not_there_says_nothing_of_conda(site: Site, world: World) -> None:
+    with pytest.raises(SkippedError, match=r"^a\.sh is not at its URL: its site answered 404$"):
+        conda.downloaded(conda.Case("a.sh", url=f"{site.url}/t/TOKEN/a.sh?sig=SECRET"), world)
 
 
 def test_an_installer_is_fetched_once_and_another_one_is_not_used(site: Site, world: World) -> None:

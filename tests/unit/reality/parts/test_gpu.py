@@ -54,6 +54,23 @@ def test_without_a_gpu_all_is_skipped(world: World, monkeypatch: pytest.MonkeyPa
             gpu.check(claim, world)
 
 
+def test_an_environment_of_somebody_s_own_proves_nothing_of_the_locked_one(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.environment = {"EVENKEEL_GPU_ENVIRONMENT": "/home/ann/env"}
+    claims = list(gpu.claims(world))
+    assert [claim.id for claim in claims] == [
+        "gpu/facts",
+        "gpu/computation",
+        "gpu/case/EVENKEEL_GPU_ENVIRONMENT/frameworks",
+    ]
+    assert claims[-1].text == "EVENKEEL_GPU_ENVIRONMENT: its frameworks find every GPU"
+    asked = []
+    monkeypatch.setattr(gpu, "_record", lambda _world, environment: asked.append(environment) or RECORD)
+    assert gpu.check(claims[-1], world).state == "proven"
+    assert asked == ["", "/home/ann/env"]
+
+
 def test_a_run_without_a_record_is_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(world, "run", ending(1))
     with pytest.raises(EvenkeelError, match="ended with status 1: its words"):

@@ -66,6 +66,7 @@ def test_claims_are_scenarios_by_releases(world: World) -> None:
 INSPECTED = json.dumps([{"Id": "0a" * 32, "Created": "2026-11-12T10:11:12Z", "Digest": "sha256:1b"}])
 DISK = {"path": "/here/image.qcow2", "made": "2026-11-11", "digest": "sha512:1b"}
 SAID = {"podman image inspect": INSPECTED, "python -m lab fetch": f"a line\n{json.dumps(DISK)}\n"}
+IMAGE = "https://cloud.debian.org/images/cloud/bookworm/latest/debian-12-generic-amd64.qcow2"
 DETAIL = "the image of 2026-11-12, sha256:1b"
 
 
@@ -165,7 +166,7 @@ def test_an_image_that_is_named_is_used(
     world.stand_ins = stand_ins
     monkeypatch.setenv("EVENKEEL_OFFICIAL", "debian12 ubuntu2404=localhost/own:1")
     said, commands = asked("nodes/condarc/ubuntu2404", world, monkeypatch)
-    assert said == f"proven localhost/own:1: {DETAIL}"
+    assert said == f"proven own:1: {DETAIL}"
     assert "podman pull --quiet localhost/own:1" in [words for words, _env in commands.ran]
     assert commands.ran[-1][1]["EVENKEEL_OFFICIAL"] == f"ubuntu2404={'0a' * 32}"
 
@@ -178,6 +179,44 @@ def test_the_newest_systemd_needs_control_groups_of_version_2(
     assert asked(f"nodes/condarc/{release}", world, monkeypatch)[0].startswith(state)
     monkeypatch.setattr(nodes.host, "unified_cgroups", lambda: True)
     assert asked(f"nodes/condarc/{release}", world, monkeypatch)[0].startswith("proven")
+
+
+@pytest.mark.parametrize(
+    ("named", "lab", "key", "told"),
+    [
+        ("", False, "vm_image/debian12vm", IMAGE.removeprefix("https://")),
+        ("debian12vm", False, "vm_image/debian12vm", IMAGE.removeprefix("https://")),
+        (f"debian12vm={IMAGE}", False, "vm_image/debian12vm", IMAGE.removeprefix("https://")),
+        ("", True, "vm_image/debian12vm", "the lab's debian12vm"),
+        ("debian12vm", True, "vm_image/debian12vm", IMAGE.removeprefix("https://")),
+        (
+            "debian12vm=/home/ann.smith/own.qcow2",
+            False,
+            "case/own.qcow2/vm_image/debian12vm",
+            "own.qcow2, which EVENKEEL_OFFICIAL names",
+        ),
+        (
+            "debian12vm=https://corp.example/t/TOKEN/own.qcow2?sig=SECRET",
+            True,
+            "case/own.qcow2/vm_image/debian12vm",
+            "own.qcow2, which EVENKEEL_OFFICIAL names",
+        ),
+        (
+            "rocky9=registry.corp.example:5000/ann/rocky:9",
+            False,
+            "case/rocky:9/condarc/rocky9",
+            "rocky:9, which EVENKEEL_OFFICIAL names",
+        ),
+    ],
+)
+def test_a_claim_says_what_is_asked_and_of_another_image_nothing_counts_for_the_official_one(
+    named: str, lab: bool, key: str, told: str, world: World
+) -> None:
+    world.environment, world.stand_ins = {"EVENKEEL_OFFICIAL": named}, {} if lab else None
+    found = {claim.id: claim.text for claim in nodes.claims(world)}
+    assert found[f"nodes/{key}"].partition(" passes on ")[2] == told
+    scenario = "/".join(key.split("/")[-2:])
+    assert [one for one in found if one.endswith(f"/{scenario}")] == [f"nodes/{key}"]
 
 
 def test_an_image_of_a_release_that_is_not_known(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,9 +243,6 @@ def test_machines_need_kvm(world: World, kvm: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(nodes, "_KVM", kvm / "kvm")
     said, _commands = asked("nodes/secure_boot/debian12uefi", world, monkeypatch)
     assert said.startswith("SkippedError: this machine has no ")
-
-
-IMAGE = "https://cloud.debian.org/images/cloud/bookworm/latest/debian-12-generic-amd64.qcow2"
 
 
 @pytest.mark.parametrize(
@@ -238,7 +274,7 @@ def test_in_the_lab_its_own_disks_are_used(
     world.stand_ins = {}
     monkeypatch.setenv("EVENKEEL_OFFICIAL", named)
     said, commands = asked("nodes/driver_upgrade/debian12vm", world, monkeypatch)
-    assert said.startswith("proven /srv/own.img: " if named else "proven the lab's debian12vm: ")
+    assert said.startswith("proven own.img: " if named else "proven the lab's debian12vm: ")
     assert ("python -m lab fetch debian12vm" in [words for words, _env in commands.ran]) == bool(named)
     assert commands.ran[-1][1]["EVENKEEL_RELEASES"] == "debian12vm"
 
