@@ -5,14 +5,12 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.secrets import of_urls
 
 _LARGEST = 1 << 20
-#: A password in a URL, or the token of a channel.
-_CREDENTIAL = re.compile(rb"://[^/\s@'\"]+:[^/\s@'\"]+@|://[^\s'\"]+/t/[^/\s'\"]+/")
 
 
 def require_none(paths: Iterable[str]) -> None:
@@ -33,12 +31,12 @@ def require_none(paths: Iterable[str]) -> None:
 
 
 def has_credential(content: bytes) -> bool:
-    """Return whether a text has a URL with a password or a channel's token.
+    """Return whether a text has a URL with a password or a token.
 
     >>> has_credential(b"channels: [https://me:secret@conda.example/main]")
     True
     """
-    return bool(_CREDENTIAL.search(content))
+    return bool(of_urls(content.decode(errors="replace")))
 
 
 def _files(path: str) -> Iterator[str]:

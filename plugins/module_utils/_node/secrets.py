@@ -10,8 +10,18 @@ from typing import Any
 
 HIDDEN = "********"
 
-_USER = re.compile(r"(?<=://)[^/\s]+(?=@)")
-_TOKEN = re.compile(r"(?<=/t/)[^/\s\"',\]}]+")
+_USER = re.compile(r"(?P<before>://)(?P<secret>[^/\s]+)(?=@)")
+#: Of a channel. An index may have a folder for each letter: in /source/t/tqdm/tqdm-4.66.1.tar.gz is none.
+_TOKEN = re.compile(
+    r"(?P<before>/t/)(?!(?P<word>[a-z0-9]+)(?![a-z0-9])[^/\s]*/(?P=word)[^/\s]*-\d)(?P<secret>[^/\s\"',\]}]+)",
+    re.IGNORECASE,
+)
+_QUERY = re.compile(
+    r"(?P<before>[?&](?:[\w.-]{0,40}(?:token|secret|passw|signature|credential|api_?key|access_?key)[\w.-]{0,40}"
+    r"|(?:[\w.-]{0,40}[_-])?(?:auth|authorization|jwt|key|pwd|sig))=)(?P<secret>[^&#\s\"',\]}]+)",
+    re.IGNORECASE,
+)
+_SSH = re.compile(r"(git\+)?ssh://")
 _KEY = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----\n).*?(?=-----END|\Z)", re.DOTALL)
 #: conda takes variables from the environment of the user who runs it, and git is the user of Git's hosts over ssh;
 #: they are not secrets.
@@ -22,9 +32,25 @@ _SHORTEST = 8
 
 def masked(text: str) -> str:
     """Return ``text`` without the passwords and tokens of its URLs, and without private keys."""
-    for pattern in (_USER, _TOKEN):
-        text = pattern.sub(lambda found: found[0] if _VARIABLES.fullmatch(found[0]) else HIDDEN, text)
+    for pattern in (_USER, _TOKEN, _QUERY):
+        text = pattern.sub(
+            lambda found: found[0] if _VARIABLES.fullmatch(found["secret"]) else found["before"] + HIDDEN, text
+        )
     return _KEY.sub(r"\1%s\n" % HIDDEN, text)
+
+
+def carries_credentials(url: str) -> bool:
+    """Return whether a URL has a user, a password or a token, or variables for them.
+
+    Over ssh, a user without a password is part of the address.
+
+    >>> carries_credentials("https://wheels.example/simple?private_token=secret")
+    True
+    """
+    user = _USER.search(url)
+    is_account = user and _SSH.match(url) and ":" not in user["secret"]
+    of_channel = url.startswith("http") and _TOKEN.search(url)
+    return bool((user and not is_account) or of_channel or _QUERY.search(url))
 
 
 def without_user(url: Any) -> Any:
@@ -35,7 +61,8 @@ def without_user(url: Any) -> Any:
 
 def of_urls(value: Any) -> set[str]:
     """Return the passwords and tokens of the URLs in a value, for ``AnsibleModule.no_log_values``."""
-    found = (match[0] for text in texts_in(value) for pattern in (_USER, _TOKEN) for match in pattern.finditer(text))
+    patterns = (_USER, _TOKEN, _QUERY)
+    found = (match["secret"] for text in texts_in(value) for one in patterns for match in one.finditer(text))
     return {secret for secret in found if not _VARIABLES.fullmatch(secret)}
 
 

@@ -197,9 +197,13 @@ def _lock(path: Path, metadata: Mapping[str, Any], entries: list[Mapping[str, An
             index = indexes.get(entry["platform"], {}).get(package.name, "") if package.manager == PIP else ""
             require_fit_url(path, index)
             packages[entry["platform"]].append(replace(package, size=_size(size), index=index))
+    channels = tuple(_url(channel) for channel in metadata["channels"])
+    for channel in channels:
+        with mistakes.collected():
+            require_fit_url(path, channel)
     mistakes.require_none()
     return Lock(
-        channels=tuple(_url(channel) for channel in metadata["channels"]),
+        channels=channels,
         sources=tuple(metadata["sources"]),
         packages={platform: check(path, found) for platform, found in packages.items()},
         content_hash=dict(metadata["content_hash"]),

@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import CONDA, PIP, Package
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.secrets import carries_credentials
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import optional
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.pip_requirements import COMMIT_URL
 
@@ -27,8 +28,6 @@ _VERSION = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.+!-]*)?")
 _BUILD = re.compile(r"[A-Za-z0-9_.+]*")
 #: White space, control characters, and a variable, whose value uv would put there.
 _UNFIT = re.compile(r"[\s\x00-\x1f\x7f-\x9f]|\$\{")
-#: The token of a channel, as Anaconda's servers take it.
-_TOKEN = re.compile(r"/t/[^/]+/")
 #: A name, and what is asked of it, in one line.
 _NEED = re.compile(r"[A-Za-z0-9_][^\x00-\x1f\x7f-\x9f\u2028\u2029]*")
 #: What has to be built before it can be installed.
@@ -171,7 +170,6 @@ def require_fit_url(path: Path, url: str) -> None:
         parts = urlsplit(url)
     except ValueError:
         raise _unfit(path, url) from None
-    user, at, host = parts.netloc.rpartition("@")
     folders = re.split(r"[/\\]", unquote(parts.path))
     is_relative = not parts.scheme
     if (
@@ -180,10 +178,9 @@ def require_fit_url(path: Path, url: str) -> None:
         or (".." in folders and not is_relative)
     ):
         raise _unfit(path, url)
-    if (at and not (parts.scheme == "git+ssh" and ":" not in user)) or _TOKEN.match(parts.path):
+    if carries_credentials(url):
         raise EvenkeelError(
-            f"{path}: the URL of a file on {host} carries credentials, which every reader of the lock and each node "
-            "would see",
+            f"{path}: {url} carries credentials, which every reader of the lock and each node would see",
             "Write the lock without them, and keep them in the ~/.netrc of root on the nodes",
         )
 

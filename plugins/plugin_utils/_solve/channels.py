@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.module_utils._node.secrets import without_user
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.secrets import carries_credentials, without_user
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.strict_yaml import read_mapping
 
 PARTIAL = Path(__file__).parents[1] / "data" / "partial_channels.yml"
@@ -93,6 +93,21 @@ def without_credentials(url: str) -> str:
     return urlunsplit(parts._replace(netloc=kept + host))
 
 
+def require_public(url: str) -> None:
+    """Refuse the URL of a channel or a package that is not for everybody to read.
+
+    Raises
+    ------
+    EvenkeelError
+        It carries credentials, which would end up in a lock.
+    """
+    if carries_credentials(url):
+        raise EvenkeelError(
+            f"{url} is written with credentials, which every reader of a lock would see",
+            "Write it without them, and keep them in the control node's own ~/.netrc or ~/.rattler/credentials.json",
+        )
+
+
 def _urls(name: str) -> tuple[str, ...]:
     if name == NODEFAULTS:
         return ()
@@ -106,12 +121,7 @@ def _urls(name: str) -> tuple[str, ...]:
         raise EvenkeelError(f"The channel {name!r} is neither a name nor a URL", "Write it like conda-forge")
     if "://" not in name:
         return (f"{ANACONDA if name.startswith('pkgs/') else ALIAS}/{name}",)
-    parts = urlsplit(name)
-    if "@" in parts.netloc or parts.path.startswith("/t/"):
-        raise EvenkeelError(
-            f"The channel on {parts.hostname} is written with credentials, which every reader of a lock would see",
-            "Write it without them, and keep them in the control node's own ~/.netrc or ~/.rattler/credentials.json",
-        )
+    require_public(name)
     return (name,)
 
 

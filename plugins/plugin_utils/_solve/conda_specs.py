@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import channel_urls
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import channel_urls, require_public
 
 _URL = re.compile(
     r"(?P<channel>\w+://\S+)/(?P<subdir>[\w-]+)/(?P<name>[^/\s]+)-(?P<version>[^-/\s]+)-(?P<build>[^-/\s]+)"
@@ -17,6 +17,7 @@ _URL = re.compile(
 _BRACKET = re.compile(
     r"""\[((?P<before>[^\]]*),)?\s*channel\s*=\s*['"]?(?P<channel>[^'",\]]+)['"]?\s*(,(?P<after>[^\]]*))?\]"""
 )
+_ANY_URL = re.compile(r"""\w+://[^\s'",\]]+""")
 _SUBDIR = re.compile(r"(?P<channel>.+)/(?P<subdir>noarch|(linux|osx|win|emscripten|wasi|freebsd|zos)-\w+)")
 #: Spaces that mean nothing: before the first operator, after each, and around what joins conditions.
 _SPACES = re.compile(r"^\s+(?=[<>=!~])|(?<=[<>=!~])\s+|\s+(?=[,|])|(?<=[,|])\s+")
@@ -58,8 +59,10 @@ def parts(text: str) -> CondaSpec:
     Raises
     ------
     EvenkeelError
-        The channel carries credentials.
+        A URL carries credentials.
     """
+    for address in _ANY_URL.findall(text):
+        require_public(address)
     if url := _URL.fullmatch(text):
         channel, subdir = url["channel"], url["subdir"]
         digest = url["hash"] or ""

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.secrets import carries_credentials
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.requirements import optional
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import Mirrors
 
@@ -158,7 +159,7 @@ def source(url: str, option: str, where: str) -> str:
             f"{where}: {option} names {url!r}, which is a path on one machine",
             "Write the URL of what every machine reaches",
         )
-    if "@" in urlsplit(url).netloc or "$" in url:
+    if carries_credentials(url) or "$" in url:
         raise EvenkeelError(
             f"{where}: {option} is written with credentials or a variable, which everybody could read",
             "Write the URL without them, and keep the credentials in the control node's own ~/.netrc",
@@ -170,6 +171,8 @@ def _exact(requirement: Requirement, text: str, where: str) -> str:
     """Return the URL of a commit or an archive, without what says nothing about its content."""
     base, _unused, fragment = str(requirement.url).partition("#")
     options = dict(parse_qsl(fragment))
+    if carries_credentials(base):
+        raise _secret(text, where)
     if urlsplit(base).scheme in ("https", "http"):
         return _archive(base, options, text, where)
     found = base + (f"#subdirectory={options['subdirectory']}" if "subdirectory" in options else "")
@@ -183,9 +186,6 @@ def _exact(requirement: Requirement, text: str, where: str) -> str:
             f"{where}: {text!r} is at an address of the kind {parts.scheme}, and only git+https and git+ssh are taken",
             f"Write it as {requirement.name} @ git+https://HOST/PROJECT@COMMIT, or publish it as a package",
         )
-    user, at, _host = parts.netloc.rpartition("@")
-    if at and (parts.scheme == "git+https" or ":" in user):
-        raise _secret(text, where)
     address = base.removeprefix("git+")
     reference = parts.path.rpartition("@")[2] if "@" in parts.path else ""
     if re.fullmatch(r"[0-9a-f]{40}", reference):
@@ -205,8 +205,6 @@ def _exact(requirement: Requirement, text: str, where: str) -> str:
 def _archive(url: str, options: dict[str, str], text: str, where: str) -> str:
     """Return the URL of a wheel, whose hash a lock records, or of a source archive with its hash."""
     digest = options.get("sha256", "").lower()
-    if "@" in urlsplit(url).netloc:
-        raise _secret(text, where)
     path = urlsplit(url).path
     if path.endswith(".whl") or (path.endswith(_ARCHIVES) and re.fullmatch(r"[0-9a-f]{64}", digest)):
         return f"{url}#sha256={digest}" if digest else url

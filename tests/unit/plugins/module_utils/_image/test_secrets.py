@@ -15,6 +15,9 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import E
     [
         (b"http: http://me:secret@proxy.example:3128", True),
         (b"- https://conda.example/t/tk-1234/main", True),
+        (b"- https://conda.example/api/t/tk-1234/main", True),
+        (b"- https://conda.example/main?token=tk-1234", True),
+        (b"- https://conda.example/t/$TOKEN/main", False),
         (b"- https://conda.example:8443/main/t", False),
         (b"- https://conda.example/main\nmail: me@example", False),
         (b"x: 'https://a.example' b: 'c:d@e'", False),

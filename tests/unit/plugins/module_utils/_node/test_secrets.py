@@ -46,6 +46,10 @@ STANDING = (
         ("https://ann:$PASSWORD@mirror.example", "https://********@mirror.example"),
         ("https://mirror.example/t/$TOKEN/main", "https://mirror.example/t/$TOKEN/main"),
         ("mail ann@example.org", "mail ann@example.org"),
+        ("get https://h/s?token=tk-1&x=2#f", "get https://h/s?token=********&x=2#f"),
+        ("https://h/s?x=2&X-Amz-Signature=0f", "https://h/s?x=2&X-Amz-Signature=********"),
+        ("https://h/s?token=$TOKEN", "https://h/s?token=$TOKEN"),
+        ("https://h/source/t/tqdm/tqdm-4.66.1.tar.gz", "https://h/source/t/tqdm/tqdm-4.66.1.tar.gz"),
         (f"before\n{KEY}after\n", f"before\n{BEGIN}********\n{END}after\n"),
         (f"{BEGIN}hush", f"{BEGIN}********\n"),
         (f"{KEY}between\n{KEY}", f"{BEGIN}********\n{END}between\n{BEGIN}********\n{END}"),
@@ -53,6 +57,37 @@ STANDING = (
 )
 def test_passwords_and_tokens_are_hidden(text: str, expected: str) -> None:
     assert secrets.masked(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        *(
+            (f"https://h/s?{key}=x", True)
+            for key in ("token", "private_token", "sig", "password", "api_key", "api-key")
+        ),
+        *((f"https://h/s?a=1&{key}=x", True) for key in ("key", "auth", "X-Amz-Credential", "AWSAccessKeyId")),
+        *((f"https://h/s?{key}=x", False) for key in ("rev", "keyword", "author", "sign", "monkey", "sha256")),
+        ("https://ann:hush@h/s", True),
+        ("https://ann@h/s", True),
+        ("https://$USER:$PASSWORD@h/s", True),
+        ("git+ssh://git@h/t/tool", False),
+        ("ssh://ann@h/tool", False),
+        ("git+ssh://ann:hush@h/tool", True),
+        ("git+https://h/t/tool", False),
+        ("https://h/t/tk-1", True),
+        ("https://h/api/t/tk-1/main", True),
+        ("https://h/source/t/tqdm/tqdm-4.66.1.tar.gz", False),
+        ("https://h/source/t/typing-extensions/typing_extensions-4.9.tar.gz", False),
+        ("https://h/t/tk-1/main/noarch/tqdm-1-0.conda", True),
+        ("https://h/a-1.whl#sha256=00", False),
+        ("https://h/a@b", False),
+        ("file:///srv/t/main", False),
+        ("conda-forge", False),
+    ],
+)
+def test_whether_a_url_carries_credentials(url: str, expected: bool) -> None:
+    assert secrets.carries_credentials(url) is expected
 
 
 @pytest.mark.parametrize("wanted", [True, False], ids=["wanted", "to go"])
@@ -115,7 +150,12 @@ def _condarc(before: str | None, after: str | None) -> dict[str, str]:
 )
 @pytest.mark.parametrize(
     "form",
-    ["https://me:hush-%s@a.example/simple", "https://a.example/t/hush-%s/main", "https://hush-%s@a.example"],
+    [
+        "https://me:hush-%s@a.example/simple",
+        "https://a.example/t/hush-%s/main",
+        "https://hush-%s@a.example",
+        "https://a.example?token=hush-%s",
+    ],
 )
 def test_credentials_in_urls(
     show: Callable[[str | None, str | None], Any], form: str, before: str | None, after: str | None
@@ -133,6 +173,7 @@ def test_that_a_secret_differs_is_shown() -> None:
     [
         ({"a": ["https://me:hush@a", {"b": "http://token@b/c"}], "d": 1}, {"me:hush", "token"}),
         ("https://a.example/t/tk-1/main", {"tk-1"}),
+        ("https://a.example/main?token=tk-1", {"tk-1"}),
         ("https://${NAME}:${PASSWORD}@a", set()),
         (None, set()),
     ],

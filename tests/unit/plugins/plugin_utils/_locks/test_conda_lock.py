@@ -305,6 +305,15 @@ def test_all_that_is_wrong_with_packages_is_said_at_once(tmp_path: Path) -> None
     assert "carries credentials" in str(error.value)
 
 
+@pytest.mark.parametrize("url", ["https://ada:sesame@h.example/c", "https://h.example/t/sesame/c"])
+def test_credentials_of_a_channel_are_neither_taken_nor_shown(tmp_path: Path, url: str) -> None:
+    path = tmp_path / "conda-lock.yml"
+    path.write_text(BY_CONDA_LOCK.read_text().replace("url: conda-forge", f"url: {url}"))
+    with pytest.raises(EvenkeelError, match="carries credentials") as error:
+        read(path)
+    assert "sesame" not in str(error.value)
+
+
 def test_a_lock_edited_by_hand_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "conda-lock.yml"
     path.write_text(render(LOCK, "ai-dev").replace("1b" * 32, "1c" * 32))

@@ -164,7 +164,16 @@ def test_a_package_of_conda_is_in_a_channel_for_its_platform(url: str) -> None:
         conda_package(LOCK, url, None, SHA256, "linux-64")
 
 
-@pytest.mark.parametrize("url", ["https://ada:sesame@h.example", "https://ada@h.example", "https://h.example/t/sesame"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://ada:sesame@h.example",
+        "https://ada@h.example",
+        "https://h.example/t/sesame",
+        "https://h.example/api/repo/t/sesame",
+        "https://h.example/get?token=sesame&file=",
+    ],
+)
 def test_credentials_are_neither_taken_nor_shown(url: str) -> None:
     for read in (
         lambda: conda_package(LOCK, f"{url}/c/linux-64/a-1-0.conda", None, SHA256, "linux-64"),

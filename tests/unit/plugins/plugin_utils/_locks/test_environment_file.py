@@ -305,7 +305,7 @@ def test_variables_are_text_as_conda_exports_them(tmp_path: Path) -> None:
         ("['cudf={{ version }}']", "with a variable of a template. Write its value"),
         (
             "['https://me:secret@c.example/x::b']",
-            "environment.yml: dependencies: The channel on c.example is written with",
+            "environment.yml: dependencies: https://********@c.example/x::b is written with",
         ),
         ("[python: 3.11]", "dependencies holds {'python': 3.11}. Write it as text: `- python=3.11`"),
         ("[python: 3.10]", "Write it as text: `- python=VERSION`"),
@@ -363,7 +363,7 @@ def test_what_conda_would_have_added_must_be_written(tmp_path: Path, channels: s
 
 def test_a_channel_with_credentials_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path, "channels: ['https://me:secret@c.example/x']\ndependencies: [b]\n")
-    assert refused(path).startswith(f"{path}: channels: The channel on c.example is written with credentials")
+    assert refused(path).startswith(f"{path}: channels: https://********@c.example/x is written with credentials")
 
 
 def test_all_channels_that_cannot_be_taken_are_named(tmp_path: Path) -> None:

@@ -37,9 +37,17 @@ def test_each_channel_has_one_url(names: list[str], urls: list[str]) -> None:
     assert channel_urls(names) == tuple(urls)
 
 
-@pytest.mark.parametrize("url", ["https://me:secret@host.example/main", "https://host.example/t/secret/main"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://me:secret@host.example/main",
+        "https://host.example/t/secret",
+        "https://host.example/api/t/secret/main",
+        "https://host.example/main?token=secret",
+    ],
+)
 def test_credentials_do_not_get_into_a_lock(url: str) -> None:
-    with pytest.raises(EvenkeelError, match=r"^The channel on host\.example is written with credentials") as error:
+    with pytest.raises(EvenkeelError, match=r"^https://.*host\.example.* is written with credentials") as error:
         channel_urls([url])
     assert "secret" not in str(error.value)
 

@@ -69,9 +69,21 @@ def test_the_channels_that_specifications_name() -> None:
     assert channels_of(texts) == (f"{CLOUD}/nvidia", f"{CLOUD}/pytorch")
 
 
-def test_a_channel_with_credentials_is_refused() -> None:
-    with pytest.raises(EvenkeelError, match="is written with credentials"):
-        parts("https://me:secret@channel.example/main::numpy")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://me:secret@channel.example/main::numpy",
+        "https://channel.example/api/t/secret/main::numpy",
+        "numpy[channel='https://channel.example/api/t/secret/main']",
+        "https://channel.example/t/secret/main/linux-64/numpy-1-0.conda",
+        "numpy[url='https://channel.example/t/secret/main/linux-64/numpy-1-0.conda']",
+        "numpy[version=1, url=https://channel.example/main/linux-64/numpy-1-0.conda?token=secret]",
+    ],
+)
+def test_credentials_are_refused_wherever_they_stand(text: str) -> None:
+    with pytest.raises(EvenkeelError, match="is written with credentials") as error:
+        parts(text)
+    assert "secret" not in str(error.value)
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,9 @@ SSH = f"git+ssh://git@git.example/team/tool.git@{COMMIT}"
             f"git+https://git.example/Team/Some_Tool@{COMMIT}#subdirectory=python",
             f"some-tool @ git+https://git.example/Team/Some_Tool@{COMMIT}#subdirectory=python",
         ),
+        (f"tool @ git+https://git.example/t/tool@{COMMIT}",) * 2,
         # files beside an index
+        (f"tqdm @ https://h.example/source/t/tqdm/tqdm-4.66.1.tar.gz#sha256={DIGEST}",) * 2,
         (f"tool @ {WHEEL}", f"tool @ {WHEEL}"),
         (f"{WHEEL}#sha256={DIGEST}", f"tool-of-mine @ {WHEEL}#sha256={DIGEST}"),
         (WHEEL, f"tool-of-mine @ {WHEEL}"),
@@ -60,7 +62,11 @@ SSH = f"git+ssh://git@git.example/team/tool.git@{COMMIT}"
 def test_what_means_the_same_everywhere_is_taken(text: str, expected: str) -> None:
     found = parse(text, "environment.yml")
     assert str(found) == expected
-    assert found.url is None or COMMIT_URL.fullmatch(found.url) or found.url.startswith("https://files.example/")
+    assert (
+        found.url is None
+        or COMMIT_URL.fullmatch(found.url)
+        or found.url.startswith(("https://files.example/", "https://h.example/"))
+    )
     assert str(parse(expected, "environment.yml")) == expected
 
 
@@ -128,6 +134,9 @@ def test_what_may_differ_is_refused_with_the_way_out(text: str, message: str, re
         f"tool @ git+https://me:secret-one@git.example/tool@{COMMIT}",
         f"git+ssh://me:secret-one@git.example/tool@{COMMIT}#egg=tool",
         "tool @ https://me:secret-one@files.example/tool-1.0-py3-none-any.whl",
+        "tool @ https://files.example/tool-1.0-py3-none-any.whl?token=secret-one",
+        "tool @ https://files.example/tool-1.0-py3-none-any.whl?X-Amz-Date=1&X-Amz-Signature=secret-one#sha256=00",
+        f"tool @ git+https://git.example/tool?private_token=secret-one@{COMMIT}",
     ],
 )
 def test_credentials_are_neither_taken_nor_shown(text: str) -> None:
@@ -162,6 +171,7 @@ def test_sources_that_every_machine_may_reach(url: str) -> None:
         ("wheels", "--find-links names 'wheels', which is a path on one machine"),
         ("/srv/wheels", "--find-links names '/srv/wheels', which is a path on one machine"),
         ("https://me:secret-one@wheels.example", "--find-links is written with credentials .* own ~/.netrc"),
+        ("https://wheels.example?private_token=secret-one", "--find-links is written with credentials"),
         ("https://wheels.example/$NAME", "--find-links is written with credentials .* own ~/.netrc"),
     ],
 )
