@@ -23,7 +23,7 @@ _ENTRY = re.compile(r"^ ([0-9a-f]+) +([0-9]{1,18}) +(\S+)$", re.MULTILINE)
 _SIZE = re.compile(r"[0-9]{1,18}")
 _NEED = re.compile(
     r"(?P<name>[A-Za-z0-9][A-Za-z0-9+._-]*)(?::(?P<architecture>[a-z0-9-]+))?"
-    r"\s*(?:\(\s*(?P<relation><<|<=|=|>=|>>|<|>)\s*(?P<version>[^\s)]+)\s*\))?\s*(?:\[[^]]*\])?\s*(?:<[^>]*>\s*)*"
+    r"\s*(?:\(\s*(?P<relation><<|<=|=|>=|>>|<|>)\s*(?P<version>[^\s)]+)\s*\)\s*)?(?:\[[^]]*\]\s*)?(?:<[^>]*>\s*)*"
 )
 _OLD_RELATIONS = {"<": "<=", ">": ">="}
 _PACKAGE_PATH = re.compile(
@@ -102,24 +102,28 @@ def _is_plain(name: str) -> bool:
 
 def paragraphs(lines: Iterable[str]) -> Iterator[dict[str, str]]:
     """Yield the paragraphs of a control file, as fields; lines that continue a field are kept with their indent."""
-    fields: dict[str, str] = {}
+    fields: dict[str, list[str]] = {}
     last = ""
     for line in lines:
         if not line.strip():
             if fields:
-                yield fields
+                yield _joined(fields)
             fields, last = {}, ""
         elif line[0] in " \t":
             if last:
-                fields[last] += "\n" + line
+                fields[last].append(line)
         elif not line.startswith("#"):
             last, colon, value = line.partition(":")
             if colon:
-                fields[last] = value.strip()
+                fields[last] = [value.strip()]
             else:
                 last = ""
     if fields:
-        yield fields
+        yield _joined(fields)
+
+
+def _joined(fields: Mapping[str, list[str]]) -> dict[str, str]:
+    return {name: "\n".join(lines) for name, lines in fields.items()}
 
 
 def packages(lines: Iterable[str], folder: str, architecture: str) -> Iterator[Package]:

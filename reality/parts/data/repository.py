@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import hashlib
 import io
+import lzma
 import re
 import tempfile
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +25,9 @@ from reality.world import World
 
 _UPSTREAM = re.compile(r"(?:\d+:)?([^-]+)")
 _NUMBER = re.compile(r"\d+")
-#: Of a list, packed or not; the longest of NVIDIA's has some 20 MiB.
-_MOST_BYTES = 256 * MIB
+#: Of a list; the longest of NVIDIA's has some 20 MiB, and a tenth of that in its packed form.
+_MOST_BYTES = 64 * MIB
+_MOST_PACKED = 16 * MIB
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,7 @@ def order(version: str) -> tuple[int, ...]:
 
 def contents(place: Place, world: World) -> Contents:
     """Return what a repository holds; it is fetched once for all claims."""
-    return world.once(place.url, lambda: _contents(packages(place, world)))
+    return world.once(place.url, lambda: _contents(place, packages(place, world)))
 
 
 def require_signed(place: Place, world: World) -> None:
@@ -147,7 +150,7 @@ def packages(place: Place, world: World) -> Iterable[Package]:
             if name == names[-1]:
                 raise
             continue
-        lines = content.decode("utf-8", "replace").splitlines()
+        lines = (line.rstrip("\n") for line in io.TextIOWrapper(io.BytesIO(content), "utf-8", "replace"))
         return apt_lists.packages(lines, place.url, place.architecture)
     raise AssertionError("the last name has been fetched, or has raised its error")
 
@@ -160,7 +163,7 @@ def _list(url: str, algorithm: str, digest: str, world: World) -> bytes:
     EvenkeelError
         It is not the one that the signed list names, or no such list.
     """
-    content = world.reach.get(world.at(url), _MOST_BYTES).content
+    content = world.reach.get(world.at(url), _MOST_PACKED).content
     found = hashlib.new(algorithm, content).hexdigest()
     if found != digest:
         raise EvenkeelError(
@@ -177,14 +180,14 @@ def _list(url: str, algorithm: str, digest: str, world: World) -> bytes:
         try:
             with opener(file.name) as stream:
                 unpacked = stream.read(_MOST_BYTES + 1)
-        except (OSError, EOFError, ValueError) as error:
+        except (OSError, EOFError, ValueError, lzma.LZMAError, zlib.error) as error:
             raise EvenkeelError(f"{url} can't be unpacked: {error}", "Check the upstream") from error
     if len(unpacked) > _MOST_BYTES:
         raise EvenkeelError(f"{url} has more than {_MOST_BYTES // MIB} MiB unpacked", "Check the upstream")
     return unpacked
 
 
-def _contents(listed: Iterable[Package]) -> Contents:
+def _contents(place: Place, listed: Iterable[Package]) -> Contents:
     versions: dict[str, set[str]] = {}
     drivers = {}
     for one in listed:
@@ -193,4 +196,6 @@ def _contents(listed: Iterable[Package]) -> Contents:
             for need in (need for alternatives in one.depends for need in alternatives):
                 if need.name in ("cuda-drivers", "nvidia-open") and need.relation == ">=":
                     drivers[one.name, upstream(one.version)] = upstream(need.version)
+    if not versions:
+        raise EvenkeelError(f"{place.index} lists no package for {place.architecture}", "Check the upstream")
     return Contents({name: frozenset(found) for name, found in versions.items()}, drivers)

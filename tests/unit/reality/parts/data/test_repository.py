@@ -8,6 +8,7 @@ import lzma
 import tarfile
 import tracemalloc
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import sha1, sha256
 
 import pytest
@@ -15,7 +16,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import E
 
 from reality.parts.data.keys import fingerprints
 from reality.parts.data.repository import Place, contents, order, require_signed, upstream
-from reality.reach import MIB, RefusedError
+from reality.reach import MIB, RefusedError, TroubleError
 from reality.world import World
 from tests.unit.plugins.module_utils._site_copy.repositories import Deb
 from tests.unit.reality.site import Site
@@ -103,11 +104,32 @@ def test_garbage_is_told_as_such(site: Site, world: World, path: str, said: str)
         contents(apt(site) if path.startswith("/deb") else rpm(site), world)
 
 
-def test_a_list_that_can_not_be_unpacked(site: Site, world: World) -> None:
-    fill_apt(site)
-    site.answer("/deb/InRelease", f"SHA256:\n {sha256(b'no gzip').hexdigest()} 7 Packages.gz\n".encode())
-    site.answer("/deb/Packages.gz", b"no gzip")
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("Packages.gz", b"no gzip"),
+        ("Packages.xz", b"no xz"),
+        ("Packages.gz", gzip.compress(b"Package: a")[:-9]),
+        ("Packages.gz", gzip.compress(b"a" * 999)[:10] + b"\xff" * 40),
+    ],
+)
+def test_a_list_that_can_not_be_unpacked(site: Site, world: World, name: str, content: bytes) -> None:
+    site.answer("/deb/InRelease", f"SHA256:\n {sha256(content).hexdigest()} 7 {name}\n".encode())
+    site.answer(f"/deb/{name}", content)
     with pytest.raises(EvenkeelError, match="can't be unpacked"):
+        contents(apt(site), world)
+
+
+def test_a_list_without_a_package_of_this_architecture_is_none(site: Site, world: World) -> None:
+    fill_apt(site)
+    with pytest.raises(EvenkeelError, match="lists no package for arm64"):
+        contents(replace(apt(site), architecture="arm64"), world)
+
+
+def test_a_list_that_is_too_long_to_be_fetched(site: Site, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reality.parts.data.repository._MOST_PACKED", 0)
+    fill_apt(site)
+    with pytest.raises(TroubleError, match="sends more than 0 MiB"):
         contents(apt(site), world)
 
 
