@@ -23,7 +23,8 @@ from rich.console import Console
 from reality import record, report, shown, world
 from reality.claims import DIFFERS, PROVEN, SKIPPED, STATES, UNREACHABLE, Result, SkippedError
 from reality.reach import Reach, RefusedError, TroubleError, proxy_of
-from reality.run import ORDER, STATE, Part, Recording, State, alone, known_parts, run
+from reality.run import ORDER, Part, Recording, alone, known_parts, run
+from reality.state import STATE, State
 
 BUILD = world.ROOT / "build" / "reality"
 #: Statuses: all that was asked is proven or skipped, something differs, usage, no network, not all could be asked.

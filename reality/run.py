@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 import pkgutil
 import queue
 import shutil
@@ -26,19 +25,15 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.secrets import 
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.own_version import own_version
 
 from reality import parts
-from reality.claims import DIFFERS, PROVEN, SKIPPED, UNREACHABLE, Claim, OutOfTimeError, Result, SkippedError, differs
+from reality.claims import DIFFERS, SKIPPED, UNREACHABLE, Claim, OutOfTimeError, Result, SkippedError, differs
 from reality.impersonal import impersonal, without_paths
 from reality.reach import OF_DISK, RefusedError, TroubleError
 from reality.record import Sight
+from reality.state import State
 from reality.world import World
 
-STATE = "state.json"
-#: The version of the state's form.
-FORMAT = 1
 #: In which order parts run; those that cost least come first.
 ORDER = ("data", "packages", "conda", "nodes", "gpu")
-#: These answers are kept by a run that goes on; the others are asked again.
-_SETTLED = (PROVEN, DIFFERS)
 _ABSENT = (404, 410)
 _POLL_SECONDS = 0.2
 #: For how long after its end a part waits for requests, which end by themselves.
@@ -101,107 +96,6 @@ def alone(folder: Path) -> AbstractContextManager[int]:
         Another run is in it.
     """
     return run_lock.held(str(folder / "locks" / "run"), 0)
-
-
-class State:
-    """The results so far, on disk after each claim."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        found: dict[str, Any] = read(path) if path.exists() else {"parts": {}, "run": _no_run()}
-        self._parts: dict[str, dict[str, Any]] = found["parts"]
-        self._run: dict[str, list[str]] = found["run"]
-
-    @classmethod
-    def anew(cls, path: Path, names: Iterable[str]) -> State:
-        """Return a state that has forgotten some parts; one that can't be read is forgotten as a whole."""
-        try:
-            found = cls(path)
-        except EvenkeelError:
-            path.unlink()
-            return cls(path)
-        for name in names:
-            found._parts.pop(name, None)
-        found._run = _no_run()
-        return found
-
-    def start(self, names: Iterable[str]) -> None:
-        """Start a run of some parts, or go on with the last one, where it was of the same parts and was stopped."""
-        parts = list(names)
-        if self._run["parts"] != parts or set(self._run["done"]) == set(parts):
-            self._run = {"parts": parts, "done": []}
-
-    def is_done(self, part: str) -> bool:
-        """Return whether the run that goes on has asked all of a part."""
-        return part in self._run["done"]
-
-    def begin(self, part: str) -> bool:
-        """Begin a part, and return whether that is anew: it has not run, or its last run was whole."""
-        kept = self._parts.get(part)
-        new = kept is None or kept["whole"]
-        if new:
-            self._parts[part] = {"whole": False, "results": {}}
-            self._write()
-        return new
-
-    def settled(self, part: str) -> dict[str, Result]:
-        """Return the results of a part that a run which goes on does not ask for again."""
-        return {key: result for key, result in self.results([part]).items() if result.state in _SETTLED}
-
-    def keep(self, claim: Claim, result: Result) -> None:
-        """Keep a result."""
-        self._parts[claim.part]["results"][claim.id] = asdict(result)
-        self._write()
-
-    def end(self, part: str) -> None:
-        """Keep that all claims of a part have been asked, so that its next run begins anew."""
-        self._parts[part]["whole"] = True
-        self._run["done"] += [part] if part in self._run["parts"] else []
-        self._write()
-
-    def results(self, names: Iterable[str] = ()) -> dict[str, Result]:
-        """Return all results, or those of some parts."""
-        wanted = set(names) or set(self._parts)
-        return {
-            key: Result(**one)
-            for name, part in self._parts.items()
-            if name in wanted
-            for key, one in part["results"].items()
-        }
-
-    def _write(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps({"format": FORMAT, "run": self._run, "parts": self._parts})
-        new = self._path.with_suffix(".new")
-        new.write_text(text, encoding="utf-8")
-        new.replace(self._path)
-
-
-def _no_run() -> dict[str, list[str]]:
-    return {"parts": [], "done": []}
-
-
-def read(path: Path) -> dict[str, Any]:
-    """Return the state in a file.
-
-    Raises
-    ------
-    EvenkeelError
-        It is none, or of a newer version.
-    """
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        version = found["format"]
-        found["parts"].items()
-        [*found.setdefault("run", _no_run())["parts"], *found["run"]["done"]]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        raise EvenkeelError(f"{path} is no state of a reality check", "Begin anew, with --fresh") from None
-    if version != FORMAT:
-        raise EvenkeelError(
-            f"{path} is of the form {version}, and this version of Evenkeel reads {FORMAT}",
-            "Use the version that wrote it, or begin anew, with --fresh",
-        )
-    return dict(found)
 
 
 def run(

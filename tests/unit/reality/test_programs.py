@@ -16,7 +16,8 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import E
 from lab import wait
 from reality import programs
 from reality.claims import OutOfTimeError, Result, proven
-from reality.run import STATE, State, alone, run
+from reality.run import alone, run
+from reality.state import STATE, State
 from reality.world import ROOT, World
 from tests.unit.reality.made_part import Made, Watcher
 

@@ -19,7 +19,8 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.own_version 
 from lab import wait
 from reality.claims import Claim, OutOfTimeError, Result, SkippedError, differs, proven
 from reality.reach import RefusedError, TroubleError
-from reality.run import ORDER, STATE, State, ask, known_parts, run
+from reality.run import ORDER, ask, known_parts, run
+from reality.state import STATE, State
 from reality.world import ROOT, World
 from tests.unit.reality.made_part import Ask, Made, Watcher
 from tests.unit.reality.site import Reply, Site, running
@@ -198,26 +199,6 @@ def test_parts_do_not_touch_each_other(world: World, state: State) -> None:
     run("other", Made({"one": raises(SkippedError("no"))}, name="other"), world, state, Watcher())
     assert {key: one.state for key, one in state.results().items()} == {"made/one": "proven", "other/one": "skipped"}
     assert list(State.anew(world.folder / STATE, ["other"]).results()) == ["made/one"]
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ('{"format": 2, "parts": {}}', "is of the form 2, and this version of Evenkeel reads 1"),
-        ('{"format": 1', "is no state of a reality check"),
-        ('{"format": 1, "parts": []}', "is no state of a reality check"),
-        ("[]", "is no state of a reality check"),
-        ('{"format": 1, "parts": {}, "run": []}', "is no state of a reality check"),
-        ('{"format": 1, "parts": {}, "run": {"parts": 3, "done": []}}', "is no state of a reality check"),
-    ],
-)
-def test_a_state_of_others_is_refused_and_can_be_forgotten(tmp_path: Path, text: str, said: str) -> None:
-    path = tmp_path / STATE
-    path.write_text(text)
-    with pytest.raises(EvenkeelError, match=said):
-        State(path)
-    assert path.read_text() == text
-    assert State.anew(path, ["data"]).results() == {}
 
 
 RUN = """
