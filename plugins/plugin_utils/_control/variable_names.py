@@ -8,6 +8,7 @@ A survey or a playbook's first task calls ``findings`` for all hosts of a run, a
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -32,6 +33,12 @@ _NOT_OF_OPERATORS = ("ansible_", "__")
 _MAGIC = frozenset({"groups", "hostvars", "vars", "environment"})
 #: How alike names are that may be meant, from 0 to 1: after the same prefix, and as a whole.
 _ALIKE, _VERY_ALIKE = 0.6, 0.8
+#: How alike words are that are: with one mistake, as an abbreviation, and otherwise at least.
+_MISTAKEN, _ABBREVIATED, _LIKE = 0.9, 0.8, 0.7
+#: Shorter words abbreviate too many others.
+_ABBREVIATION = 3
+#: What separates words: hyphens and dots as others write them, and the capitals of camelCase.
+_SEPARATORS = re.compile(r"[-._]+|(?<=[a-z0-9])(?=[A-Z])")
 #: Names that are alike share their first or last letters, as many as this.
 _EDGE = 4
 #: Shorter prefixes are alike by chance.
@@ -79,34 +86,52 @@ class Names:
         self.known = frozenset(known)
         self._own = tuple(sorted(own, key=len, reverse=True))
         self._shared = tuple(sorted(shared, key=len, reverse=True))
+        self._by_letters: dict[str, str] = {}
         self._by_edge: dict[str, list[str]] = {}
-        for name in sorted(self.known):
-            for edge in _edges(name) if name.startswith((*self._own, *self._shared)) else ():
+        for name in sorted(one for one in self.known if one.startswith((*self._own, *self._shared))):
+            self._by_letters[_letters(name)] = name
+            for edge in _edges(name):
                 self._by_edge.setdefault(edge, []).append(name)
+        self._roles = {prefix.rstrip("_") for prefix in self._own} & set(specifications.of_roles())
         #: An answer is computed once, however many hosts have the name.
         self.verdict: Callable[[str], _Verdict | None] = cache(self._verdict)
 
+    def has_role(self, name: str) -> bool:
+        """Whether a name is that of a role, which is no variable."""
+        return name in self._roles
+
     def _verdict(self, name: str) -> _Verdict | None:
-        lowered = name.lower()
-        if prefix := _prefix(lowered, self._own):
+        if meant := self._by_letters.get(_letters(name)):
+            return _Verdict(_line(f"There is no variable {name}", f"Use {meant} instead"), True)
+        written = "_".join(_words(name))
+        if prefix := _prefix(written, self._own):
             alike = [one for one in self.known if one.startswith(prefix)]
-            return _Verdict(_line(f"There is no variable {name}", _use_instead(lowered, alike, prefix)), True)
-        candidates = sorted({one for edge in _edges(lowered) for one in self._by_edge.get(edge, ())})
-        close = difflib.get_close_matches(lowered, candidates, n=1, cutoff=_VERY_ALIKE)
+            return _Verdict(_line(f"There is no variable {name}", _use_instead(written, alike, prefix)), True)
         every = (*self._own, *self._shared)
-        if not close or f"{lowered}_" in every:
+        close = _closest(written, {one for edge in _edges(written) for one in self._by_edge.get(edge, ())}, _VERY_ALIKE)
+        if not close or f"{written}_" in every:
             return None
-        if _prefix(lowered, self._shared) or any(_is_nearly(lowered, close[0], prefix) for prefix in every):
-            return _Verdict(_line(f"There is no variable {name}", f"Use {close[0]} instead"), True)
-        if not _has_similar_first_word(lowered, close[0]):
+        meant = " or ".join(close)
+        in_letters = _prefix(written, self._shared) and any(_ratio(written, one) >= _VERY_ALIKE for one in close)
+        if in_letters or any(_is_nearly(written, one, prefix) for one in close for prefix in every):
+            return _Verdict(_line(f"There is no variable {name}", f"Use {meant} instead"), True)
+        if not any(_word_likeness(_words(written)[0], _words(one)[0]) for one in close):
             return None
         return _Verdict(
             _line(
-                f"{name} looks like {close[0]}, which is another variable",
-                f"Use {close[0]} if you mean that; otherwise add {name} to {ALLOWED}",
+                f"{name} looks like {meant}, which is another variable",
+                f"Use {meant} if you mean that; otherwise add {name} to {ALLOWED}",
             ),
             False,
         )
+
+
+def _words(name: str) -> list[str]:
+    return [word.lower() for word in _SEPARATORS.split(name)]
+
+
+def _letters(name: str) -> str:
+    return "".join(_words(name))
 
 
 def _prefix(name: str, prefixes: Iterable[str]) -> str | None:
@@ -119,21 +144,59 @@ def _edges(name: str) -> tuple[str, str]:
 
 def _use_instead(name: str, known: Collection[str], prefix: str) -> str:
     """Return what to do about a name; what it shares with the others says nothing about which of them was meant."""
-    rest = {one.removeprefix(prefix): one for one in sorted(known)}
-    if close := difflib.get_close_matches(name.removeprefix(prefix), rest, n=1, cutoff=_ALIKE):
-        return f"Use {rest[close[0]]} instead"
+    rest = {one.removeprefix(prefix): one for one in known}
+    if close := _closest(name.removeprefix(prefix), rest, _ALIKE):
+        return f"Use {' or '.join(rest[one] for one in close)} instead"
     if len(known) <= _LISTED:
         return f"Known are {', '.join(sorted(known))}"
     role = prefix.rstrip("_")
-    return (
-        f"The README of the role {role} lists its variables" if role in specifications.of_roles() else "See README.md"
-    )
+    return _readme(role) if role in specifications.of_roles() else "See README.md"
 
 
-def _has_similar_first_word(name: str, known: str) -> bool:
-    """Whether the first words are alike, too: others have their own, and often the same words after it."""
-    first, others = name.partition("_")[0], known.partition("_")[0]
-    return difflib.SequenceMatcher(None, first, others).ratio() >= _ALIKE
+def _readme(role: str) -> str:
+    return f"The README of the role {role} lists its variables"
+
+
+def _closest(name: str, known: Iterable[str], least: float) -> list[str]:
+    """Return the names that are most like one, compared word by word: several where none is closer."""
+    likeness = {one: _likeness(name, one) for one in sorted(known)}
+    most = max(likeness.values(), default=0.0)
+    return [one for one, value in likeness.items() if value == most >= least]
+
+
+def _likeness(name: str, other: str) -> float:
+    """Return how alike names are: how much of their words has its like in the other name."""
+    words, others = _words(name), _words(other)
+    count, common = len(words) + len(others), 0.0
+    for word in words:
+        likeness, nearest = max(((_word_likeness(word, one), one) for one in others), default=(0.0, ""))
+        if likeness:
+            common += likeness
+            others.remove(nearest)
+    return 2 * common / count
+
+
+@cache
+def _word_likeness(one: str, other: str) -> float:
+    if one == other:
+        return 1.0
+    if _is_one_edit(one, other):
+        return _MISTAKEN
+    if _abbreviates(one, other) or _abbreviates(other, one):
+        return _ABBREVIATED
+    return ratio if (ratio := _ratio(one, other)) >= _LIKE else 0.0
+
+
+def _ratio(one: str, other: str) -> float:
+    return difflib.SequenceMatcher(None, one, other).ratio()
+
+
+def _abbreviates(short: str, long: str) -> bool:
+    """Whether a word is the beginning of another, such as env, or leaves out letters inside it, such as pkgs."""
+    if len(short) < _ABBREVIATION or not long.startswith(short[0]):
+        return False
+    rest = iter(long)
+    return long.startswith(short) or (short[-1] == long[-1] and all(letter in rest for letter in short))
 
 
 def _is_nearly(name: str, known: str, prefix: str) -> bool:
@@ -211,6 +274,8 @@ def findings(hosts: Mapping[str, Mapping[str, Any]], names: Names, allowed: Coll
                 having.setdefault(name, []).append(host)
             if isinstance(value, (dict, list)):
                 inside.look(name, value)
+            if names.has_role(name) and value is not None:
+                inside.look_under_role(name, value)
     found = Findings()
     for name, of in sorted(having.items()):
         verdict = names.verdict(name)
@@ -248,6 +313,15 @@ class _Inside:
             for key in value:
                 if f"{name}_{key}" in self._known:
                     self._warn(f"{name}_{key}", name, key)
+
+    def look_under_role(self, role: str, value: Any) -> None:
+        """Warn of a value under the name of a role, unless variables in it were found."""
+        if any(outer == role for outer, _variable in self.warnings):
+            return
+        options = specifications.of_roles()[role] if isinstance(value, list) else {}
+        fitting = [one for one, option in options.items() if not inputs.problems({one: option}, {one: value})]
+        remedy = f"Use {fitting[0]} instead" if len(fitting) == 1 else _readme(role)
+        self.warnings[role, ""] = _line(f"{role} is the name of a role, not of a variable", remedy)
 
     def _warn(self, variable: str, outer: str, key: str) -> None:
         line = _line(f"{key} is set inside {outer}, where no role reads it", f"Set {variable} outside of {outer}")

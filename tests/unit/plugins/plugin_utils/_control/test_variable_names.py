@@ -38,6 +38,14 @@ def similar(name: str, other: str) -> str:
         ("jupyyter_port", no_variable("jupyyter_port", "Use jupyter_port instead")),
         ("juptyer_port", no_variable("juptyer_port", "Use jupyter_port instead")),
         ("jupyterport", no_variable("jupyterport", "Use jupyter_port instead")),
+        # Written as elsewhere.
+        ("conda-environments-list", no_variable("conda-environments-list", "Use conda_environments_list instead")),
+        ("condaEnvironmentsList", no_variable("condaEnvironmentsList", "Use conda_environments_list instead")),
+        ("conda.environment.list", no_variable("conda.environment.list", "Use conda_environments_list instead")),
+        ("jupyterPrt", no_variable("jupyterPrt", "Use jupyter_port instead")),
+        ("Jupyter_Port", no_variable("Jupyter_Port", "Use jupyter_port instead")),
+        ("lockenv", no_variable("lockenv", "Use lock_env instead")),
+        ("verifytimeout", no_variable("verifytimeout", "Use verify_timeout instead")),
         # A prefix that others use, too.
         ("verify_timeouts", no_variable("verify_timeouts", "Use verify_timeout instead")),
     ],
@@ -70,7 +78,9 @@ def test_a_name_that_only_looks_like_an_input_is_a_warning(name: str, other: str
         "my_jupyter_port",
         "evenkeel_gpu",
         "conda",
-        "conda_environments",
+        "verify",
+        "docker-users",
+        "myJupyterPort",
         "p",
         1,
     ],
@@ -108,7 +118,6 @@ INSIDE = "{} is set inside {}, where no role reads it. Set jupyter_port outside 
         ("conda_environments_list", [{"jupyter_port": 1}], [HOLDS.format(*["conda_environments_list"] * 2)], []),
         ("gpu_nodes", {"vars": {"jupyter_port": 1}}, [], [INSIDE.format("jupyter_port", *["gpu_nodes"] * 2)]),
         ("jupyter", {"port": 1}, [], [INSIDE.format("port", *["jupyter"] * 2)]),
-        ("jupyter", {"prot": 1}, [], []),
         ("hostvars", {"a": {"jupyter_port": 1}}, [], []),
         ("ansible_facts", {"jupyter_port": 1}, [], []),
         ("jupyter_settings", {"ServerApp": {"port": 1}}, [], []),
@@ -118,6 +127,34 @@ INSIDE = "{} is set inside {}, where no role reads it. Set jupyter_port outside 
 def test_a_variable_inside_another_is_reported(name: str, value: Any, errors: list[str], warnings: list[str]) -> None:
     hosts = {"a": {name: value}, "b": {name: value}}
     assert findings(hosts, NAMES) == variable_names.Findings(errors, warnings)
+
+
+@pytest.mark.parametrize(
+    ("role", "value", "remedy"),
+    [
+        ("conda_environments", [{"name": "ai-dev"}], "Use conda_environments_list instead"),
+        ("cuda_toolkit", ["12.8"], "Use cuda_toolkit_versions instead"),
+        ("remote_access", ["ana"], "Use remote_access_users instead"),
+        # Several may be meant, or none is.
+        ("conda_environments", ["ai-dev"], "The README of the role conda_environments lists its variables"),
+        ("conda_environments", {"ai-dev": {}}, "The README of the role conda_environments lists its variables"),
+        ("nvidia_driver", "580", "The README of the role nvidia_driver lists its variables"),
+        ("nvidia_driver", 580, "The README of the role nvidia_driver lists its variables"),
+        ("jupyter", True, "The README of the role jupyter lists its variables"),
+        ("jupyter", {"prot": 1}, "The README of the role jupyter lists its variables"),
+    ],
+)
+def test_a_value_under_the_name_of_a_role_is_reported(role: str, value: Any, remedy: str) -> None:
+    hosts = {"a": {role: value}, "b": {role: value}}
+    line = f"{role} is the name of a role, not of a variable. {remedy}."
+    assert findings(hosts, variable_names.names_of_playbook("site")) == variable_names.Findings([], [line])
+
+
+def test_an_empty_key_or_the_name_of_another_role_is_no_concern() -> None:
+    alone = variable_names.names_of_role(specifications.COLLECTION / "roles" / "jupyter")
+    assert findings({"a": {"jupyter": None, "mirror": "https://mirror.example.org"}}, alone) == (
+        variable_names.Findings()
+    )
 
 
 def test_the_values_of_others_may_look_like_inputs() -> None:
@@ -166,6 +203,59 @@ def test_a_role_alone_looks_at_its_own_names() -> None:
     use = "Use jupyter_port instead"
     assert found.errors == [no_variable("jupiter_port", use), no_variable("jupyter_prot", use)]
     assert found.warnings == []
+
+
+README = "The README of the role {} lists its variables"
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        # An error in a letter.
+        ("nvidia_driver_verison", "Use nvidia_driver_version instead"),
+        ("miniconda_instaler", "Use miniconda_installer instead"),
+        ("remote_access_user", "Use remote_access_users instead"),
+        ("conda_environment_list", "Use conda_environments_list instead"),
+        ("cuda_toolkit_version", "Use cuda_toolkit_versions instead"),
+        ("nvidia-drivers-version", "Use nvidia_driver_version instead"),
+        # An abbreviation, or a word that is written out.
+        ("lock_enviroment", "Use lock_env instead"),
+        ("lock_environments", "Use lock_env instead"),
+        ("jupyter_passwd", "Use jupyter_password instead"),
+        ("jupyter_env", "Use jupyter_environment instead"),
+        ("evenkeel_unknown_vars", "Use evenkeel_unknown_variables instead"),
+        # A word more or less.
+        ("nvidia_driver_skip_reboot", "Use nvidia_driver_reboot instead"),
+        ("nvidia_driver_timeout", "Use nvidia_driver_lock_timeout or nvidia_driver_reboot_timeout instead"),
+        ("miniconda_installer_version", "Use miniconda_installer or miniconda_version instead"),
+        # No word of theirs is in a variable.
+        ("jupyter_servers", README.format("jupyter")),
+        ("jupyter_ip", README.format("jupyter")),
+        ("miniconda_dir", README.format("miniconda")),
+        ("nvidia_driver_packages", README.format("nvidia_driver")),
+    ],
+)
+def test_a_suggestion_has_the_same_words(name: str, remedy: str) -> None:
+    assert findings({"a": {name: 1}}, variable_names.names_of_playbook("lock")).errors == [no_variable(name, remedy)]
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("conda_envs_list", "conda_environments_list"),
+        ("conda_env_list", "conda_environments_list"),
+        ("conda_channels", "condarc_channels"),
+        ("conda_pkgs_dirs", "condarc_pkgs_dirs"),
+        ("nvidia_version", "nvidia_driver_version"),
+        ("export_environment", "export_env"),
+        ("conda_envs", None),
+        ("cuda_version", None),
+        ("docker_users", None),
+    ],
+)
+def test_a_name_that_others_may_have_looks_like_one_with_the_same_words(name: str, other: str | None) -> None:
+    found = findings({"a": {name: 1}}, variable_names.names_of_playbook("site"))
+    assert found == variable_names.Findings([], [similar(name, other)] if other else [])
 
 
 @pytest.mark.parametrize(
