@@ -79,7 +79,6 @@ test: setup ## Everything: lint, unit and contract tests, the built collection, 
 .PHONY: test-long
 test-long: export EVENKEEL_TESTS := long or not long
 test-long: lab ## What takes longer: whole sites, ten nodes, execution environments, upgrades and Secure Boot on virtual machines, Debian 13's own driver, other releases, each scenario through site.yml, a damaged site
-	python -m lab mirror --debian-driver debian13
 	for scenario in $(DEBIAN13_SCENARIOS); do EVENKEEL_RELEASES=debian13 molecule test --scenario-name $$scenario; done
 	for scenario in $(ENTERPRISE_SCENARIOS); do EVENKEEL_RELEASES="rocky8 rocky10" molecule test --scenario-name $$scenario; done
 	for scenario in $(UBUNTU_SCENARIOS); do EVENKEEL_RELEASES="ubuntu2204 ubuntu2604" molecule test --scenario-name $$scenario; done

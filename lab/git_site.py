@@ -18,6 +18,7 @@ from pathlib import Path
 from rich.progress import Progress
 
 from lab import paths
+from lab.images import image
 from lab.nodes import nodes, ssh
 from lab.upstream.debian import debian_archive
 
@@ -129,10 +130,16 @@ def copy_project(target: Path) -> None:
             shutil.copy(source, target / name, follow_symlinks=False)
 
 
+def debians(group: str) -> list[str]:
+    """Return the releases of Debian that a group's nodes have git from; others than Debian's own have Debian 12's."""
+    return sorted({node.release if node.release in image.SUITES else "debian12" for node in nodes.find(group)})
+
+
 def publish(group: str) -> GitSite:
     """Publish a first commit of a fresh site on the first node of a group, which has git; signed by Ana."""
     with Progress() as progress:
-        debian_archive.build("debian12", [debian_archive.GIT], progress)
+        for release in debians(group):
+            debian_archive.build(release, [debian_archive.GIT], progress)
     site = of_group(group)
     shutil.rmtree(site.folder, ignore_errors=True)
     site = make(site.folder, site.url)

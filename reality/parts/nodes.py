@@ -13,7 +13,7 @@ import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -155,16 +155,18 @@ def claims(world: World) -> Iterable[Claim]:
         official.chosen(world.environment)
     except LabError as error:
         raise EvenkeelError(error.what, error.remedy) from error
-    return [claim for one in scenarios() for claim in _of_scenario(one, world)]
+    known = {release: _source(release, world) for release in (*machine_image.RELEASES, *releases())}
+    return [claim for one in scenarios() for claim in _of_scenario(one, known)]
 
 
-def _of_scenario(one: Scenario, world: World) -> Iterator[Claim]:
-    known, subject = (machine_image.RELEASES, MACHINES) if one.of_machines else (releases(), IMAGES)
-    for release in filter(one.is_for, known) if one.is_open else dict.fromkeys(one.releases):
-        source = _source(release, world)
+def _of_scenario(one: Scenario, known: Mapping[str, _Source]) -> Iterator[Claim]:
+    alike = [release for release in known if (release in machine_image.RELEASES) == one.of_machines]
+    for release in filter(one.is_for, alike) if one.is_open else dict.fromkeys(one.releases):
+        source = known[release]
         of_own = f"{OWN}/{source.called}/" if source.is_own else ""
         text = f"The scenario {one.name} passes on {source.called.rpartition('://')[2]}"
         why = f", which {official.VARIABLE} names" if source.is_own else ""
+        subject = MACHINES if one.of_machines else IMAGES
         yield Claim(f"{PART}/{of_own}{one.name}/{release}", PART, text + why, subject)
 
 

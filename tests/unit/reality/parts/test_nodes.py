@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -92,6 +93,13 @@ def test_each_role_is_asked_on_each_distribution_that_its_scenario_prepares(worl
     for role in (path.name for path in (ROOT / "roles").iterdir()):
         families = nodes._PREPARED.get(role, ("debian", "ubuntu", "rocky", "almalinux"))
         assert [one for one in families if not any(name == role and of.startswith(one) for name, of in asked)] == []
+
+
+def test_scenarios_have_each_debian_take_its_own_packages() -> None:
+    texts = {name: (ROOT / "molecule" / name / "prepare.yml").read_text() for name in nodes._PREPARED}
+    suites = {name: re.findall(r"Suites: (.*)", text) for name, text in texts.items()}
+    assert {name for name, found in suites.items() if not all("distribution_release" in one for one in found)} == set()
+    assert suites["pull_agent"]
 
 
 class Commands:
