@@ -9,7 +9,7 @@ import os
 import platform as machine
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ _ARCHITECTURES = {"x86_64": "linux/amd64", "aarch64": "linux/arm64"}
 #: One that nobody waits for any more ends by itself.
 _MOST_SECONDS = 5400
 _HERE = Path(__file__).parent
+_REMOVE = ("rm", "--force", "--volumes")
+_REMOVE_SECONDS = 30.0
 _FOREIGN = "xec format error"
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 
@@ -71,12 +73,12 @@ def answers(world: World, platform: Platform, image: str, asked: Mapping[str, An
         *("timeout", str(_MOST_SECONDS), "sh", "/srv/reality/prepare.sh"),
     ]
     name = f"evenkeel-reality-{name_of(platform).lower()}-{os.getpid()}"
-    _remove_left(tool, environment)
+    _remove_left(tool, environment, world)
     with _removed(tool, name, environment):
         begun = world.run([tool, "run", "--detach", f"--name={name}", f"--label={LABEL}", *argv], env=environment)
         _require(begun, platform, f"{image} does not run")
         # Interrupted, this ends at once, and what it waits for is removed.
-        status = world.run([tool, "wait", name], env=environment)
+        status = world.run([tool, "wait", name], env=environment, apart=True)
         said = world.run([tool, "logs", name], env=environment)
     (folder / "output.log").write_text(said.stdout, encoding="utf-8")
     found = inside.read(listed)
@@ -123,7 +125,17 @@ def _removed(tool: str, name: str, environment: Mapping[str, str]) -> Iterator[N
     """Remove a container in the end, also when the program ends before the thread that waits."""
 
     def remove() -> None:
-        _quietly([tool, "rm", "--force", "--volumes", name], environment)
+        # No part of the run, which may have ended; a tool that hangs does not keep it from its end.
+        with suppress(subprocess.TimeoutExpired):
+            subprocess.run(
+                [tool, *_REMOVE, name],
+                env={**os.environ, **environment},
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                process_group=0,
+                timeout=_REMOVE_SECONDS,
+                check=False,
+            )
 
     atexit.register(remove)
     try:
@@ -133,18 +145,13 @@ def _removed(tool: str, name: str, environment: Mapping[str, str]) -> Iterator[N
         atexit.unregister(remove)
 
 
-def _remove_left(tool: str, environment: Mapping[str, str]) -> None:
+def _remove_left(tool: str, environment: Mapping[str, str], world: World) -> None:
     """Remove the containers of runs that were killed."""
     argv = [tool, "ps", "--all", f"--filter=label={LABEL}", "--format={{.Names}}"]
-    for name in left(_quietly(argv, environment).split()):
-        _quietly([tool, "rm", "--force", "--volumes", name], environment)
+    for name in left(world.run(argv, env=environment, apart=True).stdout.split()):
+        world.run([tool, *_REMOVE, name], env=environment)
 
 
 def left(names: Sequence[str]) -> list[str]:
     """Return those containers whose run, by the number at the end of their names, has ended."""
     return [name for name in names if not Path("/proc", name.rpartition("-")[2]).exists()]
-
-
-def _quietly(argv: Sequence[str], environment: Mapping[str, str]) -> str:
-    done = subprocess.run(argv, env={**os.environ, **environment}, capture_output=True, text=True, check=False)
-    return done.stdout

@@ -28,14 +28,16 @@ run) for word; do case $word in *:/srv/answers) folder=${{word#--volume=}} folde
     printf '{{"key": "a", "problem": "", "detail": ""}}\\n' >>"$folder/answers.jsonl" ;;
 wait) {wait} ;;
 logs) echo its words ;;
+ps) {ps} ;;
+rm) {rm} ;;
 esac
 """
 
 
-def made(folder: Path, monkeypatch: pytest.MonkeyPatch, pull: str = ":", wait: str = "echo 0") -> Path:
+def made(folder: Path, monkeypatch: pytest.MonkeyPatch, **does: str) -> Path:
     calls, tool = folder / "calls", folder / "bin" / "podman"
     tool.parent.mkdir()
-    tool.write_text(TOOL.format(calls=calls, pull=pull, wait=wait))
+    tool.write_text(TOOL.format(**{"calls": calls, "pull": ":", "wait": "echo 0", "ps": ":", "rm": ":", **does}))
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tool.parent}:{os.environ['PATH']}")
     return calls
@@ -104,6 +106,30 @@ def test_an_interrupted_run_removes_its_container(
     with pytest.raises(OutOfTimeError):
         container.answers(world, HERE, "debian:12", ASKED)
     assert calls.read_text().splitlines()[-1].startswith("rm --force")
+
+
+def test_warnings_of_a_container_tool_are_no_status(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made(tmp_path, monkeypatch, wait="echo 'cgroups of version 1' >&2; echo 0")
+    assert container.answers(world, HERE, "debian:12", ASKED) == {"a": {"key": "a", "problem": "", "detail": ""}}
+
+
+@pytest.mark.parametrize("hangs", ["ps", "rm"])
+def test_a_container_tool_that_hangs_keeps_no_run_from_its_end(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hangs: str
+) -> None:
+    calls = made(tmp_path, monkeypatch, **{hangs: "exec sleep 60", "wait": "exec sleep 60"})
+    monkeypatch.setattr(container, "_REMOVE_SECONDS", 0.2)
+    run = world.run
+
+    def soon(argv: Any, **more: Any) -> Any:
+        return run(argv, **more, seconds=0.5 if argv[1] in ("ps", "wait") else 60)
+
+    monkeypatch.setattr(world, "run", soon)
+    with pytest.raises(OutOfTimeError):
+        container.answers(world, HERE, "debian:12", ASKED)
+    assert calls.read_text().splitlines()[-1].startswith(hangs)
 
 
 def test_without_a_container_tool(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
