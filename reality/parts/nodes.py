@@ -243,7 +243,7 @@ def _on_image(
 def _fetched(podman: str, source: _Source, world: World) -> _Fetched:
     """Have podman fetch an image: the newest, or the one that is here where no site has it."""
     pulled = world.run([podman, "pull", "--quiet", source.image])
-    shown = world.run([podman, "image", "inspect", source.image])
+    shown = world.run([podman, "image", "inspect", source.image], apart=True)
     if shown.returncode:
         raise TroubleError(f"{source.called} can't be fetched: {pulled.stdout[-300:].strip()}")
     found = json.loads(shown.stdout)[0]
@@ -254,9 +254,9 @@ def _fetched_disk(release: str, source: _Source, world: World) -> _Fetched:
     """Have the lab fetch a cloud image in the same way."""
     if world.run(["losetup", "--find"]).returncode:
         raise SkippedError(f"no loop device is free, by which a cloud image is read: {cloud_tree.LOOP_REMEDY}")
-    said = world.run([sys.executable, "-m", "lab", "fetch", release])
+    said = world.run([sys.executable, "-m", "lab", "fetch", release], apart=True)
     if said.returncode:
-        raise TroubleError(f"{source.called} can't be fetched: {said.stdout[-_LONGEST:].strip()}")
+        raise TroubleError(f"{source.called} can't be fetched: {said.stderr[-_LONGEST:].strip()}")
     found = json.loads(said.stdout.splitlines()[-1])
     return _Fetched(found["path"], found["made"], found["digest"])
 

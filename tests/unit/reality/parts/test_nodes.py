@@ -109,12 +109,14 @@ class Commands:
         self.ran: list[tuple[str, dict[str, str]]] = []
         self._statuses, self._words = statuses, words
 
-    def __call__(self, argv: Any, *, env: Mapping[str, str] | None = None, **_more: Any) -> Any:
+    def __call__(self, argv: Any, *, env: Mapping[str, str] | None = None, apart: bool = False, **_more: Any) -> Any:
         words = " ".join(map(str, argv))
         self.ran.append((words, dict(env or {})))
         status = next((status for start, status in self._statuses.items() if words.startswith(start)), 0)
-        said = next((said for start, said in SAID.items() if words.startswith(start) and not status), self._words)
-        return subprocess.CompletedProcess([], status, said, "")
+        if status:
+            return subprocess.CompletedProcess([], status, *(("", self._words) if apart else (self._words, "")))
+        said, warning = next((said for start, said in SAID.items() if words.startswith(start)), ""), "a warning\n"
+        return subprocess.CompletedProcess([], 0, *((said, warning) if apart else (f"{said}\n{warning}", "")))
 
 
 def ask(claim: str, world: World, commands: Commands, monkeypatch: pytest.MonkeyPatch) -> Result:
