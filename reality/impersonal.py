@@ -35,7 +35,10 @@ _PATH = re.compile(rf"(?<![\w./])/(?!/)(?!{_SYSTEM}(?:/|\b(?![\w-])))[\w.~@+-][^
 
 def impersonal(text: str) -> str:
     """Return a text without the names of this machine and of who runs this, homes, UUIDs and serial numbers."""
-    plain = text.replace(str(ROOT), ".").replace(str(Path.home()), "~")
+    plain = text
+    for folder, instead in ((str(ROOT), "."), (os.path.expanduser("~"), "~")):  # noqa: PTH111 - Path raises without one
+        if folder != "/":
+            plain = re.sub(rf"(?<![\w.-]){re.escape(folder)}(?![\w-]|\.\w)", instead, plain)
     plain = _HOME.sub("~", plain)
     for pattern, instead in _SECRET:
         plain = pattern.sub(instead, plain)
@@ -51,7 +54,7 @@ def without_paths(text: str) -> str:
 
 
 def last_name(place: str) -> str:
-    """Return how a file or image of somebody's own is told: the rest of its path or URL may name hosts and people."""
+    """Return how a file or image of somebody's own is called: the rest of its path or URL may name hosts and people."""
     return re.split("[?#]", place)[0].rpartition("/")[2]
 
 

@@ -49,6 +49,20 @@ def test_a_text_names_neither_machine_nor_people(text: str, plain: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("home", "text", "plain"),
+    [
+        ("/", "https://conda.example/x and /usr/lib", "https://conda.example/x and /usr/lib"),
+        ("/root", "/root/x, /root. /rootfs, /root-2/x", "~/x, ~. /rootfs, /root-2/x"),
+        ("/root", "https://site.example/root/x", "https://site.example/root/x"),
+        ("/root/", "file:///root/x", "file://~/x"),
+    ],
+)
+def test_a_home_is_left_out_where_it_is_one(home: str, text: str, plain: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", home)
+    assert impersonal.impersonal(text) == plain
+
+
+@pytest.mark.parametrize(
     ("text", "plain"),
     [
         ("/data/ann/envs/torch-2: torch fails", "…/torch-2: torch fails"),
